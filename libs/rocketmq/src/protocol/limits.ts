@@ -1,0 +1,25 @@
+// Limits of Apache RocketMQ 5.5.0 with its default configuration (proxy `GrpcValidator` and `ProxyConfig`).
+
+import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+
+export const LIMITS = {
+  topicNameLength: 127,
+  /** 255 up to server 5.3.3. */
+  consumerGroupNameLength: 120,
+  /** Exactly this many bytes are accepted. */
+  bodyBytes: 4 * 1024 * 1024,
+  properties: 128,
+  /** UTF-8 sum of property names and values, tag and keys. */
+  propertiesBytes: 16_384,
+  /** A message group must be shorter than this. */
+  messageGroupBytes: 64,
+  delayMs: 24 * HOUR_MS,
+  recoveryDurationMs: HOUR_MS,
+  receiveBatchSize: 32,
+  invisibleDurationMinMs: 10 * SECOND_MS,
+  invisibleDurationMaxMs: 12 * HOUR_MS,
+  longPollingMinMs: 5 * SECOND_MS,
+  longPollingMaxMs: 20 * SECOND_MS,
+  /** A stream item holds a body of full size and its properties; grpc-js's own default is too small for it. */
+  receivedFrameBytes: 4 * 1024 * 1024 + 256 * 1024,
+} as const;

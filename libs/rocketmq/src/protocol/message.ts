@@ -1,0 +1,245 @@
+// Messages as this library speaks of them, and their mapping to and from the wire.
+
+import { createHash } from 'node:crypto';
+import { UsageError } from '../support/errors.js';
+import {
+  DigestType,
+  Encoding,
+  type Message as WireMessage,
+  MessageType as WireMessageType,
+} from './generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from './limits.js';
+import { hasControlCharacter, isReservedProperty, topicNameProblem } from './names.js';
+
+/** The type of a message, and of the topic that takes it. A topic takes one type only. */
+export type MessageType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'lite' | 'priority';
+
+const WIRE_TYPES: Readonly<Record<MessageType, WireMessageType>> = {
+  normal: WireMessageType.NORMAL,
+  fifo: WireMessageType.FIFO,
+  delay: WireMessageType.DELAY,
+  transaction: WireMessageType.TRANSACTION,
+  lite: WireMessageType.LITE,
+  priority: WireMessageType.PRIORITY,
+};
+
+export function toWireMessageType(type: MessageType): WireMessageType {
+  return WIRE_TYPES[type];
+}
+
+/** The type by its wire number; undefined for one that this library does not know. */
+export function fromWireMessageType(wire: WireMessageType): MessageType | undefined {
+  return (Object.keys(WIRE_TYPES) as MessageType[]).find((type) => WIRE_TYPES[type] === wire);
+}
+
+/** A message to send. */
+export interface OutgoingMessage {
+  readonly topic: string;
+  /** A string is sent as UTF-8. 1 byte to 4 MiB. */
+  readonly body: Uint8Array | string;
+  /** One label by which consumers filter. No `|`. */
+  readonly tag?: string;
+  /** Business keys by which operators look a message up. No blanks inside: the server would split them. */
+  readonly keys?: readonly string[];
+  /** At most 128; names and values, tag and keys at most 16 KiB in all. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Makes it an ordered (FIFO) message: in order within the group. Under 64 bytes. */
+  readonly messageGroup?: string;
+  /** Makes it a delayed message: not visible before. At most 24 h ahead by the server's default. */
+  readonly deliverAt?: Date;
+  /** Like `deliverAt`, counted from the call. Give one of the two. */
+  readonly delayMs?: number;
+  /** Default: made for it. Give the earlier id when you repeat a send whose outcome was `unknown`. */
+  readonly messageId?: string;
+}
+
+/** A received message. */
+export interface MessageView {
+  /** The topic it was sent to, for a redelivery too. */
+  readonly topic: string;
+  readonly messageId: string;
+  readonly body: Buffer;
+  readonly tag: string | undefined;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageType: MessageType | undefined;
+  readonly messageGroup: string | undefined;
+  /** When the producer made it, by the producer's clock. */
+  readonly bornTimestampMs: number;
+  readonly bornHost: string;
+  /** When the server stored it; for a delayed message: when it became visible. */
+  readonly storeTimestampMs: number | undefined;
+  /** When a delayed message was due. */
+  readonly deliveryTimestampMs: number | undefined;
+  /** The first delivery is 1. */
+  readonly deliveryAttempt: number;
+  readonly queueId: number;
+  readonly queueOffset: bigint;
+  /** What a transaction check or an acknowledgement refers to; opaque. Empty in a transaction check. */
+  readonly receiptHandle: string;
+}
+
+/** The type a message has by what is set on it. The server finds it in the same way (proxy `SendMessageActivity`). */
+export function messageTypeOf(message: OutgoingMessage): 'normal' | 'fifo' | 'delay' {
+  if (message.deliverAt !== undefined || message.delayMs !== undefined) return 'delay';
+  return message.messageGroup === undefined ? 'normal' : 'fifo';
+}
+
+/** The body's bytes. */
+export function bodyBytes(body: Uint8Array | string): Buffer {
+  if (typeof body === 'string') return Buffer.from(body, 'utf8');
+  return Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/**
+ * Checks a message against the limits of the server before it goes on the wire.
+ * @throws UsageError that names the field and the limit; nothing was sent
+ */
+export function assertSendable(message: OutgoingMessage, bodySize: number, nowMs: number): void {
+  const refuse = (field: string, code: string, problem: string): never => {
+    throw new UsageError(code, `message to "${message.topic}": ${field} ${problem}; nothing was sent`, field);
+  };
+  const topicProblem = topicNameProblem(message.topic);
+  if (topicProblem !== undefined) refuse('topic', 'ILLEGAL_TOPIC', topicProblem);
+  if (bodySize === 0) refuse('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server takes 1 byte to 4 MiB');
+  if (bodySize > LIMITS.bodyBytes) {
+    refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${LIMITS.bodyBytes}`);
+  }
+  if (message.messageId !== undefined && message.messageId.trim() === '') {
+    refuse('messageId', 'ILLEGAL_MESSAGE_ID', 'is blank');
+  }
+  assertLabels(message, refuse);
+  assertTiming(message, nowMs, refuse);
+}
+
+type Refuse = (field: string, code: string, problem: string) => void;
+
+function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
+  const { tag, keys = [], properties = {} } = message;
+  if (tag !== undefined && (tag.trim() === '' || tag.includes('|') || hasControlCharacter(tag))) {
+    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or hold "|" or control characters');
+  }
+  for (const key of keys) {
+    if (key === '' || /\s/.test(key) || hasControlCharacter(key)) {
+      refuse(
+        'keys',
+        'ILLEGAL_MESSAGE_KEY',
+        `holds ${JSON.stringify(key)}: a key must not be empty or hold white space`,
+      );
+    }
+  }
+  const entries = Object.entries(properties);
+  if (entries.length > LIMITS.properties) {
+    refuse(
+      'properties',
+      'MESSAGE_PROPERTIES_TOO_LARGE',
+      `has ${entries.length} entries; the limit is ${LIMITS.properties}`,
+    );
+  }
+  for (const [name, value] of entries) {
+    if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
+      const problem = `holds ${JSON.stringify(name)}: the name is empty or the server's own, or a control character is in it`;
+      refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
+    }
+  }
+  const size = [tag ?? '', ...keys, ...entries.flat()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (size > LIMITS.propertiesBytes) {
+    const problem = `with tag and keys have ${size} bytes; the limit is ${LIMITS.propertiesBytes}`;
+    refuse('properties', 'MESSAGE_PROPERTIES_TOO_LARGE', problem);
+  }
+}
+
+function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): void {
+  const { messageGroup, deliverAt, delayMs } = message;
+  if (messageGroup !== undefined) {
+    const size = Buffer.byteLength(messageGroup);
+    if (messageGroup.trim() === '' || size >= LIMITS.messageGroupBytes || hasControlCharacter(messageGroup)) {
+      const problem = `must be 1 to ${LIMITS.messageGroupBytes - 1} bytes without control characters, not blank`;
+      refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
+    }
+    if (deliverAt !== undefined || delayMs !== undefined) {
+      refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time exclude each other; set only one');
+    }
+  }
+  if (deliverAt !== undefined && delayMs !== undefined) {
+    refuse('delayMs', 'ILLEGAL_DELIVERY_TIME', 'and deliverAt exclude each other; set only one');
+  }
+  const dueMs = deliveryTimestampMs(message, nowMs);
+  if (dueMs === undefined) return;
+  const field = deliverAt === undefined ? 'delayMs' : 'deliverAt';
+  if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
+    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid time, not negative');
+  }
+  if (dueMs > nowMs + LIMITS.delayMs) {
+    refuse(field, 'ILLEGAL_DELIVERY_TIME', `is more than ${LIMITS.delayMs} ms ahead, the server's limit`);
+  }
+}
+
+/** When a delayed message is due, or undefined when it is not delayed. */
+export function deliveryTimestampMs(message: OutgoingMessage, nowMs: number): number | undefined {
+  if (message.deliverAt !== undefined) return message.deliverAt.getTime();
+  return message.delayMs === undefined ? undefined : nowMs + message.delayMs;
+}
+
+/** Everything of a message on the wire that the sender, not the caller, decides. */
+export interface SendContext {
+  readonly messageId: string;
+  readonly type: MessageType;
+  readonly body: Buffer;
+  readonly namespace: string;
+  readonly bornTimestampMs: number;
+  readonly bornHost: string;
+  readonly queueId: number;
+  readonly deliveryTimestampMs: number | undefined;
+}
+
+/** A checked message as the wire wants it. */
+export function toWireMessage(message: OutgoingMessage, context: SendContext): WireMessage {
+  const dueMs = context.deliveryTimestampMs;
+  return {
+    topic: { resourceNamespace: context.namespace, name: message.topic },
+    userProperties: { ...message.properties },
+    systemProperties: {
+      tag: message.tag,
+      keys: [...(message.keys ?? [])],
+      messageId: context.messageId,
+      bodyEncoding: Encoding.IDENTITY,
+      messageType: toWireMessageType(context.type),
+      bornTimestamp: new Date(context.bornTimestampMs),
+      bornHost: context.bornHost,
+      storeHost: '',
+      queueId: context.queueId,
+      messageGroup: message.messageGroup,
+      deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
+    },
+    body: context.body,
+  };
+}
+
+/** A received message from the wire. Fields that the server left out get their empty value. */
+export function fromWireMessage(wire: WireMessage): MessageView {
+  const system = wire.systemProperties;
+  return {
+    topic: wire.topic?.name ?? '',
+    messageId: system?.messageId ?? '',
+    body: wire.body,
+    tag: system?.tag,
+    keys: system?.keys ?? [],
+    properties: wire.userProperties,
+    messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
+    messageGroup: system?.messageGroup,
+    bornTimestampMs: system?.bornTimestamp?.getTime() ?? 0,
+    bornHost: system?.bornHost ?? '',
+    storeTimestampMs: system?.storeTimestamp?.getTime(),
+    deliveryTimestampMs: system?.deliveryTimestamp?.getTime(),
+    deliveryAttempt: system?.deliveryAttempt ?? 1,
+    queueId: system?.queueId ?? 0,
+    queueOffset: system?.queueOffset ?? 0n,
+    receiptHandle: system?.receiptHandle ?? '',
+  };
+}
+
+/** The digest that the server puts on every delivered message: MD5 in upper-case hex. */
+export function bodyDigest(body: Uint8Array): { type: DigestType; checksum: string } {
+  return { type: DigestType.MD5, checksum: createHash('md5').update(body).digest('hex').toUpperCase() };
+}

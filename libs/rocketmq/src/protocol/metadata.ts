@@ -1,0 +1,36 @@
+// The request metadata of the protocol, and its signature.
+
+import { createHmac } from 'node:crypto';
+
+/** The metadata keys of RocketMQ's gRPC protocol. */
+export const METADATA = {
+  clientId: 'x-mq-client-id',
+  language: 'x-mq-language',
+  protocol: 'x-mq-protocol',
+  clientVersion: 'x-mq-client-version',
+  dateTime: 'x-mq-date-time',
+  requestId: 'x-mq-request-id',
+  namespace: 'x-mq-namespace',
+  sessionToken: 'x-mq-session-token',
+  authorization: 'authorization',
+} as const;
+
+/** An access key of RocketMQ's ACL. */
+export interface Credentials {
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** A temporary token beside the key, where an authority issues one. */
+  readonly sessionToken?: string;
+}
+
+/** `yyyyMMdd'T'HHmmss'Z'` in UTC, the text that is signed. */
+export function dateTimeText(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+/** The `authorization` value: HMAC-SHA1 of the date-time text under the secret key (server `AuthenticationHeader`). */
+export function authorization(credentials: Credentials, dateTime: string): string {
+  const signature = createHmac('sha1', credentials.secretKey).update(dateTime).digest('hex').toUpperCase();
+  const { accessKey } = credentials;
+  return `MQv2-HMAC-SHA1 Credential=${accessKey}, SignedHeaders=${METADATA.dateTime}, Signature=${signature}`;
+}

@@ -1,0 +1,69 @@
+// Which topic, group and property names the server accepts, and the text of a Resource.
+
+import { LIMITS } from './limits.js';
+
+const NAME = /^[%|a-zA-Z0-9_-]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
+  'TBW102',
+  'SCHEDULE_TOPIC_XXXX',
+  'BenchmarkTest',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRACE_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+  'TRANS_CHECK_MAX_TIME_TOPIC',
+  'SELF_TEST_TOPIC',
+  'OFFSET_MOVED_EVENT',
+  'CHECKPOINT_TOPIC',
+  'RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC',
+  'RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC',
+]);
+
+const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(
+  (
+    'TRACE_ON MSG_REGION KEYS TAGS WAIT DELAY RETRY_TOPIC ORIGIN_GROUP REAL_TOPIC REAL_QID TRAN_MSG PGROUP MIN_OFFSET ' +
+    'MAX_OFFSET BUYER_ID ORIGIN_MESSAGE_ID TRANSFER_FLAG CORRECTION_FLAG MQ2_FLAG RECONSUME_TIME UNIQ_KEY ' +
+    'MAX_RECONSUME_TIMES CONSUME_START_TIME POP_CK POP_CK_OFFSET 1ST_POP_TIME TRAN_PREPARED_QUEUE_OFFSET DUP_INFO ' +
+    'EXTEND_UNIQ_INFO INSTANCE_ID CORRELATION_ID REPLY_TO_CLIENT TTL ARRIVE_TIME PUSH_REPLY_TIME CLUSTER MSG_TYPE ' +
+    'INNER_MULTI_QUEUE_OFFSET TIMER_DELAY_MS TIMER_DELAY_SEC TIMER_DELIVER_MS TIMER_ENQUEUE_MS TIMER_DEQUEUE_MS ' +
+    'TIMER_ROLL_TIMES TIMER_OUT_MS TIMER_DEL_UNIQKEY TIMER_DELAY_LEVEL __BORNHOST BORN_TIMESTAMP DLQ_ORIGIN_TOPIC ' +
+    'DLQ_ORIGIN_MESSAGE_ID __CRC32# _SYS_MSG_PRIORITY_ __LITE_TOPIC'
+  ).split(' '),
+);
+
+/** Why a topic name is refused, or undefined when it is fine. */
+export function topicNameProblem(topic: string): string | undefined {
+  if (topic.trim() === '') return 'is blank';
+  if (topic.length > LIMITS.topicNameLength) return `is longer than ${LIMITS.topicNameLength} characters`;
+  if (!NAME.test(topic)) return 'may hold only letters, digits, "_", "-", "%" and "|"';
+  if (SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_')) return 'is a system topic';
+  return undefined;
+}
+
+/** Why a consumer group name is refused, or undefined when it is fine. */
+export function consumerGroupNameProblem(group: string): string | undefined {
+  if (group.trim() === '') return 'is blank';
+  if (group.length > LIMITS.consumerGroupNameLength) {
+    return `is longer than ${LIMITS.consumerGroupNameLength} characters`;
+  }
+  if (!NAME.test(group)) return 'may hold only letters, digits, "_", "-", "%" and "|"';
+  if (group.startsWith('CID_RMQ_SYS_')) return 'is a system group';
+  return undefined;
+}
+
+/** Whether the text holds an ISO control character, which the server refuses nearly everywhere. */
+export function hasControlCharacter(text: string): boolean {
+  return CONTROL.test(text);
+}
+
+/** Whether a property of this name belongs to the server: it refuses it from a producer and hides it from a consumer. */
+export function isReservedProperty(name: string): boolean {
+  return RESERVED_PROPERTIES.has(name);
+}
+
+/** The topic that holds the dead letters of a consumer group. It exists from the first dead letter on. */
+export function deadLetterTopicOf(consumerGroup: string): string {
+  return `%DLQ%${consumerGroup}`;
+}

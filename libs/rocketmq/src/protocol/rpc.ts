@@ -1,0 +1,45 @@
+// The RPCs of the messaging service: path, kind and codec of each, for client and broker alike.
+
+import { MessagingServiceDefinition } from './generated/apache/rocketmq/v2/service.js';
+
+/** Encodes and decodes one generated message type. */
+export interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(input: Uint8Array): T;
+}
+
+type Definitions = (typeof MessagingServiceDefinition)['methods'];
+
+/** The RPCs by their name in camel case, for instance `sendMessage`. */
+export type RpcName = keyof Definitions;
+type MessageOf<C> = C extends { decode(input: Uint8Array): infer T } ? T : never;
+export type RpcRequest<N extends RpcName> = MessageOf<Definitions[N]['requestType']>;
+export type RpcResponse<N extends RpcName> = MessageOf<Definitions[N]['responseType']>;
+
+/** One RPC as the wire knows it. */
+export interface RpcMethod<N extends RpcName = RpcName> {
+  readonly name: N;
+  /** The HTTP/2 path, for instance `/apache.rocketmq.v2.MessagingService/SendMessage`. */
+  readonly path: string;
+  readonly request: Codec<RpcRequest<N>>;
+  readonly response: Codec<RpcResponse<N>>;
+  readonly kind: 'unary' | 'serverStream' | 'bidi';
+}
+
+/** Looks an RPC up by name. */
+export function rpcMethod<N extends RpcName>(name: N): RpcMethod<N> {
+  const { methods, fullName } = MessagingServiceDefinition;
+  const method = methods[name];
+  return {
+    name,
+    path: `/${fullName}/${method.name}`,
+    request: method.requestType as unknown as Codec<RpcRequest<N>>,
+    response: method.responseType as unknown as Codec<RpcResponse<N>>,
+    kind: method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary',
+  };
+}
+
+/** The names of all RPCs. */
+export function rpcNames(): RpcName[] {
+  return Object.keys(MessagingServiceDefinition.methods) as RpcName[];
+}

@@ -1,0 +1,104 @@
+// The one table of what each answer code means for a caller, and the error that carries an answer.
+
+import { type Outcome, RocketMQError } from '../support/errors.js';
+import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
+
+/** What a code means: did it take effect, and may the same request succeed later? */
+export interface StatusMeaning {
+  readonly outcome: Exclude<Outcome, 'not-sent'>;
+  readonly retryable: boolean;
+}
+
+const refused: StatusMeaning = { outcome: 'rejected', retryable: false };
+const busy: StatusMeaning = { outcome: 'rejected', retryable: true };
+/** The server stopped waiting for its own store or replica: the message may be there (see `ResponseBuilder` of the proxy). */
+const perhaps: StatusMeaning = { outcome: 'unknown', retryable: true };
+
+/** Every code of the protocol. A test fails when the protocol gains one that is missing here. */
+export const STATUS_MEANINGS: ReadonlyMap<Code, StatusMeaning> = new Map<Code, StatusMeaning>([
+  [Code.CODE_UNSPECIFIED, perhaps],
+  [Code.OK, { outcome: 'rejected', retryable: false }],
+  [Code.MULTIPLE_RESULTS, perhaps],
+  [Code.BAD_REQUEST, refused],
+  [Code.ILLEGAL_ACCESS_POINT, refused],
+  [Code.ILLEGAL_TOPIC, refused],
+  [Code.ILLEGAL_CONSUMER_GROUP, refused],
+  [Code.ILLEGAL_MESSAGE_TAG, refused],
+  [Code.ILLEGAL_MESSAGE_KEY, refused],
+  [Code.ILLEGAL_MESSAGE_GROUP, refused],
+  [Code.ILLEGAL_MESSAGE_PROPERTY_KEY, refused],
+  [Code.INVALID_TRANSACTION_ID, refused],
+  [Code.ILLEGAL_MESSAGE_ID, refused],
+  [Code.ILLEGAL_FILTER_EXPRESSION, refused],
+  [Code.ILLEGAL_INVISIBLE_TIME, refused],
+  [Code.ILLEGAL_DELIVERY_TIME, refused],
+  [Code.INVALID_RECEIPT_HANDLE, refused],
+  [Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, refused],
+  [Code.UNRECOGNIZED_CLIENT_TYPE, busy],
+  [Code.MESSAGE_CORRUPTED, refused],
+  [Code.CLIENT_ID_REQUIRED, refused],
+  [Code.ILLEGAL_POLLING_TIME, refused],
+  [Code.ILLEGAL_OFFSET, refused],
+  [Code.ILLEGAL_LITE_TOPIC, refused],
+  [Code.INVALID_CLIENT_PROPERTIES, refused],
+  [Code.UNAUTHORIZED, refused],
+  [Code.PAYMENT_REQUIRED, refused],
+  [Code.FORBIDDEN, refused],
+  [Code.NOT_FOUND, refused],
+  [Code.MESSAGE_NOT_FOUND, busy],
+  [Code.TOPIC_NOT_FOUND, refused],
+  [Code.CONSUMER_GROUP_NOT_FOUND, refused],
+  [Code.OFFSET_NOT_FOUND, refused],
+  [Code.REQUEST_TIMEOUT, perhaps],
+  [Code.PAYLOAD_TOO_LARGE, refused],
+  [Code.MESSAGE_BODY_TOO_LARGE, refused],
+  [Code.MESSAGE_BODY_EMPTY, refused],
+  [Code.PRECONDITION_FAILED, refused],
+  [Code.TOO_MANY_REQUESTS, busy],
+  [Code.LITE_TOPIC_QUOTA_EXCEEDED, refused],
+  [Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED, refused],
+  [Code.REQUEST_HEADER_FIELDS_TOO_LARGE, refused],
+  [Code.MESSAGE_PROPERTIES_TOO_LARGE, refused],
+  [Code.INTERNAL_ERROR, perhaps],
+  [Code.INTERNAL_SERVER_ERROR, perhaps],
+  [Code.HA_NOT_AVAILABLE, perhaps],
+  [Code.NOT_IMPLEMENTED, refused],
+  [Code.PROXY_TIMEOUT, perhaps],
+  [Code.MASTER_PERSISTENCE_TIMEOUT, perhaps],
+  [Code.SLAVE_PERSISTENCE_TIMEOUT, perhaps],
+  [Code.UNSUPPORTED, refused],
+  [Code.VERSION_UNSUPPORTED, refused],
+  [Code.VERIFY_FIFO_MESSAGE_UNSUPPORTED, refused],
+  [Code.FAILED_TO_CONSUME_MESSAGE, refused],
+]);
+
+/** The name of a code, also of one that a newer server made up. */
+export function codeName(code: Code): string {
+  return Code[code] ?? `CODE_${code}`;
+}
+
+/** The server answered with something else than OK. `code` is the protocol's name, for instance `TOPIC_NOT_FOUND`. */
+export class StatusError extends RocketMQError {
+  /** The protocol's number, for instance 40402. */
+  readonly statusCode: number;
+
+  /** @param what the operation in words: "send to order-created" */
+  constructor(what: string, status: Status | undefined, advice?: string) {
+    const code = status?.code ?? Code.CODE_UNSPECIFIED;
+    const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
+    const effect = meaning.outcome === 'unknown' ? 'it may have taken effect' : 'it did not take effect';
+    const said = status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
+    super(
+      codeName(code),
+      `${what}: ${said}; ${effect}${advice === undefined ? '' : `; ${advice}`}`,
+      meaning.outcome,
+      meaning.retryable,
+    );
+    this.statusCode = code;
+  }
+}
+
+/** @throws StatusError unless the status is OK; a missing status is an error too */
+export function requireOk(what: string, status: Status | undefined, advice?: string): void {
+  if (status?.code !== Code.OK) throw new StatusError(what, status, advice);
+}

@@ -1,0 +1,27 @@
+// What every wait needs of an AbortSignal: its reason as an Error, a race against it, several signals as one.
+
+/** The signal's reason as an Error, whatever the caller aborted with. */
+export function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error(`aborted: ${String(reason)}`);
+}
+
+/**
+ * The promise, or the signal's reason as soon as it aborts. The work behind the promise goes on; its late failure is
+ * swallowed, since nobody waits for it any more.
+ */
+export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortReason(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,33 @@
+// How long to wait before the next attempt. Pure: no clock, no state.
+
+/** Growing waits: `initialMs`, then times `multiplier` each, never over `maxMs`. */
+export interface ExponentialBackoff {
+  readonly kind: 'exponential';
+  readonly initialMs: number;
+  readonly maxMs: number;
+  readonly multiplier: number;
+}
+
+/** Listed waits; the last one repeats. */
+export interface CustomizedBackoff {
+  readonly kind: 'customized';
+  readonly nextMs: readonly number[];
+}
+
+export type BackoffPolicy = ExponentialBackoff | CustomizedBackoff;
+
+/** The wait after failed attempt number `attempt` (the first is 1). */
+export function backoffMs(policy: BackoffPolicy, attempt: number): number {
+  const index = Math.max(0, attempt - 1);
+  switch (policy.kind) {
+    case 'exponential':
+      return Math.min(policy.initialMs * policy.multiplier ** index, policy.maxMs);
+    case 'customized':
+      return policy.nextMs[Math.min(index, policy.nextMs.length - 1)] ?? 0;
+  }
+}
+
+/** Spreads a wait over its upper half, so that clients which failed together do not come back together. */
+export function withJitter(waitMs: number, random: () => number): number {
+  return waitMs * (0.5 + random() / 2);
+}

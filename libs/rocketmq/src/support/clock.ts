@@ -1,0 +1,70 @@
+// Time as an injected thing: the real clock, and sleeping on any clock. The clock that tests move is in manual-clock.ts.
+
+import { abortReason } from './abort.js';
+
+/** A callback that waits for its time on a {@link Clock}. */
+export interface ScheduledTask {
+  /** Forgets the callback. Harmless after it ran. */
+  cancel(): void;
+}
+
+/** Where time comes from. Business time only (delays, leases, backoffs): deadlines of I/O are always real, see `Deadline`. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  nowMs(): number;
+  /** Runs `callback` once, `delayMs` from now; at the next turn for 0 or less. */
+  schedule(delayMs: number, callback: () => void): ScheduledTask;
+  /**
+   * Says that work is under way which must end before time moves. A clock that runs by itself ignores it; a clock that is
+   * moved by a test waits for it, and names it when it does not end.
+   * @returns what to call when the work has ended; later calls do nothing
+   */
+  track(label: string): () => void;
+}
+
+/** The longest delay that Node's timers take; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The clock of the machine. */
+export class SystemClock implements Clock {
+  nowMs(): number {
+    return Date.now();
+  }
+
+  schedule(delayMs: number, callback: () => void): ScheduledTask {
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number): void => {
+      const stepMs = Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS);
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
+    };
+    arm(delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  }
+
+  track(): () => void {
+    return () => {};
+  }
+}
+
+/**
+ * Waits on a clock.
+ * @throws the signal's reason when it aborts first; the wait is then forgotten
+ */
+export function sleep(clock: Clock, durationMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(abortReason(signal));
+    const onAbort = (): void => {
+      task.cancel();
+      reject(abortReason(signal));
+    };
+    const task = clock.schedule(durationMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+export const SECOND_MS = 1000;
+export const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;

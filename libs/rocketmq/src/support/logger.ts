@@ -1,0 +1,21 @@
+// The port through which the library speaks to whoever operates it. It writes nowhere by itself.
+
+/** Details of a log line. Never a message body, never a secret. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Where log lines go. The library never closes it. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** Drops everything; the default where no logger is given. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** An error for a log line: its message, or what was thrown instead of an error. */
+export function describeError(error: unknown): string {
+  if (error instanceof Error) return error.message === '' ? error.name : error.message;
+  return `non-error thrown: ${typeof error === 'object' ? Object.prototype.toString.call(error) : String(error)}`;
+}

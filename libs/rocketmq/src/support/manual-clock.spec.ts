@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { sleep } from './clock.js';
+import { ManualClock } from './manual-clock.js';
+
+describe('ManualClock', () => {
+  it('fires what is due in order of time, each at its own time', () => {
+    const clock = new ManualClock(1_000);
+    const fired: [string, number][] = [];
+    clock.schedule(200, () => fired.push(['late', clock.nowMs()]));
+    clock.schedule(100, () => {
+      fired.push(['early', clock.nowMs()]);
+      clock.schedule(50, () => fired.push(['between', clock.nowMs()]));
+    });
+    clock.advanceTo(1_250);
+    expect(fired).toEqual([
+      ['early', 1_100],
+      ['between', 1_150],
+      ['late', 1_200],
+    ]);
+    expect(clock.nowMs()).toBe(1_250);
+  });
+
+  it('does not fire what was cancelled', () => {
+    const clock = new ManualClock(0);
+    let fired = false;
+    clock.schedule(10, () => {
+      fired = true;
+    }).cancel();
+    clock.advanceTo(20);
+    expect(fired).toBe(false);
+    expect(clock.nextDueAtMs()).toBeUndefined();
+  });
+
+  it('runs what is due at once without a move', async () => {
+    const clock = new ManualClock(0);
+    await sleep(clock, 0);
+    expect(clock.nowMs()).toBe(0);
+  });
+
+  it('forgets a sleep that was aborted, and rejects it with the reason', async () => {
+    const clock = new ManualClock(0);
+    const controller = new AbortController();
+    const waiting = sleep(clock, 1_000, controller.signal);
+    controller.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    expect(clock.nextDueAtMs()).toBeUndefined();
+  });
+
+  it('names the work that is under way until it ends', () => {
+    const clock = new ManualClock(0);
+    const end = clock.track('handler of orders');
+    expect(clock.activeWork()).toEqual(['handler of orders']);
+    end();
+    end();
+    expect(clock.activeWork()).toEqual([]);
+  });
+});

@@ -1,0 +1,58 @@
+// A bounded number of permits, handed out in the order of asking.
+
+import { abortReason } from './abort.js';
+
+interface Waiter {
+  readonly grant: () => void;
+}
+
+/** Limits how much runs side by side. */
+export class Semaphore {
+  private readonly waiters = new Set<Waiter>();
+  private free: number;
+
+  constructor(permits: number) {
+    this.free = permits;
+  }
+
+  /**
+   * Waits for a permit.
+   * @returns what gives the permit back; later calls do nothing
+   * @throws the signal's reason when it aborts first
+   */
+  acquire(signal?: AbortSignal): Promise<() => void> {
+    if (signal?.aborted) return Promise.reject(abortReason(signal));
+    if (this.free > 0) {
+      this.free--;
+      return Promise.resolve(this.permit());
+    }
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        grant: () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve(this.permit());
+        },
+      };
+      const onAbort = (): void => {
+        this.waiters.delete(waiter);
+        reject(abortReason(signal));
+      };
+      this.waiters.add(waiter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  private permit(): () => void {
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      const [next] = this.waiters;
+      if (next === undefined) this.free++;
+      else {
+        this.waiters.delete(next);
+        next.grant();
+      }
+    };
+  }
+}

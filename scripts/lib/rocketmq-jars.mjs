@@ -1,0 +1,144 @@
+// Gets the jars of one Apache RocketMQ version, once, into the user's cache; and says what the machine lacks to do so.
+// Starting them is rocketmq-server.mjs.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export const DEFAULT_VERSION = '5.5.0';
+const OLDEST_JAVA = 17;
+const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+
+/** What stops the caller, in words a person can act on. The runners print the message without a stack. */
+export class RealServerError extends Error {
+  /** @param {string} message @param {ErrorOptions} [options] */
+  constructor(message, options) {
+    super(message, options);
+    this.name = 'RealServerError';
+  }
+}
+
+/** Where everything of the real server that outlives a run is kept. */
+export function cacheFolder() {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'nestjs-rocketmq');
+}
+
+/** @param {string} version @returns {string} the folder that holds (or will hold) the jars of this version */
+export function jarFolder(version) {
+  return join(cacheFolder(), version);
+}
+
+/**
+ * The jars of a version; downloads them when the cache has none. Two runs at once are safe: each downloads to a folder of
+ * its own, and the first to end gives it its name.
+ * @param {string} version
+ * @param {(line: string) => void} log
+ * @param {AbortSignal} [signal] stops the download
+ * @returns {Promise<string>} the folder with the jars
+ * @throws RealServerError when Java or Maven is missing or the download fails
+ */
+export async function ensureJars(version, log, signal) {
+  if (!/^\d+\.\d+\.\d+$/.test(version)) throw new RealServerError(`"${version}" is not a version such as 5.5.0`);
+  const folder = jarFolder(version);
+  const cached = existsSync(folder);
+  checkPrerequisites({ maven: !cached });
+  if (cached) return folder;
+
+  mkdirSync(cacheFolder(), { recursive: true });
+  const temporary = mkdtempSync(join(cacheFolder(), `download-${version}-`));
+  try {
+    log(`downloading Apache RocketMQ ${version} once (about 100 MB) to ${folder}`);
+    const jars = join(temporary, 'jars');
+    await download(version, temporary, jars, signal);
+    checkJars(version, jars);
+    publish(jars, folder);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** @param {{ maven: boolean }} needs @throws RealServerError that names all that is missing, and how to get it */
+function checkPrerequisites(needs) {
+  const missing = [];
+  const java = javaMajorVersion();
+  if (java === undefined || java < OLDEST_JAVA) {
+    const found = java === undefined ? 'no "java" on the PATH' : `"java" is version ${java}`;
+    missing.push(`Java ${OLDEST_JAVA} or newer (${found})\n${howToGet('Java', 'openjdk-17-jre-headless', 'openjdk@17')}`);
+  }
+  if (needs.maven && spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) {
+    missing.push(`Maven, to download the jars ("mvn" does not run)\n${howToGet('Maven', 'maven', 'maven')}`);
+  }
+  if (missing.length === 0) return;
+  throw new RealServerError(
+    `A real Apache RocketMQ needs:\n- ${missing.join('\n- ')}\nWithout them, "npm start" runs the demo on the embedded broker.`,
+  );
+}
+
+/** @param {string} what @param {string} debian @param {string} brew */
+function howToGet(what, debian, brew) {
+  const home = what === 'Java' ? 'https://adoptium.net' : 'https://maven.apache.org/install.html';
+  return `    Debian, Ubuntu: apt install ${debian}    macOS: brew install ${brew}    others: ${home}`;
+}
+
+/** @returns {number | undefined} 17 for both `openjdk version "17.0.15"` and newer forms, 8 for "1.8.0" */
+function javaMajorVersion() {
+  const run = spawnSync('java', ['-version'], { encoding: 'utf8' });
+  if (run.status !== 0) return undefined;
+  const found = /version "(?:1\.)?(\d+)/.exec(run.stderr + run.stdout);
+  return found === null ? undefined : Number(found[1]);
+}
+
+/** @param {string} version @param {string} folder @param {string} jars @param {AbortSignal} [signal] */
+async function download(version, folder, jars, signal) {
+  const pom = join(folder, 'pom.xml');
+  writeFileSync(pom, pomOf(version));
+  const child = spawn('mvn', ['-q', '-B', '-f', pom, COPY_GOAL, `-DoutputDirectory=${jars}`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output = (output + chunk).slice(-4000);
+    });
+  }
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  if (code === 0) return;
+  throw new RealServerError(`Maven could not download Apache RocketMQ ${version} (exit code ${code}):\n${output.trim()}`);
+}
+
+/** @param {string} version */
+function pomOf(version) {
+  const artifacts = ['rocketmq-proxy', 'rocketmq-namesrv', 'rocketmq-broker', 'rocketmq-tools'];
+  const dependencies = artifacts.map(
+    (name) =>
+      `<dependency><groupId>org.apache.rocketmq</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`,
+  );
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>nestjs-rocketmq</groupId><artifactId>real-server</artifactId><version>1</version>
+<dependencies>${dependencies.join('\n')}</dependencies></project>\n`;
+}
+
+/** @param {string} version @param {string} jars */
+function checkJars(version, jars) {
+  const names = readdirSync(jars);
+  for (const part of ['proxy', 'namesrv', 'broker']) {
+    const name = `rocketmq-${part}-${version}.jar`;
+    if (!names.includes(name)) throw new RealServerError(`the download of Apache RocketMQ ${version} lacks ${name}`);
+  }
+}
+
+/** @param {string} jars @param {string} folder */
+function publish(jars, folder) {
+  try {
+    renameSync(jars, folder);
+  } catch (error) {
+    // Another run was faster; its jars are as good.
+    if (!existsSync(folder)) throw error;
+  }
+}

@@ -1,0 +1,40 @@
+// Runs each test file like Jest's Node environment, and fails it when it leaves a socket, a timer or a child process.
+
+import { TestEnvironment } from 'jest-environment-node';
+
+/** What Node names the handles that a well-behaved suite closes. Files and workers' own pipes are not among them. */
+const WATCHED = new Set(['TCPSocketWrap', 'TCPServerWrap', 'TLSWrap', 'ProcessWrap', 'Timeout', 'FSEventWrap']);
+
+/** A closed socket leaves the list some turns after `close`; this long it may take. */
+const GRACE_MS = 2_000;
+const STEP_MS = 20;
+
+function countHandles() {
+  const counts = new Map();
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (WATCHED.has(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function leaksSince(before) {
+  return [...countHandles()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
+}
+
+const pause = (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
+
+export default class LeakCheckingEnvironment extends TestEnvironment {
+  async handleTestEvent(event, state) {
+    if (event.name === 'run_start') this.before = countHandles();
+    if (event.name !== 'run_finish') return;
+    let leaks = leaksSince(this.before);
+    for (let waitedMs = 0; leaks.length > 0 && waitedMs < GRACE_MS; waitedMs += STEP_MS) {
+      await pause(STEP_MS);
+      leaks = leaksSince(this.before);
+    }
+    if (leaks.length > 0) {
+      const list = leaks.map(([kind, count]) => `${kind} ${this.before.get(kind) ?? 0} -> ${count}`).join(', ');
+      state.unhandledErrors.push(new Error(`this suite left open handles behind: ${list}`));
+    }
+  }
+}
