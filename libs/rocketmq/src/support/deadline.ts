@@ -66,3 +66,8 @@ export async function withDeadline<T>(
     deadline.dispose();
   }
 }
+
+/** The real moment `durationMs` from now, for interfaces that want a date; never the clock of a test. */
+export function realTimeIn(durationMs: number): Date {
+  return new Date(Date.now() + durationMs);
+}

@@ -23,9 +23,11 @@ describe('ManualClock', () => {
   it('does not fire what was cancelled', () => {
     const clock = new ManualClock(0);
     let fired = false;
-    clock.schedule(10, () => {
-      fired = true;
-    }).cancel();
+    clock
+      .schedule(10, () => {
+        fired = true;
+      })
+      .cancel();
     clock.advanceTo(20);
     expect(fired).toBe(false);
     expect(clock.nextDueAtMs()).toBeUndefined();

@@ -1,0 +1,34 @@
+// The port between client and wire: a method path and bytes. What is behind it can change without anyone above knowing.
+
+/** What one call carries beside its bytes. */
+export interface WireCall {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Real time until the call fails with `DEADLINE_EXCEEDED`. Undefined only for the telemetry stream, which has no end. */
+  readonly timeoutMs: number | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/** A stream in both directions. Nothing is buffered without bound: the server speaks rarely here. */
+export interface WireStream {
+  /** What the server sends, until it ends the stream; throws a TransportError when the stream breaks. */
+  readonly frames: AsyncIterable<Uint8Array>;
+  /** Sends one message; false when the stream is already over. */
+  write(frame: Uint8Array): boolean;
+  /** Says that nothing more will be written; the server then ends its half. */
+  end(): void;
+  /** Breaks the stream off. */
+  cancel(): void;
+}
+
+/** One connection to one address. Every failure is a TransportError, or the reason of the call's signal. */
+export interface Channel {
+  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array>;
+  serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array>;
+  stream(call: WireCall): WireStream;
+  /** Closes the connection; calls under way fail. */
+  close(): void;
+}
+
+/** Makes a channel to `host:port`; connects at the first call. */
+export type ChannelFactory = (address: string) => Channel;

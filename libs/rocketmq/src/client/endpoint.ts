@@ -1,0 +1,65 @@
+// Where servers are: connection strings, addresses, and their form on the wire.
+
+import { isIPv4, isIPv6 } from 'node:net';
+import { AddressScheme, type Endpoints as WireEndpoints } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { UsageError } from '../support/errors.js';
+
+/** One TCP address. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One server (or several that share their state behind it) with all its addresses; at least one. */
+export interface Endpoint {
+  readonly addresses: readonly Address[];
+}
+
+/** The same text for the same endpoint; fit as a map key and for a log line. */
+export function endpointKey(endpoint: Endpoint): string {
+  return endpoint.addresses.map(addressText).join(';');
+}
+
+/** `host:port`, with brackets around an IPv6 host. */
+export function addressText({ host, port }: Address): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Reads `host:8081;host2:8081`. A leading `http://` or `https://` is accepted, as in the official clients.
+ * @throws UsageError `ILLEGAL_ENDPOINTS` that says what is wrong
+ */
+export function parseEndpoints(text: string): Endpoint {
+  if (typeof text !== 'string' || text.trim() === '') {
+    throw refused(String(text), 'it is empty; give the address of a RocketMQ proxy, for instance "127.0.0.1:8081"');
+  }
+  if (text.startsWith('embedded:')) {
+    throw refused(text, 'an embedded broker is started by the Nest module or by TestBroker; give its address here');
+  }
+  const parts = text
+    .replace(/^https?:\/\//, '')
+    .split(';')
+    .map((part) => part.trim());
+  return { addresses: parts.filter((part) => part !== '').map((part) => parseAddress(part, text)) };
+}
+
+function parseAddress(part: string, whole: string): Address {
+  const match = /^(?:\[([^\]]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(part);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+    throw refused(whole, `"${part}" is not "host:port" with a port from 1 to 65535`);
+  }
+  return { host, port };
+}
+
+function refused(text: string, problem: string): UsageError {
+  return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${text}": ${problem}`, 'endpoints');
+}
+
+/** The endpoint as a request carries it. */
+export function toWireEndpoints({ addresses }: Endpoint): WireEndpoints {
+  const every = (test: (host: string) => boolean): boolean => addresses.every(({ host }) => test(host));
+  const scheme = every(isIPv4) ? AddressScheme.IPv4 : every(isIPv6) ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;
+  return { scheme, addresses: addresses.map(({ host, port }) => ({ host, port })) };
+}

@@ -1,0 +1,44 @@
+// A topic or group that the cluster lacks or holds otherwise: which one, and the command that mends it.
+
+import type { MessageType } from '../protocol/message.js';
+import { RocketMQError } from '../support/errors.js';
+
+/** The cluster does not hold what the application needs. Nothing took effect; run `command`, then start again. */
+export class ResourceError extends RocketMQError {
+  constructor(
+    code: 'TOPIC_NOT_FOUND' | 'TOPIC_TYPE_MISMATCH' | 'CONSUMER_GROUP_NOT_FOUND' | 'CONSUMER_GROUP_NOT_FIFO',
+    problem: string,
+    /** What creates or alters it, to be run where the name server is reachable. */
+    readonly command: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, `${problem}; to mend it: ${command}`, 'rejected', false, options);
+  }
+}
+
+const NAME_SERVER = '--name-server <host:9876>';
+
+/** @param type the type that the application sends or expects; undefined when it takes any */
+export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
+  const command = `npx nestjs-rocketmq topic create ${topic} --type ${type ?? 'normal'} ${NAME_SERVER}`;
+  return new ResourceError('TOPIC_NOT_FOUND', `topic "${topic}" does not exist on this cluster`, command, { cause });
+}
+
+export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
+  const problem = `topic "${topic}" takes ${found.join(', ') || 'no'} messages, not ${wanted} messages`;
+  // The server lets the type of an existing topic be changed only by making the topic anew.
+  const command = `npx nestjs-rocketmq topic create <another name> --type ${wanted} ${NAME_SERVER}`;
+  return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
+}
+
+export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: unknown): ResourceError {
+  const command = `npx nestjs-rocketmq group create ${group}${isFifo ? ' --fifo' : ''} ${NAME_SERVER}`;
+  const problem = `consumer group "${group}" does not exist on this cluster`;
+  return new ResourceError('CONSUMER_GROUP_NOT_FOUND', problem, command, { cause });
+}
+
+export function consumerGroupNotFifo(group: string): ResourceError {
+  const command = `npx nestjs-rocketmq group create ${group} --fifo ${NAME_SERVER}`;
+  const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would be an accident`;
+  return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
+}

@@ -1,0 +1,232 @@
+// One telemetry stream to one endpoint: it makes the client's settings known before anything is received there, makes them
+// known again whenever the stream was lost, and carries the server's commands.
+
+import { Code, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { TelemetryCommand } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import { StatusError } from '../protocol/status.js';
+import { abortReason } from '../support/abort.js';
+import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
+import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
+import { RocketMQError, StateError, TransportError } from '../support/errors.js';
+import { describeError, type Logger } from '../support/logger.js';
+import type { Random } from '../support/random.js';
+import type { WireStream } from './channel.js';
+
+/** What the server asks of a client beside its settings. */
+export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
+
+/** What a session needs of its client. */
+export interface SessionPort {
+  /** Names the endpoint in log lines. */
+  readonly endpoint: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  open(): WireStream;
+  settings(): Settings;
+  onSettings(settings: Settings): void;
+  onCommand(command: ServerCommand): void;
+}
+
+type State =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'synced'; readonly stream: WireStream }
+  | { readonly kind: 'waiting'; readonly error: unknown }
+  | { readonly kind: 'closed' };
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 5_000, multiplier: 2 };
+/** How long the server may take to answer settings; the official clients wait as long. */
+const SETTINGS_TIMEOUT_MS = 3_000;
+/** How long the server may take to end its half at the goodbye. */
+const GOODBYE_MS = 1_000;
+
+/** Keeps the settings of one client known to one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
+export class TelemetrySession {
+  private state: State = { kind: 'connecting' };
+  private readonly waiters = new Set<Waiter>();
+  private readonly closing = new AbortController();
+  private unanswered = 0;
+  /** Streams in a row that ended before the settings were answered. */
+  private failures = 0;
+  private running: Promise<void> | undefined;
+  private stream: WireStream | undefined;
+
+  constructor(private readonly port: SessionPort) {}
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  get isSynced(): boolean {
+    return this.state.kind === 'synced';
+  }
+
+  /**
+   * Waits until the settings are known to the server on the present stream.
+   * @throws StatusError or TransportError when the server refuses them; the session goes on trying
+   * @throws StateError once closed; the signal's reason when it aborts
+   */
+  async synced(signal: AbortSignal): Promise<void> {
+    if (this.state.kind !== 'synced') await this.wait(signal);
+  }
+
+  /** Sends the present settings and waits until the server has answered them. Failures as in {@link synced}. */
+  async sync(signal: AbortSignal): Promise<void> {
+    const answered = this.wait(signal);
+    // Without a stream, the next one begins with the present settings.
+    if (this.state.kind === 'synced') this.writeSettings(this.state.stream);
+    await answered;
+  }
+
+  /** Answers a command; false when the stream is gone, and with it the server's interest. */
+  write(command: TelemetryCommand): boolean {
+    if (this.state.kind !== 'synced') return false;
+    return this.state.stream.write(TelemetryCommand.encode(command).finish());
+  }
+
+  /** Ends the stream politely, then for good. Repeating it waits for the same end. */
+  async close(): Promise<void> {
+    if (this.state.kind !== 'closed') {
+      this.state = { kind: 'closed' };
+      this.closing.abort(new StateError('CLOSED', 'the client is closed'));
+      this.rejectWaiters(abortReason(this.closing.signal));
+      this.stream?.end();
+    }
+    const cancel = this.port.clock.schedule(GOODBYE_MS, () => this.stream?.cancel());
+    await this.running;
+    cancel.cancel();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isClosed()) {
+      let error: unknown = new TransportError('UNAVAILABLE', 'the server ended the telemetry stream', 'unknown', true);
+      try {
+        await this.serve();
+      } catch (failure) {
+        error = failure;
+      }
+      if (this.isClosed()) return;
+      this.lost(error);
+      const waitMs = withJitter(backoffMs(RECONNECT, ++this.failures), () => this.port.random.next());
+      await sleep(this.port.clock, waitMs, this.closing.signal).catch(() => {});
+    }
+  }
+
+  /** Lives through one stream. */
+  private async serve(): Promise<void> {
+    this.state = { kind: 'connecting' };
+    this.unanswered = 0;
+    const stream = this.port.open();
+    this.stream = stream;
+    const timeout = this.settingsTimeout(stream);
+    try {
+      this.writeSettings(stream);
+      for await (const frame of stream.frames) {
+        this.take(TelemetryCommand.decode(frame), stream, timeout.task);
+      }
+    } catch (error) {
+      throw timeout.error() ?? error;
+    } finally {
+      timeout.task.cancel();
+      stream.cancel();
+    }
+  }
+
+  private settingsTimeout(stream: WireStream): { task: ScheduledTask; error: () => Error | undefined } {
+    let error: Error | undefined;
+    const task = this.port.clock.schedule(SETTINGS_TIMEOUT_MS, () => {
+      const message = `${this.port.endpoint} did not answer the settings within ${SETTINGS_TIMEOUT_MS} ms`;
+      error = new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true);
+      stream.cancel();
+    });
+    return { task, error: () => error };
+  }
+
+  private take(message: TelemetryCommand, stream: WireStream, timeout: ScheduledTask): void {
+    const { command, status } = message;
+    if (command === undefined) {
+      throw new StatusError(`settings for ${this.port.endpoint}`, status);
+    }
+    if (command.$case !== 'settings') {
+      this.port.onCommand(command);
+      return;
+    }
+    if (status !== undefined && status.code !== Code.OK) {
+      throw new StatusError(`settings for ${this.port.endpoint}`, status);
+    }
+    timeout.cancel();
+    this.failures = 0;
+    this.port.onSettings(command.value);
+    this.unanswered = Math.max(0, this.unanswered - 1);
+    if (this.isClosed()) return;
+    this.state = { kind: 'synced', stream };
+    if (this.unanswered > 0) return;
+    for (const waiter of [...this.waiters]) waiter.resolve();
+  }
+
+  private writeSettings(stream: WireStream): void {
+    this.unanswered++;
+    const command: TelemetryCommand = { command: { $case: 'settings', value: this.port.settings() } };
+    stream.write(TelemetryCommand.encode(command).finish());
+  }
+
+  private lost(error: unknown): void {
+    const { endpoint, logger } = this.port;
+    const refused = isRefusal(error);
+    const text = `telemetry stream to ${endpoint} is down; connecting again`;
+    logger[refused ? 'warn' : 'info'](text, { error: describeError(error) });
+    this.state = { kind: 'waiting', error };
+    // Who waits for a server that is only away goes on waiting, until its own deadline.
+    if (refused) this.rejectWaiters(error);
+  }
+
+  private wait(signal: AbortSignal): Promise<void> {
+    if (this.state.kind === 'closed') return Promise.reject(abortReason(this.closing.signal));
+    if (signal.aborted) return Promise.reject(this.whyNotSynced(signal));
+    if (this.state.kind === 'waiting' && isRefusal(this.state.error)) return Promise.reject(this.state.error);
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        this.waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        resolve: () => {
+          done();
+          resolve();
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      const onAbort = (): void => waiter.reject(this.whyNotSynced(signal));
+      this.waiters.add(waiter);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** When time runs out, what kept the stream down says more than the time-out does. */
+  private whyNotSynced(signal: AbortSignal): Error {
+    const reason = abortReason(signal);
+    if (this.state.kind !== 'waiting' || !(reason instanceof TransportError)) return reason;
+    return this.state.error instanceof Error ? this.state.error : reason;
+  }
+
+  private rejectWaiters(error: Error): void {
+    for (const waiter of [...this.waiters]) waiter.reject(error);
+  }
+
+  private isClosed(): boolean {
+    return this.state.kind === 'closed';
+  }
+}
+
+/** The server answered and said no, as against a server that is away. */
+function isRefusal(error: unknown): error is RocketMQError {
+  return error instanceof StatusError || (RocketMQError.is(error) && error.code === 'RPC_FAILED');
+}
