@@ -1,8 +1,12 @@
+// `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
+const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',
   testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...needsRealServer],
   testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

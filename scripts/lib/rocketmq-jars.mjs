@@ -65,7 +65,9 @@ function checkPrerequisites(needs) {
   const java = javaMajorVersion();
   if (java === undefined || java < OLDEST_JAVA) {
     const found = java === undefined ? 'no "java" on the PATH' : `"java" is version ${java}`;
-    missing.push(`Java ${OLDEST_JAVA} or newer (${found})\n${howToGet('Java', 'openjdk-17-jre-headless', 'openjdk@17')}`);
+    missing.push(
+      `Java ${OLDEST_JAVA} or newer (${found})\n${howToGet('Java', 'openjdk-17-jre-headless', 'openjdk@17')}`,
+    );
   }
   if (needs.maven && spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) {
     missing.push(`Maven, to download the jars ("mvn" does not run)\n${howToGet('Maven', 'maven', 'maven')}`);
@@ -109,7 +111,9 @@ async function download(version, folder, jars, signal) {
     child.on('close', resolve);
   });
   if (code === 0) return;
-  throw new RealServerError(`Maven could not download Apache RocketMQ ${version} (exit code ${code}):\n${output.trim()}`);
+  throw new RealServerError(
+    `Maven could not download Apache RocketMQ ${version} (exit code ${code}):\n${output.trim()}`,
+  );
 }
 
 /** @param {string} version */

@@ -1,0 +1,136 @@
+// A consumer group as this library speaks of it, and as a broker keeps it. Nothing is sent here.
+
+import { consumerGroupNameProblem } from '../protocol/names.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
+import type { MasterBroker } from './cluster.js';
+import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
+
+/** A consumer group to create or alter. What is left out stays as it is in a group that exists. */
+export interface GroupDefinition {
+  readonly consumerGroup: string;
+  /** Whether its consumers get the messages of a message group one after another. Default for a new group: false. */
+  readonly fifo?: boolean;
+  /** Deliveries until a message is a dead letter, at least 1. Default for a new group: 17. */
+  readonly maxDeliveryAttempts?: number;
+  /** The waits between deliveries. Whole milliseconds and a whole multiplier. Default: the server's own list. */
+  readonly backoff?: BackoffPolicy;
+}
+
+/** A consumer group as the servers have it. */
+export interface GroupDescription {
+  readonly consumerGroup: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+  readonly backoff: BackoffPolicy;
+  /** The brokers that have it, by name: at least one. The other fields are as the first of them has it. */
+  readonly brokers: readonly MasterBroker[];
+}
+
+/** A consumer group in the words of the broker. @see SubscriptionGroupConfig of the server */
+export interface GroupConfig {
+  readonly groupName?: string;
+  readonly consumeMessageOrderly?: boolean;
+  readonly retryMaxTimes?: number;
+  readonly groupRetryPolicy?: GroupRetryPolicy;
+  readonly [otherField: string]: unknown;
+}
+
+interface GroupRetryPolicy {
+  readonly type?: 'EXPONENTIAL' | 'CUSTOMIZED';
+  readonly exponentialRetryPolicy?: {
+    readonly initial?: number;
+    readonly max?: number;
+    readonly multiplier?: number;
+  } | null;
+  readonly customizedRetryPolicy?: { readonly next?: readonly number[] } | null;
+}
+
+interface AllGroups {
+  readonly subscriptionGroupTable?: Readonly<Record<string, GroupConfig>>;
+}
+
+const DEFAULT_RETRIES = 16;
+/** The waits of a group without a policy of its own. @see CustomizedRetryPolicy of the server */
+const SERVER_BACKOFF: BackoffPolicy = {
+  kind: 'customized',
+  nextMs: [
+    ...[1, 5, 10, 30].map((seconds) => seconds * SECOND_MS),
+    ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 60, 120].map((minutes) => minutes * MINUTE_MS),
+  ],
+};
+
+/** @throws UsageError that names the field and what it may be */
+export function checkGroupDefinition({ consumerGroup, maxDeliveryAttempts, backoff }: GroupDefinition): void {
+  const problem = consumerGroupNameProblem(consumerGroup);
+  if (problem !== undefined) {
+    throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
+  }
+  if (maxDeliveryAttempts !== undefined && !(Number.isInteger(maxDeliveryAttempts) && maxDeliveryAttempts >= 1)) {
+    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be a whole number from 1`;
+    throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
+  }
+  if (backoff !== undefined) checkBackoff(consumerGroup, backoff);
+}
+
+function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
+  const numbers =
+    backoff.kind === 'customized' ? backoff.nextMs : [backoff.initialMs, backoff.maxMs, backoff.multiplier];
+  if (numbers.length > 0 && numbers.every((value) => Number.isSafeInteger(value) && value > 0)) return;
+  const message = `consumer group "${consumerGroup}": backoff holds [${numbers.join(', ')}]; it needs whole numbers above 0`;
+  throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
+}
+
+/** Request code 200. What the definition leaves open stays as it is in `existing`. */
+export function updateGroupRequest(definition: GroupDefinition, existing: GroupConfig | undefined): RemotingRequest {
+  // The server takes attributes as changes ("+name=value") and would refuse them in the form in which it tells them.
+  const { attributes: _, ...kept } = existing ?? {};
+  const attempts = definition.maxDeliveryAttempts;
+  const config: GroupConfig = {
+    ...kept,
+    groupName: definition.consumerGroup,
+    consumeMessageOrderly: definition.fifo ?? existing?.consumeMessageOrderly ?? false,
+    retryMaxTimes: attempts === undefined ? (existing?.retryMaxTimes ?? DEFAULT_RETRIES) : attempts - 1,
+    ...(definition.backoff === undefined ? {} : { groupRetryPolicy: toRetryPolicy(definition.backoff) }),
+  };
+  return { code: 200, body: Buffer.from(JSON.stringify(config)) };
+}
+
+/** The group in the answer to request code 201 (all groups); code 352 (one group) would create a missing one. */
+export function findGroupConfig(answer: RemotingFrame, consumerGroup: string): GroupConfig | undefined {
+  const all = JSON.parse(answer.body.toString('utf8')) as AllGroups;
+  const table = all.subscriptionGroupTable ?? {};
+  return Object.hasOwn(table, consumerGroup) ? table[consumerGroup] : undefined;
+}
+
+/** @param brokers the brokers that have the group */
+export function describeGroup(
+  consumerGroup: string,
+  config: GroupConfig,
+  brokers: readonly MasterBroker[],
+): GroupDescription {
+  return {
+    consumerGroup,
+    fifo: config.consumeMessageOrderly ?? false,
+    maxDeliveryAttempts: (config.retryMaxTimes ?? DEFAULT_RETRIES) + 1,
+    backoff: fromRetryPolicy(config.groupRetryPolicy),
+    brokers,
+  };
+}
+
+function toRetryPolicy(backoff: BackoffPolicy): GroupRetryPolicy {
+  if (backoff.kind === 'customized') return { type: 'CUSTOMIZED', customizedRetryPolicy: { next: backoff.nextMs } };
+  const { initialMs: initial, maxMs: max, multiplier } = backoff;
+  return { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial, max, multiplier } };
+}
+
+/** Missing parts are the server's defaults. @see GroupRetryPolicy.getRetryPolicy of the server */
+function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
+  if (policy?.type === 'EXPONENTIAL') {
+    const { initial = 5 * SECOND_MS, max = 120 * MINUTE_MS, multiplier = 2 } = policy.exponentialRetryPolicy ?? {};
+    return { kind: 'exponential', initialMs: initial, maxMs: max, multiplier };
+  }
+  const next = policy?.customizedRetryPolicy?.next;
+  return next === undefined ? SERVER_BACKOFF : { kind: 'customized', nextMs: next };
+}

@@ -1,0 +1,93 @@
+// Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
+
+import { abortReason, raceAbort } from '../support/abort.js';
+import { Deadline } from '../support/deadline.js';
+import { RocketMQError, StateError, TransportError } from '../support/errors.js';
+import { RemotingConnection } from './remoting-connection.js';
+import { RemotingError } from './remoting-error.js';
+import { MAX_FRAME_BYTES, type RemotingFrame, type RemotingRequest } from './remoting-frame.js';
+
+export interface RemotingClientOptions {
+  /** How long opening a connection may take. */
+  readonly connectTimeoutMs: number;
+  /** The largest answer read. Default: {@link MAX_FRAME_BYTES}. */
+  readonly maxFrameBytes?: number;
+}
+
+/** Speaks to any number of name servers and brokers. */
+export class RemotingClient {
+  /** Connections that take calls, or will. */
+  private readonly connections = new Map<string, Promise<RemotingConnection>>();
+  /** All whose socket may still be there, so that `close()` can wait for it. */
+  private readonly sockets = new Set<Promise<unknown>>();
+  private readonly closing = new AbortController();
+
+  constructor(private readonly options: RemotingClientOptions) {}
+
+  /**
+   * The answer, whatever its code.
+   * @throws TransportError when no answer came; its outcome says whether the request may have got through
+   * @throws StateError after `close()`
+   */
+  async ask(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
+    const connection = await this.connected(address, deadline);
+    return connection.call(request, deadline.signal);
+  }
+
+  /** The answer when its code is success. @throws RemotingError for any other code, else as {@link ask} */
+  async call(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
+    const answer = await this.ask(address, request, deadline);
+    if (answer.code !== 0) throw new RemotingError(deadline.what, address, answer);
+    return answer;
+  }
+
+  /** Closes every connection; calls that still wait fail. Idempotent. */
+  async close(): Promise<void> {
+    this.closing.abort(new StateError('ADMIN_CLOSED', 'the admin client is closed; make a new one'));
+    const opened = await Promise.allSettled(this.connections.values());
+    await Promise.all(opened.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
+    await Promise.all(this.sockets);
+  }
+
+  private async connected(address: string, deadline: Deadline): Promise<RemotingConnection> {
+    if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
+    const opening = this.connections.get(address) ?? this.open(address);
+    try {
+      return await raceAbort(opening, deadline.signal);
+    } catch (error) {
+      if (!deadline.signal.aborted || !RocketMQError.is(abortReason(deadline.signal))) throw error;
+      throw noConnection(`${deadline.what}: `, address, deadline.timeoutMs);
+    }
+  }
+
+  private open(address: string): Promise<RemotingConnection> {
+    const forget = (): void => {
+      if (this.connections.get(address) === opening) this.connections.delete(address);
+    };
+    const opening = this.connect(address, forget);
+    this.connections.set(address, opening);
+    const gone = opening.then((connection) => connection.ended, forget);
+    this.sockets.add(gone);
+    gone.then(() => this.sockets.delete(gone));
+    return opening;
+  }
+
+  /** Under a deadline of its own: several callers may wait for this connection, each with its own patience. */
+  private async connect(address: string, onEnd: () => void): Promise<RemotingConnection> {
+    const deadline = new Deadline(`connect to ${address}`, this.options.connectTimeoutMs, this.closing.signal);
+    try {
+      const maxFrameBytes = this.options.maxFrameBytes ?? MAX_FRAME_BYTES;
+      return await RemotingConnection.open(address, maxFrameBytes, deadline.signal, onEnd);
+    } catch (error) {
+      const timedOut = deadline.signal.aborted && !this.closing.signal.aborted;
+      throw timedOut ? noConnection('', address, deadline.timeoutMs) : error;
+    } finally {
+      deadline.dispose();
+    }
+  }
+}
+
+function noConnection(what: string, address: string, timeoutMs: number): TransportError {
+  const message = `${what}no connection to ${address} within ${timeoutMs} ms; nothing was sent; is it reachable from here?`;
+  return new TransportError('DEADLINE_EXCEEDED', message, 'not-sent', true);
+}

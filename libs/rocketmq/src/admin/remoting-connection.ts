@@ -1,0 +1,128 @@
+// One TCP connection to a name server or broker: requests out, each answer to its request. Which address, and opening
+// again after a loss, is remoting-client.ts.
+
+import { connect, type Socket } from 'node:net';
+import { abortReason, raceAbort } from '../support/abort.js';
+import { TransportError } from '../support/errors.js';
+import { encodeRequest, FrameDecoder, type RemotingFrame, type RemotingRequest } from './remoting-frame.js';
+
+interface PendingCall {
+  readonly resolve: (answer: RemotingFrame) => void;
+  readonly reject: (error: Error) => void;
+}
+
+type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly why: string };
+
+/** An open connection. It stays open until `close()`, or until the server or a malformed answer ends it. */
+export class RemotingConnection {
+  private state: ConnectionState = { kind: 'open' };
+  private nextOpaque = 1;
+  private readonly pending = new Map<number, PendingCall>();
+  /** Resolves when the socket is closed, whoever closed it. */
+  readonly ended: Promise<void>;
+
+  private constructor(
+    readonly address: string,
+    private readonly socket: Socket,
+    maxFrameBytes: number,
+    private readonly onEnd: () => void,
+  ) {
+    const decoder = new FrameDecoder(maxFrameBytes);
+    socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
+    socket.on('error', (error) => this.end(connectionLost(address, error.message, error)));
+    this.ended = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.end(connectionLost(address, 'the server closed the connection'));
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Connects, or gives up when the signal aborts. `onEnd` is called once, as soon as the connection takes no more calls.
+   * @throws TransportError `UNAVAILABLE` (not-sent) that names the address, or the signal's reason
+   */
+  static async open(
+    address: string,
+    maxFrameBytes: number,
+    signal: AbortSignal,
+    onEnd: () => void,
+  ): Promise<RemotingConnection> {
+    const { host, port } = splitAddress(address);
+    const socket = connect({ host, port, noDelay: true });
+    try {
+      await raceAbort(connected(socket), signal);
+    } catch (cause) {
+      socket.destroy();
+      if (signal.aborted) throw abortReason(signal);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `cannot connect to ${address}: ${reason}; nothing was sent; is it running and reachable from here?`;
+      throw new TransportError('UNAVAILABLE', message, 'not-sent', true, { cause });
+    }
+    return new RemotingConnection(address, socket, maxFrameBytes, onEnd);
+  }
+
+  /**
+   * Sends a request and waits for its answer, whatever the answer's code.
+   * @throws TransportError when the connection ends first, or the signal's reason
+   */
+  async call(request: RemotingRequest, signal: AbortSignal): Promise<RemotingFrame> {
+    if (this.state.kind === 'closed') {
+      throw new TransportError('UNAVAILABLE', `${this.address}: ${this.state.why}; nothing was sent`, 'not-sent', true);
+    }
+    const opaque = this.nextOpaque++;
+    const answer = new Promise<RemotingFrame>((resolve, reject) => this.pending.set(opaque, { resolve, reject }));
+    try {
+      this.socket.write(encodeRequest(request, opaque));
+      return await raceAbort(answer, signal);
+    } finally {
+      this.pending.delete(opaque);
+    }
+  }
+
+  /** Ends the connection; calls that still wait fail. Resolves when the socket is closed. Idempotent. */
+  async close(): Promise<void> {
+    this.end(connectionLost(this.address, 'the admin client was closed'));
+    await this.ended;
+  }
+
+  private receive(decoder: FrameDecoder, chunk: Buffer): void {
+    let frames: RemotingFrame[];
+    try {
+      frames = decoder.push(chunk);
+    } catch (error) {
+      this.end(error as Error);
+      return;
+    }
+    for (const frame of frames) {
+      // An unknown number is the late answer of a call that was given up; a request of the server needs no reply here.
+      if (frame.isResponse) this.pending.get(frame.opaque)?.resolve(frame);
+    }
+  }
+
+  private end(error: Error): void {
+    if (this.state.kind === 'closed') return;
+    this.state = { kind: 'closed', why: error.message };
+    for (const call of this.pending.values()) call.reject(error);
+    this.pending.clear();
+    this.socket.destroy();
+    this.onEnd();
+  }
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+}
+
+function connectionLost(address: string, why: string, cause?: Error): TransportError {
+  const message = `${address}: ${why} before the answer came; the request may have taken effect, repeating it is safe`;
+  return new TransportError('UNAVAILABLE', message, 'unknown', true, { cause });
+}
+
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}

@@ -1,0 +1,54 @@
+// What a name server or broker refused, as an error. Failures of the connection are TransportErrors.
+
+import { type Outcome, RocketMQError } from '../support/errors.js';
+import type { RemotingFrame } from './remoting-frame.js';
+
+interface CodeMeaning {
+  readonly name: string;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+  readonly advice: string;
+}
+
+/** The server's response codes that matter here. @see RemotingSysResponseCode and ResponseCode of the server */
+const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
+  [1, refused('SYSTEM_ERROR', false, 'mend what the server names and call again')],
+  [2, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
+  [3, refused('REQUEST_CODE_NOT_SUPPORTED', false, 'the server is of another version or not the kind it is taken for')],
+  [14, refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later')],
+  [16, refused('NO_PERMISSION', false, 'the server demands credentials or forbids this')],
+  [17, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
+  [26, refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first')],
+  [29, refused('INVALID_PARAMETER', false, 'mend what the server names and call again')],
+]);
+
+function refused(name: string, retryable: boolean, advice: string): CodeMeaning {
+  return { name, outcome: 'rejected', retryable, advice };
+}
+
+/** A name server or a broker answered with a code other than success. `code` is its name, as `SYSTEM_ERROR`. */
+export class RemotingError extends RocketMQError {
+  /** The server's number, for instance 17. */
+  readonly responseCode: number;
+
+  /** @param what the operation in words: "create topic order-created" */
+  constructor(
+    what: string,
+    /** Who answered, as `host:port`. */
+    readonly address: string,
+    answer: Pick<RemotingFrame, 'code' | 'remark'>,
+  ) {
+    const meaning = MEANINGS.get(answer.code);
+    const name = meaning?.name ?? `RESPONSE_${answer.code}`;
+    const remark = firstLine(answer.remark);
+    const said = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
+    const next = meaning === undefined ? 'it may have taken effect' : `it did not take effect there; ${meaning.advice}`;
+    super(name, `${what}: ${said}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
+    this.responseCode = answer.code;
+  }
+}
+
+/** The server appends Java stack traces to some remarks. */
+function firstLine(remark: string): string {
+  return (remark.split('\n', 1)[0] ?? '').trim();
+}

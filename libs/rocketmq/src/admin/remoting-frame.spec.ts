@@ -1,0 +1,83 @@
+import { describe, expect, it } from '@jest/globals';
+import { TransportError } from '../support/errors.js';
+import { encodeRequest, FrameDecoder } from './remoting-frame.js';
+
+const answer = (opaque: number, body = '', header: Record<string, unknown> = {}): Buffer => {
+  const head = Buffer.from(JSON.stringify({ code: 0, opaque, flag: 1, ...header }));
+  const prefix = Buffer.alloc(8);
+  prefix.writeInt32BE(4 + head.length + Buffer.byteLength(body), 0);
+  prefix.writeInt32BE(head.length, 4);
+  return Buffer.concat([prefix, head, Buffer.from(body)]);
+};
+
+describe('encodeRequest', () => {
+  it('writes a frame that the decoder reads back', () => {
+    const bytes = encodeRequest({ code: 17, fields: { topic: 'größe' }, body: Buffer.from([0, 255]) }, 7);
+
+    expect(new FrameDecoder().push(bytes)).toEqual([
+      { code: 17, opaque: 7, isResponse: false, remark: '', body: Buffer.from([0, 255]) },
+    ]);
+  });
+
+  it('lays the frame out as length, header length, header, body', () => {
+    const bytes = encodeRequest({ code: 105, fields: { topic: 't' }, body: Buffer.from('ab') }, 1);
+    const headerLength = bytes.readInt32BE(4);
+
+    expect(bytes.readInt32BE(0)).toBe(bytes.length - 4);
+    expect(JSON.parse(bytes.subarray(8, 8 + headerLength).toString())).toMatchObject({
+      code: 105,
+      opaque: 1,
+      flag: 0,
+      language: 'JAVA',
+      extFields: { topic: 't' },
+    });
+    expect(bytes.subarray(8 + headerLength).toString()).toBe('ab');
+  });
+});
+
+describe('FrameDecoder', () => {
+  it('puts a frame together from single bytes', () => {
+    const decoder = new FrameDecoder();
+    const frames = [...answer(3, 'body')].flatMap((byte) => decoder.push(Buffer.from([byte])));
+
+    expect(frames.map((frame) => [frame.opaque, frame.body.toString()])).toEqual([[3, 'body']]);
+  });
+
+  it('takes several frames out of one chunk and keeps the beginning of the next', () => {
+    const third = answer(3, 'three');
+    const decoder = new FrameDecoder();
+    const first = decoder.push(Buffer.concat([answer(1, 'one'), answer(2), third.subarray(0, 10)]));
+    const second = decoder.push(third.subarray(10));
+
+    expect(first.map((frame) => frame.opaque)).toEqual([1, 2]);
+    expect(second.map((frame) => frame.body.toString())).toEqual(['three']);
+  });
+
+  it('tells the remark and code of a refusal', () => {
+    const [frame] = new FrameDecoder().push(answer(1, '', { code: 17, remark: 'no such topic' }));
+
+    expect(frame).toMatchObject({ code: 17, remark: 'no such topic', isResponse: true });
+  });
+
+  it.each([
+    ['is larger than the limit', Buffer.from([0, 0, 4, 1]), 'a frame of 1025 bytes (allowed: 4 to 1024)'],
+    ['has a negative length', Buffer.from([255, 255, 255, 255]), 'a frame of -1 bytes'],
+    ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'is this the remoting port'],
+    ['has a binary header', Buffer.from([0, 0, 0, 6, 1, 0, 0, 2, 1, 1]), 'serialization 1'],
+    ['has a header longer than itself', Buffer.from([0, 0, 0, 6, 0, 0, 0, 9, 1, 1]), 'longer than its frame'],
+    ['has a header that is not JSON', Buffer.from([0, 0, 0, 6, 0, 0, 0, 2, 65, 66]), 'not JSON'],
+    ['has a header without opaque', answer(0, '', { opaque: 'x' }), 'without code or opaque'],
+  ])('refuses a frame that %s', (_, bytes, message) => {
+    const push = (): unknown => new FrameDecoder(1024).push(bytes);
+
+    expect(push).toThrow(TransportError);
+    expect(push).toThrow(message);
+  });
+
+  it('refuses a large frame by its length alone, before its bytes are there', () => {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(2 ** 31 - 1);
+
+    expect(() => new FrameDecoder().push(length)).toThrow('a frame of 2147483647 bytes');
+  });
+});

@@ -1,0 +1,159 @@
+// Processes that end with their runner: by the kernel where it can (Linux), and by a sweep at the next start everywhere.
+
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+const NOTE = 'run.json';
+
+/**
+ * A folder of a run's own under `root`, with a note of who runs it. Sweeps first.
+ * @param {string} root
+ */
+export function createRunFolder(root) {
+  mkdirSync(root, { recursive: true });
+  sweep(root);
+  const folder = mkdtempSync(join(root, 'run-'));
+  noteRun(folder, []);
+  return folder;
+}
+
+/**
+ * Writes down which processes a folder's run has, for the sweep of a later run.
+ * @param {string} folder
+ * @param {readonly number[]} pids each must name the folder on its command line
+ */
+export function noteRun(folder, pids) {
+  writeFileSync(join(folder, NOTE), JSON.stringify({ runner: process.pid, command: commandLine(process.pid), pids }));
+}
+
+/** @param {string} root ends what runs left behind whose runner is gone, and removes their folders */
+function sweep(root) {
+  for (const name of readdirSync(root)) {
+    const folder = join(root, name);
+    const note = readNote(folder);
+    if (note === undefined || commandLine(note.runner) === note.command) continue;
+    for (const pid of note.pids) endLeftOver(pid, folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} folder @returns {{ runner: number, command: string, pids: number[] } | undefined} */
+function readNote(folder) {
+  try {
+    return JSON.parse(readFileSync(join(folder, NOTE), 'utf8'));
+  } catch {
+    // No note yet: a run that is just starting.
+    return undefined;
+  }
+}
+
+/** @param {number} pid @param {string} folder */
+function endLeftOver(pid, folder) {
+  // The pid may belong to a stranger by now; only a command line with the folder's name is ours.
+  if (!commandLine(pid).includes(folder)) return;
+  process.kill(pid, 'SIGKILL');
+}
+
+/** @param {number} pid @returns {string} '' when there is no such process */
+function commandLine(pid) {
+  const file = `/proc/${pid}/cmdline`;
+  if (existsSync('/proc/self/cmdline')) return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? '';
+}
+
+/** A process whose output goes to a file. */
+export class ChildProcess {
+  /** @type {import('node:child_process').ChildProcess} */
+  #child;
+  /** @type {Promise<void>} */
+  #ended;
+  /** @type {string | undefined} */
+  #end;
+
+  /**
+   * @param {string} name for messages
+   * @param {string} command @param {readonly string[]} args
+   * @param {{ logFile: string, cwd: string, env: NodeJS.ProcessEnv }} options
+   */
+  constructor(name, command, args, { logFile, cwd, env }) {
+    this.name = name;
+    this.logFile = logFile;
+    const [program, ...rest] = canDieWithParent()
+      ? ['setpriv', '--pdeathsig', 'KILL', command, ...args]
+      : [command, ...args];
+    const log = openSync(logFile, 'a');
+    // In a process group of its own: Ctrl-C reaches the runner alone, which then stops in its own order.
+    this.#child = spawn(program, rest, { cwd, env, stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => this.#noteEnd(`could not start: ${error.message}`, resolve));
+      this.#child.once('exit', (code, signal) => this.#noteEnd(`ended with ${signal ?? `exit code ${code}`}`, resolve));
+    });
+  }
+
+  /** @param {string} how @param {() => void} resolve */
+  #noteEnd(how, resolve) {
+    this.#end ??= how;
+    resolve();
+  }
+
+  /** @returns {number[]} empty when it could not be started */
+  get pids() {
+    return this.#child.pid === undefined ? [] : [this.#child.pid];
+  }
+
+  /** How it ended, or undefined while it runs. */
+  get end() {
+    return this.#end;
+  }
+
+  /** Resolves when the process has ended, for whatever reason. */
+  get ended() {
+    return this.#ended;
+  }
+
+  /** @param {number} lines @returns {string} the end of its output */
+  tail(lines) {
+    return readText(this.logFile).trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  /** @param {string} text whether it has printed this */
+  hasPrinted(text) {
+    return readText(this.logFile).includes(text);
+  }
+
+  /**
+   * Asks it to end, and ends it when it does not. Resolves when it is gone.
+   * @param {{ graceMs: number }} options 0 does not ask
+   */
+  async stop({ graceMs }) {
+    if (this.#end !== undefined) return;
+    if (graceMs > 0) this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+/** @param {string} file */
+function readText(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+function canDieWithParent() {
+  return (
+    process.platform === 'linux' &&
+    spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true'], { stdio: 'ignore' }).status === 0
+  );
+}

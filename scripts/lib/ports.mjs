@@ -1,0 +1,69 @@
+// Ports for a run: a block that no other run has, and whether a port is free. What listens on them is not known here.
+
+import { connect, createServer } from 'node:net';
+
+/** Below the ephemeral ranges of Linux and macOS, so that no outgoing connection sits on one of them. */
+const FIRST = 20_000;
+const LAST = 30_000;
+const BLOCK = 10;
+
+/**
+ * Takes a block of free ports. The lock is a listening socket on its last port: the kernel lets go of it when this process
+ * ends, however it ends.
+ * @param {number} [start] where to look first; a random block unless given
+ * @returns {Promise<{ first: number, size: number, release: () => Promise<void> }>} `size` ports from `first` on
+ */
+export async function takePortBlock(start = randomBlock()) {
+  const blocks = (LAST - FIRST) / BLOCK;
+  for (let step = 0; step < blocks; step++) {
+    const first = FIRST + ((start - FIRST + step * BLOCK) % (LAST - FIRST));
+    const lock = await listen(first + BLOCK - 1);
+    if (lock === undefined) continue;
+    const free = await Promise.all(Array.from({ length: BLOCK - 1 }, (_, index) => isFree(first + index)));
+    if (free.every(Boolean)) return { first, size: BLOCK - 1, release: () => closed(lock) };
+    await closed(lock);
+  }
+  throw new Error(`no ${BLOCK} free ports in a row between ${FIRST} and ${LAST}`);
+}
+
+function randomBlock() {
+  return FIRST + Math.floor((Math.random() * (LAST - FIRST)) / BLOCK) * BLOCK;
+}
+
+/** @param {number} port whether nothing listens on it, on any address of this machine */
+export async function isFree(port) {
+  const server = await listen(port);
+  if (server === undefined) return false;
+  await closed(server);
+  return true;
+}
+
+/** @param {number} port @returns {Promise<boolean>} whether something on this machine accepts connections there */
+export function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const end = (/** @type {boolean} */ answer) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
+
+/** @param {number} port @returns {Promise<import('node:net').Server | undefined>} undefined when the port is taken */
+function listen(port) {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', () => resolve(undefined));
+    server.listen(port, () => {
+      server.unref();
+      resolve(server);
+    });
+  });
+}
+
+/** @param {import('node:net').Server} server @returns {Promise<void>} */
+function closed(server) {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
