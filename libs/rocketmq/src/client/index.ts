@@ -1,0 +1,28 @@
+// The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
+
+export { delayLevelMs } from '../producer/delay-levels.js';
+export { Producer, type ProducerOptions } from '../producer/producer.js';
+export type { SendReceipt } from '../producer/send-pipeline.js';
+export type {
+  EndResult,
+  Resolution,
+  Transaction,
+  TransactionEvents,
+  TransactionIdentity,
+} from '../producer/transaction.js';
+export type { TransactionCheck, TransactionChecker } from '../producer/transaction-check.js';
+export type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
+export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
+export { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
+export type { MessageType, MessageView, OutgoingMessage } from '../protocol/message.js';
+export type { Credentials } from '../protocol/metadata.js';
+export { deadLetterTopicOf } from '../protocol/names.js';
+export { StatusError } from '../protocol/status.js';
+export type { BackoffPolicy } from '../support/backoff.js';
+export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+export type { CallOptions } from '../support/deadline.js';
+export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
+export type { Logger } from '../support/logger.js';
+export { Connection, type ConnectionOptions } from './connection.js';
+export type { Address } from './endpoint.js';
+export { ResourceError } from './resource-errors.js';

@@ -1,0 +1,146 @@
+// One send: checked, routed, tried until it succeeds, is refused, or time is over.
+
+import { hostname } from 'node:os';
+import type { Client } from '../client/client.js';
+import type { Endpoint } from '../client/endpoint.js';
+import type { Queue } from '../client/route.js';
+import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import {
+  assertSendable,
+  bodyBytes,
+  deliveryTimestampMs,
+  type MessageType,
+  messageTypeOf,
+  type OutgoingMessage,
+  toWireMessage,
+} from '../protocol/message.js';
+import { MessageIdGenerator } from '../protocol/message-id.js';
+import { requireOk, StatusError } from '../protocol/status.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import { backoffMs, withJitter } from '../support/backoff.js';
+import { SystemClock, sleep } from '../support/clock.js';
+import type { Deadline } from '../support/deadline.js';
+import { RocketMQError } from '../support/errors.js';
+import { candidateQueues } from './queue-choice.js';
+
+/** What the server says of a message that it has stored. */
+export interface SendReceipt {
+  readonly topic: string;
+  readonly messageId: string;
+  /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
+  readonly offset: bigint;
+  /** Takes a delayed message back before it is due, see `Producer.recall`. */
+  readonly recallHandle: string | undefined;
+}
+
+/** A receipt with what ends a transaction. */
+export interface StoredMessage extends SendReceipt {
+  readonly transactionId: string;
+  readonly endpoint: Endpoint;
+  readonly wire: WireMessage;
+}
+
+/** How often and at what pace a send is tried; the backoff is the server's once it has told it. */
+export interface SendPolicy {
+  readonly maxAttempts: number;
+  backoff: BackoffPolicy;
+}
+
+/** Sends messages for one client. */
+export class SendPipeline {
+  private readonly ids: MessageIdGenerator;
+  private readonly clock = new SystemClock();
+  private turn: number;
+
+  constructor(
+    private readonly client: Client,
+    private readonly policy: SendPolicy,
+  ) {
+    const { random } = client.connection;
+    this.ids = new MessageIdGenerator(random, process.pid);
+    this.turn = Math.floor(random.next() * 1_000_000);
+  }
+
+  /**
+   * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
+   *   messages of one id could both be committed
+   */
+  async send(message: OutgoingMessage, deadline: Deadline, half = false): Promise<StoredMessage> {
+    const { connection } = this.client;
+    const body = bodyBytes(message.body);
+    const nowMs = connection.clock.nowMs();
+    assertSendable(message, body.length, nowMs);
+    const type: MessageType = half ? 'transaction' : messageTypeOf(message);
+    const messageId = message.messageId ?? this.ids.next(nowMs);
+    const dueMs = deliveryTimestampMs(message, nowMs);
+    const prepared: Prepared = { message, body, type, messageId, dueMs, turn: this.turn++ };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.attempt(prepared, attempt, deadline);
+      } catch (error) {
+        if (deadline.signal.aborted || !mayRepeat(error, half)) throw error;
+        // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
+        if (error.outcome === 'not-sent') this.client.forgetRoute(message.topic);
+        else if (attempt >= this.policy.maxAttempts) throw error;
+        connection.logger.debug('a send failed and is tried again', { topic: message.topic, messageId, attempt });
+        await this.pause(error, attempt, deadline);
+      }
+    }
+  }
+
+  private async attempt(prepared: Prepared, attempt: number, deadline: Deadline): Promise<StoredMessage> {
+    const { client } = this;
+    const { message, body, type, messageId, dueMs } = prepared;
+    const route = await client.route(message.topic, deadline, type);
+    const queues = candidateQueues(route, message.messageGroup, prepared.turn, this.policy.maxAttempts);
+    // `candidateQueues` gives at least one.
+    const queue = queues[(attempt - 1) % queues.length] as Queue;
+    const what = `send of message ${messageId} to "${message.topic}"`;
+    const wire = toWireMessage(message, {
+      messageId,
+      type,
+      body,
+      bornTimestampMs: client.connection.clock.nowMs(),
+      namespace: client.connection.namespace,
+      bornHost: hostname(),
+      queueId: Math.max(0, queue.id),
+      deliveryTimestampMs: dueMs,
+    });
+    const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
+    const { status, entries } = await client.unary(queue.endpoint, 'sendMessage', { messages: [wire] }, options);
+    const [entry] = entries;
+    requireOk(what, entry?.status ?? status);
+    if (entry === undefined) throw new StatusError(what, undefined);
+    return {
+      topic: message.topic,
+      messageId: entry.messageId,
+      offset: entry.offset,
+      recallHandle: entry.recallHandle === '' ? undefined : entry.recallHandle,
+      transactionId: entry.transactionId,
+      endpoint: queue.endpoint,
+      wire,
+    };
+  }
+
+  /** A busy server is given time; anything else is tried at once, on the next broker where there is one. */
+  private async pause(error: RocketMQError, attempt: number, deadline: Deadline): Promise<void> {
+    if (error.code !== 'TOO_MANY_REQUESTS' && error.outcome !== 'not-sent') return;
+    const waitMs = withJitter(backoffMs(this.policy.backoff, attempt), () => this.client.connection.random.next());
+    if (waitMs >= deadline.remainingMs()) throw error;
+    await sleep(this.clock, waitMs, deadline.signal);
+  }
+}
+
+interface Prepared {
+  readonly message: OutgoingMessage;
+  readonly body: Buffer;
+  readonly type: MessageType;
+  readonly messageId: string;
+  readonly dueMs: number | undefined;
+  readonly turn: number;
+}
+
+function mayRepeat(error: unknown, half: boolean): error is RocketMQError {
+  if (!RocketMQError.is(error) || !error.retryable) return false;
+  return !half || error.outcome !== 'unknown';
+}
