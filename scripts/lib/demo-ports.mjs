@@ -1,0 +1,33 @@
+// Ports of the demo: read from the environment, and checked before anything starts.
+
+import { createServer } from 'node:net';
+
+/**
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} variable
+ * @param {number} otherwise
+ */
+export function portFrom(env, variable, otherwise) {
+  const text = env[variable];
+  if (text === undefined || text === '') return otherwise;
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port <= 65_535) return port;
+  throw new Error(`${variable} must be a port from 1 to 65535, not "${text}"`);
+}
+
+/**
+ * @param {number} port
+ * @param {string} variable
+ * @param {string} user who wants the port
+ */
+export async function assertPortFree(port, variable, user) {
+  const probe = createServer();
+  await new Promise((resolve, reject) => {
+    probe.once('error', (error) => {
+      const busy = `port ${port} for ${user} is busy; choose another with ${variable}=<port> npm start`;
+      reject(/** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE' ? new Error(busy) : error);
+    });
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(undefined));
+  });
+  await new Promise((resolve) => probe.close(resolve));
+}
