@@ -8,6 +8,8 @@ import type { Transaction } from './transaction.js';
 /** The transaction that the running code belongs to. */
 export interface CurrentTransaction {
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
+  readonly topic: string;
+  /** @throws StateError `NOT_PREPARED` before the half message was sent */
   readonly transactionId: string;
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
   readonly messageId: string;
@@ -34,6 +36,10 @@ export class TransactionScope implements CurrentTransaction {
   private mayCommit = true;
 
   constructor(private readonly sendHalf: (message: OutgoingMessage) => Promise<Transaction>) {}
+
+  get topic(): string {
+    return this.prepared().topic;
+  }
 
   get transactionId(): string {
     return this.prepared().transactionId;
