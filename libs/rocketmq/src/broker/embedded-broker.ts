@@ -1,0 +1,287 @@
+// The embedded broker: puts the four layers together, starts and stops them.
+
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+import { raceAbort } from '../support/abort.js';
+import { type Clock, SystemClock } from '../support/clock.js';
+import { type CallOptions, withDeadline } from '../support/deadline.js';
+import { StateError, UsageError } from '../support/errors.js';
+import { type Logger, silentLogger } from '../support/logger.js';
+import { Engine } from './engine/engine.js';
+import { Refusal } from './engine/refusal.js';
+import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import { Activity } from './services/activity.js';
+import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
+import { Clients } from './services/clients.js';
+import { Faults } from './services/faults.js';
+import { GrpcServer } from './services/grpc-server.js';
+import { LongPolls } from './services/long-polls.js';
+import { Receiving } from './services/receiving.js';
+import { Routes } from './services/routes.js';
+import { Sending } from './services/sending.js';
+import { Sessions } from './services/sessions.js';
+import { Settling } from './services/settling.js';
+import { Telemetry } from './services/telemetry.js';
+import { TransactionChecks } from './services/transaction-checks.js';
+import { MemoryStore } from './store/memory-store.js';
+import type { Store } from './store/store.js';
+import { Ticker } from './ticker.js';
+
+const LOOPBACK = '127.0.0.1';
+/** How long a start may take when the caller does not say. */
+const START_TIMEOUT_MS = 10_000;
+
+/** Options of an {@link EmbeddedBroker}. Times are milliseconds. */
+export interface EmbeddedBrokerOptions {
+  /** Default 0: a free one. Kept over stop and start. */
+  readonly port?: number;
+  /** The address to listen on. Default `127.0.0.1`: this machine only. The broker asks nobody for a password. */
+  readonly host?: string;
+  /** What routes tell clients, where that differs from host and port (NAT, containers). */
+  readonly advertisedAddress?: BrokerAddress;
+  /** Business time: delays, leases, checks. Default: the machine's. Connections always live in real time. */
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** Refuses topics and groups that were not declared, as a real server does. Default false: made at first use. */
+  readonly strict?: boolean;
+  readonly topics?: readonly TopicDeclaration[];
+  readonly groups?: readonly GroupDeclaration[];
+  /** Whether delayed messages can be recalled. Default false, as on the real server (`recallMessageEnable`). */
+  readonly recallEnabled?: boolean;
+  /** From a half message's birth to its first check. Default 6 s (`transactionTimeOut`). */
+  readonly transactionFirstCheckMs?: number;
+  /** Default 30 s (`transactionCheckInterval`). */
+  readonly transactionCheckIntervalMs?: number;
+  /** How long an end of a transaction is taken, from half message or newest check on. Default 30 s. */
+  readonly transactionDataExpireMs?: number;
+}
+
+type BrokerState =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'starting'; readonly done: Promise<void> }
+  | { readonly kind: 'started'; readonly running: Running }
+  | { readonly kind: 'stopping'; readonly done: Promise<void> };
+
+/** What exists only while the broker serves. */
+interface Running {
+  readonly server: GrpcServer;
+  readonly polls: LongPolls;
+  readonly checks: TransactionChecks;
+  readonly port: number;
+}
+
+/**
+ * A RocketMQ broker inside this process, with its messages in memory: for development, tests and demos. One node, never a
+ * cluster. Stopped and started again it still has its messages.
+ */
+export class EmbeddedBroker {
+  /** Faults to come, for tests. */
+  readonly faults = new Faults((clientId) => this.running()?.server.breakStreams(clientId));
+  /** @internal What is going on, and what lies in the store; for testing/. */
+  readonly inside: { readonly activity: Activity; readonly store: Store; isDispatching(): boolean };
+  private readonly clock: Clock;
+  private readonly realClock = new SystemClock();
+  private readonly activity = new Activity();
+  private readonly store: Store = new MemoryStore();
+  private readonly sessions = new Sessions(this.realClock);
+  private readonly logger: Logger;
+  private readonly engine: Engine;
+  private readonly ticker: Ticker;
+  private state: BrokerState = { kind: 'stopped' };
+  private port: number;
+
+  constructor(private readonly options: EmbeddedBrokerOptions = {}) {
+    this.clock = options.clock ?? this.realClock;
+    this.logger = options.logger ?? silentLogger;
+    this.port = options.port ?? 0;
+    this.engine = this.makeEngine();
+    this.ticker = new Ticker(this.clock, this.engine);
+    this.inside = {
+      activity: this.activity,
+      store: this.store,
+      isDispatching: () => this.running()?.polls.isDispatching === true,
+    };
+    for (const topic of options.topics ?? []) this.declareTopic(topic);
+    for (const group of options.groups ?? []) this.declareGroup(group);
+  }
+
+  /** Where clients connect: `127.0.0.1:12345`. @throws StateError before the start */
+  get endpoints(): string {
+    const { host, port } = this.listening();
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
+  /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
+  declareTopic(declaration: TopicDeclaration): void {
+    const problem = topicNameProblem(declaration.name);
+    if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${declaration.name}" ${problem}`, 'name');
+    if (declaration.queues !== undefined && !(Number.isInteger(declaration.queues) && declaration.queues > 0)) {
+      const message = `topic "${declaration.name}": queues must be a whole number from 1 on, not ${declaration.queues}`;
+      throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
+    }
+    asUsage(() => this.engine.declareTopic(declaration));
+  }
+
+  /** Declares a consumer group, also while the broker runs. @throws UsageError for an illegal name or a change of order */
+  declareGroup(declaration: GroupDeclaration): void {
+    const { name } = declaration;
+    const problem = consumerGroupNameProblem(name);
+    if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
+    asUsage(() => this.engine.declareGroup(declaration));
+  }
+
+  /**
+   * Begins to serve. Repeating it is harmless.
+   * @throws StateError `PORT_IN_USE` that names the port
+   */
+  start(options: CallOptions = {}): Promise<void> {
+    switch (this.state.kind) {
+      case 'started':
+        return Promise.resolve();
+      case 'starting':
+        return this.state.done;
+      case 'stopping':
+        return this.state.done.then(() => this.start(options));
+      case 'stopped': {
+        const done = this.listen(options).then(
+          (running) => {
+            this.state = { kind: 'started', running };
+          },
+          (error: unknown) => {
+            this.state = { kind: 'stopped' };
+            throw error;
+          },
+        );
+        this.state = { kind: 'starting', done };
+        return done;
+      }
+    }
+  }
+
+  /** Ends streams, polls, timers and sockets. Repeating it is harmless; messages are kept for the next start. */
+  stop(): Promise<void> {
+    switch (this.state.kind) {
+      case 'stopped':
+        return Promise.resolve();
+      case 'stopping':
+        return this.state.done;
+      case 'starting':
+        return this.state.done.catch(() => {}).then(() => this.stop());
+      case 'started': {
+        const done = this.shutDown(this.state.running).then(() => {
+          this.state = { kind: 'stopped' };
+        });
+        this.state = { kind: 'stopping', done };
+        return done;
+      }
+    }
+  }
+
+  private async listen({ timeoutMs = START_TIMEOUT_MS, signal }: CallOptions): Promise<Running> {
+    const polls = new LongPolls(this.realClock);
+    const context = this.makeContext(polls);
+    const checks = new TransactionChecks(context);
+    const server = this.makeServer(context, checks);
+    const host = this.options.host ?? LOOPBACK;
+    try {
+      const port = await withDeadline('start of the embedded broker', timeoutMs, signal, (deadline) =>
+        raceAbort(server.listen(host, this.port), deadline.signal),
+      );
+      this.port = port;
+      this.ticker.start();
+      this.logger.info('embedded broker started', { host, port });
+      return { server, polls, checks, port };
+    } catch (error) {
+      await server.stop();
+      throw portInUse(error, host, this.port);
+    }
+  }
+
+  private async shutDown({ server, polls, checks }: Running): Promise<void> {
+    this.ticker.stop();
+    polls.close();
+    checks.close();
+    await server.stop();
+    await this.store.flush();
+    this.logger.info('embedded broker stopped', { port: this.port });
+  }
+
+  private makeEngine(): Engine {
+    const { strict = false, recallEnabled = false } = this.options;
+    const timing = {
+      firstCheckMs: this.options.transactionFirstCheckMs ?? 6_000,
+      checkIntervalMs: this.options.transactionCheckIntervalMs ?? 30_000,
+      dataExpireMs: this.options.transactionDataExpireMs ?? 30_000,
+      maxChecks: 15,
+    };
+    return new Engine(
+      this.store,
+      { strict, recallEnabled, timing },
+      {
+        committed: () => this.ticker.rearm(),
+        available: (available) => this.running()?.polls.wake(available),
+        checkDue: (check) => this.running()?.checks.send(check),
+        transactionDropped: (topic, transactionId) =>
+          this.logger.warn('half message dropped after its last check', { topic, transactionId }),
+      },
+    );
+  }
+
+  private makeContext(polls: LongPolls): BrokerContext {
+    const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
+    const address = () => this.address();
+    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, address };
+  }
+
+  private makeServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
+    const routes = new Routes(context);
+    const sending = new Sending(context, checks);
+    const settling = new Settling(context);
+    const clients = new Clients(context);
+    return new GrpcServer(context, {
+      receiving: new Receiving(context),
+      telemetry: new Telemetry(context),
+      unary: {
+        queryRoute: (request) => routes.queryRoute(request),
+        queryAssignment: (request) => routes.queryAssignment(request),
+        sendMessage: (request) => sending.sendMessage(request),
+        recallMessage: (request) => sending.recallMessage(request),
+        endTransaction: (request) => sending.endTransaction(request),
+        ackMessage: (request) => settling.ackMessage(request),
+        changeInvisibleDuration: (request) => settling.changeInvisibleDuration(request),
+        forwardMessageToDeadLetterQueue: (request) => settling.forwardMessageToDeadLetterQueue(request),
+        heartbeat: (request, call) => clients.heartbeat(request, call),
+        notifyClientTermination: (request, call) => clients.notifyClientTermination(request, call),
+      },
+    });
+  }
+
+  private running(): Running | undefined {
+    return this.state.kind === 'started' ? this.state.running : undefined;
+  }
+
+  private address(): BrokerAddress {
+    return this.options.advertisedAddress ?? this.listening();
+  }
+
+  private listening(): BrokerAddress {
+    if (this.port === 0) {
+      throw new StateError('NOT_STARTED', 'the embedded broker has no port yet; await start() first');
+    }
+    return { host: this.options.host ?? LOOPBACK, port: this.port };
+  }
+}
+
+function asUsage(declare: () => void): void {
+  try {
+    declare();
+  } catch (error) {
+    if (error instanceof Refusal) throw new UsageError('DECLARATION_CONFLICT', `${error.message}; nothing was changed`);
+    throw error;
+  }
+}
+
+function portInUse(error: unknown, host: string, port: number): unknown {
+  if (!(error instanceof Error) || !error.message.includes('EADDRINUSE')) return error;
+  const message = `the embedded broker cannot listen on ${host}:${port}, another process uses port ${port}; stop it or choose another port`;
+  return new StateError('PORT_IN_USE', message, { cause: error });
+}

@@ -1,0 +1,185 @@
+// The engine: plain synchronous decisions over the state in the store. No I/O of its own and no timer: every command brings
+// its time along, `tick` does what has become due, and `nextDueAtMs` says when that is next.
+
+import type { Store } from '../store/store.js';
+import { type Available, Changes } from './changes.js';
+import { DelayedMessages } from './delayed-messages.js';
+import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
+import { MessageLog } from './log.js';
+import { popOrdered } from './ordered-pop.js';
+import { Pop } from './pop.js';
+import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
+import { type GroupDeclaration, Registry, type TopicDeclaration } from './registry.js';
+import { type Resolution, type TransactionCheck, Transactions, type TransactionTiming } from './transactions.js';
+import { popUnordered } from './unordered-pop.js';
+import { nextDue } from './views.js';
+
+export interface EngineOptions {
+  readonly strict: boolean;
+  readonly recallEnabled: boolean;
+  readonly timing: TransactionTiming;
+}
+
+/** What the engine tells, always after the change that caused it is in the store. Must not call the engine back at once. */
+export interface EngineListener {
+  /** Something was written: what is due next may have changed. */
+  committed(): void;
+  /** Consumers of the topic, or of one group of it, may find messages. */
+  available(available: Available): void;
+  checkDue(check: TransactionCheck): void;
+  /** A half message is given up after its last check. */
+  transactionDropped(topic: string, transactionId: string): void;
+}
+
+/** Messages that are sent together: they share topic and type, and lie in one queue. */
+export interface SendRequest {
+  readonly topic: string;
+  readonly messages: readonly StoredMessage[];
+  /** Of a half message: when to ask first, counted from its birth. */
+  readonly recoveryMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export interface SendResult {
+  readonly messageId: string;
+  readonly offset: number;
+  /** Set for a message that waits for its time. */
+  readonly recallHandle: string | undefined;
+}
+
+/** The broker's behaviour, without a wire. */
+export class Engine {
+  private readonly registry: Registry;
+  private readonly log = new MessageLog();
+  private readonly deliveries: Deliveries;
+  private readonly delayed: DelayedMessages;
+  private readonly transactions: Transactions;
+  private firstQueue = 0;
+
+  constructor(
+    private readonly store: Store,
+    options: EngineOptions,
+    private readonly listener: EngineListener,
+  ) {
+    this.registry = new Registry(options.strict);
+    this.deliveries = new Deliveries(this.log, this.registry);
+    this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
+    this.transactions = new Transactions(this.log, this.registry, options.timing);
+  }
+
+  declareTopic(declaration: TopicDeclaration): void {
+    this.run((changes) => this.registry.declareTopic(changes, declaration));
+  }
+
+  declareGroup(declaration: GroupDeclaration): void {
+    this.run((changes) => this.registry.declareGroup(changes, declaration));
+  }
+
+  /** @throws Refusal `unknown-topic` */
+  topic(name: string): TopicRecord {
+    return this.run((changes) => this.registry.topic(changes, name));
+  }
+
+  /** The group if it exists; never makes it. */
+  findGroup(name: string): GroupRecord | undefined {
+    return this.store.get(keys.group(name)) as GroupRecord | undefined;
+  }
+
+  /** @throws Refusal `unknown-group` */
+  group(name: string, fifoWhenNew = false): GroupRecord {
+    return this.run((changes) => this.registry.group(changes, name, fifoWhenNew));
+  }
+
+  /** @throws Refusal `unknown-topic`, `type-conflict`; then none is stored */
+  send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
+    return this.run((changes) => {
+      const [first] = messages;
+      if (first === undefined) return [];
+      const topic = this.registry.topicFor(changes, name, first.type);
+      const queueId = this.log.chooseQueue(topic, first.messageGroup);
+      return messages.map((message) => {
+        const { messageId } = message;
+        if (message.type === 'transaction') {
+          this.transactions.begin(changes, topic, message, { recoveryMs, nowMs });
+          return { messageId, offset: 0, recallHandle: undefined };
+        }
+        const dueAtMs = message.type === 'delay' ? message.deliveryTimestampMs : undefined;
+        if (dueAtMs !== undefined && dueAtMs > nowMs) {
+          return { messageId, offset: 0, recallHandle: this.delayed.add(changes, topic, message, dueAtMs) };
+        }
+        const { offset } = this.log.append(changes, topic, queueId, message);
+        return { messageId, offset, recallHandle: undefined };
+      });
+    });
+  }
+
+  /** @throws Refusal `unknown-topic` */
+  pop(request: PopRequest): PopResult {
+    return this.run((changes) => {
+      const { queues } = this.registry.topic(changes, request.topic);
+      const pop = new Pop(changes, request, this.log, this.deliveries);
+      const choose = request.group.fifo ? popOrdered : popUnordered;
+      choose(pop, queues, this.firstQueue++);
+      return pop.result;
+    });
+  }
+
+  /** @throws Refusal `dead-handle` */
+  ack(request: HandleRef): void {
+    this.run((changes) => this.deliveries.ack(changes, request));
+  }
+
+  /** @returns the new receipt handle @throws Refusal `dead-handle` */
+  changeInvisible(request: ChangeRequest): string {
+    return this.run((changes) => this.deliveries.change(changes, request));
+  }
+
+  /** @throws Refusal `dead-handle` */
+  forwardToDeadLetters(request: HandleRef): void {
+    this.run((changes) => this.deliveries.forward(changes, request));
+  }
+
+  /** @throws Refusal `unknown-transaction` */
+  endTransaction(topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
+    this.run((changes) => this.transactions.end(changes, topic, transactionId, resolution, nowMs));
+  }
+
+  /** @returns the message id @throws Refusal `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
+  recall(topic: string, recallHandle: string, nowMs: number): string {
+    return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs));
+  }
+
+  /** When the next thing happens by itself; undefined when nothing waits. */
+  nextDueAtMs(): number | undefined {
+    return nextDue(this.store)?.atMs;
+  }
+
+  /** Does everything that is due by now, in the order of time. */
+  tick(nowMs: number): void {
+    for (let next = nextDue(this.store); next !== undefined && next.atMs <= nowMs; next = nextDue(this.store)) {
+      this.perform(next.atMs, next.due, nowMs);
+    }
+  }
+
+  private perform(atMs: number, due: Due, nowMs: number): void {
+    const outcome = this.run((changes) => {
+      changes.deleteDue(atMs, due);
+      if (due.kind === 'lease') this.deliveries.endLease(changes, due.queue, due.offset, atMs);
+      if (due.kind === 'delayed') this.delayed.deliver(changes, due.key, nowMs);
+      return due.kind === 'check' ? this.transactions.check(changes, due.key, nowMs) : undefined;
+    });
+    if (outcome?.kind === 'ask') this.listener.checkDue(outcome.check);
+    if (outcome?.kind === 'dropped') this.listener.transactionDropped(outcome.topic, outcome.transactionId);
+  }
+
+  /** One command: all of its changes or, when it throws, none. */
+  private run<T>(command: (changes: Changes) => T): T {
+    const changes = new Changes(this.store);
+    const result = command(changes);
+    if (changes.commit()) {
+      this.listener.committed();
+      for (const available of changes.available) this.listener.available(available);
+    }
+    return result;
+  }
+}

@@ -1,0 +1,38 @@
+// The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
+
+import type { Changes } from './changes.js';
+import { queueOfMessageGroup } from './queue-hash.js';
+import { keys, type StoredMessage, type TopicRecord } from './records.js';
+
+/** Where a message came to lie. */
+export interface LogPosition {
+  readonly queueId: number;
+  readonly offset: number;
+}
+
+/** Appends messages and chooses their queues. */
+export class MessageLog {
+  private roundRobin = 0;
+
+  /** The queue for what is sent together: by message group, else the next in turn. */
+  chooseQueue(topic: TopicRecord, messageGroup: string | undefined): number {
+    if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
+    return this.roundRobin++ % topic.queues;
+  }
+
+  append(changes: Changes, topic: TopicRecord, queueId: number, message: StoredMessage): LogPosition {
+    const offset = this.endOffset(changes, topic.name, queueId);
+    changes.put(keys.message(topic.name, queueId, offset), message);
+    changes.put(keys.end(topic.name, queueId), offset + 1);
+    changes.markAvailable(topic.name);
+    return { queueId, offset };
+  }
+
+  endOffset(changes: Changes, topic: string, queueId: number): number {
+    return changes.get<number>(keys.end(topic, queueId)) ?? 0;
+  }
+
+  message(changes: Changes, topic: string, queueId: number, offset: number): StoredMessage | undefined {
+    return changes.get<StoredMessage>(keys.message(topic, queueId, offset));
+  }
+}

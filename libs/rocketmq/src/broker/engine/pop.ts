@@ -1,0 +1,75 @@
+// One pop in progress: what every pop does with a message, whatever the order in which messages are chosen.
+
+import type { Changes } from './changes.js';
+import type { Deliveries, Delivery, PopRequest, PopResult } from './deliveries.js';
+import type { MessageLog } from './log.js';
+import { type DeliveryRecord, keys, type QueueRef, type StoredMessage } from './records.js';
+
+/** A filter that wants nothing must not hold the process up: a pop looks at no more messages than this. */
+export const LONGEST_SCAN = 1_000;
+
+/** Collects what one ReceiveMessage is handed. */
+export class Pop {
+  private readonly deliveries: Delivery[] = [];
+  private skipped = 0;
+
+  constructor(
+    readonly changes: Changes,
+    readonly request: PopRequest,
+    private readonly log: MessageLog,
+    private readonly ledger: Deliveries,
+  ) {}
+
+  get handedOut(): number {
+    return this.deliveries.length;
+  }
+
+  get isDone(): boolean {
+    return this.deliveries.length >= this.request.batchSize || this.deliveries.length + this.skipped >= LONGEST_SCAN;
+  }
+
+  get result(): PopResult {
+    return { deliveries: this.deliveries, skipped: this.skipped };
+  }
+
+  /** A queue of the popped topic, as the popping group sees it. */
+  queue(queueId: number): QueueRef {
+    return { topic: this.request.topic, group: this.request.group.name, queueId };
+  }
+
+  /** Hands out what the group was never handed, from its cursor on. */
+  takeNew(queue: QueueRef): void {
+    const end = this.log.endOffset(this.changes, queue.topic, queue.queueId);
+    const start = this.changes.get<number>(keys.cursor(queue)) ?? 0;
+    let offset = start;
+    for (; offset < end && !this.isDone; offset++) {
+      const message = this.log.message(this.changes, queue.topic, queue.queueId, offset);
+      if (message !== undefined) this.offer(queue, offset, message, 1);
+    }
+    if (offset > start) this.changes.put(keys.cursor(queue), offset);
+  }
+
+  /** Hands a message out again, with the attempt number that is its turn now. */
+  takeAgain(queue: QueueRef, offset: number, record: DeliveryRecord, attempt: number): void {
+    this.ledger.drop(this.changes, queue, offset, record.state);
+    const message = this.log.message(this.changes, queue.topic, queue.queueId, offset);
+    if (message === undefined) return;
+    const isSpent = attempt > this.request.group.maxDeliveryAttempts;
+    // Acked behind an unsettled message of an ordered queue: comes again with it, but is no dead letter.
+    if (isSpent && record.state.kind === 'acked') return;
+    this.offer(queue, offset, message, attempt);
+  }
+
+  private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {
+    const { group, nowMs, leaseMs, matches } = this.request;
+    if (!matches(message)) {
+      this.skipped++;
+    } else if (attempt > group.maxDeliveryAttempts) {
+      this.ledger.deadLetter(this.changes, group, message, message.earlierAttempts + attempt, nowMs);
+      this.skipped++;
+    } else {
+      const lease = { message, attempt, endsAtMs: nowMs + leaseMs };
+      this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
+    }
+  }
+}

@@ -1,0 +1,120 @@
+// The engine's state as it lies in the store: the records, and the key of each. No decisions.
+
+import type { MessageType } from '../../protocol/message.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import type { Key } from '../store/store.js';
+
+/** A topic. Its type is undefined until the first message when the topic came into being by use. */
+export interface TopicRecord {
+  readonly name: string;
+  readonly type: MessageType | undefined;
+  readonly queues: number;
+}
+
+/** A consumer group. */
+export interface GroupRecord {
+  readonly name: string;
+  /** Whether its messages are handed out in order (RocketMQ: `consumeMessageOrderly`). */
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+  readonly backoff: BackoffPolicy;
+}
+
+/** What a producer sent, and when it was stored. Written once. */
+export interface StoredMessage {
+  readonly messageId: string;
+  readonly type: MessageType;
+  readonly body: Buffer;
+  /** The wire's number of the body's encoding, given back as it came. */
+  readonly bodyEncoding: number;
+  readonly tag: string | undefined;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageGroup: string | undefined;
+  readonly traceContext: string | undefined;
+  readonly bornTimestampMs: number;
+  readonly bornHost: string;
+  readonly storeTimestampMs: number;
+  readonly deliveryTimestampMs: number | undefined;
+  /** Delivery attempts in the group whose dead letter it is; 0 for any other message. */
+  readonly earlierAttempts: number;
+}
+
+/** What a group knows of a message that it was handed and has not settled. */
+export interface DeliveryRecord {
+  /** Counted deliveries so far, the first is 1. */
+  readonly attempt: number;
+  /** Names the newest receipt handle; older ones are dead. */
+  readonly serial: number;
+  /** The next delivery does not count: the message was handed back with `suspend`. */
+  readonly keepsAttempt: boolean;
+  readonly state: DeliveryState;
+}
+
+export type DeliveryState =
+  /** At a consumer until `endsAtMs`. `changed` once the consumer moved that end, be it to renew or to wait for a retry. */
+  | { readonly kind: 'leased'; readonly endsAtMs: number; readonly changed: boolean }
+  /** The lease ended; waits for the next pop. */
+  | { readonly kind: 'ready'; readonly sinceMs: number }
+  /** Ordered groups only: acked, but an earlier message of the queue is not. */
+  | { readonly kind: 'acked' };
+
+/** Where a delivery is: the queue of a topic, as a group sees it. */
+export interface QueueRef {
+  readonly topic: string;
+  readonly group: string;
+  readonly queueId: number;
+}
+
+/** A half message, and how far its checks have come. */
+export interface HalfRecord {
+  readonly message: StoredMessage;
+  readonly transactionId: string;
+  readonly checks: number;
+  readonly nextCheckAtMs: number;
+  /** Until when an end of this transaction is taken; undefined once one was (RocketMQ: `transactionDataExpireMillis`). */
+  readonly dataExpiresAtMs: number | undefined;
+}
+
+/** What the index by due time refers to. */
+export type Due =
+  | { readonly kind: 'lease'; readonly queue: QueueRef; readonly offset: number }
+  | { readonly kind: 'delayed'; readonly key: Key }
+  | { readonly kind: 'check'; readonly key: Key };
+
+/** The keys. Kind first, then from the general to the particular, so that each scan is one prefix. */
+export const keys = {
+  topics: ['topic'] as Key,
+  topic: (topic: string): Key => ['topic', topic],
+  groups: ['group'] as Key,
+  group: (group: string): Key => ['group', group],
+  /** The offset that the next message of a queue gets. */
+  end: (topic: string, queueId: number): Key => ['end', topic, queueId],
+  log: (topic: string): Key => ['log', topic],
+  message: (topic: string, queueId: number, offset: number): Key => ['log', topic, queueId, offset],
+  /** The first offset of a queue that a group was never handed. */
+  cursorsOf: (group: string): Key => ['cursor', group],
+  cursor: ({ group, topic, queueId }: QueueRef): Key => ['cursor', group, topic, queueId],
+  deliveries: ['delivery'] as Key,
+  deliveriesOf: ({ group, topic, queueId }: QueueRef): Key => ['delivery', group, topic, queueId],
+  delivery: (queue: QueueRef, offset: number): Key => [...keys.deliveriesOf(queue), offset],
+  /** Deliveries of an unordered group that wait for the next pop, the longest waiting first. */
+  readyOf: (group: string, topic: string): Key => ['ready', group, topic],
+  ready: ({ group, topic, queueId }: QueueRef, sinceMs: number, offset: number): Key => [
+    'ready',
+    group,
+    topic,
+    sinceMs,
+    queueId,
+    offset,
+  ],
+  /** The attempt id of the newest pop of an ordered group from a queue. */
+  attemptId: ({ group, topic, queueId }: QueueRef): Key => ['attemptId', group, topic, queueId],
+  delayed: ['delayed'] as Key,
+  delayedById: (topic: string, dueAtMs: number, messageId: string): Key => ['delayed', topic, dueAtMs, messageId],
+  halves: ['half'] as Key,
+  halvesById: (topic: string, transactionId: string): Key => ['half', topic, transactionId],
+  dues: ['due'] as Key,
+  due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
+  serial: ['serial'] as Key,
+} as const;

@@ -1,0 +1,121 @@
+// Topics and consumer groups: declared, or made at first use unless the broker is strict.
+
+import type { MessageType } from '../../protocol/message.js';
+import { deadLetterTopicOf } from '../../protocol/names.js';
+import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import type { Changes } from './changes.js';
+import { type GroupRecord, keys, type TopicRecord } from './records.js';
+import { Refusal } from './refusal.js';
+
+/** The queues of a topic that was not declared with a number (`mqadmin updateTopic`). */
+export const DEFAULT_QUEUES = 8;
+/** `retryMaxTimes` 16 and the first delivery. */
+export const DEFAULT_MAX_DELIVERY_ATTEMPTS = 17;
+/** The server's default `CustomizedRetryPolicy`. */
+export const DEFAULT_BACKOFF: CustomizedBackoff = {
+  kind: 'customized',
+  nextMs: [
+    SECOND_MS,
+    5 * SECOND_MS,
+    10 * SECOND_MS,
+    30 * SECOND_MS,
+    ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30].map((minutes) => minutes * MINUTE_MS),
+    HOUR_MS,
+    2 * HOUR_MS,
+  ],
+};
+
+export interface TopicDeclaration {
+  readonly name: string;
+  /** Default `normal`. */
+  readonly type?: 'normal' | 'fifo' | 'delay' | 'transaction';
+  /** Default 8. */
+  readonly queues?: number;
+}
+
+export interface GroupDeclaration {
+  readonly name: string;
+  /** Whether the group gets its messages in order. Default false. */
+  readonly fifo?: boolean;
+  /** Deliveries before a message becomes a dead letter. Default 17. */
+  readonly maxDeliveryAttempts?: number;
+  /** Waits between deliveries, as told to push consumers. Default: the server's list from 1 s to 2 h. */
+  readonly backoff?: BackoffPolicy;
+}
+
+/** Knows which topics and groups exist. */
+export class Registry {
+  constructor(private readonly strict: boolean) {}
+
+  declareTopic(changes: Changes, { name, type = 'normal', queues = DEFAULT_QUEUES }: TopicDeclaration): void {
+    const existing = changes.get<TopicRecord>(keys.topic(name));
+    if (existing !== undefined && queues < existing.queues) {
+      throw new Refusal(
+        'type-conflict',
+        `topic "${name}" has ${existing.queues} queues; it cannot shrink to ${queues}`,
+      );
+    }
+    if (existing?.type !== undefined && existing.type !== type) {
+      throw new Refusal('type-conflict', `topic "${name}" is of type ${existing.type}; it cannot become ${type}`);
+    }
+    changes.put(keys.topic(name), { name, type, queues } satisfies TopicRecord);
+  }
+
+  declareGroup(changes: Changes, declaration: GroupDeclaration): void {
+    const { name, fifo = false, maxDeliveryAttempts = DEFAULT_MAX_DELIVERY_ATTEMPTS } = declaration;
+    const existing = changes.get<GroupRecord>(keys.group(name));
+    const wasUsed = changes.scan(keys.cursorsOf(name), {}, 1).length > 0;
+    if (existing !== undefined && existing.fifo !== fifo && wasUsed) {
+      const was = existing.fifo ? 'ordered' : 'not ordered';
+      throw new Refusal('type-conflict', `group "${name}" is ${was} and has received messages; that cannot change`);
+    }
+    const backoff = declaration.backoff ?? DEFAULT_BACKOFF;
+    changes.put(keys.group(name), { name, fifo, maxDeliveryAttempts, backoff } satisfies GroupRecord);
+  }
+
+  /** @throws Refusal `unknown-topic` when the broker is strict */
+  topic(changes: Changes, name: string): TopicRecord {
+    const topic = changes.get<TopicRecord>(keys.topic(name));
+    if (topic !== undefined) return topic;
+    // A dead-letter topic exists from the first dead letter on, here as on the real server.
+    if (this.strict || name.startsWith(deadLetterTopicOf(''))) {
+      throw new Refusal('unknown-topic', `topic "${name}" does not exist`);
+    }
+    return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
+  }
+
+  /** The topic, as one that takes messages of this type. */
+  topicFor(changes: Changes, name: string, type: MessageType): TopicRecord {
+    const topic = this.topic(changes, name);
+    if (topic.type === type) return topic;
+    if (topic.type !== undefined || type === 'lite' || type === 'priority') {
+      const takes = topic.type === undefined ? 'normal, fifo, delay or transaction messages' : `${topic.type} messages`;
+      throw new Refusal('type-conflict', `topic "${name}" takes ${takes}, this one is of type ${type}`);
+    }
+    return this.createTopic(changes, name, type, topic.queues);
+  }
+
+  deadLetterTopic(changes: Changes, group: string): TopicRecord {
+    const name = deadLetterTopicOf(group);
+    return changes.get<TopicRecord>(keys.topic(name)) ?? this.createTopic(changes, name, 'normal', 1);
+  }
+
+  /**
+   * @param fifo what a group becomes that comes into being now
+   * @throws Refusal `unknown-group` when the broker is strict
+   */
+  group(changes: Changes, name: string, fifo = false): GroupRecord {
+    const group = changes.get<GroupRecord>(keys.group(name));
+    if (group !== undefined) return group;
+    if (this.strict) throw new Refusal('unknown-group', `group not found: ${name}`);
+    this.declareGroup(changes, { name, fifo });
+    return changes.get<GroupRecord>(keys.group(name)) as GroupRecord;
+  }
+
+  private createTopic(changes: Changes, name: string, type: MessageType | undefined, queues: number): TopicRecord {
+    const topic: TopicRecord = { name, type, queues };
+    changes.put(keys.topic(name), topic);
+    return topic;
+  }
+}

@@ -1,0 +1,119 @@
+// Half messages: invisible until their transaction ends, asked about when it does not.
+
+import type { Key } from '../store/store.js';
+import type { Changes } from './changes.js';
+import type { LogPosition, MessageLog } from './log.js';
+import { type HalfRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
+import { Refusal } from './refusal.js';
+import type { Registry } from './registry.js';
+
+export interface TransactionTiming {
+  /** From a half message's birth to its first check (`transactionTimeOut`). */
+  readonly firstCheckMs: number;
+  readonly checkIntervalMs: number;
+  /** How long an end is taken, from the half message or the newest check on (`transactionDataExpireMillis`). */
+  readonly dataExpireMs: number;
+  /** After this many checks without an answer the half message is dropped (`transactionCheckMax`). */
+  readonly maxChecks: number;
+}
+
+/** A half message whose producer must be asked. */
+export interface TransactionCheck {
+  readonly topic: string;
+  readonly transactionId: string;
+  readonly message: StoredMessage;
+  /** The first check is 1. */
+  readonly times: number;
+}
+
+/** What a due check led to. */
+export type CheckOutcome =
+  | { readonly kind: 'ask'; readonly check: TransactionCheck }
+  | { readonly kind: 'dropped'; readonly topic: string; readonly transactionId: string }
+  | { readonly kind: 'ended' };
+
+export type Resolution = 'commit' | 'rollback' | 'unspecified';
+
+/** Keeps half messages. Two with one id are two: ids are never deduplicated. */
+export class Transactions {
+  constructor(
+    private readonly log: MessageLog,
+    private readonly registry: Registry,
+    private readonly timing: TransactionTiming,
+  ) {}
+
+  /** @returns the transaction id: the message id, as on the real server */
+  begin(
+    changes: Changes,
+    topic: TopicRecord,
+    message: StoredMessage,
+    half: { recoveryMs: number | undefined; nowMs: number },
+  ): string {
+    const transactionId = message.messageId;
+    const key = [...keys.halvesById(topic.name, transactionId), changes.nextSerial()];
+    // Counted from birth; a producer whose clock is ahead must not put its own check off.
+    const bornAtMs = Math.min(message.bornTimestampMs, half.nowMs);
+    const firstCheckAtMs = bornAtMs + (half.recoveryMs ?? this.timing.firstCheckMs);
+    const record: HalfRecord = {
+      message,
+      transactionId,
+      checks: 0,
+      nextCheckAtMs: Math.max(firstCheckAtMs, half.nowMs),
+      dataExpiresAtMs: half.nowMs + this.timing.dataExpireMs,
+    };
+    this.put(changes, key, record);
+    return transactionId;
+  }
+
+  /** @throws Refusal `unknown-transaction` when there is none, or its time to be ended is over */
+  end(changes: Changes, topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
+    const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
+    if (resolution === 'unspecified') {
+      changes.put(key, { ...record, dataExpiresAtMs: undefined } satisfies HalfRecord);
+      return;
+    }
+    this.delete(changes, key, record);
+    if (resolution === 'commit') this.publish(changes, topic, record.message, nowMs);
+  }
+
+  /** The time of a check has come. */
+  check(changes: Changes, key: Key, nowMs: number): CheckOutcome {
+    const record = changes.get<HalfRecord>(key);
+    if (record === undefined) return { kind: 'ended' };
+    const topic = key[1] as string;
+    const { transactionId, message } = record;
+    this.delete(changes, key, record);
+    if (record.checks >= this.timing.maxChecks) return { kind: 'dropped', topic, transactionId };
+    const times = record.checks + 1;
+    this.put(changes, key, {
+      ...record,
+      checks: times,
+      nextCheckAtMs: nowMs + this.timing.checkIntervalMs,
+      dataExpiresAtMs: nowMs + this.timing.dataExpireMs,
+    });
+    return { kind: 'ask', check: { topic, transactionId, message, times } };
+  }
+
+  private findOpen(changes: Changes, topic: string, transactionId: string, nowMs: number): [Key, HalfRecord] {
+    for (const [key, record] of changes.scan<HalfRecord>(keys.halvesById(topic, transactionId))) {
+      if (record.dataExpiresAtMs !== undefined && record.dataExpiresAtMs > nowMs) return [key, record];
+    }
+    throw new Refusal('unknown-transaction', 'cannot found transaction data');
+  }
+
+  private publish(changes: Changes, name: string, message: StoredMessage, nowMs: number): LogPosition {
+    const topic = this.registry.topic(changes, name);
+    const queueId = this.log.chooseQueue(topic, undefined);
+    return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+  }
+
+  private put(changes: Changes, key: Key, record: HalfRecord): void {
+    changes.put(key, record);
+    changes.putDue(record.nextCheckAtMs, { kind: 'check', key });
+  }
+
+  private delete(changes: Changes, key: Key, record: HalfRecord): void {
+    changes.delete(key);
+    changes.deleteDue(record.nextCheckAtMs, { kind: 'check', key });
+  }
+}

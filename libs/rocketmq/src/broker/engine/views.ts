@@ -1,0 +1,61 @@
+// What lies in the broker, for tests and tools. Reads only.
+
+import type { Store } from '../store/store.js';
+import { type DeliveryRecord, type Due, type HalfRecord, keys, type StoredMessage } from './records.js';
+
+/** A message with its place. */
+export interface MessageEntry {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly offset: number;
+  readonly message: StoredMessage;
+}
+
+/** A delivery that is not settled. */
+export interface DeliveryEntry {
+  readonly topic: string;
+  readonly group: string;
+  readonly queueId: number;
+  readonly offset: number;
+  readonly record: DeliveryRecord;
+  readonly message: StoredMessage | undefined;
+}
+
+/** The visible messages of a topic, queue by queue. */
+export function messagesOf(store: Store, topic: string): MessageEntry[] {
+  return Array.from(store.scan(keys.log(topic)), ([key, message]) => {
+    const [queueId, offset] = key.slice(-2) as [number, number];
+    return { topic, queueId, offset, message: message as StoredMessage };
+  });
+}
+
+/** All deliveries that are leased, or wait for the next pop. */
+export function unsettledDeliveries(store: Store): DeliveryEntry[] {
+  const entries = Array.from(store.scan(keys.deliveries), ([key, value]): DeliveryEntry => {
+    const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
+    const message = store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    return { topic, group, queueId, offset, record: value as DeliveryRecord, message };
+  });
+  return entries.filter(({ record }) => record.state.kind !== 'acked');
+}
+
+/** The messages that wait for their delivery time, the earliest first. */
+export function delayedMessages(store: Store): { topic: string; dueAtMs: number; message: StoredMessage }[] {
+  const entries = Array.from(store.scan(keys.delayed), ([key, message]) => {
+    return { topic: key[1] as string, dueAtMs: key[2] as number, message: message as StoredMessage };
+  });
+  return entries.sort((left, right) => left.dueAtMs - right.dueAtMs);
+}
+
+/** The half messages that no end has reached. */
+export function halfMessages(store: Store): { topic: string; half: HalfRecord }[] {
+  return Array.from(store.scan(keys.halves), ([key, half]) => {
+    return { topic: key[1] as string, half: half as HalfRecord };
+  });
+}
+
+/** What is due next and when, or undefined. */
+export function nextDue(store: Store): { atMs: number; due: Due } | undefined {
+  for (const [key, due] of store.scan(keys.dues)) return { atMs: key[1] as number, due: due as Due };
+  return undefined;
+}

@@ -1,0 +1,47 @@
+// What the services share.
+
+import { isIP } from 'node:net';
+import { AddressScheme, type Endpoints } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Clock } from '../../support/clock.js';
+import type { Logger } from '../../support/logger.js';
+import type { Engine } from '../engine/engine.js';
+import type { Store } from '../store/store.js';
+import type { Activity } from './activity.js';
+import type { Faults } from './faults.js';
+import type { LongPolls } from './long-polls.js';
+import type { Sessions } from './sessions.js';
+
+/** Host and port under which clients reach the broker. */
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The parts of a broker that its services work on. */
+export interface BrokerContext {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** Business time; what a test moves. */
+  readonly clock: Clock;
+  /** Time of connections: polls, sessions. */
+  readonly realClock: Clock;
+  readonly sessions: Sessions;
+  readonly polls: LongPolls;
+  readonly activity: Activity;
+  readonly faults: Faults;
+  readonly logger: Logger;
+  /** What routes tell. */
+  address(): BrokerAddress;
+}
+
+/** The address as the protocol's endpoints; equal on every answer, or clients would think it a new server. */
+export function wireEndpoints({ host, port }: BrokerAddress): Endpoints {
+  const version = isIP(host);
+  const scheme = version === 4 ? AddressScheme.IPv4 : version === 6 ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;
+  return { scheme, addresses: [{ host, port }] };
+}
+
+/** `ip:port` for a message's store host. */
+export function storeHostOf({ host, port }: BrokerAddress): string {
+  return `${host}:${port}`;
+}

@@ -1,0 +1,32 @@
+// What a handler knows of its caller.
+
+import type { Metadata } from '@grpc/grpc-js';
+import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { METADATA } from '../../protocol/metadata.js';
+import type { RpcName } from '../../protocol/rpc.js';
+import { AnswerError } from './status.js';
+
+/** The caller of an RPC. */
+export interface CallContext {
+  readonly rpc: RpcName;
+  readonly clientId: string;
+  /** A name of the remoting protocol's languages, for instance `NODE_JS`. */
+  readonly language: string;
+  readonly clientVersion: string;
+}
+
+/** @throws AnswerError CLIENT_ID_REQUIRED */
+export function callContext(rpc: RpcName, metadata: Metadata): CallContext {
+  const clientId = textOf(metadata, METADATA.clientId);
+  if (clientId.trim() === '') throw new AnswerError(Code.CLIENT_ID_REQUIRED, 'client id cannot be empty');
+  return {
+    rpc,
+    clientId,
+    language: textOf(metadata, METADATA.language),
+    clientVersion: textOf(metadata, METADATA.clientVersion),
+  };
+}
+
+function textOf(metadata: Metadata, key: string): string {
+  return String(metadata.get(key)[0] ?? '');
+}

@@ -1,0 +1,101 @@
+// Receives that wait for messages: woken at once, freed by time, cancellation or the end of the broker. Waits are real time.
+
+import type { Clock } from '../../support/clock.js';
+import type { Available } from '../engine/changes.js';
+
+/** A receive that found nothing yet. */
+export interface LongPoll {
+  readonly topic: string;
+  readonly group: string;
+  readonly timeoutMs: number;
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
+  /** Tries to get messages. @returns whether the poll is over */
+  attempt(): boolean;
+}
+
+interface Waiter {
+  readonly poll: LongPoll;
+  readonly end: () => void;
+}
+
+/** All waiting receives, by topic and group. */
+export class LongPolls {
+  private readonly waiters = new Map<string, Map<string, Set<Waiter>>>();
+  private readonly woken = new Map<string, Available>();
+  private closed = false;
+
+  constructor(private readonly realClock: Clock) {}
+
+  /** Waits until an attempt succeeds, the time is over, the client is gone or the broker stops. */
+  wait(poll: LongPoll): Promise<void> {
+    if (this.closed || poll.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        poll.signal.removeEventListener('abort', end);
+        this.forget(waiter);
+        resolve();
+      };
+      const waiter: Waiter = { poll, end };
+      const timer = this.realClock.schedule(poll.timeoutMs, end);
+      poll.signal.addEventListener('abort', end, { once: true });
+      this.remember(waiter);
+    });
+  }
+
+  /** Messages may be there. The polls look right after the current command, never within it. */
+  wake(available: Available): void {
+    if (!this.waiters.has(available.topic)) return;
+    if (this.woken.size === 0) queueMicrotask(() => this.dispatch());
+    this.woken.set(JSON.stringify([available.topic, available.group]), available);
+  }
+
+  /** Whether woken polls have not looked yet. */
+  get isDispatching(): boolean {
+    return this.woken.size > 0;
+  }
+
+  /** Ends all waits, and every later one at once. */
+  close(): void {
+    this.closed = true;
+    for (const groups of [...this.waiters.values()]) {
+      for (const waiters of [...groups.values()]) for (const waiter of [...waiters]) waiter.end();
+    }
+  }
+
+  private dispatch(): void {
+    const woken = [...this.woken.values()];
+    this.woken.clear();
+    for (const { topic, group } of woken) {
+      const groups = this.waiters.get(topic);
+      if (groups === undefined) continue;
+      const names = group === undefined ? [...groups.keys()] : [group];
+      for (const name of names) this.serve(groups.get(name));
+    }
+  }
+
+  /** The longest waiting first. One that gets nothing shows that nothing is left for its group. */
+  private serve(waiters: Set<Waiter> | undefined): void {
+    for (const waiter of [...(waiters ?? [])]) {
+      if (!waiter.poll.attempt()) return;
+      waiter.end();
+    }
+  }
+
+  private remember(waiter: Waiter): void {
+    const { topic, group } = waiter.poll;
+    const groups = this.waiters.get(topic) ?? new Map<string, Set<Waiter>>();
+    const waiters = groups.get(group) ?? new Set<Waiter>();
+    this.waiters.set(topic, groups.set(group, waiters.add(waiter)));
+  }
+
+  private forget(waiter: Waiter): void {
+    const { topic, group } = waiter.poll;
+    const groups = this.waiters.get(topic);
+    const waiters = groups?.get(group);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) groups?.delete(group);
+    if (groups?.size === 0) this.waiters.delete(topic);
+  }
+}

@@ -1,0 +1,178 @@
+// ReceiveMessage: from the request to what the stream carries. Waiting is in long-polls.ts, choosing in the engine.
+
+import { durationMs } from '../../protocol/duration.js';
+import { matchesTag } from '../../protocol/filter.js';
+import { Code, type FilterExpression, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/limits.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { MINUTE_MS } from '../../support/clock.js';
+import type { PopRequest, PopResult } from '../engine/deliveries.js';
+import { type BrokerContext, storeHostOf } from './broker-context.js';
+import type { CallContext } from './call-context.js';
+import type { ClientSession } from './sessions.js';
+import { AnswerError, OK, statusOf } from './status.js';
+import { groupName, topicName } from './validation.js';
+import { toDeliveredMessage } from './wire-messages.js';
+
+/** The lease of a client that leaves renewal to the server (`auto_renew`). */
+const AUTO_RENEW_LEASE_MS = MINUTE_MS;
+/** What was popped for a client that is gone comes back after this long. */
+const ABANDONED_LEASE_MS = 1_000;
+/** The answer must be out before the deadline. */
+const ANSWER_TIME_MS = 500;
+
+type Item = RpcResponse<'receiveMessage'>;
+
+/** The stream of one receive. */
+export interface ReceiveCall {
+  /** Until the caller's deadline; Infinity without one. */
+  readonly remainingMs: number;
+  /** Aborts when the caller is gone or the broker stops. */
+  readonly signal: AbortSignal;
+}
+
+/** A checked request. */
+interface Wish extends Omit<PopRequest, 'nowMs' | 'group'> {
+  readonly group: string;
+  readonly pollMs: number;
+}
+
+export class Receiving {
+  constructor(private readonly broker: BrokerContext) {}
+
+  /** @returns the items of the stream: the status, the messages, the delivery timestamp */
+  async receiveMessage(
+    request: RpcRequest<'receiveMessage'>,
+    context: CallContext,
+    call: ReceiveCall,
+  ): Promise<Item[]> {
+    const end = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
+    try {
+      const wish = this.wishOf(request, context, call);
+      const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
+      await this.broker.store.flush();
+      return call.signal.aborted ? this.giveBack(wish, result) : this.answer(result);
+    } catch (error) {
+      return [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
+    } finally {
+      end();
+    }
+  }
+
+  /** What there is at once; undefined when there is nothing. */
+  private pop({ group, ...wish }: Wish): PopResult | undefined {
+    const { engine, clock } = this.broker;
+    const result = engine.pop({ ...wish, group: engine.group(group), nowMs: clock.nowMs() });
+    return result.deliveries.length === 0 && result.skipped === 0 ? undefined : result;
+  }
+
+  private async waitAndPop(
+    wish: Wish,
+    context: CallContext,
+    { signal }: ReceiveCall,
+    endActivity: () => void,
+  ): Promise<PopResult | undefined> {
+    let result: PopResult | undefined;
+    // A poll that waits is no work in progress; with the messages it becomes so again.
+    endActivity();
+    let resume = (): void => {};
+    const attempt = (): boolean => {
+      result = this.pop(wish);
+      if (result !== undefined) resume = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
+      return result !== undefined;
+    };
+    await this.broker.polls.wait({ topic: wish.topic, group: wish.group, timeoutMs: wish.pollMs, signal, attempt });
+    resume();
+    return result;
+  }
+
+  private answer(result: PopResult | undefined): Item[] {
+    if (result === undefined) return this.empty('no new message');
+    // The real server does not go on waiting when a filter or the attempt limit kept back what it found.
+    if (result.deliveries.length === 0) return this.empty('no match message');
+    const storeHost = storeHostOf(this.broker.address());
+    const messages = result.deliveries.map((delivery): Item => {
+      return { content: { $case: 'message', value: toDeliveredMessage(delivery, storeHost) } };
+    });
+    return [{ content: { $case: 'status', value: OK } }, ...messages, this.timestamp()];
+  }
+
+  private empty(message: string): Item[] {
+    return [{ content: { $case: 'status', value: { code: Code.MESSAGE_NOT_FOUND, message } } }, this.timestamp()];
+  }
+
+  private timestamp(): Item {
+    return { content: { $case: 'deliveryTimestamp', value: new Date(this.broker.clock.nowMs()) } };
+  }
+
+  /** The client went away between pop and answer: its messages come back soon, not at the end of their leases. */
+  private giveBack({ topic, group }: Wish, result: PopResult | undefined): Item[] {
+    const { engine, clock } = this.broker;
+    for (const { receiptHandle } of result?.deliveries ?? []) {
+      const handle = { topic, group: engine.group(group), receiptHandle, nowMs: clock.nowMs() };
+      engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
+    }
+    return [];
+  }
+
+  private wishOf(request: RpcRequest<'receiveMessage'>, context: CallContext, call: ReceiveCall): Wish {
+    const topic = topicName(request.messageQueue?.topic);
+    const group = groupName(request.group);
+    const session = this.broker.sessions.require(context.clientId);
+    const pollMs = pollTime(request, session, context, call.remainingMs);
+    const leaseMs = leaseTime(request);
+    const matches = filterOf(request.filterExpression);
+    this.broker.engine.topic(topic);
+    this.broker.engine.group(group);
+    // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
+    const batchSize = Math.min(Math.max(1, request.batchSize), LIMITS.receiveBatchSize);
+    return { topic, group, batchSize, leaseMs, pollMs, matches, attemptId: request.attemptId };
+  }
+}
+
+function pollTime(
+  request: RpcRequest<'receiveMessage'>,
+  { settings }: ClientSession,
+  { clientVersion }: CallContext,
+  remainingMs: number,
+): number {
+  const { longPollingMinMs, longPollingMaxMs } = LIMITS;
+  const requestTimeoutMs = settings.requestTimeout === undefined ? 0 : durationMs(settings.requestTimeout);
+  const wantedMs =
+    request.longPollingTimeout === undefined
+      ? remainingMs - requestTimeoutMs / 2
+      : durationMs(request.longPollingTimeout);
+  const pollMs = Math.min(Math.max(wantedMs, longPollingMinMs), longPollingMaxMs);
+  if (!Number.isFinite(remainingMs)) {
+    throw new AnswerError(Code.ILLEGAL_POLLING_TIME, 'a receive needs a gRPC deadline');
+  }
+  if (pollMs <= remainingMs) return Math.min(pollMs, Math.max(0, remainingMs - ANSWER_TIME_MS));
+  if (remainingMs < longPollingMinMs) {
+    // Clients before 5.0.3 do not know the newer code.
+    const code = clientVersion < '5.0.3' ? Code.BAD_REQUEST : Code.ILLEGAL_POLLING_TIME;
+    throw new AnswerError(
+      code,
+      `the deadline is ${Math.round(remainingMs)} ms away, it must be ${longPollingMinMs} ms or more`,
+    );
+  }
+  return remainingMs - ANSWER_TIME_MS;
+}
+
+function leaseTime({ autoRenew, invisibleDuration }: RpcRequest<'receiveMessage'>): number {
+  if (autoRenew) return AUTO_RENEW_LEASE_MS;
+  const { invisibleDurationMinMs, invisibleDurationMaxMs } = LIMITS;
+  const leaseMs = invisibleDuration === undefined ? 0 : durationMs(invisibleDuration);
+  if (leaseMs < invisibleDurationMinMs || leaseMs > invisibleDurationMaxMs) {
+    const message = `the invisible time must be ${invisibleDurationMinMs} to ${invisibleDurationMaxMs} ms, not ${leaseMs}`;
+    throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, message);
+  }
+  return leaseMs;
+}
+
+function filterOf(filter: FilterExpression | undefined): PopRequest['matches'] {
+  const expression = filter?.expression ?? '*';
+  if (filter?.type === FilterType.SQL) {
+    throw new AnswerError(Code.UNSUPPORTED, 'the embedded broker filters by tag only, not by SQL');
+  }
+  return ({ tag }) => matchesTag(expression, tag);
+}

@@ -1,0 +1,51 @@
+// Routes and assignments: which queues a topic has, and where they are. Everywhere: here.
+
+import {
+  type MessageQueue,
+  Permission,
+  type Resource,
+  MessageType as WireType,
+} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { toWireMessageType } from '../../protocol/message.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { BROKER_NAME } from '../engine/delayed-messages.js';
+import type { TopicRecord } from '../engine/records.js';
+import { type BrokerContext, wireEndpoints } from './broker-context.js';
+import { OK } from './status.js';
+import { groupName, topicName } from './validation.js';
+
+/** A topic without a type yet takes the type of its first message: until then it must accept any. */
+const ANY_TYPE = [WireType.NORMAL, WireType.FIFO, WireType.DELAY, WireType.TRANSACTION];
+
+export class Routes {
+  constructor(private readonly broker: BrokerContext) {}
+
+  queryRoute({ topic }: RpcRequest<'queryRoute'>): RpcResponse<'queryRoute'> {
+    const record = this.broker.engine.topic(topicName(topic));
+    const acceptMessageTypes = record.type === undefined ? ANY_TYPE : [toWireMessageType(record.type)];
+    const messageQueues = queueIds(record).map((id) => ({ ...this.queue(topic, id), acceptMessageTypes }));
+    return { status: OK, messageQueues };
+  }
+
+  /** One assignment for all queues; an ordered group gets one for each (PROTOCOL 5.1). */
+  queryAssignment({ topic, group }: RpcRequest<'queryAssignment'>): RpcResponse<'queryAssignment'> {
+    const record = this.broker.engine.topic(topicName(topic));
+    const isFifo = this.broker.engine.findGroup(groupName(group))?.fifo === true;
+    const ids = isFifo ? queueIds(record) : [-1];
+    return { status: OK, assignments: ids.map((id) => ({ messageQueue: this.queue(topic, id) })) };
+  }
+
+  private queue(topic: Resource | undefined, id: number): MessageQueue {
+    return {
+      topic,
+      id,
+      permission: Permission.READ_WRITE,
+      broker: { name: BROKER_NAME, id: 0, endpoints: wireEndpoints(this.broker.address()) },
+      acceptMessageTypes: [],
+    };
+  }
+}
+
+function queueIds({ queues }: TopicRecord): number[] {
+  return Array.from({ length: queues }, (_, id) => id);
+}

@@ -1,0 +1,92 @@
+// SendMessage, RecallMessage, EndTransaction.
+
+import { durationMs } from '../../protocol/duration.js';
+import {
+  Code,
+  TransactionResolution,
+  type Message as WireMessage,
+} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/limits.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import type { StoredMessage } from '../engine/records.js';
+import type { Resolution } from '../engine/transactions.js';
+import type { BrokerContext } from './broker-context.js';
+import { AnswerError, OK } from './status.js';
+import type { TransactionChecks } from './transaction-checks.js';
+import { assertMessage, topicName } from './validation.js';
+import { toStoredMessage } from './wire-messages.js';
+
+export class Sending {
+  constructor(
+    private readonly broker: BrokerContext,
+    private readonly checks: TransactionChecks,
+  ) {}
+
+  /** One entry per message; one bad message refuses the whole request. */
+  async sendMessage({ messages }: RpcRequest<'sendMessage'>): Promise<RpcResponse<'sendMessage'>> {
+    const nowMs = this.broker.clock.nowMs();
+    const topic = commonTopic(messages);
+    const stored = messages.map((message) => toStoredMessage(message, assertMessage(message, nowMs), nowMs));
+    assertBatch(stored);
+    const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;
+    const recoveryMs = recovery === undefined ? undefined : durationMs(recovery);
+    const results = this.broker.engine.send({ topic, messages: stored, recoveryMs, nowMs });
+    await this.broker.store.flush();
+    const entries = results.map(({ messageId, offset, recallHandle = '' }) => {
+      // The real server fills the transaction id for every type.
+      return { status: OK, messageId, transactionId: messageId, offset: BigInt(offset), recallHandle };
+    });
+    return { status: OK, entries };
+  }
+
+  async recallMessage({ topic, recallHandle }: RpcRequest<'recallMessage'>): Promise<RpcResponse<'recallMessage'>> {
+    const messageId = this.broker.engine.recall(topicName(topic), recallHandle, this.broker.clock.nowMs());
+    await this.broker.store.flush();
+    return { status: OK, messageId };
+  }
+
+  /** Any producer may end it; the source is not looked at, since Go leaves it out. */
+  async endTransaction(request: RpcRequest<'endTransaction'>): Promise<RpcResponse<'endTransaction'>> {
+    const topic = topicName(request.topic);
+    const { transactionId } = request;
+    if (transactionId.trim() === '') {
+      throw new AnswerError(Code.INVALID_TRANSACTION_ID, 'transaction id cannot be blank');
+    }
+    this.checks.answered(topic, transactionId);
+    const resolution = resolutionOf(request.resolution);
+    this.broker.engine.endTransaction(topic, transactionId, resolution, this.broker.clock.nowMs());
+    await this.broker.store.flush();
+    return { status: OK };
+  }
+}
+
+function commonTopic(messages: readonly WireMessage[]): string {
+  const [first] = messages;
+  if (first === undefined) throw new AnswerError(Code.MESSAGE_CORRUPTED, 'no message to send');
+  if (messages.some(({ topic }) => topic?.name !== first.topic?.name)) {
+    throw new AnswerError(Code.MESSAGE_CORRUPTED, 'topic in message is not same');
+  }
+  return topicName(first.topic);
+}
+
+function assertBatch(messages: readonly StoredMessage[]): void {
+  if (messages.length === 1) return;
+  const [first] = messages;
+  if (messages.some(({ type }) => type !== first?.type)) {
+    const message = 'the messages of a request must be of one type';
+    throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, message);
+  }
+  if (first?.type === 'transaction') {
+    throw new AnswerError(Code.BAD_REQUEST, 'transaction messages cannot be sent together');
+  }
+  const size = messages.reduce((sum, { body }) => sum + body.length, 0);
+  if (size > LIMITS.bodyBytes) {
+    const message = `the bodies have ${size} bytes together, the limit is ${LIMITS.bodyBytes}`;
+    throw new AnswerError(Code.MESSAGE_BODY_TOO_LARGE, message);
+  }
+}
+
+function resolutionOf(wire: TransactionResolution): Resolution {
+  if (wire === TransactionResolution.COMMIT) return 'commit';
+  return wire === TransactionResolution.ROLLBACK ? 'rollback' : 'unspecified';
+}

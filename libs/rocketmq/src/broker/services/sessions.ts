@@ -1,0 +1,98 @@
+// The clients as the broker knows them: settings and telemetry stream by client id. Connections do not count.
+
+import {
+  ClientType,
+  Code,
+  type Publishing,
+  type Settings,
+  type Subscription,
+} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../protocol/generated/apache/rocketmq/v2/service.js';
+import type { Clock } from '../../support/clock.js';
+import { AnswerError } from './status.js';
+
+/** A client that is silent for this long is gone (`channelExpiredTimeout`). Real time. */
+const SESSION_EXPIRY_MS = 120_000;
+
+/** Writes to the client's open telemetry stream. */
+export type Push = (command: TelemetryCommand) => void;
+
+/** What a client said about itself. */
+export interface ClientSession {
+  readonly clientId: string;
+  readonly settings: Settings;
+  readonly push: Push | undefined;
+  readonly seenAtMs: number;
+}
+
+/** Knows the clients. */
+export class Sessions {
+  private readonly sessions = new Map<string, ClientSession>();
+  private turn = 0;
+
+  constructor(private readonly realClock: Clock) {}
+
+  /** Takes a client's settings; the newest stream is the one to push to. */
+  register(clientId: string, settings: Settings, push: Push): void {
+    this.forgetExpired();
+    this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs() });
+  }
+
+  /** The session, or undefined for a client that never sent settings or was silent for too long. */
+  find(clientId: string): ClientSession | undefined {
+    const session = this.sessions.get(clientId);
+    return session !== undefined && this.isAlive(session) ? session : undefined;
+  }
+
+  /** @throws AnswerError UNRECOGNIZED_CLIENT_TYPE */
+  require(clientId: string): ClientSession {
+    const session = this.find(clientId);
+    if (session === undefined) {
+      throw new AnswerError(Code.UNRECOGNIZED_CLIENT_TYPE, 'cannot find client settings for this client');
+    }
+    return session;
+  }
+
+  heartbeat(session: ClientSession): void {
+    this.sessions.set(session.clientId, { ...session, seenAtMs: this.realClock.nowMs() });
+  }
+
+  remove(clientId: string): void {
+    this.sessions.delete(clientId);
+  }
+
+  /** The stream is gone; the settings stay, as on the real server. */
+  streamEnded(clientId: string, push: Push): void {
+    const session = this.sessions.get(clientId);
+    if (session?.push === push) this.sessions.set(clientId, { ...session, push: undefined });
+  }
+
+  /** The next producer, in turn, that lists the topic and can be reached. */
+  nextProducerOf(topic: string): ClientSession | undefined {
+    const producers = [...this.sessions.values()].filter(
+      (session) => session.push !== undefined && publishingOf(session)?.topics.some(({ name }) => name === topic),
+    );
+    return producers[this.turn++ % Math.max(1, producers.length)];
+  }
+
+  private isAlive({ push, seenAtMs }: ClientSession): boolean {
+    return push !== undefined || this.realClock.nowMs() - seenAtMs < SESSION_EXPIRY_MS;
+  }
+
+  private forgetExpired(): void {
+    for (const session of this.sessions.values()) if (!this.isAlive(session)) this.sessions.delete(session.clientId);
+  }
+}
+
+export function publishingOf({ settings }: Pick<ClientSession, 'settings'>): Publishing | undefined {
+  return settings.pubSub?.$case === 'publishing' ? settings.pubSub.value : undefined;
+}
+
+export function subscriptionOf({ settings }: Pick<ClientSession, 'settings'>): Subscription | undefined {
+  return settings.pubSub?.$case === 'subscription' ? settings.pubSub.value : undefined;
+}
+
+/** Whether settings of this type belong to a consumer group. */
+export function isConsumer({ settings }: Pick<ClientSession, 'settings'>): boolean {
+  return settings.clientType === ClientType.PUSH_CONSUMER || settings.clientType === ClientType.SIMPLE_CONSUMER;
+}

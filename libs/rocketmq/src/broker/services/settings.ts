@@ -1,0 +1,54 @@
+// The answer to a client's settings: an echo with the server's own values in place (PROTOCOL 3.4).
+
+import { toDuration } from '../../protocol/duration.js';
+import type { RetryPolicy, Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/limits.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import type { GroupRecord } from '../engine/records.js';
+
+/** What the real server tells every producer. */
+const PRODUCER_RETRY = {
+  maxAttempts: 3,
+  backoff: { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 },
+} as const;
+
+export function producerSettings(sent: Settings): Settings {
+  if (sent.pubSub?.$case !== 'publishing') return sent;
+  return {
+    ...sent,
+    backoffPolicy: retryPolicy(PRODUCER_RETRY.maxAttempts, PRODUCER_RETRY.backoff),
+    pubSub: {
+      $case: 'publishing',
+      value: { ...sent.pubSub.value, maxBodySize: LIMITS.bodyBytes, validateMessageType: true },
+    },
+    metric: { on: false },
+  };
+}
+
+export function consumerSettings(sent: Settings, group: GroupRecord): Settings {
+  if (sent.pubSub?.$case !== 'subscription') return sent;
+  return {
+    ...sent,
+    backoffPolicy: retryPolicy(group.maxDeliveryAttempts, group.backoff),
+    pubSub: {
+      $case: 'subscription',
+      value: {
+        ...sent.pubSub.value,
+        fifo: group.fifo,
+        receiveBatchSize: LIMITS.receiveBatchSize,
+        longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
+      },
+    },
+    metric: { on: false },
+  };
+}
+
+function retryPolicy(maxAttempts: number, backoff: BackoffPolicy): RetryPolicy {
+  if (backoff.kind === 'customized') {
+    const next = backoff.nextMs.map(toDuration);
+    return { maxAttempts, strategy: { $case: 'customizedBackoff', value: { next } } };
+  }
+  const { initialMs, maxMs, multiplier } = backoff;
+  const value = { initial: toDuration(initialMs), max: toDuration(maxMs), multiplier };
+  return { maxAttempts, strategy: { $case: 'exponentialBackoff', value } };
+}

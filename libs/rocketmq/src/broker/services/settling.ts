@@ -1,0 +1,71 @@
+// AckMessage, ChangeInvisibleDuration, ForwardMessageToDeadLetterQueue.
+
+import { durationMs } from '../../protocol/duration.js';
+import { Code, type Resource } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/limits.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import type { HandleRef } from '../engine/deliveries.js';
+import type { BrokerContext } from './broker-context.js';
+import { AnswerError, commonStatus, OK, statusOf } from './status.js';
+import { groupName, topicName } from './validation.js';
+
+interface HandleRequest {
+  readonly topic?: Resource | undefined;
+  readonly group?: Resource | undefined;
+}
+
+export class Settling {
+  constructor(private readonly broker: BrokerContext) {}
+
+  /** One result per entry, in their order. */
+  async ackMessage(request: RpcRequest<'ackMessage'>): Promise<RpcResponse<'ackMessage'>> {
+    if (request.entries.length === 0) throw new AnswerError(Code.BAD_REQUEST, 'ack message entries are empty');
+    const entries = request.entries.map(({ messageId, receiptHandle }) => {
+      return { messageId, receiptHandle, status: this.ack(request, receiptHandle) };
+    });
+    await this.broker.store.flush();
+    return { status: commonStatus(entries.map(({ status }) => status)), entries };
+  }
+
+  async changeInvisibleDuration(
+    request: RpcRequest<'changeInvisibleDuration'>,
+  ): Promise<RpcResponse<'changeInvisibleDuration'>> {
+    const { invisibleDuration, suspend = false } = request;
+    const invisibleMs = invisibleDuration === undefined ? 0 : durationMs(invisibleDuration);
+    if (invisibleMs < 0 || invisibleMs > LIMITS.invisibleDurationMaxMs) {
+      const message = `the invisible time must be 0 to ${LIMITS.invisibleDurationMaxMs} ms, not ${invisibleMs}`;
+      throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, message);
+    }
+    const handle = this.handleOf(request, request.receiptHandle);
+    const receiptHandle = this.broker.engine.changeInvisible({ ...handle, invisibleMs, suspend });
+    await this.broker.store.flush();
+    return { status: OK, receiptHandle };
+  }
+
+  async forwardMessageToDeadLetterQueue(
+    request: RpcRequest<'forwardMessageToDeadLetterQueue'>,
+  ): Promise<RpcResponse<'forwardMessageToDeadLetterQueue'>> {
+    this.broker.engine.forwardToDeadLetters(this.handleOf(request, request.receiptHandle));
+    await this.broker.store.flush();
+    return { status: OK };
+  }
+
+  private ack(request: HandleRequest, receiptHandle: string) {
+    try {
+      this.broker.engine.ack(this.handleOf(request, receiptHandle));
+      return OK;
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  private handleOf(request: HandleRequest, receiptHandle: string): HandleRef {
+    const topic = topicName(request.topic);
+    const name = groupName(request.group);
+    const group = this.broker.engine.findGroup(name);
+    if (group === undefined) {
+      throw new AnswerError(Code.INVALID_RECEIPT_HANDLE, `receipt handle is void: group "${name}" has no deliveries`);
+    }
+    return { topic, group, receiptHandle, nowMs: this.broker.clock.nowMs() };
+  }
+}

@@ -1,0 +1,48 @@
+// The answers' statuses: OK, and the errors that handlers throw to answer with a code.
+
+import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Refusal, type RefusalReason } from '../engine/refusal.js';
+
+export const OK: Status = { code: Code.OK, message: 'OK' };
+
+/** Ends an RPC with a code of the protocol: in the answer's status, as the protocol wants it. */
+export class AnswerError extends Error {
+  constructor(
+    readonly answer: Code,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'AnswerError';
+  }
+}
+
+/**
+ * The code for each reason of the engine. Where the real server's INTERNAL_SERVER_ERROR is an accident of its inside, ours is
+ * the code that fits; official clients settle for ever on anything but OK and INVALID_RECEIPT_HANDLE.
+ */
+const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
+  'unknown-topic': Code.TOPIC_NOT_FOUND,
+  'unknown-group': Code.CONSUMER_GROUP_NOT_FOUND,
+  'type-conflict': Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+  'dead-handle': Code.INVALID_RECEIPT_HANDLE,
+  // The real server's own code: a client tells a forgotten transaction by it.
+  'unknown-transaction': Code.INTERNAL_SERVER_ERROR,
+  'recall-disabled': Code.FORBIDDEN,
+  'recall-invalid': Code.BAD_REQUEST,
+  'recall-late': Code.ILLEGAL_DELIVERY_TIME,
+};
+
+/** What a failed handler answers. */
+export function statusOf(error: unknown): Status {
+  if (error instanceof AnswerError) return { code: error.answer, message: error.message };
+  if (error instanceof Refusal) return { code: REFUSAL_CODES[error.reason], message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: Code.INTERNAL_SERVER_ERROR, message };
+}
+
+/** The status over several entries: their common code, or MULTIPLE_RESULTS. */
+export function commonStatus(statuses: readonly Status[]): Status {
+  const [first = OK, ...others] = statuses;
+  const isCommon = others.every(({ code }) => code === first.code);
+  return isCommon ? first : { code: Code.MULTIPLE_RESULTS, message: 'the results of the entries differ' };
+}

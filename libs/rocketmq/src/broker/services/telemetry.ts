@@ -1,0 +1,114 @@
+// The telemetry stream: settings in, settings out, commands to the client.
+
+import { ClientType, Code, type Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../protocol/generated/apache/rocketmq/v2/service.js';
+import { sleep } from '../../support/clock.js';
+import { describeError } from '../../support/logger.js';
+import { Refusal } from '../engine/refusal.js';
+import type { BrokerContext } from './broker-context.js';
+import type { CallContext } from './call-context.js';
+import type { FaultAction } from './faults.js';
+import type { Push } from './sessions.js';
+import { consumerSettings, producerSettings } from './settings.js';
+import { AnswerError, OK } from './status.js';
+import { groupName, topicName } from './validation.js';
+
+/** How a telemetry stream may fail; everything else of the protocol is in answers. */
+export type StreamFailure = 'invalidArgument' | 'internal' | 'unavailable';
+
+/** The stream of one client, as this service needs it. */
+export interface TelemetryStream {
+  send(command: TelemetryCommand): void;
+  end(): void;
+  fail(failure: StreamFailure, message: string): void;
+  /** Aborts when the stream is over, whoever ended it. */
+  readonly signal: AbortSignal;
+}
+
+/** The names of languages that the real server knows (remoting `LanguageCode`). */
+const LANGUAGES: ReadonlySet<string> = new Set(
+  'JAVA CPP DOTNET PYTHON DELPHI ERLANG RUBY OTHER HTTP GO PHP OMS RUST NODE_JS'.split(' '),
+);
+
+/** Answers telemetry commands. */
+export class Telemetry {
+  constructor(private readonly broker: BrokerContext) {}
+
+  /** @returns what to do with each command of the client */
+  open(stream: TelemetryStream, context: CallContext): (command: TelemetryCommand) => Promise<void> {
+    const push: Push = (command) => stream.send(command);
+    const { sessions } = this.broker;
+    stream.signal.addEventListener('abort', () => sessions.streamEnded(context.clientId, push), { once: true });
+    return async ({ command }) => {
+      // Answers of clients to commands of operators: this broker has none to forward them to.
+      if (command?.$case !== 'settings') return;
+      const end = this.broker.activity.begin(`settings of ${context.clientId}`);
+      try {
+        await this.takeSettings(command.value, context, stream, push);
+      } catch (error) {
+        fail(stream, error);
+      } finally {
+        end();
+      }
+    };
+  }
+
+  private async takeSettings(
+    settings: Settings,
+    context: CallContext,
+    stream: TelemetryStream,
+    push: Push,
+  ): Promise<void> {
+    const fault = this.broker.faults.take('telemetry', context.clientId);
+    if (fault !== undefined && !(await this.applyFault(fault, context, stream))) return;
+    if (stream.signal.aborted) return;
+    if (!LANGUAGES.has(context.language)) {
+      stream.fail('internal', `No enum constant LanguageCode.${context.language}`);
+      return;
+    }
+    const answer = this.answerTo(settings);
+    this.broker.sessions.register(context.clientId, answer, push);
+    if (fault?.kind !== 'dropResponse') stream.send({ status: OK, command: { $case: 'settings', value: answer } });
+  }
+
+  private answerTo(settings: Settings): Settings {
+    const { pubSub, clientType } = settings;
+    if (pubSub === undefined) {
+      throw new AnswerError(Code.BAD_REQUEST, 'there is no publishing or subscription data in settings');
+    }
+    if (pubSub.$case === 'publishing') {
+      for (const topic of pubSub.value.topics) topicName(topic);
+      return producerSettings(settings);
+    }
+    if (clientType !== ClientType.PUSH_CONSUMER && clientType !== ClientType.SIMPLE_CONSUMER) {
+      throw new Error('Client type is not consumer');
+    }
+    const name = groupName(pubSub.value.group);
+    for (const { topic } of pubSub.value.subscriptions) topicName(topic);
+    return consumerSettings(settings, this.broker.engine.group(name, pubSub.value.fifo === true));
+  }
+
+  /** @returns whether the command is still to be worked on */
+  private async applyFault(fault: FaultAction, context: CallContext, stream: TelemetryStream): Promise<boolean> {
+    switch (fault.kind) {
+      case 'answer':
+        stream.send({ status: { code: Code[fault.code], message: fault.message ?? 'scripted fault' } });
+        stream.end();
+        return false;
+      case 'cutStreams':
+        this.broker.faults.cutStreams(context.clientId);
+        return false;
+      case 'delay':
+        await sleep(this.broker.realClock, fault.delayMs, stream.signal).catch(() => {});
+        return true;
+      case 'dropResponse':
+        return true;
+    }
+  }
+}
+
+/** Telemetry's errors are gRPC's: INVALID_ARGUMENT for what the client sent, INTERNAL for the rest (PROTOCOL 2). */
+function fail(stream: TelemetryStream, error: unknown): void {
+  const isClients = error instanceof AnswerError || error instanceof Refusal;
+  stream.fail(isClients ? 'invalidArgument' : 'internal', describeError(error));
+}

@@ -1,0 +1,62 @@
+// Asks producers about half messages, over their telemetry streams.
+
+import type { ScheduledTask } from '../../support/clock.js';
+import type { TransactionCheck } from '../engine/transactions.js';
+import { type BrokerContext, storeHostOf } from './broker-context.js';
+import { toCheckedMessage } from './wire-messages.js';
+
+/** UNKNOWN is answered by silence: after this long in real time a check no longer counts as work in progress. */
+const SILENCE_MS = 40;
+
+interface OpenCheck {
+  readonly end: () => void;
+  readonly timer: ScheduledTask;
+}
+
+/** Sends checks, to the producers of a topic in turn. */
+export class TransactionChecks {
+  private readonly open = new Map<string, OpenCheck>();
+
+  constructor(private readonly broker: BrokerContext) {}
+
+  /** Without a reachable producer nobody is asked; the check counts all the same. */
+  send(check: TransactionCheck): void {
+    const { topic, transactionId } = check;
+    const producer = this.broker.sessions.nextProducerOf(topic);
+    if (producer?.push === undefined) {
+      this.broker.logger.debug('no producer to ask about a half message', { topic, transactionId });
+      return;
+    }
+    this.track(check, producer.clientId);
+    const message = toCheckedMessage(check, storeHostOf(this.broker.address()));
+    producer.push({ command: { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } } });
+  }
+
+  /** The end of a transaction came in. */
+  answered(topic: string, transactionId: string): void {
+    const name = nameOf(topic, transactionId);
+    const check = this.open.get(name);
+    this.open.delete(name);
+    check?.timer.cancel();
+    check?.end();
+  }
+
+  close(): void {
+    for (const { end, timer } of this.open.values()) {
+      timer.cancel();
+      end();
+    }
+    this.open.clear();
+  }
+
+  private track({ topic, transactionId, times }: TransactionCheck, clientId: string): void {
+    this.answered(topic, transactionId);
+    const end = this.broker.activity.begin(`check ${times} of transaction ${transactionId} at ${clientId}`);
+    const timer = this.broker.realClock.schedule(SILENCE_MS, () => this.answered(topic, transactionId));
+    this.open.set(nameOf(topic, transactionId), { end, timer });
+  }
+}
+
+function nameOf(topic: string, transactionId: string): string {
+  return `${topic} ${transactionId}`;
+}

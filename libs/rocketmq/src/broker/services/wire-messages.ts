@@ -1,0 +1,101 @@
+// Messages between the wire and the engine.
+
+import {
+  Encoding,
+  type SystemProperties,
+  type Message as WireMessage,
+  MessageType as WireType,
+} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/message.js';
+import type { Delivery } from '../engine/deliveries.js';
+import type { StoredMessage } from '../engine/records.js';
+import type { TransactionCheck } from '../engine/transactions.js';
+
+/** The type by what is set: only TRANSACTION is believed as declared (proxy `SendMessageActivity`). */
+export function typeOf(system: SystemProperties): MessageType {
+  if (system.messageType === WireType.TRANSACTION) return 'transaction';
+  if (system.deliveryTimestamp !== undefined) return 'delay';
+  if (system.messageGroup !== undefined) return 'fifo';
+  if (system.priority !== undefined) return 'priority';
+  return system.liteTopic === undefined ? 'normal' : 'lite';
+}
+
+/** A checked message as the engine stores it. */
+export function toStoredMessage(message: WireMessage, system: SystemProperties, nowMs: number): StoredMessage {
+  return {
+    messageId: system.messageId,
+    type: typeOf(system),
+    body: message.body,
+    bodyEncoding: system.bodyEncoding,
+    tag: system.tag === '' ? undefined : system.tag,
+    // The server keeps keys joined by a blank: one with a blank inside comes back as two.
+    keys: system.keys.flatMap((key) => key.split(' ')).filter((key) => key !== ''),
+    properties: message.userProperties,
+    messageGroup: system.messageGroup,
+    traceContext: system.traceContext,
+    bornTimestampMs: system.bornTimestamp?.getTime() ?? nowMs,
+    bornHost: system.bornHost,
+    storeTimestampMs: nowMs,
+    deliveryTimestampMs: system.deliveryTimestamp?.getTime(),
+    earlierAttempts: 0,
+  };
+}
+
+/** A delivery as the consumer gets it. */
+export function toDeliveredMessage(delivery: Delivery, storeHost: string): WireMessage {
+  const { topic, message, queueId, offset, attempt, receiptHandle } = delivery;
+  const wire = toWire(topic, message, storeHost);
+  return {
+    ...wire,
+    systemProperties: {
+      ...wire.systemProperties,
+      queueId,
+      queueOffset: BigInt(offset),
+      deliveryAttempt: attempt,
+      receiptHandle,
+    },
+  };
+}
+
+/** A half message as its producer is asked about it. */
+export function toCheckedMessage(
+  { topic, message, transactionId, times }: TransactionCheck,
+  storeHost: string,
+): WireMessage {
+  const wire = toWire(topic, message, storeHost);
+  const userProperties = {
+    ...wire.userProperties,
+    __transactionId__: transactionId,
+    TRANSACTION_CHECK_TIMES: String(times),
+  };
+  return { ...wire, userProperties };
+}
+
+function toWire(
+  topic: string,
+  message: StoredMessage,
+  storeHost: string,
+): WireMessage & { systemProperties: SystemProperties } {
+  const dueMs = message.deliveryTimestampMs;
+  return {
+    topic: { resourceNamespace: '', name: topic },
+    userProperties: { ...message.properties },
+    systemProperties: {
+      tag: message.tag,
+      keys: [...message.keys],
+      messageId: message.messageId,
+      bodyDigest: bodyDigest(message.body),
+      bodyEncoding: message.bodyEncoding === Encoding.GZIP ? Encoding.GZIP : Encoding.IDENTITY,
+      messageType: toWireMessageType(message.type),
+      bornTimestamp: new Date(message.bornTimestampMs),
+      bornHost: message.bornHost,
+      storeTimestamp: new Date(message.storeTimestampMs),
+      storeHost,
+      deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
+      queueId: 0,
+      messageGroup: message.messageGroup,
+      traceContext: message.traceContext,
+    },
+    body: message.body,
+  };
+}

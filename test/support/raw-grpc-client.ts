@@ -1,0 +1,147 @@
+// A bare gRPC client for the specs of the broker: no code of client/, so that a shared mistake cannot hide.
+
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  status as grpcStatus,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import {
+  ClientType,
+  type Message,
+  MessageType,
+  type Settings,
+} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+
+export { grpcStatus };
+
+export type TelemetryCall = ClientDuplexStream<TelemetryCommand, TelemetryCommand>;
+
+/** One client id on one connection. */
+export class RawClient {
+  private readonly client: Client;
+
+  constructor(
+    endpoints: string,
+    readonly clientId: string,
+    private readonly extra: Readonly<Record<string, string>> = {},
+  ) {
+    this.client = new Client(endpoints, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+    });
+  }
+
+  /** An unary call; rejects with grpc-js's error. */
+  call<N extends RpcName>(name: N, request: Partial<RpcRequest<N>>): Promise<RpcResponse<N>> {
+    const { path, request: requests, response } = rpcMethod(name);
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        path,
+        (value: RpcRequest<N>) => Buffer.from(requests.encode(value).finish()),
+        (bytes: Buffer) => response.decode(bytes),
+        { ...requests.decode(new Uint8Array()), ...request },
+        this.metadata(),
+        { deadline: Date.now() + 10_000 },
+        (error: ServiceError | null, value) => (error === null ? resolve(value as RpcResponse<N>) : reject(error)),
+      );
+    });
+  }
+
+  /** A receive; resolves with the items of the stream. */
+  receive(
+    request: Partial<RpcRequest<'receiveMessage'>>,
+    { deadlineMs = 25_000 as number | undefined, signal = undefined as AbortSignal | undefined } = {},
+  ): Promise<RpcResponse<'receiveMessage'>[]> {
+    const { path, request: requests, response } = rpcMethod('receiveMessage');
+    const call = this.client.makeServerStreamRequest(
+      path,
+      (value: RpcRequest<'receiveMessage'>) => Buffer.from(requests.encode(value).finish()),
+      (bytes: Buffer) => response.decode(bytes),
+      { ...requests.decode(new Uint8Array()), ...request },
+      this.metadata(),
+      deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
+    );
+    signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    return new Promise((resolve, reject) => {
+      const items: RpcResponse<'receiveMessage'>[] = [];
+      call.on('data', (item: RpcResponse<'receiveMessage'>) => items.push(item));
+      call.on('end', () => resolve(items));
+      call.on('error', reject);
+    });
+  }
+
+  telemetry(): TelemetryCall {
+    const { path, request, response } = rpcMethod('telemetry');
+    return this.client.makeBidiStreamRequest(
+      path,
+      (value: TelemetryCommand) => Buffer.from(request.encode(value).finish()),
+      (bytes: Buffer) => response.decode(bytes),
+      this.metadata(),
+    );
+  }
+
+  /** Opens telemetry, sends settings and waits for the reply. */
+  async settle(settings: Settings): Promise<{ call: TelemetryCall; reply: TelemetryCommand }> {
+    const call = this.telemetry();
+    const reply = new Promise<TelemetryCommand>((resolve, reject) => {
+      call.once('data', resolve);
+      call.on('error', reject);
+      call.once('end', () => reject(new Error('telemetry ended before a reply')));
+    });
+    call.write({ command: { $case: 'settings', value: settings } });
+    return { call, reply: await reply };
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private metadata(): Metadata {
+    const metadata = new Metadata();
+    const values = { 'x-mq-client-id': this.clientId, 'x-mq-language': 'NODE_JS', ...this.extra };
+    for (const [key, value] of Object.entries(values)) if (value !== '') metadata.set(key, value);
+    return metadata;
+  }
+}
+
+export function resource(name: string) {
+  return { resourceNamespace: '', name };
+}
+
+export function producerSettings(...topics: string[]): Settings {
+  const value = { topics: topics.map(resource), maxBodySize: 0, validateMessageType: true };
+  return { clientProperties: {}, clientType: ClientType.PRODUCER, pubSub: { $case: 'publishing', value } };
+}
+
+export function consumerSettings(group: string, clientType = ClientType.SIMPLE_CONSUMER): Settings {
+  return {
+    clientProperties: {},
+    clientType,
+    pubSub: { $case: 'subscription', value: { group: resource(group), subscriptions: [] } },
+  };
+}
+
+/** A message to send. */
+export function message(topic: string, messageId: string, system: Partial<Message['systemProperties']> = {}): Message {
+  return {
+    topic: resource(topic),
+    userProperties: { colour: 'grün' },
+    systemProperties: {
+      messageId,
+      keys: [],
+      bodyEncoding: 1,
+      messageType: MessageType.NORMAL,
+      bornTimestamp: new Date(),
+      bornHost: 'spec',
+      storeHost: '',
+      queueId: 0,
+      ...system,
+    },
+    body: Buffer.from(`body of ${messageId}`),
+  };
+}
