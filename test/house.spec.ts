@@ -1,0 +1,125 @@
+// The one-way dependencies of the house, read from the imports themselves.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import typescript from 'typescript';
+
+const root = process.cwd();
+const library = join(root, 'libs/rocketmq/src');
+
+/** A folder may import itself and what stands before it. */
+const FLOORS = [
+  'support',
+  'protocol',
+  'admin',
+  'client',
+  'producer',
+  'consumer',
+  'broker',
+  'sql',
+  'nest',
+  'testing',
+  'cli',
+] as const;
+type Floor = (typeof FLOORS)[number];
+
+/** Floors whose neighbours below are strangers: they import only what is named here. */
+const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
+  protocol: ['support'],
+  admin: ['support', 'protocol'],
+  client: ['support', 'protocol'],
+  producer: ['support', 'protocol', 'client'],
+  consumer: ['support', 'protocol', 'client'],
+  broker: ['support', 'protocol'],
+  sql: ['support', 'protocol', 'client', 'producer'],
+  // nest loads the broker only by `import()`, when an application asks for it.
+  nest: ['support', 'protocol', 'client', 'producer', 'consumer', 'sql'],
+  testing: ['support', 'protocol', 'broker'],
+};
+
+/** Packages that a floor may import beside Node's own; others import none. */
+const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
+  protocol: [/^@bufbuild\/protobuf\/wire$/],
+  client: [/^@grpc\/grpc-js$/],
+  broker: [/^@grpc\/grpc-js$/, /^sorted-btree$/],
+  nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
+};
+
+/** Floors that a floor may load by `import()` beside those it imports. */
+const LAZY: Partial<Record<Floor, readonly Floor[]>> = { nest: ['broker', 'admin'], cli: FLOORS };
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+  readonly isLazy: boolean;
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.spec.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  return typescript.preProcessFile(text, true, true).importedFiles.map(({ fileName, pos }) => {
+    const isLazy = /\bimport\(\s*['"]?$/.test(text.slice(0, pos));
+    return { file, from: fileName, isLazy };
+  });
+}
+
+const isEntry = (file: string): boolean => /^(?:[^/]+\/)?index\.ts$/.test(relative(library, file));
+
+/** What is wrong with an import of the library, or undefined. */
+function violation({ file, from, isLazy }: Import): string | undefined {
+  const floor = relative(library, file).split('/')[0] as Floor;
+  const told = `${relative(root, file)} imports ${from}`;
+  if (!from.startsWith('.')) {
+    const isAllowed = from.startsWith('node:') || (PACKAGES[floor] ?? []).some((allowed) => allowed.test(from));
+    return isAllowed ? undefined : told;
+  }
+  if (isEntry(file)) return undefined;
+  const target = relative(library, resolve(dirname(file), from)).split('/')[0] as Floor;
+  const above = STRICTER[floor] ?? FLOORS.slice(0, FLOORS.indexOf(floor));
+  const allowed = [floor, ...above, ...(isLazy ? (LAZY[floor] ?? []) : [])];
+  return allowed.includes(target) ? undefined : told;
+}
+
+describe('the house', () => {
+  it('has only the floors of the design', () => {
+    const folders = readdirSync(library, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => name).filter((name) => !FLOORS.includes(name as Floor))).toEqual([]);
+  });
+
+  it('imports one way: each floor only what stands above it', () => {
+    const imports = sourceFiles(library).flatMap(importsOf);
+    expect(imports.length).toBeGreaterThan(100);
+    expect(imports.map(violation).filter((problem) => problem !== undefined)).toEqual([]);
+  });
+
+  it('tells an import that goes against it', () => {
+    const broker = join(library, 'broker/engine/engine.ts');
+    expect(violation({ file: broker, from: '../../client/client.js', isLazy: false })).toContain('client.js');
+    expect(violation({ file: join(library, 'support/clock.ts'), from: 'rxjs', isLazy: false })).toContain('rxjs');
+    expect(violation({ file: join(library, 'nest/a.ts'), from: '../broker/index.js', isLazy: false })).toBeDefined();
+    expect(violation({ file: join(library, 'nest/a.ts'), from: '../broker/index.js', isLazy: true })).toBeUndefined();
+  });
+
+  it('is entered by the apps only through the entry points of the package', () => {
+    const outside = ['apps/order-demo/src', 'apps/inventory-demo/src', 'libs/demo-kit/src'];
+    const imports = outside.flatMap((folder) => sourceFiles(join(root, folder)).flatMap(importsOf));
+    expect(imports.filter(({ from }) => from.includes('libs/rocketmq') || /nestjs-rocketmq\/.+\//.test(from))).toEqual(
+      [],
+    );
+  });
+
+  it('keeps time, chance and timers in support/', () => {
+    const forbidden =
+      /\bDate\.now\(|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\brandomUUID\(|AbortSignal\.timeout/;
+    const files = sourceFiles(library).filter((file) => !/^(support|cli)\//.test(relative(library, file)));
+    expect(
+      files.filter((file) => forbidden.test(readFileSync(file, 'utf8'))).map((file) => relative(root, file)),
+    ).toEqual([]);
+  });
+});
