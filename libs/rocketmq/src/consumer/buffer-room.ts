@@ -1,0 +1,94 @@
+// How much a consumer may hold: messages asked for or held, and their bytes. It holds no message itself.
+
+import { abortReason } from '../support/abort.js';
+
+/** Room for the messages of one poll, to be closed when the poll has ended. */
+export interface Reservation {
+  /** How many messages the poll may ask for; at least 1. */
+  readonly count: number;
+  /** Turns what came into held messages and gives the rest back. */
+  close(bodyBytes: readonly number[]): void;
+}
+
+interface Waiter {
+  readonly most: number;
+  grant(reservation: Reservation): void;
+}
+
+/**
+ * Bounds what is received and not yet settled. Messages are bounded strictly. Bytes are bounded by not polling while too
+ * many are held: a poll under way may go over the limit by its own messages.
+ */
+export class BufferRoom {
+  private reserved = 0;
+  private heldMessages = 0;
+  private heldBytes = 0;
+  private readonly waiters = new Set<Waiter>();
+
+  constructor(
+    private readonly maxMessages: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** Waits until at least one message fits, and reserves room for up to `most`. @throws the signal's reason */
+  reserve(most: number, signal: AbortSignal): Promise<Reservation> {
+    if (signal.aborted) return Promise.reject(abortReason(signal));
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.waiters.delete(waiter);
+        reject(abortReason(signal));
+      };
+      const waiter: Waiter = {
+        most,
+        grant: (reservation) => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(reservation);
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.waiters.add(waiter);
+      this.serveWaiters();
+    });
+  }
+
+  /** Says that a held message has ended. */
+  release(bodyBytes: number): void {
+    this.heldMessages--;
+    this.heldBytes -= bodyBytes;
+    this.serveWaiters();
+  }
+
+  private serveWaiters(): void {
+    for (const waiter of this.waiters) {
+      const free = this.freeMessages();
+      if (free < 1) return;
+      this.waiters.delete(waiter);
+      waiter.grant(this.reservation(Math.min(waiter.most, free)));
+    }
+  }
+
+  private freeMessages(): number {
+    const free = this.maxMessages - this.reserved - this.heldMessages;
+    if (this.heldMessages === 0) return free;
+    if (this.heldBytes >= this.maxBytes) return 0;
+    // What is held tells how large the next ones will be.
+    const averageBytes = Math.max(1, this.heldBytes / this.heldMessages);
+    return Math.min(free, Math.max(1, Math.floor((this.maxBytes - this.heldBytes) / averageBytes)));
+  }
+
+  private reservation(count: number): Reservation {
+    this.reserved += count;
+    let open = true;
+    return {
+      count,
+      close: (bodyBytes) => {
+        if (!open) return;
+        open = false;
+        this.reserved -= count;
+        this.heldMessages += bodyBytes.length;
+        for (const bytes of bodyBytes) this.heldBytes += bytes;
+        this.serveWaiters();
+      },
+    };
+  }
+}

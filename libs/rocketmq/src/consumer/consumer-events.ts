@@ -1,0 +1,72 @@
+// What a consumer tells its owner: hooks and log lines. Nothing that a hook throws comes back into the consumer.
+
+import type { MessageView } from '../protocol/message.js';
+import { describeError, type LogFields, type Logger } from '../support/logger.js';
+import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
+
+/** Hooks of a consumer. What they throw is logged and changes nothing. */
+export interface ConsumerEvents {
+  /** A handler failed; `settlement` is what follows. */
+  onFailed(message: MessageView, error: unknown, settlement: FailureSettlement): void;
+  /**
+   * The message is about to be moved to the dead letters; awaited before the move. Best effort: a process that dies during
+   * the last attempt leaves the move to the server, unseen. It is called again when the move fails and the message comes
+   * again.
+   */
+  onDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): void | Promise<void>;
+  /** The message is no longer ours: another consumer may have it. A handler that runs is told by its signal. */
+  onLeaseLost(message: MessageView): void;
+  /** The server does not know for certain how the message ended: it may be redelivered. */
+  onSettleFailed(message: MessageView, settlement: Settlement, error: Error): void;
+}
+
+/** Calls the hooks and writes the log lines that belong to them. */
+export class ConsumerReport {
+  constructor(
+    private readonly events: Partial<ConsumerEvents>,
+    private readonly logger: Logger,
+    private readonly consumerGroup: string,
+  ) {}
+
+  failed(message: MessageView, error: unknown, settlement: FailureSettlement): void {
+    const next = settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : 'moved to the dead letters';
+    const { name } = error instanceof Error ? error : { name: typeof error };
+    const fields = { ...this.fields(message), error: describeError(error), errorName: name };
+    this.logger.error(`a handler failed; the message is ${next}`, fields);
+    this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
+  }
+
+  async deadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<void> {
+    const fields = { ...this.fields(message), reason, error: describeError(error) };
+    this.logger.error('a message becomes a dead letter', fields);
+    await this.call('onDeadLetter', () => this.events.onDeadLetter?.(message, reason, error));
+  }
+
+  leaseLost(message: MessageView): void {
+    this.logger.warn('the lease of a message was lost; it may be redelivered', this.fields(message));
+    this.call('onLeaseLost', () => this.events.onLeaseLost?.(message));
+  }
+
+  settleFailed(message: MessageView, settlement: Settlement, error: Error): void {
+    const fields = { ...this.fields(message), settlement: settlement.kind, error: describeError(error) };
+    this.logger.warn('the server may not know how a message ended; it may be redelivered', fields);
+    this.call('onSettleFailed', () => this.events.onSettleFailed?.(message, settlement, error));
+  }
+
+  handlerIgnoredItsSignal(message: MessageView): void {
+    this.logger.error('a handler goes on although its signal has fired; it is not waited for', this.fields(message));
+  }
+
+  private fields(message: MessageView): LogFields {
+    const { topic, messageId, keys, deliveryAttempt } = message;
+    return { consumerGroup: this.consumerGroup, topic, messageId, keys, deliveryAttempt };
+  }
+
+  private async call(name: keyof ConsumerEvents, hook: () => unknown): Promise<void> {
+    try {
+      await hook();
+    } catch (error) {
+      this.logger.error(`${name} threw`, { consumerGroup: this.consumerGroup, error: describeError(error) });
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// Who runs when: hands held messages to the handler, `concurrency` side by side, the messages of a message group of an
+// ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
+
+import type { Clock } from '../support/clock.js';
+import { sleep } from '../support/clock.js';
+import { StateError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import { Semaphore } from '../support/semaphore.js';
+import { Delivery, type DeliveryPort, type Turns } from './delivery.js';
+import { ABORT_GRACE_MS } from './handler-run.js';
+import type { MessageLease } from './message-lease.js';
+
+/** What a dispatcher needs of its consumer. */
+export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal'> {
+  readonly concurrency: number;
+  /** Called once for each message when it has ended, however. */
+  onEnded(lease: MessageLease): void;
+}
+
+/** How long settlements may go on after the last handler, when the grace period is over. */
+const SETTLE_GRACE_MS = 3_000;
+
+/** Owns every held message from its dispatch to its end. */
+export class Dispatcher implements Turns {
+  private readonly permits: Semaphore;
+  private readonly waiting = new Set<AbortController>();
+  private readonly lanes = new Map<string, Promise<void>>();
+  private readonly underWay = new Map<MessageLease, Promise<void>>();
+  private readonly forcing = new AbortController();
+  private readonly settleEnding = new AbortController();
+  private readonly delivery: DeliveryPort;
+  private stopped = false;
+
+  constructor(private readonly port: DispatchPort) {
+    this.permits = new Semaphore(port.concurrency);
+    this.delivery = { ...port, forceSignal: this.forcing.signal, settleSignal: this.settleEnding.signal };
+  }
+
+  /** Takes over the messages of one poll, in the order in which they came. */
+  dispatch(leases: readonly MessageLease[], isFifo: boolean): void {
+    if (!isFifo) {
+      for (const lease of leases) this.watch(lease, this.deliveryOf(lease, false).run());
+      return;
+    }
+    const groups = new Map<string, MessageLease[]>();
+    for (const lease of leases) {
+      const key = laneKey(lease);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [lease]);
+      else group.push(lease);
+    }
+    for (const [key, group] of groups) this.dispatchInOrder(key, group);
+  }
+
+  /** Starts no further handler and hands back what none has seen. */
+  stop(): void {
+    this.stopped = true;
+    for (const waiting of [...this.waiting]) waiting.abort(new StateError('CLOSED', 'the consumer is closing'));
+  }
+
+  /**
+   * Waits until every message has ended. When `graceMs` are over, it fires the signals of the handlers that still run, and
+   * waits for a short, bounded time; then it lets go of what is left.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.stop();
+    if (await this.endsWithin(graceMs)) return;
+    this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
+    if (await this.endsWithin(ABORT_GRACE_MS + SETTLE_GRACE_MS)) return;
+    this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));
+    for (const lease of this.underWay.keys()) lease.drop();
+  }
+
+  /** A turn for the handler: what ends it, or undefined when none may begin any more. */
+  async turn(lease: MessageLease): Promise<(() => void) | undefined> {
+    const end = await this.whileUsable(lease, (signal) => this.permits.acquire(signal));
+    if (end === undefined || this.isOver(lease)) {
+      end?.();
+      return undefined;
+    }
+    return end;
+  }
+
+  /** Waits on the business clock; false when the wait was cut short. */
+  async pause(lease: MessageLease, durationMs: number): Promise<boolean> {
+    const slept = await this.whileUsable(lease, async (signal) => {
+      await sleep(this.port.clock, durationMs, signal);
+      return true;
+    });
+    return slept === true && !this.isOver(lease);
+  }
+
+  private dispatchInOrder(key: string, group: readonly MessageLease[]): void {
+    // An earlier batch may still be at work on this message group: after a lost lease the same messages come again.
+    const before = this.lanes.get(key) ?? Promise.resolve();
+    let lane: Promise<unknown> = before;
+    let mayFollow = before.then(() => true);
+    for (const lease of group) {
+      const delivery = this.deliveryOf(lease, true);
+      // After a message that comes again, none of its group may be handled before it has come.
+      mayFollow = mayFollow.then((isInOrder) => (isInOrder ? delivery.run() : delivery.letGo(0)));
+      lane = this.watch(lease, mayFollow);
+    }
+    const last = lane.then(() => {
+      if (this.lanes.get(key) === last) this.lanes.delete(key);
+    });
+    this.lanes.set(key, last);
+  }
+
+  private deliveryOf(lease: MessageLease, isFifo: boolean): Delivery {
+    return new Delivery(lease, isFifo, this.delivery, this);
+  }
+
+  /** Resolves when the message has ended, however. */
+  private watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
+    const ended = work
+      .then(
+        () => {},
+        (error) => {
+          this.port.logger.error('the delivery of a message broke off', { error: describeError(error) });
+          lease.drop();
+        },
+      )
+      .then(() => {
+        this.underWay.delete(lease);
+        this.port.onEnded(lease);
+      });
+    this.underWay.set(lease, ended);
+    return ended;
+  }
+
+  private isOver(lease: MessageLease): boolean {
+    return this.stopped || lease.doubtSignal.aborted;
+  }
+
+  private async whileUsable<T>(lease: MessageLease, wait: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    if (this.isOver(lease)) return undefined;
+    const controller = new AbortController();
+    const onDoubt = (): void => controller.abort(lease.doubtSignal.reason);
+    this.waiting.add(controller);
+    lease.doubtSignal.addEventListener('abort', onDoubt, { once: true });
+    try {
+      return await wait(controller.signal);
+    } catch {
+      return undefined;
+    } finally {
+      this.waiting.delete(controller);
+      lease.doubtSignal.removeEventListener('abort', onDoubt);
+    }
+  }
+
+  private async endsWithin(durationMs: number): Promise<boolean> {
+    const ended = Promise.all(this.underWay.values()).then(() => true);
+    let wait: ReturnType<Clock['schedule']> | undefined;
+    const over = new Promise<boolean>((resolve) => {
+      wait = this.port.ioClock.schedule(durationMs, () => resolve(false));
+    });
+    try {
+      return await Promise.race([ended, over]);
+    } finally {
+      wait?.cancel();
+    }
+  }
+}
+
+/** Ordered messages without a message group keep the order of their queue. */
+function laneKey({ message, endpointKey }: MessageLease): string {
+  const { topic, messageGroup, queueId } = message;
+  return messageGroup === undefined ? `${topic} queue ${endpointKey} ${queueId}` : `${topic} group ${messageGroup}`;
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { HOUR_MS, MINUTE_MS } from '../support/clock.js';
+import { settlementAfterFailure } from './failure-policy.js';
+import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
+
+const attempt = {
+  error: new Error('no stock'),
+  attempt: 1,
+  maxAttempts: 3,
+  backoff: { kind: 'customized', nextMs: [1_000, 5_000] } as const,
+};
+
+describe('the settlement after a failed attempt', () => {
+  it('is a retry by the backoff in force, growing with the attempt', () => {
+    expect(settlementAfterFailure(attempt)).toEqual({ kind: 'retry', delayMs: 1_000 });
+    expect(settlementAfterFailure({ ...attempt, attempt: 2 })).toEqual({ kind: 'retry', delayMs: 5_000 });
+  });
+
+  it('is a dead letter once the last allowed attempt has failed', () => {
+    const exhausted = { kind: 'deadLetter', reason: 'attempts-exhausted' };
+    expect(settlementAfterFailure({ ...attempt, attempt: 3 })).toEqual(exhausted);
+    expect(settlementAfterFailure({ ...attempt, attempt: 4 })).toEqual(exhausted);
+  });
+
+  it('is a dead letter at once when the handler says that no retry can help', () => {
+    const error = new DeadLetterError();
+    expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'deadLetter', reason: 'handler-decided' });
+  });
+
+  it('is a retry after the time the handler asks for', () => {
+    const error = new RetryLaterError({ delayMs: MINUTE_MS });
+    expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'retry', delayMs: MINUTE_MS });
+  });
+
+  it('cuts the time the handler asks for to the limit of the server', () => {
+    const error = new RetryLaterError({ delayMs: 48 * HOUR_MS });
+    expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'retry', delayMs: 12 * HOUR_MS });
+  });
+
+  it('is a dead letter when the handler asks for another time after its last attempt', () => {
+    const error = new RetryLaterError({ delayMs: MINUTE_MS });
+    const settlement = settlementAfterFailure({ ...attempt, attempt: 3, error });
+    expect(settlement).toEqual({ kind: 'deadLetter', reason: 'attempts-exhausted' });
+  });
+
+  it('knows the errors of another copy of this package by their brand', () => {
+    const foreign = Object.assign(new Error('later'), {
+      delayMs: 7,
+      [Symbol.for('nestjs-rocketmq.retry-later')]: true,
+    });
+    expect(settlementAfterFailure({ ...attempt, error: foreign })).toEqual({ kind: 'retry', delayMs: 7 });
+    const gone = Object.assign(new Error('gone'), { [Symbol.for('nestjs-rocketmq.dead-letter')]: true });
+    expect(settlementAfterFailure({ ...attempt, error: gone }).kind).toBe('deadLetter');
+  });
+
+  it('refuses a retry at no time at all', () => {
+    expect(() => new RetryLaterError({ delayMs: Number.NaN })).toThrow('delayMs must be a number of at least 0');
+  });
+});

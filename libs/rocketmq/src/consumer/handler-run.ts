@@ -1,0 +1,97 @@
+// One call of the handler: its signal, its time-out, and how it ended. What follows from that is decided elsewhere.
+
+import type { MessageView } from '../protocol/message.js';
+import { abortReason } from '../support/abort.js';
+import type { Clock, ScheduledTask } from '../support/clock.js';
+import { RocketMQError } from '../support/errors.js';
+
+/** What a handler gets beside the message. */
+export interface HandlerContext {
+  /** Fires when the handler runs out of time, when the lease is lost, and at the end of the shutdown's grace period. */
+  readonly signal: AbortSignal;
+}
+
+/** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
+export type MessageHandler = (message: MessageView, context: HandlerContext) => Promise<unknown> | unknown;
+
+/** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown. */
+export type RunResult =
+  | { readonly kind: 'succeeded' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'abandoned' };
+
+/** The handler ran longer than `handlerTimeoutMs`. It counts as failed, whatever it does afterwards. */
+export class HandlerTimeoutError extends RocketMQError {
+  constructor(message: MessageView, timeoutMs: number) {
+    const text = `the handler of message ${message.messageId} from "${message.topic}" did not end within ${timeoutMs} ms`;
+    super('HANDLER_TIMEOUT', text, 'unknown', true);
+  }
+}
+
+/** How long a handler may go on after its signal has fired, before it is no longer waited for. */
+export const ABORT_GRACE_MS = 1_000;
+
+/** What a run needs to know. */
+export interface RunOptions {
+  readonly handler: MessageHandler;
+  readonly timeoutMs: number | undefined;
+  /** Real time: what handlers wait for is I/O, and a moved clock stands still while they run. */
+  readonly ioClock: Clock;
+  /** Fires when the message is lost; the handler is still waited for. */
+  readonly lostSignal: AbortSignal | undefined;
+  /** Fires when the consumer can wait no longer. */
+  readonly forceSignal: AbortSignal;
+  /** Called when the handler goes on for too long after its signal. */
+  onIgnoredSignal(): void;
+}
+
+/** Runs the handler once; never throws. */
+export async function runHandler(message: MessageView, options: RunOptions): Promise<RunResult> {
+  const { handler, timeoutMs, ioClock, lostSignal, forceSignal } = options;
+  const controller = new AbortController();
+  const timers: ScheduledTask[] = [];
+  const ended = settled(async () => handler(message, { signal: controller.signal }));
+  let timedOut: HandlerTimeoutError | undefined;
+  const onLost = (): void => controller.abort(abortReason(lostSignal));
+  let onForce = (): void => {};
+  const givenUp = new Promise<RunResult>((resolve) => {
+    const giveUpSoon = (): void => {
+      timers.push(ioClock.schedule(ABORT_GRACE_MS, () => resolve({ kind: 'abandoned' })));
+    };
+    onForce = () => {
+      controller.abort(abortReason(forceSignal));
+      giveUpSoon();
+    };
+    if (timeoutMs === undefined) return;
+    const onTimeout = (): void => {
+      timedOut = new HandlerTimeoutError(message, timeoutMs);
+      controller.abort(timedOut);
+      giveUpSoon();
+    };
+    timers.push(ioClock.schedule(timeoutMs, onTimeout));
+  });
+  const unlisten = [listen(lostSignal, onLost), listen(forceSignal, onForce)];
+  try {
+    const result = await Promise.race([ended, givenUp]);
+    if (result.kind === 'abandoned') options.onIgnoredSignal();
+    return timedOut === undefined ? result : { kind: 'failed', error: timedOut };
+  } finally {
+    for (const stop of unlisten) stop();
+    for (const timer of timers) timer.cancel();
+  }
+}
+
+async function settled(work: () => Promise<unknown>): Promise<RunResult> {
+  try {
+    await work();
+    return { kind: 'succeeded' };
+  } catch (error) {
+    return { kind: 'failed', error };
+  }
+}
+
+function listen(signal: AbortSignal | undefined, onAbort: () => void): () => void {
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
+  return () => signal?.removeEventListener('abort', onAbort);
+}

@@ -1,0 +1,66 @@
+// A message from the wire, made ready for a handler: its digest checked, its body unpacked.
+
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { crc32, gunzip } from 'node:zlib';
+import {
+  type Digest,
+  DigestType,
+  Encoding,
+  type Message as WireMessage,
+} from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/limits.js';
+import { fromWireMessage, type MessageView } from '../protocol/message.js';
+import { describeError } from '../support/logger.js';
+
+/** A body may unpack to this many bytes unless the option says otherwise: eight times what a message may carry. */
+export const DEFAULT_MAX_UNPACKED_BYTES = 8 * LIMITS.bodyBytes;
+
+/** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */
+export interface IncomingMessage {
+  readonly message: MessageView;
+  readonly bodyProblem: string | undefined;
+}
+
+const unpack = promisify(gunzip);
+
+/** Never fails: a bad body is told, so that it cannot take the rest of its batch with it. */
+export async function incomingMessage(wire: WireMessage, maxUnpackedBytes: number): Promise<IncomingMessage> {
+  const message = fromWireMessage(wire);
+  const { bodyDigest, bodyEncoding } = wire.systemProperties ?? {};
+  if (!digestMatches(message.body, bodyDigest)) {
+    return { message, bodyProblem: 'the digest does not match the body' };
+  }
+  if (bodyEncoding !== Encoding.GZIP) return { message, bodyProblem: undefined };
+  try {
+    const body = await unpack(message.body, { maxOutputLength: maxUnpackedBytes });
+    return { message: { ...message, body }, bodyProblem: undefined };
+  } catch (error) {
+    const problem = `the body cannot be unpacked within ${maxUnpackedBytes} bytes: ${describeError(error)}`;
+    return { message, bodyProblem: problem };
+  }
+}
+
+function digestMatches(body: Buffer, digest: Digest | undefined): boolean {
+  const checksum = digest?.checksum.toUpperCase() ?? '';
+  if (checksum === '') return true;
+  switch (digest?.type) {
+    case DigestType.MD5:
+      return checksum === hexDigest('md5', body);
+    case DigestType.SHA1:
+      return checksum === hexDigest('sha1', body);
+    case DigestType.CRC32:
+      return crcTexts(crc32(body)).includes(checksum);
+    default:
+      return true;
+  }
+}
+
+const hexDigest = (algorithm: string, body: Buffer): string =>
+  createHash(algorithm).update(body).digest('hex').toUpperCase();
+
+/** The official clients write the same sum in three ways: Java bare hex, Python padded hex, Node decimal. */
+function crcTexts(sum: number): string[] {
+  const hex = sum.toString(16).toUpperCase();
+  return [hex, hex.padStart(8, '0'), String(sum)];
+}

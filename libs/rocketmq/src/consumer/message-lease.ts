@@ -1,0 +1,265 @@
+// One held message: it renews the lease in time and carries out the one settlement, never both at once. Which settlement
+// is decided elsewhere.
+
+import { type Endpoint, endpointKey } from '../client/endpoint.js';
+import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { MessageView } from '../protocol/message.js';
+import { StatusError } from '../protocol/status.js';
+import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
+import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
+import { Deadline } from '../support/deadline.js';
+import { RocketMQError, StateError } from '../support/errors.js';
+import { describeError, type Logger } from '../support/logger.js';
+import type { Random } from '../support/random.js';
+import type { IncomingMessage } from './incoming-message.js';
+import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
+import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
+
+/** What the server is told about a message in the end. */
+export type LeaseSettlement =
+  | { readonly kind: 'ack' }
+  | ({ readonly kind: 'postpone' } & Postponement)
+  | ({ readonly kind: 'deadLetter' } & Attempts);
+
+/** What a lease needs of its consumer. */
+export interface LeasePort {
+  /** Business time: leases run on it. */
+  readonly clock: Clock;
+  /** Real time: repetitions of requests run on it. */
+  readonly ioClock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly calls: Pick<ReceiptCalls, 'ack' | 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'>;
+  readonly leaseMs: number;
+}
+
+/** A message as it was received. */
+export interface Received extends IncomingMessage {
+  readonly endpoint: Endpoint;
+  /** The size of the body as it came. */
+  readonly wireBytes: number;
+  /** When the server's answer began to arrive, on the business clock. */
+  readonly receivedAtMs: number;
+}
+
+const SETTLE_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
+/** A renewal that did not take effect is tried again after this part of what is left of the lease. */
+const RENEWAL_RETRY_PART = 1 / 4;
+const RENEWAL_RETRY_MIN_MS = 250;
+
+/** Holds a message from its receipt until it is settled, lost or let go of. */
+export class MessageLease {
+  readonly message: MessageView;
+  readonly bodyProblem: string | undefined;
+  private state: LeaseState;
+  private timer: ScheduledTask | undefined;
+  private renewal: Promise<void> | undefined;
+  private readonly lost = new AbortController();
+  private readonly doubted = new AbortController();
+
+  constructor(
+    private readonly port: LeasePort,
+    private readonly received: Received,
+  ) {
+    this.message = received.message;
+    this.bodyProblem = received.bodyProblem;
+    const endsAtMs = received.receivedAtMs + port.leaseMs;
+    this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
+    this.renewIn(endsAtMs - port.leaseMs / 2 - port.clock.nowMs());
+  }
+
+  get wireBytes(): number {
+    return this.received.wireBytes;
+  }
+
+  /** Names the server that holds the message. */
+  get endpointKey(): string {
+    return endpointKey(this.received.endpoint);
+  }
+
+  /** Aborts when the message is no longer ours: another consumer may have it. */
+  get lostSignal(): AbortSignal {
+    return this.lost.signal;
+  }
+
+  /** Aborts when the lease can no longer be renewed: too late to start a handler. */
+  get doubtSignal(): AbortSignal {
+    return this.doubted.signal;
+  }
+
+  /**
+   * Tells the server how the message ended, and repeats that where it is harmless, until the lease would end.
+   * @returns undefined once the server has agreed for certain; else the error, and the message may come again
+   */
+  async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+    const attempt = this.trackedAttempt(settlement);
+    await this.renewal;
+    const before = this.state.kind;
+    const state = this.apply({ kind: 'settlementBegun' });
+    if (state.kind !== 'settling' || before === 'settling') {
+      attempt.skip();
+      return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
+    }
+    const error = await this.settleHeld(settlement, state, attempt, signal);
+    this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+    return error;
+  }
+
+  /** Lets go of the message without a word: it comes again when its lease ends. */
+  drop(): void {
+    this.apply({ kind: 'dropped' });
+  }
+
+  private async settleHeld(
+    settlement: LeaseSettlement,
+    state: LeaseState & { kind: 'settling' },
+    attempt: TrackedAttempt,
+    signal: AbortSignal,
+  ): Promise<Error | undefined> {
+    const doubt = `the answer to a lease renewal of message ${this.message.messageId} was lost`;
+    if (!state.isCertain && settlement.kind === 'postpone') {
+      attempt.skip();
+      // A change by a handle that was replaced would revive the message beside its new lease.
+      return new StateError('LEASE_UNCERTAIN', `${doubt}; it comes again when the lease ends`);
+    }
+    try {
+      await this.repeated(settlement, state, attempt, signal);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+    // The server answers OK for a handle that was replaced, and delivers the message again.
+    return state.isCertain ? undefined : new StateError('LEASE_UNCERTAIN', `${doubt}; the server may not know its end`);
+  }
+
+  private async repeated(
+    settlement: LeaseSettlement,
+    { handle, endsAtMs }: LeaseState & { kind: 'settling' },
+    attempt: TrackedAttempt,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, ioClock, random } = this.port;
+    const leftMs = Math.max(1, endsAtMs - clock.nowMs());
+    const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
+    try {
+      for (let failures = 1; ; failures++) {
+        try {
+          return await attempt.run(handle);
+        } catch (error) {
+          const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
+          const isTooLate = clock.nowMs() >= endsAtMs || waitMs >= deadline.remainingMs();
+          if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, error)) throw error;
+          await sleep(ioClock, waitMs, deadline.signal);
+        }
+      }
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  /** Tracks from now on, so that a moved clock cannot slip in between the handler's end and the first request. */
+  private trackedAttempt(settlement: LeaseSettlement): TrackedAttempt {
+    const label = `${settlement.kind} of message ${this.message.messageId}`;
+    let untrack: (() => void) | undefined = this.port.clock.track(label);
+    return {
+      skip: () => untrack?.(),
+      run: async (handle) => {
+        untrack ??= this.port.clock.track(label);
+        try {
+          await this.request(settlement, this.receipt(handle));
+        } finally {
+          untrack();
+          untrack = undefined;
+        }
+      },
+    };
+  }
+
+  private async request(settlement: LeaseSettlement, receipt: Receipt): Promise<void> {
+    const { calls } = this.port;
+    switch (settlement.kind) {
+      case 'ack':
+        return calls.ack(receipt);
+      case 'postpone':
+        await calls.changeInvisibleDuration(receipt, settlement);
+        return;
+      case 'deadLetter':
+        return calls.forwardToDeadLetterQueue(receipt, settlement);
+    }
+  }
+
+  private receipt(handle: string): Receipt {
+    const { topic, messageId } = this.message;
+    return { topic, messageId, handle, endpoint: this.received.endpoint };
+  }
+
+  private renewIn(delayMs: number): void {
+    this.timer = this.port.clock.schedule(delayMs, () => {
+      this.renewal = this.renew().finally(() => {
+        this.renewal = undefined;
+      });
+    });
+  }
+
+  private async renew(): Promise<void> {
+    const { clock, calls, leaseMs } = this.port;
+    const held = this.state;
+    if (held.kind !== 'held') return;
+    if (clock.nowMs() >= held.endsAtMs) {
+      this.apply({ kind: 'timeOver' });
+      return;
+    }
+    this.apply({ kind: 'renewalBegun' });
+    const untrack = clock.track(`lease renewal of message ${this.message.messageId}`);
+    const askedAtMs = clock.nowMs();
+    try {
+      const postponement = { invisibleDurationMs: leaseMs, suspend: false };
+      const handle = await calls.changeInvisibleDuration(this.receipt(held.handle), postponement);
+      this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + leaseMs });
+    } catch (error) {
+      const fields = { messageId: this.message.messageId, error: describeError(error) };
+      this.port.logger.warn('a lease renewal failed', fields);
+      this.apply({ kind: renewalFailure(error) });
+    } finally {
+      untrack();
+    }
+  }
+
+  /** The one place where the state changes, and with it what is scheduled and who is told. */
+  private apply(event: LeaseEvent): LeaseState {
+    const before = this.state;
+    this.state = nextLeaseState(before, event);
+    if (this.state === before) return before;
+    this.timer?.cancel();
+    const { clock, leaseMs } = this.port;
+    const state = this.state;
+    if (state.kind === 'held') {
+      const leftMs = state.endsAtMs - clock.nowMs();
+      const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
+      this.renewIn(event.kind === 'renewed' ? leftMs - leaseMs / 2 : Math.min(retryMs, leftMs));
+    } else if (state.kind === 'uncertain') {
+      this.timer = clock.schedule(state.endsAtMs - clock.nowMs(), () => this.apply({ kind: 'timeOver' }));
+      this.doubted.abort(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
+    } else if (state.kind === 'ended' && state.how === 'lost') {
+      const lost = new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
+      this.doubted.abort(lost);
+      this.lost.abort(lost);
+    }
+    return this.state;
+  }
+}
+
+interface TrackedAttempt {
+  skip(): void;
+  run(handle: string): Promise<void>;
+}
+
+/** An ack may be repeated whatever became of it; the others only when they certainly did not take effect. */
+function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
+  if (!RocketMQError.is(error) || !error.retryable) return false;
+  return settlement.kind === 'ack' || error.outcome !== 'unknown';
+}
+
+function renewalFailure(error: unknown): 'renewalRefused' | 'renewalNotDone' | 'renewalUnanswered' {
+  if (error instanceof StatusError && error.statusCode === Code.INVALID_RECEIPT_HANDLE) return 'renewalRefused';
+  return RocketMQError.is(error) && error.outcome !== 'unknown' ? 'renewalNotDone' : 'renewalUnanswered';
+}

@@ -1,0 +1,91 @@
+// The options of a push consumer: what they mean, their defaults, their check.
+
+import { positive } from '../client/connection.js';
+import { LIMITS } from '../protocol/limits.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import { SECOND_MS } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
+import type { ConsumerEvents } from './consumer-events.js';
+import type { ConsumerCheckpoint } from './delivery.js';
+import type { MessageHandler } from './handler-run.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from './incoming-message.js';
+import { assertGroupSubscription, type GroupSubscription } from './subscription.js';
+
+export interface PushConsumerOptions extends GroupSubscription {
+  /** Awaited for each message; its end decides what becomes of the message. */
+  readonly handler: MessageHandler;
+  /** Handlers side by side. Default 16. */
+  readonly concurrency?: number;
+  /** Messages received and not yet settled, those being handled included. Default 256, or twice the concurrency if more. */
+  readonly maxBufferedMessages?: number;
+  /** Bytes of the bodies of these messages; polls under way may go over it by their own messages. Default 64 MiB. */
+  readonly maxBufferedBytes?: number;
+  /** How long a message of a dead process stays away from others; renewed at half of it. 10 s to 12 h. Default 30 s. */
+  readonly leaseMs?: number;
+  /** How long a handler may run, in real time; it then counts as failed. Default: no limit. */
+  readonly handlerTimeoutMs?: number;
+  /** Fail at start when the server does not hold the group as ordered. Default false. */
+  readonly requireFifo?: boolean;
+  /** How long a poll waits for messages; the server cuts it to 5 to 20 s. Default: what the server says. */
+  readonly longPollingTimeoutMs?: number;
+  /** The waits between attempts. Default: what the server holds for the group. */
+  readonly backoff?: BackoffPolicy;
+  /** A packed body that unpacks to more becomes a dead letter. Default 32 MiB. */
+  readonly maxUnpackedBytes?: number;
+  readonly events?: Partial<ConsumerEvents>;
+  /** For crash tests: awaited after the handler has succeeded and before the ack. */
+  readonly checkpoint?: ConsumerCheckpoint;
+}
+
+type Defaulted =
+  | 'concurrency'
+  | 'maxBufferedMessages'
+  | 'maxBufferedBytes'
+  | 'leaseMs'
+  | 'requireFifo'
+  | 'maxUnpackedBytes'
+  | 'events';
+
+/** Options with their defaults filled in. */
+export type ResolvedOptions = PushConsumerOptions & Required<Pick<PushConsumerOptions, Defaulted>>;
+
+const DEFAULT_CONCURRENCY = 16;
+const DEFAULT_BUFFERED_MESSAGES = 256;
+const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
+const DEFAULT_LEASE_MS = 30 * SECOND_MS;
+
+/** @throws UsageError that names the option and what it may be */
+export function resolveOptions(options: PushConsumerOptions): ResolvedOptions {
+  assertGroupSubscription(options);
+  if (typeof options.handler !== 'function') {
+    throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
+  }
+  const { handlerTimeoutMs, longPollingTimeoutMs } = options;
+  if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
+  if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
+  const concurrency = wholeAbove0('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
+  const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * concurrency);
+  return {
+    ...options,
+    subscriptions: [...options.subscriptions],
+    concurrency,
+    maxBufferedMessages: wholeAbove0('maxBufferedMessages', buffered),
+    maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES),
+    leaseMs: leaseWithinLimits(options.leaseMs ?? DEFAULT_LEASE_MS),
+    requireFifo: options.requireFifo ?? false,
+    maxUnpackedBytes: wholeAbove0('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
+    events: { ...options.events },
+  };
+}
+
+function wholeAbove0(field: string, value: number): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new UsageError('ILLEGAL_OPTION', `option ${field} must be a whole number above 0, not ${String(value)}`, field);
+}
+
+function leaseWithinLimits(leaseMs: number): number {
+  const { invisibleDurationMinMs, invisibleDurationMaxMs } = LIMITS;
+  if (leaseMs >= invisibleDurationMinMs && leaseMs <= invisibleDurationMaxMs) return leaseMs;
+  const range = `${invisibleDurationMinMs} to ${invisibleDurationMaxMs}`;
+  throw new UsageError('ILLEGAL_OPTION', `option leaseMs must be ${range}, not ${String(leaseMs)}`, 'leaseMs');
+}

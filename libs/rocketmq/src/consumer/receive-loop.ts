@@ -1,0 +1,192 @@
+// Polls one assignment, again and again, and hands on what came. Nothing is handed on before its stream has ended.
+
+import type { Client } from '../client/client.js';
+import { type Queue, resource } from '../client/route.js';
+import { toDuration } from '../protocol/duration.js';
+import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/status.js';
+import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
+import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
+import { StateError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import type { BufferRoom, Reservation } from './buffer-room.js';
+import type { ConsumerSettings } from './settings.js';
+import { type Subscription, toWireFilter } from './subscription.js';
+
+/** What one poll brought. */
+export interface ReceivedBatch {
+  readonly queue: Queue;
+  readonly messages: readonly WireMessage[];
+  /** When the answer began to arrive, on the business clock. */
+  readonly receivedAtMs: number;
+}
+
+/** What a loop needs of its consumer. */
+export interface ReceivePort {
+  readonly client: Client;
+  readonly consumerGroup: string;
+  readonly clock: Clock;
+  readonly ioClock: Clock;
+  readonly room: BufferRoom;
+  readonly leaseMs: number;
+  /** Default: what the server says. */
+  readonly longPollingTimeoutMs: number | undefined;
+  settings(): ConsumerSettings;
+  /** The most that one poll of one loop may ask for. */
+  batchShare(): number;
+  deliver(batch: ReceivedBatch): Promise<void>;
+}
+
+/** The server polls for the whole long-polling time; a delivered batch must still get through a blocked event loop. */
+const POLL_MARGIN_MS = 10 * SECOND_MS;
+const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
+
+/** Receives from one assignment from {@link ReceiveLoop.start} until it has ended. */
+export class ReceiveLoop {
+  private readonly stopping = new AbortController();
+  private readonly cancelling = new AbortController();
+  private running: Promise<void> | undefined;
+  private attemptId: string;
+
+  constructor(
+    private readonly port: ReceivePort,
+    private readonly queue: Queue,
+    private readonly subscription: Subscription,
+  ) {
+    this.attemptId = this.newAttemptId();
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Begins no further poll; one under way goes on. */
+  stop(): void {
+    this.stopping.abort(new StateError('CLOSED', 'the consumer receives no more'));
+  }
+
+  /** Breaks off the poll under way. The server may pop messages for it all the same: only to be followed by the goodbye. */
+  cancel(): void {
+    this.stop();
+    this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
+  }
+
+  /** Resolves when the last poll has ended and what it brought is handed on. */
+  async ended(): Promise<void> {
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.round(signal);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        failures++;
+        this.logFailure(error, failures);
+        const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
+        await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
+      }
+    }
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const { client, port, queue } = { client: this.port.client, port: this.port, queue: this.queue };
+    const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
+    const reservation = await port.room.reserve(most, signal);
+    let sizes: number[] = [];
+    let batch: ReceivedBatch | undefined;
+    try {
+      // A poll that comes before the settings are known fails inside the server.
+      await client.session(queue.endpoint).synced(signal);
+      if (signal.aborted) return;
+      batch = await this.poll(reservation);
+      sizes = batch.messages.map(({ body }) => body.length);
+    } finally {
+      reservation.close(sizes);
+    }
+    // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
+    if (batch.messages.length === 0) return;
+    this.attemptId = this.newAttemptId();
+    await port.deliver(batch);
+  }
+
+  private async poll(reservation: Reservation): Promise<ReceivedBatch> {
+    const { port, queue } = this;
+    const what = `receive from ${queue.topic} for "${port.consumerGroup}"`;
+    const messages: WireMessage[] = [];
+    let status: Status | undefined;
+    let receivedAtMs: number | undefined;
+    let untrack = (): void => {};
+    try {
+      for await (const { content } of port.client.receive(
+        queue.endpoint,
+        this.request(reservation),
+        this.options(what),
+      )) {
+        receivedAtMs ??= port.clock.nowMs();
+        if (content?.$case === 'status') status = content.value;
+        if (content?.$case !== 'message') continue;
+        if (messages.length === 0) untrack = port.clock.track(what);
+        messages.push(content.value);
+      }
+    } catch (error) {
+      if (!this.keepsAfterBreak(messages)) throw error;
+      port.client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+    } finally {
+      untrack();
+    }
+    if (messages.length === 0 && status?.code !== Code.MESSAGE_NOT_FOUND && status?.code !== Code.OK) {
+      throw new StatusError(what, status);
+    }
+    return { queue, messages, receivedAtMs: receivedAtMs ?? port.clock.nowMs() };
+  }
+
+  /**
+   * What came before a stream broke is leased to us. An ordered group asks for the whole batch again with the same attempt
+   * id, so that it neither gets a message twice nor one before another that was lost on the way.
+   */
+  private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
+    return messages.length > 0 && (!this.port.settings().isFifo || this.stopping.signal.aborted);
+  }
+
+  private request({ count }: Reservation) {
+    const { client, consumerGroup, leaseMs } = this.port;
+    return {
+      group: resource(client.connection.namespace, consumerGroup),
+      messageQueue: this.queue.wire,
+      filterExpression: toWireFilter(this.subscription.filter),
+      batchSize: count,
+      // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
+      autoRenew: false,
+      invisibleDuration: toDuration(leaseMs),
+      longPollingTimeout: toDuration(this.longPollingTimeoutMs()),
+      attemptId: this.attemptId,
+    };
+  }
+
+  private options(what: string) {
+    return { what, timeoutMs: this.longPollingTimeoutMs() + POLL_MARGIN_MS, signal: this.cancelling.signal };
+  }
+
+  private longPollingTimeoutMs(): number {
+    return this.port.longPollingTimeoutMs ?? this.port.settings().longPollingTimeoutMs;
+  }
+
+  private logFailure(error: unknown, failures: number): void {
+    const { client, consumerGroup } = this.port;
+    const fields = { consumerGroup, topic: this.queue.topic, failures, error: describeError(error) };
+    // A server that is away for long is told once, not at every round.
+    client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
+  }
+
+  private newAttemptId(): string {
+    return this.random.uuid();
+  }
+
+  private get random() {
+    return this.port.client.connection.random;
+  }
+}

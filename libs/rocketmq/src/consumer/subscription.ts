@@ -1,0 +1,70 @@
+// What a consumer wants to receive, and the wire's words for it.
+
+import type { Client } from '../client/client.js';
+import { resource } from '../client/route.js';
+import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
+import {
+  FilterType,
+  type FilterExpression as WireFilter,
+  type Subscription as WireSubscription,
+} from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+import { UsageError } from '../support/errors.js';
+
+/** One topic, and which of its messages. */
+export interface Subscription {
+  readonly topic: string;
+  /** Default: every message. What does not match is skipped for the whole consumer group. */
+  readonly filter?: Filter;
+}
+
+/** A consumer group and what it subscribes to; every consumer of the group must subscribe to the same. */
+export interface GroupSubscription {
+  readonly consumerGroup: string;
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** @throws UsageError that names the option: an illegal name, no topic, a topic twice */
+export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupSubscription): void {
+  const groupProblem = consumerGroupNameProblem(consumerGroup);
+  if (groupProblem !== undefined) {
+    throw new UsageError(
+      'ILLEGAL_CONSUMER_GROUP',
+      `consumerGroup ${JSON.stringify(consumerGroup)} ${groupProblem}`,
+      'consumerGroup',
+    );
+  }
+  if (subscriptions.length === 0) {
+    throw new UsageError(
+      'NO_SUBSCRIPTION',
+      `consumer group "${consumerGroup}" subscribes to no topic; give at least one`,
+      'subscriptions',
+    );
+  }
+  const topics = new Set<string>();
+  for (const { topic } of subscriptions) {
+    const problem = topicNameProblem(topic) ?? (topics.has(topic) ? 'is subscribed to twice' : undefined);
+    if (problem !== undefined) {
+      throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, 'subscriptions');
+    }
+    topics.add(topic);
+  }
+}
+
+export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {
+  return { type: FilterType.TAG, expression: filter.expression };
+}
+
+/** The subscription part of a client's settings. */
+export function toWireSubscription(
+  { connection }: Pick<Client, 'connection'>,
+  group: GroupSubscription,
+): WireSubscription {
+  return {
+    group: resource(connection.namespace, group.consumerGroup),
+    subscriptions: group.subscriptions.map(({ topic, filter }) => ({
+      topic: resource(connection.namespace, topic),
+      expression: toWireFilter(filter),
+    })),
+  };
+}

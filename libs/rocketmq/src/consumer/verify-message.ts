@@ -1,0 +1,44 @@
+// An operator's "consume this message directly": runs the handler beside all order and leases, and tells how it ended.
+
+import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand, VerifyMessageCommand } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import type { Clock } from '../support/clock.js';
+import { describeError } from '../support/logger.js';
+import type { ConsumerReport } from './consumer-events.js';
+import { type MessageHandler, runHandler } from './handler-run.js';
+import { incomingMessage } from './incoming-message.js';
+
+/** What the run needs of its consumer. */
+export interface VerifyOptions {
+  readonly handler: MessageHandler;
+  readonly handlerTimeoutMs: number | undefined;
+  readonly maxUnpackedBytes: number;
+  readonly ioClock: Clock;
+  readonly report: ConsumerReport;
+  readonly forceSignal: AbortSignal;
+}
+
+/** The answer to the command; never fails. Nothing is settled: the message in the broker is not touched by it. */
+export async function verifyMessage(
+  { nonce, message: wire }: VerifyMessageCommand,
+  options: VerifyOptions,
+): Promise<TelemetryCommand> {
+  const answer = (code: Code, message: string): TelemetryCommand => ({
+    status: { code, message },
+    command: { $case: 'verifyMessageResult', value: { nonce } },
+  });
+  if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
+  const { message, bodyProblem } = await incomingMessage(wire, options.maxUnpackedBytes);
+  if (bodyProblem !== undefined) return answer(Code.MESSAGE_CORRUPTED, bodyProblem);
+  const result = await runHandler(message, {
+    handler: options.handler,
+    timeoutMs: options.handlerTimeoutMs,
+    ioClock: options.ioClock,
+    lostSignal: undefined,
+    forceSignal: options.forceSignal,
+    onIgnoredSignal: () => options.report.handlerIgnoredItsSignal(message),
+  });
+  if (result.kind === 'succeeded') return answer(Code.OK, 'OK');
+  const error = result.kind === 'failed' ? describeError(result.error) : 'the consumer was closed';
+  return answer(Code.FAILED_TO_CONSUME_MESSAGE, error);
+}
