@@ -1,4 +1,5 @@
-// What a name server or broker refused, as an error. Failures of the connection are TransportErrors.
+// What a name server or broker refused, and what was done in part, as errors. Failures of the connection are
+// TransportErrors.
 
 import { type Outcome, RocketMQError } from '../support/errors.js';
 import type { RemotingFrame } from './remoting-frame.js';
@@ -45,6 +46,20 @@ export class RemotingError extends RocketMQError {
     const next = meaning === undefined ? 'it may have taken effect' : `it did not take effect there; ${meaning.advice}`;
     super(name, `${what}: ${said}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;
+  }
+}
+
+/** A change was made on some brokers and then failed. `cause` is the failure. Repeating the call is safe and goes on. */
+export class PartlyDoneError extends RocketMQError {
+  /** @param what the operation in words: "create topic order-created" */
+  constructor(
+    what: string,
+    /** The brokers that have the change, by name. */
+    readonly doneOn: readonly string[],
+    cause: Error,
+  ) {
+    const message = `${what}: done on ${doneOn.join(', ')}, then failed: ${cause.message}; repeating the call is safe`;
+    super('PARTLY_DONE', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
   }
 }
 

@@ -16,7 +16,7 @@ import {
   updateGroupRequest,
 } from './groups.js';
 import { RemotingClient } from './remoting-client.js';
-import { RemotingError } from './remoting-error.js';
+import { PartlyDoneError, RemotingError } from './remoting-error.js';
 import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
 import {
   checkTopicDefinition,
@@ -47,7 +47,8 @@ const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
  * whatever they were. Connections open at first use; `close()` ends them.
  *
  * All methods throw `UsageError` for a wrong argument, `RemotingError` when a server refuses (it names the server, the code
- * and the remark), `TransportError` when a server cannot be reached or does not answer in time.
+ * and the remark), `TransportError` when a server cannot be reached or does not answer in time, `PartlyDoneError` when
+ * either happens after a first broker was changed.
  */
 export class RocketMQAdmin {
   private readonly clock = new SystemClock();
@@ -70,11 +71,12 @@ export class RocketMQAdmin {
     checkTopicDefinition(definition);
     await this.run(`create topic ${definition.topic}`, options, async (deadline) => {
       const brokers = await this.masters(deadline);
-      for (const broker of brokers) {
+      const change = async (broker: MasterBroker): Promise<void> => {
         const existing = await this.topicConfig(broker, definition.topic, deadline);
         await this.client.call(broker.address, updateTopicRequest(definition, existing), deadline);
-      }
-      await this.untilRouted(definition.topic, brokers, deadline);
+      };
+      const untilRouted = (): Promise<void> => this.untilRouted(definition.topic, brokers, deadline);
+      await onEach(deadline.what, brokers, change, untilRouted);
     });
   }
 
@@ -96,10 +98,10 @@ export class RocketMQAdmin {
   async createGroup(definition: GroupDefinition, options?: CallOptions): Promise<void> {
     checkGroupDefinition(definition);
     await this.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
-      for (const broker of await this.masters(deadline)) {
+      await onEach(deadline.what, await this.masters(deadline), async (broker) => {
         const existing = await this.groupConfig(broker, definition.consumerGroup, deadline);
         await this.client.call(broker.address, updateGroupRequest(definition, existing), deadline);
-      }
+      });
     });
   }
 
@@ -181,6 +183,25 @@ export class RocketMQAdmin {
     }
     const message = `${deadline.what}: no name server can be reached: ${failures.join('; ')}`;
     throw new TransportError('UNAVAILABLE', message, 'not-sent', true);
+  }
+}
+
+/** @throws PartlyDoneError when something fails after the first broker was changed */
+async function onEach(
+  what: string,
+  brokers: readonly MasterBroker[],
+  change: (broker: MasterBroker) => Promise<void>,
+  afterwards: () => Promise<void> = async () => {},
+): Promise<void> {
+  const done: string[] = [];
+  try {
+    for (const broker of brokers) {
+      await change(broker);
+      done.push(broker.name);
+    }
+    await afterwards();
+  } catch (error) {
+    throw done.length === 0 ? error : new PartlyDoneError(what, done, error as Error);
   }
 }
 

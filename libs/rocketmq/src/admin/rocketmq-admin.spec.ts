@@ -1,0 +1,132 @@
+// The decisions of the admin client, against scripted servers. That the requests are right is proved on a real server:
+// test/real/admin.spec.ts.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  type ScriptedReply,
+  type ScriptedRequest,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../../../../test/support/scripted-remoting-server.js';
+import { UsageError } from '../support/errors.js';
+import { RocketMQAdmin, type RocketMQAdminOptions } from './rocketmq-admin.js';
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const startServer = async (reply: (request: ScriptedRequest) => ScriptedReply): Promise<ScriptedServer> => {
+  const server = await startScriptedServer(reply);
+  cleanups.push(() => server.close());
+  return server;
+};
+
+const newAdmin = (options: RocketMQAdminOptions): RocketMQAdmin => {
+  const admin = new RocketMQAdmin(options);
+  cleanups.push(() => admin.close());
+  return admin;
+};
+
+/** A broker that keeps nothing: topics are missing, groups as told, changes accepted. */
+const startBroker = (groups: Record<string, unknown> = {}, refusal?: ScriptedReply): Promise<ScriptedServer> =>
+  startServer(({ code }) => {
+    if (code === 351) return { code: 17, remark: 'No topic in this broker' };
+    if (code === 201) return { body: JSON.stringify({ subscriptionGroupTable: groups }) };
+    return refusal ?? {};
+  });
+
+/** A name server with one master for each broker, all of one cluster unless told. */
+const startNameServer = (brokers: readonly ScriptedServer[], clusters: readonly string[] = []) => {
+  const entries = brokers.map(({ address }, index) => {
+    const [name, cluster] = [`broker-${index}`, clusters[index] ?? 'main'];
+    return { name, json: `{"brokerAddrs":{0:"${address}"},"brokerName":"${name}","cluster":"${cluster}"}` };
+  });
+  const table = entries.map(({ name, json }) => `"${name}":${json}`).join(',');
+  const datas = entries.map(({ json }) => json).join(',');
+  const queues = entries.map(({ name }) => ({ brokerName: name, writeQueueNums: 8 }));
+  return startServer(({ code }) =>
+    code === 106
+      ? { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` }
+      : { body: `{"brokerDatas":[${datas}],"queueDatas":${JSON.stringify(queues)}}` },
+  );
+};
+
+const changes = (server: ScriptedServer): ScriptedRequest[] =>
+  server.requests.filter(({ code }) => code === 17 || code === 200);
+
+describe('RocketMQAdmin', () => {
+  it('creates a topic on every master broker', async () => {
+    const brokers = [await startBroker(), await startBroker()];
+    const { address } = await startNameServer(brokers);
+
+    await newAdmin({ nameServer: address }).createTopic({ topic: 'orders', type: 'delay', queues: 4 });
+
+    for (const broker of brokers) {
+      expect(changes(broker).map(({ fields }) => fields)).toEqual([
+        expect.objectContaining({ topic: 'orders', writeQueueNums: '4', attributes: '+message.type=DELAY' }),
+      ]);
+    }
+  });
+
+  it('says on which brokers a change was made when a later one refuses', async () => {
+    const brokers = [await startBroker(), await startBroker({}, { code: 16, remark: 'not you' })];
+    const { address } = await startNameServer(brokers);
+
+    const change = newAdmin({ nameServer: address }).createTopic({ topic: 'orders', type: 'normal' });
+
+    await expect(change).rejects.toMatchObject({
+      code: 'PARTLY_DONE',
+      outcome: 'unknown',
+      doneOn: ['broker-0'],
+      cause: expect.objectContaining({ code: 'NO_PERMISSION', address: brokers[1]?.address, outcome: 'rejected' }),
+    });
+  });
+
+  it('alters nothing of a group but what is given', async () => {
+    const kept = { groupName: 'g', retryMaxTimes: 3, consumeMessageOrderly: true, retryQueueNums: 2 };
+    const broker = await startBroker({ g: { ...kept, attributes: { a: 'b' } } });
+    const { address } = await startNameServer([broker]);
+
+    await newAdmin({ nameServer: address }).createGroup({ consumerGroup: 'g', maxDeliveryAttempts: 6 });
+
+    expect(changes(broker).map(({ body }) => JSON.parse(body))).toEqual([{ ...kept, retryMaxTimes: 5 }]);
+  });
+
+  it('refuses to choose between clusters, and works on the one it is told', async () => {
+    const brokers = [await startBroker(), await startBroker()];
+    const { address } = await startNameServer(brokers, ['east', 'west']);
+
+    await expect(newAdmin({ nameServer: address }).createGroup({ consumerGroup: 'g' })).rejects.toThrow('east, west');
+    await newAdmin({ nameServer: address, cluster: 'west' }).createGroup({ consumerGroup: 'g' });
+
+    expect(brokers.map((broker) => changes(broker).length)).toEqual([0, 1]);
+  });
+
+  it('says that nothing was changed when no broker is registered', async () => {
+    const { address } = await startNameServer([]);
+
+    await expect(newAdmin({ nameServer: address }).createGroup({ consumerGroup: 'g' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+      retryable: true,
+    });
+  });
+
+  it('refuses wrong arguments before anything is sent', async () => {
+    const { address, requests } = await startNameServer([]);
+    const admin = newAdmin({ nameServer: address });
+
+    await expect(admin.createTopic({ topic: 'a b', type: 'normal' })).rejects.toThrow(UsageError);
+    await expect(admin.createTopic({ topic: 'a', type: 'normal', queues: 0 })).rejects.toThrow('queues is 0');
+    await expect(admin.createGroup({ consumerGroup: 'g', maxDeliveryAttempts: 0 })).rejects.toThrow(UsageError);
+    const backoff = { kind: 'exponential', initialMs: 1, maxMs: 2, multiplier: 1.5 } as const;
+    await expect(admin.createGroup({ consumerGroup: 'g', backoff })).rejects.toThrow('[1, 2, 1.5]');
+    await expect(admin.describeGroup(' ')).rejects.toThrow('is blank');
+    expect(requests).toEqual([]);
+  });
+
+  it.each(['', 'host', 'host:', 'a:1,b:2', 'http://host:9876/'])('refuses "%s" as name server', (nameServer) => {
+    expect(() => new RocketMQAdmin({ nameServer })).toThrow('host:port');
+  });
+});
