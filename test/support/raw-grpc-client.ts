@@ -8,10 +8,12 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
 import {
   ClientType,
   type Message,
   MessageType,
+  Permission,
   type Settings,
 } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
@@ -143,5 +145,16 @@ export function message(topic: string, messageId: string, system: Partial<Messag
       ...system,
     },
     body: Buffer.from(`body of ${messageId}`),
+  };
+}
+
+/** A receive of up to 32 messages with a lease of 30 s. */
+export function receiveRequest(topic: string, group: string): Partial<RpcRequest<'receiveMessage'>> {
+  return {
+    group: resource(group),
+    messageQueue: { topic: resource(topic), id: -1, permission: Permission.READ_WRITE, acceptMessageTypes: [] },
+    batchSize: 32,
+    invisibleDuration: toDuration(30_000),
+    longPollingTimeout: toDuration(20_000),
   };
 }
