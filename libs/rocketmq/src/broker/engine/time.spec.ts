@@ -1,0 +1,126 @@
+import { describe, expect, it } from '@jest/globals';
+import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import type { SendResult } from './engine.js';
+import { delayedMessages, halfMessages } from './views.js';
+
+const HALF = { type: 'transaction' } as const;
+
+describe('delayed messages', () => {
+  function sendDelayed(harness: EngineHarness, delayMs: number): SendResult {
+    return harness.send('t', 'm', { type: 'delay', deliveryTimestampMs: harness.nowMs + delayMs });
+  }
+
+  it('appear at their time, with the store time of that moment', () => {
+    const harness = new EngineHarness();
+    sendDelayed(harness, 5_000);
+    harness.advance(4_999);
+    expect(harness.popIds('t', 'g')).toEqual([]);
+    harness.advance(1);
+    expect(harness.pop('t', 'g').deliveries).toMatchObject([{ message: { storeTimestampMs: harness.nowMs } }]);
+  });
+
+  it('appear at once, and cannot be recalled, when their time is past', () => {
+    const harness = new EngineHarness();
+    expect(sendDelayed(harness, -1).recallHandle).toBeUndefined();
+    expect(harness.popIds('t', 'g')).toEqual(['m1']);
+  });
+
+  it('never appear once recalled; recalling twice is no error', () => {
+    const harness = new EngineHarness();
+    const recallHandle = sendDelayed(harness, 5_000).recallHandle ?? '';
+    expect(harness.engine.recall('t', recallHandle, harness.nowMs)).toBe('m');
+    expect(harness.engine.recall('t', recallHandle, harness.nowMs)).toBe('m');
+    harness.advance(10_000);
+    expect(harness.popIds('t', 'g')).toEqual([]);
+    expect(delayedMessages(harness.store)).toEqual([]);
+  });
+
+  it('cannot be recalled late, from another topic, by nonsense, or where recall is off', () => {
+    const harness = new EngineHarness();
+    const recallHandle = sendDelayed(harness, 5_000).recallHandle ?? '';
+    harness.engine.declareTopic({ name: 'other', type: 'delay' });
+    const recall = (topic: string, handle: string) => () => harness.engine.recall(topic, handle, harness.nowMs);
+    expect(recall('other', recallHandle)).toThrow('not for topic "other"');
+    expect(recall('t', 'nonsense')).toThrow('not one of this broker');
+    harness.advance(5_000);
+    expect(recall('t', recallHandle)).toThrow('timestamp invalid');
+    const off = new EngineHarness({ recallEnabled: false });
+    const offHandle = sendDelayed(off, 5_000).recallHandle ?? '';
+    expect(() => off.engine.recall('t', offHandle, off.nowMs)).toThrow('operation is forbidden');
+  });
+});
+
+describe('half messages', () => {
+  it('appear when committed and never when rolled back', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'kept', HALF);
+    harness.send('t', 'lost', HALF);
+    expect(harness.popIds('t', 'g')).toEqual([]);
+    harness.end('t', 'kept', 'commit');
+    harness.end('t', 'lost', 'rollback');
+    expect(harness.popIds('t', 'g')).toEqual(['kept1']);
+    harness.advance(1_000_000);
+    expect(harness.checks).toEqual([]);
+  });
+
+  it('are asked about after 6 s, then every 30 s, and given up after 15 checks', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', HALF);
+    const startMs = harness.nowMs;
+    harness.advance(5_999);
+    expect(harness.checks).toEqual([]);
+    harness.advance(1);
+    expect(harness.checks).toMatchObject([{ topic: 't', transactionId: 'm', times: 1 }]);
+    harness.advance(14 * 30_000);
+    expect(harness.checks).toHaveLength(15);
+    expect(harness.dropped).toEqual([]);
+    harness.advance(30_000);
+    expect(harness.dropped).toEqual(['m']);
+    expect(halfMessages(harness.store)).toEqual([]);
+    expect(harness.nowMs - startMs).toBe(6_000 + 15 * 30_000);
+    expect(harness.popIds('t', 'g')).toEqual([]);
+  });
+
+  it('are first asked about by the birth that the producer tells, unless its clock is ahead', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'old', { ...HALF, bornTimestampMs: harness.nowMs - 60_000 });
+    harness.send('t', 'ahead', { ...HALF, bornTimestampMs: harness.nowMs + 60_000 });
+    harness.send('t', 'patient', HALF, 20_000);
+    harness.advance(0);
+    expect(harness.checks.map(({ transactionId }) => transactionId)).toEqual(['old']);
+    harness.advance(6_000);
+    expect(harness.checks.map(({ transactionId }) => transactionId)).toEqual(['old', 'ahead']);
+    harness.advance(14_000);
+    expect(harness.checks.map(({ transactionId }) => transactionId)).toEqual(['old', 'ahead', 'patient']);
+  });
+
+  it('cannot be ended once the transaction is forgotten, until a check brings it back', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', HALF, 3_600_000);
+    harness.advance(30_000);
+    expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
+    harness.advance(3_600_000);
+    harness.end('t', 'm', 'commit');
+    expect(harness.popIds('t', 'g')).toEqual(['m1']);
+    expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
+  });
+
+  it('stay half when the end says nothing, and that end is used up', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', HALF);
+    harness.end('t', 'm', 'unspecified');
+    expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
+    harness.advance(6_000);
+    harness.end('t', 'm', 'commit');
+    expect(harness.popIds('t', 'g')).toEqual(['m1']);
+  });
+
+  it('are two when one id was sent twice, and both may be committed', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', HALF);
+    harness.send('t', 'm', HALF);
+    harness.end('t', 'm', 'commit');
+    harness.end('t', 'm', 'commit');
+    expect(harness.popIds('t', 'g')).toEqual(['m1', 'm1']);
+  });
+});

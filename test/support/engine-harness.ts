@@ -1,0 +1,117 @@
+// The broker's engine without a wire, with a time that the spec holds in its hand.
+
+import type { Available } from '../../libs/rocketmq/src/broker/engine/changes.js';
+import type { Delivery, PopResult } from '../../libs/rocketmq/src/broker/engine/deliveries.js';
+import { Engine, type SendResult } from '../../libs/rocketmq/src/broker/engine/engine.js';
+import type { StoredMessage } from '../../libs/rocketmq/src/broker/engine/records.js';
+import type { Resolution, TransactionCheck } from '../../libs/rocketmq/src/broker/engine/transactions.js';
+import { MemoryStore } from '../../libs/rocketmq/src/broker/store/memory-store.js';
+import { matchesTag } from '../../libs/rocketmq/src/protocol/filter.js';
+
+export interface PopOptions {
+  readonly batchSize?: number;
+  readonly leaseMs?: number;
+  readonly attemptId?: string;
+  readonly filter?: string;
+}
+
+/** An engine with short names for its commands. */
+export class EngineHarness {
+  readonly store = new MemoryStore();
+  readonly available: Available[] = [];
+  readonly checks: TransactionCheck[] = [];
+  readonly dropped: string[] = [];
+  readonly engine: Engine;
+  nowMs = 1_000_000;
+
+  constructor({ strict = false, recallEnabled = true } = {}) {
+    const timing = { firstCheckMs: 6_000, checkIntervalMs: 30_000, dataExpireMs: 30_000, maxChecks: 15 };
+    this.engine = new Engine(
+      this.store,
+      { strict, recallEnabled, timing },
+      {
+        committed: () => {},
+        available: (available) => void this.available.push(available),
+        checkDue: (check) => void this.checks.push(check),
+        transactionDropped: (_topic, transactionId) => void this.dropped.push(transactionId),
+      },
+    );
+  }
+
+  /** Moves time, from due event to due event. */
+  advance(durationMs: number): void {
+    const targetMs = this.nowMs + durationMs;
+    for (;;) {
+      const dueAtMs = this.engine.nextDueAtMs();
+      if (dueAtMs === undefined || dueAtMs > targetMs) break;
+      this.nowMs = Math.max(this.nowMs, dueAtMs);
+      this.engine.tick(this.nowMs);
+    }
+    this.nowMs = targetMs;
+  }
+
+  send(topic: string, messageId: string, fields: Partial<StoredMessage> = {}, recoveryMs?: number): SendResult {
+    const message = this.message(messageId, fields);
+    const [result] = this.engine.send({ topic, messages: [message], recoveryMs, nowMs: this.nowMs });
+    return result as SendResult;
+  }
+
+  pop(topic: string, group: string, options: PopOptions = {}): PopResult {
+    const { batchSize = 32, leaseMs = 30_000, attemptId, filter = '*' } = options;
+    return this.engine.pop({
+      topic,
+      group: this.engine.group(group),
+      batchSize,
+      leaseMs,
+      attemptId,
+      nowMs: this.nowMs,
+      matches: ({ tag }) => matchesTag(filter, tag),
+    });
+  }
+
+  /** The ids and attempts of a pop: `['a1', 'b2']`. */
+  popIds(topic: string, group: string, options?: PopOptions): string[] {
+    return this.pop(topic, group, options).deliveries.map(({ message, attempt }) => `${message.messageId}${attempt}`);
+  }
+
+  ack(delivery: Delivery, group: string): void {
+    this.engine.ack(this.handle(delivery, group));
+  }
+
+  change(delivery: Delivery, group: string, invisibleMs: number, suspend = false): Delivery {
+    const receiptHandle = this.engine.changeInvisible({ ...this.handle(delivery, group), invisibleMs, suspend });
+    return { ...delivery, receiptHandle };
+  }
+
+  forward(delivery: Delivery, group: string): void {
+    this.engine.forwardToDeadLetters(this.handle(delivery, group));
+  }
+
+  end(topic: string, transactionId: string, resolution: Resolution): void {
+    this.engine.endTransaction(topic, transactionId, resolution, this.nowMs);
+  }
+
+  private handle({ topic, receiptHandle }: Delivery, group: string) {
+    return { topic, group: this.engine.group(group), receiptHandle, nowMs: this.nowMs };
+  }
+
+  private message(messageId: string, fields: Partial<StoredMessage>): StoredMessage {
+    return {
+      messageId,
+      type: 'normal',
+      body: Buffer.from(messageId),
+      bodyEncoding: 1,
+      tag: undefined,
+      keys: [],
+      properties: {},
+      messageGroup: undefined,
+      traceContext: undefined,
+      bornTimestampMs: this.nowMs,
+      bornHost: 'spec',
+      storeTimestampMs: this.nowMs,
+      deliveryTimestampMs: undefined,
+      earlierAttempts: 0,
+      ...fields,
+    };
+  }
+}
