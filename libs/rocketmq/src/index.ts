@@ -1,0 +1,61 @@
+// The entry `nestjs-rocketmq`: RocketMQ for NestJS. Producers and consumers without Nest are in `nestjs-rocketmq/client`.
+
+export type { Address } from './client/endpoint.js';
+export { ResourceError } from './client/resource-errors.js';
+export type { ConsumerEvents } from './consumer/consumer-events.js';
+export type { DeadLetterReason, FailureSettlement, Settlement } from './consumer/failure-policy.js';
+export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/outcome-errors.js';
+export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
+export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
+export { InvalidBodyError } from './nest/message-body.js';
+export type {
+  ListenerOverrides,
+  ListenerSettings,
+  RocketMQCheckpoint,
+  RocketMQListenerOptions,
+  RocketMQModuleAsyncOptions,
+  RocketMQModuleOptions,
+  RocketMQModuleScope,
+  RocketMQOptionsFactory,
+  TransactionLogPort,
+} from './nest/rocketmq.interfaces.js';
+export { RocketMQModule } from './nest/rocketmq.module.js';
+export { RocketMQContext } from './nest/rocketmq-context.js';
+export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
+export {
+  type PlainMessage,
+  RocketMQProducer,
+  type SendOptions,
+  type TransactionalTopicMessage,
+} from './nest/rocketmq-producer.js';
+export {
+  deadLettersOf,
+  defineTopic,
+  type TopicDefinition,
+  type TopicDefinitionOptions,
+  type TopicLike,
+  type TopicType,
+} from './nest/topic-definition.js';
+export {
+  type TransactionAnswer,
+  type TransactionCheck,
+  TransactionChecker,
+} from './nest/transaction-checker.decorator.js';
+export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
+export { delayLevelMs } from './producer/delay-levels.js';
+export type { SendReceipt } from './producer/send-pipeline.js';
+export type {
+  EndResult,
+  Resolution,
+  Transaction,
+  TransactionEvents,
+  TransactionIdentity,
+} from './producer/transaction.js';
+export type { MessageType, MessageView } from './protocol/message.js';
+export type { Credentials } from './protocol/metadata.js';
+export { StatusError } from './protocol/status.js';
+export type { BackoffPolicy } from './support/backoff.js';
+export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from './support/clock.js';
+export type { CallOptions } from './support/deadline.js';
+export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from './support/errors.js';
+export type { Logger } from './support/logger.js';

@@ -1,0 +1,73 @@
+// Who answers the checks of each transactional topic: a method with `@TransactionChecker`, else the module's log.
+
+import type {
+  TransactionChecker as ClientChecker,
+  TransactionCheck as ClientTransactionCheck,
+} from '../producer/transaction-check.js';
+import { UsageError } from '../support/errors.js';
+import type { BodyCodec } from './body-codec.js';
+import { methodLabel } from './handler-host.js';
+import { decodeBody } from './message-body.js';
+import type { Discovered, FoundChecker } from './rocketmq.explorer.js';
+import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
+import type { TransactionAnswer, TransactionCheck } from './transaction-checker.decorator.js';
+
+type PlanOptions = Pick<RocketMQModuleOptions, 'topics' | 'transactionLog'> & { readonly codec: BodyCodec };
+
+/**
+ * The checker of each topic on which the application sends transactions.
+ * @throws UsageError that names the methods: a topic with two checkers, or with none
+ */
+export function planCheckers(
+  { checkers, transactionalSends }: Discovered,
+  options: PlanOptions,
+): Record<string, ClientChecker> {
+  const plan: Record<string, ClientChecker> = {};
+  const owners = new Map<string, FoundChecker>();
+  for (const checker of checkers) {
+    const { name } = checker.topic;
+    const other = owners.get(name);
+    if (other !== undefined) {
+      const text = `${methodLabel(other)} and ${methodLabel(checker)} are both @TransactionChecker of topic "${name}"; keep one`;
+      throw new UsageError('TWO_TRANSACTION_CHECKERS', text, 'topic');
+    }
+    owners.set(name, checker);
+    plan[name] = (check) => ask(checker, check, options.codec);
+  }
+  const { transactionLog, topics = [] } = options;
+  const needed = [
+    ...transactionalSends.map((send) => ({ topic: send.topic, who: `${methodLabel(send)} (@TransactionalSend)` })),
+    ...topics.map((topic) => ({ topic, who: 'option topics' })).filter(({ topic }) => topic.type === 'transaction'),
+  ];
+  for (const { topic, who } of needed) {
+    assertTransactional(topic, who);
+    if (plan[topic.name] !== undefined) continue;
+    if (transactionLog === undefined) throw noChecker(topic.name, who);
+    plan[topic.name] = (check) => transactionLog.check(check);
+  }
+  return plan;
+}
+
+async function ask(
+  { host, methodName, topic }: FoundChecker,
+  check: ClientTransactionCheck,
+  codec: BodyCodec,
+): Promise<TransactionAnswer> {
+  const withBody: TransactionCheck = { ...check, body: await decodeBody(topic, check.message, codec) };
+  const { instance } = await host.resolve(withBody);
+  const method = (instance as Record<string, (check: TransactionCheck) => Promise<TransactionAnswer>>)[methodName];
+  return method?.call(instance, withBody);
+}
+
+function assertTransactional({ name, type }: FoundChecker['topic'], who: string): void {
+  if (type === undefined || type === 'transaction') return;
+  const text = `${who}: topic "${name}" is defined for ${type} messages; define it with type 'transaction'`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'type');
+}
+
+function noChecker(topic: string, who: string): UsageError {
+  const text =
+    `${who}: nobody can tell how a transaction on topic "${topic}" ended, so a lost answer could never be settled; give ` +
+    `RocketMQModule a transactionLog (TransactionLog of nestjs-rocketmq/sql), or a method @TransactionChecker('${topic}')`;
+  return new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionLog');
+}

@@ -1,0 +1,33 @@
+// The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when asked for.
+
+import type { PlannedConsumer } from './listener-plan.js';
+import type { CheckedOptions } from './module-options.js';
+import type { TopicDefinition } from './topic-definition.js';
+
+/** A running broker of this application. */
+export interface EmbeddedEndpoint {
+  readonly endpoints: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a broker that knows the application's topics and groups by their types; others come into being at first use. */
+export async function startEmbeddedBroker(
+  options: CheckedOptions,
+  topics: readonly TopicDefinition[],
+  consumers: readonly PlannedConsumer[],
+): Promise<EmbeddedEndpoint> {
+  const { clock, logger, startTimeoutMs } = options;
+  if (process.env.NODE_ENV === 'production') {
+    logger.warn('the embedded broker runs in production: messages are in the memory of this process, and die with it');
+  }
+  const { EmbeddedBroker } = await import('../broker/index.js');
+  const broker = new EmbeddedBroker({ clock, logger });
+  for (const { name, type } of topics) {
+    if (type !== undefined) broker.declareTopic({ name, type });
+  }
+  for (const { consumerGroup, requireFifo } of consumers) {
+    broker.declareGroup({ name: consumerGroup, fifo: requireFifo });
+  }
+  await broker.start({ timeoutMs: startTimeoutMs });
+  return broker;
+}

@@ -1,0 +1,60 @@
+// The provider or controller that a decorated method belongs to, and how to get the instance to call it on.
+
+import { type ContextId, ContextIdFactory, type DiscoveryService, ModuleRef } from '@nestjs/core';
+
+/** Nest's record of a provider or controller; it exports no name for it. */
+export type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** An instance to call, and the injection context that it was made in; undefined for the static one. */
+export interface ResolvedHost {
+  readonly instance: object;
+  readonly contextId: ContextId | undefined;
+}
+
+/** A provider or controller with decorated methods. */
+export class HandlerHost {
+  constructor(
+    readonly wrapper: InstanceWrapper,
+    readonly prototype: object,
+  ) {}
+
+  get className(): string {
+    return this.prototype.constructor.name;
+  }
+
+  /** Whether one instance, made at start, serves all calls. */
+  get isStatic(): boolean {
+    return this.wrapper.isDependencyTreeStatic() && !this.wrapper.isTransient;
+  }
+
+  /**
+   * The instance for one call; a new one unless the host is static.
+   * @param request what the injection token `REQUEST` gives
+   */
+  async resolve(request: object): Promise<ResolvedHost> {
+    if (this.isStatic) return { instance: this.wrapper.instance, contextId: undefined };
+    const moduleRef = this.moduleRef();
+    const contextId = ContextIdFactory.getByRequest(request);
+    moduleRef.registerRequestByContextId(request, contextId);
+    const instance: object = await moduleRef.resolve(this.wrapper.token, contextId, { strict: true });
+    return { instance, contextId };
+  }
+
+  /** That of the host's own module: the same class may be provided by several modules. */
+  private moduleRef(): ModuleRef {
+    const moduleRef = this.wrapper.host?.getProviderByKey<ModuleRef>(ModuleRef)?.instance;
+    if (moduleRef === undefined) throw new TypeError(`${this.className} belongs to no module`);
+    return moduleRef;
+  }
+}
+
+/** A method that a decorator has marked. */
+export interface HandlerMethod {
+  readonly host: HandlerHost;
+  readonly methodName: string;
+}
+
+/** `Class.method`. */
+export function methodLabel({ host, methodName }: HandlerMethod): string {
+  return `${host.className}.${methodName}`;
+}

@@ -1,0 +1,91 @@
+// The module options, checked at the door and with their defaults.
+
+import { endpointKey, parseEndpoints } from '../client/endpoint.js';
+import { consumerGroupNameProblem } from '../protocol/names.js';
+import { SECOND_MS } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
+import type { Logger } from '../support/logger.js';
+import { type BodyCodec, jsonCodec } from './body-codec.js';
+import { NestLoggerAdapter } from './nest-logger.js';
+import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
+
+/** Where the broker is. */
+export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | { readonly kind: 'embedded' };
+
+/** Options that were checked. */
+export interface CheckedOptions extends RocketMQModuleOptions {
+  readonly target: Target;
+  readonly codec: BodyCodec;
+  readonly logger: Logger;
+  readonly startTimeoutMs: number;
+  readonly shutdownGraceMs: number;
+}
+
+const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
+  endpoints: true,
+  consumerGroup: true,
+  namespace: true,
+  credentials: true,
+  requestTimeoutMs: true,
+  useBootstrapEndpoints: true,
+  addressMapping: true,
+  clock: true,
+  logger: true,
+  codec: true,
+  defaults: true,
+  listeners: true,
+  consumers: true,
+  topics: true,
+  transactionLog: true,
+  transactionOwner: true,
+  startTimeoutMs: true,
+  shutdownGraceMs: true,
+  events: true,
+  checkpoint: true,
+};
+
+/** @throws UsageError that names the field */
+export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw refused('options', `must be an object, not ${String(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name));
+  if (unknown !== undefined) throw refused(unknown, `is unknown; the options are ${Object.keys(KNOWN).join(', ')}`);
+  const { consumerGroup } = options;
+  const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
+  if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
+  for (const field of ['requestTimeoutMs', 'startTimeoutMs'] as const) assertNumber(field, options[field], 1);
+  assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
+  return {
+    ...options,
+    target: targetOf(options.endpoints),
+    codec: options.codec ?? jsonCodec,
+    logger: options.logger ?? new NestLoggerAdapter(),
+    startTimeoutMs: options.startTimeoutMs ?? 30 * SECOND_MS,
+    shutdownGraceMs: options.shutdownGraceMs ?? 20 * SECOND_MS,
+  };
+}
+
+function targetOf(endpoints: string | undefined): Target {
+  if (endpoints === undefined) {
+    const text =
+      'is undefined; give "host:8081" of a RocketMQ proxy, or "embedded:" for a broker inside this application ' +
+      '(is ROCKETMQ_ENDPOINTS set?)';
+    throw refused('endpoints', text);
+  }
+  if (endpoints === 'embedded:') return { kind: 'embedded' };
+  if (typeof endpoints === 'string' && endpoints.startsWith('embedded:')) {
+    const text = `"${endpoints}": the embedded broker cannot store on disk; it holds messages in memory only, use "embedded:"`;
+    throw refused('endpoints', text);
+  }
+  return { kind: 'cluster', endpoints: endpointKey(parseEndpoints(endpoints)) };
+}
+
+function assertNumber(field: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isFinite(value) && value >= least)) return;
+  throw refused(field, `must be a number of at least ${least}, not ${String(value)}`);
+}
+
+function refused(field: string, problem: string): UsageError {
+  return new UsageError('ILLEGAL_OPTION', `RocketMQModule: option ${field} ${problem}`, field);
+}

@@ -1,0 +1,190 @@
+// What runs while the application does: broker when embedded, connection, producer, consumers; in which order they start and
+// stop. Who calls it when is in rocketmq.module.ts.
+
+import { Connection } from '../client/connection.js';
+import { PushConsumer } from '../consumer/push-consumer.js';
+import { Producer } from '../producer/producer.js';
+import type { TransactionChecker } from '../producer/transaction-check.js';
+import type { MessageType, MessageView } from '../protocol/message.js';
+import { StateError } from '../support/errors.js';
+import { planCheckers } from './checker-plan.js';
+import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
+import type { HandlerInvoker } from './handler-invoker.js';
+import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
+import type { CheckedOptions } from './module-options.js';
+import type { Discovered } from './rocketmq.explorer.js';
+import type { TopicDefinition } from './topic-definition.js';
+
+/** What the application declares, decided and checked. */
+interface Plan {
+  readonly consumers: readonly PlannedConsumer[];
+  readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly topics: readonly TopicDefinition[];
+}
+
+/** What runs. Parts are added as they start, so that a failed start can stop those before it. */
+interface Parts {
+  broker?: EmbeddedEndpoint;
+  connection?: Connection;
+  producer?: Producer;
+  readonly consumers: PushConsumer[];
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'sending'; readonly parts: Parts; readonly plan: Plan }
+  | { readonly kind: 'listening'; readonly parts: Parts }
+  | { readonly kind: 'draining'; readonly parts: Parts; readonly drained: Promise<void> }
+  | { readonly kind: 'closed'; readonly closed: Promise<void> };
+
+/** Starts and stops everything, each step once. */
+export class RocketMQRuntime {
+  private state: State = { kind: 'idle' };
+
+  constructor(
+    private readonly options: CheckedOptions,
+    private readonly discover: () => Discovered,
+    private readonly invoker: HandlerInvoker,
+  ) {}
+
+  /** Undefined before the start and after the end. */
+  get producer(): Producer | undefined {
+    return 'parts' in this.state ? this.state.parts.producer : undefined;
+  }
+
+  /**
+   * Checks what the application declares, connects, and starts the producer.
+   * @throws UsageError or ResourceError that says what is wrong and how to mend it; nothing is left running then
+   */
+  async open(): Promise<void> {
+    if (this.state.kind !== 'idle') return;
+    const plan = this.plan();
+    const parts: Parts = { consumers: [] };
+    this.state = { kind: 'sending', parts, plan };
+    await this.orClose(() => this.startProducer(parts, plan));
+  }
+
+  /**
+   * Starts the consumers.
+   * @throws as {@link open}
+   */
+  async listen(): Promise<void> {
+    if (this.state.kind !== 'sending') return;
+    const { parts, plan } = this.state;
+    this.state = { kind: 'listening', parts };
+    const { connection } = parts;
+    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
+    await this.orClose(async () => {
+      for (const consumer of plan.consumers) parts.consumers.push(this.consumer(connection, consumer));
+      const { startTimeoutMs: timeoutMs } = this.options;
+      await Promise.all(parts.consumers.map((consumer) => consumer.start({ timeoutMs })));
+    });
+  }
+
+  /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
+  drain(): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'draining') return state.drained;
+    if (!('parts' in state)) return Promise.resolve();
+    const drained = this.closeConsumers(state.parts);
+    this.state = { kind: 'draining', parts: state.parts, drained };
+    return drained;
+  }
+
+  /** Ends everything else too. Repeating it waits for the same end. */
+  close(): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'closed') return state.closed;
+    const closed = 'parts' in state ? this.closeParts(state.parts, this.drain()) : Promise.resolve();
+    this.state = { kind: 'closed', closed };
+    return closed;
+  }
+
+  private plan(): Plan {
+    const discovered = this.discover();
+    const consumers = planConsumers(discovered.listeners, this.options);
+    const topics = [
+      ...(this.options.topics ?? []),
+      ...discovered.transactionalSends.map(({ topic }) => ({ ...topic, type: 'transaction' as const })),
+      ...consumers.flatMap(({ listeners }) => listeners.map(({ topic }) => topic)),
+    ];
+    return { consumers, checkers: planCheckers(discovered, this.options), topics };
+  }
+
+  private async startProducer(parts: Parts, { consumers, checkers, topics }: Plan): Promise<void> {
+    const { options } = this;
+    const { target, startTimeoutMs, transactionOwner = options.consumerGroup, events, checkpoint } = options;
+    if (target.kind === 'embedded') parts.broker = await startEmbeddedBroker(options, topics, consumers);
+    const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
+    parts.connection = new Connection({ ...options, endpoints });
+    const verified: Record<string, MessageType | undefined> = {};
+    for (const { name, type } of options.topics ?? []) verified[name] = type;
+    parts.producer = new Producer(parts.connection, {
+      topics: verified,
+      transactionCheckers: checkers,
+      transactionOwner,
+      events,
+      checkpoint,
+    });
+    await parts.producer.start({ timeoutMs: startTimeoutMs });
+  }
+
+  private consumer(connection: Connection, plan: PlannedConsumer): PushConsumer {
+    const { consumerGroup, listeners, requireFifo, settings } = plan;
+    const { timeoutMs: handlerTimeoutMs, ...others } = settings;
+    const { events, checkpoint } = this.options;
+    const handlers = new Map(listeners.map((listener) => [listener.topic.name, this.invoker.handlerOf(listener)]));
+    for (const listener of listeners) this.announce(listener);
+    return new PushConsumer(connection, {
+      ...others,
+      handlerTimeoutMs,
+      consumerGroup,
+      requireFifo,
+      subscriptions: listeners.map(({ topic, filter }) => ({
+        topic: topic.name,
+        filter: { kind: 'tag', expression: filter },
+      })),
+      handler: (message, context) => {
+        const handler = handlers.get(message.topic);
+        if (handler === undefined) throw noListener(message);
+        return handler(message, context);
+      },
+      events,
+      checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
+    });
+  }
+
+  private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
+    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter });
+  }
+
+  private async orClose(start: () => Promise<void>): Promise<void> {
+    try {
+      await start();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  private async closeConsumers({ consumers }: Parts): Promise<void> {
+    const { shutdownGraceMs: graceMs } = this.options;
+    await Promise.all(consumers.map((consumer) => consumer.close({ graceMs })));
+  }
+
+  private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
+    // Handlers send until they have ended.
+    await drained;
+    await producer?.close();
+    connection?.close();
+    await broker?.stop();
+  }
+}
+
+/** The message is retried, perhaps by a newer version of the application that wants the topic. */
+function noListener({ topic, messageId }: MessageView): StateError {
+  return new StateError(
+    'NO_LISTENER',
+    `no listener of this application takes message ${messageId} from topic "${topic}"`,
+  );
+}

@@ -1,0 +1,129 @@
+// The options of the module and of listeners.
+
+import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
+import type { Address } from '../client/endpoint.js';
+import type { ConsumerEvents } from '../consumer/consumer-events.js';
+import type { TransactionEvents } from '../producer/transaction.js';
+import type { TransactionCheck } from '../producer/transaction-check.js';
+import type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
+import type { Credentials } from '../protocol/metadata.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import type { Clock } from '../support/clock.js';
+import type { Logger } from '../support/logger.js';
+import type { BodyCodec } from './body-codec.js';
+import type { TopicDefinition } from './topic-definition.js';
+
+/** What the options `defaults` and `listeners` of the module may say of a listener. */
+export interface ListenerSettings {
+  /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
+  readonly consumerGroup?: string;
+  /** False makes no consumer for it. Default true. */
+  readonly enabled?: boolean;
+  /**
+   * What becomes of a message whose body cannot be decoded or does not fit the topic's schema. `retry` suits a receiver whose
+   * schema is about to be mended. Default `dead-letter`.
+   */
+  readonly onInvalidBody?: 'dead-letter' | 'retry';
+  /** How many handlers run at once. Of the consumer: listeners of one group must agree. */
+  readonly concurrency?: number;
+  /** A handler that runs longer has failed. Default: none. Of the consumer: listeners of one group must agree. */
+  readonly timeoutMs?: number;
+  /** How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. */
+  readonly leaseMs?: number;
+  /** When a failed message comes again. Default: as the server says. Of the consumer: listeners of one group must agree. */
+  readonly backoff?: BackoffPolicy;
+  /** How many messages may wait for a handler. Of the consumer: listeners of one group must agree. */
+  readonly maxBufferedMessages?: number;
+  /** How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree. */
+  readonly maxBufferedBytes?: number;
+}
+
+/** What the option `listeners` of the module may say of one listener. */
+export interface ListenerOverrides extends ListenerSettings {
+  /** Which tags it wants: `v1 || v2`. Default `*`, every message. */
+  readonly filter?: string;
+}
+
+/** The options of `@RocketMQListener`. */
+export interface RocketMQListenerOptions extends ListenerOverrides {
+  /** Default `Class.method`. The key of the module option `listeners`, and what log lines say. */
+  readonly name?: string;
+}
+
+/** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
+export interface TransactionLogPort {
+  check(check: TransactionCheck): Promise<'commit' | 'rollback' | 'unknown'>;
+}
+
+/** Where a crash is worth testing. */
+export type RocketMQCheckpoint = TransactionCheckpoint | 'handled-before-ack';
+
+export interface RocketMQModuleOptions {
+  /**
+   * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory.
+   * Undefined is an error.
+   */
+  readonly endpoints: string | undefined;
+  /** The consumer group of listeners that name none. */
+  readonly consumerGroup?: string;
+  /** Default: none. */
+  readonly namespace?: string;
+  /** Needed when the server checks access (ACL). Default: none. */
+  readonly credentials?: Credentials;
+  /** How long one request may take. Default 3000. */
+  readonly requestTimeoutMs?: number;
+  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Default false. */
+  readonly useBootstrapEndpoints?: boolean;
+  /** Translates each address that the server advertises into one that is reachable from here. */
+  readonly addressMapping?: (address: Address) => Address;
+  /** Business time: delays, leases, backoffs; the embedded broker's too. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Where log lines go. Default: the application's Nest logger, under the context `RocketMQ`. */
+  readonly logger?: Logger;
+  /** For topics without a codec of their own. Default JSON. */
+  readonly codec?: BodyCodec;
+  /** For all listeners; their decorators override it. */
+  readonly defaults?: ListenerSettings;
+  /** By listener name (`Class.method` unless given); overrides the decorator. A name that no listener has is an error. */
+  readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
+  /** False makes no consumer at all: the application only sends. Default true. */
+  readonly consumers?: boolean;
+  /** Topics that this application sends to. One that is missing or of another type stops the application at start. */
+  // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
+  readonly topics?: readonly TopicDefinition<any, any>[];
+  /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
+  readonly transactionLog?: TransactionLogPort;
+  /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
+  readonly transactionOwner?: string;
+  /** How long the producer, then all consumers, may take to start. Default 30 000. */
+  readonly startTimeoutMs?: number;
+  /** How long running handlers may go on at shutdown before their signal fires. Default 20 000. */
+  readonly shutdownGraceMs?: number;
+  /** What happens to messages and transactions, for those who watch. */
+  readonly events?: Partial<ConsumerEvents & TransactionEvents>;
+  /** Awaited at named points. For crash tests; it can stop the process there. */
+  readonly checkpoint?: (
+    point: RocketMQCheckpoint,
+    subject: { readonly topic: string; readonly messageId: string },
+  ) => Promise<void> | void;
+}
+
+/** Makes the module options. */
+export interface RocketMQOptionsFactory {
+  createRocketMQOptions(): Promise<RocketMQModuleOptions> | RocketMQModuleOptions;
+}
+
+/** Where the module is visible. */
+export interface RocketMQModuleScope {
+  /** Whether other modules get `RocketMQProducer` without importing the module. Default true. */
+  readonly isGlobal?: boolean;
+}
+
+/** Give one of `useFactory`, `useClass` and `useExisting`. */
+export interface RocketMQModuleAsyncOptions extends RocketMQModuleScope, Pick<ModuleMetadata, 'imports'> {
+  // biome-ignore lint/suspicious/noExplicitAny: what is injected is known to the factory alone
+  readonly useFactory?: (...dependencies: any[]) => Promise<RocketMQModuleOptions> | RocketMQModuleOptions;
+  readonly inject?: FactoryProvider['inject'];
+  readonly useClass?: Type<RocketMQOptionsFactory>;
+  readonly useExisting?: Type<RocketMQOptionsFactory> | string | symbol;
+}

@@ -1,0 +1,36 @@
+// `@TransactionChecker`: marks the method that knows how transactions on a topic ended.
+
+import type { TransactionCheck as ClientTransactionCheck } from '../producer/transaction-check.js';
+import { TRANSACTION_CHECKER_METADATA } from './rocketmq.constants.js';
+import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
+
+/** The server's question about one half message, with its body decoded. */
+export interface TransactionCheck<Body = unknown> extends ClientTransactionCheck {
+  readonly body: Body;
+}
+
+/** What a check may answer; anything else, a throw and a time-out mean `unknown`: the server asks again. */
+export type TransactionAnswer = 'commit' | 'rollback' | 'unknown' | undefined;
+
+/** What the decorator says of its method. */
+export interface TransactionCheckerMetadata {
+  readonly topic: TopicDefinition;
+}
+
+type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<TransactionAnswer> | TransactionAnswer;
+
+/**
+ * Answers the server's checks of transactions on a topic; goes before the module's `transactionLog`. It may be asked while
+ * the local transaction still runs, here or in another process: "not found" alone must not mean rollback. A topic has one
+ * checker.
+ */
+export function TransactionChecker<Body, Input>(topic: TopicLike<Body, Input>) {
+  return <Method extends CheckerMethod<Body>>(
+    _target: object,
+    _propertyKey: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method>,
+  ): void => {
+    const metadata: TransactionCheckerMetadata = { topic: toTopicDefinition(topic as TopicLike) };
+    Reflect.defineMetadata(TRANSACTION_CHECKER_METADATA, metadata, descriptor.value as object);
+  };
+}
