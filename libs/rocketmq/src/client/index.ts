@@ -1,5 +1,10 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
+export type { ConsumerEvents } from '../consumer/consumer-events.js';
+export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
+export { PushConsumer } from '../consumer/push-consumer.js';
+export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
+export type { Subscription } from '../consumer/subscription.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
 export type { SendReceipt } from '../producer/send-pipeline.js';

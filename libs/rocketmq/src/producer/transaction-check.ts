@@ -42,7 +42,7 @@ interface Remembered {
   readonly untilMs: number;
 }
 
-/** What this process knows of its own transactions: those that run, and those whose end the server may not have heard. */
+/** What this process knows of its own transactions: those that run, and how the latest ended. */
 export class TransactionMemory {
   /** In order of `untilMs`, since each entry is kept for the same time. */
   private readonly known = new Map<string, Remembered>();
@@ -53,10 +53,9 @@ export class TransactionMemory {
     this.remember(transactionId, 'unknown');
   }
 
-  /** @param isAccepted the server has taken the end, so that it will hardly ask */
-  ended(transactionId: string, resolution: Resolution, isAccepted: boolean): void {
-    if (isAccepted) this.forget(transactionId);
-    else this.remember(transactionId, resolution);
+  /** Remembered even when the server took the end: a check may be on its way already, and must not be answered otherwise. */
+  ended(transactionId: string, resolution: Resolution): void {
+    this.remember(transactionId, resolution);
   }
 
   /** The process no longer knows: its database must tell. */

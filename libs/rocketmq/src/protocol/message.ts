@@ -41,7 +41,7 @@ export interface OutgoingMessage {
   readonly tag?: string;
   /** Business keys by which operators look a message up. No blanks inside: the server would split them. */
   readonly keys?: readonly string[];
-  /** At most 128; names and values, tag and keys at most 16 KiB in all. */
+  /** No empty values. At most 128; names and values, tag and keys at most 16 KiB in all. */
   readonly properties?: Readonly<Record<string, string>>;
   /** Makes it an ordered (FIFO) message: in order within the group. Under 64 bytes. */
   readonly messageGroup?: string;
@@ -137,6 +137,10 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
     );
   }
   for (const [name, value] of entries) {
+    if (value === '') {
+      const problem = `holds ${JSON.stringify(name)} with an empty value, which the server would drop; leave it out`;
+      refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', problem);
+    }
     if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
       const problem = `holds ${JSON.stringify(name)}: the name is empty or the server's own, or a control character is in it`;
       refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
