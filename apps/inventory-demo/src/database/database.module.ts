@@ -1,0 +1,19 @@
+// The database for all of inventory-demo. A module of its own, since RocketMQModule asks it for the transaction log.
+
+import { type DynamicModule, Module } from '@nestjs/common';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
+import { databaseProviders, INVENTORY_DATABASE } from './inventory-database.js';
+
+@Module({})
+export class DatabaseModule {
+  static register(options: InventoryDemoOptions): DynamicModule {
+    const settings = { provide: INVENTORY_DEMO_OPTIONS, useValue: options };
+    return {
+      module: DatabaseModule,
+      global: true,
+      providers: [settings, ...databaseProviders],
+      exports: [INVENTORY_DEMO_OPTIONS, INVENTORY_DATABASE, TransactionLog],
+    };
+  }
+}

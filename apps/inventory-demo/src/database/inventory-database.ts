@@ -1,0 +1,29 @@
+// The database of inventory-demo as a provider, and what the library keeps in it.
+
+import { fileURLToPath } from 'node:url';
+import type { Provider } from '@nestjs/common';
+import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
+import { type InventorySchema, schema } from './schema.js';
+
+export type InventoryTransaction = TransactionOf<InventorySchema>;
+export type InventoryDatabase = DemoDatabase<InventorySchema>;
+/** The injection token of the {@link InventoryDatabase}. */
+export const INVENTORY_DATABASE = Symbol('inventory database');
+
+export const databaseProviders: Provider[] = [
+  {
+    provide: INVENTORY_DATABASE,
+    inject: [INVENTORY_DEMO_OPTIONS],
+    useFactory: ({ dataFolder }: InventoryDemoOptions): Promise<InventoryDatabase> => {
+      const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
+      return DemoDatabase.open({ folder: dataFolder, schema, migrationsFolder });
+    },
+  },
+  {
+    provide: TransactionLog,
+    inject: [INVENTORY_DATABASE],
+    useFactory: (database: InventoryDatabase) => new TransactionLog({ database: database.port }),
+  },
+];

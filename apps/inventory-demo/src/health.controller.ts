@@ -1,0 +1,20 @@
+// Whether inventory-demo can do its work.
+
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { sql } from 'drizzle-orm';
+import { INVENTORY_DATABASE, type InventoryDatabase } from './database/inventory-database.js';
+
+@ApiTags('health')
+@Controller('health')
+export class HealthController {
+  constructor(@Inject(INVENTORY_DATABASE) private readonly database: InventoryDatabase) {}
+
+  @Get()
+  @ApiOperation({ summary: 'answers once consumers run, and while the database does' })
+  @ApiOkResponse({ schema: { example: { status: 'ok' } } })
+  async check(): Promise<{ status: 'ok' }> {
+    await this.database.db.execute(sql`select 1`);
+    return { status: 'ok' };
+  }
+}

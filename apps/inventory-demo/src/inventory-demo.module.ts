@@ -1,0 +1,47 @@
+// inventory-demo put together.
+
+import { type DynamicModule, Module } from '@nestjs/common';
+import { INVENTORY_SERVICE, StockResult } from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { DatabaseModule } from './database/database.module.js';
+import { HealthController } from './health.controller.js';
+import { OrderCreatedListener } from './listeners/order-created.listener.js';
+import { OrderPaidListener } from './listeners/order-paid.listener.js';
+import { StockReturnListener } from './listeners/stock-return.listener.js';
+import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from './options.js';
+import { Reservations } from './stock/reservations.js';
+import { StockController } from './stock/stock.controller.js';
+import { StockStore } from './stock/stock-store.js';
+
+/** The launcher ends an app by force after 2 s. */
+const SHUTDOWN_GRACE_MS = 1_000;
+
+@Module({})
+export class InventoryDemoModule {
+  static register(options: InventoryDemoOptions): DynamicModule {
+    return {
+      module: InventoryDemoModule,
+      imports: [
+        DatabaseModule.register(options),
+        RocketMQModule.forRootAsync({
+          inject: [INVENTORY_DEMO_OPTIONS, TransactionLog],
+          useFactory: (
+            { endpoints, clock, checkpoint }: InventoryDemoOptions,
+            transactionLog: TransactionLog,
+          ): RocketMQModuleOptions => ({
+            endpoints,
+            clock,
+            checkpoint,
+            transactionLog,
+            consumerGroup: INVENTORY_SERVICE,
+            topics: [StockResult],
+            shutdownGraceMs: SHUTDOWN_GRACE_MS,
+          }),
+        }),
+      ],
+      controllers: [StockController, HealthController],
+      providers: [StockStore, Reservations, OrderCreatedListener, OrderPaidListener, StockReturnListener],
+    };
+  }
+}

@@ -1,0 +1,8 @@
+// The process of inventory-demo.
+
+import 'reflect-metadata';
+import { launch } from 'demo-kit';
+import { createInventoryDemo } from './app.js';
+import { optionsOf } from './options.js';
+
+await launch('inventory-demo', () => optionsOf(process.env), createInventoryDemo);

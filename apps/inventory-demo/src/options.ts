@@ -1,0 +1,47 @@
+// The settings of inventory-demo.
+
+import {
+  type Checkpoint,
+  ConfigurationError,
+  type Environment,
+  faultCheckpoint,
+  portOf,
+  requiredText,
+  textOf,
+} from 'demo-kit';
+import type { Clock } from 'nestjs-rocketmq/client';
+
+export interface InventoryDemoOptions {
+  /** `host:8081` of RocketMQ. */
+  readonly endpoints: string;
+  /** Where the database is kept; undefined keeps it in memory. */
+  readonly dataFolder: string | undefined;
+  /** Business time. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Awaited at named points of the library. For tests. */
+  readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+}
+
+/** Settings of the process on top. */
+export interface InventoryDemoEnvironment extends InventoryDemoOptions {
+  readonly port: number;
+}
+
+/** @throws ConfigurationError that names the variable */
+export function optionsOf(env: Environment): InventoryDemoEnvironment {
+  const endpoints = requiredText(env, 'ROCKETMQ_ENDPOINTS', 'where RocketMQ is, as 127.0.0.1:8081');
+  if (endpoints.startsWith('embedded:')) {
+    const text =
+      'ROCKETMQ_ENDPOINTS: two processes cannot share an embedded broker; npm start runs one beside the demos';
+    throw new ConfigurationError(text);
+  }
+  return {
+    endpoints,
+    port: portOf(env, 'PORT', 3001),
+    dataFolder: textOf(env, 'DATA_DIR') ?? 'data/inventory-demo',
+    checkpoint: faultCheckpoint(env),
+  };
+}
+
+/** The injection token of {@link InventoryDemoOptions}. */
+export const INVENTORY_DEMO_OPTIONS = Symbol('inventory-demo options');

@@ -1,0 +1,105 @@
+// What an order does to the stock: reserve, sell, return. Each step happens once per order, whatever comes twice or too early.
+
+import { Inject, Injectable } from '@nestjs/common';
+import { type OrderCreatedBody, STOCK_REJECTED, STOCK_RESERVED, StockResult } from 'demo-kit';
+import { eq } from 'drizzle-orm';
+import { currentTransaction, TransactionalSend } from 'nestjs-rocketmq';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
+import {
+  INVENTORY_DATABASE,
+  type InventoryDatabase,
+  type InventoryTransaction,
+} from '../database/inventory-database.js';
+import { reservations } from '../database/schema.js';
+import { StockStore } from './stock-store.js';
+
+type Reservation = typeof reservations.$inferSelect;
+
+@Injectable()
+export class Reservations {
+  private readonly inbox = new Inbox();
+
+  constructor(
+    @Inject(INVENTORY_DATABASE) private readonly database: InventoryDatabase,
+    private readonly stock: StockStore,
+    private readonly log: TransactionLog,
+  ) {}
+
+  /** Reserves what the order wants and answers it; an order that was returned before is suspended: nothing happens. */
+  @TransactionalSend(StockResult)
+  async reserve(order: OrderCreatedBody): Promise<void> {
+    const { orderId, sku, quantity } = order;
+    await this.once(orderId, 'reserve', async (tx) => {
+      const [fresh] = await tx
+        .insert(reservations)
+        .values({ orderId, sku, quantity, status: 'RESERVED' })
+        .onConflictDoNothing()
+        .returning();
+      // A return came first and left its tombstone.
+      if (fresh === undefined) return;
+      const isReserved = await this.stock.move(tx, sku, quantity, 'available', 'reserved');
+      if (!isReserved) await this.settle(tx, fresh, 'REJECTED');
+      const tag = isReserved ? STOCK_RESERVED : STOCK_REJECTED;
+      // Inside the database transaction, since only here the answer is known; before its commit, so that none gets lost.
+      await currentTransaction().prepare({ body: { orderId }, tag, keys: [orderId] });
+      await this.log.record(this.database.portOf(tx));
+    });
+  }
+
+  /** Sells what a paid order has reserved. */
+  async sell(orderId: string): Promise<void> {
+    await this.once(orderId, 'sell', async (tx) => {
+      const reservation = await this.find(tx, orderId);
+      // An order is payable only after its reservation: anything else is a fault that a person must see.
+      if (reservation?.status !== 'RESERVED') throw new Error(notReserved(orderId, 'paid', reservation));
+      await this.movePieces(tx, reservation, 'sold');
+      await this.settle(tx, reservation, 'SOLD');
+    });
+  }
+
+  /** Returns what a cancelled order has reserved; leaves a tombstone when its reservation has not come yet. */
+  async giveBack(orderId: string): Promise<void> {
+    await this.once(orderId, 'return', async (tx) => {
+      const tombstone = { orderId, sku: null, quantity: 0, status: 'RETURNED' as const };
+      const [left] = await tx.insert(reservations).values(tombstone).onConflictDoNothing().returning();
+      if (left !== undefined) return;
+      const reservation = await this.find(tx, orderId);
+      if (reservation?.status === 'REJECTED') return;
+      if (reservation?.status !== 'RESERVED') throw new Error(notReserved(orderId, 'cancelled', reservation));
+      await this.movePieces(tx, reservation, 'available');
+      await this.settle(tx, reservation, 'RETURNED');
+    });
+  }
+
+  /** The key is the business's: a message that is sent again may have another id. */
+  private async once(orderId: string, step: string, work: (tx: InventoryTransaction) => Promise<void>): Promise<void> {
+    await this.database.transaction((tx) =>
+      this.inbox.once(this.database.portOf(tx), `${orderId}:${step}`, () => work(tx)),
+    );
+  }
+
+  private async find(tx: InventoryTransaction, orderId: string): Promise<Reservation | undefined> {
+    return (await tx.select().from(reservations).where(eq(reservations.orderId, orderId)).for('update'))[0];
+  }
+
+  private async movePieces(
+    tx: InventoryTransaction,
+    { orderId, sku, quantity }: Reservation,
+    to: 'available' | 'sold',
+  ): Promise<void> {
+    const isMoved = sku !== null && (await this.stock.move(tx, sku, quantity, 'reserved', to));
+    if (!isMoved) throw new Error(`the stock holds less than order ${orderId} has reserved`);
+  }
+
+  private async settle(
+    tx: InventoryTransaction,
+    { orderId }: Reservation,
+    status: Reservation['status'],
+  ): Promise<void> {
+    await tx.update(reservations).set({ status }).where(eq(reservations.orderId, orderId));
+  }
+}
+
+function notReserved(orderId: string, what: string, reservation: Reservation | undefined): string {
+  return `order ${orderId} was ${what}, but its reservation is ${reservation?.status ?? 'missing'}`;
+}

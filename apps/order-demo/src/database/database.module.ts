@@ -1,0 +1,21 @@
+// The database for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log.
+
+import { type DynamicModule, Module } from '@nestjs/common';
+import { BusinessClock } from 'demo-kit';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
+import { databaseProviders, ORDER_DATABASE } from './order-database.js';
+
+@Module({})
+export class DatabaseModule {
+  static register(options: OrderDemoOptions): DynamicModule {
+    const settings = { provide: ORDER_DEMO_OPTIONS, useValue: options };
+    const clock = { provide: BusinessClock, useValue: new BusinessClock(options.clock) };
+    return {
+      module: DatabaseModule,
+      global: true,
+      providers: [settings, clock, ...databaseProviders],
+      exports: [ORDER_DEMO_OPTIONS, BusinessClock, ORDER_DATABASE, TransactionLog],
+    };
+  }
+}

@@ -1,0 +1,29 @@
+// The database of order-demo as a provider, and what the library keeps in it.
+
+import { fileURLToPath } from 'node:url';
+import type { Provider } from '@nestjs/common';
+import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
+import { type OrderSchema, schema } from './schema.js';
+
+export type OrderTransaction = TransactionOf<OrderSchema>;
+export type OrderDatabase = DemoDatabase<OrderSchema>;
+/** The injection token of the {@link OrderDatabase}. */
+export const ORDER_DATABASE = Symbol('order database');
+
+export const databaseProviders: Provider[] = [
+  {
+    provide: ORDER_DATABASE,
+    inject: [ORDER_DEMO_OPTIONS],
+    useFactory: ({ dataFolder }: OrderDemoOptions): Promise<OrderDatabase> => {
+      const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
+      return DemoDatabase.open({ folder: dataFolder, schema, migrationsFolder });
+    },
+  },
+  {
+    provide: TransactionLog,
+    inject: [ORDER_DATABASE],
+    useFactory: (database: OrderDatabase) => new TransactionLog({ database: database.port }),
+  },
+];

@@ -1,0 +1,8 @@
+// The process of order-demo.
+
+import 'reflect-metadata';
+import { launch } from 'demo-kit';
+import { createOrderDemo } from './app.js';
+import { optionsOf } from './options.js';
+
+await launch('order-demo', () => optionsOf(process.env), createOrderDemo);

@@ -1,0 +1,57 @@
+// The settings of order-demo.
+
+import {
+  type Checkpoint,
+  ConfigurationError,
+  durationOf,
+  type Environment,
+  faultCheckpoint,
+  portOf,
+  requiredText,
+  textOf,
+} from 'demo-kit';
+import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
+
+/** The server refuses messages that are further ahead. */
+const LONGEST_DELAY_MS = 24 * HOUR_MS;
+
+export interface OrderDemoOptions {
+  /** `host:8081` of RocketMQ. */
+  readonly endpoints: string;
+  /** Where the database is kept; undefined keeps it in memory. */
+  readonly dataFolder: string | undefined;
+  /** How long an order may stay unpaid. */
+  readonly paymentTimeoutMs: number;
+  /** Business time. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Awaited at named points of the library. For tests. */
+  readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+}
+
+/** Settings of the process on top. */
+export interface OrderDemoEnvironment extends OrderDemoOptions {
+  readonly port: number;
+}
+
+/** @throws ConfigurationError that names the variable */
+export function optionsOf(env: Environment): OrderDemoEnvironment {
+  const endpoints = requiredText(env, 'ROCKETMQ_ENDPOINTS', 'where RocketMQ is, as 127.0.0.1:8081');
+  if (endpoints.startsWith('embedded:')) {
+    const text =
+      'ROCKETMQ_ENDPOINTS: two processes cannot share an embedded broker; npm start runs one beside the demos';
+    throw new ConfigurationError(text);
+  }
+  return {
+    endpoints,
+    port: portOf(env, 'PORT', 3000),
+    dataFolder: textOf(env, 'DATA_DIR') ?? 'data/order-demo',
+    paymentTimeoutMs: durationOf(env, 'ORDER_PAYMENT_TIMEOUT', {
+      otherwiseMs: 30 * SECOND_MS,
+      maxMs: LONGEST_DELAY_MS,
+    }),
+    checkpoint: faultCheckpoint(env),
+  };
+}
+
+/** The injection token of {@link OrderDemoOptions}. */
+export const ORDER_DEMO_OPTIONS = Symbol('order-demo options');

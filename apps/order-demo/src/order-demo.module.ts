@@ -1,0 +1,61 @@
+// order-demo put together.
+
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
+import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { DatabaseModule } from './database/database.module.js';
+import { HealthController } from './health.controller.js';
+import { OrderCreatedListener } from './listeners/order-created.listener.js';
+import { OrderTimeoutListener } from './listeners/order-timeout.listener.js';
+import { StockResultListener } from './listeners/stock-result.listener.js';
+import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from './options.js';
+import { Cancellation } from './orders/cancellation.js';
+import { OrderPlacement } from './orders/order-placement.js';
+import { OrderStore } from './orders/order-store.js';
+import { OrdersController } from './orders/orders.controller.js';
+import { Payment } from './orders/payment.js';
+import { PaymentTimeout } from './orders/payment-timeout.js';
+import { StockAnswer } from './orders/stock-answer.js';
+
+/** The launcher ends an app by force after 2 s. */
+const SHUTDOWN_GRACE_MS = 1_000;
+
+@Module({})
+export class OrderDemoModule {
+  static register(options: OrderDemoOptions): DynamicModule {
+    return {
+      module: OrderDemoModule,
+      imports: [
+        DatabaseModule.register(options),
+        RocketMQModule.forRootAsync({
+          inject: [ORDER_DEMO_OPTIONS, TransactionLog],
+          useFactory: (
+            { endpoints, clock, checkpoint }: OrderDemoOptions,
+            transactionLog: TransactionLog,
+          ): RocketMQModuleOptions => ({
+            endpoints,
+            clock,
+            checkpoint,
+            transactionLog,
+            consumerGroup: ORDER_SERVICE,
+            topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
+            shutdownGraceMs: SHUTDOWN_GRACE_MS,
+          }),
+        }),
+      ],
+      controllers: [OrdersController, HealthController],
+      providers: [
+        OrderStore,
+        OrderPlacement,
+        Payment,
+        Cancellation,
+        PaymentTimeout,
+        StockAnswer,
+        OrderCreatedListener,
+        StockResultListener,
+        OrderTimeoutListener,
+      ],
+    };
+  }
+}

@@ -1,0 +1,84 @@
+// Orders and their history in the database. Every change of a state is a compare-and-set and leaves a trace.
+
+import { Inject, Injectable } from '@nestjs/common';
+import { BusinessClock } from 'demo-kit';
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { ORDER_DATABASE, type OrderDatabase, type OrderTransaction } from '../database/order-database.js';
+import { orderHistory, orders } from '../database/schema.js';
+import { REACHED_FROM } from './order-status.js';
+
+export type Order = typeof orders.$inferSelect;
+export type NewOrder = typeof orders.$inferInsert;
+export type HistoryEntry = typeof orderHistory.$inferSelect;
+
+/** Why something happened: the message that was received, or sent by it. */
+export interface Trace {
+  readonly what: string;
+  readonly messageId?: string;
+  /** The delivery attempt of a received message. */
+  readonly attempt?: number;
+}
+
+const LIST_LIMIT = 200;
+
+@Injectable()
+export class OrderStore {
+  constructor(
+    @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
+    private readonly clock: BusinessClock,
+  ) {}
+
+  async find(id: string): Promise<Order | undefined> {
+    return (await this.database.db.select().from(orders).where(eq(orders.id, id)))[0];
+  }
+
+  /** The latest ones, newest first. */
+  list(): Promise<Order[]> {
+    return this.database.db.select().from(orders).orderBy(desc(orders.createdAt), asc(orders.id)).limit(LIST_LIMIT);
+  }
+
+  /** What happened to an order, oldest first. */
+  history(orderId: string): Promise<HistoryEntry[]> {
+    const { db } = this.database;
+    return db.select().from(orderHistory).where(eq(orderHistory.orderId, orderId)).orderBy(asc(orderHistory.id));
+  }
+
+  async insert(tx: OrderTransaction, order: NewOrder, trace: Trace): Promise<Order> {
+    const [inserted] = await tx.insert(orders).values(order).returning();
+    if (inserted === undefined) throw new Error(`order ${order.id} was not inserted`);
+    await this.note(tx, inserted, trace);
+    return inserted;
+  }
+
+  /** Moves an order to a state that it can reach from where it is; undefined, and no change, when it cannot. */
+  async move(
+    tx: OrderTransaction,
+    id: string,
+    to: keyof typeof REACHED_FROM,
+    trace: Trace,
+  ): Promise<Order | undefined> {
+    const mayMove = and(eq(orders.id, id), inArray(orders.status, [...REACHED_FROM[to]]));
+    const [moved] = await tx.update(orders).set({ status: to }).where(mayMove).returning();
+    if (moved !== undefined) await this.note(tx, moved, trace);
+    return moved;
+  }
+
+  /** Like {@link find}, inside a transaction. */
+  async read(tx: OrderTransaction, id: string): Promise<Order | undefined> {
+    return (await tx.select().from(orders).where(eq(orders.id, id)))[0];
+  }
+
+  /** Keeps which message ends the order's time to pay; undefined when there is no such order. */
+  async keepTimeout(
+    tx: OrderTransaction,
+    id: string,
+    timeout: Pick<Order, 'timeoutMessageId' | 'recallHandle'>,
+  ): Promise<Order | undefined> {
+    return (await tx.update(orders).set(timeout).where(eq(orders.id, id)).returning())[0];
+  }
+
+  /** Writes down that something happened, with the state it led to. */
+  async note(tx: OrderTransaction, { id, status }: Order, { what, messageId, attempt }: Trace): Promise<void> {
+    await tx.insert(orderHistory).values({ orderId: id, at: this.clock.now(), what, status, messageId, attempt });
+  }
+}

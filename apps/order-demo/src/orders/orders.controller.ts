@@ -1,0 +1,111 @@
+// Orders over HTTP.
+
+import {
+  Body,
+  ConflictException,
+  Controller,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  ParseUUIDPipe,
+  Post,
+  UseFilters,
+  UsePipes,
+} from '@nestjs/common';
+import {
+  ApiBadRequestResponse,
+  ApiConflictResponse,
+  ApiCreatedResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import { BrokerErrorFilter, badField, requestValidation } from 'demo-kit';
+import { Cancellation } from './cancellation.js';
+import { OrderDto, OrderWithHistoryDto, PlaceOrderDto, toHistoryDto, toOrderDto } from './order.dto.js';
+import { OrderPlacement } from './order-placement.js';
+import { type Order, OrderStore } from './order-store.js';
+import { Payment } from './payment.js';
+import { PaymentTimeout } from './payment-timeout.js';
+
+const orderId = () => new ParseUUIDPipe({ exceptionFactory: () => badField('id', 'id must be the UUID of an order') });
+
+@ApiTags('orders')
+@Controller('orders')
+@UsePipes(requestValidation())
+@UseFilters(BrokerErrorFilter)
+export class OrdersController {
+  constructor(
+    private readonly orders: OrderStore,
+    private readonly placement: OrderPlacement,
+    private readonly payment: Payment,
+    private readonly cancellation: Cancellation,
+    private readonly timeout: PaymentTimeout,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'places an order' })
+  @ApiCreatedResponse({ type: OrderDto })
+  @ApiBadRequestResponse({ description: 'names the wrong field' })
+  async place(@Body() { sku, quantity }: PlaceOrderDto): Promise<OrderDto> {
+    return toOrderDto(await this.placement.place(sku, quantity));
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'the latest orders, newest first' })
+  @ApiOkResponse({ type: [OrderDto] })
+  async list(): Promise<OrderDto[]> {
+    return (await this.orders.list()).map(toOrderDto);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'an order and what happened to it' })
+  @ApiOkResponse({ type: OrderWithHistoryDto })
+  @ApiNotFoundResponse()
+  async find(@Param('id', orderId()) id: string): Promise<OrderWithHistoryDto> {
+    const order = await this.existing(id);
+    return { ...toOrderDto(order), history: (await this.orders.history(id)).map(toHistoryDto) };
+  }
+
+  @Post(':id/pay')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'pays an order whose stock is reserved' })
+  @ApiOkResponse({ type: OrderDto })
+  @ApiNotFoundResponse()
+  @ApiConflictResponse({ description: 'not payable; `status` says why' })
+  async pay(@Param('id', orderId()) id: string): Promise<OrderDto> {
+    await this.existing(id);
+    const paid = await this.payment.pay(id);
+    if (paid === undefined) throw await this.conflict(id, 'cannot be paid');
+    await this.timeout.recall(paid);
+    return toOrderDto(paid);
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'cancels an order that is not paid yet' })
+  @ApiOkResponse({ type: OrderDto })
+  @ApiNotFoundResponse()
+  @ApiConflictResponse({ description: 'not to be cancelled any more; `status` says why' })
+  async cancel(@Param('id', orderId()) id: string): Promise<OrderDto> {
+    await this.existing(id);
+    const cancelled = await this.cancellation.cancel(id, { cancelled: { what: 'cancelled: on request' } });
+    if (cancelled === undefined) throw await this.conflict(id, 'cannot be cancelled');
+    await this.timeout.recall(cancelled);
+    return toOrderDto(cancelled);
+  }
+
+  private async existing(id: string): Promise<Order> {
+    const order = await this.orders.find(id);
+    if (order === undefined) throw new NotFoundException(`there is no order ${id}`);
+    return order;
+  }
+
+  private async conflict(id: string, problem: string): Promise<ConflictException> {
+    const { status } = await this.existing(id);
+    const message = `order ${id} ${problem}: it is ${status}`;
+    return new ConflictException({ statusCode: 409, error: 'Conflict', message, status });
+  }
+}

@@ -1,0 +1,43 @@
+// What the inventory's answer means for an order.
+
+import { Inject, Injectable } from '@nestjs/common';
+import { STOCK_REJECTED, STOCK_RESERVED } from 'demo-kit';
+import { Inbox } from 'nestjs-rocketmq/sql';
+import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
+import { OrderStore, type Trace } from './order-store.js';
+
+const MEANINGS = {
+  [STOCK_RESERVED]: { status: 'PENDING_PAYMENT', what: 'stock reserved' },
+  [STOCK_REJECTED]: { status: 'REJECTED', what: 'stock rejected' },
+} as const;
+
+/** What an answer can be. */
+export type StockAnswerKind = keyof typeof MEANINGS;
+
+export function isStockAnswer(text: string | undefined): text is StockAnswerKind {
+  return text !== undefined && Object.hasOwn(MEANINGS, text);
+}
+
+@Injectable()
+export class StockAnswer {
+  private readonly inbox = new Inbox();
+
+  constructor(
+    @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
+    private readonly orders: OrderStore,
+  ) {}
+
+  /** Takes an answer, once. An order that was cancelled meanwhile stays so. */
+  async take(orderId: string, answer: StockAnswerKind, received: Omit<Trace, 'what'>): Promise<void> {
+    const { status, what } = MEANINGS[answer];
+    await this.database.transaction(async (tx) => {
+      await this.inbox.once(this.database.portOf(tx), `${orderId}:stock-result`, async () => {
+        const moved = await this.orders.move(tx, orderId, status, { ...received, what });
+        if (moved !== undefined) return;
+        const order = await this.orders.read(tx, orderId);
+        if (order === undefined) throw new Error(`order ${orderId} got an answer, but is not in the database`);
+        await this.orders.note(tx, order, { ...received, what: `${what}, too late` });
+      });
+    });
+  }
+}

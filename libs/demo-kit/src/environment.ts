@@ -1,0 +1,58 @@
+// Reading settings from environment variables. What is wrong is an error that names the variable and what it takes.
+
+import ms from 'ms';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A setting is missing or cannot be understood. */
+export class ConfigurationError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigurationError';
+  }
+}
+
+/**
+ * A setting that has no default.
+ * @param purpose ends the sentence "it says …"
+ * @throws ConfigurationError
+ */
+export function requiredText(env: Environment, variable: string, purpose: string): string {
+  const text = textOf(env, variable);
+  if (text === undefined) throw new ConfigurationError(`${variable} is not set; it says ${purpose}`);
+  return text;
+}
+
+/** @throws ConfigurationError */
+export function portOf(env: Environment, variable: string, otherwise: number): number {
+  const text = textOf(env, variable);
+  if (text === undefined) return otherwise;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new ConfigurationError(`${variable} must be a port from 0 to 65535, not "${text}"`);
+}
+
+/**
+ * A duration with its unit, as `30s` or `30m`, in milliseconds.
+ * @throws ConfigurationError also for one that is not positive or over `maxMs`
+ */
+export function durationOf(
+  env: Environment,
+  variable: string,
+  { otherwiseMs, maxMs }: { readonly otherwiseMs: number; readonly maxMs: number },
+): number {
+  const text = textOf(env, variable);
+  if (text === undefined) return otherwiseMs;
+  // A bare number would be milliseconds to `ms`, seconds to most people: the unit is wanted.
+  const durationMs = /^\d+$/.test(text) ? undefined : (ms(text as ms.StringValue) as number | undefined);
+  if (durationMs !== undefined && durationMs > 0 && durationMs <= maxMs) return durationMs;
+  throw new ConfigurationError(
+    `${variable} must be a duration with its unit, as 30s or 30m, up to ${ms(maxMs)}, not "${text}"`,
+  );
+}
+
+/** The trimmed value; undefined when it is empty. */
+export function textOf(env: Environment, variable: string): string | undefined {
+  const text = env[variable]?.trim();
+  return text === '' ? undefined : text;
+}

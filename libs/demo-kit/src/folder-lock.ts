@@ -1,0 +1,112 @@
+// One process at a time in a data folder: PGlite itself would let two of them in, and ruin it.
+
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The folder is in use. */
+export class FolderLockedError extends Error {
+  constructor(
+    readonly folder: string,
+    readonly pid: number,
+  ) {
+    super(`data folder ${folder} is in use by process ${pid}; stop it, or choose another folder with DATA_DIR`);
+    this.name = 'FolderLockedError';
+  }
+}
+
+export interface FolderLock {
+  /** Lets the next one in. Repeating it does nothing. */
+  release(): void;
+}
+
+interface Holder {
+  readonly pid: number;
+  /** Tells a process from a later one with the same pid; empty where the system does not say. */
+  readonly startedAt: string;
+}
+
+/**
+ * Makes the folder if need be and locks it for this process. A lock whose process is gone is taken over.
+ * @throws FolderLockedError that names the process and the folder
+ */
+export function lockFolder(folder: string): FolderLock {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'lock');
+  const own = JSON.stringify({ pid: process.pid, startedAt: processStart(process.pid) } satisfies Holder);
+  while (!tryCreate(file, own)) {
+    const held = readIfThere(file);
+    if (held === undefined) continue;
+    const holder = parseHolder(held);
+    if (holder !== undefined && isRunning(holder)) throw new FolderLockedError(folder, holder.pid);
+    removeStale(file, held);
+  }
+  return {
+    release: () => {
+      if (readIfThere(file) === own) rmSync(file, { force: true });
+    },
+  };
+}
+
+/** Creates the lock file; false when there is one. */
+function tryCreate(file: string, content: string): boolean {
+  let handle: number;
+  try {
+    handle = openSync(file, 'wx');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+  writeSync(handle, content);
+  fsyncSync(handle);
+  closeSync(handle);
+  return true;
+}
+
+/** Two may find the same stale lock: whoever moves it away looks again at what it has got, and puts a fresh one back. */
+function removeStale(file: string, stale: string): void {
+  const aside = `${file}.${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const moved = readIfThere(aside);
+  if (moved !== undefined && moved !== stale) tryCreate(file, moved);
+  rmSync(aside, { force: true });
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for what a crash has left half written. */
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const { pid, startedAt } = JSON.parse(text) as Partial<Holder>;
+    return Number.isInteger(pid) ? { pid: pid as number, startedAt: startedAt ?? '' } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning({ pid, startedAt }: Holder): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return startedAt === processStart(pid);
+}
+
+/** When a process started, in the kernel's own count (Linux); empty elsewhere. */
+export function processStart(pid: number): string {
+  const stat = readIfThere(`/proc/${pid}/stat`) ?? '';
+  // The second field is the program's name in brackets and may hold blanks; start time is the 20th after it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}

@@ -1,0 +1,23 @@
+// What the two demos share: topics, database, settings, the life of a process. No business rule.
+
+export { BusinessClock } from './business-clock.js';
+export { type DatabaseOptions, DemoDatabase, type TransactionOf } from './database.js';
+export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';
+export { type Checkpoint, faultCheckpoint } from './fault-point.js';
+export { FolderLockedError, lockFolder } from './folder-lock.js';
+export { BrokerErrorFilter, badField, requestValidation } from './http.js';
+export { launch } from './launch.js';
+export {
+  INVENTORY_SERVICE,
+  ORDER_SERVICE,
+  OrderCreated,
+  type OrderCreatedBody,
+  OrderPaid,
+  type OrderReference,
+  OrderTimeout,
+  STOCK_REJECTED,
+  STOCK_RESERVED,
+  StockResult,
+  StockReturn,
+  TOPICS,
+} from './topics.js';

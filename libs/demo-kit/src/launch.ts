@@ -1,0 +1,55 @@
+// The life of a demo process: it says when it is ready, and ends in time when it is told to or its launcher is gone.
+
+import type { INestApplication } from '@nestjs/common';
+
+/** The launcher gives an app 2 s and the whole demo 3 s. */
+const FORCED_EXIT_MS = 1_900;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Reads the options, makes the application, listens on 127.0.0.1 and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
+ * process in good order on SIGINT, SIGTERM, SIGHUP and when the launcher is gone; with exit code 1 and a plain line when it
+ * cannot start.
+ */
+export async function launch<Options extends { readonly port: number }>(
+  name: string,
+  readOptions: () => Options,
+  create: (options: Options) => Promise<INestApplication>,
+): Promise<void> {
+  let app: INestApplication | undefined;
+  let isEnding = false;
+  const end = async (exitCode: number): Promise<void> => {
+    if (isEnding) return;
+    isEnding = true;
+    // Unref'd, so that it never keeps a process that could end.
+    setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
+    try {
+      await app?.close();
+      process.exit(exitCode);
+    } catch (error) {
+      process.stderr.write(`${name} did not close cleanly: ${messageOf(error)}\n`);
+      process.exit(1);
+    }
+  };
+  for (const signal of SIGNALS) process.once(signal, () => void end(0));
+  process.once('disconnect', () => void end(0));
+  try {
+    const options = readOptions();
+    app = await create(options);
+    await app.listen(options.port, '127.0.0.1');
+    process.send?.({ ready: true, url: await app.getUrl() });
+  } catch (error) {
+    process.stderr.write(`${name} cannot start: ${describeStart(error)}\n`);
+    await end(1);
+  }
+}
+
+function describeStart(error: unknown): string {
+  const { code, port } = error as { readonly code?: unknown; readonly port?: unknown };
+  if (code === 'EADDRINUSE') return `port ${String(port)} is busy; choose another with PORT`;
+  return messageOf(error);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
