@@ -29,6 +29,19 @@ export function createRunFolder(root) {
 }
 
 /**
+ * Makes a folder that outlives its runs ready for one; ends what an earlier run left in it.
+ * @param {string} folder
+ * @throws Error when another run uses it
+ */
+export function claimRunFolder(folder) {
+  mkdirSync(folder, { recursive: true });
+  const note = readNote(folder);
+  if (note !== undefined && isRunning(note)) throw new Error(`${folder} is in use by process ${note.runner}`);
+  for (const pid of note?.pids ?? []) endLeftOver(pid, folder);
+  noteRun(folder, []);
+}
+
+/**
  * Writes down which processes a folder's run has, for the sweep of a later run.
  * @param {string} folder
  * @param {readonly number[]} pids each must name the folder on its command line
@@ -37,15 +50,25 @@ export function noteRun(folder, pids) {
   writeFileSync(join(folder, NOTE), JSON.stringify({ runner: process.pid, command: commandLine(process.pid), pids }));
 }
 
+/** Gives a folder that is kept free for the next run. @param {string} folder */
+export function releaseRunFolder(folder) {
+  rmSync(join(folder, NOTE), { force: true });
+}
+
 /** @param {string} root ends what runs left behind whose runner is gone, and removes their folders */
 function sweep(root) {
   for (const name of readdirSync(root)) {
     const folder = join(root, name);
     const note = readNote(folder);
-    if (note === undefined || commandLine(note.runner) === note.command) continue;
+    if (note === undefined || isRunning(note)) continue;
     for (const pid of note.pids) endLeftOver(pid, folder);
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** @param {{ runner: number, command: string }} note */
+function isRunning(note) {
+  return commandLine(note.runner) === note.command;
 }
 
 /** @param {string} folder @returns {{ runner: number, command: string, pids: number[] } | undefined} */

@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChildProcess, createRunFolder, noteRun } from './child-processes.mjs';
+import { ChildProcess, claimRunFolder, createRunFolder, noteRun, releaseRunFolder } from './child-processes.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
 import { accepts, isFree, takePortBlock } from './ports.mjs';
 import { brokerConf, JVM_FLAGS, proxyJson } from './rocketmq-config.mjs';
@@ -13,7 +13,7 @@ import { DEFAULT_VERSION, ensureJars, RealServerError } from './rocketmq-jars.mj
 
 const START_MS = 90_000;
 const POLL_MS = 100;
-const KEPT_STORE_GRACE_MS = 20_000;
+const KEPT_STORE_GRACE_MS = 30_000;
 const TAIL_LINES = 25;
 /** What the proxy prints when it serves. */
 const READY_LINE = 'rocketmq-proxy startup successfully';
@@ -58,7 +58,7 @@ export async function startRocketMQ({
   const block = ports === 'free' ? await takePortBlock() : undefined;
   const taken = ports === 'free' ? portsIn(block.first) : ports;
   if (ports !== 'free') await checkFree(taken);
-  const runFolder = runDir === undefined ? createRunFolder(runRoot()) : resolve(runDir);
+  const runFolder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
   const run = { version, jars, ports: taken, runFolder, children: /** @type {ChildProcess[]} */ ([]) };
   let stopping;
   const stop = () => {
@@ -88,6 +88,17 @@ export async function startRocketMQ({
 
 function runRoot() {
   return join(tmpdir(), `nestjs-rocketmq-${userInfo().uid}`);
+}
+
+/** @param {string} runDir */
+function keptFolder(runDir) {
+  const folder = resolve(runDir);
+  try {
+    claimRunFolder(folder);
+  } catch (cause) {
+    throw new RealServerError(cause.message, { cause });
+  }
+  return folder;
 }
 
 /** @param {number} first @returns {Ports} */
@@ -171,10 +182,11 @@ function startFailure({ version }, child, when) {
   );
 }
 
-/** A store that is kept is closed in good order, which takes some 10 s; one that is thrown away is not. */
+/** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
 async function stopRun({ children, runFolder }, removeFolder) {
   const graceMs = removeFolder ? 0 : KEPT_STORE_GRACE_MS;
   // The broker first: it says goodbye to the name server.
   for (const child of [...children].reverse()) await child.stop({ graceMs });
+  releaseRunFolder(runFolder);
   if (removeFolder) rmSync(runFolder, { recursive: true, force: true, maxRetries: 3 });
 }

@@ -1,0 +1,46 @@
+// Taking turns between processes by a file that holds the owner's pid. A dead owner's file is taken over.
+
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+const POLL_MS = 100;
+const PATIENCE_MS = 300_000;
+
+/**
+ * Waits for its turn.
+ * @param {string} file
+ * @returns {Promise<() => void>} what ends the turn
+ */
+export async function lock(file) {
+  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
+    if (taken(file)) return () => rmSync(file, { force: true });
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new Error(
+    `${file} is held by another process for more than ${PATIENCE_MS} ms; remove it if that process is gone`,
+  );
+}
+
+/** @param {string} file */
+function taken(file) {
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    if (!ownerIsAlive(file)) rmSync(file, { force: true });
+    return false;
+  }
+}
+
+/** @param {string} file */
+function ownerIsAlive(file) {
+  try {
+    const pid = Number(readFileSync(file, 'utf8'));
+    // Another process is between creating the file and writing into it.
+    if (pid === 0) return true;
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
