@@ -25,9 +25,9 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 }
 
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
-  const problem = `topic "${topic}" takes ${found.join(', ') || 'no'} messages, not ${wanted} messages`;
-  // The server lets the type of an existing topic be changed only by making the topic anew.
-  const command = `npx nestjs-rocketmq topic create <another name> --type ${wanted} ${NAME_SERVER}`;
+  const takes = found.join(', ') || 'no';
+  const problem = `topic "${topic}" takes ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
+  const command = `npx nestjs-rocketmq topic create ${topic} --type ${wanted} ${NAME_SERVER}`;
   return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
 }
 

@@ -1,0 +1,84 @@
+// A server that goes away and comes back: producers and consumers go on by themselves.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+
+const TOPICS = [{ name: 'orders', type: 'transaction' as const }];
+const GROUPS = [{ name: 'readers' }];
+
+describe('a server that goes away', () => {
+  const ends: (() => Promise<void> | void)[] = [];
+  const brokers: EmbeddedBroker[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    for (const broker of brokers.splice(0)) await broker.stop();
+  });
+
+  async function startBroker(port: number): Promise<EmbeddedBroker> {
+    const broker = new EmbeddedBroker({ port, strict: true, topics: TOPICS, groups: GROUPS });
+    await broker.start();
+    brokers.push(broker);
+    return broker;
+  }
+
+  it('and comes back finds its producers and consumers again', async () => {
+    const first = await startBroker(0);
+    const connection = new Connection({ endpoints: first.endpoints });
+    ends.push(() => connection.close());
+    const producer = new Producer(connection, { transactionCheckers: { orders: () => 'unknown' } });
+    ends.push(() => producer.close());
+    const arrived: string[] = [];
+    let onArrival = (): void => {};
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'orders' }],
+      handler: (message) => {
+        arrived.push(message.body.toString());
+        onArrival();
+      },
+    });
+    ends.push(() => consumer.close());
+    await Promise.all([producer.start(), consumer.start()]);
+    const send = async (body: string): Promise<void> => {
+      const arrival = new Promise<void>((resolve) => {
+        onArrival = resolve;
+      });
+      await producer.transact({ message: { topic: 'orders', body }, timeoutMs: 20_000 }, async () => {});
+      await arrival;
+    };
+    await send('before');
+    await first.stop();
+    const during = send('during');
+    await startBroker(Number(first.endpoints.split(':')[1]));
+    await during;
+    await send('after');
+    expect(arrived).toEqual(['before', 'during', 'after']);
+  });
+
+  it('is waited for at start until the deadline, then told', async () => {
+    const gone = await startBroker(0);
+    await gone.stop();
+    const connection = new Connection({ endpoints: gone.endpoints });
+    ends.push(() => connection.close());
+    const producer = new Producer(connection, { topics: { orders: 'transaction' } });
+    ends.push(() => producer.close());
+    await expect(producer.start({ timeoutMs: 600 })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+    });
+  });
+
+  it('at start is found when it comes within the deadline', async () => {
+    const gone = await startBroker(0);
+    await gone.stop();
+    const connection = new Connection({ endpoints: gone.endpoints });
+    ends.push(() => connection.close());
+    const producer = new Producer(connection, { topics: { orders: 'transaction' } });
+    ends.push(() => producer.close());
+    const starting = producer.start({ timeoutMs: 20_000 });
+    await startBroker(Number(gone.endpoints.split(':')[1]));
+    await expect(starting).resolves.toBeUndefined();
+  });
+});
