@@ -30,7 +30,7 @@ export function addressText({ host, port }: Address): string {
  * @throws UsageError `ILLEGAL_ENDPOINTS` that says what is wrong
  */
 export function parseEndpoints(text: string): Endpoint {
-  if (typeof text !== 'string' || text.trim() === '') {
+  if (typeof text !== 'string' || /^[\s;]*$/.test(text)) {
     throw refused(String(text), 'it is empty; give the address of a RocketMQ proxy, for instance "127.0.0.1:8081"');
   }
   if (text.startsWith('embedded:')) {

@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { AddressScheme } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { endpointKey, parseEndpoints, toWireEndpoints } from './endpoint.js';
+
+describe('parseEndpoints', () => {
+  it('reads one address or several, and IPv6 in brackets', () => {
+    expect(parseEndpoints('a.example:8081; 10.0.0.2:8082').addresses).toEqual([
+      { host: 'a.example', port: 8081 },
+      { host: '10.0.0.2', port: 8082 },
+    ]);
+    expect(endpointKey(parseEndpoints('[::1]:8081'))).toBe('[::1]:8081');
+  });
+
+  it.each(['', ' ; ', 'localhost', 'localhost:0', 'localhost:70000', 'a b:1', 'host:80:81'])(
+    'refuses %j by name',
+    (text) => {
+      expect(() => parseEndpoints(text)).toThrow('[ILLEGAL_ENDPOINTS]');
+    },
+  );
+
+  it('refuses an embedded broker and says who starts one', () => {
+    expect(() => parseEndpoints('embedded:')).toThrow(/Nest module or by TestBroker/);
+  });
+});
+
+describe('toWireEndpoints', () => {
+  it.each([
+    ['127.0.0.1:1;10.0.0.1:2', AddressScheme.IPv4],
+    ['[::1]:1', AddressScheme.IPv6],
+    ['a.example:1;127.0.0.1:2', AddressScheme.DOMAIN_NAME],
+  ])('gives %s its scheme', (text, scheme) => {
+    expect(toWireEndpoints(parseEndpoints(text)).scheme).toBe(scheme);
+  });
+});

@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { Code } from './generated/apache/rocketmq/v2/definition.js';
+import { requireOk, STATUS_MEANINGS, StatusError } from './status.js';
+
+describe('the status table', () => {
+  it('has a meaning for every code of the protocol', () => {
+    const codes = Object.values(Code).filter((code) => typeof code === 'number' && code !== Code.UNRECOGNIZED);
+    expect(codes.length).toBeGreaterThan(50);
+    expect(codes.filter((code) => !STATUS_MEANINGS.has(code as Code))).toEqual([]);
+  });
+
+  it('says of a server that stopped waiting that the message may be stored', () => {
+    const error = new StatusError('send to "orders"', { code: Code.MASTER_PERSISTENCE_TIMEOUT, message: 'slow disk' });
+    expect(error).toMatchObject({ code: 'MASTER_PERSISTENCE_TIMEOUT', outcome: 'unknown', retryable: true });
+    expect(error.message).toContain('may have taken effect');
+  });
+
+  it('takes a missing status for an error', () => {
+    expect(() => requireOk('send', undefined)).toThrow(StatusError);
+    expect(() => requireOk('send', { code: Code.OK, message: '' })).not.toThrow();
+  });
+
+  it('names a code that a newer server made up by its number, and does not claim that nothing happened', () => {
+    const error = new StatusError('send', { code: 49_999 as Code, message: '' });
+    expect(error).toMatchObject({ code: 'CODE_49999', outcome: 'unknown' });
+  });
+});
