@@ -1,6 +1,6 @@
 // The application of inventory-demo, not yet listening. main.ts and the tests make it.
 
-import type { INestApplication, LoggerService } from '@nestjs/common';
+import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { InventoryDemoModule } from './inventory-demo.module.js';
@@ -9,7 +9,7 @@ import type { InventoryDemoOptions } from './options.js';
 /** @param logger as Nest takes it; default: Nest's own, on the console */
 export async function createInventoryDemo(
   options: InventoryDemoOptions,
-  logger?: LoggerService | false,
+  logger?: NestApplicationOptions['logger'],
 ): Promise<INestApplication> {
   const app = await NestFactory.create(InventoryDemoModule.register(options), {
     logger,

@@ -1,0 +1,145 @@
+// Both demos in this process, spoken to over HTTP as a user would.
+
+import type { AddressInfo } from 'node:net';
+import type { INestApplication } from '@nestjs/common';
+import type { Clock } from 'nestjs-rocketmq';
+import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
+import { PRODUCTS } from '../../../apps/inventory-demo/src/stock/products.js';
+import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
+import { isEnded, type OrderStatus } from '../../../apps/order-demo/src/orders/order-status.js';
+import type { Barriers } from './barriers.js';
+
+/** An order as order-demo tells it. */
+export interface OrderView {
+  readonly id: string;
+  readonly sku: string;
+  readonly quantity: number;
+  readonly status: OrderStatus;
+  readonly expiresAt: string;
+  readonly history: readonly {
+    readonly at: string;
+    readonly what: string;
+    readonly status: OrderStatus;
+    readonly messageId: string | null;
+    readonly attempt: number | null;
+  }[];
+}
+
+/** One product as inventory-demo tells it. */
+export interface StockView {
+  readonly sku: string;
+  readonly available: number;
+  readonly reserved: number;
+  readonly sold: number;
+}
+
+/** An answer over HTTP. */
+export interface Answer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
+export interface DemoPairOptions {
+  readonly endpoints: string;
+  readonly paymentTimeoutMs: number;
+  readonly clock?: Clock;
+  readonly barriers?: Barriers;
+}
+
+export class DemoPair {
+  private constructor(
+    private readonly apps: readonly INestApplication[],
+    readonly orderUrl: string,
+    readonly inventoryUrl: string,
+  ) {}
+
+  /** Starts both, each with a database of its own in memory. */
+  static async start({ endpoints, paymentTimeoutMs, clock, barriers }: DemoPairOptions): Promise<DemoPair> {
+    const checkpoint = barriers?.checkpoint;
+    const common = { endpoints, dataFolder: undefined, clock, checkpoint };
+    const made = await Promise.allSettled([
+      createOrderDemo({ ...common, paymentTimeoutMs }, ['error', 'fatal']),
+      createInventoryDemo(common, ['error', 'fatal']),
+    ]);
+    const apps = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    try {
+      for (const result of made) if (result.status === 'rejected') throw result.reason;
+      await Promise.all(apps.map((app) => app.listen(0, '127.0.0.1')));
+      const [orderUrl, inventoryUrl] = apps.map(urlOf) as [string, string];
+      return new DemoPair(apps, orderUrl, inventoryUrl);
+    } catch (error) {
+      await Promise.allSettled(apps.map((app) => app.close()));
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.apps.map((app) => app.close()));
+  }
+
+  place(sku: string, quantity: number): Promise<Answer<OrderView>> {
+    return request(`${this.orderUrl}/orders`, 'POST', { sku, quantity });
+  }
+
+  pay(id: string): Promise<Answer<OrderView>> {
+    return request(`${this.orderUrl}/orders/${id}/pay`, 'POST');
+  }
+
+  cancel(id: string): Promise<Answer<OrderView>> {
+    return request(`${this.orderUrl}/orders/${id}/cancel`, 'POST');
+  }
+
+  async order(id: string): Promise<OrderView> {
+    return (await request<OrderView>(`${this.orderUrl}/orders/${id}`, 'GET')).body;
+  }
+
+  async orders(): Promise<OrderView[]> {
+    return (await request<OrderView[]>(`${this.orderUrl}/orders`, 'GET')).body;
+  }
+
+  async stock(): Promise<StockView[]> {
+    return (await request<StockView[]>(`${this.inventoryUrl}/stock`, 'GET')).body;
+  }
+
+  async stockOf(sku: string): Promise<Omit<StockView, 'sku'>> {
+    const row = (await this.stock()).find((product) => product.sku === sku);
+    if (row === undefined) throw new Error(`there is no product ${sku}`);
+    const { available, reserved, sold } = row;
+    return { available, reserved, sold };
+  }
+
+  /** What must hold after every scenario; each violation as a sentence. */
+  async violations(): Promise<string[]> {
+    return [...stockViolations(await this.stock()), ...openOrders(await this.orders())];
+  }
+}
+
+/** Pieces that came out of nothing or vanished. */
+export function stockViolations(stock: readonly StockView[]): string[] {
+  return PRODUCTS.flatMap(({ sku, quantity }) => {
+    const row = stock.find((product) => product.sku === sku);
+    if (row === undefined) return [`${sku} is gone`];
+    const { available, reserved, sold } = row;
+    const sum = available + reserved + sold;
+    return sum === quantity ? [] : [`${sku}: ${available} + ${reserved} + ${sold} is not ${quantity}`];
+  });
+}
+
+/** Orders that have not come to an end. */
+export function openOrders(orders: readonly Pick<OrderView, 'id' | 'status'>[]): string[] {
+  return orders.filter(({ status }) => !isEnded(status)).map(({ id, status }) => `order ${id} is still ${status}`);
+}
+
+/** One request with a JSON body and a JSON answer. */
+export async function request<Body>(url: string, method: string, body?: unknown): Promise<Answer<Body>> {
+  const response = await fetch(url, {
+    method,
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return { status: response.status, body: (await response.json()) as Body };
+}
+
+function urlOf(app: INestApplication): string {
+  return `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+}

@@ -1,0 +1,37 @@
+// Sends messages again that were sent before, as a producer does that never got its answer.
+
+import { Connection, Producer } from 'nestjs-rocketmq/client';
+import type { TestMessage } from 'nestjs-rocketmq/testing';
+import { TOPICS } from '../../../libs/demo-kit/src/topics.js';
+
+export class Resender {
+  private readonly connection: Connection;
+  private readonly producer: Producer;
+
+  constructor(endpoints: string, clock: ConstructorParameters<typeof Connection>[0]['clock']) {
+    this.connection = new Connection({ endpoints, clock });
+    const transactional = TOPICS.filter(({ type }) => type === 'transaction');
+    const checkers = transactional.map(({ name }) => [name, () => 'commit' as const]);
+    this.producer = new Producer(this.connection, { transactionCheckers: Object.fromEntries(checkers) });
+  }
+
+  start(): Promise<void> {
+    return this.producer.start();
+  }
+
+  /** Sends each message again, twice: under its own id and under a new one. */
+  async resend(messages: readonly TestMessage[]): Promise<void> {
+    for (const { topic, messageId, body, tag, keys, messageType } of messages) {
+      for (const id of [messageId, undefined]) {
+        const message = { topic, body, tag, keys, messageId: id };
+        if (messageType === 'transaction') await this.producer.transact({ message }, async () => {});
+        else await this.producer.send({ ...message, delayMs: 0 });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.producer.close();
+    await this.connection.close();
+  }
+}
