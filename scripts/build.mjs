@@ -1,10 +1,11 @@
 // npm run build: builds what has changed since its last build, in the order of the dependencies.
-// `node scripts/build.mjs --force nestjs-rocketmq` builds one workspace whatever its state.
+// `node scripts/build.mjs nestjs-rocketmq` builds only that workspace and what it needs; `--force` builds whatever the state.
 
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lock } from './lib/file-lock.mjs';
 
 const root = join(import.meta.dirname, '..');
 const tsc = ['node_modules/typescript/bin/tsc', '-p'];
@@ -39,20 +40,42 @@ const WORKSPACES = [
   })),
 ];
 
-/** Builds what is out of date. @param {{ force?: string }} [options] a workspace to build in any case */
-export async function build({ force } = {}) {
-  const rebuilt = new Set();
-  for (const workspace of WORKSPACES) {
-    const mustBuild =
-      workspace.name === force || workspace.needs.some((name) => rebuilt.has(name)) || isOutOfDate(workspace);
-    if (!mustBuild) continue;
-    rebuilt.add(workspace.name);
-    rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
-    process.stdout.write(`building ${workspace.name}\n`);
-    await Promise.all(workspace.commands.map(run));
-    workspace.after?.();
-    writeFileSync(stampOf(workspace), '');
+/**
+ * Builds what is out of date. Two at once take turns.
+ * @param {{ names?: readonly string[], force?: boolean }} [options] the workspaces wanted, default all; their needs come with them
+ */
+export async function build({ names = WORKSPACES.map(({ name }) => name), force = false } = {}) {
+  const unlock = await lock(join(root, 'node_modules', '.build-lock'));
+  try {
+    const rebuilt = new Set();
+    for (const workspace of withNeeds(names)) {
+      const isWanted = force && names.includes(workspace.name);
+      if (!isWanted && !workspace.needs.some((name) => rebuilt.has(name)) && !isOutOfDate(workspace)) continue;
+      rebuilt.add(workspace.name);
+      await buildOne(workspace);
+    }
+  } finally {
+    unlock();
   }
+}
+
+async function buildOne(workspace) {
+  process.stdout.write(`building ${workspace.name}\n`);
+  rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
+  const beganAt = new Date();
+  await Promise.all(workspace.commands.map(run));
+  workspace.after?.();
+  writeFileSync(stampOf(workspace), '');
+  // A file that changed during the build is newer than what was built.
+  utimesSync(stampOf(workspace), beganAt, beganAt);
+}
+
+/** @param {readonly string[]} names */
+function withNeeds(names) {
+  const wanted = new Set(names);
+  for (const { name, needs } of [...WORKSPACES].reverse())
+    if (wanted.has(name)) for (const need of needs) wanted.add(need);
+  return WORKSPACES.filter(({ name }) => wanted.has(name));
 }
 
 /** @param {{ folder: string }} workspace */
@@ -88,8 +111,10 @@ function run(args) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [flag, name] = process.argv.slice(2);
-  await build(flag === '--force' ? { force: name } : {}).catch((error) => {
+  const args = process.argv.slice(2);
+  const names = args.filter((arg) => arg !== '--force');
+  const options = { force: args.includes('--force'), ...(names.length > 0 ? { names } : {}) };
+  await build(options).catch((error) => {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
   });

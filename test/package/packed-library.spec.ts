@@ -1,0 +1,107 @@
+// The library as npm would install it: packed, unpacked, every entry loaded both ways, one message sent.
+
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+const run = promisify(execFile);
+const root = process.cwd();
+const library = join(root, 'libs/rocketmq');
+const BUILD_TIMEOUT_MS = 120_000;
+
+/** Sends a message through the embedded broker and prints what arrived. */
+const ROUND_TRIP = `
+  const broker = new EmbeddedBroker({ topics: [{ name: 'greetings', type: 'normal' }] });
+  await broker.start();
+  const connection = new Connection({ endpoints: broker.endpoints });
+  const producer = new Producer(connection);
+  await producer.start();
+  const arrived = new Promise((resolve) => {
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'greetings' }],
+      handler: (message) => resolve({ consumer, text: message.body.toString() }),
+    });
+    consumer.start();
+  });
+  await producer.send({ topic: 'greetings', body: 'hello' });
+  const { consumer, text } = await arrived;
+  await consumer.close();
+  await producer.close();
+  connection.close();
+  await broker.stop();
+  console.log(text);
+`;
+
+describe('the packed library', () => {
+  const app = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-app-'));
+  const installed = join(app, 'node_modules', 'nestjs-rocketmq');
+
+  beforeAll(async () => {
+    await run(process.execPath, ['scripts/build.mjs', 'nestjs-rocketmq'], { cwd: root });
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', app], {
+      cwd: library,
+    });
+    const packed = JSON.parse(stdout);
+    // npm 11 gives a list, later ones an object by package name.
+    const [{ filename }] = (Array.isArray(packed) ? packed : Object.values(packed)) as { filename: string }[];
+    mkdirSync(installed, { recursive: true });
+    await run('tar', ['-xzf', join(app, filename), '-C', installed, '--strip-components=1']);
+    linkDependencies(join(app, 'node_modules'));
+  }, BUILD_TIMEOUT_MS);
+
+  afterAll(() => rmSync(app, { recursive: true, force: true }));
+
+  it('holds what it needs and nothing else', () => {
+    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'proto']);
+    const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
+  });
+
+  it.each(['import', 'require'])('loads every entry by %s', async (way) => {
+    const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const entries = Object.keys(exports).filter((name) => name !== './package.json');
+    const names = entries.map((name) => `nestjs-rocketmq${name.slice(1)}`);
+    const load = way === 'import' ? 'await import(name)' : 'require(name)';
+    const script = `const sizes = {}; for (const name of ${JSON.stringify(names)}) sizes[name] = Object.keys(${load}).length;
+      console.log(JSON.stringify(sizes));`;
+    const sizes = JSON.parse(await runScript(app, way, script)) as Record<string, number>;
+    expect(Object.keys(sizes)).toEqual(names);
+    for (const name of names) expect(sizes[name]).toBeGreaterThan(0);
+  });
+
+  it.each(['import', 'require'])('sends a message when loaded by %s', async (way) => {
+    const names = [
+      ['{ Connection, Producer, PushConsumer }', 'nestjs-rocketmq/client'],
+      ['{ EmbeddedBroker }', 'nestjs-rocketmq/broker'],
+    ];
+    const loads = names.map(([bound, name]) =>
+      way === 'import' ? `const ${bound} = await import('${name}');` : `const ${bound} = require('${name}');`,
+    );
+    expect(await runScript(app, way, `${loads.join('\n')}\n${ROUND_TRIP}`)).toBe('hello');
+  });
+
+  it('runs its command line', async () => {
+    const { stdout } = await run(process.execPath, [join(installed, 'bin/nestjs-rocketmq.js'), '--help'], { cwd: app });
+    expect(stdout).toContain('nestjs-rocketmq broker');
+  });
+});
+
+/** The packages that npm would have installed beside it. */
+function linkDependencies(folder: string): void {
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (name.startsWith('.') || name === 'nestjs-rocketmq') continue;
+    symlinkSync(join(root, 'node_modules', name), join(folder, name));
+  }
+}
+
+/** Runs a script in the application's folder, as a module or as CommonJS; gives what it printed. */
+async function runScript(folder: string, way: string, script: string): Promise<string> {
+  const file = join(folder, way === 'import' ? 'script.mjs' : 'script.cjs');
+  writeFileSync(file, way === 'import' ? script : `(async () => {${script}})();`);
+  const { stdout } = await run(process.execPath, [file], { cwd: folder, timeout: 30_000 });
+  return stdout.trim();
+}
