@@ -1,0 +1,76 @@
+// The plain order flow of both demos on a real Apache RocketMQ, in real seconds. Runs by `npm run test:rocketmq` only.
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SECOND_MS } from 'nestjs-rocketmq';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from '../../libs/demo-kit/src/topics.js';
+import { DemoPair, type OrderView } from '../e2e/support/demo-pair.js';
+
+const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
+/** The server's timer is exact to a second; the rest is for a slow machine. */
+const PATIENCE_MS = 20 * SECOND_MS;
+const LOOK_EVERY_MS = 100;
+
+let demo: DemoPair;
+
+beforeAll(async () => {
+  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+  try {
+    for (const { name, type } of TOPICS) await admin.createTopic({ topic: name, type: type ?? 'normal' });
+    for (const consumerGroup of [ORDER_SERVICE, INVENTORY_SERVICE]) await admin.createGroup({ consumerGroup });
+  } finally {
+    await admin.close();
+  }
+  const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
+  demo = await DemoPair.start({ endpoints, paymentTimeoutMs: PAYMENT_TIMEOUT_MS });
+}, 60_000);
+
+afterAll(() => demo?.stop());
+
+/** Looks again and again until the value is as wanted; the last look is what an `expect` after it judges. */
+async function eventually<T>(look: () => Promise<T>, isWanted: (value: T) => boolean): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += LOOK_EVERY_MS) {
+    const value = await look();
+    if (isWanted(value) || waitedMs >= PATIENCE_MS) return value;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+function orderIn(status: OrderView['status'], id: string): Promise<OrderView> {
+  return eventually(
+    () => demo.order(id),
+    (order) => order.status === status,
+  );
+}
+
+describe('the order flow on a real server', () => {
+  it('sells what is paid, returns what is not, refuses what there is not', async () => {
+    const before = await demo.stockOf('book');
+    const [paid, unpaid, refused] = await Promise.all([
+      demo.place('book', 2),
+      demo.place('book', 3),
+      demo.place('book', 1_000),
+    ]);
+    expect([paid, unpaid, refused].map(({ status }) => status)).toEqual([201, 201, 201]);
+
+    expect(await orderIn('PENDING_PAYMENT', paid.body.id)).toMatchObject({ status: 'PENDING_PAYMENT' });
+    expect(await demo.pay(paid.body.id)).toMatchObject({ status: 200, body: { status: 'PAID' } });
+    expect(await orderIn('REJECTED', refused.body.id)).toMatchObject({ status: 'REJECTED' });
+
+    const cancelled = await orderIn('CANCELLED', unpaid.body.id);
+    expect(cancelled.status).toBe('CANCELLED');
+    const [end] = cancelled.history.filter(({ what }) => what === 'cancelled: not paid in time');
+    expect(end).toMatchObject({ messageId: expect.any(String), attempt: 1 });
+    // The server's timer rounds down to a whole second.
+    expect(Date.parse(end?.at ?? '')).toBeGreaterThan(Date.parse(cancelled.expiresAt) - SECOND_MS);
+
+    const wanted = { available: before.available - 2, reserved: 0, sold: before.sold + 2 };
+    const after = await eventually(
+      () => demo.stockOf('book'),
+      ({ reserved }) => reserved === 0,
+    );
+    expect(after).toEqual(wanted);
+    expect(await demo.pay(unpaid.body.id)).toMatchObject({ status: 409, body: { status: 'CANCELLED' } });
+    expect(await demo.violations()).toEqual([]);
+  }, 60_000);
+});
