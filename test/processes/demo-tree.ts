@@ -1,0 +1,165 @@
+// A copy of the tree in which `npm start` runs as a user would run it, on ports and with data of its own.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const root = process.cwd();
+const COPIED = ['package.json', 'nest-cli.json', 'tsconfig.base.json', 'tsconfig.json', 'scripts', 'libs', 'apps'];
+/** PGlite's first start alone takes up to 12 s on a busy machine. */
+const PATIENCE_MS = 90_000;
+const POLL_MS = 25;
+
+/** Waits for a condition, in real time. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const lastTryAtMs = Date.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (Date.now() > lastTryAtMs) throw new Error(`did not come true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Copies the tree, built, with its packages linked. */
+export async function copyTree(): Promise<string> {
+  await promisify(execFile)(process.execPath, ['scripts/build.mjs'], { cwd: root });
+  const copy = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-tree-'));
+  for (const name of COPIED) {
+    cpSync(join(root, name), join(copy, name), {
+      recursive: true,
+      preserveTimestamps: true,
+      filter: (source) => !['node_modules', 'data'].includes(basename(source)),
+    });
+  }
+  linkPackages(copy);
+  return copy;
+}
+
+/** Workspaces are linked to the copy, all else to the packages that are installed. */
+function linkPackages(copy: string): void {
+  const workspaces = new Map(
+    ['libs', 'apps'].flatMap((folder) =>
+      readdirSync(join(copy, folder)).map((name): [string, string] => {
+        const { name: packageName } = JSON.parse(readFileSync(join(copy, folder, name, 'package.json'), 'utf8'));
+        return [packageName, join(copy, folder, name)];
+      }),
+    ),
+  );
+  mkdirSync(join(copy, 'node_modules'));
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (name === '.build-lock') continue;
+    symlinkSync(workspaces.get(name) ?? join(root, 'node_modules', name), join(copy, 'node_modules', name));
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** `npm start` in a copy of the tree. */
+export class DemoRun {
+  output = '';
+  private constructor(
+    private readonly copy: string,
+    private readonly npm: ChildProcess,
+    readonly orderUrl: string,
+    readonly inventoryUrl: string,
+    readonly exited: Promise<number | null>,
+  ) {
+    npm.stdout?.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    npm.stderr?.on('data', (chunk) => {
+      this.output += chunk;
+    });
+  }
+
+  /** Starts it; `env` adds to the environment. Does not wait until it is ready. */
+  static async start(copy: string, env: Record<string, string> = {}): Promise<DemoRun> {
+    const [order, inventory, broker] = await freePorts(3);
+    const npm = spawn('npm', ['start'], {
+      cwd: copy,
+      env: {
+        ...process.env,
+        ROCKETMQ_ENDPOINTS: undefined,
+        ORDER_PORT: String(order),
+        INVENTORY_PORT: String(inventory),
+        BROKER_PORT: String(broker),
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const exited = new Promise<number | null>((resolve) => npm.once('close', resolve));
+    return new DemoRun(copy, npm, `http://127.0.0.1:${order}`, `http://127.0.0.1:${inventory}`, exited);
+  }
+
+  async ready(): Promise<void> {
+    await until('npm start prints its URLs', () => {
+      if (this.npm.exitCode !== null) throw new Error(`npm start ended early:\n${this.output}`);
+      return this.output.includes('Ctrl-C stops everything');
+    });
+  }
+
+  /** The processes of this run: whatever runs a file of the copy. */
+  async processes(): Promise<{ pid: number; command: string }[]> {
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,stat=,args='], { maxBuffer: 16 * 1024 * 1024 });
+    return stdout
+      .split('\n')
+      .map((line) => /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line))
+      .filter((match) => match !== null && !match[2]?.startsWith('Z'))
+      .map((match) => ({ pid: Number(match?.[1]), command: match?.[3] ?? '' }))
+      .filter(({ command, pid }) => command.includes(this.copy) || pid === this.launcherPid);
+  }
+
+  /** The pid of `node scripts/start.mjs`, whose command line does not name the copy. */
+  private launcherPid: number | undefined;
+
+  /** Finds the launcher below npm. */
+  async launcher(): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,ppid=,args=']);
+    const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+    let parents = new Set([String(this.npm.pid)]);
+    while (parents.size > 0) {
+      const children = rows.filter(([, parent]) => parents.has(parent ?? ''));
+      const found = children.find(([, , program, file]) => program === 'node' && file === 'scripts/start.mjs');
+      if (found !== undefined) {
+        this.launcherPid = Number(found[0]);
+        return this.launcherPid;
+      }
+      parents = new Set(children.map(([pid]) => pid ?? ''));
+    }
+    throw new Error('npm start has no launcher');
+  }
+
+  signalNpm(signal: NodeJS.Signals): void {
+    this.npm.kill(signal);
+  }
+
+  /** Ends it however it is, and waits until nothing of it is left. */
+  async end(): Promise<void> {
+    this.npm.kill('SIGTERM');
+    for (const { pid } of await this.processes()) killQuietly(pid, 'SIGTERM');
+    await until('nothing is left of npm start', async () => (await this.processes()).length === 0);
+    await this.exited;
+  }
+}
+
+function killQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended since it was listed.
+  }
+}
+
+export function removeTree(copy: string): void {
+  rmSync(copy, { recursive: true, force: true, maxRetries: 3 });
+}
