@@ -57,7 +57,7 @@ export class RawClient {
   /** A receive; resolves with the items of the stream. */
   receive(
     request: Partial<RpcRequest<'receiveMessage'>>,
-    { deadlineMs = 25_000 as number | undefined, signal = undefined as AbortSignal | undefined } = {},
+    { deadlineMs = 25_000 as number | null, signal = undefined as AbortSignal | undefined } = {},
   ): Promise<RpcResponse<'receiveMessage'>[]> {
     const { path, request: requests, response } = rpcMethod('receiveMessage');
     const call = this.client.makeServerStreamRequest(
@@ -66,7 +66,7 @@ export class RawClient {
       (bytes: Buffer) => response.decode(bytes),
       { ...requests.decode(new Uint8Array()), ...request },
       this.metadata(),
-      deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
+      deadlineMs === null ? {} : { deadline: Date.now() + deadlineMs },
     );
     signal?.addEventListener('abort', () => call.cancel(), { once: true });
     return new Promise((resolve, reject) => {

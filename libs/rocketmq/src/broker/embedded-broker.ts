@@ -192,7 +192,7 @@ export class EmbeddedBroker {
       return { server, polls, checks, port };
     } catch (error) {
       await server.stop();
-      throw portInUse(error, host, this.port);
+      throw error;
     }
   }
 
@@ -278,10 +278,4 @@ function asUsage(declare: () => void): void {
     if (error instanceof Refusal) throw new UsageError('DECLARATION_CONFLICT', `${error.message}; nothing was changed`);
     throw error;
   }
-}
-
-function portInUse(error: unknown, host: string, port: number): unknown {
-  if (!(error instanceof Error) || !error.message.includes('EADDRINUSE')) return error;
-  const message = `the embedded broker cannot listen on ${host}:${port}, another process uses port ${port}; stop it or choose another port`;
-  return new StateError('PORT_IN_USE', message, { cause: error });
 }

@@ -18,6 +18,7 @@ import { sleep } from '../../support/clock.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
 import type { FaultAction } from './faults.js';
+import { Listener } from './listener.js';
 import type { ReceiveCall, Receiving } from './receiving.js';
 import { AnswerError, statusOf } from './status.js';
 import type { StreamFailure, Telemetry } from './telemetry.js';
@@ -64,6 +65,7 @@ export class GrpcServer {
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_send_message_length': -1,
   });
+  private readonly listener: Listener;
   private readonly streams = new Set<OpenStream>();
 
   constructor(
@@ -81,17 +83,16 @@ export class GrpcServer {
         void this.answer(name, call, callback);
     }
     this.server.addService(Object.fromEntries(methods.map((name) => [name, definitionOf(name)])), implementation);
+    const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.listener = new Listener((socket) => injector.injectConnection(socket));
   }
 
-  /** @returns the port that was bound */
+  /**
+   * @returns the port that was bound
+   * @throws StateError `PORT_IN_USE`
+   */
   listen(host: string, port: number): Promise<number> {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) resolve(bound);
-        else reject(error);
-      });
-    });
+    return this.listener.listen(host, port);
   }
 
   /** Breaks the open streams of a client, or of all. */
@@ -103,12 +104,14 @@ export class GrpcServer {
 
   /** Ends all streams, lets answers on their way get out, and closes every socket. */
   async stop(): Promise<void> {
+    this.listener.stopListening();
     for (const stream of [...this.streams]) stream.end();
     const grace = new AbortController();
     const closed = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
     await Promise.race([closed, sleep(this.broker.realClock, STOP_GRACE_MS, grace.signal).catch(() => {})]);
     grace.abort();
     this.server.forceShutdown();
+    this.listener.destroyConnections();
   }
 
   private async answer(name: UnaryName, call: UnaryCall, callback: sendUnaryData<unknown>): Promise<void> {

@@ -1,0 +1,56 @@
+// The port: accepts connections and owns their sockets. What is spoken on them is not its business.
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { StateError } from '../../support/errors.js';
+
+/** A listening TCP port. */
+export class Listener {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(onConnection: (socket: Socket) => void) {
+    this.server = createServer((socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+      // A peer that vanishes is no news here; its streams are told by HTTP/2.
+      socket.on('error', () => {});
+      socket.setNoDelay(true);
+      onConnection(socket);
+    });
+  }
+
+  /**
+   * @returns the port that was bound
+   * @throws StateError `PORT_IN_USE`
+   */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => reject(nameError(error, host, port));
+      this.server.once('error', onError);
+      // `exclusive`: a second broker must fail here, also in a cluster worker.
+      this.server.listen({ host, port, exclusive: true }, () => {
+        this.server.off('error', onError);
+        resolve((this.server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Takes no more connections. Repeating it is harmless. */
+  stopListening(): void {
+    if (this.server.listening) this.server.close();
+  }
+
+  /** Breaks the connections that are left. */
+  destroyConnections(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+function nameError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const where = `the embedded broker cannot listen on ${host}:${port}`;
+  if (error.code === 'EADDRINUSE') {
+    const message = `${where}, another process uses port ${port}; stop it or choose another port`;
+    return new StateError('PORT_IN_USE', message, { cause: error });
+  }
+  return new StateError('CANNOT_LISTEN', `${where}: ${error.message}`, { cause: error });
+}
