@@ -1,5 +1,6 @@
 // The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when asked for.
 
+import { deadLetterTopicOf } from '../protocol/names.js';
 import type { PlannedConsumer } from './listener-plan.js';
 import type { CheckedOptions } from './module-options.js';
 import type { TopicDefinition } from './topic-definition.js';
@@ -24,10 +25,16 @@ export async function startEmbeddedBroker(
   const broker = new EmbeddedBroker({ clock, logger });
   for (const { name, type } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type });
+    // Made by a broker at the first dead letter only, which is too late for those who listen to it.
+    else if (isDeadLetterTopic(name)) broker.declareTopic({ name, type: 'normal', queues: 1 });
   }
   for (const { consumerGroup, requireFifo } of consumers) {
     broker.declareGroup({ name: consumerGroup, fifo: requireFifo });
   }
   await broker.start({ timeoutMs: startTimeoutMs });
   return broker;
+}
+
+function isDeadLetterTopic(name: string): boolean {
+  return name.startsWith(deadLetterTopicOf(''));
 }

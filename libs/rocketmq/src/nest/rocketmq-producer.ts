@@ -123,8 +123,9 @@ export class RocketMQProducer implements TransactionRunner {
     const producer = this.producer();
     if (producer !== undefined) return producer;
     const text =
-      'the producer is not started; it starts with the application (app.init() or app.listen()); nothing was sent';
-    throw new StateError('NOT_STARTED', text);
+      'the producer is not running; it starts with the application (app.init() or app.listen()) and ends with it; ' +
+      'nothing was sent';
+    throw new StateError('NOT_RUNNING', text);
   }
 }
 

@@ -43,7 +43,8 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(RocketMQRuntime) private readonly runtime: RocketMQRuntime,
   ) {
-    setDistance(modules, RocketMQCoreModule, Number.MAX_VALUE);
+    // Greater than that of every global module.
+    setDistance(modules, RocketMQCoreModule, Number.POSITIVE_INFINITY);
   }
 
   async onModuleInit(): Promise<void> {

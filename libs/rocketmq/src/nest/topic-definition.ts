@@ -62,7 +62,8 @@ export function defineTopic(name: string, options: TopicDefinitionOptions<Standa
 
 /**
  * The dead letters of a consumer group, to be listened to by another group. Bodies come as bytes, since messages of all
- * topics of the group end there. The server makes the topic at the group's first dead letter.
+ * topics of the group end there. A cluster makes the topic at the group's first dead letter; an application that listens
+ * to it earlier stops at start with the command that creates it. The broker of `embedded:` has it from the start.
  * @throws UsageError when the group's name is illegal
  */
 export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {

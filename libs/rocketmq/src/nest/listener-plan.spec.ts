@@ -1,0 +1,120 @@
+import { describe, expect, it } from '@jest/globals';
+import { UsageError } from '../support/errors.js';
+import { HandlerHost, type InstanceWrapper } from './handler-host.js';
+import { planConsumers } from './listener-plan.js';
+import type { FoundListener } from './rocketmq.explorer.js';
+import type { RocketMQListenerOptions } from './rocketmq.interfaces.js';
+import { defineTopic, type TopicLike, toTopicDefinition } from './topic-definition.js';
+
+class Orders {}
+
+function listener(methodName: string, topic: TopicLike, options: RocketMQListenerOptions = {}): FoundListener {
+  const host = new HandlerHost({} as InstanceWrapper, Orders.prototype);
+  return { host, methodName, topic: toTopicDefinition(topic), options };
+}
+
+function problemOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof UsageError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('the plan of consumers', () => {
+  it('gives listeners of one group and different topics one consumer', () => {
+    const found = [listener('a', 'one'), listener('b', 'two'), listener('c', 'one', { consumerGroup: 'other' })];
+    const plan = planConsumers(found, { consumerGroup: 'mine' });
+    expect(plan.map(({ consumerGroup, listeners }) => [consumerGroup, listeners.map(({ name }) => name)])).toEqual([
+      ['mine', ['Orders.a', 'Orders.b']],
+      ['other', ['Orders.c']],
+    ]);
+  });
+
+  it('lets listeners override the decorator, the decorator the defaults, and undefined nothing', () => {
+    const found = [
+      listener('a', 'one', { concurrency: 2, leaseMs: 20_000, filter: undefined }),
+      listener('b', 'two', { consumerGroup: 'other', concurrency: undefined }),
+    ];
+    const plan = planConsumers(found, {
+      consumerGroup: 'mine',
+      defaults: { concurrency: 1, timeoutMs: 100, leaseMs: 10_000 },
+      listeners: { 'Orders.a': { concurrency: 3, leaseMs: undefined, filter: 'x || y' } },
+    });
+    expect(plan[0]?.settings).toEqual({ concurrency: 3, timeoutMs: 100, leaseMs: 20_000 });
+    expect(plan[0]?.listeners[0]?.filter).toBe('x || y');
+    expect(plan[1]?.settings).toEqual({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
+    expect(plan[1]?.listeners[0]?.filter).toBe('*');
+  });
+
+  it('takes the group from listeners, decorator, defaults and module, in this order', () => {
+    const found = [listener('a', 'one', { consumerGroup: 'decorator' }), listener('b', 'two')];
+    const groups = (options: Parameters<typeof planConsumers>[1]): string[] =>
+      planConsumers(found, options).map(({ consumerGroup }) => consumerGroup);
+    expect(groups({ consumerGroup: 'module' })).toEqual(['decorator', 'module']);
+    expect(groups({ consumerGroup: 'module', defaults: { consumerGroup: 'defaults' } })).toEqual([
+      'decorator',
+      'defaults',
+    ]);
+    expect(groups({ consumerGroup: 'module', listeners: { 'Orders.a': { consumerGroup: 'named' } } })).toEqual([
+      'named',
+      'module',
+    ]);
+  });
+
+  it('makes nothing for a listener that is switched off, nor anything without consumers', () => {
+    const found = [listener('a', 'one', { enabled: false }), listener('b', 'two')];
+    const options = { consumerGroup: 'mine' };
+    expect(planConsumers(found, options)[0]?.listeners.map(({ name }) => name)).toEqual(['Orders.b']);
+    expect(planConsumers(found, { ...options, consumers: false })).toEqual([]);
+    expect(planConsumers(found, { ...options, defaults: { enabled: false }, listeners: {} })).toEqual([]);
+  });
+
+  it('wants an ordered group as soon as one of its topics is ordered', () => {
+    const found = [listener('a', 'one'), listener('b', defineTopic('steps', { type: 'fifo' }))];
+    expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.requireFifo).toBe(true);
+    expect(planConsumers(found.slice(0, 1), { consumerGroup: 'mine' })[0]?.requireFifo).toBe(false);
+  });
+
+  it('refuses two listeners of one group on one topic and names both', () => {
+    const found = [listener('a', 'one'), listener('b', 'one')];
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
+      /TOPIC_TAKEN_TWICE.*Orders\.a and Orders\.b.*"one".*"mine"/,
+    );
+  });
+
+  it('refuses options of one consumer that disagree and names both listeners', () => {
+    const found = [listener('a', 'one', { concurrency: 1 }), listener('b', 'two', { concurrency: 2 })];
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
+      /LISTENERS_DISAGREE.*Orders\.a and Orders\.b.*concurrency/,
+    );
+  });
+
+  it('lets one listener of a consumer speak for the others', () => {
+    const backoff = { kind: 'customized', nextMs: [1, 2] } as const;
+    const found = [listener('a', 'one', { backoff }), listener('b', 'two'), listener('c', 'three', { backoff })];
+    expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.settings).toEqual({ backoff });
+  });
+
+  it('refuses a listener without a group', () => {
+    expect(problemOf(() => planConsumers([listener('a', 'one')], {}))).toMatch(/NO_CONSUMER_GROUP.*Orders\.a/);
+  });
+
+  it('refuses an illegal group and names its listener', () => {
+    const found = [listener('a', 'one', { consumerGroup: 'not ok' })];
+    expect(problemOf(() => planConsumers(found, {}))).toMatch(/ILLEGAL_CONSUMER_GROUP.*Orders\.a.*"not ok"/);
+  });
+
+  it('refuses a name that no listener has and names those that exist', () => {
+    const found = [listener('a', 'one'), listener('b', 'two', { name: 'second' })];
+    const options = { consumerGroup: 'mine', listeners: { 'Orders.b': { concurrency: 1 } } };
+    expect(problemOf(() => planConsumers(found, options))).toMatch(/UNKNOWN_LISTENER.*"Orders\.b".*Orders\.a, second/);
+  });
+
+  it('refuses a name that two listeners have', () => {
+    const found = [listener('a', 'one'), listener('a', 'two')];
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/LISTENER_NAME_TAKEN.*Orders\.a/);
+  });
+});
