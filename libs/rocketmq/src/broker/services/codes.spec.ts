@@ -1,0 +1,82 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
+import { message, receiveRequest, resource } from '../../../../../test/support/raw-grpc-client.js';
+import { toDuration } from '../../protocol/duration.js';
+import {
+  Code,
+  type Message,
+  MessageType,
+  TransactionResolution,
+} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+
+const wire = new BrokerWire();
+
+afterEach(() => wire.close());
+
+describe('codes', () => {
+  it.each<[string, Partial<Message>, Partial<NonNullable<Message['systemProperties']>>, Code]>([
+    ['an empty body', { body: Buffer.alloc(0) }, {}, Code.MESSAGE_BODY_EMPTY],
+    ['a blank id', {}, { messageId: ' ' }, Code.ILLEGAL_MESSAGE_ID],
+    ['a tag with a bar', {}, { tag: 'a|b' }, Code.ILLEGAL_MESSAGE_TAG],
+    ['a blank key', {}, { keys: [' '] }, Code.ILLEGAL_MESSAGE_KEY],
+    ['a message group of 64 bytes', {}, { messageGroup: 'x'.repeat(64) }, Code.ILLEGAL_MESSAGE_GROUP],
+    ['a reserved property', { userProperties: { KEYS: 'x' } }, {}, Code.ILLEGAL_MESSAGE_PROPERTY_KEY],
+    ['properties over 16 KiB', { userProperties: { a: 'x'.repeat(16_384) } }, {}, Code.MESSAGE_PROPERTIES_TOO_LARGE],
+    ['a delay over a day', {}, { deliveryTimestamp: new Date(Date.now() + 90_000_000) }, Code.ILLEGAL_DELIVERY_TIME],
+    ['a recovery over an hour', {}, { orphanedTransactionRecoveryDuration: toDuration(3_600_001) }, Code.BAD_REQUEST],
+    ['another type than the topic has', {}, { messageGroup: 'x' }, Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE],
+    ['a system topic', { topic: resource('TBW102') }, {}, Code.ILLEGAL_TOPIC],
+    ['an unknown topic', { topic: resource('unknown') }, {}, Code.TOPIC_NOT_FOUND],
+  ])('refuse a message with %s', async (_what, fields, system, code) => {
+    const broker = await wire.broker({ strict: true, topics: [{ name: 't' }] });
+    const wrong = { ...message('t', 'id', system), ...fields };
+    expect((await wire.client(broker).call('sendMessage', { messages: [wrong] })).status?.code).toBe(code);
+  });
+
+  it('refuse what names no topic, group, message or transaction that there is', async () => {
+    const broker = await wire.broker({
+      strict: true,
+      topics: [{ name: 't', type: 'transaction' }],
+      groups: [{ name: 'g' }],
+    });
+    const client = wire.client(broker);
+    const codes = async () => [
+      (await client.call('queryRoute', { topic: resource('unknown') })).status?.code,
+      (await client.call('queryRoute', { topic: resource('a b') })).status?.code,
+      (await client.call('queryAssignment', { topic: resource('t'), group: resource('') })).status?.code,
+      (await client.call('sendMessage', { messages: [] })).status?.code,
+      (await client.call('sendMessage', { messages: [message('t', 'a'), message('u', 'b')] })).status?.code,
+      (await client.call('ackMessage', { topic: resource('t'), group: resource('g'), entries: [] })).status?.code,
+      (await client.call('endTransaction', { topic: resource('t'), transactionId: '' })).status?.code,
+      (await client.call('endTransaction', { topic: resource('t'), transactionId: 'x' })).status?.code,
+      (await client.call('recallMessage', { topic: resource('t'), recallHandle: 'x' })).status?.code,
+    ];
+    expect(await codes()).toEqual([
+      Code.TOPIC_NOT_FOUND,
+      Code.ILLEGAL_TOPIC,
+      Code.ILLEGAL_CONSUMER_GROUP,
+      Code.MESSAGE_CORRUPTED,
+      Code.MESSAGE_CORRUPTED,
+      Code.BAD_REQUEST,
+      Code.INVALID_TRANSACTION_ID,
+      Code.INTERNAL_SERVER_ERROR,
+      Code.FORBIDDEN,
+    ]);
+  });
+
+  it('take the end of a transaction without a source, as Go sends it', async () => {
+    const broker = await wire.broker();
+    const client = wire.client(broker);
+    const half = message('t', 'half', { messageType: MessageType.TRANSACTION });
+    const { entries } = await client.call('sendMessage', { messages: [half] });
+    const end = {
+      topic: resource('t'),
+      transactionId: entries[0]?.transactionId ?? '',
+      resolution: TransactionResolution.COMMIT,
+    };
+    expect((await client.call('endTransaction', end)).status?.code).toBe(Code.OK);
+    const inbox = await wire.consumer(broker, 'g');
+    const [received] = messagesIn(await inbox.receive(receiveRequest('t', 'g')));
+    expect(received?.systemProperties).toMatchObject({ messageId: 'half', messageType: MessageType.TRANSACTION });
+  });
+});

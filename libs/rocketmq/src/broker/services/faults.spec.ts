@@ -1,0 +1,73 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
+import {
+  consumerSettings,
+  grpcStatus,
+  message,
+  producerSettings,
+  receiveRequest,
+  resource,
+} from '../../../../../test/support/raw-grpc-client.js';
+import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+
+const wire = new BrokerWire();
+
+afterEach(() => wire.close());
+
+describe('faults', () => {
+  it('answer a code instead of doing the work, as often as told, to whom told', async () => {
+    const broker = await wire.broker();
+    broker.faults.add({
+      rpc: 'sendMessage',
+      action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' },
+      times: 2,
+      clientId: 'p',
+    });
+    const send = async (clientId: string) =>
+      (await wire.client(broker, clientId).call('sendMessage', { messages: [message('t', 'a')] })).status?.code;
+    expect(await send('q')).toBe(Code.OK);
+    expect([await send('p'), await send('p'), await send('p')]).toEqual([
+      Code.TOO_MANY_REQUESTS,
+      Code.TOO_MANY_REQUESTS,
+      Code.OK,
+    ]);
+  });
+
+  it('drop an answer after the work was done', async () => {
+    const broker = await wire.broker();
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+    const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
+    await expect(sending).rejects.toMatchObject({ code: grpcStatus.UNAVAILABLE });
+    const inbox = await wire.consumer(broker, 'g');
+    expect(messagesIn(await inbox.receive(receiveRequest('t', 'g')))).toHaveLength(1);
+  });
+
+  it('cut the streams of a client: telemetry and long polls', async () => {
+    const broker = await wire.broker();
+    const inbox = wire.client(broker, 'c');
+    const { call } = await inbox.settle(consumerSettings('g'));
+    const cut = new Promise<{ code?: number }>((resolve) => call.once('error', resolve));
+    const poll = inbox.receive(receiveRequest('t', 'g'));
+    const refused = expect(poll).rejects.toMatchObject({ code: grpcStatus.UNAVAILABLE });
+    await inbox.call('heartbeat', { clientType: ClientType.SIMPLE_CONSUMER, group: resource('g') });
+    broker.faults.cutStreams('c');
+    expect(await cut).toMatchObject({ code: grpcStatus.UNAVAILABLE });
+    await refused;
+  });
+
+  it('lose the reply to settings, and delay a call', async () => {
+    const broker = await wire.broker();
+    broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
+    broker.faults.add({ rpc: 'heartbeat', action: { kind: 'delay', delayMs: 5 } });
+    const client = wire.client(broker);
+    const call = client.telemetry();
+    let replies = 0;
+    call.on('data', () => replies++);
+    call.on('error', () => {});
+    call.write({ command: { $case: 'settings', value: producerSettings() } });
+    let heartbeat = await client.call('heartbeat', { clientType: ClientType.PRODUCER });
+    while (heartbeat.status?.code !== Code.OK)
+      heartbeat = await client.call('heartbeat', { clientType: ClientType.PRODUCER });
+    expect(replies).toBe(0);
+  });
+});

@@ -1,0 +1,96 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerWire, statusIn } from '../../../../../test/support/broker-wire.js';
+import {
+  consumerSettings,
+  grpcStatus,
+  message,
+  producerSettings,
+  type RawClient,
+  receiveRequest,
+  resource,
+} from '../../../../../test/support/raw-grpc-client.js';
+import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+
+const wire = new BrokerWire();
+
+afterEach(() => wire.close());
+
+describe('settings and sessions', () => {
+  it('echoes settings with the values of the server', async () => {
+    const broker = await wire.broker({ groups: [{ name: 'ordered', fifo: true, maxDeliveryAttempts: 3 }] });
+    const { reply: producer } = await wire.client(broker, 'p').settle(producerSettings('t'));
+    expect(producer).toMatchObject({
+      status: { code: Code.OK },
+      command: {
+        value: {
+          backoffPolicy: { maxAttempts: 3, strategy: { $case: 'exponentialBackoff' } },
+          pubSub: { $case: 'publishing', value: { topics: [resource('t')], maxBodySize: 4194304 } },
+        },
+      },
+    });
+    const { reply: consumer } = await wire.client(broker, 'c').settle(consumerSettings('ordered'));
+    expect(consumer).toMatchObject({
+      command: {
+        value: {
+          backoffPolicy: { maxAttempts: 3, strategy: { $case: 'customizedBackoff', value: { next: { length: 18 } } } },
+          pubSub: {
+            $case: 'subscription',
+            value: { fifo: true, receiveBatchSize: 32, longPollingTimeout: { seconds: 20n } },
+          },
+        },
+      },
+    });
+  });
+
+  it('ends the telemetry stream when the client has said goodbye', async () => {
+    const broker = await wire.broker();
+    const { call } = await wire.client(broker).settle(producerSettings());
+    const ended = new Promise((resolve) => call.once('end', resolve));
+    call.end();
+    await ended;
+  });
+
+  it('breaks the telemetry stream of settings that it cannot take', async () => {
+    const broker = await wire.broker({ strict: true, groups: [{ name: 'known' }] });
+    const refusal = async (client: RawClient, settings: Parameters<RawClient['settle']>[0]) =>
+      client.settle(settings).then(
+        () => 'taken',
+        (error: { code?: number }) => error.code,
+      );
+    const invalid = grpcStatus.INVALID_ARGUMENT;
+    expect(await refusal(wire.client(broker, '1'), consumerSettings('unknown'))).toBe(invalid);
+    expect(await refusal(wire.client(broker, '2'), consumerSettings('bad name'))).toBe(invalid);
+    expect(await refusal(wire.client(broker, '3'), { clientProperties: {} })).toBe(invalid);
+    const pull = consumerSettings('known', ClientType.PULL_CONSUMER);
+    expect(await refusal(wire.client(broker, '4'), pull)).toBe(grpcStatus.INTERNAL);
+    const golang = wire.client(broker, '5', { 'x-mq-language': 'GOLANG' });
+    expect(await refusal(golang, consumerSettings('known'))).toBe(grpcStatus.INTERNAL);
+    expect(await refusal(wire.client(broker, '6'), consumerSettings('known'))).toBe('taken');
+  });
+
+  it('knows a client from its settings to its goodbye', async () => {
+    const broker = await wire.broker();
+    const client = wire.client(broker);
+    const heartbeat = async () => (await client.call('heartbeat', { clientType: ClientType.PRODUCER })).status?.code;
+    expect(await heartbeat()).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
+    await client.settle(producerSettings('t'));
+    expect(await heartbeat()).toBe(Code.OK);
+    expect((await client.call('notifyClientTermination', {})).status?.code).toBe(Code.OK);
+    expect(await heartbeat()).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
+  });
+
+  it('refuses a caller without client id, in each kind of call', async () => {
+    const broker = await wire.broker();
+    const nobody = wire.client(broker, '');
+    const sent = await nobody.call('sendMessage', { messages: [message('t', 'a')] });
+    expect(sent.status?.code).toBe(Code.CLIENT_ID_REQUIRED);
+    expect(statusIn(await nobody.receive(receiveRequest('t', 'g')))).toBe(Code.CLIENT_ID_REQUIRED);
+    const { reply } = await nobody.settle(producerSettings());
+    expect(reply.status?.code).toBe(Code.CLIENT_ID_REQUIRED);
+  });
+
+  it('does not implement what the real server does not', async () => {
+    const broker = await wire.broker();
+    await expect(wire.client(broker).call('getOffset', {})).rejects.toMatchObject({ code: grpcStatus.UNIMPLEMENTED });
+  });
+});
