@@ -39,6 +39,8 @@ export interface Turns {
   turn(lease: MessageLease): Promise<(() => void) | undefined>;
   /** False when it was cut short. */
   pause(lease: MessageLease, durationMs: number): Promise<boolean>;
+  /** Resolves when a message may be given back. */
+  handBackAllowed(): Promise<void>;
 }
 
 /** Brings one held message to its end. */
@@ -87,12 +89,14 @@ export class Delivery {
    */
   async letGo(visibleInMs: number): Promise<false> {
     const { lease, port } = this;
+    const visibleAtMs = port.clock.nowMs() + visibleInMs;
+    await this.turns.handBackAllowed();
     if (lease.doubtSignal.aborted) {
       port.report.leaseLost(lease.message);
       lease.drop();
       return false;
     }
-    const invisibleDurationMs = Math.max(0, visibleInMs);
+    const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.nowMs());
     await lease.settle({ kind: 'postpone', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
     return false;
   }

@@ -30,6 +30,7 @@ export class Dispatcher implements Turns {
   private readonly settleEnding = new AbortController();
   private readonly delivery: DeliveryPort;
   private stopped = false;
+  private mayHandBack: Promise<void> = Promise.resolve();
 
   constructor(private readonly port: DispatchPort) {
     this.permits = new Semaphore(port.concurrency);
@@ -52,8 +53,8 @@ export class Dispatcher implements Turns {
     for (const [key, group] of groups) this.dispatchInOrder(key, group);
   }
 
-  /** Starts no further handler and hands back what none has seen. */
-  stop(): void {
+  /** Starts no further handler. */
+  private stop(): void {
     this.stopped = true;
     for (const waiting of [...this.waiting]) waiting.abort(new StateError('CLOSED', 'the consumer is closing'));
   }
@@ -61,8 +62,10 @@ export class Dispatcher implements Turns {
   /**
    * Waits until every message has ended. When `graceMs` are over, it fires the signals of the handlers that still run, and
    * waits for a short, bounded time; then it lets go of what is left.
+   * @param pollsEnded until then nothing is handed back: a poll of our own would only take it again
    */
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: number, pollsEnded: Promise<void>): Promise<void> {
+    this.mayHandBack = pollsEnded;
     this.stop();
     if (await this.endsWithin(graceMs)) return;
     this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
@@ -88,6 +91,10 @@ export class Dispatcher implements Turns {
       return true;
     });
     return slept === true && !this.isOver(lease);
+  }
+
+  handBackAllowed(): Promise<void> {
+    return this.mayHandBack;
   }
 
   private dispatchInOrder(key: string, group: readonly MessageLease[]): void {

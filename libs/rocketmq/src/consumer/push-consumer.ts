@@ -109,7 +109,10 @@ export class PushConsumer {
   /**
    * Stops receiving, hands back what no handler has seen, waits for the handlers that run, and settles what they did.
    * Repeating it waits for the same end.
-   * @param options `graceMs`: after this time the signals of running handlers fire. Default 20 s, in real time
+   * A consumer of an ordered group also waits for its polls, 5 s at most unless `longPollingTimeoutMs` is set: on a real server
+   * a poll that is broken off costs the next messages an attempt.
+   * @param options `graceMs`: after this time the signals of running handlers fire, and polls are broken off. Default 20 s,
+   *   in real time
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
@@ -146,22 +149,29 @@ export class PushConsumer {
 
   private async end(graceMs: number): Promise<void> {
     const loops = [...this.loops.values(), ...this.endingLoops];
+    const cancelPolls = (): void => {
+      for (const loop of loops) loop.cancel();
+    };
     for (const loop of loops) loop.stop();
+    const pollsEnded = Promise.all(loops.map((loop) => loop.ended())).then(() => {});
     await this.watcher.stop();
-    for (const loop of loops) loop.cancel();
-    await this.dispatcher.drain(graceMs);
-    await Promise.all(loops.map((loop) => loop.ended()));
-    // What came with the last polls was handed back at once.
-    await this.dispatcher.drain(0);
+    // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
+    const patience = this.isFifo ? this.ioClock.schedule(graceMs, cancelPolls) : undefined;
+    if (!this.isFifo) cancelPolls();
+    await this.dispatcher.drain(graceMs, this.isFifo ? pollsEnded : Promise.resolve());
+    await pollsEnded;
+    patience?.cancel();
+    // What came with the last polls is handed back at once.
+    await this.dispatcher.drain(0, Promise.resolve());
     await this.client.close();
   }
 
-  /** Keeps one loop for each assigned queue; a loop whose queue is gone ends after its poll. */
+  /** Keeps one loop for each broker that has assigned queues of the topic; a loop without any ends after its poll. */
   private assign(topic: string, queues: readonly Queue[]): void {
     if (this.closing.signal.aborted) return;
     const subscription = this.options.subscriptions.find((one) => one.topic === topic);
     if (subscription === undefined) return;
-    const wanted = new Map(queues.map((queue) => [loopKey(queue), queue]));
+    const wanted = byBroker(queues);
     for (const [key, loop] of this.loops) {
       if (!key.startsWith(`${topic} `) || wanted.has(key)) continue;
       this.loops.delete(key);
@@ -169,13 +179,15 @@ export class PushConsumer {
       loop.stop();
       loop.ended().then(() => this.endingLoops.delete(loop));
     }
-    for (const [key, queue] of wanted) {
-      if (!this.loops.has(key)) this.startLoop(key, queue, subscription);
+    for (const [key, assigned] of wanted) {
+      const loop = this.loops.get(key);
+      if (loop === undefined) this.startLoop(key, assigned, subscription);
+      else loop.assign(assigned);
     }
   }
 
-  private startLoop(key: string, queue: Queue, subscription: Subscription): void {
-    const loop = new ReceiveLoop(this.receivePort, queue, subscription);
+  private startLoop(key: string, queues: [Queue, ...Queue[]], subscription: Subscription): void {
+    const loop = new ReceiveLoop(this.receivePort, queues, subscription);
     this.loops.set(key, loop);
     loop.start();
   }
@@ -243,8 +255,15 @@ export class PushConsumer {
   }
 }
 
-function loopKey({ topic, brokerName, id, endpoint }: Queue): string {
-  return `${topic} ${brokerName} ${id} ${endpointKey(endpoint)}`;
+function byBroker(queues: readonly Queue[]): Map<string, [Queue, ...Queue[]]> {
+  const brokers = new Map<string, [Queue, ...Queue[]]>();
+  for (const queue of queues) {
+    const key = `${queue.topic} ${queue.brokerName} ${endpointKey(queue.endpoint)}`;
+    const known = brokers.get(key);
+    if (known === undefined) brokers.set(key, [queue]);
+    else known.push(queue);
+  }
+  return brokers;
 }
 
 function closedError(): StateError {

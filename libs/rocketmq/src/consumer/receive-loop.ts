@@ -1,9 +1,11 @@
-// Polls one assignment, again and again, and hands on what came. Nothing is handed on before its stream has ended.
+// Polls the assigned queues of one topic on one broker and hands on what came. Nothing is handed on before its stream has
+// ended.
 
 import type { Client } from '../client/client.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
 import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/limits.js';
 import { StatusError } from '../protocol/status.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
@@ -41,19 +43,30 @@ export interface ReceivePort {
 const POLL_MARGIN_MS = 10 * SECOND_MS;
 const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
-/** Receives from one assignment from {@link ReceiveLoop.start} until it has ended. */
+/**
+ * Receives, one poll at a time, from {@link ReceiveLoop.start} until it has ended. One loop serves all queues of a broker: the
+ * server pops from all of them whichever the request names, and each poll that is open when its client goes away costs the
+ * next messages of an ordered group an attempt.
+ */
 export class ReceiveLoop {
   private readonly stopping = new AbortController();
   private readonly cancelling = new AbortController();
   private running: Promise<void> | undefined;
   private attemptId: string;
+  private polls = 0;
 
+  /** @param queues at least one, all of one topic on one broker */
   constructor(
     private readonly port: ReceivePort,
-    private readonly queue: Queue,
+    private queues: readonly [Queue, ...Queue[]],
     private readonly subscription: Subscription,
   ) {
     this.attemptId = this.newAttemptId();
+  }
+
+  /** Takes other queues of the same topic and broker from the next poll on. */
+  assign(queues: readonly [Queue, ...Queue[]]): void {
+    this.queues = queues;
   }
 
   start(): void {
@@ -65,7 +78,10 @@ export class ReceiveLoop {
     this.stopping.abort(new StateError('CLOSED', 'the consumer receives no more'));
   }
 
-  /** Breaks off the poll under way. The server may pop messages for it all the same: only to be followed by the goodbye. */
+  /**
+   * Breaks off the poll under way, for the end of the consumer only: the server does not learn of it before it has popped
+   * messages for the poll, and hides them for a second or more. In an ordered group that counts as an attempt.
+   */
   cancel(): void {
     this.stop();
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
@@ -93,16 +109,17 @@ export class ReceiveLoop {
   }
 
   private async round(signal: AbortSignal): Promise<void> {
-    const { client, port, queue } = { client: this.port.client, port: this.port, queue: this.queue };
+    const { port } = this;
+    const { client } = port;
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
     const reservation = await port.room.reserve(most, signal);
     let sizes: number[] = [];
     let batch: ReceivedBatch | undefined;
     try {
       // A poll that comes before the settings are known fails inside the server.
-      await client.session(queue.endpoint).synced(signal);
+      await client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return;
-      batch = await this.poll(reservation);
+      batch = await this.poll(reservation, this.nextQueue());
       sizes = batch.messages.map(({ body }) => body.length);
     } finally {
       reservation.close(sizes);
@@ -113,8 +130,13 @@ export class ReceiveLoop {
     await port.deliver(batch);
   }
 
-  private async poll(reservation: Reservation): Promise<ReceivedBatch> {
-    const { port, queue } = this;
+  /** Each in turn, for a server that would go by the queue's id. */
+  private nextQueue(): Queue {
+    return this.queues[this.polls++ % this.queues.length] ?? this.queues[0];
+  }
+
+  private async poll(reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
+    const { port } = this;
     const what = `receive from ${queue.topic} for "${port.consumerGroup}"`;
     const messages: WireMessage[] = [];
     let status: Status | undefined;
@@ -123,7 +145,7 @@ export class ReceiveLoop {
     try {
       for await (const { content } of port.client.receive(
         queue.endpoint,
-        this.request(reservation),
+        this.request(reservation, queue),
         this.options(what),
       )) {
         receivedAtMs ??= port.clock.nowMs();
@@ -152,11 +174,11 @@ export class ReceiveLoop {
     return messages.length > 0 && (!this.port.settings().isFifo || this.stopping.signal.aborted);
   }
 
-  private request({ count }: Reservation) {
+  private request({ count }: Reservation, queue: Queue) {
     const { client, consumerGroup, leaseMs } = this.port;
     return {
       group: resource(client.connection.namespace, consumerGroup),
-      messageQueue: this.queue.wire,
+      messageQueue: queue.wire,
       filterExpression: toWireFilter(this.subscription.filter),
       batchSize: count,
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
@@ -172,12 +194,14 @@ export class ReceiveLoop {
   }
 
   private longPollingTimeoutMs(): number {
-    return this.port.longPollingTimeoutMs ?? this.port.settings().longPollingTimeoutMs;
+    const { isFifo, longPollingTimeoutMs } = this.port.settings();
+    // The end of a consumer of an ordered group waits for its polls: short ones make it short.
+    return this.port.longPollingTimeoutMs ?? (isFifo ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
   }
 
   private logFailure(error: unknown, failures: number): void {
     const { client, consumerGroup } = this.port;
-    const fields = { consumerGroup, topic: this.queue.topic, failures, error: describeError(error) };
+    const fields = { consumerGroup, topic: this.subscription.topic, failures, error: describeError(error) };
     // A server that is away for long is told once, not at every round.
     client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
   }
