@@ -72,8 +72,11 @@ export interface HalfMessage extends TestMessage {
 export interface AdvanceOptions {
   /** How long each step may take to become quiet, in real time. Default 5 s. */
   readonly guardMs?: number;
-  /** Time also moves past messages that a consumer holds: their leases may end, as when its process died. Default false. */
-  readonly expireLeases?: boolean;
+  /**
+   * Time also moves while handlers run and consumers hold messages: for handlers that outlive a lease or a check, and for
+   * consumers that died with messages in hand. Default false.
+   */
+  readonly duringWork?: boolean;
 }
 
 /** An embedded broker in a test. */
@@ -120,11 +123,7 @@ export class TestBroker {
 
   /** What consumers hold. */
   inFlight(): InFlightMessage[] {
-    return this.deliveries().flatMap(({ topic, group, record, message }) => {
-      if (record.state.kind !== 'leased' || record.state.changed || message === undefined) return [];
-      const attempt = message.earlierAttempts + record.attempt;
-      return [{ ...toTestMessage(topic, message), group, attempt, leaseEndsAtMs: record.state.endsAtMs }];
-    });
+    return inFlightOf(this.deliveries());
   }
 
   /** Delayed messages, then messages that are to be delivered again. */
@@ -151,12 +150,13 @@ export class TestBroker {
 
   /**
    * Waits until all that can happen now has happened: no tracked work on the clock, no RPC in progress (a long poll that
-   * waits is none), no message at a consumer that may still settle it.
+   * waits is none), no message at a consumer that may still settle it. A message of an ordered group does not count: its
+   * consumer may be waiting by itself before it tries again, or for the message before it.
    * @throws StateError `NOT_QUIET` that names who still works
    */
-  async idle({ guardMs = GUARD_MS, expireLeases = false }: AdvanceOptions = {}): Promise<void> {
+  async idle({ guardMs = GUARD_MS, duringWork = false }: AdvanceOptions = {}): Promise<void> {
     const { activity } = this.broker.inside;
-    await untilQuiet({ blockers: () => this.blockers(expireLeases), progress: () => activity.count }, guardMs);
+    await untilQuiet({ blockers: () => this.blockers(duringWork), progress: () => activity.count }, guardMs);
   }
 
   /**
@@ -185,18 +185,26 @@ export class TestBroker {
     return unsettledDeliveries(this.broker.inside.store);
   }
 
-  private blockers(expireLeases: boolean): string[] {
+  private blockers(duringWork: boolean): string[] {
     const { activity, isDispatching } = this.broker.inside;
     const blockers = [...activity.labels()];
     if (isDispatching()) blockers.push('a long poll about to get messages');
     if (this.manualClock !== undefined) {
-      blockers.push(...this.manualClock.activeWork());
       const dueAtMs = this.manualClock.nextDueAtMs();
       if (dueAtMs !== undefined && dueAtMs <= this.manualClock.nowMs()) blockers.push('a task that is due now');
     }
-    if (expireLeases) return blockers;
-    return [...blockers, ...this.inFlight().map(describeInFlight)];
+    if (duringWork) return blockers;
+    const held = this.deliveries().filter(({ fifo }) => !fifo);
+    return [...blockers, ...(this.manualClock?.activeWork() ?? []), ...inFlightOf(held).map(describeInFlight)];
   }
+}
+
+function inFlightOf(deliveries: readonly DeliveryEntry[]): InFlightMessage[] {
+  return deliveries.flatMap(({ topic, group, record, message }) => {
+    if (record.state.kind !== 'leased' || record.state.changed || message === undefined) return [];
+    const attempt = message.earlierAttempts + record.attempt;
+    return [{ ...toTestMessage(topic, message), group, attempt, leaseEndsAtMs: record.state.endsAtMs }];
+  });
 }
 
 function describeInFlight({ topic, group, messageId, attempt }: InFlightMessage): string {

@@ -1,7 +1,14 @@
 // What lies in the broker, for tests and tools. Reads only.
 
 import type { Store } from '../store/store.js';
-import { type DeliveryRecord, type Due, type HalfRecord, keys, type StoredMessage } from './records.js';
+import {
+  type DeliveryRecord,
+  type Due,
+  type GroupRecord,
+  type HalfRecord,
+  keys,
+  type StoredMessage,
+} from './records.js';
 
 /** A message with its place. */
 export interface MessageEntry {
@@ -19,6 +26,8 @@ export interface DeliveryEntry {
   readonly offset: number;
   readonly record: DeliveryRecord;
   readonly message: StoredMessage | undefined;
+  /** Whether the group is ordered. */
+  readonly fifo: boolean;
 }
 
 /** The visible messages of a topic, queue by queue. */
@@ -34,7 +43,8 @@ export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   const entries = Array.from(store.scan(keys.deliveries), ([key, value]): DeliveryEntry => {
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
     const message = store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
-    return { topic, group, queueId, offset, record: value as DeliveryRecord, message };
+    const { fifo } = store.get(keys.group(group)) as GroupRecord;
+    return { topic, group, queueId, offset, record: value as DeliveryRecord, message, fifo };
   });
   return entries.filter(({ record }) => record.state.kind !== 'acked');
 }

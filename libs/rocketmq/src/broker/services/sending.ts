@@ -8,7 +8,9 @@ import {
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import type { SendRequest, SendResult } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
+import { Refusal } from '../engine/refusal.js';
 import type { Resolution } from '../engine/transactions.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, OK } from './status.js';
@@ -30,7 +32,7 @@ export class Sending {
     assertBatch(stored);
     const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;
     const recoveryMs = recovery === undefined ? undefined : durationMs(recovery);
-    const results = this.broker.engine.send({ topic, messages: stored, recoveryMs, nowMs });
+    const results = this.send({ topic, messages: stored, recoveryMs, nowMs });
     await this.broker.store.flush();
     const entries = results.map(({ messageId, offset, recallHandle = '' }) => {
       // The real server fills the transaction id for every type.
@@ -57,6 +59,16 @@ export class Sending {
     this.broker.engine.endTransaction(topic, transactionId, resolution, this.broker.clock.nowMs());
     await this.broker.store.flush();
     return { status: OK };
+  }
+
+  private send(request: SendRequest): SendResult[] {
+    try {
+      return this.broker.engine.send(request);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
+      // The real server finds no topic by finding no type of it; clients see TOPIC_NOT_FOUND before, from the route.
+      throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, `${error.message}, expected type is UNSPECIFIED`);
+    }
   }
 }
 
