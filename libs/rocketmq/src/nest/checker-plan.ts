@@ -31,6 +31,7 @@ export function planCheckers(
       const text = `${methodLabel(other)} and ${methodLabel(checker)} are both @TransactionChecker of topic "${name}"; keep one`;
       throw new UsageError('TWO_TRANSACTION_CHECKERS', text, 'topic');
     }
+    assertTransactional(checker.topic, `${methodLabel(checker)} (@TransactionChecker)`);
     owners.set(name, checker);
     plan[name] = (check) => ask(checker, check, options.codec);
   }

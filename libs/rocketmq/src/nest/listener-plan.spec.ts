@@ -107,6 +107,11 @@ describe('the plan of consumers', () => {
     expect(problemOf(() => planConsumers(found, {}))).toMatch(/ILLEGAL_CONSUMER_GROUP.*Orders\.a.*"not ok"/);
   });
 
+  it('refuses an illegal time-out and names its listener', () => {
+    const found = [listener('a', 'one', { timeoutMs: 0 })];
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/Orders\.a: timeoutMs/);
+  });
+
   it('refuses a name that no listener has and names those that exist', () => {
     const found = [listener('a', 'one'), listener('b', 'two', { name: 'second' })];
     const options = { consumerGroup: 'mine', listeners: { 'Orders.b': { concurrency: 1 } } };

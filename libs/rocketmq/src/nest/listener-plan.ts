@@ -96,6 +96,11 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Re
     const text = `listener ${name}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
   }
+  const { timeoutMs } = settings;
+  if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
+    const text = `listener ${name}: timeoutMs must be a number above 0, not ${String(timeoutMs)}`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
+  }
   const { host, methodName, topic } = listener;
   return {
     name,

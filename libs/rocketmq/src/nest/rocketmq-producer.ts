@@ -27,7 +27,7 @@ export interface TransactionalTopicMessage<Input> extends TransactionalMessage<I
   readonly topic: TopicDefinition<any, Input> | string;
 }
 
-/** Sends messages. Ready before the first `onModuleInit` of the application, until its shutdown hooks have run. */
+/** Sends messages, from before the application's first `onModuleInit` until after its last `beforeApplicationShutdown`. */
 export class RocketMQProducer implements TransactionRunner {
   /** @internal provided by the module */
   constructor(

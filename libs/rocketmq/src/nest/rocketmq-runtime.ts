@@ -6,7 +6,7 @@ import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import type { MessageType, MessageView } from '../protocol/message.js';
-import { StateError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { HandlerInvoker } from './handler-invoker.js';
@@ -75,7 +75,9 @@ export class RocketMQRuntime {
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
     await this.orClose(async () => {
-      for (const consumer of plan.consumers) parts.consumers.push(this.consumer(connection, consumer));
+      for (const consumer of plan.consumers) {
+        parts.consumers.push(namingListeners(consumer, () => this.consumer(connection, consumer)));
+      }
       const { startTimeoutMs: timeoutMs } = this.options;
       await Promise.all(parts.consumers.map((consumer) => consumer.start({ timeoutMs })));
     });
@@ -178,6 +180,19 @@ export class RocketMQRuntime {
     await producer?.close();
     connection?.close();
     await broker?.stop();
+  }
+}
+
+/** Tells whose option it is that the consumer refuses. */
+function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    const names = listeners.map(({ name }) => name).join(', ');
+    const problem = cause.message.replace(`[${cause.code}] `, '');
+    const text = `consumer of group "${consumerGroup}" (listeners: ${names}): ${problem}`;
+    throw new UsageError(cause.code, text, cause.field, { cause });
   }
 }
 

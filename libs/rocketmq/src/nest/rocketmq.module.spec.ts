@@ -166,6 +166,16 @@ describe('the start', () => {
     );
   });
 
+  it('fails for an option that the consumer refuses, and names the listener', async () => {
+    class Listener {
+      @RocketMQListener('plain', { leaseMs: 1 })
+      async handle(): Promise<void> {}
+    }
+    await expect(start({ imports: [RocketMQModule.forRoot(options())], providers: [Listener] })).rejects.toThrow(
+      /"service" \(listeners: Listener\.handle\): option leaseMs must be/,
+    );
+  });
+
   it('fails when the cluster is away for longer than startTimeoutMs', async () => {
     const away = options({ endpoints: NOWHERE, startTimeoutMs: 50 });
     await expect(start({ imports: [RocketMQModule.forRoot(away)] })).rejects.toThrow(/UNAVAILABLE|DEADLINE_EXCEEDED/);
@@ -387,7 +397,8 @@ describe('endpoints embedded:', () => {
         if (bodies.length === 2) fire();
       }
     }
-    const embedded = options({ endpoints: 'embedded:', topics: [Steps] });
+    // Otherwise the end waits for the long poll of the ordered group.
+    const embedded = options({ endpoints: 'embedded:', topics: [Steps], shutdownGraceMs: 0 });
     const running = await start({ imports: [RocketMQModule.forRoot(embedded)], providers: [Listener] });
     const producer = running.get(RocketMQProducer);
     await producer.send(Steps, { n: 1 }, { messageGroup: 'g' });

@@ -24,7 +24,8 @@ type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<Transactio
  * the local transaction still runs, here or in another process: "not found" alone must not mean rollback. A topic has one
  * checker.
  */
-export function TransactionChecker<Body, Input>(topic: TopicLike<Body, Input>) {
+// biome-ignore lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows
+export function TransactionChecker<Body = any, Input = any>(topic: TopicLike<Body, Input>) {
   return <Method extends CheckerMethod<Body>>(
     _target: object,
     _propertyKey: string | symbol,

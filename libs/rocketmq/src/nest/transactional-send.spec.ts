@@ -5,6 +5,7 @@ import { Inject, Injectable, type Provider, Scope, SetMetadata } from '@nestjs/c
 import { REQUEST } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { z } from 'zod';
+import { Connection } from '../client/connection.js';
 import {
   currentTransaction,
   defineTopic,
@@ -17,6 +18,7 @@ import {
   type TransactionCheck,
   TransactionChecker,
 } from '../index.js';
+import { Producer } from '../producer/producer.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 
@@ -292,6 +294,20 @@ describe('a transactional topic that nobody can answer for', () => {
     await expect(start([Wrong], { transactionLog: new FakeLog() })).rejects.toThrow(
       /MESSAGE_TYPE_MISMATCH.*Wrong\.method.*"normal-topic".*'transaction'/,
     );
+  });
+});
+
+describe('a transaction of the client', () => {
+  it('takes bodies too, as JSON', async () => {
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const producer = new Producer(connection, { transactionCheckers: { created: () => 'unknown' } });
+    try {
+      await producer.transact({}, () => currentTransaction().prepare({ topic: 'created', body: { id: 'client' } }));
+      expect((await newMessages('created')).map(({ body }) => body)).toEqual(['{"id":"client"}']);
+    } finally {
+      await producer.close();
+      connection.close();
+    }
   });
 });
 
