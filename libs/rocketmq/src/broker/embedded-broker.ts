@@ -51,6 +51,8 @@ export interface EmbeddedBrokerOptions {
   readonly transactionFirstCheckMs?: number;
   /** Default 30 s (`transactionCheckInterval`). */
   readonly transactionCheckIntervalMs?: number;
+  /** After this many checks without an answer a half message is dropped. Default 15 (`transactionCheckMax`). */
+  readonly transactionCheckMax?: number;
   /** How long an end of a transaction is taken, from half message or newest check on. Default 30 s. */
   readonly transactionDataExpireMs?: number;
 }
@@ -211,7 +213,7 @@ export class EmbeddedBroker {
       firstCheckMs: this.options.transactionFirstCheckMs ?? 6_000,
       checkIntervalMs: this.options.transactionCheckIntervalMs ?? 30_000,
       dataExpireMs: this.options.transactionDataExpireMs ?? 30_000,
-      maxChecks: 15,
+      maxChecks: this.options.transactionCheckMax ?? 15,
     };
     return new Engine(
       this.store,

@@ -127,6 +127,23 @@ describe('TestBroker', () => {
     expect(broker.messages('orders')).toMatchObject([{ messageId: 'id-1', messageType: 'transaction' }]);
   });
 
+  it('gives a half message up after as many checks as told', async () => {
+    await start({
+      manualClock: true,
+      transactionCheckMax: 2,
+      transactionFirstCheckMs: 1_000,
+      transactionCheckIntervalMs: 1_000,
+    });
+    const bornTimestamp = new Date(broker.clock.nowMs());
+    const half = message('orders', 'id-1', { messageType: MessageType.TRANSACTION, bornTimestamp });
+    await client('producer').call('sendMessage', { messages: [half] });
+    await broker.advance(2_999);
+    expect(broker.halfMessages()).toMatchObject([{ checks: 2, nextCheckAtMs: bornTimestamp.getTime() + 3_000 }]);
+    await broker.advance(1);
+    expect(broker.halfMessages()).toEqual([]);
+    expect(broker.messages('orders')).toEqual([]);
+  });
+
   it('does not move time while tracked work is under way', async () => {
     await start();
     const end = broker.clock.track('handler of orders');
