@@ -6,8 +6,6 @@ import {
   Injectable,
   Module,
   type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-  type OnModuleDestroy,
   type OnModuleInit,
   type Provider,
   type Type,
@@ -208,108 +206,6 @@ describe('the start', () => {
     await start({ imports: [RocketMQModule.forRoot(options({ logger }))], providers: [Listener] });
     const fields = { topic: 'plain', consumerGroup: 'service', filter: 'a || b' };
     expect(lines).toContainEqual(['Listener.handle listens', fields]);
-  });
-});
-
-describe('the shutdown', () => {
-  const positions = ['before', 'after'] as const;
-  for (const isGlobal of [true, false]) {
-    for (const position of positions) {
-      const where = `${isGlobal ? 'global ' : ''}module imported ${position} RocketMQModule`;
-      it(`lets a running handler use what a ${where} closes on destroy`, async () => {
-        const order: string[] = [];
-        const started = signal();
-        @Injectable()
-        class Database implements OnModuleDestroy {
-          isOpen = true;
-
-          async onModuleDestroy(): Promise<void> {
-            this.isOpen = false;
-            order.push('database closed');
-          }
-        }
-        @Module({ providers: [Database], exports: [Database] })
-        class DatabaseModule {}
-        if (isGlobal) Global()(DatabaseModule);
-        @Injectable()
-        class Listener {
-          constructor(
-            private readonly database: Database,
-            private readonly producer: RocketMQProducer,
-          ) {}
-
-          @RocketMQListener('plain', { filter: 'start' })
-          async handle(): Promise<void> {
-            started.fire();
-            await sleep(new SystemClock(), 50);
-            order.push(`handled, database ${this.database.isOpen ? 'open' : 'closed'}`);
-            await this.producer.send({ topic: 'plain', tag: 'from-handler', body: '1' });
-          }
-        }
-        const rocketmq = RocketMQModule.forRoot(options());
-        const imports = position === 'before' ? [DatabaseModule, rocketmq] : [rocketmq, DatabaseModule];
-        const running = await start({ imports, providers: [Listener] });
-        await running.get(RocketMQProducer).send({ topic: 'plain', tag: 'start', body: '1' });
-        await started.fired;
-        await running.close();
-        expect(order).toEqual(['handled, database open', 'database closed']);
-        expect(broker.messages('plain').map(({ tag }) => tag)).toContain('from-handler');
-        expect(broker.inFlight()).toEqual([]);
-      });
-    }
-  }
-
-  it('fires the signal of a handler that outlasts the grace period', async () => {
-    const started = signal();
-    let reason: unknown;
-    @Injectable()
-    class Listener {
-      @RocketMQListener('plain')
-      async handle(_body: unknown, { signal: stop }: { signal: AbortSignal }): Promise<void> {
-        started.fire();
-        await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
-        reason = stop.reason;
-      }
-    }
-    const running = await start({
-      imports: [RocketMQModule.forRoot(options({ shutdownGraceMs: 10 }))],
-      providers: [Listener],
-    });
-    await running.get(RocketMQProducer).send({ topic: 'plain', body: '1' });
-    await started.fired;
-    await running.close();
-    expect(reason).toBeInstanceOf(Error);
-  });
-
-  it('lets others send until their own onApplicationShutdown, and no longer', async () => {
-    @Injectable()
-    class Late implements OnModuleDestroy, OnApplicationShutdown {
-      constructor(private readonly producer: RocketMQProducer) {}
-
-      async onModuleDestroy(): Promise<void> {
-        await this.producer.send({ topic: 'plain', tag: 'destroy', body: '1' });
-      }
-
-      async onApplicationShutdown(): Promise<void> {
-        await this.producer.send({ topic: 'plain', tag: 'shutdown', body: '1' });
-      }
-    }
-    const running = await start({ imports: [RocketMQModule.forRoot(options())], providers: [Late] });
-    await running.close();
-    expect(
-      broker
-        .messages('plain')
-        .map(({ tag }) => tag)
-        .sort(),
-    ).toEqual(['destroy', 'shutdown']);
-    await expect(running.get(RocketMQProducer).send({ topic: 'plain', body: '1' })).rejects.toThrow(/NOT_RUNNING/);
-    app = undefined;
-  });
-
-  it('may be asked for twice', async () => {
-    const running = await start({ imports: [RocketMQModule.forRoot(options())] });
-    await Promise.all([running.close(), running.close()]);
-    await running.close();
   });
 });
 
