@@ -1,0 +1,80 @@
+// The code in the documents is the code of docs/examples, and that runs.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { RocketMQModule } from 'nestjs-rocketmq';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
+import { Payment } from '../../docs/examples/payment.js';
+import '../../docs/examples/reminder.test.js';
+
+const documents = ['README.md', ...readdirSync('docs/guide').map((name) => join('docs/guide', name))];
+const EMBEDDED = /<!-- code: (\S+) -->\n```ts\n([\s\S]*?)```/g;
+
+describe('the documents', () => {
+  it.each(documents)('%s shows the examples as they are', (document) => {
+    for (const [, example = '', shown] of readFileSync(document, 'utf8').matchAll(EMBEDDED)) {
+      expect({ example, code: shown }).toEqual({ example, code: readFileSync(example, 'utf8') });
+    }
+  });
+
+  it('show every example', () => {
+    const shown = documents.flatMap((document) =>
+      [...readFileSync(document, 'utf8').matchAll(EMBEDDED)].map(([, example]) => example),
+    );
+    expect(
+      readdirSync('docs/examples')
+        .map((name) => `docs/examples/${name}`)
+        .sort(),
+    ).toEqual([...shown].sort());
+  });
+
+  it.each(documents)('%s links to files that exist', (document) => {
+    const links = [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
+      ([, link]) => link,
+    );
+    const base = join(process.cwd(), document, '..');
+    expect(links.filter((link = '') => !exists(join(base, link)))).toEqual([]);
+  });
+});
+
+describe('the examples', () => {
+  let broker: TestBroker;
+  let app: TestingModule;
+
+  afterEach(async () => {
+    await app.close();
+    await broker?.stop();
+  });
+
+  it('first steps: what is sent arrives', async () => {
+    app = await Test.createTestingModule({ imports: [ShopModule] }).compile();
+    await app.init();
+    const warehouse = app.get(Warehouse);
+    await app.get(Shop).place('order-1', 2);
+    while (warehouse.packed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(warehouse.packed).toEqual(['2 for order-1']);
+    await expect(app.get(Shop).place('order-2', -1)).rejects.toThrow('order-placed');
+  });
+
+  it('payment: the message is visible if the method returned', async () => {
+    broker = await TestBroker.start({ manualClock: true });
+    const { endpoints, clock } = broker;
+    const imports = [RocketMQModule.forRoot({ endpoints, clock, consumerGroup: 'payment' })];
+    app = await Test.createTestingModule({ imports, providers: [Payment] }).compile();
+    await app.init();
+    await app.get(Payment).pay('order-1');
+    await expect(app.get(Payment).pay('order-1')).rejects.toThrow('already paid');
+    expect(broker.messages('order-paid').map(({ keys }) => keys)).toEqual([['order-1']]);
+  });
+});
+
+function exists(file: string): boolean {
+  try {
+    return readdirSync(file).length >= 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOTDIR';
+  }
+}
