@@ -31,6 +31,7 @@ diskMaxUsedSpaceRatio=98
 timerWheelEnable=true
 transactionCheckInterval=2000
 transactionTimeOut=6000
+transactionCheckMax=60
 enablePropertyFilter=true
 recallMessageEnable=true
 `;

@@ -30,7 +30,8 @@ export function toStoredMessage(message: WireMessage, system: SystemProperties, 
     tag: system.tag === '' ? undefined : system.tag,
     // The server keeps keys joined by a blank: one with a blank inside comes back as two.
     keys: system.keys.flatMap((key) => key.split(' ')).filter((key) => key !== ''),
-    properties: message.userProperties,
+    // The server keeps properties as text between separators; an empty value does not come back from it.
+    properties: Object.fromEntries(Object.entries(message.userProperties).filter(([, value]) => value !== '')),
     messageGroup: system.messageGroup,
     traceContext: system.traceContext,
     bornTimestampMs: system.bornTimestamp?.getTime() ?? nowMs,

@@ -1,0 +1,69 @@
+import { describe, expect } from '@jest/globals';
+import { SECOND_MS } from 'nestjs-rocketmq/client';
+import { SERVER_SLACK_MS } from './support/backend.js';
+import { contractSuite } from './support/contract.js';
+import { texts } from './support/world.js';
+
+const contract = contractSuite();
+
+/** The shortest lease that the server grants. */
+const LEASE_MS = 10 * SECOND_MS;
+
+describe('leases', () => {
+  contract('a message whose lease ends is delivered again, one that was acknowledged is not', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumer = await world.simpleConsumer(topic);
+    await producer.send({ topic, body: 'kept' });
+    const [first] = await consumer.receive({ invisibleDurationMs: LEASE_MS });
+    expect(first).toMatchObject({ deliveryAttempt: 1 });
+    await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    const [second] = await consumer.receive({ invisibleDurationMs: LEASE_MS });
+    expect(second).toMatchObject({ messageId: first?.messageId, deliveryAttempt: 2 });
+    if (second !== undefined) await consumer.ack(second);
+    await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, awaitMs: 5 * SECOND_MS })).toEqual([]);
+  });
+
+  contract('a lease that was renewed holds, and its old handle is void', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumer = await world.simpleConsumer(topic);
+    await producer.send({ topic, body: 'renewed' });
+    const [message] = await consumer.receive({ invisibleDurationMs: LEASE_MS });
+    if (message === undefined) throw new Error('nothing was received');
+    await consumer.changeInvisibleDuration(message, 3 * LEASE_MS);
+    await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, awaitMs: 5 * SECOND_MS })).toEqual([]);
+    await consumer.ack(message);
+  });
+
+  contract('a handler that runs longer than its lease keeps its message', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const recorder = await world.record({ topic, leaseMs: LEASE_MS, handle: () => finished });
+    await producer.send({ topic, body: 'slow' });
+    await world.until('the handler has begun', () => recorder.deliveries.length === 1);
+    for (let passedMs = 0; passedMs < 2 * LEASE_MS + SERVER_SLACK_MS; passedMs += 2 * SECOND_MS) {
+      await world.backend.advanceDuringWork(2 * SECOND_MS);
+    }
+    finish();
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    expect(texts(recorder.deliveries)).toEqual(['slow']);
+  });
+
+  contract('a message whose lease ended cannot be acknowledged any more', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumer = await world.simpleConsumer(topic);
+    await producer.send({ topic, body: 'too late' });
+    const [message] = await consumer.receive({ invisibleDurationMs: LEASE_MS });
+    if (message === undefined) throw new Error('nothing was received');
+    await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    await expect(consumer.ack(message)).rejects.toMatchObject({ code: 'INVALID_RECEIPT_HANDLE' });
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect } from '@jest/globals';
+import {
+  type BackoffPolicy,
+  DeadLetterError,
+  deadLetterTopicOf,
+  RetryLaterError,
+  SECOND_MS,
+} from 'nestjs-rocketmq/client';
+import { SERVER_SLACK_MS } from './support/backend.js';
+import { contractSuite } from './support/contract.js';
+import { type Recorder, texts, type World } from './support/world.js';
+
+const contract = contractSuite();
+
+const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS, 2 * SECOND_MS] };
+
+/** Lets backoffs pass until so many deliveries were seen. */
+async function letRetriesCome(world: World, { deliveries }: Recorder, count: number): Promise<void> {
+  for (let round = 0; round < count * 4 && deliveries.length < count; round++) {
+    await world.backend.advance(2 * SECOND_MS);
+  }
+  await world.until(`${count} deliveries`, () => deliveries.length >= count);
+}
+
+describe('retries', () => {
+  contract('a failed message comes again with a higher attempt, and no more once it succeeds', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const recorder = await world.record({
+      topic,
+      consumerGroup: await world.group({ backoff: BACKOFF }),
+      handle: ({ attempt }) => {
+        if (attempt < 3) throw new Error(`attempt ${attempt} fails`);
+      },
+    });
+    const { messageId } = await producer.send({
+      topic,
+      body: 'stubborn',
+      tag: 'a',
+      keys: ['k'],
+      properties: { p: 'q' },
+    });
+    await letRetriesCome(world, recorder, 3);
+    await world.backend.advance(4 * SECOND_MS + SERVER_SLACK_MS);
+    expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    for (const { message } of recorder.deliveries) {
+      expect(message).toMatchObject({ messageId, topic, tag: 'a', keys: ['k'], properties: { p: 'q' } });
+    }
+  });
+
+  contract('a handler says itself when it wants the message again', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const recorder = await world.record({
+      topic,
+      handle: ({ attempt }) => {
+        if (attempt === 1) throw new RetryLaterError({ delayMs: 6 * SECOND_MS });
+      },
+    });
+    await producer.send({ topic, body: 'not now' });
+    await world.until('the first delivery', () => recorder.deliveries.length === 1);
+    await world.backend.advance(3 * SECOND_MS);
+    const early = recorder.deliveries.length;
+    await world.backend.advance(3 * SECOND_MS + SERVER_SLACK_MS);
+    await world.until('the second delivery', () => recorder.deliveries.length === 2);
+    expect(early).toBe(1);
+    expect(recorder.deliveries[1]?.attempt).toBe(2);
+  });
+
+  contract('after its last attempt a message is in the dead letter queue, where it can be read', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 2, backoff: BACKOFF });
+    const deadLetters: string[] = [];
+    const recorder = await world.record({
+      topic,
+      consumerGroup,
+      events: { onDeadLetter: (message) => void deadLetters.push(message.messageId) },
+      handle: () => {
+        throw new Error('always');
+      },
+    });
+    const { messageId } = await producer.send({ topic, body: 'poison', tag: 'a', keys: ['k'] });
+    await letRetriesCome(world, recorder, 2);
+    await world.until('the hook is called', () => deadLetters.length === 1);
+    const grave = await world.record({ topic: deadLetterTopicOf(consumerGroup) });
+    await world.until('the dead letter is read', () => grave.deliveries.length === 1);
+    await world.backend.advance(4 * SECOND_MS + SERVER_SLACK_MS);
+    expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(deadLetters).toEqual([messageId]);
+    expect(grave.deliveries[0]?.message).toMatchObject({ messageId, tag: 'a', keys: ['k'] });
+    expect(texts(grave.deliveries)).toEqual(['poison']);
+  });
+
+  contract('a handler can give a message up at once', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumerGroup = await world.group();
+    const recorder = await world.record({
+      topic,
+      consumerGroup,
+      handle: () => {
+        throw new DeadLetterError('no such customer');
+      },
+    });
+    await producer.send({ topic, body: 'hopeless' });
+    await world.until('it is delivered', () => recorder.deliveries.length === 1);
+    await world.backend.quiet();
+    const grave = await world.record({ topic: deadLetterTopicOf(consumerGroup) });
+    await world.until('the dead letter is read', () => grave.deliveries.length === 1);
+    expect(texts(grave.deliveries)).toEqual(['hopeless']);
+    expect(recorder.deliveries).toHaveLength(1);
+  });
+});

@@ -1,0 +1,90 @@
+// The two servers that the contract holds for, behind one interface.
+
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { type BackoffPolicy, type Clock, type MessageType, SECOND_MS } from 'nestjs-rocketmq/client';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+
+export type BackendName = 'embedded' | 'rocketmq';
+
+export interface GroupOptions {
+  readonly fifo?: boolean;
+  readonly maxDeliveryAttempts?: number;
+  readonly backoff?: BackoffPolicy;
+}
+
+/** A server under the contract. */
+export interface Backend {
+  readonly name: BackendName;
+  /** Of the real server, for instance 5.5.0. */
+  readonly version: string | undefined;
+  readonly endpoints: string;
+  /** The clock that clients must use, so that they and the server agree. */
+  readonly clock: Clock | undefined;
+  nowMs(): number;
+  createTopic(topic: string, type: Exclude<MessageType, 'lite' | 'priority'>): Promise<void>;
+  createGroup(group: string, options: GroupOptions): Promise<void>;
+  /** Lets time pass: moved on the embedded broker, waited for on the real one. */
+  advance(durationMs: number): Promise<void>;
+  /** Like `advance`, while a handler is still at work; on a moved clock that has to be said. */
+  advanceDuringWork(durationMs: number): Promise<void>;
+  /** Waits until what can happen now has happened; on the real server, a time in which it usually would have. */
+  quiet(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Transaction checks come 6 s after the half message, then every 2 s, on both backends. */
+export const FIRST_CHECK_MS = 6 * SECOND_MS;
+export const CHECK_INTERVAL_MS = 2 * SECOND_MS;
+/** How much later than due the real server may be: its revive scan and check interval (see docs/protocol-notes.md). */
+export const SERVER_SLACK_MS = 4 * SECOND_MS;
+
+/** The backend that the environment names: a real server when one was started for the run, else the embedded broker. */
+export function startBackend(): Promise<Backend> {
+  const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS;
+  const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER;
+  return endpoints === undefined || nameServer === undefined ? embedded() : real(endpoints, nameServer);
+}
+
+export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? 'embedded' : 'rocketmq';
+
+async function embedded(): Promise<Backend> {
+  const broker = await TestBroker.start({
+    manualClock: true,
+    strict: true,
+    recallEnabled: true,
+    transactionFirstCheckMs: FIRST_CHECK_MS,
+    transactionCheckIntervalMs: CHECK_INTERVAL_MS,
+    transactionCheckMax: 60,
+  });
+  return {
+    name: 'embedded',
+    version: undefined,
+    endpoints: broker.endpoints,
+    clock: broker.clock,
+    nowMs: () => broker.clock.nowMs(),
+    createTopic: async (name, type) => broker.declareTopic({ name, type }),
+    createGroup: async (name, options) => broker.declareGroup({ name, ...options }),
+    advance: (durationMs) => broker.advance(durationMs),
+    advanceDuringWork: (durationMs) => broker.advance(durationMs, { duringWork: true }),
+    quiet: () => broker.idle(),
+    stop: () => broker.stop(),
+  };
+}
+
+async function real(endpoints: string, nameServer: string): Promise<Backend> {
+  const admin = new RocketMQAdmin({ nameServer });
+  const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
+  return {
+    name: 'rocketmq',
+    version: process.env.ROCKETMQ_TEST_VERSION,
+    endpoints,
+    clock: undefined,
+    nowMs: () => Date.now(),
+    createTopic: (topic, type) => admin.createTopic({ topic, type, queues: 8 }),
+    createGroup: (consumerGroup, options) => admin.createGroup({ consumerGroup, ...options }),
+    advance: wait,
+    advanceDuringWork: wait,
+    quiet: () => wait(2 * SECOND_MS),
+    stop: async () => admin.close(),
+  };
+}

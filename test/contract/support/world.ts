@@ -1,0 +1,137 @@
+// What one case works with: topics and groups of its own, clients that are closed after it, a record of deliveries.
+
+import { randomBytes } from 'node:crypto';
+import {
+  Connection,
+  type ConnectionOptions,
+  EVERY_MESSAGE,
+  type MessageType,
+  type MessageView,
+  Producer,
+  type ProducerOptions,
+  PushConsumer,
+  type PushConsumerOptions,
+  SimpleConsumer,
+} from 'nestjs-rocketmq/client';
+import type { Backend, GroupOptions } from './backend.js';
+
+/** One delivery as a handler saw it. */
+export interface Delivery {
+  readonly message: MessageView;
+  readonly text: string;
+  readonly attempt: number;
+  readonly atMs: number;
+}
+
+/** A push consumer and what it was given. */
+export interface Recorder {
+  readonly consumer: PushConsumer;
+  readonly deliveries: readonly Delivery[];
+}
+
+export interface RecorderOptions extends Partial<Omit<PushConsumerOptions, 'handler' | 'subscriptions'>> {
+  readonly topic: string;
+  readonly filter?: string;
+  /** Runs after the delivery was recorded; its end is the handler's. */
+  readonly handle?: (delivery: Delivery, signal: AbortSignal) => Promise<void> | void;
+}
+
+/** How long something may take that needs no time to pass, in real time. */
+const PATIENCE_MS = 25_000;
+const POLL_MS = 10;
+
+export class World {
+  private readonly closers: (() => Promise<void> | void)[] = [];
+  private readonly prefix: string;
+  private count = 0;
+
+  constructor(
+    readonly backend: Backend,
+    title: string,
+  ) {
+    this.prefix = `${title.replace(/[^a-zA-Z0-9]+/g, '-').slice(0, 40)}-${randomBytes(4).toString('hex')}`;
+  }
+
+  nowMs(): number {
+    return this.backend.nowMs();
+  }
+
+  /** A name that no other case uses. */
+  name(): string {
+    return `${this.prefix}-${++this.count}`;
+  }
+
+  async topic(type: Exclude<MessageType, 'lite' | 'priority'> = 'normal'): Promise<string> {
+    const topic = this.name();
+    await this.backend.createTopic(topic, type);
+    return topic;
+  }
+
+  async group(options: GroupOptions = {}): Promise<string> {
+    const group = this.name();
+    await this.backend.createGroup(group, options);
+    return group;
+  }
+
+  connection(options: Partial<ConnectionOptions> = {}): Connection {
+    const { endpoints, clock } = this.backend;
+    const connection = new Connection({ endpoints, clock, ...options });
+    this.closers.push(() => connection.close());
+    return connection;
+  }
+
+  async producer(options: ProducerOptions = {}, connection = this.connection()): Promise<Producer> {
+    const producer = new Producer(connection, options);
+    this.closers.push(() => producer.close());
+    await producer.start();
+    return producer;
+  }
+
+  /** A push consumer that records; started. */
+  async record(options: RecorderOptions): Promise<Recorder> {
+    const { topic, filter, handle, ...rest } = options;
+    const consumerGroup = rest.consumerGroup ?? (await this.group());
+    const deliveries: Delivery[] = [];
+    const consumer = new PushConsumer(this.connection(), {
+      ...rest,
+      consumerGroup,
+      subscriptions: [{ topic, filter: filter === undefined ? EVERY_MESSAGE : { kind: 'tag', expression: filter } }],
+      handler: async (message, { signal }) => {
+        const text = message.body.toString('utf8');
+        const delivery = { message, text, attempt: message.deliveryAttempt, atMs: this.nowMs() };
+        deliveries.push(delivery);
+        await handle?.(delivery, signal);
+      },
+    });
+    this.closers.push(() => consumer.close({ graceMs: 1_000 }));
+    await consumer.start();
+    return { consumer, deliveries };
+  }
+
+  async simpleConsumer(topic: string, consumerGroup?: string): Promise<SimpleConsumer> {
+    const group = consumerGroup ?? (await this.group());
+    const consumer = new SimpleConsumer(this.connection(), { consumerGroup: group, subscriptions: [{ topic }] });
+    this.closers.push(() => consumer.close());
+    await consumer.start();
+    return consumer;
+  }
+
+  /** Waits, in real time, for something that needs no time to pass. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    while (!holds()) {
+      if (Date.now() > lastTryAtMs) throw new Error(`did not come true: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Closes in reverse order: consumers and producers before their connections. */
+  async close(): Promise<void> {
+    for (const close of this.closers.splice(0).reverse()) await close();
+  }
+}
+
+/** The texts of the deliveries, in the order of arrival. */
+export function texts(deliveries: readonly Delivery[]): string[] {
+  return deliveries.map(({ text }) => text);
+}
