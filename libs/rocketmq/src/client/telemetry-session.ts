@@ -179,7 +179,8 @@ export class TelemetrySession {
     const { endpoint, logger } = this.port;
     const refused = isRefusal(error);
     const text = `telemetry stream to ${endpoint} is down; connecting again`;
-    logger[refused ? 'warn' : 'info'](text, { error: describeError(error) });
+    // A server that is away for long is told once, not at every try.
+    logger[refused ? 'warn' : this.failures === 0 ? 'info' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     // Who waits for a server that is only away goes on waiting, until its own deadline.
     if (refused) this.rejectWaiters(error);

@@ -14,7 +14,7 @@ import { type GroupSubscription, toWireSubscription } from './subscription.js';
 export interface ConsumerRole {
   readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
   readonly group: GroupSubscription;
-  /** Present where the consumer itself decides it. */
+  /** Present where the consumer itself decides it: the server takes it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
@@ -28,7 +28,12 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
   return new Client(connection, {
     type,
     consumerGroup: group.consumerGroup,
-    settings: () => ({ pubSub: { $case: 'subscription', value: toWireSubscription({ connection }, group) } }),
+    settings: () => ({
+      pubSub: {
+        $case: 'subscription',
+        value: toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs),
+      },
+    }),
     onSettings: (settings) => role.onSettings(settings),
     onCommand: (command, endpoint) => role.onCommand(command, endpoint),
   });

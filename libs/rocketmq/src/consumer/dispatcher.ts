@@ -1,8 +1,8 @@
 // Who runs when: hands held messages to the handler, `concurrency` side by side, the messages of a message group of an
 // ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
 
-import type { Clock } from '../support/clock.js';
-import { sleep } from '../support/clock.js';
+import { setMaxListeners } from 'node:events';
+import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
@@ -34,6 +34,8 @@ export class Dispatcher implements Turns {
 
   constructor(private readonly port: DispatchPort) {
     this.permits = new Semaphore(port.concurrency);
+    // Each running handler and each settlement listens to one of these for as long as it lasts.
+    setMaxListeners(0, this.forcing.signal, this.settleEnding.signal);
     this.delivery = { ...port, forceSignal: this.forcing.signal, settleSignal: this.settleEnding.signal };
   }
 

@@ -1,7 +1,7 @@
 // What a consumer wants to receive, and the wire's words for it.
 
-import type { Client } from '../client/client.js';
 import { resource } from '../client/route.js';
+import { toDuration } from '../protocol/duration.js';
 import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
 import {
   FilterType,
@@ -57,14 +57,16 @@ export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {
 
 /** The subscription part of a client's settings. */
 export function toWireSubscription(
-  { connection }: Pick<Client, 'connection'>,
-  group: GroupSubscription,
+  namespace: string,
+  { consumerGroup, subscriptions }: GroupSubscription,
+  longPollingTimeoutMs?: number,
 ): WireSubscription {
   return {
-    group: resource(connection.namespace, group.consumerGroup),
-    subscriptions: group.subscriptions.map(({ topic, filter }) => ({
-      topic: resource(connection.namespace, topic),
+    group: resource(namespace, consumerGroup),
+    subscriptions: subscriptions.map(({ topic, filter }) => ({
+      topic: resource(namespace, topic),
       expression: toWireFilter(filter),
     })),
+    longPollingTimeout: longPollingTimeoutMs === undefined ? undefined : toDuration(longPollingTimeoutMs),
   };
 }

@@ -25,3 +25,23 @@ export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | un
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/** Runs `work` with a signal that aborts as soon as one of `signals` does. Nothing stays attached to them afterwards. */
+export async function withAnySignal<T>(
+  signals: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const links = signals.flatMap((signal) => {
+    if (signal === undefined) return [];
+    const onAbort = (): void => controller.abort(abortReason(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    return [() => signal.removeEventListener('abort', onAbort)];
+  });
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const unlink of links) unlink();
+  }
+}

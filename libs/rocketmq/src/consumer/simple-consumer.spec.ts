@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import { Producer } from '../producer/producer.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { SimpleConsumer } from './simple-consumer.js';
+
+describe('SimpleConsumer over the wire', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let producer: Producer;
+  let consumer: SimpleConsumer;
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({
+      manualClock: true,
+      strict: true,
+      topics: [{ name: 'orders' }, { name: 'returns' }],
+      groups: [{ name: 'stock' }],
+    });
+    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    producer = new Producer(connection, {});
+    consumer = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: 'orders' }, { topic: 'returns' }],
+    });
+    await Promise.all([producer.start(), consumer.start()]);
+    await producer.send({ topic: 'orders', body: 'one' });
+  });
+
+  afterEach(async () => {
+    await consumer.close();
+    await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  async function receiveOne(topic = 'orders') {
+    const [message] = await consumer.receive({ topic });
+    if (message === undefined) throw new Error(`nothing came from ${topic}`);
+    return message;
+  }
+
+  it('receives a message, which its ack ends', async () => {
+    const message = await receiveOne();
+    expect(message).toMatchObject({
+      topic: 'orders',
+      body: Buffer.from('one'),
+      deliveryAttempt: 1,
+      bodyProblem: undefined,
+    });
+    await consumer.ack(message);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('receives a message again when it is not settled in time; the earlier receipt is void then', async () => {
+    const message = await receiveOne();
+    await broker.advance(30 * SECOND_MS, { duringWork: true });
+    expect(await receiveOne()).toMatchObject({ messageId: message.messageId, deliveryAttempt: 2 });
+    await expect(consumer.ack(message)).rejects.toMatchObject({ code: 'INVALID_RECEIPT_HANDLE', outcome: 'rejected' });
+  });
+
+  it('takes the new receipt handle when it puts a message off, so that a later ack counts', async () => {
+    const message = await receiveOne();
+    const { receiptHandle } = message;
+    expect(await consumer.changeInvisibleDuration(message, MINUTE_MS)).toBe(message);
+    expect(message.receiptHandle).not.toBe(receiptHandle);
+    await consumer.ack(message);
+    await broker.advance(10 * MINUTE_MS);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('moves a message to the dead letters', async () => {
+    await consumer.forwardToDeadLetterQueue(await receiveOne());
+    expect(broker.messages('%DLQ%stock').map(({ body }) => body.toString())).toEqual(['one']);
+  });
+
+  it('asks each subscribed topic in turn', async () => {
+    await producer.send({ topic: 'returns', body: 'two' });
+    const topics = [...(await consumer.receive()), ...(await consumer.receive())].map(({ topic }) => topic);
+    expect(topics).toEqual(['orders', 'returns']);
+  });
+
+  it('refuses what the server would refuse, and messages of others, before anything is sent', async () => {
+    const message = await receiveOne();
+    await expect(consumer.receive({ maxMessages: 33 })).rejects.toThrow('maxMessages must be 1 to 32');
+    await expect(consumer.receive({ invisibleDurationMs: 1 })).rejects.toThrow('invisibleDurationMs must be 10000');
+    await expect(consumer.receive({ topic: 'other' })).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
+    await expect(consumer.ack({ ...message })).rejects.toMatchObject({ code: 'FOREIGN_MESSAGE', outcome: 'not-sent' });
+  });
+
+  it('ends a receive when its signal aborts or the consumer is closed', async () => {
+    const controller = new AbortController();
+    const aborted = consumer.receive({ topic: 'returns', signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    const waiting = consumer.receive({ topic: 'returns' });
+    const closed = consumer.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    await expect(consumer.receive()).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('names a group that the cluster lacks', async () => {
+    const other = new SimpleConsumer(connection, { consumerGroup: 'nobody', subscriptions: [{ topic: 'orders' }] });
+    await expect(other.start()).rejects.toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND' });
+    await other.close();
+  });
+});

@@ -1,0 +1,284 @@
+// The simple consumer: the application asks for messages and settles each by itself. No handler, no renewal, no policy.
+
+import { setMaxListeners } from 'node:events';
+import type { Client } from '../client/client.js';
+import type { Connection } from '../client/connection.js';
+import { type Endpoint, endpointKey } from '../client/endpoint.js';
+import { type Queue, resource } from '../client/route.js';
+import { toDuration } from '../protocol/duration.js';
+import {
+  ClientType,
+  Code,
+  type Status,
+  type Message as WireMessage,
+} from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/limits.js';
+import type { MessageView } from '../protocol/message.js';
+import { StatusError } from '../protocol/status.js';
+import { withAnySignal } from '../support/abort.js';
+import { SECOND_MS } from '../support/clock.js';
+import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
+import { StateError, UsageError } from '../support/errors.js';
+import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
+import { DEFAULT_MAX_UNPACKED_BYTES, incomingMessage } from './incoming-message.js';
+import { type Receipt, ReceiptCalls } from './receipt-calls.js';
+import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
+import { assertGroupSubscription, type GroupSubscription, type Subscription, toWireFilter } from './subscription.js';
+
+export interface SimpleConsumerOptions extends GroupSubscription {
+  /** How long a receive waits for messages unless it says otherwise; the server cuts it to 5 to 20 s. Default 20 s. */
+  readonly longPollingTimeoutMs?: number;
+  /** A packed body that unpacks to more has a `bodyProblem`. Default 32 MiB. */
+  readonly maxUnpackedBytes?: number;
+}
+
+/** What one receive asks for. */
+export interface ReceiveOptions {
+  /** 1 to 32. Default 16. */
+  readonly maxMessages?: number;
+  /** How long the messages stay away from others: settle them within that time. 10 s to 12 h. Default 30 s. */
+  readonly invisibleDurationMs?: number;
+  /** Default: `longPollingTimeoutMs` of the consumer. */
+  readonly awaitMs?: number;
+  /** One of the subscribed topics. Default: each in turn. */
+  readonly topic?: string;
+  /** Ends the wait. Messages that were on their way come again when their invisible duration is over. */
+  readonly signal?: AbortSignal;
+}
+
+/** A received message, to be settled by the consumer that received it. */
+export interface ReceivedMessage extends MessageView {
+  /** Why the body is not what was sent (digest, packing); undefined when it is. Such a message belongs to the dead letters. */
+  readonly bodyProblem: string | undefined;
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'started'; readonly ready: Promise<void> }
+  | { readonly kind: 'closed'; readonly closed: Promise<void> };
+
+const DEFAULT_MAX_MESSAGES = 16;
+const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
+/** A delivered batch must still get through a blocked event loop. */
+const POLL_MARGIN_MS = 10 * SECOND_MS;
+
+/** Receives messages of a consumer group on demand. What is not settled in time comes again. */
+export class SimpleConsumer {
+  private state: State = { kind: 'idle' };
+  private readonly client: Client;
+  private readonly calls: ReceiptCalls;
+  private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
+  private readonly closing = new AbortController();
+  private readonly longPollingTimeoutMs: number;
+  private settings = DEFAULT_SETTINGS;
+  /** How often each topic was received from, and all together. */
+  private readonly turns = new Map<string, number>();
+  private receives = 0;
+
+  /** @throws UsageError that names the wrong option; nothing is sent yet */
+  constructor(
+    private readonly connection: Connection,
+    private readonly options: SimpleConsumerOptions,
+  ) {
+    assertGroupSubscription(options);
+    this.longPollingTimeoutMs = within(
+      'longPollingTimeoutMs',
+      options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs,
+      1,
+      LIMITS.longPollingMaxMs,
+    );
+    this.client = consumerClient(connection, {
+      type: ClientType.SIMPLE_CONSUMER,
+      group: options,
+      longPollingTimeoutMs: this.longPollingTimeoutMs,
+      onSettings: (settings) => {
+        this.settings = consumerSettings(settings);
+      },
+      onCommand: () => false,
+    });
+    this.calls = new ReceiptCalls(this.client, options.consumerGroup);
+    // Each receive listens for as long as it lasts.
+    setMaxListeners(0, this.closing.signal);
+  }
+
+  /** The id by which the server knows this consumer. */
+  get clientId(): string {
+    return this.client.id;
+  }
+
+  /**
+   * Finds topics and group. Repeating it returns the first call's promise.
+   * @param options `timeoutMs` default 10 s
+   * @throws ResourceError when a topic or the group does not exist
+   */
+  start({ timeoutMs = DEFAULT_START_MS, signal }: CallOptions = {}): Promise<void> {
+    if (this.state.kind === 'closed') return Promise.reject(closedError());
+    if (this.state.kind === 'idle') {
+      const what = `start of the consumer of "${this.options.consumerGroup}"`;
+      const work = (deadline: Deadline): Promise<void> =>
+        startConsumerClient(this.client, this.options, false, deadline);
+      this.state = { kind: 'started', ready: withDeadline(what, timeoutMs, signal, work) };
+    }
+    return this.state.ready;
+  }
+
+  /**
+   * Waits for messages: those of one topic on one broker, each in turn.
+   * @returns what came; empty when nothing came in time
+   * @throws StatusError or TransportError; messages that were on their way come again
+   */
+  async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
+    const subscription = this.subscriptionOf(options.topic);
+    const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
+    const batchSize = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
+    const invisibleMs = options.invisibleDurationMs ?? DEFAULT_INVISIBLE_MS;
+    within('invisibleDurationMs', invisibleMs, invisibleDurationMinMs, invisibleDurationMaxMs);
+    const awaitMs = within('awaitMs', options.awaitMs ?? this.longPollingTimeoutMs, 1, longPollingMaxMs);
+    this.assertStarted();
+    const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
+    const timeoutMs = Math.max(awaitMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
+    const work = async (deadline: Deadline): Promise<ReceivedMessage[]> => {
+      const queue = await this.nextQueue(subscription.topic, deadline);
+      await this.client.session(queue.endpoint).synced(deadline.signal);
+      const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize };
+      const call = { what, timeoutMs, signal: deadline.signal };
+      return this.messagesOf(queue, this.client.receive(queue.endpoint, request, call), what);
+    };
+    return withAnySignal([this.closing.signal, options.signal], (signal) =>
+      withDeadline(what, timeoutMs, signal, work),
+    );
+  }
+
+  /** Says that the message is done with. @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over */
+  async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    await this.calls.ack(this.receiptOf(message), options.signal);
+  }
+
+  /**
+   * Makes the message visible again after a time counted from now, 0 to 12 h.
+   * @returns the same message; its `receiptHandle` is the new one, the old one is void
+   * @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over
+   */
+  async changeInvisibleDuration(
+    message: ReceivedMessage,
+    durationMs: number,
+    options: Pick<CallOptions, 'signal'> = {},
+  ): Promise<ReceivedMessage> {
+    const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
+    const postponement = { invisibleDurationMs, suspend: false };
+    const handle = await this.calls.changeInvisibleDuration(this.receiptOf(message), postponement, options.signal);
+    // In place: an ack by the old handle is answered OK, and the message comes again.
+    Object.assign(message, { receiptHandle: handle });
+    return message;
+  }
+
+  /** Moves the message to the dead letters of the group. */
+  async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    const attempts = { attempt: message.deliveryAttempt, maxAttempts: this.settings.maxAttempts };
+    await this.calls.forwardToDeadLetterQueue(this.receiptOf(message), attempts, options.signal);
+  }
+
+  /** Ends receives under way and says goodbye. Repeating it waits for the same end. */
+  close(): Promise<void> {
+    if (this.state.kind === 'closed') return this.state.closed;
+    const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
+    this.closing.abort(closedError());
+    const closed = ready.catch(() => {}).then(() => this.client.close());
+    this.state = { kind: 'closed', closed };
+    return closed;
+  }
+
+  private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, awaitMs: number) {
+    return {
+      group: resource(this.connection.namespace, this.options.consumerGroup),
+      messageQueue: queue.wire,
+      filterExpression: toWireFilter(subscription.filter),
+      autoRenew: false,
+      invisibleDuration: toDuration(invisibleMs),
+      longPollingTimeout: toDuration(awaitMs),
+    };
+  }
+
+  private async messagesOf(
+    { endpoint }: Queue,
+    answers: ReturnType<Client['receive']>,
+    what: string,
+  ): Promise<ReceivedMessage[]> {
+    const wires: WireMessage[] = [];
+    let status: Status | undefined;
+    for await (const { content } of answers) {
+      if (content?.$case === 'status') status = content.value;
+      if (content?.$case === 'message') wires.push(content.value);
+    }
+    if (wires.length === 0 && status?.code !== Code.MESSAGE_NOT_FOUND && status?.code !== Code.OK) {
+      throw new StatusError(what, status);
+    }
+    const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
+    const incoming = await Promise.all(wires.map((wire) => incomingMessage(wire, maxUnpackedBytes)));
+    return incoming.map(({ message, bodyProblem }) => {
+      const received = { ...message, bodyProblem };
+      this.endpoints.set(received, endpoint);
+      return received;
+    });
+  }
+
+  /** One queue of each broker: the server pops from all queues of a broker, whichever is named. */
+  private async nextQueue(topic: string, deadline: Deadline): Promise<Queue> {
+    const { queues } = await this.client.route(topic, deadline);
+    const brokers = new Map<string, Queue>();
+    for (const queue of queues) {
+      const key = `${queue.brokerName} ${endpointKey(queue.endpoint)}`;
+      if (queue.readable && queue.brokerId === 0 && !brokers.has(key)) brokers.set(key, queue);
+    }
+    const candidates = [...brokers.values()];
+    const turn = this.turns.get(topic) ?? 0;
+    this.turns.set(topic, turn + 1);
+    const queue = candidates[turn % candidates.length];
+    if (queue === undefined) {
+      throw new StateError('NO_READABLE_QUEUE', `topic "${topic}" has no readable queue; nothing was received`);
+    }
+    return queue;
+  }
+
+  private subscriptionOf(topic: string | undefined): Subscription {
+    const { subscriptions } = this.options;
+    const found =
+      topic === undefined
+        ? subscriptions[this.receives++ % subscriptions.length]
+        : subscriptions.find((one) => one.topic === topic);
+    if (found !== undefined) return found;
+    throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
+  }
+
+  private receiptOf(message: ReceivedMessage): Receipt {
+    this.assertStarted();
+    const endpoint = this.endpoints.get(message);
+    if (endpoint === undefined) {
+      const problem = `message ${message.messageId} was not received by this consumer; give the very object that receive() returned`;
+      throw new UsageError('FOREIGN_MESSAGE', problem, 'message');
+    }
+    const { topic, messageId, receiptHandle } = message;
+    return { topic, messageId, handle: receiptHandle, endpoint };
+  }
+
+  private assertStarted(): void {
+    if (this.state.kind === 'closed') throw closedError();
+    if (this.state.kind === 'idle') {
+      throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was sent; await start() first');
+    }
+  }
+}
+
+/** @throws UsageError unless the value lies between the two, both included */
+function within(field: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw new UsageError(
+    'ILLEGAL_OPTION',
+    `${field} must be ${least} to ${most}, not ${String(value)}; nothing was sent`,
+    field,
+  );
+}
+
+function closedError(): StateError {
+  return new StateError('CLOSED', 'the consumer is closed; nothing was sent');
+}
