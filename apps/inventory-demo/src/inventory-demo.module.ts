@@ -1,8 +1,8 @@
 // inventory-demo put together.
 
 import { type DynamicModule, Module } from '@nestjs/common';
-import { INVENTORY_SERVICE, StockResult } from 'demo-kit';
-import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
+import { INVENTORY_SERVICE, StockResult, transactionReport } from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health.controller.js';
@@ -14,6 +14,8 @@ import { Reservations } from './stock/reservations.js';
 import { StockController } from './stock/stock.controller.js';
 import { StockStore } from './stock/stock-store.js';
 
+/** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
+const LEASE_MS = 10 * SECOND_MS;
 /** The launcher ends an app by force after 2 s. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
@@ -36,6 +38,8 @@ export class InventoryDemoModule {
             transactionLog,
             consumerGroup: INVENTORY_SERVICE,
             topics: [StockResult],
+            events: transactionReport(),
+            defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
           }),
         }),

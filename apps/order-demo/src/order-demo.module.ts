@@ -1,8 +1,8 @@
 // order-demo put together.
 
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
-import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
+import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn, transactionReport } from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health.controller.js';
@@ -18,6 +18,8 @@ import { Payment } from './orders/payment.js';
 import { PaymentTimeout } from './orders/payment-timeout.js';
 import { StockAnswer } from './orders/stock-answer.js';
 
+/** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
+const LEASE_MS = 10 * SECOND_MS;
 /** The launcher ends an app by force after 2 s. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
@@ -40,6 +42,8 @@ export class OrderDemoModule {
             transactionLog,
             consumerGroup: ORDER_SERVICE,
             topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
+            events: transactionReport(),
+            defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
           }),
         }),

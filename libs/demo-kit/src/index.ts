@@ -21,3 +21,4 @@ export {
   StockReturn,
   TOPICS,
 } from './topics.js';
+export { transactionReport } from './transaction-report.js';
