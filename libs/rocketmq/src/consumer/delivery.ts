@@ -97,7 +97,7 @@ export class Delivery {
       return false;
     }
     const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.nowMs());
-    await lease.settle({ kind: 'postpone', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
+    await lease.settle({ kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
     return false;
   }
 

@@ -160,6 +160,17 @@ describe('the lease of a message', () => {
     }
   });
 
+  it('repeats a change that was not sent, but not a hand-back: the end of a consumer does not wait for a server', async () => {
+    for (const [kind, requests] of [
+      ['postpone', 2],
+      ['handBack', 1],
+    ] as const) {
+      const one = held([notSent]);
+      await one.lease.settle({ kind, invisibleDurationMs: 0, suspend: true }, signal);
+      expect(one.requests).toHaveLength(requests);
+    }
+  });
+
   it('does not repeat an ack by a void handle', async () => {
     const { lease, requests } = held([voidHandle]);
     expect(await lease.settle(ack, signal)).toMatchObject({ code: 'INVALID_RECEIPT_HANDLE' });

@@ -19,6 +19,8 @@ import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-ca
 export type LeaseSettlement =
   | { readonly kind: 'ack' }
   | ({ readonly kind: 'postpone' } & Postponement)
+  /** Like `postpone`, and tried only once: a message that is not handed back comes again by itself, and nobody waits for it. */
+  | ({ readonly kind: 'handBack' } & Postponement)
   | ({ readonly kind: 'deadLetter' } & Attempts);
 
 /** What a lease needs of its consumer. */
@@ -117,7 +119,7 @@ export class MessageLease {
     signal: AbortSignal,
   ): Promise<Error | undefined> {
     const doubt = `the answer to a lease renewal of message ${this.message.messageId} was lost`;
-    if (!state.isCertain && settlement.kind === 'postpone') {
+    if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
       attempt.skip();
       // A change by a handle that was replaced would revive the message beside its new lease.
       return new StateError('LEASE_UNCERTAIN', `${doubt}; it comes again when the lease ends`);
@@ -180,6 +182,7 @@ export class MessageLease {
       case 'ack':
         return calls.ack(receipt);
       case 'postpone':
+      case 'handBack':
         await calls.changeInvisibleDuration(receipt, settlement);
         return;
       case 'deadLetter':
@@ -255,7 +258,7 @@ interface TrackedAttempt {
 
 /** An ack may be repeated whatever became of it; the others only when they certainly did not take effect. */
 function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
-  if (!RocketMQError.is(error) || !error.retryable) return false;
+  if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'handBack') return false;
   return settlement.kind === 'ack' || error.outcome !== 'unknown';
 }
 

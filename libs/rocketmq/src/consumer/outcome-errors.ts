@@ -14,7 +14,10 @@ export interface RetryLaterOptions {
   readonly cause?: unknown;
 }
 
-/** A handler throws it to have the message again after a time of its choice. It counts as a failed attempt. */
+/**
+ * A handler throws it to have the message again after a time of its choice. It counts as a failed attempt. In an ordered group
+ * the message group waits for it, and with it the queue.
+ */
 export class RetryLaterError extends Error {
   /** @internal */
   readonly [RETRY_LATER] = true;

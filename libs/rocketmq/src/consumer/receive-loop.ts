@@ -141,7 +141,7 @@ export class ReceiveLoop {
     const messages: WireMessage[] = [];
     let status: Status | undefined;
     let receivedAtMs: number | undefined;
-    let untrack = (): void => {};
+    let untrack: (() => void) | undefined;
     try {
       for await (const { content } of port.client.receive(
         queue.endpoint,
@@ -151,14 +151,14 @@ export class ReceiveLoop {
         receivedAtMs ??= port.clock.nowMs();
         if (content?.$case === 'status') status = content.value;
         if (content?.$case !== 'message') continue;
-        if (messages.length === 0) untrack = port.clock.track(what);
+        untrack ??= port.clock.track(what);
         messages.push(content.value);
       }
     } catch (error) {
       if (!this.keepsAfterBreak(messages)) throw error;
       port.client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
     } finally {
-      untrack();
+      untrack?.();
     }
     if (messages.length === 0 && status?.code !== Code.MESSAGE_NOT_FOUND && status?.code !== Code.OK) {
       throw new StatusError(what, status);
