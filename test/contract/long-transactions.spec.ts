@@ -19,8 +19,9 @@ describe('local transactions that take long', () => {
       });
       await producer.transact({ message: { topic, body: 'slow' } }, () => world.backend.advance(seconds * SECOND_MS));
       await world.backend.advance(CHECK_INTERVAL_MS + SERVER_SLACK_MS);
-      await world.until('it is delivered', () => recorder.deliveries.length === 1);
-      expect(texts(recorder.deliveries)).toEqual(['slow']);
+      await world.until('it is delivered', () => recorder.deliveries.length > 0);
+      // A real server that is about to check while it takes the commit may deliver twice (docs/protocol-notes.md).
+      expect([...new Set(texts(recorder.deliveries))]).toEqual(['slow']);
       expect(answers[0]).toBe('unknown');
       expect(answers).not.toContain('rollback');
     });

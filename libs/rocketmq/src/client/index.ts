@@ -4,6 +4,7 @@ export type { ConsumerEvents } from '../consumer/consumer-events.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
+export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';

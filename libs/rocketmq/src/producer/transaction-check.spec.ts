@@ -31,16 +31,25 @@ describe('TransactionMemory', () => {
     const memory = new TransactionMemory(new ManualClock());
     memory.opened('a');
     expect(memory.recall('a')).toBe('unknown');
-    memory.ended('a', 'commit');
+    memory.ended('a', 'commit', false);
     expect(memory.recall('a')).toBe('commit');
     memory.forget('a');
     expect(memory.recall('a')).toBeUndefined();
   });
 
+  it('lets the server ask again when a check crosses an end that it took, and answers then', () => {
+    const clock = new ManualClock();
+    const memory = new TransactionMemory(clock);
+    memory.ended('a', 'commit', true);
+    expect(memory.recall('a')).toBe('unknown');
+    clock.advanceTo(clock.nowMs() + 6_000);
+    expect(memory.recall('a')).toBe('commit');
+  });
+
   it('forgets what the server no longer asks for', () => {
     const clock = new ManualClock();
     const memory = new TransactionMemory(clock);
-    memory.ended('old', 'commit');
+    memory.ended('old', 'commit', true);
     clock.advanceTo(clock.nowMs() + 61 * MINUTE_MS);
     memory.opened('new');
     expect([memory.recall('old'), memory.recall('new')]).toEqual([undefined, 'unknown']);

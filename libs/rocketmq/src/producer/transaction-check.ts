@@ -35,10 +35,14 @@ const CHECK_TIMEOUT_MS = 10_000;
 /** 15 checks at the server's default interval end after 7.5 minutes; nobody asks later. */
 const REMEMBER_MS = 60 * MINUTE_MS;
 const REMEMBER_COUNT = 10_000;
+/** A real server that takes a commit while it sends a check delivers twice when the check is answered, too (seen on 5.5.0). */
+const CROSSING_MS = 5_000;
 
 interface Remembered {
   /** `unknown` while the local transaction runs. */
   readonly resolution: Resolution | 'unknown';
+  /** Until then a check crosses an end that the server has taken; answering it would end the transaction twice. */
+  readonly silentUntilMs: number;
   readonly untilMs: number;
 }
 
@@ -50,12 +54,15 @@ export class TransactionMemory {
   constructor(private readonly clock: Clock) {}
 
   opened(transactionId: string): void {
-    this.remember(transactionId, 'unknown');
+    this.remember(transactionId, 'unknown', 0);
   }
 
-  /** Remembered even when the server took the end: a check may be on its way already, and must not be answered otherwise. */
-  ended(transactionId: string, resolution: Resolution): void {
-    this.remember(transactionId, resolution);
+  /**
+   * Remembered even when the server took the end: its OK does not say that the message is visible.
+   * @param isAccepted the server took the end, so a check that comes now was probably sent before
+   */
+  ended(transactionId: string, resolution: Resolution, isAccepted: boolean): void {
+    this.remember(transactionId, resolution, isAccepted ? CROSSING_MS : 0);
   }
 
   /** The process no longer knows: its database must tell. */
@@ -63,15 +70,16 @@ export class TransactionMemory {
     this.known.delete(transactionId);
   }
 
-  /** `unknown` while the local transaction runs here; undefined when this process does not know it. */
+  /** `unknown` where the server should ask again later; undefined when this process does not know the transaction. */
   recall(transactionId: string): Resolution | 'unknown' | undefined {
-    return this.known.get(transactionId)?.resolution;
+    const entry = this.known.get(transactionId);
+    return entry !== undefined && this.clock.nowMs() < entry.silentUntilMs ? 'unknown' : entry?.resolution;
   }
 
-  private remember(transactionId: string, resolution: Resolution | 'unknown'): void {
+  private remember(transactionId: string, resolution: Resolution | 'unknown', silentMs: number): void {
     const nowMs = this.clock.nowMs();
     this.known.delete(transactionId);
-    this.known.set(transactionId, { resolution, untilMs: nowMs + REMEMBER_MS });
+    this.known.set(transactionId, { resolution, silentUntilMs: nowMs + silentMs, untilMs: nowMs + REMEMBER_MS });
     for (const [id, { untilMs }] of this.known) {
       if (untilMs > nowMs && this.known.size <= REMEMBER_COUNT) return;
       this.known.delete(id);

@@ -145,7 +145,7 @@ export class TransactionCoordinator {
   }
 
   private ended(transaction: Transaction, resolution: Resolution, error: unknown): void {
-    this.memory.ended(transaction.transactionId, resolution);
+    this.memory.ended(transaction.transactionId, resolution, error === undefined);
     if (error !== undefined) this.options.events?.onLeftToCheck?.(transaction, resolution, error);
   }
 
