@@ -1,6 +1,8 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
 export type { ConsumerEvents } from '../consumer/consumer-events.js';
+export type { DeadLetterReason, FailureSettlement, Settlement } from '../consumer/failure-policy.js';
+export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/handler-run.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
