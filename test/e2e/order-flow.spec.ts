@@ -35,6 +35,9 @@ afterEach(async () => {
   await broker.advance(PAYMENT_TIMEOUT_MS);
   expect(await demo.violations()).toEqual([]);
   expect(broker.inFlight()).toEqual([]);
+  // No time-out is left, and no message whose handler failed.
+  expect(broker.waiting()).toEqual([]);
+  expect(broker.halfMessages()).toEqual([]);
 });
 
 /** An order whose stock is reserved. */
