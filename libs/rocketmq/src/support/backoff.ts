@@ -21,7 +21,8 @@ export function backoffMs(policy: BackoffPolicy, attempt: number): number {
   const index = Math.max(0, attempt - 1);
   switch (policy.kind) {
     case 'exponential':
-      return Math.min(policy.initialMs * policy.multiplier ** index, policy.maxMs);
+      // Zero times infinity is no number.
+      return policy.initialMs === 0 ? 0 : Math.min(policy.initialMs * policy.multiplier ** index, policy.maxMs);
     case 'customized':
       return policy.nextMs[Math.min(index, policy.nextMs.length - 1)] ?? 0;
   }

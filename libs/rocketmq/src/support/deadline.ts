@@ -3,6 +3,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { abortReason } from './abort.js';
+import { type ScheduledTask, SystemClock } from './clock.js';
 import { TransportError } from './errors.js';
 
 /** What every public asynchronous call accepts. */
@@ -17,8 +18,9 @@ export interface CallOptions {
 export class Deadline {
   private readonly controller = new AbortController();
   private readonly endsAtMs: number;
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: ScheduledTask;
   private readonly onAbort: () => void;
+  private passed = false;
 
   /** @param what names the work in the error: "send to order-created" */
   constructor(
@@ -27,10 +29,12 @@ export class Deadline {
     private readonly outer?: AbortSignal,
   ) {
     this.endsAtMs = performance.now() + timeoutMs;
-    this.timer = setTimeout(() => {
+    this.timer = new SystemClock().schedule(timeoutMs, () => {
+      if (this.signal.aborted) return;
+      this.passed = true;
       const message = `${what} did not end within ${timeoutMs} ms; it may have taken effect`;
       this.controller.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
-    }, timeoutMs);
+    });
     this.onAbort = () => this.controller.abort(abortReason(outer));
     if (outer?.aborted) this.onAbort();
     else outer?.addEventListener('abort', this.onAbort, { once: true });
@@ -41,13 +45,19 @@ export class Deadline {
     return this.controller.signal;
   }
 
-  /** What is left, at least 0. */
+  /** Whether time ended it, and not the caller. */
+  get hasPassed(): boolean {
+    return this.passed;
+  }
+
+  /** What is left in milliseconds, at least 0. */
   remainingMs(): number {
     return Math.max(0, this.endsAtMs - performance.now());
   }
 
+  /** Forgets timer and caller. Repeating it does nothing. */
   dispose(): void {
-    clearTimeout(this.timer);
+    this.timer.cancel();
     this.outer?.removeEventListener('abort', this.onAbort);
   }
 }

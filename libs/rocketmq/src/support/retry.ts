@@ -15,20 +15,33 @@ export interface RetryPace {
 
 /**
  * Repeats `attempt` until it succeeds or fails for good.
- * @throws the first error that is not retryable; when the time is over, the last error, or the deadline's if there is none
+ * @param mayRepeat which failures are worth another attempt; default: the retryable ones, whatever they did
+ * @throws the first error that may not be repeated; when the time is over, the last failure that the deadline itself did not
+ *   cause, or the deadline's error if there is none; when the caller aborts, the caller's reason
  */
-export async function retryUntil<T>(deadline: Deadline, pace: RetryPace, attempt: () => Promise<T>): Promise<T> {
+export async function retryUntil<T>(
+  deadline: Deadline,
+  pace: RetryPace,
+  attempt: () => Promise<T>,
+  mayRepeat: (error: RocketMQError) => boolean = (error) => error.retryable,
+): Promise<T> {
+  let failure: unknown;
   for (let attempts = 1; ; attempts++) {
-    if (deadline.signal.aborted) throw deadline.signal.reason;
-    let failure: unknown;
+    if (deadline.signal.aborted) throw failureOr(failure, deadline);
     try {
       return await attempt();
     } catch (error) {
-      if (!RocketMQError.is(error) || !error.retryable) throw error;
+      // Only the deadline cut this attempt short: what failed before tells more.
+      if (deadline.hasPassed && error === deadline.signal.reason) throw failureOr(failure, deadline);
+      if (!RocketMQError.is(error) || !mayRepeat(error)) throw error;
       failure = error;
     }
     const waitMs = withJitter(backoffMs(pace.policy, attempts), () => pace.random.next());
     if (waitMs >= deadline.remainingMs()) throw failure;
     await sleep(pace.clock, waitMs, deadline.signal);
   }
+}
+
+function failureOr(failure: unknown, deadline: Deadline): unknown {
+  return deadline.hasPassed ? (failure ?? deadline.signal.reason) : deadline.signal.reason;
 }

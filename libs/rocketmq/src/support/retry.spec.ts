@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { SystemClock } from './clock.js';
+import { Deadline } from './deadline.js';
+import { TransportError, UsageError } from './errors.js';
+import { systemRandom } from './random.js';
+import { retryUntil } from './retry.js';
+
+const pace = {
+  clock: new SystemClock(),
+  random: systemRandom,
+  policy: { kind: 'exponential', initialMs: 1, maxMs: 1, multiplier: 1 },
+} as const;
+const away = () => new TransportError('UNAVAILABLE', 'away', 'not-sent', true);
+
+async function within<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>, outer?: AbortSignal): Promise<T> {
+  const deadline = new Deadline('work', timeoutMs, outer);
+  try {
+    return await work(deadline);
+  } finally {
+    deadline.dispose();
+  }
+}
+
+describe('retryUntil', () => {
+  it('repeats what may succeed later, until it does', async () => {
+    let attempts = 0;
+    const attempt = async () => {
+      if (++attempts < 3) throw away();
+      return attempts;
+    };
+    expect(await within(30_000, (deadline) => retryUntil(deadline, pace, attempt))).toBe(3);
+  });
+
+  it('gives up at once on an error that would only come again', async () => {
+    const wrong = new UsageError('ILLEGAL_TOPIC', 'wrong');
+    const work = within(30_000, (deadline) => retryUntil(deadline, pace, () => Promise.reject(wrong)));
+    await expect(work).rejects.toBe(wrong);
+  });
+
+  it('tells, when time is over, what went wrong before rather than that time is over', async () => {
+    let attempts = 0;
+    const work = within(20, (deadline) =>
+      retryUntil(deadline, pace, () => {
+        if (++attempts === 1) return Promise.reject(away());
+        return new Promise<never>((_, reject) => {
+          deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+        });
+      }),
+    );
+    await expect(work).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(attempts).toBe(2);
+  });
+
+  it('ends with the reason of a caller who gives up between two attempts', async () => {
+    const caller = new AbortController();
+    const attempt = () => {
+      setImmediate(() => caller.abort(new Error('gave up')));
+      return Promise.reject(away());
+    };
+    const slow = { ...pace, policy: { ...pace.policy, initialMs: 10_000, maxMs: 10_000 } };
+    const work = within(60_000, (deadline) => retryUntil(deadline, slow, attempt), caller.signal);
+    await expect(work).rejects.toThrow('gave up');
+  });
+});

@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { Semaphore } from './semaphore.js';
+
+describe('a semaphore', () => {
+  it('gives permits in the order of asking, and each once, however often it is given back', async () => {
+    const semaphore = new Semaphore(1);
+    const release = await semaphore.acquire();
+    const order: string[] = [];
+    const acquire = async (name: string): Promise<() => void> => {
+      const free = await semaphore.acquire();
+      order.push(name);
+      return free;
+    };
+    const [first, second] = [acquire('first'), acquire('second')];
+    release();
+    release();
+    (await first)();
+    (await second)();
+    expect(order).toEqual(['first', 'second']);
+    (await semaphore.acquire())();
+  });
+
+  it('forgets who gives up waiting', async () => {
+    const semaphore = new Semaphore(1);
+    const release = await semaphore.acquire();
+    const caller = new AbortController();
+    const waiting = semaphore.acquire(caller.signal);
+    caller.abort(new Error('gave up'));
+    await expect(waiting).rejects.toThrow('gave up');
+    release();
+    (await semaphore.acquire())();
+    await expect(semaphore.acquire(caller.signal)).rejects.toThrow('gave up');
+  });
+});
