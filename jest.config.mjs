@@ -8,6 +8,8 @@ export default {
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...needsRealServer],
   testTimeout: 30_000,
+  // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
+  maxWorkers: 3,
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
