@@ -26,6 +26,8 @@ export interface Channel {
   unary(call: WireCall, request: Uint8Array): Promise<Uint8Array>;
   serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array>;
   stream(call: WireCall): WireStream;
+  /** Whether a call would be written at once. */
+  readonly isConnected: boolean;
   /** Closes the connection; calls under way fail. */
   close(): void;
 }

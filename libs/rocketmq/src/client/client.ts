@@ -4,19 +4,20 @@ import { hostname } from 'node:os';
 import { toDuration } from '../protocol/duration.js';
 import { ClientType, Code, Language, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageType } from '../protocol/message.js';
-import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
-import { requireOk, StatusError } from '../protocol/status.js';
+import { type Codec, type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
+import { requireOk } from '../protocol/status.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { MINUTE_MS, type ScheduledTask, SECOND_MS, SystemClock } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
-import { StateError } from '../support/errors.js';
+import { StateError, TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { type RetryPace, retryUntil } from '../support/retry.js';
+import type { RetryPace } from '../support/retry.js';
 import type { WireCall } from './channel.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
-import { topicNotFound, topicTypeMismatch } from './resource-errors.js';
+import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
+import { RouteTable } from './route-table.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
 /** What a role adds to the common client. */
@@ -36,7 +37,9 @@ export interface ClientRole {
 export interface RequestOptions {
   /** The operation in words, for errors: "send to order-created". */
   readonly what: string;
+  /** Real time until it fails. */
   readonly timeoutMs: number;
+  /** Ends it with its reason; the server may do the work all the same. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,14 +54,15 @@ type State = { readonly kind: 'running' } | { readonly kind: 'closed'; readonly 
 
 /** Talks to a cluster under one client id. Liveness is in real time, whatever clock the application uses. */
 export class Client {
+  /** By this the server knows its settings. */
   readonly id: string;
   private state: State = { kind: 'running' };
   private readonly clock = new SystemClock();
-  private readonly pace: RetryPace;
+  /** How what is safe to repeat is repeated. */
+  readonly pace: RetryPace;
   private readonly sessions = new Map<string, { readonly endpoint: Endpoint; readonly session: TelemetrySession }>();
-  private readonly routes = new Map<string, Route>();
-  private readonly timers = new Map<string, ScheduledTask>();
-  private readonly background = new Set<Promise<void>>();
+  private readonly routes: RouteTable;
+  private readonly background: PeriodicWork;
   private readonly closing = new AbortController();
 
   constructor(
@@ -66,7 +70,10 @@ export class Client {
     private readonly role: ClientRole,
   ) {
     this.id = connection.newClientId();
-    this.pace = { clock: this.clock, random: connection.random, policy: RETRY };
+    const { logger, random } = connection;
+    this.pace = { clock: this.clock, random, policy: RETRY };
+    this.routes = new RouteTable({ pace: this.pace, logger, fetch: (topic) => this.fetchRoute(topic) });
+    this.background = new PeriodicWork(this.clock, logger);
   }
 
   /**
@@ -79,30 +86,26 @@ export class Client {
     // Without a topic there is no route to follow; the bootstrap endpoint then is the one to be known to.
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await Promise.all([...this.sessions.values()].map(({ session }) => session.synced(deadline.signal)));
-    this.repeat('heartbeat', HEARTBEAT_MS, () => this.heartbeat());
-    this.repeat('routes', ROUTE_REFRESH_MS, () => this.refreshRoutes());
-    this.repeat('settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
+    this.background.every('heartbeat', HEARTBEAT_MS, () => this.heartbeat());
+    this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.routes.refresh());
+    this.background.every('refresh of settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
   }
 
   /**
    * Where the queues of a topic are; from memory when known.
-   * @throws ResourceError when the topic does not exist, or does not take messages of `type`
+   * @throws ResourceError when the topic does not exist, or does not take messages of `type`. Whatever it throws, nothing
+   *   took effect
    */
-  async route(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
-    const route =
-      this.routes.get(topic) ?? (await retryUntil(deadline, this.pace, () => this.fetchRoute(topic, deadline, type)));
-    if (type !== undefined && route.types.length > 0 && !route.types.includes(type)) {
-      throw topicTypeMismatch(topic, type, route.types);
-    }
-    return route;
+  route(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
+    return this.routes.get(topic, deadline, type);
   }
 
   /** Forgets a route that turned out to be wrong; the next use asks for it anew. */
   forgetRoute(topic: string): void {
-    this.routes.delete(topic);
+    this.routes.forget(topic);
   }
 
-  /** The session of an endpoint; opened at first use. */
+  /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */
   session(endpoint: Endpoint): TelemetrySession {
     this.assertRunning();
     const key = endpointKey(endpoint);
@@ -119,7 +122,11 @@ export class Client {
     await Promise.all([...this.sessions.values()].map(({ session }) => session.sync(deadline.signal)));
   }
 
-  /** One request and its answer. The status inside the answer is the caller's to judge. */
+  /**
+   * One request and its answer. The status inside the answer is the caller's to judge.
+   * @throws TransportError whose `outcome` says whether the request may have got through; StateError once closed; the
+   *   signal's reason
+   */
   async unary<N extends UnaryRpc>(
     endpoint: Endpoint,
     rpc: N,
@@ -130,10 +137,10 @@ export class Client {
     const method = rpcMethod(rpc);
     const channel = this.connection.channel(endpoint);
     const bytes = await channel.unary(this.wireCall(method.path, options), method.request.encode(request).finish());
-    return method.response.decode(bytes);
+    return decode(options.what, method.response, bytes);
   }
 
-  /** One request and the stream of its answers. */
+  /** One request and the stream of its answers. Failures as in {@link unary}. */
   async *receive(
     endpoint: Endpoint,
     request: RpcRequest<'receiveMessage'>,
@@ -144,14 +151,13 @@ export class Client {
     const channel = this.connection.channel(endpoint);
     const call = this.wireCall(method.path, options);
     for await (const frame of channel.serverStream(call, method.request.encode(request).finish())) {
-      yield method.response.decode(frame);
+      yield decode(options.what, method.response, frame);
     }
   }
 
   /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
-    for (const timer of this.timers.values()) timer.cancel();
     this.closing.abort(new StateError('CLOSED', 'the client is closed; nothing was sent'));
     const closed = this.goodbye();
     this.state = { kind: 'closed', closed };
@@ -164,7 +170,7 @@ export class Client {
     const request = {
       group: consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup),
     };
-    await Promise.allSettled(this.background);
+    await this.background.stop();
     await Promise.all(
       [...this.sessions.values()].map(async ({ endpoint, session }) => {
         // A server that is away forgets the client by itself.
@@ -180,26 +186,21 @@ export class Client {
     );
   }
 
-  private async fetchRoute(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
+  private async fetchRoute(topic: string): Promise<Route> {
     const { connection } = this;
     const what = `route of topic "${topic}"`;
     const request = {
       topic: resource(connection.namespace, topic),
       endpoints: toWireEndpoints(connection.bootstrap),
     };
-    const options = { what, timeoutMs: this.attemptTimeoutMs(deadline), signal: deadline.signal };
-    const response = await this.unary(connection.bootstrap, 'queryRoute', request, options);
-    if (response.status?.code === Code.TOPIC_NOT_FOUND) {
-      throw topicNotFound(topic, type, new StatusError(what, response.status));
-    }
+    const response = await this.unary(connection.bootstrap, 'queryRoute', request, this.backgroundOptions(what));
     requireOk(what, response.status);
     const route = routeFromWire(topic, response.messageQueues, connection.addressRules);
-    this.routes.set(topic, route);
     for (const { endpoint } of route.queues) this.session(endpoint);
     return route;
   }
 
-  /** What one request of a longer operation may take. */
+  /** What one request of a longer operation may take, in milliseconds. */
   attemptTimeoutMs(deadline: Deadline): number {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
   }
@@ -245,44 +246,28 @@ export class Client {
     return { path, metadata: this.connection.metadata(this.id), timeoutMs, signal };
   }
 
-  private repeat(name: string, everyMs: number, work: () => Promise<void>): void {
-    if (this.state.kind === 'closed') return;
-    const tick = (): void => {
-      const run = work()
-        .catch((error) => this.connection.logger.debug(`${name} failed`, { error: describeError(error) }))
-        .finally(() => {
-          this.background.delete(run);
-          this.repeat(name, everyMs, work);
-        });
-      this.background.add(run);
-    };
-    this.timers.set(name, this.clock.schedule(everyMs, tick));
-  }
-
   private async heartbeat(): Promise<void> {
-    const { consumerGroup, type } = this.role;
-    const group = consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup);
+    const { logger } = this.connection;
     await Promise.all(
-      [...this.sessions.values()].map(async ({ endpoint, session }) => {
-        if (!session.isSynced) return;
-        const options = this.backgroundOptions('heartbeat');
-        const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
-        // The server has forgotten the settings: tell them again before it refuses something that matters.
-        if (status?.code === Code.UNRECOGNIZED_CLIENT_TYPE) {
-          await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
-            session.sync(deadline.signal),
-          );
-        }
-      }),
+      [...this.sessions].map(([key, { endpoint, session }]) =>
+        this.heartbeatTo(endpoint, session).catch((error) => {
+          logger.debug('heartbeat failed', { endpoint: key, error: describeError(error) });
+        }),
+      ),
     );
   }
 
-  private async refreshRoutes(): Promise<void> {
-    for (const topic of [...this.routes.keys()]) {
-      await withDeadline('route', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
-        this.fetchRoute(topic, deadline),
-      );
-    }
+  private async heartbeatTo(endpoint: Endpoint, session: TelemetrySession): Promise<void> {
+    if (!session.isSynced) return;
+    const { consumerGroup, type } = this.role;
+    const group = consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup);
+    const options = this.backgroundOptions('heartbeat');
+    const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
+    // The server has forgotten the settings: tell them again before it refuses something that matters.
+    if (status?.code !== Code.UNRECOGNIZED_CLIENT_TYPE) return;
+    await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
+      session.sync(deadline.signal),
+    );
   }
 
   private async refreshSettings(): Promise<void> {
@@ -297,6 +282,16 @@ export class Client {
 
   private assertRunning(): void {
     if (this.state.kind === 'closed') throw new StateError('CLOSED', 'the client is closed; nothing was sent');
+  }
+}
+
+/** @throws TransportError when the answer is not of the protocol: whatever stands there has taken the request */
+function decode<T>(what: string, codec: Codec<T>, bytes: Uint8Array): T {
+  try {
+    return codec.decode(bytes);
+  } catch (error) {
+    const message = `${what}: the answer cannot be read (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
+    throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause: error });
   }
 }
 

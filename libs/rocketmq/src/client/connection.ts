@@ -6,12 +6,15 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
+import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import type { Channel, ChannelFactory } from './channel.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GrpcChannel } from './grpc-channel.js';
 import type { AddressRules } from './route.js';
+
+export { positive };
 
 /** The server compares this text with "5.0.3" to choose between codes; it names the official client whose ways ours keeps. */
 const PROTOCOL_CLIENT_VERSION = '5.0.8';
@@ -26,7 +29,7 @@ export interface ConnectionOptions {
   readonly namespace?: string;
   /** Needed when the server checks access (ACL). Default: none. */
   readonly credentials?: Credentials;
-  /** How long one request may take unless the call says otherwise. Default 3000. */
+  /** How long one request may take unless the call says otherwise, in real time. Default 3000. */
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Default false. */
   readonly useBootstrapEndpoints?: boolean;
@@ -36,6 +39,7 @@ export interface ConnectionOptions {
   readonly logger?: Logger;
   /** Business time (delays, leases, backoffs). Default: the machine's. Give a test broker's clock to move it in tests. */
   readonly clock?: Clock;
+  /** Where ids and jitter come from. Default: the machine's randomness. */
   readonly random?: Random;
 }
 
@@ -58,8 +62,10 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.bootstrap = parseEndpoints(options.endpoints);
     this.namespace = options.namespace ?? '';
+    assertHeaderText('namespace', this.namespace, true);
+    if (options.credentials !== undefined) assertCredentials(options.credentials);
     this.requestTimeoutMs = positive('requestTimeoutMs', options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
-    this.credentials = options.credentials;
+    this.credentials = options.credentials && { ...options.credentials };
     this.logger = options.logger ?? silentLogger;
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
@@ -73,10 +79,12 @@ export class Connection {
   /** A new client id. The server keys a client's settings by it, so each producer and each consumer takes its own. */
   newClientId(): string {
     const unique = BigInt(`0x${this.random.bytes(8).toString('hex')}`).toString(36);
-    return `${hostname()}@${process.pid}@${this.clientCount++}@${unique}`;
+    // A machine may be called "Jürgens-PC"; a header may not.
+    const host = hostname().replace(/[^\x21-\x7e]/g, '-');
+    return `${host}@${process.pid}@${this.clientCount++}@${unique}`;
   }
 
-  /** The one channel to an endpoint. */
+  /** The one channel to an endpoint. @throws StateError `CLOSED` */
   channel(endpoint: Endpoint): Channel {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
     const key = endpointKey(endpoint);
@@ -115,8 +123,21 @@ export class Connection {
   }
 }
 
-/** @throws UsageError unless the option is a number above 0 */
-export function positive(field: string, value: number): number {
-  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
-  throw new UsageError('ILLEGAL_OPTION', `option ${field} must be a number above 0, not ${String(value)}`, field);
+/** Metadata travels as HTTP/2 headers, which take printable ASCII only. The message never holds the value: it may be a secret. */
+function assertHeaderText(field: string, value: unknown, isEmptyAllowed = false): void {
+  if (typeof value === 'string' && /^[\x20-\x7e]*$/.test(value) && (isEmptyAllowed || value.trim() !== '')) return;
+  const problem = `option ${field} must be ${isEmptyAllowed ? '' : 'non-empty '}text of printable ASCII characters`;
+  throw new UsageError('ILLEGAL_OPTION', problem, field);
+}
+
+function assertCredentials({ accessKey, secretKey, sessionToken }: Credentials): void {
+  assertHeaderText('credentials.accessKey', accessKey);
+  if (typeof secretKey !== 'string' || secretKey === '') {
+    throw new UsageError(
+      'ILLEGAL_OPTION',
+      'option credentials.secretKey must be a non-empty text',
+      'credentials.secretKey',
+    );
+  }
+  if (sessionToken !== undefined) assertHeaderText('credentials.sessionToken', sessionToken);
 }

@@ -1,6 +1,14 @@
 // The channel on @grpc/grpc-js, and what its failures mean.
 
-import { type CallOptions, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type CallOptions,
+  Client,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { LIMITS } from '../protocol/limits.js';
 import { abortReason } from '../support/abort.js';
 import { realTimeIn } from '../support/deadline.js';
@@ -104,6 +112,10 @@ export class GrpcChannel implements Channel {
     };
   }
 
+  get isConnected(): boolean {
+    return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
   close(): void {
     this.client.close();
   }
@@ -114,12 +126,10 @@ export class GrpcChannel implements Channel {
     const text = `${rpc} to ${this.address}: ${error.details || error.message}`;
     const options = { cause: error };
     switch (error.code) {
-      case status.UNAVAILABLE: {
-        const outcome = neverConnected(error) ? 'not-sent' : 'unknown';
-        return new TransportError('UNAVAILABLE', text, outcome, true, options);
-      }
+      case status.UNAVAILABLE:
+        return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
       case status.DEADLINE_EXCEEDED:
-        return new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true, options);
+        return new TransportError('DEADLINE_EXCEEDED', text, outcomeOf(STILL_WAITING, error), true, options);
       case status.CANCELLED:
         return new TransportError('ABORTED', text, 'unknown', true, options);
       default:
@@ -128,9 +138,12 @@ export class GrpcChannel implements Channel {
   }
 }
 
-/** grpc-js reports a failed connect in this text only; nothing of the request was written then. */
-function neverConnected(error: ServiceError): boolean {
-  return /^No connection established|^Name resolution failed/.test(error.details ?? '');
+/** grpc-js tells in its text only that a call ended before it had a connection; nothing of the request was written then. */
+const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;
+const STILL_WAITING = /^Deadline exceeded after (?!.*(?:remote_addr|previous attempts)).*waiting for /i;
+
+function outcomeOf(notWritten: RegExp, error: ServiceError): 'not-sent' | 'unknown' {
+  return notWritten.test(error.details ?? '') ? 'not-sent' : 'unknown';
 }
 
 function metadataOf(call: WireCall): Metadata {

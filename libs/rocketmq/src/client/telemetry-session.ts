@@ -29,10 +29,11 @@ export interface SessionPort {
 }
 
 type State =
-  | { readonly kind: 'connecting' }
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'connecting'; readonly stream: WireStream }
   | { readonly kind: 'synced'; readonly stream: WireStream }
   | { readonly kind: 'waiting'; readonly error: unknown }
-  | { readonly kind: 'closed' };
+  | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 interface Waiter {
   resolve(): void;
@@ -47,21 +48,28 @@ const GOODBYE_MS = 1_000;
 
 /** Keeps the settings of one client known to one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
 export class TelemetrySession {
-  private state: State = { kind: 'connecting' };
+  private state: State = { kind: 'idle' };
   private readonly waiters = new Set<Waiter>();
   private readonly closing = new AbortController();
+  /** Settings written on the present stream that the server has not answered. */
   private unanswered = 0;
+  private answerDue: ScheduledTask | undefined;
+  private overdue: TransportError | undefined;
+  /** Why the latest stream ended; undefined once the server has answered on a newer one. */
+  private lastError: unknown;
   /** Streams in a row that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
-  private stream: WireStream | undefined;
 
   constructor(private readonly port: SessionPort) {}
 
+  /** Connects, and goes on connecting until {@link close}. Repeating it does nothing. */
   start(): void {
+    if (this.state.kind === 'closed') return;
     this.running ??= this.run();
   }
 
+  /** Whether the server knows the settings on the present stream. */
   get isSynced(): boolean {
     return this.state.kind === 'synced';
   }
@@ -78,8 +86,9 @@ export class TelemetrySession {
   /** Sends the present settings and waits until the server has answered them. Failures as in {@link synced}. */
   async sync(signal: AbortSignal): Promise<void> {
     const answered = this.wait(signal);
-    // Without a stream, the next one begins with the present settings.
-    if (this.state.kind === 'synced') this.writeSettings(this.state.stream);
+    // Without a stream, the next one begins with the present settings. One that is connecting began with earlier ones.
+    const { state } = this;
+    if (!signal.aborted && (state.kind === 'synced' || state.kind === 'connecting')) this.writeSettings(state.stream);
     await answered;
   }
 
@@ -90,16 +99,22 @@ export class TelemetrySession {
   }
 
   /** Ends the stream politely, then for good. Repeating it waits for the same end. */
-  async close(): Promise<void> {
-    if (this.state.kind !== 'closed') {
-      this.state = { kind: 'closed' };
-      this.closing.abort(new StateError('CLOSED', 'the client is closed'));
-      this.rejectWaiters(abortReason(this.closing.signal));
-      this.stream?.end();
-    }
-    const cancel = this.port.clock.schedule(GOODBYE_MS, () => this.stream?.cancel());
+  close(): Promise<void> {
+    if (this.state.kind === 'closed') return this.state.closed;
+    const closed = this.end(this.state);
+    this.state = { kind: 'closed', closed };
+    this.closing.abort(new StateError('CLOSED', 'the client is closed'));
+    this.rejectWaiters(abortReason(this.closing.signal));
+    return closed;
+  }
+
+  private async end(before: State): Promise<void> {
+    if (before.kind === 'connecting') before.stream.cancel();
+    if (before.kind !== 'synced') return this.running;
+    before.stream.end();
+    const patience = this.port.clock.schedule(GOODBYE_MS, () => before.stream.cancel());
     await this.running;
-    cancel.cancel();
+    patience.cancel();
   }
 
   private async run(): Promise<void> {
@@ -119,53 +134,47 @@ export class TelemetrySession {
 
   /** Lives through one stream. */
   private async serve(): Promise<void> {
-    this.state = { kind: 'connecting' };
-    this.unanswered = 0;
     const stream = this.port.open();
-    this.stream = stream;
-    const timeout = this.settingsTimeout(stream);
+    this.state = { kind: 'connecting', stream };
+    this.unanswered = 0;
+    this.overdue = undefined;
     try {
       this.writeSettings(stream);
-      for await (const frame of stream.frames) {
-        this.take(TelemetryCommand.decode(frame), stream, timeout.task);
-      }
+      for await (const frame of stream.frames) this.take(TelemetryCommand.decode(frame), stream);
     } catch (error) {
-      throw timeout.error() ?? error;
+      throw this.overdue ?? error;
     } finally {
-      timeout.task.cancel();
+      this.answerDue?.cancel();
+      this.answerDue = undefined;
       stream.cancel();
     }
   }
 
-  private settingsTimeout(stream: WireStream): { task: ScheduledTask; error: () => Error | undefined } {
-    let error: Error | undefined;
-    const task = this.port.clock.schedule(SETTINGS_TIMEOUT_MS, () => {
-      const message = `${this.port.endpoint} did not answer the settings within ${SETTINGS_TIMEOUT_MS} ms`;
-      error = new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true);
-      stream.cancel();
-    });
-    return { task, error: () => error };
-  }
-
-  private take(message: TelemetryCommand, stream: WireStream, timeout: ScheduledTask): void {
+  private take(message: TelemetryCommand, stream: WireStream): void {
+    if (this.isClosed()) return;
     const { command, status } = message;
-    if (command === undefined) {
-      throw new StatusError(`settings for ${this.port.endpoint}`, status);
-    }
-    if (command.$case !== 'settings') {
+    if (command !== undefined && command.$case !== 'settings') {
       this.port.onCommand(command);
       return;
     }
-    if (status !== undefined && status.code !== Code.OK) {
+    if (command === undefined || (status !== undefined && status.code !== Code.OK)) {
       throw new StatusError(`settings for ${this.port.endpoint}`, status);
     }
-    timeout.cancel();
-    this.failures = 0;
     this.port.onSettings(command.value);
+    if (!this.isClosed()) this.answered(stream);
+  }
+
+  private answered(stream: WireStream): void {
+    this.failures = 0;
+    this.lastError = undefined;
+    this.answerDue?.cancel();
+    this.answerDue = undefined;
     this.unanswered = Math.max(0, this.unanswered - 1);
-    if (this.isClosed()) return;
     this.state = { kind: 'synced', stream };
-    if (this.unanswered > 0) return;
+    if (this.unanswered > 0) {
+      this.awaitAnswer(stream);
+      return;
+    }
     for (const waiter of [...this.waiters]) waiter.resolve();
   }
 
@@ -173,6 +182,16 @@ export class TelemetrySession {
     this.unanswered++;
     const command: TelemetryCommand = { command: { $case: 'settings', value: this.port.settings() } };
     stream.write(TelemetryCommand.encode(command).finish());
+    if (this.answerDue === undefined) this.awaitAnswer(stream);
+  }
+
+  /** A server that answers no more is left, at the first settings or later ones: another stream may reach it. */
+  private awaitAnswer(stream: WireStream): void {
+    this.answerDue = this.port.clock.schedule(SETTINGS_TIMEOUT_MS, () => {
+      const message = `${this.port.endpoint} did not answer the settings within ${SETTINGS_TIMEOUT_MS} ms`;
+      this.overdue = new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true);
+      stream.cancel();
+    });
   }
 
   private lost(error: unknown): void {
@@ -182,6 +201,7 @@ export class TelemetrySession {
     // A server that is away for long is told once, not at every try.
     logger[refused ? 'warn' : this.failures === 0 ? 'info' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
+    this.lastError = error;
     // Who waits for a server that is only away goes on waiting, until its own deadline.
     if (refused) this.rejectWaiters(error);
   }
@@ -214,8 +234,7 @@ export class TelemetrySession {
   /** When time runs out, what kept the stream down says more than the time-out does. */
   private whyNotSynced(signal: AbortSignal): Error {
     const reason = abortReason(signal);
-    if (this.state.kind !== 'waiting' || !(reason instanceof TransportError)) return reason;
-    return this.state.error instanceof Error ? this.state.error : reason;
+    return reason instanceof TransportError && this.lastError instanceof Error ? this.lastError : reason;
   }
 
   private rejectWaiters(error: Error): void {

@@ -1,0 +1,39 @@
+// What a client does again and again in the background, and its end.
+
+import type { Clock, ScheduledTask } from '../support/clock.js';
+import { describeError, type Logger } from '../support/logger.js';
+
+/** Repeats work, each kind at its own interval and never twice at once. A failure is logged; the next round comes. */
+export class PeriodicWork {
+  private readonly timers = new Map<string, ScheduledTask>();
+  private readonly running = new Set<Promise<void>>();
+  private stopped = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Runs `work` for the first time after `everyMs`, then as long after each end. */
+  every(name: string, everyMs: number, work: () => Promise<void>): void {
+    if (this.stopped) return;
+    const round = (): void => {
+      const run = work()
+        .catch((error) => this.logger.debug(`${name} failed`, { error: describeError(error) }))
+        .finally(() => {
+          this.running.delete(run);
+          this.every(name, everyMs, work);
+        });
+      this.running.add(run);
+    };
+    this.timers.set(name, this.clock.schedule(everyMs, round));
+  }
+
+  /** Begins no further round, and waits for those that run. Abort them, or they end at their own deadlines. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    for (const timer of this.timers.values()) timer.cancel();
+    this.timers.clear();
+    await Promise.allSettled(this.running);
+  }
+}

@@ -1,0 +1,87 @@
+// The routes that one client knows: asked for at first use, kept, refreshed. How they are asked for is the client's affair.
+
+import type { MessageType } from '../protocol/message.js';
+import { StatusError } from '../protocol/status.js';
+import { raceAbort } from '../support/abort.js';
+import type { Deadline } from '../support/deadline.js';
+import { RocketMQError, TransportError } from '../support/errors.js';
+import { describeError, type Logger } from '../support/logger.js';
+import { type RetryPace, retryUntil } from '../support/retry.js';
+import { topicNotFound, topicTypeMismatch } from './resource-errors.js';
+import type { Route } from './route.js';
+
+/** What a table needs of its client. */
+export interface RoutePort {
+  readonly pace: RetryPace;
+  readonly logger: Logger;
+  /** Asks the server once; ends by itself within the time of one request. */
+  fetch(topic: string): Promise<Route>;
+}
+
+/** Routes by topic. */
+export class RouteTable {
+  private readonly known = new Map<string, Route>();
+  /** One question at a time per topic, however many senders wait for its answer. */
+  private readonly asking = new Map<string, Promise<Route>>();
+
+  constructor(private readonly port: RoutePort) {}
+
+  /**
+   * The route of a topic; from memory when known, else asked for until the deadline.
+   * @throws ResourceError when the topic does not exist, or does not take messages of `type`. No error leaves the outcome
+   *   open: asking for a route changes nothing
+   */
+  async get(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
+    const route = this.known.get(topic) ?? (await this.find(topic, deadline, type));
+    if (type !== undefined && route.types.length > 0 && !route.types.includes(type)) {
+      throw topicTypeMismatch(topic, type, route.types);
+    }
+    return route;
+  }
+
+  /** Forgets a route that turned out to be wrong; the next use asks for it anew. */
+  forget(topic: string): void {
+    this.known.delete(topic);
+  }
+
+  /** Asks anew for all that is known. One that cannot be had stays as it is. */
+  async refresh(): Promise<void> {
+    for (const topic of [...this.known.keys()]) {
+      await this.ask(topic).catch((error) => {
+        this.port.logger.debug('a route could not be refreshed', { topic, error: describeError(error) });
+      });
+    }
+  }
+
+  private async find(topic: string, deadline: Deadline, type: MessageType | undefined): Promise<Route> {
+    try {
+      const { pace } = this.port;
+      return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal));
+    } catch (error) {
+      if (error instanceof StatusError && error.code === 'TOPIC_NOT_FOUND') throw topicNotFound(topic, type, error);
+      throw withoutEffect(topic, deadline, error);
+    }
+  }
+
+  private ask(topic: string): Promise<Route> {
+    const asked = this.asking.get(topic);
+    if (asked !== undefined) return asked;
+    const asking = this.port
+      .fetch(topic)
+      .then((route) => {
+        this.known.set(topic, route);
+        return route;
+      })
+      .finally(() => this.asking.delete(topic));
+    this.asking.set(topic, asking);
+    return asking;
+  }
+}
+
+/** Whatever befell the question, the operation behind it was not begun. */
+function withoutEffect(topic: string, deadline: Deadline, error: unknown): unknown {
+  if (!RocketMQError.is(error) || error.outcome !== 'unknown') return error;
+  const code = error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' ? error.code : 'UNAVAILABLE';
+  const message = `${deadline.what}: the route of topic "${topic}" could not be had, so nothing was sent: ${error.message}`;
+  return new TransportError(code, message, 'not-sent', error.retryable, { cause: error });
+}
