@@ -2,28 +2,38 @@
 
 import { Client, type ClientRole } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
-import { positive } from '../client/connection.js';
 import { resource } from '../client/route.js';
 import { durationMs, toDuration } from '../protocol/duration.js';
 import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/message.js';
 import { requireOk } from '../protocol/status.js';
+import { raceAbort, withAnySignal } from '../support/abort.js';
+import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import { positive, positiveInteger } from '../support/options.js';
 import { SendPipeline, type SendPolicy, type SendReceipt } from './send-pipeline.js';
 import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
+/** What a producer is for. */
 export interface ProducerOptions extends TransactionOptions {
   /** Topics that must exist, with their type, when the producer starts. Others are looked up at their first send. */
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
-  /** How often one send is tried in all. Default 3. */
+  /** How often one send is tried in all, where a try may have reached the server. Default 3. */
   readonly maxAttempts?: number;
 }
+
+/** How long a close waits for local transactions unless told otherwise. */
+const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'started'; readonly ready: Promise<void> }
+  /** `ready` is rejected; what had been opened is closed. */
+  | { readonly kind: 'failed'; readonly ready: Promise<void>; readonly error: unknown; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 /** Sends messages. One producer serves a whole application; it may share its connection with others. */
@@ -33,36 +43,42 @@ export class Producer {
   private readonly pipeline: SendPipeline;
   private readonly policy: SendPolicy;
   private readonly transactions: TransactionCoordinator;
-  private readonly underWay = new Set<Promise<unknown>>();
+  private readonly starting = new AbortController();
+  /** Sends, half messages and recalls; each has its own deadline. */
+  private readonly calls = new Set<Promise<unknown>>();
+  /** Local transactions, which may take any time. */
+  private readonly transacting = new Set<Promise<unknown>>();
 
   /** @throws UsageError that names the option */
   constructor(
     private readonly connection: Connection,
     private readonly options: ProducerOptions = {},
   ) {
-    const maxAttempts = positive('maxAttempts', options.maxAttempts ?? 3);
-    this.policy = { maxAttempts, backoff: { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } };
+    const maxAttempts = positiveInteger('maxAttempts', options.maxAttempts ?? 3);
+    const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
+    this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes };
     this.client = new Client(connection, this.role());
     this.transactions = new TransactionCoordinator(this.client, options);
     this.pipeline = new SendPipeline(this.client, this.policy);
   }
 
+  /** The id by which the server knows this producer. */
   get clientId(): string {
     return this.client.id;
   }
 
   /**
-   * Connects, and checks the topics that were named. Repeating it gives the first result.
-   * @throws ResourceError when a topic is missing or of another type; the last failure when the server stays away
+   * Connects, and checks the topics that were named. Repeating it gives the first result. Sending does not need it, but
+   * finds a wrong topic only then; checks of transactions come to a started producer only.
+   * @param options `timeoutMs` default: `requestTimeoutMs` × `maxAttempts`
+   * @throws ResourceError when a topic is missing or of another type; the server's refusal of the settings; the last failure
+   *   when the server stays away. The producer is then closed: make a new one to try again
    */
   start(options: CallOptions = {}): Promise<void> {
-    if (this.state.kind === 'closed') return Promise.reject(closedError());
+    if (this.state.kind === 'closed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
-      const topics = new Map<string, MessageType | undefined>(Object.entries(this.options.topics ?? {}));
-      for (const topic of this.transactions.topics) topics.set(topic, 'transaction');
-      const work = (deadline: Deadline): Promise<void> => this.client.start(topics, deadline);
-      const ready = withDeadline('start of the producer', this.timeoutMs(options), options.signal, work);
-      this.state = { kind: 'started', ready };
+      // Later than this turn, so that a start which fails at once finds the state it changes.
+      this.state = { kind: 'started', ready: Promise.resolve().then(() => this.begin(options)) };
     }
     return this.state.ready;
   }
@@ -109,10 +125,9 @@ export class Producer {
    * Sends a half message, which nobody sees until the transaction commits. Prefer {@link transact}.
    * @throws UsageError `NO_TRANSACTION_CHECKER` when the topic has none; else as `send`
    */
-  beginTransaction(message: OutgoingMessage, options: CallOptions = {}): Promise<Transaction> {
-    return this.run(`half message to "${message.topic}"`, options, (deadline) =>
-      this.transactions.begin(message, (marked) => this.pipeline.send(marked, deadline, true)),
-    );
+  async beginTransaction(message: OutgoingMessage, options: CallOptions = {}): Promise<Transaction> {
+    this.assertOpen();
+    return this.sendHalf(message, options);
   }
 
   /**
@@ -121,34 +136,80 @@ export class Producer {
    * called. A throw asks the checker at once: its answer ends the transaction, `unknown` leaves it to the server's check;
    * the error is rethrown.
    */
-  transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
-    return this.transactions.transact(options.message, (half) => this.beginTransaction(half, options), work);
+  async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
+    this.assertOpen();
+    // A local transaction that runs may still prepare while the producer closes: its half message is part of it.
+    const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
+    return tracked(this.transacting, this.transactions.transact(options.message, half, work));
   }
 
   /**
-   * Refuses new work, waits for what is under way (each has its own deadline), says goodbye. The connection stays open.
+   * Refuses new work, waits for what is under way (each call has its own deadline), says goodbye. The connection stays open.
    * Repeating it waits for the same end.
+   * @param options `graceMs`: local transactions that run longer are left to the server's check. Default 20 s, in real time
    */
-  close(): Promise<void> {
+  close({ graceMs = DEFAULT_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
-    const closed = (async () => {
-      await Promise.allSettled(this.underWay);
-      await this.transactions.drain();
-      await this.client.close();
-    })();
+    const { state } = this;
+    const ready = state.kind === 'idle' ? Promise.resolve() : state.ready;
+    this.starting.abort(this.closedError());
+    const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end(graceMs));
     this.state = { kind: 'closed', closed };
     return closed;
   }
 
-  private async run<T>(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    if (this.state.kind === 'closed') throw closedError();
-    const running = withDeadline(what, this.timeoutMs(options), options.signal, work);
-    this.underWay.add(running);
+  private async begin(options: CallOptions): Promise<void> {
     try {
-      return await running;
-    } finally {
-      this.underWay.delete(running);
+      const topics = new Map<string, MessageType | undefined>(Object.entries(this.options.topics ?? {}));
+      for (const topic of this.transactions.topics) topics.set(topic, 'transaction');
+      const timeoutMs = this.timeoutMs(options);
+      await withAnySignal([options.signal, this.starting.signal], (signal) =>
+        withDeadline('start of the producer', timeoutMs, signal, (deadline) => this.client.start(topics, deadline)),
+      );
+    } catch (error) {
+      // A start that has failed leaves nothing behind: no stream, no timer.
+      const closed = this.end(0);
+      if (this.state.kind === 'started') this.state = { kind: 'failed', ready: this.state.ready, error, closed };
+      await closed;
+      throw error;
     }
+  }
+
+  private async end(graceMs: number): Promise<void> {
+    const { logger } = this.connection;
+    const transacted = Promise.allSettled(this.transacting);
+    await withDeadline('local transactions', Math.max(0, graceMs), undefined, ({ signal }) =>
+      raceAbort(transacted, signal),
+    ).catch(() => logger.warn('the producer closes while local transactions run; the server asks for their ends'));
+    await Promise.allSettled(this.calls);
+    await this.transactions.drain();
+    await this.client.close();
+  }
+
+  private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
+    return this.call(`half message to "${message.topic}"`, options, (deadline) =>
+      this.transactions.begin(message, (marked) => this.pipeline.send(marked, deadline, true)),
+    );
+  }
+
+  private async run<T>(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    return this.call(what, options, work);
+  }
+
+  private async call<T>(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return tracked(this.calls, withDeadline(what, this.timeoutMs(options), options.signal, work));
+  }
+
+  private assertOpen(): void {
+    if (this.state.kind === 'closed' || this.state.kind === 'failed') throw this.closedError();
+  }
+
+  private closedError(): StateError {
+    if (this.state.kind !== 'failed') return new StateError('CLOSED', 'the producer is closed; nothing was sent');
+    const { error } = this.state;
+    const message = `the producer did not start (${describeError(error)}); make a new one to try again; nothing was sent`;
+    return new StateError('CLOSED', message, { cause: error });
   }
 
   private timeoutMs({ timeoutMs }: CallOptions): number {
@@ -181,13 +242,18 @@ export class Producer {
     };
   }
 
-  private adopt({ backoffPolicy }: Settings): void {
+  private adopt({ backoffPolicy, pubSub }: Settings): void {
+    if (pubSub?.$case === 'publishing' && pubSub.value.maxBodySize > 0) {
+      this.policy.maxBodyBytes = pubSub.value.maxBodySize;
+    }
     const strategy = backoffPolicy?.strategy;
     if (strategy?.$case !== 'exponentialBackoff') return;
     const { initial, max, multiplier } = strategy.value;
     if (initial === undefined || max === undefined) return;
-    const backoff = { initialMs: durationMs(initial), maxMs: durationMs(max), multiplier };
-    this.policy.backoff = { kind: 'exponential', ...backoff };
+    const [initialMs, maxMs] = [durationMs(initial), durationMs(max)];
+    // What makes no sense is not taken: the wait would be no number.
+    if (!(initialMs >= 0 && maxMs >= initialMs && multiplier >= 1)) return;
+    this.policy.backoff = { kind: 'exponential', initialMs, maxMs, multiplier };
   }
 }
 
@@ -197,6 +263,12 @@ function brokerOf(recallHandle: string): string | undefined {
   return version === 'v1' ? broker : undefined;
 }
 
-function closedError(): StateError {
-  return new StateError('CLOSED', 'the producer is closed; nothing was sent');
+/** Keeps the promise in the set until it settles. */
+async function tracked<T>(set: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {
+  set.add(promise);
+  try {
+    return await promise;
+  } finally {
+    set.delete(promise);
+  }
 }

@@ -20,12 +20,14 @@ import type { BackoffPolicy } from '../support/backoff.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { Deadline } from '../support/deadline.js';
-import { RocketMQError } from '../support/errors.js';
+import { RocketMQError, UsageError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
 import { candidateQueues } from './queue-choice.js';
 
 /** What the server says of a message that it has stored. */
 export interface SendReceipt {
   readonly topic: string;
+  /** The id that consumers see. */
   readonly messageId: string;
   /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
   readonly offset: bigint;
@@ -40,11 +42,15 @@ export interface StoredMessage extends SendReceipt {
   readonly wire: WireMessage;
 }
 
-/** How often and at what pace a send is tried; the backoff is the server's once it has told it. */
+/** How often and at what pace a send is tried; backoff and size are the server's once it has told them. */
 export interface SendPolicy {
   readonly maxAttempts: number;
   backoff: BackoffPolicy;
+  maxBodyBytes: number;
 }
+
+/** While no server is there. Its own backoff is for one that answers, and may be zero. */
+const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 1_000, multiplier: 2 };
 
 /** Sends messages for one client. */
 export class SendPipeline {
@@ -64,28 +70,44 @@ export class SendPipeline {
   /**
    * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
    *   messages of one id could both be committed
+   * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
    */
   async send(message: OutgoingMessage, deadline: Deadline, half = false): Promise<StoredMessage> {
     const { connection } = this.client;
     const body = bodyBytes(message.body);
     const nowMs = connection.clock.nowMs();
     assertSendable(message, body.length, nowMs);
+    this.assertBodySize(message.topic, body.length);
     const type: MessageType = half ? 'transaction' : messageTypeOf(message);
     const messageId = message.messageId ?? this.ids.next(nowMs);
     const dueMs = deliveryTimestampMs(message, nowMs);
     const prepared: Prepared = { message, body, type, messageId, dueMs, turn: this.turn++ };
-    for (let attempt = 1; ; attempt++) {
+    let doubtful: RocketMQError | undefined;
+    for (let attempt = 1, failures = 1; ; failures++) {
       try {
         return await this.attempt(prepared, attempt, deadline);
       } catch (error) {
-        if (deadline.signal.aborted || !mayRepeat(error, half)) throw error;
+        if (RocketMQError.is(error) && error.outcome === 'unknown') doubtful = error;
+        // A caller who gives up gets the own reason; else the worst that may be true.
+        const failure = RocketMQError.is(error) ? (doubtful ?? error) : error;
+        if (deadline.signal.aborted || !mayRepeat(error, half)) throw failure;
         // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
         if (error.outcome === 'not-sent') this.client.forgetRoute(message.topic);
-        else if (attempt >= this.policy.maxAttempts) throw error;
-        connection.logger.debug('a send failed and is tried again', { topic: message.topic, messageId, attempt });
-        await this.pause(error, attempt, deadline);
+        else if (++attempt > this.policy.maxAttempts) throw failure;
+        const pauseMs = this.pauseMs(error, failures);
+        if (pauseMs >= deadline.remainingMs()) throw failure;
+        const fields = { topic: message.topic, messageId, failures, error: describeError(error) };
+        connection.logger.debug('a send failed and is tried again', fields);
+        if (pauseMs > 0) await sleep(this.clock, pauseMs, deadline.signal);
       }
     }
+  }
+
+  private assertBodySize(topic: string, bodySize: number): void {
+    const { maxBodyBytes } = this.policy;
+    if (bodySize <= maxBodyBytes) return;
+    const text = `message to "${topic}": body has ${bodySize} bytes; this server takes ${maxBodyBytes}; nothing was sent`;
+    throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
 
   private async attempt(prepared: Prepared, attempt: number, deadline: Deadline): Promise<StoredMessage> {
@@ -113,7 +135,7 @@ export class SendPipeline {
     if (entry === undefined) throw new StatusError(what, undefined);
     return {
       topic: message.topic,
-      messageId: entry.messageId,
+      messageId: entry.messageId === '' ? messageId : entry.messageId,
       offset: entry.offset,
       recallHandle: entry.recallHandle === '' ? undefined : entry.recallHandle,
       transactionId: entry.transactionId,
@@ -122,12 +144,11 @@ export class SendPipeline {
     };
   }
 
-  /** A busy server is given time; anything else is tried at once, on the next broker where there is one. */
-  private async pause(error: RocketMQError, attempt: number, deadline: Deadline): Promise<void> {
-    if (error.code !== 'TOO_MANY_REQUESTS' && error.outcome !== 'not-sent') return;
-    const waitMs = withJitter(backoffMs(this.policy.backoff, attempt), () => this.client.connection.random.next());
-    if (waitMs >= deadline.remainingMs()) throw error;
-    await sleep(this.clock, waitMs, deadline.signal);
+  /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
+  private pauseMs({ code, outcome }: RocketMQError, failures: number): number {
+    if (code !== 'TOO_MANY_REQUESTS' && outcome !== 'not-sent') return 0;
+    const policy = outcome === 'not-sent' ? AWAY : this.policy.backoff;
+    return withJitter(backoffMs(policy, failures), () => this.client.connection.random.next());
   }
 }
 

@@ -1,20 +1,23 @@
-// Transactions of one producer: beginning them, running local transactions, answering the server's checks.
+// Transactions of one producer: beginning them, running local transactions, ending them.
 
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
-import { fromWireMessage, type OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { CheckAnswers } from './check-answers.js';
+import { endTransaction } from './end-transaction.js';
 import type { StoredMessage } from './send-pipeline.js';
 import {
-  endTransaction,
+  type EndResult,
   type Resolution,
   Transaction,
   type TransactionEvents,
   type TransactionIdentity,
 } from './transaction.js';
-import { askChecker, OWNER_PROPERTY, type TransactionChecker, TransactionMemory } from './transaction-check.js';
+import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import { TransactionMemory } from './transaction-memory.js';
 import { runInTransaction, TransactionScope } from './transaction-scope.js';
 
 /** Where a crash of a transaction is worth testing. */
@@ -22,10 +25,14 @@ export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'tr
 
 /** What a producer's options say of transactions. */
 export interface TransactionOptions {
-  /** Who answers the server's checks, by topic. A transaction is possible only on these topics. */
+  /** Who answers the server's checks, by topic. A transaction is possible only on these topics. Default: none. */
   readonly transactionCheckers?: Readonly<Record<string, TransactionChecker>>;
-  /** Marks this service's half messages, so that only it answers for them. Default: the topic's name. */
+  /**
+   * Marks this service's half messages, so that only it answers for them. Default: the topic's name; give each service a name
+   * of its own where several send transactions on one topic.
+   */
   readonly transactionOwner?: string;
+  /** Told of ends that were lost, and of checks. Default: nobody. */
   readonly events?: Partial<TransactionEvents>;
   /** Awaited at named points of a transaction. For crash tests; it can stop a process there. */
   readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
@@ -35,7 +42,8 @@ export interface TransactionOptions {
 export class TransactionCoordinator {
   private readonly memory: TransactionMemory;
   private readonly checkers: ReadonlyMap<string, TransactionChecker>;
-  private readonly answering = new Set<Promise<void>>();
+  private readonly answers: CheckAnswers;
+  private readonly ending = new Set<Promise<EndResult>>();
 
   constructor(
     private readonly client: Client,
@@ -43,6 +51,13 @@ export class TransactionCoordinator {
   ) {
     this.checkers = new Map(Object.entries(options.transactionCheckers ?? {}));
     this.memory = new TransactionMemory(client.connection.clock);
+    this.answers = new CheckAnswers({
+      client,
+      memory: this.memory,
+      checkers: this.checkers,
+      ownerOf: (topic) => this.ownerOf(topic),
+      onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
+    });
   }
 
   /** The topics whose checks this producer can answer. */
@@ -59,7 +74,7 @@ export class TransactionCoordinator {
     const properties = { ...message.properties, [OWNER_PROPERTY]: this.ownerOf(message.topic) };
     const half = await sendHalf({ ...message, properties });
     this.memory.opened(half.transactionId);
-    return new Transaction(this.client, half, (...end) => this.ended(...end));
+    return new Transaction(half, (resolution) => this.end(half, half.endpoint, resolution));
   }
 
   /** Runs a local transaction, as `Producer.transact` promises. */
@@ -75,55 +90,28 @@ export class TransactionCoordinator {
     });
     if (message !== undefined) await scope.prepare(message);
     let result: T;
+    let transaction: Transaction | undefined;
     try {
       result = await runInTransaction(scope, work);
     } catch (error) {
-      if (scope.transaction !== undefined) await this.endAfterFailure(scope.transaction);
+      // The method's error counts; that of a half message which it did not wait for adds nothing to it.
+      transaction = await scope.end().catch(() => undefined);
+      if (transaction !== undefined) await this.endAfterFailure(transaction);
       throw error;
     }
-    if (scope.transaction !== undefined) await this.endAfterReturn(scope.transaction, scope.isRollback);
+    transaction = await scope.end();
+    if (transaction !== undefined) await this.endAfterReturn(transaction, scope.isRollback);
     return result;
   }
 
   /** Answers a check in the background; false for another command. */
   take(command: ServerCommand, endpoint: Endpoint): boolean {
-    if (command.$case !== 'recoverOrphanedTransactionCommand') return false;
-    const { message, transactionId } = command.value;
-    if (message === undefined) return true;
-    const view = fromWireMessage(message);
-    const identity = { topic: view.topic, messageId: view.messageId, transactionId };
-    const isOurs = view.properties[OWNER_PROPERTY] === this.ownerOf(view.topic);
-    const checker = this.checkers.get(view.topic);
-    // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
-    if (!isOurs || checker === undefined) return true;
-    const answering = this.answer({ ...identity, message: view }, checker, endpoint).finally(() => {
-      this.answering.delete(answering);
-    });
-    this.answering.add(answering);
-    return true;
+    return this.answers.take(command, endpoint);
   }
 
-  private async answer(
-    check: Parameters<typeof askChecker>[1],
-    checker: TransactionChecker,
-    endpoint: Endpoint,
-  ): Promise<void> {
-    const { logger } = this.client.connection;
-    const resolution = this.memory.recall(check.transactionId) ?? (await askChecker(checker, check, logger));
-    this.options.events?.onChecked?.(check, resolution);
-    if (resolution === 'unknown') return;
-    try {
-      await endTransaction(this.client, endpoint, check, resolution, 'check');
-    } catch (error) {
-      const { topic, transactionId } = check;
-      const fields = { topic, transactionId, resolution, error: describeError(error) };
-      logger.warn('the answer to a transaction check was lost; the server will ask again', fields);
-    }
-  }
-
-  /** Waits for the checks that are being answered. */
+  /** Waits for the ends that are being told, and for the checks that are being answered. */
   async drain(): Promise<void> {
-    await Promise.allSettled(this.answering);
+    await Promise.allSettled([...this.ending, this.answers.drain()]);
   }
 
   private async endAfterReturn(transaction: Transaction, isRollback: boolean): Promise<void> {
@@ -144,9 +132,40 @@ export class TransactionCoordinator {
     if (resolution === 'rollback') await transaction.rollback();
   }
 
-  private ended(transaction: Transaction, resolution: Resolution, error: unknown): void {
-    this.memory.ended(transaction.transactionId, resolution, error === undefined);
-    if (error !== undefined) this.options.events?.onLeftToCheck?.(transaction, resolution, error);
+  private end(identity: TransactionIdentity, endpoint: Endpoint, resolution: Resolution): Promise<EndResult> {
+    const ending = this.tellEnd(identity, endpoint, resolution).finally(() => this.ending.delete(ending));
+    this.ending.add(ending);
+    return ending;
+  }
+
+  private async tellEnd(
+    { topic, messageId, transactionId }: TransactionIdentity,
+    endpoint: Endpoint,
+    resolution: Resolution,
+  ): Promise<EndResult> {
+    const identity = { topic, messageId, transactionId };
+    // A check that crosses this end must not be answered as well: on a real server both would deliver.
+    this.memory.opened(transactionId);
+    try {
+      await endTransaction(this.client, endpoint, identity, resolution, 'client');
+      this.memory.ended(transactionId, resolution, true);
+      return 'accepted';
+    } catch (error) {
+      this.memory.ended(transactionId, resolution, false);
+      const fields = { topic, transactionId, resolution, error: describeError(error) };
+      this.client.connection.logger.warn('the end of a transaction is left to the check', fields);
+      this.tell(() => this.options.events?.onLeftToCheck?.(identity, resolution, error));
+      return 'left-to-check';
+    }
+  }
+
+  /** Who only watches must not change how a transaction ends. */
+  private tell(notify: () => void): void {
+    try {
+      notify();
+    } catch (error) {
+      this.client.connection.logger.error('an event handler of transactions failed', { error: describeError(error) });
+    }
   }
 
   private ownerOf(topic: string): string {

@@ -18,17 +18,22 @@ export interface CurrentTransaction {
   /**
    * Sends the half message, for a transaction that decides its message on the way. Call it once, and before the database
    * commit: what is committed first and crashes then has no message.
-   * @throws StateError `ALREADY_PREPARED` the second time; whatever a send throws, the local transaction should then fail
+   * @throws StateError `ALREADY_PREPARED` the second time, `TRANSACTION_ENDED` once the method has ended; whatever a send
+   *   throws, and the local transaction should then fail
    */
   prepare(message: OutgoingMessage): Promise<void>;
-  /** Ends the transaction without its message when the method returns, and without an error. */
+  /**
+   * Ends the transaction without its message when the method returns, and without an error.
+   * @throws StateError `TRANSACTION_ENDED` once the method has ended
+   */
   rollback(): void;
 }
 
 type State =
   | { readonly kind: 'unprepared' }
-  | { readonly kind: 'preparing' }
-  | { readonly kind: 'prepared'; readonly transaction: Transaction };
+  | { readonly kind: 'preparing'; readonly half: Promise<Transaction> }
+  | { readonly kind: 'prepared'; readonly transaction: Transaction }
+  | { readonly kind: 'ended'; readonly transaction: Transaction | undefined };
 
 /** One run of a local transaction. */
 export class TransactionScope implements CurrentTransaction {
@@ -50,26 +55,24 @@ export class TransactionScope implements CurrentTransaction {
   }
 
   get isPrepared(): boolean {
-    return this.state.kind === 'prepared';
+    return this.sent() !== undefined;
   }
 
-  /** The transaction, or undefined when no half message was sent. */
-  get transaction(): Transaction | undefined {
-    return this.state.kind === 'prepared' ? this.state.transaction : undefined;
-  }
-
+  /** Whether the method asked for a rollback. */
   get isRollback(): boolean {
     return !this.mayCommit;
   }
 
   async prepare(message: OutgoingMessage): Promise<void> {
+    this.assertRunning();
     if (this.state.kind !== 'unprepared') {
       const text = 'the half message of this transaction was already sent; a transaction has one message';
       throw new StateError('ALREADY_PREPARED', text);
     }
-    this.state = { kind: 'preparing' };
+    const half = this.sendHalf(message);
+    this.state = { kind: 'preparing', half };
     try {
-      this.state = { kind: 'prepared', transaction: await this.sendHalf(message) };
+      this.state = { kind: 'prepared', transaction: await half };
     } catch (error) {
       this.state = { kind: 'unprepared' };
       throw error;
@@ -77,11 +80,36 @@ export class TransactionScope implements CurrentTransaction {
   }
 
   rollback(): void {
+    this.assertRunning();
     this.mayCommit = false;
   }
 
+  /**
+   * The method has ended: nothing can be prepared any more. A half message that it did not wait for is waited for here, or
+   * nobody would ever end it.
+   * @returns the transaction, or undefined when no half message was sent
+   * @throws what a half message under way fails with
+   */
+  async end(): Promise<Transaction | undefined> {
+    if (this.state.kind === 'preparing') await this.state.half;
+    const transaction = this.sent();
+    this.state = { kind: 'ended', transaction };
+    return transaction;
+  }
+
+  private sent(): Transaction | undefined {
+    return this.state.kind === 'prepared' || this.state.kind === 'ended' ? this.state.transaction : undefined;
+  }
+
+  private assertRunning(): void {
+    if (this.state.kind !== 'ended') return;
+    const text = 'the method of this transaction has ended; await what belongs to it before it returns';
+    throw new StateError('TRANSACTION_ENDED', text);
+  }
+
   private prepared(): Transaction {
-    if (this.state.kind === 'prepared') return this.state.transaction;
+    const transaction = this.sent();
+    if (transaction !== undefined) return transaction;
     throw new StateError('NOT_PREPARED', 'the half message was not sent yet; call prepare() first');
   }
 }

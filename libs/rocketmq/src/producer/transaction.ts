@@ -1,13 +1,7 @@
-// A half message on the server and the one request that ends it.
+// A transaction as its owner holds it: a half message that is stored, and how it ends. The request is in end-transaction.ts.
 
-import type { Client } from '../client/client.js';
-import { resource } from '../client/route.js';
-import { TransactionResolution, TransactionSource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessage, type MessageView } from '../protocol/message.js';
-import { requireOk } from '../protocol/status.js';
-import { withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
 import type { StoredMessage } from './send-pipeline.js';
 
 /** How a transaction ends. */
@@ -21,7 +15,7 @@ export type Resolution = 'commit' | 'rollback';
  */
 export type EndResult = 'accepted' | 'left-to-check';
 
-/** What happened to transactions, for those who watch. */
+/** What happened to transactions, for those who watch. What a watcher throws is logged and changes nothing. */
 export interface TransactionEvents {
   /** The answer to an end is missing or was an error. Not a failure: the server's check settles it. */
   onLeftToCheck(transaction: TransactionIdentity, resolution: Resolution, error: unknown): void;
@@ -29,6 +23,7 @@ export interface TransactionEvents {
   onChecked(transaction: TransactionIdentity, resolution: Resolution | 'unknown'): void;
 }
 
+/** By what a transaction is known to the server and in logs. */
 export interface TransactionIdentity {
   readonly topic: string;
   readonly messageId: string;
@@ -46,11 +41,10 @@ export class Transaction implements TransactionIdentity {
   readonly messageId: string;
   readonly transactionId: string;
 
-  /** @internal made by the producer */
+  /** @internal made by the producer; `onEnd` tells the server and never rejects */
   constructor(
-    private readonly client: Client,
     private readonly half: StoredMessage,
-    private readonly onEnded: (transaction: Transaction, resolution: Resolution, error: unknown) => void,
+    private readonly onEnd: (resolution: Resolution) => Promise<EndResult>,
   ) {
     this.topic = half.topic;
     this.messageId = half.messageId;
@@ -62,65 +56,34 @@ export class Transaction implements TransactionIdentity {
     return fromWireMessage(this.half.wire);
   }
 
+  /** Whether it still has to be ended. */
   get isOpen(): boolean {
     return this.state.kind === 'open';
   }
 
-  /** Makes the message visible. Never fails for the network's sake. Repeating it gives the first result. */
+  /**
+   * Makes the message visible. Never fails for the network's sake. Repeating it gives the first result.
+   * @throws StateError `TRANSACTION_ENDED` after a rollback
+   */
   commit(): Promise<EndResult> {
     return this.end('commit');
   }
 
-  /** Drops the message. Never fails for the network's sake. Repeating it gives the first result. */
+  /**
+   * Drops the message. Never fails for the network's sake. Repeating it gives the first result.
+   * @throws StateError `TRANSACTION_ENDED` after a commit
+   */
   rollback(): Promise<EndResult> {
     return this.end('rollback');
   }
 
-  /** @throws StateError when it has ended the other way */
   private end(resolution: Resolution): Promise<EndResult> {
     if (this.state.kind === 'open') {
-      this.state = { kind: 'ended', resolution, result: this.send(resolution) };
+      this.state = { kind: 'ended', resolution, result: this.onEnd(resolution) };
     } else if (this.state.resolution !== resolution) {
-      const message = `transaction ${this.transactionId} has already ended by ${this.state.resolution}`;
+      const message = `transaction ${this.transactionId} has already ended by ${this.state.resolution}; end it once`;
       return Promise.reject(new StateError('TRANSACTION_ENDED', message));
     }
     return this.state.result;
   }
-
-  private async send(resolution: Resolution): Promise<EndResult> {
-    try {
-      await endTransaction(this.client, this.half.endpoint, this, resolution, 'client');
-      this.onEnded(this, resolution, undefined);
-      return 'accepted';
-    } catch (error) {
-      const { transactionId, topic } = this;
-      const fields = { topic, transactionId, resolution, error: describeError(error) };
-      this.client.connection.logger.warn('the end of a transaction is left to the check', fields);
-      this.onEnded(this, resolution, error);
-      return 'left-to-check';
-    }
-  }
-}
-
-/** Tells the server how a transaction ended. An OK proves nothing: the server forwards it without waiting. */
-export async function endTransaction(
-  client: Client,
-  endpoint: StoredMessage['endpoint'],
-  { topic, messageId, transactionId }: TransactionIdentity,
-  resolution: Resolution,
-  source: 'client' | 'check',
-): Promise<void> {
-  const what = `${resolution} of transaction ${transactionId} on "${topic}"`;
-  const request = {
-    topic: resource(client.connection.namespace, topic),
-    messageId,
-    transactionId,
-    resolution: resolution === 'commit' ? TransactionResolution.COMMIT : TransactionResolution.ROLLBACK,
-    source: source === 'client' ? TransactionSource.SOURCE_CLIENT : TransactionSource.SOURCE_SERVER_CHECK,
-    traceContext: '',
-  };
-  await withDeadline(what, client.connection.requestTimeoutMs, undefined, async ({ timeoutMs, signal }) => {
-    const { status } = await client.unary(endpoint, 'endTransaction', request, { what, timeoutMs, signal });
-    requireOk(what, status);
-  });
 }

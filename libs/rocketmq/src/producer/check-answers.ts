@@ -1,0 +1,89 @@
+// Answers the server's checks: from memory, else by the checker of the topic. Checks of other services stay unanswered.
+
+import type { Client } from '../client/client.js';
+import type { Endpoint } from '../client/endpoint.js';
+import type { ServerCommand } from '../client/telemetry-session.js';
+import { fromWireMessage } from '../protocol/message.js';
+import { describeError } from '../support/logger.js';
+import { Semaphore } from '../support/semaphore.js';
+import { endTransaction } from './end-transaction.js';
+import type { Resolution } from './transaction.js';
+import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import type { TransactionMemory } from './transaction-memory.js';
+
+/** A check usually asks a database; after an outage many come at once. */
+const CONCURRENT_CHECKS = 16;
+/** More are dropped: the server asks again. */
+const MOST_CHECKS = 1_000;
+
+/** What the answers need of their producer. */
+export interface CheckPort {
+  readonly client: Client;
+  readonly memory: TransactionMemory;
+  readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  ownerOf(topic: string): string;
+  onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
+}
+
+/** The checks that are being answered. */
+export class CheckAnswers {
+  private readonly answering = new Map<string, Promise<void>>();
+  private readonly permits = new Semaphore(CONCURRENT_CHECKS);
+
+  constructor(private readonly port: CheckPort) {}
+
+  /** Answers a check in the background; false for another command. */
+  take(command: ServerCommand, endpoint: Endpoint): boolean {
+    if (command.$case !== 'recoverOrphanedTransactionCommand') return false;
+    const { message, transactionId } = command.value;
+    if (message === undefined || this.answering.has(transactionId)) return true;
+    const view = fromWireMessage(message);
+    const check = { topic: view.topic, messageId: view.messageId, transactionId, message: view };
+    const isOurs = view.properties[OWNER_PROPERTY] === this.port.ownerOf(view.topic);
+    const checker = this.port.checkers.get(view.topic);
+    // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
+    if (!isOurs || checker === undefined) return true;
+    if (this.answering.size >= MOST_CHECKS) {
+      this.logger.warn('too many transaction checks at once; the server will ask again', {
+        topic: view.topic,
+        transactionId,
+      });
+      return true;
+    }
+    const answering = this.answer(check, checker, endpoint).finally(() => this.answering.delete(transactionId));
+    this.answering.set(transactionId, answering);
+    return true;
+  }
+
+  /** Waits for the checks that are being answered. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.answering.values());
+  }
+
+  /** Never rejects: nobody waits for it but {@link drain}. */
+  private async answer(check: CheckedTransaction, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
+    const release = await this.permits.acquire();
+    try {
+      const resolution =
+        this.port.memory.recall(check.transactionId) ?? (await askChecker(checker, check, this.logger));
+      this.port.onChecked(check, resolution);
+      if (resolution !== 'unknown') await this.end(check, resolution, endpoint);
+    } finally {
+      release();
+    }
+  }
+
+  private async end(check: CheckedTransaction, resolution: Resolution, endpoint: Endpoint): Promise<void> {
+    try {
+      await endTransaction(this.port.client, endpoint, check, resolution, 'check');
+    } catch (error) {
+      const { topic, transactionId } = check;
+      const fields = { topic, transactionId, resolution, error: describeError(error) };
+      this.logger.warn('the answer to a transaction check was lost; the server will ask again', fields);
+    }
+  }
+
+  private get logger() {
+    return this.port.client.connection.logger;
+  }
+}
