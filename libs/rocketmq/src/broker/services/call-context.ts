@@ -1,6 +1,6 @@
 // What a handler knows of its caller.
 
-import type { Metadata } from '@grpc/grpc-js';
+import type { IncomingHttpHeaders } from 'node:http2';
 import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { METADATA } from '../../protocol/metadata.js';
 import type { RpcName } from '../../protocol/rpc.js';
@@ -16,17 +16,17 @@ export interface CallContext {
 }
 
 /** @throws AnswerError CLIENT_ID_REQUIRED */
-export function callContext(rpc: RpcName, metadata: Metadata): CallContext {
-  const clientId = textOf(metadata, METADATA.clientId);
+export function callContext(rpc: RpcName, headers: IncomingHttpHeaders): CallContext {
+  const clientId = textOf(headers, METADATA.clientId);
   if (clientId.trim() === '') throw new AnswerError(Code.CLIENT_ID_REQUIRED, 'client id cannot be empty');
   return {
     rpc,
     clientId,
-    language: textOf(metadata, METADATA.language),
-    clientVersion: textOf(metadata, METADATA.clientVersion),
+    language: textOf(headers, METADATA.language),
+    clientVersion: textOf(headers, METADATA.clientVersion),
   };
 }
 
-function textOf(metadata: Metadata, key: string): string {
-  return String(metadata.get(key)[0] ?? '');
+function textOf(headers: IncomingHttpHeaders, key: string): string {
+  return String(headers[key] ?? '');
 }

@@ -1,27 +1,21 @@
-// gRPC in and out: the server, and what surrounds every handler (caller, faults, activity, errors as statuses).
-// The only file that knows grpc-js.
+// The RPCs: from bytes to handlers and back, and what surrounds every handler (caller, faults, activity, errors as statuses).
+// How bytes travel is in grpc-wire/.
 
-import {
-  status as grpcStatus,
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type sendUnaryData,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { METADATA } from '../../protocol/metadata.js';
 import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../protocol/rpc.js';
 import { sleep } from '../../support/clock.js';
+import { describeError } from '../../support/logger.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
 import type { FaultAction } from './faults.js';
+import { GrpcHttp2Server } from './grpc-wire/grpc-http2-server.js';
+import { GrpcError } from './grpc-wire/grpc-status.js';
+import { type CallHandler, type Method, oneMessage, type ServerCall } from './grpc-wire/server-call.js';
 import { Listener } from './listener.js';
-import type { ReceiveCall, Receiving } from './receiving.js';
+import type { Receiving } from './receiving.js';
 import { AnswerError, statusOf } from './status.js';
-import type { StreamFailure, Telemetry } from './telemetry.js';
+import type { Telemetry } from './telemetry.js';
 
 /** The real server's limit (`grpcMaxInboundMessageSize`). */
 const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
@@ -41,30 +35,15 @@ export interface Handlers {
   readonly telemetry: Telemetry;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: one handler table for requests of many types
-type UnaryCall = ServerUnaryCall<any, unknown>;
-type TelemetryCall = ServerDuplexStream<RpcRequest<'telemetry'>, RpcResponse<'telemetry'>>;
-type ReceiveStream = ServerWritableStream<RpcRequest<'receiveMessage'>, RpcResponse<'receiveMessage'>>;
-
 /** An open stream, as faults and the stop need it. */
 interface OpenStream {
   readonly clientId: string;
-  fail(failure: StreamFailure, message: string): void;
-  end(): void;
+  readonly call: ServerCall;
 }
-
-const FAILURES: Readonly<Record<StreamFailure, number>> = {
-  invalidArgument: grpcStatus.INVALID_ARGUMENT,
-  internal: grpcStatus.INTERNAL,
-  unavailable: grpcStatus.UNAVAILABLE,
-};
 
 /** Serves the messaging service on one port. */
 export class GrpcServer {
-  private readonly server = new Server({
-    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-    'grpc.max_send_message_length': -1,
-  });
+  private readonly wire: GrpcHttp2Server;
   private readonly listener: Listener;
   private readonly streams = new Set<OpenStream>();
 
@@ -72,19 +51,14 @@ export class GrpcServer {
     private readonly broker: BrokerContext,
     private readonly handlers: Handlers,
   ) {
-    const names = Object.keys(handlers.unary) as UnaryName[];
-    const methods: RpcName[] = [...names, 'receiveMessage', 'telemetry'];
-    const implementation: UntypedServiceImplementation = {
-      receiveMessage: (call: ReceiveStream) => void this.receive(call),
-      telemetry: (call: TelemetryCall) => this.openTelemetry(call),
-    };
-    for (const name of names) {
-      implementation[name] = (call: UnaryCall, callback: sendUnaryData<unknown>) =>
-        void this.answer(name, call, callback);
+    const methods = new Map<string, Method>();
+    for (const name of Object.keys(handlers.unary) as UnaryName[]) {
+      methods.set(rpcMethod(name).path, (call) => oneMessage((bytes) => void this.answer(name, bytes, call)));
     }
-    this.server.addService(Object.fromEntries(methods.map((name) => [name, definitionOf(name)])), implementation);
-    const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.listener = new Listener((socket) => injector.injectConnection(socket));
+    methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
+    methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
+    this.wire = new GrpcHttp2Server(methods, { clock: broker.realClock, maxMessageBytes: MAX_REQUEST_BYTES });
+    this.listener = new Listener((socket) => this.wire.accept(socket));
   }
 
   /**
@@ -98,104 +72,90 @@ export class GrpcServer {
   /** Breaks the open streams of a client, or of all. */
   breakStreams(clientId: string | undefined): void {
     for (const stream of [...this.streams]) {
-      if (clientId === undefined || stream.clientId === clientId) stream.fail('unavailable', 'stream cut by a fault');
+      if (clientId === undefined || stream.clientId === clientId) {
+        stream.call.fail('unavailable', 'stream cut by a fault');
+      }
     }
   }
 
   /** Ends all streams, lets answers on their way get out, and closes every socket. */
   async stop(): Promise<void> {
     this.listener.stopListening();
-    for (const stream of [...this.streams]) stream.end();
-    const grace = new AbortController();
-    const closed = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
-    await Promise.race([closed, sleep(this.broker.realClock, STOP_GRACE_MS, grace.signal).catch(() => {})]);
-    grace.abort();
-    this.server.forceShutdown();
+    for (const { call } of [...this.streams]) call.finish();
+    await this.wire.stop(STOP_GRACE_MS);
     this.listener.destroyConnections();
   }
 
-  private async answer(name: UnaryName, call: UnaryCall, callback: sendUnaryData<unknown>): Promise<void> {
-    const end = this.broker.activity.begin(`${name} of ${String(call.metadata.get('x-mq-client-id')[0])}`);
+  private async answer(name: UnaryName, bytes: Buffer, call: ServerCall): Promise<void> {
+    const end = this.broker.activity.begin(`${name} of ${String(call.headers[METADATA.clientId])}`);
+    const { response } = rpcMethod(name);
     try {
-      const context = callContext(name, call.metadata);
+      const context = callContext(name, call.headers);
       const handler = this.handlers.unary[name] as UnaryHandler<UnaryName>;
+      const request = decode(name, bytes);
       const fault = await this.applyFault(context);
-      const response = await handler(call.request, context);
-      if (fault?.kind === 'dropResponse') throw new BrokenCall('answer dropped by a fault');
-      callback(null, response);
+      const answer = await handler(request, context);
+      if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
+      call.answer(response.encode(answer).finish());
     } catch (error) {
-      if (error instanceof BrokenCall) callback({ code: grpcStatus.UNAVAILABLE, details: error.message });
-      else callback(null, emptyAnswer(name, statusOf(error)));
+      if (error instanceof GrpcError) call.fail(error.status, error.message);
+      else call.answer(response.encode(emptyAnswer(name, statusOf(error))).finish());
     } finally {
       end();
     }
   }
 
-  private async receive(call: ReceiveStream): Promise<void> {
-    const controller = new AbortController();
-    call.on('cancelled', () => controller.abort());
+  private async receive(bytes: Buffer, call: ServerCall): Promise<void> {
+    const { response } = rpcMethod('receiveMessage');
+    const send = (item: RpcResponse<'receiveMessage'>): Promise<boolean> => call.send(response.encode(item).finish());
     let stream: OpenStream | undefined;
     try {
-      const context = callContext('receiveMessage', call.metadata);
-      stream = this.open(context.clientId, call, controller);
+      const context = callContext('receiveMessage', call.headers);
+      stream = this.open(context.clientId, call);
+      const request = decode('receiveMessage', bytes);
       const fault = await this.applyFault(context);
-      const receive: ReceiveCall = {
-        remainingMs: remainingMs(call.getDeadline(), this.broker.realClock.nowMs()),
-        signal: controller.signal,
-      };
-      const items = await this.handlers.receiving.receiveMessage(call.request, context, receive);
-      if (controller.signal.aborted) return;
-      if (fault?.kind === 'dropResponse') throw new BrokenCall('answer dropped by a fault');
-      for (const item of items) call.write(item);
-      call.end();
+      const items = await this.handlers.receiving.receiveMessage(request, context, call);
+      if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
+      for (const item of items) await send(item);
     } catch (error) {
-      if (error instanceof BrokenCall) failCall(call, 'unavailable', error.message);
-      else call.end(void call.write({ content: { $case: 'status', value: statusOf(error) } }));
+      if (error instanceof GrpcError) call.fail(error.status, error.message);
+      else await send({ content: { $case: 'status', value: statusOf(error) } });
     } finally {
+      call.finish();
       if (stream !== undefined) this.streams.delete(stream);
     }
   }
 
-  private openTelemetry(call: TelemetryCall): void {
-    const controller = new AbortController();
+  private openTelemetry(call: ServerCall): CallHandler {
+    const { response } = rpcMethod('telemetry');
+    const send = (command: RpcResponse<'telemetry'>): void => void call.send(response.encode(command).finish());
     try {
-      const context = callContext('telemetry', call.metadata);
-      const stream = this.open(context.clientId, call, controller);
-      const close = (): void => {
-        controller.abort();
-        this.streams.delete(stream);
-      };
-      call.on('cancelled', close);
+      const context = callContext('telemetry', call.headers);
+      const stream = this.open(context.clientId, call);
+      call.signal.addEventListener('abort', () => this.streams.delete(stream), { once: true });
       const take = this.handlers.telemetry.open(
         {
-          send: (command) => void (controller.signal.aborted || call.write(command)),
-          end: () => stream.end(),
-          fail: (failure, message) => stream.fail(failure, message),
-          signal: controller.signal,
+          send,
+          end: () => call.finish(),
+          fail: (failure, message) => call.fail(failure, message),
+          signal: call.signal,
         },
         context,
       );
-      call.on('data', (command: RpcRequest<'telemetry'>) => void take(command));
-      // Half-closed by the client: it says goodbye.
-      call.on('end', () => stream.end());
+      return {
+        message: (bytes) => void take(decode('telemetry', bytes)),
+        // Half-closed by the client: it says goodbye.
+        halfClosed: () => call.finish(),
+      };
     } catch (error) {
-      call.write({ status: statusOf(error) });
-      call.end();
+      send({ status: statusOf(error) });
+      call.finish();
+      return { message() {}, halfClosed() {} };
     }
   }
 
-  private open(clientId: string, call: ReceiveStream | TelemetryCall, controller: AbortController): OpenStream {
-    const finish = (how: () => void): void => {
-      if (controller.signal.aborted) return;
-      controller.abort();
-      this.streams.delete(stream);
-      how();
-    };
-    const stream: OpenStream = {
-      clientId,
-      fail: (failure, message) => finish(() => failCall(call, failure, message)),
-      end: () => finish(() => call.end()),
-    };
+  private open(clientId: string, call: ServerCall): OpenStream {
+    const stream: OpenStream = { clientId, call };
     this.streams.add(stream);
     return stream;
   }
@@ -211,39 +171,23 @@ export class GrpcServer {
         return undefined;
       case 'cutStreams':
         this.broker.faults.cutStreams(clientId);
-        throw new BrokenCall('stream cut by a fault');
+        throw new GrpcError('unavailable', 'stream cut by a fault');
       default:
         return fault;
     }
   }
 }
 
-/** Ends a call without an answer: the client must think the worst. */
-class BrokenCall extends Error {}
-
-function failCall(call: ReceiveStream | TelemetryCall, failure: StreamFailure, details: string): void {
-  call.emit('error', Object.assign(new Error(details), { code: FAILURES[failure], details }));
-}
-
-function remainingMs(deadline: Date | number, nowMs: number): number {
-  const atMs = deadline instanceof Date ? deadline.getTime() : deadline;
-  return atMs === Number.POSITIVE_INFINITY ? atMs : atMs - nowMs;
-}
-
-function definitionOf(name: RpcName): ServiceDefinition[string] {
-  const { path, kind, request, response } = rpcMethod(name);
-  return {
-    path,
-    requestStream: kind === 'bidi',
-    responseStream: kind !== 'unary',
-    requestDeserialize: (bytes: Buffer) => request.decode(bytes),
-    requestSerialize: (message: RpcRequest<typeof name>) => Buffer.from(request.encode(message).finish()),
-    responseDeserialize: (bytes: Buffer) => response.decode(bytes),
-    responseSerialize: (message: RpcResponse<typeof name>) => Buffer.from(response.encode(message).finish()),
-  };
+/** @throws GrpcError internal for bytes that are no such message */
+function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
+  try {
+    return rpcMethod(name).request.decode(bytes);
+  } catch (error) {
+    throw new GrpcError('internal', `the request of ${name} cannot be decoded: ${describeError(error)}`);
+  }
 }
 
 /** An answer that carries nothing but its status. */
-function emptyAnswer(name: UnaryName, answer: Status): unknown {
+function emptyAnswer<N extends UnaryName>(name: N, answer: Status): RpcResponse<N> {
   return { ...rpcMethod(name).response.decode(new Uint8Array()), status: answer };
 }

@@ -1,14 +1,14 @@
 // ReceiveMessage: from the request to what the stream carries. Waiting is in long-polls.ts, choosing in the engine.
 
 import { durationMs } from '../../protocol/duration.js';
-import { matchesTag } from '../../protocol/filter.js';
-import { Code, type FilterExpression, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { PopRequest, PopResult } from '../engine/deliveries.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import type { CallContext } from './call-context.js';
+import { Filters } from './filters.js';
 import type { ClientSession } from './sessions.js';
 import { AnswerError, OK, statusOf } from './status.js';
 import { groupName, topicName } from './validation.js';
@@ -38,6 +38,8 @@ interface Wish extends Omit<PopRequest, 'nowMs' | 'group'> {
 }
 
 export class Receiving {
+  private readonly filters = new Filters();
+
   constructor(private readonly broker: BrokerContext) {}
 
   /** @returns the items of the stream: the status, the messages, the delivery timestamp */
@@ -121,7 +123,7 @@ export class Receiving {
     const session = this.broker.sessions.require(context.clientId);
     const pollMs = pollTime(request, session, context, call.remainingMs);
     const leaseMs = leaseTime(request);
-    const matches = filterOf(request.filterExpression);
+    const matches = this.filters.of(request.filterExpression);
     this.broker.engine.topic(topic);
     this.broker.engine.group(group);
     // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
@@ -167,12 +169,4 @@ function leaseTime({ autoRenew, invisibleDuration }: RpcRequest<'receiveMessage'
     throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, message);
   }
   return leaseMs;
-}
-
-function filterOf(filter: FilterExpression | undefined): PopRequest['matches'] {
-  const expression = filter?.expression ?? '*';
-  if (filter?.type === FilterType.SQL) {
-    throw new AnswerError(Code.UNSUPPORTED, 'the embedded broker filters by tag only, not by SQL');
-  }
-  return ({ tag }) => matchesTag(expression, tag);
 }

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { FrameReader, frame } from './framing.js';
+
+const messages = ['', 'a', 'bb'.repeat(500)].map((text) => Buffer.from(text));
+const wire = Buffer.concat(messages.map((message) => frame(message)));
+
+describe('framing', () => {
+  it('puts messages together however they were cut', () => {
+    for (const size of [1, 2, 3, 4, 5, 6, 7, 100, wire.length]) {
+      const reader = new FrameReader(1_000);
+      const read: Buffer[] = [];
+      for (let start = 0; start < wire.length; start += size) {
+        read.push(...reader.push(wire.subarray(start, start + size)));
+        if (start + size < wire.length && read.length < 3) continue;
+        expect(reader.isInMessage).toBe(false);
+      }
+      expect(read).toEqual(messages);
+    }
+  });
+
+  it('knows when it is in the middle of a message', () => {
+    const reader = new FrameReader(1_000);
+    expect(reader.isInMessage).toBe(false);
+    reader.push(frame(Buffer.from('abc')).subarray(0, 6));
+    expect(reader.isInMessage).toBe(true);
+  });
+
+  it('refuses a message over the limit by its prefix alone, a compressed one and unknown flags', () => {
+    const refusal = (bytes: number[]) => {
+      try {
+        new FrameReader(10).push(Buffer.from(bytes));
+      } catch (error) {
+        return (error as { status: string }).status;
+      }
+      return 'taken';
+    };
+    expect(refusal([0, 0, 0, 0, 11])).toBe('resourceExhausted');
+    expect(refusal([0, 255, 255, 255, 255])).toBe('resourceExhausted');
+    expect(refusal([1, 0, 0, 0, 1, 0])).toBe('unimplemented');
+    expect(refusal([71, 69, 84, 32, 47])).toBe('internal');
+    expect(refusal([0, 0, 0, 0, 10])).toBe('taken');
+  });
+});

@@ -1,0 +1,76 @@
+// Messages on an HTTP/2 stream: one byte of flags, four of length, then the message (grpc/doc/PROTOCOL-HTTP2.md).
+
+import { GrpcError } from './grpc-status.js';
+
+const PREFIX_BYTES = 5;
+
+/** A message with its prefix, not compressed. */
+export function frame(message: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  framed[0] = 0;
+  framed.writeUInt32BE(message.length, 1);
+  framed.set(message, PREFIX_BYTES);
+  return framed;
+}
+
+/** Puts messages together from the pieces in which they arrive. */
+export class FrameReader {
+  private pieces: Buffer[] = [];
+  private heldBytes = 0;
+  /** What must be there before the next look. */
+  private neededBytes = PREFIX_BYTES;
+
+  constructor(private readonly maxMessageBytes: number) {}
+
+  /** Whether the stream so far ends in the middle of a message. */
+  get isInMessage(): boolean {
+    return this.heldBytes > 0;
+  }
+
+  /**
+   * Takes the next piece. @returns the messages that it completes
+   * @throws GrpcError resourceExhausted for a message over the limit, before its bytes are kept; unimplemented for a
+   * compressed one; internal for flags that are none
+   */
+  push(piece: Buffer): Buffer[] {
+    this.pieces.push(piece);
+    this.heldBytes += piece.length;
+    const messages: Buffer[] = [];
+    while (this.heldBytes >= this.neededBytes) {
+      const bytes = this.join();
+      const length = this.messageLength(bytes);
+      const end = PREFIX_BYTES + length;
+      if (bytes.length < end) {
+        this.neededBytes = end;
+        break;
+      }
+      messages.push(bytes.subarray(PREFIX_BYTES, end));
+      this.keep(bytes.subarray(end));
+    }
+    return messages;
+  }
+
+  private messageLength(bytes: Buffer): number {
+    const flags = bytes.readUInt8(0);
+    if (flags === 1)
+      throw new GrpcError('unimplemented', 'compressed messages are not supported; send them as they are');
+    if (flags !== 0) throw new GrpcError('internal', `a message begins with flags ${flags}, which gRPC does not know`);
+    const length = bytes.readUInt32BE(1);
+    if (length <= this.maxMessageBytes) return length;
+    throw new GrpcError('resourceExhausted', `message of ${length} bytes, the limit is ${this.maxMessageBytes}`);
+  }
+
+  private join(): Buffer {
+    const [first] = this.pieces;
+    if (this.pieces.length === 1 && first !== undefined) return first;
+    const joined = Buffer.concat(this.pieces);
+    this.pieces = [joined];
+    return joined;
+  }
+
+  private keep(rest: Buffer): void {
+    this.pieces = rest.length === 0 ? [] : [rest];
+    this.heldBytes = rest.length;
+    this.neededBytes = PREFIX_BYTES;
+  }
+}

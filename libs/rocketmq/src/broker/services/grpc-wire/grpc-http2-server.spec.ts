@@ -1,0 +1,223 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { answerOn, framed, Http2Peer } from '../../../../../../test/support/http2-peer.js';
+import { SystemClock } from '../../../support/clock.js';
+import { Listener } from '../listener.js';
+import { GrpcHttp2Server } from './grpc-http2-server.js';
+import { type Method, oneMessage, type ServerCall } from './server-call.js';
+
+const closers: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** Answers with what it got. */
+const echo: Method = (call) => oneMessage((bytes) => call.answer(bytes));
+
+/** A server with the given methods and a peer of it. */
+async function serve(methods: Record<string, Method>, maxMessageBytes = 1_000) {
+  const options = { clock: new SystemClock(), maxMessageBytes };
+  const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
+  const listener = new Listener((socket) => server.accept(socket));
+  const port = await listener.listen('127.0.0.1', 0);
+  const peer = new Http2Peer(`127.0.0.1:${port}`);
+  closers.push(async () => {
+    listener.stopListening();
+    peer.close();
+    await server.stop(100);
+    listener.destroyConnections();
+  });
+  return { server, listener, peer, port };
+}
+
+/** A method whose calls a test holds in hand. */
+function held(): { method: Method; next(): Promise<ServerCall> } {
+  const calls: ServerCall[] = [];
+  let wake = (): void => {};
+  return {
+    method: (call) => {
+      calls.push(call);
+      wake();
+      return { message() {}, halfClosed() {} };
+    },
+    async next() {
+      while (calls.length === 0) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return calls.shift() as ServerCall;
+    },
+  };
+}
+
+const aborted = (call: ServerCall): Promise<void> =>
+  new Promise((resolve) => {
+    if (call.signal.aborted) resolve();
+    else call.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+describe('the gRPC server', () => {
+  it('answers a call with headers, the message and the status as trailers', async () => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const answer = await peer.call('/s/Echo', [framed(Buffer.from('hi'))]);
+    expect(answer).toMatchObject({ status: '0', message: undefined, data: framed(Buffer.from('hi')) });
+    expect(answer.headers).toMatchObject({ ':status': 200, 'content-type': 'application/grpc' });
+  });
+
+  it('puts a request together from small pieces', async () => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const request = framed(Buffer.from('in pieces'));
+    const answer = await peer.call(
+      '/s/Echo',
+      Array.from(request, (byte) => Buffer.from([byte])),
+    );
+    expect(answer.data).toEqual(request);
+  });
+
+  it.each<[string, string, Buffer[], Record<string, string>, number]>([
+    ['a method that is not there', '/s/Missing', [framed(Buffer.from('x'))], {}, 12],
+    ['a message over the limit', '/s/Echo', [framed(Buffer.alloc(0), 0, 1_001)], {}, 8],
+    ['a compressed message', '/s/Echo', [framed(Buffer.from('x'), 1)], {}, 12],
+    ['bytes that are no message', '/s/Echo', [Buffer.from('GET / HTTP/1.1\r\n')], {}, 13],
+    ['a request that ends early', '/s/Echo', [framed(Buffer.from('abc')).subarray(0, 6)], {}, 13],
+    ['no message', '/s/Echo', [], {}, 13],
+    ['two messages', '/s/Echo', [framed(Buffer.from('a')), framed(Buffer.from('b'))], {}, 13],
+    ['a deadline that is none', '/s/Echo', [framed(Buffer.from('x'))], { 'grpc-timeout': 'soon' }, 13],
+  ])('ends a call with %s by a status, and serves the next', async (_what, path, pieces, headers, status) => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    expect((await peer.call(path, pieces, headers)).status).toBe(String(status));
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('next'))])).status).toBe('0');
+  });
+
+  it('stops a client that goes on sending after its call was refused', async () => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const stream = peer.open('/s/Echo');
+    const answer = answerOn(stream);
+    stream.write(framed(Buffer.alloc(0), 0, 2_000_000));
+    expect(await answer).toMatchObject({ status: '8', resetCode: 0 });
+    expect(stream.closed).toBe(true);
+  });
+
+  it('refuses what is not gRPC by HTTP', async () => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const answer = await peer.call('/s/Echo', [], { 'content-type': 'text/plain' });
+    expect(answer.headers[':status']).toBe(415);
+  });
+
+  it('takes a deadline of 60 years, none at all, and ends a call whose deadline has passed', async () => {
+    const { method, next } = held();
+    const { peer } = await serve({ '/s/Hold': method });
+    const long = answerOn(peer.open('/s/Hold', { 'grpc-timeout': '31535999M' }));
+    const call = await next();
+    expect(call.remainingMs).toBeGreaterThan(50 * 365 * 86_400_000);
+    const endless = answerOn(peer.open('/s/Hold'));
+    const second = await next();
+    expect(second.remainingMs).toBe(Number.POSITIVE_INFINITY);
+    const short = answerOn(peer.open('/s/Hold', { 'grpc-timeout': '1m' }));
+    await aborted(await next());
+    expect((await short).status).toBe('4');
+    call.finish();
+    second.fail('unavailable', 'größer');
+    expect((await long).status).toBe('0');
+    expect(await endless).toMatchObject({ status: '14', message: 'gr%C3%B6%C3%9Fer' });
+  });
+
+  it('tells a method that its client reset the stream, or lost the connection, also in the middle of an answer', async () => {
+    const { method, next } = held();
+    const { peer } = await serve({ '/s/Hold': method });
+    const stream = peer.open('/s/Hold');
+    const call = await next();
+    stream.close(8);
+    await aborted(call);
+    expect(await call.send(Buffer.from('late'))).toBe(false);
+    peer.open('/s/Hold').pause();
+    const second = await next();
+    expect(await second.send(Buffer.from('first'))).toBe(true);
+    // More than the client's window: it cannot have gone out.
+    const stuck = second.send(Buffer.alloc(1_000_000));
+    peer.close();
+    await aborted(second);
+    expect(await stuck).toBe(false);
+  });
+
+  it('waits for a client that reads slowly', async () => {
+    const { method, next } = held();
+    const { peer } = await serve({ '/s/Hold': method });
+    const stream = peer.open('/s/Hold');
+    stream.pause();
+    const call = await next();
+    let isOut = false;
+    const sent = call.send(Buffer.alloc(500_000, 1)).then((out) => {
+      isOut = out;
+    });
+    await new Promise((resolve) => peer.session.ping(() => resolve(undefined)));
+    expect(isOut).toBe(false);
+    const answer = answerOn(stream);
+    stream.resume();
+    await sent;
+    expect(isOut).toBe(true);
+    call.finish();
+    expect((await answer).data.length).toBe(500_005);
+  });
+
+  it('serves many calls on one connection at once', async () => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const texts = Array.from({ length: 500 }, (_, index) => `call ${index}`);
+    const answers = await Promise.all(texts.map((text) => peer.call('/s/Echo', [framed(Buffer.from(text))])));
+    expect(answers.map(({ data }) => data.subarray(5).toString())).toEqual(texts);
+  });
+
+  it('carries messages both ways until one side ends', async () => {
+    const chat: Method = (call) => ({
+      message: (bytes) => void call.send(bytes),
+      halfClosed: () => call.finish(),
+    });
+    const { peer } = await serve({ '/s/Chat': chat });
+    const answer = await peer.call('/s/Chat', [framed(Buffer.from('a')), framed(Buffer.from('b'))]);
+    expect(answer).toMatchObject({
+      status: '0',
+      data: Buffer.concat([framed(Buffer.from('a')), framed(Buffer.from('b'))]),
+    });
+  });
+
+  it('gives a method that throws the status INTERNAL', async () => {
+    const broken: Method = () => {
+      throw new Error('out of order');
+    };
+    const { peer } = await serve({ '/s/Broken': broken });
+    expect(await peer.call('/s/Broken', [])).toMatchObject({ status: '13', message: 'out of order' });
+  });
+
+  it('answers pings and outlives a connection that does not speak HTTP/2, or sends headers without end', async () => {
+    const { peer, port } = await serve({ '/s/Echo': echo });
+    const noise = connect(port, '127.0.0.1', () => noise.write('GET / HTTP/1.1\r\n\r\n'));
+    noise.on('error', () => {});
+    noise.resume();
+    await new Promise((resolve) => noise.once('close', resolve));
+    for (let round = 0; round < 20; round++) {
+      await new Promise<void>((resolve) => peer.session.ping(() => resolve()));
+    }
+    const large = await peer.call('/s/Echo', [framed(Buffer.from('x'))], { 'x-large': 'x'.repeat(30_000) });
+    expect(large.status).not.toBe('0');
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
+  });
+
+  it('stops by GOAWAY: open calls may end, and what is left after the grace is broken', async () => {
+    const { method, next } = held();
+    const { server, peer } = await serve({ '/s/Hold': method });
+    const ending = answerOn(peer.open('/s/Hold'));
+    const first = await next();
+    const stuck = answerOn(peer.open('/s/Hold'));
+    const second = await next();
+    const stopped = server.stop(100);
+    first.answer(Buffer.from('bye'));
+    expect((await ending).status).toBe('0');
+    await stopped;
+    await aborted(second);
+    expect((await stuck).status).toBeUndefined();
+    await peer.closed;
+    expect(peer.goaways).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,98 @@
+// gRPC over HTTP/2 without TLS, on Node's own http2: connections, streams, limits, a bounded stop. Sockets come from outside.
+
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import { type Clock, sleep } from '../../../support/clock.js';
+import { GrpcError } from './grpc-status.js';
+import { type Method, refuse, ServerCall } from './server-call.js';
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Streams open at once on a connection; clients of many groups keep one for each long poll. */
+const MAX_CONCURRENT_STREAMS = 10_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** How much a client may send ahead, per stream and per connection: a body of full size in few round trips. */
+const STREAM_WINDOW_BYTES = MEBIBYTE;
+const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
+/** What a connection may hold in memory, in MB as Node counts it; its default of 10 breaks a few bodies of full size. */
+const MAX_SESSION_MEMORY_MB = 1024;
+
+export interface GrpcHttp2ServerOptions {
+  /** Real time: deadlines of calls, the grace of a stop. */
+  readonly clock: Clock;
+  /** A message over it ends its call with RESOURCE_EXHAUSTED. */
+  readonly maxMessageBytes: number;
+}
+
+/** Serves the methods, by their HTTP/2 path, on the sockets it is given. */
+export class GrpcHttp2Server {
+  private readonly server: Http2Server;
+  private readonly sessions = new Set<ServerHttp2Session>();
+
+  constructor(
+    private readonly methods: ReadonlyMap<string, Method>,
+    private readonly options: GrpcHttp2ServerOptions,
+  ) {
+    this.server = createServer({
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      settings: {
+        maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
+        maxHeaderListSize: MAX_HEADER_BYTES,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+      },
+    });
+    this.server.on('session', (session) => this.openSession(session));
+    this.server.on('stream', (stream, headers) => this.openStream(stream, headers));
+    // A peer that does not speak HTTP/2 has lost its connection already, and that is all there is to do.
+    this.server.on('sessionError', () => {});
+  }
+
+  /** Serves a connection. */
+  accept(socket: Socket): void {
+    this.server.emit('connection', socket);
+  }
+
+  /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `graceMs` ends the rest. */
+  async stop(graceMs: number): Promise<void> {
+    const sessions = [...this.sessions];
+    const closed = sessions.map((session) => new Promise<void>((resolve) => session.close(resolve)));
+    const grace = new AbortController();
+    await Promise.race([Promise.all(closed), sleep(this.options.clock, graceMs, grace.signal).catch(() => {})]);
+    grace.abort();
+    for (const session of this.sessions) session.destroy();
+  }
+
+  private openSession(session: ServerHttp2Session): void {
+    this.sessions.add(session);
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.once('close', () => this.sessions.delete(session));
+  }
+
+  private openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    // The stream's end says it all; why it ended early does not matter here.
+    stream.on('error', () => {});
+    const type = headers['content-type'] ?? '';
+    if (headers[':method'] !== 'POST' || !type.startsWith('application/grpc')) {
+      stream.respond({ ':status': 415 }, { endStream: true });
+      return;
+    }
+    const path = String(headers[':path']);
+    const method = this.methods.get(path);
+    if (method === undefined) {
+      refuse(stream, 'unimplemented', `Method not found: ${path.slice(1)}`);
+      return;
+    }
+    try {
+      new ServerCall(stream, headers, this.options).serve(method);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      refuse(stream, error.status, error.message);
+    }
+  }
+}

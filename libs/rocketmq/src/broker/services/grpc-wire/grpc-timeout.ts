@@ -1,0 +1,25 @@
+// The header `grpc-timeout`.
+
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../support/clock.js';
+import { GrpcError } from './grpc-status.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: HOUR_MS,
+  M: MINUTE_MS,
+  S: SECOND_MS,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+/**
+ * Milliseconds until the deadline; Infinity without the header. A number of any size: official clients ask for 60 years
+ * (`31535999M`), which is more milliseconds than 32 bits hold.
+ * @throws GrpcError internal for a text that is no timeout
+ */
+export function timeoutMs(header: string | readonly string[] | undefined): number {
+  if (header === undefined) return Number.POSITIVE_INFINITY;
+  const [, digits, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(String(header)) ?? [];
+  if (digits === undefined) throw new GrpcError('internal', `invalid grpc-timeout "${header}"`);
+  return Number(digits) * (UNIT_MS[unit] as number);
+}

@@ -1,0 +1,207 @@
+// One call on one HTTP/2 stream: messages in, messages out, one status at its end. What the call is about is not known here.
+
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Clock, ScheduledTask } from '../../../support/clock.js';
+import { FrameReader, frame } from './framing.js';
+import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from './grpc-status.js';
+import { timeoutMs } from './grpc-timeout.js';
+
+/** What a method does with what the client sends. May throw: a {@link GrpcError}'s status ends the call, else INTERNAL. */
+export interface CallHandler {
+  message(bytes: Buffer): void;
+  /** The client has sent all it wanted to. */
+  halfClosed(): void;
+}
+
+/** Serves one method: called once for each call of it. */
+export type Method = (call: ServerCall) => CallHandler;
+
+export interface ServerCallOptions {
+  readonly clock: Clock;
+  readonly maxMessageBytes: number;
+}
+
+const RESPONSE_HEADERS: OutgoingHttpHeaders = {
+  ':status': 200,
+  'content-type': 'application/grpc',
+  'grpc-accept-encoding': 'identity',
+};
+const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok) };
+
+/** A call as its method sees it. Once it is over, sending and ending do nothing. */
+export class ServerCall {
+  private readonly clock: Clock;
+  private readonly frames: FrameReader;
+  private readonly deadlineAtMs: number;
+  private readonly timer: ScheduledTask | undefined;
+  private controller: AbortController | undefined;
+  private isOver = false;
+  private hasHeaders = false;
+  private trailers = OK_TRAILERS;
+
+  /** @throws GrpcError for a deadline that is none; the stream is then still to be {@link refuse}d */
+  constructor(
+    private readonly stream: ServerHttp2Stream,
+    /** The metadata of the client. */
+    readonly headers: IncomingHttpHeaders,
+    { clock, maxMessageBytes }: ServerCallOptions,
+  ) {
+    this.clock = clock;
+    this.frames = new FrameReader(maxMessageBytes);
+    const allowedMs = timeoutMs(headers['grpc-timeout']);
+    this.deadlineAtMs = clock.nowMs() + allowedMs;
+    if (allowedMs !== Number.POSITIVE_INFINITY) {
+      this.timer = clock.schedule(allowedMs, () =>
+        this.fail('deadlineExceeded', 'the deadline of the call has passed'),
+      );
+    }
+    stream.once('aborted', () => this.over());
+    stream.once('close', () => this.over());
+  }
+
+  /** Milliseconds to the client's deadline; Infinity when it gave none. */
+  get remainingMs(): number {
+    return this.deadlineAtMs - this.clock.nowMs();
+  }
+
+  /** Aborts when the call is over, whoever ended it. */
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.isOver) this.controller.abort();
+    return this.controller.signal;
+  }
+
+  /** Hands what arrives to the method. */
+  serve(method: Method): void {
+    const handler = this.guarded(() => method(this));
+    if (handler === undefined) return;
+    this.stream.on('data', (piece: Buffer) => {
+      // What comes after the end is read away, so that it does not fill the connection's window.
+      if (this.isOver) return;
+      this.guarded(() => {
+        for (const bytes of this.frames.push(piece)) if (!this.isOver) handler.message(bytes);
+      });
+    });
+    this.stream.once('end', () => {
+      if (this.isOver) return;
+      this.guarded(() => {
+        if (this.frames.isInMessage) throw new GrpcError('internal', 'the request ends in the middle of a message');
+        handler.halfClosed();
+      });
+    });
+  }
+
+  /** Sends a message. @returns whether it went out: false when the call is over before the client's window took it all */
+  send(message: Uint8Array): Promise<boolean> {
+    if (this.isOver) return Promise.resolve(false);
+    this.sendHeaders();
+    return new Promise((resolve) => {
+      const onClose = (): void => resolve(false);
+      this.stream.once('close', onClose);
+      this.stream.write(frame(message), (error) => {
+        this.stream.off('close', onClose);
+        resolve(error === undefined || error === null);
+      });
+    });
+  }
+
+  /** Sends the last message and ends the call well. */
+  answer(message: Uint8Array): void {
+    if (this.isOver) return;
+    this.sendHeaders();
+    this.end(frame(message));
+  }
+
+  /** Ends the call well. */
+  finish(): void {
+    if (this.isOver) return;
+    this.sendHeaders();
+    this.end();
+  }
+
+  /** Ends the call with another status than OK. */
+  fail(status: GrpcStatusName, message: string): void {
+    if (this.isOver) return;
+    const trailers = statusTrailers(status, message);
+    if (this.hasHeaders) {
+      this.trailers = trailers;
+      this.end();
+      return;
+    }
+    this.over();
+    respondOnlyTrailers(this.stream, trailers);
+  }
+
+  private sendHeaders(): void {
+    if (this.hasHeaders) return;
+    this.hasHeaders = true;
+    this.stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    this.stream.once('wantTrailers', () => {
+      this.stream.sendTrailers(this.trailers);
+      closeUnfinished(this.stream);
+    });
+  }
+
+  private end(last?: Buffer): void {
+    this.over();
+    if (last === undefined) this.stream.end();
+    else this.stream.end(last);
+  }
+
+  private guarded<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.fail(error instanceof GrpcError ? error.status : 'internal', message);
+      return undefined;
+    }
+  }
+
+  private over(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.timer?.cancel();
+    this.controller?.abort();
+  }
+}
+
+/** Ends a stream that did not become a call. */
+export function refuse(stream: ServerHttp2Stream, status: GrpcStatusName, message: string): void {
+  respondOnlyTrailers(stream, statusTrailers(status, message));
+}
+
+/** The handler of a method that takes exactly one message. */
+export function oneMessage(handle: (bytes: Buffer) => void): CallHandler {
+  let request: Buffer | undefined;
+  return {
+    message(bytes) {
+      if (request !== undefined) throw new GrpcError('internal', 'more than one request message');
+      request = bytes;
+    },
+    halfClosed() {
+      if (request === undefined) throw new GrpcError('internal', 'no request message');
+      handle(request);
+    },
+  };
+}
+
+function statusTrailers(status: GrpcStatusName, message: string): OutgoingHttpHeaders {
+  return { 'grpc-status': String(GRPC_STATUS[status]), 'grpc-message': encodeStatusMessage(message) };
+}
+
+function respondOnlyTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders): void {
+  if (stream.destroyed || stream.headersSent) return;
+  stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
+  closeUnfinished(stream);
+}
+
+/**
+ * A client that has not finished sending is told to stop, or its stream would stay open. A turn later: in the same one, the
+ * reset would overtake the status.
+ */
+function closeUnfinished(stream: ServerHttp2Stream): void {
+  setImmediate(() => {
+    if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+}

@@ -1,0 +1,82 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
+import { answerOn, framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
+import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
+import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/rpc.js';
+
+const wire = new BrokerWire();
+const peers: Http2Peer[] = [];
+
+afterEach(async () => {
+  for (const peer of peers.splice(0)) peer.close();
+  await wire.close();
+});
+
+async function peerOf(): Promise<Http2Peer> {
+  const peer = new Http2Peer((await wire.broker()).endpoints);
+  peers.push(peer);
+  return peer;
+}
+
+function bytesOf<N extends RpcName>(name: N, request: Partial<RpcRequest<N>>): Buffer {
+  const codec = rpcMethod(name).request;
+  return framed(codec.encode({ ...codec.decode(new Uint8Array()), ...request }).finish());
+}
+
+describe('the wire of the broker', () => {
+  it('keeps a telemetry stream whose deadline is 60 years away, as Java asks for, and one without deadline', async () => {
+    const peer = await peerOf();
+    const settings = bytesOf('telemetry', { command: { $case: 'settings', value: producerSettings('t') } });
+    for (const headers of [{ 'grpc-timeout': '31535999M' }, {}]) {
+      const stream = peer.open(rpcMethod('telemetry').path, headers as Record<string, string>);
+      const answer = answerOn(stream);
+      stream.write(settings);
+      const reply = await new Promise<Buffer>((resolve) => stream.once('data', resolve));
+      expect(rpcMethod('telemetry').response.decode(reply.subarray(5)).status?.code).toBe(Code.OK);
+      const other = await peer.call(rpcMethod('heartbeat').path, [bytesOf('heartbeat', { clientType: 1 })]);
+      expect(rpcMethod('heartbeat').response.decode(other.data.subarray(5)).status?.code).toBe(Code.OK);
+      expect(stream.closed).toBe(false);
+      stream.end();
+      expect((await answer).status).toBe('0');
+    }
+  });
+
+  it('carries a body of 4 MiB with all the properties that are allowed', async () => {
+    const broker = await wire.broker();
+    const full = {
+      ...message('t', 'full', { tag: 'x'.repeat(1_000) }),
+      body: Buffer.alloc(4 * 1024 * 1024, 7),
+      userProperties: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`p${index}`, 'x'.repeat(100)])),
+    };
+    const sent = await wire.client(broker).call('sendMessage', { messages: [full] });
+    expect(sent.status?.code).toBe(Code.OK);
+    const inbox = await wire.consumer(broker, 'g');
+    const [received] = messagesIn(await inbox.receive(receiveRequest('t', 'g')));
+    expect(received?.body.equals(full.body)).toBe(true);
+    expect(received?.userProperties).toEqual(full.userProperties);
+  });
+
+  it('answers bytes that are no request with INTERNAL', async () => {
+    const peer = await peerOf();
+    const answer = await peer.call(rpcMethod('sendMessage').path, [framed(Buffer.from([0xff, 0xff, 0xff]))]);
+    expect(answer.status).toBe(String(grpcStatus.INTERNAL));
+  });
+
+  it('breaks a telemetry stream that carries bytes which are no command', async () => {
+    const peer = await peerOf();
+    const stream = peer.open(rpcMethod('telemetry').path);
+    const answer = answerOn(stream);
+    stream.write(framed(Buffer.from([0xff, 0xff, 0xff])));
+    expect((await answer).status).toBe(String(grpcStatus.INTERNAL));
+  });
+
+  it.each(['PullMessage', 'GetOffset', 'UpdateOffset', 'QueryOffset', 'SyncLiteSubscription', 'Nonsense'])(
+    'does not implement %s',
+    async (rpc) => {
+      const peer = await peerOf();
+      const answer = await peer.call(`/apache.rocketmq.v2.MessagingService/${rpc}`, [framed(Buffer.alloc(0))]);
+      expect(answer.status).toBe(String(grpcStatus.UNIMPLEMENTED));
+    },
+  );
+});
