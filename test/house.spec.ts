@@ -42,7 +42,7 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
 const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   protocol: [/^@bufbuild\/protobuf\/wire$/],
   client: [/^@grpc\/grpc-js$/],
-  broker: [/^@grpc\/grpc-js$/, /^sorted-btree$/],
+  broker: [/^sorted-btree$/],
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
 };
 
