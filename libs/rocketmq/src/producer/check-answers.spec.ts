@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { Client, type ClientRole } from '../client/client.js';
+import { Connection } from '../client/connection.js';
+import type { ServerCommand } from '../client/telemetry-session.js';
+import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { toWireMessage } from '../protocol/message.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { CheckAnswers } from './check-answers.js';
+import { OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import { TransactionMemory } from './transaction-memory.js';
+
+/** Never connects: what is answered by "unknown" sends nothing. */
+function answersBy(checker: TransactionChecker): CheckAnswers {
+  const connection = new Connection({ endpoints: '127.0.0.1:1' });
+  const role: ClientRole = {
+    type: ClientType.PRODUCER,
+    settings: () => ({}),
+    onSettings: () => {},
+    onCommand: () => false,
+  };
+  return new CheckAnswers({
+    client: new Client(connection, role),
+    memory: new TransactionMemory(new ManualClock()),
+    checkers: new Map([['orders', checker]]),
+    ownerOf: () => 'shop',
+    onChecked: () => {},
+  });
+}
+
+function checkOf(transactionId: string): ServerCommand {
+  const message = toWireMessage(
+    { topic: 'orders', body: 'x', properties: { [OWNER_PROPERTY]: 'shop' } },
+    {
+      messageId: transactionId,
+      type: 'transaction',
+      body: Buffer.from('x'),
+      namespace: '',
+      bornTimestampMs: 0,
+      bornHost: '',
+      queueId: 0,
+      deliveryTimestampMs: undefined,
+    },
+  );
+  return { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } };
+}
+
+const ENDPOINT = { addresses: [{ host: '127.0.0.1', port: 1 }] };
+
+describe('the answers to checks', () => {
+  it('ask the checker once for a transaction, however often the server asks meanwhile', async () => {
+    const asked: string[] = [];
+    const answers = answersBy(({ transactionId }) => void asked.push(transactionId));
+    for (const id of ['a', 'a', 'b', 'a']) answers.take(checkOf(id), ENDPOINT);
+    await answers.drain();
+    expect(asked).toEqual(['a', 'b']);
+    answers.take(checkOf('a'), ENDPOINT);
+    await answers.drain();
+    expect(asked).toEqual(['a', 'b', 'a']);
+  });
+
+  it('ask no more than 16 times at once, and drop what is too much: the server asks again', async () => {
+    let running = 0;
+    let most = 0;
+    let total = 0;
+    const answers = answersBy(async () => {
+      most = Math.max(most, ++running);
+      total++;
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+      return 'unknown';
+    });
+    for (let count = 0; count < 1_200; count++) answers.take(checkOf(`t${count}`), ENDPOINT);
+    await answers.drain();
+    expect([most, total]).toEqual([16, 1_000]);
+  });
+});

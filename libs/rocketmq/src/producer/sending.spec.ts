@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { Producer, type ProducerOptions } from './producer.js';
+
+/** Longer than the deadlines here, and over before the suite is judged. */
+const SLOW = { kind: 'delay', delayMs: 300 } as const;
+
+describe('a producer', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  const producers: Producer[] = [];
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }], recallEnabled: true });
+    connection = new Connection({ endpoints: broker.endpoints });
+  });
+
+  afterEach(async () => {
+    for (const producer of producers.splice(0)) await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  function newProducer(options: ProducerOptions = {}): Producer {
+    const producer = new Producer(connection, options);
+    producers.push(producer);
+    return producer;
+  }
+
+  const ids = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);
+  const order = { topic: 'orders', body: 'one' };
+
+  describe('that sends', () => {
+    it('sends again under the same id when the answer was lost', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+      const { messageId } = await newProducer().send(order);
+      expect(ids()).toEqual([messageId, messageId]);
+    });
+
+    it('keeps the id that the caller gives for a repetition', async () => {
+      const { messageId } = await newProducer().send({ ...order, messageId: 'ORDER-7' });
+      expect([messageId, ...ids()]).toEqual(['ORDER-7', 'ORDER-7']);
+    });
+
+    it('gives a busy server time, and succeeds then', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' }, times: 2 });
+      const { messageId } = await newProducer().send(order);
+      expect(ids()).toEqual([messageId]);
+    });
+
+    it('gives up on a server that stays busy, and nothing was stored', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' }, times: 9 });
+      const sending = newProducer({ maxAttempts: 2 }).send(order);
+      await expect(sending).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS', outcome: 'rejected' });
+      expect(ids()).toEqual([]);
+    });
+
+    it('does not repeat what the server refused', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN', message: 'read only' } });
+      const producer = newProducer();
+      await expect(producer.send(order)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
+      expect(ids()).toEqual([]);
+      await producer.send(order);
+      expect(ids()).toHaveLength(1);
+    });
+
+    it('never says that nothing was stored after an attempt that may have been', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
+      await expect(newProducer().send(order)).rejects.toMatchObject({ outcome: 'unknown' });
+      expect(ids()).toHaveLength(1);
+    });
+
+    it('ends at its deadline without saying what the server did', async () => {
+      const producer = newProducer();
+      await producer.send(order);
+      broker.faults.add({ rpc: 'sendMessage', action: SLOW });
+      const sending = producer.send(order, { timeoutMs: 30 });
+      await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+    });
+
+    it('says that nothing was sent when its deadline passed over the search for the topic', async () => {
+      broker.faults.add({ rpc: 'queryRoute', action: SLOW });
+      const sending = newProducer().send(order, { timeoutMs: 30 });
+      await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
+      await expect(sending).rejects.toThrow('the route of topic "orders" could not be had');
+    });
+
+    it("ends when the caller aborts, with the caller's reason", async () => {
+      const producer = newProducer();
+      await producer.send(order);
+      broker.faults.add({ rpc: 'sendMessage', action: SLOW });
+      const caller = new AbortController();
+      const sending = producer.send(order, { signal: caller.signal });
+      setImmediate(() => caller.abort(new Error('the customer left')));
+      await expect(sending).rejects.toThrow('the customer left');
+    });
+
+    it('sends nothing for a caller who had aborted before', async () => {
+      const sending = newProducer().send(order, { signal: AbortSignal.abort(new Error('too late')) });
+      await expect(sending).rejects.toThrow('too late');
+      expect(ids()).toEqual([]);
+    });
+
+    it('asks for a topic once, however many senders wait for it', async () => {
+      broker.faults.add({ rpc: 'queryRoute', action: { kind: 'answer', code: 'TOPIC_NOT_FOUND' }, times: 2 });
+      const producer = newProducer();
+      const sends = await Promise.allSettled(['a', 'b', 'c'].map((body) => producer.send({ ...order, body })));
+      expect(sends.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+      // The second refusal is still there: the three shared the first.
+      await expect(producer.send(order)).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+      await producer.send(order);
+    });
+  });
+
+  describe('that recalls', () => {
+    it('says what to switch on when the server refuses', async () => {
+      broker.declareTopic({ name: 'timeouts', type: 'delay' });
+      const producer = newProducer();
+      const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
+      broker.faults.add({ rpc: 'recallMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
+      await expect(producer.recall({ topic: 'timeouts', recallHandle })).rejects.toThrow('recallMessageEnable');
+      expect(broker.waiting()).toHaveLength(1);
+      await producer.recall({ topic: 'timeouts', recallHandle });
+      expect(broker.waiting()).toEqual([]);
+    });
+  });
+
+  describe('that starts and ends', () => {
+    it('gives the first result of a start or a close to whoever repeats it', async () => {
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      expect(producer.start()).toBe(producer.start());
+      await producer.start();
+      expect(producer.close()).toBe(producer.close());
+      await producer.close();
+    });
+
+    it('refuses work after its close, and says that nothing was sent', async () => {
+      const producer = newProducer({ transactionCheckers: { orders: () => 'commit' } });
+      await producer.close();
+      const refused = { code: 'CLOSED', outcome: 'not-sent' };
+      await expect(producer.send(order)).rejects.toMatchObject(refused);
+      await expect(producer.start()).rejects.toMatchObject(refused);
+      await expect(producer.beginTransaction(order)).rejects.toMatchObject(refused);
+      let ran = false;
+      const transaction = producer.transact({}, async () => {
+        ran = true;
+      });
+      await expect(transaction).rejects.toMatchObject(refused);
+      expect(ran).toBe(false);
+    });
+
+    it('ends a start that is under way when it closes', async () => {
+      broker.faults.add({ rpc: 'queryRoute', action: SLOW });
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      const refused = expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED' });
+      await producer.close();
+      await refused;
+    });
+
+    it('ends a start whose server is away when it closes, without waiting for it', async () => {
+      await broker.stop();
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      const refused = expect(producer.start({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'CLOSED' });
+      await producer.close();
+      await refused;
+    });
+
+    it("fails its start with the server's reason when its settings are refused, and leaves nothing behind", async () => {
+      const action = { kind: 'answer', code: 'ILLEGAL_TOPIC', message: 'no such settings here' } as const;
+      broker.faults.add({ rpc: 'telemetry', action });
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      await expect(producer.start()).rejects.toThrow('no such settings here');
+      await expect(producer.start()).rejects.toThrow('no such settings here');
+      await expect(producer.send(order)).rejects.toThrow('the producer did not start ([ILLEGAL_TOPIC]');
+    });
+
+    it('waits at its close for sends that are under way', async () => {
+      const producer = newProducer();
+      await producer.send(order);
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 20 } });
+      const sending = producer.send(order);
+      await producer.close();
+      await sending;
+      expect(ids()).toHaveLength(2);
+    });
+
+    it('names a wrong option', async () => {
+      expect(() => newProducer({ maxAttempts: 1.5 })).toThrow('option maxAttempts must be a whole number');
+      await expect(newProducer().start({ timeoutMs: 0 })).rejects.toThrow('option timeoutMs');
+    });
+  });
+});

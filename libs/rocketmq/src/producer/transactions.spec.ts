@@ -1,0 +1,255 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
+import { Producer, type ProducerOptions } from './producer.js';
+import type { TransactionChecker } from './transaction-check.js';
+import { currentTransaction } from './transaction-scope.js';
+
+const order = { topic: 'orders', body: 'one' };
+
+describe('a transaction', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let events: string[];
+  const producers: Producer[] = [];
+
+  beforeEach(() => begin({ manualClock: true }));
+  afterEach(end);
+
+  async function begin(options: TestBrokerOptions): Promise<void> {
+    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders', type: 'transaction' }], ...options });
+    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    events = [];
+  }
+
+  async function end(): Promise<void> {
+    for (const producer of producers.splice(0)) await producer.close();
+    connection.close();
+    await broker.stop();
+  }
+
+  async function start(checker: TransactionChecker, options: ProducerOptions = {}): Promise<Producer> {
+    const producer = new Producer(connection, {
+      transactionCheckers: { orders: checker },
+      events: {
+        onLeftToCheck: (_, resolution) => void events.push(`left to check: ${resolution}`),
+        onChecked: (_, resolution) => void events.push(`checked: ${resolution}`),
+      },
+      ...options,
+    });
+    producers.push(producer);
+    await producer.start();
+    return producer;
+  }
+
+  const visible = (): number => broker.messages('orders').length;
+  const never: TransactionChecker = () => {
+    throw new Error('nobody should ask');
+  };
+
+  describe('whose half message may have been stored', () => {
+    it('is not begun a second time, and the local transaction does not run', async () => {
+      const producer = await start(() => 'rollback');
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+      let ran = false;
+      const running = producer.transact({ message: order }, async () => {
+        ran = true;
+      });
+      await expect(running).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown' });
+      expect([ran, broker.halfMessages().length]).toEqual([false, 1]);
+    });
+
+    it('is begun again where surely nothing was stored', async () => {
+      const producer = await start(never);
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
+      await producer.transact({ message: order }, async () => {});
+      await broker.idle();
+      expect([visible(), broker.halfMessages()]).toEqual([1, []]);
+    });
+  });
+
+  describe('whose end the server did not take', () => {
+    it('is left to the check, which commits as it ended, without the checker', async () => {
+      const producer = await start(never);
+      broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
+      await producer.transact({ message: order }, async () => {});
+      expect([visible(), events]).toEqual([0, ['left to check: commit']]);
+      await broker.advance(10 * SECOND_MS);
+      expect([visible(), events]).toEqual([1, ['left to check: commit', 'checked: commit']]);
+    });
+
+    it('is visible once when the server took it and only the answer was lost', async () => {
+      const producer = await start(never);
+      broker.faults.add({ rpc: 'endTransaction', action: { kind: 'dropResponse' } });
+      await producer.transact({ message: order }, async () => {});
+      await broker.advance(2 * MINUTE_MS);
+      expect([visible(), events]).toEqual([1, ['left to check: commit']]);
+    });
+
+    it('is ended again at once where the server surely did nothing', async () => {
+      const producer = await start(never);
+      broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
+      await producer.transact({ message: order }, async () => {});
+      expect([visible(), events]).toEqual([1, []]);
+    });
+  });
+
+  describe('whose method throws', () => {
+    it.each([
+      ['commit', 1, 0],
+      ['rollback', 0, 0],
+      ['unknown', 0, 1],
+    ] as const)('asks the checker at once; on %s, %i is visible and %i open', async (answer, seen, open) => {
+      const asked: string[] = [];
+      const producer = await start(({ message }) => {
+        asked.push(message.body.toString());
+        return answer;
+      });
+      const running = producer.transact({ message: order }, () => Promise.reject(new Error('out of stock')));
+      await expect(running).rejects.toThrow('out of stock');
+      expect([asked, visible(), broker.halfMessages().length]).toEqual([['one'], seen, open]);
+    });
+
+    it('ends also when it throws before its first await', async () => {
+      const producer = await start(() => 'rollback');
+      const running = producer.transact({ message: order }, () => {
+        throw new Error('at once');
+      });
+      await expect(running).rejects.toThrow('at once');
+      expect(broker.halfMessages()).toEqual([]);
+    });
+  });
+
+  describe('that the server asks for', () => {
+    it('stays unanswered by a producer of another owner', async () => {
+      const dying = await start(never, { transactionOwner: 'shop' });
+      await dying.beginTransaction(order);
+      await dying.close();
+      await start(never, { transactionOwner: 'archive' });
+      await broker.advance(10 * MINUTE_MS);
+      expect([visible(), broker.halfMessages(), events]).toEqual([0, [], []]);
+    });
+
+    it('is answered by another producer of the owner', async () => {
+      const dying = await start(never, { transactionOwner: 'shop' });
+      await dying.beginTransaction(order);
+      await dying.close();
+      await start(() => 'commit', { transactionOwner: 'shop' });
+      await broker.advance(10 * SECOND_MS);
+      expect([visible(), events]).toEqual([1, ['checked: commit']]);
+    });
+
+    it('is left to the checker when nobody ever ended it', async () => {
+      const producer = await start(() => 'commit');
+      await producer.beginTransaction(order);
+      await broker.advance(4 * MINUTE_MS);
+      expect(visible()).toBe(0);
+      await broker.advance(2 * MINUTE_MS);
+      expect(visible()).toBe(1);
+    });
+
+    it('ends as the checker says, whatever those who watch do', async () => {
+      const broken = (): never => {
+        throw new Error('metrics down');
+      };
+      const producer = await start(() => 'commit', { events: { onChecked: broken, onLeftToCheck: broken } });
+      broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
+      await producer.transact({ message: order }, async () => {});
+      await broker.advance(10 * SECOND_MS);
+      expect(visible()).toBe(1);
+    });
+  });
+
+  describe('and its method', () => {
+    it('is nowhere outside of it', () => {
+      expect(() => currentTransaction()).toThrow('[NO_TRANSACTION]');
+    });
+
+    it('may prepare once', async () => {
+      const producer = await start(never);
+      await producer.transact({}, async () => {
+        const current = currentTransaction();
+        expect(() => current.transactionId).toThrow('[NOT_PREPARED]');
+        await current.prepare(order);
+        expect(current.isPrepared).toBe(true);
+        await expect(current.prepare(order)).rejects.toMatchObject({ code: 'ALREADY_PREPARED' });
+      });
+      await broker.idle();
+      expect([visible(), broker.halfMessages()]).toEqual([1, []]);
+    });
+
+    it('need not wait for its half message to have it ended', async () => {
+      const producer = await start(never);
+      await producer.transact({}, async () => {
+        void currentTransaction().prepare(order);
+      });
+      await broker.idle();
+      expect([visible(), broker.halfMessages()]).toEqual([1, []]);
+    });
+
+    it('can neither prepare nor roll back once it has ended', async () => {
+      const producer = await start(never);
+      const current = await producer.transact({}, async () => currentTransaction());
+      await expect(current.prepare(order)).rejects.toMatchObject({ code: 'TRANSACTION_ENDED' });
+      expect(() => current.rollback()).toThrow('[TRANSACTION_ENDED]');
+      expect(broker.halfMessages()).toEqual([]);
+    });
+
+    it('ends one way only, when ended by hand', async () => {
+      const producer = await start(never);
+      const transaction = await producer.beginTransaction(order);
+      expect(transaction.commit()).toBe(transaction.commit());
+      await expect(transaction.rollback()).rejects.toMatchObject({ code: 'TRANSACTION_ENDED' });
+      expect(await transaction.commit()).toBe('accepted');
+    });
+
+    it('needs a checker for its topic', async () => {
+      const producer = await start(never);
+      const running = producer.transact({ message: { topic: 'others', body: 'x' } }, async () => {});
+      await expect(running).rejects.toMatchObject({ code: 'NO_TRANSACTION_CHECKER', outcome: 'not-sent' });
+    });
+  });
+
+  describe('while its producer closes', () => {
+    it('runs to its end, and may still prepare', async () => {
+      const producer = await start(never);
+      let closed: Promise<void> | undefined;
+      await producer.transact({}, async () => {
+        closed = producer.close();
+        await currentTransaction().prepare(order);
+      });
+      await closed;
+      expect([visible(), events]).toEqual([1, []]);
+    });
+
+    it('is left to the check when it takes longer than the grace period', async () => {
+      const producer = await start(never);
+      let closeNow = (): void => {};
+      const running = producer.transact({ message: order }, () => new Promise<void>((resolve) => (closeNow = resolve)));
+      while (broker.halfMessages().length === 0) await new Promise((resolve) => setImmediate(resolve));
+      await producer.close({ graceMs: 0 });
+      closeNow();
+      await running;
+      expect([visible(), events]).toEqual([0, ['left to check: commit']]);
+      await start(() => 'commit');
+      await broker.advance(10 * SECOND_MS);
+      expect(visible()).toBe(1);
+    });
+  });
+
+  it('is checked again after the telemetry stream was cut', async () => {
+    await end();
+    await begin({ transactionFirstCheckMs: 50, transactionCheckIntervalMs: 300 });
+    const dying = await start(never);
+    let checked = (_: string): void => {};
+    const answered = new Promise<string>((resolve) => {
+      checked = resolve;
+    });
+    const producer = await start(() => 'commit', { events: { onChecked: (_, resolution) => checked(resolution) } });
+    await dying.beginTransaction(order);
+    await dying.close();
+    broker.faults.cutStreams(producer.clientId);
+    expect(await answered).toBe('commit');
+  });
+});
