@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Deadline } from '../support/deadline.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { Client } from './client.js';
+import { Connection } from './connection.js';
+import type { TelemetrySession } from './telemetry-session.js';
+
+describe('a telemetry session', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let client: Client;
+  let session: TelemetrySession;
+  /** The first topic of each settings that the server answered. */
+  let answered: (string | undefined)[];
+  let topic: string;
+  const deadlines: Deadline[] = [];
+
+  beforeEach(async () => {
+    answered = [];
+    topic = 'first';
+    broker = await TestBroker.start({ topics: [{ name: 'first' }, { name: 'second' }] });
+    connection = new Connection({ endpoints: broker.endpoints });
+    client = new Client(connection, {
+      type: ClientType.PRODUCER,
+      settings: () => {
+        const topics = [{ resourceNamespace: '', name: topic }];
+        return { pubSub: { $case: 'publishing', value: { topics, maxBodySize: 0, validateMessageType: true } } };
+      },
+      onSettings: ({ pubSub }: Settings) => {
+        answered.push(pubSub?.$case === 'publishing' ? pubSub.value.topics[0]?.name : undefined);
+      },
+      onCommand: () => false,
+    });
+  });
+
+  afterEach(async () => {
+    for (const deadline of deadlines.splice(0)) deadline.dispose();
+    await client.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  function within(timeoutMs = 20_000): AbortSignal {
+    const deadline = new Deadline('settings', timeoutMs);
+    deadlines.push(deadline);
+    return deadline.signal;
+  }
+
+  function open(): TelemetrySession {
+    session = client.session(connection.bootstrap);
+    return session;
+  }
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  it('makes the settings known, and again when the stream was lost', async () => {
+    await open().synced(within());
+    broker.faults.cutStreams(client.id);
+    await until(() => !session.isSynced);
+    await session.synced(within());
+    expect(answered).toEqual(['first', 'first']);
+  });
+
+  it('tells settings that change while it connects, and waits until those are answered', async () => {
+    // The first settings are written, not answered.
+    open();
+    topic = 'second';
+    await session.sync(within());
+    expect(answered.at(-1)).toBe('second');
+  });
+
+  it('leaves a stream whose later settings are never answered, and tells them on the next', async () => {
+    await open().synced(within());
+    broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
+    topic = 'second';
+    await session.sync(within());
+    expect(answered).toEqual(['first', 'second']);
+    await session.sync(within());
+    expect(answered).toEqual(['first', 'second', 'second']);
+  });
+
+  it('fails with what the server said against the settings, and goes on trying', async () => {
+    const action = { kind: 'answer', code: 'UNAUTHORIZED', message: 'User:x is not found.' } as const;
+    broker.faults.add({ rpc: 'telemetry', action });
+    await expect(open().synced(within())).rejects.toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected' });
+    await until(() => session.isSynced);
+  });
+
+  it('says what kept it from the server when time is over', async () => {
+    await broker.stop();
+    await expect(open().synced(within(100))).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
+  });
+
+  it('ends who waits for it when it closes, also while it connects anew', async () => {
+    await open().synced(within());
+    await broker.stop();
+    await until(() => !session.isSynced);
+    const waiting = expect(session.synced(within())).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(client.close()).toBe(client.close());
+    await client.close();
+    await waiting;
+    await expect(session.synced(within())).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(() => client.session(connection.bootstrap)).toThrow('[CLOSED]');
+  });
+
+  it('can be closed before the server has answered', async () => {
+    broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
+    const waiting = expect(open().synced(within())).rejects.toMatchObject({ code: 'CLOSED' });
+    await client.close();
+    await waiting;
+  });
+});

@@ -1,0 +1,116 @@
+// A gRPC server that knows one topic, takes every message and keeps what it was sent, metadata and all. No code of broker/.
+
+import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js';
+import {
+  Code,
+  MessageType,
+  Permission,
+} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+
+/** One request as it came in. */
+export interface Recorded {
+  readonly rpc: RpcName;
+  /** The metadata, each key with its first value. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly request: unknown;
+}
+
+const OK = { code: Code.OK, message: '' };
+
+export class RecordingServer {
+  readonly recorded: Recorded[] = [];
+  /** What the settings are answered with; default: themselves. */
+  adjustSettings: (command: TelemetryCommand) => TelemetryCommand = (command) => command;
+  private readonly server = new Server();
+  private port = 0;
+
+  get endpoints(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: [this.queueOf(topic?.name ?? '')] }));
+    this.unary('heartbeat', () => ({ status: OK }));
+    this.unary('notifyClientTermination', () => ({ status: OK }));
+    this.unary('sendMessage', ({ messages }) => ({
+      status: OK,
+      entries: messages.map(({ systemProperties }) => ({
+        status: OK,
+        messageId: systemProperties?.messageId ?? '',
+        transactionId: '',
+        offset: 0n,
+        recallHandle: '',
+      })),
+    }));
+    this.telemetry();
+    this.port = await new Promise<number>((resolve, reject) => {
+      this.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      );
+    });
+  }
+
+  stop(): void {
+    this.server.forceShutdown();
+  }
+
+  of(rpc: RpcName): Recorded[] {
+    return this.recorded.filter((one) => one.rpc === rpc);
+  }
+
+  private unary<N extends Exclude<RpcName, 'telemetry'>>(
+    name: N,
+    answer: (request: RpcRequest<N>) => RpcResponse<N>,
+  ): void {
+    const handler = (
+      call: ServerUnaryCall<RpcRequest<N>, RpcResponse<N>>,
+      callback: (error: null, response: RpcResponse<N>) => void,
+    ): void => {
+      this.record(name, call.metadata, call.request);
+      callback(null, answer(call.request));
+    };
+    this.serve(name, handler, false);
+  }
+
+  private telemetry(): void {
+    const handler = (call: ServerDuplexStream<TelemetryCommand, TelemetryCommand>): void => {
+      call.on('data', (command: TelemetryCommand) => {
+        this.record('telemetry', call.metadata, command);
+        call.write({ ...this.adjustSettings(command), status: OK });
+      });
+      call.on('end', () => call.end());
+    };
+    this.serve('telemetry', handler, true);
+  }
+
+  private serve<N extends RpcName>(name: N, handler: unknown, isStream: boolean): void {
+    const { path, request, response } = rpcMethod(name);
+    const definition = {
+      path,
+      requestStream: isStream,
+      responseStream: isStream,
+      requestDeserialize: (bytes: Buffer) => request.decode(bytes),
+      requestSerialize: (message: RpcRequest<N>) => Buffer.from(request.encode(message).finish()),
+      responseDeserialize: (bytes: Buffer) => response.decode(bytes),
+      responseSerialize: (message: RpcResponse<N>) => Buffer.from(response.encode(message).finish()),
+    };
+    this.server.addService({ [name]: definition }, { [name]: handler as never });
+  }
+
+  private record(rpc: RpcName, metadata: Metadata, request: unknown): void {
+    const texts = Object.entries(metadata.getMap()).map(([key, value]) => [key, String(value)] as const);
+    this.recorded.push({ rpc, metadata: Object.fromEntries(texts), request });
+  }
+
+  private queueOf(name: string) {
+    return {
+      topic: { resourceNamespace: '', name },
+      id: 0,
+      permission: Permission.READ_WRITE,
+      broker: { name: 'recorder', id: 0, endpoints: undefined },
+      acceptMessageTypes: [MessageType.NORMAL],
+    };
+  }
+}
