@@ -2,12 +2,15 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { RocketMQModule } from 'nestjs-rocketmq';
+import { MINUTE_MS, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
+import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
 import { Payment } from '../../docs/examples/payment.js';
+import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
 
 const documents = ['README.md', ...readdirSync('docs/guide').map((name) => join('docs/guide', name))];
@@ -28,7 +31,7 @@ describe('the documents', () => {
       readdirSync('docs/examples')
         .map((name) => `docs/examples/${name}`)
         .sort(),
-    ).toEqual([...shown].sort());
+    ).toEqual([...new Set(shown)].sort());
   });
 
   it.each(documents)('%s links to files that exist', (document) => {
@@ -68,6 +71,30 @@ describe('the examples', () => {
     await app.get(Payment).pay('order-1');
     await expect(app.get(Payment).pay('order-1')).rejects.toThrow('already paid');
     expect(broker.messages('order-paid').map(({ keys }) => keys)).toEqual([['order-1']]);
+  });
+
+  it('listener ends: billed, billed later, or buried', async () => {
+    broker = await TestBroker.start({ manualClock: true });
+    broker.declareTopic({ name: '%DLQ%billing', queues: 1 });
+    const { endpoints, clock } = broker;
+    const imports = [RocketMQModule.forRoot({ endpoints, clock })];
+    app = await Test.createTestingModule({ imports, providers: [Billing] }).compile();
+    await app.init();
+    const billing = app.get(Billing);
+    const producer = app.get(RocketMQProducer);
+    for (const customer of ['Ada', 'bank holiday', '']) await producer.send(InvoiceDue, { customer });
+    await broker.idle();
+    expect(billing).toMatchObject({ billed: ['Ada'], buried: ['{"customer":""}'] });
+    await broker.advance(10 * MINUTE_MS);
+    expect(billing.billed).toEqual(['Ada', 'bank holiday']);
+  });
+
+  it('transaction log: one seat, one message', async () => {
+    app = await Test.createTestingModule({ imports: [BookingModule] }).compile();
+    await app.init();
+    const booking = app.get(Booking);
+    expect([await booking.book('12A'), await booking.book('12A')]).toEqual([true, false]);
+    await app.get(PGlite).close();
   });
 });
 
