@@ -42,7 +42,7 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
 const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   protocol: [/^@bufbuild\/protobuf\/wire$/],
   client: [/^@grpc\/grpc-js$/],
-  broker: [/^sorted-btree$/],
+  broker: [/^sorted-btree$/, /^@lezer\/(common|lr)$/],
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
 };
 

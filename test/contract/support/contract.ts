@@ -1,15 +1,22 @@
 // How a case of the contract is declared: a title, and a body that gets a world of its own.
 
-import { afterAll, afterEach, beforeAll, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Backend, backendName, startBackend } from './backend.js';
 import { KNOWN_DIFFERENCES, type KnownDifference } from './known-differences.js';
 import { World } from './world.js';
 
 /** A case on the real server may have to wait for its timers. */
-const CASE_TIMEOUT_MS = 120_000;
+const CASE_TIMEOUT_MS = 180_000;
 
 /** Declares a case. */
-export type Contract = (title: string, body: (world: World) => Promise<void>) => void;
+export interface Contract {
+  (title: string, body: (world: World) => Promise<void>): void;
+  /**
+   * Declares a case that asks one question. A backend that is listed with an `answer` of its own must give exactly that.
+   * @param expected what fits, for instance the name of a code
+   */
+  answers(title: string, expected: string, ask: (world: World) => Promise<string>): void;
+}
 
 /** One server for the cases of this file; call it at the top of a spec file. */
 export function contractSuite(): Contract {
@@ -25,18 +32,28 @@ export function contractSuite(): Contract {
   }, CASE_TIMEOUT_MS);
   afterAll(() => backend?.stop());
 
-  return (title, body) => {
+  const inWorld = (title: string, run: (world: World) => Promise<void>): void => {
     it(
       title,
       async () => {
         world = new World(backend, title);
-        const difference = differenceFor(title);
-        if (difference === undefined) return body(world);
-        await expectFailure(difference, () => body(world as World));
+        await run(world);
       },
       CASE_TIMEOUT_MS,
     );
   };
+  const contract = (title: string, body: (world: World) => Promise<void>): void =>
+    inWorld(title, (own) => {
+      const difference = differenceFor(title);
+      return difference === undefined ? body(own) : expectFailure(difference, () => body(own));
+    });
+  const answers: Contract['answers'] = (title, expected, ask) =>
+    inWorld(title, async (own) => {
+      const difference = differenceFor(title);
+      if (difference?.answer === expected) throw stale(difference);
+      expect(await ask(own)).toBe(difference?.answer ?? expected);
+    });
+  return Object.assign(contract, { answers });
 }
 
 function differenceFor(title: string): KnownDifference | undefined {
@@ -49,11 +66,15 @@ function differenceFor(title: string): KnownDifference | undefined {
   );
 }
 
-async function expectFailure({ title, reason }: KnownDifference, body: () => Promise<void>): Promise<void> {
+async function expectFailure(difference: KnownDifference, body: () => Promise<void>): Promise<void> {
   try {
     await body();
   } catch {
     return;
   }
-  throw new Error(`"${title}" is listed as a known difference (${reason}) but holds; take it off the list`);
+  throw stale(difference);
+}
+
+function stale({ title, reason }: KnownDifference): Error {
+  return new Error(`"${title}" is listed as a known difference (${reason}) but holds; take it off the list`);
 }

@@ -52,7 +52,7 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
 }
 
 export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {
-  return { type: FilterType.TAG, expression: filter.expression };
+  return { type: filter.kind === 'sql' ? FilterType.SQL : FilterType.TAG, expression: filter.expression };
 }
 
 /** The subscription part of a client's settings. */

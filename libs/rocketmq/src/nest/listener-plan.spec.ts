@@ -44,9 +44,9 @@ describe('the plan of consumers', () => {
       listeners: { 'Orders.a': { concurrency: 3, leaseMs: undefined, filter: 'x || y' } },
     });
     expect(plan[0]?.settings).toEqual({ concurrency: 3, timeoutMs: 100, leaseMs: 20_000 });
-    expect(plan[0]?.listeners[0]?.filter).toBe('x || y');
+    expect(plan[0]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: 'x || y' });
     expect(plan[1]?.settings).toEqual({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
-    expect(plan[1]?.listeners[0]?.filter).toBe('*');
+    expect(plan[1]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: '*' });
   });
 
   it('takes the group from listeners, decorator, defaults and module, in this order', () => {

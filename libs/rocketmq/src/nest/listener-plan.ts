@@ -1,5 +1,6 @@
 // Which consumers an application needs for its listeners: options by precedence, listeners by consumer group. Pure.
 
+import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
 import { consumerGroupNameProblem } from '../protocol/names.js';
 import { UsageError } from '../support/errors.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
@@ -12,7 +13,7 @@ export interface PlannedListener {
   readonly name: string;
   readonly topic: TopicDefinition;
   readonly consumerGroup: string;
-  readonly filter: string;
+  readonly filter: Filter;
   readonly onInvalidBody: 'dead-letter' | 'retry';
   readonly method: HandlerMethod;
 }
@@ -106,11 +107,16 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Re
     name,
     topic,
     consumerGroup,
-    filter: settings.filter ?? '*',
+    filter: filterOf(settings.filter),
     onInvalidBody: settings.onInvalidBody ?? 'dead-letter',
     method: { host, methodName },
     settings,
   };
+}
+
+function filterOf(filter: ListenerOverrides['filter']): Filter {
+  if (filter === undefined) return EVERY_MESSAGE;
+  return typeof filter === 'string' ? { kind: 'tag', expression: filter } : { kind: 'sql', expression: filter.sql };
 }
 
 /** The first layer that says something decides; undefined says nothing. */

@@ -142,10 +142,7 @@ export class RocketMQRuntime {
       handlerTimeoutMs,
       consumerGroup,
       requireFifo,
-      subscriptions: listeners.map(({ topic, filter }) => ({
-        topic: topic.name,
-        filter: { kind: 'tag', expression: filter },
-      })),
+      subscriptions: listeners.map(({ topic, filter }) => ({ topic: topic.name, filter })),
       handler: (message, context) => {
         const handler = handlers.get(message.topic);
         if (handler === undefined) throw noListener(message);
@@ -157,7 +154,7 @@ export class RocketMQRuntime {
   }
 
   private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
-    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter });
+    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter: filter.expression });
   }
 
   private async orClose(start: () => Promise<void>): Promise<void> {

@@ -40,8 +40,8 @@ export interface ListenerSettings {
 
 /** What the option `listeners` of the module may say of one listener. */
 export interface ListenerOverrides extends ListenerSettings {
-  /** Which tags it wants: `v1 || v2`. Default `*`, every message. */
-  readonly filter?: string;
+  /** Which messages it wants: by tag (`v1 || v2`) or by properties (`{ sql: "region = 'eu'" }`). Default `*`, every one. */
+  readonly filter?: string | { readonly sql: string };
 }
 
 /** The options of `@RocketMQListener`. */

@@ -6,7 +6,16 @@ export interface TagFilter {
   readonly expression: string;
 }
 
-export type Filter = TagFilter;
+/**
+ * A filter by the properties of a message, and its tag as `TAGS`, in SQL92: `region = 'eu' AND amount > 100`. The server reads
+ * it (`enablePropertyFilter`, off by default); docs/protocol-notes.md tells its surprises.
+ */
+export interface SqlFilter {
+  readonly kind: 'sql';
+  readonly expression: string;
+}
+
+export type Filter = TagFilter | SqlFilter;
 
 /** Takes every message. */
 export const EVERY_MESSAGE: Filter = { kind: 'tag', expression: '*' };

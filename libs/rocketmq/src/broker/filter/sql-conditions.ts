@@ -1,0 +1,163 @@
+// What the parts of an SQL filter do with a message, and which parts go together: the rules that the real server applies
+// once the syntax is right. No syntax here.
+
+import { compare, Incomparable, isEqual, order, type SqlValue } from './sql-values.js';
+
+/** Finds a property of the message at hand; null when it has none of that name. */
+export type Lookup = (property: string) => string | null;
+
+/** A part of a filter. What it may be combined with depends on its form, not on the message. */
+export interface Operand {
+  readonly form: 'constant' | 'property' | 'condition' | 'negative';
+  evaluate(lookup: Lookup): SqlValue;
+}
+
+export interface Constant extends Operand {
+  readonly form: 'constant';
+  readonly value: SqlValue;
+}
+
+export type OrderOperator = '<' | '<=' | '>' | '>=';
+export type SubstringOperator = 'contains' | 'startsWith' | 'endsWith';
+
+/** Why an expression is refused although its syntax is right. */
+export class MeaninglessFilter extends Error {}
+
+const HOLDS: Readonly<Record<OrderOperator, (position: number) => boolean>> = {
+  '<': (position) => position < 0,
+  '<=': (position) => position <= 0,
+  '>': (position) => position > 0,
+  '>=': (position) => position >= 0,
+};
+
+export const NULL: Constant = constant(null);
+
+export function constant(value: SqlValue): Constant {
+  return { form: 'constant', value, evaluate: () => value };
+}
+
+export function property(name: string): Operand {
+  return { form: 'property', evaluate: (lookup) => lookup(name) };
+}
+
+/** `-x`: text has no negative, so that of a property is unknown. */
+export function negative(operand: Operand): Operand {
+  const evaluate = (lookup: Lookup): SqlValue => {
+    const value = operand.evaluate(lookup);
+    if (typeof value === 'number') return -value;
+    return typeof value === 'object' && value !== null ? { ...value, value: -value.value } : null;
+  };
+  return { form: 'negative', evaluate };
+}
+
+/** The operand where a truth value is wanted. A property has one only when it is missing: unknown; else it is false. */
+export function truth(operand: Operand): Operand {
+  if (operand.form === 'property') {
+    return condition((lookup) => (operand.evaluate(lookup) === null ? null : false));
+  }
+  const isTruth = isConstant(operand) ? operand.value === null || typeof operand.value === 'boolean' : true;
+  if (operand.form === 'negative' || !isTruth) {
+    throw new MeaninglessFilter('it uses a value where a condition is wanted');
+  }
+  return operand;
+}
+
+export function not(operand: Operand): Operand {
+  return condition((lookup) => {
+    const value = operand.evaluate(lookup);
+    return value === null ? null : value !== true;
+  });
+}
+
+/** AND and OR by three-valued logic: `decisive` decides alone, an unknown operand makes the rest unknown. */
+export function join(operands: readonly Operand[], decisive: boolean): Operand {
+  return condition((lookup) => {
+    let isUnknown = false;
+    for (const operand of operands) {
+      const value = operand.evaluate(lookup);
+      if (value === decisive) return decisive;
+      if (value === null) isUnknown = true;
+    }
+    return isUnknown ? null : !decisive;
+  });
+}
+
+export function equal(left: Operand, right: Operand): Operand {
+  for (const operand of [left, right]) {
+    if (isConstant(operand) && operand.value === null) {
+      throw new MeaninglessFilter('it compares with NULL; write IS NULL or IS NOT NULL');
+    }
+  }
+  if (isConstant(left) && isConstant(right) && typeof left.value === 'boolean' && typeof right.value !== 'boolean') {
+    throw new MeaninglessFilter('it compares a truth value with another literal');
+  }
+  return condition((lookup) => isEqual(left.evaluate(lookup), right.evaluate(lookup)));
+}
+
+export function isNull(operand: Operand): Operand {
+  return condition((lookup) => operand.evaluate(lookup) === null);
+}
+
+export function ordered(left: Operand, operator: OrderOperator, right: Operand): Operand {
+  for (const operand of [left, right]) {
+    const isNumber =
+      isConstant(operand) && !['string', 'boolean'].includes(typeof operand.value) && operand.value !== null;
+    if (operand.form === 'condition' || (isConstant(operand) && !isNumber)) {
+      throw new MeaninglessFilter(`it compares by "${operator}" what is neither a number nor a property`);
+    }
+  }
+  return condition((lookup) => {
+    const position = order(left.evaluate(lookup), right.evaluate(lookup));
+    return position === null ? null : HOLDS[operator](position);
+  });
+}
+
+export function between(operand: Operand, low: Operand, high: Operand): Operand {
+  if (isConstant(low) && isConstant(high)) assertRange(low.value, high.value);
+  return join([ordered(operand, '>=', low), ordered(operand, '<=', high)], false);
+}
+
+export function notBetween(operand: Operand, low: Operand, high: Operand): Operand {
+  return join([ordered(operand, '<', low), ordered(operand, '>', high)], true);
+}
+
+export function oneOf(operand: Operand, texts: readonly string[], negated: boolean): Operand {
+  if (operand.form !== 'property') throw new MeaninglessFilter('left of IN it has something else than a property');
+  const wanted = new Set(texts);
+  return condition((lookup) => {
+    const value = operand.evaluate(lookup);
+    return typeof value === 'string' ? wanted.has(value) !== negated : null;
+  });
+}
+
+/** Never unknown: of a missing property, and for an empty text, it is false, negated or not (seen on 5.5.0). */
+export function substring(operand: Operand, operator: SubstringOperator, text: string, negated: boolean): Operand {
+  return condition((lookup) => {
+    const value = operand.evaluate(lookup);
+    if (typeof value !== 'string' || text === '') return false;
+    return holds(value, operator, text) !== negated;
+  });
+}
+
+function holds(value: string, operator: SubstringOperator, text: string): boolean {
+  if (operator === 'contains') return value.includes(text);
+  return operator === 'startsWith' ? value.startsWith(text) : value.endsWith(text);
+}
+
+function assertRange(low: SqlValue, high: SqlValue): void {
+  if (low === null || high === null) throw new MeaninglessFilter('it has BETWEEN with NULL');
+  try {
+    if (compare(high, low) >= 0) return;
+  } catch (error) {
+    if (!(error instanceof Incomparable)) throw error;
+  }
+  throw new MeaninglessFilter('it has BETWEEN with a lower end above the upper one');
+}
+
+function condition(evaluate: (lookup: Lookup) => boolean | null): Operand {
+  return { form: 'condition', evaluate };
+}
+
+function isConstant(operand: Operand): operand is Constant {
+  return operand.form === 'constant';
+}

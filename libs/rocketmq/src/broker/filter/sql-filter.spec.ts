@@ -1,0 +1,152 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { compileSqlFilter, DEEPEST_NESTING, LONGEST_FILTER, SqlFilterError } from './sql-filter.js';
+
+const matches = (expression: string, properties: Readonly<Record<string, string>> = {}): boolean => {
+  return compileSqlFilter(expression)((name) =>
+    Object.hasOwn(properties, name) ? (properties[name] as string) : null,
+  );
+};
+
+/** A condition, as text and as what it is for {@link PROPERTIES}: null stands for unknown. */
+interface Condition {
+  readonly text: string;
+  readonly value: boolean | null;
+}
+
+const PROPERTIES = { a: '3', b: '7', text: "it's" };
+
+const leaf: fc.Arbitrary<Condition> = fc.constantFrom(
+  { text: 'TRUE', value: true },
+  { text: 'false', value: false },
+  { text: 'Null', value: null },
+  { text: 'a = 3', value: true },
+  { text: 'a > b', value: false },
+  { text: 'missing < 1', value: null },
+  { text: 'a BETWEEN 1 AND 4', value: true },
+  { text: "text CONTAINS ''''", value: true },
+  { text: "missing NOT IN ('x', 'y')", value: null },
+  { text: 'missing IS NOT NULL', value: false },
+);
+
+const condition: fc.Arbitrary<Condition> = fc.letrec<{ whole: Condition }>((tie) => ({
+  whole: fc.oneof(
+    { depthSize: 'medium', withCrossShrink: true },
+    leaf,
+    tie('whole').map(({ text, value }) => ({ text: `NOT (${text})`, value: value === null ? null : !value })),
+    fc.tuple(tie('whole'), tie('whole')).map(([one, other]) => ({
+      text: `(${one.text}) AND (${other.text})`,
+      value: and(one.value, other.value),
+    })),
+    fc.tuple(tie('whole'), tie('whole')).map(([one, other]) => ({
+      text: `(${one.text}) or (${other.text})`,
+      value: or(one.value, other.value),
+    })),
+  ),
+})).whole;
+
+function and(one: boolean | null, other: boolean | null): boolean | null {
+  if (one === false || other === false) return false;
+  return one === null || other === null ? null : true;
+}
+
+function or(one: boolean | null, other: boolean | null): boolean | null {
+  if (one === true || other === true) return true;
+  return one === null || other === null ? null : false;
+}
+
+describe('an SQL filter', () => {
+  it('follows three-valued logic, however conditions are combined', () => {
+    fc.assert(
+      fc.property(condition, ({ text, value }) => {
+        expect(matches(text, PROPERTIES)).toBe(value === true);
+        expect(matches(`NOT (${text})`, PROPERTIES)).toBe(value === false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('needs no parentheses where AND binds closer than OR', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(leaf, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), (rows) => {
+        const text = rows.map((row) => row.map((part) => part.text).join(' AND ')).join(' OR ');
+        const value = rows.map((row) => row.map((part) => part.value).reduce(and)).reduce(or);
+        expect(matches(text, PROPERTIES)).toBe(value === true);
+      }),
+    );
+  });
+
+  it('compares any two whole numbers as numbers', () => {
+    const whole = fc.bigInt({ min: -(2n ** 31n) + 1n, max: 2n ** 31n - 1n });
+    fc.assert(
+      fc.property(whole, whole, (one, other) => {
+        const holding = (operator: string): boolean => matches(`n ${operator} ${other}`, { n: String(one) });
+        expect([holding('<'), holding('='), holding('>')]).toEqual([one < other, one === other, one > other]);
+        expect([holding('<='), holding('<>'), holding('>=')]).toEqual([one <= other, one !== other, one >= other]);
+      }),
+    );
+  });
+
+  it('finds any text that is written as a literal', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        const literal = `'${text.replaceAll("'", "''")}'`;
+        expect(matches(`p = ${literal} AND p IN (${literal})`, { p: text })).toBe(true);
+      }),
+    );
+  });
+
+  it('never fails otherwise than by refusing the expression', () => {
+    const words = fc.constantFrom(
+      ...["'x'", "''", '1', '2.5', 'a', 'b', '(', ')', ',', '=', '<>', '<', '>=', '-', '+', '--', '/*', '*/', '\n'],
+      ...['NOT', 'AND', 'OR', 'BETWEEN', 'IN', 'IS', 'NULL', 'TRUE', 'CONTAINS', 'STARTSWITH', 'ENDSWITH', "'", '$'],
+    );
+    fc.assert(
+      fc.property(fc.array(words, { maxLength: 12 }), (parts) => {
+        try {
+          expect(typeof matches(parts.join(' '), PROPERTIES)).toBe('boolean');
+        } catch (error) {
+          expect(error).toBeInstanceOf(SqlFilterError);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each([
+    ['parentheses', (depth: number) => `${'('.repeat(depth)}TRUE${')'.repeat(depth)}`],
+    ['negations', (depth: number) => `${'NOT '.repeat(depth)}TRUE`],
+    ['signs', (depth: number) => `a = ${'- '.repeat(depth)}1`],
+  ])('is refused when %s nest too deep, however deep', (_, nested) => {
+    expect(() => matches(nested(DEEPEST_NESTING - 2))).not.toThrow();
+    expect(() => matches(nested(DEEPEST_NESTING + 1))).toThrow('deeper than');
+    expect(() => matches(nested(LONGEST_FILTER / 4 - 2))).toThrow(SqlFilterError);
+  });
+
+  it('may be a long chain', () => {
+    const chain = Array.from({ length: 1_000 }, (_, index) => `a <> ${index}`).join(' AND ');
+    expect(matches(chain, { a: '1000' })).toBe(true);
+    expect(matches(chain, { a: '999' })).toBe(false);
+  });
+
+  it('is refused when it is longer than the limit, or empty', () => {
+    expect(() => matches(`a = '${'x'.repeat(LONGEST_FILTER)}'`)).toThrow(`the limit is ${LONGEST_FILTER}`);
+    expect(() => matches(' \n ')).toThrow('it is empty');
+  });
+
+  it.each([
+    ['a = ', 'No parse at 4'],
+    ['5', 'where a condition is wanted'],
+    ['a = NULL', 'IS NULL'],
+    ["a > 'x'", 'neither a number nor a property'],
+    ['a BETWEEN 2 AND 1', 'lower end above the upper one'],
+    ["'x' IN ('x')", 'something else than a property'],
+    ['a > 99999999999999999999', 'out of range'],
+  ])('says why %p is refused', (expression, why) => {
+    expect(() => matches(expression)).toThrow(why);
+  });
+
+  it('does not take a property for one that every object has', () => {
+    expect(matches('constructor IS NULL AND toString IS NULL')).toBe(true);
+  });
+});

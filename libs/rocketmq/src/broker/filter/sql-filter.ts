@@ -1,0 +1,207 @@
+// SQL filters: from the text of a filter to a predicate over messages. The grammar is in sql-filter.grammar, what the parts
+// do in sql-conditions.ts.
+
+import type { SyntaxNode, Tree } from '@lezer/common';
+import type { LRParser } from '@lezer/lr';
+import { parser } from './generated/sql-filter.js';
+import * as sql from './sql-conditions.js';
+import { Incomparable, integerOf, type SqlValue } from './sql-values.js';
+
+/** The longest filter, in characters. */
+export const LONGEST_FILTER = 16 * 1024;
+/** How deep parentheses and prefixes may nest, so that no filter exhausts the stack. */
+export const DEEPEST_NESTING = 200;
+/** How much of a bad filter its error quotes. */
+const QUOTED_CHARACTERS = 200;
+
+/** A filter that cannot be used; the message says why. */
+export class SqlFilterError extends Error {
+  constructor(problem: string) {
+    super(`the SQL filter is refused: ${problem}`);
+    this.name = 'SqlFilterError';
+  }
+}
+
+/** Whether a message with these properties is wanted. */
+export type SqlFilter = (lookup: sql.Lookup) => boolean;
+
+/**
+ * Makes a predicate of an SQL92 expression (PROTOCOL 5.4). An expression that is unknown for a message, or that compares what
+ * cannot be compared, does not match it.
+ * @throws SqlFilterError for a bad expression
+ */
+export function compileSqlFilter(text: string): SqlFilter {
+  if (text.trim() === '') throw new SqlFilterError('it is empty');
+  if (text.length > LONGEST_FILTER) {
+    throw new SqlFilterError(`it has ${text.length} characters, the limit is ${LONGEST_FILTER}`);
+  }
+  const condition = compile(text);
+  return (lookup) => {
+    try {
+      return condition.evaluate(lookup) === true;
+    } catch (error) {
+      if (error instanceof Incomparable) return false;
+      throw error;
+    }
+  };
+}
+
+function compile(text: string): sql.Operand {
+  const tree = parse(parser.configure({ strict: true }), text);
+  try {
+    return sql.truth(new Compiler(text).disjunction(tree.topNode.getChild('Disjunction') as SyntaxNode));
+  } catch (error) {
+    if (error instanceof sql.MeaninglessFilter) throw new SqlFilterError(error.message);
+    throw error;
+  }
+}
+
+function parse(strictParser: LRParser, text: string): Tree {
+  try {
+    return strictParser.parse(text);
+  } catch (error) {
+    // "No parse at 12"
+    if (error instanceof SyntaxError)
+      throw new SqlFilterError(`${error.message} of ${JSON.stringify(shortened(text))}`);
+    throw error;
+  }
+}
+
+/** Goes down the tree; each method makes the operand of one rule of the grammar. */
+class Compiler {
+  private depth = 0;
+
+  constructor(private readonly text: string) {}
+
+  disjunction(node: SyntaxNode): sql.Operand {
+    return this.chain(node, true, (conjunction) => {
+      return this.chain(conjunction, false, (equality) => this.equality(equality));
+    });
+  }
+
+  private chain(node: SyntaxNode, decisive: boolean, part: (child: SyntaxNode) => sql.Operand): sql.Operand {
+    const operands = childrenOf(node).map(part);
+    return operands.length === 1 ? (operands[0] as sql.Operand) : sql.join(operands.map(sql.truth), decisive);
+  }
+
+  private equality(node: SyntaxNode): sql.Operand {
+    const [first, ...tests] = childrenOf(node);
+    return tests.reduce(
+      (left, test) => {
+        if (test.name === 'NullTest') return negateIf(test, sql.isNull(left));
+        const [operator, right] = childrenOf(test) as [SyntaxNode, SyntaxNode];
+        const isEqual = sql.equal(left, this.comparison(right));
+        return this.textOf(operator) === '=' ? isEqual : sql.not(isEqual);
+      },
+      this.comparison(first as SyntaxNode),
+    );
+  }
+
+  private comparison(node: SyntaxNode): sql.Operand {
+    const [first, ...tests] = childrenOf(node);
+    return tests.reduce((left, test) => this.test(left, test), this.unary(first as SyntaxNode));
+  }
+
+  private test(left: sql.Operand, test: SyntaxNode): sql.Operand {
+    const isNegated = test.getChild('Not') !== null;
+    switch (test.name) {
+      case 'Order': {
+        const [operator, right] = childrenOf(test) as [SyntaxNode, SyntaxNode];
+        return sql.ordered(left, this.textOf(operator) as sql.OrderOperator, this.unary(right));
+      }
+      case 'Range': {
+        const [low, high] = test.getChildren('Unary').map((end) => this.unary(end)) as [sql.Operand, sql.Operand];
+        return isNegated ? sql.notBetween(left, low, high) : sql.between(left, low, high);
+      }
+      case 'Membership': {
+        const texts = test.getChildren('String').map((literal) => this.stringOf(literal));
+        return sql.oneOf(left, texts, isNegated);
+      }
+      default:
+        return sql.substring(
+          left,
+          substringOperatorOf(test),
+          this.stringOf(test.getChild('String') as SyntaxNode),
+          isNegated,
+        );
+    }
+  }
+
+  private unary(node: SyntaxNode): sql.Operand {
+    if (++this.depth > DEEPEST_NESTING) throw new SqlFilterError(`it nests deeper than ${DEEPEST_NESTING}`);
+    const [first, second] = childrenOf(node) as [SyntaxNode, SyntaxNode | undefined];
+    const operand = this.prefixed(first, second);
+    this.depth--;
+    return operand;
+  }
+
+  private prefixed(first: SyntaxNode, second: SyntaxNode | undefined): sql.Operand {
+    switch (first.name) {
+      case 'Plus':
+        return this.unary(second as SyntaxNode);
+      case 'Minus':
+        return sql.negative(this.unary(second as SyntaxNode));
+      case 'Not':
+        return sql.not(sql.truth(this.unary(second as SyntaxNode)));
+      case '(':
+        return this.disjunction(second as SyntaxNode);
+      case 'Property':
+        return sql.property(this.textOf(first));
+      default:
+        return sql.constant(this.valueOf(first));
+    }
+  }
+
+  private valueOf(literal: SyntaxNode): SqlValue {
+    switch (literal.name) {
+      case 'String':
+        return this.stringOf(literal);
+      case 'Number':
+        return this.numberOf(literal);
+      case 'Null':
+        return null;
+      default:
+        return literal.name === 'True';
+    }
+  }
+
+  private numberOf(literal: SyntaxNode): SqlValue {
+    const digits = this.textOf(literal);
+    const value = /[.eE]/.test(digits) ? Number(digits) : integerOf(digits.replace(/[lL]$/, ''));
+    // The real server takes its smallest positive decimal for the smallest of all, and so refuses 0.0.
+    if (value === undefined || value === Number.POSITIVE_INFINITY || value === 0) {
+      throw new SqlFilterError(`the number ${digits} is out of range`);
+    }
+    return value;
+  }
+
+  private stringOf(literal: SyntaxNode): string {
+    return this.textOf(literal).slice(1, -1).replaceAll("''", "'");
+  }
+
+  private textOf({ from, to }: SyntaxNode): string {
+    return this.text.slice(from, to);
+  }
+}
+
+function negateIf(test: SyntaxNode, operand: sql.Operand): sql.Operand {
+  return test.getChild('Not') === null ? operand : sql.not(operand);
+}
+
+function substringOperatorOf(test: SyntaxNode): sql.SubstringOperator {
+  if (test.getChild('Contains') !== null) return 'contains';
+  return test.getChild('StartsWith') === null ? 'endsWith' : 'startsWith';
+}
+
+function shortened(text: string): string {
+  return text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}…` : text;
+}
+
+/** Without comments. */
+function childrenOf(node: SyntaxNode): SyntaxNode[] {
+  const children: SyntaxNode[] = [];
+  for (let child = node.firstChild; child !== null; child = child.nextSibling) {
+    if (!child.name.endsWith('Comment')) children.push(child);
+  }
+  return children;
+}

@@ -1,0 +1,249 @@
+import { describe, expect } from '@jest/globals';
+import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
+import { FilterType, type Message } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../libs/rocketmq/src/protocol/status.js';
+import { messagesIn, statusIn } from '../support/broker-wire.js';
+import { consumerSettings, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { contractSuite } from './support/contract.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+
+/** What is sent before each case, by body. `a` is a number in some, text in others, missing in the rest. */
+const MESSAGES: Readonly<Record<string, Omit<OutgoingMessage, 'topic' | 'body'>>> = {
+  bare: {},
+  one: { tag: 'A', properties: { a: '1', b: 'x' } },
+  ten: { properties: { a: '10', b: '10' } },
+  decimal: { properties: { a: '1.5' } },
+  minus: { properties: { a: '-5' } },
+  zeros: { properties: { a: '007' } },
+  large: { properties: { a: '3000000000' } },
+  text: { properties: { a: 'abc' } },
+  yes: { properties: { flag: 'TRUE' } },
+  no: { properties: { flag: 'false' } },
+  quote: { properties: { s: "it's" } },
+  vip: { tag: 'vip', keys: ['k1', 'k2'], properties: { region: 'eu', amount: '150', $x_1: 'dollar' } },
+};
+const NAMES = Object.keys(MESSAGES);
+const ALL = NAMES.join(' ');
+const WITH_A = 'one ten decimal minus zeros large text';
+const WITHOUT_A = 'bare yes no quote vip';
+/** The shortest that the server takes. */
+const POLL_MS = 5_000;
+
+/** What each expression delivers to a group of its own: the bodies, or the code of a refusal. */
+async function deliveredBy(world: World, expressions: readonly string[]): Promise<Record<string, string>> {
+  const topic = await world.topic();
+  const producer = await world.producer();
+  for (const [body, message] of Object.entries(MESSAGES)) await producer.send({ topic, body, ...message });
+  const groups = await Promise.all(expressions.map(() => world.group()));
+  const client = new RawClient(world.backend.endpoints, `filter@${topic}`);
+  try {
+    const { call } = await client.settle(consumerSettings(groups[0] as string));
+    const delivered = await Promise.all(
+      expressions.map((expression, index) => receiveAll(client, topic, groups[index] as string, expression)),
+    );
+    call.end();
+    return Object.fromEntries(expressions.map((expression, index) => [expression, delivered[index] as string]));
+  } finally {
+    client.close();
+  }
+}
+
+function entriesOf(messages: readonly Message[]) {
+  return messages.map(({ systemProperties }) => {
+    return { messageId: systemProperties?.messageId ?? '', receiptHandle: systemProperties?.receiptHandle ?? '' };
+  });
+}
+
+async function receiveAll(client: RawClient, topic: string, group: string, expression: string): Promise<string> {
+  const request = {
+    ...receiveRequest(topic, group),
+    filterExpression: { type: FilterType.SQL, expression },
+    longPollingTimeout: toDuration(POLL_MS),
+  };
+  const bodies: string[] = [];
+  for (;;) {
+    const items = await client.receive(request);
+    const messages = messagesIn(items);
+    bodies.push(...messages.map(({ body }) => body.toString()));
+    const entries = entriesOf(messages);
+    if (entries.length > 0) await client.call('ackMessage', { group: request.group, topic: resource(topic), entries });
+    const code = codeName(statusIn(items) ?? 0);
+    if (code !== 'OK' && code !== 'MESSAGE_NOT_FOUND') return code;
+    const isEnd = items.some(
+      ({ content }) => content?.$case === 'status' && content.value.message === 'no new message',
+    );
+    if (isEnd) return bodies.sort((one, other) => NAMES.indexOf(one) - NAMES.indexOf(other)).join(' ');
+  }
+}
+
+/** What is delivered of {@link MESSAGES}, by expression. The real server decides. */
+const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'a property is compared as a number with a number, and as text with text': {
+    "a = '1'": 'one',
+    "a <> '1'": 'ten decimal minus zeros large text',
+    "'1' = a": 'one',
+    'a = 1': 'one',
+    'a = 1L': 'one',
+    'a = 7': 'zeros',
+    'a = 1.5': 'decimal',
+    'a = 10.0': 'ten',
+    'a = -5': 'minus',
+    'a = +10': 'ten',
+    '5 < a': 'ten zeros',
+    'a > .5': 'one ten decimal zeros large',
+    'a > 5.': 'ten zeros large',
+    'a >= 1E1': 'ten large',
+    'a BETWEEN 1 AND 10': 'one ten zeros',
+    'a BETWEEN 1.0 AND 10.0': 'one ten decimal zeros',
+    'a NOT BETWEEN 1.0 AND 9.0': 'ten minus large',
+    '1 = 1.0': ALL,
+    'a = 3000000000': 'large',
+    'a < 3000000000': 'one ten minus zeros',
+    "region = 'eu' AND amount > 100": 'vip',
+  },
+  'texts are looked for in a list, inside, at the beginning and at the end of a property': {
+    "a IN ('1', '10')": 'one ten',
+    "a NOT IN ('1', '10')": 'decimal minus zeros large text',
+    "a CONTAINS '0'": 'ten zeros large',
+    "a NOT CONTAINS '0'": 'one decimal minus text',
+    "a STARTSWITH '1'": 'one ten decimal',
+    "a NOT STARTSWITH '1'": 'minus zeros large text',
+    "a ENDSWITH '0'": 'ten large',
+    "a NOT ENDSWITH '0'": 'one decimal minus zeros text',
+    "s = 'it''s'": 'quote',
+    "s CONTAINS ''''": 'quote',
+  },
+  'tag, keys and id are properties, too': {
+    "TAGS = 'A'": 'one',
+    "TAGS IN ('A', 'vip')": 'one vip',
+    'TAGS IS NULL': 'bare ten decimal minus zeros large text yes no quote',
+    "KEYS = 'k1 k2'": 'vip',
+    'UNIQ_KEY IS NOT NULL': ALL,
+    "tags = 'A'": '',
+    "$x_1 = 'dollar'": 'vip',
+  },
+  'a missing property makes a comparison unknown, and what is unknown is not delivered': {
+    'a IS NULL': WITHOUT_A,
+    'a IS NOT NULL': WITH_A,
+    'NOT a IS NULL': WITHOUT_A,
+    'NOT (a IS NULL)': WITH_A,
+    "NOT (missing = 'x')": '',
+    "missing <> 'x'": '',
+    "missing NOT IN ('x')": '',
+    "missing > 5 OR flag = 'TRUE'": 'yes',
+    "(a = '1') IS NULL": WITHOUT_A,
+    'NULL IS NULL': ALL,
+    TRUE: ALL,
+    FALSE: '',
+    NULL: '',
+  },
+  'AND binds closer than OR, NOT closest; parentheses, comments, cases and blanks are as in SQL': {
+    "flag = 'TRUE' OR b = 'x' AND a = '1'": 'one yes',
+    "(flag = 'TRUE' OR b = 'x') AND a = '1'": 'one',
+    "NOT (a = '1') AND NOT (a = '10')": 'decimal minus zeros large text',
+    'NOT NOT TRUE': ALL,
+    "((((a = '1'))))": 'one',
+    'a is null and flag is not null': 'yes no',
+    "a startswith '1' and b endswith 'x'": 'one',
+    "a -- a comment\n = '1'": 'one',
+    "a = '1' -- at the end": 'one',
+    "a /* a comment */ = /**/ '1'": 'one',
+    "a\t=\r\n'1'": 'one',
+  },
+  'a comparison that cannot be made takes the message out, whatever stands beside it': {
+    'a <> 1': 'ten minus zeros',
+    "a > 5 OR flag = 'TRUE'": 'ten zeros yes',
+    'a = 10 OR TRUE': `bare one ten minus zeros yes no quote vip`,
+    'TRUE OR a = 10': ALL,
+    'a > b': '',
+    'a >= b': 'ten',
+  },
+  'the surprises of the real server are kept': {
+    // A present property is no truth value, so it is false.
+    a: '',
+    'NOT a': WITH_A,
+    'NOT flag': 'yes no',
+    // NOT binds closer than "=".
+    "NOT a = '1'": '',
+    'flag = TRUE': 'yes',
+    'flag <> TRUE': 'no',
+    'TRUE = flag': '',
+    // Only the left side makes it unknown.
+    'missing = other': ALL,
+    'a = b': 'bare ten yes no quote vip',
+    "'1' <> missing": ALL,
+    // Never unknown; nothing contains the empty text.
+    "NOT (missing CONTAINS 'x')": ALL,
+    "missing NOT CONTAINS 'x'": '',
+    "a CONTAINS ''": '',
+    "a NOT CONTAINS ''": '',
+    'a = - -5': '',
+    '-a IS NULL': ALL,
+    'a NOT BETWEEN 10 AND 1': 'one ten minus zeros',
+    '1 = TRUE': '',
+  },
+};
+
+describe('SQL filters', () => {
+  contract('each expression delivers what the real server delivers for it', async (world) => {
+    const delivered = await deliveredBy(world, Object.values(DELIVERED).flatMap(Object.keys));
+    const sections = Object.entries(DELIVERED).map(([section, table]) => {
+      const found = Object.keys(table).map((expression) => [expression, delivered[expression]]);
+      return [section, Object.fromEntries(found)];
+    });
+    expect(Object.fromEntries(sections)).toEqual(DELIVERED);
+  });
+
+  contract.answers(
+    'SQL that cannot be read or makes no sense is refused',
+    'ILLEGAL_FILTER_EXPRESSION',
+    async (world) => {
+      const refused = [
+        ...[
+          '5',
+          "'x'",
+          '-5',
+          '-a',
+          '- TRUE',
+          '/* only */',
+          'a IN ()',
+          'a IN (1, 10)',
+          "'x' IN ('x')",
+          "NOT a IN ('1')",
+        ],
+        ...["a BETWEEN '1' AND '2'", 'a BETWEEN 10 AND 1', "a > 'x'", 'a > TRUE', 'a > NULL', 'a = NULL', 'NULL = a'],
+        ...['TRUE = 1', '1 < 2 < 3', 'a = 99999999999999999999', 'a > 1e400', 'a > 0.0', "a != '1'", "a == '1'"],
+        ...['a = "1"', "a = '1' #", "a = '1' /* open", "(a = '1'", "a = '1' AND", "= '1'", 'BETWEEN = 1', 'a.b = 1'],
+      ];
+      const answers = await deliveredBy(world, refused);
+      return [...new Set(Object.values(answers))].join(', ');
+    },
+  );
+
+  contract('an empty SQL expression is refused as illegal', async (world) => {
+    expect(await deliveredBy(world, [''])).toEqual({ '': 'ILLEGAL_FILTER_EXPRESSION' });
+  });
+
+  contract('text after a complete SQL expression is refused', async (world) => {
+    const expressions = ["a = '1' garbage", "a = '1' )", "a LIKE '1%'", 'a = 007'];
+    const answers = Object.values(await deliveredBy(world, expressions));
+    expect(new Set(answers)).toEqual(new Set(['ILLEGAL_FILTER_EXPRESSION']));
+  });
+
+  contract('a push consumer gets what its SQL filter takes, and the rest is consumed for its group', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const filter = { kind: 'sql', expression: "region = 'eu' AND amount >= 100" } as const;
+    const { deliveries } = await world.record({ topic, consumerGroup, filter });
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'small', properties: { region: 'eu', amount: '99' } });
+    await producer.send({ topic, body: 'elsewhere', properties: { region: 'us', amount: '200' } });
+    await producer.send({ topic, body: 'wanted', properties: { region: 'eu', amount: '100' } });
+    await world.until('the wanted one is delivered', () => deliveries.length > 0);
+    await world.backend.quiet();
+    expect(deliveries.map(({ text }) => text)).toEqual(['wanted']);
+  });
+});
