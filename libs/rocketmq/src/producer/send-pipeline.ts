@@ -23,6 +23,7 @@ import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { candidateQueues } from './queue-choice.js';
+import { SendFailures } from './send-failures.js';
 
 /** What the server says of a message that it has stored. */
 export interface SendReceipt {
@@ -82,25 +83,30 @@ export class SendPipeline {
     const messageId = message.messageId ?? this.ids.next(nowMs);
     const dueMs = deliveryTimestampMs(message, nowMs);
     const prepared: Prepared = { message, body, type, messageId, dueMs, turn: this.turn++ };
-    let doubtful: RocketMQError | undefined;
-    for (let attempt = 1, failures = 1; ; failures++) {
+    const failures = new SendFailures(deadline);
+    for (let attempt = 1; ; ) {
       try {
         return await this.attempt(prepared, attempt, deadline);
       } catch (error) {
-        if (RocketMQError.is(error) && error.outcome === 'unknown') doubtful = error;
-        // A caller who gives up gets the own reason; else the worst that may be true.
-        const failure = RocketMQError.is(error) ? (doubtful ?? error) : error;
+        const failure = failures.add(error);
         if (deadline.signal.aborted || !mayRepeat(error, half)) throw failure;
         // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
         if (error.outcome === 'not-sent') this.client.forgetRoute(message.topic);
         else if (++attempt > this.policy.maxAttempts) throw failure;
-        const pauseMs = this.pauseMs(error, failures);
-        if (pauseMs >= deadline.remainingMs()) throw failure;
-        const fields = { topic: message.topic, messageId, failures, error: describeError(error) };
+        const fields = { topic: message.topic, messageId, failures: failures.count, error: describeError(error) };
         connection.logger.debug('a send failed and is tried again', fields);
-        if (pauseMs > 0) await sleep(this.clock, pauseMs, deadline.signal);
+        await this.pause(this.pauseMs(error, failures.count), failure, deadline);
       }
     }
+  }
+
+  private async pause(pauseMs: number, failure: unknown, deadline: Deadline): Promise<void> {
+    if (pauseMs >= deadline.remainingMs()) throw failure;
+    if (pauseMs === 0) return;
+    await sleep(this.clock, pauseMs, deadline.signal).catch((reason) => {
+      // Nothing was under way: that time is over says less than what failed before.
+      throw deadline.hasPassed ? failure : reason;
+    });
   }
 
   private assertBodySize(topic: string, bodySize: number): void {

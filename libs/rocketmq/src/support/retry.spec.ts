@@ -51,6 +51,20 @@ describe('retryUntil', () => {
     expect(attempts).toBe(2);
   });
 
+  it('tells that time is over when the attempt it cut short may have had an effect', async () => {
+    let attempts = 0;
+    const work = within(20, (deadline) => {
+      const attempt = (): Promise<never> => {
+        if (++attempts === 1) return Promise.reject(away());
+        return new Promise((_, reject) => {
+          deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+        });
+      };
+      return retryUntil(deadline, pace, attempt, ({ outcome }) => outcome !== 'unknown');
+    });
+    await expect(work).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+  });
+
   it('ends with the reason of a caller who gives up between two attempts', async () => {
     const caller = new AbortController();
     const attempt = () => {

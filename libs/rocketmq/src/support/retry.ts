@@ -31,14 +31,13 @@ export async function retryUntil<T>(
     try {
       return await attempt();
     } catch (error) {
-      // Only the deadline cut this attempt short: what failed before tells more.
-      if (deadline.hasPassed && error === deadline.signal.reason) throw failureOr(failure, deadline);
       if (!RocketMQError.is(error) || !mayRepeat(error)) throw error;
-      failure = error;
+      // Only the deadline cut this attempt short: what failed before tells more.
+      failure = error === deadline.signal.reason ? failureOr(failure, deadline) : error;
     }
     const waitMs = withJitter(backoffMs(pace.policy, attempts), () => pace.random.next());
     if (waitMs >= deadline.remainingMs()) throw failure;
-    await sleep(pace.clock, waitMs, deadline.signal);
+    await sleep(pace.clock, waitMs, deadline.signal).catch(() => {});
   }
 }
 
