@@ -1,0 +1,133 @@
+// The official clients: fetched into the user's cache once, compiled there, and run against a broker. None of them is a
+// dependency of this workspace.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { cacheFolder } from '../../scripts/lib/rocketmq-jars.mjs';
+import { prefixOf } from './resources.mjs';
+
+const NODE_CLIENT_VERSION = '1.0.8';
+const JAVA_CLIENT_VERSION = '5.2.0';
+const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+const COMPILE_GOALS = ['org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile', `${COPY_GOAL}`];
+const OUTPUT_TAIL = 4000;
+
+/**
+ * @typedef {object} Client
+ * @property {(log: (line: string) => void) => Promise<string>} prepare gets and compiles what it needs; answers its folder
+ * @property {(folder: string, endpoints: string, steps: readonly string[], home: string) => [string, string[]]} command
+ */
+
+/** @type {Record<string, Client>} */
+export const CLIENTS = {
+  java: {
+    prepare: (log) =>
+      cached(`interop-java-${JAVA_CLIENT_VERSION}-${sourceHash('java')}`, log, async (folder) => {
+        cpSync(join(import.meta.dirname, 'java'), folder, { recursive: true });
+        const properties = [`-Dclient.version=${JAVA_CLIENT_VERSION}`, `-DoutputDirectory=${join(folder, 'jars')}`];
+        await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), ...properties, ...COMPILE_GOALS]);
+      }),
+    command: (folder, endpoints, steps, home) => [
+      'java',
+      [
+        ...[
+          '-Xmx512m',
+          `-Duser.home=${home}`,
+          '-cp',
+          [join(folder, 'target', 'classes'), join(folder, 'jars', '*')].join(':'),
+        ],
+        ...['interop.Program', endpoints, prefixOf('java'), steps.join(',')],
+      ],
+    ],
+  },
+  node: {
+    prepare: (log) =>
+      cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
+        writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+        const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+        await run('npm', ['install', ...flags, `rocketmq-client-nodejs@${NODE_CLIENT_VERSION}`], folder);
+      }),
+    command: (folder, endpoints, steps) => [
+      process.execPath,
+      [join(import.meta.dirname, 'node', 'program.mjs'), folder, endpoints, prefixOf('node'), steps.join(',')],
+    ],
+  },
+};
+
+/**
+ * Runs a client's program to its end.
+ * @param {string} name @param {string} folder what `prepare` answered
+ * @param {{ endpoints: string, steps: readonly string[], home: string, timeoutMs: number, signal?: AbortSignal }} options
+ *   `home` takes the logs that the client writes
+ * @returns {Promise<string>} what it printed
+ * @throws Error with the end of its error output when it does not end by itself, with 0, in time
+ */
+export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal }) {
+  mkdirSync(home, { recursive: true });
+  const [program, args] = CLIENTS[name].command(folder, endpoints, steps, home);
+  return run(program, args, undefined, { timeout: timeoutMs, signal, env: { ...process.env, HOME: home } });
+}
+
+/** A folder in the cache, filled once; two runs at once are safe. */
+async function cached(name, log, fill) {
+  const folder = join(cacheFolder(), name);
+  if (existsSync(folder)) return folder;
+  mkdirSync(cacheFolder(), { recursive: true });
+  const temporary = mkdtempSync(join(cacheFolder(), 'download-interop-'));
+  try {
+    log(`getting ${name} once, into ${folder}`);
+    await fill(temporary);
+    renameSync(temporary, folder);
+  } catch (error) {
+    // Another run was faster; its folder is as good.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** Changes with each change of the program, which must then be compiled anew. */
+function sourceHash(folder) {
+  const hash = createHash('sha256');
+  const root = join(import.meta.dirname, folder);
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+    hash.update(path.slice(root.length)).update(readFileSync(path));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** @returns {Promise<string>} standard output */
+function run(program, args, cwd, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], killSignal: 'SIGKILL', ...options });
+    let output = '';
+    let errors = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      errors = (errors + chunk).slice(-OUTPUT_TAIL);
+    });
+    child.once('error', reject);
+    child.once('close', (code, killedBy) => {
+      if (code === 0) return resolve(output);
+      const how = killedBy === null ? `exit code ${code}` : `${killedBy}, perhaps since it did not end in time`;
+      const error = new Error(`${program} ended with ${how}:\n${(errors || output.slice(-OUTPUT_TAIL)).trim()}`);
+      reject(Object.assign(error, { output }));
+    });
+  });
+}

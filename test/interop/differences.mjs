@@ -1,0 +1,48 @@
+// Where an official client may see that the embedded broker is not an Apache RocketMQ 5.5.0, and why. An entry names one fact
+// and both values; one that no longer holds fails the run.
+
+/**
+ * @typedef {object} Difference
+ * @property {readonly string[]} clients that see it
+ * @property {string} step
+ * @property {string} what the line of the transcript
+ * @property {string} fact the field of that line, nested ones with dots
+ * @property {unknown} embedded
+ * @property {unknown} real
+ * @property {string} reason why the embedded broker is right to differ
+ */
+
+const BOTH = ['java', 'node'];
+
+/** @type {readonly Difference[]} */
+export const DIFFERENCES = [
+  {
+    clients: BOTH,
+    step: 'sql',
+    what: 'an expression that is none',
+    fact: 'code',
+    embedded: 40010,
+    real: 50001,
+    reason:
+      'ILLEGAL_FILTER_EXPRESSION says what is wrong; the real server hides its parser error as INTERNAL_SERVER_ERROR',
+  },
+  {
+    clients: BOTH,
+    step: 'recall',
+    what: 'recall by a handle of nonsense',
+    fact: 'code',
+    embedded: 40000,
+    real: 50001,
+    reason:
+      'BAD_REQUEST: the caller sent nonsense; the real server answers INTERNAL_SERVER_ERROR to whatever a recall throws',
+  },
+  {
+    clients: BOTH,
+    step: 'recall',
+    what: 'recall what was due',
+    fact: 'code',
+    embedded: 40012,
+    real: 50001,
+    reason: 'ILLEGAL_DELIVERY_TIME: too late for this message; the real server answers INTERNAL_SERVER_ERROR, as above',
+  },
+];

@@ -1,0 +1,25 @@
+// A strict embedded broker in a process of its own, for the interop run. Its parent says over IPC what to declare, and its
+// going ends it.
+
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
+
+/** As scripts/lib/rocketmq-config.mjs sets the real server. */
+const LIKE_THE_REAL_SERVER = {
+  strict: true,
+  recallEnabled: true,
+  transactionFirstCheckMs: 6_000,
+  transactionCheckIntervalMs: 2_000,
+  transactionCheckMax: 60,
+};
+
+process.once('message', async ({ topics, groups, advertisedAddress }) => {
+  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, topics, groups, advertisedAddress });
+  process.once('disconnect', () => broker.stop());
+  try {
+    await broker.start();
+    process.send({ endpoints: broker.endpoints });
+  } catch (error) {
+    process.send({ error: error.message });
+    process.disconnect();
+  }
+});

@@ -1,0 +1,115 @@
+// A proxy that spoils what a broker delivers: the comparison must notice. It forwards HTTP/2 streams as they are, and
+// changes only the messages of ReceiveMessage answers.
+
+import { connect, constants, createServer } from 'node:http2';
+import { ReceiveMessageResponse } from '../../libs/rocketmq/dist/esm/protocol/generated/apache/rocketmq/v2/service.js';
+
+/** @typedef {'attempt' | 'tag' | 'order'} Mutation */
+
+const LOOPBACK = '127.0.0.1';
+const RECEIVE = '/apache.rocketmq.v2.MessagingService/ReceiveMessage';
+const FRAME_HEADER_BYTES = 5;
+const { HTTP2_HEADER_PATH, NGHTTP2_CANCEL } = constants;
+
+/** What each does to the responses of one stream. @type {Record<Mutation, (responses: ReceiveMessageResponse[]) => void>} */
+export const MUTATIONS = {
+  attempt(responses) {
+    for (const { systemProperties } of messagesOf(responses)) systemProperties.deliveryAttempt += 1;
+  },
+  tag(responses) {
+    for (const { systemProperties } of messagesOf(responses)) systemProperties.tag = undefined;
+  },
+  order(responses) {
+    const [first, second] = responses.flatMap(({ content }, place) => (content?.$case === 'message' ? [place] : []));
+    if (second === undefined) return;
+    [responses[first], responses[second]] = [responses[second], responses[first]];
+  },
+};
+
+function messagesOf(responses) {
+  return responses.flatMap(({ content }) => (content?.$case === 'message' ? [content.value] : []));
+}
+
+/**
+ * @param {Mutation} mutation
+ * @returns {Promise<{ address: { host: string, port: number }, forwardTo(endpoints: string): void, close(): Promise<void> }>}
+ */
+export async function startMutatingProxy(mutation) {
+  const server = createServer();
+  const sessions = new Set();
+  let target = '';
+  server.on('session', (downstream) => {
+    const upstream = connect(target);
+    for (const session of [downstream, upstream]) {
+      sessions.add(session);
+      session.on('error', () => {});
+      session.once('close', () => sessions.delete(session));
+    }
+    downstream.once('close', () => upstream.destroy());
+    upstream.once('close', () => downstream.destroy());
+    downstream.on('stream', (stream, headers) => forward(stream, headers, upstream, MUTATIONS[mutation]));
+  });
+  await new Promise((resolve) => server.listen(0, LOOPBACK, resolve));
+  return {
+    address: { host: LOOPBACK, port: server.address().port },
+    forwardTo: (endpoints) => {
+      target = `http://${endpoints}`;
+    },
+    close: async () => {
+      for (const session of sessions) session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function forward(downstream, headers, upstream, mutate) {
+  const request = upstream.request(headers, { waitForTrailers: true });
+  const isReceive = headers[HTTP2_HEADER_PATH] === RECEIVE;
+  downstream.pipe(request);
+  let trailers = {};
+  downstream.on('wantTrailers', () => downstream.sendTrailers(trailers));
+  request.on('trailers', (received) => {
+    trailers = received;
+  });
+  request.on('response', (response, flags) => {
+    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    downstream.respond(response, { endStream, waitForTrailers: !endStream });
+    if (endStream) return;
+    if (isReceive) forwardMutated(request, downstream, mutate);
+    else request.pipe(downstream);
+  });
+  // Either side's end by force is the other's.
+  downstream.on('aborted', () => request.close(NGHTTP2_CANCEL));
+  request.on('aborted', () => downstream.close(NGHTTP2_CANCEL));
+  for (const stream of [downstream, request]) stream.on('error', () => {});
+}
+
+/** Waits for the whole stream: clients hand messages on when it has ended, so nobody is kept waiting by it. */
+function forwardMutated(request, downstream, mutate) {
+  const chunks = [];
+  request.on('data', (chunk) => chunks.push(chunk));
+  request.on('end', () => {
+    const responses = frames(Buffer.concat(chunks)).map((bytes) => ReceiveMessageResponse.decode(bytes));
+    mutate(responses);
+    downstream.end(Buffer.concat(responses.map(frame)));
+  });
+}
+
+/** @param {Buffer} bytes gRPC frames without compression */
+function frames(bytes) {
+  const found = [];
+  for (let at = 0; at + FRAME_HEADER_BYTES <= bytes.length; ) {
+    const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at + 1);
+    found.push(bytes.subarray(at + FRAME_HEADER_BYTES, end));
+    at = end;
+  }
+  return found;
+}
+
+/** @param {ReceiveMessageResponse} response */
+function frame(response) {
+  const bytes = ReceiveMessageResponse.encode(response).finish();
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  header.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([header, bytes]);
+}

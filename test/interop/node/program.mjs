@@ -1,0 +1,32 @@
+// The interop program for npm's rocketmq-client-nodejs. Arguments: the client's package folder, endpoints, prefix, steps
+// separated by commas. Each step prints what it saw as JSON lines; java/ holds the same program for the Java client.
+
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { CONSUMING_STEPS } from './consuming.mjs';
+import { ORDERING_STEPS } from './ordering.mjs';
+import { SENDING_STEPS } from './sending.mjs';
+import { TRANSACTION_STEPS } from './transactions.mjs';
+import { World } from './world.mjs';
+
+const STEPS = { ...SENDING_STEPS, ...CONSUMING_STEPS, ...ORDERING_STEPS, ...TRANSACTION_STEPS };
+
+const [clientFolder, endpoints, prefix, wanted] = process.argv.slice(2);
+const client = createRequire(join(clientFolder, 'package.json'))('rocketmq-client-nodejs');
+
+await Promise.all(wanted.split(',').map(run));
+// Closed clients do not let the process end: each push consumer of 1.0.8 opens a log file of its own and keeps it.
+process.exit();
+
+/** @param {string} name */
+async function run(name) {
+  const world = new World({ client, endpoints, prefix, step: name });
+  try {
+    await STEPS[name](world);
+    await world.close();
+    world.emit('end');
+  } catch (error) {
+    world.emit('failed', { error: error.stack });
+    await world.close().catch(() => {});
+  }
+}

@@ -1,0 +1,144 @@
+// The interop run: brokers up, programs side by side, transcripts compared, then the same with a broker spoiled on purpose.
+// Its command line is scripts/test-interop.mjs.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
+import { CLIENTS, runClient } from './clients.mjs';
+import { DIFFERENCES } from './differences.mjs';
+import { MUTATIONS } from './mutating-proxy.mjs';
+import { STEPS } from './resources.mjs';
+import { compareStep, failureOf, judge, parseTranscript } from './transcript.mjs';
+
+const CLIENT_TIMEOUT_MS = 240_000;
+/** Enough to see each mutation, and quick. */
+const MUTATED_STEPS = ['simple', 'tags', 'order-leases'];
+/** Where each mutation must be seen; to fail for another reason proves nothing. */
+const MUTATED_FACT = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/ };
+
+/** @typedef {{ name: string, problems: string[] }} Check passed when there is no problem */
+
+/**
+ * @param {object} options
+ * @param {readonly string[]} options.clients
+ * @param {readonly ('embedded' | 'real')[]} options.backends one alone is run, not compared
+ * @param {readonly string[]} options.steps
+ * @param {import('./mutating-proxy.mjs').Mutation} [options.mutation] spoils the embedded broker, so that the run fails
+ * @param {string} [options.keep] a folder for the transcripts
+ * @param {(line: string) => void} options.log
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Check[]>}
+ */
+export async function runInterop(options) {
+  const { clients, backends, log, signal, mutation } = options;
+  const folders = new Map();
+  for (const client of clients) folders.set(client, await CLIENTS[client].prepare(log));
+  const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-interop-'));
+  const run = { ...options, folders, home };
+  try {
+    const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
+    const starters = {
+      embedded: () => startEmbeddedBackend({ clients, mutation }),
+      real: () => startRealBackend({ clients, log, signal }),
+    };
+    const transcripts = await Promise.all(
+      backends.map((backend) => withBackend(starters[backend], (up) => runClients(run, backend, up.endpoints, steps))),
+    );
+    const byBackend = Object.fromEntries(backends.map((backend, index) => [backend, transcripts[index]]));
+    const checks = clients.flatMap((client) => checkClient(client, byBackend, steps));
+    const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
+    if (isWhole) checks.push(...(await checkMutations(run, byBackend.real)));
+    return checks;
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** @template T @param {() => Promise<import('./backends.mjs').Backend>} start @param {(up: { endpoints: string }) => Promise<T>} use */
+async function withBackend(start, use) {
+  const up = await start();
+  try {
+    return await use(up);
+  } finally {
+    await up.stop();
+  }
+}
+
+/** @returns {Promise<Map<string, { lines: object[], error?: string }>>} by client */
+async function runClients({ clients, folders, home, keep, log, signal }, name, endpoints, steps) {
+  const timeoutMs = CLIENT_TIMEOUT_MS;
+  const run = async (client) => {
+    const beganAt = Date.now();
+    const settings = { endpoints, steps, home: join(home, `${client}-${name}`), timeoutMs, signal };
+    const ran = await runClient(client, folders.get(client), settings).then(
+      (output) => ({ output }),
+      (error) => ({ output: error.output ?? '', error: error.message }),
+    );
+    log(`${client} on ${name}: ${Math.round((Date.now() - beganAt) / 1000)} s`);
+    if (keep !== undefined) {
+      mkdirSync(keep, { recursive: true });
+      writeFileSync(join(keep, `${client}-${name}.jsonl`), ran.output);
+    }
+    return [client, { lines: parseTranscript(ran.output), error: ran.error }];
+  };
+  return new Map(await Promise.all(clients.map(run)));
+}
+
+/** @returns {Check[]} one for each step, one for each program's end, one for stale differences */
+function checkClient(client, { embedded, real }, steps) {
+  const sides = { embedded: embedded?.get(client), real: real?.get(client) };
+  const ran = Object.entries(sides).filter(([, side]) => side !== undefined);
+  const listed = DIFFERENCES.filter((one) => one.clients.includes(client) && steps.includes(one.step));
+  const stale = [];
+  const checks = steps.map((step) => {
+    const problems = ran.flatMap(([name, { lines }]) => {
+      const failure = failureOf(lines, step);
+      return failure === undefined ? [] : [`on ${name}: ${failure}`];
+    });
+    if (ran.length === 2 && problems.length === 0) {
+      const found = compareStep(sides.embedded.lines, sides.real.lines, step);
+      const verdict = judge(
+        found,
+        listed.filter((one) => one.step === step),
+      );
+      problems.push(...verdict.unlisted.map(describe));
+      stale.push(...verdict.stale.map(describe));
+    }
+    return { name: `${client}: ${step}`, problems };
+  });
+  for (const [name, { error }] of ran) {
+    checks.push({
+      name: `${client}: the program ends by itself on ${name}`,
+      problems: error === undefined ? [] : [error],
+    });
+  }
+  if (ran.length === 2) checks.push({ name: `${client}: every listed difference is still there`, problems: stale });
+  return checks;
+}
+
+/** @returns {string} */
+function describe({ step, what, fact, embedded, real }) {
+  return `${step} / ${what} / ${fact}: embedded ${JSON.stringify(embedded)}, real ${JSON.stringify(real)}`;
+}
+
+/** @returns {Promise<Check[]>} that the comparison notices each mutation, with each client */
+async function checkMutations(run, real) {
+  const checks = await Promise.all(
+    Object.keys(MUTATIONS).map(async (mutation) => {
+      const start = () => startEmbeddedBackend({ clients: run.clients, mutation });
+      const spoiled = await withBackend(start, ({ endpoints }) =>
+        runClients(run, `mutated-${mutation}`, endpoints, MUTATED_STEPS),
+      );
+      return run.clients.map((client) => {
+        const found = MUTATED_STEPS.flatMap((step) =>
+          compareStep(spoiled.get(client).lines, real.get(client).lines, step),
+        );
+        const seen = found.some(({ fact }) => MUTATED_FACT[mutation].test(fact));
+        const problems = seen ? [] : [`not noticed; instead: ${found.map(describe).join('; ') || 'no difference'}`];
+        return { name: `${client}: a broker with a wrong ${mutation} is noticed`, problems };
+      });
+    }),
+  );
+  return checks.flat();
+}
