@@ -174,7 +174,7 @@ export class RocketMQRuntime {
   private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
     // Handlers send until they have ended.
     await drained;
-    await producer?.close();
+    await producer?.close({ graceMs: this.options.shutdownGraceMs });
     connection?.close();
     await broker?.stop();
   }
