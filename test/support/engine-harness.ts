@@ -110,6 +110,7 @@ export class EngineHarness {
       bornHost: 'spec',
       storeTimestampMs: this.nowMs,
       deliveryTimestampMs: undefined,
+      priority: undefined,
       earlierAttempts: 0,
       ...fields,
     };

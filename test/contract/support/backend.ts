@@ -21,7 +21,7 @@ export interface Backend {
   /** The clock that clients must use, so that they and the server agree. */
   readonly clock: Clock | undefined;
   nowMs(): number;
-  createTopic(topic: string, type: Exclude<MessageType, 'lite' | 'priority'>): Promise<void>;
+  createTopic(topic: string, type: Exclude<MessageType, 'lite'>): Promise<void>;
   createGroup(group: string, options: GroupOptions): Promise<void>;
   /** Lets time pass: moved on the embedded broker, waited for on the real one. */
   advance(durationMs: number): Promise<void>;

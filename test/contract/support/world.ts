@@ -67,7 +67,7 @@ export class World {
     return `${this.prefix}-${++this.count}`;
   }
 
-  async topic(type: Exclude<MessageType, 'lite' | 'priority'> = 'normal'): Promise<string> {
+  async topic(type: Exclude<MessageType, 'lite'> = 'normal'): Promise<string> {
     const topic = this.name();
     await this.backend.createTopic(topic, type);
     return topic;

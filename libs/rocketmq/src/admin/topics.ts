@@ -5,8 +5,8 @@ import { UsageError } from '../support/errors.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
 
-/** What messages a topic takes. */
-export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction';
+/** What messages a topic takes. `priority` needs server 5.4.0. */
+export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
 
 /** A topic to create or alter. */
 export interface TopicDefinition {
@@ -48,7 +48,7 @@ const DEFAULT_QUEUES = 8;
 const MOST_QUEUES = 1024;
 const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
-const TYPES: ReadonlySet<string> = new Set<TopicType>(['normal', 'fifo', 'delay', 'transaction']);
+const TYPES: ReadonlySet<string> = new Set<TopicType>(['normal', 'fifo', 'delay', 'transaction', 'priority']);
 
 /** @throws UsageError that names the field and what it may be */
 export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): void {

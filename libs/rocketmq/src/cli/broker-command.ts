@@ -60,7 +60,7 @@ async function serve(broker: EmbeddedBroker): Promise<void> {
 export const brokerCommand: Command = {
   usage: [
     'broker [--port 8081] [--host 127.0.0.1] [--strict]',
-    '[--topic name:normal|fifo|delay|transaction:queues]... [--group name:fifo|normal:maxAttempts]...',
+    '[--topic name:normal|fifo|delay|transaction|priority:queues]... [--group name:fifo|normal:maxAttempts]...',
   ],
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });

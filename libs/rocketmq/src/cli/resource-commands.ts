@@ -23,7 +23,10 @@ function nameToCreate(command: string, [verb, name, ...more]: readonly string[])
 }
 
 export const topicCommand: Command = {
-  usage: ['topic create <name> [--type normal|fifo|delay|transaction] [--queues 8] [--name-server 127.0.0.1:9876]'],
+  usage: [
+    'topic create <name> [--type normal|fifo|delay|transaction|priority] [--queues 8]',
+    '[--name-server 127.0.0.1:9876]',
+  ],
   async run(args) {
     const options = {
       ...NAME_SERVER,

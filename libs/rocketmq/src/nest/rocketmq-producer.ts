@@ -134,9 +134,10 @@ function assertFits({ name, type }: TopicDefinition, message: OutgoingMessage): 
   const found = messageTypeOf(message);
   if (type === undefined || type === found) return;
   const fix: Readonly<Record<typeof type, string>> = {
-    normal: 'leave out messageGroup, delayMs and deliverAt',
+    normal: 'leave out messageGroup, delayMs, deliverAt and priority',
     fifo: 'give a messageGroup and no delivery time',
     delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
+    priority: 'give a priority, no messageGroup and no delivery time',
     transaction: 'use @TransactionalSend or transact()',
   };
   const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;

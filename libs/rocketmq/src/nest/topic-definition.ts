@@ -7,7 +7,7 @@ import { UsageError } from '../support/errors.js';
 import { type BodyCodec, bytesCodec } from './body-codec.js';
 
 /** The types of a topic that this library can send. */
-export type TopicType = Extract<MessageType, 'normal' | 'fifo' | 'delay' | 'transaction'>;
+export type TopicType = Exclude<MessageType, 'lite'>;
 
 /**
  * A topic, declared once for those who send and those who listen.
@@ -52,7 +52,7 @@ export function defineTopic(name: string, options: TopicDefinitionOptions<Standa
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(name)} ${problem}`, 'name');
   }
-  const types: readonly string[] = ['normal', 'fifo', 'delay', 'transaction'] satisfies TopicType[];
+  const types: readonly string[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'] satisfies TopicType[];
   if (!types.includes(options.type)) {
     const text = `topic "${name}": type must be one of ${types.join(', ')}, not ${String(options.type)}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', text, 'type');

@@ -13,6 +13,8 @@ export const LIMITS = {
   propertiesBytes: 16_384,
   /** A message group must be shorter than this. */
   messageGroupBytes: 64,
+  /** The largest number that the field can carry. */
+  priority: 2 ** 31 - 1,
   delayMs: 24 * HOUR_MS,
   recoveryDurationMs: HOUR_MS,
   receiveBatchSize: 32,

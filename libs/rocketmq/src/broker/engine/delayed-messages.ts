@@ -32,7 +32,7 @@ export class DelayedMessages {
     if (message === undefined) return;
     const topic = this.registry.topic(changes, key[1] as string);
     changes.delete(key);
-    const queueId = this.log.chooseQueue(topic, undefined);
+    const queueId = this.log.chooseQueue(topic);
     this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
   }
 

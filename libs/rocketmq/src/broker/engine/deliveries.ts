@@ -125,7 +125,7 @@ export class Deliveries {
   deadLetter(changes: Changes, group: GroupRecord, message: StoredMessage, attempts: number, nowMs: number): void {
     const topic = this.registry.deadLetterTopic(changes, group.name);
     const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts };
-    this.log.append(changes, topic, this.log.chooseQueue(topic, undefined), copy);
+    this.log.append(changes, topic, this.log.chooseQueue(topic), copy);
   }
 
   /** The lease of a delivery ended by time. */

@@ -7,11 +7,11 @@ import { DelayedMessages } from './delayed-messages.js';
 import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
 import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
-import { Pop } from './pop.js';
+import { Pop, queueTurns } from './pop.js';
 import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { type GroupDeclaration, Registry, type TopicDeclaration } from './registry.js';
 import { type Resolution, type TransactionCheck, Transactions, type TransactionTiming } from './transactions.js';
-import { popUnordered } from './unordered-pop.js';
+import { popByPriority, popUnordered } from './unordered-pop.js';
 import { nextDue } from './views.js';
 
 export interface EngineOptions {
@@ -96,7 +96,7 @@ export class Engine {
       const [first] = messages;
       if (first === undefined) return [];
       const topic = this.registry.topicFor(changes, name, first.type);
-      const queueId = this.log.chooseQueue(topic, first.messageGroup);
+      const queueId = this.log.chooseQueue(topic, first);
       return messages.map((message) => {
         const { messageId } = message;
         if (message.type === 'transaction') {
@@ -116,10 +116,12 @@ export class Engine {
   /** @throws Refusal `unknown-topic` */
   pop(request: PopRequest): PopResult {
     return this.run((changes) => {
-      const { queues } = this.registry.topic(changes, request.topic);
+      const topic = this.registry.topic(changes, request.topic);
       const pop = new Pop(changes, request, this.log, this.deliveries);
-      const choose = request.group.fifo ? popOrdered : popUnordered;
-      choose(pop, queues, this.firstQueue++);
+      const turns = queueTurns(topic, this.firstQueue++);
+      if (request.group.fifo) popOrdered(pop, turns);
+      else if (topic.type === 'priority') popByPriority(pop, turns);
+      else popUnordered(pop, turns);
       return pop.result;
     });
   }

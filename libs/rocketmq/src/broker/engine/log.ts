@@ -10,13 +10,17 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+/** What of a message decides on its queue. */
+export type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;
+
 /** Appends messages and chooses their queues. */
 export class MessageLog {
   private roundRobin = 0;
 
-  /** The queue for what is sent together: by message group, else the next in turn. */
-  chooseQueue(topic: TopicRecord, messageGroup: string | undefined): number {
+  /** The queue for what is sent together: by message group or priority, else the next in turn. */
+  chooseQueue(topic: TopicRecord, { messageGroup, priority }: QueueChoice = {}): number {
     if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
+    if (priority !== undefined) return Math.min(priority, topic.queues - 1);
     return this.roundRobin++ % topic.queues;
   }
 

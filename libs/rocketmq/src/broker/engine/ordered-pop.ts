@@ -4,9 +4,12 @@
 import type { Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
-/** @param firstQueue where to begin: queues take turns, or the last one would starve under load */
-export function popOrdered(pop: Pop, queues: number, firstQueue: number): void {
-  for (let turn = 0; turn < queues && !pop.isDone; turn++) popQueue(pop, pop.queue((firstQueue + turn) % queues));
+/** @param turns the queues in the order of their turn */
+export function popOrdered(pop: Pop, turns: readonly number[]): void {
+  for (const queueId of turns) {
+    if (pop.isDone) return;
+    popQueue(pop, pop.queue(queueId));
+  }
 }
 
 function popQueue(pop: Pop, queue: QueueRef): void {

@@ -3,12 +3,22 @@
 import type { Changes } from './changes.js';
 import type { Deliveries, Delivery, PopRequest, PopResult } from './deliveries.js';
 import type { MessageLog } from './log.js';
-import { type DeliveryRecord, keys, type QueueRef, type StoredMessage } from './records.js';
+import { type DeliveryRecord, keys, type QueueRef, type StoredMessage, type TopicRecord } from './records.js';
 
 /** A filter that wants nothing must not hold the process up: a pop looks at no more messages than this. */
 export const LONGEST_SCAN = 1_000;
 
 /** Collects what one ReceiveMessage is handed. */
+/**
+ * The queues of a topic in the order in which a pop looks at them: the highest first where the queue is the priority, else
+ * each queue first in turn, or the last one would starve under load.
+ */
+export function queueTurns({ type, queues }: TopicRecord, firstQueue: number): number[] {
+  return Array.from({ length: queues }, (_, turn) => {
+    return type === 'priority' ? queues - 1 - turn : (firstQueue + turn) % queues;
+  });
+}
+
 export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;

@@ -31,6 +31,7 @@ export interface StoredMessage {
   readonly keys: readonly string[];
   readonly properties: Readonly<Record<string, string>>;
   readonly messageGroup: string | undefined;
+  readonly priority: number | undefined;
   readonly traceContext: string | undefined;
   readonly bornTimestampMs: number;
   readonly bornHost: string;

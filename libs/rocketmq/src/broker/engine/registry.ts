@@ -26,10 +26,13 @@ export const DEFAULT_BACKOFF: CustomizedBackoff = {
   ],
 };
 
+/** The types that a topic can be declared with. */
+export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
+
 export interface TopicDeclaration {
   readonly name: string;
   /** Default `normal`. */
-  readonly type?: 'normal' | 'fifo' | 'delay' | 'transaction';
+  readonly type?: TopicType;
   /** Default 8. */
   readonly queues?: number;
 }

@@ -103,7 +103,7 @@ export class Transactions {
 
   private publish(changes: Changes, name: string, message: StoredMessage, nowMs: number): LogPosition {
     const topic = this.registry.topic(changes, name);
-    const queueId = this.log.chooseQueue(topic, undefined);
+    const queueId = this.log.chooseQueue(topic);
     return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
   }
 

@@ -1,18 +1,39 @@
 // Which messages an unordered group is handed: first those whose lease ended, then new ones, from all queues of the topic.
 
 import { LONGEST_SCAN, type Pop } from './pop.js';
-import { type DeliveryRecord, keys } from './records.js';
+import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
-/** @param firstQueue where to begin: queues take turns, or the last one would starve under load */
-export function popUnordered(pop: Pop, queues: number, firstQueue: number): void {
-  const { changes, request } = pop;
-  for (const [key] of changes.scan<number>(keys.readyOf(request.group.name, request.topic), {}, LONGEST_SCAN)) {
-    if (pop.isDone) return;
-    const [queueId, offset] = key.slice(-2) as [number, number];
-    const queue = pop.queue(queueId);
-    const record = changes.get<DeliveryRecord>(keys.delivery(queue, offset));
-    if (record === undefined) continue;
-    pop.takeAgain(queue, offset, record, record.keepsAttempt ? record.attempt : record.attempt + 1);
+/** @param turns the queues in the order of their turn */
+export function popUnordered(pop: Pop, turns: readonly number[]): void {
+  for (const { queueId, offset } of readyMessages(pop)) takeAgain(pop, pop.queue(queueId), offset);
+  for (const queueId of turns) takeNew(pop, queueId);
+}
+
+/** @param turns the queues, the highest priority first: all of one before any of the next */
+export function popByPriority(pop: Pop, turns: readonly number[]): void {
+  const ready = readyMessages(pop);
+  for (const turn of turns) {
+    for (const { queueId, offset } of ready) if (queueId === turn) takeAgain(pop, pop.queue(queueId), offset);
+    takeNew(pop, turn);
   }
-  for (let turn = 0; turn < queues && !pop.isDone; turn++) pop.takeNew(pop.queue((firstQueue + turn) % queues));
+}
+
+/** The longest waiting first. */
+function readyMessages({ changes, request }: Pop): { queueId: number; offset: number }[] {
+  const found = changes.scan<number>(keys.readyOf(request.group.name, request.topic), {}, LONGEST_SCAN);
+  return found.map(([key]) => {
+    const [queueId, offset] = key.slice(-2) as [number, number];
+    return { queueId, offset };
+  });
+}
+
+function takeAgain(pop: Pop, queue: QueueRef, offset: number): void {
+  if (pop.isDone) return;
+  const record = pop.changes.get<DeliveryRecord>(keys.delivery(queue, offset));
+  if (record === undefined) return;
+  pop.takeAgain(queue, offset, record, record.keepsAttempt ? record.attempt : record.attempt + 1);
+}
+
+function takeNew(pop: Pop, queueId: number): void {
+  if (!pop.isDone) pop.takeNew(pop.queue(queueId));
 }

@@ -49,6 +49,7 @@ export function assertMessage(message: WireMessage, nowMs: number): SystemProper
   assertTagAndKeys(system);
   assertProperties(message.userProperties, system);
   assertMessageGroup(system.messageGroup);
+  assertPriority(system.priority);
   assertTimes(system, nowMs);
   return system;
 }
@@ -92,6 +93,11 @@ function assertMessageGroup(messageGroup: string | undefined): void {
     const message = `message group must have 1 to ${LIMITS.messageGroupBytes - 1} bytes and no control characters`;
     throw new AnswerError(Code.ILLEGAL_MESSAGE_GROUP, message);
   }
+}
+
+function assertPriority(priority: number | undefined): void {
+  if (priority === undefined || priority >= 0) return;
+  throw new AnswerError(Code.BAD_REQUEST, `the priority cannot be negative, it is ${priority}`);
 }
 
 function assertTimes(
