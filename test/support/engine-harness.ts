@@ -12,6 +12,7 @@ export interface PopOptions {
   readonly batchSize?: number;
   readonly leaseMs?: number;
   readonly attemptId?: string;
+  readonly renewFor?: string;
   readonly filter?: string;
 }
 
@@ -21,6 +22,8 @@ export class EngineHarness {
   readonly available: Available[] = [];
   readonly checks: TransactionCheck[] = [];
   readonly dropped: string[] = [];
+  /** The clients that are there. */
+  readonly present = new Set<string>();
   readonly engine: Engine;
   nowMs = 1_000_000;
 
@@ -32,6 +35,7 @@ export class EngineHarness {
       {
         committed: () => {},
         available: (available) => void this.available.push(available),
+        isPresent: (clientId) => this.present.has(clientId),
         checkDue: (check) => void this.checks.push(check),
         transactionDropped: (_topic, transactionId) => void this.dropped.push(transactionId),
       },
@@ -57,13 +61,14 @@ export class EngineHarness {
   }
 
   pop(topic: string, group: string, options: PopOptions = {}): PopResult {
-    const { batchSize = 32, leaseMs = 30_000, attemptId, filter = '*' } = options;
+    const { batchSize = 32, leaseMs = 30_000, attemptId, renewFor, filter = '*' } = options;
     return this.engine.pop({
       topic,
       group: this.engine.group(group),
       batchSize,
       leaseMs,
       attemptId,
+      renewFor,
       nowMs: this.nowMs,
       matches: ({ tag }) => matchesTag(filter, tag),
     });
@@ -105,12 +110,12 @@ export class EngineHarness {
       keys: [],
       properties: {},
       messageGroup: undefined,
+      priority: undefined,
       traceContext: undefined,
       bornTimestampMs: this.nowMs,
       bornHost: 'spec',
       storeTimestampMs: this.nowMs,
       deliveryTimestampMs: undefined,
-      priority: undefined,
       earlierAttempts: 0,
       ...fields,
     };

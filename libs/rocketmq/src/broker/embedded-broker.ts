@@ -221,6 +221,7 @@ export class EmbeddedBroker {
       {
         committed: () => this.ticker.rearm(),
         available: (available) => this.running()?.polls.wake(available),
+        isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
         checkDue: (check) => this.running()?.checks.send(check),
         transactionDropped: (topic, transactionId) =>
           this.logger.warn('half message dropped after its last check', { topic, transactionId }),

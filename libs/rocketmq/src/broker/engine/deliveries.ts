@@ -1,6 +1,7 @@
 // What groups were handed: leases, receipt handles, attempts, dead letters. How messages are chosen for a pop is in
 // unordered-pop.ts and ordered-pop.ts.
 
+import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
 import { formatHandle, parseHandle, type ReceiptHandle } from './receipt-handle.js';
@@ -10,10 +11,16 @@ import {
   type GroupRecord,
   keys,
   type QueueRef,
+  type Renewal,
   type StoredMessage,
 } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+
+/** How far the broker moves the end of a lease that it renews. */
+const RENEWAL_MS = MINUTE_MS;
+/** Until what a client held when it said goodbye is there again. */
+const RELEASED_LEASE_MS = SECOND_MS;
 
 /** A message handed to a consumer. */
 export interface Delivery {
@@ -34,6 +41,8 @@ export interface PopRequest {
   readonly leaseMs: number;
   readonly nowMs: number;
   readonly attemptId: string | undefined;
+  /** The client whose leases the broker is to renew. */
+  readonly renewFor?: string | undefined;
   readonly matches: (message: StoredMessage) => boolean;
 }
 
@@ -74,10 +83,10 @@ export class Deliveries {
     changes: Changes,
     queue: QueueRef,
     offset: number,
-    lease: { message: StoredMessage; attempt: number; endsAtMs: number },
+    { message, ...lease }: { message: StoredMessage; attempt: number; endsAtMs: number; renewal?: Renewal | undefined },
   ): Delivery {
-    const { message, attempt } = lease;
-    const handle = this.lease(changes, queue, offset, { attempt, endsAtMs: lease.endsAtMs, changed: false });
+    const { attempt } = lease;
+    const handle = this.lease(changes, queue, offset, { ...lease, changed: false });
     const { topic, queueId } = queue;
     return { topic, message, queueId, offset, attempt: message.earlierAttempts + attempt, receiptHandle: handle };
   }
@@ -128,14 +137,39 @@ export class Deliveries {
     this.log.append(changes, topic, this.log.chooseQueue(topic), copy);
   }
 
-  /** The lease of a delivery ended by time. */
-  endLease(changes: Changes, queue: QueueRef, offset: number, atMs: number): void {
+  /**
+   * The lease of a delivery ended by time.
+   * @param isPresent whether a client is still there, so that its leases are renewed
+   */
+  endLease(
+    changes: Changes,
+    queue: QueueRef,
+    offset: number,
+    atMs: number,
+    isPresent: (clientId: string) => boolean,
+  ): void {
     const record = changes.get<DeliveryRecord>(keys.delivery(queue, offset));
     if (record?.state.kind !== 'leased' || record.state.endsAtMs !== atMs) return;
+    const { renewal } = record.state;
+    if (renewal !== undefined && atMs < renewal.untilMs && isPresent(renewal.clientId)) {
+      this.moveLease(changes, queue, offset, record, { ...record.state, endsAtMs: atMs + RENEWAL_MS });
+      return;
+    }
     this.dropState(changes, queue, offset, record.state);
     changes.put(keys.delivery(queue, offset), { ...record, state: { kind: 'ready', sinceMs: atMs } });
     changes.put(keys.ready(queue, atMs, offset), offset);
     changes.markAvailable(queue.topic, queue.group);
+  }
+
+  /** A client said goodbye: what the broker renewed for it comes back soon, as on the real server. */
+  release(changes: Changes, group: string, clientId: string, nowMs: number): void {
+    for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
+      const { state } = record;
+      if (state.kind !== 'leased' || state.renewal?.clientId !== clientId) continue;
+      const [, , topic, queueId, offset] = key as [string, string, string, number, number];
+      const endsAtMs = Math.ceil(nowMs + RELEASED_LEASE_MS);
+      this.moveLease(changes, { topic, group, queueId }, offset, record, { ...state, endsAtMs, renewal: undefined });
+    }
   }
 
   /** Forgets a record together with what the indexes hold of it. */
@@ -150,17 +184,36 @@ export class Deliveries {
     if (state.kind === 'ready') changes.delete(keys.ready(queue, state.sinceMs, offset));
   }
 
+  /** Another end for a lease under the handle that it has. */
+  private moveLease(
+    changes: Changes,
+    queue: QueueRef,
+    offset: number,
+    record: DeliveryRecord,
+    state: DeliveryState & { kind: 'leased' },
+  ): void {
+    this.dropState(changes, queue, offset, record.state);
+    changes.put(keys.delivery(queue, offset), { ...record, state } satisfies DeliveryRecord);
+    changes.putDue(state.endsAtMs, { kind: 'lease', queue, offset });
+  }
+
   private lease(
     changes: Changes,
     queue: QueueRef,
     offset: number,
-    lease: { attempt: number; endsAtMs: number; changed: boolean; keepsAttempt?: boolean },
+    lease: {
+      attempt: number;
+      endsAtMs: number;
+      changed: boolean;
+      keepsAttempt?: boolean;
+      renewal?: Renewal | undefined;
+    },
   ): string {
-    const { attempt, changed, keepsAttempt = false } = lease;
+    const { attempt, changed, keepsAttempt = false, renewal } = lease;
     // Whole milliseconds, so that the handle's text and the record agree.
     const endsAtMs = Math.ceil(lease.endsAtMs);
     const serial = changes.nextSerial();
-    const state: DeliveryState = { kind: 'leased', endsAtMs, changed };
+    const state: DeliveryState = { kind: 'leased', endsAtMs, changed, ...(renewal && { renewal }) };
     changes.put(keys.delivery(queue, offset), { attempt, serial, keepsAttempt, state } satisfies DeliveryRecord);
     changes.putDue(endsAtMs, { kind: 'lease', queue, offset });
     return formatHandle({ queueId: queue.queueId, offset, leaseEndsAtMs: endsAtMs, serial });

@@ -27,6 +27,8 @@ export interface EngineListener {
   /** Consumers of the topic, or of one group of it, may find messages. */
   available(available: Available): void;
   checkDue(check: TransactionCheck): void;
+  /** Whether a client is known and not silent for too long. Asked when a lease ends that is renewed for it. */
+  isPresent(clientId: string): boolean;
   /** A half message is given up after its last check. */
   transactionDropped(topic: string, transactionId: string): void;
 }
@@ -141,6 +143,11 @@ export class Engine {
     this.run((changes) => this.deliveries.forward(changes, request));
   }
 
+  /** Gives back what the broker keeps for a client of the group by renewing its leases. */
+  releaseLeases(group: string, clientId: string, nowMs: number): void {
+    this.run((changes) => this.deliveries.release(changes, group, clientId, nowMs));
+  }
+
   /** @throws Refusal `unknown-transaction` */
   endTransaction(topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
     this.run((changes) => this.transactions.end(changes, topic, transactionId, resolution, nowMs));
@@ -166,12 +173,16 @@ export class Engine {
   private perform(atMs: number, due: Due, nowMs: number): void {
     const outcome = this.run((changes) => {
       changes.deleteDue(atMs, due);
-      if (due.kind === 'lease') this.deliveries.endLease(changes, due.queue, due.offset, atMs);
+      if (due.kind === 'lease') this.endLease(changes, due, atMs);
       if (due.kind === 'delayed') this.delayed.deliver(changes, due.key, nowMs);
       return due.kind === 'check' ? this.transactions.check(changes, due.key, nowMs) : undefined;
     });
     if (outcome?.kind === 'ask') this.listener.checkDue(outcome.check);
     if (outcome?.kind === 'dropped') this.listener.transactionDropped(outcome.topic, outcome.transactionId);
+  }
+
+  private endLease(changes: Changes, { queue, offset }: Extract<Due, { kind: 'lease' }>, atMs: number): void {
+    this.deliveries.endLease(changes, queue, offset, atMs, (clientId) => this.listener.isPresent(clientId));
   }
 
   /** One command: all of its changes or, when it throws, none. */

@@ -1,5 +1,6 @@
 // One pop in progress: what every pop does with a message, whatever the order in which messages are chosen.
 
+import { HOUR_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';
 import type { Deliveries, Delivery, PopRequest, PopResult } from './deliveries.js';
 import type { MessageLog } from './log.js';
@@ -8,7 +9,6 @@ import { type DeliveryRecord, keys, type QueueRef, type StoredMessage, type Topi
 /** A filter that wants nothing must not hold the process up: a pop looks at no more messages than this. */
 export const LONGEST_SCAN = 1_000;
 
-/** Collects what one ReceiveMessage is handed. */
 /**
  * The queues of a topic in the order in which a pop looks at them: the highest first where the queue is the priority, else
  * each queue first in turn, or the last one would starve under load.
@@ -19,6 +19,10 @@ export function queueTurns({ type, queues }: TopicRecord, firstQueue: number): n
   });
 }
 
+/** From the delivery on, the broker renews a lease for this long (`renewMaxTimeMillis`). */
+const LONGEST_RENEWAL_MS = 3 * HOUR_MS;
+
+/** Collects what one ReceiveMessage is handed. */
 export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
@@ -71,14 +75,15 @@ export class Pop {
   }
 
   private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {
-    const { group, nowMs, leaseMs, matches } = this.request;
+    const { group, nowMs, leaseMs, renewFor, matches } = this.request;
     if (!matches(message)) {
       this.skipped++;
     } else if (attempt > group.maxDeliveryAttempts) {
       this.ledger.deadLetter(this.changes, group, message, message.earlierAttempts + attempt, nowMs);
       this.skipped++;
     } else {
-      const lease = { message, attempt, endsAtMs: nowMs + leaseMs };
+      const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + LONGEST_RENEWAL_MS };
+      const lease = { message, attempt, endsAtMs: nowMs + leaseMs, renewal };
       this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
     }
   }

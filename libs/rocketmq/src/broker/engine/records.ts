@@ -54,11 +54,23 @@ export interface DeliveryRecord {
 
 export type DeliveryState =
   /** At a consumer until `endsAtMs`. `changed` once the consumer moved that end, be it to renew or to wait for a retry. */
-  | { readonly kind: 'leased'; readonly endsAtMs: number; readonly changed: boolean }
+  | {
+      readonly kind: 'leased';
+      readonly endsAtMs: number;
+      readonly changed: boolean;
+      readonly renewal?: Renewal | undefined;
+    }
   /** The lease ended; waits for the next pop. */
   | { readonly kind: 'ready'; readonly sinceMs: number }
   /** Ordered groups only: acked, but an earlier message of the queue is not. */
   | { readonly kind: 'acked' };
+
+/** A lease that the broker renews, while its client is there (`auto_renew`). */
+export interface Renewal {
+  readonly clientId: string;
+  /** No renewal from then on: the consumer had its time. */
+  readonly untilMs: number;
+}
 
 /** Where a delivery is: the queue of a topic, as a group sees it. */
 export interface QueueRef {
@@ -97,6 +109,7 @@ export const keys = {
   cursorsOf: (group: string): Key => ['cursor', group],
   cursor: ({ group, topic, queueId }: QueueRef): Key => ['cursor', group, topic, queueId],
   deliveries: ['delivery'] as Key,
+  deliveriesOfGroup: (group: string): Key => ['delivery', group],
   deliveriesOf: ({ group, topic, queueId }: QueueRef): Key => ['delivery', group, topic, queueId],
   delivery: (queue: QueueRef, offset: number): Key => [...keys.deliveriesOf(queue), offset],
   /** Deliveries of an unordered group that wait for the next pop, the longest waiting first. */

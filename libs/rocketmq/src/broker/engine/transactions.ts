@@ -73,7 +73,7 @@ export class Transactions {
       return;
     }
     this.delete(changes, key, record);
-    if (resolution === 'commit') this.publish(changes, topic, record.message, nowMs);
+    if (resolution === 'commit') this.publish(changes, topic, record, nowMs);
   }
 
   /** The time of a check has come. */
@@ -101,10 +101,12 @@ export class Transactions {
     throw new Refusal('unknown-transaction', 'cannot found transaction data');
   }
 
-  private publish(changes: Changes, name: string, message: StoredMessage, nowMs: number): LogPosition {
+  private publish(changes: Changes, name: string, record: HalfRecord, nowMs: number): LogPosition {
     const topic = this.registry.topic(changes, name);
     const queueId = this.log.chooseQueue(topic);
-    return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+    const { message, transactionId, checks } = record;
+    const properties = { ...message.properties, ...transactionProperties(transactionId, checks) };
+    return this.log.append(changes, topic, queueId, { ...message, properties, storeTimestampMs: nowMs });
   }
 
   private put(changes: Changes, key: Key, record: HalfRecord): void {
@@ -116,4 +118,10 @@ export class Transactions {
     changes.delete(key);
     changes.deleteDue(record.nextCheckAtMs, { kind: 'check', key });
   }
+}
+
+/** What the server keeps of a transaction among the user's properties, where consumers and checkers see it (5.5.0). */
+export function transactionProperties(transactionId: string, checks: number): Record<string, string> {
+  const id = { __transactionId__: transactionId };
+  return checks === 0 ? id : { ...id, TRANSACTION_CHECK_TIMES: String(checks) };
 }

@@ -26,7 +26,7 @@ export class Clients {
     const session = this.broker.sessions.require(clientId);
     // The settings go first: a consumer that forgets its group is told so and gone all the same.
     this.broker.sessions.remove(clientId);
-    if (isConsumer(session)) groupName(group);
+    if (isConsumer(session)) this.broker.engine.releaseLeases(groupName(group), clientId, this.broker.clock.nowMs());
     return { status: OK };
   }
 

@@ -128,7 +128,8 @@ export class Receiving {
     this.broker.engine.group(group);
     // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
     const batchSize = Math.min(Math.max(1, request.batchSize), LIMITS.receiveBatchSize);
-    return { topic, group, batchSize, leaseMs, pollMs, matches, attemptId: request.attemptId };
+    const renewFor = request.autoRenew ? context.clientId : undefined;
+    return { topic, group, batchSize, leaseMs, renewFor, pollMs, matches, attemptId: request.attemptId };
   }
 }
 

@@ -9,7 +9,7 @@ import {
 import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/message.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
-import type { TransactionCheck } from '../engine/transactions.js';
+import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';
 
 /** The type by what is set: only TRANSACTION is believed as declared (proxy `SendMessageActivity`). */
 export function typeOf(system: SystemProperties): MessageType {
@@ -65,12 +65,8 @@ export function toCheckedMessage(
   storeHost: string,
 ): WireMessage {
   const wire = toWire(topic, message, storeHost);
-  const userProperties = {
-    ...wire.userProperties,
-    __transactionId__: transactionId,
-    TRANSACTION_CHECK_TIMES: String(times),
-  };
-  return { ...wire, userProperties };
+  const userProperties = { ...wire.userProperties, ...transactionProperties(transactionId, times) };
+  return { ...wire, userProperties, systemProperties: { ...wire.systemProperties, deliveryAttempt: 1 } };
 }
 
 function toWire(
@@ -81,7 +77,7 @@ function toWire(
   const dueMs = message.deliveryTimestampMs;
   return {
     topic: { resourceNamespace: '', name: topic },
-    userProperties: { ...message.properties },
+    userProperties: { ...message.properties, ...orderProperties(message) },
     systemProperties: {
       tag: message.tag,
       keys: [...message.keys],
@@ -101,4 +97,9 @@ function toWire(
     },
     body: message.body,
   };
+}
+
+/** The server keeps the message group under its older name too, where consumers see it (5.5.0). */
+function orderProperties({ messageGroup }: StoredMessage): Record<string, string> {
+  return messageGroup === undefined ? {} : { __SHARDINGKEY: messageGroup };
 }
