@@ -1,7 +1,7 @@
 // What a name server knows: its brokers, and the route of a topic. Answers become types here; nothing is sent.
 
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { parseLenientJson } from './lenient-json.js';
-import type { RemotingFrame } from './remoting-frame.js';
 
 /** A broker that accepts writes and administration. */
 export interface MasterBroker {

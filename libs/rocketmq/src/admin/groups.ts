@@ -1,11 +1,12 @@
 // A consumer group as this library speaks of it, and as a broker keeps it. Nothing is sent here.
 
 import { consumerGroupNameProblem } from '../protocol/names.js';
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { MasterBroker } from './cluster.js';
-import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
+import type { RemotingRequest } from './remoting-request.js';
 
 /** A consumer group to create or alter. What is left out stays as it is in a group that exists. */
 export interface GroupDefinition {

@@ -1,11 +1,12 @@
 // Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
 
+import { MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { Deadline } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import { RemotingConnection } from './remoting-connection.js';
 import { RemotingError } from './remoting-error.js';
-import { MAX_FRAME_BYTES, type RemotingFrame, type RemotingRequest } from './remoting-frame.js';
+import type { RemotingRequest } from './remoting-request.js';
 
 export interface RemotingClientOptions {
   /** How long opening a connection may take. */

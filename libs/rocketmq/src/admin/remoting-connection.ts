@@ -2,9 +2,10 @@
 // again after a loss, is remoting-client.ts.
 
 import { connect, type Socket } from 'node:net';
+import { FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { TransportError } from '../support/errors.js';
-import { encodeRequest, FrameDecoder, type RemotingFrame, type RemotingRequest } from './remoting-frame.js';
+import { encodeRequest, malformedAnswer, type RemotingRequest } from './remoting-request.js';
 
 interface PendingCall {
   readonly resolve: (answer: RemotingFrame) => void;
@@ -91,7 +92,7 @@ export class RemotingConnection {
     try {
       frames = decoder.push(chunk);
     } catch (error) {
-      this.end(error as Error);
+      this.end(error instanceof MalformedFrame ? malformedAnswer(error) : (error as Error));
       return;
     }
     for (const frame of frames) {

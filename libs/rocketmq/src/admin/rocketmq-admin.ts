@@ -1,7 +1,8 @@
-// Topics and consumer groups of an Apache RocketMQ cluster, by way of its name server. Not for the embedded broker, which
-// has no name server.
+// Topics and consumer groups of an Apache RocketMQ cluster, by way of its name server, or of an embedded broker, by way of its
+// admin port.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
@@ -17,7 +18,7 @@ import {
 } from './groups.js';
 import { RemotingClient } from './remoting-client.js';
 import { PartlyDoneError, RemotingError } from './remoting-error.js';
-import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
+import type { RemotingRequest } from './remoting-request.js';
 import {
   checkTopicDefinition,
   describeTopic,
@@ -29,7 +30,10 @@ import {
 } from './topics.js';
 
 export interface RocketMQAdminOptions {
-  /** `host:port` of each name server, separated by `;`. The first that can be reached is asked. */
+  /**
+   * `host:port` of each name server, separated by `;`; or the `adminEndpoint` of an embedded broker. The first that can be
+   * reached is asked.
+   */
   readonly nameServer: string;
   /** The cluster to work on. Needed when the name server knows several. */
   readonly cluster?: string;

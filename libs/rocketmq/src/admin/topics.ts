@@ -1,9 +1,10 @@
 // A topic as this library speaks of it, and as a broker keeps it. Nothing is sent here.
 
 import { topicNameProblem } from '../protocol/names.js';
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { UsageError } from '../support/errors.js';
 import type { MasterBroker } from './cluster.js';
-import type { RemotingFrame, RemotingRequest } from './remoting-frame.js';
+import type { RemotingRequest } from './remoting-request.js';
 
 /** What messages a topic takes. `priority` needs server 5.4.0. */
 export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TransportError } from '../support/errors.js';
-import { encodeRequest, FrameDecoder } from './remoting-frame.js';
+import { encodeFrame, FrameDecoder, MalformedFrame } from './remoting-frame.js';
 
 const answer = (opaque: number, body = '', header: Record<string, unknown> = {}): Buffer => {
   const head = Buffer.from(JSON.stringify({ code: 0, opaque, flag: 1, ...header }));
@@ -10,17 +9,20 @@ const answer = (opaque: number, body = '', header: Record<string, unknown> = {})
   return Buffer.concat([prefix, head, Buffer.from(body)]);
 };
 
-describe('encodeRequest', () => {
+describe('encodeFrame', () => {
   it('writes a frame that the decoder reads back', () => {
-    const bytes = encodeRequest({ code: 17, fields: { topic: 'größe' }, body: Buffer.from([0, 255]) }, 7);
+    const bytes = encodeFrame({ code: 17, opaque: 7, fields: { topic: 'größe' }, body: Buffer.from([0, 255]) });
 
     expect(new FrameDecoder().push(bytes)).toEqual([
-      { code: 17, opaque: 7, isResponse: false, remark: '', body: Buffer.from([0, 255]) },
+      {
+        ...{ code: 17, opaque: 7, isResponse: false, isOneWay: false, remark: '' },
+        ...{ fields: { topic: 'größe' }, body: Buffer.from([0, 255]) },
+      },
     ]);
   });
 
   it('lays the frame out as length, header length, header, body', () => {
-    const bytes = encodeRequest({ code: 105, fields: { topic: 't' }, body: Buffer.from('ab') }, 1);
+    const bytes = encodeFrame({ code: 105, opaque: 1, fields: { topic: 't' }, body: Buffer.from('ab') });
     const headerLength = bytes.readInt32BE(4);
 
     expect(bytes.readInt32BE(0)).toBe(bytes.length - 4);
@@ -32,6 +34,19 @@ describe('encodeRequest', () => {
       extFields: { topic: 't' },
     });
     expect(bytes.subarray(8 + headerLength).toString()).toBe('ab');
+  });
+});
+
+describe('encodeFrame for answers', () => {
+  it('marks an answer and a request that wants none', () => {
+    const frames = [{ isResponse: true, remark: 'no' }, { isOneWay: true }].flatMap((marks) =>
+      new FrameDecoder().push(encodeFrame({ code: 1, opaque: 2, ...marks })),
+    );
+
+    expect(frames.map(({ isResponse, isOneWay, remark }) => [isResponse, isOneWay, remark])).toEqual([
+      [true, false, 'no'],
+      [false, true, ''],
+    ]);
   });
 });
 
@@ -62,7 +77,7 @@ describe('FrameDecoder', () => {
   it.each([
     ['is larger than the limit', Buffer.from([0, 0, 4, 1]), 'a frame of 1025 bytes (allowed: 4 to 1024)'],
     ['has a negative length', Buffer.from([255, 255, 255, 255]), 'a frame of -1 bytes'],
-    ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'is this the remoting port'],
+    ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'a frame of 1213486160 bytes'],
     ['has a binary header', Buffer.from([0, 0, 0, 6, 1, 0, 0, 2, 1, 1]), 'serialization 1'],
     ['has a header longer than itself', Buffer.from([0, 0, 0, 6, 0, 0, 0, 9, 1, 1]), 'longer than its frame'],
     ['has a header that is not JSON', Buffer.from([0, 0, 0, 6, 0, 0, 0, 2, 65, 66]), 'not JSON'],
@@ -70,7 +85,7 @@ describe('FrameDecoder', () => {
   ])('refuses a frame that %s', (_, bytes, message) => {
     const push = (): unknown => new FrameDecoder(1024).push(bytes);
 
-    expect(push).toThrow(TransportError);
+    expect(push).toThrow(MalformedFrame);
     expect(push).toThrow(message);
   });
 

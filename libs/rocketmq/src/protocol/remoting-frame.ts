@@ -1,0 +1,140 @@
+// The frames of the remoting protocol, which name servers and brokers speak with tools and with each other: a frame to bytes,
+// and bytes to frames. What codes and fields mean is not known here, nor are sockets.
+
+/** A request or an answer. */
+export interface RemotingFrame {
+  /** Of a request: what is asked, for instance 17 to create a topic. Of an answer: 0 is success. */
+  readonly code: number;
+  /** The number of a request, and of its answer. */
+  readonly opaque: number;
+  readonly isResponse: boolean;
+  /** Nobody waits for an answer to it. */
+  readonly isOneWay: boolean;
+  /** What a server says to a refusal; else empty. */
+  readonly remark: string;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** A frame to write; what is left out is empty. */
+export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> & Partial<RemotingFrame>;
+
+/** The largest frame that a client reads: far over any answer here, far below what could exhaust the memory. */
+export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
+
+const LENGTH_BYTES = 4;
+const RESPONSE_FLAG = 1;
+const ONE_WAY_FLAG = 2;
+/** V5_0_0 by the server's MQVersion; it decides nothing in the requests sent here. */
+const VERSION = 433;
+
+/** The bytes are no frame, or one that is too large. The stream cannot be read any further. */
+export class MalformedFrame extends Error {
+  /** @param what what was sent: "a frame of 12 bytes" */
+  constructor(
+    readonly what: string,
+    options?: ErrorOptions,
+  ) {
+    super(`not a frame of the remoting protocol: ${what}`, options);
+    this.name = 'MalformedFrame';
+  }
+}
+
+/** A frame with JSON header, as `int32 length | int32 header length | header | body`. @see RemotingCommand of the server */
+export function encodeFrame(frame: OutgoingFrame): Buffer {
+  const { code, opaque, isResponse = false, isOneWay = false, remark, fields = {}, body = Buffer.alloc(0) } = frame;
+  const header = Buffer.from(
+    JSON.stringify({
+      code,
+      language: 'JAVA',
+      version: VERSION,
+      opaque,
+      flag: (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0),
+      ...(remark === undefined || remark === '' ? {} : { remark }),
+      extFields: fields,
+      serializeTypeCurrentRPC: 'JSON',
+    }),
+  );
+  const prefix = Buffer.alloc(2 * LENGTH_BYTES);
+  prefix.writeInt32BE(LENGTH_BYTES + header.length + body.length, 0);
+  prefix.writeInt32BE(header.length, LENGTH_BYTES);
+  return Buffer.concat([prefix, header, body]);
+}
+
+/** Puts the chunks of one connection together to frames. After an error the stream cannot be read any further. */
+export class FrameDecoder {
+  private chunks: Buffer[] = [];
+  private bufferedBytes = 0;
+  private neededBytes = LENGTH_BYTES;
+
+  constructor(private readonly maxFrameBytes: number = MAX_FRAME_BYTES) {}
+
+  /**
+   * The frames that this chunk completes, in order.
+   * @throws MalformedFrame when the bytes are no frame or the frame is larger than the limit
+   */
+  push(chunk: Buffer): RemotingFrame[] {
+    this.chunks.push(chunk);
+    this.bufferedBytes += chunk.length;
+    const frames: RemotingFrame[] = [];
+    // Joined only when enough is there, so that a large frame in many chunks is not copied again for each.
+    while (this.bufferedBytes >= this.neededBytes) {
+      const buffered = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks);
+      const frameBytes = LENGTH_BYTES + this.checkedLength(buffered.readInt32BE(0));
+      if (buffered.length < frameBytes) {
+        this.keep(buffered, frameBytes);
+        break;
+      }
+      frames.push(decodeFrame(buffered.subarray(LENGTH_BYTES, frameBytes)));
+      this.keep(buffered.subarray(frameBytes), LENGTH_BYTES);
+    }
+    return frames;
+  }
+
+  private keep(rest: Buffer, neededBytes: number): void {
+    this.chunks = rest.length === 0 ? [] : [rest];
+    this.bufferedBytes = rest.length;
+    this.neededBytes = neededBytes;
+  }
+
+  private checkedLength(length: number): number {
+    if (length >= LENGTH_BYTES && length <= this.maxFrameBytes) return length;
+    throw new MalformedFrame(`a frame of ${length} bytes (allowed: ${LENGTH_BYTES} to ${this.maxFrameBytes})`);
+  }
+}
+
+function decodeFrame(frame: Buffer): RemotingFrame {
+  const mark = frame.readUInt32BE(0);
+  const serialization = mark >>> 24;
+  const bodyStart = LENGTH_BYTES + (mark & 0xff_ff_ff);
+  if (serialization !== 0) throw new MalformedFrame(`a header in serialization ${serialization}, which is not JSON`);
+  if (bodyStart > frame.length) throw new MalformedFrame('a header that is longer than its frame');
+  const { code, opaque, flag, remark, extFields } = parseHeader(frame.subarray(LENGTH_BYTES, bodyStart));
+  if (typeof code !== 'number' || typeof opaque !== 'number')
+    throw new MalformedFrame('a header without code or opaque');
+  const flags = typeof flag === 'number' ? flag : 0;
+  return {
+    code,
+    opaque,
+    isResponse: (flags & RESPONSE_FLAG) !== 0,
+    isOneWay: (flags & ONE_WAY_FLAG) !== 0,
+    remark: typeof remark === 'string' ? remark : '',
+    fields: textsOf(extFields),
+    body: frame.subarray(bodyStart),
+  };
+}
+
+function parseHeader(bytes: Buffer): Record<string, unknown> {
+  try {
+    const header: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
+  } catch (cause) {
+    throw new MalformedFrame('a header that is not JSON', { cause });
+  }
+  throw new MalformedFrame('a header that is no JSON object');
+}
+
+function textsOf(extFields: unknown): Record<string, string> {
+  const entries = Object.entries(typeof extFields === 'object' && extFields !== null ? extFields : {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
