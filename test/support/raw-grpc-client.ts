@@ -26,6 +26,7 @@ export type TelemetryCall = ClientDuplexStream<TelemetryCommand, TelemetryComman
 /** One client id on one connection. */
 export class RawClient {
   private readonly client: Client;
+  private readonly open = new Set<TelemetryCall>();
 
   constructor(
     endpoints: string,
@@ -79,12 +80,15 @@ export class RawClient {
 
   telemetry(): TelemetryCall {
     const { path, request, response } = rpcMethod('telemetry');
-    return this.client.makeBidiStreamRequest(
+    const call = this.client.makeBidiStreamRequest(
       path,
       (value: TelemetryCommand) => Buffer.from(request.encode(value).finish()),
       (bytes: Buffer) => response.decode(bytes),
       this.metadata(),
     );
+    this.open.add(call);
+    call.once('status', () => this.open.delete(call));
+    return call;
   }
 
   /** Opens telemetry, sends settings and waits for the reply. */
@@ -99,7 +103,12 @@ export class RawClient {
     return { call, reply: await reply };
   }
 
+  /** Cancels the telemetry streams too: grpc-js would keep their connection until they end. */
   close(): void {
+    for (const call of this.open) {
+      call.on('error', () => {});
+      call.cancel();
+    }
     this.client.close();
   }
 
@@ -148,13 +157,17 @@ export function message(topic: string, messageId: string, system: Partial<Messag
   };
 }
 
-/** A receive of up to 32 messages with a lease of 30 s. */
-export function receiveRequest(topic: string, group: string): Partial<RpcRequest<'receiveMessage'>> {
+/** A receive of up to 32 messages, unless told with a lease of 30 s. */
+export function receiveRequest(
+  topic: string,
+  group: string,
+  invisibleDurationMs = 30_000,
+): Partial<RpcRequest<'receiveMessage'>> {
   return {
     group: resource(group),
     messageQueue: { topic: resource(topic), id: -1, permission: Permission.READ_WRITE, acceptMessageTypes: [] },
     batchSize: 32,
-    invisibleDuration: toDuration(30_000),
+    invisibleDuration: toDuration(invisibleDurationMs),
     longPollingTimeout: toDuration(20_000),
   };
 }

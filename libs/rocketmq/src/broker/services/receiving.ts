@@ -127,7 +127,7 @@ export class Receiving {
     this.broker.engine.topic(topic);
     this.broker.engine.group(group);
     // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
-    const batchSize = Math.min(Math.max(1, request.batchSize), LIMITS.receiveBatchSize);
+    const batchSize = Math.min(Math.max(0, request.batchSize), LIMITS.receiveBatchSize);
     const renewFor = request.autoRenew ? context.clientId : undefined;
     return { topic, group, batchSize, leaseMs, renewFor, pollMs, matches, attemptId: request.attemptId };
   }

@@ -7,6 +7,7 @@ import {
   type Message as WireMessage,
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
+import { deadLetterTopicOf } from '../../protocol/names.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import type { SendRequest, SendResult } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
@@ -66,6 +67,7 @@ export class Sending {
       return this.broker.engine.send(request);
     } catch (error) {
       if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
+      if (request.topic.startsWith(deadLetterTopicOf(''))) throw error;
       // The real server finds no topic by finding no type of it; clients see TOPIC_NOT_FOUND before, from the route.
       throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, `${error.message}, expected type is UNSPECIFIED`);
     }

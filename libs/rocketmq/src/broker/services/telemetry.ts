@@ -80,6 +80,9 @@ export class Telemetry {
       for (const topic of pubSub.value.topics) topicName(topic);
       return producerSettings(settings);
     }
+    if (clientType === ClientType.LITE_PUSH_CONSUMER) {
+      throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, 'this broker has no groups for lite topics');
+    }
     if (clientType !== ClientType.PUSH_CONSUMER && clientType !== ClientType.SIMPLE_CONSUMER) {
       throw new Error('Client type is not consumer');
     }

@@ -16,6 +16,8 @@ import {
 } from '../../protocol/names.js';
 import { AnswerError } from './status.js';
 
+const LITE_TOPIC = /^[a-zA-Z0-9_-]{1,64}$/;
+
 /** The name of a topic, checked. */
 export function topicName(topic: Resource | undefined): string {
   const name = topic?.name ?? '';
@@ -49,6 +51,7 @@ export function assertMessage(message: WireMessage, nowMs: number): SystemProper
   assertTagAndKeys(system);
   assertProperties(message.userProperties, system);
   assertMessageGroup(system.messageGroup);
+  assertLiteTopic(system.liteTopic);
   assertPriority(system.priority);
   assertTimes(system, nowMs);
   return system;
@@ -59,7 +62,8 @@ function assertTagAndKeys({ tag, keys }: SystemProperties): void {
     throw new AnswerError(Code.ILLEGAL_MESSAGE_TAG, 'tag cannot be blank or hold "|" or control characters');
   }
   for (const key of keys) {
-    if (key.trim() === '' || hasControlCharacter(key)) {
+    // The real server takes an empty key for none, and refuses a blank one.
+    if (key !== '' && (key.trim() === '' || hasControlCharacter(key))) {
       throw new AnswerError(Code.ILLEGAL_MESSAGE_KEY, 'key cannot be blank or hold control characters');
     }
   }
@@ -86,13 +90,23 @@ function assertProperties(properties: Readonly<Record<string, string>>, { tag, k
   }
 }
 
+/** An empty message group is none, as on the real server. */
+export function hasMessageGroup(messageGroup: string | undefined): messageGroup is string {
+  return messageGroup !== undefined && messageGroup !== '';
+}
+
 function assertMessageGroup(messageGroup: string | undefined): void {
-  if (messageGroup === undefined) return;
+  if (!hasMessageGroup(messageGroup)) return;
   const size = Buffer.byteLength(messageGroup);
   if (messageGroup.trim() === '' || size >= LIMITS.messageGroupBytes || hasControlCharacter(messageGroup)) {
     const message = `message group must have 1 to ${LIMITS.messageGroupBytes - 1} bytes and no control characters`;
     throw new AnswerError(Code.ILLEGAL_MESSAGE_GROUP, message);
   }
+}
+
+function assertLiteTopic(liteTopic: string | undefined): void {
+  if (liteTopic === undefined || LITE_TOPIC.test(liteTopic)) return;
+  throw new AnswerError(Code.ILLEGAL_LITE_TOPIC, 'a lite topic has 1 to 64 letters, digits, "_" or "-"');
 }
 
 function assertPriority(priority: number | undefined): void {

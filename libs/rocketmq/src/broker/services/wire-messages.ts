@@ -10,12 +10,13 @@ import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/
 import type { Delivery } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
 import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';
+import { hasMessageGroup } from './validation.js';
 
 /** The type by what is set: only TRANSACTION is believed as declared (proxy `SendMessageActivity`). */
 export function typeOf(system: SystemProperties): MessageType {
   if (system.messageType === WireType.TRANSACTION) return 'transaction';
   if (system.deliveryTimestamp !== undefined) return 'delay';
-  if (system.messageGroup !== undefined) return 'fifo';
+  if (hasMessageGroup(system.messageGroup)) return 'fifo';
   if (system.priority !== undefined) return 'priority';
   return system.liteTopic === undefined ? 'normal' : 'lite';
 }
@@ -88,11 +89,11 @@ function toWire(
       bornTimestamp: new Date(message.bornTimestampMs),
       bornHost: message.bornHost,
       storeTimestamp: new Date(message.storeTimestampMs),
-      priority: message.priority,
       storeHost,
       deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
       queueId: 0,
       messageGroup: message.messageGroup,
+      priority: message.priority,
       traceContext: message.traceContext,
     },
     body: message.body,
