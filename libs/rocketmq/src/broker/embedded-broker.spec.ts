@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn } from '../../../../test/support/broker-wire.js';
-import { consumerSettings, message, receiveRequest } from '../../../../test/support/raw-grpc-client.js';
+import {
+  consumerSettings,
+  grpcStatus,
+  message,
+  RawClient,
+  receiveRequest,
+  resource,
+} from '../../../../test/support/raw-grpc-client.js';
+import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 
 const wire = new BrokerWire();
@@ -58,5 +66,29 @@ describe('life of a broker', () => {
     const inbox = await wire.consumer(two, 'g');
     const received = messagesIn(await inbox.receive(receiveRequest('t', 'g')));
     expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual(['of two']);
+  });
+
+  it('is one broker under several addresses, and each of them can fail alone', async () => {
+    const broker = await wire.broker({ morePorts: [0] });
+    const [first = '', second = ''] = broker.endpoints.split(';');
+    const clients = [first, second].map((endpoint, index) => new RawClient(endpoint, `client ${index}`));
+    const [one, two] = clients as [RawClient, RawClient];
+    await one.call('sendMessage', { messages: [message('t', 'a')] });
+    await two.settle(consumerSettings('g'));
+    const route = await one.call('queryRoute', { topic: resource('t') });
+    const { addresses = [] } = route.messageQueues[0]?.broker?.endpoints ?? {};
+    expect(addresses.map(({ host, port }) => `${host}:${port}`)).toEqual([first, second]);
+    expect(messagesIn(await two.receive(receiveRequest('t', 'g')))).toHaveLength(1);
+    const port = Number(first.split(':')[1]);
+    broker.faults.refuseConnections({ port });
+    broker.faults.cutConnections(port);
+    await expect(one.call('queryRoute', { topic: resource('t') })).rejects.toMatchObject({
+      code: grpcStatus.UNAVAILABLE,
+    });
+    expect((await two.call('queryRoute', { topic: resource('t') })).status?.code).toBe(Code.OK);
+    for (const client of clients) client.close();
+    await broker.stop();
+    await broker.start();
+    expect(broker.endpoints).toBe(`${first};${second}`);
   });
 });

@@ -34,6 +34,8 @@ const START_TIMEOUT_MS = 10_000;
 export interface EmbeddedBrokerOptions {
   /** Default 0: a free one. Kept over stop and start. */
   readonly port?: number;
+  /** Further ports on the same host, 0 for a free one: clients see one broker under several addresses. Default: none. */
+  readonly morePorts?: readonly number[];
   /** The address to listen on. Default `127.0.0.1`: this machine only. The broker asks nobody for a password. */
   readonly host?: string;
   /** What routes tell clients, where that differs from host and port (NAT, containers). */
@@ -68,7 +70,6 @@ interface Running {
   readonly server: GrpcServer;
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
-  readonly port: number;
 }
 
 /**
@@ -77,7 +78,11 @@ interface Running {
  */
 export class EmbeddedBroker {
   /** Faults to come, for tests. */
-  readonly faults = new Faults((clientId) => this.running()?.server.breakStreams(clientId));
+  readonly faults = new Faults({
+    breakStreams: (clientId) => this.running()?.server.breakStreams(clientId),
+    breakConnections: (port) => this.running()?.server.breakConnections(port),
+    forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
+  });
   /** @internal What is going on, and what lies in the store; for testing/. */
   readonly inside: { readonly activity: Activity; readonly store: Store; isDispatching(): boolean };
   private readonly clock: Clock;
@@ -89,12 +94,12 @@ export class EmbeddedBroker {
   private readonly engine: Engine;
   private readonly ticker: Ticker;
   private state: BrokerState = { kind: 'stopped' };
-  private port: number;
+  private ports: readonly number[];
 
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
-    this.port = options.port ?? 0;
+    this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.engine = this.makeEngine();
     this.ticker = new Ticker(this.clock, this.engine);
     this.inside = {
@@ -106,10 +111,11 @@ export class EmbeddedBroker {
     for (const group of options.groups ?? []) this.declareGroup(group);
   }
 
-  /** Where clients connect: `127.0.0.1:12345`. @throws StateError before the start */
+  /** Where clients connect: `127.0.0.1:12345`, of several addresses with `;` between. @throws StateError before the start */
   get endpoints(): string {
-    const { host, port } = this.listening();
-    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    return this.listening()
+      .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+      .join(';');
   }
 
   /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
@@ -185,13 +191,12 @@ export class EmbeddedBroker {
     const server = this.makeServer(context, checks);
     const host = this.options.host ?? LOOPBACK;
     try {
-      const port = await withDeadline('start of the embedded broker', timeoutMs, signal, (deadline) =>
-        raceAbort(server.listen(host, this.port), deadline.signal),
+      this.ports = await withDeadline('start of the embedded broker', timeoutMs, signal, (deadline) =>
+        raceAbort(server.listen(host, this.ports), deadline.signal),
       );
-      this.port = port;
       this.ticker.start();
-      this.logger.info('embedded broker started', { host, port });
-      return { server, polls, checks, port };
+      this.logger.info('embedded broker started', { host, ports: this.ports });
+      return { server, polls, checks };
     } catch (error) {
       await server.stop();
       throw error;
@@ -204,7 +209,7 @@ export class EmbeddedBroker {
     checks.close();
     await server.stop();
     await this.store.flush();
-    this.logger.info('embedded broker stopped', { port: this.port });
+    this.logger.info('embedded broker stopped', { ports: this.ports });
   }
 
   private makeEngine(): Engine {
@@ -231,8 +236,8 @@ export class EmbeddedBroker {
 
   private makeContext(polls: LongPolls): BrokerContext {
     const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
-    const address = () => this.address();
-    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, address };
+    const addresses = () => this.addresses();
+    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, addresses };
   }
 
   private makeServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
@@ -262,15 +267,16 @@ export class EmbeddedBroker {
     return this.state.kind === 'started' ? this.state.running : undefined;
   }
 
-  private address(): BrokerAddress {
-    return this.options.advertisedAddress ?? this.listening();
+  private addresses(): readonly BrokerAddress[] {
+    const { advertisedAddress } = this.options;
+    return advertisedAddress === undefined ? this.listening() : [advertisedAddress];
   }
 
-  private listening(): BrokerAddress {
-    if (this.port === 0) {
+  private listening(): readonly BrokerAddress[] {
+    if (this.ports.includes(0)) {
       throw new StateError('NOT_STARTED', 'the embedded broker has no port yet; await start() first');
     }
-    return { host: this.options.host ?? LOOPBACK, port: this.port };
+    return this.ports.map((port) => ({ host: this.options.host ?? LOOPBACK, port }));
   }
 }
 

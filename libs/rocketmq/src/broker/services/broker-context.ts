@@ -30,18 +30,19 @@ export interface BrokerContext {
   readonly activity: Activity;
   readonly faults: Faults;
   readonly logger: Logger;
-  /** What routes tell. */
-  address(): BrokerAddress;
+  /** What routes tell: at least one. */
+  addresses(): readonly BrokerAddress[];
 }
 
-/** The address as the protocol's endpoints; equal on every answer, or clients would think it a new server. */
-export function wireEndpoints({ host, port }: BrokerAddress): Endpoints {
-  const version = isIP(host);
+/** The addresses as the protocol's endpoints; equal on every answer, or clients would think it a new server. */
+export function wireEndpoints(addresses: readonly BrokerAddress[]): Endpoints {
+  const versions = new Set(addresses.map(({ host }) => isIP(host)));
+  const [version] = versions.size === 1 ? versions : [];
   const scheme = version === 4 ? AddressScheme.IPv4 : version === 6 ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;
-  return { scheme, addresses: [{ host, port }] };
+  return { scheme, addresses: addresses.map(({ host, port }) => ({ host, port })) };
 }
 
-/** `ip:port` for a message's store host. */
-export function storeHostOf({ host, port }: BrokerAddress): string {
-  return `${host}:${port}`;
+/** `ip:port` for a message's store host: the first address. */
+export function storeHostOf([first]: readonly BrokerAddress[]): string {
+  return first === undefined ? '' : `${first.host}:${first.port}`;
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
+import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
+import { answerOn, Http2Peer } from '../../../../../test/support/http2-peer.js';
 import {
   consumerSettings,
   grpcStatus,
@@ -69,5 +70,40 @@ describe('faults', () => {
     while (heartbeat.status?.code !== Code.OK)
       heartbeat = await client.call('heartbeat', { clientType: ClientType.PRODUCER });
     expect(replies).toBe(0);
+  });
+
+  it('lose the settings of a client, so that it is a stranger until it sends them again', async () => {
+    const broker = await wire.broker();
+    const inbox = await wire.consumer(broker, 'g');
+    broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'loseSettings' }, times: 2 });
+    const request = receiveRequest('t', 'g');
+    expect(statusIn(await inbox.receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
+    expect(statusIn(await inbox.receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
+    await inbox.settle(consumerSettings('g'));
+    await wire.client(broker, 'p').call('sendMessage', { messages: [message('t', 'a')] });
+    expect(messagesIn(await inbox.receive(request))).toHaveLength(1);
+    broker.faults.loseSettings();
+    expect(statusIn(await inbox.receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
+  });
+
+  it('refuse connections, as many as told, and break those that are open', async () => {
+    const broker = await wire.broker();
+    const attempt = async (): Promise<string> => {
+      const peer = new Http2Peer(broker.endpoints);
+      const stream = peer.open('/nothing');
+      const { status } = await answerOn(stream);
+      peer.close();
+      return status ?? 'refused';
+    };
+    const takeAway = broker.faults.refuseConnections({ times: 2 });
+    expect([await attempt(), await attempt(), await attempt()]).toEqual(['refused', 'refused', '12']);
+    takeAway();
+    const forGood = broker.faults.refuseConnections();
+    expect([await attempt(), await attempt()]).toEqual(['refused', 'refused']);
+    forGood();
+    const { call } = await wire.client(broker, 'c').settle(consumerSettings('g'));
+    const broken = new Promise<{ code?: number }>((resolve) => call.once('error', resolve));
+    broker.faults.cutConnections();
+    expect(await broken).toMatchObject({ code: grpcStatus.UNAVAILABLE });
   });
 });

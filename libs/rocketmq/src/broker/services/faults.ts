@@ -12,7 +12,9 @@ export type FaultAction =
   /** Does the work, then loses the answer: the client sees gRPC UNAVAILABLE. Of telemetry: no reply to the settings. */
   | { readonly kind: 'dropResponse' }
   /** Breaks all streams of the client (telemetry and long polls) and this call, before doing the work. */
-  | { readonly kind: 'cutStreams' };
+  | { readonly kind: 'cutStreams' }
+  /** Forgets the client's settings before doing the work, as a proxy does that was started again. Its streams stay open. */
+  | { readonly kind: 'loseSettings' };
 
 export interface FaultRule {
   /** For `telemetry` a rule counts each settings command, for every other RPC each call. */
@@ -24,35 +26,81 @@ export interface FaultRule {
   readonly clientId?: string;
 }
 
-interface ActiveRule {
-  readonly rule: FaultRule;
+/** Which connections are refused. */
+export interface ConnectionFault {
+  /** How many. Default: all, until it is taken away. */
+  readonly times?: number;
+  /** Only connections to this port of the broker. Default: to any. */
+  readonly port?: number;
+}
+
+/** What faults do to a running broker. Without an argument: to all. */
+export interface FaultTargets {
+  breakStreams(clientId: string | undefined): void;
+  breakConnections(port: number | undefined): void;
+  forgetSettings(clientId: string | undefined): void;
+}
+
+interface Active<T> {
+  readonly rule: T;
   left: number;
 }
 
 /** The faults still to come. */
 export class Faults {
-  private rules: ActiveRule[] = [];
+  private rules: Active<FaultRule>[] = [];
+  private refusals: Active<ConnectionFault>[] = [];
 
-  /** @param breakStreams ends the open streams of a client, or of all */
-  constructor(private readonly breakStreams: (clientId: string | undefined) => void) {}
+  constructor(private readonly targets: FaultTargets) {}
 
   /** Adds a fault. @returns what takes it away again */
   add(rule: FaultRule): () => void {
-    const active: ActiveRule = { rule, left: rule.times ?? 1 };
+    const active = { rule, left: rule.times ?? 1 };
     this.rules.push(active);
     return () => {
       this.rules = this.rules.filter((other) => other !== active);
     };
   }
 
+  /**
+   * Refuses connections: they are broken as soon as they are made, before a byte is read. Those that are open stay.
+   * @returns what takes the fault away again
+   */
+  refuseConnections(rule: ConnectionFault = {}): () => void {
+    const active = { rule, left: rule.times ?? Number.POSITIVE_INFINITY };
+    this.refusals.push(active);
+    return () => {
+      this.refusals = this.refusals.filter((other) => other !== active);
+    };
+  }
+
   /** Takes all faults away. */
   clear(): void {
     this.rules = [];
+    this.refusals = [];
   }
 
   /** Breaks the open streams of a client, or of all clients, at once: telemetry and long polls end with UNAVAILABLE. */
   cutStreams(clientId?: string): void {
-    this.breakStreams(clientId);
+    this.targets.breakStreams(clientId);
+  }
+
+  /** Breaks the open connections to a port, or all of them, at once: what a lost network looks like. */
+  cutConnections(port?: number): void {
+    this.targets.breakConnections(port);
+  }
+
+  /** Forgets the settings of a client, or of all clients, at once. */
+  loseSettings(clientId?: string): void {
+    this.targets.forgetSettings(clientId);
+  }
+
+  /** Whether a new connection is served; asking uses a refusal up. */
+  admitsConnection(port: number): boolean {
+    const found = this.refusals.find(({ rule, left }) => left > 0 && (rule.port ?? port) === port);
+    if (found === undefined) return true;
+    found.left--;
+    return false;
   }
 
   /** The fault for this call, used up by asking. */

@@ -41,10 +41,10 @@ interface OpenStream {
   readonly call: ServerCall;
 }
 
-/** Serves the messaging service on one port. */
+/** Serves the messaging service on one port or several. */
 export class GrpcServer {
   private readonly wire: GrpcHttp2Server;
-  private readonly listener: Listener;
+  private readonly listeners: Listener[] = [];
   private readonly streams = new Set<OpenStream>();
 
   constructor(
@@ -58,15 +58,26 @@ export class GrpcServer {
     methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
     methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
     this.wire = new GrpcHttp2Server(methods, { clock: broker.realClock, maxMessageBytes: MAX_REQUEST_BYTES });
-    this.listener = new Listener((socket) => this.wire.accept(socket));
   }
 
   /**
-   * @returns the port that was bound
-   * @throws StateError `PORT_IN_USE`
+   * @returns the ports that were bound
+   * @throws StateError `PORT_IN_USE`; then stop this server
    */
-  listen(host: string, port: number): Promise<number> {
-    return this.listener.listen(host, port);
+  async listen(host: string, ports: readonly number[]): Promise<number[]> {
+    const bound: number[] = [];
+    for (const port of ports) {
+      const admits = (at: number): boolean => this.broker.faults.admitsConnection(at);
+      const listener = new Listener((socket) => this.wire.accept(socket), admits);
+      this.listeners.push(listener);
+      bound.push(await listener.listen(host, port));
+    }
+    return bound;
+  }
+
+  /** Breaks the open connections to a port, or to all. */
+  breakConnections(port: number | undefined): void {
+    for (const listener of this.listeners) if ((port ?? listener.port) === listener.port) listener.destroyConnections();
   }
 
   /** Breaks the open streams of a client, or of all. */
@@ -80,10 +91,10 @@ export class GrpcServer {
 
   /** Ends all streams, lets answers on their way get out, and closes every socket. */
   async stop(): Promise<void> {
-    this.listener.stopListening();
+    for (const listener of this.listeners) listener.stopListening();
     for (const { call } of [...this.streams]) call.finish();
     await this.wire.stop(STOP_GRACE_MS);
-    this.listener.destroyConnections();
+    for (const listener of this.listeners) listener.destroyConnections();
   }
 
   private async answer(name: UnaryName, bytes: Buffer, call: ServerCall): Promise<void> {
@@ -172,6 +183,9 @@ export class GrpcServer {
       case 'cutStreams':
         this.broker.faults.cutStreams(clientId);
         throw new GrpcError('unavailable', 'stream cut by a fault');
+      case 'loseSettings':
+        this.broker.faults.loseSettings(clientId);
+        return undefined;
       default:
         return fault;
     }

@@ -8,8 +8,13 @@ export class Listener {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
 
-  constructor(onConnection: (socket: Socket) => void) {
+  /** @param admits asked for each connection, with the port it came to; one that is not admitted is broken at once */
+  constructor(onConnection: (socket: Socket) => void, admits: (port: number) => boolean = () => true) {
     this.server = createServer((socket) => {
+      if (!admits(this.port)) {
+        socket.destroy();
+        return;
+      }
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
       // A peer that vanishes is no news here; its streams are told by HTTP/2.
@@ -17,6 +22,11 @@ export class Listener {
       socket.setNoDelay(true);
       onConnection(socket);
     });
+  }
+
+  /** The port that was bound; 0 before. */
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0;
   }
 
   /**
@@ -30,7 +40,7 @@ export class Listener {
       // `exclusive`: a second broker must fail here, also in a cluster worker.
       this.server.listen({ host, port, exclusive: true }, () => {
         this.server.off('error', onError);
-        resolve((this.server.address() as AddressInfo).port);
+        resolve(this.port);
       });
     });
   }

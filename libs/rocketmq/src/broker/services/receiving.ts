@@ -92,7 +92,7 @@ export class Receiving {
     if (result === undefined) return this.empty('no new message');
     // The real server does not go on waiting when a filter or the attempt limit kept back what it found.
     if (result.deliveries.length === 0) return this.empty('no match message');
-    const storeHost = storeHostOf(this.broker.address());
+    const storeHost = storeHostOf(this.broker.addresses());
     const messages = result.deliveries.map((delivery): Item => {
       return { content: { $case: 'message', value: toDeliveredMessage(delivery, storeHost) } };
     });

@@ -40,7 +40,7 @@ export class Routes {
       topic,
       id,
       permission: Permission.READ_WRITE,
-      broker: { name: BROKER_NAME, id: 0, endpoints: wireEndpoints(this.broker.address()) },
+      broker: { name: BROKER_NAME, id: 0, endpoints: wireEndpoints(this.broker.addresses()) },
       acceptMessageTypes: [],
     };
   }

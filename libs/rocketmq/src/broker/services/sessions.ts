@@ -61,6 +61,11 @@ export class Sessions {
     this.sessions.delete(clientId);
   }
 
+  /** Forgets everyone. */
+  clear(): void {
+    this.sessions.clear();
+  }
+
   /** The stream is gone; the settings stay, as on the real server. */
   streamEnded(clientId: string, push: Push): void {
     const session = this.sessions.get(clientId);

@@ -101,6 +101,9 @@ export class Telemetry {
       case 'cutStreams':
         this.broker.faults.cutStreams(context.clientId);
         return false;
+      case 'loseSettings':
+        this.broker.faults.loseSettings(context.clientId);
+        return true;
       case 'delay':
         await sleep(this.broker.realClock, fault.delayMs, stream.signal).catch(() => {});
         return true;

@@ -28,7 +28,7 @@ export class TransactionChecks {
       return;
     }
     this.track(check, producer.clientId);
-    const message = toCheckedMessage(check, storeHostOf(this.broker.address()));
+    const message = toCheckedMessage(check, storeHostOf(this.broker.addresses()));
     producer.push({ command: { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } } });
   }
 
