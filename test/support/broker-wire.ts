@@ -1,6 +1,7 @@
 // Brokers and bare clients of one spec file, ended together.
 
-import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import type { EmbeddedBrokerOptions } from '../../libs/rocketmq/src/broker/embedded-broker-options.js';
 import type { Code, Message } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
 import type { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
 import { consumerSettings, RawClient } from './raw-grpc-client.js';

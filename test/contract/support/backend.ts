@@ -18,6 +18,8 @@ export interface Backend {
   /** Of the real server, for instance 5.5.0. */
   readonly version: string | undefined;
   readonly endpoints: string;
+  /** For administration: a name server, or what stands for one. */
+  readonly nameServer: string;
   /** The clock that clients must use, so that they and the server agree. */
   readonly clock: Clock | undefined;
   nowMs(): number;
@@ -52,6 +54,7 @@ async function embedded(): Promise<Backend> {
     manualClock: true,
     strict: true,
     recallEnabled: true,
+    adminPort: 0,
     transactionFirstCheckMs: FIRST_CHECK_MS,
     transactionCheckIntervalMs: CHECK_INTERVAL_MS,
     transactionCheckMax: 60,
@@ -60,6 +63,7 @@ async function embedded(): Promise<Backend> {
     name: 'embedded',
     version: undefined,
     endpoints: broker.endpoints,
+    nameServer: broker.adminEndpoint,
     clock: broker.clock,
     nowMs: () => broker.clock.nowMs(),
     createTopic: async (name, type) => broker.declareTopic({ name, type }),
@@ -78,6 +82,7 @@ async function real(endpoints: string, nameServer: string): Promise<Backend> {
     name: 'rocketmq',
     version: process.env.ROCKETMQ_TEST_VERSION,
     endpoints,
+    nameServer,
     clock: undefined,
     nowMs: () => Date.now(),
     createTopic: (topic, type) => admin.createTopic({ topic, type, queues: 8 }),

@@ -1,6 +1,7 @@
 // What one case works with: topics and groups of its own, clients that are closed after it, a record of deliveries.
 
 import { randomBytes } from 'node:crypto';
+import { RocketMQAdmin, type RocketMQAdminOptions } from 'nestjs-rocketmq/admin';
 import {
   Connection,
   type ConnectionOptions,
@@ -124,6 +125,12 @@ export class World {
     return consumer;
   }
 
+  admin(options: Partial<RocketMQAdminOptions> = {}): RocketMQAdmin {
+    const admin = new RocketMQAdmin({ nameServer: this.backend.nameServer, ...options });
+    this.closers.push(() => admin.close());
+    return admin;
+  }
+
   /** A client without our client's code, closed after the case. */
   rawClient(clientId = this.name(), metadata: Record<string, string> = {}): RawClient {
     const client = new RawClient(this.backend.endpoints, clientId, metadata);
@@ -132,9 +139,9 @@ export class World {
   }
 
   /** Waits, in real time, for something that needs no time to pass. */
-  async until(what: string, holds: () => boolean): Promise<void> {
+  async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const lastTryAtMs = Date.now() + PATIENCE_MS[this.backend.name];
-    while (!holds()) {
+    while (!(await holds())) {
       if (Date.now() > lastTryAtMs) throw new Error(`did not come true: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

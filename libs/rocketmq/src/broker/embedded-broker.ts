@@ -6,6 +6,9 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
+import { AdminRequests } from './admin/admin-requests.js';
+import { RemotingServer } from './admin/remoting-server.js';
+import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
@@ -30,35 +33,6 @@ const LOOPBACK = '127.0.0.1';
 /** How long a start may take when the caller does not say. */
 const START_TIMEOUT_MS = 10_000;
 
-/** Options of an {@link EmbeddedBroker}. Times are milliseconds. */
-export interface EmbeddedBrokerOptions {
-  /** Default 0: a free one. Kept over stop and start. */
-  readonly port?: number;
-  /** Further ports on the same host, 0 for a free one: clients see one broker under several addresses. Default: none. */
-  readonly morePorts?: readonly number[];
-  /** The address to listen on. Default `127.0.0.1`: this machine only. The broker asks nobody for a password. */
-  readonly host?: string;
-  /** What routes tell clients, where that differs from host and port (NAT, containers). */
-  readonly advertisedAddress?: BrokerAddress;
-  /** Business time: delays, leases, checks. Default: the machine's. Connections always live in real time. */
-  readonly clock?: Clock;
-  readonly logger?: Logger;
-  /** Refuses topics and groups that were not declared, as a real server does. Default false: made at first use. */
-  readonly strict?: boolean;
-  readonly topics?: readonly TopicDeclaration[];
-  readonly groups?: readonly GroupDeclaration[];
-  /** Whether delayed messages can be recalled. Default false, as on the real server (`recallMessageEnable`). */
-  readonly recallEnabled?: boolean;
-  /** From a half message's birth to its first check. Default 6 s (`transactionTimeOut`). */
-  readonly transactionFirstCheckMs?: number;
-  /** Default 30 s (`transactionCheckInterval`). */
-  readonly transactionCheckIntervalMs?: number;
-  /** After this many checks without an answer a half message is dropped. Default 15 (`transactionCheckMax`). */
-  readonly transactionCheckMax?: number;
-  /** How long an end of a transaction is taken, from half message or newest check on. Default 30 s. */
-  readonly transactionDataExpireMs?: number;
-}
-
 type BrokerState =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'starting'; readonly done: Promise<void> }
@@ -70,6 +44,7 @@ interface Running {
   readonly server: GrpcServer;
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
+  readonly admin: RemotingServer | undefined;
 }
 
 /**
@@ -95,11 +70,13 @@ export class EmbeddedBroker {
   private readonly ticker: Ticker;
   private state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
+  private adminPort: number | undefined;
 
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
+    this.adminPort = options.adminPort;
     this.engine = this.makeEngine();
     this.ticker = new Ticker(this.clock, this.engine);
     this.inside = {
@@ -114,8 +91,17 @@ export class EmbeddedBroker {
   /** Where clients connect: `127.0.0.1:12345`, of several addresses with `;` between. @throws StateError before the start */
   get endpoints(): string {
     return this.listening()
-      .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+      .map(({ host, port }) => textOf(host, port))
       .join(';');
+  }
+
+  /** Where `RocketMQAdmin` connects, as its name server. @throws StateError without `adminPort`, or before the start */
+  get adminEndpoint(): string {
+    if (this.adminPort === undefined) {
+      throw new StateError('NO_ADMIN_PORT', 'this embedded broker has no admin port; give it the option adminPort');
+    }
+    if (this.adminPort === 0) throw notStarted();
+    return textOf(this.options.host ?? LOOPBACK, this.adminPort);
   }
 
   /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
@@ -189,22 +175,28 @@ export class EmbeddedBroker {
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
     const server = this.makeServer(context, checks);
+    const admin = this.adminPort === undefined ? undefined : this.makeAdmin();
     const host = this.options.host ?? LOOPBACK;
     try {
-      this.ports = await withDeadline('start of the embedded broker', timeoutMs, signal, (deadline) =>
-        raceAbort(server.listen(host, this.ports), deadline.signal),
-      );
+      const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
+        grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
+        admin: await (admin && raceAbort(admin.listen(host, this.adminPort ?? 0), deadline.signal)),
+      }));
+      this.ports = bound.grpc;
+      this.adminPort = bound.admin;
       this.ticker.start();
-      this.logger.info('embedded broker started', { host, ports: this.ports });
-      return { server, polls, checks };
+      this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
+      return { server, polls, checks, admin };
     } catch (error) {
+      admin?.stop();
       await server.stop();
       throw error;
     }
   }
 
-  private async shutDown({ server, polls, checks }: Running): Promise<void> {
+  private async shutDown({ server, polls, checks, admin }: Running): Promise<void> {
     this.ticker.stop();
+    admin?.stop();
     polls.close();
     checks.close();
     await server.stop();
@@ -263,6 +255,16 @@ export class EmbeddedBroker {
     });
   }
 
+  private makeAdmin(): RemotingServer {
+    const { engine, store } = this;
+    const address = (): string => {
+      const host = this.options.advertisedAddress?.host ?? this.options.host ?? LOOPBACK;
+      return textOf(host, this.adminPort ?? 0);
+    };
+    const requests = new AdminRequests({ engine, store, address });
+    return new RemotingServer((request) => requests.answer(request), this.logger);
+  }
+
   private running(): Running | undefined {
     return this.state.kind === 'started' ? this.state.running : undefined;
   }
@@ -273,11 +275,17 @@ export class EmbeddedBroker {
   }
 
   private listening(): readonly BrokerAddress[] {
-    if (this.ports.includes(0)) {
-      throw new StateError('NOT_STARTED', 'the embedded broker has no port yet; await start() first');
-    }
+    if (this.ports.includes(0)) throw notStarted();
     return this.ports.map((port) => ({ host: this.options.host ?? LOOPBACK, port }));
   }
+}
+
+function notStarted(): StateError {
+  return new StateError('NOT_STARTED', 'the embedded broker has no port yet; await start() first');
+}
+
+function textOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function asUsage(declare: () => void): void {

@@ -1,6 +1,7 @@
 // The embedded broker for tests: what lies in it can be seen, and its time can be moved.
 
-import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../broker/embedded-broker.js';
+import { EmbeddedBroker } from '../broker/embedded-broker.js';
+import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import type { StoredMessage } from '../broker/engine/records.js';
 import type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
 import {
@@ -100,6 +101,11 @@ export class TestBroker {
 
   get endpoints(): string {
     return this.broker.endpoints;
+  }
+
+  /** Where `RocketMQAdmin` connects. @throws StateError without the option `adminPort` */
+  get adminEndpoint(): string {
+    return this.broker.adminEndpoint;
   }
 
   get faults(): Faults {

@@ -9,7 +9,7 @@ import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
 import { Pop, queueTurns } from './pop.js';
 import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
-import { type GroupDeclaration, Registry, type TopicDeclaration } from './registry.js';
+import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { type Resolution, type TransactionCheck, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { nextDue } from './views.js';
@@ -75,6 +75,26 @@ export class Engine {
 
   declareGroup(declaration: GroupDeclaration): void {
     this.run((changes) => this.registry.declareGroup(changes, declaration));
+  }
+
+  /** Makes or alters a topic, whatever it was. */
+  alterTopic(alteration: TopicAlteration): void {
+    this.run((changes) => this.registry.alterTopic(changes, alteration));
+  }
+
+  /** Makes or alters a group, whatever it was. */
+  alterGroup(group: GroupRecord): void {
+    this.run((changes) => this.registry.alterGroup(changes, group));
+  }
+
+  /** The topic if it exists; never makes it. */
+  findTopic(name: string): TopicRecord | undefined {
+    return this.store.get(keys.topic(name)) as TopicRecord | undefined;
+  }
+
+  /** Every group. */
+  groups(): GroupRecord[] {
+    return Array.from(this.store.scan(keys.groups), ([, group]) => group as GroupRecord);
   }
 
   /** @throws Refusal `unknown-topic` */

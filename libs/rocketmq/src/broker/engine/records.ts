@@ -85,8 +85,11 @@ export interface HalfRecord {
   readonly transactionId: string;
   readonly checks: number;
   readonly nextCheckAtMs: number;
-  /** Until when an end of this transaction is taken; undefined once one was (RocketMQ: `transactionDataExpireMillis`). */
-  readonly dataExpiresAtMs: number | undefined;
+  /**
+   * Each the time until which an end of this transaction is taken (RocketMQ: `transactionDataExpireMillis`), the earliest
+   * first: one from the half message, one more from each check. An end without a resolution uses one up.
+   */
+  readonly openUntilMs: readonly number[];
 }
 
 /** What the index by due time refers to. */
@@ -123,6 +126,7 @@ export const keys = {
     offset,
   ],
   /** The attempt id of the newest pop of an ordered group from a queue. */
+  attemptIdsOf: (group: string): Key => ['attemptId', group],
   attemptId: ({ group, topic, queueId }: QueueRef): Key => ['attemptId', group, topic, queueId],
   delayed: ['delayed'] as Key,
   delayedById: (topic: string, dueAtMs: number, messageId: string): Key => ['delayed', topic, dueAtMs, messageId],

@@ -5,7 +5,7 @@ import { deadLetterTopicOf } from '../../protocol/names.js';
 import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';
-import { type GroupRecord, keys, type TopicRecord } from './records.js';
+import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 
 /** The queues of a topic that was not declared with a number (`mqadmin updateTopic`). */
@@ -37,6 +37,14 @@ export interface TopicDeclaration {
   readonly queues?: number;
 }
 
+/** A topic as an administrator wants it; it may have been otherwise. */
+export interface TopicAlteration {
+  readonly name: string;
+  /** Undefined: as it is, or `normal` for a new topic. */
+  readonly type: TopicType | undefined;
+  readonly queues: number;
+}
+
 export interface GroupDeclaration {
   readonly name: string;
   /** Whether the group gets its messages in order. Default false. */
@@ -63,6 +71,23 @@ export class Registry {
       throw new Refusal('type-conflict', `topic "${name}" is of type ${existing.type}; it cannot become ${type}`);
     }
     changes.put(keys.topic(name), { name, type, queues } satisfies TopicRecord);
+  }
+
+  /**
+   * Makes or alters a topic. Messages stay in their queues: those in a queue beyond the new number are not handed out until the
+   * topic has that queue again.
+   */
+  alterTopic(changes: Changes, { name, type, queues }: TopicAlteration): void {
+    const existing = changes.get<TopicRecord>(keys.topic(name));
+    changes.put(keys.topic(name), { name, type: type ?? existing?.type ?? 'normal', queues } satisfies TopicRecord);
+    changes.markAvailable(name);
+  }
+
+  /** Makes or alters a group: its next pop and its consumers' next settings are by the new one. */
+  alterGroup(changes: Changes, group: GroupRecord): void {
+    const existing = changes.get<GroupRecord>(keys.group(group.name));
+    if (existing?.fifo === true && !group.fifo) forgetOrder(changes, group.name);
+    changes.put(keys.group(group.name), group);
   }
 
   declareGroup(changes: Changes, declaration: GroupDeclaration): void {
@@ -121,4 +146,12 @@ export class Registry {
     changes.put(keys.topic(name), topic);
     return topic;
   }
+}
+
+/** What only ordered groups keep: acks behind an unsettled message, and the attempts of their pops. */
+function forgetOrder(changes: Changes, group: string): void {
+  for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
+    if (record.state.kind === 'acked') changes.delete(key);
+  }
+  for (const [key] of changes.scan(keys.attemptIdsOf(group))) changes.delete(key);
 }

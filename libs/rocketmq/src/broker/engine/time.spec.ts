@@ -115,6 +115,18 @@ describe('half messages', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m1']);
   });
 
+  it('can be ended once for the message and once more for each check, as long as no end resolves them', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', HALF);
+    harness.advance(6_000);
+    harness.end('t', 'm', 'unspecified');
+    harness.end('t', 'm', 'unspecified');
+    expect(() => harness.end('t', 'm', 'unspecified')).toThrow('cannot found transaction data');
+    harness.advance(30_000);
+    harness.end('t', 'm', 'commit');
+    expect(harness.popIds('t', 'g')).toEqual(['m1']);
+  });
+
   it('are two when one id was sent twice, and both may be committed', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF);

@@ -59,7 +59,7 @@ export class Transactions {
       transactionId,
       checks: 0,
       nextCheckAtMs: Math.max(firstCheckAtMs, half.nowMs),
-      dataExpiresAtMs: half.nowMs + this.timing.dataExpireMs,
+      openUntilMs: [half.nowMs + this.timing.dataExpireMs],
     };
     this.put(changes, key, record);
     return transactionId;
@@ -69,7 +69,8 @@ export class Transactions {
   end(changes: Changes, topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
     const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
     if (resolution === 'unspecified') {
-      changes.put(key, { ...record, dataExpiresAtMs: undefined } satisfies HalfRecord);
+      const openUntilMs = stillOpen(record, nowMs).slice(1);
+      changes.put(key, { ...record, openUntilMs } satisfies HalfRecord);
       return;
     }
     this.delete(changes, key, record);
@@ -89,14 +90,14 @@ export class Transactions {
       ...record,
       checks: times,
       nextCheckAtMs: nowMs + this.timing.checkIntervalMs,
-      dataExpiresAtMs: nowMs + this.timing.dataExpireMs,
+      openUntilMs: [...stillOpen(record, nowMs), nowMs + this.timing.dataExpireMs],
     });
     return { kind: 'ask', check: { topic, transactionId, message, times } };
   }
 
   private findOpen(changes: Changes, topic: string, transactionId: string, nowMs: number): [Key, HalfRecord] {
     for (const [key, record] of changes.scan<HalfRecord>(keys.halvesById(topic, transactionId))) {
-      if (record.dataExpiresAtMs !== undefined && record.dataExpiresAtMs > nowMs) return [key, record];
+      if (stillOpen(record, nowMs).length > 0) return [key, record];
     }
     throw new Refusal('unknown-transaction', 'cannot found transaction data');
   }
@@ -118,6 +119,10 @@ export class Transactions {
     changes.delete(key);
     changes.deleteDue(record.nextCheckAtMs, { kind: 'check', key });
   }
+}
+
+function stillOpen({ openUntilMs }: HalfRecord, nowMs: number): number[] {
+  return openUntilMs.filter((untilMs) => untilMs > nowMs);
 }
 
 /** What the server keeps of a transaction among the user's properties, where consumers and checkers see it (5.5.0). */

@@ -12,8 +12,12 @@ export function popUnordered(pop: Pop, turns: readonly number[]): void {
 /** @param turns the queues, the highest priority first: all of one before any of the next */
 export function popByPriority(pop: Pop, turns: readonly number[]): void {
   const ready = readyMessages(pop);
+  const [highest = 0] = turns;
   for (const turn of turns) {
-    for (const { queueId, offset } of ready) if (queueId === turn) takeAgain(pop, pop.queue(queueId), offset);
+    for (const { queueId, offset } of ready) {
+      // A queue above the highest is one that the topic no longer has.
+      if (Math.min(queueId, highest) === turn) takeAgain(pop, pop.queue(queueId), offset);
+    }
     takeNew(pop, turn);
   }
 }

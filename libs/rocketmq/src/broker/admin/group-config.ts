@@ -1,0 +1,109 @@
+// A consumer group in the words of the remoting protocol, and back.
+
+import { consumerGroupNameProblem } from '../../protocol/names.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import type { GroupRecord } from '../engine/records.js';
+import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+
+/** The server's `ExponentialRetryPolicy` where a request leaves a part out. */
+const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
+
+/** @see SubscriptionGroupConfig of the server */
+export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff }: GroupRecord): object {
+  return {
+    groupName: name,
+    consumeEnable: true,
+    consumeFromMinEnable: true,
+    consumeBroadcastEnable: true,
+    consumeMessageOrderly: fifo,
+    retryQueueNums: 1,
+    retryMaxTimes: maxDeliveryAttempts - 1,
+    groupRetryPolicy: retryPolicyOf(backoff),
+    brokerId: 0,
+    whichBrokerWhenConsumeSlowly: 1,
+    notifyConsumerIdsChangedEnable: true,
+    groupSysFlag: 0,
+    consumeTimeoutMinute: 15,
+    attributes: {},
+  };
+}
+
+/**
+ * The whole group that request code 200 describes: what it leaves out has the default, as on the real server.
+ * @throws AdminRefusal for what this broker has not
+ */
+export function groupOf({ body }: RemotingFrame): GroupRecord {
+  const config = parse(body);
+  const name = groupNameOf(config.groupName);
+  const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
+  if (!Number.isInteger(retries) || (retries as number) < 0) {
+    throw refused(`consumer group ${name}: retryMaxTimes must be a whole number from 0, not ${retries}`);
+  }
+  if (config.consumeEnable === false) {
+    throw refused(`consumer group ${name}: the embedded broker cannot switch a group off (consumeEnable)`);
+  }
+  return {
+    name,
+    fifo: config.consumeMessageOrderly === true,
+    maxDeliveryAttempts: (retries as number) + 1,
+    backoff: backoffOf(name, config.groupRetryPolicy),
+  };
+}
+
+/** A group's name, checked. */
+export function groupNameOf(text: unknown): string {
+  const name = typeof text === 'string' ? text : '';
+  const problem = consumerGroupNameProblem(name);
+  if (problem === undefined) return name;
+  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, `The specified group "${name}" ${problem}`);
+}
+
+function parse(body: Buffer): Record<string, unknown> {
+  try {
+    const config: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof config === 'object' && config !== null) return config as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw refused('the body of the request is no JSON object');
+}
+
+function retryPolicyOf(backoff: BackoffPolicy): object {
+  if (backoff.kind === 'customized') {
+    return { type: 'CUSTOMIZED', exponentialRetryPolicy: null, customizedRetryPolicy: { next: backoff.nextMs } };
+  }
+  const { initialMs: initial, maxMs: max, multiplier } = backoff;
+  return { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial, max, multiplier }, customizedRetryPolicy: null };
+}
+
+interface RetryPolicy {
+  readonly type?: unknown;
+  readonly exponentialRetryPolicy?: Partial<typeof EXPONENTIAL> | null;
+  readonly customizedRetryPolicy?: { readonly next?: unknown } | null;
+}
+
+function backoffOf(group: string, policy: unknown): BackoffPolicy {
+  if (policy === undefined || policy === null) return DEFAULT_BACKOFF;
+  const { type, exponentialRetryPolicy, customizedRetryPolicy } = policy as RetryPolicy;
+  if (type === 'EXPONENTIAL') {
+    const { initial, max, multiplier } = { ...EXPONENTIAL, ...exponentialRetryPolicy };
+    assertNumbers(group, [initial, max, multiplier]);
+    return { kind: 'exponential', initialMs: initial, maxMs: max, multiplier };
+  }
+  const next = customizedRetryPolicy?.next;
+  if (next === undefined || next === null) return DEFAULT_BACKOFF;
+  assertNumbers(group, next);
+  return { kind: 'customized', nextMs: next };
+}
+
+function assertNumbers(group: string, numbers: unknown): asserts numbers is number[] {
+  const isFine =
+    Array.isArray(numbers) && numbers.length > 0 && numbers.every((one) => Number.isFinite(one) && one > 0);
+  if (!isFine) throw refused(`consumer group ${group}: groupRetryPolicy needs numbers above 0`);
+}
+
+function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+}

@@ -1,0 +1,86 @@
+// A topic in the words of the remoting protocol, and back.
+
+import { topicNameProblem } from '../../protocol/names.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { TopicRecord } from '../engine/records.js';
+import type { TopicAlteration, TopicType } from '../engine/registry.js';
+import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+
+const READ_WRITE = 6;
+/** More than the real server's tools ever ask for; a route lists each queue. */
+const MOST_QUEUES = 1024;
+const TYPE_ATTRIBUTE = '+message.type=';
+const TYPES: readonly TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
+
+/** The answer to request code 351. @see TopicConfig of the server */
+export function topicConfigOf({ name, type, queues }: TopicRecord): object {
+  return {
+    topicName: name,
+    readQueueNums: queues,
+    writeQueueNums: queues,
+    perm: READ_WRITE,
+    topicFilterType: 'SINGLE_TAG',
+    topicSysFlag: 0,
+    order: false,
+    attributes: type === undefined ? {} : { 'message.type': type.toUpperCase() },
+  };
+}
+
+/** The answer to request code 105. @see TopicRouteData of the server */
+export function topicRouteOf(
+  { queues }: TopicRecord,
+  broker: { name: string; cluster: string; address: string },
+): object {
+  const { name: brokerName, cluster, address } = broker;
+  return {
+    brokerDatas: [{ brokerName, cluster, brokerAddrs: { 0: address }, enableActingMaster: false }],
+    queueDatas: [{ brokerName, perm: READ_WRITE, readQueueNums: queues, writeQueueNums: queues, topicSysFlag: 0 }],
+    filterServerTable: {},
+  };
+}
+
+/** What request code 17 asks for. @throws AdminRefusal for what this broker has not */
+export function topicAlterationOf({ fields }: RemotingFrame): TopicAlteration {
+  const name = topicNameOf(fields);
+  const readQueues = queuesOf(name, 'readQueueNums', fields.readQueueNums);
+  const queues = queuesOf(name, 'writeQueueNums', fields.writeQueueNums);
+  if (readQueues !== queues) {
+    throw refused(
+      `topic ${name}: the embedded broker needs as many read as write queues, not ${readQueues} and ${queues}`,
+    );
+  }
+  if (fields.perm !== undefined && fields.perm !== String(READ_WRITE)) {
+    throw refused(
+      `topic ${name}: topics of the embedded broker are read and written (perm 6), not perm ${fields.perm}`,
+    );
+  }
+  return { name, queues, type: typeOf(name, fields.attributes) };
+}
+
+/** The topic that a request names, checked. */
+export function topicNameOf(fields: RemotingFrame['fields']): string {
+  const name = fields.topic ?? '';
+  const problem = topicNameProblem(name);
+  if (problem === undefined) return name;
+  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, `The specified topic "${name}" ${problem}`);
+}
+
+function queuesOf(topic: string, field: string, text: string | undefined): number {
+  const queues = Number(text);
+  if (Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES) return queues;
+  throw refused(`topic ${topic}: ${field} must be a whole number from 1 to ${MOST_QUEUES}, not ${text}`);
+}
+
+/** Undefined when the request leaves the type open. */
+function typeOf(topic: string, attributes: string | undefined): TopicType | undefined {
+  if (attributes === undefined || attributes === '') return undefined;
+  const text = attributes.startsWith(TYPE_ATTRIBUTE) ? attributes.slice(TYPE_ATTRIBUTE.length) : undefined;
+  const type = TYPES.find((known) => known.toUpperCase() === text);
+  if (type !== undefined) return type;
+  const known = TYPES.map((one) => one.toUpperCase()).join(', ');
+  throw refused(`topic ${topic}: attributes must be ${TYPE_ATTRIBUTE} with one of ${known}, not "${attributes}"`);
+}
+
+function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+}

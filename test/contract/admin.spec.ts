@@ -1,0 +1,189 @@
+import { describe, expect } from '@jest/globals';
+import type { TopicType } from 'nestjs-rocketmq/admin';
+import { durationMs } from '../../libs/rocketmq/src/protocol/duration.js';
+import { consumerSettings, resource } from '../support/raw-grpc-client.js';
+import { contractSuite } from './support/contract.js';
+import { texts, type World } from './support/world.js';
+
+const contract = contractSuite();
+const CLUSTER = 'DefaultCluster';
+
+/** Waits until routes show a change: the real server asks its name server every 20 s. */
+async function routeWith(world: World, topic: string, queues: number): Promise<void> {
+  const client = world.rawClient();
+  await world.until(`the route of ${topic} shows ${queues} queues`, async () => {
+    const { messageQueues } = await client.call('queryRoute', { topic: resource(topic), endpoints: undefined });
+    return messageQueues.length === queues;
+  });
+}
+
+describe('topics', () => {
+  contract('of every type are created, and can be described at once', async (world) => {
+    const admin = world.admin();
+    const types: TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
+    for (const type of types) {
+      const topic = world.name();
+      await admin.createTopic({ topic, type });
+      await expect(admin.describeTopic(topic)).resolves.toMatchObject({
+        ...{ topic, type, queues: 8 },
+        brokers: [{ cluster: CLUSTER, type, queues: 8 }],
+      });
+    }
+  });
+
+  contract('that nobody created are unknown, and asking does not create them', async (world) => {
+    const topic = world.name();
+    await expect(world.admin().describeTopic(topic)).resolves.toBeUndefined();
+    await expect(world.admin().describeTopic(topic)).resolves.toBeUndefined();
+  });
+
+  contract('are altered in type and queues, and keep what is left out', async (world) => {
+    const admin = world.admin();
+    const topic = world.name();
+    await admin.createTopic({ topic, type: 'normal', queues: 3 });
+    await admin.createTopic({ topic, type: 'fifo' });
+    await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 3 });
+    await admin.createTopic({ topic, type: 'fifo', queues: 5 });
+    await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 5 });
+    await admin.createTopic({ topic, type: 'fifo', queues: 2 });
+    await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 2 });
+  });
+
+  contract('take messages as soon as they are created', async (world) => {
+    const topic = world.name();
+    await world.admin().createTopic({ topic, type: 'fifo', queues: 2 });
+    const recorder = await world.record({ topic });
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'first', messageGroup: 'g' });
+    await world.until('it arrives', () => recorder.deliveries.length === 1);
+  });
+
+  contract('show another number of queues in their routes, without a restart', async (world) => {
+    const admin = world.admin();
+    const topic = world.name();
+    await admin.createTopic({ topic, type: 'normal', queues: 2 });
+    await routeWith(world, topic, 2);
+    await admin.createTopic({ topic, type: 'normal', queues: 5 });
+    await routeWith(world, topic, 5);
+    await admin.createTopic({ topic, type: 'normal', queues: 1 });
+    await routeWith(world, topic, 1);
+  });
+
+  contract('hold back the messages of queues that they lost, until they have them again', async (world) => {
+    const admin = world.admin();
+    const topic = world.name();
+    await admin.createTopic({ topic, type: 'priority', queues: 3 });
+    const producer = await world.producer();
+    for (const priority of [0, 1, 2]) await producer.send({ topic, body: `queue ${priority}`, priority });
+    await admin.createTopic({ topic, type: 'priority', queues: 1 });
+    await routeWith(world, topic, 1);
+    const recorder = await world.record({ topic });
+    await world.until('the one of the last queue arrives', () => recorder.deliveries.length === 1);
+    await world.backend.quiet();
+    expect(texts(recorder.deliveries)).toEqual(['queue 0']);
+    await admin.createTopic({ topic, type: 'priority', queues: 3 });
+    await routeWith(world, topic, 3);
+    await world.until('the others arrive', () => recorder.deliveries.length === 3);
+    expect(texts(recorder.deliveries).sort()).toEqual(['queue 0', 'queue 1', 'queue 2']);
+  });
+
+  contract('are created on the brokers of the named cluster only', async (world) => {
+    const topic = world.name();
+    await world.admin({ cluster: CLUSTER }).createTopic({ topic, type: 'normal' });
+    await expect(world.admin().describeTopic(topic)).resolves.toMatchObject({ brokers: [{ cluster: CLUSTER }] });
+    const elsewhere = world.admin({ cluster: 'NoSuchCluster' });
+    await expect(elsewhere.createTopic({ topic: world.name(), type: 'normal' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+      message: expect.stringContaining('NoSuchCluster'),
+    });
+  });
+
+  contract('are administered by the next name server when the first does not listen', async (world) => {
+    const admin = world.admin({ nameServer: `127.0.0.1:1;${world.backend.nameServer}` });
+    await expect(admin.describeTopic(world.name())).resolves.toBeUndefined();
+  });
+});
+
+describe('consumer groups', () => {
+  contract('are created with the defaults of the server', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = world.name();
+    await admin.createGroup({ consumerGroup });
+    const group = await admin.describeGroup(consumerGroup);
+    expect(group).toMatchObject({ consumerGroup, fifo: false, maxDeliveryAttempts: 17 });
+    expect(group?.backoff).toMatchObject({ kind: 'customized', nextMs: expect.arrayContaining([1000, 7_200_000]) });
+    expect(group?.brokers).toHaveLength(1);
+  });
+
+  contract('are created ordered, with attempts and an exponential backoff', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = world.name();
+    const backoff = { kind: 'exponential', initialMs: 10_000, maxMs: 60_000, multiplier: 3 } as const;
+    await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 4, backoff });
+    const group = await admin.describeGroup(consumerGroup);
+    expect(group).toMatchObject({ fifo: true, maxDeliveryAttempts: 4, backoff });
+  });
+
+  contract('are altered, and keep what is left out', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = world.name();
+    const backoff = { kind: 'customized', nextMs: [10_000, 20_000] } as const;
+    await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 5, backoff });
+    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 });
+    const kept = await admin.describeGroup(consumerGroup);
+    expect(kept).toMatchObject({ fifo: true, maxDeliveryAttempts: 1, backoff });
+    await admin.createGroup({ consumerGroup, fifo: false });
+    await expect(admin.describeGroup(consumerGroup)).resolves.toMatchObject({ fifo: false, maxDeliveryAttempts: 1 });
+  });
+
+  contract('are not created by asking for them', async (world) => {
+    const consumerGroup = world.name();
+    await expect(world.admin().describeGroup(consumerGroup)).resolves.toBeUndefined();
+    await expect(world.admin().describeGroup(consumerGroup)).resolves.toBeUndefined();
+  });
+
+  contract('are found among hundreds', async (world) => {
+    const admin = world.admin({ timeoutMs: 20_000 });
+    const names = Array.from({ length: 300 }, () => world.name());
+    await Promise.all(names.map((consumerGroup) => admin.createGroup({ consumerGroup })));
+    const found = await Promise.all(names.map((name) => admin.describeGroup(name)));
+    expect(found.filter((group) => group === undefined)).toEqual([]);
+  });
+
+  contract('tell their attempts and waits with the next settings', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = world.name();
+    await admin.createGroup({ consumerGroup });
+    const asSettings = async () => {
+      const { call, reply } = await world.rawClient().settle(consumerSettings(consumerGroup));
+      call.end();
+      if (reply.command?.$case !== 'settings') throw new Error('no settings');
+      const { backoffPolicy, pubSub } = reply.command.value;
+      const strategy = backoffPolicy?.strategy;
+      const next = strategy?.$case === 'customizedBackoff' ? strategy.value.next.map(durationMs) : strategy?.$case;
+      const fifo = pubSub?.$case === 'subscription' && pubSub.value.fifo;
+      return { attempts: backoffPolicy?.maxAttempts, next, fifo };
+    };
+    expect(await asSettings()).toMatchObject({ attempts: 17, fifo: false });
+    const backoff = { kind: 'customized', nextMs: [11_000, 22_000] } as const;
+    await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 3, backoff });
+    expect(await asSettings()).toEqual({ attempts: 3, next: [11_000, 22_000], fifo: true });
+  });
+
+  contract('that were altered deliver by their new number of attempts at the next pop', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 5 });
+    const consumer = await world.simpleConsumer(topic, consumerGroup);
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'x' });
+    const [first] = await consumer.receive();
+    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 });
+    if (first !== undefined) await consumer.changeInvisibleDuration(first, 0);
+    await world.backend.advance(5_000);
+    expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+    const dead = await world.record({ topic: `%DLQ%${consumerGroup}` });
+    await world.until('it is a dead letter', () => dead.deliveries.length === 1);
+  });
+});
