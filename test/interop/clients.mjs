@@ -20,14 +20,16 @@ import { prefixOf } from './resources.mjs';
 
 const NODE_CLIENT_VERSION = '1.0.8';
 const JAVA_CLIENT_VERSION = '5.2.0';
+const PYTHON_CLIENT_VERSION = '5.1.2';
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-const COMPILE_GOALS = ['org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile', `${COPY_GOAL}`];
+const COMPILE_GOAL = 'org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile';
 const OUTPUT_TAIL = 4000;
 
 /**
  * @typedef {object} Client
  * @property {(log: (line: string) => void) => Promise<string>} prepare gets and compiles what it needs; answers its folder
- * @property {(folder: string, endpoints: string, steps: readonly string[], home: string) => [string, string[]]} command
+ * @property {(folder: string, endpoints: string, steps: readonly string[], home: string) => [string, string[], object?]} command
+ *   program, arguments, environment
  */
 
 /** @type {Record<string, Client>} */
@@ -37,17 +39,13 @@ export const CLIENTS = {
       cached(`interop-java-${JAVA_CLIENT_VERSION}-${sourceHash('java')}`, log, async (folder) => {
         cpSync(join(import.meta.dirname, 'java'), folder, { recursive: true });
         const properties = [`-Dclient.version=${JAVA_CLIENT_VERSION}`, `-DoutputDirectory=${join(folder, 'jars')}`];
-        await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), ...properties, ...COMPILE_GOALS]);
+        await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), ...properties, COMPILE_GOAL, COPY_GOAL]);
       }),
     command: (folder, endpoints, steps, home) => [
       'java',
       [
-        ...[
-          '-Xmx512m',
-          `-Duser.home=${home}`,
-          '-cp',
-          [join(folder, 'target', 'classes'), join(folder, 'jars', '*')].join(':'),
-        ],
+        ...['-Xmx512m', `-Duser.home=${home}`],
+        ...['-cp', [join(folder, 'target', 'classes'), join(folder, 'jars', '*')].join(':')],
         ...['interop.Program', endpoints, prefixOf('java'), steps.join(',')],
       ],
     ],
@@ -64,6 +62,18 @@ export const CLIENTS = {
       [join(import.meta.dirname, 'node', 'program.mjs'), folder, endpoints, prefixOf('node'), steps.join(',')],
     ],
   },
+  python: {
+    prepare: (log) =>
+      cached(`interop-python-${PYTHON_CLIENT_VERSION}`, log, async (folder) => {
+        const flags = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', folder];
+        await run('python3', [...flags, `rocketmq-python-client==${PYTHON_CLIENT_VERSION}`]);
+      }),
+    command: (folder, endpoints, steps) => [
+      'python3',
+      [join(import.meta.dirname, 'python', 'program.py'), endpoints, prefixOf('python'), steps.join(',')],
+      { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
+    ],
+  },
 };
 
 /**
@@ -76,8 +86,8 @@ export const CLIENTS = {
  */
 export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal }) {
   mkdirSync(home, { recursive: true });
-  const [program, args] = CLIENTS[name].command(folder, endpoints, steps, home);
-  return run(program, args, undefined, { timeout: timeoutMs, signal, env: { ...process.env, HOME: home } });
+  const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home);
+  return run(program, args, undefined, { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...env } });
 }
 
 /** A folder in the cache, filled once; two runs at once are safe. */

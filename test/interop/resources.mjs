@@ -1,7 +1,9 @@
 // What every interop program finds on its broker: the same topics and consumer groups, on both backends. A program reaches
 // them by purpose; the prefix keeps programs apart that share a broker.
 
-const RETRY_AT_ONCE = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
+/** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
+const EXPONENTIAL = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
+const CUSTOMIZED = { kind: 'customized', nextMs: [1000] };
 
 /** @type {Record<string, { type: string, queues?: number }>} */
 const TOPICS = {
@@ -27,7 +29,7 @@ const TOPICS = {
   shutdown: { type: 'normal' },
 };
 
-/** @type {Record<string, { fifo?: boolean, maxDeliveryAttempts?: number, backoff?: object }>} */
+/** @type {Record<string, { fifo?: boolean, maxDeliveryAttempts?: number, isQuick?: boolean }>} `isQuick`: retried after 1 s */
 const GROUPS = {
   simple: {},
   large: {},
@@ -35,13 +37,13 @@ const GROUPS = {
   'tags-some': {},
   'tags-all': {},
   ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`sql-${number}`, {}])),
-  push: { backoff: RETRY_AT_ONCE },
+  push: { isQuick: true },
   'long-handler': {},
-  order: { fifo: true, backoff: RETRY_AT_ONCE },
+  order: { fifo: true, isQuick: true },
   'order-leases': { fifo: true },
-  'order-retries': { fifo: true, maxDeliveryAttempts: 2, backoff: RETRY_AT_ONCE },
+  'order-retries': { fifo: true, maxDeliveryAttempts: 2, isQuick: true },
   'order-retries-dead': {},
-  retries: { maxDeliveryAttempts: 2, backoff: RETRY_AT_ONCE },
+  retries: { maxDeliveryAttempts: 2, isQuick: true },
   'retries-dead': {},
   delay: {},
   recall: {},
@@ -81,6 +83,14 @@ export function prefixOf(client) {
  * @returns {{ topics: { name: string, type: string, queues?: number }[], groups: { name: string }[] }}
  */
 export function resourcesOf(client) {
-  const named = ([purpose, rest]) => ({ name: `${prefixOf(client)}${purpose}`, ...rest });
-  return { topics: Object.entries(TOPICS).map(named), groups: Object.entries(GROUPS).map(named) };
+  const prefix = prefixOf(client);
+  const backoff = client === 'node' ? EXPONENTIAL : CUSTOMIZED;
+  return {
+    topics: Object.entries(TOPICS).map(([purpose, rest]) => ({ name: `${prefix}${purpose}`, ...rest })),
+    groups: Object.entries(GROUPS).map(([purpose, { isQuick, ...rest }]) => ({
+      name: `${prefix}${purpose}`,
+      ...rest,
+      ...(isQuick && { backoff }),
+    })),
+  };
 }
