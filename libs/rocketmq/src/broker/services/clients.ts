@@ -5,12 +5,18 @@ import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { Refusal } from '../engine/refusal.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
-import { isConsumer } from './sessions.js';
+import { isConsumer, subscriptionOf } from './sessions.js';
 import { AnswerError, OK } from './status.js';
 import { groupName } from './validation.js';
 
 export class Clients {
-  constructor(private readonly broker: BrokerContext) {}
+  constructor(private readonly broker: BrokerContext) {
+    // What the server renewed for a client that fell silent comes back when it is given up, not at the next renewal.
+    broker.sessions.whenGone((session) => {
+      const group = subscriptionOf(session)?.group?.name;
+      if (group !== undefined) this.releaseLeases(group, session.clientId);
+    });
+  }
 
   heartbeat({ group }: RpcRequest<'heartbeat'>, { clientId }: CallContext): RpcResponse<'heartbeat'> {
     const session = this.broker.sessions.require(clientId);
@@ -26,8 +32,12 @@ export class Clients {
     const session = this.broker.sessions.require(clientId);
     // The settings go first: a consumer that forgets its group is told so and gone all the same.
     this.broker.sessions.remove(clientId);
-    if (isConsumer(session)) this.broker.engine.releaseLeases(groupName(group), clientId, this.broker.clock.nowMs());
+    if (isConsumer(session)) this.releaseLeases(groupName(group), clientId);
     return { status: OK };
+  }
+
+  private releaseLeases(group: string, clientId: string): void {
+    this.broker.engine.releaseLeases(group, clientId, this.broker.clock.nowMs());
   }
 
   private assertGroup(name: string): void {

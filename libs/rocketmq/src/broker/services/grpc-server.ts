@@ -95,6 +95,7 @@ export class GrpcServer {
     for (const { call } of [...this.streams]) call.finish();
     await this.wire.stop(STOP_GRACE_MS);
     for (const listener of this.listeners) listener.destroyConnections();
+    this.broker.sessions.close();
   }
 
   private async answer(name: UnaryName, bytes: Buffer, call: ServerCall): Promise<void> {
@@ -125,9 +126,13 @@ export class GrpcServer {
       stream = this.open(context.clientId, call);
       const request = decode('receiveMessage', bytes);
       const fault = await this.applyFault(context);
-      const items = await this.handlers.receiving.receiveMessage(request, context, call);
+      const answer = await this.handlers.receiving.receiveMessage(request, context, call);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
-      for (const item of items) await send(item);
+      for (const [index, item] of answer.items.entries()) {
+        if (await send(item)) continue;
+        answer.giveBackFrom(index);
+        break;
+      }
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
       else await send({ content: { $case: 'status', value: statusOf(error) } });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
+import { framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
 import {
   consumerSettings,
   grpcStatus,
@@ -10,6 +11,7 @@ import {
 } from '../../../../../test/support/raw-grpc-client.js';
 import { toDuration } from '../../protocol/duration.js';
 import { ClientType, Code, type Message, MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { rpcMethod } from '../../protocol/rpc.js';
 
 const wire = new BrokerWire();
 
@@ -124,5 +126,24 @@ describe('sending and receiving', () => {
     expect(statusIn(await inbox.receive(request, { deadlineMs: 4_000 }))).toBe(Code.ILLEGAL_POLLING_TIME);
     const hasty = { ...request, invisibleDuration: toDuration(9_999) };
     expect(statusIn(await inbox.receive(hasty))).toBe(Code.ILLEGAL_INVISIBLE_TIME);
+  });
+
+  it('hands out again soon what a broken stream did not carry', async () => {
+    const broker = await wire.broker();
+    const inbox = await wire.consumer(broker, 'g');
+    const large = (id: string): Message => ({ ...message('t', id), body: Buffer.alloc(1_000_000) });
+    await inbox.call('sendMessage', { messages: ['a', 'b'].map(large) });
+    const peer = new Http2Peer(broker.endpoints);
+    const { path, request } = rpcMethod('receiveMessage');
+    const bytes = request.encode({ ...request.decode(new Uint8Array()), ...receiveRequest('t', 'g') }).finish();
+    const stream = peer.open(path, { 'x-mq-client-id': 'consumer of g', 'grpc-timeout': '20S' });
+    stream.pause();
+    stream.end(framed(bytes));
+    // The answer has begun, and gets stuck in the window of a client that does not read.
+    await new Promise((resolve) => stream.once('response', resolve));
+    peer.close();
+    const items = await inbox.receive({ ...receiveRequest('t', 'g'), invisibleDuration: toDuration(60_000) });
+    const attempts = messagesIn(items).map(({ systemProperties }) => systemProperties?.deliveryAttempt);
+    expect(attempts).toEqual([2, 2]);
   });
 });

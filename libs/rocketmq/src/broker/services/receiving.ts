@@ -6,6 +6,7 @@ import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { PopRequest, PopResult } from '../engine/deliveries.js';
+import { Refusal } from '../engine/refusal.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import { Filters } from './filters.js';
@@ -31,6 +32,14 @@ export interface ReceiveCall {
   readonly signal: AbortSignal;
 }
 
+/** What a receive answers. */
+export interface ReceiveAnswer {
+  /** In the order of the stream: the status, the messages, the delivery timestamp. */
+  readonly items: readonly Item[];
+  /** To be told when the stream broke: the messages from this item on did not go out, and come back soon. */
+  giveBackFrom(index: number): void;
+}
+
 /** A checked request. */
 interface Wish extends Omit<PopRequest, 'nowMs' | 'group'> {
   readonly group: string;
@@ -42,20 +51,21 @@ export class Receiving {
 
   constructor(private readonly broker: BrokerContext) {}
 
-  /** @returns the items of the stream: the status, the messages, the delivery timestamp */
   async receiveMessage(
     request: RpcRequest<'receiveMessage'>,
     context: CallContext,
     call: ReceiveCall,
-  ): Promise<Item[]> {
+  ): Promise<ReceiveAnswer> {
     const end = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
     try {
       const wish = this.wishOf(request, context, call);
       const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
       await this.broker.store.flush();
-      return call.signal.aborted ? this.giveBack(wish, result) : this.answer(result);
+      const items = this.answer(result);
+      return { items, giveBackFrom: (index) => this.giveBack(wish, items.slice(index)) };
     } catch (error) {
-      return [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
+      const items: Item[] = [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
+      return { items, giveBackFrom() {} };
     } finally {
       end();
     }
@@ -107,14 +117,20 @@ export class Receiving {
     return { content: { $case: 'deliveryTimestamp', value: new Date(this.broker.clock.nowMs()) } };
   }
 
-  /** The client went away between pop and answer: its messages come back soon, not at the end of their leases. */
-  private giveBack({ topic, group }: Wish, result: PopResult | undefined): Item[] {
+  /** The client is gone: its messages come back soon, not at the end of their leases. */
+  private giveBack({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
-    for (const { receiptHandle } of result?.deliveries ?? []) {
+    for (const { content } of items) {
+      if (content?.$case !== 'message') continue;
+      const receiptHandle = content.value.systemProperties?.receiptHandle ?? '';
       const handle = { topic, group: engine.group(group), receiptHandle, nowMs: clock.nowMs() };
-      engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
+      try {
+        engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
+      } catch (error) {
+        // A repeat of the same receive has it now.
+        if (!(error instanceof Refusal)) throw error;
+      }
     }
-    return [];
   }
 
   private wishOf(request: RpcRequest<'receiveMessage'>, context: CallContext, call: ReceiveCall): Wish {

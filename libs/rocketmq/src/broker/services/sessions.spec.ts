@@ -11,6 +11,9 @@ import {
 } from '../../../../../test/support/raw-grpc-client.js';
 import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 
+import { ManualClock } from '../../support/manual-clock.js';
+import { Sessions } from './sessions.js';
+
 const wire = new BrokerWire();
 
 afterEach(() => wire.close());
@@ -92,5 +95,44 @@ describe('settings and sessions', () => {
   it('does not implement what the real server does not', async () => {
     const broker = await wire.broker();
     await expect(wire.client(broker).call('getOffset', {})).rejects.toMatchObject({ code: grpcStatus.UNIMPLEMENTED });
+  });
+
+  it('gives a client up that has no stream and is silent for two minutes, and tells so once', () => {
+    const clock = new ManualClock();
+    const sessions = new Sessions(clock);
+    const gone: string[] = [];
+    sessions.whenGone(({ clientId }) => gone.push(clientId));
+    const push = (): void => {};
+    const pass = (durationMs: number): void => clock.advanceTo(clock.nowMs() + durationMs);
+    sessions.register('c', consumerSettings('g'), push);
+    pass(500_000);
+    expect(sessions.find('c')).toBeDefined();
+    sessions.streamEnded('c', push);
+    pass(119_000);
+    sessions.heartbeat(sessions.require('c'));
+    pass(119_000);
+    expect(sessions.find('c')).toBeDefined();
+    pass(1_000);
+    expect(sessions.find('c')).toBeUndefined();
+    pass(500_000);
+    expect(gone).toEqual(['c']);
+    sessions.close();
+  });
+
+  it('does not give up a client that opened another stream, nor tell of one that said goodbye', () => {
+    const clock = new ManualClock();
+    const sessions = new Sessions(clock);
+    const gone: string[] = [];
+    sessions.whenGone(({ clientId }) => gone.push(clientId));
+    const [first, second] = [() => {}, () => {}];
+    sessions.register('c', consumerSettings('g'), first);
+    sessions.register('d', consumerSettings('g'), first);
+    sessions.streamEnded('c', first);
+    sessions.streamEnded('d', first);
+    sessions.register('c', consumerSettings('g'), second);
+    sessions.remove('d');
+    clock.advanceTo(clock.nowMs() + 500_000);
+    expect(sessions.find('c')).toBeDefined();
+    expect(gone).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import {
   type Subscription,
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../protocol/generated/apache/rocketmq/v2/service.js';
-import type { Clock } from '../../support/clock.js';
+import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 
 /** A client that is silent for this long is gone (`channelExpiredTimeout`). Real time. */
@@ -28,13 +28,26 @@ export interface ClientSession {
 /** Knows the clients. */
 export class Sessions {
   private readonly sessions = new Map<string, ClientSession>();
+  /** For each client without a stream: when to see whether it is gone. */
+  private readonly looks = new Map<string, ScheduledTask>();
+  private onGone: (session: ClientSession) => void = () => {};
   private turn = 0;
 
   constructor(private readonly realClock: Clock) {}
 
+  /** Sets who is told of a client that was silent for too long. Not of one that said goodbye. */
+  whenGone(onGone: (session: ClientSession) => void): void {
+    this.onGone = onGone;
+  }
+
+  /** Forgets its timers. Clients stay known; silent ones are found out when someone asks for them. */
+  close(): void {
+    for (const look of this.looks.values()) look.cancel();
+    this.looks.clear();
+  }
+
   /** Takes a client's settings; the newest stream is the one to push to. */
   register(clientId: string, settings: Settings, push: Push): void {
-    this.forgetExpired();
     this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs() });
   }
 
@@ -69,7 +82,9 @@ export class Sessions {
   /** The stream is gone; the settings stay, as on the real server. */
   streamEnded(clientId: string, push: Push): void {
     const session = this.sessions.get(clientId);
-    if (session?.push === push) this.sessions.set(clientId, { ...session, push: undefined });
+    if (session?.push !== push) return;
+    this.sessions.set(clientId, { ...session, push: undefined, seenAtMs: this.realClock.nowMs() });
+    this.lookAt(clientId, SESSION_EXPIRY_MS);
   }
 
   /** The next producer, in turn, that lists the topic and can be reached. */
@@ -84,8 +99,24 @@ export class Sessions {
     return push !== undefined || this.realClock.nowMs() - seenAtMs < SESSION_EXPIRY_MS;
   }
 
-  private forgetExpired(): void {
-    for (const session of this.sessions.values()) if (!this.isAlive(session)) this.sessions.delete(session.clientId);
+  private lookAt(clientId: string, inMs: number): void {
+    this.looks.get(clientId)?.cancel();
+    this.looks.set(
+      clientId,
+      this.realClock.schedule(inMs, () => this.look(clientId)),
+    );
+  }
+
+  private look(clientId: string): void {
+    this.looks.delete(clientId);
+    const session = this.sessions.get(clientId);
+    if (session === undefined || session.push !== undefined) return;
+    if (this.isAlive(session)) {
+      this.lookAt(clientId, session.seenAtMs + SESSION_EXPIRY_MS - this.realClock.nowMs());
+      return;
+    }
+    this.sessions.delete(clientId);
+    this.onGone(session);
   }
 }
 
