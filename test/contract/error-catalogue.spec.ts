@@ -548,13 +548,11 @@ catalogue('Telemetry', [
   ['a group that does not exist', 'gRPC 3', (world) => settings(() => consumerSettings(world.name()))(world)],
 ]);
 
-const unimplemented = (rpc: 'updateOffset' | 'getOffset' | 'queryOffset' | 'syncLiteSubscription'): Row => [
-  rpc,
-  'gRPC 12',
-  (world) => codeOf(world.rawClient(), rpc, {}),
-];
+type Unimplemented = 'pullMessage' | 'updateOffset' | 'getOffset' | 'queryOffset' | 'syncLiteSubscription';
+const unimplemented = (rpc: Unimplemented): Row => [rpc, 'gRPC 12', (world) => codeOf(world.rawClient(), rpc, {})];
 
 catalogue('what is not implemented', [
+  unimplemented('pullMessage'),
   unimplemented('updateOffset'),
   unimplemented('getOffset'),
   unimplemented('queryOffset'),
