@@ -9,7 +9,9 @@ export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
+export { NotSentError } from '../producer/not-sent-error.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
+export type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 export type { SendReceipt } from '../producer/send-pipeline.js';
 export type {
   EndResult,

@@ -14,7 +14,8 @@ import { type CallOptions, type Deadline, withDeadline } from '../support/deadli
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
-import { SendPipeline, type SendPolicy, type SendReceipt } from './send-pipeline.js';
+import { type BatchOptions, type BatchOutcome, sendBatch } from './send-batch.js';
+import { SendPipeline, type SendPolicy, type SendReceipt, type StoredMessage } from './send-pipeline.js';
 import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
@@ -90,9 +91,26 @@ export class Producer {
    */
   send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
     return this.run(`send to "${message.topic}"`, options, async (deadline) => {
-      const { topic, messageId, offset, recallHandle } = await this.pipeline.send(message, deadline);
-      return { topic, messageId, offset, recallHandle };
+      return receiptOf(await this.pipeline.send(message, deadline));
     });
+  }
+
+  /**
+   * Sends messages of any topics and sizes, each in a request of its own, and tells what became of each, in the order given.
+   * All are checked before the first is sent; a wrong one fails alone. Those of one message group go one after another: when
+   * one fails, or is wrong, the later ones of its group are not sent (`EARLIER_MESSAGE_FAILED`). Messages whose turn has not
+   * come when the caller aborts or the producer closes are not sent.
+   * @throws UsageError for a wrong option, StateError once closed; nothing was sent
+   */
+  async sendBatch(messages: readonly OutgoingMessage[], options: BatchOptions = {}): Promise<BatchOutcome[]> {
+    this.assertOpen();
+    const sending = sendBatch(messages, options, {
+      sendTimeoutMs: this.timeoutMs({}),
+      assertOpen: () => this.assertOpen(),
+      prepare: (message) => this.pipeline.prepare(message),
+      send: async (prepared, deadline) => receiptOf(await this.pipeline.dispatch(prepared, deadline)),
+    });
+    return tracked(this.calls, sending);
   }
 
   /**
@@ -255,6 +273,10 @@ export class Producer {
     if (!(initialMs >= 0 && maxMs >= initialMs && multiplier >= 1)) return;
     this.policy.backoff = { kind: 'exponential', initialMs, maxMs, multiplier };
   }
+}
+
+function receiptOf({ topic, messageId, offset, recallHandle }: StoredMessage): SendReceipt {
+  return { topic, messageId, offset, recallHandle };
 }
 
 /** The broker that a recall handle names (`v1 topic broker time id` in Base64); undefined for a form not known here. */

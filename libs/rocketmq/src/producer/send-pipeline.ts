@@ -74,15 +74,26 @@ export class SendPipeline {
    * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
    */
   async send(message: OutgoingMessage, deadline: Deadline, half = false): Promise<StoredMessage> {
-    const { connection } = this.client;
+    return this.dispatch(this.prepare(message, half), deadline);
+  }
+
+  /** Checks a message; a delay is counted from here. @throws UsageError before anything was sent */
+  prepare(message: OutgoingMessage, half = false): PreparedMessage {
     const body = bodyBytes(message.body);
-    const nowMs = connection.clock.nowMs();
+    const nowMs = this.client.connection.clock.nowMs();
     assertSendable(message, body.length, nowMs);
     this.assertBodySize(message.topic, body.length);
     const type: MessageType = half ? 'transaction' : messageTypeOf(message);
     const messageId = message.messageId ?? this.ids.next(nowMs);
     const dueMs = deliveryTimestampMs(message, nowMs);
-    const prepared: Prepared = { message, body, type, messageId, dueMs, turn: this.turn++ };
+    return { message, body, type, messageId, dueMs, turn: this.turn++ };
+  }
+
+  /** Sends what was checked. @throws as {@link send} */
+  async dispatch(prepared: PreparedMessage, deadline: Deadline): Promise<StoredMessage> {
+    const { message, messageId } = prepared;
+    const { connection } = this.client;
+    const half = prepared.type === 'transaction';
     const failures = new SendFailures(deadline);
     for (let attempt = 1; ; ) {
       try {
@@ -116,7 +127,7 @@ export class SendPipeline {
     throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
 
-  private async attempt(prepared: Prepared, attempt: number, deadline: Deadline): Promise<StoredMessage> {
+  private async attempt(prepared: PreparedMessage, attempt: number, deadline: Deadline): Promise<StoredMessage> {
     const { client } = this;
     const { message, body, type, messageId, dueMs } = prepared;
     const route = await client.route(message.topic, deadline, type);
@@ -158,7 +169,8 @@ export class SendPipeline {
   }
 }
 
-interface Prepared {
+/** A checked message on its way. */
+export interface PreparedMessage {
   readonly message: OutgoingMessage;
   readonly body: Buffer;
   readonly type: MessageType;

@@ -1,0 +1,13 @@
+// What the producer itself refuses to send, for now. Wrong arguments are UsageErrors, a closed producer is a StateError.
+
+import { RocketMQError } from '../support/errors.js';
+
+/**
+ * The producer did not begin a send that is right in itself, so nothing was sent and the same call may succeed later.
+ * - `EARLIER_MESSAGE_FAILED`: a message before it in its message group failed (`cause`); order comes first
+ */
+export class NotSentError extends RocketMQError {
+  constructor(code: 'EARLIER_MESSAGE_FAILED', message: string, options?: ErrorOptions) {
+    super(code, `${message}; nothing was sent`, 'not-sent', true, options);
+  }
+}
