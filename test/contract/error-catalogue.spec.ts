@@ -549,7 +549,12 @@ catalogue('Telemetry', [
 ]);
 
 type Unimplemented = 'pullMessage' | 'updateOffset' | 'getOffset' | 'queryOffset' | 'syncLiteSubscription';
-const unimplemented = (rpc: Unimplemented): Row => [rpc, 'gRPC 12', (world) => codeOf(world.rawClient(), rpc, {})];
+/** A stream is refused as a call is. */
+const unimplemented = (rpc: Unimplemented): Row => [
+  rpc,
+  'gRPC 12',
+  (world) => codeOf(world.rawClient(), rpc as Exclude<Unimplemented, 'pullMessage'>, {}),
+];
 
 catalogue('what is not implemented', [
   unimplemented('pullMessage'),
