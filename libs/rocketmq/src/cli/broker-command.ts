@@ -1,29 +1,37 @@
 // `nestjs-rocketmq broker`: the embedded broker as a process of its own, on loopback.
 
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { EmbeddedBroker } from '../broker/index.js';
 import { describeError, type Logger } from '../support/logger.js';
+import { type BrokerConfig, parseBrokerConfig } from './broker-config.js';
 import { type Command, countOf, portOf, topicTypeOf, wrongCall } from './command.js';
 
 const OPTIONS = {
-  port: { type: 'string', default: '8081' },
-  host: { type: 'string', default: '127.0.0.1' },
-  strict: { type: 'boolean', default: false },
-  topic: { type: 'string', multiple: true, default: [] as string[] },
-  group: { type: 'string', multiple: true, default: [] as string[] },
+  port: { type: 'string' },
+  host: { type: 'string' },
+  'admin-port': { type: 'string' },
+  strict: { type: 'boolean' },
+  topic: { type: 'string', multiple: true },
+  group: { type: 'string', multiple: true },
+  config: { type: 'string' },
 } as const;
+
+/** Where clients look for a proxy by themselves. */
+const DEFAULT_PORT = 8081;
 
 /** `name:type:queues`, the last two optional. */
 function declaredTopic(text: string) {
-  const [name, type = 'normal', queues = '8'] = text.split(':');
-  if (name === undefined || name === '') throw wrongCall(`--topic must be name:type:queues, not "${text}"`);
+  const [name, type = 'normal', queues = '8', ...more] = text.split(':');
+  if (name === undefined || name === '' || more.length > 0)
+    throw wrongCall(`--topic must be name:type:queues, not "${text}"`);
   return { name, type: topicTypeOf('the type in --topic', type), queues: countOf('the queues in --topic', queues) };
 }
 
 /** `name:fifo:maxAttempts`, the last two optional. */
 function declaredGroup(text: string) {
-  const [name, kind = 'normal', attempts = '17'] = text.split(':');
-  if (name === undefined || name === '' || !['fifo', 'normal'].includes(kind)) {
+  const [name, kind = 'normal', attempts = '17', ...more] = text.split(':');
+  if (name === undefined || name === '' || more.length > 0 || !['fifo', 'normal'].includes(kind)) {
     throw wrongCall(`--group must be name:fifo:maxAttempts or name:normal:maxAttempts, not "${text}"`);
   }
   const maxDeliveryAttempts = countOf('the attempts in --group', attempts);
@@ -46,35 +54,69 @@ function askedToStop(): Promise<void> {
   });
 }
 
-async function serve(broker: EmbeddedBroker): Promise<void> {
+async function serve(broker: EmbeddedBroker, hasAdmin: boolean): Promise<void> {
   const stop = askedToStop();
   await broker.start();
   console.log(`embedded broker ready on ${broker.endpoints}; it keeps messages in memory, stopping it loses them`);
-  process.send?.({ ready: true, endpoints: broker.endpoints });
+  if (hasAdmin) console.log(`administration on ${broker.adminEndpoint}`);
+  const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
+  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint });
   await stop;
   await broker.stop();
   // The channel to a parent would keep the process alive.
   if (process.connected) process.disconnect();
 }
 
+/**
+ * The options of the broker: what the command line says, else the file, else the default. Topics and groups of both are
+ * declared; of one name, as the command line has it.
+ * @param readConfig reads the file of `--config`
+ * @throws UsageError for a wrong command line or file
+ */
+export async function brokerOptionsOf(
+  args: readonly string[],
+  readConfig: (file: string) => Promise<string>,
+): Promise<BrokerConfig> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const file = values.config === undefined ? {} : parseBrokerConfig(await readConfig(values.config));
+  const { host, strict, 'admin-port': adminPort } = values;
+  const given: BrokerConfig = {
+    ...(values.port === undefined ? {} : { port: portOf('--port', values.port) }),
+    ...(adminPort === undefined ? {} : { adminPort: portOf('--admin-port', adminPort) }),
+    ...(host === undefined ? {} : { host }),
+    ...(strict === undefined ? {} : { strict }),
+    topics: merged(file.topics, values.topic?.map(declaredTopic)),
+    groups: merged(file.groups, values.group?.map(declaredGroup)),
+  };
+  return { port: DEFAULT_PORT, ...file, ...given };
+}
+
+/** The second list goes over the first, by name. */
+function merged<T extends { readonly name: string }>(below: readonly T[] = [], above: readonly T[] = []): T[] {
+  const isAbove = new Set(above.map(({ name }) => name));
+  return [...below.filter(({ name }) => !isAbove.has(name)), ...above];
+}
+
+async function readConfigFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw wrongCall(`--config: cannot read ${file}: ${describeError(error)}`);
+  }
+}
+
 export const brokerCommand: Command = {
   usage: [
-    'broker [--port 8081] [--host 127.0.0.1] [--strict]',
+    `broker [--port ${DEFAULT_PORT}] [--host 127.0.0.1] [--admin-port PORT] [--strict]`,
     '[--topic name:normal|fifo|delay|transaction|priority:queues]... [--group name:fifo|normal:maxAttempts]...',
+    '[--config FILE]  (JSON with the options of EmbeddedBroker; the command line goes before)',
   ],
   async run(args) {
-    const { values } = parseArgs({ args: [...args], options: OPTIONS });
+    const options = await brokerOptionsOf(args, readConfigFile);
     const { EmbeddedBroker } = await import('../broker/index.js');
-    const broker = new EmbeddedBroker({
-      port: portOf('--port', values.port),
-      host: values.host,
-      strict: values.strict,
-      topics: values.topic.map(declaredTopic),
-      groups: values.group.map(declaredGroup),
-      logger,
-    });
+    const broker = new EmbeddedBroker({ ...options, logger });
     try {
-      await serve(broker);
+      await serve(broker, options.adminPort !== undefined);
     } catch (error) {
       await broker.stop();
       throw new Error(`the broker could not start: ${describeError(error)}`, { cause: error });

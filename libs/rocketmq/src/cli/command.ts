@@ -29,7 +29,8 @@ export function countOf(option: string, text: string): number {
   throw wrongCall(`${option} must be a whole number above 0, not "${text}"`);
 }
 
-const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
+/** The types that a topic can have. */
+export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
 export type TopicType = (typeof TOPIC_TYPES)[number];
 
 /** @throws UsageError unless the text is a type that a topic can have */

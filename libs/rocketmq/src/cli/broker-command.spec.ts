@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals';
+import { brokerOptionsOf } from './broker-command.js';
+
+const noFile = async (file: string): Promise<string> => {
+  throw new Error(`nobody asked for ${file}`);
+};
+const options = (...args: string[]) => brokerOptionsOf(args, noFile);
+const configured = (config: unknown, ...args: string[]) =>
+  brokerOptionsOf(['--config', 'broker.json', ...args], async () => {
+    return typeof config === 'string' ? config : JSON.stringify(config);
+  });
+
+describe('the command line of the broker', () => {
+  it('needs nothing', async () => {
+    expect(await options()).toEqual({ port: 8081, topics: [], groups: [] });
+  });
+
+  it('tells ports, host, topics and groups', async () => {
+    const line = '--port 0 --admin-port 9876 --host 0.0.0.0 --strict --topic a --topic b:priority:4 --group g:fifo:3';
+    expect(await options(...line.split(' '))).toEqual({
+      ...{ port: 0, adminPort: 9876, host: '0.0.0.0', strict: true },
+      topics: [
+        { name: 'a', type: 'normal', queues: 8 },
+        { name: 'b', type: 'priority', queues: 4 },
+      ],
+      groups: [{ name: 'g', fifo: true, maxDeliveryAttempts: 3 }],
+    });
+  });
+
+  it.each([
+    ['--port 99999', '--port must be a port'],
+    ['--admin-port x', '--admin-port must be a port'],
+    ['--topic :fifo', 'name:type:queues'],
+    ['--topic a:b', 'the type in --topic must be one of normal, fifo, delay, transaction, priority'],
+    ['--topic a:fifo:0', 'the queues in --topic'],
+    ['--topic a:fifo:1:2', 'name:type:queues'],
+    ['--group g:ordered', 'name:fifo:maxAttempts'],
+    ['--group g:fifo:none', 'the attempts in --group'],
+    ['--ports 1', '--ports'],
+  ])('refuses %s', async (line, message) => {
+    await expect(options(...line.split(' '))).rejects.toThrow(message);
+  });
+});
+
+describe('the file of the broker', () => {
+  const file = {
+    port: 9081,
+    morePorts: [9082],
+    host: '127.0.0.2',
+    adminPort: 0,
+    advertisedAddress: { host: 'broker', port: 8081 },
+    strict: true,
+    topics: [{ name: 'orders', type: 'transaction', queues: 2 }, { name: 'plain' }],
+    groups: [
+      { name: 'g', fifo: true, maxDeliveryAttempts: 3, backoff: { kind: 'customized', nextMs: [100] } },
+      { name: 'h', backoff: { kind: 'exponential', initialMs: 10, maxMs: 1000, multiplier: 1.5 } },
+    ],
+    recallEnabled: true,
+    transactionFirstCheckMs: 100,
+    transactionCheckIntervalMs: 100,
+    transactionCheckMax: 3,
+    transactionDataExpireMs: 1000,
+  };
+
+  it('may hold every option that is no object of the program', async () => {
+    expect(await configured(file)).toEqual(file);
+  });
+
+  it('gives way to the command line, topics and groups by their names', async () => {
+    const over = await configured(file, '--port', '1', '--topic', 'orders:fifo', '--topic', 'new', '--group', 'h');
+    expect(over).toMatchObject({
+      port: 1,
+      host: '127.0.0.2',
+      strict: true,
+      topics: [{ name: 'plain' }, { name: 'orders', type: 'fifo', queues: 8 }, { name: 'new' }],
+      groups: [{ name: 'g' }, { name: 'h', maxDeliveryAttempts: 17 }],
+    });
+  });
+
+  it.each<[unknown, string]>([
+    ['{', 'is not JSON'],
+    [[], 'the file must be an object'],
+    [{ prot: 1 }, 'no field prot; there are port,'],
+    [{ port: '1' }, 'port must be a port from 0 to 65535, not "1"'],
+    [{ strict: 'yes' }, 'strict must be true or false'],
+    [{ topics: {} }, 'topics must be a list'],
+    [{ topics: [{ name: 'a' }, { type: 'fifo' }] }, 'topics[1].name must be there'],
+    [{ topics: [{ name: 'a', type: 'lite' }] }, 'topics[0].type must be one of normal,'],
+    [{ topics: [{ name: 'a', queues: 0 }] }, 'topics[0].queues must be a whole number above 0, not 0'],
+    [{ topics: [{ name: 'a', kind: 'fifo' }] }, 'no field topics[0].kind'],
+    [{ groups: [{ name: 'g', backoff: {} }] }, 'groups[0].backoff.kind must be one of customized, exponential'],
+    [{ groups: [{ name: 'g', backoff: { kind: 'customized', nextMs: [] } }] }, 'groups[0].backoff.nextMs'],
+    [{ groups: [{ name: 'g', backoff: { kind: 'exponential', initialMs: 1 } }] }, 'groups[0].backoff.maxMs'],
+    [{ advertisedAddress: { host: 'x' } }, 'advertisedAddress.port must be there'],
+    [{ transactionCheckIntervalMs: -1 }, 'transactionCheckIntervalMs must be a number of milliseconds'],
+    [{ clock: {} }, 'no field clock'],
+  ])('is refused as %j, naming the field', async (config, message) => {
+    await expect(configured(config)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining(message),
+    });
+  });
+});

@@ -1,0 +1,112 @@
+// The file of `nestjs-rocketmq broker --config`: JSON with the options of the embedded broker, checked field by field.
+
+import type { EmbeddedBrokerOptions } from '../broker/index.js';
+import { TOPIC_TYPES, wrongCall } from './command.js';
+
+/** What can stand in a file: all options but those that are objects of the program. */
+export type BrokerConfig = Omit<EmbeddedBrokerOptions, 'clock' | 'logger'>;
+
+/** Throws what is wrong with a value. `field` is its place, for instance `topics[0].name`. */
+type Check = (field: string, value: unknown) => void;
+
+const text: Check = (field, value) => expectThat(typeof value === 'string' && value !== '', field, 'a text', value);
+const flag: Check = (field, value) => expectThat(typeof value === 'boolean', field, 'true or false', value);
+const count: Check = (field, value) => {
+  expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'a whole number above 0', value);
+};
+const duration: Check = (field, value) => {
+  expectThat(Number.isFinite(value) && (value as number) > 0, field, 'a number of milliseconds above 0', value);
+};
+const port: Check = (field, value) => {
+  const isPort = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
+  expectThat(isPort, field, 'a port from 0 to 65535', value);
+};
+const topicType: Check = (field, value) => {
+  const isType = TOPIC_TYPES.some((type) => type === value);
+  expectThat(isType, field, `one of ${TOPIC_TYPES.join(', ')}`, value);
+};
+
+const BACKOFFS: Readonly<Record<string, Check>> = {
+  customized: object({ kind: text, nextMs: list(duration, 1) }, ['nextMs']),
+  exponential: object({ kind: text, initialMs: duration, maxMs: duration, multiplier: duration }, [
+    'initialMs',
+    'maxMs',
+    'multiplier',
+  ]),
+};
+const backoff: Check = (field, value) => {
+  const check = BACKOFFS[String((value as { kind?: unknown } | null)?.kind)];
+  if (check === undefined) throw wrong(`${field}.kind`, `one of ${Object.keys(BACKOFFS).join(', ')}`, value);
+  check(field, value);
+};
+
+const config = object<BrokerConfig>({
+  port,
+  morePorts: list(port),
+  host: text,
+  adminPort: port,
+  advertisedAddress: object({ host: text, port }, ['host', 'port']),
+  strict: flag,
+  topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
+  groups: list(object({ name: text, fifo: flag, maxDeliveryAttempts: count, backoff }, ['name'])),
+  recallEnabled: flag,
+  transactionFirstCheckMs: duration,
+  transactionCheckIntervalMs: duration,
+  transactionCheckMax: count,
+  transactionDataExpireMs: duration,
+});
+
+/**
+ * Reads a configuration.
+ * @param json the text of the file
+ * @throws UsageError that names the field
+ */
+export function parseBrokerConfig(json: string): BrokerConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw wrongCall(`the file of --config is not JSON: ${(error as Error).message}`);
+  }
+  config('', value);
+  return value as BrokerConfig;
+}
+
+/** @param fields every field that the object may have @param required those that it must have */
+function object<T extends object = Record<string, unknown>>(
+  fields: { readonly [Field in keyof Required<T>]: Check },
+  required: readonly string[] = [],
+): Check {
+  return (place, value) => {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    expectThat(isObject, place, 'an object', value);
+    const entries = Object.entries(value as object);
+    const at = (field: string): string => (place === '' ? field : `${place}.${field}`);
+    for (const field of required) {
+      if (!entries.some(([name]) => name === field)) throw wrong(at(field), 'there', undefined);
+    }
+    for (const [name, part] of entries) {
+      if (!Object.hasOwn(fields, name)) {
+        throw wrongCall(`--config: no field ${at(name)}; there are ${Object.keys(fields).map(at).join(', ')}`);
+      }
+      fields[name as keyof T](at(name), part);
+    }
+  };
+}
+
+function list(check: Check, atLeast = 0): Check {
+  return (field, value) => {
+    if (!Array.isArray(value)) throw wrong(field, 'a list', value);
+    expectThat(value.length >= atLeast, field, `a list of at least ${atLeast}`, value);
+    for (const [index, part] of value.entries()) check(`${field}[${index}]`, part);
+  };
+}
+
+function expectThat(holds: boolean, field: string, what: string, value: unknown): void {
+  if (!holds) throw wrong(field, what, value);
+}
+
+function wrong(field: string, what: string, value: unknown): Error {
+  const place = field === '' ? 'the file' : field;
+  return wrongCall(`--config: ${place} must be ${what}, not ${JSON.stringify(value)}`);
+}
