@@ -11,6 +11,7 @@ export type { Subscription } from '../consumer/subscription.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
 export { NotSentError } from '../producer/not-sent-error.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
+export type { ProducerEvents } from '../producer/producer-events.js';
 export type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 export type { SendReceipt } from '../producer/send-pipeline.js';
 export type {

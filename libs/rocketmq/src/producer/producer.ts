@@ -14,8 +14,15 @@ import { type CallOptions, type Deadline, withDeadline } from '../support/deadli
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
+import type { ProducerEvents } from './producer-events.js';
 import { type BatchOptions, type BatchOutcome, sendBatch } from './send-batch.js';
-import { SendPipeline, type SendPolicy, type SendReceipt, type StoredMessage } from './send-pipeline.js';
+import {
+  type PreparedMessage,
+  SendPipeline,
+  type SendPolicy,
+  type SendReceipt,
+  type StoredMessage,
+} from './send-pipeline.js';
 import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
@@ -25,6 +32,8 @@ export interface ProducerOptions extends TransactionOptions {
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
   readonly maxAttempts?: number;
+  /** Told of what no call returns: one-way sends that failed, ends of transactions that were lost, checks. Default: nobody. */
+  readonly events?: Partial<ProducerEvents>;
 }
 
 /** How long a close waits for local transactions unless told otherwise. */
@@ -111,6 +120,28 @@ export class Producer {
       send: async (prepared, deadline) => receiptOf(await this.pipeline.dispatch(prepared, deadline)),
     });
     return tracked(this.calls, sending);
+  }
+
+  /**
+   * Hands a message over and does not wait for the server. It is then sent like any other, with its attempts and its time;
+   * a failure goes to the logger and to `events.onOnewayFailed`. `close` waits for it.
+   * @param options they bound the whole send, as in {@link send}
+   * @throws UsageError, StateError; nothing was sent
+   */
+  async sendOneway(message: OutgoingMessage, options: CallOptions = {}): Promise<void> {
+    this.assertOpen();
+    const timeoutMs = this.timeoutMs(options);
+    const prepared = this.pipeline.prepare(message);
+    const sending = withDeadline(`one-way send to "${message.topic}"`, timeoutMs, options.signal, (deadline) =>
+      this.pipeline.dispatch(prepared, deadline),
+    );
+    void tracked(
+      this.calls,
+      sending.then(
+        () => {},
+        (error) => this.tellOnewayFailed(prepared, error),
+      ),
+    );
   }
 
   /**
@@ -202,6 +233,16 @@ export class Producer {
     await Promise.allSettled(this.calls);
     await this.transactions.drain();
     await this.client.close();
+  }
+
+  private tellOnewayFailed({ message: { topic }, messageId }: PreparedMessage, error: unknown): void {
+    const { logger } = this.connection;
+    logger.warn('a one-way send failed', { topic, messageId, error: describeError(error) });
+    try {
+      this.options.events?.onOnewayFailed?.({ topic, messageId }, error);
+    } catch (thrown) {
+      logger.error('an event handler of one-way sends failed', { error: describeError(thrown) });
+    }
   }
 
   private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {

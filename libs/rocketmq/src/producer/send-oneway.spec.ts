@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import { silentLogger } from '../support/logger.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { Producer, type ProducerOptions } from './producer.js';
+
+describe('a one-way send', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let warnings: string[];
+  const producers: Producer[] = [];
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }] });
+    warnings = [];
+    const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
+    connection = new Connection({ endpoints: broker.endpoints, logger });
+  });
+
+  afterEach(async () => {
+    for (const producer of producers.splice(0)) await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  function newProducer(options: ProducerOptions = {}): Producer {
+    const producer = new Producer(connection, options);
+    producers.push(producer);
+    return producer;
+  }
+
+  const order = { topic: 'orders', body: 'one', messageId: 'ORDER-1' };
+  const stored = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);
+
+  it('does not wait for the server, and is tried again like any other', async () => {
+    const producer = newProducer();
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
+    await producer.sendOneway(order);
+    expect(stored()).toEqual([]);
+    await producer.close();
+    expect([stored(), warnings]).toEqual([['ORDER-1'], []]);
+  });
+
+  it('tells the logger and whoever watches when it fails', async () => {
+    const failed: unknown[] = [];
+    const producer = newProducer({ events: { onOnewayFailed: (message, error) => failed.push([message, error]) } });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
+    await producer.sendOneway(order);
+    await producer.close();
+    expect(failed).toMatchObject([
+      [
+        { topic: 'orders', messageId: 'ORDER-1' },
+        { code: 'FORBIDDEN', outcome: 'rejected' },
+      ],
+    ]);
+    expect(warnings).toEqual(['a one-way send failed']);
+  });
+
+  it('fails without harm when whoever watches throws', async () => {
+    const onOnewayFailed = (): void => {
+      throw new Error('no disk left');
+    };
+    const producer = newProducer({ events: { onOnewayFailed } });
+    await producer.sendOneway({ ...order, topic: 'missing' });
+    await producer.close();
+    expect(warnings).toEqual(['a one-way send failed']);
+  });
+
+  it('is refused at once when the message is wrong or the producer closed', async () => {
+    const producer = newProducer();
+    await expect(producer.sendOneway({ ...order, body: '' })).rejects.toMatchObject({ code: 'MESSAGE_BODY_EMPTY' });
+    await producer.close();
+    await expect(producer.sendOneway(order)).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
+  });
+});
