@@ -1,4 +1,4 @@
-// npm run test:rocketmq [-- --version 5.3.3] [-- more jest arguments]
+// npm run test:rocketmq [-- --version 5.3.3] [-- test/contract/sending] [-- more jest arguments]
 // Starts a real Apache RocketMQ on ports of its own, runs the suites that need one, stops it. Exits with jest's code.
 
 import { spawn } from 'node:child_process';
@@ -27,7 +27,8 @@ async function main() {
 async function runJest(server, args, signal) {
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const flags = ['--experimental-vm-modules', '--no-warnings', jest, '--maxWorkers=4', ...args];
-  const patterns = SUITES.flatMap((suite) => ['--testPathPatterns', suite]);
+  const suites = args.some((arg) => arg.startsWith('test/')) ? [] : SUITES;
+  const patterns = suites.flatMap((suite) => ['--testPathPatterns', suite]);
   const child = spawn(process.execPath, [...flags, ...patterns], {
     cwd: root,
     stdio: 'inherit',

@@ -1,0 +1,168 @@
+// What routes, the life of a client and unknown RPCs answer.
+
+import { ClientType } from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName } from '../../../libs/rocketmq/src/protocol/rpc.js';
+import { consumerSettings, producerSettings, resource } from '../../support/raw-grpc-client.js';
+import { codeOf, codeOfSettings, consuming } from '../support/question.js';
+import type { World } from '../support/world.js';
+import type { Catalogue, Row } from './rows.js';
+
+const SYSTEM_TOPICS = (
+  'TBW102 SCHEDULE_TOPIC_XXXX BenchmarkTest RMQ_SYS_TRANS_HALF_TOPIC RMQ_SYS_TRACE_TOPIC RMQ_SYS_TRANS_OP_HALF_TOPIC ' +
+  'TRANS_CHECK_MAX_TIME_TOPIC SELF_TEST_TOPIC OFFSET_MOVED_EVENT CHECKPOINT_TOPIC RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC ' +
+  'RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC rmq_sys_anything'
+).split(' ');
+
+const route = (name: string) => (world: World) => codeOf(world.rawClient(), 'queryRoute', { topic: resource(name) });
+
+const QUERY_ROUTE_ROWS: readonly Row[] = [
+  ['a topic that does not exist', 'TOPIC_NOT_FOUND', (world) => route(world.name())(world)],
+  ['a topic without a name', 'ILLEGAL_TOPIC', route('')],
+  ['a blank topic', 'ILLEGAL_TOPIC', route(' ')],
+  ['a topic with a blank', 'ILLEGAL_TOPIC', route('a b')],
+  ['a topic with a letter that is not ASCII', 'ILLEGAL_TOPIC', route('größe')],
+  ['a topic with % and |', 'TOPIC_NOT_FOUND', route('a%b|c-_9')],
+  ['a topic of 127 characters', 'TOPIC_NOT_FOUND', route('x'.repeat(127))],
+  ['a topic of 128 characters', 'ILLEGAL_TOPIC', route('x'.repeat(128))],
+  ...SYSTEM_TOPICS.map((name): Row => [`the system topic ${name}`, 'ILLEGAL_TOPIC', route(name)]),
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'queryRoute', {})],
+];
+
+const assign = (group: string) => async (world: World) =>
+  codeOf(world.rawClient(), 'queryAssignment', {
+    topic: resource(await world.topic()),
+    group: resource(group),
+  });
+
+const QUERY_ASSIGNMENT_ROWS: readonly Row[] = [
+  [
+    'a topic that does not exist',
+    'TOPIC_NOT_FOUND',
+    async (world) =>
+      codeOf(world.rawClient(), 'queryAssignment', {
+        topic: resource(world.name()),
+        group: resource(await world.group()),
+      }),
+  ],
+  ['a group that does not exist', 'OK', (world) => assign(world.name())(world)],
+  ['no group', 'ILLEGAL_CONSUMER_GROUP', assign('')],
+  ['a group with a blank', 'ILLEGAL_CONSUMER_GROUP', assign('a b')],
+  ['a group of 120 characters', 'OK', assign('g'.repeat(120))],
+  ['a group of 121 characters', 'ILLEGAL_CONSUMER_GROUP', assign('g'.repeat(121))],
+  ['a system group', 'ILLEGAL_CONSUMER_GROUP', assign('CID_RMQ_SYS_any')],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'queryAssignment', {})],
+];
+
+const PRODUCER = { clientType: ClientType.PRODUCER };
+const SIMPLE = { clientType: ClientType.SIMPLE_CONSUMER };
+
+const HEARTBEAT_ROWS: readonly Row[] = [
+  ['a client without settings', 'UNRECOGNIZED_CLIENT_TYPE', (w) => codeOf(w.rawClient(), 'heartbeat', PRODUCER)],
+  [
+    'a producer',
+    'OK',
+    async (world) => {
+      const client = world.rawClient();
+      await client.settle(producerSettings());
+      return codeOf(client, 'heartbeat', PRODUCER);
+    },
+  ],
+  [
+    'a consumer without group',
+    'ILLEGAL_CONSUMER_GROUP',
+    async (w) => codeOf((await consuming(w)).client, 'heartbeat', SIMPLE),
+  ],
+  [
+    'a consumer of a group that does not exist',
+    'ILLEGAL_CONSUMER_GROUP',
+    async (w) => codeOf((await consuming(w)).client, 'heartbeat', { ...SIMPLE, group: resource(w.name()) }),
+  ],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'heartbeat', PRODUCER)],
+];
+
+const NOTIFY_CLIENT_TERMINATION_ROWS: readonly Row[] = [
+  [
+    'a client without settings',
+    'UNRECOGNIZED_CLIENT_TYPE',
+    (w) => codeOf(w.rawClient(), 'notifyClientTermination', {}),
+  ],
+  [
+    'a consumer, and a heartbeat after it',
+    'OK, UNRECOGNIZED_CLIENT_TYPE',
+    async (world) => {
+      const { client, names } = await consuming(world);
+      const first = await codeOf(client, 'notifyClientTermination', { group: names.group });
+      return `${first}, ${await codeOf(client, 'heartbeat', { ...SIMPLE, group: names.group })}`;
+    },
+  ],
+  [
+    'a consumer without group, and a heartbeat after it',
+    'ILLEGAL_CONSUMER_GROUP, UNRECOGNIZED_CLIENT_TYPE',
+    async (world) => {
+      const { client, names } = await consuming(world);
+      const first = await codeOf(client, 'notifyClientTermination', {});
+      return `${first}, ${await codeOf(client, 'heartbeat', { ...SIMPLE, group: names.group })}`;
+    },
+  ],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'notifyClientTermination', {})],
+];
+
+const settings =
+  (of: (group: string) => Parameters<typeof codeOfSettings>[1], metadata?: Record<string, string>) =>
+  async (world: World): Promise<string> =>
+    codeOfSettings(world.rawClient(world.name(), metadata), of(await world.group()));
+const ofType = (clientType: ClientType) => settings((group) => consumerSettings(group, clientType));
+
+const TELEMETRY_ROWS: readonly Row[] = [
+  ['a producer without topics', 'OK', settings(() => producerSettings())],
+  ['a producer of a topic that does not exist', 'OK', settings(() => producerSettings('unknown'))],
+  ['a simple consumer', 'OK', ofType(ClientType.SIMPLE_CONSUMER)],
+  ['a push consumer', 'OK', ofType(ClientType.PUSH_CONSUMER)],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOfSettings(world.rawClient(''), producerSettings())],
+  [
+    'a language that nobody knows',
+    'gRPC 13',
+    settings((group) => consumerSettings(group), { 'x-mq-language': 'GOLANG' }),
+  ],
+  [
+    'a producer in a language that nobody knows',
+    'gRPC 13',
+    settings(() => producerSettings('t'), { 'x-mq-language': 'X' }),
+  ],
+  ['no language', 'gRPC 13', settings((group) => consumerSettings(group), { 'x-mq-language': '' })],
+  ['a pull consumer', 'gRPC 13', ofType(ClientType.PULL_CONSUMER)],
+  ['a simple consumer of lite topics', 'gRPC 13', ofType(ClientType.LITE_SIMPLE_CONSUMER)],
+  ['a push consumer of lite topics in an ordinary group', 'gRPC 3', ofType(ClientType.LITE_PUSH_CONSUMER)],
+  ['no type of client', 'gRPC 13', ofType(ClientType.CLIENT_TYPE_UNSPECIFIED)],
+  ['a subscription of a producer', 'gRPC 13', ofType(ClientType.PRODUCER)],
+  ['neither publishing nor subscription', 'gRPC 3', settings(() => ({ ...PRODUCER, clientProperties: {} }))],
+  ['an illegal topic', 'gRPC 3', settings(() => producerSettings('a b'))],
+  ['a system topic', 'gRPC 3', settings(() => producerSettings('TBW102'))],
+  ['an illegal group', 'gRPC 3', settings(() => consumerSettings('a b'))],
+  ['a system group', 'gRPC 3', settings(() => consumerSettings('CID_RMQ_SYS_x'))],
+  ['a group that does not exist', 'gRPC 3', (world) => settings(() => consumerSettings(world.name()))(world)],
+];
+
+/** PullMessage answers with a stream, which makes no difference to a server that does not know it. */
+const unimplemented = (rpc: RpcName): Row => [
+  rpc,
+  'gRPC 12',
+  (world) => codeOf(world.rawClient(), rpc as 'getOffset', {}),
+];
+
+const WHAT_IS_NOT_IMPLEMENTED_ROWS: readonly Row[] = [
+  unimplemented('pullMessage'),
+  unimplemented('updateOffset'),
+  unimplemented('getOffset'),
+  unimplemented('queryOffset'),
+  unimplemented('syncLiteSubscription'),
+];
+
+export const ROUTES_AND_CLIENTS: Catalogue = {
+  QueryRoute: QUERY_ROUTE_ROWS,
+  QueryAssignment: QUERY_ASSIGNMENT_ROWS,
+  Heartbeat: HEARTBEAT_ROWS,
+  NotifyClientTermination: NOTIFY_CLIENT_TERMINATION_ROWS,
+  Telemetry: TELEMETRY_ROWS,
+  'what is not implemented': WHAT_IS_NOT_IMPLEMENTED_ROWS,
+};

@@ -1,0 +1,99 @@
+// A consumer down to the requests, for what our own client does not show: handles, attempts, queue ids, repeats.
+
+import { toDuration } from '../../../libs/rocketmq/src/protocol/duration.js';
+import {
+  ClientType,
+  type Message,
+} from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest } from '../../../libs/rocketmq/src/protocol/rpc.js';
+import { codeName } from '../../../libs/rocketmq/src/protocol/status.js';
+import { messagesIn } from '../../support/broker-wire.js';
+import { consumerSettings, type RawClient, receiveRequest, resource } from '../../support/raw-grpc-client.js';
+import type { World } from './world.js';
+
+/** One received message. */
+export interface Received {
+  readonly id: string;
+  readonly attempt: number;
+  readonly handle: string;
+  readonly queueId: number;
+  readonly message: Message;
+}
+
+/** The shortest poll that servers take. */
+const POLL_MS = 5_000;
+/** The shortest lease that servers grant. */
+export const LEASE_MS = 10_000;
+
+export class RawConsumer {
+  private constructor(
+    readonly client: RawClient,
+    readonly topic: string,
+    readonly group: string,
+  ) {}
+
+  static async open(world: World, topic: string, group: string): Promise<RawConsumer> {
+    const client = world.rawClient(world.name(), { 'x-mq-client-version': '5.0.7' });
+    await client.settle(consumerSettings(group, ClientType.PUSH_CONSUMER));
+    return new RawConsumer(client, topic, group);
+  }
+
+  async receive(request: Partial<RpcRequest<'receiveMessage'>> = {}): Promise<Received[]> {
+    const wish = { ...receiveRequest(this.topic, this.group, LEASE_MS), longPollingTimeout: toDuration(POLL_MS) };
+    return messagesIn(await this.client.receive({ ...wish, ...request })).map((message) => {
+      const { messageId = '', deliveryAttempt = 0, receiptHandle = '', queueId = -1 } = message.systemProperties ?? {};
+      return { id: messageId, attempt: deliveryAttempt, handle: receiptHandle, queueId, message };
+    });
+  }
+
+  /** Polls until so many messages have come, each poll as told. */
+  async receiveUntil(count: number, request: Partial<RpcRequest<'receiveMessage'>> = {}): Promise<Received[]> {
+    const all: Received[] = [];
+    for (let poll = 0; all.length < count && poll < 20; poll++) all.push(...(await this.receive(request)));
+    return all;
+  }
+
+  async ack(...received: readonly Received[]): Promise<string> {
+    const entries = received.map(({ id, handle }) => ({ messageId: id, receiptHandle: handle }));
+    return codeName((await this.client.call('ackMessage', { ...this.names, entries })).status?.code ?? 0);
+  }
+
+  /** @returns the code and the new handle */
+  async change(
+    { id, handle }: Received,
+    invisibleMs: number,
+    suspend = false,
+  ): Promise<{ code: string; handle: string }> {
+    const { status, receiptHandle } = await this.client.call('changeInvisibleDuration', {
+      ...this.names,
+      messageId: id,
+      receiptHandle: handle,
+      invisibleDuration: toDuration(invisibleMs),
+      suspend,
+    });
+    return { code: codeName(status?.code ?? 0), handle: receiptHandle };
+  }
+
+  async forward({ id, handle, attempt }: Received): Promise<string> {
+    const { status } = await this.client.call('forwardMessageToDeadLetterQueue', {
+      ...this.names,
+      messageId: id,
+      receiptHandle: handle,
+      deliveryAttempt: attempt,
+      maxDeliveryAttempts: attempt,
+    });
+    return codeName(status?.code ?? 0);
+  }
+
+  async heartbeat(): Promise<void> {
+    await this.client.call('heartbeat', { clientType: ClientType.PUSH_CONSUMER, group: resource(this.group) });
+  }
+
+  async goodbye(): Promise<void> {
+    await this.client.call('notifyClientTermination', { group: resource(this.group) });
+  }
+
+  private get names() {
+    return { topic: resource(this.topic), group: resource(this.group) };
+  }
+}
