@@ -9,7 +9,7 @@ const documents = ['README.md', ...readdirSync(join(root, 'docs/guide')).map((na
 for (const document of documents) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
-  const mended = text.replace(/(<!-- code: (\S+) -->\n```ts\n)[\s\S]*?```/g, (_, head, example) => {
+  const mended = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
     return `${head}${readFileSync(join(root, example), 'utf8')}\`\`\``;
   });
   if (mended !== text) writeFileSync(file, mended);

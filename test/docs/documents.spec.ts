@@ -7,14 +7,16 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { MINUTE_MS, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { urgentOrders } from '../../docs/examples/embedded-broker.js';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
 import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
 import { Payment } from '../../docs/examples/payment.js';
 import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
+import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 
 const documents = ['README.md', ...readdirSync('docs/guide').map((name) => join('docs/guide', name))];
-const EMBEDDED = /<!-- code: (\S+) -->\n```ts\n([\s\S]*?)```/g;
+const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json)\n([\s\S]*?)```/g;
 
 describe('the documents', () => {
   it.each(documents)('%s shows the examples as they are', (document) => {
@@ -34,12 +36,29 @@ describe('the documents', () => {
     ).toEqual([...new Set(shown)].sort());
   });
 
+  it('call the broker by command lines that it understands', async () => {
+    const calls = documents.flatMap((document) =>
+      [...readFileSync(document, 'utf8').matchAll(/^npx nestjs-rocketmq broker(.*)$/gm)].map(([, line = '']) => line),
+    );
+    expect(calls.length).toBeGreaterThan(2);
+    for (const line of calls) {
+      const words = line.split(' ').filter((word) => word !== '');
+      await brokerOptionsOf(words, async (file) => readFileSync(join('docs/examples', file), 'utf8'));
+    }
+  });
+
   it.each(documents)('%s links to files that exist', (document) => {
     const links = [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
       ([, link]) => link,
     );
     const base = join(process.cwd(), document, '..');
     expect(links.filter((link = '') => !exists(join(base, link)))).toEqual([]);
+  });
+});
+
+describe('the embedded broker', () => {
+  it('delivers what its example says', async () => {
+    expect(await urgentOrders()).toEqual(['urgent', 'can wait']);
   });
 });
 
