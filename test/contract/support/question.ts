@@ -92,12 +92,12 @@ export async function holding(world: World, invisibleDurationMs?: number) {
 }
 
 /** A transactional topic with a half message in it. */
-export async function halfSent(world: World) {
+export async function halfSent(world: World, raw: RawMessage = {}) {
   const topic = await world.topic('transaction');
   const client = world.rawClient();
   await client.settle(producerSettings(topic));
   const { entries } = await client.call('sendMessage', {
-    messages: [messageOf(world, topic, { messageType: 4 })],
+    messages: [messageOf(world, topic, { ...raw, messageType: 4 })],
   });
   const { transactionId = '', messageId = '' } = entries[0] ?? {};
   return { client, end: { topic: resource(topic), transactionId, messageId } };

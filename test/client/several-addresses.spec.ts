@@ -1,0 +1,55 @@
+// One broker under two addresses, of which one fails: what clients see of an Endpoints with several addresses.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+
+describe('a server with two addresses', () => {
+  let broker: EmbeddedBroker;
+  let connection: Connection;
+
+  beforeEach(async () => {
+    broker = new EmbeddedBroker({ morePorts: [0], topics: [{ name: 'orders', type: 'normal' }] });
+    await broker.start();
+    connection = new Connection({ endpoints: broker.endpoints });
+  });
+  afterEach(async () => {
+    connection.close();
+    await broker.stop();
+  });
+
+  it.each([0, 1])('goes on when address %i is lost', async (lost) => {
+    const arrived: string[] = [];
+    let wake = (): void => {};
+    const producer = new Producer(connection);
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'orders' }],
+      handler: (message) => {
+        arrived.push(message.body.toString());
+        wake();
+      },
+    });
+    const untilArrived = async (text: string): Promise<void> => {
+      while (!arrived.includes(text)) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    };
+    try {
+      await Promise.all([producer.start(), consumer.start()]);
+      await producer.send({ topic: 'orders', body: 'before' });
+      await untilArrived('before');
+      const port = Number(broker.endpoints.split(';')[lost]?.split(':')[1]);
+      broker.faults.refuseConnections({ port });
+      broker.faults.cutConnections(port);
+      await producer.send({ topic: 'orders', body: 'after' });
+      await untilArrived('after');
+    } finally {
+      await consumer.close({ graceMs: 1_000 });
+      await producer.close();
+    }
+    expect(new Set(arrived)).toEqual(new Set(['before', 'after']));
+  });
+});

@@ -1,0 +1,78 @@
+// Whom the servers ask about half messages, when, and how long they take the answer.
+
+import { describe, expect } from '@jest/globals';
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
+import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
+import { TransactionResolution } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { messagesIn } from '../support/broker-wire.js';
+import { consumerSettings, producerSettings, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
+import { contractSuite } from './support/contract.js';
+import { codeOf, halfSent, messageOf } from './support/question.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+
+/** A producer that lists the topics and only counts what it is asked. */
+async function askedProducer(world: World, ...topics: string[]) {
+  const client = world.rawClient();
+  const asked: string[] = [];
+  const { call } = await client.settle(producerSettings(...topics));
+  call.on('data', ({ command }) => {
+    if (command?.$case === 'recoverOrphanedTransactionCommand') asked.push(command.value.transactionId);
+  });
+  return { client, asked };
+}
+
+/** Long enough for several checks. */
+async function letChecksCome(world: World, count: number, seen: () => number): Promise<void> {
+  await world.backend.advanceDuringWork(FIRST_CHECK_MS);
+  for (let round = 0; round < count * 4 && seen() < count; round++) {
+    await world.backend.advanceDuringWork(CHECK_INTERVAL_MS);
+  }
+}
+
+describe('transaction checks', () => {
+  contract('go in turn to every producer that lists the topic, and to no other', async (world) => {
+    const topic = await world.topic('transaction');
+    const one = await askedProducer(world, topic);
+    const two = await askedProducer(world, topic);
+    const stranger = await askedProducer(world, await world.topic('transaction'));
+    const half = messageOf(world, topic, { messageType: 4 });
+    await stranger.client.call('sendMessage', { messages: [half] });
+    await letChecksCome(world, 4, () => one.asked.length + two.asked.length);
+    expect(one.asked.length).toBeGreaterThan(0);
+    expect(two.asked.length).toBeGreaterThan(0);
+    expect(new Set([...one.asked, ...two.asked])).toEqual(new Set([half.systemProperties?.messageId]));
+    expect(stranger.asked).toEqual([]);
+  });
+
+  contract('come while the local transaction still runs, and any producer may answer', async (world) => {
+    const topic = await world.topic('transaction');
+    const sender = await askedProducer(world, topic);
+    const half = messageOf(world, topic, { messageType: 4 });
+    const { entries } = await sender.client.call('sendMessage', { messages: [half] });
+    const transactionId = entries[0]?.transactionId ?? '';
+    await letChecksCome(world, 1, () => sender.asked.length);
+    expect(sender.asked).toContain(transactionId);
+    const end = { topic: resource(topic), messageId: transactionId, transactionId, source: 2 };
+    const answer = { ...end, resolution: TransactionResolution.COMMIT };
+    expect(await codeOf(world.rawClient(), 'endTransaction', answer)).toBe('OK');
+    const group = await world.group();
+    const reader = world.rawClient();
+    await reader.settle(consumerSettings(group));
+    const received = messagesIn(await reader.receive(receiveRequest(topic, group)));
+    expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual([transactionId]);
+  });
+
+  contract('an end is taken for 30 s, then the transaction is forgotten', async (world) => {
+    const recovery = { orphanedTransactionRecoveryDuration: toDuration(10 * MINUTE_MS) };
+    const early = await halfSent(world, recovery);
+    const late = await halfSent(world, recovery);
+    await world.backend.advanceDuringWork(20 * SECOND_MS);
+    const commit = { resolution: TransactionResolution.COMMIT, source: 1 };
+    expect(await codeOf(early.client, 'endTransaction', { ...early.end, ...commit })).toBe('OK');
+    await world.backend.advanceDuringWork(10 * SECOND_MS + SERVER_SLACK_MS);
+    expect(await codeOf(late.client, 'endTransaction', { ...late.end, ...commit })).toBe('INTERNAL_SERVER_ERROR');
+  });
+});
