@@ -8,6 +8,7 @@ export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
+export type { BackpressureOptions } from '../producer/backpressure.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
 export { NotSentError } from '../producer/not-sent-error.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';

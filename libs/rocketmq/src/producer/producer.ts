@@ -10,10 +10,11 @@ import type { MessageType, OutgoingMessage } from '../protocol/message.js';
 import { requireOk } from '../protocol/status.js';
 import { raceAbort, withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
+import { Backpressure, type BackpressureOptions } from './backpressure.js';
 import type { ProducerEvents } from './producer-events.js';
 import { type BatchOptions, type BatchOutcome, sendBatch } from './send-batch.js';
 import {
@@ -27,7 +28,7 @@ import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
 /** What a producer is for. */
-export interface ProducerOptions extends TransactionOptions {
+export interface ProducerOptions extends TransactionOptions, BackpressureOptions {
   /** Topics that must exist, with their type, when the producer starts. Others are looked up at their first send. */
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
@@ -69,7 +70,7 @@ export class Producer {
     this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes };
     this.client = new Client(connection, this.role());
     this.transactions = new TransactionCoordinator(this.client, options);
-    this.pipeline = new SendPipeline(this.client, this.policy);
+    this.pipeline = new SendPipeline(this.client, this.policy, new Backpressure(options));
   }
 
   /** The id by which the server knows this producer. */
@@ -96,7 +97,8 @@ export class Producer {
   /**
    * Sends a message and waits until the server has stored it.
    * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `maxAttempts`
-   * @throws UsageError before anything was sent; StatusError or TransportError whose `outcome` says whether it may be stored
+   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` when the options say so; StatusError or
+   *   TransportError whose `outcome` says whether it may be stored
    */
   send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
     return this.run(`send to "${message.topic}"`, options, async (deadline) => {
@@ -117,31 +119,26 @@ export class Producer {
       sendTimeoutMs: this.timeoutMs({}),
       assertOpen: () => this.assertOpen(),
       prepare: (message) => this.pipeline.prepare(message),
-      send: async (prepared, deadline) => receiptOf(await this.pipeline.dispatch(prepared, deadline)),
+      send: async (prepared, deadline) => receiptOf(await this.pipeline.dispatch(prepared, deadline, 'wait')),
     });
     return tracked(this.calls, sending);
   }
 
   /**
-   * Hands a message over and does not wait for the server. It is then sent like any other, with its attempts and its time;
+   * Hands a message over, as soon as there is room for it, and does not wait for the server. It is then sent like any other, with its attempts and its time;
    * a failure goes to the logger and to `events.onOnewayFailed`. `close` waits for it.
    * @param options they bound the whole send, as in {@link send}
-   * @throws UsageError, StateError; nothing was sent
+   * @throws UsageError, StateError, NotSentError `TOO_MANY_IN_FLIGHT`; while it waits for room, TransportError
+   *   `DEADLINE_EXCEEDED` or the caller's reason. Nothing was sent
    */
   async sendOneway(message: OutgoingMessage, options: CallOptions = {}): Promise<void> {
     this.assertOpen();
     const timeoutMs = this.timeoutMs(options);
     const prepared = this.pipeline.prepare(message);
-    const sending = withDeadline(`one-way send to "${message.topic}"`, timeoutMs, options.signal, (deadline) =>
-      this.pipeline.dispatch(prepared, deadline),
-    );
-    void tracked(
-      this.calls,
-      sending.then(
-        () => {},
-        (error) => this.tellOnewayFailed(prepared, error),
-      ),
-    );
+    const deadline = new Deadline(`one-way send to "${message.topic}"`, timeoutMs, options.signal);
+    const admitted = this.pipeline.admit(prepared, deadline);
+    void tracked(this.calls, this.endOneway(prepared, admitted, deadline));
+    await admitted;
   }
 
   /**
@@ -233,6 +230,20 @@ export class Producer {
     await Promise.allSettled(this.calls);
     await this.transactions.drain();
     await this.client.close();
+  }
+
+  /** Never rejects: who handed it over has gone. */
+  private async endOneway(prepared: PreparedMessage, admitted: Promise<() => void>, deadline: Deadline): Promise<void> {
+    // Who hands it over is told by the same promise that it was not admitted.
+    const leave = await admitted.catch(() => undefined);
+    try {
+      if (leave !== undefined) await this.pipeline.transmit(prepared, deadline);
+    } catch (error) {
+      this.tellOnewayFailed(prepared, error);
+    } finally {
+      leave?.();
+      deadline.dispose();
+    }
   }
 
   private tellOnewayFailed({ message: { topic }, messageId }: PreparedMessage, error: unknown): void {

@@ -22,6 +22,7 @@ import { SystemClock, sleep } from '../support/clock.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import type { Backpressure } from './backpressure.js';
 import { candidateQueues } from './queue-choice.js';
 import { SendFailures } from './send-failures.js';
 
@@ -62,6 +63,7 @@ export class SendPipeline {
   constructor(
     private readonly client: Client,
     private readonly policy: SendPolicy,
+    private readonly backpressure: Backpressure,
   ) {
     const { random } = client.connection;
     this.ids = new MessageIdGenerator(random, process.pid);
@@ -89,8 +91,27 @@ export class SendPipeline {
     return { message, body, type, messageId, dueMs, turn: this.turn++ };
   }
 
-  /** Sends what was checked. @throws as {@link send} */
-  async dispatch(prepared: PreparedMessage, deadline: Deadline): Promise<StoredMessage> {
+  /**
+   * Sends what was checked, once there is room for it.
+   * @param whenFull default: as the producer's options say
+   * @throws as {@link send}
+   */
+  async dispatch(prepared: PreparedMessage, deadline: Deadline, whenFull?: 'wait'): Promise<StoredMessage> {
+    const leave = await this.admit(prepared, deadline, whenFull);
+    try {
+      return await this.transmit(prepared, deadline);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Finds room for a message. @returns what gives it back @throws as {@link send}; nothing was sent */
+  admit({ body }: PreparedMessage, deadline: Deadline, whenFull?: 'wait'): Promise<() => void> {
+    return this.backpressure.enter(body.length, deadline, whenFull);
+  }
+
+  /** Sends what was admitted. @throws as {@link send} */
+  async transmit(prepared: PreparedMessage, deadline: Deadline): Promise<StoredMessage> {
     const { message, messageId } = prepared;
     const { connection } = this.client;
     const half = prepared.type === 'transaction';

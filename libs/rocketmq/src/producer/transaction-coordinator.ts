@@ -178,7 +178,7 @@ export class TransactionCoordinator {
       const text = `topic "${topic}" has no transaction checker, so a lost end could never be settled; nothing was sent`;
       throw new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionCheckers');
     }
-    for (const field of ['messageGroup', 'deliverAt', 'delayMs'] as const) {
+    for (const field of ['messageGroup', 'deliverAt', 'delayMs', 'priority'] as const) {
       if (message[field] === undefined) continue;
       const text = `message to "${topic}": ${field} and a transaction exclude each other; nothing was sent`;
       throw new UsageError('ILLEGAL_TRANSACTION', text, field);

@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { InFlightLimit } from './in-flight-limit.js';
+
+/** Lets what was admitted say so. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('InFlightLimit', () => {
+  const never = new AbortController().signal;
+
+  function waiting(limit: InFlightLimit, sizes: readonly number[]): { admitted: number[]; leaves: (() => void)[] } {
+    const seen = { admitted: [] as number[], leaves: [] as (() => void)[] };
+    for (const size of sizes) {
+      void limit.enter(size, never).then((leave) => {
+        seen.admitted.push(size);
+        seen.leaves.push(leave);
+      });
+    }
+    return seen;
+  }
+
+  it('bounds the number of those inside, and admits as many as have left', async () => {
+    const { admitted, leaves } = waiting(new InFlightLimit({ maxCount: 2, maxBytes: 100 }), [1, 2, 3, 4]);
+    await settled();
+    expect(admitted).toEqual([1, 2]);
+    leaves[0]?.();
+    leaves[0]?.();
+    await settled();
+    expect(admitted).toEqual([1, 2, 3]);
+  });
+
+  it('bounds their bytes, and lets nobody overtake', async () => {
+    const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
+    const { admitted, leaves } = waiting(limit, [6, 5, 1]);
+    await settled();
+    expect([admitted, limit.tryEnter(1)]).toEqual([[6], undefined]);
+    leaves[0]?.();
+    await settled();
+    expect(admitted).toEqual([6, 5, 1]);
+  });
+
+  it('lets in alone what is larger than the bound', async () => {
+    const { admitted, leaves } = waiting(new InFlightLimit({ maxCount: 9, maxBytes: 10 }), [1, 11, 2]);
+    await settled();
+    expect(admitted).toEqual([1]);
+    leaves[0]?.();
+    await settled();
+    expect(admitted).toEqual([1, 11]);
+    leaves[1]?.();
+    await settled();
+    expect(admitted).toEqual([1, 11, 2]);
+  });
+
+  it('forgets who gave up waiting, and admits who stood behind', async () => {
+    const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
+    const leave = limit.tryEnter(6);
+    const caller = new AbortController();
+    const large = limit.enter(5, caller.signal);
+    const small = limit.enter(1, never);
+    caller.abort(new Error('gave up'));
+    await expect(large).rejects.toThrow('gave up');
+    (await small)();
+    leave?.();
+    expect(limit.tryEnter(10)).toBeDefined();
+    await expect(limit.enter(1, caller.signal)).rejects.toThrow('gave up');
+  });
+});

@@ -1,0 +1,81 @@
+// How much a producer has under way at once, and who comes next when there is room again.
+
+import { abortReason } from '../support/abort.js';
+
+/** How much may be under way. */
+export interface InFlightBounds {
+  readonly maxCount: number;
+  readonly maxBytes: number;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly admit: () => void;
+}
+
+/** Counts what is under way. Room is given in the order of asking: what is small does not overtake what is large. */
+export class InFlightLimit {
+  private count = 0;
+  private bytes = 0;
+  private readonly waiters = new Set<Waiter>();
+
+  constructor(private readonly bounds: InFlightBounds) {}
+
+  /**
+   * Takes room if there is any and nobody waits for it. What is larger than the bound goes alone.
+   * @returns what gives the room back, later calls do nothing; undefined when there is none
+   */
+  tryEnter(bytes: number): (() => void) | undefined {
+    return this.waiters.size === 0 && this.hasRoom(bytes) ? this.admit(bytes) : undefined;
+  }
+
+  /** Waits for room. @throws the signal's reason when it aborts first */
+  enter(bytes: number, signal: AbortSignal): Promise<() => void> {
+    if (signal.aborted) return Promise.reject(abortReason(signal));
+    const leave = this.tryEnter(bytes);
+    if (leave !== undefined) return Promise.resolve(leave);
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        bytes,
+        admit: () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(this.admit(bytes));
+        },
+      };
+      const onAbort = (): void => {
+        this.waiters.delete(waiter);
+        // Whoever stood behind a large one may fit.
+        this.admitNext();
+        reject(abortReason(signal));
+      };
+      this.waiters.add(waiter);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  private hasRoom(bytes: number): boolean {
+    if (this.count === 0) return true;
+    return this.count < this.bounds.maxCount && this.bytes + bytes <= this.bounds.maxBytes;
+  }
+
+  private admit(bytes: number): () => void {
+    this.count++;
+    this.bytes += bytes;
+    let isInside = true;
+    return () => {
+      if (!isInside) return;
+      isInside = false;
+      this.count--;
+      this.bytes -= bytes;
+      this.admitNext();
+    };
+  }
+
+  private admitNext(): void {
+    for (const waiter of this.waiters) {
+      if (!this.hasRoom(waiter.bytes)) return;
+      this.waiters.delete(waiter);
+      waiter.admit();
+    }
+  }
+}
