@@ -37,6 +37,7 @@ describe('the plan of consumers', () => {
     const found = [
       listener('a', 'one', { concurrency: 2, leaseMs: 20_000, filter: undefined }),
       listener('b', 'two', { consumerGroup: 'other', concurrency: undefined }),
+      listener('c', 'three', { consumerGroup: 'third', filter: { sql: 'a > 1' } }),
     ];
     const plan = planConsumers(found, {
       consumerGroup: 'mine',
@@ -47,6 +48,7 @@ describe('the plan of consumers', () => {
     expect(plan[0]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: 'x || y' });
     expect(plan[1]?.settings).toEqual({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
     expect(plan[1]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: '*' });
+    expect(plan[2]?.listeners[0]?.filter).toEqual({ kind: 'sql', expression: 'a > 1' });
   });
 
   it('takes the group from listeners, decorator, defaults and module, in this order', () => {
