@@ -49,6 +49,6 @@ describe('priority topics', () => {
   });
 
   contract.answers('a negative priority is refused', 'BAD_REQUEST', async (world) => {
-    return rawSend(world.backend.endpoints, await world.topic('priority'), { priority: -1 });
+    return rawSend(world.backend.endpoints, await world.topic(), { priority: -1 });
   });
 });
