@@ -1,8 +1,11 @@
-// A gRPC server that knows one topic, takes every message and keeps what it was sent, metadata and all. No code of broker/.
+// A gRPC server that knows every topic, takes every message and keeps what it was sent, metadata and all. Several of them make
+// a cluster. No code of broker/.
 
 import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js';
 import {
+  AddressScheme,
   Code,
+  type MessageQueue,
   MessageType,
   Permission,
 } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
@@ -23,6 +26,10 @@ export class RecordingServer {
   readonly recorded: Recorded[] = [];
   /** What the settings are answered with; default: themselves. */
   adjustSettings: (command: TelemetryCommand) => TelemetryCommand = (command) => command;
+  /** What sends and heartbeats are answered with. */
+  statusOf: { sendMessage: Code; heartbeat: Code } = { sendMessage: Code.OK, heartbeat: Code.OK };
+  /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
+  cluster: readonly RecordingServer[] = [];
   private readonly server = new Server();
   private port = 0;
 
@@ -30,14 +37,15 @@ export class RecordingServer {
     return `127.0.0.1:${this.port}`;
   }
 
-  async start(): Promise<void> {
-    this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: [this.queueOf(topic?.name ?? '')] }));
-    this.unary('heartbeat', () => ({ status: OK }));
+  /** @param port default: any that is free */
+  async start(port = 0): Promise<void> {
+    this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: this.queuesOf(topic?.name ?? '') }));
+    this.unary('heartbeat', () => ({ status: { code: this.statusOf.heartbeat, message: '' } }));
     this.unary('notifyClientTermination', () => ({ status: OK }));
     this.unary('sendMessage', ({ messages }) => ({
       status: OK,
       entries: messages.map(({ systemProperties }) => ({
-        status: OK,
+        status: { code: this.statusOf.sendMessage, message: '' },
         messageId: systemProperties?.messageId ?? '',
         transactionId: '',
         offset: 0n,
@@ -46,8 +54,8 @@ export class RecordingServer {
     }));
     this.telemetry();
     this.port = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
+      this.server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
       );
     });
   }
@@ -104,13 +112,20 @@ export class RecordingServer {
     this.recorded.push({ rpc, metadata: Object.fromEntries(texts), request });
   }
 
-  private queueOf(name: string) {
-    return {
-      topic: { resourceNamespace: '', name },
-      id: 0,
-      permission: Permission.READ_WRITE,
-      broker: { name: 'recorder', id: 0, endpoints: undefined },
-      acceptMessageTypes: [MessageType.NORMAL],
-    };
+  private queuesOf(name: string): MessageQueue[] {
+    if (this.cluster.length === 0) return [queueOf(name, 'recorder', undefined)];
+    return this.cluster.map(({ port }) => queueOf(name, `broker-${port}`, port));
   }
+}
+
+function queueOf(name: string, broker: string, port: number | undefined): MessageQueue {
+  const addresses = [{ host: '127.0.0.1', port: port ?? 0 }];
+  const endpoints = port === undefined ? undefined : { scheme: AddressScheme.IPv4, addresses };
+  return {
+    topic: { resourceNamespace: '', name },
+    id: 0,
+    permission: Permission.READ_WRITE,
+    broker: { name: broker, id: 0, endpoints },
+    acceptMessageTypes: [MessageType.NORMAL],
+  };
 }

@@ -15,6 +15,7 @@ import type { RetryPace } from '../support/retry.js';
 import type { WireCall } from './channel.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
+import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
@@ -46,6 +47,8 @@ export interface RequestOptions {
 type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
 
 const HEARTBEAT_MS = 10 * SECOND_MS;
+/** How often a server that failed is asked whether it is well. Sooner than by the heartbeat: others carry its load. */
+const PROBE_MS = SECOND_MS;
 const ROUTE_REFRESH_MS = 30 * SECOND_MS;
 const SETTINGS_REFRESH_MS = 5 * MINUTE_MS;
 const RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
@@ -63,6 +66,8 @@ export class Client {
   private readonly sessions = new Map<string, { readonly endpoint: Endpoint; readonly session: TelemetrySession }>();
   private readonly routes: RouteTable;
   private readonly background: PeriodicWork;
+  private readonly isolation = new Isolation();
+  private isProbing = false;
   private readonly closing = new AbortController();
 
   constructor(
@@ -100,9 +105,30 @@ export class Client {
     return this.routes.get(topic, deadline, type);
   }
 
-  /** Forgets a route that turned out to be wrong; the next use asks for it anew. */
-  forgetRoute(topic: string): void {
-    this.routes.forget(topic);
+  /** Asks in the background for a route that may be wrong; until the answer is there, the known one serves. */
+  renewRoute(topic: string): void {
+    this.routes.renew(topic);
+  }
+
+  /** Notes that an endpoint failed, until a heartbeat or its answer to the settings says that it is well. */
+  isolate(endpoint: Endpoint): void {
+    if (!this.isolation.add(endpoint)) return;
+    this.connection.logger.warn('a server failed; others are preferred until it is well', {
+      endpoint: endpointKey(endpoint),
+    });
+    if (this.isProbing) return;
+    this.isProbing = true;
+    this.background.every('probe of isolated servers', PROBE_MS, () => this.probe());
+  }
+
+  /** Takes an endpoint back that has proved to be well. */
+  rejoin(endpoint: Endpoint): void {
+    if (!this.isolation.remove(endpoint)) return;
+    this.connection.logger.info('a server that failed is well again', { endpoint: endpointKey(endpoint) });
+  }
+
+  isIsolated(endpoint: Endpoint): boolean {
+    return this.isolation.has(endpoint);
   }
 
   /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */
@@ -216,7 +242,10 @@ export class Client {
       open: () =>
         connection.channel(endpoint).stream({ path, metadata: connection.metadata(this.id), timeoutMs: undefined }),
       settings: () => this.settings(),
-      onSettings: (settings) => role.onSettings(settings),
+      onSettings: (settings) => {
+        this.rejoin(endpoint);
+        role.onSettings(settings);
+      },
       onCommand: (command) => {
         if (!role.onCommand(command, endpoint)) declineCommand(command, session);
       },
@@ -257,12 +286,23 @@ export class Client {
     );
   }
 
+  private async probe(): Promise<'done' | undefined> {
+    // One whose session is lost rejoins with its next answer to the settings.
+    await Promise.allSettled(
+      this.isolation.list().map((endpoint) => this.heartbeatTo(endpoint, this.session(endpoint))),
+    );
+    if (this.isolation.list().length > 0) return undefined;
+    this.isProbing = false;
+    return 'done';
+  }
+
   private async heartbeatTo(endpoint: Endpoint, session: TelemetrySession): Promise<void> {
     if (!session.isSynced) return;
     const { consumerGroup, type } = this.role;
     const group = consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup);
     const options = this.backgroundOptions('heartbeat');
     const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
+    if (status?.code === Code.OK) this.rejoin(endpoint);
     // The server has forgotten the settings: tell them again before it refuses something that matters.
     if (status?.code !== Code.UNRECOGNIZED_CLIENT_TYPE) return;
     await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>

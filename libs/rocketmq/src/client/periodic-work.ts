@@ -14,15 +14,15 @@ export class PeriodicWork {
     private readonly logger: Logger,
   ) {}
 
-  /** Runs `work` for the first time after `everyMs`, then as long after each end. */
-  every(name: string, everyMs: number, work: () => Promise<void>): void {
+  /** Runs `work` for the first time after `everyMs`, then as long after each end, until it says `done`. */
+  every(name: string, everyMs: number, work: () => Promise<unknown>): void {
     if (this.stopped) return;
     const round = (): void => {
       const run = work()
         .catch((error) => this.logger.debug(`${name} failed`, { error: describeError(error) }))
-        .finally(() => {
+        .then((result) => {
           this.running.delete(run);
-          this.every(name, everyMs, work);
+          if (result !== 'done') this.every(name, everyMs, work);
         });
       this.running.add(run);
     };

@@ -39,18 +39,20 @@ export class RouteTable {
     return route;
   }
 
-  /** Forgets a route that turned out to be wrong; the next use asks for it anew. */
-  forget(topic: string): void {
-    this.known.delete(topic);
+  /** Asks anew for one topic, in the background. The known route stays until the answer is there. */
+  renew(topic: string): void {
+    void this.refreshOne(topic);
   }
 
   /** Asks anew for all that is known. One that cannot be had stays as it is. */
   async refresh(): Promise<void> {
-    for (const topic of [...this.known.keys()]) {
-      await this.ask(topic).catch((error) => {
-        this.port.logger.debug('a route could not be refreshed', { topic, error: describeError(error) });
-      });
-    }
+    for (const topic of [...this.known.keys()]) await this.refreshOne(topic);
+  }
+
+  private async refreshOne(topic: string): Promise<void> {
+    await this.ask(topic).catch((error) => {
+      this.port.logger.debug('a route could not be refreshed', { topic, error: describeError(error) });
+    });
   }
 
   private async find(topic: string, deadline: Deadline, type: MessageType | undefined): Promise<Route> {

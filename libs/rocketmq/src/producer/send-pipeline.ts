@@ -5,6 +5,7 @@ import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { Queue } from '../client/route.js';
 import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { SendResultEntry } from '../protocol/generated/apache/rocketmq/v2/service.js';
 import {
   assertSendable,
   bodyBytes,
@@ -118,12 +119,12 @@ export class SendPipeline {
     const failures = new SendFailures(deadline);
     for (let attempt = 1; ; ) {
       try {
-        return await this.attempt(prepared, attempt, deadline);
+        return await this.attempt(prepared, failures.count, deadline);
       } catch (error) {
         const failure = failures.add(error);
         if (deadline.signal.aborted || !mayRepeat(error, half)) throw failure;
         // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
-        if (error.outcome === 'not-sent') this.client.forgetRoute(message.topic);
+        if (error.outcome === 'not-sent') this.client.renewRoute(message.topic);
         else if (++attempt > this.policy.maxAttempts) throw failure;
         const fields = { topic: message.topic, messageId, failures: failures.count, error: describeError(error) };
         connection.logger.debug('a send failed and is tried again', fields);
@@ -148,13 +149,15 @@ export class SendPipeline {
     throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
 
-  private async attempt(prepared: PreparedMessage, attempt: number, deadline: Deadline): Promise<StoredMessage> {
+  private async attempt(prepared: PreparedMessage, failures: number, deadline: Deadline): Promise<StoredMessage> {
     const { client } = this;
     const { message, body, type, messageId, dueMs } = prepared;
     const route = await client.route(message.topic, deadline, type);
-    const queues = candidateQueues(route, message.messageGroup, prepared.turn, this.policy.maxAttempts);
+    const { maxAttempts } = this.policy;
+    const isIsolated = (endpoint: Endpoint): boolean => client.isIsolated(endpoint);
+    const queues = candidateQueues(route, message.messageGroup, prepared.turn, maxAttempts, isIsolated);
     // `candidateQueues` gives at least one.
-    const queue = queues[(attempt - 1) % queues.length] as Queue;
+    const queue = queues[failures % queues.length] as Queue;
     const what = `send of message ${messageId} to "${message.topic}"`;
     const wire = toWireMessage(message, {
       messageId,
@@ -166,11 +169,7 @@ export class SendPipeline {
       queueId: Math.max(0, queue.id),
       deliveryTimestampMs: dueMs,
     });
-    const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
-    const { status, entries } = await client.unary(queue.endpoint, 'sendMessage', { messages: [wire] }, options);
-    const [entry] = entries;
-    requireOk(what, entry?.status ?? status);
-    if (entry === undefined) throw new StatusError(what, undefined);
+    const entry = await this.request(what, queue.endpoint, wire, deadline);
     return {
       topic: message.topic,
       messageId: entry.messageId === '' ? messageId : entry.messageId,
@@ -180,6 +179,28 @@ export class SendPipeline {
       endpoint: queue.endpoint,
       wire,
     };
+  }
+
+  /** The request and its answer; whether it succeeds or fails, it says how the endpoint is. */
+  private async request(
+    what: string,
+    endpoint: Endpoint,
+    wire: WireMessage,
+    deadline: Deadline,
+  ): Promise<SendResultEntry> {
+    const { client } = this;
+    try {
+      const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
+      const { status, entries } = await client.unary(endpoint, 'sendMessage', { messages: [wire] }, options);
+      const [entry] = entries;
+      requireOk(what, entry?.status ?? status);
+      if (entry === undefined) throw new StatusError(what, undefined);
+      client.rejoin(endpoint);
+      return entry;
+    } catch (error) {
+      if (speaksAgainstServer(error, deadline, client.connection.requestTimeoutMs)) client.isolate(endpoint);
+      throw error;
+    }
   }
 
   /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
@@ -203,4 +224,10 @@ export interface PreparedMessage {
 function mayRepeat(error: unknown, half: boolean): error is RocketMQError {
   if (!RocketMQError.is(error) || !error.retryable) return false;
   return !half || error.outcome !== 'unknown';
+}
+
+/** A refusal is a sound answer, a busy server's too. A deadline counts only if the server had a request's time to answer. */
+function speaksAgainstServer(error: unknown, deadline: Deadline, requestTimeoutMs: number): boolean {
+  if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected') return false;
+  return !deadline.hasPassed || deadline.timeoutMs >= requestTimeoutMs;
 }

@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { Connection } from '../client/connection.js';
+import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Producer } from './producer.js';
+
+/** Far more than a probe takes. */
+const PATIENCE_MS = 20_000;
+const TROUBLE = { sendMessage: Code.INTERNAL_SERVER_ERROR, heartbeat: Code.INTERNAL_SERVER_ERROR };
+const WELL = { sendMessage: Code.OK, heartbeat: Code.OK };
+
+describe('a producer with two brokers', () => {
+  let servers: [RecordingServer, RecordingServer];
+  let connection: Connection;
+  let producer: Producer;
+  const restarted: RecordingServer[] = [];
+
+  beforeEach(async () => {
+    servers = [new RecordingServer(), new RecordingServer()];
+    for (const server of servers) {
+      await server.start();
+      server.cluster = servers;
+    }
+    connection = new Connection({ endpoints: servers[0].endpoints });
+    producer = new Producer(connection);
+    await producer.start();
+  });
+
+  afterEach(async () => {
+    await producer.close();
+    connection.close();
+    for (const server of [...servers, ...restarted.splice(0)]) server.stop();
+  });
+
+  async function send(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) await producer.send({ topic: 'orders', body: 'one' });
+  }
+
+  const sendsAt = (...some: RecordingServer[]): number[] => some.map((server) => server.of('sendMessage').length);
+
+  async function sendUntilTakenBy(server: RecordingServer): Promise<void> {
+    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    while (sendsAt(server)[0] === 0 && Date.now() < lastTryAtMs) {
+      await send(2);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(sendsAt(server)[0]).toBeGreaterThan(0);
+  }
+
+  it('uses both', async () => {
+    await send(6);
+    expect(sendsAt(...servers)).toEqual([3, 3]);
+  });
+
+  it('leaves one alone that failed, and asks the other', async () => {
+    const [first, second] = servers;
+    second.statusOf = TROUBLE;
+    await send(6);
+    expect(sendsAt(first, second)).toEqual([6, 1]);
+  });
+
+  it('takes it back when it answers heartbeats again', async () => {
+    const [, second] = servers;
+    second.statusOf = TROUBLE;
+    await send(6);
+    second.recorded.length = 0;
+    second.statusOf = WELL;
+    await sendUntilTakenBy(second);
+    expect(second.of('heartbeat').length).toBeGreaterThan(0);
+  }, 30_000);
+
+  it('takes one back that was gone, once it knows the settings', async () => {
+    const [first, second] = servers;
+    await send(2);
+    second.stop();
+    await send(6);
+    expect(sendsAt(first)).toEqual([7]);
+    const again = new RecordingServer();
+    restarted.push(again);
+    await again.start(Number(second.endpoints.split(':')[1]));
+    await sendUntilTakenBy(again);
+    expect(again.of('telemetry').length).toBeGreaterThan(0);
+  }, 30_000);
+
+  it('goes on with the other when the one is gone that it asks for routes', async () => {
+    const [first, second] = servers;
+    await send(2);
+    first.stop();
+    await send(6);
+    expect(sendsAt(second)).toEqual([7]);
+  });
+
+  it('never leaves both alone', async () => {
+    for (const server of servers) server.statusOf = TROUBLE;
+    await expect(send(1)).rejects.toMatchObject({ code: 'INTERNAL_SERVER_ERROR', outcome: 'unknown' });
+    for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.OK };
+    await send(1);
+  });
+
+  it('leaves nobody alone for a refusal, which another would answer, too', async () => {
+    for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.FORBIDDEN };
+    await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(sendsAt(...servers)).toEqual([1, 1]);
+  });
+
+  it('asks the other when one is busy, and does not leave it alone for that', async () => {
+    const [first, second] = servers;
+    second.statusOf = { ...TROUBLE, sendMessage: Code.TOO_MANY_REQUESTS };
+    await send(6);
+    expect(sendsAt(first, second)).toEqual([6, 3]);
+  });
+});
