@@ -13,7 +13,7 @@ import { GrpcHttp2Server } from './grpc-wire/grpc-http2-server.js';
 import { GrpcError } from './grpc-wire/grpc-status.js';
 import { type CallHandler, type Method, oneMessage, type ServerCall } from './grpc-wire/server-call.js';
 import { Listener } from './listener.js';
-import type { Receiving } from './receiving.js';
+import type { ReceiveAnswer, Receiving } from './receiving.js';
 import { AnswerError, statusOf } from './status.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -118,8 +118,6 @@ export class GrpcServer {
   }
 
   private async receive(bytes: Buffer, call: ServerCall): Promise<void> {
-    const { response } = rpcMethod('receiveMessage');
-    const send = (item: RpcResponse<'receiveMessage'>): Promise<boolean> => call.send(response.encode(item).finish());
     let stream: OpenStream | undefined;
     try {
       const context = callContext('receiveMessage', call.headers);
@@ -128,16 +126,11 @@ export class GrpcServer {
       const fault = await this.applyFault(context);
       const answer = await this.handlers.receiving.receiveMessage(request, context, call);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
-      for (const [index, item] of answer.items.entries()) {
-        if (await send(item)) continue;
-        answer.giveBackFrom(index);
-        break;
-      }
+      await sendReceived(call, answer);
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else await send({ content: { $case: 'status', value: statusOf(error) } });
+      else call.answer(encodeReceived({ content: { $case: 'status', value: statusOf(error) } }));
     } finally {
-      call.finish();
       if (stream !== undefined) this.streams.delete(stream);
     }
   }
@@ -195,6 +188,21 @@ export class GrpcServer {
         return fault;
     }
   }
+}
+
+async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<void> {
+  const sent: Promise<boolean>[] = [];
+  for (const item of answer.items) {
+    sent.push(call.send(encodeReceived(item)));
+    if (call.isCongested) await sent.at(-1);
+  }
+  call.finish();
+  const firstLost = (await Promise.all(sent)).indexOf(false);
+  if (firstLost >= 0) answer.giveBackFrom(firstLost);
+}
+
+function encodeReceived(item: RpcResponse<'receiveMessage'>): Uint8Array {
+  return rpcMethod('receiveMessage').response.encode(item).finish();
 }
 
 /** @throws GrpcError internal for bytes that are no such message */

@@ -34,6 +34,8 @@ export class ServerCall {
   private readonly frames: FrameReader;
   private readonly deadlineAtMs: number;
   private readonly timer: ScheduledTask | undefined;
+  /** What resolves each send that has not gone out. */
+  private readonly unsent = new Set<(isOut: boolean) => void>();
   private controller: AbortController | undefined;
   private isOver = false;
   private hasHeaders = false;
@@ -56,12 +58,20 @@ export class ServerCall {
       );
     }
     stream.once('aborted', () => this.over());
-    stream.once('close', () => this.over());
+    stream.once('close', () => {
+      this.over();
+      for (const settle of [...this.unsent]) settle(false);
+    });
   }
 
   /** Milliseconds to the client's deadline; Infinity when it gave none. */
   get remainingMs(): number {
     return this.deadlineAtMs - this.clock.nowMs();
+  }
+
+  /** Whether the client reads more slowly than it is sent to: wait for the last send before the next. */
+  get isCongested(): boolean {
+    return this.stream.writableNeedDrain;
   }
 
   /** Aborts when the call is over, whoever ended it. */
@@ -96,12 +106,12 @@ export class ServerCall {
     if (this.isOver) return Promise.resolve(false);
     this.sendHeaders();
     return new Promise((resolve) => {
-      const onClose = (): void => resolve(false);
-      this.stream.once('close', onClose);
-      this.stream.write(frame(message), (error) => {
-        this.stream.off('close', onClose);
-        resolve(error === undefined || error === null);
-      });
+      const settle = (isOut: boolean): void => {
+        this.unsent.delete(settle);
+        resolve(isOut);
+      };
+      this.unsent.add(settle);
+      this.stream.write(frame(message), (error) => settle(error === undefined || error === null));
     });
   }
 
