@@ -7,7 +7,7 @@ export default {
   testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...needsRealServer],
-  testTimeout: 30_000,
+  testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
   maxWorkers: 3,
   extensionsToTreatAsEsm: ['.ts'],
