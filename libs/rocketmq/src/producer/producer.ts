@@ -125,8 +125,8 @@ export class Producer {
   }
 
   /**
-   * Hands a message over, as soon as there is room for it, and does not wait for the server. It is then sent like any other, with its attempts and its time;
-   * a failure goes to the logger and to `events.onOnewayFailed`. `close` waits for it.
+   * Hands a message over, as soon as there is room for it, and does not wait for the server. It is then sent like any other,
+   * with its attempts and its time; a failure goes to the logger and to `events.onOnewayFailed`. `close` waits for it.
    * @param options they bound the whole send, as in {@link send}
    * @throws UsageError, StateError, NotSentError `TOO_MANY_IN_FLIGHT`; while it waits for room, TransportError
    *   `DEADLINE_EXCEEDED` or the caller's reason. Nothing was sent
