@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Connection } from '../client/connection.js';
 import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { TransportError } from '../support/errors.js';
 import { Producer } from './producer.js';
 
 /** Far more than a probe takes. */
@@ -102,6 +103,20 @@ describe('a producer with two brokers', () => {
     await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
+  });
+
+  it('leaves nobody alone because the caller gave up', async () => {
+    const [first, second] = servers;
+    await send(2);
+    const caller = new AbortController();
+    const reason = new TransportError('ABORTED', 'the customer left', 'unknown', true);
+    const sending = producer.send({ topic: 'orders', body: 'one' }, { signal: caller.signal });
+    setImmediate(() => caller.abort(reason));
+    await expect(sending).rejects.toBe(reason);
+    for (const server of servers) server.recorded.length = 0;
+    await send(8);
+    // The request that was given up may still arrive at one of them.
+    for (const count of sendsAt(first, second)) expect(count).toBeGreaterThanOrEqual(4);
   });
 
   it('asks the other when one is busy, and does not leave it alone for that', async () => {

@@ -226,8 +226,12 @@ function mayRepeat(error: unknown, half: boolean): error is RocketMQError {
   return !half || error.outcome !== 'unknown';
 }
 
-/** A refusal is a sound answer, a busy server's too. A deadline counts only if the server had a request's time to answer. */
+/**
+ * A refusal is a sound answer, a busy server's too. And silence says nothing when the caller gave up, or left the server less
+ * than a request's time.
+ */
 function speaksAgainstServer(error: unknown, deadline: Deadline, requestTimeoutMs: number): boolean {
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected') return false;
-  return !deadline.hasPassed || deadline.timeoutMs >= requestTimeoutMs;
+  if (!deadline.signal.aborted) return true;
+  return deadline.hasPassed && deadline.timeoutMs >= requestTimeoutMs;
 }
