@@ -56,4 +56,15 @@ export const DIFFERENCES = [
       'the client forgot its receipt handle when its change before was refused, and sends none: INVALID_RECEIPT_HANDLE, as to ' +
       'every void handle, since official clients try for ever after INTERNAL_SERVER_ERROR',
   },
+  {
+    clients: ['python'],
+    step: 'transactions',
+    what: 'received',
+    fact: 'messages.3.checked',
+    embedded: true,
+    real: false,
+    reason:
+      'this client answers "unknown" by an end without a resolution, which uses up what the check opened; the commit then ends ' +
+      'the copy from before the check, while the embedded broker keeps one half message',
+  },
 ];

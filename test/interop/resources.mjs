@@ -52,8 +52,9 @@ const GROUPS = {
   shutdown: {},
 };
 
-/** What a program does, each a transcript of its own. A program that skips one fails. */
+/** What a program does, each a transcript of its own, in the order of their starts. A program that skips one fails. */
 export const STEPS = [
+  'long-handler',
   'send',
   'simple',
   'large',
@@ -61,7 +62,6 @@ export const STEPS = [
   'tags',
   'sql',
   'push',
-  'long-handler',
   'order',
   'order-leases',
   'order-retries',

@@ -31,8 +31,8 @@ export const CONSUMING_STEPS = {
     await world.sleep(12_000);
     await world.code('ack after the lease', () => consumer.ack(second.view));
     await world.code('change after the lease', () => consumer.changeInvisibleDuration(second.view, 10_000));
-    const [third] = await world.receive(consumer, 1, 10_000);
-    await world.code('renew', () => consumer.changeInvisibleDuration(third.view, 20_000));
+    const [third] = await world.receive(consumer, 1);
+    await world.code('renew', () => consumer.changeInvisibleDuration(third.view, 40_000));
     await world.code('ack what was renewed', () => consumer.ack(third.view));
     world.emit('received', { messages: world.inOrder([first, second, third]) });
     world.emit('received later', { messages: world.inOrder(await world.receiveOnce(consumer)) });

@@ -25,7 +25,7 @@ export const ORDERING_STEPS = {
       await world.send(`m${number}`, { topic: 'order-leases', messageGroup: 'g', tag: `t${number}` });
     }
     const consumer = await world.simpleConsumer({ topic: 'order-leases', group: 'order-leases' });
-    const first = await world.receive(consumer, 5, 12_000);
+    const first = await world.receive(consumer, 5, 30_000);
     world.emit('received', { messages: world.inOrder(first) });
     await world.code('ack the first', () => consumer.ack(first[0].view));
     await world.code('ack the third', () => consumer.ack(first[2].view));

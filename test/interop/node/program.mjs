@@ -3,18 +3,21 @@
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CONSUMING_STEPS } from './consuming.mjs';
 import { ORDERING_STEPS } from './ordering.mjs';
 import { SENDING_STEPS } from './sending.mjs';
 import { TRANSACTION_STEPS } from './transactions.mjs';
 import { World } from './world.mjs';
 
+/** All at once would starve a small machine, and then what has a lease or a due time. */
+const STAGGER_MS = 300;
 const STEPS = { ...SENDING_STEPS, ...CONSUMING_STEPS, ...ORDERING_STEPS, ...TRANSACTION_STEPS };
 
 const [clientFolder, endpoints, prefix, wanted] = process.argv.slice(2);
 const client = createRequire(join(clientFolder, 'package.json'))('rocketmq-client-nodejs');
 
-await Promise.all(wanted.split(',').map(run));
+await Promise.all(wanted.split(',').map((name, index) => sleep(index * STAGGER_MS).then(() => run(name))));
 // Closed clients do not let the process end: each push consumer of 1.0.8 opens a log file of its own and keeps it.
 process.exit();
 

@@ -45,18 +45,19 @@ export const SENDING_STEPS = {
 
   async delay(world) {
     const consumer = await world.simpleConsumer({ topic: 'delay', group: 'delay' });
+    await world.sender();
     const at = (ms) => ({ topic: 'delay', deliveryTimestamp: new Date(Date.now() + ms) });
     const past = await world.send('past', { ...at(-5000), tag: 't', keys: ['k'] });
-    await world.send('late', { ...at(7000), tag: 't', keys: ['k'], properties: { p: 'v' } });
-    await world.send('soon', at(3000));
+    await world.send('late', { ...at(14_000), tag: 't', keys: ['k'], properties: { p: 'v' } });
+    await world.send('soon', at(7000));
     world.emit('the receipt of a message for the past', { recallHandle: past.recallHandle !== '' });
-    world.emit('received', { messages: world.inOrder(await world.receiveAndAck(consumer, 3)) });
+    world.emit('received', { messages: world.inAnyOrder(await world.receiveAndAck(consumer, 3)) });
   },
 
   async recall(world) {
-    const producer = await world.producer();
+    const producer = await world.sender();
     const consumer = await world.simpleConsumer({ topic: 'recall', group: 'recall' });
-    const deliveryTimestamp = new Date(Date.now() + 6000);
+    const deliveryTimestamp = new Date(Date.now() + 30_000);
     const recalled = await world.send('recalled', { topic: 'recall', deliveryTimestamp });
     await world.send('kept', { topic: 'recall', deliveryTimestamp });
     const topic = world.name('recall');

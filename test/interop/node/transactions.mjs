@@ -38,10 +38,14 @@ export const TRANSACTION_STEPS = {
     const late = await begin('commit during checks');
     for (const label of ['check commit', 'check rollback', 'check later']) await begin(label);
     const consumer = await world.simpleConsumer({ topic: 'transactions', group: 'transactions' });
-    const messages = await world.receiveAndAck(consumer, 3);
+    const messages = [];
+    const receiveUntil = async (count) => {
+      while (firstOfEach(messages).length < count) messages.push(...(await world.receiveAndAck(consumer, 1)));
+    };
+    await receiveUntil(3);
     await world.until(() => checksOf(checks, 'commit during checks').length > 0, 'a check of a transaction under way');
     await world.code('commit after a check', () => late.commit());
-    messages.push(...(await world.receiveAndAck(consumer, 1)));
+    await receiveUntil(4);
     await world.until(() => checksOf(checks, 'check rollback').length > 0, 'the check that is answered by a rollback');
     messages.push(...(await world.receiveOnce(consumer)));
     world.emit('received', { messages: world.inAnyOrder(firstOfEach(messages)).map(withoutCount) });

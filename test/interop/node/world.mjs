@@ -60,7 +60,7 @@ export class World {
 
   /** Sends a message that is called `label` from then on. @param {object} message with the topic's purpose */
   async send(label, { topic, body = label, properties = {}, ...rest }, { producer, transaction } = {}) {
-    const sender = producer ?? (await this.#ownProducer());
+    const sender = producer ?? (await this.sender());
     const message = {
       topic: this.name(topic),
       body: Buffer.from(body),
@@ -72,7 +72,8 @@ export class World {
     return receipt;
   }
 
-  #ownProducer() {
+  /** The producer of messages that name none. */
+  sender() {
     this.#producer ??= this.producer();
     return this.#producer;
   }

@@ -8,7 +8,16 @@ def order(world):
     for number in range(5):
         for group in groups:
             world.send(f"{group} {number}", "order", group=group)
-    _, deliveries = world.push_consumer("order", "order", lambda text, attempt: not (text == "green 2" and attempt == 1))
+    failed = set()
+
+    def handle(text, _attempt):
+        # By its own count: the client's does not move while it retries.
+        if text != "green 2" or text in failed:
+            return True
+        failed.add(text)
+        return False
+
+    _, deliveries = world.push_consumer("order", "order", handle)
     world.until("all messages and one retry", lambda: len(deliveries) >= 16)
     time.sleep(3)
     for group in groups:
@@ -20,7 +29,7 @@ def leases(world):
     for number in range(1, 6):
         world.send(f"m{number}", "order-leases", group="g", tag=f"t{number}")
     consumer = world.simple_consumer("order-leases", "order-leases")
-    first = world.receive(consumer, 5, 12)
+    first = world.receive(consumer, 5, 30)
     world.emit("received", messages=world.in_order(first))
     world.code("ack the first", lambda: consumer.ack(first[0].view))
     world.code("ack the third", lambda: consumer.ack(first[2].view))

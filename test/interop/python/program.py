@@ -4,6 +4,7 @@ prints what it saw as JSON lines; java/ and node/ hold the same program for the 
 import os
 import sys
 import threading
+import time
 import traceback
 
 from consuming import CONSUMING_STEPS
@@ -12,6 +13,8 @@ from sending import SENDING_STEPS
 from transactions import TRANSACTION_STEPS
 from world import World
 
+# All at once would starve a small machine, and then what has a lease or a due time.
+STAGGER_S = 0.3
 STEPS = {**SENDING_STEPS, **CONSUMING_STEPS, **ORDERING_STEPS, **TRANSACTION_STEPS}
 
 
@@ -30,6 +33,7 @@ def main():
     threads = [threading.Thread(target=run, args=(name, endpoints, prefix)) for name in wanted.split(",")]
     for thread in threads:
         thread.start()
+        time.sleep(STAGGER_S)
     for thread in threads:
         thread.join()
     sys.stdout.flush()

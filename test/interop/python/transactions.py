@@ -48,10 +48,16 @@ def transactions(world):
     for label in ("check commit", "check rollback", "check later"):
         begin(label)
     consumer = world.simple_consumer("transactions", "transactions")
-    messages = world.receive_and_ack(consumer, 3)
+    messages = []
+
+    def receive_until(count):
+        while len(first_of_each(messages)) < count:
+            messages.extend(world.receive_and_ack(consumer, 1))
+
+    receive_until(3)
     world.until("a check of a transaction under way", lambda: checker.of("commit during checks"))
     world.code("commit after a check", late.commit)
-    messages += world.receive_and_ack(consumer, 1)
+    receive_until(4)
     world.until("the check that is answered by a rollback", lambda: checker.of("check rollback"))
     messages += world.receive_once(consumer)
     received = world.in_any_order(first_of_each(messages))

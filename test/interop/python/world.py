@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from rocketmq import (
     SimpleConsumer,
 )
 from rocketmq.grpc_protocol import FilterType
+from rocketmq.v5.util import Misc
 
 REQUEST_TIMEOUT_S = 10
 AWAIT_S = 5
@@ -228,7 +228,7 @@ class World:
             "group": view.message_group or None,
             "priority": view.priority or None,
             "attempt": delivery.attempt,
-            "bornHost": "own" if view.born_host == socket.gethostname() else view.born_host,
+            "bornHost": "own" if view.born_host == Misc.get_local_ip() else view.born_host,
             "deliverAt": self.deliver_at(deliver_at, sent.deliver_at_ms),
             "early": sent.deliver_at_ms is not None and delivery.at_ms < sent.deliver_at_ms - 1000,
         }

@@ -64,8 +64,8 @@ final class Consuming {
         world.codeOfAction("ack after the lease", () -> consumer.ack(second.view()));
         world.codeOfAction("change after the lease",
             () -> consumer.changeInvisibleDuration(second.view(), Duration.ofSeconds(10)));
-        var third = world.receive(consumer, 1, Duration.ofSeconds(10)).get(0);
-        world.codeOfAction("renew", () -> consumer.changeInvisibleDuration(third.view(), Duration.ofSeconds(20)));
+        var third = world.receive(consumer, 1, World.INVISIBLE).get(0);
+        world.codeOfAction("renew", () -> consumer.changeInvisibleDuration(third.view(), Duration.ofSeconds(40)));
         world.codeOfAction("ack what was renewed", () -> consumer.ack(third.view()));
         world.emit("received", "messages", world.inOrder(List.of(first, second, third)));
         world.emit("received later", "messages", world.inOrder(world.receiveOnce(consumer)));

@@ -1,7 +1,6 @@
 // Ordered consumer groups.
 package interop;
 
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
@@ -39,7 +38,7 @@ final class Ordering {
             world.send(label, world.message("order-leases", label).setMessageGroup("g").setTag("t" + number).build());
         }
         SimpleConsumer consumer = world.simpleConsumer("order-leases", "order-leases");
-        List<World.Delivery> first = world.receive(consumer, 5, Duration.ofSeconds(12));
+        List<World.Delivery> first = world.receive(consumer, 5, World.INVISIBLE);
         world.emit("received", "messages", world.inOrder(first));
         world.codeOfAction("ack the first", () -> consumer.ack(first.get(0).view()));
         world.codeOfAction("ack the third", () -> consumer.ack(first.get(2).view()));

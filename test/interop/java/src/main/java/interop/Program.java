@@ -8,6 +8,9 @@ import java.util.List;
 import java.util.Map;
 
 public final class Program {
+    /** All at once would starve a small machine, and then what has a lease or a due time. */
+    private static final long STAGGER_MS = 300;
+
     interface Step {
         void run(World world) throws Exception;
     }
@@ -22,6 +25,7 @@ public final class Program {
         for (String name : args[2].split(",")) {
             Thread thread = new Thread(() -> run(name, steps.get(name), args[0], args[1]), name);
             thread.start();
+            Thread.sleep(STAGGER_MS);
             threads.add(thread);
         }
         for (Thread thread : threads) {

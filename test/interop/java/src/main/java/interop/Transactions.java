@@ -51,10 +51,11 @@ final class Transactions {
             begin(producer, label);
         }
         SimpleConsumer consumer = world.simpleConsumer("transactions", "transactions");
-        List<World.Delivery> messages = new ArrayList<>(world.receiveAndAck(consumer, 3));
+        List<World.Delivery> messages = new ArrayList<>();
+        receiveUntil(3, consumer, messages);
         world.until("a check of a transaction under way", () -> !checksOf("commit during checks").isEmpty());
         world.codeOfAction("commit after a check", late::commit);
-        messages.addAll(world.receiveAndAck(consumer, 1));
+        receiveUntil(4, consumer, messages);
         world.until("the check that is answered by a rollback", () -> !checksOf("check rollback").isEmpty());
         messages.addAll(world.receiveOnce(consumer));
         world.emit("received", "messages", world.inAnyOrder(firstOfEach(messages)).stream().map(Transactions::withoutCount).toList());
@@ -69,6 +70,12 @@ final class Transactions {
         var message = world.message("transactions", label).setTag("t").setKeys("k1", "k2").addProperty("p", "v").build();
         world.code("half message: " + label, () -> world.send(label, message, producer, transaction));
         return transaction;
+    }
+
+    private void receiveUntil(int count, SimpleConsumer consumer, List<World.Delivery> messages) throws Exception {
+        while (firstOfEach(messages).size() < count) {
+            messages.addAll(world.receiveAndAck(consumer, 1));
+        }
     }
 
     private List<World.Delivery> checksOf(String label) {
