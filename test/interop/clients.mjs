@@ -74,6 +74,20 @@ export const CLIENTS = {
       { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
     ],
   },
+  // Its version stands in go.mod.
+  go: {
+    prepare: (log) =>
+      cached(`interop-go-${sourceHash('go')}`, log, async (folder) => {
+        const GOMODCACHE = join(cacheFolder(), 'go-modules');
+        const env = { ...process.env, GOMODCACHE, GOFLAGS: '-mod=readonly -modcacherw -buildvcs=false' };
+        await run('go', ['build', '-o', join(folder, 'interop'), '.'], join(import.meta.dirname, 'go'), { env });
+      }),
+    command: (folder, endpoints, steps, home) => [
+      join(folder, 'interop'),
+      [endpoints, prefixOf('go'), steps.join(',')],
+      { 'rocketmq.client.logRoot': join(home, 'logs'), 'rocketmq.client.logLevel': 'warn' },
+    ],
+  },
 };
 
 /**
