@@ -40,7 +40,8 @@ describe('transaction checks', () => {
     const stranger = await askedProducer(world, await world.topic('transaction'));
     const half = messageOf(world, topic, { messageType: 4 });
     await stranger.client.call('sendMessage', { messages: [half] });
-    await letChecksCome(world, 4, () => one.asked.length + two.asked.length);
+    // A real server has one turn for the checks of all topics, so other cases may take every second one for a while.
+    await letChecksCome(world, 8, () => (one.asked.length > 0 && two.asked.length > 0 ? 8 : 0));
     expect(one.asked.length).toBeGreaterThan(0);
     expect(two.asked.length).toBeGreaterThan(0);
     expect(new Set([...one.asked, ...two.asked])).toEqual(new Set([half.systemProperties?.messageId]));
