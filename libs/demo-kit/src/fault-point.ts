@@ -1,6 +1,6 @@
 // Killing this process at a named point of the library, once, for crash tests.
 
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { createOnce } from './create-once.js';
 import { ConfigurationError, type Environment, textOf } from './environment.js';
 
 /** Where the library can stop, and what its message is. */
@@ -19,22 +19,7 @@ export function faultCheckpoint(env: Environment): Checkpoint | undefined {
   const [wantedPoint, wantedTopic] = wanted.split(':');
   return (point, { topic, messageId }) => {
     if (point !== wantedPoint || (wantedTopic !== undefined && topic !== wantedTopic)) return;
-    if (!writeOnce(marker, JSON.stringify({ point, topic, messageId, pid: process.pid }))) return;
+    if (!createOnce(marker, JSON.stringify({ point, topic, messageId, pid: process.pid }))) return;
     process.kill(process.pid, 'SIGKILL');
   };
-}
-
-/** Writes a file durably; false when it is there already. */
-function writeOnce(file: string, content: string): boolean {
-  let handle: number;
-  try {
-    handle = openSync(file, 'wx');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-  writeSync(handle, content);
-  fsyncSync(handle);
-  closeSync(handle);
-  return true;
 }

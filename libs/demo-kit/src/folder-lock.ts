@@ -1,7 +1,8 @@
 // One process at a time in a data folder: PGlite itself would let two of them in, and ruin it.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createOnce } from './create-once.js';
 
 /** The folder is in use. */
 export class FolderLockedError extends Error {
@@ -33,7 +34,7 @@ export function lockFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'lock');
   const own = JSON.stringify({ pid: process.pid, startedAt: processStart(process.pid) } satisfies Holder);
-  while (!tryCreate(file, own)) {
+  while (!createOnce(file, own)) {
     const held = readIfThere(file);
     if (held === undefined) continue;
     const holder = parseHolder(held);
@@ -47,21 +48,6 @@ export function lockFolder(folder: string): FolderLock {
   };
 }
 
-/** Creates the lock file; false when there is one. */
-function tryCreate(file: string, content: string): boolean {
-  let handle: number;
-  try {
-    handle = openSync(file, 'wx');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-  writeSync(handle, content);
-  fsyncSync(handle);
-  closeSync(handle);
-  return true;
-}
-
 /** Two may find the same stale lock: whoever moves it away looks again at what it has got, and puts a fresh one back. */
 function removeStale(file: string, stale: string): void {
   const aside = `${file}.${process.pid}`;
@@ -72,7 +58,7 @@ function removeStale(file: string, stale: string): void {
     throw error;
   }
   const moved = readIfThere(aside);
-  if (moved !== undefined && moved !== stale) tryCreate(file, moved);
+  if (moved !== undefined && moved !== stale) createOnce(file, moved);
   rmSync(aside, { force: true });
 }
 
