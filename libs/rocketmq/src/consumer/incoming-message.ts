@@ -1,28 +1,22 @@
 // A message from the wire, made ready for a handler: its digest checked, its body unpacked.
 
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { crc32, gunzip } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { unpackBody } from '../protocol/body-encoding.js';
 import {
   type Digest,
   DigestType,
   Encoding,
   type Message as WireMessage,
 } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
 import { fromWireMessage, type MessageView } from '../protocol/message.js';
 import { describeError } from '../support/logger.js';
-
-/** A body may unpack to this many bytes unless the option says otherwise: eight times what a message may carry. */
-export const DEFAULT_MAX_UNPACKED_BYTES = 8 * LIMITS.bodyBytes;
 
 /** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */
 export interface IncomingMessage {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
 }
-
-const unpack = promisify(gunzip);
 
 /** Never fails: a bad body is told, so that it cannot take the rest of its batch with it. */
 export async function incomingMessage(wire: WireMessage, maxUnpackedBytes: number): Promise<IncomingMessage> {
@@ -33,7 +27,7 @@ export async function incomingMessage(wire: WireMessage, maxUnpackedBytes: numbe
   }
   if (bodyEncoding !== Encoding.GZIP) return { message, bodyProblem: undefined };
   try {
-    const body = await unpack(message.body, { maxOutputLength: maxUnpackedBytes });
+    const body = await unpackBody(message.body, maxUnpackedBytes);
     return { message: { ...message, body }, bodyProblem: undefined };
   } catch (error) {
     const problem = `the body cannot be unpacked within ${maxUnpackedBytes} bytes: ${describeError(error)}`;

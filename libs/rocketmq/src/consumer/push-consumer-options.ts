@@ -1,14 +1,15 @@
 // The options of a push consumer: what they mean, their defaults, their check.
 
-import { positive } from '../client/connection.js';
-import { LIMITS } from '../protocol/limits.js';
+import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { positive, positiveInteger } from '../support/options.js';
+import { DEFAULT_ACK_BATCH_SIZE } from './ack-batcher.js';
+import { type ConsumeInterceptor, intercepted } from './consume-interceptor.js';
 import type { ConsumerEvents } from './consumer-events.js';
 import type { ConsumerCheckpoint } from './delivery.js';
 import type { MessageHandler } from './handler-run.js';
-import { DEFAULT_MAX_UNPACKED_BYTES } from './incoming-message.js';
 import { assertGroupSubscription, type GroupSubscription } from './subscription.js';
 
 export interface PushConsumerOptions extends GroupSubscription {
@@ -32,6 +33,13 @@ export interface PushConsumerOptions extends GroupSubscription {
   readonly backoff?: BackoffPolicy;
   /** A packed body that unpacks to more becomes a dead letter. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
+  /**
+   * The most acks that one request carries. Acks that are due while another is under way go together; none waits for others.
+   * 1: each has a request of its own. Default 32, at most 256.
+   */
+  readonly ackBatchSize?: number;
+  /** Called around the handler at each attempt, the first one outermost. Default: none. */
+  readonly interceptors?: readonly ConsumeInterceptor[];
   readonly events?: Partial<ConsumerEvents>;
   /** For crash tests: awaited after the handler has succeeded and before the ack. */
   readonly checkpoint?: ConsumerCheckpoint;
@@ -44,6 +52,7 @@ type Defaulted =
   | 'leaseMs'
   | 'requireFifo'
   | 'maxUnpackedBytes'
+  | 'ackBatchSize'
   | 'events';
 
 /** Options with their defaults filled in. */
@@ -63,24 +72,30 @@ export function resolveOptions(options: PushConsumerOptions): ResolvedOptions {
   const { handlerTimeoutMs, longPollingTimeoutMs } = options;
   if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
   if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
-  const concurrency = wholeAbove0('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
+  const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
   const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * concurrency);
   return {
     ...options,
     subscriptions: [...options.subscriptions],
     concurrency,
-    maxBufferedMessages: wholeAbove0('maxBufferedMessages', buffered),
+    maxBufferedMessages: positiveInteger('maxBufferedMessages', buffered),
     maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES),
     leaseMs: leaseWithinLimits(options.leaseMs ?? DEFAULT_LEASE_MS),
     requireFifo: options.requireFifo ?? false,
-    maxUnpackedBytes: wholeAbove0('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
+    handler: intercepted(options.handler, options.interceptors ?? []),
+    ackBatchSize: ackBatchSizeWithinLimits(options.ackBatchSize ?? DEFAULT_ACK_BATCH_SIZE),
+    maxUnpackedBytes: positiveInteger('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
     events: { ...options.events },
   };
 }
 
-function wholeAbove0(field: string, value: number): number {
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new UsageError('ILLEGAL_OPTION', `option ${field} must be a whole number above 0, not ${String(value)}`, field);
+/** The server answers each entry; more of them than this make answers that are late for all. */
+const MAX_ACK_BATCH_SIZE = 256;
+
+function ackBatchSizeWithinLimits(size: number): number {
+  if (positiveInteger('ackBatchSize', size) <= MAX_ACK_BATCH_SIZE) return size;
+  const problem = `option ackBatchSize must be 1 to ${MAX_ACK_BATCH_SIZE}, not ${size}`;
+  throw new UsageError('ILLEGAL_OPTION', problem, 'ackBatchSize');
 }
 
 function leaseWithinLimits(leaseMs: number): number {

@@ -12,7 +12,7 @@ import {
   type Status,
   type Message as WireMessage,
 } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
+import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
 import type { MessageView } from '../protocol/message.js';
 import { StatusError } from '../protocol/status.js';
 import { withAnySignal } from '../support/abort.js';
@@ -20,7 +20,7 @@ import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
-import { DEFAULT_MAX_UNPACKED_BYTES, incomingMessage } from './incoming-message.js';
+import { incomingMessage } from './incoming-message.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
 import { assertGroupSubscription, type GroupSubscription, type Subscription, toWireFilter } from './subscription.js';

@@ -25,3 +25,6 @@ export const LIMITS = {
   /** A stream item holds a body of full size and its properties; grpc-js's own default is too small for it. */
   receivedFrameBytes: 4 * 1024 * 1024 + 256 * 1024,
 } as const;
+
+/** Our consumers unpack a body to this many bytes unless told otherwise: eight times what a message may carry. */
+export const DEFAULT_MAX_UNPACKED_BYTES = 8 * LIMITS.bodyBytes;

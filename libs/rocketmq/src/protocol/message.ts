@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { UsageError } from '../support/errors.js';
+import { toDuration } from './duration.js';
 import {
   DigestType,
   Encoding,
@@ -101,17 +102,23 @@ export function bodyBytes(body: Uint8Array | string): Buffer {
 
 /**
  * Checks a message against the limits of the server before it goes on the wire.
+ * @param maxBodyBytes more than the server takes only where the body is yet to be packed
  * @throws UsageError that names the field and the limit; nothing was sent
  */
-export function assertSendable(message: OutgoingMessage, bodySize: number, nowMs: number): void {
+export function assertSendable(
+  message: OutgoingMessage,
+  bodySize: number,
+  nowMs: number,
+  maxBodyBytes: number = LIMITS.bodyBytes,
+): void {
   const refuse = (field: string, code: string, problem: string): never => {
     throw new UsageError(code, `message to "${message.topic}": ${field} ${problem}; nothing was sent`, field);
   };
   const topicProblem = topicNameProblem(message.topic);
   if (topicProblem !== undefined) refuse('topic', 'ILLEGAL_TOPIC', topicProblem);
   if (bodySize === 0) refuse('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server takes 1 byte to 4 MiB');
-  if (bodySize > LIMITS.bodyBytes) {
-    refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${LIMITS.bodyBytes}`);
+  if (bodySize > maxBodyBytes) {
+    refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
   }
   if (message.messageId !== undefined && message.messageId.trim() === '') {
     refuse('messageId', 'ILLEGAL_MESSAGE_ID', 'is blank');
@@ -208,7 +215,12 @@ export function deliveryTimestampMs(message: OutgoingMessage, nowMs: number): nu
 export interface SendContext {
   readonly messageId: string;
   readonly type: MessageType;
+  /** As it goes on the wire. */
   readonly body: Buffer;
+  /** Default: the body is not packed. */
+  readonly bodyEncoding?: Encoding;
+  /** Of a half message: how long the server waits before it asks. Default: as it is told (6 s). */
+  readonly recoveryDurationMs?: number;
   readonly namespace: string;
   readonly bornTimestampMs: number;
   readonly bornHost: string;
@@ -226,7 +238,7 @@ export function toWireMessage(message: OutgoingMessage, context: SendContext): W
       tag: message.tag,
       keys: [...(message.keys ?? [])],
       messageId: context.messageId,
-      bodyEncoding: Encoding.IDENTITY,
+      bodyEncoding: context.bodyEncoding ?? Encoding.IDENTITY,
       messageType: toWireMessageType(context.type),
       bornTimestamp: new Date(context.bornTimestampMs),
       bornHost: context.bornHost,
@@ -235,6 +247,8 @@ export function toWireMessage(message: OutgoingMessage, context: SendContext): W
       messageGroup: message.messageGroup,
       priority: message.priority,
       deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
+      orphanedTransactionRecoveryDuration:
+        context.recoveryDurationMs === undefined ? undefined : toDuration(context.recoveryDurationMs),
     },
     body: context.body,
   };

@@ -1,0 +1,22 @@
+import { describe, expect, it } from '@jest/globals';
+import { packBody, unpackBody } from './body-encoding.js';
+
+describe('a packed body', () => {
+  const body = Buffer.from('again and again '.repeat(100));
+
+  it('is smaller, and the same once it is unpacked', async () => {
+    const packed = await packBody(body);
+    expect(packed.length).toBeLessThan(body.length / 4);
+    expect(await unpackBody(packed, body.length)).toEqual(body);
+  });
+
+  it('is not unpacked beyond the bound', async () => {
+    await expect(unpackBody(await packBody(body), body.length - 1)).rejects.toThrow();
+  });
+
+  it('is smaller at a higher level, or at least no larger', async () => {
+    const text = Buffer.from(Array.from({ length: 5_000 }, (_, index) => `line ${index % 97} of ${index}`).join());
+    const [fast, small] = await Promise.all([packBody(text, 1), packBody(text, 9)]);
+    expect(small.length).toBeLessThanOrEqual(fast.length);
+  });
+});
