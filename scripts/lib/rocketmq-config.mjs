@@ -9,10 +9,56 @@ export const JVM_FLAGS = [
 ];
 
 /**
+ * What a secured server asks of its clients: a signature of a known user, and TLS.
+ * @typedef {object} Security
+ * @property {{ accessKey: string, secretKey: string }} administrator the user that exists from the start and may do all
+ * @property {string} keyFile the server's private key, PEM
+ * @property {string} certFile the server's certificate, PEM
+ */
+
+/** Flags that make the gRPC port and the broker's own port speak TLS only. @param {Security | undefined} security */
+export function tlsFlags(security) {
+  if (security === undefined) return [];
+  return [
+    '-Dtls.server.mode=enforcing',
+    '-Dtls.test.mode.enable=false',
+    `-Dtls.server.keyPath=${security.keyFile}`,
+    `-Dtls.server.certPath=${security.certFile}`,
+  ];
+}
+
+/**
+ * ACL 2.0: who may do what is kept by the broker; the proxy asks the broker.
+ * @param {Security} security
+ * @param {'broker' | 'proxy'} part
+ */
+function accessControl({ administrator }, part) {
+  const { accessKey, secretKey } = administrator;
+  const auth = 'org.apache.rocketmq.auth';
+  const keeper = (/** @type {string} */ what) => {
+    const name = `${what[0].toUpperCase()}${what.slice(1)}MetadataProvider`;
+    return part === 'broker' ? `${auth}.${what}.provider.Local${name}` : `org.apache.rocketmq.proxy.auth.Proxy${name}`;
+  };
+  return {
+    authenticationEnabled: true,
+    authenticationProvider: `${auth}.authentication.provider.DefaultAuthenticationProvider`,
+    authenticationMetadataProvider: keeper('authentication'),
+    authorizationEnabled: true,
+    authorizationProvider: `${auth}.authorization.provider.DefaultAuthorizationProvider`,
+    authorizationMetadataProvider: keeper('authorization'),
+    innerClientAuthenticationCredentials: JSON.stringify({ accessKey, secretKey }),
+    ...(part === 'broker' ? { initAuthenticationUser: JSON.stringify({ username: accessKey, password: secretKey }) } : {}),
+  };
+}
+
+/**
  * @param {string} runFolder
  * @param {import('./rocketmq-server.mjs').Ports} ports
+ * @param {Security} [security]
  */
-export function brokerConf(runFolder, ports) {
+export function brokerConf(runFolder, ports, security) {
+  const access = security === undefined ? {} : accessControl(security, 'broker');
+  const lines = Object.entries(access).map(([name, value]) => `${name}=${value}\n`);
   return `brokerClusterName=DefaultCluster
 brokerName=broker-a
 brokerId=0
@@ -34,16 +80,27 @@ transactionTimeOut=6000
 transactionCheckMax=60
 enablePropertyFilter=true
 recallMessageEnable=true
-`;
+${lines.join('')}`;
 }
 
-/** @param {import('./rocketmq-server.mjs').Ports} ports */
-export function proxyJson(ports) {
+/**
+ * @param {import('./rocketmq-server.mjs').Ports} ports
+ * @param {Security} [security]
+ */
+export function proxyJson(ports, security) {
   const settings = {
     rocketMQClusterName: 'DefaultCluster',
     namesrvAddr: `127.0.0.1:${ports.nameServer}`,
     grpcServerPort: ports.grpc,
     remotingListenPort: ports.remoting,
+    ...(security === undefined
+      ? {}
+      : {
+          ...accessControl(security, 'proxy'),
+          tlsTestModeEnable: false,
+          tlsKeyPath: security.keyFile,
+          tlsCertPath: security.certFile,
+        }),
   };
   return `${JSON.stringify(settings, undefined, 2)}\n`;
 }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ChildProcess, claimRunFolder, createRunFolder, noteRun, releaseRunFolder } from './child-processes.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
 import { accepts, isFree, takePortBlock } from './ports.mjs';
-import { brokerConf, JVM_FLAGS, proxyJson } from './rocketmq-config.mjs';
+import { brokerConf, JVM_FLAGS, proxyJson, tlsFlags } from './rocketmq-config.mjs';
 import { DEFAULT_VERSION, ensureJars, RealServerError } from './rocketmq-jars.mjs';
 
 const START_MS = 90_000;
@@ -42,6 +42,7 @@ export const DEFAULT_PORTS = { grpc: 8081, remoting: 8080, nameServer: 9876, bro
  * @param {string} [options.version] 5.5.0 unless given
  * @param {'free' | Ports} [options.ports] `free` (the default) takes ports of the run's own from 20000 to 30000
  * @param {string} [options.runDir] a folder to keep: messages outlive the run. Without it a folder is made, and removed at stop
+ * @param {import('./rocketmq-config.mjs').Security} [options.security] asks clients for signatures and TLS; none unless given
  * @param {(line: string) => void} [options.log]
  * @param {AbortSignal} [options.signal] gives the start up
  * @returns {Promise<RunningServer>}
@@ -51,6 +52,7 @@ export async function startRocketMQ({
   version = DEFAULT_VERSION,
   ports = 'free',
   runDir,
+  security,
   log = () => {},
   signal,
 } = {}) {
@@ -59,7 +61,7 @@ export async function startRocketMQ({
   const taken = ports === 'free' ? portsIn(block.first) : ports;
   if (ports !== 'free') await checkFree(taken);
   const runFolder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
-  const run = { version, jars, ports: taken, runFolder, children: /** @type {ChildProcess[]} */ ([]) };
+  const run = { version, jars, ports: taken, runFolder, security, children: /** @type {ChildProcess[]} */ ([]) };
   let stopping;
   const stop = () => {
     stopping ??= stopRun(run, runDir === undefined).finally(() => block?.release());
@@ -122,7 +124,7 @@ async function checkFree(ports) {
   throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
 }
 
-/** @param {{ version: string, jars: string, ports: Ports, runFolder: string, children: ChildProcess[] }} run */
+/** @param {{ version: string, jars: string, ports: Ports, runFolder: string, security?: import('./rocketmq-config.mjs').Security, children: ChildProcess[] }} run */
 async function bringUp(run, log, signal) {
   const { ports } = run;
   writeConfiguration(run);
@@ -132,10 +134,9 @@ async function bringUp(run, log, signal) {
     join(run.runFolder, 'ns.conf'),
   ]);
   await until(run, () => accepts(ports.nameServer), 'the name server to accept connections', nameServer, signal);
-  const broker = spawnJava(run, 'broker', '-Xms1g -Xmx1g', 'org.apache.rocketmq.proxy.ProxyStartup', [
-    ...['-pm', 'local', '-bc', join(run.runFolder, 'broker.conf')],
-    ...['-n', `127.0.0.1:${ports.nameServer}`],
-  ]);
+  const args = ['-pm', 'local', '-bc', join(run.runFolder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
+  const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
+  const broker = spawnJava(run, 'broker', '-Xms1g -Xmx1g', mainClass, args, tlsFlags(run.security));
   const ready = async () =>
     broker.hasPrinted(READY_LINE) &&
     (await accepts(ports.grpc)) &&
@@ -143,16 +144,16 @@ async function bringUp(run, log, signal) {
   await until(run, ready, 'the broker to serve and to register with the name server', broker, signal);
 }
 
-function writeConfiguration({ runFolder, ports }) {
+function writeConfiguration({ runFolder, ports, security }) {
   mkdirSync(join(runFolder, 'home', 'conf'), { recursive: true });
   writeFileSync(join(runFolder, 'ns.conf'), `listenPort=${ports.nameServer}\n`);
-  writeFileSync(join(runFolder, 'broker.conf'), brokerConf(runFolder, ports));
-  writeFileSync(join(runFolder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports));
+  writeFileSync(join(runFolder, 'broker.conf'), brokerConf(runFolder, ports, security));
+  writeFileSync(join(runFolder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
 }
 
-function spawnJava(run, name, memory, mainClass, args) {
+function spawnJava(run, name, memory, mainClass, args, moreFlags = []) {
   const { runFolder } = run;
-  const flags = [...memory.split(' '), ...JVM_FLAGS, `-Duser.home=${runFolder}`, '-cp', join(run.jars, '*')];
+  const flags = [...memory.split(' '), ...JVM_FLAGS, ...moreFlags, `-Duser.home=${runFolder}`, '-cp', join(run.jars, '*')];
   const child = new ChildProcess(name, 'java', [...flags, mainClass, ...args], {
     logFile: join(runFolder, `${name}.log`),
     cwd: runFolder,
