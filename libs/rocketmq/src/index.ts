@@ -43,7 +43,7 @@ export {
 } from './nest/transaction-checker.decorator.js';
 export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
 export { delayLevelMs } from './producer/delay-levels.js';
-export type { SendReceipt } from './producer/send-pipeline.js';
+export type { SendReceipt } from './producer/send-receipt.js';
 export type {
   EndResult,
   Resolution,

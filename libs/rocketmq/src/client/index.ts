@@ -9,12 +9,15 @@ export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
 export type { BackpressureOptions } from '../producer/backpressure.js';
+export type { CompressionOptions } from '../producer/compression.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
+export type { InterceptedSend, SendInterceptor } from '../producer/interceptors.js';
 export { NotSentError } from '../producer/not-sent-error.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
+export type { RecallTarget } from '../producer/recall.js';
 export type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
-export type { SendReceipt } from '../producer/send-pipeline.js';
+export type { SendReceipt } from '../producer/send-receipt.js';
 export type {
   EndResult,
   Resolution,

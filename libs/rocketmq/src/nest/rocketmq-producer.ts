@@ -1,7 +1,7 @@
 // What applications send with. The client's own producer, which it stands before, comes and goes with the application.
 
 import type { Producer } from '../producer/producer.js';
-import type { SendReceipt } from '../producer/send-pipeline.js';
+import type { SendReceipt } from '../producer/send-receipt.js';
 import type { Transaction } from '../producer/transaction.js';
 import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
 import type { CallOptions } from '../support/deadline.js';

@@ -3,14 +3,14 @@
 import type { Deadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
-import { InFlightLimit } from './in-flight-limit.js';
+import { InFlightLimit, type Room } from './in-flight-limit.js';
 import { NotSentError } from './not-sent-error.js';
 
 /** How much may be under way at once, half messages and one-way sends included, and what happens beyond. */
 export interface BackpressureOptions {
   /** How many messages. Default 1024. */
   readonly maxInFlight?: number;
-  /** How many bytes of bodies. A single larger one goes alone. Default 64 MiB. */
+  /** How many bytes of bodies, packed ones as they are packed. A single larger one goes alone. Default 64 MiB. */
   readonly maxInFlightBytes?: number;
   /**
    * `wait`: a send waits for room, in the order of the calls, within its own deadline. `refuse`: it fails at once with
@@ -44,14 +44,13 @@ export class Backpressure {
 
   /**
    * @param whenFull default: as the option says
-   * @returns what gives the room back
    * @throws NotSentError `TOO_MANY_IN_FLIGHT`; TransportError `DEADLINE_EXCEEDED` whose outcome is `not-sent`; the reason of
    *   a caller who aborts
    */
-  async enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<() => void> {
+  async enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<Room> {
     if (whenFull === 'refuse') {
-      const leave = this.limit.tryEnter(bytes);
-      if (leave !== undefined) return leave;
+      const room = this.limit.tryEnter(bytes);
+      if (room !== undefined) return room;
       const text = `${deadline.what}: ${this.bounds()} are under way; try again later, or send less at once`;
       throw new NotSentError('TOO_MANY_IN_FLIGHT', text);
     }

@@ -3,6 +3,9 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
+import { unpackBody } from '../protocol/body-encoding.js';
+import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
 import { fromWireMessage } from '../protocol/message.js';
 import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
@@ -15,6 +18,9 @@ import type { TransactionMemory } from './transaction-memory.js';
 const CONCURRENT_CHECKS = 16;
 /** More are dropped: the server asks again. */
 const MOST_CHECKS = 1_000;
+
+/** A check whose body is perhaps still packed. */
+type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
 
 /** What the answers need of their producer. */
 export interface CheckPort {
@@ -38,7 +44,8 @@ export class CheckAnswers {
     const { message, transactionId } = command.value;
     if (message === undefined || this.answering.has(transactionId)) return true;
     const view = fromWireMessage(message);
-    const check = { topic: view.topic, messageId: view.messageId, transactionId, message: view };
+    const isPacked = message.systemProperties?.bodyEncoding === Encoding.GZIP;
+    const check = { topic: view.topic, messageId: view.messageId, transactionId, message: view, isPacked };
     const isOurs = view.properties[OWNER_PROPERTY] === this.port.ownerOf(view.topic);
     const checker = this.port.checkers.get(view.topic);
     // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
@@ -61,15 +68,29 @@ export class CheckAnswers {
   }
 
   /** Never rejects: nobody waits for it but {@link drain}. */
-  private async answer(check: CheckedTransaction, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
+  private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
     const release = await this.permits.acquire();
     try {
-      const resolution =
-        this.port.memory.recall(check.transactionId) ?? (await askChecker(checker, check, this.logger));
+      const resolution = this.port.memory.recall(check.transactionId) ?? (await this.ask(check, checker));
       this.port.onChecked(check, resolution);
       if (resolution !== 'unknown') await this.end(check, resolution, endpoint);
     } finally {
       release();
+    }
+  }
+
+  private async ask(
+    { isPacked, message, ...check }: PackedCheck,
+    checker: TransactionChecker,
+  ): Promise<Resolution | 'unknown'> {
+    try {
+      const body = isPacked ? await unpackBody(message.body, DEFAULT_MAX_UNPACKED_BYTES) : message.body;
+      return await askChecker(checker, { ...check, message: { ...message, body } }, this.logger);
+    } catch (error) {
+      const { topic, transactionId } = check;
+      const fields = { topic, transactionId, error: describeError(error) };
+      this.logger.error('the body of a half message cannot be unpacked; the server will ask again', fields);
+      return 'unknown';
     }
   }
 

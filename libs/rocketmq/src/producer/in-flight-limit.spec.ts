@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InFlightLimit } from './in-flight-limit.js';
+import { InFlightLimit, type Room } from './in-flight-limit.js';
 
 /** Lets what was admitted say so. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -7,59 +7,74 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 describe('InFlightLimit', () => {
   const never = new AbortController().signal;
 
-  function waiting(limit: InFlightLimit, sizes: readonly number[]): { admitted: number[]; leaves: (() => void)[] } {
-    const seen = { admitted: [] as number[], leaves: [] as (() => void)[] };
+  function waiting(limit: InFlightLimit, sizes: readonly number[]): { admitted: number[]; rooms: Room[] } {
+    const seen = { admitted: [] as number[], rooms: [] as Room[] };
     for (const size of sizes) {
-      void limit.enter(size, never).then((leave) => {
+      void limit.enter(size, never).then((room) => {
         seen.admitted.push(size);
-        seen.leaves.push(leave);
+        seen.rooms.push(room);
       });
     }
     return seen;
   }
 
   it('bounds the number of those inside, and admits as many as have left', async () => {
-    const { admitted, leaves } = waiting(new InFlightLimit({ maxCount: 2, maxBytes: 100 }), [1, 2, 3, 4]);
+    const { admitted, rooms } = waiting(new InFlightLimit({ maxCount: 2, maxBytes: 100 }), [1, 2, 3, 4]);
     await settled();
     expect(admitted).toEqual([1, 2]);
-    leaves[0]?.();
-    leaves[0]?.();
+    rooms[0]?.leave();
+    rooms[0]?.leave();
     await settled();
     expect(admitted).toEqual([1, 2, 3]);
   });
 
   it('bounds their bytes, and lets nobody overtake', async () => {
     const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
-    const { admitted, leaves } = waiting(limit, [6, 5, 1]);
+    const { admitted, rooms } = waiting(limit, [6, 5, 1]);
     await settled();
     expect([admitted, limit.tryEnter(1)]).toEqual([[6], undefined]);
-    leaves[0]?.();
+    rooms[0]?.leave();
     await settled();
     expect(admitted).toEqual([6, 5, 1]);
   });
 
   it('lets in alone what is larger than the bound', async () => {
-    const { admitted, leaves } = waiting(new InFlightLimit({ maxCount: 9, maxBytes: 10 }), [1, 11, 2]);
+    const { admitted, rooms } = waiting(new InFlightLimit({ maxCount: 9, maxBytes: 10 }), [1, 11, 2]);
     await settled();
     expect(admitted).toEqual([1]);
-    leaves[0]?.();
+    rooms[0]?.leave();
     await settled();
     expect(admitted).toEqual([1, 11]);
-    leaves[1]?.();
+    rooms[1]?.leave();
     await settled();
     expect(admitted).toEqual([1, 11, 2]);
   });
 
+  it('gives back early what is not needed', async () => {
+    const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
+    const { admitted, rooms } = waiting(limit, [10, 4, 4]);
+    await settled();
+    expect(admitted).toEqual([10]);
+    rooms[0]?.shrinkTo(6);
+    await settled();
+    expect(admitted).toEqual([10, 4]);
+    rooms[0]?.shrinkTo(8);
+    rooms[0]?.leave();
+    rooms[0]?.shrinkTo(0);
+    await settled();
+    expect([admitted, limit.tryEnter(3), limit.tryEnter(2)]).toEqual([[10, 4, 4], undefined, expect.anything()]);
+  });
+
   it('forgets who gave up waiting, and admits who stood behind', async () => {
     const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
-    const leave = limit.tryEnter(6);
+    const room = limit.tryEnter(6);
     const caller = new AbortController();
     const large = limit.enter(5, caller.signal);
     const small = limit.enter(1, never);
     caller.abort(new Error('gave up'));
     await expect(large).rejects.toThrow('gave up');
-    (await small)();
-    leave?.();
+    (await small).leave();
+    room?.leave();
     expect(limit.tryEnter(10)).toBeDefined();
     await expect(limit.enter(1, caller.signal)).rejects.toThrow('gave up');
   });

@@ -8,6 +8,14 @@ export interface InFlightBounds {
   readonly maxBytes: number;
 }
 
+/** Room that was taken. */
+export interface Room {
+  /** Gives back what is not needed after all. */
+  shrinkTo(bytes: number): void;
+  /** Gives all of it back. Later calls do nothing. */
+  leave(): void;
+}
+
 interface Waiter {
   readonly bytes: number;
   readonly admit: () => void;
@@ -23,17 +31,17 @@ export class InFlightLimit {
 
   /**
    * Takes room if there is any and nobody waits for it. What is larger than the bound goes alone.
-   * @returns what gives the room back, later calls do nothing; undefined when there is none
+   * @returns undefined when there is none
    */
-  tryEnter(bytes: number): (() => void) | undefined {
+  tryEnter(bytes: number): Room | undefined {
     return this.waiters.size === 0 && this.hasRoom(bytes) ? this.admit(bytes) : undefined;
   }
 
   /** Waits for room. @throws the signal's reason when it aborts first */
-  enter(bytes: number, signal: AbortSignal): Promise<() => void> {
+  enter(bytes: number, signal: AbortSignal): Promise<Room> {
     if (signal.aborted) return Promise.reject(abortReason(signal));
-    const leave = this.tryEnter(bytes);
-    if (leave !== undefined) return Promise.resolve(leave);
+    const room = this.tryEnter(bytes);
+    if (room !== undefined) return Promise.resolve(room);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         bytes,
@@ -58,16 +66,26 @@ export class InFlightLimit {
     return this.count < this.bounds.maxCount && this.bytes + bytes <= this.bounds.maxBytes;
   }
 
-  private admit(bytes: number): () => void {
+  private admit(bytes: number): Room {
     this.count++;
     this.bytes += bytes;
+    let held = bytes;
     let isInside = true;
-    return () => {
-      if (!isInside) return;
-      isInside = false;
-      this.count--;
-      this.bytes -= bytes;
+    const holdOnly = (fewer: number): void => {
+      this.bytes -= held - fewer;
+      held = fewer;
       this.admitNext();
+    };
+    return {
+      shrinkTo: (fewer) => {
+        if (isInside && fewer < held) holdOnly(fewer);
+      },
+      leave: () => {
+        if (!isInside) return;
+        isInside = false;
+        this.count--;
+        holdOnly(0);
+      },
     };
   }
 

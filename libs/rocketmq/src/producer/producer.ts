@@ -2,12 +2,9 @@
 
 import { Client, type ClientRole } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
-import { resource } from '../client/route.js';
-import { durationMs, toDuration } from '../protocol/duration.js';
-import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/message.js';
-import { requireOk } from '../protocol/status.js';
 import { raceAbort, withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js';
@@ -15,15 +12,16 @@ import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { Backpressure, type BackpressureOptions } from './backpressure.js';
+import { BodyPacker, type CompressionOptions } from './compression.js';
+import { Interceptors, type SendInterceptor } from './interceptors.js';
+import { onewaySend } from './oneway.js';
 import type { ProducerEvents } from './producer-events.js';
+import { adoptSettings, publishingSettings } from './publishing-settings.js';
+import { type RecallTarget, recallMessage } from './recall.js';
 import { type BatchOptions, type BatchOutcome, sendBatch } from './send-batch.js';
-import {
-  type PreparedMessage,
-  SendPipeline,
-  type SendPolicy,
-  type SendReceipt,
-  type StoredMessage,
-} from './send-pipeline.js';
+import { SendPipeline, type SendPolicy } from './send-pipeline.js';
+import type { SendReceipt } from './send-receipt.js';
+import { Sender } from './sender.js';
 import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
@@ -33,6 +31,13 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
   readonly maxAttempts?: number;
+  /**
+   * Packs bodies with gzip. Every consumer of RocketMQ 5 unpacks them, ours up to 32 MiB unless told otherwise; so a body may
+   * have up to that when it is at most 4 MiB packed. Default: nothing is packed.
+   */
+  readonly compression?: CompressionOptions;
+  /** Stand around each send, the first one outermost. Default: none. */
+  readonly interceptors?: readonly SendInterceptor[];
   /** Told of what no call returns: one-way sends that failed, ends of transactions that were lost, checks. Default: nobody. */
   readonly events?: Partial<ProducerEvents>;
 }
@@ -52,6 +57,7 @@ export class Producer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
   private readonly pipeline: SendPipeline;
+  private readonly sender: Sender;
   private readonly policy: SendPolicy;
   private readonly transactions: TransactionCoordinator;
   private readonly starting = new AbortController();
@@ -70,7 +76,9 @@ export class Producer {
     this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes };
     this.client = new Client(connection, this.role());
     this.transactions = new TransactionCoordinator(this.client, options);
-    this.pipeline = new SendPipeline(this.client, this.policy, new Backpressure(options));
+    const [backpressure, packer] = [new Backpressure(options), new BodyPacker(options.compression)];
+    this.pipeline = new SendPipeline(this.client, this.policy, backpressure, packer);
+    this.sender = new Sender(this.pipeline, new Interceptors(options.interceptors ?? [], connection.logger));
   }
 
   /** The id by which the server knows this producer. */
@@ -101,14 +109,12 @@ export class Producer {
    *   TransportError whose `outcome` says whether it may be stored
    */
   send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
-    return this.run(`send to "${message.topic}"`, options, async (deadline) => {
-      return receiptOf(await this.pipeline.send(message, deadline));
-    });
+    return this.run(`send to "${message.topic}"`, options, (deadline) => this.sender.send(message, 'send', deadline));
   }
 
   /**
    * Sends messages of any topics and sizes, each in a request of its own, and tells what became of each, in the order given.
-   * All are checked before the first is sent; a wrong one fails alone. Those of one message group go one after another: when
+   * All are checked before the first is sent, or in their turn when there are interceptors; a wrong one fails alone. Those of one message group go one after another: when
    * one fails, or is wrong, the later ones of its group are not sent (`EARLIER_MESSAGE_FAILED`). Messages whose turn has not
    * come when the caller aborts or the producer closes are not sent.
    * @throws UsageError for a wrong option, StateError once closed; nothing was sent
@@ -118,8 +124,7 @@ export class Producer {
     const sending = sendBatch(messages, options, {
       sendTimeoutMs: this.timeoutMs({}),
       assertOpen: () => this.assertOpen(),
-      prepare: (message) => this.pipeline.prepare(message),
-      send: async (prepared, deadline) => receiptOf(await this.pipeline.dispatch(prepared, deadline, 'wait')),
+      prepare: (message) => this.sender.prepare(message),
     });
     return tracked(this.calls, sending);
   }
@@ -133,38 +138,26 @@ export class Producer {
    */
   async sendOneway(message: OutgoingMessage, options: CallOptions = {}): Promise<void> {
     this.assertOpen();
-    const timeoutMs = this.timeoutMs(options);
-    const prepared = this.pipeline.prepare(message);
-    const deadline = new Deadline(`one-way send to "${message.topic}"`, timeoutMs, options.signal);
-    const admitted = this.pipeline.admit(prepared, deadline);
-    void tracked(this.calls, this.endOneway(prepared, admitted, deadline));
-    await admitted;
+    const deadline = new Deadline(`one-way send to "${message.topic}"`, this.timeoutMs(options), options.signal);
+    const messageId = message.messageId ?? this.pipeline.newMessageId();
+    const watchers = { logger: this.connection.logger, events: this.options.events };
+    const { accepted, ended } = onewaySend({ topic: message.topic, messageId }, watchers, (onAdmitted) =>
+      this.sender.send({ ...message, messageId }, 'oneway', deadline, { onAdmitted }),
+    );
+    void tracked(
+      this.calls,
+      ended.finally(() => deadline.dispose()),
+    );
+    await accepted;
   }
 
   /**
    * Takes a delayed message back before it is due. The server answers OK even when it is too late, or was recalled before.
    * @throws StatusError when the server refuses; it is off there by default (`recallMessageEnable` of the broker)
    */
-  recall(
-    { topic, recallHandle }: { readonly topic: string; readonly recallHandle: string },
-    options: CallOptions = {},
-  ): Promise<{ readonly messageId: string }> {
-    const what = `recall of a message on "${topic}"`;
-    return this.run(what, options, async (deadline) => {
-      const { queues } = await this.client.route(topic, deadline, 'delay');
-      const broker = brokerOf(recallHandle);
-      const endpoint = (queues.find(({ brokerName }) => brokerName === broker) ?? queues[0])?.endpoint;
-      const request = { topic: resource(this.connection.namespace, topic), recallHandle };
-      const call = { what, timeoutMs: this.client.attemptTimeoutMs(deadline), signal: deadline.signal };
-      const { status, messageId } = await this.client.unary(
-        endpoint ?? this.connection.bootstrap,
-        'recallMessage',
-        request,
-        call,
-      );
-      requireOk(what, status, 'recall must be switched on at the broker (recallMessageEnable)');
-      return { messageId };
-    });
+  recall(target: RecallTarget, options: CallOptions = {}): Promise<{ readonly messageId: string }> {
+    const what = `recall of a message on "${target.topic}"`;
+    return this.run(what, options, (deadline) => recallMessage(this.client, target, deadline));
   }
 
   /**
@@ -232,33 +225,9 @@ export class Producer {
     await this.client.close();
   }
 
-  /** Never rejects: who handed it over has gone. */
-  private async endOneway(prepared: PreparedMessage, admitted: Promise<() => void>, deadline: Deadline): Promise<void> {
-    // Who hands it over is told by the same promise that it was not admitted.
-    const leave = await admitted.catch(() => undefined);
-    try {
-      if (leave !== undefined) await this.pipeline.transmit(prepared, deadline);
-    } catch (error) {
-      this.tellOnewayFailed(prepared, error);
-    } finally {
-      leave?.();
-      deadline.dispose();
-    }
-  }
-
-  private tellOnewayFailed({ message: { topic }, messageId }: PreparedMessage, error: unknown): void {
-    const { logger } = this.connection;
-    logger.warn('a one-way send failed', { topic, messageId, error: describeError(error) });
-    try {
-      this.options.events?.onOnewayFailed?.({ topic, messageId }, error);
-    } catch (thrown) {
-      logger.error('an event handler of one-way sends failed', { error: describeError(thrown) });
-    }
-  }
-
   private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
     return this.call(`half message to "${message.topic}"`, options, (deadline) =>
-      this.transactions.begin(message, (marked) => this.pipeline.send(marked, deadline, true)),
+      this.transactions.begin(message, (mark) => this.sender.half(message, deadline, mark)),
     );
   }
 
@@ -289,52 +258,11 @@ export class Producer {
   private role(): ClientRole {
     return {
       type: ClientType.PRODUCER,
-      settings: () => ({
-        backoffPolicy: {
-          maxAttempts: this.policy.maxAttempts,
-          strategy: {
-            $case: 'exponentialBackoff',
-            value: { initial: toDuration(0), max: toDuration(0), multiplier: 1 },
-          },
-        },
-        pubSub: {
-          $case: 'publishing',
-          value: {
-            // Checks reach every producer that lists a topic, so only those are listed that this one can answer for.
-            topics: this.transactions.topics.map((topic) => resource(this.connection.namespace, topic)),
-            maxBodySize: 0,
-            validateMessageType: true,
-          },
-        },
-      }),
-      onSettings: (settings) => this.adopt(settings),
+      settings: () => publishingSettings(this.connection.namespace, this.policy.maxAttempts, this.transactions.topics),
+      onSettings: (settings) => adoptSettings(this.policy, settings),
       onCommand: (command, endpoint) => this.transactions.take(command, endpoint),
     };
   }
-
-  private adopt({ backoffPolicy, pubSub }: Settings): void {
-    if (pubSub?.$case === 'publishing' && pubSub.value.maxBodySize > 0) {
-      this.policy.maxBodyBytes = pubSub.value.maxBodySize;
-    }
-    const strategy = backoffPolicy?.strategy;
-    if (strategy?.$case !== 'exponentialBackoff') return;
-    const { initial, max, multiplier } = strategy.value;
-    if (initial === undefined || max === undefined) return;
-    const [initialMs, maxMs] = [durationMs(initial), durationMs(max)];
-    // What makes no sense is not taken: the wait would be no number.
-    if (!(initialMs >= 0 && maxMs >= initialMs && multiplier >= 1)) return;
-    this.policy.backoff = { kind: 'exponential', initialMs, maxMs, multiplier };
-  }
-}
-
-function receiptOf({ topic, messageId, offset, recallHandle }: StoredMessage): SendReceipt {
-  return { topic, messageId, offset, recallHandle };
-}
-
-/** The broker that a recall handle names (`v1 topic broker time id` in Base64); undefined for a form not known here. */
-function brokerOf(recallHandle: string): string | undefined {
-  const [version, , broker] = Buffer.from(recallHandle, 'base64url').toString('utf8').split(' ');
-  return version === 'v1' ? broker : undefined;
 }
 
 /** Keeps the promise in the set until it settles. */

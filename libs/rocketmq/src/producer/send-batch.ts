@@ -6,7 +6,7 @@ import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js
 import { TransportError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { NotSentError } from './not-sent-error.js';
-import type { PreparedMessage, SendReceipt } from './send-pipeline.js';
+import type { SendReceipt } from './send-receipt.js';
 
 /** What became of one message of a batch. */
 export type BatchOutcome =
@@ -33,17 +33,19 @@ export interface BatchPort {
   readonly sendTimeoutMs: number;
   /** @throws StateError once the producer closes */
   assertOpen(): void;
-  /** Checks a message. @throws UsageError */
-  prepare(message: OutgoingMessage): PreparedMessage;
-  send(prepared: PreparedMessage, deadline: Deadline): Promise<SendReceipt>;
+  /** Checks a message. @returns what sends it @throws UsageError */
+  prepare(message: OutgoingMessage): SendPrepared;
 }
+
+/** Sends a message that was prepared. */
+export type SendPrepared = (deadline: Deadline) => Promise<SendReceipt>;
 
 /** A place in the batch with what is to be sent, or why not. */
 interface Entry {
   readonly index: number;
   readonly message: OutgoingMessage;
   readonly checked:
-    | { readonly kind: 'right'; readonly prepared: PreparedMessage }
+    | { readonly kind: 'right'; readonly send: SendPrepared }
     | { readonly kind: 'wrong'; readonly error: unknown };
 }
 
@@ -60,7 +62,7 @@ export async function sendBatch(
   const outcomes = new Array<BatchOutcome>(messages.length);
   const entries = messages.map((message, index): Entry => ({ index, message, checked: check(message, port) }));
   const whole = wholeDeadline(messages.length, options);
-  const send = (prepared: PreparedMessage): Promise<SendReceipt> => sendInTurn(prepared, whole, options.signal, port);
+  const send: SendLater = (topic, prepared) => sendInTurn(topic, prepared, whole, options.signal, port);
   // One iterator for all: each takes the next lane when its own has come to its end.
   const lanes = lanesOf(entries).values();
   const worker = async (): Promise<void> => {
@@ -74,6 +76,8 @@ export async function sendBatch(
   return outcomes;
 }
 
+type SendLater = (topic: string, send: SendPrepared) => Promise<SendReceipt>;
+
 function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | undefined {
   if (timeoutMs === undefined) return undefined;
   return new Deadline(`batch of ${count} messages`, positive('timeoutMs', timeoutMs));
@@ -81,13 +85,14 @@ function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | u
 
 /** One message whose turn has come, unless the batch is over by then. */
 async function sendInTurn(
-  prepared: PreparedMessage,
+  topic: string,
+  send: SendPrepared,
   whole: Deadline | undefined,
   signal: AbortSignal | undefined,
   port: BatchPort,
 ): Promise<SendReceipt> {
   port.assertOpen();
-  const what = `send to "${prepared.message.topic}"`;
+  const what = `send to "${topic}"`;
   if (signal?.aborted) {
     const text = `${what}: the caller aborted the batch before its turn; nothing was sent`;
     throw new TransportError('ABORTED', text, 'not-sent', false, { cause: abortReason(signal) });
@@ -98,12 +103,12 @@ async function sendInTurn(
     throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }
   // A deadline of its own, which knows whether anything of this message was under way.
-  return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, (deadline) => port.send(prepared, deadline));
+  return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, send);
 }
 
 function check(message: OutgoingMessage, port: BatchPort): Entry['checked'] {
   try {
-    return { kind: 'right', prepared: port.prepare(message) };
+    return { kind: 'right', send: port.prepare(message) };
   } catch (error) {
     return { kind: 'wrong', error };
   }
@@ -128,17 +133,13 @@ function lanesOf(entries: readonly Entry[]): Entry[][] {
   return lanes;
 }
 
-async function sendLane(
-  lane: readonly Entry[],
-  send: (prepared: PreparedMessage) => Promise<SendReceipt>,
-  outcomes: BatchOutcome[],
-): Promise<void> {
+async function sendLane(lane: readonly Entry[], send: SendLater, outcomes: BatchOutcome[]): Promise<void> {
   let failure: { readonly error: unknown } | undefined;
   for (const { index, message, checked } of lane) {
     let outcome: BatchOutcome;
     if (checked.kind === 'wrong') outcome = { status: 'failed', error: checked.error };
     else if (failure !== undefined) outcome = { status: 'failed', error: stopped(message, failure.error) };
-    else outcome = await outcomeOf(send(checked.prepared));
+    else outcome = await outcomeOf(send(message.topic, checked.send));
     outcomes[index] = outcome;
     if (outcome.status === 'failed') failure ??= outcome;
   }

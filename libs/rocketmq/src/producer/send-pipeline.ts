@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { Queue } from '../client/route.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Encoding, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { SendResultEntry } from '../protocol/generated/apache/rocketmq/v2/service.js';
 import {
   assertSendable,
@@ -21,29 +21,13 @@ import type { BackoffPolicy } from '../support/backoff.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { Deadline } from '../support/deadline.js';
-import { RocketMQError, UsageError } from '../support/errors.js';
+import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { Backpressure } from './backpressure.js';
+import type { BodyPacker, WireBody } from './compression.js';
 import { candidateQueues } from './queue-choice.js';
 import { SendFailures } from './send-failures.js';
-
-/** What the server says of a message that it has stored. */
-export interface SendReceipt {
-  readonly topic: string;
-  /** The id that consumers see. */
-  readonly messageId: string;
-  /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
-  readonly offset: bigint;
-  /** Takes a delayed message back before it is due, see `Producer.recall`. */
-  readonly recallHandle: string | undefined;
-}
-
-/** A receipt with what ends a transaction. */
-export interface StoredMessage extends SendReceipt {
-  readonly transactionId: string;
-  readonly endpoint: Endpoint;
-  readonly wire: WireMessage;
-}
+import type { StoredMessage } from './send-receipt.js';
 
 /** How often and at what pace a send is tried; backoff and size are the server's once it has told them. */
 export interface SendPolicy {
@@ -65,6 +49,7 @@ export class SendPipeline {
     private readonly client: Client,
     private readonly policy: SendPolicy,
     private readonly backpressure: Backpressure,
+    private readonly packer: BodyPacker,
   ) {
     const { random } = client.connection;
     this.ids = new MessageIdGenerator(random, process.pid);
@@ -80,46 +65,62 @@ export class SendPipeline {
     return this.dispatch(this.prepare(message, half), deadline);
   }
 
+  /** A message id that nobody else gives. */
+  newMessageId(): string {
+    return this.ids.next(this.client.connection.clock.nowMs());
+  }
+
   /** Checks a message; a delay is counted from here. @throws UsageError before anything was sent */
   prepare(message: OutgoingMessage, half = false): PreparedMessage {
     const body = bodyBytes(message.body);
     const nowMs = this.client.connection.clock.nowMs();
-    assertSendable(message, body.length, nowMs);
-    this.assertBodySize(message.topic, body.length);
+    assertSendable(message, body.length, nowMs, this.packer.maxPlainBytes(body.length));
+    if (!this.packer.packs(body.length)) this.assertBodySize(message.topic, body.length);
     const type: MessageType = half ? 'transaction' : messageTypeOf(message);
-    const messageId = message.messageId ?? this.ids.next(nowMs);
+    const messageId = message.messageId ?? this.newMessageId();
     const dueMs = deliveryTimestampMs(message, nowMs);
     return { message, body, type, messageId, dueMs, turn: this.turn++ };
   }
 
   /**
    * Sends what was checked, once there is room for it.
-   * @param whenFull default: as the producer's options say
    * @throws as {@link send}
    */
-  async dispatch(prepared: PreparedMessage, deadline: Deadline, whenFull?: 'wait'): Promise<StoredMessage> {
-    const leave = await this.admit(prepared, deadline, whenFull);
+  async dispatch(
+    prepared: PreparedMessage,
+    deadline: Deadline,
+    { whenFull, onAdmitted }: DispatchOptions = {},
+  ): Promise<StoredMessage> {
+    const room = await this.backpressure.enter(prepared.body.length, deadline, whenFull);
     try {
-      return await this.transmit(prepared, deadline);
+      const body = await this.pack(prepared, deadline);
+      room.shrinkTo(body.bytes.length);
+      onAdmitted?.();
+      return await this.transmit(prepared, body, deadline);
     } finally {
-      leave();
+      room.leave();
     }
   }
 
-  /** Finds room for a message. @returns what gives it back @throws as {@link send}; nothing was sent */
-  admit({ body }: PreparedMessage, deadline: Deadline, whenFull?: 'wait'): Promise<() => void> {
-    return this.backpressure.enter(body.length, deadline, whenFull);
+  private async pack({ message, body }: PreparedMessage, deadline: Deadline): Promise<WireBody> {
+    const { signal, what, timeoutMs } = deadline;
+    const packed = await this.packer.pack(body, signal).catch((error) => {
+      if (error !== signal.reason || !deadline.hasPassed) throw error;
+      const text = `${what}: its body was not packed within ${timeoutMs} ms; nothing was sent`;
+      throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
+    });
+    this.assertBodySize(message.topic, packed.bytes.length, packed.encoding === Encoding.GZIP ? ' once packed' : '');
+    return packed;
   }
 
-  /** Sends what was admitted. @throws as {@link send} */
-  async transmit(prepared: PreparedMessage, deadline: Deadline): Promise<StoredMessage> {
+  private async transmit(prepared: PreparedMessage, body: WireBody, deadline: Deadline): Promise<StoredMessage> {
     const { message, messageId } = prepared;
     const { connection } = this.client;
     const half = prepared.type === 'transaction';
     const failures = new SendFailures(deadline);
     for (let attempt = 1; ; ) {
       try {
-        return await this.attempt(prepared, failures.count, deadline);
+        return await this.attempt(prepared, body, failures.count, deadline);
       } catch (error) {
         const failure = failures.add(error);
         if (deadline.signal.aborted || !mayRepeat(error, half)) throw failure;
@@ -142,16 +143,21 @@ export class SendPipeline {
     });
   }
 
-  private assertBodySize(topic: string, bodySize: number): void {
+  private assertBodySize(topic: string, bodySize: number, how = ''): void {
     const { maxBodyBytes } = this.policy;
     if (bodySize <= maxBodyBytes) return;
-    const text = `message to "${topic}": body has ${bodySize} bytes; this server takes ${maxBodyBytes}; nothing was sent`;
+    const text = `message to "${topic}": body has ${bodySize} bytes${how}; this server takes ${maxBodyBytes}; nothing was sent`;
     throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
 
-  private async attempt(prepared: PreparedMessage, failures: number, deadline: Deadline): Promise<StoredMessage> {
+  private async attempt(
+    prepared: PreparedMessage,
+    body: WireBody,
+    failures: number,
+    deadline: Deadline,
+  ): Promise<StoredMessage> {
     const { client } = this;
-    const { message, body, type, messageId, dueMs } = prepared;
+    const { message, type, messageId, dueMs } = prepared;
     const route = await client.route(message.topic, deadline, type);
     const { maxAttempts } = this.policy;
     const isIsolated = (endpoint: Endpoint): boolean => client.isIsolated(endpoint);
@@ -162,7 +168,8 @@ export class SendPipeline {
     const wire = toWireMessage(message, {
       messageId,
       type,
-      body,
+      body: body.bytes,
+      bodyEncoding: body.encoding,
       bornTimestampMs: client.connection.clock.nowMs(),
       namespace: client.connection.namespace,
       bornHost: hostname(),
@@ -178,6 +185,7 @@ export class SendPipeline {
       transactionId: entry.transactionId,
       endpoint: queue.endpoint,
       wire,
+      body: prepared.body,
     };
   }
 
@@ -211,9 +219,18 @@ export class SendPipeline {
   }
 }
 
+/** How a checked message is sent. */
+export interface DispatchOptions {
+  /** Default: as the producer's options say. */
+  readonly whenFull?: 'wait';
+  /** Called when there is room for it; from then on it is on its way. */
+  readonly onAdmitted?: () => void;
+}
+
 /** A checked message on its way. */
 export interface PreparedMessage {
   readonly message: OutgoingMessage;
+  /** As the caller gave it. */
   readonly body: Buffer;
   readonly type: MessageType;
   readonly messageId: string;

@@ -8,7 +8,7 @@ import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
-import type { StoredMessage } from './send-pipeline.js';
+import type { StoredMessage } from './send-receipt.js';
 import {
   type EndResult,
   type Resolution,
@@ -65,14 +65,13 @@ export class TransactionCoordinator {
     return [...this.checkers.keys()];
   }
 
-  /** Sends a half message, marked as this service's. */
+  /** Sends a half message. @param sendHalf marks it as this service's, last of all, and sends it */
   async begin(
     message: OutgoingMessage,
-    sendHalf: (marked: OutgoingMessage) => Promise<StoredMessage>,
+    sendHalf: (mark: (message: OutgoingMessage) => OutgoingMessage) => Promise<StoredMessage>,
   ): Promise<Transaction> {
     this.assertTransactional(message);
-    const properties = { ...message.properties, [OWNER_PROPERTY]: this.ownerOf(message.topic) };
-    const half = await sendHalf({ ...message, properties });
+    const half = await sendHalf((given) => this.marked(given));
     this.memory.opened(half.transactionId);
     return new Transaction(half, (resolution) => this.end(half, half.endpoint, resolution));
   }
@@ -166,6 +165,12 @@ export class TransactionCoordinator {
     } catch (error) {
       this.client.connection.logger.error('an event handler of transactions failed', { error: describeError(error) });
     }
+  }
+
+  private marked(message: OutgoingMessage): OutgoingMessage {
+    this.assertTransactional(message);
+    const properties = { ...message.properties, [OWNER_PROPERTY]: this.ownerOf(message.topic) };
+    return { ...message, properties };
   }
 
   private ownerOf(topic: string): string {

@@ -2,7 +2,7 @@
 
 import { fromWireMessage, type MessageView } from '../protocol/message.js';
 import { StateError } from '../support/errors.js';
-import type { StoredMessage } from './send-pipeline.js';
+import type { StoredMessage } from './send-receipt.js';
 
 /** How a transaction ends. */
 export type Resolution = 'commit' | 'rollback';
@@ -51,9 +51,9 @@ export class Transaction implements TransactionIdentity {
     this.transactionId = half.transactionId;
   }
 
-  /** The half message as it was sent. */
+  /** The half message as it was sent; its body as it was given, not packed. */
   get message(): MessageView {
-    return fromWireMessage(this.half.wire);
+    return { ...fromWireMessage(this.half.wire), body: this.half.body };
   }
 
   /** Whether it still has to be ended. */

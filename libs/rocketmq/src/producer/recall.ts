@@ -1,0 +1,36 @@
+// The request that takes a delayed message back.
+
+import type { Client } from '../client/client.js';
+import { resource } from '../client/route.js';
+import { requireOk } from '../protocol/status.js';
+import type { Deadline } from '../support/deadline.js';
+
+/** What recalls a message: both are in the receipt of its send. */
+export interface RecallTarget {
+  readonly topic: string;
+  readonly recallHandle: string;
+}
+
+/** Asks the broker that holds the message to drop it. @throws StatusError or TransportError */
+export async function recallMessage(
+  client: Client,
+  { topic, recallHandle }: RecallTarget,
+  deadline: Deadline,
+): Promise<{ readonly messageId: string }> {
+  const { what } = deadline;
+  const { connection } = client;
+  const { queues } = await client.route(topic, deadline, 'delay');
+  const broker = brokerOf(recallHandle);
+  const endpoint = (queues.find(({ brokerName }) => brokerName === broker) ?? queues[0])?.endpoint;
+  const request = { topic: resource(connection.namespace, topic), recallHandle };
+  const call = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
+  const { status, messageId } = await client.unary(endpoint ?? connection.bootstrap, 'recallMessage', request, call);
+  requireOk(what, status, 'recall must be switched on at the broker (recallMessageEnable)');
+  return { messageId };
+}
+
+/** The broker that a recall handle names (`v1 topic broker time id` in Base64); undefined for a form not known here. */
+function brokerOf(recallHandle: string): string | undefined {
+  const [version, , broker] = Buffer.from(recallHandle, 'base64url').toString('utf8').split(' ');
+  return version === 'v1' ? broker : undefined;
+}
