@@ -3,6 +3,7 @@
 import type { Clock } from '../support/clock.js';
 import type { Logger } from '../support/logger.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import type { BrokerTlsOptions } from './server-tls.js';
 import type { BrokerAddress } from './services/broker-context.js';
 
 /** Options of an embedded broker. Times are milliseconds. */
@@ -18,6 +19,8 @@ export interface EmbeddedBrokerOptions {
    * no such port. The broker asks nobody for a password.
    */
   readonly adminPort?: number;
+  /** Speak TLS, and TLS only, on every port, the admin port too. Default: plaintext. */
+  readonly tls?: BrokerTlsOptions;
   /** What routes tell clients, where that differs from host and port (NAT, containers). */
   readonly advertisedAddress?: BrokerAddress;
   /** Business time: delays, leases, checks. Default: the machine's. Connections always live in real time. */

@@ -1,5 +1,6 @@
 // The embedded broker: puts the four layers together, starts and stops them.
 
+import type { TlsOptions } from 'node:tls';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
@@ -27,6 +28,7 @@ import { Telemetry } from './services/telemetry.js';
 import { TransactionChecks } from './services/transaction-checks.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
+import { serverTlsOf } from './server-tls.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -66,15 +68,18 @@ export class EmbeddedBroker {
   private readonly store: Store = new MemoryStore();
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
+  private readonly tls: TlsOptions | undefined;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
   private state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
 
+  /** @throws UsageError for TLS options, users, topics or groups that cannot be */
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
+    this.tls = serverTlsOf(options.tls);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
     this.engine = this.makeEngine();
@@ -227,9 +232,9 @@ export class EmbeddedBroker {
   }
 
   private makeContext(polls: LongPolls): BrokerContext {
-    const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
+    const { engine, store, clock, realClock, sessions, activity, faults, logger, tls } = this;
     const addresses = () => this.addresses();
-    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, addresses };
+    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, addresses };
   }
 
   private makeServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
@@ -262,7 +267,7 @@ export class EmbeddedBroker {
       return textOf(host, this.adminPort ?? 0);
     };
     const requests = new AdminRequests({ engine, store, address });
-    return new RemotingServer((request) => requests.answer(request), this.logger);
+    return new RemotingServer((request) => requests.answer(request), this.logger, this.tls);
   }
 
   private running(): Running | undefined {

@@ -66,6 +66,17 @@ describe('the file of the broker', () => {
     expect(await configured(file)).toEqual(file);
   });
 
+  it('names the files of certificates and keys, beside it', async () => {
+    const tls = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt', passphrase: 'words' };
+    const read = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
+    expect((await brokerOptionsOf(['--config', 'etc/broker.json'], read)).tls).toEqual({
+      cert: 'text of etc/tls/broker.crt',
+      key: 'text of etc/broker.key',
+      clientCa: 'text of etc/ca.crt',
+      passphrase: 'words',
+    });
+  });
+
   it('gives way to the command line, topics and groups by their names', async () => {
     const over = await configured(file, '--port', '1', '--topic', 'orders:fifo', '--topic', 'new', '--group', 'h');
     expect(over).toMatchObject({

@@ -1,10 +1,11 @@
 // `nestjs-rocketmq broker`: the embedded broker as a process of its own, on loopback.
 
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { EmbeddedBroker } from '../broker/index.js';
+import type { BrokerTlsOptions, EmbeddedBroker, EmbeddedBrokerOptions } from '../broker/index.js';
 import { describeError, type Logger } from '../support/logger.js';
-import { type BrokerConfig, parseBrokerConfig } from './broker-config.js';
+import { type BrokerConfig, parseBrokerConfig, type TlsFiles } from './broker-config.js';
 import { type Command, countOf, portOf, topicTypeOf, wrongCall } from './command.js';
 
 const OPTIONS = {
@@ -70,17 +71,18 @@ async function serve(broker: EmbeddedBroker, hasAdmin: boolean): Promise<void> {
 /**
  * The options of the broker: what the command line says, else the file, else the default. Topics and groups of both are
  * declared; of one name, as the command line has it.
- * @param readConfig reads the file of `--config`
+ * @param readConfig reads the file of `--config`, and those that it names
  * @throws UsageError for a wrong command line or file
  */
 export async function brokerOptionsOf(
   args: readonly string[],
   readConfig: (file: string) => Promise<string>,
-): Promise<BrokerConfig> {
+): Promise<EmbeddedBrokerOptions> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
-  const file = values.config === undefined ? {} : parseBrokerConfig(await readConfig(values.config));
+  const file: BrokerConfig = values.config === undefined ? {} : parseBrokerConfig(await readConfig(values.config));
   const { host, strict, 'admin-port': adminPort } = values;
-  const given: BrokerConfig = {
+  const { tls, ...rest } = file;
+  const given: EmbeddedBrokerOptions = {
     ...(values.port === undefined ? {} : { port: portOf('--port', values.port) }),
     ...(adminPort === undefined ? {} : { adminPort: portOf('--admin-port', adminPort) }),
     ...(host === undefined ? {} : { host }),
@@ -88,7 +90,18 @@ export async function brokerOptionsOf(
     topics: merged(file.topics, values.topic?.map(declaredTopic)),
     groups: merged(file.groups, values.group?.map(declaredGroup)),
   };
-  return { port: DEFAULT_PORT, ...file, ...given };
+  const read = (name: string): Promise<string> => readConfig(join(dirname(values.config ?? ''), name));
+  return { port: DEFAULT_PORT, ...rest, ...(tls && { tls: await tlsIn(tls, read) }), ...given };
+}
+
+async function tlsIn(files: TlsFiles, read: (file: string) => Promise<string>): Promise<BrokerTlsOptions> {
+  const { certFile, keyFile, passphrase, clientCaFile } = files;
+  return {
+    cert: await read(certFile),
+    key: await read(keyFile),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(clientCaFile === undefined ? {} : { clientCa: await read(clientCaFile) }),
+  };
 }
 
 /** The second list goes over the first, by name. */

@@ -3,8 +3,18 @@
 import type { EmbeddedBrokerOptions } from '../broker/index.js';
 import { TOPIC_TYPES, wrongCall } from './command.js';
 
-/** What can stand in a file: all options but those that are objects of the program. */
-export type BrokerConfig = Omit<EmbeddedBrokerOptions, 'clock' | 'logger'>;
+/** What can stand in a file: all options but those that are objects of the program; of certificates and keys, the files. */
+export interface BrokerConfig extends Omit<EmbeddedBrokerOptions, 'clock' | 'logger' | 'tls'> {
+  readonly tls?: TlsFiles;
+}
+
+/** Files in PEM, from the folder of the configuration. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly passphrase?: string;
+  readonly clientCaFile?: string;
+}
 
 /** Throws what is wrong with a value. `field` is its place, for instance `topics[0].name`. */
 type Check = (field: string, value: unknown) => void;
@@ -46,6 +56,7 @@ const config = object<BrokerConfig>({
   host: text,
   adminPort: port,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
+  tls: object({ certFile: text, keyFile: text, passphrase: text, clientCaFile: text }, ['certFile', 'keyFile']),
   strict: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
   groups: list(object({ name: text, fifo: flag, maxDeliveryAttempts: count, backoff }, ['name'])),

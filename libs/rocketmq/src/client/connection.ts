@@ -8,8 +8,9 @@ import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
+import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
 import type { Channel, ChannelFactory } from './channel.js';
-import { type Address, type Endpoint, endpointKey, parseEndpoints } from './endpoint.js';
+import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GrpcChannel } from './grpc-channel.js';
 import type { AddressRules } from './route.js';
@@ -23,8 +24,13 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 3_000;
 
 /** How to reach a cluster. */
 export interface ConnectionOptions {
-  /** Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. */
+  /** Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. With `https://` before it: over TLS. */
   readonly endpoints: string;
+  /**
+   * Speak TLS, with every address of the cluster. `true`: the server's certificate must be signed by an authority that Node.js
+   * trusts, and hold the host's name. Default: false, or true where `endpoints` begins with `https://`.
+   */
+  readonly tls?: boolean | TlsOptions;
   /** Default: none. The open-source server does not separate topics by it. */
   readonly namespace?: string;
   /** Needed when the server checks access (ACL). Default: none. */
@@ -53,8 +59,9 @@ export class Connection {
   readonly random: Random;
   readonly addressRules: AddressRules;
   private readonly credentials: Credentials | undefined;
+  private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, Channel>();
-  private readonly openChannel: ChannelFactory = (address) => new GrpcChannel(address);
+  private readonly openChannel: ChannelFactory = (address) => new GrpcChannel(address, this.tls);
   private clientCount = 0;
   private closed = false;
 
@@ -67,6 +74,8 @@ export class Connection {
     this.requestTimeoutMs = positive('requestTimeoutMs', options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
     this.credentials = options.credentials && { ...options.credentials };
     this.logger = options.logger ?? silentLogger;
+    this.tls = resolveTls(tlsOf(options));
+    if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
     this.addressRules = {
@@ -121,6 +130,25 @@ export class Connection {
     for (const channel of this.channels.values()) channel.close();
     this.channels.clear();
   }
+}
+
+const UNCHECKED =
+  'the certificate of the server is not checked (tls.dangerouslyAcceptAnyCertificate): anyone in between can read and alter all';
+
+/** @throws UsageError when endpoints and the option contradict each other */
+function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | undefined {
+  const scheme = schemeOf(endpoints);
+  if (scheme === 'https' && tls === false) {
+    throw contradiction('endpoints begins with "https://" and option tls is false');
+  }
+  if (scheme === 'http' && tls !== undefined && tls !== false) {
+    throw contradiction('endpoints begins with "http://" and option tls is given');
+  }
+  return tls ?? scheme === 'https';
+}
+
+function contradiction(what: string): UsageError {
+  return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, mend one of them`, 'tls');
 }
 
 /** Metadata travels as HTTP/2 headers, which take printable ASCII only. The message never holds the value: it may be a secret. */

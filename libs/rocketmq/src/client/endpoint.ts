@@ -25,8 +25,13 @@ export function addressText({ host, port }: Address): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Whether endpoints ask for TLS by `https://`, or rule it out by `http://`; undefined when they leave it open. */
+export function schemeOf(text: string): 'http' | 'https' | undefined {
+  return /^(https?):\/\//.exec(text)?.[1] as 'http' | 'https' | undefined;
+}
+
 /**
- * Reads `host:8081;host2:8081`. A leading `http://` or `https://` is accepted, as in the official clients.
+ * Reads `host:8081;host2:8081`. A leading `http://` or `https://` is accepted; what it asks for is {@link schemeOf}.
  * @throws UsageError `ILLEGAL_ENDPOINTS` that says what is wrong
  */
 export function parseEndpoints(text: string): Endpoint {
@@ -43,7 +48,8 @@ export function parseEndpoints(text: string): Endpoint {
   return { addresses: parts.filter((part) => part !== '').map((part) => parseAddress(part, text)) };
 }
 
-function parseAddress(part: string, whole: string): Address {
+/** Reads `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
+export function parseAddress(part: string, whole = part): Address {
   const match = /^(?:\[([^\]]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(part);
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];

@@ -2,9 +2,10 @@
 
 import {
   type CallOptions,
+  ChannelCredentials,
+  type ChannelOptions,
   Client,
   connectivityState,
-  credentials,
   Metadata,
   type ServiceError,
   status,
@@ -13,7 +14,10 @@ import { LIMITS } from '../protocol/limits.js';
 import { abortReason } from '../support/abort.js';
 import { realTimeIn } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
+import type { ResolvedTls } from '../support/tls.js';
 import type { Channel, WireCall, WireStream } from './channel.js';
+import { parseAddress } from './endpoint.js';
+import { type Greeting, greet, identityRefused, tlsFailure, tlsMissing } from './tls-failure.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -35,12 +39,18 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 30_000,
 } as const;
 
-/** A plaintext gRPC channel to `host:port`. */
+/** A gRPC channel to `host:port`. */
 export class GrpcChannel implements Channel {
   private readonly client: Client;
+  /** The question why a connection does not come about, while it is asked. */
+  private diagnosis: Promise<Greeting> | undefined;
 
-  constructor(private readonly address: string) {
-    this.client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  /** @param tls undefined for plaintext */
+  constructor(
+    private readonly address: string,
+    private readonly tls?: ResolvedTls,
+  ) {
+    this.client = new Client(address, credentialsOf(tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
   }
 
   unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
@@ -57,7 +67,7 @@ export class GrpcChannel implements Channel {
         optionsOf(call),
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
-          if (error !== null) reject(this.failure(call, error));
+          if (error !== null) this.failure(call, error).then(reject);
           else resolve(response as Uint8Array);
         },
       );
@@ -81,7 +91,7 @@ export class GrpcChannel implements Channel {
     try {
       for await (const frame of under) yield frame as Uint8Array;
     } catch (error) {
-      throw this.failure(call, error as ServiceError);
+      throw await this.failure(call, error as ServiceError);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       under.cancel();
@@ -92,12 +102,12 @@ export class GrpcChannel implements Channel {
     const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
     // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
     under.on('error', () => {});
-    const failure = (error: unknown): Error => this.failure(call, error as ServiceError);
+    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         for await (const frame of under) yield frame as Uint8Array;
       } catch (error) {
-        throw failure(error);
+        throw await failure(error);
       }
     }
     return {
@@ -120,13 +130,18 @@ export class GrpcChannel implements Channel {
     this.client.close();
   }
 
-  private failure(call: WireCall, error: ServiceError): Error {
+  private async failure(call: WireCall, error: ServiceError): Promise<Error> {
     if (call.signal?.aborted) return abortReason(call.signal);
     const rpc = call.path.slice(call.path.lastIndexOf('/') + 1);
-    const text = `${rpc} to ${this.address}: ${error.details || error.message}`;
+    const what = `${rpc} to ${this.address}`;
+    const text = `${what}: ${error.details || error.message}`;
     const options = { cause: error };
     switch (error.code) {
       case status.UNAVAILABLE:
+        if (NEVER_CONNECTED.test(error.details)) {
+          const told = await this.tlsProblem(what, error);
+          if (told !== undefined) return told;
+        }
         return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
       case status.DEADLINE_EXCEEDED:
         return new TransportError('DEADLINE_EXCEEDED', text, outcomeOf(STILL_WAITING, error), true, options);
@@ -136,7 +151,32 @@ export class GrpcChannel implements Channel {
         return new TransportError('RPC_FAILED', `${text} (gRPC status ${error.code})`, 'unknown', false, options);
     }
   }
+
+  private async tlsProblem(what: string, error: ServiceError): Promise<TransportError | undefined> {
+    const told = this.tls && tlsFailure(what, error.details, error);
+    if (told !== undefined || !NOT_UNDERSTOOD.test(error.details)) return told;
+    this.diagnosis ??= greet(parseAddress(this.address), this.tls).finally(() => {
+      this.diagnosis = undefined;
+    });
+    const greeting = await this.diagnosis;
+    if (this.tls === undefined) return greeting === 'none' ? undefined : tlsMissing(what, error);
+    return this.tls.hasIdentity && greeting === 'dropped' ? identityRefused(what, error) : undefined;
+  }
 }
+
+function credentialsOf(tls: ResolvedTls | undefined): ChannelCredentials {
+  if (tls === undefined) return ChannelCredentials.createInsecure();
+  const { secureContext, acceptsAnyCertificate } = tls;
+  return ChannelCredentials.createFromSecureContext(secureContext, { rejectUnauthorized: !acceptsAnyCertificate });
+}
+
+function targetName(tls: ResolvedTls | undefined): ChannelOptions {
+  const name = tls?.serverName;
+  return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
+}
+
+/** A connection was there, and what came over it was not HTTP/2; a refused one has a text of its own. */
+const NOT_UNDERSTOOD = /Failed to connect/;
 
 /** grpc-js tells in its text only that a call ended before it had a connection; nothing of the request was written then. */
 const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;

@@ -246,7 +246,7 @@ export class TelemetrySession {
   }
 }
 
-/** The server answered and said no, as against a server that is away. */
+/** The server said no, or will not understand us however often it is tried, as against a server that is away. */
 function isRefusal(error: unknown): error is RocketMQError {
-  return error instanceof StatusError || (RocketMQError.is(error) && error.code === 'RPC_FAILED');
+  return error instanceof StatusError || (RocketMQError.is(error) && !error.retryable);
 }

@@ -59,7 +59,15 @@ export class StateError extends RocketMQError {
 /** The connection failed, the deadline passed or the caller aborted. `outcome` says whether the request may have got through. */
 export class TransportError extends RocketMQError {
   constructor(
-    code: 'UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'ABORTED' | 'RPC_FAILED',
+    code:
+      | 'UNAVAILABLE'
+      | 'DEADLINE_EXCEEDED'
+      | 'ABORTED'
+      | 'RPC_FAILED'
+      /** Client and server do not come together over TLS. The message says what is wrong. */
+      | 'TLS_FAILED'
+      /** The provider of credentials failed, and there are none yet. */
+      | 'CREDENTIALS_UNAVAILABLE',
     message: string,
     outcome: 'not-sent' | 'unknown',
     retryable: boolean,

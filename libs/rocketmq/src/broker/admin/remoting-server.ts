@@ -1,6 +1,7 @@
 // The admin port: frames in, answers out. What a request means is in admin-requests.ts.
 
 import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { Listener } from '../services/listener.js';
@@ -14,12 +15,16 @@ export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;
 
 /** Serves remoting requests on one port. */
 export class RemotingServer {
-  private readonly listener = new Listener((socket) => this.serve(socket));
+  private readonly listener: Listener;
 
+  /** @param tls undefined for plaintext */
   constructor(
     private readonly handler: AdminHandler,
     private readonly logger: Logger,
-  ) {}
+    tls?: TlsOptions,
+  ) {
+    this.listener = new Listener((socket) => this.serve(socket), tls);
+  }
 
   /**
    * @returns the port that was bound

@@ -1,6 +1,7 @@
 // What the services share.
 
 import { isIP } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { AddressScheme, type Endpoints } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
@@ -30,6 +31,8 @@ export interface BrokerContext {
   readonly activity: Activity;
   readonly faults: Faults;
   readonly logger: Logger;
+  /** Undefined for plaintext. */
+  readonly tls: TlsOptions | undefined;
   /** What routes tell: at least one. */
   addresses(): readonly BrokerAddress[];
 }

@@ -68,7 +68,7 @@ export class GrpcServer {
     const bound: number[] = [];
     for (const port of ports) {
       const admits = (at: number): boolean => this.broker.faults.admitsConnection(at);
-      const listener = new Listener((socket) => this.wire.accept(socket), admits);
+      const listener = new Listener((socket) => this.wire.accept(socket), this.broker.tls, admits);
       this.listeners.push(listener);
       bound.push(await listener.listen(host, port));
     }

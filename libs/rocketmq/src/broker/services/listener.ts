@@ -1,6 +1,7 @@
-// The port: accepts connections and owns their sockets. What is spoken on them is not its business.
+// The port: accepts connections, over TLS where it is told to, and owns their sockets. What is spoken on them is not its business.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { StateError } from '../../support/errors.js';
 
 /** A listening TCP port. */
@@ -8,20 +9,36 @@ export class Listener {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
 
-  /** @param admits asked for each connection, with the port it came to; one that is not admitted is broken at once */
-  constructor(onConnection: (socket: Socket) => void, admits: (port: number) => boolean = () => true) {
-    this.server = createServer((socket) => {
-      if (!admits(this.port)) {
-        socket.destroy();
-        return;
-      }
-      this.sockets.add(socket);
-      socket.once('close', () => this.sockets.delete(socket));
-      // A peer that vanishes is no news here; its streams are told by HTTP/2.
+  /**
+   * @param tls what its TLS is made of; undefined for plaintext
+   * @param admits asked for each connection, with the port it came to; one that is not admitted is broken at once
+   */
+  constructor(
+    onConnection: (socket: Socket) => void,
+    tls?: TlsOptions,
+    private readonly admits: (port: number) => boolean = () => true,
+  ) {
+    this.server = tls === undefined ? createServer() : createTlsServer(tls);
+    this.server.on('connection', (socket: Socket) => {
+      if (this.takes(socket) && tls === undefined) onConnection(socket);
+    });
+    this.server.on('secureConnection', (socket: Socket) => {
       socket.on('error', () => {});
-      socket.setNoDelay(true);
       onConnection(socket);
     });
+  }
+
+  private takes(socket: Socket): boolean {
+    if (!this.admits(this.port)) {
+      socket.destroy();
+      return false;
+    }
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+    // A peer that vanishes is no news here; its streams are told by HTTP/2.
+    socket.on('error', () => {});
+    socket.setNoDelay(true);
+    return true;
   }
 
   /** The port that was bound; 0 before. */

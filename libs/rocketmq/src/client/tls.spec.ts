@@ -1,0 +1,129 @@
+import { createServer, type Server } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority, OTHER_NAME } from '../../../../test/support/certificates.js';
+import { EmbeddedBroker } from '../broker/embedded-broker.js';
+import type { BrokerTlsOptions } from '../broker/server-tls.js';
+import { Producer } from '../producer/producer.js';
+import type { Logger } from '../support/logger.js';
+import type { TlsOptions } from '../support/tls.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+
+const authority = new CertificateAuthority();
+const strangers = new CertificateAuthority('strangers');
+
+describe('a connection over TLS', () => {
+  const identities = {
+    good: authority.issue(),
+    otherName: authority.issue({ names: [`DNS:${OTHER_NAME}`] }),
+    expired: authority.issue({ isExpired: true }),
+    client: authority.issue(),
+    strange: strangers.issue(),
+  };
+  const { good, client, strange } = identities;
+  const ca = authority.cert;
+  const closers: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+  afterAll(() => {
+    authority.remove();
+    strangers.remove();
+  });
+
+  /** @returns where it listens, by name */
+  async function serve(tls: BrokerTlsOptions | undefined): Promise<string> {
+    const broker = new EmbeddedBroker({ tls });
+    closers.push(() => broker.stop());
+    await broker.start();
+    return broker.endpoints.replace('127.0.0.1', 'localhost');
+  }
+
+  /** Starts a producer and sends a message. */
+  async function send(options: ConnectionOptions): Promise<string> {
+    const connection = new Connection({ useBootstrapEndpoints: true, ...options });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, { topics: { orders: 'normal' } });
+    closers.push(() => producer.close());
+    await producer.start({ timeoutMs: 20_000 });
+    const { messageId } = await producer.send({ topic: 'orders', body: 'one' });
+    return messageId;
+  }
+
+  it('reaches a server whose authority it trusts', async () => {
+    await expect(send({ endpoints: await serve(good), tls: { ca } })).resolves.toMatch(/^01/);
+  });
+
+  it('is switched on by https:// in the endpoints', async () => {
+    const endpoints = `https://${await serve(strange)}`;
+    await expect(send({ endpoints })).rejects.toMatchObject({ code: 'TLS_FAILED' });
+  });
+
+  it('reaches a server of another name when that is expected', async () => {
+    const endpoints = await serve(identities.otherName);
+    await expect(send({ endpoints, tls: { ca, serverName: OTHER_NAME } })).resolves.toMatch(/^01/);
+  });
+
+  it('shows its own certificate to a server that wants one', async () => {
+    const endpoints = await serve({ ...good, clientCa: ca });
+    await expect(send({ endpoints, tls: { ca, ...client } })).resolves.toMatch(/^01/);
+  });
+
+  it('takes any certificate when told so, and warns', async () => {
+    const warnings: string[] = [];
+    const logger: Logger = { debug() {}, info() {}, warn: (text) => warnings.push(text), error() {} };
+    const endpoints = await serve(strange);
+    await expect(send({ endpoints, logger, tls: { dangerouslyAcceptAnyCertificate: true } })).resolves.toMatch(/^01/);
+    expect(warnings).toEqual([expect.stringContaining('not checked')]);
+  });
+
+  describe('tells what is wrong at once, and that nothing was sent:', () => {
+    it.each<[string, BrokerTlsOptions | undefined, true | TlsOptions | undefined, string]>([
+      ['an authority that is not known', strange, { ca }, 'signed by an authority that is not trusted here'],
+      ["an authority that is not one of the machine's", good, true, 'give that authority in the option tls.ca'],
+      ['another name', identities.otherName, { ca }, 'the option tls.serverName'],
+      ['an expired certificate', identities.expired, { ca }, 'has expired'],
+      ['no certificate of the client', { ...good, clientCa: ca }, { ca }, 'give the options tls.cert and tls.key'],
+      [
+        "a stranger's certificate",
+        { ...good, clientCa: ca },
+        { ca, ...strange },
+        'does it trust the certificate in the option tls.cert?',
+      ],
+      ['a server without TLS', undefined, { ca }, 'does not speak TLS on this port'],
+      ['a server with nothing but TLS', good, undefined, 'the server speaks TLS only: set the option tls'],
+      ['such a server that wants certificates', { ...good, clientCa: ca }, undefined, 'the server speaks TLS only'],
+    ])('%s', async (_, server, tls, text) => {
+      const refused = send({ endpoints: await serve(server), tls });
+      await expect(refused).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent', retryable: false });
+      await expect(refused).rejects.toThrow(text);
+    });
+  });
+
+  describe('a server that breaks every connection', () => {
+    let server: Server;
+    let endpoints: string;
+    beforeAll(async () => {
+      server = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      endpoints = `127.0.0.1:${(server.address() as { port: number }).port}`;
+    });
+    afterAll(() => void server.close());
+
+    it.each([undefined, true])('is away, whatever the option tls: %s', async (tls) => {
+      const connection = new Connection({ endpoints, tls });
+      closers.push(() => connection.close());
+      const producer = new Producer(connection, { topics: { orders: 'normal' } });
+      closers.push(() => producer.close());
+      await expect(producer.start({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    });
+  });
+
+  it.each<[Partial<ConnectionOptions>, string]>([
+    [{ endpoints: 'https://a:1', tls: false }, 'endpoints begins with "https://" and option tls is false'],
+    [{ endpoints: 'http://a:1', tls: true }, 'endpoints begins with "http://" and option tls is given'],
+    [{ endpoints: 'a:1', tls: { cert: 'x' } }, 'option tls.key is missing'],
+  ])('refuses what contradicts itself: %j', (options, text) => {
+    expect(() => new Connection(options as ConnectionOptions)).toThrow(text);
+  });
+});

@@ -1,0 +1,58 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { resolveTls, type TlsOptions } from './tls.js';
+
+const authority = new CertificateAuthority();
+const { cert, key } = authority.issue();
+const other = authority.issue();
+const encrypted = authority.encrypted(key, 'open sesame');
+
+describe('TLS options', () => {
+  afterAll(() => authority.remove());
+
+  it('are none for undefined and false', () => {
+    expect([resolveTls(undefined), resolveTls(false)]).toEqual([undefined, undefined]);
+  });
+
+  it('check certificates by default, and the name of the host', () => {
+    expect(resolveTls(true)).toMatchObject({ serverName: undefined, acceptsAnyCertificate: false });
+  });
+
+  it.each<[string, TlsOptions]>([
+    ['texts', { ca: authority.cert, cert, key }],
+    ['buffers', { ca: Buffer.from(authority.cert), cert: Buffer.from(cert), key: Buffer.from(key) }],
+    ['several authorities', { ca: `${authority.cert}\n${other.cert}` }],
+    ['an encrypted key', { cert, key: encrypted, passphrase: 'open sesame' }],
+  ])('take %s', (_, options) => {
+    expect(resolveTls(options)?.secureContext).toBeDefined();
+  });
+
+  it.each<[string, string, object]>([
+    ['tls.key', 'is missing', { cert }],
+    ['tls.cert', 'is missing', { key }],
+    ['tls.key', 'is not the private key of tls.cert', { cert, key: other.key }],
+    ['tls.ca', "give the file's text", { ca: '/etc/ssl/ca.pem' }],
+    ['tls.ca', 'cannot be read', { ca: authority.cert.replace(/\n[^\n]{20}/, '\n') }],
+    ['tls.ca', 'must be the text of a PEM file', { ca: 7 }],
+    ['tls.cert', "give the file's text", { cert: 'client.crt', key }],
+    ['tls.key', "give the file's text", { cert, key: 'client.key' }],
+    ['tls.key', 'cannot be read', { cert, key: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' }],
+    ['tls.passphrase', 'is missing', { cert, key: encrypted }],
+    ['tls.key', 'is tls.passphrase right?', { cert, key: encrypted, passphrase: 'wrong words' }],
+    ['tls.passphrase', 'must be a text', { cert, key, passphrase: 1 }],
+    ['tls.serverName', 'must be a non-empty text', { serverName: '' }],
+    ['tls.dangerouslyAcceptAnyCertificate', 'contradicts tls.ca', { ca: cert, dangerouslyAcceptAnyCertificate: true }],
+    ['tls.dangerouslyAcceptAnyCertificate', 'must be true or false', { dangerouslyAcceptAnyCertificate: 'no' }],
+    ['tls.rejectUnauthorized', 'is unknown', { rejectUnauthorized: false }],
+  ])('name what is wrong: %s %s', (field, problem, options) => {
+    const resolve = (): unknown => resolveTls(options as TlsOptions);
+    expect(resolve).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field, outcome: 'not-sent' }));
+    expect(resolve).toThrow(`option ${field}`);
+    expect(resolve).toThrow(problem);
+    expect(resolve).not.toThrow(/wrong words|AAAA/);
+  });
+
+  it('are an object or a boolean', () => {
+    expect(() => resolveTls('yes' as unknown as boolean)).toThrow('option tls must be true, false or an object');
+  });
+});
