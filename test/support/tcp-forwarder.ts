@@ -6,25 +6,38 @@ export interface TcpForwarder {
   readonly port: number;
   /** How many connections went through. */
   connections(): number;
+  /** From now on nothing passes on the connections that are open, and nobody is told. New ones are served. */
+  freeze(): void;
+  /** Breaks every open connection with a reset. New ones are served. */
+  reset(): void;
   close(): Promise<void>;
 }
 
 export async function forwardTo(port: number): Promise<TcpForwarder> {
   const sockets = new Set<Socket>();
+  const frozen = new WeakSet<Socket>();
   let connections = 0;
-  const server = createServer((near) => {
+  const server = createServer({ allowHalfOpen: true }, (near) => {
     connections++;
-    const far = connect(port, '127.0.0.1');
+    const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     for (const [from, to] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.pipe(to);
+      // What is read from a frozen connection is dropped, as on a way that loses every packet.
+      from.on('data', (bytes) => {
+        if (frozen.has(from)) return;
+        if (!to.write(bytes)) from.pause();
+      });
+      to.on('drain', () => from.resume());
+      from.on('end', () => {
+        if (!frozen.has(from)) to.end();
+      });
       from.on('error', () => to.destroy());
       from.on('close', () => {
         sockets.delete(from);
-        to.destroy();
+        if (!frozen.has(from)) to.destroy();
       });
     }
   });
@@ -32,6 +45,12 @@ export async function forwardTo(port: number): Promise<TcpForwarder> {
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => connections,
+    freeze: () => {
+      for (const socket of sockets) frozen.add(socket);
+    },
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,6 +1,8 @@
 // One endpoint's channel. All calls of an endpoint share one connection, since the server keeps a client's state (settings,
 // transactions, receipt handles) in the one proxy that it talks to; when an address is gone, everything moves to the next.
+// A connection that is open and silent (packets are dropped, no end is ever told) is left for a new one.
 
+import { linkedController } from '../support/abort.js';
 import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
@@ -9,7 +11,11 @@ import { addressText, type Endpoint } from './endpoint.js';
 export class EndpointChannel implements Channel {
   private index = 0;
   private current: Channel;
+  /** How often the server was heard on the present connection. */
+  private heard = 0;
   private readonly streams = new Set<WireStream>();
+  /** Polls that are open on the present connection. */
+  private readonly polls = new Set<AbortController>();
   private closed = false;
 
   constructor(
@@ -25,21 +31,33 @@ export class EndpointChannel implements Channel {
 
   async unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
     const used = this.usable();
+    const { heard } = this;
     try {
-      return await used.unary(call, request);
+      const response = await used.unary(call, request);
+      this.hear(used);
+      return response;
     } catch (error) {
-      this.judge(used, error);
+      this.judge(used, error, heard);
       throw error;
     }
   }
 
   async *serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array> {
     const used = this.usable();
+    const { heard } = this;
+    const { controller, unlink } = linkedController([call.signal]);
+    this.polls.add(controller);
     try {
-      yield* used.serverStream(call, request);
+      for await (const frame of used.serverStream({ ...call, signal: controller.signal }, request)) {
+        this.hear(used);
+        yield frame;
+      }
     } catch (error) {
-      this.judge(used, error);
+      this.judge(used, error, heard);
       throw error;
+    } finally {
+      this.polls.delete(controller);
+      unlink();
     }
   }
 
@@ -47,11 +65,15 @@ export class EndpointChannel implements Channel {
     const used = this.usable();
     const stream = used.stream(call);
     this.streams.add(stream);
-    const { streams } = this;
-    const judge = (error: unknown): void => this.judge(used, error);
+    const { streams, heard } = this;
+    const hear = (): void => this.hear(used);
+    const judge = (error: unknown): void => this.judge(used, error, heard);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
-        yield* stream.frames;
+        for await (const frame of stream.frames) {
+          hear();
+          yield frame;
+        }
       } catch (error) {
         judge(error);
         throw error;
@@ -73,14 +95,30 @@ export class EndpointChannel implements Channel {
     return this.current;
   }
 
-  /** Moves on to the next address when this failure says that the present one is gone. */
-  private judge(used: Channel, error: unknown): void {
+  private hear(used: Channel): void {
+    if (used === this.current) this.heard++;
+  }
+
+  /**
+   * Leaves the connection when this failure says that it is gone: for the next address, or for a new one to the only address.
+   * @param heardBefore how often the server had been heard when the failed call began
+   */
+  private judge(used: Channel, error: unknown, heardBefore: number): void {
     // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
-    if (this.closed || used !== this.current || this.endpoint.addresses.length === 1) return;
-    if (!isGone(used, error)) return;
+    if (this.closed || used !== this.current) return;
+    const hasOthers = this.endpoint.addresses.length > 1;
+    const isSilent = isOverdue(error) && used.isConnected && this.heard === heardBefore;
+    // A channel to the only address connects again by itself when it knows that it was broken.
+    if (!isSilent && !(hasOthers && isGone(used, error))) return;
+    const address = this.addressAt(this.index);
     this.index = (this.index + 1) % this.endpoint.addresses.length;
+    this.heard = 0;
     this.current = this.open(this.addressAt(this.index));
     used.close();
+    // A poll on a silent connection would wait in vain until its deadline.
+    const lost = new TransportError('UNAVAILABLE', `the connection to ${address} was lost`, 'unknown', true);
+    for (const poll of this.polls) poll.abort(lost);
+    this.polls.clear();
     // The new server does not know the settings; a stream left on the old one would hide that.
     for (const stream of this.streams) stream.cancel();
     this.streams.clear();
@@ -90,6 +128,11 @@ export class EndpointChannel implements Channel {
     // An endpoint has at least one address, and `index` stays below their number.
     return addressText(this.endpoint.addresses[index] as Endpoint['addresses'][number]);
   }
+}
+
+/** A call that was written and not answered in its time. */
+function isOverdue(error: unknown): boolean {
+  return error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'unknown';
 }
 
 /** A refused or broken connection, or one that did not come about in the time of a call (packets may be lost silently). */

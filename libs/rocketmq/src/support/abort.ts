@@ -26,11 +26,11 @@ export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
-/** Runs `work` with a signal that aborts as soon as one of `signals` does. Nothing stays attached to them afterwards. */
-export async function withAnySignal<T>(
-  signals: readonly (AbortSignal | undefined)[],
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+/** A controller that aborts as soon as one of `signals` does. Call `unlink` in the end: nothing stays attached to them then. */
+export function linkedController(signals: readonly (AbortSignal | undefined)[]): {
+  readonly controller: AbortController;
+  unlink(): void;
+} {
   const controller = new AbortController();
   const links = signals.flatMap((signal) => {
     if (signal === undefined) return [];
@@ -39,9 +39,23 @@ export async function withAnySignal<T>(
     else signal.addEventListener('abort', onAbort, { once: true });
     return [() => signal.removeEventListener('abort', onAbort)];
   });
+  return {
+    controller,
+    unlink: () => {
+      for (const unlink of links) unlink();
+    },
+  };
+}
+
+/** Runs `work` with a signal that aborts as soon as one of `signals` does. Nothing stays attached to them afterwards. */
+export async function withAnySignal<T>(
+  signals: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { controller, unlink } = linkedController(signals);
   try {
     return await work(controller.signal);
   } finally {
-    for (const unlink of links) unlink();
+    unlink();
   }
 }

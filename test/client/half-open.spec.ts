@@ -1,0 +1,67 @@
+// Connections that stay open and carry nothing any more: a firewall that forgot them, a machine that lost its power.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Arrivals } from '../support/arrivals.js';
+import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+
+describe('a connection that has gone silent', () => {
+  let broker: EmbeddedBroker;
+  let forwarder: TcpForwarder;
+  let connection: Connection;
+
+  beforeEach(async () => {
+    broker = new EmbeddedBroker({ topics: [{ name: 'orders', type: 'normal' }] });
+    await broker.start();
+    forwarder = await forwardTo(Number(broker.endpoints.split(':')[1]));
+    const endpoints = `127.0.0.1:${forwarder.port}`;
+    connection = new Connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 500 });
+  });
+  afterEach(async () => {
+    connection.close();
+    await forwarder.close();
+    await broker.stop();
+  });
+
+  it('is left by a send after one request time-out, and the send succeeds on a new one', async () => {
+    const producer = new Producer(connection);
+    await producer.start();
+    await producer.send({ topic: 'orders', body: 'before' });
+    forwarder.freeze();
+    await expect(producer.send({ topic: 'orders', body: 'after' })).resolves.toHaveProperty('messageId');
+    expect(forwarder.connections()).toBe(2);
+    await producer.close();
+  });
+
+  it('is found by the requests that a waiting consumer makes anyway, and what was sent meanwhile arrives', async () => {
+    const arrivals = new Arrivals();
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'orders' }],
+      handler: ({ body }) => arrivals.add(body.toString()),
+    });
+    await consumer.start();
+    const direct = new Connection({ endpoints: broker.endpoints });
+    const producer = new Producer(direct);
+    await producer.send({ topic: 'orders', body: 'before' });
+    await arrivals.of('before');
+    forwarder.freeze();
+    await producer.send({ topic: 'orders', body: 'after' });
+    await arrivals.of('after');
+    await consumer.close();
+    await producer.close();
+    direct.close();
+  });
+
+  it('is kept while the server answers others slowly', async () => {
+    const producer = new Producer(connection);
+    await producer.start();
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 900 }, times: 1 });
+    const slow = producer.send({ topic: 'orders', body: 'slow' });
+    for (let sent = 0; sent < 20; sent++) await producer.send({ topic: 'orders', body: 'quick' });
+    await slow;
+    expect(forwarder.connections()).toBe(1);
+    await producer.close();
+  });
+});
