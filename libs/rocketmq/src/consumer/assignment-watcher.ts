@@ -16,7 +16,8 @@ import { retryUntil } from '../support/retry.js';
 export interface AssignmentPort {
   readonly client: Client;
   readonly consumerGroup: string;
-  readonly topics: readonly string[];
+  /** The topics at present; asked for each time. */
+  topics(): readonly string[];
   readonly ioClock: Clock;
   /** Called with all queues of a topic, whenever they were asked for. */
   onAssigned(topic: string, queues: readonly Queue[]): void;
@@ -34,10 +35,15 @@ export class AssignmentWatcher {
 
   /** Resolves when the assignments of every topic are known. @throws ResourceError when a topic does not exist */
   async start(deadline: Deadline): Promise<void> {
-    const { topics, client, ioClock } = this.port;
-    const pace = { clock: ioClock, random: client.connection.random, policy: RETRY };
-    await Promise.all(topics.map((topic) => retryUntil(deadline, pace, () => this.ask(topic, deadline))));
+    await Promise.all(this.port.topics().map((topic) => this.add(topic, deadline)));
     this.running = this.run();
+  }
+
+  /** Resolves when the assignments of a topic that has come along are known. @throws ResourceError when it does not exist */
+  async add(topic: string, deadline: Deadline): Promise<void> {
+    const { client, ioClock } = this.port;
+    const pace = { clock: ioClock, random: client.connection.random, policy: RETRY };
+    await retryUntil(deadline, pace, () => this.ask(topic, deadline));
   }
 
   async stop(): Promise<void> {
@@ -47,11 +53,11 @@ export class AssignmentWatcher {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    const { topics, ioClock, consumerGroup, client } = this.port;
+    const { ioClock, consumerGroup, client } = this.port;
     const { logger, requestTimeoutMs } = client.connection;
     while (!signal.aborted) {
       await sleep(ioClock, REFRESH_MS, signal).catch(() => {});
-      for (const topic of topics) {
+      for (const topic of this.port.topics()) {
         if (signal.aborted) return;
         // The last known assignments stay in force while the server does not answer.
         await withDeadline('assignments', requestTimeoutMs, signal, (deadline) => this.ask(topic, deadline)).catch(

@@ -39,8 +39,8 @@ export interface Turns {
   turn(lease: MessageLease): Promise<(() => void) | undefined>;
   /** False when it was cut short. */
   pause(lease: MessageLease, durationMs: number): Promise<boolean>;
-  /** Resolves when a message may be given back. */
-  handBackAllowed(): Promise<void>;
+  /** Resolves when the message may be given back. */
+  handBackAllowed(lease: MessageLease): Promise<void>;
 }
 
 /** Brings one held message to its end. */
@@ -90,7 +90,7 @@ export class Delivery {
   async letGo(visibleInMs: number): Promise<false> {
     const { lease, port } = this;
     const visibleAtMs = port.clock.nowMs() + visibleInMs;
-    await this.turns.handBackAllowed();
+    await this.turns.handBackAllowed(lease);
     if (lease.doubtSignal.aborted) {
       port.report.leaseLost(lease.message);
       lease.drop();

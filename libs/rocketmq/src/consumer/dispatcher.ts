@@ -8,11 +8,13 @@ import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
 import { Delivery, type DeliveryPort, type Turns } from './delivery.js';
 import { ABORT_GRACE_MS } from './handler-run.js';
+import type { Intake } from './intake.js';
 import type { MessageLease } from './message-lease.js';
 
 /** What a dispatcher needs of its consumer. */
 export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal'> {
   readonly concurrency: number;
+  readonly intake: Intake;
   /** Called once for each message when it has ended, however. */
   onEnded(lease: MessageLease): void;
 }
@@ -78,7 +80,7 @@ export class Dispatcher implements Turns {
 
   /** A turn for the handler: what ends it, or undefined when none may begin any more. */
   async turn(lease: MessageLease): Promise<(() => void) | undefined> {
-    const end = await this.whileUsable(lease, (signal) => this.permits.acquire(signal));
+    const end = await this.whileUsable(lease, (signal) => this.admitted(lease, signal));
     if (end === undefined || this.isOver(lease)) {
       end?.();
       return undefined;
@@ -95,8 +97,22 @@ export class Dispatcher implements Turns {
     return slept === true && !this.isOver(lease);
   }
 
-  handBackAllowed(): Promise<void> {
-    return this.mayHandBack;
+  async handBackAllowed(lease: MessageLease): Promise<void> {
+    const { topic } = lease.message;
+    await this.whileUsable(lease, (signal) => this.port.intake.handBackAllowed(topic, signal));
+    await this.mayHandBack;
+  }
+
+  /** A permit while the topic is open; undefined: the message is to be handed back. */
+  private async admitted({ message }: MessageLease, signal: AbortSignal): Promise<(() => void) | undefined> {
+    const { intake } = this.port;
+    for (;;) {
+      if (!intake.isOpen(message.topic) && (await intake.verdict(message.topic, signal)) === 'handBack')
+        return undefined;
+      const end = await this.permits.acquire(signal);
+      if (intake.isOpen(message.topic)) return end;
+      end();
+    }
   }
 
   private dispatchInOrder(key: string, group: readonly MessageLease[]): void {

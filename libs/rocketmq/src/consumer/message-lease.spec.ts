@@ -177,6 +177,15 @@ describe('the lease of a message', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it('is over for a settlement that comes after its end, though no timer has told so yet', async () => {
+    const { lease, requests, clock } = held();
+    // A handler that blocks the event loop keeps the timers from running.
+    Object.assign(clock, { nowMs: () => LEASE_MS });
+    expect(await lease.settle(ack, signal)).toMatchObject({ code: 'LEASE_LOST' });
+    expect(lease.lostSignal.aborted).toBe(true);
+    expect(requests).toEqual([]);
+  });
+
   it('keeps a moved clock waiting during a settlement and a renewal', async () => {
     const labels: string[][] = [];
     const { lease, clock, advance } = held([

@@ -23,6 +23,9 @@ export type LeaseSettlement =
   | ({ readonly kind: 'handBack' } & Postponement)
   | ({ readonly kind: 'deadLetter' } & Attempts);
 
+/** The requests that a lease makes. */
+export type LeaseCalls = Pick<ReceiptCalls, 'ack' | 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'>;
+
 /** What a lease needs of its consumer. */
 export interface LeasePort {
   /** Business time: leases run on it. */
@@ -31,7 +34,7 @@ export interface LeasePort {
   readonly ioClock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly calls: Pick<ReceiptCalls, 'ack' | 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'>;
+  readonly calls: LeaseCalls;
   readonly leaseMs: number;
 }
 
@@ -96,6 +99,8 @@ export class MessageLease {
   async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
     const attempt = this.trackedAttempt(settlement);
     await this.renewal;
+    // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
+    if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
     const before = this.state.kind;
     const state = this.apply({ kind: 'settlementBegun' });
     if (state.kind !== 'settling' || before === 'settling') {

@@ -1,27 +1,24 @@
-// The life of a push consumer: start, receive loops by assignment, and the end in its right order.
+// The life of a push consumer: its start and end, its subscriptions, its pauses. What happens to messages is in
+// message-flow.ts.
 
 import type { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
-import { type Endpoint, endpointKey } from '../client/endpoint.js';
+import type { Endpoint } from '../client/endpoint.js';
 import { consumerGroupNotFifo } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
-import { StateError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { AssignmentWatcher } from './assignment-watcher.js';
-import { BufferRoom } from './buffer-room.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { ConsumerReport } from './consumer-events.js';
-import { Dispatcher } from './dispatcher.js';
-import { incomingMessage } from './incoming-message.js';
-import { type LeasePort, MessageLease } from './message-lease.js';
+import { MessageFlow } from './message-flow.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
-import { ReceiptCalls } from './receipt-calls.js';
-import { type ReceivedBatch, ReceiveLoop, type ReceivePort } from './receive-loop.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './settings.js';
-import type { Subscription } from './subscription.js';
+import { assertTopic, type Subscription } from './subscription.js';
+import { SubscriptionSet } from './subscription-set.js';
 import { verifyMessage } from './verify-message.js';
 
 type State =
@@ -38,48 +35,41 @@ const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 export class PushConsumer {
   private state: State = { kind: 'idle' };
   private readonly options: ResolvedOptions;
+  private readonly subscriptions: SubscriptionSet;
   private readonly client: Client;
   private readonly ioClock = new SystemClock();
-  private readonly room: BufferRoom;
   private readonly report: ConsumerReport;
-  private readonly dispatcher: Dispatcher;
+  private readonly flow: MessageFlow;
   private readonly watcher: AssignmentWatcher;
-  private readonly leasePort: LeasePort;
-  private readonly receivePort: ReceivePort;
-  private readonly loops = new Map<string, ReceiveLoop>();
-  /** Loops that begin no more polls, until their last one has ended. */
-  private readonly endingLoops = new Set<ReceiveLoop>();
   private readonly closing = new AbortController();
   private settings: ConsumerSettings = DEFAULT_SETTINGS;
 
   /** @throws UsageError that names the wrong option; nothing is sent yet */
-  constructor(
-    private readonly connection: Connection,
-    options: PushConsumerOptions,
-  ) {
+  constructor(connection: Connection, options: PushConsumerOptions) {
     this.options = resolveOptions(options);
-    const { consumerGroup, subscriptions, maxBufferedMessages, maxBufferedBytes, leaseMs, events } = this.options;
-    const { clock, logger, random } = connection;
-    const { ioClock } = this;
+    this.subscriptions = new SubscriptionSet(this.options);
+    const { consumerGroup, events } = this.options;
     this.client = consumerClient(connection, {
       type: ClientType.PUSH_CONSUMER,
-      group: this.options,
+      group: this.subscriptions,
       onSettings: (settings) => {
         this.settings = consumerSettings(settings);
       },
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
     });
-    this.room = new BufferRoom(maxBufferedMessages, maxBufferedBytes);
-    this.report = new ConsumerReport(events, logger, consumerGroup);
-    const calls = new ReceiptCalls(this.client, consumerGroup);
-    this.leasePort = { clock, ioClock, random, logger, calls, leaseMs };
-    this.dispatcher = this.newDispatcher();
-    this.receivePort = this.newReceivePort();
+    this.report = new ConsumerReport(events, connection.logger, consumerGroup);
+    this.flow = new MessageFlow({
+      client: this.client,
+      options: this.options,
+      report: this.report,
+      settings: () => this.settings,
+      filterOf: (topic) => this.subscriptions.of(topic)?.filter,
+    });
     this.watcher = new AssignmentWatcher({
       client: this.client,
       consumerGroup,
-      topics: subscriptions.map(({ topic }) => topic),
-      ioClock,
+      topics: () => this.subscriptions.topics,
+      ioClock: this.ioClock,
       onAssigned: (topic, queues) => this.assign(topic, queues),
     });
   }
@@ -92,6 +82,74 @@ export class PushConsumer {
   /** Whether the server holds the group as ordered; known once started. */
   get isFifo(): boolean {
     return this.settings.isFifo;
+  }
+
+  /** Whether this topic is paused, or, without a topic, every topic. */
+  isPaused(topic?: string): boolean {
+    const topics = topic === undefined ? this.subscriptions.topics : [topic];
+    return topics.every((one) => this.flow.intake.isPaused(one));
+  }
+
+  /**
+   * Begins no further poll and no further handler, of one topic or of all. Handlers that run go on and are settled; the poll
+   * under way ends by itself. What is held and no handler has seen is handed back when the last poll has ended, where that
+   * costs no attempt: ordinary groups of servers that know `suspend` (5.5.0). Elsewhere, and in ordered groups always, it is
+   * kept, its lease renewed, until {@link resume} or the end. Repeating it does nothing; it may come before the start.
+   * @throws UsageError when the topic is not subscribed to
+   */
+  pause(topic?: string): void {
+    this.assertSubscribed(topic);
+    this.flow.intake.pause(topic);
+  }
+
+  /**
+   * Goes on where {@link pause} stopped, with one topic or with all. Repeating it does nothing.
+   * @throws UsageError when the topic is not subscribed to
+   */
+  resume(topic?: string): void {
+    this.assertSubscribed(topic);
+    const others = this.subscriptions.topics.filter((other) => other !== topic);
+    this.flow.intake.resume(topic, others);
+  }
+
+  /**
+   * Adds a topic, or gives one another filter. Resolves when every server knows it; only then polls begin to go by it. A poll
+   * that was under way still goes by the former filter, for the long-polling time at most. On failure all is as before, save
+   * that a server which took the change forgets it at the next refresh of the settings.
+   * Every consumer of the group must subscribe to the same.
+   * @param options `timeoutMs` default 10 s
+   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server refuses or is away
+   */
+  async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
+    const { topic } = subscription;
+    assertTopic(topic);
+    await this.change(`subscription to "${topic}"`, options, async (deadline) => {
+      const isNew = this.subscriptions.of(topic) === undefined;
+      const undo = await this.subscriptions.add(this.client, { ...subscription }, deadline);
+      if (!isNew) return;
+      this.flow.intake.join(topic);
+      await this.watcher.add(topic, deadline).catch((error: unknown) => {
+        undo();
+        throw error;
+      });
+    });
+  }
+
+  /**
+   * Takes a topic off: from now on no handler begins for it. Handlers that run go on and are settled; the poll under way ends
+   * by itself, and what is held is handed back then, at the cost of an attempt where {@link pause} says so. Resolves when every
+   * server knows it. A topic that is not subscribed to is none to take off.
+   * @param options `timeoutMs` default 10 s
+   * @throws UsageError for the last topic; StatusError or TransportError when a server refuses or is away: the topic is off all
+   *   the same, and the server learns of it with the next refresh of the settings
+   */
+  async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
+      if (!this.subscriptions.remove(topic)) return;
+      this.flow.intake.leave(topic);
+      this.flow.assign(topic, []);
+      await this.client.syncSettings(deadline);
+    });
   }
 
   /**
@@ -142,104 +200,35 @@ export class PushConsumer {
 
   private async connect(deadline: Deadline): Promise<void> {
     const { requireFifo, consumerGroup } = this.options;
-    await startConsumerClient(this.client, this.options, requireFifo, deadline);
+    await startConsumerClient(this.client, this.subscriptions, requireFifo, deadline);
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
     await this.watcher.start(deadline);
   }
 
+  private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    if (this.state.kind === 'closed') throw closedError();
+    if (this.state.kind === 'idle') {
+      throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was changed; await start() first');
+    }
+    await this.state.ready;
+    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  }
+
+  private assertSubscribed(topic: string | undefined): void {
+    if (topic === undefined || this.subscriptions.of(topic) !== undefined) return;
+    throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
+  }
+
   private async end(graceMs: number): Promise<void> {
-    const loops = [...this.loops.values(), ...this.endingLoops];
-    const cancelPolls = (): void => {
-      for (const loop of loops) loop.cancel();
-    };
-    for (const loop of loops) loop.stop();
-    const pollsEnded = Promise.all(loops.map((loop) => loop.ended())).then(() => {});
+    const ended = this.flow.end(graceMs);
     await this.watcher.stop();
-    // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
-    const patience = this.isFifo ? this.ioClock.schedule(graceMs, cancelPolls) : undefined;
-    if (!this.isFifo) cancelPolls();
-    await this.dispatcher.drain(graceMs, this.isFifo ? pollsEnded : Promise.resolve());
-    await pollsEnded;
-    patience?.cancel();
-    // What came with the last polls is handed back at once.
-    await this.dispatcher.drain(0, Promise.resolve());
+    await ended;
     await this.client.close();
   }
 
-  /** Keeps one loop for each broker that has assigned queues of the topic; a loop without any ends after its poll. */
   private assign(topic: string, queues: readonly Queue[]): void {
-    if (this.closing.signal.aborted) return;
-    const subscription = this.options.subscriptions.find((one) => one.topic === topic);
-    if (subscription === undefined) return;
-    const wanted = byBroker(queues);
-    for (const [key, loop] of this.loops) {
-      if (!key.startsWith(`${topic} `) || wanted.has(key)) continue;
-      this.loops.delete(key);
-      this.endingLoops.add(loop);
-      loop.stop();
-      loop.ended().then(() => this.endingLoops.delete(loop));
-    }
-    for (const [key, assigned] of wanted) {
-      const loop = this.loops.get(key);
-      if (loop === undefined) this.startLoop(key, assigned, subscription);
-      else loop.assign(assigned);
-    }
-  }
-
-  private startLoop(key: string, queues: [Queue, ...Queue[]], subscription: Subscription): void {
-    const loop = new ReceiveLoop(this.receivePort, queues, subscription);
-    this.loops.set(key, loop);
-    loop.start();
-  }
-
-  private async take({ queue, messages, receivedAtMs }: ReceivedBatch): Promise<void> {
-    const { maxUnpackedBytes } = this.options;
-    const untrack = this.connection.clock.track(`unpacking of messages from "${queue.topic}"`);
-    try {
-      const incoming = await Promise.all(messages.map((message) => incomingMessage(message, maxUnpackedBytes)));
-      const { endpoint } = queue;
-      const leases = incoming.map((one, index) => {
-        const wireBytes = messages[index]?.body.length ?? 0;
-        return new MessageLease(this.leasePort, { ...one, endpoint, receivedAtMs, wireBytes });
-      });
-      this.dispatcher.dispatch(leases, this.settings.isFifo);
-    } finally {
-      untrack();
-    }
-  }
-
-  private newDispatcher(): Dispatcher {
-    const { handler, concurrency, handlerTimeoutMs, backoff, checkpoint } = this.options;
-    return new Dispatcher({
-      clock: this.connection.clock,
-      ioClock: this.ioClock,
-      logger: this.connection.logger,
-      report: this.report,
-      handler,
-      concurrency,
-      handlerTimeoutMs,
-      backoff,
-      checkpoint,
-      settings: () => this.settings,
-      onEnded: (lease) => this.room.release(lease.wireBytes),
-    });
-  }
-
-  private newReceivePort(): ReceivePort {
-    const { consumerGroup, leaseMs, longPollingTimeoutMs, maxBufferedMessages } = this.options;
-    return {
-      client: this.client,
-      consumerGroup,
-      clock: this.connection.clock,
-      ioClock: this.ioClock,
-      room: this.room,
-      leaseMs,
-      longPollingTimeoutMs,
-      settings: () => this.settings,
-      // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
-      batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.size)),
-      deliver: (batch) => this.take(batch),
-    };
+    if (this.closing.signal.aborted || this.subscriptions.of(topic) === undefined) return;
+    this.flow.assign(topic, queues);
   }
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
@@ -253,17 +242,6 @@ export class PushConsumer {
     });
     return true;
   }
-}
-
-function byBroker(queues: readonly Queue[]): Map<string, [Queue, ...Queue[]]> {
-  const brokers = new Map<string, [Queue, ...Queue[]]>();
-  for (const queue of queues) {
-    const key = `${queue.topic} ${queue.brokerName} ${endpointKey(queue.endpoint)}`;
-    const known = brokers.get(key);
-    if (known === undefined) brokers.set(key, [queue]);
-    else known.push(queue);
-  }
-  return brokers;
 }
 
 function closedError(): StateError {

@@ -5,8 +5,8 @@ import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
-import type { Resource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { requireOk } from '../protocol/status.js';
+import { Code, type Resource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { requireOk, StatusError } from '../protocol/status.js';
 
 /** What the server knows a delivery by. It must be settled where it was received. */
 export interface Receipt {
@@ -15,6 +15,9 @@ export interface Receipt {
   readonly handle: string;
   readonly endpoint: Endpoint;
 }
+
+/** Receipts that one request can settle: of one topic, from one endpoint. */
+export type AckGroup = readonly [Receipt, ...Receipt[]];
 
 /** How long a message is to stay invisible. */
 export interface Postponement {
@@ -38,11 +41,31 @@ export class ReceiptCalls {
 
   /** Says that the message is done with. Repeating it is harmless. */
   async ack(receipt: Receipt, signal?: AbortSignal): Promise<void> {
-    const what = `ack of message ${receipt.messageId}`;
-    const entries = [{ messageId: receipt.messageId, receiptHandle: receipt.handle }];
-    const request = { ...this.resources(receipt), entries };
-    const { status } = await this.client.unary(receipt.endpoint, 'ackMessage', request, this.options(what, signal));
-    requireOk(what, status);
+    const [error] = await this.ackTogether([receipt], signal);
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * Acks messages of one topic and one endpoint in one request, each message id at most once.
+   * @returns for each of them, in their order, the error that {@link ack} would have thrown
+   * @throws what befell the request as a whole
+   */
+  async ackTogether(receipts: AckGroup, signal?: AbortSignal): Promise<(Error | undefined)[]> {
+    const [first] = receipts;
+    const messages = receipts.length === 1 ? `message ${first.messageId}` : `${receipts.length} messages`;
+    const what = `ack of ${messages} from "${first.topic}"`;
+    const entries = receipts.map(({ messageId, handle }) => ({ messageId, receiptHandle: handle }));
+    const request = { ...this.resources(first), entries };
+    const response = await this.client.unary(first.endpoint, 'ackMessage', request, this.options(what, signal));
+    // By id: a server with `enableBatchAck` answers in another order and with renewed handles.
+    const results = new Map(response.entries.map(({ messageId, status }) => [messageId, status]));
+    return receipts.map(({ messageId, topic }) => {
+      // A server that refuses the whole request answers without entries.
+      const status = results.get(messageId) ?? response.status;
+      return status?.code === Code.OK
+        ? undefined
+        : new StatusError(`ack of message ${messageId} from "${topic}"`, status);
+    });
   }
 
   /**

@@ -4,6 +4,7 @@
 import type { Client } from '../client/client.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
+import type { Filter } from '../protocol/filter.js';
 import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
 import { StatusError } from '../protocol/status.js';
@@ -12,8 +13,9 @@ import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { BufferRoom, Reservation } from './buffer-room.js';
+import type { Intake } from './intake.js';
 import type { ConsumerSettings } from './settings.js';
-import { type Subscription, toWireFilter } from './subscription.js';
+import { toWireFilter } from './subscription.js';
 
 /** What one poll brought. */
 export interface ReceivedBatch {
@@ -30,10 +32,13 @@ export interface ReceivePort {
   readonly clock: Clock;
   readonly ioClock: Clock;
   readonly room: BufferRoom;
+  readonly intake: Intake;
   readonly leaseMs: number;
   /** Default: what the server says. */
   readonly longPollingTimeoutMs: number | undefined;
   settings(): ConsumerSettings;
+  /** What is to be received of a topic; asked for at each poll. Default: everything. */
+  filterOf(topic: string): Filter | undefined;
   /** The most that one poll of one loop may ask for. */
   batchShare(): number;
   deliver(batch: ReceivedBatch): Promise<void>;
@@ -59,7 +64,6 @@ export class ReceiveLoop {
   constructor(
     private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
-    private readonly subscription: Subscription,
   ) {
     this.attemptId = this.newAttemptId();
   }
@@ -109,25 +113,33 @@ export class ReceiveLoop {
   }
 
   private async round(signal: AbortSignal): Promise<void> {
-    const { port } = this;
-    const { client } = port;
+    const { port, topic } = this;
+    await port.intake.opened(topic, signal);
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
     const reservation = await port.room.reserve(most, signal);
+    let endPoll: (() => void) | undefined;
     let sizes: number[] = [];
-    let batch: ReceivedBatch | undefined;
     try {
       // A poll that comes before the settings are known fails inside the server.
-      await client.session(this.queues[0].endpoint).synced(signal);
+      await port.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return;
-      batch = await this.poll(reservation, this.nextQueue());
+      endPoll = port.intake.beginPoll(topic);
+      if (endPoll === undefined) return;
+      const batch = await this.poll(reservation, this.nextQueue());
       sizes = batch.messages.map(({ body }) => body.length);
+      reservation.close(sizes);
+      await this.handOn(batch);
     } finally {
       reservation.close(sizes);
+      endPoll?.();
     }
+  }
+
+  private async handOn(batch: ReceivedBatch): Promise<void> {
     // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
     this.attemptId = this.newAttemptId();
-    await port.deliver(batch);
+    await this.port.deliver(batch);
   }
 
   /** Each in turn, for a server that would go by the queue's id. */
@@ -179,7 +191,7 @@ export class ReceiveLoop {
     return {
       group: resource(client.connection.namespace, consumerGroup),
       messageQueue: queue.wire,
-      filterExpression: toWireFilter(this.subscription.filter),
+      filterExpression: toWireFilter(this.port.filterOf(this.topic)),
       batchSize: count,
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
       autoRenew: false,
@@ -201,9 +213,13 @@ export class ReceiveLoop {
 
   private logFailure(error: unknown, failures: number): void {
     const { client, consumerGroup } = this.port;
-    const fields = { consumerGroup, topic: this.subscription.topic, failures, error: describeError(error) };
+    const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
     // A server that is away for long is told once, not at every round.
     client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
+  }
+
+  private get topic(): string {
+    return this.queues[0].topic;
   }
 
   private newAttemptId(): string {

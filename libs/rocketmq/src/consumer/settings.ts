@@ -15,6 +15,11 @@ export interface ConsumerSettings {
   readonly backoff: BackoffPolicy;
   readonly receiveBatchSize: number;
   readonly longPollingTimeoutMs: number;
+  /**
+   * Whether a message that is handed back with `suspend` keeps its number of attempts. No server says so; those that know the
+   * field announce a quota of lite topics, and 5.3.3, where a hand-back counts, does not. Ordered groups always count it.
+   */
+  readonly handsBackFree: boolean;
 }
 
 /** What Apache RocketMQ gives a group that says nothing else: 16 retries after the first delivery. */
@@ -24,6 +29,7 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   backoff: { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 2 * HOUR_MS, multiplier: 2 },
   receiveBatchSize: LIMITS.receiveBatchSize,
   longPollingTimeoutMs: LIMITS.longPollingMaxMs,
+  handsBackFree: false,
 };
 
 /** Reads the answer; what the server left out has its default. */
@@ -37,6 +43,7 @@ export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerS
     receiveBatchSize: Math.min(receiveBatchSize || DEFAULT_SETTINGS.receiveBatchSize, LIMITS.receiveBatchSize),
     longPollingTimeoutMs:
       longPollingTimeout === undefined ? DEFAULT_SETTINGS.longPollingTimeoutMs : durationMs(longPollingTimeout),
+    handsBackFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
   };
 }
 

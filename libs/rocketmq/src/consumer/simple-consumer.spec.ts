@@ -70,6 +70,31 @@ describe('SimpleConsumer over the wire', () => {
     expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
   });
 
+  it('acks many in few requests, each with an outcome of its own', async () => {
+    await producer.sendBatch(Array.from({ length: 40 }, (_, index) => ({ topic: 'orders', body: `more ${index}` })));
+    await producer.send({ topic: 'returns', body: 'back' });
+    const late = await receiveOne('returns');
+    await broker.advance(30 * SECOND_MS, { duringWork: true });
+    const messages = [late];
+    while (messages.length < 42) messages.push(...(await consumer.receive({ topic: 'orders', maxMessages: 32 })));
+    const [first] = messages.slice(1);
+    if (first === undefined) throw new Error('nothing came');
+    const outcomes = await consumer.ackBatch([...messages, first, { ...first }]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['failed', ...new Array(42).fill('acked'), 'failed']);
+    expect(outcomes[0]).toMatchObject({ error: { code: 'INVALID_RECEIPT_HANDLE' } });
+    expect(outcomes[43]).toMatchObject({ error: { code: 'FOREIGN_MESSAGE' } });
+    await consumer.ackBatch(await consumer.receive({ topic: 'returns' }));
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('tells each message of an ack whose answer was lost that it may be acked', async () => {
+    const message = await receiveOne();
+    broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' } });
+    expect(await consumer.ackBatch([message])).toMatchObject([{ status: 'failed', error: { outcome: 'unknown' } }]);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+    expect(await consumer.ackBatch([])).toEqual([]);
+  });
+
   it('moves a message to the dead letters', async () => {
     await consumer.forwardToDeadLetterQueue(await receiveOne());
     expect(broker.messages('%DLQ%stock').map(({ body }) => body.toString())).toEqual(['one']);

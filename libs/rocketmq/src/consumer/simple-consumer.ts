@@ -19,11 +19,19 @@ import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
+import { type AckOutcome, ackBatch } from './ack-batch.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { incomingMessage } from './incoming-message.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
-import { assertGroupSubscription, type GroupSubscription, type Subscription, toWireFilter } from './subscription.js';
+import {
+  assertGroupSubscription,
+  assertTopic,
+  type GroupSubscription,
+  type Subscription,
+  toWireFilter,
+} from './subscription.js';
+import { SubscriptionSet } from './subscription-set.js';
 
 export interface SimpleConsumerOptions extends GroupSubscription {
   /** How long a receive waits for messages unless it says otherwise; the server cuts it to 5 to 20 s. Default 20 s. */
@@ -67,6 +75,7 @@ export class SimpleConsumer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
   private readonly calls: ReceiptCalls;
+  private readonly subscriptions: SubscriptionSet;
   private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
   private readonly closing = new AbortController();
   private readonly longPollingTimeoutMs: number;
@@ -87,9 +96,10 @@ export class SimpleConsumer {
       1,
       LIMITS.longPollingMaxMs,
     );
+    this.subscriptions = new SubscriptionSet(options);
     this.client = consumerClient(connection, {
       type: ClientType.SIMPLE_CONSUMER,
-      group: options,
+      group: this.subscriptions,
       longPollingTimeoutMs: this.longPollingTimeoutMs,
       onSettings: (settings) => {
         this.settings = consumerSettings(settings);
@@ -116,10 +126,36 @@ export class SimpleConsumer {
     if (this.state.kind === 'idle') {
       const what = `start of the consumer of "${this.options.consumerGroup}"`;
       const work = (deadline: Deadline): Promise<void> =>
-        startConsumerClient(this.client, this.options, false, deadline);
+        startConsumerClient(this.client, this.subscriptions, false, deadline);
       this.state = { kind: 'started', ready: withDeadline(what, timeoutMs, signal, work) };
     }
     return this.state.ready;
+  }
+
+  /**
+   * Adds a topic, or gives one another filter. Resolves when every server knows it; a receive under way still goes by the former
+   * filter. On failure all is as before. Every consumer of the group must subscribe to the same.
+   * @param options `timeoutMs` default 10 s
+   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server refuses or is away
+   */
+  async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
+    assertTopic(subscription.topic);
+    await this.change(`subscription to "${subscription.topic}"`, options, async (deadline) => {
+      await this.subscriptions.add(this.client, { ...subscription }, deadline);
+    });
+  }
+
+  /**
+   * Takes a topic off; messages that were received from it can still be settled. Resolves when every server knows it. A topic
+   * that is not subscribed to is none to take off.
+   * @param options `timeoutMs` default 10 s
+   * @throws UsageError for the last topic; StatusError or TransportError when a server refuses or is away: the topic is off all
+   *   the same, and the server learns of it with the next refresh of the settings
+   */
+  async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
+      if (this.subscriptions.remove(topic)) await this.client.syncSettings(deadline);
+    });
   }
 
   /**
@@ -155,6 +191,22 @@ export class SimpleConsumer {
   }
 
   /**
+   * Acks many, those of one topic and server up to 32 in a request. Never fails as a whole once started: each message has an
+   * outcome of its own, in the order given. One that is given twice is acked once.
+   * @throws StateError `NOT_STARTED` or `CLOSED`; nothing was sent
+   */
+  async ackBatch(
+    messages: readonly ReceivedMessage[],
+    options: Pick<CallOptions, 'signal'> = {},
+  ): Promise<AckOutcome[]> {
+    this.assertStarted();
+    return ackBatch(messages, {
+      receiptOf: (message) => this.receiptOf(message),
+      request: (receipts) => this.calls.ackTogether(receipts, options.signal),
+    });
+  }
+
+  /**
    * Makes the message visible again after a time counted from now, 0 to 12 h.
    * @returns the same message; its `receiptHandle` is the new one, the old one is void
    * @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over
@@ -186,6 +238,12 @@ export class SimpleConsumer {
     const closed = ready.catch(() => {}).then(() => this.client.close());
     this.state = { kind: 'closed', closed };
     return closed;
+  }
+
+  private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    this.assertStarted();
+    await this.start();
+    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
   }
 
   private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, awaitMs: number) {
@@ -241,11 +299,9 @@ export class SimpleConsumer {
   }
 
   private subscriptionOf(topic: string | undefined): Subscription {
-    const { subscriptions } = this.options;
+    const { subscriptions } = this.subscriptions;
     const found =
-      topic === undefined
-        ? subscriptions[this.receives++ % subscriptions.length]
-        : subscriptions.find((one) => one.topic === topic);
+      topic === undefined ? subscriptions[this.receives++ % subscriptions.length] : this.subscriptions.of(topic);
     if (found !== undefined) return found;
     throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
   }

@@ -43,12 +43,15 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
   }
   const topics = new Set<string>();
   for (const { topic } of subscriptions) {
-    const problem = topicNameProblem(topic) ?? (topics.has(topic) ? 'is subscribed to twice' : undefined);
-    if (problem !== undefined) {
-      throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, 'subscriptions');
-    }
+    assertTopic(topic, topics.has(topic) ? 'is subscribed to twice' : undefined, 'subscriptions');
     topics.add(topic);
   }
+}
+
+/** @throws UsageError that names the argument: an illegal name, or what else is wrong with the topic */
+export function assertTopic(topic: string, otherProblem?: string, field = 'topic'): void {
+  const problem = topicNameProblem(topic) ?? otherProblem;
+  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, field);
 }
 
 export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {

@@ -12,6 +12,9 @@ const PRODUCER_RETRY = {
   backoff: { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 },
 } as const;
 
+/** What the real server tells every consumer since 5.5.0. */
+const LITE_LIMITS = { liteSubscriptionQuota: 2_000, maxLiteTopicSize: 64 };
+
 export function producerSettings(sent: Settings): Settings {
   if (sent.pubSub?.$case !== 'publishing') return sent;
   return {
@@ -37,6 +40,8 @@ export function consumerSettings(sent: Settings, group: GroupRecord): Settings {
         fifo: group.fifo,
         receiveBatchSize: LIMITS.receiveBatchSize,
         longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
+        // Lite topics are not served; that a server knows `suspend` is told by these alone.
+        ...LITE_LIMITS,
       },
     },
     metric: { on: false },

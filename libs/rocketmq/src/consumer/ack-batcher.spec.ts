@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import { AckBatcher } from './ack-batcher.js';
+import type { AckGroup, Receipt } from './receipt-calls.js';
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function receipt(messageId: string, { topic = 'orders', port = 1, handle = `handle of ${messageId}` } = {}): Receipt {
+  return { topic, messageId, handle, endpoint: { addresses: [{ host: '127.0.0.1', port }] } };
+}
+
+/** A batcher whose requests wait to be answered by the spec. */
+function batcher(batchSize = 3) {
+  const requests: {
+    ids: string[];
+    answer(...errors: (Error | undefined)[]): Promise<void>;
+    fail(error: Error): void;
+  }[] = [];
+  const request = (receipts: AckGroup): Promise<(Error | undefined)[]> =>
+    new Promise((resolve, reject) => {
+      const answer = (...errors: (Error | undefined)[]): Promise<void> => {
+        resolve(receipts.map((_, index) => errors[index]));
+        return turn();
+      };
+      requests.push({ ids: receipts.map(({ messageId }) => messageId), answer, fail: reject });
+    });
+  return { acks: new AckBatcher(request, batchSize), requests, ids: () => requests.map(({ ids }) => ids.join(' ')) };
+}
+
+describe('acks', () => {
+  it('are sent at once when nothing is under way, and together when something is', async () => {
+    const { acks, requests, ids } = batcher();
+    const first = acks.ack(receipt('a'));
+    const others = [acks.ack(receipt('b')), acks.ack(receipt('c'))];
+    expect(ids()).toEqual(['a']);
+    await requests[0]?.answer();
+    await first;
+    expect(ids()).toEqual(['a', 'b c']);
+    await requests[1]?.answer();
+    await Promise.all(others);
+  });
+
+  it('do not wait for the request before them once they fill one', () => {
+    const { acks, ids } = batcher();
+    for (const id of ['a', 'b', 'c', 'd', 'e']) void acks.ack(receipt(id));
+    expect(ids()).toEqual(['a', 'b c d']);
+  });
+
+  it('of several topics or endpoints never share a request', () => {
+    const { acks, ids } = batcher();
+    void acks.ack(receipt('a'));
+    void acks.ack(receipt('b', { topic: 'returns' }));
+    void acks.ack(receipt('c', { port: 2 }));
+    expect(ids()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('have each the end of their own message', async () => {
+    const { acks, requests } = batcher();
+    const ends = ['a', 'b', 'c'].map((id) => acks.ack(receipt(id)).then(() => `${id} acked`, String));
+    await requests[0]?.answer();
+    await requests[1]?.answer(new Error('void'), undefined);
+    expect(await Promise.all(ends)).toEqual(['a acked', 'Error: void', 'c acked']);
+  });
+
+  it('share the failure of their request, and those that wait go on', async () => {
+    const { acks, requests, ids } = batcher();
+    const ends = ['a', 'b'].map((id) => acks.ack(receipt(id)).then(() => `${id} acked`, String));
+    requests[0]?.fail(new Error('connection lost'));
+    await turn();
+    expect(ids()).toEqual(['a', 'b']);
+    await requests[1]?.answer();
+    expect(await Promise.all(ends)).toEqual(['Error: connection lost', 'b acked']);
+  });
+
+  it('of two deliveries of one message go in two requests, since their results could not be told apart', async () => {
+    const { acks, requests, ids } = batcher();
+    for (const id of ['a', 'b', 'b', 'c']) void acks.ack(receipt(id));
+    await requests[1]?.answer();
+    await requests[0]?.answer();
+    expect(ids()).toEqual(['a', 'b c', 'b']);
+  });
+
+  it('go one by one when they are not to be put together', () => {
+    const { acks, ids } = batcher(1);
+    for (const id of ['a', 'b', 'c']) void acks.ack(receipt(id));
+    expect(ids()).toEqual(['a', 'b', 'c']);
+  });
+});

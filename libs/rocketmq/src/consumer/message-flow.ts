@@ -1,0 +1,127 @@
+// The way of a message through a push consumer: polled, unpacked, leased, dispatched; and the end of all that in its right
+// order. When a consumer starts and ends, and what it subscribes to, is in push-consumer.ts.
+
+import type { Client } from '../client/client.js';
+import type { Queue } from '../client/route.js';
+import type { Filter } from '../protocol/filter.js';
+import { SystemClock } from '../support/clock.js';
+import { withAckBatches } from './ack-batcher.js';
+import { BufferRoom } from './buffer-room.js';
+import type { ConsumerReport } from './consumer-events.js';
+import { Dispatcher } from './dispatcher.js';
+import { incomingMessage } from './incoming-message.js';
+import { Intake } from './intake.js';
+import { type LeasePort, MessageLease } from './message-lease.js';
+import type { ResolvedOptions } from './push-consumer-options.js';
+import { ReceiptCalls } from './receipt-calls.js';
+import type { ReceivedBatch } from './receive-loop.js';
+import { ReceiveLoops } from './receive-loops.js';
+import type { ConsumerSettings } from './settings.js';
+
+/** What the flow needs of its consumer. */
+export interface FlowPort {
+  readonly client: Client;
+  readonly options: ResolvedOptions;
+  readonly report: ConsumerReport;
+  settings(): ConsumerSettings;
+  filterOf(topic: string): Filter | undefined;
+}
+
+/** Runs from the first {@link MessageFlow.assign} to {@link MessageFlow.end}. */
+export class MessageFlow {
+  readonly intake: Intake;
+  private readonly ioClock = new SystemClock();
+  private readonly room: BufferRoom;
+  private readonly leasePort: LeasePort;
+  private readonly dispatcher: Dispatcher;
+  private readonly loops: ReceiveLoops;
+
+  constructor(private readonly port: FlowPort) {
+    const { client, options } = port;
+    const { consumerGroup, ackBatchSize, leaseMs } = options;
+    const { clock, random, logger } = client.connection;
+    const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
+    this.intake = new Intake(() => port.settings().handsBackFree);
+    this.room = new BufferRoom(options.maxBufferedMessages, options.maxBufferedBytes);
+    this.leasePort = { clock, ioClock: this.ioClock, random, logger, calls, leaseMs };
+    this.dispatcher = this.newDispatcher();
+    this.loops = this.newLoops();
+  }
+
+  /** Receives a topic from these queues, all that there are, from the next poll on. */
+  assign(topic: string, queues: readonly Queue[]): void {
+    this.loops.assign(topic, queues);
+  }
+
+  /** Receives no more; hands back what no handler has seen, waits for the handlers that run and settles what they did. */
+  async end(graceMs: number): Promise<void> {
+    const { loops, dispatcher } = this;
+    const { isFifo } = this.port.settings();
+    loops.stop();
+    const pollsEnded = loops.ended();
+    // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
+    const patience = isFifo ? this.ioClock.schedule(graceMs, () => loops.cancel()) : undefined;
+    if (!isFifo) loops.cancel();
+    await dispatcher.drain(graceMs, isFifo ? pollsEnded : Promise.resolve());
+    await pollsEnded;
+    patience?.cancel();
+    // What came with the last polls is handed back at once.
+    await dispatcher.drain(0, Promise.resolve());
+  }
+
+  private async take({ queue, messages, receivedAtMs }: ReceivedBatch): Promise<void> {
+    const { client, options, settings } = this.port;
+    const untrack = client.connection.clock.track(`unpacking of messages from "${queue.topic}"`);
+    try {
+      const incoming = await Promise.all(messages.map((message) => incomingMessage(message, options.maxUnpackedBytes)));
+      const { endpoint } = queue;
+      const leases = incoming.map((one, index) => {
+        const wireBytes = messages[index]?.body.length ?? 0;
+        return new MessageLease(this.leasePort, { ...one, endpoint, receivedAtMs, wireBytes });
+      });
+      this.dispatcher.dispatch(leases, settings().isFifo);
+    } finally {
+      untrack();
+    }
+  }
+
+  private newDispatcher(): Dispatcher {
+    const { options, client, report, settings } = this.port;
+    const { handler, concurrency, handlerTimeoutMs, backoff, checkpoint } = options;
+    const { clock, logger } = client.connection;
+    return new Dispatcher({
+      clock,
+      ioClock: this.ioClock,
+      logger,
+      report,
+      handler,
+      concurrency,
+      handlerTimeoutMs,
+      backoff,
+      checkpoint,
+      intake: this.intake,
+      settings,
+      onEnded: (lease) => this.room.release(lease.wireBytes),
+    });
+  }
+
+  private newLoops(): ReceiveLoops {
+    const { client, options, settings, filterOf } = this.port;
+    const { consumerGroup, leaseMs, longPollingTimeoutMs, maxBufferedMessages } = options;
+    return new ReceiveLoops({
+      client,
+      consumerGroup,
+      clock: client.connection.clock,
+      ioClock: this.ioClock,
+      room: this.room,
+      intake: this.intake,
+      leaseMs,
+      longPollingTimeoutMs,
+      settings,
+      filterOf,
+      // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
+      batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
+      deliver: (batch) => this.take(batch),
+    });
+  }
+}

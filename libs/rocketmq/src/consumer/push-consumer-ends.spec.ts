@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { MINUTE_MS } from '../support/clock.js';
+
+describe('a push consumer', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  describe('at its end', () => {
+    it('acks what still runs, and hands back what no handler has seen, without an attempt', async () => {
+      const { opened, open } = gate();
+      const first = await bench.consume(
+        async (message, context) => {
+          bench.journalled(message, context);
+          await opened;
+          bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
+        },
+        { concurrency: 1 },
+      );
+      await bench.send('one', 'two');
+      await bench.journal.has(1);
+      while (bench.broker.inFlight().length < 2) await new Promise((resolve) => setImmediate(resolve));
+      const closed = first.close();
+      const [taken] = await bench.journal.has(1);
+      const left = taken === 'one 1' ? 'two' : 'one';
+      await bench.consume((message) => bench.journal.add(`second ${textOf(message)} ${message.deliveryAttempt}`));
+      expect((await bench.journal.has(2)).at(-1)).toBe(`second ${left} 1`);
+      open();
+      await closed;
+      await bench.broker.advance(MINUTE_MS);
+      expect(bench.journal.lines.at(-1)).toBe('ended, told to stop: false');
+      expect(bench.journal.lines).toHaveLength(3);
+    });
+
+    it('fires the signals of its handlers when the grace period is over, and acks one that then ends well', async () => {
+      const consumer = await bench.consume(async (message, { signal }) => {
+        bench.journalled(message, { signal });
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      });
+      await bench.send('one');
+      await bench.journal.has(1);
+      await consumer.close({ graceMs: 0 });
+      await bench.consume(bench.journalled);
+      await bench.broker.advance(MINUTE_MS);
+      expect(bench.journal.lines).toEqual(['one 1']);
+    });
+
+    it('does not wait for a handler that ignores its signal: its message comes again when its lease ends', async () => {
+      const { opened, open } = gate();
+      const consumer = await bench.consume(async (message, context) => {
+        bench.journalled(message, context);
+        await opened;
+      });
+      await bench.send('one');
+      await bench.journal.has(1);
+      await consumer.close({ graceMs: 0 });
+      await bench.consume(bench.journalled);
+      await bench.broker.advance(MINUTE_MS, { duringWork: true });
+      expect(await bench.journal.has(2)).toEqual(['one 1', 'one 2']);
+      open();
+    });
+
+    it('is the same for whoever asks for it, and no start follows it', async () => {
+      const consumer = await bench.consume(bench.journalled);
+      expect(consumer.close()).toBe(consumer.close());
+      await consumer.close();
+      await expect(consumer.start()).rejects.toMatchObject({ code: 'CLOSED' });
+    });
+  });
+});

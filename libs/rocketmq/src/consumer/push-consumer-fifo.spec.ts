@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, FIFO, textOf } from '../../../../test/support/consumer-bench.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { RetryLaterError } from './outcome-errors.js';
+
+describe('a push consumer', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  describe('of an ordered group', () => {
+    it('keeps a message group waiting behind its failed message while others go on', async () => {
+      // All in one batch: a queue is locked until its batch is settled.
+      await bench.sendSteps('a1', 'a2', 'a3', 'b1', 'b2');
+      await bench.consume((message, context) => {
+        bench.journalled(message, context);
+        if (textOf(message) === 'a2' && message.deliveryAttempt < 3) throw new Error('not yet');
+      }, FIFO);
+      const { lines } = bench.journal;
+      while (!(lines.includes('b2 1') && lines.includes('a2 1'))) await bench.journal.has(lines.length + 1);
+      expect(lines).not.toContain('a3 1');
+      await bench.broker.advance(SECOND_MS, { duringWork: true });
+      await bench.journal.has(5);
+      await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
+      await bench.journal.has(7);
+      const ofGroup = (group: string): string[] => lines.filter((line) => line.startsWith(group));
+      expect(ofGroup('a')).toEqual(['a1 1', 'a2 1', 'a2 2', 'a2 3', 'a3 1']);
+      expect(ofGroup('b')).toEqual(['b1 1', 'b2 1']);
+    });
+
+    it('goes on with the next message once a poisoned one is a dead letter', async () => {
+      await bench.consume(
+        (message, context) => {
+          bench.journalled(message, context);
+          if (textOf(message) === 'a1') throw new Error('poison');
+        },
+        { ...FIFO, events: bench.events },
+      );
+      await bench.sendSteps('a1', 'a2');
+      await bench.journal.has(1);
+      await bench.broker.advance(SECOND_MS, { duringWork: true });
+      await bench.journal.has(2);
+      await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
+      expect(await bench.journal.has(5)).toEqual(['a1 1', 'a1 2', 'a1 3', 'dead letter a1 attempts-exhausted', 'a2 1']);
+      expect(bench.deadLetters('lines')).toEqual(['a1']);
+    });
+
+    it('keeps the lease of a message that waits for its next attempt', async () => {
+      await bench.consume((message, context) => {
+        bench.journalled(message, context);
+        if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 2 * MINUTE_MS });
+      }, FIFO);
+      await bench.sendSteps('a1', 'a2');
+      await bench.journal.has(1);
+      for (let steps = 0; steps < 8; steps++) {
+        await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
+        await bench.renewed(15 * SECOND_MS);
+      }
+      expect(await bench.journal.has(3)).toEqual(['a1 1', 'a1 2', 'a2 1']);
+    });
+
+    it('does not handle what follows a message whose lease is lost before that has come again', async () => {
+      let refused = false;
+      await bench.consume(
+        async (message, context) => {
+          bench.journalled(message, context);
+          if (textOf(message) === 'a1' && !refused) {
+            refused = true;
+            await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+          }
+        },
+        { ...FIFO, leaseMs: 10 * SECOND_MS },
+      );
+      bench.broker.faults.add({
+        rpc: 'changeInvisibleDuration',
+        action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE', message: 'expired' },
+      });
+      await bench.sendSteps('a1', 'a2', 'a3');
+      await bench.journal.has(1);
+      await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
+      await bench.broker.advance(30 * SECOND_MS, { duringWork: true });
+      const lines = await bench.journal.has(4);
+      expect(lines.map((line) => line.slice(0, 2))).toEqual(['a1', 'a1', 'a2', 'a3']);
+    });
+  });
+});

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+
+describe('the leases of a push consumer', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  it('renews the lease for as long as a handler runs', async () => {
+    const { opened, open } = gate();
+    await bench.consume(
+      async (message, context) => {
+        bench.journalled(message, context);
+        await opened;
+        bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
+      },
+      { leaseMs: 10 * SECOND_MS },
+    );
+    await bench.send('slow');
+    await bench.journal.has(1);
+    for (let steps = 0; steps < 12; steps++) {
+      await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
+      await bench.renewed(5 * SECOND_MS);
+    }
+    open();
+    await bench.journal.has(2);
+    await bench.broker.advance(MINUTE_MS);
+    expect(bench.journal.lines).toEqual(['slow 1', 'ended, told to stop: false']);
+  });
+
+  it('tells a handler that its lease is lost, and says that the message may come again', async () => {
+    bench.broker.faults.add({
+      rpc: 'changeInvisibleDuration',
+      action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE', message: 'expired' },
+    });
+    await bench.consume(
+      async (message, { signal }) => {
+        bench.journal.add(`begins ${textOf(message)}`);
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        bench.journal.add('told to stop');
+      },
+      { events: bench.events },
+    );
+    await bench.send('one');
+    await bench.journal.has(1);
+    await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
+    const lines = await bench.journal.has(4);
+    expect(lines.slice(0, 1)).toEqual(['begins one']);
+    expect(lines.slice(1).sort()).toEqual(['lost one', 'told to stop', 'unsettled one ack']);
+  });
+});

@@ -1,0 +1,162 @@
+// What the specs of the push consumer work with: a broker on a clock that the spec moves, a producer, consumers that are closed
+// after each case, and a journal of what happened.
+
+import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
+import type { ConsumerEvents } from '../../libs/rocketmq/src/consumer/consumer-events.js';
+import type { MessageHandler } from '../../libs/rocketmq/src/consumer/handler-run.js';
+import { PushConsumer } from '../../libs/rocketmq/src/consumer/push-consumer.js';
+import type { PushConsumerOptions } from '../../libs/rocketmq/src/consumer/push-consumer-options.js';
+import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
+import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/protocol/message.js';
+import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
+import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
+
+export const BACKOFF = { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } as const;
+
+export const textOf = (message: MessageView): string => message.body.toString();
+
+/** Options of a consumer of the ordered group and topic. */
+export const FIFO = { consumerGroup: 'lines', subscriptions: [{ topic: 'steps' }], requireFifo: true } as const;
+
+/** What happened, to be waited for. */
+export class Journal {
+  readonly lines: string[] = [];
+  private readonly waiters = new Set<() => void>();
+
+  add(line: string): void {
+    this.lines.push(line);
+    for (const waiter of [...this.waiters]) waiter();
+  }
+
+  async has(count: number): Promise<string[]> {
+    while (this.lines.length < count) {
+      await new Promise<void>((resolve) => {
+        const waiter = (): void => {
+          this.waiters.delete(waiter);
+          resolve();
+        };
+        this.waiters.add(waiter);
+      });
+    }
+    return [...this.lines];
+  }
+}
+
+/** A promise and what resolves it. */
+export function gate(): { opened: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** One broker with the topics `orders`, `returns` and the ordered `steps`, the groups `stock` and the ordered `lines`. */
+export class ConsumerBench {
+  readonly journal = new Journal();
+  private readonly consumers: PushConsumer[] = [];
+  private readonly connections: Connection[] = [];
+
+  private constructor(
+    readonly broker: TestBroker,
+    readonly connection: Connection,
+    readonly producer: Producer,
+  ) {}
+
+  static async open(options: TestBrokerOptions = {}): Promise<ConsumerBench> {
+    const broker = await TestBroker.start({
+      manualClock: true,
+      strict: true,
+      topics: [{ name: 'orders' }, { name: 'returns' }, { name: 'steps', type: 'fifo', queues: 2 }],
+      groups: [
+        { name: 'stock', maxDeliveryAttempts: 3, backoff: BACKOFF },
+        { name: 'lines', fifo: true, maxDeliveryAttempts: 3, backoff: BACKOFF },
+      ],
+      ...options,
+    });
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const producer = new Producer(connection, {});
+    await producer.start();
+    return new ConsumerBench(broker, connection, producer);
+  }
+
+  async close(): Promise<void> {
+    for (const consumer of this.consumers.splice(0)) await consumer.close({ graceMs: 0 });
+    await this.producer.close();
+    for (const connection of [...this.connections.splice(0), this.connection]) connection.close();
+    await this.broker.stop();
+  }
+
+  /** Another connection to the broker, for instance through a forwarder. */
+  connectionTo(endpoints: string, options: Partial<ConnectionOptions> = {}): Connection {
+    const connection = new Connection({ endpoints, clock: this.broker.clock, ...options });
+    this.connections.push(connection);
+    return connection;
+  }
+
+  /** A consumer of `orders` in `stock` unless told otherwise; not started. */
+  consumer(
+    handler: MessageHandler,
+    options: Partial<PushConsumerOptions> = {},
+    connection = this.connection,
+  ): PushConsumer {
+    const base = { consumerGroup: 'stock', subscriptions: [{ topic: 'orders' }], handler };
+    const consumer = new PushConsumer(connection, { ...base, ...options });
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  /** Like {@link consumer}, started. */
+  async consume(...options: Parameters<ConsumerBench['consumer']>): Promise<PushConsumer> {
+    const consumer = this.consumer(...options);
+    await consumer.start();
+    return consumer;
+  }
+
+  /** A handler that writes the text and the attempt down. */
+  readonly journalled: MessageHandler = (message) => this.journal.add(`${textOf(message)} ${message.deliveryAttempt}`);
+
+  /** Hooks that write down what they are told. */
+  readonly events: Partial<ConsumerEvents> = {
+    onDeadLetter: (message, reason) => this.journal.add(`dead letter ${textOf(message)} ${reason}`),
+    onLeaseLost: (message) => this.journal.add(`lost ${textOf(message)}`),
+    onSettleFailed: (message, settlement) => this.journal.add(`unsettled ${textOf(message)} ${settlement.kind}`),
+  };
+
+  send(...bodies: string[]): Promise<void> {
+    return this.sendTo('orders', ...bodies);
+  }
+
+  sendTo(topic: string, ...bodies: string[]): Promise<void> {
+    return this.inTurn(bodies.map((body) => ({ topic, body })));
+  }
+
+  /** `a1` goes to message group `a`. */
+  sendSteps(...bodies: string[]): Promise<void> {
+    return this.inTurn(bodies.map((body) => ({ topic: 'steps', body, messageGroup: body.slice(0, 1) })));
+  }
+
+  deadLetters(group: string): string[] {
+    return this.broker.messages(`%DLQ%${group}`).map(({ body }) => body.toString());
+  }
+
+  /** Nothing of the broker is at a consumer or comes by itself later. */
+  get isAllSettled(): boolean {
+    return this.broker.inFlight().length + this.broker.waiting().length === 0;
+  }
+
+  /** Waits, in turns of the event loop, for something that needs no time to pass. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Waits until every held message has a lease that is longer than this. */
+  async renewed(leftMs: number): Promise<void> {
+    const ends = (): number[] => this.broker.waiting().flatMap((one) => ('dueAtMs' in one ? [one.dueAtMs] : []));
+    await this.until(() => ends().every((end) => end - this.broker.clock.nowMs() > leftMs));
+  }
+
+  private async inTurn(messages: OutgoingMessage[]): Promise<void> {
+    for (const message of messages) await this.producer.send(message);
+  }
+}
