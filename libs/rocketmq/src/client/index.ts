@@ -1,5 +1,7 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
+export type { AckOutcome } from '../consumer/ack-batch.js';
+export type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/consumer-events.js';
 export type { DeadLetterReason, FailureSettlement, Settlement } from '../consumer/failure-policy.js';
 export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/handler-run.js';
@@ -38,6 +40,7 @@ export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 export type { CallOptions } from '../support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
 export type { Logger } from '../support/logger.js';
+export type { Pem, TlsOptions } from '../support/tls.js';
 export { Connection, type ConnectionOptions } from './connection.js';
 export type { Address } from './endpoint.js';
 export { ResourceError } from './resource-errors.js';
