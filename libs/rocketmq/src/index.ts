@@ -8,6 +8,7 @@ export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './cons
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
 export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
 export { InvalidBodyError } from './nest/message-body.js';
+export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
   ListenerOverrides,
   ListenerSettings,
@@ -17,17 +18,13 @@ export type {
   RocketMQModuleOptions,
   RocketMQModuleScope,
   RocketMQOptionsFactory,
+  RocketMQProducerOptions,
   TransactionLogPort,
 } from './nest/rocketmq.interfaces.js';
 export { RocketMQModule } from './nest/rocketmq.module.js';
 export { RocketMQContext } from './nest/rocketmq-context.js';
 export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
-export {
-  type PlainMessage,
-  RocketMQProducer,
-  type SendOptions,
-  type TransactionalTopicMessage,
-} from './nest/rocketmq-producer.js';
+export { RocketMQProducer, type SendOptions, type TransactionalTopicMessage } from './nest/rocketmq-producer.js';
 export {
   deadLettersOf,
   defineTopic,
@@ -42,7 +39,13 @@ export {
   TransactionChecker,
 } from './nest/transaction-checker.decorator.js';
 export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
+export type { BackpressureOptions } from './producer/backpressure.js';
+export type { CompressionOptions } from './producer/compression.js';
 export { delayLevelMs } from './producer/delay-levels.js';
+export type { InterceptedSend, SendInterceptor } from './producer/interceptors.js';
+export { NotSentError } from './producer/not-sent-error.js';
+export type { ProducerEvents } from './producer/producer-events.js';
+export type { BatchOptions, BatchOutcome } from './producer/send-batch.js';
 export type { SendReceipt } from './producer/send-receipt.js';
 export type {
   EndResult,
@@ -51,7 +54,7 @@ export type {
   TransactionEvents,
   TransactionIdentity,
 } from './producer/transaction.js';
-export type { MessageType, MessageView } from './protocol/message.js';
+export type { MessageType, MessageView, OutgoingMessage } from './protocol/message.js';
 export type { Credentials } from './protocol/metadata.js';
 export { StatusError } from './protocol/status.js';
 export type { BackoffPolicy } from './support/backoff.js';

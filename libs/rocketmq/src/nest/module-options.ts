@@ -7,7 +7,7 @@ import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { type BodyCodec, jsonCodec } from './body-codec.js';
 import { NestLoggerAdapter } from './nest-logger.js';
-import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
+import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
 /** Where the broker is. */
 export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | { readonly kind: 'embedded' };
@@ -36,6 +36,7 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   listeners: true,
   consumers: true,
   topics: true,
+  producer: true,
   transactionLog: true,
   transactionOwner: true,
   startTimeoutMs: true,
@@ -44,13 +45,22 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   checkpoint: true,
 };
 
+const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> = {
+  maxAttempts: true,
+  maxInFlight: true,
+  maxInFlightBytes: true,
+  whenFull: true,
+  compression: true,
+  interceptors: true,
+};
+
 /** @throws UsageError that names the field */
 export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) {
     throw refused('options', `must be an object, not ${String(options)}`);
   }
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name));
-  if (unknown !== undefined) throw refused(unknown, `is unknown; the options are ${Object.keys(KNOWN).join(', ')}`);
+  assertKnown(options, KNOWN);
+  assertKnown(options.producer ?? {}, KNOWN_OF_PRODUCER, 'producer.');
   const { consumerGroup } = options;
   const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
@@ -64,6 +74,13 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
     startTimeoutMs: options.startTimeoutMs ?? 30 * SECOND_MS,
     shutdownGraceMs: options.shutdownGraceMs ?? 20 * SECOND_MS,
   };
+}
+
+function assertKnown(options: object, known: object, prefix = ''): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return;
+  const names = Object.keys(known).map((name) => `${prefix}${name}`);
+  throw refused(`${prefix}${unknown}`, `is unknown; the options are ${names.join(', ')}`);
 }
 
 function targetOf(endpoints: string | undefined): Target {

@@ -1,25 +1,27 @@
 // What applications send with. The client's own producer, which it stands before, comes and goes with the application.
 
 import type { Producer } from '../producer/producer.js';
+import type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 import type { SendReceipt } from '../producer/send-receipt.js';
 import type { Transaction } from '../producer/transaction.js';
-import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import type { BodyCodec } from './body-codec.js';
 import { runWithTopic, type TransactionalMessage, toOutgoing } from './current-transaction.js';
-import { encodeBody } from './message-body.js';
+import {
+  byDefinition,
+  byName,
+  type MessageFields,
+  orRefused,
+  type PlainMessage,
+  type TopicMessage,
+} from './outgoing.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
 
 /** Everything of a message but its topic and body, and how long the send may take. */
-export interface SendOptions extends Omit<OutgoingMessage, 'topic' | 'body'>, CallOptions {}
-
-/** A message in its plain form. */
-export interface PlainMessage extends Omit<OutgoingMessage, 'body'> {
-  /** Bytes are sent as they are, a string as UTF-8, anything else by the module's codec (JSON). */
-  readonly body: unknown;
-}
+export interface SendOptions extends MessageFields, CallOptions {}
 
 /** A message of a transaction with its topic. */
 export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Input> {
@@ -37,22 +39,56 @@ export class RocketMQProducer implements TransactionRunner {
 
   /**
    * Sends a message and waits until the server has stored it.
-   * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × 3
+   * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `producer.maxAttempts`
    * @throws UsageError before anything was sent: the body does not fit the schema, the options do not fit the topic's type
-   * @throws StatusError or TransportError, whose `outcome` says whether the message may be stored
+   * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
    */
   send<Body, Input>(topic: TopicDefinition<Body, Input>, body: Input, options?: SendOptions): Promise<SendReceipt>;
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
-  async send(first: TopicDefinition | PlainMessage, second?: unknown, third: SendOptions = {}): Promise<SendReceipt> {
+  async send(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<SendReceipt> {
     const producer = this.running();
-    if ('topic' in first) {
-      const body = await encodeBody(toTopicDefinition(first.topic), first.body, this.codec);
-      return producer.send({ ...first, body }, second as CallOptions | undefined);
+    const { message, call } = await this.outgoing(first, second, third);
+    return producer.send(message, call);
+  }
+
+  /**
+   * Sends messages, each in a request of its own, and tells what became of each, in the order given; it does not throw for a
+   * message that failed. A wrong one fails alone. Those of one message group go one after another: when one fails, the later
+   * ones of its group are not sent.
+   * @throws UsageError for a wrong option, StateError once closed; nothing was sent
+   */
+  sendBatch<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    messages: readonly TopicMessage<Input>[],
+    options?: BatchOptions,
+  ): Promise<BatchOutcome[]>;
+  sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
+  async sendBatch(
+    first: TopicDefinition | readonly PlainMessage[],
+    second?: readonly TopicMessage<unknown>[] | BatchOptions,
+    third?: BatchOptions,
+  ): Promise<BatchOutcome[]> {
+    const producer = this.running();
+    if ('name' in first) {
+      const made = (second as readonly TopicMessage<unknown>[]).map(({ body, ...fields }) =>
+        orRefused(first.name, fields, byDefinition(first, body, fields, this.codec)),
+      );
+      return producer.sendEncoded(await Promise.all(made), third);
     }
-    const { timeoutMs, signal, ...message } = third;
-    const outgoing = { ...message, topic: first.name, body: '' };
-    assertFits(first, outgoing);
-    return producer.send({ ...outgoing, body: await encodeBody(first, second, this.codec) }, { timeoutMs, signal });
+    const made = first.map((message) => orRefused(message.topic, message, byName(message, this.codec)));
+    return producer.sendEncoded(await Promise.all(made), second as BatchOptions | undefined);
+  }
+
+  /**
+   * Hands a message over and does not wait for the server. A failure goes to the logger and to `events.onOnewayFailed`.
+   * @throws as {@link send}, before anything was sent
+   */
+  sendOneway<Body, Input>(topic: TopicDefinition<Body, Input>, body: Input, options?: SendOptions): Promise<void>;
+  sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
+  async sendOneway(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<void> {
+    const producer = this.running();
+    const { message, call } = await this.outgoing(first, second, third);
+    return producer.sendOneway(message, call);
   }
 
   /**
@@ -119,6 +155,17 @@ export class RocketMQProducer implements TransactionRunner {
     return producer.transact({ ...options, message: half }, () => runWithTopic(topic, this.codec, work));
   }
 
+  private async outgoing(
+    first: TopicDefinition | PlainMessage,
+    second: unknown,
+    { timeoutMs, signal, ...fields }: SendOptions = {},
+  ): Promise<{ readonly message: OutgoingMessage; readonly call: CallOptions | undefined }> {
+    if ('topic' in first) {
+      return { message: await byName(first, this.codec), call: second as CallOptions | undefined };
+    }
+    return { message: await byDefinition(first, second, fields, this.codec), call: { timeoutMs, signal } };
+  }
+
   private running(): Producer {
     const producer = this.producer();
     if (producer !== undefined) return producer;
@@ -127,19 +174,4 @@ export class RocketMQProducer implements TransactionRunner {
       'nothing was sent';
     throw new StateError('NOT_RUNNING', text);
   }
-}
-
-/** Found here, so that the error speaks of the definition and the options, not of the cluster. */
-function assertFits({ name, type }: TopicDefinition, message: OutgoingMessage): void {
-  const found = messageTypeOf(message);
-  if (type === undefined || type === found) return;
-  const fix: Readonly<Record<typeof type, string>> = {
-    normal: 'leave out messageGroup, delayMs, deliverAt and priority',
-    fifo: 'give a messageGroup and no delivery time',
-    delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
-    priority: 'give a priority, no messageGroup and no delivery time',
-    transaction: 'use @TransactionalSend or transact()',
-  };
-  const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;
-  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'type');
 }

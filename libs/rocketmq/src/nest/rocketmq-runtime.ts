@@ -122,6 +122,7 @@ export class RocketMQRuntime {
     const verified: Record<string, MessageType | undefined> = {};
     for (const { name, type } of options.topics ?? []) verified[name] = type;
     parts.producer = new Producer(parts.connection, {
+      ...options.producer,
       topics: verified,
       transactionCheckers: checkers,
       transactionOwner,

@@ -3,7 +3,8 @@
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../client/endpoint.js';
 import type { ConsumerEvents } from '../consumer/consumer-events.js';
-import type { TransactionEvents } from '../producer/transaction.js';
+import type { ProducerOptions } from '../producer/producer.js';
+import type { ProducerEvents } from '../producer/producer-events.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
 import type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
 import type { Credentials } from '../protocol/metadata.js';
@@ -58,6 +59,12 @@ export interface TransactionLogPort {
 /** Where a crash is worth testing. */
 export type RocketMQCheckpoint = TransactionCheckpoint | 'handled-before-ack';
 
+/** How the application sends. The options mean what they mean to the client's `Producer`. */
+export type RocketMQProducerOptions = Pick<
+  ProducerOptions,
+  'maxAttempts' | 'maxInFlight' | 'maxInFlightBytes' | 'whenFull' | 'compression' | 'interceptors'
+>;
+
 export interface RocketMQModuleOptions {
   /**
    * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory.
@@ -91,6 +98,8 @@ export interface RocketMQModuleOptions {
   /** Topics that this application sends to. One that is missing or of another type stops the application at start. */
   // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
   readonly topics?: readonly TopicDefinition<any, any>[];
+  /** Attempts, backpressure, compression and interceptors of all sends. */
+  readonly producer?: RocketMQProducerOptions;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
   readonly transactionLog?: TransactionLogPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
@@ -99,8 +108,8 @@ export interface RocketMQModuleOptions {
   readonly startTimeoutMs?: number;
   /** How long running handlers may go on at shutdown before their signal fires. Default 20 000. */
   readonly shutdownGraceMs?: number;
-  /** What happens to messages and transactions, for those who watch. */
-  readonly events?: Partial<ConsumerEvents & TransactionEvents>;
+  /** What happens to messages, transactions and one-way sends, for those who watch. */
+  readonly events?: Partial<ConsumerEvents & ProducerEvents>;
   /** Awaited at named points. For crash tests; it can stop the process there. */
   readonly checkpoint?: (
     point: RocketMQCheckpoint,

@@ -13,7 +13,7 @@ export interface TransactionalSendOptions<Input, Args extends readonly unknown[]
    * `currentTransaction().prepare()`, or nothing is sent.
    */
   readonly message?: (...args: Args) => TransactionalMessage<Input> | Promise<TransactionalMessage<Input>>;
-  /** How long the half message may take, its retries included. Default: `requestTimeoutMs` × 3. */
+  /** How long the half message may take, its retries included. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
   readonly timeoutMs?: number;
 }
 

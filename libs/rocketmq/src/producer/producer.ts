@@ -18,7 +18,7 @@ import { onewaySend } from './oneway.js';
 import type { ProducerEvents } from './producer-events.js';
 import { adoptSettings, publishingSettings } from './publishing-settings.js';
 import { type RecallTarget, recallMessage } from './recall.js';
-import { type BatchOptions, type BatchOutcome, sendBatch } from './send-batch.js';
+import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './send-batch.js';
 import { SendPipeline, type SendPolicy } from './send-pipeline.js';
 import type { SendReceipt } from './send-receipt.js';
 import { Sender } from './sender.js';
@@ -119,7 +119,15 @@ export class Producer {
    * come when the caller aborts or the producer closes are not sent.
    * @throws UsageError for a wrong option, StateError once closed; nothing was sent
    */
-  async sendBatch(messages: readonly OutgoingMessage[], options: BatchOptions = {}): Promise<BatchOutcome[]> {
+  sendBatch(messages: readonly OutgoingMessage[], options: BatchOptions = {}): Promise<BatchOutcome[]> {
+    return this.sendEncoded(messages, options);
+  }
+
+  /** @internal a batch in which messages may be that were found wrong while they were encoded */
+  async sendEncoded(
+    messages: readonly (OutgoingMessage | RefusedMessage)[],
+    options: BatchOptions = {},
+  ): Promise<BatchOutcome[]> {
     this.assertOpen();
     const sending = sendBatch(messages, options, {
       sendTimeoutMs: this.timeoutMs({}),

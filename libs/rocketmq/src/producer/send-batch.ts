@@ -14,6 +14,11 @@ export type BatchOutcome =
   /** As `send` would have thrown it: a RocketMQError's `outcome` says whether the message may be stored. */
   | { readonly status: 'failed'; readonly error: unknown };
 
+/** A message that was found wrong before the batch, at its place. */
+export interface RefusedMessage extends Pick<OutgoingMessage, 'topic' | 'messageGroup'> {
+  readonly error: unknown;
+}
+
 /** How a batch is sent. */
 export interface BatchOptions extends CallOptions {
   /**
@@ -43,7 +48,7 @@ export type SendPrepared = (deadline: Deadline) => Promise<SendReceipt>;
 /** A place in the batch with what is to be sent, or why not. */
 interface Entry {
   readonly index: number;
-  readonly message: OutgoingMessage;
+  readonly message: OutgoingMessage | RefusedMessage;
   readonly checked:
     | { readonly kind: 'right'; readonly send: SendPrepared }
     | { readonly kind: 'wrong'; readonly error: unknown };
@@ -54,7 +59,7 @@ interface Entry {
  * @throws UsageError that names the option
  */
 export async function sendBatch(
-  messages: readonly OutgoingMessage[],
+  messages: readonly (OutgoingMessage | RefusedMessage)[],
   options: BatchOptions,
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
@@ -106,7 +111,8 @@ async function sendInTurn(
   return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, send);
 }
 
-function check(message: OutgoingMessage, port: BatchPort): Entry['checked'] {
+function check(message: OutgoingMessage | RefusedMessage, port: BatchPort): Entry['checked'] {
+  if ('error' in message) return { kind: 'wrong', error: message.error };
   try {
     return { kind: 'right', send: port.prepare(message) };
   } catch (error) {
@@ -153,7 +159,7 @@ async function outcomeOf(sending: Promise<SendReceipt>): Promise<BatchOutcome> {
   }
 }
 
-function stopped({ topic, messageGroup }: OutgoingMessage, cause: unknown): NotSentError {
+function stopped({ topic, messageGroup }: Entry['message'], cause: unknown): NotSentError {
   const text = `message to "${topic}": an earlier message of group "${messageGroup}" in this batch failed`;
   return new NotSentError('EARLIER_MESSAGE_FAILED', text, { cause });
 }

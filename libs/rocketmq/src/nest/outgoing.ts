@@ -1,0 +1,68 @@
+// Messages as applications give them, in both forms, made into what the client sends.
+
+import type { RefusedMessage } from '../producer/send-batch.js';
+import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import { UsageError } from '../support/errors.js';
+import type { BodyCodec } from './body-codec.js';
+import { encodeBody } from './message-body.js';
+import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
+
+/** Everything of a message but its topic and body. */
+export type MessageFields = Omit<OutgoingMessage, 'topic' | 'body'>;
+
+/** A message in its plain form. */
+export interface PlainMessage extends MessageFields {
+  readonly topic: string;
+  /** Bytes are sent as they are, a string as UTF-8, anything else by the module's codec (JSON). */
+  readonly body: unknown;
+}
+
+/** A message of a batch for one topic. */
+export interface TopicMessage<Input> extends MessageFields {
+  readonly body: Input;
+}
+
+/** A message by the definition of its topic. @throws UsageError when body or fields do not fit it */
+export async function byDefinition(
+  topic: TopicDefinition,
+  body: unknown,
+  fields: MessageFields,
+  codec: BodyCodec,
+): Promise<OutgoingMessage> {
+  const outgoing = { ...fields, topic: topic.name, body: '' };
+  assertFits(topic, outgoing);
+  return { ...outgoing, body: await encodeBody(topic, body, codec) };
+}
+
+/** A message by the name of its topic. @throws UsageError when the body cannot be encoded */
+export async function byName(message: PlainMessage, codec: BodyCodec): Promise<OutgoingMessage> {
+  return { ...message, body: await encodeBody(toTopicDefinition(message.topic), message.body, codec) };
+}
+
+/** One that is wrong keeps its place in the batch, and in the order of its message group. */
+export async function orRefused(
+  topic: string,
+  { messageGroup }: MessageFields,
+  making: Promise<OutgoingMessage>,
+): Promise<OutgoingMessage | RefusedMessage> {
+  try {
+    return await making;
+  } catch (error) {
+    return { topic, messageGroup, error };
+  }
+}
+
+/** Found here, so that the error speaks of the definition and the options, not of the cluster. */
+function assertFits({ name, type }: TopicDefinition, message: OutgoingMessage): void {
+  const found = messageTypeOf(message);
+  if (type === undefined || type === found) return;
+  const fix: Readonly<Record<typeof type, string>> = {
+    normal: 'leave out messageGroup, delayMs, deliverAt and priority',
+    fifo: 'give a messageGroup and no delivery time',
+    delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
+    priority: 'give a priority, no messageGroup and no delivery time',
+    transaction: 'use @TransactionalSend or transact()',
+  };
+  const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'type');
+}
