@@ -19,6 +19,7 @@ import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
+import { SignedCalls } from './signed-calls.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
 /** What a role adds to the common client. */
@@ -69,6 +70,8 @@ export class Client {
   private readonly isolation = new Isolation();
   private isProbing = false;
   private readonly closing = new AbortController();
+  private readonly access: SignedCalls;
+  private readonly unlinkCredentials: () => void;
 
   constructor(
     readonly connection: Connection,
@@ -79,6 +82,11 @@ export class Client {
     this.pace = { clock: this.clock, random, policy: RETRY };
     this.routes = new RouteTable({ pace: this.pace, logger, fetch: (topic) => this.fetchRoute(topic) });
     this.background = new PeriodicWork(this.clock, logger);
+    this.access = new SignedCalls(connection.credentials);
+    // A stream goes on under the key that it was opened with, which the server checks again at each of the settings.
+    this.unlinkCredentials = connection.credentials.onRotation(() => {
+      for (const { session } of this.sessions.values()) session.reopen();
+    });
   }
 
   /**
@@ -161,9 +169,12 @@ export class Client {
   ): Promise<RpcResponse<N>> {
     this.assertRunning();
     const method = rpcMethod(rpc);
-    const channel = this.connection.channel(endpoint);
-    const bytes = await channel.unary(this.wireCall(method.path, options), method.request.encode(request).finish());
-    return decode(options.what, method.response, bytes);
+    const bytes = method.request.encode(request).finish();
+    const ask = async (): Promise<RpcResponse<N>> => {
+      const call = this.wireCall(method.path, options);
+      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
+    };
+    return this.access.unary(ask, options);
   }
 
   /** One request and the stream of its answers. Failures as in {@link unary}. */
@@ -174,11 +185,13 @@ export class Client {
   ): AsyncIterable<RpcResponse<'receiveMessage'>> {
     this.assertRunning();
     const method = rpcMethod('receiveMessage');
-    const channel = this.connection.channel(endpoint);
-    const call = this.wireCall(method.path, options);
-    for await (const frame of channel.serverStream(call, method.request.encode(request).finish())) {
-      yield decode(options.what, method.response, frame);
-    }
+    const bytes = method.request.encode(request).finish();
+    const wire = (): AsyncIterable<Uint8Array> =>
+      this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes);
+    const ask = async function* (): AsyncIterable<RpcResponse<'receiveMessage'>> {
+      for await (const frame of wire()) yield decode(options.what, method.response, frame);
+    };
+    yield* this.access.receive(ask, options);
   }
 
   /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */
@@ -196,6 +209,7 @@ export class Client {
     const request = {
       group: consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup),
     };
+    this.unlinkCredentials();
     await this.background.stop();
     await Promise.all(
       [...this.sessions.values()].map(async ({ endpoint, session }) => {
@@ -239,8 +253,11 @@ export class Client {
       clock: this.clock,
       random: connection.random,
       logger: connection.logger,
+      ready: (signal) => this.access.ready(signal),
       open: () =>
         connection.channel(endpoint).stream({ path, metadata: connection.metadata(this.id), timeoutMs: undefined }),
+      hasOtherCredentials: (version, signal) => connection.credentials.renew(version, signal),
+      credentialsVersion: () => connection.credentials.version,
       settings: () => this.settings(),
       onSettings: (settings) => {
         this.rejoin(endpoint);

@@ -10,6 +10,7 @@ import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
 import type { Channel, ChannelFactory } from './channel.js';
+import { type CredentialsProvider, CredentialsSource, isHeaderText } from './credentials.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GrpcChannel } from './grpc-channel.js';
@@ -33,8 +34,10 @@ export interface ConnectionOptions {
   readonly tls?: boolean | TlsOptions;
   /** Default: none. The open-source server does not separate topics by it. */
   readonly namespace?: string;
-  /** Needed when the server checks access (ACL). Default: none. */
-  readonly credentials?: Credentials;
+  /** Needed when the server checks access (ACL). A function is asked again and again, so that keys can change. Default: none. */
+  readonly credentials?: Credentials | CredentialsProvider;
+  /** How often the function in `credentials` is asked. Default: before `expiresAt` of what it gave, else every minute. */
+  readonly credentialsRefreshMs?: number;
   /** How long one request may take unless the call says otherwise, in real time. Default 3000. */
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Default false. */
@@ -58,7 +61,8 @@ export class Connection {
   readonly clock: Clock;
   readonly random: Random;
   readonly addressRules: AddressRules;
-  private readonly credentials: Credentials | undefined;
+  /** What requests are signed with. */
+  readonly credentials: CredentialsSource;
   private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, Channel>();
   private readonly openChannel: ChannelFactory = (address) => new GrpcChannel(address, this.tls);
@@ -69,11 +73,17 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.bootstrap = parseEndpoints(options.endpoints);
     this.namespace = options.namespace ?? '';
-    assertHeaderText('namespace', this.namespace, true);
-    if (options.credentials !== undefined) assertCredentials(options.credentials);
+    if (!isHeaderText(this.namespace)) {
+      throw new UsageError(
+        'ILLEGAL_OPTION',
+        'option namespace must be text of printable ASCII characters',
+        'namespace',
+      );
+    }
     this.requestTimeoutMs = positive('requestTimeoutMs', options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
-    this.credentials = options.credentials && { ...options.credentials };
     this.logger = options.logger ?? silentLogger;
+    const refreshMs = options.credentialsRefreshMs && positive('credentialsRefreshMs', options.credentialsRefreshMs);
+    this.credentials = new CredentialsSource(options.credentials, { refreshMs, logger: this.logger });
     this.tls = resolveTls(tlsOf(options));
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
     this.clock = options.clock ?? new SystemClock();
@@ -108,7 +118,8 @@ export class Connection {
   /** The metadata of one request of a client. */
   metadata(clientId: string): Record<string, string> {
     // The signed time is real: the server may compare it with its own clock.
-    const dateTime = dateTimeText(realTimeIn(0).getTime());
+    const nowMs = realTimeIn(0).getTime();
+    const dateTime = dateTimeText(nowMs);
     const metadata: Record<string, string> = {
       [METADATA.clientId]: clientId,
       [METADATA.language]: 'NODE_JS',
@@ -118,7 +129,7 @@ export class Connection {
       [METADATA.requestId]: this.random.uuid(),
       [METADATA.namespace]: this.namespace,
     };
-    const { credentials } = this;
+    const credentials = this.credentials.current(nowMs);
     if (credentials !== undefined) metadata[METADATA.authorization] = authorization(credentials, dateTime);
     if (credentials?.sessionToken !== undefined) metadata[METADATA.sessionToken] = credentials.sessionToken;
     return metadata;
@@ -127,6 +138,7 @@ export class Connection {
   /** Closes all channels. Close producers and consumers first: their calls under way fail. Repeating it does nothing. */
   close(): void {
     this.closed = true;
+    this.credentials.close();
     for (const channel of this.channels.values()) channel.close();
     this.channels.clear();
   }
@@ -149,23 +161,4 @@ function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | un
 
 function contradiction(what: string): UsageError {
   return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, mend one of them`, 'tls');
-}
-
-/** Metadata travels as HTTP/2 headers, which take printable ASCII only. The message never holds the value: it may be a secret. */
-function assertHeaderText(field: string, value: unknown, isEmptyAllowed = false): void {
-  if (typeof value === 'string' && /^[\x20-\x7e]*$/.test(value) && (isEmptyAllowed || value.trim() !== '')) return;
-  const problem = `option ${field} must be ${isEmptyAllowed ? '' : 'non-empty '}text of printable ASCII characters`;
-  throw new UsageError('ILLEGAL_OPTION', problem, field);
-}
-
-function assertCredentials({ accessKey, secretKey, sessionToken }: Credentials): void {
-  assertHeaderText('credentials.accessKey', accessKey);
-  if (typeof secretKey !== 'string' || secretKey === '') {
-    throw new UsageError(
-      'ILLEGAL_OPTION',
-      'option credentials.secretKey must be a non-empty text',
-      'credentials.secretKey',
-    );
-  }
-  if (sessionToken !== undefined) assertHeaderText('credentials.sessionToken', sessionToken);
 }

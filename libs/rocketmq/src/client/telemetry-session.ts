@@ -22,7 +22,13 @@ export interface SessionPort {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** What to wait for before the first stream; undefined when there is nothing to wait for. */
+  ready(signal: AbortSignal): Promise<void> | undefined;
   open(): WireStream;
+  /** Which credentials a stream that is opened now is signed with. */
+  credentialsVersion(): number;
+  /** Whether there are others than those that the server has refused. */
+  hasOtherCredentials(version: number, signal: AbortSignal): Promise<boolean>;
   settings(): Settings;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand): void;
@@ -60,6 +66,10 @@ export class TelemetrySession {
   /** Streams in a row that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
+  /** The stream is left on purpose: a new one follows at once. */
+  private isReopening = false;
+  /** The credentials of the present stream. */
+  private credentials = 0;
 
   constructor(private readonly port: SessionPort) {}
 
@@ -98,6 +108,14 @@ export class TelemetrySession {
     return this.state.stream.write(TelemetryCommand.encode(command).finish());
   }
 
+  /** Leaves the present stream for a new one, signed with the credentials of now. */
+  reopen(): void {
+    const { state } = this;
+    if (state.kind !== 'synced' && state.kind !== 'connecting') return;
+    this.isReopening = true;
+    state.stream.cancel();
+  }
+
   /** Ends the stream politely, then for good. Repeating it waits for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
@@ -126,14 +144,27 @@ export class TelemetrySession {
         error = failure;
       }
       if (this.isClosed()) return;
+      const isWorthReopening = await this.isWorthReopening(error);
+      if (this.isClosed()) return;
+      if (isWorthReopening) continue;
       this.lost(error);
       const waitMs = withJitter(backoffMs(RECONNECT, ++this.failures), () => this.port.random.next());
       await sleep(this.port.clock, waitMs, this.closing.signal).catch(() => {});
     }
   }
 
+  private async isWorthReopening(error: unknown): Promise<boolean> {
+    if (this.isReopening) return true;
+    if (!(error instanceof StatusError) || error.statusCode !== Code.UNAUTHORIZED) return false;
+    return this.port.hasOtherCredentials(this.credentials, this.closing.signal);
+  }
+
   /** Lives through one stream. */
   private async serve(): Promise<void> {
+    this.isReopening = false;
+    await this.port.ready(this.closing.signal);
+    if (this.isClosed()) return;
+    this.credentials = this.port.credentialsVersion();
     const stream = this.port.open();
     this.state = { kind: 'connecting', stream };
     this.unanswered = 0;

@@ -1,0 +1,67 @@
+// What the credentials mean for calls: none goes out before there are some, and one that was refused goes out once more when
+// there are others by now.
+
+import { Code, type Status } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/rpc.js';
+import { raceAbort } from '../support/abort.js';
+import { withDeadline } from '../support/deadline.js';
+import { TransportError } from '../support/errors.js';
+import type { CredentialsSource } from './credentials.js';
+
+interface CallLimits {
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Makes calls under the credentials of now. */
+export class SignedCalls {
+  constructor(private readonly credentials: CredentialsSource) {}
+
+  /** What to wait for before the first call; undefined when there is nothing to wait for. */
+  ready(signal?: AbortSignal): Promise<void> | undefined {
+    const ready = this.credentials.ready();
+    return ready && raceAbort(ready, signal);
+  }
+
+  /** @param ask makes the call, signed with the credentials of that moment */
+  async unary<T>(ask: () => Promise<T>, limits: CallLimits): Promise<T> {
+    await this.firstCredentials(limits);
+    const { version } = this.credentials;
+    const answer = await ask();
+    // Whatever the call was, its answer has a status; a refused one took no effect.
+    if ((answer as { status?: Status }).status?.code !== Code.UNAUTHORIZED) return answer;
+    return (await this.credentials.renew(version, limits.signal)) ? ask() : answer;
+  }
+
+  /** @param ask as of {@link unary} */
+  async *receive(
+    ask: () => AsyncIterable<RpcResponse<'receiveMessage'>>,
+    limits: CallLimits,
+  ): AsyncIterable<RpcResponse<'receiveMessage'>> {
+    await this.firstCredentials(limits);
+    const { version } = this.credentials;
+    for await (const item of ask()) {
+      const isRefused = item.content?.$case === 'status' && item.content.value.code === Code.UNAUTHORIZED;
+      if (isRefused && (await this.credentials.renew(version, limits.signal))) {
+        yield* ask();
+        return;
+      }
+      yield item;
+    }
+  }
+
+  private async firstCredentials({ what, timeoutMs, signal }: CallLimits): Promise<void> {
+    const ready = this.credentials.ready();
+    if (ready === undefined) return;
+    await withDeadline(what, timeoutMs, signal, async (deadline) => {
+      try {
+        await raceAbort(ready, deadline.signal);
+      } catch (error) {
+        if (!deadline.hasPassed) throw error;
+        const message = `${what}: the provider of credentials did not answer within ${timeoutMs} ms; nothing was sent`;
+        throw new TransportError('CREDENTIALS_UNAVAILABLE', message, 'not-sent', true);
+      }
+    });
+  }
+}
