@@ -60,8 +60,13 @@ export class EmbeddedBroker {
     breakConnections: (port) => this.running()?.server.breakConnections(port),
     forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
   });
-  /** @internal What is going on, and what lies in the store; for testing/. */
-  readonly inside: { readonly activity: Activity; readonly store: Store; isDispatching(): boolean };
+  /** @internal What is going on, what lies in the store, and who is there; for testing/. */
+  readonly inside: {
+    readonly activity: Activity;
+    readonly store: Store;
+    readonly sessions: Sessions;
+    isDispatching(): boolean;
+  };
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
   private readonly activity = new Activity();
@@ -87,6 +92,7 @@ export class EmbeddedBroker {
     this.inside = {
       activity: this.activity,
       store: this.store,
+      sessions: this.sessions,
       isDispatching: () => this.running()?.polls.isDispatching === true,
     };
     for (const topic of options.topics ?? []) this.declareTopic(topic);

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import type { PushConsumer } from './push-consumer.js';
+
+const TAGGED_A = { kind: 'tag', expression: 'a' } as const;
+
+describe('the subscriptions of a push consumer that runs', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  /** What the server knows of the consumer: `orders *`. */
+  function known({ clientId }: PushConsumer): string[] {
+    const { pubSub } = bench.broker.broker.inside.sessions.require(clientId).settings;
+    if (pubSub?.$case !== 'subscription') return [];
+    return pubSub.value.subscriptions.map(({ topic, expression }) => `${topic?.name} ${expression?.expression}`);
+  }
+
+  const sendTagged = (tag: string, body: string): Promise<unknown> =>
+    bench.producer.send({ topic: 'orders', body, tag });
+
+  it('can gain a topic: the server knows it before anything is received', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    await bench.sendTo('returns', 'back');
+    await consumer.subscribe({ topic: 'returns' });
+    expect(known(consumer)).toEqual(['orders *', 'returns *']);
+    await bench.send('order');
+    expect((await bench.journal.has(2)).sort()).toEqual(['back 1', 'order 1']);
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('can change a filter, from the next poll on', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    await consumer.subscribe({ topic: 'orders', filter: TAGGED_A });
+    expect(known(consumer)).toEqual(['orders a']);
+    await sendTagged('b', 'by the poll that was under way');
+    await bench.journal.has(1);
+    await bench.broker.idle();
+    await sendTagged('b', 'passed over');
+    await sendTagged('a', 'wanted');
+    expect(await bench.journal.has(2)).toEqual(['by the poll that was under way 1', 'wanted 1']);
+  });
+
+  it('stay as they are when the new topic does not exist or the server does not answer', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    bench.broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
+    const unanswered = consumer.subscribe({ topic: 'returns', filter: TAGGED_A }, { timeoutMs: 100 });
+    await expect(unanswered).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(consumer.subscribe({ topic: 'a b' })).rejects.toMatchObject({ code: 'ILLEGAL_TOPIC' });
+    expect(() => consumer.pause('returns')).toThrow('NOT_SUBSCRIBED');
+    await bench.sendTo('returns', 'back');
+    await bench.send('order');
+    expect(await bench.journal.has(1)).toEqual(['order 1']);
+  });
+
+  it('can lose a topic: what its last poll brings is left to others, without an attempt', async () => {
+    const consumer = await bench.consume(bench.journalled, {
+      subscriptions: [{ topic: 'orders' }, { topic: 'returns' }],
+    });
+    await consumer.unsubscribe('returns');
+    await consumer.unsubscribe('returns');
+    expect(known(consumer)).toEqual(['orders *']);
+    await bench.sendTo('returns', 'back');
+    await bench.broker.idle();
+    await bench.send('order');
+    expect(await bench.journal.has(1)).toEqual(['order 1']);
+    await bench.consume((message) => bench.journal.add(`other ${textOf(message)} ${message.deliveryAttempt}`), {
+      subscriptions: [{ topic: 'returns' }],
+    });
+    expect(await bench.journal.has(2)).toEqual(['order 1', 'other back 1']);
+  });
+
+  it('that lost a topic finish the handlers that run for it, and begin no other', async () => {
+    const { opened, open } = gate();
+    const consumer = await bench.consume(
+      async (message, context) => {
+        bench.journalled(message, context);
+        await opened;
+      },
+      { concurrency: 1, subscriptions: [{ topic: 'orders' }, { topic: 'returns' }] },
+    );
+    await bench.sendTo('returns', 'one', 'two');
+    await bench.until(() => bench.broker.inFlight().length === 2);
+    const [first] = await bench.journal.has(1);
+    await consumer.unsubscribe('returns');
+    // Ends the last poll: what is held is handed back after it.
+    await bench.sendTo('returns', 'three');
+    open();
+    await bench.until(() => bench.broker.inFlight().length === 0);
+    expect(bench.journal.lines).toEqual([first]);
+    await consumer.subscribe({ topic: 'returns' });
+    expect((await bench.journal.has(3)).sort()).toEqual(['one 1', 'three 1', 'two 1']);
+  });
+
+  it('keep their last topic', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    await expect(consumer.unsubscribe('orders')).rejects.toMatchObject({ code: 'NO_SUBSCRIPTION' });
+    await bench.send('one');
+    expect(await bench.journal.has(1)).toEqual(['one 1']);
+  });
+
+  it('change one after the other', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    await Promise.all([
+      consumer.subscribe({ topic: 'returns' }),
+      consumer.unsubscribe('orders'),
+      consumer.subscribe({ topic: 'orders', filter: TAGGED_A }),
+    ]);
+    expect(known(consumer)).toEqual(['returns *', 'orders a']);
+  });
+
+  it('do not change before the start or after the end, and a change ends with the consumer', async () => {
+    const consumer = bench.consumer(bench.journalled);
+    await expect(consumer.subscribe({ topic: 'returns' })).rejects.toMatchObject({ code: 'NOT_STARTED' });
+    await consumer.start();
+    bench.broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
+    const change = consumer.subscribe({ topic: 'returns' });
+    const ended = expect(change).rejects.toMatchObject({ code: 'CLOSED' });
+    await consumer.close();
+    await ended;
+    await expect(consumer.unsubscribe('orders')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+});
