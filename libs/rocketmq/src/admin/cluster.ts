@@ -1,7 +1,7 @@
 // What a name server knows: its brokers, and the route of a topic. Answers become types here; nothing is sent.
 
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
-import { parseLenientJson } from './lenient-json.js';
+import { jsonOf } from './answers.js';
 
 /** A broker that accepts writes and administration. */
 export interface MasterBroker {
@@ -38,13 +38,13 @@ const MASTER_ID = '0';
 
 /** The masters in the answer to request code 106, by name. */
 export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
-  const info = parseLenientJson(answer.body.toString('utf8')) as ClusterInfo;
+  const info = jsonOf(answer) as ClusterInfo;
   return mastersOf(Object.values(info.brokerAddrTable ?? {}));
 }
 
 /** The answer to request code 105. */
 export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
-  const route = parseLenientJson(answer.body.toString('utf8')) as RouteData;
+  const route = jsonOf(answer) as RouteData;
   const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
   return { brokers: mastersOf(route.brokerDatas ?? []), queues: new Map(queues) };
 }

@@ -5,6 +5,7 @@ import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
@@ -46,10 +47,6 @@ interface GroupRetryPolicy {
     readonly multiplier?: number;
   } | null;
   readonly customizedRetryPolicy?: { readonly next?: readonly number[] } | null;
-}
-
-interface AllGroups {
-  readonly subscriptionGroupTable?: Readonly<Record<string, GroupConfig>>;
 }
 
 const DEFAULT_RETRIES = 16;
@@ -98,11 +95,12 @@ export function updateGroupRequest(definition: GroupDefinition, existing: GroupC
   return { code: 200, body: Buffer.from(JSON.stringify(config)) };
 }
 
-/** The group in the answer to request code 201 (all groups); code 352 (one group) would create a missing one. */
-export function findGroupConfig(answer: RemotingFrame, consumerGroup: string): GroupConfig | undefined {
-  const all = JSON.parse(answer.body.toString('utf8')) as AllGroups;
-  const table = all.subscriptionGroupTable ?? {};
-  return Object.hasOwn(table, consumerGroup) ? table[consumerGroup] : undefined;
+/** All groups in the answer to request code 201, by name. */
+export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, GroupConfig> {
+  const table = jsonOf(answer).subscriptionGroupTable;
+  return new Map(
+    typeof table === 'object' && table !== null ? Object.entries(table as Record<string, GroupConfig>) : [],
+  );
 }
 
 /** @param brokers the brokers that have the group */

@@ -1,19 +1,30 @@
 // Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
 
+import type { CredentialsSource } from '../protocol/credentials.js';
 import { MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
-import { Deadline } from '../support/deadline.js';
+import { Deadline, realTimeIn } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
-import { RemotingConnection } from './remoting-connection.js';
+import type { ResolvedTls } from '../support/tls.js';
+import { greet, tlsMissing } from '../support/tls-failure.js';
+import { RemotingConnection, splitAddress } from './remoting-connection.js';
 import { RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
+import { signed } from './signature.js';
 
 export interface RemotingClientOptions {
   /** How long opening a connection may take. */
   readonly connectTimeoutMs: number;
   /** The largest answer read. Default: {@link MAX_FRAME_BYTES}. */
   readonly maxFrameBytes?: number;
+  /** Undefined for plaintext. */
+  readonly tls?: ResolvedTls;
+  /** What requests are signed with. Default: nothing. Ended by `close()`. */
+  readonly credentials?: CredentialsSource;
 }
+
+/** The server's code for a signature that it does not take, and for a permission that is missing. */
+const NO_PERMISSION = 16;
 
 /** Speaks to any number of name servers and brokers. */
 export class RemotingClient {
@@ -31,8 +42,15 @@ export class RemotingClient {
    * @throws StateError after `close()`
    */
   async ask(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
-    const connection = await this.connected(address, deadline);
-    return connection.call(request, deadline.signal);
+    const { credentials } = this.options;
+    if (credentials === undefined) return this.send(address, request, deadline);
+    const ready = credentials.ready();
+    if (ready !== undefined) await raceAbort(ready, deadline.signal);
+    const { version } = credentials;
+    const answer = await this.send(address, sign(request, credentials), deadline);
+    // What was refused took no effect; with other credentials it may be taken.
+    const isWorthAnother = answer.code === NO_PERMISSION && (await credentials.renew(version, deadline.signal));
+    return isWorthAnother ? this.send(address, sign(request, credentials), deadline) : answer;
   }
 
   /** The answer when its code is success. @throws RemotingError for any other code, else as {@link ask} */
@@ -45,9 +63,22 @@ export class RemotingClient {
   /** Closes every connection; calls that still wait fail. Idempotent. */
   async close(): Promise<void> {
     this.closing.abort(new StateError('ADMIN_CLOSED', 'the admin client is closed; make a new one'));
+    this.options.credentials?.close();
     const opened = await Promise.allSettled(this.connections.values());
     await Promise.all(opened.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
     await Promise.all(this.sockets);
+  }
+
+  private async send(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
+    const connection = await this.connected(address, deadline);
+    try {
+      return await connection.call(request, deadline.signal);
+    } catch (error) {
+      const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
+      // Who speaks nothing but TLS breaks off without a word.
+      if (!isSilent || (await greet(splitAddress(address), undefined)) === 'none') throw error;
+      throw tlsMissing(`${deadline.what}: ${address}`, error);
+    }
   }
 
   private async connected(address: string, deadline: Deadline): Promise<RemotingConnection> {
@@ -78,7 +109,7 @@ export class RemotingClient {
     const deadline = new Deadline(`connect to ${address}`, this.options.connectTimeoutMs, this.closing.signal);
     try {
       const maxFrameBytes = this.options.maxFrameBytes ?? MAX_FRAME_BYTES;
-      return await RemotingConnection.open(address, maxFrameBytes, deadline.signal, onEnd);
+      return await RemotingConnection.open(address, maxFrameBytes, this.options.tls, deadline.signal, onEnd);
     } catch (error) {
       const timedOut = deadline.signal.aborted && !this.closing.signal.aborted;
       throw timedOut ? noConnection('', address, deadline.timeoutMs) : error;
@@ -86,6 +117,11 @@ export class RemotingClient {
       deadline.dispose();
     }
   }
+}
+
+function sign(request: RemotingRequest, credentials: CredentialsSource): RemotingRequest {
+  const now = credentials.current(realTimeIn(0).getTime());
+  return now === undefined ? request : signed(request, now);
 }
 
 function noConnection(what: string, address: string, timeoutMs: number): TransportError {

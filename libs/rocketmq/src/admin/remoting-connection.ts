@@ -1,10 +1,13 @@
 // One TCP connection to a name server or broker: requests out, each answer to its request. Which address, and opening
 // again after a loss, is remoting-client.ts.
 
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { TransportError } from '../support/errors.js';
+import type { ResolvedTls } from '../support/tls.js';
+import { tlsFailure } from '../support/tls-failure.js';
 import { encodeRequest, malformedAnswer, type RemotingRequest } from './remoting-request.js';
 
 interface PendingCall {
@@ -18,6 +21,7 @@ type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; re
 export class RemotingConnection {
   private state: ConnectionState = { kind: 'open' };
   private nextOpaque = 1;
+  private heard = false;
   private readonly pending = new Map<number, PendingCall>();
   /** Resolves when the socket is closed, whoever closed it. */
   readonly ended: Promise<void>;
@@ -41,22 +45,25 @@ export class RemotingConnection {
 
   /**
    * Connects, or gives up when the signal aborts. `onEnd` is called once, as soon as the connection takes no more calls.
-   * @throws TransportError `UNAVAILABLE` (not-sent) that names the address, or the signal's reason
+   * @param tls undefined for plaintext
+   * @throws TransportError `UNAVAILABLE` or `TLS_FAILED` (not-sent) that names the address, or the signal's reason
    */
   static async open(
     address: string,
     maxFrameBytes: number,
+    tls: ResolvedTls | undefined,
     signal: AbortSignal,
     onEnd: () => void,
   ): Promise<RemotingConnection> {
-    const { host, port } = splitAddress(address);
-    const socket = connect({ host, port, noDelay: true });
+    const socket = tls === undefined ? connect({ ...splitAddress(address), noDelay: true }) : tlsSocket(address, tls);
     try {
-      await raceAbort(connected(socket), signal);
+      await raceAbort(connected(socket, tls === undefined ? 'connect' : 'secureConnect'), signal);
     } catch (cause) {
       socket.destroy();
       if (signal.aborted) throw abortReason(signal);
       const reason = cause instanceof Error ? cause.message : String(cause);
+      const failure = tls && tlsFailure(`cannot connect to ${address}`, reason, cause);
+      if (failure !== undefined) throw failure;
       const message = `cannot connect to ${address}: ${reason}; nothing was sent; is it running and reachable from here?`;
       throw new TransportError('UNAVAILABLE', message, 'not-sent', true, { cause });
     }
@@ -87,7 +94,13 @@ export class RemotingConnection {
     await this.ended;
   }
 
+  /** Whether the server has sent anything. */
+  get wasHeard(): boolean {
+    return this.heard;
+  }
+
   private receive(decoder: FrameDecoder, chunk: Buffer): void {
+    this.heard = true;
     let frames: RemotingFrame[];
     try {
       frames = decoder.push(chunk);
@@ -111,9 +124,16 @@ export class RemotingConnection {
   }
 }
 
-function connected(socket: Socket): Promise<void> {
+function tlsSocket(address: string, { secureContext, serverName, acceptsAnyCertificate }: ResolvedTls): Socket {
+  const { host, port } = splitAddress(address);
+  const servername = serverName ?? (isIP(host) === 0 ? host : '');
+  const socket = connectTls({ host, port, secureContext, servername, rejectUnauthorized: !acceptsAnyCertificate });
+  return socket.setNoDelay(true);
+}
+
+function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once('connect', resolve);
+    socket.once(event, resolve);
     socket.once('error', reject);
   });
 }
@@ -123,7 +143,7 @@ function connectionLost(address: string, why: string, cause?: Error): TransportE
   return new TransportError('UNAVAILABLE', message, 'unknown', true, { cause });
 }
 
-function splitAddress(address: string): { readonly host: string; readonly port: number } {
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
   const at = address.lastIndexOf(':');
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
 }

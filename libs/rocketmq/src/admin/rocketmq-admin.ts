@@ -1,33 +1,26 @@
-// Topics and consumer groups of an Apache RocketMQ cluster, by way of its name server, or of an embedded broker, by way of its
-// admin port.
+// The public class: each method hands its work to the file that is named after it. Who is asked is in cluster-access.ts.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
-import { SystemClock, sleep } from '../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
-import { TransportError, UsageError } from '../support/errors.js';
-import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute } from './cluster.js';
+import type { CallOptions } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
+import { type BrokerVersions, brokerVersions } from './broker-versions.js';
+import { ClusterAccess } from './cluster-access.js';
+import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
+import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
 import {
-  checkGroupDefinition,
-  describeGroup,
-  findGroupConfig,
-  type GroupConfig,
-  type GroupDefinition,
-  type GroupDescription,
-  updateGroupRequest,
-} from './groups.js';
+  type DeletedGroup,
+  type DeleteGroupOptions,
+  GroupAdmin,
+  type GroupList,
+  type ListGroupsOptions,
+} from './group-admin.js';
+import { clientsOfGroup, type GroupClients, type GroupClientsOptions } from './group-clients.js';
+import type { GroupDefinition, GroupDescription } from './groups.js';
+import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
+import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
 import { RemotingClient } from './remoting-client.js';
-import { PartlyDoneError, RemotingError } from './remoting-error.js';
-import type { RemotingRequest } from './remoting-request.js';
-import {
-  checkTopicDefinition,
-  describeTopic,
-  parseTopicConfig,
-  type TopicConfig,
-  type TopicDefinition,
-  type TopicDescription,
-  updateTopicRequest,
-} from './topics.js';
+import { type QueueOffset, type RewindRequest, rewindGroup } from './rewind.js';
+import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
+import type { TopicDefinition, TopicDescription } from './topics.js';
 
 export interface RocketMQAdminOptions {
   /**
@@ -39,187 +32,147 @@ export interface RocketMQAdminOptions {
   readonly cluster?: string;
   /** How long a call may take in all. Default: 3000. */
   readonly timeoutMs?: number;
+  /** Needed when the servers check access (ACL). A function is asked again and again, so that keys can change. Default: none. */
+  readonly credentials?: Credentials | CredentialsProvider;
+  /** Speak TLS with name servers and brokers. Default: plaintext. */
+  readonly tls?: boolean | TlsOptions;
+  /** Default: drops everything. */
+  readonly logger?: Logger;
 }
 
 const DEFAULT_TIMEOUT_MS = 3000;
-const ROUTE_POLL_MS = 100;
-const TOPIC_NOT_EXIST = 17;
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
 
 /**
- * Creates, alters and describes topics and consumer groups. Every call may be repeated: it makes the servers as described,
- * whatever they were. Connections open at first use; `close()` ends them.
+ * Administers topics, consumer groups, offsets and dead letters. Every call but `replayDeadLetters` may be repeated: it makes
+ * the servers as described, whatever they were. Connections open at first use; `close()` ends them.
  *
  * All methods throw `UsageError` for a wrong argument, `RemotingError` when a server refuses (it names the server, the code
  * and the remark), `TransportError` when a server cannot be reached or does not answer in time, `PartlyDoneError` when
- * either happens after a first broker was changed.
+ * either happens after a first broker was changed. A method that only reads asks all master brokers, and throws when none
+ * answers; when some do not, its result names them in `failures`.
  */
 export class RocketMQAdmin {
-  private readonly clock = new SystemClock();
-  private readonly nameServers: readonly string[];
-  private readonly timeoutMs: number;
   private readonly client: RemotingClient;
+  private readonly cluster: ClusterAccess;
+  private readonly topics: TopicAdmin;
+  private readonly groups: GroupAdmin;
 
-  constructor(private readonly options: RocketMQAdminOptions) {
-    this.nameServers = parseNameServers(options.nameServer);
-    this.timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  constructor(options: RocketMQAdminOptions) {
+    const nameServers = parseNameServers(options.nameServer);
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // One that cannot be reached must leave time for the next.
-    this.client = new RemotingClient({ connectTimeoutMs: this.timeoutMs / this.nameServers.length });
+    this.client = new RemotingClient({ connectTimeoutMs: timeoutMs / nameServers.length });
+    this.cluster = new ClusterAccess(this.client, { nameServers, cluster: options.cluster, timeoutMs });
+    this.topics = new TopicAdmin(this.cluster);
+    this.groups = new GroupAdmin(this.cluster, this.topics);
   }
 
   /**
    * Creates the topic on every master broker of the cluster, or alters it there. Resolves when the name server hands out
    * its route.
    */
-  async createTopic(definition: TopicDefinition, options?: CallOptions): Promise<void> {
-    checkTopicDefinition(definition);
-    await this.run(`create topic ${definition.topic}`, options, async (deadline) => {
-      const brokers = await this.masters(deadline);
-      const change = async (broker: MasterBroker): Promise<void> => {
-        const existing = await this.topicConfig(broker, definition.topic, deadline);
-        await this.client.call(broker.address, updateTopicRequest(definition, existing), deadline);
-      };
-      const untilRouted = (): Promise<void> => this.untilRouted(definition.topic, brokers, deadline);
-      await onEach(deadline.what, brokers, change, untilRouted);
-    });
+  createTopic(definition: TopicDefinition, options?: CallOptions): Promise<void> {
+    return this.topics.create(definition, options);
   }
 
   /** The topic as its brokers have it, or undefined when the name server has no route for it. */
-  async describeTopic(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
-    checkName('topic', topic, topicNameProblem(topic));
-    return this.run(`describe topic ${topic}`, options, async (deadline) => {
-      const route = await this.route(topic, deadline);
-      const brokers = this.ofCluster(route?.brokers ?? []);
-      const configs = await Promise.all(
-        brokers.map(async (broker) => ({ broker, config: await this.topicConfig(broker, topic, deadline) })),
-      );
-      const found = configs.filter((one): one is { broker: MasterBroker; config: TopicConfig } => !!one.config);
-      return found.length === 0 ? undefined : describeTopic(topic, found);
-    });
+  describeTopic(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
+    return this.topics.describe(topic, options);
+  }
+
+  /** The topics of the cluster, without the server's own unless asked for. */
+  listTopics(options?: ListTopicsOptions): Promise<TopicList> {
+    return this.topics.list(options);
+  }
+
+  /**
+   * Deletes the topic and its messages for good, on every master broker and every name server. No error when it is not there.
+   * Clients that still use it get errors; where the server makes topics by itself, a send makes it anew.
+   */
+  deleteTopic(topic: string, options?: CallOptions): Promise<DeletedTopic> {
+    return this.topics.delete(topic, options);
   }
 
   /** Creates the consumer group on every master broker of the cluster, or alters it there. */
-  async createGroup(definition: GroupDefinition, options?: CallOptions): Promise<void> {
-    checkGroupDefinition(definition);
-    await this.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
-      await onEach(deadline.what, await this.masters(deadline), async (broker) => {
-        const existing = await this.groupConfig(broker, definition.consumerGroup, deadline);
-        await this.client.call(broker.address, updateGroupRequest(definition, existing), deadline);
-      });
-    });
+  createGroup(definition: GroupDefinition, options?: CallOptions): Promise<void> {
+    return this.groups.create(definition, options);
   }
 
   /** The consumer group as the brokers have it, or undefined when none has it. Asking does not create it. */
-  async describeGroup(consumerGroup: string, options?: CallOptions): Promise<GroupDescription | undefined> {
-    checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
-    return this.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
-      const brokers = await this.masters(deadline);
-      const configs = await Promise.all(brokers.map((one) => this.groupConfig(one, consumerGroup, deadline)));
-      const first = configs.find((config) => config !== undefined);
-      const having = brokers.filter((_, index) => configs[index] !== undefined);
-      return first === undefined ? undefined : describeGroup(consumerGroup, first, having);
-    });
+  describeGroup(consumerGroup: string, options?: CallOptions): Promise<GroupDescription | undefined> {
+    return this.groups.describe(consumerGroup, options);
+  }
+
+  /** The consumer groups of the cluster, without the server's own unless asked for. */
+  listGroups(options?: ListGroupsOptions): Promise<GroupList> {
+    return this.groups.list(options);
+  }
+
+  /**
+   * Deletes the consumer group with its offsets and what it was to get again, on every master broker and every name server. No
+   * error when it is not there. Stop its consumers before: where the server makes groups by itself, they make it anew.
+   */
+  deleteGroup(consumerGroup: string, options?: DeleteGroupOptions): Promise<DeletedGroup> {
+    return this.groups.delete(consumerGroup, options);
+  }
+
+  /** How far the group is behind, by topic and queue. A group that does not exist has no topics. */
+  groupLag(consumerGroup: string, options?: LagOptions): Promise<GroupLag> {
+    return lagOfGroup(this.cluster, consumerGroup, options);
+  }
+
+  /** The connected consumers of the group and their subscriptions. */
+  groupClients(consumerGroup: string, options?: GroupClientsOptions): Promise<GroupClients> {
+    return clientsOfGroup(this.cluster, consumerGroup, options);
+  }
+
+  /**
+   * Moves the group to another place in a topic, back or forward, also while it consumes: it takes effect with the next
+   * receive. What consumers hold at that moment they may still acknowledge. Messages that wait to be handed out again stay where
+   * they are, so some may come twice.
+   * @returns where the group goes on, by broker and queue
+   * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_BROKER`, `UNKNOWN_QUEUE`; nothing was changed
+   */
+  rewindGroup(request: RewindRequest, options?: CallOptions): Promise<readonly QueueOffset[]> {
+    return rewindGroup(this.cluster, request, options);
+  }
+
+  /**
+   * The messages of a topic with this id or key. A delayed message is found when it has been delivered, a transaction's when
+   * it was committed. The server keeps its index a moment behind what it stores.
+   */
+  findMessages(query: MessageQuery, options?: CallOptions): Promise<FoundMessages> {
+    return findMessages(this.cluster, query, options);
+  }
+
+  /** A page of the dead letters of the group, the oldest of each broker first. Reading does not consume them. */
+  listDeadLetters(consumerGroup: string, options?: DeadLetterPageOptions): Promise<DeadLetterPage> {
+    return listDeadLetters(this.cluster, consumerGroup, options);
+  }
+
+  /**
+   * Sends a page of dead letters, or some of it, to the topics that they came from: same body, tag, keys, properties and
+   * message id, without delay. Every group that subscribes to the topic gets them, not only this one. They also stay among the
+   * dead letters; one that was sent again before is left alone.
+   *
+   * At least once: when the process or the connection breaks after a message was sent and before the index knows it (some
+   * milliseconds), the next replay sends it once more. Two replays at the same time may send the same.
+   * @throws ReplayInterruptedError when a server fails half-way; it tells what was done and how to go on
+   */
+  replayDeadLetters(consumerGroup: string, options?: ReplayOptions): Promise<ReplayResult> {
+    return replayDeadLetters(this.cluster, consumerGroup, options);
+  }
+
+  /** The version of each master broker, and whether all of them keep batches of messages as they were sent. */
+  brokerVersions(options?: CallOptions): Promise<BrokerVersions> {
+    return brokerVersions(this.cluster, options);
   }
 
   /** Closes the connections; calls still running fail. Idempotent. */
   close(): Promise<void> {
     return this.client.close();
   }
-
-  private run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return withDeadline(what, options?.timeoutMs ?? this.timeoutMs, options?.signal, work);
-  }
-
-  private async masters(deadline: Deadline): Promise<readonly MasterBroker[]> {
-    const known = parseClusterInfo(await this.askNameServer({ code: 106 }, deadline));
-    const brokers = this.ofCluster(known);
-    const clusters = [...new Set(brokers.map((broker) => broker.cluster))];
-    if (clusters.length > 1) {
-      const message = `the name server knows the clusters ${clusters.join(', ')}; say which by the option "cluster"`;
-      throw new UsageError('CLUSTER_AMBIGUOUS', message, 'cluster');
-    }
-    if (brokers.length > 0) return brokers;
-    const where = this.options.cluster === undefined ? '' : ` of cluster "${this.options.cluster}"`;
-    const message = `${deadline.what}: no broker${where} is registered at the name server ${this.options.nameServer}; nothing was changed; a broker that has just started registers after some seconds`;
-    throw new TransportError('UNAVAILABLE', message, 'not-sent', true);
-  }
-
-  private ofCluster(brokers: readonly MasterBroker[]): readonly MasterBroker[] {
-    const { cluster } = this.options;
-    return cluster === undefined ? brokers : brokers.filter((broker) => broker.cluster === cluster);
-  }
-
-  private async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
-    const request = { code: 105, fields: { topic, acceptStandardJsonOnly: 'true' } };
-    const answer = await undefinedWhenMissing(this.askNameServer(request, deadline));
-    return answer === undefined ? undefined : parseTopicRoute(answer);
-  }
-
-  private async topicConfig(broker: MasterBroker, topic: string, deadline: Deadline): Promise<TopicConfig | undefined> {
-    const answer = await undefinedWhenMissing(
-      this.client.call(broker.address, { code: 351, fields: { topic } }, deadline),
-    );
-    return answer === undefined ? undefined : parseTopicConfig(answer);
-  }
-
-  private async groupConfig(broker: MasterBroker, group: string, deadline: Deadline): Promise<GroupConfig | undefined> {
-    return findGroupConfig(await this.client.call(broker.address, { code: 201 }, deadline), group);
-  }
-
-  private async untilRouted(topic: string, brokers: readonly MasterBroker[], deadline: Deadline): Promise<void> {
-    for (;;) {
-      const route = await this.route(topic, deadline);
-      if (brokers.every((broker) => route?.queues.has(broker.name))) return;
-      await sleep(this.clock, ROUTE_POLL_MS, deadline.signal);
-    }
-  }
-
-  /** Asks one name server after the other until one answers. */
-  private async askNameServer(request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
-    const failures: string[] = [];
-    for (const address of this.nameServers) {
-      try {
-        return await this.client.call(address, request, deadline);
-      } catch (error) {
-        if (!(error instanceof TransportError) || deadline.signal.aborted) throw error;
-        failures.push(error.message);
-      }
-    }
-    const message = `${deadline.what}: no name server can be reached: ${failures.join('; ')}`;
-    throw new TransportError('UNAVAILABLE', message, 'not-sent', true);
-  }
-}
-
-/** @throws PartlyDoneError when something fails after the first broker was changed */
-async function onEach(
-  what: string,
-  brokers: readonly MasterBroker[],
-  change: (broker: MasterBroker) => Promise<void>,
-  afterwards: () => Promise<void> = async () => {},
-): Promise<void> {
-  const done: string[] = [];
-  try {
-    for (const broker of brokers) {
-      await change(broker);
-      done.push(broker.name);
-    }
-    await afterwards();
-  } catch (error) {
-    throw done.length === 0 ? error : new PartlyDoneError(what, done, error as Error);
-  }
-}
-
-async function undefinedWhenMissing(answer: Promise<RemotingFrame>): Promise<RemotingFrame | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof RemotingError && error.responseCode === TOPIC_NOT_EXIST) return undefined;
-    throw error;
-  }
-}
-
-function checkName(kind: string, name: string, problem: string | undefined): void {
-  if (problem !== undefined) throw new UsageError('ILLEGAL_NAME', `${kind} "${name}" ${problem}`);
 }
 
 function parseNameServers(text: string): readonly string[] {

@@ -3,6 +3,7 @@
 import { topicNameProblem } from '../protocol/names.js';
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { UsageError } from '../support/errors.js';
+import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
@@ -86,7 +87,13 @@ export function updateTopicRequest(definition: TopicDefinition, existing: TopicC
 
 /** The answer to request code 351. */
 export function parseTopicConfig(answer: RemotingFrame): TopicConfig {
-  return JSON.parse(answer.body.toString('utf8')) as TopicConfig;
+  return jsonOf(answer) as TopicConfig;
+}
+
+/** All topics in the answer to request code 21, by name. */
+export function topicConfigsIn(answer: RemotingFrame): [string, TopicConfig][] {
+  const table = jsonOf(answer).topicConfigTable;
+  return typeof table === 'object' && table !== null ? Object.entries(table as Record<string, TopicConfig>) : [];
 }
 
 /** @param configs at least one */

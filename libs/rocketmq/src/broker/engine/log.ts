@@ -1,7 +1,7 @@
 // The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
 
 import type { Changes } from './changes.js';
-import { queueOfMessageGroup } from './queue-hash.js';
+import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 
 /** Where a message came to lie. */

@@ -1,0 +1,62 @@
+// Which version each broker is of, and what follows from it.
+
+import type { CallOptions } from '../support/deadline.js';
+import { jsonOf } from './answers.js';
+import type { MasterBroker } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { type BrokerFailure, fromEach } from './each-broker.js';
+
+/** A version as numbers, to be compared. */
+export interface ServerVersion {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+}
+
+export interface BrokerVersion extends MasterBroker {
+  /** As the server writes it, for instance `V5_5_0`. */
+  readonly text: string;
+  /** Undefined when the text is of another form. */
+  readonly version: ServerVersion | undefined;
+  /**
+   * Whether several messages of one request keep their own tags, keys, properties and ids. Brokers up to 5.3.3 give all of them
+   * those of the first; 5.4.0 and later do not. False when the version is not known.
+   */
+  readonly keepsBatches: boolean;
+}
+
+export interface BrokerVersions {
+  /** By name. */
+  readonly brokers: readonly BrokerVersion[];
+  /** Brokers that did not answer. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+  /** Whether every master of the cluster answered and keeps batches. */
+  readonly keepBatches: boolean;
+}
+
+const FORM = /^V(\d{1,3})_(\d{1,3})_(\d{1,3})(?:_|$)/;
+
+/** @see MQVersion of the server, request code 28 */
+export async function brokerVersions(cluster: ClusterAccess, options?: CallOptions): Promise<BrokerVersions> {
+  return cluster.run('ask for broker versions', options, async (deadline) => {
+    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
+      const { table } = jsonOf(await cluster.call(broker, { code: 28 }, deadline));
+      return String((table as Record<string, unknown> | undefined)?.brokerVersionDesc ?? '');
+    });
+    const brokers = answers.map(({ broker, value: text }) => {
+      const version = parseVersion(text);
+      return { ...broker, text, version, keepsBatches: version !== undefined && isFrom540(version) };
+    });
+    return { brokers, failures, keepBatches: failures.length === 0 && brokers.every((one) => one.keepsBatches) };
+  });
+}
+
+/** `V5_3_3` or `V5_4_0_SNAPSHOT` as numbers. */
+export function parseVersion(text: string): ServerVersion | undefined {
+  const [, major, minor, patch] = FORM.exec(text)?.map(Number) ?? [];
+  return major === undefined || minor === undefined || patch === undefined ? undefined : { major, minor, patch };
+}
+
+function isFrom540({ major, minor }: ServerVersion): boolean {
+  return major > 5 || (major === 5 && minor >= 4);
+}

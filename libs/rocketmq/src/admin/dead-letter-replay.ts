@@ -1,0 +1,220 @@
+// Sends dead letters to the topics that they came from. At least once: what is done is told, also when it ends half-way.
+
+import { isReservedProperty } from '../protocol/names.js';
+import { queueOfMessageGroup } from '../protocol/queue-hash.js';
+import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/stored-message.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
+import { RocketMQError } from '../support/errors.js';
+import type { MasterBroker, TopicRoute } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { checkPage, type DeadLetter, type DeadLetterPageOptions, positionOf, readPage } from './dead-letters.js';
+import type { BrokerFailure } from './each-broker.js';
+import { storedMessages } from './message-lookup.js';
+import { PROPERTIES } from './message-view.js';
+import { compareText } from './order.js';
+import { RemotingError } from './remoting-error.js';
+
+/**
+ * The property by which a message that was sent again tells which dead letter it was, as `group/broker/queue/offset`. Consumers
+ * see it.
+ */
+export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
+
+export interface ReplayOptions extends DeadLetterPageOptions {
+  /** Which dead letters of the page to send. Default: all. */
+  readonly select?: (deadLetter: DeadLetter) => boolean;
+  /** Also those that were sent again before. Default: false. */
+  readonly again?: boolean;
+}
+
+/** A dead letter that was sent again: same body, tag, keys, properties and message id, as a first attempt. */
+export interface ReplayedDeadLetter {
+  readonly deadLetter: DeadLetter;
+  readonly topic: string;
+  /** The broker, by name, and the queue where it lies now. */
+  readonly broker: string;
+  readonly queueId: number;
+  readonly queueOffset: bigint;
+}
+
+export interface ReplayResult {
+  readonly replayed: readonly ReplayedDeadLetter[];
+  /** Left alone, since the topic has a message that was sent from it. */
+  readonly replayedBefore: readonly DeadLetter[];
+  /** Cannot be sent: its origin is not known or gone, or the broker refuses it. A repetition fails again. */
+  readonly failed: readonly { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
+  /** What to ask with to go on; undefined at the end. */
+  readonly next: string | undefined;
+  /** Brokers whose dead letters could not be read. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/**
+ * A replay ended half-way: a server could not be reached, or the time was over. `done` tells what was sent before; its `next`
+ * is the dead letter at which it ended, of which it is not known whether it was sent. Going on from there sends it at most once
+ * more, and not at all when its first sending is found.
+ */
+export class ReplayInterruptedError extends RocketMQError {
+  constructor(
+    what: string,
+    readonly done: ReplayResult,
+    cause: Error,
+  ) {
+    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; go on with after = done.next`;
+    super('REPLAY_INTERRUPTED', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
+  }
+}
+
+/** A dead letter cannot be sent as it is. */
+export class NotReplayableError extends RocketMQError {
+  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE', message: string) {
+    super(code, message, 'not-sent', false);
+  }
+}
+
+/** What the server puts on a message itself, and a new one must not bring along, except for these. */
+const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
+  PROPERTIES.messageId,
+  PROPERTIES.keys,
+  PROPERTIES.tag,
+  PROPERTIES.priority,
+  PROPERTIES.bornHost,
+  'BORN_TIMESTAMP',
+  'PGROUP',
+  '__LITE_TOPIC',
+]);
+/** Stored: at once, or not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
+const STORED_CODES: readonly number[] = [0, 10, 11, 12];
+/** As many messages of one id as the server tells. */
+const MOST_OF_AN_ID = 32;
+
+export async function replayDeadLetters(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  options: ReplayOptions & CallOptions = {},
+): Promise<ReplayResult> {
+  checkPage(consumerGroup, options);
+  return cluster.run(`replay dead letters of ${consumerGroup}`, options, async (deadline) => {
+    const page = await readPage(cluster, consumerGroup, options, deadline);
+    const replay = new Replay(cluster, deadline, options);
+    for (const { stored, deadLetter } of page.letters) {
+      if (options.select !== undefined && !options.select(deadLetter)) continue;
+      try {
+        await replay.one(stored, deadLetter);
+      } catch (error) {
+        const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
+        throw new ReplayInterruptedError(deadline.what, done, error as Error);
+      }
+    }
+    return { ...replay.result, next: page.next, failures: page.failures };
+  });
+}
+
+interface Done {
+  readonly replayed: ReplayedDeadLetter[];
+  readonly replayedBefore: DeadLetter[];
+  readonly failed: { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
+}
+
+/** One run, and what it has done so far. */
+class Replay {
+  readonly result: Done = { replayed: [], replayedBefore: [], failed: [] };
+  private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
+
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly deadline: Deadline,
+    private readonly options: ReplayOptions,
+  ) {}
+
+  /** @throws what ends the run: the dead letters behind this one would fail as well */
+  async one(stored: StoredMessageFields, deadLetter: DeadLetter): Promise<void> {
+    try {
+      const { topic, route } = await this.origin(deadLetter);
+      const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
+      if (this.options.again !== true && (await this.wasReplayed(topic, route, deadLetter.messageId, mark))) {
+        this.result.replayedBefore.push(deadLetter);
+        return;
+      }
+      this.result.replayed.push(await this.send(stored, deadLetter, topic, route, mark));
+    } catch (error) {
+      if (!isOfOneLetter(error)) throw error;
+      this.result.failed.push({ deadLetter, error });
+    }
+  }
+
+  private async origin({ originTopic, messageId }: DeadLetter): Promise<{ topic: string; route: TopicRoute }> {
+    if (originTopic === undefined) {
+      const message = `dead letter ${messageId} does not tell the topic that it was sent to; send its body yourself`;
+      throw new NotReplayableError('ORIGIN_UNKNOWN', message);
+    }
+    const asked = this.routes.get(originTopic) ?? this.cluster.route(originTopic, this.deadline);
+    this.routes.set(originTopic, asked);
+    const route = await asked;
+    // A broker would make a topic that it does not have, of any type.
+    if (route !== undefined && this.cluster.ofCluster(route.brokers).length > 0) return { topic: originTopic, route };
+    const message = `dead letter ${messageId}: its topic "${originTopic}" is gone; create it, or send the body elsewhere`;
+    throw new NotReplayableError('ORIGIN_GONE', message);
+  }
+
+  private async wasReplayed(topic: string, route: TopicRoute, messageId: string, mark: string): Promise<boolean> {
+    for (const broker of this.cluster.ofCluster(route.brokers)) {
+      const query = { topic, messageId };
+      const found = await storedMessages(this.cluster, broker, query, MOST_OF_AN_ID, this.deadline);
+      if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
+    }
+    return false;
+  }
+
+  /** @see SendMessageRequestHeader of the server, request code 10 */
+  private async send(
+    stored: StoredMessageFields,
+    deadLetter: DeadLetter,
+    topic: string,
+    route: TopicRoute,
+    mark: string,
+  ): Promise<ReplayedDeadLetter> {
+    const { broker, queueId } = this.destination(deadLetter, route);
+    const fields = {
+      producerGroup: topic,
+      topic,
+      defaultTopic: 'TBW102',
+      defaultTopicQueueNums: '4',
+      queueId: String(queueId),
+      sysFlag: String(stored.sysFlag & (SYS_FLAGS.compressed | SYS_FLAGS.compressionType)),
+      bornTimestamp: String(stored.bornTimestampMs),
+      flag: String(stored.flag),
+      properties: encodeProperties(propertiesToSend(stored, mark)),
+      reconsumeTimes: '0',
+      unitMode: 'false',
+      batch: 'false',
+    };
+    const answer = await this.cluster.ask(broker, { code: 10, fields, body: stored.body }, this.deadline);
+    if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
+    const queueOffset = BigInt(answer.fields.queueOffset ?? 0);
+    return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
+  }
+
+  /** A message of a group goes where the server would put it, to stay in order with the next; others stay on their broker. */
+  private destination({ messageGroup, broker: name }: DeadLetter, route: TopicRoute) {
+    const brokers = this.cluster.ofCluster(route.brokers);
+    const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
+    if (messageGroup === undefined) return { broker: own, queueId: -1 };
+    const sorted = [...brokers].sort((left, right) => compareText(left.name, right.name));
+    const queues = sorted.flatMap((broker) =>
+      Array.from({ length: route.queues.get(broker.name) ?? 0 }, (_, queueId) => ({ broker, queueId })),
+    );
+    return queues[queueOfMessageGroup(messageGroup, queues.length)] ?? { broker: own, queueId: -1 };
+  }
+}
+
+/** Without what made it wait, or half a transaction: it had its time before it became a dead letter. */
+function propertiesToSend({ properties }: StoredMessageFields, mark: string): Map<string, string> {
+  const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
+  return new Map(kept).set(REPLAY_PROPERTY, mark);
+}
+
+function isOfOneLetter(error: unknown): error is RocketMQError {
+  if (error instanceof NotReplayableError) return true;
+  return error instanceof RemotingError && error.outcome === 'rejected' && !error.retryable;
+}

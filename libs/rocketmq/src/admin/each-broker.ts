@@ -1,0 +1,55 @@
+// One question or change for each broker of a cluster, and what is said when some of them fail.
+
+import type { MasterBroker } from './cluster.js';
+import { PartlyDoneError } from './remoting-error.js';
+
+/** A broker that did not answer. What a result says leaves out what it has. */
+export interface BrokerFailure extends MasterBroker {
+  readonly error: Error;
+}
+
+/** What the brokers said that answered, in their order. */
+export interface BrokerAnswers<T> {
+  readonly answers: readonly { readonly broker: MasterBroker; readonly value: T }[];
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** Asks all brokers at once. @throws the first broker's error when none answered */
+export async function fromEach<T>(
+  brokers: readonly MasterBroker[],
+  ask: (broker: MasterBroker) => Promise<T>,
+): Promise<BrokerAnswers<T>> {
+  const settled = await Promise.allSettled(brokers.map((broker) => ask(broker)));
+  const answers: { broker: MasterBroker; value: T }[] = [];
+  const failures: BrokerFailure[] = [];
+  settled.forEach((one, index) => {
+    const broker = brokers[index] as MasterBroker;
+    if (one.status === 'fulfilled') answers.push({ broker, value: one.value });
+    else failures.push({ ...broker, error: one.reason as Error });
+  });
+  const [first] = failures;
+  if (first !== undefined && answers.length === 0) throw first.error;
+  return { answers, failures };
+}
+
+/**
+ * Changes one broker after the other.
+ * @throws PartlyDoneError when something fails after the first broker was changed
+ */
+export async function onEach(
+  what: string,
+  brokers: readonly MasterBroker[],
+  change: (broker: MasterBroker) => Promise<void>,
+  afterwards: () => Promise<void> = async () => {},
+): Promise<void> {
+  const done: string[] = [];
+  try {
+    for (const broker of brokers) {
+      await change(broker);
+      done.push(broker.name);
+    }
+    await afterwards();
+  } catch (error) {
+    throw done.length === 0 ? error : new PartlyDoneError(what, done, error as Error);
+  }
+}

@@ -1,0 +1,142 @@
+// Consumer groups of a cluster: created, altered, described, listed, deleted. The words of the broker are in groups.ts.
+
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/names.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
+import { jsonOf, textsIn } from './answers.js';
+import { checkName } from './checks.js';
+import type { MasterBroker } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
+import {
+  checkGroupDefinition,
+  describeGroup,
+  type GroupConfig,
+  type GroupDefinition,
+  type GroupDescription,
+  groupConfigsIn,
+  updateGroupRequest,
+} from './groups.js';
+import { isRetryTopicOf, isSystemGroup, RETRY_PREFIX } from './system-names.js';
+import type { TopicAdmin } from './topic-admin.js';
+
+export interface ListGroupsOptions extends CallOptions {
+  /** Also the server's own groups. Default: false. */
+  readonly includeSystem?: boolean;
+}
+
+export interface GroupList {
+  /** By name. */
+  readonly groups: readonly GroupDescription[];
+  /** Brokers that did not answer: groups only there are missing. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+export interface DeleteGroupOptions extends CallOptions {
+  /** Also the dead letters of the group, for good. Default: false, they stay in their topic `%DLQ%<group>`. */
+  readonly withDeadLetters?: boolean;
+}
+
+/** What a deletion did. */
+export interface DeletedGroup {
+  readonly consumerGroup: string;
+  /** The brokers that had it, by name. Empty: it was not there. */
+  readonly deletedOn: readonly string[];
+  /** The topics that went with it: what it was to get again, and its dead letters when asked for. */
+  readonly deletedTopics: readonly string[];
+}
+
+export class GroupAdmin {
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly topics: TopicAdmin,
+  ) {}
+
+  async create(definition: GroupDefinition, options?: CallOptions): Promise<void> {
+    checkGroupDefinition(definition);
+    await this.cluster.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
+      await onEach(deadline.what, await this.cluster.masters(deadline), async (broker) => {
+        const existing = await this.config(broker, definition.consumerGroup, deadline);
+        await this.cluster.call(broker, updateGroupRequest(definition, existing), deadline);
+      });
+    });
+  }
+
+  async describe(consumerGroup: string, options?: CallOptions): Promise<GroupDescription | undefined> {
+    checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+    return this.cluster.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
+      const brokers = await this.cluster.masters(deadline);
+      const configs = await Promise.all(brokers.map((one) => this.config(one, consumerGroup, deadline)));
+      const first = configs.find((config) => config !== undefined);
+      const having = brokers.filter((_, index) => configs[index] !== undefined);
+      return first === undefined ? undefined : describeGroup(consumerGroup, first, having);
+    });
+  }
+
+  async list(options: ListGroupsOptions = {}): Promise<GroupList> {
+    return this.cluster.run('list consumer groups', options, async (deadline) => {
+      const brokers = await this.cluster.masters(deadline);
+      const { answers, failures } = await fromEach(brokers, (broker) => this.configs(broker, deadline));
+      const names = [...new Set(answers.flatMap(({ value }) => [...value.keys()]))].sort();
+      const groups = names
+        .filter((name) => options.includeSystem === true || !isSystemGroup(name))
+        .map((name) => {
+          const having = answers.filter(({ value }) => value.has(name));
+          const config = having[0]?.value.get(name) ?? {};
+          return describeGroup(
+            name,
+            config,
+            having.map(({ broker }) => broker),
+          );
+        });
+      return { groups, failures };
+    });
+  }
+
+  async delete(consumerGroup: string, options: DeleteGroupOptions = {}): Promise<DeletedGroup> {
+    checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+    return this.cluster.run(`delete consumer group ${consumerGroup}`, options, async (deadline) => {
+      const brokers = await this.cluster.masters(deadline);
+      // Asked before the offsets go: they are what tells a retry topic of this group from one of a group with a longer name.
+      const topics = await this.topicsToDelete(consumerGroup, brokers, options, deadline);
+      const deletedTopics: string[] = [];
+      for (const topic of topics) {
+        const { deletedOn } = await this.topics.deleteEverywhere(topic, deadline);
+        if (deletedOn.length > 0) deletedTopics.push(topic);
+      }
+      const deletedOn: string[] = [];
+      await onEach(deadline.what, brokers, async (broker) => {
+        const existing = await this.config(broker, consumerGroup, deadline);
+        const fields = { groupName: consumerGroup, cleanOffset: 'true' };
+        await this.cluster.call(broker, { code: 207, fields }, deadline);
+        if (existing !== undefined) deletedOn.push(broker.name);
+      });
+      return { consumerGroup, deletedOn, deletedTopics };
+    });
+  }
+
+  private async topicsToDelete(
+    group: string,
+    brokers: readonly MasterBroker[],
+    { withDeadLetters = false }: DeleteGroupOptions,
+    deadline: Deadline,
+  ): Promise<string[]> {
+    const consumed = await Promise.all(
+      brokers.map(async (broker) => {
+        const answer = await this.cluster.call(broker, { code: 343, fields: { group } }, deadline);
+        return textsIn(jsonOf(answer).topicList);
+      }),
+    );
+    const retries = consumed.flat().filter((topic) => isRetryTopicOf(group, topic));
+    const deadLetters = withDeadLetters ? [deadLetterTopicOf(group)] : [];
+    return [...new Set([RETRY_PREFIX + group, ...retries, ...deadLetters])];
+  }
+
+  /** By code 201 (all groups), since code 352 (one group) would create a missing one. */
+  private async configs(broker: MasterBroker, deadline: Deadline): Promise<ReadonlyMap<string, GroupConfig>> {
+    return groupConfigsIn(await this.cluster.call(broker, { code: 201 }, deadline));
+  }
+
+  private async config(broker: MasterBroker, group: string, deadline: Deadline): Promise<GroupConfig | undefined> {
+    return (await this.configs(broker, deadline)).get(group);
+  }
+}

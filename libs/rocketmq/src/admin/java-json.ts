@@ -1,0 +1,148 @@
+// JSON as the server's library (fastjson) writes it: keys of an object may be numbers without quotes, or whole objects. All
+// else is JSON to the letter.
+
+/** The text is not what a server of RocketMQ writes. */
+export class MalformedJson extends Error {
+  constructor(problem: string) {
+    super(`the JSON of the server ${problem}`);
+    this.name = 'MalformedJson';
+  }
+}
+
+/** An object whose keys are objects, as `{{"queueId":0}:1}`: its pairs in their order. */
+export class ObjectKeyedMap {
+  constructor(readonly pairs: readonly (readonly [key: unknown, value: unknown])[]) {}
+}
+
+/** No answer of a server is nested deeper; a text that is must not exhaust the stack. */
+const DEEPEST = 64;
+const WHITESPACE = /[ \t\n\r]*/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const INTEGER = /-?(?:0|[1-9]\d*)/y;
+const WORD = /true|false|null/y;
+
+/**
+ * Parses a text. Whole numbers beyond what a number holds exactly become bigints. Keys that are numbers become strings.
+ * @throws MalformedJson for anything else than told above, with the place
+ */
+export function parseJavaJson(text: string): unknown {
+  const parser = new Parser(text);
+  const value = parser.value(0);
+  parser.end();
+  return value;
+}
+
+class Parser {
+  private at = 0;
+
+  constructor(private readonly text: string) {}
+
+  value(depth: number): unknown {
+    if (depth > DEEPEST) throw this.error(`is nested deeper than ${DEEPEST}`);
+    this.skip();
+    switch (this.text[this.at]) {
+      case '{':
+        return this.object(depth);
+      case '[':
+        return this.array(depth);
+      case '"':
+        return this.string();
+      case 't':
+      case 'f':
+      case 'n':
+        return JSON.parse(this.take(WORD, 'a value'));
+      default:
+        return numberOf(this.take(NUMBER, 'a value'));
+    }
+  }
+
+  end(): void {
+    this.skip();
+    if (this.at < this.text.length) throw this.error('goes on after its end');
+  }
+
+  private object(depth: number): unknown {
+    this.at++;
+    if (this.accepts('}')) return {};
+    this.skip();
+    return this.text[this.at] === '{' ? this.objectKeyed(depth) : this.textKeyed(depth);
+  }
+
+  private textKeyed(depth: number): Record<string, unknown> {
+    const entries: [string, unknown][] = [];
+    do {
+      this.skip();
+      const key = this.text[this.at] === '"' ? this.string() : this.take(INTEGER, 'a key');
+      entries.push([key, this.member(depth)]);
+    } while (this.accepts(','));
+    this.expect('}');
+    // Also `__proto__` becomes a property of its own this way.
+    return Object.fromEntries(entries);
+  }
+
+  private objectKeyed(depth: number): ObjectKeyedMap {
+    const pairs: [unknown, unknown][] = [];
+    do {
+      this.skip();
+      if (this.text[this.at] !== '{') throw this.error('has keys of two kinds');
+      pairs.push([this.value(depth + 1), this.member(depth)]);
+    } while (this.accepts(','));
+    this.expect('}');
+    return new ObjectKeyedMap(pairs);
+  }
+
+  /** What stands behind a key. */
+  private member(depth: number): unknown {
+    this.expect(':');
+    return this.value(depth + 1);
+  }
+
+  private array(depth: number): unknown[] {
+    this.at++;
+    const items: unknown[] = [];
+    if (this.accepts(']')) return items;
+    do items.push(this.value(depth + 1));
+    while (this.accepts(','));
+    this.expect(']');
+    return items;
+  }
+
+  private string(): string {
+    return JSON.parse(this.take(STRING, 'a string')) as string;
+  }
+
+  private accepts(mark: string): boolean {
+    this.skip();
+    if (this.text[this.at] !== mark) return false;
+    this.at++;
+    return true;
+  }
+
+  private expect(mark: string): void {
+    if (!this.accepts(mark)) throw this.error(`lacks "${mark}"`);
+  }
+
+  private take(pattern: RegExp, what: string): string {
+    pattern.lastIndex = this.at;
+    const [found] = pattern.exec(this.text) ?? [];
+    if (found === undefined) throw this.error(`has no ${what.replace(/^an? /, '')} where one must be`);
+    this.at += found.length;
+    return found;
+  }
+
+  private skip(): void {
+    WHITESPACE.lastIndex = this.at;
+    this.at += WHITESPACE.exec(this.text)?.[0].length ?? 0;
+  }
+
+  private error(problem: string): MalformedJson {
+    return new MalformedJson(`${problem} at character ${this.at}`);
+  }
+}
+
+function numberOf(text: string): number | bigint {
+  const value = Number(text);
+  return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? BigInt(text) : value;
+}

@@ -1,0 +1,103 @@
+// Looks messages up by what the brokers keep an index of: message id and keys.
+
+import { topicNameProblem } from '../protocol/names.js';
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { decodeStoredMessages, MalformedMessage, type StoredMessageFields } from '../protocol/stored-message.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
+import { TransportError, UsageError } from '../support/errors.js';
+import { RESPONSE_CODES, undefinedWhen } from './answers.js';
+import { checkLimit, checkName } from './checks.js';
+import type { MasterBroker } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { type BrokerFailure, fromEach } from './each-broker.js';
+import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
+
+export type MessageQuery =
+  | { readonly topic: string; readonly messageId: string }
+  | {
+      readonly topic: string;
+      readonly key: string;
+      /** Stored at this time or later. Default: any time. */
+      readonly from?: Date;
+      /** Stored at this time or earlier. Default: any time. */
+      readonly to?: Date;
+      /** The most messages from each broker, 1 to 64. Default: 32. */
+      readonly limit?: number;
+    };
+
+export interface FoundMessages {
+  /** In the order in which they were stored. */
+  readonly messages: readonly StoredMessageView[];
+  /** A broker told as many as it was asked for, so there may be more. */
+  readonly mayBeMore: boolean;
+  /** Brokers that did not answer: their messages are missing. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** What the server tells at most for an id, whatever is asked for (`defaultQueryMaxNum`). */
+const MOST_BY_ID = 32;
+const MOST_BY_KEY = 64;
+const DEFAULT_LIMIT = 32;
+/** Java's largest long. */
+const END_OF_TIME = '9223372036854775807';
+
+export async function findMessages(
+  cluster: ClusterAccess,
+  query: MessageQuery,
+  options?: CallOptions,
+): Promise<FoundMessages> {
+  checkName('topic', query.topic, topicNameProblem(query.topic));
+  const sought = 'messageId' in query ? query.messageId : query.key;
+  if (sought.trim() === '') throw new UsageError('ILLEGAL_QUERY', 'messageId or key is blank; nothing was asked');
+  const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
+  checkLimit(limit, MOST_BY_KEY);
+  return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
+    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
+      const found = await storedMessages(cluster, broker, query, limit, deadline);
+      const views = await Promise.all(found.map((stored) => messageView(stored, broker.name)));
+      return { views, isFull: found.length >= limit };
+    });
+    const messages = answers.flatMap(({ value }) => value.views);
+    messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
+    return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
+  });
+}
+
+/** What one broker has. @see QueryMessageRequestHeader of the server, request code 12 */
+export async function storedMessages(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  query: MessageQuery,
+  limit: number,
+  deadline: Deadline,
+): Promise<StoredMessageFields[]> {
+  const isById = 'messageId' in query;
+  const fields = {
+    topic: query.topic,
+    key: isById ? query.messageId : query.key,
+    maxNum: String(limit),
+    beginTimestamp: isById ? '0' : String(query.from?.getTime() ?? 0),
+    endTimestamp: isById ? END_OF_TIME : String(query.to?.getTime() ?? END_OF_TIME),
+    ...(isById && { _UNIQUE_KEY_QUERY: 'true' }),
+  };
+  const asked = cluster.call(broker, { code: 12, fields }, deadline);
+  const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
+  // The index goes by hash codes: what it finds may be of another topic or have another key.
+  return answer === undefined ? [] : messagesIn(answer).filter((stored) => isSought(stored, query));
+}
+
+/** @throws TransportError when the body is of another layout */
+export function messagesIn(answer: RemotingFrame): StoredMessageFields[] {
+  try {
+    return decodeStoredMessages(answer.body);
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause;
+    throw new TransportError('RPC_FAILED', `the server sent what is ${cause.message}`, 'unknown', false, { cause });
+  }
+}
+
+function isSought(stored: StoredMessageFields, query: MessageQuery): boolean {
+  if (stored.topic !== query.topic) return false;
+  if ('messageId' in query) return stored.properties.get(PROPERTIES.messageId) === query.messageId;
+  return keysOf(stored).includes(query.key);
+}

@@ -1,0 +1,64 @@
+// Which topics and groups belong to the server itself, and which topics it keeps for a group.
+
+/** `retry`: messages that a group is to get again. `dead-letter`: those it never managed. `system`: the server's own. */
+export type TopicKind = 'user' | 'retry' | 'dead-letter' | 'system';
+
+export const RETRY_PREFIX = '%RETRY%';
+const DEAD_LETTER_PREFIX = '%DLQ%';
+
+/** Topics that a server makes at need, and so does not list as its own before. @see TopicValidator of the server */
+const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
+  'TBW102',
+  'SCHEDULE_TOPIC_XXXX',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRACE_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+  'TRANS_CHECK_MAX_TIME_TOPIC',
+]);
+
+/** @see MixAll.PREDEFINE_GROUP_SET of the server, and its isSysConsumerGroup */
+const SYSTEM_GROUPS: ReadonlySet<string> = new Set([
+  'DEFAULT_CONSUMER',
+  'DEFAULT_PRODUCER',
+  'TOOLS_CONSUMER',
+  'SCHEDULE_CONSUMER',
+  'FILTERSRV_CONSUMER',
+  '__MONITOR_CONSUMER',
+  'CLIENT_INNER_PRODUCER',
+  'SELF_TEST_P_GROUP',
+  'SELF_TEST_C_GROUP',
+  'CID_ONS-HTTP-PROXY',
+  'CID_ONSAPI_PERMISSION',
+  'CID_ONSAPI_OWNER',
+  'CID_ONSAPI_PULL',
+]);
+
+/** @param told what the brokers call their own (request code 305): also the names of the cluster and the broker */
+export function kindOfTopic(topic: string, told: ReadonlySet<string>): TopicKind {
+  if (topic.startsWith(RETRY_PREFIX)) return 'retry';
+  if (topic.startsWith(DEAD_LETTER_PREFIX)) return 'dead-letter';
+  const isSystem = told.has(topic) || SYSTEM_TOPICS.has(topic) || /^(rmq_sys_|%)/.test(topic);
+  return isSystem ? 'system' : 'user';
+}
+
+/** Whether a group is the server's own. */
+export function isSystemGroup(group: string): boolean {
+  return SYSTEM_GROUPS.has(group) || group.startsWith('CID_RMQ_SYS_');
+}
+
+/** Whether the topic holds what the group is to get again. With a topic's name behind it: what was popped from there. */
+export function isRetryTopicOf(group: string, topic: string): boolean {
+  return topic === RETRY_PREFIX + group || originOfRetryTopic(group, topic) !== undefined;
+}
+
+/**
+ * The topic whose messages a retry topic holds, or undefined when the name is not of that form. A name alone does not tell
+ * the group from the topic: only ask for a topic that is known to be of this group.
+ * @see KeyBuilder.buildPopRetryTopic of the server: `_` before the topic, or `+` (enableRetryTopicV2)
+ */
+export function originOfRetryTopic(group: string, retryTopic: string): string | undefined {
+  const start = RETRY_PREFIX + group;
+  const origin = retryTopic.slice(start.length + 1);
+  const hasForm = retryTopic.startsWith(start) && /[_+]/.test(retryTopic.charAt(start.length));
+  return hasForm && origin !== '' ? origin : undefined;
+}

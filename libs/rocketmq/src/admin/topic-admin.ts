@@ -1,0 +1,141 @@
+// Topics of a cluster: created, altered, described, listed, deleted. The words of the broker are in topics.ts.
+
+import { topicNameProblem } from '../protocol/names.js';
+import { SystemClock, sleep } from '../support/clock.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
+import { jsonOf, RESPONSE_CODES, textsIn, undefinedWhen } from './answers.js';
+import { checkName } from './checks.js';
+import type { MasterBroker } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
+import { compareText } from './order.js';
+import { kindOfTopic, type TopicKind } from './system-names.js';
+import {
+  checkTopicDefinition,
+  describeTopic,
+  parseTopicConfig,
+  type TopicConfig,
+  type TopicDefinition,
+  type TopicDescription,
+  topicConfigsIn,
+  updateTopicRequest,
+} from './topics.js';
+
+export interface ListTopicsOptions extends CallOptions {
+  /** Also the server's own topics: retries, dead letters and what it needs for itself. Default: false. */
+  readonly includeSystem?: boolean;
+}
+
+/** A topic in a list. */
+export interface ListedTopic extends TopicDescription {
+  readonly kind: TopicKind;
+}
+
+export interface TopicList {
+  /** By name. */
+  readonly topics: readonly ListedTopic[];
+  /** Brokers that did not answer: topics only there are missing. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** What a deletion did. */
+export interface DeletedTopic {
+  readonly topic: string;
+  /** The brokers that had it, by name. Empty: it was not there. */
+  readonly deletedOn: readonly string[];
+}
+
+const ROUTE_POLL_MS = 100;
+
+export class TopicAdmin {
+  private readonly clock = new SystemClock();
+
+  constructor(private readonly cluster: ClusterAccess) {}
+
+  async create(definition: TopicDefinition, options?: CallOptions): Promise<void> {
+    checkTopicDefinition(definition);
+    await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
+      const brokers = await this.cluster.masters(deadline);
+      const change = async (broker: MasterBroker): Promise<void> => {
+        const existing = await this.config(broker, definition.topic, deadline);
+        await this.cluster.call(broker, updateTopicRequest(definition, existing), deadline);
+      };
+      const untilRouted = (): Promise<void> => this.untilRouted(definition.topic, brokers, deadline);
+      await onEach(deadline.what, brokers, change, untilRouted);
+    });
+  }
+
+  async describe(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
+    checkName('topic', topic, topicNameProblem(topic));
+    return this.cluster.run(`describe topic ${topic}`, options, async (deadline) => {
+      const route = await this.cluster.route(topic, deadline);
+      const brokers = this.cluster.ofCluster(route?.brokers ?? []);
+      const configs = await Promise.all(
+        brokers.map(async (broker) => ({ broker, config: await this.config(broker, topic, deadline) })),
+      );
+      const found = configs.filter((one): one is { broker: MasterBroker; config: TopicConfig } => !!one.config);
+      return found.length === 0 ? undefined : describeTopic(topic, found);
+    });
+  }
+
+  async list(options: ListTopicsOptions = {}): Promise<TopicList> {
+    return this.cluster.run('list topics', options, async (deadline) => {
+      const { answers, failures } = await fromEach(await this.cluster.masters(deadline), async (broker) => {
+        const [configs, system] = await Promise.all([
+          this.cluster.call(broker, { code: 21 }, deadline),
+          this.cluster.call(broker, { code: 305 }, deadline),
+        ]);
+        return { configs: topicConfigsIn(configs), system: textsIn(jsonOf(system).topicList) };
+      });
+      const system = new Set(answers.flatMap(({ value }) => value.system));
+      const found = new Map<string, { broker: MasterBroker; config: TopicConfig }[]>();
+      for (const { broker, value } of answers) {
+        for (const [topic, config] of value.configs)
+          found.set(topic, [...(found.get(topic) ?? []), { broker, config }]);
+      }
+      const topics = [...found]
+        .map(([topic, configs]) => ({ ...describeTopic(topic, configs), kind: kindOfTopic(topic, system) }))
+        .filter(({ kind }) => options.includeSystem === true || kind === 'user')
+        .sort((left, right) => compareText(left.topic, right.topic));
+      return { topics, failures };
+    });
+  }
+
+  async delete(topic: string, options?: CallOptions): Promise<DeletedTopic> {
+    checkName('topic', topic, topicNameProblem(topic));
+    return this.cluster.run(`delete topic ${topic}`, options, (deadline) => this.deleteEverywhere(topic, deadline));
+  }
+
+  /** Deletes a topic from the brokers, then from the name servers: these would learn it again from a broker that has it. */
+  async deleteEverywhere(topic: string, deadline: Deadline): Promise<DeletedTopic> {
+    const deletedOn: string[] = [];
+    const brokers = await this.cluster.masters(deadline);
+    const change = async (broker: MasterBroker): Promise<void> => {
+      const existing = await this.config(broker, topic, deadline);
+      await this.cluster.call(broker, { code: 215, fields: { topic } }, deadline);
+      if (existing !== undefined) deletedOn.push(broker.name);
+    };
+    const afterwards = async (): Promise<void> => {
+      // Without a cluster's name the name server forgets the topic everywhere; another cluster may have one of this name.
+      const clusterName = brokers[0]?.cluster ?? '';
+      await this.cluster.tellNameServers({ code: 216, fields: { topic, clusterName } }, deadline);
+    };
+    await onEach(deadline.what, brokers, change, afterwards);
+    return { topic, deletedOn };
+  }
+
+  /** The topic as a broker has it. Asking does not create it. */
+  async config(broker: MasterBroker, topic: string, deadline: Deadline): Promise<TopicConfig | undefined> {
+    const asked = this.cluster.call(broker, { code: 351, fields: { topic } }, deadline);
+    const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
+    return answer === undefined ? undefined : parseTopicConfig(answer);
+  }
+
+  private async untilRouted(topic: string, brokers: readonly MasterBroker[], deadline: Deadline): Promise<void> {
+    for (;;) {
+      const route = await this.cluster.route(topic, deadline);
+      if (brokers.every((broker) => route?.queues.has(broker.name))) return;
+      await sleep(this.clock, ROUTE_POLL_MS, deadline.signal);
+    }
+  }
+}

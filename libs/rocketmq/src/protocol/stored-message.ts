@@ -1,0 +1,212 @@
+// A message as brokers store it and hand it to tools: bytes to fields, and fields to bytes. What the properties mean is not
+// known here, except how they are written.
+
+import { isIPv6 } from 'node:net';
+
+/** A message in the layout of the server's commit log. */
+export interface StoredMessageFields {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly queueOffset: bigint;
+  readonly commitLogOffset: bigint;
+  /** See {@link SYS_FLAGS}. */
+  readonly sysFlag: number;
+  readonly flag: number;
+  readonly bodyCrc: number;
+  readonly bornTimestampMs: number;
+  /** `host:port`, of IPv6 `[host]:port`. */
+  readonly bornHost: string;
+  readonly storeTimestampMs: number;
+  readonly storeHost: string;
+  readonly reconsumeTimes: number;
+  readonly preparedTransactionOffset: bigint;
+  /** As stored: packed when the flag says so. */
+  readonly body: Buffer;
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+/** Bits of `sysFlag`. @see MessageSysFlag of the server */
+export const SYS_FLAGS = {
+  compressed: 0x1,
+  bornHostIPv6: 0x10,
+  storeHostIPv6: 0x20,
+  /** 0 and 3: zlib or gzip, 1: LZ4, 2: Zstandard. */
+  compressionType: 0x700,
+} as const;
+
+/** The bytes are no stored message. */
+export class MalformedMessage extends Error {
+  constructor(problem: string) {
+    super(`not a stored message: ${problem}`);
+    this.name = 'MalformedMessage';
+  }
+}
+
+const MAGIC = 0xda_a3_20_a7;
+/** The same with a topic name of up to 32767 bytes. */
+const MAGIC_LONG_TOPIC = 0xda_a3_20_ab;
+const NAME_END = '\u0001';
+const PROPERTY_END = '\u0002';
+
+/** Properties as `name 0x01 value 0x02 …`. */
+export function encodeProperties(properties: Iterable<readonly [string, string]>): string {
+  return Array.from(properties, ([name, value]) => `${name}${NAME_END}${value}${PROPERTY_END}`).join('');
+}
+
+/** What is not of the form is left out, as the server does. */
+export function decodeProperties(text: string): Map<string, string> {
+  const pairs = text.split(PROPERTY_END).flatMap((pair) => {
+    const [name = '', value, more] = pair.split(NAME_END);
+    return value === undefined || more !== undefined ? [] : [[name, value] as const];
+  });
+  return new Map(pairs);
+}
+
+/**
+ * The messages that stand one after the other in the bytes, as in the answers to request codes 11 and 12.
+ * @throws MalformedMessage
+ * @see MessageDecoder of the server
+ */
+export function decodeStoredMessages(bytes: Buffer): StoredMessageFields[] {
+  const messages: StoredMessageFields[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (bytes.length - at < 4) throw new MalformedMessage('it ends within its size');
+    const size = bytes.readInt32BE(at);
+    if (size < 8 || at + size > bytes.length) throw new MalformedMessage(`a size of ${size} bytes`);
+    messages.push(decodeOne(new Reader(bytes.subarray(at + 4, at + size))));
+    at += size;
+  }
+  return messages;
+}
+
+/** The bytes of one message; `bodyCrc` and the flags for hosts are set by what is given. */
+export function encodeStoredMessage(message: StoredMessageFields): Buffer {
+  const topic = Buffer.from(message.topic);
+  const properties = Buffer.from(encodeProperties(message.properties));
+  const born = encodeHost(message.bornHost);
+  const store = encodeHost(message.storeHost);
+  const hosts = (born.length > 8 ? SYS_FLAGS.bornHostIPv6 : 0) | (store.length > 8 ? SYS_FLAGS.storeHostIPv6 : 0);
+  const isLong = topic.length > 0x7f;
+  const body = Buffer.concat([
+    int32(isLong ? MAGIC_LONG_TOPIC : MAGIC),
+    int32(message.bodyCrc),
+    int32(message.queueId),
+    int32(message.flag),
+    int64(message.queueOffset),
+    int64(message.commitLogOffset),
+    int32((message.sysFlag & ~(SYS_FLAGS.bornHostIPv6 | SYS_FLAGS.storeHostIPv6)) | hosts),
+    int64(BigInt(message.bornTimestampMs)),
+    born,
+    int64(BigInt(message.storeTimestampMs)),
+    store,
+    int32(message.reconsumeTimes),
+    int64(message.preparedTransactionOffset),
+    int32(message.body.length),
+    message.body,
+    isLong ? int16(topic.length) : Buffer.from([topic.length]),
+    topic,
+    int16(properties.length),
+    properties,
+  ]);
+  return Buffer.concat([int32(4 + body.length), body]);
+}
+
+function decodeOne(reader: Reader): StoredMessageFields {
+  const magic = reader.int32() >>> 0;
+  if (magic !== MAGIC && magic !== MAGIC_LONG_TOPIC) throw new MalformedMessage(`the mark ${magic.toString(16)}`);
+  const bodyCrc = reader.int32();
+  const queueId = reader.int32();
+  const flag = reader.int32();
+  const queueOffset = reader.int64();
+  const commitLogOffset = reader.int64();
+  const sysFlag = reader.int32();
+  const bornTimestampMs = Number(reader.int64());
+  const bornHost = reader.host((sysFlag & SYS_FLAGS.bornHostIPv6) !== 0);
+  const storeTimestampMs = Number(reader.int64());
+  const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0);
+  const reconsumeTimes = reader.int32();
+  const preparedTransactionOffset = reader.int64();
+  const body = Buffer.from(reader.bytes(reader.int32()));
+  const topic = reader.bytes(magic === MAGIC ? reader.uint8() : reader.uint16()).toString('utf8');
+  const properties = decodeProperties(reader.bytes(reader.uint16()).toString('utf8'));
+  const head = { topic, queueId, queueOffset, commitLogOffset, sysFlag, flag, bodyCrc };
+  const times = { bornTimestampMs, bornHost, storeTimestampMs, storeHost };
+  return { ...head, ...times, reconsumeTimes, preparedTransactionOffset, body, properties };
+}
+
+/** Reads one field after the other. */
+class Reader {
+  private at = 0;
+
+  constructor(private readonly source: Buffer) {}
+
+  bytes(length: number): Buffer {
+    if (length < 0 || this.at + length > this.source.length) throw new MalformedMessage('it ends within a field');
+    const start = this.at;
+    this.at += length;
+    return this.source.subarray(start, this.at);
+  }
+
+  uint8(): number {
+    return this.bytes(1).readUInt8();
+  }
+
+  uint16(): number {
+    return this.bytes(2).readUInt16BE();
+  }
+
+  int32(): number {
+    return this.bytes(4).readInt32BE();
+  }
+
+  int64(): bigint {
+    return this.bytes(8).readBigInt64BE();
+  }
+
+  host(isIPv6: boolean): string {
+    const address = this.bytes(isIPv6 ? 16 : 4);
+    const port = this.int32();
+    if (!isIPv6) return `${address.join('.')}:${port}`;
+    const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(2 * index).toString(16));
+    return `[${groups.join(':')}]:${port}`;
+  }
+}
+
+/** A host that is a name, not an address, is written as 0.0.0.0: the layout has no room for names. */
+function encodeHost(host: string): Buffer {
+  const at = host.lastIndexOf(':');
+  const name = host.slice(0, at).replace(/^\[|\]$/g, '');
+  const port = Number(host.slice(at + 1));
+  return Buffer.concat([addressBytes(name), int32(Number.isInteger(port) ? port : 0)]);
+}
+
+function addressBytes(name: string): Buffer {
+  if (isIPv6(name) && !name.includes('.')) {
+    const [head = '', tail] = name.split('::');
+    const before = head === '' ? [] : head.split(':');
+    const after = tail === undefined || tail === '' ? [] : tail.split(':');
+    const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
+    return Buffer.concat([...before, ...zeros, ...after].map((group) => int16(Number.parseInt(group, 16))));
+  }
+  const parts = name.split('.').map(Number);
+  const isIPv4 = parts.length === 4 && parts.every((part) => Number.isInteger(part) && part >= 0 && part <= 255);
+  return Buffer.from(isIPv4 ? parts : [0, 0, 0, 0]);
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value | 0);
+  return bytes;
+}
+
+function int64(value: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(value);
+  return bytes;
+}
