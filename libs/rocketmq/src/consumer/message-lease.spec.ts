@@ -149,6 +149,18 @@ describe('the lease of a message', () => {
     expect(requests).toEqual(['ack h', 'ack h', 'ack h']);
   });
 
+  it('repeats an ack only until its end', async () => {
+    const { lease, requests, clock } = held([
+      lostAnswer,
+      () => {
+        clock.advanceTo(LEASE_MS);
+        return lostAnswer();
+      },
+    ]);
+    expect(await lease.settle(ack, signal)).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(requests).toEqual(['ack h', 'ack h']);
+  });
+
   it('does not repeat a change or a forward whose answer was lost', async () => {
     for (const settlement of [
       { kind: 'postpone', invisibleDurationMs: 1_000, suspend: false },

@@ -1,6 +1,9 @@
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RawClient, message as rawMessage } from '../../../../test/support/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
+import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { SimpleConsumer } from './simple-consumer.js';
@@ -104,6 +107,55 @@ describe('SimpleConsumer over the wire', () => {
     await producer.send({ topic: 'returns', body: 'two' });
     const topics = [...(await consumer.receive()), ...(await consumer.receive())].map(({ topic }) => topic);
     expect(topics).toEqual(['orders', 'returns']);
+  });
+
+  it('can gain and lose topics while it runs; what it has received it can still settle', async () => {
+    const message = await receiveOne();
+    await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    await consumer.unsubscribe('orders');
+    await expect(consumer.receive({ topic: 'orders' })).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
+    await expect(consumer.unsubscribe('returns')).rejects.toMatchObject({ code: 'NO_SUBSCRIPTION' });
+    await consumer.ack(message);
+    await consumer.subscribe({ topic: 'orders', filter: { kind: 'tag', expression: 'a' } });
+    await producer.send({ topic: 'orders', body: 'untagged' });
+    await producer.send({ topic: 'orders', body: 'tagged', tag: 'a' });
+    expect(await receiveOne()).toMatchObject({ body: Buffer.from('tagged') });
+    await consumer.close();
+    await expect(consumer.subscribe({ topic: 'returns' })).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('says which body is not what was sent, beside those that are', async () => {
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const packed = gzipSync('unpacked');
+    for (const [id, body] of Object.entries({ good: packed, bad: packed.subarray(0, 9) })) {
+      await raw.call('sendMessage', {
+        messages: [{ ...rawMessage('returns', id, { bodyEncoding: Encoding.GZIP }), body }],
+      });
+    }
+    raw.close();
+    const problems = new Map<string, boolean>();
+    while (problems.size < 2) {
+      for (const { messageId, bodyProblem } of await consumer.receive({ topic: 'returns' })) {
+        problems.set(messageId, bodyProblem !== undefined);
+      }
+    }
+    expect([problems.get('good'), problems.get('bad')]).toEqual([false, true]);
+  });
+
+  it('unpacks no body to more than it may', async () => {
+    const other = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: 'returns' }],
+      maxUnpackedBytes: 1_000,
+    });
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const bomb = rawMessage('returns', 'bomb', { bodyEncoding: Encoding.GZIP });
+    await raw.call('sendMessage', { messages: [{ ...bomb, body: gzipSync(Buffer.alloc(1_000_000)) }] });
+    raw.close();
+    await other.start();
+    const [message] = await other.receive();
+    expect(message?.bodyProblem).toContain('1000 bytes');
+    await other.close();
   });
 
   it('refuses what the server would refuse, and messages of others, before anything is sent', async () => {

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { RetryLaterError } from './outcome-errors.js';
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `m${index}`);
+
+describe('the settlements of a push consumer', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  /** Handlers that all wait, and then end in one moment. */
+  async function endTogether(count: number, ackBatchSize?: number): Promise<void> {
+    const { opened, open } = gate();
+    await bench.send(...names(count));
+    await bench.consume(() => opened, {
+      concurrency: count,
+      events: bench.events,
+      ...(ackBatchSize === undefined ? {} : { ackBatchSize }),
+    });
+    await bench.until(() => bench.broker.inFlight().length === count);
+    open();
+  }
+
+  /** The first request waits, so that others must come together behind it; the second one is refused as a whole. */
+  function refuseSecondAckRequest(): void {
+    bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'delay', delayMs: 200 } });
+    bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' } });
+  }
+
+  it.each([
+    [8, 8],
+    [1, 1],
+    [undefined, 15],
+  ])('share a request of up to %s when handlers end together', async (ackBatchSize, refused) => {
+    refuseSecondAckRequest();
+    await endTogether(16, ackBatchSize);
+    const lines = await bench.journal.has(refused);
+    await bench.until(() => bench.broker.inFlight().length === refused);
+    expect(lines.every((line) => /^unsettled m\d+ ack$/.test(line))).toBe(true);
+    expect(bench.journal.lines).toHaveLength(refused);
+  });
+
+  it('are repeated, all of the request, when its answer was lost: no handler runs twice', async () => {
+    bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' }, times: 3 });
+    const { opened, open } = gate();
+    await bench.send(...names(12));
+    await bench.consume(
+      async (message, context) => {
+        bench.journalled(message, context);
+        await opened;
+      },
+      { events: bench.events },
+    );
+    await bench.journal.has(12);
+    open();
+    await bench.until(() => bench.isAllSettled);
+    await bench.broker.advance(MINUTE_MS);
+    expect(bench.journal.lines.sort()).toEqual(
+      names(12)
+        .map((name) => `${name} 1`)
+        .sort(),
+    );
+  });
+
+  it('are repeated when the server was too busy for them', async () => {
+    bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' }, times: 2 });
+    await bench.consume(bench.journalled, { events: bench.events });
+    await bench.send('one');
+    await bench.journal.has(1);
+    await bench.until(() => bench.isAllSettled);
+    expect(bench.journal.lines).toEqual(['one 1']);
+  });
+
+  it('that put a message off are not repeated when their answer was lost: it comes again once', async () => {
+    bench.broker.faults.add({ rpc: 'changeInvisibleDuration', action: { kind: 'dropResponse' } });
+    await bench.consume(
+      (message, context) => {
+        bench.journalled(message, context);
+        if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: SECOND_MS });
+      },
+      { events: bench.events },
+    );
+    await bench.send('one');
+    expect(await bench.journal.has(2)).toEqual(['one 1', 'unsettled one retry']);
+    await bench.broker.advance(MINUTE_MS);
+    expect(bench.journal.lines).toEqual(['one 1', 'unsettled one retry', 'one 2']);
+  });
+
+  it('that make a dead letter are not repeated when their answer was lost: there is one dead letter', async () => {
+    bench.broker.faults.add({ rpc: 'forwardMessageToDeadLetterQueue', action: { kind: 'dropResponse' } });
+    await bench.consume(
+      (message, context) => {
+        bench.journalled(message, context);
+        throw new Error('no stock');
+      },
+      { backoff: { kind: 'customized', nextMs: [0] }, events: bench.events },
+    );
+    await bench.send('one');
+    await bench.journal.has(5);
+    await bench.broker.advance(MINUTE_MS);
+    expect(bench.journal.lines).toEqual([
+      'one 1',
+      'one 2',
+      'one 3',
+      'dead letter one attempts-exhausted',
+      'unsettled one deadLetter',
+    ]);
+    expect(bench.deadLetters('stock')).toEqual(['one']);
+  });
+
+  it('that make a dead letter are repeated, too, when the server was too busy for them', async () => {
+    const busy = { kind: 'answer', code: 'TOO_MANY_REQUESTS' } as const;
+    bench.broker.faults.add({ rpc: 'forwardMessageToDeadLetterQueue', action: busy, times: 2 });
+    await bench.consume(
+      () => {
+        throw new Error('no stock');
+      },
+      { backoff: { kind: 'customized', nextMs: [0] }, events: bench.events },
+    );
+    await bench.send('one');
+    await bench.journal.has(1);
+    await bench.until(() => bench.isAllSettled);
+    expect(bench.deadLetters('stock')).toEqual(['one']);
+    expect(bench.journal.lines).toEqual(['dead letter one attempts-exhausted']);
+  });
+
+  it('of an ordered group hold the next message back until the server has taken them', async () => {
+    bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' }, times: 2 });
+    await bench.sendSteps('a1', 'a2');
+    await bench.consume((message) => {
+      const held = bench.broker.inFlight().map(({ body }) => body.toString());
+      bench.journal.add(`${textOf(message)} ${message.deliveryAttempt}, held: ${held.sort().join(' ')}`);
+    }, FIFO);
+    const lines = await bench.journal.has(2);
+    await bench.until(() => bench.isAllSettled);
+    expect(lines).toEqual(['a1 1, held: a1 a2', 'a2 1, held: a2']);
+  });
+});
