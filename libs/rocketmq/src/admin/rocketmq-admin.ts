@@ -1,7 +1,11 @@
 // The public class: each method hands its work to the file that is named after it. Who is asked is in cluster-access.ts.
 
+import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials.js';
+import type { Credentials } from '../protocol/metadata.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { type Logger, silentLogger } from '../support/logger.js';
+import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
 import { ClusterAccess } from './cluster-access.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
@@ -62,7 +66,12 @@ export class RocketMQAdmin {
     const nameServers = parseNameServers(options.nameServer);
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // One that cannot be reached must leave time for the next.
-    this.client = new RemotingClient({ connectTimeoutMs: timeoutMs / nameServers.length });
+    const { credentials, logger = silentLogger } = options;
+    this.client = new RemotingClient({
+      connectTimeoutMs: timeoutMs / nameServers.length,
+      tls: resolveTls(options.tls),
+      credentials: credentials && new CredentialsSource(credentials, { logger }),
+    });
     this.cluster = new ClusterAccess(this.client, { nameServers, cluster: options.cluster, timeoutMs });
     this.topics = new TopicAdmin(this.cluster);
     this.groups = new GroupAdmin(this.cluster, this.topics);

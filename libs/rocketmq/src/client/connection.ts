@@ -1,6 +1,7 @@
 // What the clients of one cluster share: its endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
+import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials.js';
 import { authorization, type Credentials, dateTimeText, METADATA } from '../protocol/metadata.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { realTimeIn } from '../support/deadline.js';
@@ -10,7 +11,6 @@ import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
 import type { Channel, ChannelFactory } from './channel.js';
-import { type CredentialsProvider, CredentialsSource, isHeaderText } from './credentials.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GrpcChannel } from './grpc-channel.js';

@@ -15,9 +15,9 @@ import { abortReason } from '../support/abort.js';
 import { realTimeIn } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
+import { type Greeting, greet, identityRefused, tlsFailure, tlsMissing } from '../support/tls-failure.js';
 import type { Channel, WireCall, WireStream } from './channel.js';
 import { parseAddress } from './endpoint.js';
-import { type Greeting, greet, identityRefused, tlsFailure, tlsMissing } from './tls-failure.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

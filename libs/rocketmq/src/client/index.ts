@@ -30,6 +30,7 @@ export type {
 export type { TransactionCheck, TransactionChecker } from '../producer/transaction-check.js';
 export type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
 export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
+export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials.js';
 export { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
 export type { MessageType, MessageView, OutgoingMessage } from '../protocol/message.js';
 export type { Credentials } from '../protocol/metadata.js';

@@ -1,12 +1,12 @@
 // The credentials of a connection: given once, or by a provider that is asked again and again, so that keys can be changed while
-// everything runs. How a request is signed with them is protocol/metadata.ts.
+// everything runs. How a gRPC request is signed with them is metadata.ts.
 
-import type { Credentials } from '../protocol/metadata.js';
 import { raceAbort } from '../support/abort.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { realTimeIn, withDeadline } from '../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
+import type { Credentials } from './metadata.js';
 
 /** What a provider gives. */
 export interface ProvidedCredentials extends Credentials {

@@ -3,10 +3,10 @@
 
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
-import { raceAbort } from '../support/abort.js';
-import { withDeadline } from '../support/deadline.js';
-import { TransportError } from '../support/errors.js';
-import type { ResolvedTls } from '../support/tls.js';
+import { raceAbort } from './abort.js';
+import { withDeadline } from './deadline.js';
+import { TransportError } from './errors.js';
+import type { ResolvedTls } from './tls.js';
 
 interface Explanation {
   readonly pattern: RegExp;
