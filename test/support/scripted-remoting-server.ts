@@ -21,6 +21,8 @@ export interface ScriptedServer {
   close(): Promise<void>;
 }
 
+const TLS_GREETING = 0x16;
+
 /** Starts a server that hands each request to `reply`; undefined leaves it unanswered. */
 export async function startScriptedServer(
   reply: (request: ScriptedRequest, socket: Socket) => ScriptedReply,
@@ -33,6 +35,11 @@ export async function startScriptedServer(
     socket.on('close', () => sockets.delete(socket));
     // Requests here are small: each arrives as one chunk, or several whole ones in one.
     socket.on('data', (chunk) => {
+      // A client that was cut off may ask whether TLS is spoken here.
+      if (chunk[0] === TLS_GREETING) {
+        socket.destroy();
+        return;
+      }
       for (const request of readRequests(chunk)) {
         requests.push(request);
         const answer = reply(request, socket);

@@ -71,7 +71,8 @@ export class ClusterAccess {
       try {
         return await this.client.call(address, request, deadline);
       } catch (error) {
-        if (!(error instanceof TransportError) || deadline.signal.aborted) throw error;
+        const isAway = error instanceof TransportError && error.retryable;
+        if (!isAway || deadline.signal.aborted) throw error;
         failures.push(error.message);
       }
     }
