@@ -1,6 +1,7 @@
 // What a name server or broker refused, and what was done in part, as errors. Failures of the connection are
 // TransportErrors.
 
+import { accessAdvice } from '../protocol/access-advice.js';
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { type Outcome, RocketMQError } from '../support/errors.js';
 
@@ -11,13 +12,16 @@ interface CodeMeaning {
   readonly advice: string;
 }
 
+/** Its advice depends on the server's words. */
+const NO_PERMISSION = 16;
+
 /** The server's response codes that matter here. @see RemotingSysResponseCode and ResponseCode of the server */
 const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
   [1, refused('SYSTEM_ERROR', false, 'mend what the server names and call again')],
   [2, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
   [3, refused('REQUEST_CODE_NOT_SUPPORTED', false, 'the server is of another version or not the kind it is taken for')],
   [14, refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later')],
-  [16, refused('NO_PERMISSION', false, 'the server demands credentials or forbids this')],
+  [NO_PERMISSION, refused('NO_PERMISSION', false, '')],
   [17, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
   [26, refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first')],
   [29, refused('INVALID_PARAMETER', false, 'mend what the server names and call again')],
@@ -43,7 +47,10 @@ export class RemotingError extends RocketMQError {
     const name = meaning?.name ?? `RESPONSE_${answer.code}`;
     const remark = firstLine(answer.remark);
     const said = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
-    const next = meaning === undefined ? 'it may have taken effect' : `it did not take effect there; ${meaning.advice}`;
+    const next =
+      meaning === undefined
+        ? 'it may have taken effect'
+        : `it did not take effect there; ${answer.code === NO_PERMISSION ? accessAdvice(remark) : meaning.advice}`;
     super(name, `${what}: ${said}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;
   }

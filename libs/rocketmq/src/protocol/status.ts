@@ -1,6 +1,7 @@
 // The one table of what each answer code means for a caller, and the error that carries an answer.
 
 import { type Outcome, RocketMQError } from '../support/errors.js';
+import { accessAdvice } from './access-advice.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
 /** What a code means: did it take effect, and may the same request succeed later? */
@@ -83,7 +84,7 @@ export class StatusError extends RocketMQError {
   readonly statusCode: number;
 
   /** @param what the operation in words: "send to order-created" */
-  constructor(what: string, status: Status | undefined, advice?: string) {
+  constructor(what: string, status: Status | undefined, advice = adviceOn(status)) {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
     const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
     const effect = meaning.outcome === 'unknown' ? 'it may have taken effect' : 'it did not take effect';
@@ -96,6 +97,10 @@ export class StatusError extends RocketMQError {
     );
     this.statusCode = code;
   }
+}
+
+function adviceOn(status: Status | undefined): string | undefined {
+  return status?.code === Code.UNAUTHORIZED ? accessAdvice(status.message) : undefined;
 }
 
 /** @throws StatusError unless the status is OK; a missing status is an error too */

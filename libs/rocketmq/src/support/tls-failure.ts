@@ -127,8 +127,9 @@ function refused(message: string, cause: unknown): TransportError {
 /** Without what grpc-js puts around it, and OpenSSL's line numbers. */
 function reasonIn(text: string): string {
   return text
-    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/^No connection established\. Last error: /, '')
     .replace(/\s*(?:\([\dT:.Z-]+\))?\.? Resolution note:[\s\S]*$/, '')
+    .replace(/^Error(?: \[\w+\])?: /, '')
     .replace(/[0-9A-F]+:error:[0-9A-F]+:/, '')
     .replace(/:[^:]*\.c:\d+:(?:SSL alert number \d+)?/, '')
     .trim();
