@@ -8,6 +8,8 @@ export interface TcpForwarder {
   connections(): number;
   /** From now on nothing passes on the connections that are open, and nobody is told. New ones are served. */
   freeze(): void;
+  /** From now on what the server says on the connections that are open is lost; what is said to it arrives. */
+  loseAnswers(): void;
   /** Breaks every open connection with a reset. New ones are served. */
   reset(): void;
   close(): Promise<void>;
@@ -16,10 +18,13 @@ export interface TcpForwarder {
 export async function forwardTo(port: number): Promise<TcpForwarder> {
   const sockets = new Set<Socket>();
   const frozen = new WeakSet<Socket>();
+  const servers = new Set<Socket>();
   let connections = 0;
   const server = createServer({ allowHalfOpen: true }, (near) => {
     connections++;
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    servers.add(far);
+    far.on('close', () => servers.delete(far));
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -47,6 +52,9 @@ export async function forwardTo(port: number): Promise<TcpForwarder> {
     connections: () => connections,
     freeze: () => {
       for (const socket of sockets) frozen.add(socket);
+    },
+    loseAnswers: () => {
+      for (const socket of servers) frozen.add(socket);
     },
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy();
