@@ -2,17 +2,21 @@
 
 import type { TlsOptions } from 'node:tls';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
+import { AccessControl } from './access/access-control.js';
+import type { BrokerUser } from './access/users.js';
 import { AdminRequests } from './admin/admin-requests.js';
 import { RemotingServer } from './admin/remoting-server.js';
 import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import { serverTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
 import { Clients } from './services/clients.js';
@@ -28,7 +32,6 @@ import { Telemetry } from './services/telemetry.js';
 import { TransactionChecks } from './services/transaction-checks.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
-import { serverTlsOf } from './server-tls.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -74,6 +77,7 @@ export class EmbeddedBroker {
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
   private readonly tls: TlsOptions | undefined;
+  private readonly access: AccessControl;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
   private state: BrokerState = { kind: 'stopped' };
@@ -85,6 +89,7 @@ export class EmbeddedBroker {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
     this.tls = serverTlsOf(options.tls);
+    this.access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
     this.engine = this.makeEngine();
@@ -132,6 +137,19 @@ export class EmbeddedBroker {
     const problem = consumerGroupNameProblem(name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
     asUsage(() => this.engine.declareGroup(declaration));
+  }
+
+  /**
+   * Adds a user, or changes the one with its access key, also while the broker runs: from now on requests are checked.
+   * @throws UsageError for a user that cannot be
+   */
+  declareUser(user: BrokerUser): void {
+    this.access.declare(user);
+  }
+
+  /** Forgets a user, also while the broker runs: what it asks from now on is refused. */
+  removeUser(accessKey: string): void {
+    this.access.remove(accessKey);
   }
 
   /**
@@ -238,9 +256,9 @@ export class EmbeddedBroker {
   }
 
   private makeContext(polls: LongPolls): BrokerContext {
-    const { engine, store, clock, realClock, sessions, activity, faults, logger, tls } = this;
+    const { engine, store, clock, realClock, sessions, activity, faults, logger, tls, access } = this;
     const addresses = () => this.addresses();
-    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, addresses };
+    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, access, addresses };
   }
 
   private makeServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
@@ -273,7 +291,11 @@ export class EmbeddedBroker {
       return textOf(host, this.adminPort ?? 0);
     };
     const requests = new AdminRequests({ engine, store, address });
-    return new RemotingServer((request) => requests.answer(request), this.logger, this.tls);
+    const admitted = async (request: RemotingFrame) => {
+      this.access.admitAdministration(request);
+      return requests.answer(request);
+    };
+    return new RemotingServer(admitted, this.logger, this.tls);
   }
 
   private running(): Running | undefined {

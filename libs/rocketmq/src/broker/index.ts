@@ -1,5 +1,6 @@
 // The entry `nestjs-rocketmq/broker`.
 
+export type { AccessAction, BrokerPermission, BrokerUser } from './access/users.js';
 export { EmbeddedBroker } from './embedded-broker.js';
 export type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
 export type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';

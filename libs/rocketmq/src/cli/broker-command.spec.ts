@@ -55,6 +55,14 @@ describe('the file of the broker', () => {
       { name: 'g', fifo: true, maxDeliveryAttempts: 3, backoff: { kind: 'customized', nextMs: [100] } },
       { name: 'h', backoff: { kind: 'exponential', initialMs: 10, maxMs: 1000, multiplier: 1.5 } },
     ],
+    users: [
+      { accessKey: 'root', secretKey: 'secret', isSuper: true },
+      {
+        accessKey: 'app',
+        secretKey: 'secret',
+        permissions: [{ resource: 'Topic:*', actions: ['Pub'], decision: 'deny' }],
+      },
+    ],
     recallEnabled: true,
     transactionFirstCheckMs: 100,
     transactionCheckIntervalMs: 100,

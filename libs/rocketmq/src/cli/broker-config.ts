@@ -20,6 +20,10 @@ export interface TlsFiles {
 type Check = (field: string, value: unknown) => void;
 
 const text: Check = (field, value) => expectThat(typeof value === 'string' && value !== '', field, 'a text', value);
+/** Text that no message may hold. */
+const secret: Check = (field, value) => {
+  expectThat(typeof value === 'string' && value !== '', field, 'a text', 'what is there');
+};
 const flag: Check = (field, value) => expectThat(typeof value === 'boolean', field, 'true or false', value);
 const count: Check = (field, value) => {
   expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'a whole number above 0', value);
@@ -56,7 +60,18 @@ const config = object<BrokerConfig>({
   host: text,
   adminPort: port,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
-  tls: object({ certFile: text, keyFile: text, passphrase: text, clientCaFile: text }, ['certFile', 'keyFile']),
+  tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text }, ['certFile', 'keyFile']),
+  users: list(
+    object(
+      {
+        accessKey: text,
+        secretKey: secret,
+        isSuper: flag,
+        permissions: list(object({ resource: text, actions: list(text, 1), decision: text }, ['resource', 'actions'])),
+      },
+      ['accessKey', 'secretKey'],
+    ),
+  ),
   strict: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
   groups: list(object({ name: text, fifo: flag, maxDeliveryAttempts: count, backoff }, ['name'])),

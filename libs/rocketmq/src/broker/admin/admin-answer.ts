@@ -5,6 +5,7 @@ export const RESPONSE_CODES = {
   success: 0,
   systemError: 1,
   requestCodeNotSupported: 3,
+  noPermission: 16,
   topicNotExist: 17,
   subscriptionGroupNotExist: 26,
   invalidParameter: 29,

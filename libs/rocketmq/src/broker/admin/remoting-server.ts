@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import { AccessRefusal } from '../access/access-control.js';
 import { Listener } from '../services/listener.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
@@ -75,6 +76,7 @@ export class RemotingServer {
     try {
       return await this.handler(request);
     } catch (error) {
+      if (error instanceof AccessRefusal) return { code: RESPONSE_CODES.noPermission, remark: error.message };
       if (error instanceof AdminRefusal) return { code: error.code, remark: error.message };
       this.logger.error('admin request failed', { code: request.code, error: describeError(error) });
       return { code: RESPONSE_CODES.systemError, remark: describeError(error) };

@@ -5,6 +5,7 @@ import type { TlsOptions } from 'node:tls';
 import { AddressScheme, type Endpoints } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
+import type { AccessControl } from '../access/access-control.js';
 import type { Engine } from '../engine/engine.js';
 import type { Store } from '../store/store.js';
 import type { Activity } from './activity.js';
@@ -31,6 +32,7 @@ export interface BrokerContext {
   readonly activity: Activity;
   readonly faults: Faults;
   readonly logger: Logger;
+  readonly access: AccessControl;
   /** Undefined for plaintext. */
   readonly tls: TlsOptions | undefined;
   /** What routes tell: at least one. */

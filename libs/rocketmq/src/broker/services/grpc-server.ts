@@ -105,6 +105,7 @@ export class GrpcServer {
       const context = callContext(name, call.headers);
       const handler = this.handlers.unary[name] as UnaryHandler<UnaryName>;
       const request = decode(name, bytes);
+      this.broker.access.admit(name, request, call.headers, call.remoteHost);
       const fault = await this.applyFault(context);
       const answer = await handler(request, context);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
@@ -123,6 +124,7 @@ export class GrpcServer {
       const context = callContext('receiveMessage', call.headers);
       stream = this.open(context.clientId, call);
       const request = decode('receiveMessage', bytes);
+      this.broker.access.admit('receiveMessage', request, call.headers, call.remoteHost);
       const fault = await this.applyFault(context);
       const answer = await this.handlers.receiving.receiveMessage(request, context, call);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
@@ -152,7 +154,11 @@ export class GrpcServer {
         context,
       );
       return {
-        message: (bytes) => void take(decode('telemetry', bytes)),
+        message: (bytes) => {
+          const command = decode('telemetry', bytes);
+          // Checked at each command, by the metadata that the stream was opened with, as on the real server.
+          if (this.admits(command, call, send)) void take(command);
+        },
         // Half-closed by the client: it says goodbye.
         halfClosed: () => call.finish(),
       };
@@ -160,6 +166,21 @@ export class GrpcServer {
       send({ status: statusOf(error) });
       call.finish();
       return { message() {}, halfClosed() {} };
+    }
+  }
+
+  private admits(
+    command: RpcRequest<'telemetry'>,
+    call: ServerCall,
+    send: (answer: RpcResponse<'telemetry'>) => void,
+  ): boolean {
+    try {
+      this.broker.access.admit('telemetry', command, call.headers, call.remoteHost);
+      return true;
+    } catch (error) {
+      send({ status: statusOf(error) });
+      call.finish();
+      return false;
     }
   }
 

@@ -1,6 +1,7 @@
 // The answers' statuses: OK, and the errors that handlers throw to answer with a code.
 
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { AccessRefusal } from '../access/access-control.js';
 import { Refusal, type RefusalReason } from '../engine/refusal.js';
 
 export const OK: Status = { code: Code.OK, message: 'OK' };
@@ -35,6 +36,7 @@ const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
 /** What a failed handler answers. */
 export function statusOf(error: unknown): Status {
   if (error instanceof AnswerError) return { code: error.answer, message: error.message };
+  if (error instanceof AccessRefusal) return { code: Code.UNAUTHORIZED, message: error.message };
   if (error instanceof Refusal) return { code: REFUSAL_CODES[error.reason], message: error.message };
   const message = error instanceof Error ? error.message : String(error);
   return { code: Code.INTERNAL_SERVER_ERROR, message };

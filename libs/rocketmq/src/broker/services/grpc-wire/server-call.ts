@@ -74,6 +74,11 @@ export class ServerCall {
     return this.stream.writableNeedDrain;
   }
 
+  /** The address of the caller; empty when the connection is gone. */
+  get remoteHost(): string {
+    return this.stream.session?.socket?.remoteAddress ?? '';
+  }
+
   /** Aborts when the call is over, whoever ended it. */
   get signal(): AbortSignal {
     this.controller ??= new AbortController();

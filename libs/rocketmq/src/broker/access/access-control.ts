@@ -1,0 +1,100 @@
+// Lets in who has the key, to what is permitted; says no in the real server's words, by which clients tell the reasons apart.
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http2';
+import { METADATA } from '../../protocol/metadata.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { RpcName, RpcRequest } from '../../protocol/rpc.js';
+import { requirementsOf } from './requirements.js';
+import { assertUser, type BrokerUser, refusalOf } from './users.js';
+
+/** Who asked has no business here, or not this. */
+export class AccessRefusal extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'AccessRefusal';
+  }
+}
+
+/** Knows the users. Without any ever declared, everyone may do all and signatures are not looked at. */
+export class AccessControl {
+  private users: Map<string, BrokerUser> | undefined;
+
+  /** @throws UsageError for a user that cannot be */
+  constructor(users: readonly BrokerUser[] | undefined) {
+    if (users === undefined) return;
+    this.users = new Map();
+    for (const user of users) this.declare(user);
+  }
+
+  /** Adds a user, or puts it in the place of the one with its key. */
+  declare(user: BrokerUser): void {
+    assertUser(user);
+    this.users ??= new Map();
+    this.users.set(user.accessKey, { ...user });
+  }
+
+  remove(accessKey: string): void {
+    this.users?.delete(accessKey);
+  }
+
+  /** @throws AccessRefusal unless the caller may make this request */
+  admit<N extends RpcName>(rpc: N, request: RpcRequest<N>, headers: IncomingHttpHeaders, from: string): void {
+    if (this.users === undefined) return;
+    const user = this.callerOf(headers);
+    for (const access of requirementsOf(rpc, request)) {
+      const refusal = refusalOf(user, access);
+      if (refusal === undefined) continue;
+      const { kind, name } = access;
+      throw new AccessRefusal(
+        `User:${user.accessKey} has no permission to access ${kind}:${name} from ${from}, ${refusal}`,
+      );
+    }
+  }
+
+  /** Administration is for super users. @throws AccessRefusal */
+  admitAdministration({ fields, body }: RemotingFrame): void {
+    if (this.users === undefined) return;
+    const { AccessKey: accessKey, Signature: signature = '', ...rest } = fields;
+    const values = { ...rest, AccessKey: accessKey ?? '' };
+    const content = Object.entries(values)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, value]) => Buffer.from(value));
+    const user = this.authenticate(accessKey, Buffer.concat([...content, body]), Buffer.from(signature, 'base64'));
+    if (user.isSuper === true) return;
+    throw new AccessRefusal(
+      `User:${user.accessKey} has no permission to access Cluster:* by administration, which is for super users here.`,
+    );
+  }
+
+  private callerOf(headers: IncomingHttpHeaders): BrokerUser {
+    const header = String(headers[METADATA.authorization] ?? '');
+    const dateTime = String(headers[METADATA.dateTime] ?? '');
+    if (header === '') return this.authenticate(undefined, Buffer.alloc(0), Buffer.alloc(0));
+    if (dateTime === '') throw new AccessRefusal('datetime is null.');
+    const { Credential: credential = '', Signature: signature = '' } = itemsOf(header);
+    return this.authenticate(credential.split('/')[0], Buffer.from(dateTime), Buffer.from(signature, 'hex'));
+  }
+
+  private authenticate(accessKey: string | undefined, content: Buffer, signature: Buffer): BrokerUser {
+    if (accessKey === undefined || accessKey === '') throw new AccessRefusal('username cannot be null.');
+    const user = this.users?.get(accessKey);
+    if (user === undefined) throw new AccessRefusal(`User:${accessKey} is not found.`);
+    const expected = createHmac('sha1', user.secretKey).update(content).digest();
+    if (signature.length === expected.length && timingSafeEqual(signature, expected)) return user;
+    throw new AccessRefusal('check signature failed.');
+  }
+}
+
+/** `MQv2-HMAC-SHA1 Credential=…, SignedHeaders=…, Signature=…` */
+function itemsOf(header: string): Record<string, string> {
+  const at = header.indexOf(' ');
+  if (at < 0) throw new AccessRefusal('authentication header is incorrect.');
+  const items = header
+    .slice(at + 1)
+    .split(',')
+    .map((item) => item.trim().split(/=(.*)/s));
+  const odd = items.find((item) => item.length < 2);
+  if (odd !== undefined) throw new AccessRefusal('authentication keyValues length is incorrect, actual length=1.');
+  return Object.fromEntries(items.map(([name = '', value = '']) => [name, value]));
+}
