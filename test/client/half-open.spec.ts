@@ -24,7 +24,7 @@ describe('a connection that has gone silent', () => {
     await broker.stop();
   });
 
-  it('is left by a send after one request time-out, and the send succeeds on a new one', async () => {
+  it('is left after a request time-out and a question, and the send succeeds on a new one', async () => {
     const producer = new Producer(connection);
     await producer.start();
     await producer.send({ topic: 'orders', body: 'before' });
@@ -52,6 +52,20 @@ describe('a connection that has gone silent', () => {
     await consumer.close();
     await producer.close();
     direct.close();
+  });
+
+  it('is kept when this process was too busy to read the answers', async () => {
+    const producer = new Producer(connection);
+    await producer.start();
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 }, times: 1 });
+    const sent = producer.send({ topic: 'orders', body: 'one' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Nothing runs in this thread meanwhile, the broker included.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 800);
+    await sent;
+    await producer.send({ topic: 'orders', body: 'two' });
+    expect(forwarder.connections()).toBe(1);
+    await producer.close();
   });
 
   it('is kept while the server answers others slowly', async () => {

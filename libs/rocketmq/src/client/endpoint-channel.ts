@@ -7,6 +7,9 @@ import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
 
+/** The longest that the other end of a connection that has gone silent may take to show that it lives. */
+const SUSPECT_MS = 2_000;
+
 /** A {@link Channel} over all addresses of an endpoint, on one of them at a time. */
 export class EndpointChannel implements Channel {
   private index = 0;
@@ -16,6 +19,8 @@ export class EndpointChannel implements Channel {
   private readonly streams = new Set<WireStream>();
   /** Polls that are open on the present connection. */
   private readonly polls = new Set<AbortController>();
+  /** The connection that is being asked whether anybody is there. */
+  private suspected: Channel | undefined;
   private closed = false;
 
   constructor(
@@ -29,6 +34,10 @@ export class EndpointChannel implements Channel {
     return this.current.isConnected;
   }
 
+  isAlive(timeoutMs: number): Promise<boolean> {
+    return this.usable().isAlive(timeoutMs);
+  }
+
   async unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
     const used = this.usable();
     const { heard } = this;
@@ -37,7 +46,7 @@ export class EndpointChannel implements Channel {
       this.hear(used);
       return response;
     } catch (error) {
-      this.judge(used, error, heard);
+      this.judge(used, error, heard, call.timeoutMs);
       throw error;
     }
   }
@@ -100,16 +109,29 @@ export class EndpointChannel implements Channel {
   }
 
   /**
-   * Leaves the connection when this failure says that it is gone: for the next address, or for a new one to the only address.
+   * Leaves the connection when this failure says that it is gone.
    * @param heardBefore how often the server had been heard when the failed call began
+   * @param patienceMs how long that call waited
    */
-  private judge(used: Channel, error: unknown, heardBefore: number): void {
+  private judge(used: Channel, error: unknown, heardBefore: number, patienceMs = SUSPECT_MS): void {
     // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
     if (this.closed || used !== this.current) return;
-    const hasOthers = this.endpoint.addresses.length > 1;
-    const isSilent = isOverdue(error) && used.isConnected && this.heard === heardBefore;
     // A channel to the only address connects again by itself when it knows that it was broken.
-    if (!isSilent && !(hasOthers && isGone(used, error))) return;
+    if (this.endpoint.addresses.length > 1 && isGone(used, error)) this.leave(used);
+    else if (isOverdue(error) && used.isConnected && this.heard === heardBefore) void this.suspect(used, Math.min(patienceMs, SUSPECT_MS));
+  }
+
+  /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. */
+  private async suspect(used: Channel, patienceMs: number): Promise<void> {
+    if (this.suspected === used) return;
+    this.suspected = used;
+    const isAlive = await used.isAlive(patienceMs);
+    this.suspected = undefined;
+    if (!isAlive && !this.closed && used === this.current) this.leave(used);
+  }
+
+  /** For the next address, or for a new connection to the only one. */
+  private leave(used: Channel): void {
     const address = this.addressAt(this.index);
     this.index = (this.index + 1) % this.endpoint.addresses.length;
     this.heard = 0;

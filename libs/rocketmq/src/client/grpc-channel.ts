@@ -39,6 +39,9 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 30_000,
 } as const;
 
+const NO_METHOD = '/apache.rocketmq.v2.MessagingService/Ping';
+const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.UNAVAILABLE, status.CANCELLED]);
+
 /** A gRPC channel to `host:port`. */
 export class GrpcChannel implements Channel {
   private readonly client: Client;
@@ -124,6 +127,16 @@ export class GrpcChannel implements Channel {
 
   get isConnected(): boolean {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  isAlive(timeoutMs: number): Promise<boolean> {
+    // grpc-js has no ping of its own to offer. That a method is unknown is answered before any work is queued.
+    const options = { deadline: realTimeIn(timeoutMs) };
+    return new Promise((resolve) => {
+      this.client.makeUnaryRequest(NO_METHOD, asBuffer, asBytes, Buffer.alloc(0), new Metadata(), options, (error) => {
+        resolve(error === null || !SILENCES.has(error.code));
+      });
+    });
   }
 
   close(): void {
