@@ -66,6 +66,34 @@ describe('transaction checks', () => {
     expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual([transactionId]);
   });
 
+  contract(
+    'alone end a transaction whose recovery duration is over; other ends say OK and change nothing',
+    async (world) => {
+      const topic = await world.topic('transaction');
+      const { client, asked } = await askedProducer(world, topic);
+      const recovery = { orphanedTransactionRecoveryDuration: toDuration(8 * SECOND_MS) };
+      const half = messageOf(world, topic, { messageType: 4, ...recovery });
+      const { entries } = await client.call('sendMessage', { messages: [half] });
+      const transactionId = entries[0]?.transactionId ?? '';
+      const commit = { topic: resource(topic), messageId: transactionId, transactionId, resolution: 1 };
+      await world.backend.advanceDuringWork(8 * SECOND_MS + SERVER_SLACK_MS);
+      await letChecksCome(world, 1, () => asked.length);
+      expect(await codeOf(client, 'endTransaction', { ...commit, source: 1 })).toBe('OK');
+      const group = await world.group();
+      const reader = world.rawClient();
+      await reader.settle(consumerSettings(group));
+      const poll = { ...receiveRequest(topic, group), longPollingTimeout: toDuration(5 * SECOND_MS) };
+      const polling = reader.receive(poll);
+      await world.backend.advanceDuringWork(6 * SECOND_MS);
+      expect(messagesIn(await polling)).toEqual([]);
+      const askedBefore = asked.length;
+      await letChecksCome(world, askedBefore + 1, () => asked.length);
+      expect(await codeOf(client, 'endTransaction', { ...commit, source: 2 })).toBe('OK');
+      const received = messagesIn(await reader.receive(poll));
+      expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual([transactionId]);
+    },
+  );
+
   contract('an end is taken for 30 s, then the transaction is forgotten', async (world) => {
     const recovery = { orphanedTransactionRecoveryDuration: toDuration(10 * MINUTE_MS) };
     const early = await halfSent(world, recovery);

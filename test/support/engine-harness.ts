@@ -92,8 +92,8 @@ export class EngineHarness {
     this.engine.forwardToDeadLetters(this.handle(delivery, group));
   }
 
-  end(topic: string, transactionId: string, resolution: Resolution): void {
-    this.engine.endTransaction(topic, transactionId, resolution, this.nowMs);
+  end(topic: string, transactionId: string, resolution: Resolution, isAnswer = false): void {
+    this.engine.endTransaction({ topic, transactionId, resolution, isAnswer, nowMs: this.nowMs });
   }
 
   private handle({ topic, receiptHandle }: Delivery, group: string) {

@@ -66,6 +66,10 @@ export class TopicTransaction implements CurrentTransaction {
     return this.inner.isPrepared;
   }
 
+  get signal(): AbortSignal {
+    return this.inner.signal;
+  }
+
   async prepare(message: TransactionalMessage & { readonly topic?: TopicLike }): Promise<void> {
     const topic = this.topicOf(message.topic);
     await this.inner.prepare(await toOutgoing(topic, message, this.codec));

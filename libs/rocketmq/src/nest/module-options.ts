@@ -52,6 +52,8 @@ const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> =
   whenFull: true,
   compression: true,
   interceptors: true,
+  localTransactionTimeoutMs: true,
+  firstCheckAfterMs: true,
 };
 
 /** @throws UsageError that names the field */

@@ -62,7 +62,14 @@ export type RocketMQCheckpoint = TransactionCheckpoint | 'handled-before-ack';
 /** How the application sends. The options mean what they mean to the client's `Producer`. */
 export type RocketMQProducerOptions = Pick<
   ProducerOptions,
-  'maxAttempts' | 'maxInFlight' | 'maxInFlightBytes' | 'whenFull' | 'compression' | 'interceptors'
+  | 'maxAttempts'
+  | 'maxInFlight'
+  | 'maxInFlightBytes'
+  | 'whenFull'
+  | 'compression'
+  | 'interceptors'
+  | 'localTransactionTimeoutMs'
+  | 'firstCheckAfterMs'
 >;
 
 export interface RocketMQModuleOptions {
@@ -98,7 +105,7 @@ export interface RocketMQModuleOptions {
   /** Topics that this application sends to. One that is missing or of another type stops the application at start. */
   // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
   readonly topics?: readonly TopicDefinition<any, any>[];
-  /** Attempts, backpressure, compression and interceptors of all sends. */
+  /** Attempts, backpressure, compression, interceptors, and the times of transactions. */
   readonly producer?: RocketMQProducerOptions;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
   readonly transactionLog?: TransactionLogPort;

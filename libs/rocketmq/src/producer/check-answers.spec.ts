@@ -1,17 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
+import { message, RawClient } from '../../../../test/support/raw-grpc-client.js';
 import { Client, type ClientRole } from '../client/client.js';
 import { Connection } from '../client/connection.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../protocol/message.js';
+import { MINUTE_MS } from '../support/clock.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { TestBroker } from '../testing/test-broker.js';
 import { CheckAnswers } from './check-answers.js';
 import { OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
 
 /** Never connects: what is answered by "unknown" sends nothing. */
-function answersBy(checker: TransactionChecker): CheckAnswers {
-  const connection = new Connection({ endpoints: '127.0.0.1:1' });
+function answersBy(
+  checker: TransactionChecker,
+  connection = new Connection({ endpoints: '127.0.0.1:1' }),
+  told: string[] = [],
+): CheckAnswers {
   const role: ClientRole = {
     type: ClientType.PRODUCER,
     settings: () => ({}),
@@ -20,15 +26,15 @@ function answersBy(checker: TransactionChecker): CheckAnswers {
   };
   return new CheckAnswers({
     client: new Client(connection, role),
-    memory: new TransactionMemory(new ManualClock()),
+    memory: new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
     checkers: new Map([['orders', checker]]),
     ownerOf: () => 'shop',
-    onChecked: () => {},
+    onChecked: (_, resolution) => void told.push(resolution),
   });
 }
 
 function checkOf(transactionId: string): ServerCommand {
-  const message = toWireMessage(
+  const half = toWireMessage(
     { topic: 'orders', body: 'x', properties: { [OWNER_PROPERTY]: 'shop' } },
     {
       messageId: transactionId,
@@ -41,7 +47,7 @@ function checkOf(transactionId: string): ServerCommand {
       deliveryTimestampMs: undefined,
     },
   );
-  return { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } };
+  return { $case: 'recoverOrphanedTransactionCommand', value: { message: half, transactionId } };
 }
 
 const ENDPOINT = { addresses: [{ host: '127.0.0.1', port: 1 }] };
@@ -72,5 +78,27 @@ describe('the answers to checks', () => {
     for (let count = 0; count < 1_200; count++) answers.take(checkOf(`t${count}`), ENDPOINT);
     await answers.drain();
     expect([most, total]).toEqual([16, 1_000]);
+  });
+
+  it('end a transaction once, also when the next check was on its way already', async () => {
+    const broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders', type: 'transaction' }] });
+    const raw = new RawClient(broker.endpoints, 'raw@1@0@a');
+    const connection = new Connection({ endpoints: broker.endpoints });
+    const told: string[] = [];
+    try {
+      // Two halves of one id stand for the one that the server still holds when it asks again.
+      const half = message('orders', 'a', { messageType: 4 });
+      for (let sent = 0; sent < 2; sent++) await raw.call('sendMessage', { messages: [half] });
+      const answers = answersBy(() => 'commit', connection, told);
+      for (let asked = 0; asked < 2; asked++) {
+        answers.take(checkOf('a'), connection.bootstrap);
+        await answers.drain();
+      }
+      expect([told, broker.messages('orders').length]).toEqual([['commit', 'unknown'], 1]);
+    } finally {
+      raw.close();
+      connection.close();
+      await broker.stop();
+    }
   });
 });

@@ -97,6 +97,8 @@ export class CheckAnswers {
   private async end(check: CheckedTransaction, resolution: Resolution, endpoint: Endpoint): Promise<void> {
     try {
       await endTransaction(this.port.client, endpoint, check, resolution, 'check');
+      // The next check may be on its way already; answered as well, it would deliver the message a second time.
+      this.port.memory.ended(check.transactionId, resolution, true);
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, resolution, error: describeError(error) };

@@ -235,7 +235,7 @@ export class Producer {
 
   private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
     return this.call(`half message to "${message.topic}"`, options, (deadline) =>
-      this.transactions.begin(message, (mark) => this.sender.half(message, deadline, mark)),
+      this.transactions.begin(message, (mark) => this.sender.half(message, deadline, mark, this.transactions)),
     );
   }
 

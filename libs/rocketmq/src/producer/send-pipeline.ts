@@ -56,35 +56,31 @@ export class SendPipeline {
     this.turn = Math.floor(random.next() * 1_000_000);
   }
 
-  /**
-   * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
-   *   messages of one id could both be committed
-   * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
-   */
-  async send(message: OutgoingMessage, deadline: Deadline, half = false): Promise<StoredMessage> {
-    return this.dispatch(this.prepare(message, half), deadline);
-  }
-
   /** A message id that nobody else gives. */
   newMessageId(): string {
     return this.ids.next(this.client.connection.clock.nowMs());
   }
 
-  /** Checks a message; a delay is counted from here. @throws UsageError before anything was sent */
-  prepare(message: OutgoingMessage, half = false): PreparedMessage {
+  /**
+   * Checks a message; a delay is counted from here.
+   * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
+   *   messages of one id could both be committed
+   * @throws UsageError before anything was sent
+   */
+  prepare(message: OutgoingMessage, half?: HalfOptions): PreparedMessage {
     const body = bodyBytes(message.body);
     const nowMs = this.client.connection.clock.nowMs();
     assertSendable(message, body.length, nowMs, this.packer.maxPlainBytes(body.length));
     if (!this.packer.packs(body.length)) this.assertBodySize(message.topic, body.length);
-    const type: MessageType = half ? 'transaction' : messageTypeOf(message);
+    const type: MessageType = half === undefined ? messageTypeOf(message) : 'transaction';
     const messageId = message.messageId ?? this.newMessageId();
     const dueMs = deliveryTimestampMs(message, nowMs);
-    return { message, body, type, messageId, dueMs, turn: this.turn++ };
+    return { message, body, type, messageId, dueMs, half, turn: this.turn++ };
   }
 
   /**
    * Sends what was checked, once there is room for it.
-   * @throws as {@link send}
+   * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
    */
   async dispatch(
     prepared: PreparedMessage,
@@ -157,7 +153,7 @@ export class SendPipeline {
     deadline: Deadline,
   ): Promise<StoredMessage> {
     const { client } = this;
-    const { message, type, messageId, dueMs } = prepared;
+    const { message, type, messageId, dueMs, half } = prepared;
     const route = await client.route(message.topic, deadline, type);
     const { maxAttempts } = this.policy;
     const isIsolated = (endpoint: Endpoint): boolean => client.isIsolated(endpoint);
@@ -175,6 +171,7 @@ export class SendPipeline {
       bornHost: hostname(),
       queueId: Math.max(0, queue.id),
       deliveryTimestampMs: dueMs,
+      recoveryDurationMs: half?.firstCheckAfterMs,
     });
     const entry = await this.request(what, queue.endpoint, wire, deadline);
     return {
@@ -227,6 +224,12 @@ export interface DispatchOptions {
   readonly onAdmitted?: () => void;
 }
 
+/** What a half message has that others have not. */
+export interface HalfOptions {
+  /** Default: as the server is told. */
+  readonly firstCheckAfterMs: number | undefined;
+}
+
 /** A checked message on its way. */
 export interface PreparedMessage {
   readonly message: OutgoingMessage;
@@ -235,6 +238,7 @@ export interface PreparedMessage {
   readonly type: MessageType;
   readonly messageId: string;
   readonly dueMs: number | undefined;
+  readonly half: HalfOptions | undefined;
   readonly turn: number;
 }
 

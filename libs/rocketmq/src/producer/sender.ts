@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../protocol/message.js';
 import type { Deadline } from '../support/deadline.js';
 import type { InterceptedSend, Interceptors } from './interceptors.js';
 import type { SendPrepared } from './send-batch.js';
-import type { DispatchOptions, SendPipeline } from './send-pipeline.js';
+import type { DispatchOptions, HalfOptions, SendPipeline } from './send-pipeline.js';
 import { receiptOf, type SendReceipt, type StoredMessage } from './send-receipt.js';
 
 /** What all sends of a producer go through. */
@@ -49,9 +49,10 @@ export class Sender {
     message: OutgoingMessage,
     deadline: Deadline,
     mark: (message: OutgoingMessage) => OutgoingMessage,
+    options: HalfOptions,
   ): Promise<StoredMessage> {
     return this.through(message, 'half', deadline, async (given) =>
-      this.pipeline.dispatch(this.pipeline.prepare(mark(given), true), deadline),
+      this.pipeline.dispatch(this.pipeline.prepare(mark(given), options), deadline),
     );
   }
 

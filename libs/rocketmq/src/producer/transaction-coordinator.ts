@@ -4,7 +4,7 @@ import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import type { OutgoingMessage } from '../protocol/message.js';
-import { UsageError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
@@ -16,6 +16,7 @@ import {
   type TransactionEvents,
   type TransactionIdentity,
 } from './transaction.js';
+import { TransactionBounds, type TransactionTimes } from './transaction-bounds.js';
 import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
 import { runInTransaction, TransactionScope } from './transaction-scope.js';
@@ -24,7 +25,7 @@ import { runInTransaction, TransactionScope } from './transaction-scope.js';
 export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'transaction-ended';
 
 /** What a producer's options say of transactions. */
-export interface TransactionOptions {
+export interface TransactionOptions extends TransactionTimes {
   /** Who answers the server's checks, by topic. A transaction is possible only on these topics. Default: none. */
   readonly transactionCheckers?: Readonly<Record<string, TransactionChecker>>;
   /**
@@ -43,14 +44,17 @@ export class TransactionCoordinator {
   private readonly memory: TransactionMemory;
   private readonly checkers: ReadonlyMap<string, TransactionChecker>;
   private readonly answers: CheckAnswers;
+  private readonly bounds: TransactionBounds;
   private readonly ending = new Set<Promise<EndResult>>();
 
+  /** @throws UsageError that names the option */
   constructor(
     private readonly client: Client,
     private readonly options: TransactionOptions,
   ) {
     this.checkers = new Map(Object.entries(options.transactionCheckers ?? {}));
-    this.memory = new TransactionMemory(client.connection.clock);
+    this.bounds = new TransactionBounds(options);
+    this.memory = new TransactionMemory(client.connection.clock, this.bounds.timeoutMs);
     this.answers = new CheckAnswers({
       client,
       memory: this.memory,
@@ -65,6 +69,11 @@ export class TransactionCoordinator {
     return [...this.checkers.keys()];
   }
 
+  /** How long the server is to wait before it asks; undefined: as it is told itself. */
+  get firstCheckAfterMs(): number | undefined {
+    return this.bounds.firstCheckAfterMs;
+  }
+
   /** Sends a half message. @param sendHalf marks it as this service's, last of all, and sends it */
   async begin(
     message: OutgoingMessage,
@@ -73,7 +82,7 @@ export class TransactionCoordinator {
     this.assertTransactional(message);
     const half = await sendHalf((given) => this.marked(given));
     this.memory.opened(half.transactionId);
-    return new Transaction(half, (resolution) => this.end(half, half.endpoint, resolution));
+    return new Transaction(half, (resolution) => this.end(half, resolution));
   }
 
   /** Runs a local transaction, as `Producer.transact` promises. */
@@ -82,11 +91,12 @@ export class TransactionCoordinator {
     begin: (message: OutgoingMessage) => Promise<Transaction>,
     work: () => Promise<T>,
   ): Promise<T> {
-    const scope = new TransactionScope(async (half) => {
+    const sendHalf = async (half: OutgoingMessage): Promise<Transaction> => {
       const transaction = await begin(half);
       await this.options.checkpoint?.('half-sent', transaction);
       return transaction;
-    });
+    };
+    const scope = new TransactionScope(sendHalf, this.client.connection.clock, this.bounds.timeoutMs);
     if (message !== undefined) await scope.prepare(message);
     let result: T;
     let transaction: Transaction | undefined;
@@ -131,21 +141,21 @@ export class TransactionCoordinator {
     if (resolution === 'rollback') await transaction.rollback();
   }
 
-  private end(identity: TransactionIdentity, endpoint: Endpoint, resolution: Resolution): Promise<EndResult> {
-    const ending = this.tellEnd(identity, endpoint, resolution).finally(() => this.ending.delete(ending));
+  private end(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    const ending = this.tellEnd(half, resolution).finally(() => this.ending.delete(ending));
     this.ending.add(ending);
     return ending;
   }
 
   private async tellEnd(
-    { topic, messageId, transactionId }: TransactionIdentity,
-    endpoint: Endpoint,
+    { topic, messageId, transactionId, endpoint, wire }: StoredMessage,
     resolution: Resolution,
   ): Promise<EndResult> {
     const identity = { topic, messageId, transactionId };
     // A check that crosses this end must not be answered as well: on a real server both would deliver.
     this.memory.opened(transactionId);
     try {
+      this.assertInTime(wire, resolution);
       await endTransaction(this.client, endpoint, identity, resolution, 'client');
       this.memory.ended(transactionId, resolution, true);
       return 'accepted';
@@ -156,6 +166,14 @@ export class TransactionCoordinator {
       this.tell(() => this.options.events?.onLeftToCheck?.(identity, resolution, error));
       return 'left-to-check';
     }
+  }
+
+  private assertInTime({ systemProperties }: StoredMessage['wire'], resolution: Resolution): void {
+    const nowMs = this.client.connection.clock.nowMs();
+    const bornAtMs = systemProperties?.bornTimestamp?.getTime() ?? nowMs;
+    if (!this.bounds.isTooLateToEnd(bornAtMs, nowMs)) return;
+    const text = `the ${resolution} comes ${nowMs - bornAtMs} ms after its half message, when the server takes answers to checks only`;
+    throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not told, the check tells it`);
   }
 
   /** Who only watches must not change how a transaction ends. */

@@ -5,7 +5,7 @@ import { TransactionMemory } from './transaction-memory.js';
 
 describe('TransactionMemory', () => {
   it('says unknown while a transaction runs, then how it ended', () => {
-    const memory = new TransactionMemory(new ManualClock());
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     memory.opened('a');
     expect(memory.recall('a')).toBe('unknown');
     memory.ended('a', 'commit', false);
@@ -16,7 +16,7 @@ describe('TransactionMemory', () => {
 
   it('lets the server ask again when a check crosses an end that it took, and answers then', () => {
     const clock = new ManualClock();
-    const memory = new TransactionMemory(clock);
+    const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.ended('a', 'commit', true);
     expect(memory.recall('a')).toBe('unknown');
     clock.advanceTo(clock.nowMs() + 6_000);
@@ -25,7 +25,7 @@ describe('TransactionMemory', () => {
 
   it('leaves a transaction that nobody ends to the checker while the server still asks', () => {
     const clock = new ManualClock();
-    const memory = new TransactionMemory(clock);
+    const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.opened('abandoned');
     clock.advanceTo(clock.nowMs() + 5 * MINUTE_MS);
     expect(memory.recall('abandoned')).toBeUndefined();
@@ -33,7 +33,7 @@ describe('TransactionMemory', () => {
 
   it('forgets what the server no longer asks for', () => {
     const clock = new ManualClock();
-    const memory = new TransactionMemory(clock);
+    const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.ended('old', 'commit', true);
     clock.advanceTo(clock.nowMs() + 61 * MINUTE_MS);
     memory.opened('new');
@@ -41,7 +41,7 @@ describe('TransactionMemory', () => {
   });
 
   it('keeps the newest of very many', () => {
-    const memory = new TransactionMemory(new ManualClock());
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     for (let count = 0; count <= 10_000; count++) memory.ended(`t${count}`, 'rollback', false);
     expect([memory.recall('t0'), memory.recall('t10000')]).toEqual([undefined, 'rollback']);
   });

@@ -6,8 +6,6 @@ import type { Resolution } from './transaction.js';
 /** 15 checks at the server's default interval end after 7.5 minutes; nobody asks later. */
 const REMEMBER_MS = 60 * MINUTE_MS;
 const REMEMBER_COUNT = 10_000;
-/** From then on the checker is asked, in time for the last checks: a transaction may have been begun and never ended. */
-const OPEN_MS = 5 * MINUTE_MS;
 /** A real server that takes a commit while it sends a check delivers twice when the check is answered, too (seen on 5.5.0). */
 const CROSSING_MS = 5_000;
 
@@ -26,11 +24,15 @@ export class TransactionMemory {
   /** In order of `keptUntilMs`, since each entry is kept for the same time. */
   private readonly known = new Map<string, Remembered>();
 
-  constructor(private readonly clock: Clock) {}
+  /** @param openMs after that the checker is asked: a transaction may have been begun and never ended */
+  constructor(
+    private readonly clock: Clock,
+    private readonly openMs: number,
+  ) {}
 
-  /** The local transaction runs, so checks are to be asked again later, for 5 minutes. */
+  /** The local transaction runs, so the server is to ask again later, as long as it may run. */
   opened(transactionId: string): void {
-    this.remember(transactionId, 'unknown', 0, OPEN_MS);
+    this.remember(transactionId, 'unknown', 0, this.openMs);
   }
 
   /**

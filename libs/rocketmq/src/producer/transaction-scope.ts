@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OutgoingMessage } from '../protocol/message.js';
+import type { Clock, ScheduledTask } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import type { Transaction } from './transaction.js';
 
@@ -15,6 +16,11 @@ export interface CurrentTransaction {
   readonly messageId: string;
   /** Whether the half message was sent. */
   readonly isPrepared: boolean;
+  /**
+   * Fires `localTransactionTimeoutMs` after the half message was sent. Give up then: from now on the checker may decide that
+   * this transaction never was.
+   */
+  readonly signal: AbortSignal;
   /**
    * Sends the half message, for a transaction that decides its message on the way. Call it once, and before the database
    * commit: what is committed first and crashes then has no message.
@@ -39,8 +45,14 @@ type State =
 export class TransactionScope implements CurrentTransaction {
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
+  private readonly overdue = new AbortController();
+  private limit: ScheduledTask | undefined;
 
-  constructor(private readonly sendHalf: (message: OutgoingMessage) => Promise<Transaction>) {}
+  constructor(
+    private readonly sendHalf: (message: OutgoingMessage) => Promise<Transaction>,
+    private readonly clock: Clock,
+    private readonly timeoutMs: number,
+  ) {}
 
   get topic(): string {
     return this.prepared().topic;
@@ -58,6 +70,10 @@ export class TransactionScope implements CurrentTransaction {
     return this.sent() !== undefined;
   }
 
+  get signal(): AbortSignal {
+    return this.overdue.signal;
+  }
+
   /** Whether the method asked for a rollback. */
   get isRollback(): boolean {
     return !this.mayCommit;
@@ -73,6 +89,7 @@ export class TransactionScope implements CurrentTransaction {
     this.state = { kind: 'preparing', half };
     try {
       this.state = { kind: 'prepared', transaction: await half };
+      this.limit = this.clock.schedule(this.timeoutMs, () => this.overdue.abort(tookTooLong(this.timeoutMs)));
     } catch (error) {
       this.state = { kind: 'unprepared' };
       throw error;
@@ -92,6 +109,7 @@ export class TransactionScope implements CurrentTransaction {
    */
   async end(): Promise<Transaction | undefined> {
     if (this.state.kind === 'preparing') await this.state.half;
+    this.limit?.cancel();
     const transaction = this.sent();
     this.state = { kind: 'ended', transaction };
     return transaction;
@@ -112,6 +130,11 @@ export class TransactionScope implements CurrentTransaction {
     if (transaction !== undefined) return transaction;
     throw new StateError('NOT_PREPARED', 'the half message was not sent yet; call prepare() first');
   }
+}
+
+function tookTooLong(timeoutMs: number): StateError {
+  const text = `the local transaction took more than ${timeoutMs} ms (localTransactionTimeoutMs); now its check may decide`;
+  return new StateError('TRANSACTION_TOO_LONG', text);
 }
 
 const STORAGE = Symbol.for('nestjs-rocketmq.current-transaction');

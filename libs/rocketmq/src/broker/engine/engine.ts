@@ -10,7 +10,7 @@ import { popOrdered } from './ordered-pop.js';
 import { Pop, queueTurns } from './pop.js';
 import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
-import { type Resolution, type TransactionCheck, Transactions, type TransactionTiming } from './transactions.js';
+import { type TransactionCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { nextDue } from './views.js';
 
@@ -169,8 +169,8 @@ export class Engine {
   }
 
   /** @throws Refusal `unknown-transaction` */
-  endTransaction(topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
-    this.run((changes) => this.transactions.end(changes, topic, transactionId, resolution, nowMs));
+  endTransaction(end: TransactionEnd): void {
+    this.run((changes) => this.transactions.end(changes, end));
   }
 
   /** @returns the message id @throws Refusal `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */

@@ -90,6 +90,8 @@ export interface HalfRecord {
    * first: one from the half message, one more from each check. An end without a resolution uses one up.
    */
   readonly openUntilMs: readonly number[];
+  /** Of one with a recovery duration: from then on only an answer to a check ends it (`EndTransactionProcessor`, 5.5.0). */
+  readonly endableUntilMs: number | undefined;
 }
 
 /** What the index by due time refers to. */

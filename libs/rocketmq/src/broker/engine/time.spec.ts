@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
 import type { SendResult } from './engine.js';
-import { delayedMessages, halfMessages } from './views.js';
+import { delayedMessages, halfMessages, messagesOf } from './views.js';
 
 const HALF = { type: 'transaction' } as const;
 
@@ -94,13 +94,24 @@ describe('half messages', () => {
     expect(harness.checks.map(({ transactionId }) => transactionId)).toEqual(['old', 'ahead', 'patient']);
   });
 
+  it('ends only as a check is answered once its recovery duration is over', () => {
+    const harness = new EngineHarness();
+    harness.engine.declareTopic({ name: 't', type: 'transaction', queues: 1 });
+    harness.send('t', 'm', HALF, 10_000);
+    harness.advance(10_001);
+    harness.end('t', 'm', 'commit');
+    expect(messagesOf(harness.store, 't')).toEqual([]);
+    harness.end('t', 'm', 'commit', true);
+    expect(messagesOf(harness.store, 't')).toHaveLength(1);
+  });
+
   it('cannot be ended once the transaction is forgotten, until a check brings it back', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF, 3_600_000);
     harness.advance(30_000);
     expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
     harness.advance(3_600_000);
-    harness.end('t', 'm', 'commit');
+    harness.end('t', 'm', 'commit', true);
     expect(harness.popIds('t', 'g')).toEqual(['m1']);
     expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
   });

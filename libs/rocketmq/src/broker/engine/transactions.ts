@@ -34,6 +34,16 @@ export type CheckOutcome =
 
 export type Resolution = 'commit' | 'rollback' | 'unspecified';
 
+/** The end of a transaction, as it was told. */
+export interface TransactionEnd {
+  readonly topic: string;
+  readonly transactionId: string;
+  readonly resolution: Resolution;
+  /** Whether it answers a check. */
+  readonly isAnswer: boolean;
+  readonly nowMs: number;
+}
+
 /** Keeps half messages. Two with one id are two: ids are never deduplicated. */
 export class Transactions {
   constructor(
@@ -60,15 +70,17 @@ export class Transactions {
       checks: 0,
       nextCheckAtMs: Math.max(firstCheckAtMs, half.nowMs),
       openUntilMs: [half.nowMs + this.timing.dataExpireMs],
+      endableUntilMs: half.recoveryMs === undefined ? undefined : bornAtMs + half.recoveryMs,
     };
     this.put(changes, key, record);
     return transactionId;
   }
 
   /** @throws Refusal `unknown-transaction` when there is none, or its time to be ended is over */
-  end(changes: Changes, topic: string, transactionId: string, resolution: Resolution, nowMs: number): void {
+  end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): void {
     const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
-    if (resolution === 'unspecified') {
+    const isLate = !isAnswer && nowMs > (record.endableUntilMs ?? nowMs);
+    if (resolution === 'unspecified' || isLate) {
       const openUntilMs = stillOpen(record, nowMs).slice(1);
       changes.put(key, { ...record, openUntilMs } satisfies HalfRecord);
       return;

@@ -4,6 +4,7 @@ import { durationMs } from '../../protocol/duration.js';
 import {
   Code,
   TransactionResolution,
+  TransactionSource,
   type Message as WireMessage,
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
@@ -48,7 +49,7 @@ export class Sending {
     return { status: OK, messageId };
   }
 
-  /** Any producer may end it; the source is not looked at, since Go leaves it out. */
+  /** Any producer may end it. Go leaves the source out when it ends one of its own. */
   async endTransaction(request: RpcRequest<'endTransaction'>): Promise<RpcResponse<'endTransaction'>> {
     const topic = topicName(request.topic);
     const { transactionId } = request;
@@ -57,7 +58,9 @@ export class Sending {
     }
     this.checks.answered(topic, transactionId);
     const resolution = resolutionOf(request.resolution);
-    this.broker.engine.endTransaction(topic, transactionId, resolution, this.broker.clock.nowMs());
+    const isAnswer = request.source === TransactionSource.SOURCE_SERVER_CHECK;
+    const nowMs = this.broker.clock.nowMs();
+    this.broker.engine.endTransaction({ topic, transactionId, resolution, isAnswer, nowMs });
     await this.broker.store.flush();
     return { status: OK };
   }
