@@ -27,11 +27,11 @@ export class EngineHarness {
   readonly engine: Engine;
   nowMs = 1_000_000;
 
-  constructor({ strict = false, recallEnabled = true } = {}) {
+  constructor({ strict = false, recallEnabled = true, indexed = false } = {}) {
     const timing = { firstCheckMs: 6_000, checkIntervalMs: 30_000, dataExpireMs: 30_000, maxChecks: 15 };
     this.engine = new Engine(
       this.store,
-      { strict, recallEnabled, timing },
+      { strict, recallEnabled, timing, indexed },
       {
         committed: () => {},
         available: (available) => void this.available.push(available),

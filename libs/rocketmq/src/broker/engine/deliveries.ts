@@ -125,15 +125,23 @@ export class Deliveries {
     const { queue, handle, record } = located;
     const message = this.log.message(changes, queue.topic, queue.queueId, handle.offset);
     if (message !== undefined) {
-      this.deadLetter(changes, request.group, message, message.earlierAttempts + record.attempt, request.nowMs);
+      const attempts = message.earlierAttempts + record.attempt;
+      this.deadLetter(changes, queue, request.group, { message, attempts, nowMs: request.nowMs });
     }
     this.settle(changes, request.group, queue, handle.offset, record);
   }
 
   /** Copies a message to the dead-letter topic of the group. The caller settles the original. */
-  deadLetter(changes: Changes, group: GroupRecord, message: StoredMessage, attempts: number, nowMs: number): void {
+  deadLetter(
+    changes: Changes,
+    queue: QueueRef,
+    group: GroupRecord,
+    { message, attempts, nowMs }: { message: StoredMessage; attempts: number; nowMs: number },
+  ): void {
     const topic = this.registry.deadLetterTopic(changes, group.name);
-    const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts };
+    // A dead letter of those who read dead letters still comes from where it was sent to.
+    const originTopic = message.originTopic ?? queue.topic;
+    const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts, originTopic };
     this.log.append(changes, topic, this.log.chooseQueue(topic), copy);
   }
 

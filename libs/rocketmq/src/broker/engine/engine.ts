@@ -2,6 +2,7 @@
 // its time along, `tick` does what has become due, and `nextDueAtMs` says when that is next.
 
 import type { Store } from '../store/store.js';
+import { Administration } from './administration.js';
 import { type Available, Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
@@ -18,6 +19,8 @@ export interface EngineOptions {
   readonly strict: boolean;
   readonly recallEnabled: boolean;
   readonly timing: TransactionTiming;
+  /** Whether messages are to be found by id and key, as tools want it. Default: false. */
+  readonly indexed?: boolean;
 }
 
 /** What the engine tells, always after the change that caused it is in the store. Must not call the engine back at once. */
@@ -52,7 +55,8 @@ export interface SendResult {
 /** The broker's behaviour, without a wire. */
 export class Engine {
   private readonly registry: Registry;
-  private readonly log = new MessageLog();
+  readonly administration: Administration;
+  private readonly log: MessageLog;
   private readonly deliveries: Deliveries;
   private readonly delayed: DelayedMessages;
   private readonly transactions: Transactions;
@@ -64,9 +68,12 @@ export class Engine {
     private readonly listener: EngineListener,
   ) {
     this.registry = new Registry(options.strict);
+    this.log = new MessageLog(options.indexed === true);
     this.deliveries = new Deliveries(this.log, this.registry);
     this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
     this.transactions = new Transactions(this.log, this.registry, options.timing);
+    const run = <T>(command: (changes: Changes) => T): T => this.run(command);
+    this.administration = new Administration(run, this.registry, this.log, this.deliveries);
   }
 
   declareTopic(declaration: TopicDeclaration): void {

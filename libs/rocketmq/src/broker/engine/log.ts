@@ -1,7 +1,8 @@
 // The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
 
-import type { Changes } from './changes.js';
 import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
+import type { Changes } from './changes.js';
+import { indexMessage } from './message-index.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 
 /** Where a message came to lie. */
@@ -17,6 +18,9 @@ export type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority
 export class MessageLog {
   private roundRobin = 0;
 
+  /** @param indexed whether messages are to be found by id and key */
+  constructor(private readonly indexed: boolean) {}
+
   /** The queue for what is sent together: by message group or priority, else the next in turn. */
   chooseQueue(topic: TopicRecord, { messageGroup, priority }: QueueChoice = {}): number {
     if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
@@ -28,6 +32,7 @@ export class MessageLog {
     const offset = this.endOffset(changes, topic.name, queueId);
     changes.put(keys.message(topic.name, queueId, offset), message);
     changes.put(keys.end(topic.name, queueId), offset + 1);
+    if (this.indexed) indexMessage(changes, topic.name, { queueId, offset }, message);
     changes.markAvailable(topic.name);
     return { queueId, offset };
   }

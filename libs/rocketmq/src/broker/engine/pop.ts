@@ -79,7 +79,11 @@ export class Pop {
     if (!matches(message)) {
       this.skipped++;
     } else if (attempt > group.maxDeliveryAttempts) {
-      this.ledger.deadLetter(this.changes, group, message, message.earlierAttempts + attempt, nowMs);
+      this.ledger.deadLetter(this.changes, queue, group, {
+        message,
+        attempts: message.earlierAttempts + attempt,
+        nowMs,
+      });
       this.skipped++;
     } else {
       const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + LONGEST_RENEWAL_MS };

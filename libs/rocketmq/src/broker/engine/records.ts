@@ -39,6 +39,8 @@ export interface StoredMessage {
   readonly deliveryTimestampMs: number | undefined;
   /** Delivery attempts in the group whose dead letter it is; 0 for any other message. */
   readonly earlierAttempts: number;
+  /** Of a dead letter: the topic where it died. */
+  readonly originTopic?: string | undefined;
 }
 
 /** What a group knows of a message that it was handed and has not settled. */
@@ -108,6 +110,7 @@ export const keys = {
   group: (group: string): Key => ['group', group],
   /** The offset that the next message of a queue gets. */
   end: (topic: string, queueId: number): Key => ['end', topic, queueId],
+  ends: (topic: string): Key => ['end', topic],
   log: (topic: string): Key => ['log', topic],
   message: (topic: string, queueId: number, offset: number): Key => ['log', topic, queueId, offset],
   /** The first offset of a queue that a group was never handed. */
@@ -131,9 +134,15 @@ export const keys = {
   attemptIdsOf: (group: string): Key => ['attemptId', group],
   attemptId: ({ group, topic, queueId }: QueueRef): Key => ['attemptId', group, topic, queueId],
   delayed: ['delayed'] as Key,
+  delayedOf: (topic: string): Key => ['delayed', topic],
   delayedById: (topic: string, dueAtMs: number, messageId: string): Key => ['delayed', topic, dueAtMs, messageId],
   halves: ['half'] as Key,
+  halvesOf: (topic: string): Key => ['half', topic],
   halvesById: (topic: string, transactionId: string): Key => ['half', topic, transactionId],
+  /** Where messages lie: by id, and by key and time. */
+  indexOf: (topic: string): Key => ['index', topic],
+  indexById: (topic: string, messageId: string): Key => ['index', topic, 'id', messageId],
+  indexByKey: (topic: string, key: string): Key => ['index', topic, 'key', key],
   dues: ['due'] as Key,
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,

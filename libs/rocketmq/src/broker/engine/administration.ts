@@ -1,0 +1,107 @@
+// What administrators do to the state: topics and groups deleted, groups moved, messages put where they are told.
+
+import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
+import type { Key } from '../store/store.js';
+import type { Changes } from './changes.js';
+import type { Deliveries } from './deliveries.js';
+import type { LogPosition, MessageLog } from './log.js';
+import {
+  type DeliveryRecord,
+  type GroupRecord,
+  type HalfRecord,
+  keys,
+  type QueueRef,
+  type StoredMessage,
+  type TopicRecord,
+} from './records.js';
+import type { Registry } from './registry.js';
+
+/** Runs a command: all of its changes or, when it throws, none. */
+export type Run = <T>(command: (changes: Changes) => T) => T;
+
+export class Administration {
+  constructor(
+    private readonly run: Run,
+    private readonly registry: Registry,
+    private readonly log: MessageLog,
+    private readonly deliveries: Deliveries,
+  ) {}
+
+  /** Deletes a topic with its messages, also those that wait, and what groups know of it. @returns whether it was there */
+  deleteTopic(name: string): boolean {
+    return this.run((changes) => {
+      const existed = changes.get(keys.topic(name)) !== undefined;
+      changes.delete(keys.topic(name));
+      for (const prefix of [keys.log(name), keys.ends(name), keys.indexOf(name)]) deleteAll(changes, prefix);
+      for (const [key] of changes.scan(keys.delayedOf(name))) {
+        changes.delete(key);
+        changes.deleteDue(key[2] as number, { kind: 'delayed', key });
+      }
+      for (const [key, half] of changes.scan<HalfRecord>(keys.halvesOf(name))) {
+        changes.delete(key);
+        changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
+      }
+      for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
+      return existed;
+    });
+  }
+
+  /** Deletes a group with all that it knows of topics. Its dead letters stay. @returns whether it was there */
+  deleteGroup(name: string): boolean {
+    return this.run((changes) => {
+      const existed = changes.get(keys.group(name)) !== undefined;
+      changes.delete(keys.group(name));
+      this.forget(changes, name);
+      return existed;
+    });
+  }
+
+  /**
+   * Lets a group go on at an offset of a queue. What lies from there on it has not been handed; what lies before and is not
+   * settled comes again as before, except in an ordered group, which begins anew.
+   */
+  moveGroup(group: GroupRecord, { topic, queueId, offset }: { topic: string; queueId: number; offset: number }): void {
+    this.run((changes) => {
+      const queue: QueueRef = { group: group.name, topic, queueId };
+      for (const [key, { state }] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue))) {
+        const at = key.at(-1) as number;
+        if (at >= offset || group.fifo) this.deliveries.drop(changes, queue, at, state);
+      }
+      changes.delete(keys.attemptId(queue));
+      changes.put(keys.cursor(queue), offset);
+      changes.markAvailable(topic, group.name);
+    });
+  }
+
+  /**
+   * Puts a message into a topic whatever the topic's type, as brokers do: types are looked at before.
+   * @param queueId undefined: as for any message
+   * @throws Refusal `unknown-topic`
+   */
+  put(name: string, queueId: number | undefined, message: StoredMessage): LogPosition {
+    return this.run((changes) => {
+      const topic = this.registry.topic(changes, name);
+      return this.log.append(changes, topic, queueId ?? this.queueFor(topic, message), message);
+    });
+  }
+
+  private queueFor(topic: TopicRecord, { messageGroup, priority }: StoredMessage): number {
+    if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
+    return this.log.chooseQueue(topic, { priority });
+  }
+
+  /** What a group knows of a topic, or of all. */
+  private forget(changes: Changes, group: string, topic?: string): void {
+    const of = (prefix: Key): Key => (topic === undefined ? prefix : [...prefix, topic]);
+    for (const [key, { state }] of changes.scan<DeliveryRecord>(of(keys.deliveriesOfGroup(group)))) {
+      const [, , topicOf, queueId, offset] = key as [string, string, string, number, number];
+      this.deliveries.drop(changes, { group, topic: topicOf, queueId }, offset, state);
+    }
+    deleteAll(changes, of(keys.cursorsOf(group)));
+    deleteAll(changes, of(keys.attemptIdsOf(group)));
+  }
+}
+
+function deleteAll(changes: Changes, prefix: Key): void {
+  for (const [key] of changes.scan(prefix)) changes.delete(key);
+}

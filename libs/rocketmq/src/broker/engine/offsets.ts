@@ -1,0 +1,101 @@
+// How far topics reach and how far groups have come. Reads only.
+
+import type { Store } from '../store/store.js';
+import {
+  type DeliveryRecord,
+  type GroupRecord,
+  keys,
+  type QueueRef,
+  type StoredMessage,
+  type TopicRecord,
+} from './records.js';
+
+/** A queue of a topic: the first offset that is there, the offset that the next message gets, when the last was stored. */
+export interface QueueRange {
+  readonly queueId: number;
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  readonly lastStoredAtMs: number | undefined;
+}
+
+/** A queue as a group sees it. */
+export interface GroupPosition extends QueueRange {
+  /** Of an ordered group the first offset that is not settled, else the first that was never handed out. */
+  readonly offset: number;
+  /** When the message before `offset` was stored. */
+  readonly storedAtMs: number | undefined;
+}
+
+export function queueRanges(store: Store, { name, queues }: TopicRecord): QueueRange[] {
+  return Array.from({ length: queues }, (_, queueId) => {
+    const maxOffset = endOf(store, name, queueId);
+    let minOffset = maxOffset;
+    for (const [key] of store.scan([...keys.log(name), queueId])) {
+      minOffset = key.at(-1) as number;
+      break;
+    }
+    return { queueId, minOffset, maxOffset, lastStoredAtMs: storedAt(store, name, queueId, maxOffset - 1) };
+  });
+}
+
+/** The topics from which a group was handed something, or in which it was set to a place. */
+export function topicsOfGroup(store: Store, group: string): string[] {
+  return [...new Set(Array.from(store.scan(keys.cursorsOf(group)), ([key]) => key[2] as string))];
+}
+
+/** The groups that were handed something of the topic. */
+export function groupsOfTopic(store: Store, groups: readonly GroupRecord[], topic: string): string[] {
+  const has = (group: string): boolean => {
+    for (const _ of store.scan([...keys.cursorsOf(group), topic])) return true;
+    return false;
+  };
+  return groups.map(({ name }) => name).filter(has);
+}
+
+export function positionsOf(store: Store, group: GroupRecord, topic: TopicRecord): GroupPosition[] {
+  return queueRanges(store, topic).map((range) => {
+    const queue = { group: group.name, topic: topic.name, queueId: range.queueId };
+    const offset = positionIn(store, queue, group.fifo);
+    return { ...range, offset, storedAtMs: storedAt(store, topic.name, range.queueId, offset - 1) };
+  });
+}
+
+/** Messages that a group without order was handed before, and that wait for its next pop. */
+export function countReady(store: Store, group: string, topic: string): number {
+  let count = 0;
+  for (const _ of store.scan(keys.readyOf(group, topic))) count++;
+  return count;
+}
+
+/** The first message of a queue that was stored at this time or later; the end when there is none. */
+export function offsetAt(
+  store: Store,
+  topic: string,
+  { queueId, minOffset, maxOffset }: QueueRange,
+  atMs: number,
+): number {
+  let [low, high] = [minOffset, maxOffset];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((storedAt(store, topic, queueId, middle) ?? 0) < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function positionIn(store: Store, queue: QueueRef, fifo: boolean): number {
+  const cursor = (store.get(keys.cursor(queue)) as number | undefined) ?? 0;
+  if (!fifo) return cursor;
+  for (const [key, record] of store.scan(keys.deliveriesOf(queue))) {
+    if ((record as DeliveryRecord).state.kind !== 'acked') return Math.min(cursor, key.at(-1) as number);
+  }
+  return cursor;
+}
+
+function endOf(store: Store, topic: string, queueId: number): number {
+  return (store.get(keys.end(topic, queueId)) as number | undefined) ?? 0;
+}
+
+function storedAt(store: Store, topic: string, queueId: number, offset: number): number | undefined {
+  return (store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
+}
