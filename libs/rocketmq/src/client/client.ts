@@ -6,8 +6,9 @@ import { ClientType, Code, Language, type Settings } from '../protocol/generated
 import type { MessageType } from '../protocol/message.js';
 import { type Codec, type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
 import { requireOk } from '../protocol/status.js';
+import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
@@ -137,6 +138,21 @@ export class Client {
 
   isIsolated(endpoint: Endpoint): boolean {
     return this.isolation.has(endpoint);
+  }
+
+  /** Waits until a server that failed is well again, or the time is over. @throws the signal's reason */
+  async pauseUnlessRejoined(durationMs: number, signal: AbortSignal): Promise<void> {
+    const { controller, unlink } = linkedController([signal]);
+    try {
+      await Promise.race([
+        sleep(this.clock, durationMs, controller.signal),
+        this.isolation.nextRejoin(controller.signal),
+      ]);
+      if (signal.aborted) throw abortReason(signal);
+    } finally {
+      unlink();
+      controller.abort();
+    }
   }
 
   /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */

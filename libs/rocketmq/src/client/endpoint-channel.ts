@@ -118,7 +118,8 @@ export class EndpointChannel implements Channel {
     if (this.closed || used !== this.current) return;
     // A channel to the only address connects again by itself when it knows that it was broken.
     if (this.endpoint.addresses.length > 1 && isGone(used, error)) this.leave(used);
-    else if (isOverdue(error) && used.isConnected && this.heard === heardBefore) void this.suspect(used, Math.min(patienceMs, SUSPECT_MS));
+    else if (isOverdue(error) && used.isConnected && this.heard === heardBefore)
+      void this.suspect(used, Math.min(patienceMs, SUSPECT_MS));
   }
 
   /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. */

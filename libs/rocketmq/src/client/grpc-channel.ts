@@ -33,7 +33,7 @@ const CHANNEL_OPTIONS = {
   'grpc.service_config_disable_resolution': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.max_reconnect_backoff_ms': 1_000,
   // The server refuses pings more often than every five minutes (grpc-java's default policy).
   'grpc.keepalive_time_ms': 300_000,
   'grpc.keepalive_timeout_ms': 30_000,

@@ -5,6 +5,7 @@ import { type Endpoint, endpointKey } from './endpoint.js';
 /** The endpoints that are better not asked for now. */
 export class Isolation {
   private readonly isolated = new Map<string, Endpoint>();
+  private readonly waiting = new Set<() => void>();
 
   /** @returns whether it was not isolated before */
   add(endpoint: Endpoint): boolean {
@@ -16,7 +17,23 @@ export class Isolation {
 
   /** @returns whether it was isolated before */
   remove(endpoint: Endpoint): boolean {
-    return this.isolated.delete(endpointKey(endpoint));
+    if (!this.isolated.delete(endpointKey(endpoint))) return false;
+    for (const wake of [...this.waiting]) wake();
+    return true;
+  }
+
+  /** Resolves when the next endpoint rejoins, or the signal aborts. */
+  nextRejoin(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.waiting.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+      if (signal.aborted) wake();
+    });
   }
 
   has(endpoint: Endpoint): boolean {

@@ -41,7 +41,7 @@ export class RouteTable {
 
   /** Asks anew for one topic, in the background. The known route stays until the answer is there. */
   renew(topic: string): void {
-    void this.refreshOne(topic);
+    if (!this.asking.has(topic)) void this.refreshOne(topic);
   }
 
   /** Asks anew for all that is known. One that cannot be had stays as it is. */

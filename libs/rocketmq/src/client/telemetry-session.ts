@@ -46,7 +46,8 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 5_000, multiplier: 2 };
+/** Short at its longest: consumers receive nothing before their settings are known again. The official clients take 1 s. */
+const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 1_500, multiplier: 2 };
 /** How long the server may take to answer settings; the official clients wait as long. */
 const SETTINGS_TIMEOUT_MS = 3_000;
 /** How long the server may take to end its half at the goodbye. */

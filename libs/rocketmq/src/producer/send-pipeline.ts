@@ -36,8 +36,11 @@ export interface SendPolicy {
   maxBodyBytes: number;
 }
 
-/** While no server is there. Its own backoff is for one that answers, and may be zero. */
-const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 1_000, multiplier: 2 };
+/**
+ * While no server is there. Its own backoff is for one that answers, and may be zero. It may be long, since a pause ends when the
+ * server is found well again; and it must be: a thousand sends that all knock every second keep the process from its work.
+ */
+const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, multiplier: 2 };
 
 /** Sends messages for one client. */
 export class SendPipeline {
@@ -125,16 +128,27 @@ export class SendPipeline {
         else if (++attempt > this.policy.maxAttempts) throw failure;
         const fields = { topic: message.topic, messageId, failures: failures.count, error: describeError(error) };
         connection.logger.debug('a send failed and is tried again', fields);
-        await this.pause(this.pauseMs(error, failures.count), failure, deadline);
+        await this.pause(error, failures.count, failure, deadline);
       }
     }
   }
 
-  private async pause(pauseMs: number, failure: unknown, deadline: Deadline): Promise<void> {
-    if (pauseMs >= deadline.remainingMs()) throw failure;
-    if (pauseMs === 0) return;
-    await sleep(this.clock, pauseMs, deadline.signal).catch((reason) => {
-      // Nothing was under way: that time is over says less than what failed before.
+  /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
+  private async pause(
+    { code, outcome }: RocketMQError,
+    failureCount: number,
+    failure: unknown,
+    deadline: Deadline,
+  ): Promise<void> {
+    const isAway = outcome === 'not-sent';
+    if (code !== 'TOO_MANY_REQUESTS' && !isAway) return;
+    const policy = isAway ? AWAY : this.policy.backoff;
+    const pauseMs = withJitter(backoffMs(policy, failureCount), () => this.client.connection.random.next());
+    const { signal } = deadline;
+    // Nothing is under way: that time is over says less than what failed before.
+    if (!isAway && pauseMs >= deadline.remainingMs()) throw failure;
+    const paused = isAway ? this.client.pauseUnlessRejoined(pauseMs, signal) : sleep(this.clock, pauseMs, signal);
+    await paused.catch((reason) => {
       throw deadline.hasPassed ? failure : reason;
     });
   }
@@ -206,13 +220,6 @@ export class SendPipeline {
       if (speaksAgainstServer(error, deadline, client.connection.requestTimeoutMs)) client.isolate(endpoint);
       throw error;
     }
-  }
-
-  /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
-  private pauseMs({ code, outcome }: RocketMQError, failures: number): number {
-    if (code !== 'TOO_MANY_REQUESTS' && outcome !== 'not-sent') return 0;
-    const policy = outcome === 'not-sent' ? AWAY : this.policy.backoff;
-    return withJitter(backoffMs(policy, failures), () => this.client.connection.random.next());
   }
 }
 
