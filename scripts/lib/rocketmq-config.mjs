@@ -16,11 +16,15 @@ export const JVM_FLAGS = [
  * @property {string} certFile the server's certificate, PEM
  */
 
-/** Flags that make the gRPC port and the broker's own port speak TLS only. @param {Security | undefined} security */
-export function tlsFlags(security) {
+/**
+ * Flags that make the ports of a process speak TLS: only, or besides plaintext.
+ * @param {Security | undefined} security
+ * @param {'enforcing' | 'permissive'} [mode]
+ */
+export function tlsFlags(security, mode = 'enforcing') {
   if (security === undefined) return [];
   return [
-    '-Dtls.server.mode=enforcing',
+    `-Dtls.server.mode=${mode}`,
     '-Dtls.test.mode.enable=false',
     `-Dtls.server.keyPath=${security.keyFile}`,
     `-Dtls.server.certPath=${security.certFile}`,
@@ -47,7 +51,9 @@ function accessControl({ administrator }, part) {
     authorizationProvider: `${auth}.authorization.provider.DefaultAuthorizationProvider`,
     authorizationMetadataProvider: keeper('authorization'),
     innerClientAuthenticationCredentials: JSON.stringify({ accessKey, secretKey }),
-    ...(part === 'broker' ? { initAuthenticationUser: JSON.stringify({ username: accessKey, password: secretKey }) } : {}),
+    ...(part === 'broker'
+      ? { initAuthenticationUser: JSON.stringify({ username: accessKey, password: secretKey }) }
+      : {}),
   };
 }
 

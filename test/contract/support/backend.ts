@@ -1,8 +1,14 @@
 // The two servers that the contract holds for, behind one interface.
 
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { type BackoffPolicy, type Clock, type MessageType, SECOND_MS } from 'nestjs-rocketmq/client';
-import { TestBroker } from 'nestjs-rocketmq/testing';
+import {
+  type BackoffPolicy,
+  type Clock,
+  type ConnectionOptions,
+  type MessageType,
+  SECOND_MS,
+} from 'nestjs-rocketmq/client';
+import { TestBroker, type TestBrokerOptions } from 'nestjs-rocketmq/testing';
 
 export type BackendName = 'embedded' | 'rocketmq';
 
@@ -20,6 +26,8 @@ export interface Backend {
   readonly endpoints: string;
   /** For administration: a name server, or what stands for one. */
   readonly nameServer: string;
+  /** What clients need to be let in. */
+  readonly access?: Pick<ConnectionOptions, 'tls' | 'credentials'>;
   /** The clock that clients must use, so that they and the server agree. */
   readonly clock: Clock | undefined;
   nowMs(): number;
@@ -50,7 +58,12 @@ export function startBackend(): Promise<Backend> {
 export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? 'embedded' : 'rocketmq';
 
 async function embedded(): Promise<Backend> {
-  const broker = await TestBroker.start({
+  return backendOn(await startTestBroker());
+}
+
+/** An embedded broker as the contract wants it. @param options what is to be otherwise */
+export function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
+  return TestBroker.start({
     manualClock: true,
     strict: true,
     recallEnabled: true,
@@ -58,7 +71,11 @@ async function embedded(): Promise<Backend> {
     transactionFirstCheckMs: FIRST_CHECK_MS,
     transactionCheckIntervalMs: CHECK_INTERVAL_MS,
     transactionCheckMax: 60,
+    ...options,
   });
+}
+
+export function backendOn(broker: TestBroker): Backend {
   return {
     name: 'embedded',
     version: undefined,
@@ -75,14 +92,16 @@ async function embedded(): Promise<Backend> {
   };
 }
 
-async function real(endpoints: string, nameServer: string): Promise<Backend> {
-  const admin = new RocketMQAdmin({ nameServer });
+/** @param access what clients need to be let in, as the administrator */
+export async function real(endpoints: string, nameServer: string, access: Backend['access'] = {}): Promise<Backend> {
+  const admin = new RocketMQAdmin({ nameServer, ...access });
   const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
   return {
     name: 'rocketmq',
     version: process.env.ROCKETMQ_TEST_VERSION,
     endpoints,
     nameServer,
+    access,
     clock: undefined,
     nowMs: () => Date.now(),
     createTopic: (topic, type) => admin.createTopic({ topic, type, queues: 8 }),

@@ -18,13 +18,16 @@ export interface Contract {
   answers(title: string, expected: string, ask: (world: World) => Promise<string>): void;
 }
 
-/** One server for the cases of this file; call it at the top of a spec file. */
-export function contractSuite(): Contract {
+/**
+ * One server for the cases of this file; call it at the top of a spec file.
+ * @param start default: the server that the environment names
+ */
+export function contractSuite(start: () => Promise<Backend> = startBackend): Contract {
   let backend: Backend;
   let world: World | undefined;
 
   beforeAll(async () => {
-    backend = await startBackend();
+    backend = await start();
   }, CASE_TIMEOUT_MS);
   afterEach(async () => {
     await world?.close();

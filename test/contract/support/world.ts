@@ -81,8 +81,8 @@ export class World {
   }
 
   connection(options: Partial<ConnectionOptions> = {}): Connection {
-    const { endpoints, clock } = this.backend;
-    const connection = new Connection({ endpoints, clock, ...options });
+    const { endpoints, clock, access } = this.backend;
+    const connection = new Connection({ endpoints, clock, ...access, ...options });
     this.closers.push(() => connection.close());
     return connection;
   }
@@ -95,11 +95,11 @@ export class World {
   }
 
   /** A push consumer that records; started. */
-  async record(options: RecorderOptions): Promise<Recorder> {
+  async record(options: RecorderOptions, connection = this.connection()): Promise<Recorder> {
     const { topic, filter, handle, ...rest } = options;
     const consumerGroup = rest.consumerGroup ?? (await this.group());
     const deliveries: Delivery[] = [];
-    const consumer = new PushConsumer(this.connection(), {
+    const consumer = new PushConsumer(connection, {
       ...rest,
       consumerGroup,
       subscriptions: [
@@ -117,16 +117,16 @@ export class World {
     return { consumer, deliveries };
   }
 
-  async simpleConsumer(topic: string, consumerGroup?: string): Promise<SimpleConsumer> {
+  async simpleConsumer(topic: string, consumerGroup?: string, connection = this.connection()): Promise<SimpleConsumer> {
     const group = consumerGroup ?? (await this.group());
-    const consumer = new SimpleConsumer(this.connection(), { consumerGroup: group, subscriptions: [{ topic }] });
+    const consumer = new SimpleConsumer(connection, { consumerGroup: group, subscriptions: [{ topic }] });
     this.closers.push(() => consumer.close());
     await consumer.start();
     return consumer;
   }
 
   admin(options: Partial<RocketMQAdminOptions> = {}): RocketMQAdmin {
-    const admin = new RocketMQAdmin({ nameServer: this.backend.nameServer, ...options });
+    const admin = new RocketMQAdmin({ nameServer: this.backend.nameServer, ...this.backend.access, ...options });
     this.closers.push(() => admin.close());
     return admin;
   }

@@ -1,0 +1,125 @@
+// A server that asks its clients for TLS and a signature: embedded, or the real one that the environment names.
+
+import { readFileSync } from 'node:fs';
+import type { BrokerUser } from 'nestjs-rocketmq/broker';
+import { parseClusterInfo } from '../../../libs/rocketmq/src/admin/cluster.js';
+import { RemotingClient } from '../../../libs/rocketmq/src/admin/remoting-client.js';
+import type { RemotingRequest } from '../../../libs/rocketmq/src/admin/remoting-request.js';
+import { CredentialsSource } from '../../../libs/rocketmq/src/protocol/credentials.js';
+import { withDeadline } from '../../../libs/rocketmq/src/support/deadline.js';
+import { silentLogger } from '../../../libs/rocketmq/src/support/logger.js';
+import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';
+import { type Backend, backendOn, real, startTestBroker } from '../../contract/support/backend.js';
+import { CertificateAuthority, OTHER_NAME } from '../../support/certificates.js';
+
+/** A server under the secured contract. Its `access` is that of its administrator. */
+export interface SecuredBackend extends Backend {
+  /** The authority that signed its certificate, PEM. */
+  readonly ca: string;
+  readonly administrator: { readonly accessKey: string; readonly secretKey: string };
+  /** Adds a user, or changes the one with its key. */
+  declareUser(user: BrokerUser): Promise<void>;
+  removeUser(accessKey: string): Promise<void>;
+}
+
+/** Beside those of this machine, what the certificate of either server is for. */
+export { OTHER_NAME };
+
+export function startSecured(): Promise<SecuredBackend> {
+  return process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? embedded() : onRealServer();
+}
+
+async function embedded(): Promise<SecuredBackend> {
+  const authority = new CertificateAuthority();
+  const administrator = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
+  const broker = await startTestBroker({
+    users: [{ ...administrator, isSuper: true }],
+    tls: authority.issue({ names: ['DNS:localhost', 'IP:127.0.0.1', `DNS:${OTHER_NAME}`] }),
+  });
+  const backend = backendOn(broker);
+  return {
+    ...backend,
+    ca: authority.cert,
+    administrator,
+    access: { tls: { ca: authority.cert }, credentials: administrator },
+    declareUser: async (user) => broker.broker.declareUser(user),
+    removeUser: async (accessKey) => broker.broker.removeUser(accessKey),
+    stop: async () => {
+      await backend.stop();
+      authority.remove();
+    },
+  };
+}
+
+async function onRealServer(): Promise<SecuredBackend> {
+  const variable = (name: string): string => process.env[`ROCKETMQ_TEST_${name}`] ?? '';
+  const ca = readFileSync(variable('CA_FILE'), 'utf8');
+  const administrator = { accessKey: variable('ACCESS_KEY'), secretKey: variable('SECRET_KEY') };
+  const access = { tls: { ca }, credentials: administrator };
+  const backend = await real(variable('ENDPOINTS'), variable('NAME_SERVER'), access);
+  const users = new RealUsers(variable('NAME_SERVER'), access);
+  return {
+    ...backend,
+    ca,
+    administrator,
+    declareUser: (user) => users.declare(user),
+    removeUser: (accessKey) => users.remove(accessKey),
+    stop: async () => {
+      await users.close();
+      await backend.stop();
+    },
+  };
+}
+
+/** The request codes of ACL 2.0. @see RequestCode of the server */
+const CODES = { createUser: 3001, updateUser: 3002, deleteUser: 3003, createAcl: 3006, updateAcl: 3007 };
+
+/** Users of a real server, by the requests that `mqadmin createUser` and `createAcl` make. */
+class RealUsers {
+  private readonly client: RemotingClient;
+  private readonly declared = new Set<string>();
+
+  constructor(
+    private readonly nameServer: string,
+    access: { tls: { ca: string }; credentials: { accessKey: string; secretKey: string } },
+  ) {
+    const credentials = new CredentialsSource(access.credentials, { logger: silentLogger });
+    this.client = new RemotingClient({ connectTimeoutMs: 5_000, tls: resolveTls(access.tls), credentials });
+  }
+
+  async declare({ accessKey: username, secretKey: password, isSuper, permissions = [] }: BrokerUser): Promise<void> {
+    const isNew = !this.declared.has(username);
+    await this.ask({
+      code: isNew ? CODES.createUser : CODES.updateUser,
+      fields: { username },
+      body: json({ username, password, userType: isSuper ? 'Super' : 'Normal' }),
+    });
+    this.declared.add(username);
+    const entries = permissions.map(({ resource, actions, decision = 'allow' }) => {
+      return { resource, actions, decision: decision === 'allow' ? 'Allow' : 'Deny' };
+    });
+    if (entries.length === 0) return;
+    const policies = [{ policyType: 'Custom', entries }];
+    const code = isNew ? CODES.createAcl : CODES.updateAcl;
+    await this.ask({ code, fields: { subject: `User:${username}` }, body: json({ policies }) });
+  }
+
+  remove(username: string): Promise<void> {
+    return this.ask({ code: CODES.deleteUser, fields: { username } });
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  private ask(request: RemotingRequest): Promise<void> {
+    return withDeadline('users of the real server', 10_000, undefined, async (deadline) => {
+      const brokers = parseClusterInfo(await this.client.call(this.nameServer, { code: 106 }, deadline));
+      for (const { address } of brokers) await this.client.call(address, request, deadline);
+    });
+  }
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

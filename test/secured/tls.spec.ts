@@ -1,0 +1,73 @@
+// A connection over TLS, and what is told when it does not come about. Certificates of clients are in the specs of the client:
+// the gRPC port of the real server asks for none.
+
+import { describe, expect } from '@jest/globals';
+import type { ConnectionOptions } from 'nestjs-rocketmq/client';
+import { contractSuite } from '../contract/support/contract.js';
+import type { World } from '../contract/support/world.js';
+import { CertificateAuthority } from '../support/certificates.js';
+import { OTHER_NAME, type SecuredBackend, startSecured } from './support/secured-backend.js';
+
+const contract = contractSuite(startSecured);
+
+const secured = (world: World): SecuredBackend => world.backend as SecuredBackend;
+
+/** Sends a message to a topic of its own. */
+async function send(world: World, options: Partial<ConnectionOptions>): Promise<string> {
+  const topic = await world.topic();
+  const producer = await world.producer({ topics: { [topic]: 'normal' } }, world.connection(options));
+  return (await producer.send({ topic, body: 'x' })).messageId;
+}
+
+const FAILED = { code: 'TLS_FAILED', outcome: 'not-sent', retryable: false };
+
+describe('a connection over TLS', () => {
+  contract('comes about with the authority that signed the certificate', async (world) => {
+    await expect(send(world, { tls: { ca: secured(world).ca } })).resolves.toMatch(/^01/);
+  });
+
+  contract('comes about by another name that the certificate holds', async (world) => {
+    await expect(send(world, { tls: { ca: secured(world).ca, serverName: OTHER_NAME } })).resolves.toMatch(/^01/);
+  });
+
+  contract('comes about unchecked only when that is asked for by name', async (world) => {
+    await expect(send(world, { tls: { dangerouslyAcceptAnyCertificate: true } })).resolves.toMatch(/^01/);
+  });
+
+  contract('fails by https:// alone where the authority is not one of the machine', async (world) => {
+    const endpoints = `https://${world.backend.endpoints}`;
+    const sending = send(world, { endpoints, tls: undefined });
+    await expect(sending).rejects.toMatchObject(FAILED);
+    await expect(sending).rejects.toThrow('give that authority in the option tls.ca');
+  });
+
+  contract('fails with the authority of someone else', async (world) => {
+    const strangers = new CertificateAuthority('strangers');
+    try {
+      await expect(send(world, { tls: { ca: strangers.cert } })).rejects.toMatchObject(FAILED);
+    } finally {
+      strangers.remove();
+    }
+  });
+
+  contract('fails for a name that the certificate does not hold', async (world) => {
+    const sending = send(world, { tls: { ca: secured(world).ca, serverName: 'elsewhere.test' } });
+    await expect(sending).rejects.toMatchObject(FAILED);
+    await expect(sending).rejects.toThrow('tls.serverName');
+  });
+
+  contract('is asked for where there was none', async (world) => {
+    const sending = send(world, { tls: undefined });
+    await expect(sending).rejects.toMatchObject(FAILED);
+    await expect(sending).rejects.toThrow('the server speaks TLS only');
+  });
+
+  contract('is asked for by administration, too', async (world) => {
+    const admin = world.admin({ tls: undefined });
+    const creating = admin.createTopic({ topic: world.name(), type: 'normal', queues: 1 });
+    await expect(creating).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    const stranger = world.admin({ tls: true });
+    const other = stranger.createTopic({ topic: world.name(), type: 'normal', queues: 1 });
+    await expect(other).rejects.toThrow('give that authority in the option tls.ca');
+  });
+});
