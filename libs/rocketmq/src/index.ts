@@ -54,6 +54,7 @@ export type {
   TransactionEvents,
   TransactionIdentity,
 } from './producer/transaction.js';
+export type { CredentialsProvider, ProvidedCredentials } from './protocol/credentials.js';
 export type { MessageType, MessageView, OutgoingMessage } from './protocol/message.js';
 export type { Credentials } from './protocol/metadata.js';
 export { StatusError } from './protocol/status.js';
@@ -62,3 +63,4 @@ export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from './support/clock.js';
 export type { CallOptions } from './support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from './support/errors.js';
 export type { Logger } from './support/logger.js';
+export type { Pem, TlsOptions } from './support/tls.js';

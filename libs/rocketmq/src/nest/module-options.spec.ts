@@ -15,6 +15,11 @@ describe('the module options', () => {
     expect(checkOptions({ endpoints: 'embedded:' }).target).toEqual({ kind: 'embedded' });
   });
 
+  it('keep what the endpoints say of TLS', () => {
+    const endpoints = 'https://host:8081;host2:8081';
+    expect(checkOptions({ endpoints }).target).toEqual({ kind: 'cluster', endpoints });
+  });
+
   it('refuse undefined endpoints instead of guessing', () => {
     expect(refusal({ endpoints: undefined })).toThrow(/option endpoints is undefined.*ROCKETMQ_ENDPOINTS/);
     expect(refusal({})).toThrow(/option endpoints is undefined/);

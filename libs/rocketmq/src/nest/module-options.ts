@@ -1,6 +1,6 @@
 // The module options, checked at the door and with their defaults.
 
-import { endpointKey, parseEndpoints } from '../client/endpoint.js';
+import { endpointKey, parseEndpoints, schemeOf } from '../client/endpoint.js';
 import { consumerGroupNameProblem } from '../protocol/names.js';
 import { SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
@@ -25,7 +25,9 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   endpoints: true,
   consumerGroup: true,
   namespace: true,
+  tls: true,
   credentials: true,
+  credentialsRefreshMs: true,
   requestTimeoutMs: true,
   useBootstrapEndpoints: true,
   addressMapping: true,
@@ -66,7 +68,8 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   const { consumerGroup } = options;
   const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
-  for (const field of ['requestTimeoutMs', 'startTimeoutMs'] as const) assertNumber(field, options[field], 1);
+  for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)
+    assertNumber(field, options[field], 1);
   assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
   return {
     ...options,
@@ -97,7 +100,9 @@ function targetOf(endpoints: string | undefined): Target {
     const text = `"${endpoints}": the embedded broker cannot store on disk; it holds messages in memory only, use "embedded:"`;
     throw refused('endpoints', text);
   }
-  return { kind: 'cluster', endpoints: endpointKey(parseEndpoints(endpoints)) };
+  const scheme = schemeOf(endpoints);
+  const addresses = endpointKey(parseEndpoints(endpoints));
+  return { kind: 'cluster', endpoints: scheme === undefined ? addresses : `${scheme}://${addresses}` };
 }
 
 function assertNumber(field: string, value: number | undefined, least: number): void {

@@ -118,7 +118,9 @@ export class RocketMQRuntime {
     const { target, startTimeoutMs, transactionOwner = options.consumerGroup, events, checkpoint } = options;
     if (target.kind === 'embedded') parts.broker = await startEmbeddedBroker(options, topics, consumers);
     const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
-    parts.connection = new Connection({ ...options, endpoints });
+    // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
+    const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
+    parts.connection = new Connection({ ...options, endpoints, ...access });
     const verified: Record<string, MessageType | undefined> = {};
     for (const { name, type } of options.topics ?? []) verified[name] = type;
     parts.producer = new Producer(parts.connection, {

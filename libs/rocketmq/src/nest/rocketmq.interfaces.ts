@@ -7,10 +7,12 @@ import type { ProducerOptions } from '../producer/producer.js';
 import type { ProducerEvents } from '../producer/producer-events.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
 import type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
+import type { CredentialsProvider } from '../protocol/credentials.js';
 import type { Credentials } from '../protocol/metadata.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 import type { Logger } from '../support/logger.js';
+import type { TlsOptions } from '../support/tls.js';
 import type { BodyCodec } from './body-codec.js';
 import type { TopicDefinition } from './topic-definition.js';
 
@@ -82,8 +84,18 @@ export interface RocketMQModuleOptions {
   readonly consumerGroup?: string;
   /** Default: none. */
   readonly namespace?: string;
-  /** Needed when the server checks access (ACL). Default: none. */
-  readonly credentials?: Credentials;
+  /**
+   * Speak TLS: `true`, or with what certificates. Default: false, or true where `endpoints` begins with `https://`. Without
+   * meaning for `embedded:`.
+   */
+  readonly tls?: boolean | TlsOptions;
+  /**
+   * Needed when the server checks access (ACL). A function is asked again and again, so that keys can change. Default: none.
+   * Without meaning for `embedded:`.
+   */
+  readonly credentials?: Credentials | CredentialsProvider;
+  /** How often the function in `credentials` is asked. Default: before `expiresAt` of what it gave, else every minute. */
+  readonly credentialsRefreshMs?: number;
   /** How long one request may take. Default 3000. */
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Default false. */
