@@ -1,0 +1,110 @@
+import { afterEach, describe, expect } from '@jest/globals';
+import { type HandlerContext, type MessageView, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { SERVER_SLACK_MS } from './support/backend.js';
+import { contractSuite } from './support/contract.js';
+import { LEASE_MS } from './support/raw-consumer.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+
+describe('answers that are lost on the way, after the server has done its work', () => {
+  const ends: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  /** A consumer behind a forwarder; the case may lose what the server says. */
+  async function behindForwarder(
+    world: World,
+    topic: string,
+    consumerGroup: string,
+    handle: (message: MessageView, forwarder: TcpForwarder, context: HandlerContext) => Promise<void> | void,
+  ) {
+    const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]));
+    ends.push(() => forwarder.close());
+    const endpoints = `127.0.0.1:${forwarder.port}`;
+    const connection = world.connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
+    const handled: string[] = [];
+    const told: string[] = [];
+    const consumer = new PushConsumer(connection, {
+      consumerGroup,
+      subscriptions: [{ topic }],
+      leaseMs: LEASE_MS,
+      events: {
+        onSettleFailed: ({ body }, { kind }) => void told.push(`${body} ${kind}`),
+        onLeaseLost: ({ body }) => void told.push(`${body} lost`),
+      },
+      handler: async (message, context) => {
+        handled.push(`${message.body} ${message.deliveryAttempt}`);
+        await handle(message, forwarder, context);
+      },
+    });
+    ends.push(() => consumer.close({ graceMs: 0 }));
+    await consumer.start();
+    return { forwarder, handled, told };
+  }
+
+  /** Without the attempts. */
+  const texts = (handled: readonly string[]): string[] => handled.map((line) => line.replace(/ \d+$/, ''));
+  const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
+
+  contract('an ack is repeated, and the message does not come again', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const { forwarder, handled, told } = await behindForwarder(world, topic, await world.group(), (message, way) => {
+      if (message.body.toString() === 'one') way.loseAnswers();
+    });
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is handled', () => handled.length === 1);
+    // The ack is with the server; its answer is not with us.
+    await wait(500);
+    forwarder.reset();
+    await producer.send({ topic, body: 'two' });
+    await world.until('the next one is handled', () => handled.length >= 2);
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    // The poll that was open on the broken connection may have cost the second one an attempt.
+    expect([texts(handled), told]).toEqual([['one', 'two'], []]);
+  });
+
+  contract('a change of the invisible duration is not repeated: the message comes again, once', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumerGroup = await world.group({ backoff: { kind: 'customized', nextMs: [SECOND_MS] } });
+    const { forwarder, handled, told } = await behindForwarder(world, topic, consumerGroup, (message, way) => {
+      if (message.deliveryAttempt > 1) return;
+      way.loseAnswers();
+      throw new Error('not now');
+    });
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is handled', () => handled.length === 1);
+    await wait(500);
+    forwarder.reset();
+    await world.until('the lost answer is told', () => told.length === 1);
+    for (let round = 0; round < 10 && handled.length < 2; round++) await world.backend.advance(SECOND_MS);
+    await world.until('it comes again', () => handled.length >= 2);
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    expect([texts(handled), told]).toEqual([['one', 'one'], ['one retry']]);
+  });
+
+  contract('what a poll brought comes again when its lease ends; nothing is lost', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const { forwarder, handled } = await behindForwarder(world, topic, await world.group(), () => {});
+    await producer.send({ topic, body: 'first' });
+    await world.until('it is handled', () => handled.length === 1);
+    await world.backend.quiet();
+    forwarder.loseAnswers();
+    for (const body of ['one', 'two']) await producer.send({ topic, body });
+    await wait(500);
+    forwarder.reset();
+    for (let round = 0; round < 20 && handled.length < 3; round++) {
+      await world.backend.advanceDuringWork(2 * SECOND_MS);
+      await wait(10);
+    }
+    await world.until('they come', () => handled.length >= 3);
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    expect(texts(handled).sort()).toEqual(['first', 'one', 'two']);
+  });
+});
