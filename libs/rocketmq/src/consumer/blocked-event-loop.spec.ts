@@ -1,0 +1,16 @@
+import { describe, expect, it } from '@jest/globals';
+import { playBlockedLoop } from '../../../../test/support/blocked-loop.js';
+import { EmbeddedBroker } from '../broker/embedded-broker.js';
+
+describe('a handler that blocks the event loop', () => {
+  it('for longer than its lease does not ack in silence: it is told, and the message comes again; a longer lease holds', async () => {
+    const broker = new EmbeddedBroker({});
+    await broker.start();
+    try {
+      const journals = await playBlockedLoop(broker.endpoints, 'orders', { short: 'short', byDefault: 'by-default' });
+      expect(journals).toEqual({ short: ['attempt 1', 'unsettled ack', 'attempt 2'], byDefault: ['attempt 1'] });
+    } finally {
+      await broker.stop();
+    }
+  });
+});

@@ -1,0 +1,24 @@
+// A handler that blocks the event loop on a real Apache RocketMQ, which goes on meanwhile. Runs by `npm run test:rocketmq` only.
+
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { playBlockedLoop } from '../support/blocked-loop.js';
+
+describe('a handler that blocks the event loop', () => {
+  it('for longer than its lease does not ack in silence: it is told, and the message comes again; a longer lease holds', async () => {
+    const name = `blocked-${randomBytes(4).toString('hex')}`;
+    const groups = { short: `${name}-short`, byDefault: `${name}-default` };
+    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+    try {
+      await admin.createTopic({ topic: name, type: 'normal' });
+      for (const consumerGroup of Object.values(groups)) await admin.createGroup({ consumerGroup });
+    } finally {
+      await admin.close();
+    }
+    expect(await playBlockedLoop(process.env.ROCKETMQ_TEST_ENDPOINTS ?? '', name, groups)).toEqual({
+      short: ['attempt 1', 'unsettled ack', 'attempt 2'],
+      byDefault: ['attempt 1'],
+    });
+  });
+});
