@@ -32,8 +32,11 @@ export class RawClient {
     endpoints: string,
     readonly clientId: string,
     private readonly extra: Readonly<Record<string, string>> = {},
+    /** The authority of a server that speaks TLS, PEM. */
+    ca?: string,
   ) {
-    this.client = new Client(endpoints, credentials.createInsecure(), {
+    const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+    this.client = new Client(endpoints, channel, {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
     });

@@ -36,7 +36,8 @@ export interface CredentialsOptions {
 
 /** Knows the credentials of now. Reading them costs nothing; a provider is asked in the background. */
 export class CredentialsSource {
-  private held: Credentials | undefined;
+  /** Really private: who writes an object of this library to a log must not write this. */
+  #held: Credentials | undefined;
   private readonly provider: CredentialsProvider | undefined;
   private dueAtMs = 0;
   private askedAgainAtMs = 0;
@@ -51,7 +52,7 @@ export class CredentialsSource {
     private readonly options: CredentialsOptions,
   ) {
     if (typeof given === 'function') this.provider = given;
-    else if (given !== undefined) this.held = checked(given, 'ILLEGAL_OPTION', 'option ');
+    else if (given !== undefined) this.#held = checked(given, 'ILLEGAL_OPTION', 'option ');
   }
 
   /** Grows each time the credentials change. */
@@ -63,12 +64,12 @@ export class CredentialsSource {
   current(nowMs: number): Credentials | undefined {
     // A failure is logged where it happens.
     if (this.provider !== undefined && nowMs >= this.dueAtMs) this.ask(this.provider).catch(() => {});
-    return this.held;
+    return this.#held;
   }
 
   /** What to wait for before the first use; undefined when there is nothing to wait for. */
   ready(): Promise<void> | undefined {
-    return this.provider === undefined || this.held !== undefined ? undefined : this.ask(this.provider);
+    return this.provider === undefined || this.#held !== undefined ? undefined : this.ask(this.provider);
   }
 
   /**
@@ -117,15 +118,15 @@ export class CredentialsSource {
       this.dueAtMs = realTimeIn(RETRY_MS).getTime();
       const failure = RocketMQError.is(error) && error.code === 'ILLEGAL_CREDENTIALS' ? error : this.failed(error);
       const text =
-        this.held === undefined ? 'no credentials' : 'credentials could not be renewed; the last ones stay in use';
+        this.#held === undefined ? 'no credentials' : 'credentials could not be renewed; the last ones stay in use';
       if (!this.closing.signal.aborted) this.options.logger.error(text, { error: describeError(failure) });
       throw failure;
     }
   }
 
   private hold(next: Credentials): void {
-    const { held } = this;
-    this.held = next;
+    const held = this.#held;
+    this.#held = next;
     if (held === undefined) {
       this.rotations++;
       return;
@@ -149,7 +150,7 @@ export class CredentialsSource {
   }
 
   private failed(cause: unknown): TransportError {
-    const secrets = [this.held?.secretKey, this.held?.sessionToken].filter((secret) => secret !== undefined);
+    const secrets = [this.#held?.secretKey, this.#held?.sessionToken].filter((secret) => secret !== undefined);
     const isOverdue = RocketMQError.is(cause) && cause.code === 'DEADLINE_EXCEEDED';
     const text = isOverdue ? `it did not answer within ${PROVIDER_TIMEOUT_MS} ms` : describeError(cause);
     const said = secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
