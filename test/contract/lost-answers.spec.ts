@@ -1,108 +1,119 @@
-import { afterEach, describe, expect } from '@jest/globals';
-import { type HandlerContext, type MessageView, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+// The server did its work and the answer never came: what producers make of it, and what consumers see.
+
+import { describe, expect } from '@jest/globals';
+import { type Producer, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
-import { SERVER_SLACK_MS } from './support/backend.js';
+import { FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
-import { LEASE_MS } from './support/raw-consumer.js';
-import type { World } from './support/world.js';
+import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-describe('answers that are lost on the way, after the server has done its work', () => {
-  const ends: (() => Promise<void>)[] = [];
-
-  afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  });
-
-  /** A consumer behind a forwarder; the case may lose what the server says. */
-  async function behindForwarder(
-    world: World,
-    topic: string,
-    consumerGroup: string,
-    handle: (message: MessageView, forwarder: TcpForwarder, context: HandlerContext) => Promise<void> | void,
-  ) {
-    const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]));
-    ends.push(() => forwarder.close());
-    const endpoints = `127.0.0.1:${forwarder.port}`;
-    const connection = world.connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
-    const handled: string[] = [];
-    const told: string[] = [];
-    const consumer = new PushConsumer(connection, {
-      consumerGroup,
-      subscriptions: [{ topic }],
-      leaseMs: LEASE_MS,
-      events: {
-        onSettleFailed: ({ body }, { kind }) => void told.push(`${body} ${kind}`),
-        onLeaseLost: ({ body }) => void told.push(`${body} lost`),
-      },
-      handler: async (message, context) => {
-        handled.push(`${message.body} ${message.deliveryAttempt}`);
-        await handle(message, forwarder, context);
-      },
-    });
-    ends.push(() => consumer.close({ graceMs: 0 }));
-    await consumer.start();
-    return { forwarder, handled, told };
+/** A producer whose answers can be lost on the way. */
+async function behindForwarder(
+  world: World,
+  options: ProducerOptions,
+  use: (producer: Producer, forwarder: TcpForwarder) => Promise<void>,
+): Promise<void> {
+  const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]));
+  const endpoints = `127.0.0.1:${forwarder.port}`;
+  const connection = world.connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
+  const producer = await world.producer(options, connection);
+  try {
+    await use(producer, forwarder);
+  } finally {
+    await producer.close();
+    await forwarder.close();
   }
+}
 
-  const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
+describe('a lost answer', () => {
+  contract(
+    'to a send is followed by another one under the same id, and the message comes more than once',
+    async (world) => {
+      const topic = await world.topic();
+      const recorder = await world.record({ topic });
+      await behindForwarder(world, {}, async (producer, forwarder) => {
+        await producer.send({ topic, body: 'before' });
+        forwarder.loseAnswers();
+        const { messageId } = await producer.send({ topic, body: 'after' });
+        const late = () => recorder.deliveries.filter(({ text }) => text === 'after');
+        await world.until('it has arrived twice', () => late().length > 1);
+        expect(new Set(late().map(({ message }) => message.messageId))).toEqual(new Set([messageId]));
+      });
+    },
+  );
 
-  contract('an ack is repeated, and the message does not come again', async (world) => {
+  contract('to the only attempt leaves the outcome unknown, and the message is there', async (world) => {
     const topic = await world.topic();
-    const producer = await world.producer();
-    const { forwarder, handled, told } = await behindForwarder(world, topic, await world.group(), (message, way) => {
-      if (message.body.toString() === 'one') way.loseAnswers();
+    const recorder = await world.record({ topic });
+    await behindForwarder(world, { maxAttempts: 1 }, async (producer, forwarder) => {
+      await producer.send({ topic, body: 'before' });
+      forwarder.loseAnswers();
+      const sending = producer.send({ topic, body: 'after', messageId: 'THE-SAME' });
+      await expect(sending).rejects.toMatchObject({ outcome: 'unknown', retryable: true });
+      await world.until('both have arrived', () => recorder.deliveries.length === 2);
+      expect(texts(recorder.deliveries).sort()).toEqual(['after', 'before']);
     });
-    await producer.send({ topic, body: 'one' });
-    await world.until('it is handled', () => handled.length === 1);
-    // The ack is with the server; its answer is not with us.
-    await wait(500);
-    forwarder.reset();
-    await producer.send({ topic, body: 'two' });
-    await world.until('the next one is handled', () => handled.length >= 2);
-    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
-    expect(handled).toEqual(['one 1', 'two 1']);
-    expect(told).toEqual([]);
   });
 
-  contract('a change of the invisible duration is not repeated: the message comes again, once', async (world) => {
-    const topic = await world.topic();
-    const producer = await world.producer();
-    const consumerGroup = await world.group({ backoff: { kind: 'customized', nextMs: [SECOND_MS] } });
-    const { forwarder, handled, told } = await behindForwarder(world, topic, consumerGroup, (message, way) => {
-      if (message.deliveryAttempt > 1) return;
-      way.loseAnswers();
-      throw new Error('not now');
+  contract(
+    'to a half message keeps the local transaction from running, and its check drops the half',
+    async (world) => {
+      const topic = await world.topic('transaction');
+      const recorder = await world.record({ topic });
+      const asked: string[] = [];
+      const check = ({ messageId }: { messageId: string }): 'rollback' => {
+        asked.push(messageId);
+        return 'rollback';
+      };
+      await behindForwarder(world, { transactionCheckers: { [topic]: check } }, async (producer, forwarder) => {
+        await producer.transact({ message: { topic, body: 'before' } }, async () => {});
+        forwarder.loseAnswers();
+        let ran = false;
+        const running = producer.transact({ message: { topic, body: 'lost', messageId: 'HALF' } }, async () => {
+          ran = true;
+        });
+        await expect(running).rejects.toMatchObject({ outcome: 'unknown' });
+        await world.producer({ transactionCheckers: { [topic]: check } });
+        await world.backend.advance(FIRST_CHECK_MS + SERVER_SLACK_MS);
+        for (let round = 0; round < 8 && asked.length === 0; round++) await world.backend.advance(2 * SECOND_MS);
+        expect([ran, new Set(asked)]).toEqual([false, new Set(['HALF'])]);
+        expect(texts(recorder.deliveries)).toEqual(['before']);
+      });
+    },
+  );
+
+  contract('to a commit is no failure: the message is visible, and the event tells of it', async (world) => {
+    const topic = await world.topic('transaction');
+    const recorder = await world.record({ topic });
+    const told: string[] = [];
+    const options: ProducerOptions = {
+      transactionCheckers: { [topic]: () => 'commit' },
+      events: { onLeftToCheck: (_, resolution) => void told.push(resolution) },
+    };
+    await behindForwarder(world, options, async (producer, forwarder) => {
+      const result = await producer.transact({ message: { topic, body: 'paid' } }, async () => {
+        forwarder.loseAnswers();
+        return 'local result';
+      });
+      expect([result, told]).toEqual(['local result', ['commit']]);
+      await world.until('it is delivered', () => recorder.deliveries.length > 0);
+      expect(new Set(texts(recorder.deliveries))).toEqual(new Set(['paid']));
     });
-    await producer.send({ topic, body: 'one' });
-    await world.until('it is handled', () => handled.length === 1);
-    await wait(500);
-    forwarder.reset();
-    await world.until('the lost answer is told', () => told.length === 1);
-    for (let round = 0; round < 10 && handled.length < 2; round++) await world.backend.advance(SECOND_MS);
-    await world.until('it comes again', () => handled.length >= 2);
-    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
-    expect([handled, told]).toEqual([['one 1', 'one 2'], ['one retry']]);
   });
 
-  contract('what a poll brought comes again when its lease ends; nothing is lost', async (world) => {
-    const topic = await world.topic();
-    const producer = await world.producer();
-    const { forwarder, handled } = await behindForwarder(world, topic, await world.group(), () => {});
-    await producer.send({ topic, body: 'first' });
-    await world.until('it is handled', () => handled.length === 1);
-    await world.backend.quiet();
-    forwarder.loseAnswers();
-    for (const body of ['one', 'two']) await producer.send({ topic, body });
-    await wait(500);
-    forwarder.reset();
-    for (let round = 0; round < 20 && handled.length < 3; round++) {
-      await world.backend.advanceDuringWork(2 * SECOND_MS);
-      await wait(10);
-    }
-    await world.until('they come', () => handled.length >= 3);
-    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
-    expect(handled.map((line) => line.slice(0, -2)).sort()).toEqual(['first', 'one', 'two']);
+  contract('to a recall is followed by a second one, and the message does not come', async (world) => {
+    const topic = await world.topic('delay');
+    const recorder = await world.record({ topic });
+    await behindForwarder(world, {}, async (producer, forwarder) => {
+      const { recallHandle = '', messageId } = await producer.send({ topic, body: 'never', delayMs: 8 * SECOND_MS });
+      await producer.send({ topic, body: 'due', delayMs: 8 * SECOND_MS });
+      forwarder.loseAnswers();
+      expect(await producer.recall({ topic, recallHandle })).toEqual({ messageId });
+      await world.backend.advance(8 * SECOND_MS + SERVER_SLACK_MS);
+      await world.until('the other is delivered', () => recorder.deliveries.length > 0);
+      expect(texts(recorder.deliveries)).toEqual(['due']);
+    });
   });
 });

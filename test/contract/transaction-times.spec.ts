@@ -24,7 +24,7 @@ describe('the times of a transaction', () => {
     for (let round = 0; round < 4 && asked === 0; round++) await world.backend.advance(CHECK_INTERVAL_MS);
     await world.until('it is delivered', () => recorder.deliveries.length > 0);
     await world.backend.advance(CHECK_INTERVAL_MS + SERVER_SLACK_MS);
-    // A real server asks for it again after it was ended, and delivers it again (docs/protocol-notes.md).
+    // A real server may ask again after the answer, and deliver again (docs/protocol-notes.md).
     expect([asked, [...new Set(texts(recorder.deliveries))]]).toEqual([1, ['forgotten']]);
   });
 

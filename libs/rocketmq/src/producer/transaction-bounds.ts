@@ -15,8 +15,7 @@ export interface TransactionTimes {
   readonly localTransactionTimeoutMs?: number;
   /**
    * When the server asks for the first time. At least 10 s more than `localTransactionTimeoutMs`, at most 1 h: an end that comes
-   * later is refused by the server, which says OK all the same. So such an end is left to the check. A message that a check
-   * has ended may then come twice (seen on 5.5.0). Default: as the server is told, 6 s.
+   * later is refused by the server, which says OK all the same. So such an end is left to the check. Default: as the server is told, 6 s.
    */
   readonly firstCheckAfterMs?: number;
 }

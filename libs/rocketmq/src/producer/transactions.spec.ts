@@ -211,6 +211,77 @@ describe('a transaction', () => {
     });
   });
 
+  describe('that takes too long', () => {
+    const times = { localTransactionTimeoutMs: 20 * SECOND_MS };
+
+    it('is told so by its signal, and from then on the checker may decide', async () => {
+      let asked = 0;
+      const checker: TransactionChecker = () => {
+        asked++;
+        return 'rollback';
+      };
+      const producer = await start(checker, times);
+      const seen: unknown[] = [];
+      await producer.transact({ message: order }, async () => {
+        const { signal } = currentTransaction();
+        await broker.advance(19 * SECOND_MS);
+        seen.push(signal.aborted, asked);
+        await broker.advance(60 * SECOND_MS);
+        seen.push(signal.aborted, asked, (signal.reason as { code: string }).code);
+      });
+      expect(seen).toEqual([false, 0, true, 1, 'TRANSACTION_TOO_LONG']);
+      expect([visible(), events]).toEqual([0, ['checked: unknown', 'checked: rollback', 'left to check: commit']]);
+    });
+
+    it('has no signal any more once it has ended', async () => {
+      const producer = await start(never, times);
+      const signal = await producer.transact({ message: order }, async () => currentTransaction().signal);
+      await broker.advance(60 * SECOND_MS);
+      expect(signal.aborted).toBe(false);
+    });
+
+    it('leaves its end to the check where the server would refuse it and say OK', async () => {
+      const producer = await start(never, { ...times, firstCheckAfterMs: 40 * SECOND_MS });
+      await producer.transact({ message: order }, () => broker.advance(31 * SECOND_MS));
+      expect([visible(), events]).toEqual([0, ['left to check: commit']]);
+      await broker.advance(10 * SECOND_MS);
+      expect([visible(), events]).toEqual([1, ['left to check: commit', 'checked: commit']]);
+    });
+
+    it('is asked for as late as its producer says', async () => {
+      const producer = await start(() => 'commit', { ...times, firstCheckAfterMs: 40 * SECOND_MS });
+      await producer.beginTransaction(order);
+      await broker.advance(39 * SECOND_MS);
+      expect([visible(), events]).toEqual([0, []]);
+      await broker.advance(SECOND_MS);
+      expect([visible(), events]).toEqual([1, ['checked: commit']]);
+    });
+
+    it('is dropped by the server after 15 checks, and nothing is visible', async () => {
+      const producer = await start(() => undefined);
+      const running = producer.transact({ message: order }, async () => {
+        await broker.advance(8 * MINUTE_MS);
+      });
+      await running;
+      expect([visible(), broker.halfMessages()]).toEqual([0, []]);
+      expect(events.filter((event) => event === 'checked: unknown')).toHaveLength(15);
+      expect(events.at(-1)).toBe('left to check: commit');
+    });
+  });
+
+  describe('of which there are two halves with one id', () => {
+    it('ends one of them, and the check ends the other in the same way: the message comes twice', async () => {
+      const producer = await start(never);
+      const first = await producer.beginTransaction({ ...order, messageId: 'TWIN' });
+      await producer.beginTransaction({ ...order, messageId: 'TWIN' });
+      await first.commit();
+      expect([visible(), broker.halfMessages().length]).toEqual([1, 1]);
+      await broker.advance(2 * MINUTE_MS);
+      expect([visible(), broker.halfMessages().length]).toEqual([2, 0]);
+      expect(new Set(broker.messages('orders').map(({ messageId }) => messageId))).toEqual(new Set(['TWIN']));
+    });
+  });
+
   describe('while its producer closes', () => {
     it('runs to its end, and may still prepare', async () => {
       const producer = await start(never);

@@ -1,0 +1,211 @@
+// What a caller is told when a send, a recall or a start goes wrong, whatever it is that goes wrong.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import type { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { Producer, type ProducerOptions } from './producer.js';
+
+/** The server stopped waiting for its own store or replica: nobody knows. */
+const DOUBTFUL: readonly (keyof typeof Code)[] = [
+  'MASTER_PERSISTENCE_TIMEOUT',
+  'SLAVE_PERSISTENCE_TIMEOUT',
+  'HA_NOT_AVAILABLE',
+  'PROXY_TIMEOUT',
+  'INTERNAL_SERVER_ERROR',
+  'INTERNAL_ERROR',
+  'REQUEST_TIMEOUT',
+];
+
+describe('what a caller is told', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  const producers: Producer[] = [];
+
+  beforeEach(async () => {
+    const topics = [
+      { name: 'orders' },
+      { name: 'payments', type: 'transaction' as const },
+      { name: 'timeouts', type: 'delay' as const },
+    ];
+    broker = await TestBroker.start({ strict: true, topics, recallEnabled: true });
+    connection = new Connection({ endpoints: broker.endpoints });
+  });
+
+  afterEach(async () => {
+    for (const producer of producers.splice(0)) await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  function newProducer(options: ProducerOptions = {}): Producer {
+    const producer = new Producer(connection, options);
+    producers.push(producer);
+    return producer;
+  }
+
+  const order = { topic: 'orders', body: 'one' };
+  const ids = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);
+  const sendFault = (code: keyof typeof Code, times: number): void => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code }, times });
+  };
+
+  describe.each(DOUBTFUL)('when the server answers %s', (code) => {
+    it('is the receipt of a later attempt, under the same id', async () => {
+      sendFault(code, 2);
+      const { messageId } = await newProducer().send({ ...order, messageId: 'ORDER-7' });
+      expect([messageId, ...ids()]).toEqual(['ORDER-7', 'ORDER-7']);
+    });
+
+    it('is that the message may be stored, when every attempt ends so', async () => {
+      sendFault(code, 3);
+      await expect(newProducer().send(order)).rejects.toMatchObject({ code, outcome: 'unknown', retryable: true });
+    });
+
+    it('is that the half message may be stored, which is not sent again', async () => {
+      sendFault(code, 1);
+      const producer = newProducer({ transactionCheckers: { payments: () => 'rollback' } });
+      const beginning = producer.beginTransaction({ topic: 'payments', body: 'x' });
+      await expect(beginning).rejects.toMatchObject({ code, outcome: 'unknown' });
+      expect(broker.halfMessages()).toEqual([]);
+    });
+  });
+
+  describe('when the answer of every attempt is lost', () => {
+    it('is that the message may be stored, and it is', async () => {
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });
+      await expect(newProducer().send(order)).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown' });
+      expect(new Set(ids()).size).toBe(1);
+    });
+  });
+
+  describe('when the connection is cut', () => {
+    it('under the send is a receipt, by another attempt', async () => {
+      const producer = newProducer();
+      await producer.send(order);
+      broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 50 } });
+      const sending = producer.send({ ...order, messageId: 'CUT' });
+      setTimeout(() => broker.faults.cutConnections(), 10);
+      expect((await sending).messageId).toBe('CUT');
+      expect(ids()).toContain('CUT');
+    });
+
+    it('before anything was written is that nothing was sent, once time is over', async () => {
+      const letIn = broker.faults.refuseConnections();
+      const sending = newProducer().send({ ...order, messageId: 'LATE' }, { timeoutMs: 200 });
+      await expect(sending).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
+      letIn();
+      await newProducer().send({ ...order, messageId: 'NEXT' });
+      expect(ids()).toEqual(['NEXT']);
+    });
+  });
+
+  describe('who gives up between two attempts', () => {
+    it('is the own reason, and no attempt follows', async () => {
+      // The server's pause between attempts is up to a second by its settings; ours is under way when the caller leaves.
+      sendFault('TOO_MANY_REQUESTS', 1_000);
+      const producer = newProducer({ maxAttempts: 1_000 });
+      const caller = new AbortController();
+      const sending = producer.send(order, { signal: caller.signal, timeoutMs: 60_000 });
+      setTimeout(() => caller.abort(new Error('the customer left')), 50);
+      await expect(sending).rejects.toThrow('the customer left');
+      broker.faults.clear();
+      await producer.send({ ...order, messageId: 'NEXT' });
+      expect(ids()).toEqual(['NEXT']);
+    });
+
+    it('is the own reason while no server is there', async () => {
+      const producer = newProducer();
+      await producer.send(order);
+      await broker.stop();
+      const caller = new AbortController();
+      const sending = producer.send(order, { signal: caller.signal, timeoutMs: 60_000 });
+      setTimeout(() => caller.abort(new Error('the customer left')), 50);
+      await expect(sending).rejects.toThrow('the customer left');
+    });
+  });
+
+  describe('of a recall whose answer was lost', () => {
+    it('is what the second one answers', async () => {
+      const producer = newProducer();
+      const { messageId, recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
+      broker.faults.add({ rpc: 'recallMessage', action: { kind: 'dropResponse' } });
+      expect(await producer.recall({ topic: 'timeouts', recallHandle })).toEqual({ messageId });
+      expect(broker.waiting()).toEqual([]);
+    });
+
+    it('is that it may have been done, when no answer comes in time', async () => {
+      const producer = newProducer();
+      const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
+      broker.faults.add({ rpc: 'recallMessage', action: { kind: 'dropResponse' }, times: 1_000 });
+      const recalling = producer.recall({ topic: 'timeouts', recallHandle }, { timeoutMs: 300 });
+      await expect(recalling).rejects.toMatchObject({ outcome: 'unknown' });
+    });
+
+    it('is the refusal at once when the server refuses', async () => {
+      const producer = newProducer();
+      const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
+      broker.faults.add({ rpc: 'recallMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
+      const recalling = producer.recall({ topic: 'timeouts', recallHandle });
+      await expect(recalling).rejects.toThrow('recallMessageEnable');
+      expect(broker.waiting()).toHaveLength(1);
+    });
+  });
+
+  describe('of a start while no server is there', () => {
+    it('is the failure to connect, once its time is over, and nothing is left', async () => {
+      await broker.stop();
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      const starting = producer.start({ timeoutMs: 300 });
+      await expect(starting).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+      await expect(starting).rejects.toThrow(broker.endpoints);
+      await expect(producer.send(order)).rejects.toThrow('make a new one to try again');
+      await producer.close();
+      await producer.close();
+    });
+
+    it('is success when the server comes in time', async () => {
+      await broker.stop();
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      let hasEnded = false;
+      const starting = producer.start({ timeoutMs: 20_000 }).finally(() => {
+        hasEnded = true;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect(hasEnded).toBe(false);
+      await broker.broker.start();
+      await starting;
+      await producer.send(order);
+      expect(ids()).toHaveLength(1);
+    });
+
+    it('is the own reason of a caller who gives up', async () => {
+      await broker.stop();
+      const caller = new AbortController();
+      const producer = newProducer({ topics: { orders: 'normal' } });
+      const starting = producer.start({ timeoutMs: 60_000, signal: caller.signal });
+      setTimeout(() => caller.abort(new Error('deploy stopped')), 50);
+      await expect(starting).rejects.toThrow('deploy stopped');
+    });
+  });
+
+  it('of a start that is told to begin after the close is that it is closed', async () => {
+    const producer = newProducer();
+    await producer.close();
+    await expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
+  });
+
+  it('of a close while sends of every kind are under way is told when all have ended', async () => {
+    const producer = newProducer({ transactionCheckers: { payments: () => 'commit' } });
+    await producer.send(order);
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 50 }, times: 4 });
+    const ended: string[] = [];
+    const note = (what: string) => (): void => void ended.push(what);
+    void producer.send(order).then(note('send'));
+    void producer.sendBatch([order]).then(note('batch'));
+    void producer.beginTransaction({ topic: 'payments', body: 'x' }).then(note('half'));
+    await producer.sendOneway(order);
+    await producer.close();
+    expect([ended.sort(), ids().length, broker.halfMessages().length]).toEqual([['batch', 'half', 'send'], 4, 1]);
+  });
+});

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { TransactionBounds } from './transaction-bounds.js';
+
+describe('the times of transactions', () => {
+  it('are five minutes, and the first check is the affair of the server, unless told otherwise', () => {
+    const bounds = new TransactionBounds({});
+    expect([bounds.timeoutMs, bounds.firstCheckAfterMs]).toEqual([5 * MINUTE_MS, undefined]);
+    expect(bounds.isTooLateToEnd(0, HOUR_MS)).toBe(false);
+  });
+
+  it('leave ten seconds between the end of the local transaction and the first check', () => {
+    const localTransactionTimeoutMs = MINUTE_MS;
+    const firstCheckAfterMs = 70 * SECOND_MS;
+    expect(new TransactionBounds({ localTransactionTimeoutMs, firstCheckAfterMs }).firstCheckAfterMs).toBe(70_000);
+    const tooShort = { localTransactionTimeoutMs, firstCheckAfterMs: firstCheckAfterMs - 1 };
+    expect(() => new TransactionBounds(tooShort)).toThrow('option firstCheckAfterMs must be 70000');
+  });
+
+  it('take a first check within the hour that a server takes', () => {
+    expect(() => new TransactionBounds({ firstCheckAfterMs: HOUR_MS + 1 })).toThrow('to 3600000');
+    expect(() => new TransactionBounds({ firstCheckAfterMs: Number.NaN })).toThrow('option firstCheckAfterMs');
+    expect(() => new TransactionBounds({ localTransactionTimeoutMs: 0 })).toThrow('option localTransactionTimeoutMs');
+  });
+
+  it('leave an end to the check when it may reach the server after the first check is due', () => {
+    const bounds = new TransactionBounds({ localTransactionTimeoutMs: MINUTE_MS, firstCheckAfterMs: 70_000 });
+    expect([bounds.isTooLateToEnd(1_000, 61_000), bounds.isTooLateToEnd(1_000, 61_001)]).toEqual([false, true]);
+  });
+});
