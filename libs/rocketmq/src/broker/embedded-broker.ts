@@ -243,7 +243,7 @@ export class EmbeddedBroker {
     };
     return new Engine(
       this.store,
-      { strict, recallEnabled, timing },
+      { strict, recallEnabled, timing, indexed: this.options.adminPort !== undefined },
       {
         committed: () => this.ticker.rearm(),
         available: (available) => this.running()?.polls.wake(available),
@@ -285,12 +285,12 @@ export class EmbeddedBroker {
   }
 
   private makeAdmin(): RemotingServer {
-    const { engine, store } = this;
+    const { engine, store, clock, sessions } = this;
     const address = (): string => {
       const host = this.options.advertisedAddress?.host ?? this.options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
-    const requests = new AdminRequests({ engine, store, address });
+    const requests = new AdminRequests({ engine, store, clock, sessions, address });
     const admitted = async (request: RemotingFrame) => {
       this.access.admitAdministration(request);
       return requests.answer(request);

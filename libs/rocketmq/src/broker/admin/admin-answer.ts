@@ -8,7 +8,12 @@ export const RESPONSE_CODES = {
   noPermission: 16,
   topicNotExist: 17,
   subscriptionGroupNotExist: 26,
+  pullNotFound: 19,
+  pullOffsetMoved: 21,
+  queryNotFound: 22,
   invalidParameter: 29,
+  consumerNotOnline: 206,
+  consumeMessageTimeout: 207,
 } as const;
 
 type ResponseCode = (typeof RESPONSE_CODES)[keyof typeof RESPONSE_CODES];
@@ -16,6 +21,7 @@ type ResponseCode = (typeof RESPONSE_CODES)[keyof typeof RESPONSE_CODES];
 export interface AdminAnswer {
   readonly code: ResponseCode;
   readonly remark?: string;
+  readonly fields?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
 }
 
@@ -24,6 +30,29 @@ export const SUCCESS: AdminAnswer = { code: RESPONSE_CODES.success };
 /** A success that tells something. */
 export function answerWith(value: unknown): AdminAnswer {
   return { ...SUCCESS, body: Buffer.from(JSON.stringify(value)) };
+}
+
+/**
+ * A success that tells a map whose keys are objects, as the server's JSON library writes it: `{{"queueId":0}:1}`.
+ * @param rest what stands beside the map
+ */
+export function answerWithMap(
+  name: string,
+  pairs: readonly (readonly [key: object, value: unknown])[],
+  rest = {},
+): AdminAnswer {
+  const map = pairs.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
+  const others = Object.entries(rest)
+    .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)},`)
+    .join('');
+  return { ...SUCCESS, body: Buffer.from(`{${others}${JSON.stringify(name)}:{${map}}}`) };
+}
+
+/** A whole number that a request carries. @throws AdminRefusal */
+export function numberIn(fields: Readonly<Record<string, string>>, name: string): number {
+  const value = Number(fields[name]);
+  if (fields[name] !== undefined && fields[name] !== '' && Number.isSafeInteger(value)) return value;
+  throw new AdminRefusal(RESPONSE_CODES.systemError, `${name} must be a whole number, not ${fields[name]}`);
 }
 
 /** A request that is refused; nothing was changed. */

@@ -107,7 +107,7 @@ describe('the admin port', () => {
     const broker = await wire.broker({ adminPort: 0 });
     for (const bytes of [
       Buffer.from('GET / HTTP/1.1\r\n\r\n'),
-      Buffer.from([0, 16, 0, 1]),
+      Buffer.from([0, 80, 0, 1]),
       Buffer.from([0, 0, 0, 6, 0, 0, 0, 2, 1, 1]),
     ]) {
       const socket = await connected(broker);

@@ -2,14 +2,15 @@
 
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
+import { LIMITS } from '../../protocol/limits.js';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
 import { Listener } from '../services/listener.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
-/** The largest request taken: a group's or a topic's description is far smaller. */
-const MAX_REQUEST_BYTES = 1024 * 1024;
+/** The largest request taken: a message with a body of 4 MiB and its properties. */
+const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;
 
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
 export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;

@@ -99,6 +99,11 @@ export class Engine {
     return this.store.get(keys.topic(name)) as TopicRecord | undefined;
   }
 
+  /** Every topic. */
+  topics(): TopicRecord[] {
+    return Array.from(this.store.scan(keys.topics), ([, topic]) => topic as TopicRecord);
+  }
+
   /** Every group. */
   groups(): GroupRecord[] {
     return Array.from(this.store.scan(keys.groups), ([, group]) => group as GroupRecord);

@@ -150,6 +150,7 @@ export class GrpcServer {
           end: () => call.finish(),
           fail: (failure, message) => call.fail(failure, message),
           signal: call.signal,
+          remoteAddress: call.remoteAddress,
         },
         context,
       );

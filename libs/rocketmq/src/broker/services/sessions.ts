@@ -23,7 +23,18 @@ export interface ClientSession {
   readonly settings: Settings;
   readonly push: Push | undefined;
   readonly seenAtMs: number;
+  readonly origin: ClientOrigin;
 }
+
+/** Who a client is, for tools. */
+export interface ClientOrigin {
+  /** A name of the remoting protocol's languages, for instance `NODE_JS`. */
+  readonly language: string;
+  /** `host:port` of the connection by which it sent its settings. */
+  readonly address: string;
+}
+
+const UNKNOWN_ORIGIN: ClientOrigin = { language: 'OTHER', address: '' };
 
 /** Knows the clients. */
 export class Sessions {
@@ -47,14 +58,23 @@ export class Sessions {
   }
 
   /** Takes a client's settings; the newest stream is the one to push to. */
-  register(clientId: string, settings: Settings, push: Push): void {
-    this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs() });
+  register(clientId: string, settings: Settings, push: Push, origin: ClientOrigin = UNKNOWN_ORIGIN): void {
+    // Taken out first: the clients stand in the order in which they told their settings.
+    this.sessions.delete(clientId);
+    this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs(), origin });
   }
 
   /** The session, or undefined for a client that never sent settings or was silent for too long. */
   find(clientId: string): ClientSession | undefined {
     const session = this.sessions.get(clientId);
     return session !== undefined && this.isAlive(session) ? session : undefined;
+  }
+
+  /** The consumers of a group, the one last that told its settings last. */
+  consumersOf(group: string): ClientSession[] {
+    return [...this.sessions.values()].filter(
+      (session) => this.isAlive(session) && isConsumer(session) && subscriptionOf(session)?.group?.name === group,
+    );
   }
 
   /** @throws AnswerError UNRECOGNIZED_CLIENT_TYPE */

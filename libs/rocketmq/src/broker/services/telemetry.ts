@@ -23,6 +23,8 @@ export interface TelemetryStream {
   fail(failure: StreamFailure, message: string): void;
   /** Aborts when the stream is over, whoever ended it. */
   readonly signal: AbortSignal;
+  /** Where the client is, as `host:port`. */
+  readonly remoteAddress: string;
 }
 
 /** The names of languages that the real server knows (remoting `LanguageCode`). */
@@ -67,7 +69,8 @@ export class Telemetry {
       return;
     }
     const answer = this.answerTo(settings);
-    this.broker.sessions.register(context.clientId, answer, push);
+    const { language } = context;
+    this.broker.sessions.register(context.clientId, answer, push, { language, address: stream.remoteAddress });
     if (fault?.kind !== 'dropResponse') stream.send({ status: OK, command: { $case: 'settings', value: answer } });
   }
 

@@ -79,6 +79,13 @@ export class ServerCall {
     return this.stream.session?.socket?.remoteAddress ?? '';
   }
 
+  /** The same with the port. */
+  get remoteAddress(): string {
+    const { remoteHost } = this;
+    const host = remoteHost.includes(':') ? `[${remoteHost}]` : remoteHost;
+    return host === '' ? '' : `${host}:${this.stream.session?.socket?.remotePort ?? 0}`;
+  }
+
   /** Aborts when the call is over, whoever ended it. */
   get signal(): AbortSignal {
     this.controller ??= new AbortController();

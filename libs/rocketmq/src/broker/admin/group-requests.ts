@@ -1,0 +1,108 @@
+// Requests about consumer groups: made, altered, told, deleted, and their connected consumers.
+
+import { FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { GroupRecord } from '../engine/records.js';
+import { Refusal } from '../engine/refusal.js';
+import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { type ClientSession, subscriptionOf } from '../services/sessions.js';
+import { type AdminAnswer, AdminRefusal, answerWith, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import type { AdminContext, RequestTable } from './admin-context.js';
+import { groupConfigOf, groupNameOf, groupOf } from './group-config.js';
+
+/** The group by which tools read topics; every server has it. */
+export const TOOLS_GROUP: GroupRecord = {
+  name: 'TOOLS_CONSUMER',
+  fifo: false,
+  maxDeliveryAttempts: DEFAULT_MAX_DELIVERY_ATTEMPTS,
+  backoff: DEFAULT_BACKOFF,
+};
+/** The server's number for 5.5.0. @see MQVersion */
+const VERSION_5_5_0 = 513;
+
+export class GroupRequests {
+  readonly table: RequestTable = [
+    [200, (request) => this.alter(request)],
+    [201, () => this.all()],
+    [203, (request) => this.connections(request)],
+    [207, (request) => this.delete(request)],
+    [307, (request) => this.runningInfo(request)],
+    [352, ({ fields }) => answerWith(groupConfigOf(this.makeGroup(groupNameOf(fields.group))))],
+  ];
+
+  constructor(private readonly broker: AdminContext) {}
+
+  private async alter(request: RemotingFrame): Promise<AdminAnswer> {
+    this.broker.engine.alterGroup(groupOf(request));
+    await this.broker.store.flush();
+    return SUCCESS;
+  }
+
+  /** Its offsets go with it, as the tools of the real server ask for (`cleanOffset`); without them it would be no deletion. */
+  private async delete({ fields }: RemotingFrame): Promise<AdminAnswer> {
+    const name = groupNameOf(fields.groupName);
+    if (fields.cleanOffset !== 'true') {
+      const message = `consumer group ${name}: the embedded broker deletes a group with its offsets (cleanOffset=true)`;
+      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+    }
+    this.broker.engine.administration.deleteGroup(name);
+    await this.broker.store.flush();
+    return SUCCESS;
+  }
+
+  /** Unlike other questions it makes a missing group, as on the real server; a strict broker refuses. */
+  private makeGroup(name: string): GroupRecord {
+    try {
+      return this.broker.engine.group(name);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, error.message);
+    }
+  }
+
+  private all(): AdminAnswer {
+    const groups = [TOOLS_GROUP, ...this.broker.engine.groups()];
+    const table = groups.map((group) => [group.name, groupConfigOf(group)]);
+    return answerWith({ subscriptionGroupTable: Object.fromEntries(table), forbiddenTable: {} });
+  }
+
+  /** The group's subscriptions are those of the consumer that told its own last, as on the real server. */
+  private connections({ fields }: RemotingFrame): AdminAnswer {
+    const group = groupNameOf(fields.consumerGroup);
+    const consumers = this.broker.sessions.consumersOf(group);
+    const newest = consumers.at(-1);
+    if (newest === undefined) {
+      throw new AdminRefusal(RESPONSE_CODES.consumerNotOnline, `the consumer group[${group}] not online`);
+    }
+    return answerWith({
+      connectionSet: consumers.map(({ clientId, origin: { address, language } }) => {
+        return { clientAddr: address, clientId, language, version: VERSION_5_5_0 };
+      }),
+      consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
+      consumeType: 'CONSUME_ACTIVELY',
+      messageModel: 'CLUSTERING',
+      subscriptionTable: Object.fromEntries(subscriptionsOf(newest).map((one) => [one.topic, one])),
+    });
+  }
+
+  /** What one consumer subscribes to. The real server does not know that of a consumer by gRPC. */
+  private runningInfo({ fields }: RemotingFrame): AdminAnswer {
+    const group = groupNameOf(fields.consumerGroup);
+    const session = this.broker.sessions.consumersOf(group).find(({ clientId }) => clientId === fields.clientId);
+    if (session === undefined) {
+      const message = `The Consumer <${group}> <${fields.clientId}> not online`;
+      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+    }
+    return answerWith({ properties: {}, mqTable: {}, statusTable: {}, subscriptionSet: subscriptionsOf(session) });
+  }
+}
+
+/** @see SubscriptionData of the server */
+function subscriptionsOf(session: ClientSession) {
+  return (subscriptionOf(session)?.subscriptions ?? []).map(({ topic, expression }) => ({
+    classFilterMode: false,
+    expressionType: expression?.type === FilterType.SQL ? 'SQL92' : 'TAG',
+    subString: expression?.expression || '*',
+    topic: topic?.name ?? '',
+  }));
+}

@@ -1,0 +1,148 @@
+// Requests about messages: looked up by id or key, read from a queue, and sent as tools do.
+
+import { LIMITS } from '../../protocol/limits.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { encodeStoredMessage } from '../../protocol/stored-message.js';
+import { messagesById, messagesByKey } from '../engine/message-index.js';
+import { queueRanges } from '../engine/offsets.js';
+import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
+import { Refusal } from '../engine/refusal.js';
+import type { MessageEntry } from '../engine/views.js';
+import { type AdminAnswer, AdminRefusal, numberIn, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import type { AdminContext, RequestTable } from './admin-context.js';
+import { TOOLS_GROUP } from './group-requests.js';
+import { messageToStore, storedFieldsOf } from './stored-fields.js';
+import { topicNameOf } from './topic-config.js';
+import type { TopicRequests } from './topic-requests.js';
+
+/** What is told at most for an id, whatever is asked for (`defaultQueryMaxNum`), and for a key (`maxMsgsNumBatch`). */
+const MOST_BY_ID = 32;
+const MOST_BY_KEY = 64;
+const MOST_PULLED = 32;
+/** A pull ends behind the message that reaches it (`maxTransferBytesOnMessageInMemory`). */
+const PULL_BYTES = 256 * 1024;
+
+export class MessageRequests {
+  readonly table: RequestTable = [
+    [10, (request) => this.send(request)],
+    [11, (request) => this.pull(request)],
+    [12, (request) => this.query(request)],
+  ];
+
+  constructor(
+    private readonly broker: AdminContext,
+    private readonly topics: TopicRequests,
+  ) {}
+
+  /** @see QueryMessageRequestHeader of the server */
+  private query({ fields }: RemotingFrame): AdminAnswer {
+    const { store } = this.broker;
+    const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
+    const limit = Math.min(MOST_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
+    const found =
+      fields._UNIQUE_KEY_QUERY === 'true'
+        ? messagesById(store, topic, key, MOST_BY_ID)
+        : messagesByKey(store, {
+            topic,
+            key,
+            limit,
+            fromMs: timeIn(fields, 'beginTimestamp'),
+            toMs: timeIn(fields, 'endTimestamp'),
+          });
+    if (found.length > 0) return { ...SUCCESS, body: Buffer.concat(found.map((entry) => this.bytesOf(entry))) };
+    throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
+  }
+
+  /** Reads without consuming: neither waits nor commits. @see PullMessageRequestHeader of the server */
+  private pull({ fields }: RemotingFrame): AdminAnswer {
+    this.assertGroup(fields.consumerGroup ?? '');
+    if ((fields.subscription ?? '*') !== '*') throw refused('a pull takes every message here (subscription *)');
+    if ((numberIn(fields, 'sysFlag') & 1) !== 0) throw refused('a pull commits no offset here');
+    const topic = this.topics.topic(fields.topic);
+    const queueId = numberIn(fields, 'queueId');
+    const range = queueRanges(this.broker.store, topic).find((one) => one.queueId === queueId);
+    if (range === undefined)
+      throw refused(`queueId[${queueId}] is illegal, topic ${topic.name} has ${topic.queues} queues`);
+    const { minOffset, maxOffset } = range;
+    const offset = numberIn(fields, 'queueOffset');
+    const answer = (code: AdminAnswer['code'], nextBeginOffset: number): AdminAnswer => ({
+      code,
+      fields: { nextBeginOffset: String(nextBeginOffset), minOffset: String(minOffset), maxOffset: String(maxOffset) },
+    });
+    if (offset < minOffset) return answer(RESPONSE_CODES.pullOffsetMoved, minOffset);
+    if (offset > maxOffset) return answer(RESPONSE_CODES.pullOffsetMoved, maxOffset);
+    if (offset === maxOffset) return answer(RESPONSE_CODES.pullNotFound, offset);
+    const { entries, nextOffset } = this.read(topic, queueId, offset, numberIn(fields, 'maxMsgNums'));
+    return { ...answer(SUCCESS.code, nextOffset), body: Buffer.concat(entries.map((entry) => this.bytesOf(entry))) };
+  }
+
+  private read({ name: topic }: TopicRecord, queueId: number, offset: number, wanted: number) {
+    const entries: MessageEntry[] = [];
+    let bytes = 0;
+    let nextOffset = offset;
+    const most = Math.min(MOST_PULLED, Math.max(1, wanted));
+    for (const [key, value] of this.broker.store.scan(keys.log(topic), {
+      from: keys.message(topic, queueId, offset),
+    })) {
+      if (key[2] !== queueId || entries.length >= most || bytes >= PULL_BYTES) break;
+      const message = value as StoredMessage;
+      const at = key.at(-1) as number;
+      entries.push({ topic, queueId, offset: at, message });
+      bytes += message.body.length;
+      nextOffset = at + 1;
+    }
+    return { entries, nextOffset };
+  }
+
+  /** Into a topic of any type, visible at once. @see SendMessageRequestHeader of the server */
+  private async send({ fields, body }: RemotingFrame): Promise<AdminAnswer> {
+    const name = topicNameOf(fields);
+    if (body.length === 0 || body.length > LIMITS.bodyBytes) throw refused(`a body of ${body.length} bytes`);
+    const queueId = numberIn(fields, 'queueId');
+    const queues = this.broker.engine.findTopic(name)?.queues;
+    if (queues !== undefined && queueId >= queues) {
+      const message = `request queueId[${queueId}] is illegal, topic ${name} has ${queues} queues`;
+      throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
+    }
+    const message = messageToStore(fields, Buffer.from(body), this.broker.clock.nowMs());
+    const at = this.put(name, queueId < 0 ? undefined : queueId, message);
+    await this.broker.store.flush();
+    const { messageId } = message;
+    const told = {
+      msgId: messageId,
+      transactionId: messageId,
+      queueId: String(at.queueId),
+      queueOffset: String(at.offset),
+    };
+    return { ...SUCCESS, fields: told };
+  }
+
+  private put(name: string, queueId: number | undefined, message: StoredMessage) {
+    try {
+      return this.broker.engine.administration.put(name, queueId, message);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${name}] not exist, apply first please!`);
+    }
+  }
+
+  private assertGroup(name: string): void {
+    if (name === TOOLS_GROUP.name || this.broker.engine.findGroup(name) !== undefined) return;
+    throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
+  }
+
+  private bytesOf(entry: MessageEntry): Buffer {
+    return encodeStoredMessage(storedFieldsOf(entry, this.broker.address()));
+  }
+}
+
+/** Java's largest long does not fit a number: it is the end of all time. */
+function timeIn(fields: RemotingFrame['fields'], name: string): number {
+  const value = Number(fields[name]);
+  if (Number.isFinite(value)) return Math.min(value, Number.MAX_SAFE_INTEGER - 1);
+  throw refused(`${name} must be a number, not ${fields[name]}`);
+}
+
+function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+}

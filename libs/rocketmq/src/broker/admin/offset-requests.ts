@@ -1,0 +1,109 @@
+// Requests about how far groups have come: told, and moved.
+
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { BROKER_NAME } from '../engine/delayed-messages.js';
+import {
+  countReady,
+  groupsOfTopic,
+  offsetAt,
+  positionsOf,
+  type QueueRange,
+  queueRanges,
+  topicsOfGroup,
+} from '../engine/offsets.js';
+import type { GroupRecord, TopicRecord } from '../engine/records.js';
+import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, RESPONSE_CODES } from './admin-answer.js';
+import type { AdminContext, RequestTable } from './admin-context.js';
+import { groupNameOf } from './group-config.js';
+import type { TopicRequests } from './topic-requests.js';
+
+const EVERY_QUEUE = -1;
+const NO_OFFSET = -1;
+
+type Pair = readonly [key: object, value: unknown];
+
+export class OffsetRequests {
+  readonly table: RequestTable = [
+    [208, (request) => this.groupStats(request)],
+    [222, (request) => this.move(request)],
+    [300, (request) => this.groupsOf(request)],
+    [343, (request) => this.topicsOf(request)],
+  ];
+
+  constructor(
+    private readonly broker: AdminContext,
+    private readonly topics: TopicRequests,
+  ) {}
+
+  /** @see ConsumeStats of the server */
+  private groupStats({ fields }: RemotingFrame): AdminAnswer {
+    const group = this.broker.engine.findGroup(groupNameOf(fields.consumerGroup));
+    if (group === undefined) return answerWithMap('offsetTable', [], { consumeTps: 0 });
+    const names = fields.topic ? [fields.topic] : topicsOfGroup(this.broker.store, group.name);
+    const topics = names.flatMap((name) => this.broker.engine.findTopic(name) ?? []);
+    const pairs = topics.flatMap((topic) => [...this.queues(group, topic), ...this.retries(group, topic)]);
+    return answerWithMap('offsetTable', pairs, { consumeTps: 0 });
+  }
+
+  private queues(group: GroupRecord, topic: TopicRecord): Pair[] {
+    return positionsOf(this.broker.store, group, topic).map(({ queueId, maxOffset, offset, storedAtMs = 0 }) => [
+      { brokerName: BROKER_NAME, queueId, topic: topic.name },
+      { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp: storedAtMs, pullOffset: offset },
+    ]);
+  }
+
+  /** The real server keeps what comes again in a topic of its own; here it is counted, in the same words. */
+  private retries(group: GroupRecord, topic: TopicRecord): Pair[] {
+    const count = countReady(this.broker.store, group.name, topic.name);
+    if (count === 0) return [];
+    const key = { brokerName: BROKER_NAME, queueId: 0, topic: `%RETRY%${group.name}_${topic.name}` };
+    return [[key, { brokerOffset: count, consumerOffset: 0, lastTimestamp: 0, pullOffset: 0 }]];
+  }
+
+  /** @see ResetOffsetRequestHeader of the server: to a time, its end (-1), or an offset of one queue */
+  private async move({ fields }: RemotingFrame): Promise<AdminAnswer> {
+    const topic = this.topics.topic(fields.topic);
+    const group = this.broker.engine.findGroup(groupNameOf(fields.group));
+    if (group === undefined) {
+      const message = `Group ${fields.group} does not exist`;
+      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, message);
+    }
+    const queueId = fields.queueId === undefined ? EVERY_QUEUE : numberIn(fields, 'queueId');
+    const ranges = queueRanges(this.broker.store, topic);
+    const moved = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
+    if (moved.length === 0) {
+      const message = `topic ${topic.name} has no queue ${queueId}, it has ${topic.queues}`;
+      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+    }
+    const targets = moved.map((range) => ({ range, offset: this.target(topic.name, range, fields) }));
+    const pairs = targets.map(({ range, offset }): Pair => {
+      this.broker.engine.administration.moveGroup(group, { topic: topic.name, queueId: range.queueId, offset });
+      return [{ brokerName: BROKER_NAME, queueId: range.queueId, topic: topic.name }, offset];
+    });
+    await this.broker.store.flush();
+    return answerWithMap('offsetTable', pairs);
+  }
+
+  private target(topic: string, range: QueueRange, fields: RemotingFrame['fields']): number {
+    const { minOffset, maxOffset } = range;
+    const isOneQueue = fields.queueId !== undefined && numberIn(fields, 'queueId') >= 0;
+    const offset = fields.offset === undefined ? NO_OFFSET : numberIn(fields, 'offset');
+    if (isOneQueue && offset !== NO_OFFSET) {
+      if (offset >= minOffset && offset <= maxOffset) return offset;
+      const message = `Target offset ${offset} not in consume queue range [${minOffset}-${maxOffset}]`;
+      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+    }
+    const timestamp = numberIn(fields, 'timestamp');
+    return timestamp < 0 ? maxOffset : offsetAt(this.broker.store, topic, range, timestamp);
+  }
+
+  private groupsOf({ fields }: RemotingFrame): AdminAnswer {
+    const { engine, store } = this.broker;
+    return answerWith({ groupList: groupsOfTopic(store, engine.groups(), fields.topic ?? '') });
+  }
+
+  private topicsOf({ fields }: RemotingFrame): AdminAnswer {
+    const topicList = topicsOfGroup(this.broker.store, groupNameOf(fields.group));
+    return answerWith({ brokerAddr: this.broker.address(), topicList });
+  }
+}

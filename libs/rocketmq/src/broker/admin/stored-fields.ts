@@ -1,0 +1,89 @@
+// A message in the words of the server's commit log, and back.
+
+import { crc32 } from 'node:zlib';
+import { Encoding } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { isReservedProperty } from '../../protocol/names.js';
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/stored-message.js';
+import type { StoredMessage } from '../engine/records.js';
+import type { MessageEntry } from '../engine/views.js';
+import { AdminRefusal, numberIn, RESPONSE_CODES } from './admin-answer.js';
+
+/** The type of compression that stands for gzip, too. */
+const ZLIB = 0x300;
+/** Properties that make a broker keep a message for later, or until its transaction ends. */
+const NOT_TAKEN = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS', 'TRAN_MSG'];
+
+/** @see MessageConst of the server for the names of the properties */
+export function storedFieldsOf(
+  { topic, queueId, offset, message }: MessageEntry,
+  address: string,
+): StoredMessageFields {
+  const isPacked = message.bodyEncoding === Encoding.GZIP;
+  return {
+    ...{ topic, queueId, flag: 0, reconsumeTimes: message.earlierAttempts, body: message.body },
+    queueOffset: BigInt(offset),
+    // Messages lie by topic and queue here, in no common log.
+    commitLogOffset: 0n,
+    preparedTransactionOffset: 0n,
+    sysFlag: isPacked ? SYS_FLAGS.compressed | ZLIB : 0,
+    bodyCrc: crc32(message.body) & 0x7f_ff_ff_ff,
+    bornTimestampMs: message.bornTimestampMs,
+    bornHost: `${message.bornHost}:0`,
+    storeTimestampMs: message.storeTimestampMs,
+    storeHost: address,
+    properties: propertiesOf(message),
+  };
+}
+
+function propertiesOf(message: StoredMessage): Map<string, string> {
+  const entries: [string, string | number | undefined][] = [
+    ['UNIQ_KEY', message.messageId],
+    ['TAGS', message.tag],
+    ['KEYS', message.keys.length === 0 ? undefined : message.keys.join(' ')],
+    ['__SHARDINGKEY', message.messageGroup],
+    ['_SYS_MSG_PRIORITY_', message.priority],
+    ['TRACE_CONTEXT', message.traceContext],
+    ['TIMER_DELIVER_MS', message.deliveryTimestampMs],
+    ['RETRY_TOPIC', message.originTopic],
+    ['__BORNHOST', message.bornHost],
+    ['BORN_TIMESTAMP', message.bornTimestampMs],
+    ...Object.entries(message.properties),
+  ];
+  return new Map(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
+}
+
+/** The message that request code 10 sends. @throws AdminRefusal for one that is to wait */
+export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, nowMs: number): StoredMessage {
+  const properties = decodeProperties(fields.properties ?? '');
+  const waiting = NOT_TAKEN.find((name) => properties.has(name));
+  if (waiting !== undefined) {
+    const message = `the embedded broker takes delayed and half messages by gRPC only (${waiting})`;
+    throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+  }
+  const messageId = properties.get('UNIQ_KEY');
+  if (messageId === undefined || messageId === '') {
+    throw new AdminRefusal(RESPONSE_CODES.systemError, 'a message needs an id (UNIQ_KEY)');
+  }
+  const messageGroup = properties.get('__SHARDINGKEY');
+  const priority = properties.has('_SYS_MSG_PRIORITY_') ? Number(properties.get('_SYS_MSG_PRIORITY_')) : undefined;
+  const isPacked = (numberIn(fields, 'sysFlag') & SYS_FLAGS.compressed) !== 0;
+  const isUsers = ([name]: [string, string]): boolean => !isReservedProperty(name) && !SHOWN_ELSEWHERE.has(name);
+  return {
+    ...{ messageId, body, messageGroup, priority },
+    type: messageGroup !== undefined ? 'fifo' : priority !== undefined ? 'priority' : 'normal',
+    bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
+    tag: properties.get('TAGS'),
+    keys: (properties.get('KEYS') ?? '').split(' ').filter((key) => key !== ''),
+    properties: Object.fromEntries([...properties].filter(isUsers)),
+    traceContext: properties.get('TRACE_CONTEXT'),
+    bornTimestampMs: numberIn(fields, 'bornTimestamp'),
+    bornHost: properties.get('__BORNHOST') ?? '',
+    storeTimestampMs: nowMs,
+    deliveryTimestampMs: undefined,
+    earlierAttempts: 0,
+  };
+}
+
+/** Not reserved, and yet no property of a message here: they have a field of their own. */
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['__SHARDINGKEY', 'TRACE_CONTEXT']);

@@ -1,0 +1,70 @@
+// Requests about topics: made, altered, told, listed, deleted, and where they live.
+
+import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { BROKER_NAME } from '../engine/delayed-messages.js';
+import { queueRanges } from '../engine/offsets.js';
+import type { TopicRecord } from '../engine/records.js';
+import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import type { AdminContext, RequestTable } from './admin-context.js';
+import { CLUSTER_NAME } from './cluster-requests.js';
+import { topicAlterationOf, topicConfigOf, topicNameOf, topicRouteOf } from './topic-config.js';
+
+export class TopicRequests {
+  readonly table: RequestTable = [
+    [17, (request) => this.alter(request)],
+    [21, () => this.all()],
+    [105, (request) => this.route(request)],
+    [202, (request) => this.ranges(request)],
+    [206, () => this.names()],
+    [215, (request) => this.delete(request)],
+    // The broker is its own name server: what it has deleted, nobody routes to.
+    [216, () => SUCCESS],
+    [224, () => this.names()],
+    [305, () => answerWith({ topicList: [] })],
+    [351, ({ fields }) => answerWith(topicConfigOf(this.topic(fields.topic)))],
+  ];
+
+  constructor(private readonly broker: AdminContext) {}
+
+  /** Asking never makes a topic, also where sending to it would. @throws AdminRefusal */
+  topic(name = ''): TopicRecord {
+    const topic = this.broker.engine.findTopic(topicNameOf({ topic: name }));
+    if (topic !== undefined) return topic;
+    throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
+  }
+
+  private async alter(request: RemotingFrame): Promise<AdminAnswer> {
+    this.broker.engine.alterTopic(topicAlterationOf(request));
+    await this.broker.store.flush();
+    return SUCCESS;
+  }
+
+  private async delete({ fields }: RemotingFrame): Promise<AdminAnswer> {
+    this.broker.engine.administration.deleteTopic(topicNameOf(fields));
+    await this.broker.store.flush();
+    return SUCCESS;
+  }
+
+  private all(): AdminAnswer {
+    const topics = this.broker.engine.topics().map((topic) => [topic.name, topicConfigOf(topic)]);
+    return answerWith({ topicConfigTable: Object.fromEntries(topics) });
+  }
+
+  private names(): AdminAnswer {
+    return answerWith({ topicList: this.broker.engine.topics().map(({ name }) => name) });
+  }
+
+  private route({ fields }: RemotingFrame): AdminAnswer {
+    const broker = { name: BROKER_NAME, cluster: CLUSTER_NAME, address: this.broker.address() };
+    return answerWith(topicRouteOf(this.topic(fields.topic), broker));
+  }
+
+  private ranges({ fields }: RemotingFrame): AdminAnswer {
+    const topic = this.topic(fields.topic);
+    const pairs = queueRanges(this.broker.store, topic).map(({ queueId, minOffset, maxOffset, lastStoredAtMs = 0 }) => {
+      const key = { brokerName: BROKER_NAME, queueId, topic: topic.name };
+      return [key, { lastUpdateTimestamp: lastStoredAtMs, maxOffset, minOffset }] as const;
+    });
+    return answerWithMap('offsetTable', pairs);
+  }
+}

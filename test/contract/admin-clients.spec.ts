@@ -1,0 +1,61 @@
+import { describe, expect } from '@jest/globals';
+import { contractSuite } from './support/contract.js';
+
+const contract = contractSuite();
+
+describe('the clients of a group', () => {
+  contract('are none when none is connected', async (world) => {
+    const consumerGroup = await world.group();
+    const nothing = { clients: [], subscriptions: [], differences: undefined, failures: [] };
+    await expect(world.admin().groupClients(consumerGroup)).resolves.toEqual({ consumerGroup, ...nothing });
+    await expect(world.admin().groupClients(world.name())).resolves.toMatchObject(nothing);
+  });
+
+  contract('are told with what the group subscribes to, until they say goodbye', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const first = await world.record({ topic, consumerGroup, filter: 'x || y' });
+    const second = await world.record({ topic, consumerGroup, filter: 'x || y' });
+    const told = await world.admin().groupClients(consumerGroup);
+    expect(told.clients).toHaveLength(2);
+    for (const client of told.clients) {
+      expect(client).toMatchObject({ language: 'NODE_JS', subscriptions: undefined, brokers: [expect.any(String)] });
+      expect(client.address).toMatch(/^\S+:\d+$/);
+    }
+    expect(told.subscriptions).toEqual([{ topic, kind: 'tag', expression: 'x || y' }]);
+    await first.consumer.close();
+    expect((await world.admin().groupClients(consumerGroup)).clients).toHaveLength(1);
+    await second.consumer.close();
+    expect((await world.admin().groupClients(consumerGroup)).clients).toEqual([]);
+  });
+
+  contract('are told with SQL filters', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    await world.record({ topic, consumerGroup, filter: { kind: 'sql', expression: 'a > 1' } });
+    const told = await world.admin().groupClients(consumerGroup);
+    expect(told.subscriptions).toEqual([{ topic, kind: 'sql', expression: 'a > 1' }]);
+  });
+
+  contract('that do not subscribe alike are named', async (world) => {
+    const [topic, other] = [await world.topic(), await world.topic()];
+    const consumerGroup = await world.group();
+    const differences = async () => {
+      const told = await world.admin().groupClients(consumerGroup, { compareMembers: true });
+      return told.differences?.map(({ topic: name, members }) => ({
+        topic: name,
+        expressions: members.map(({ subscription }) => subscription?.expression ?? 'none').sort(),
+      }));
+    };
+    await world.record({ topic, consumerGroup, filter: 'a||b' });
+    expect(await differences()).toBeUndefined();
+    await world.record({ topic, consumerGroup, filter: 'b || a' });
+    expect(await differences()).toEqual([]);
+    await world.record({ topic: other, consumerGroup });
+    const expected = [
+      { topic, expressions: ['a||b', 'b || a', 'none'] },
+      { topic: other, expressions: ['*', 'none', 'none'] },
+    ];
+    expect(await differences()).toEqual(expected.sort((left, right) => (left.topic < right.topic ? -1 : 1)));
+  });
+});

@@ -1,0 +1,174 @@
+import { describe, expect } from '@jest/globals';
+import { type DeadLetter, REPLAY_PROPERTY } from 'nestjs-rocketmq/admin';
+import { contractSuite } from './support/contract.js';
+import type { SendMessage } from './support/dead-letters.js';
+import { buried } from './support/dead-letters.js';
+import { texts, type World } from './support/world.js';
+
+const contract = contractSuite();
+
+const bodiesOf = (deadLetters: readonly DeadLetter[]): string[] => deadLetters.map(({ body }) => body.toString());
+
+async function group(world: World, fifo = false): Promise<string> {
+  return world.group({ maxDeliveryAttempts: 1, fifo });
+}
+
+describe('dead letters', () => {
+  contract('are none when there are none, or no such group', async (world) => {
+    const nothing = { deadLetters: [], next: undefined, total: 0n, failures: [] };
+    await expect(world.admin().listDeadLetters(await group(world))).resolves.toEqual(nothing);
+    await expect(world.admin().listDeadLetters(world.name())).resolves.toEqual(nothing);
+  });
+
+  contract('are told with the topic they come from and all that they had', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    const sent: SendMessage = { topic, body: 'poison', tag: 't', keys: ['k1', 'k2'], properties: { user: 'Ada' } };
+    const [messageId] = await buried(world, consumerGroup, [sent]);
+    const page = await world.admin().listDeadLetters(consumerGroup);
+    expect(page).toMatchObject({ next: undefined, total: 1n, failures: [] });
+    expect(page.deadLetters).toMatchObject([
+      {
+        ...{ consumerGroup, originTopic: topic, topic: `%DLQ%${consumerGroup}`, messageId },
+        ...{ tag: 't', keys: ['k1', 'k2'], properties: { user: 'Ada' }, queueId: 0, queueOffset: 0n },
+      },
+    ]);
+    expect(bodiesOf(page.deadLetters)).toEqual(['poison']);
+  });
+
+  contract('tell their topic also when they were handed out before they died', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 2 });
+    await buried(world, consumerGroup, [{ topic, body: 'x' }], 2);
+    const { deadLetters } = await world.admin().listDeadLetters(consumerGroup);
+    expect(deadLetters).toMatchObject([{ originTopic: topic }]);
+  });
+
+  contract('come page by page, and are not consumed by reading', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    const bodies = ['a', 'b', 'c', 'd', 'e'];
+    await buried(
+      world,
+      consumerGroup,
+      bodies.map((body) => ({ topic, body })),
+    );
+    const admin = world.admin();
+    for (let round = 0; round < 2; round++) {
+      const first = await admin.listDeadLetters(consumerGroup, { limit: 2 });
+      const second = await admin.listDeadLetters(consumerGroup, { limit: 2, after: first.next });
+      const third = await admin.listDeadLetters(consumerGroup, { limit: 2, after: second.next });
+      expect([first, second, third].map(({ deadLetters }) => deadLetters.length)).toEqual([2, 2, 1]);
+      expect([first.total, second.next === undefined, third.next]).toEqual([5n, false, undefined]);
+      const all = [first, second, third].flatMap(({ deadLetters }) => bodiesOf(deadLetters));
+      expect(all.sort()).toEqual(bodies);
+    }
+  });
+});
+
+describe('dead letters that are replayed', () => {
+  contract('come to their topic as they were, as a first attempt', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    const sent: SendMessage = { topic, body: 'poison', tag: 't', keys: ['k1', 'k2'], properties: { user: 'Ada' } };
+    const [messageId] = await buried(world, consumerGroup, [sent]);
+    const result = await world.admin().replayDeadLetters(consumerGroup);
+    expect(result).toMatchObject({ replayedBefore: [], failed: [], next: undefined, failures: [] });
+    expect(result.replayed).toMatchObject([{ topic, deadLetter: { messageId } }]);
+    const recorder = await world.record({ topic, consumerGroup });
+    await world.until('it came', () => recorder.deliveries.length === 1);
+    const [delivery] = recorder.deliveries;
+    expect(delivery).toMatchObject({ text: 'poison', attempt: 1 });
+    expect(delivery?.message).toMatchObject({
+      ...{ topic, messageId, tag: 't', keys: ['k1', 'k2'] },
+      properties: { user: 'Ada', [REPLAY_PROPERTY]: `${consumerGroup}/${result.replayed[0]?.broker}/0/0` },
+      queueId: result.replayed[0]?.queueId,
+      queueOffset: result.replayed[0]?.queueOffset,
+    });
+  });
+
+  contract('are left alone the next time, unless they are to be sent again', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+    const admin = world.admin();
+    await admin.replayDeadLetters(consumerGroup);
+    await world.until('the index knows it', async () => {
+      const { deadLetters } = await admin.listDeadLetters(consumerGroup);
+      const { messages } = await admin.findMessages({ topic, messageId: deadLetters[0]?.messageId ?? '' });
+      return messages.length === 2;
+    });
+    const second = await admin.replayDeadLetters(consumerGroup);
+    expect(second).toMatchObject({ replayed: [], replayedBefore: [{ originTopic: topic }], next: undefined });
+    const third = await admin.replayDeadLetters(consumerGroup, { again: true });
+    expect(third).toMatchObject({ replayed: [{ topic }], replayedBefore: [] });
+  });
+
+  contract('that die again can be replayed again', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+    const admin = world.admin();
+    await admin.replayDeadLetters(consumerGroup);
+    await buried(world, consumerGroup, [], 1, topic);
+    const { deadLetters } = await admin.listDeadLetters(consumerGroup);
+    expect(deadLetters.map(({ originTopic }) => originTopic)).toEqual([topic, topic]);
+    const { replayed } = await admin.replayDeadLetters(consumerGroup);
+    expect(replayed.map(({ deadLetter }) => deadLetter.queueOffset)).toEqual([1n]);
+  });
+
+  contract('are only those that are selected', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(
+      world,
+      consumerGroup,
+      ['a', 'b', 'c'].map((body) => ({ topic, body })),
+    );
+    const select = ({ body }: DeadLetter): boolean => body.toString() === 'b';
+    const { replayed } = await world.admin().replayDeadLetters(consumerGroup, { select });
+    expect(bodiesOf(replayed.map(({ deadLetter }) => deadLetter))).toEqual(['b']);
+  });
+
+  contract('of a message group come in the order of their queue', async (world) => {
+    const topic = await world.topic('fifo');
+    const consumerGroup = await group(world, true);
+    const bodies = ['a', 'b', 'c'];
+    await buried(
+      world,
+      consumerGroup,
+      bodies.map((body) => ({ topic, body, messageGroup: 'order-12345' })),
+    );
+    const { replayed } = await world.admin().replayDeadLetters(consumerGroup);
+    const found = await world.admin().listDeadLetters(consumerGroup);
+    expect(bodiesOf(found.deadLetters)).toEqual(bodies);
+    const receipt = await (await world.producer()).send({ topic, body: 'd', messageGroup: 'order-12345' });
+    const recorder = await world.record({ topic, consumerGroup });
+    await world.until('all came', () => recorder.deliveries.length === 4);
+    expect(texts(recorder.deliveries)).toEqual([...bodies, 'd']);
+    expect(new Set(recorder.deliveries.map(({ message }) => message.queueId)).size).toBe(1);
+    expect(recorder.deliveries.map(({ message }) => message.messageGroup)).toEqual(Array(4).fill('order-12345'));
+    expect([replayed.length, receipt.messageId === '']).toEqual([3, false]);
+  });
+
+  contract('of a delayed message come without a delay', async (world) => {
+    const topic = await world.topic('delay');
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'x', delayMs: 2_000 }]);
+    await world.admin().replayDeadLetters(consumerGroup);
+    const recorder = await world.record({ topic, consumerGroup });
+    await world.until('it came', () => recorder.deliveries.length === 1);
+    expect(texts(recorder.deliveries)).toEqual(['x']);
+  });
+
+  contract('are told as failed when their topic is gone, and it is not made anew', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+    const admin = world.admin();
+    await admin.deleteTopic(topic);
+    const result = await admin.replayDeadLetters(consumerGroup);
+    expect(result).toMatchObject({ replayed: [], failed: [{ error: { code: 'ORIGIN_GONE', outcome: 'not-sent' } }] });
+    await expect(admin.describeTopic(topic)).resolves.toBeUndefined();
+  });
+});

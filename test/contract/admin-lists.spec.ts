@@ -1,0 +1,169 @@
+import { describe, expect } from '@jest/globals';
+import { resource } from '../support/raw-grpc-client.js';
+import { contractSuite } from './support/contract.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+
+const namesOf = async (world: World, includeSystem = false): Promise<string[]> => {
+  const { topics, failures } = await world.admin().listTopics({ includeSystem });
+  expect(failures).toEqual([]);
+  return topics.map(({ topic }) => topic);
+};
+
+/** Lets a message of the topic become a dead letter of the group. */
+async function deadLetterOf(world: World, topic: string, consumerGroup: string): Promise<void> {
+  const producer = await world.producer();
+  await producer.send({ topic, body: 'poison' });
+  const consumer = await world.simpleConsumer(topic, consumerGroup);
+  const [message] = await consumer.receive({ awaitMs: 10_000 });
+  if (message === undefined) throw new Error('nothing came');
+  await consumer.changeInvisibleDuration(message, 0);
+  await world.backend.advance(5_000);
+  expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+}
+
+describe('listed topics', () => {
+  contract('tell type and queues, by name, without those of the server', async (world) => {
+    const admin = world.admin();
+    const [second, first] = [`b-${world.name()}`, `a-${world.name()}`];
+    await admin.createTopic({ topic: second, type: 'normal', queues: 3 });
+    await admin.createTopic({ topic: first, type: 'fifo', queues: 2 });
+    const { topics, failures } = await admin.listTopics();
+    expect(failures).toEqual([]);
+    expect(topics.filter(({ topic }) => topic === first || topic === second)).toMatchObject([
+      { topic: first, type: 'fifo', queues: 2, kind: 'user', brokers: [{ queues: 2 }] },
+      { topic: second, type: 'normal', queues: 3, kind: 'user', brokers: [{ queues: 3 }] },
+    ]);
+    expect(topics.filter(({ topic, kind }) => kind !== 'user' || /^(%|rmq_sys_|RMQ_SYS_|TBW102)/.test(topic))).toEqual(
+      [],
+    );
+  });
+
+  contract('are told with those for dead letters when these are asked for, too', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
+    await deadLetterOf(world, topic, consumerGroup);
+    const { topics } = await world.admin().listTopics({ includeSystem: true });
+    const kinds = new Map(topics.map((one) => [one.topic, one.kind]));
+    expect(kinds.get(topic)).toBe('user');
+    expect(kinds.get(`%DLQ%${consumerGroup}`)).toBe('dead-letter');
+  });
+});
+
+describe('deleted topics', () => {
+  contract('are gone from brokers, routes and lists', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    const deleted = await admin.deleteTopic(topic);
+    expect(deleted).toMatchObject({ topic, deletedOn: [expect.any(String)] });
+    await expect(admin.describeTopic(topic)).resolves.toBeUndefined();
+    expect(await namesOf(world)).not.toContain(topic);
+    await world.until('routes do not show it', async () => {
+      const route = { topic: resource(topic), endpoints: undefined };
+      const { status } = await world.rawClient(world.name()).call('queryRoute', route);
+      return status?.code === 40402;
+    });
+  });
+
+  contract('can be deleted again, which then says that there was nothing', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    await admin.deleteTopic(topic);
+    await expect(admin.deleteTopic(topic)).resolves.toEqual({ topic, deletedOn: [] });
+    await expect(admin.deleteTopic(world.name())).resolves.toMatchObject({ deletedOn: [] });
+  });
+
+  contract('come back empty, and groups begin anew with them', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const producer = await world.producer();
+    for (const body of ['old 1', 'old 2', 'old 3']) await producer.send({ topic, body });
+    const before = await world.record({ topic, consumerGroup });
+    await world.until('all three came', () => before.deliveries.length === 3);
+    await before.consumer.close();
+    await admin.deleteTopic(topic);
+    await admin.createTopic({ topic, type: 'normal', queues: 1 });
+    const after = await world.record({ topic, consumerGroup });
+    await (await world.producer()).send({ topic, body: 'new' });
+    await world.until('the new one came', () => after.deliveries.length > 0);
+    expect(after.deliveries.map(({ text }) => text)).toEqual(['new']);
+  });
+
+  contract('are not those of the server', async (world) => {
+    await expect(world.admin().deleteTopic('TBW102')).rejects.toMatchObject({
+      code: 'ILLEGAL_NAME',
+      outcome: 'not-sent',
+    });
+  });
+});
+
+describe('listed groups', () => {
+  contract('tell order and attempts, by name, without those of the server', async (world) => {
+    const admin = world.admin();
+    const [second, first] = [`b-${world.name()}`, `a-${world.name()}`];
+    await admin.createGroup({ consumerGroup: second, maxDeliveryAttempts: 3 });
+    await admin.createGroup({ consumerGroup: first, fifo: true });
+    const { groups, failures } = await admin.listGroups();
+    expect(failures).toEqual([]);
+    const own = groups.filter(({ consumerGroup }) => consumerGroup === first || consumerGroup === second);
+    expect(own).toMatchObject([
+      { consumerGroup: first, fifo: true, maxDeliveryAttempts: 17, brokers: [{}] },
+      { consumerGroup: second, fifo: false, maxDeliveryAttempts: 3, brokers: [{}] },
+    ]);
+    expect(groups.map(({ consumerGroup }) => consumerGroup)).not.toContain('TOOLS_CONSUMER');
+    const all = await admin.listGroups({ includeSystem: true });
+    expect(all.groups.map(({ consumerGroup }) => consumerGroup)).toContain('TOOLS_CONSUMER');
+  });
+});
+
+describe('deleted groups', () => {
+  contract('are gone, and can be deleted again, which then says that there was nothing', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = await world.group();
+    await expect(admin.deleteGroup(consumerGroup)).resolves.toMatchObject({ deletedOn: [expect.any(String)] });
+    await expect(admin.describeGroup(consumerGroup)).resolves.toBeUndefined();
+    const nothing = { consumerGroup, deletedOn: [], deletedTopics: [] };
+    await expect(admin.deleteGroup(consumerGroup)).resolves.toEqual(nothing);
+  });
+
+  contract('leave their dead letters behind, unless these are to go, too', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
+    await deadLetterOf(world, topic, consumerGroup);
+    const deadLetters = `%DLQ%${consumerGroup}`;
+    await admin.deleteGroup(consumerGroup);
+    expect(await namesOf(world, true)).toContain(deadLetters);
+    const { deletedTopics } = await admin.deleteGroup(consumerGroup, { withDeadLetters: true });
+    expect(deletedTopics).toEqual([deadLetters]);
+    expect(await namesOf(world, true)).not.toContain(deadLetters);
+  });
+
+  contract('begin anew when they are created again', async (world) => {
+    const admin = world.admin();
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    await (await world.producer()).send({ topic, body: 'x' });
+    const before = await world.record({ topic, consumerGroup });
+    await world.until('it came', () => before.deliveries.length === 1);
+    await before.consumer.close();
+    await admin.deleteGroup(consumerGroup);
+    expect((await admin.groupLag(consumerGroup)).topics).toEqual([]);
+    await admin.createGroup({ consumerGroup });
+    const after = await world.record({ topic, consumerGroup });
+    await world.until('it came again', () => after.deliveries.length === 1);
+  });
+});
+
+describe('the versions of brokers', () => {
+  contract('are told as numbers, with what follows from them', async (world) => {
+    const versions = await world.admin().brokerVersions();
+    const [broker] = versions.brokers;
+    const isOld = process.env.ROCKETMQ_TEST_VERSION === '5.3.3';
+    expect(broker?.version).toMatchObject({ major: 5, minor: expect.any(Number), patch: expect.any(Number) });
+    expect(broker?.keepsBatches).toBe(!isOld);
+    expect(versions).toMatchObject({ keepBatches: !isOld, failures: [] });
+  });
+});
