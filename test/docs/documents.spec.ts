@@ -3,14 +3,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { MINUTE_MS, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { urgentOrders } from '../../docs/examples/embedded-broker.js';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
 import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
 import { Payment } from '../../docs/examples/payment.js';
+import { shippingConsumer, traceId } from '../../docs/examples/push-consumer.js';
+import { nightlyRun } from '../../docs/examples/simple-consumer.js';
 import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-command.js';
@@ -59,6 +62,50 @@ describe('the documents', () => {
 describe('the embedded broker', () => {
   it('delivers what its example says', async () => {
     expect(await urgentOrders()).toEqual(['urgent', 'can wait']);
+  });
+});
+
+describe('the examples of consumers', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let producer: Producer;
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({ manualClock: true });
+    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    producer = new Producer(connection, {});
+    await producer.start();
+  });
+  afterEach(async () => {
+    await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  it('push consumer: shipped, shipped later, or a dead letter', async () => {
+    const told: string[] = [];
+    let isOpen = false;
+    broker.declareTopic({ name: 'parcels' });
+    const consumer = shippingConsumer(connection, {
+      knows: (parcel) => parcel !== 'phantom',
+      isOpen: () => isOpen,
+      ship: async (parcel) => void told.push(`${parcel} for ${traceId.getStore()}`),
+      setAside: async (parcel, why) => void told.push(`${parcel} ${why}`),
+    });
+    await consumer.start();
+    const { messageId } = await producer.send({ topic: 'parcels', tag: 'paid', body: 'lamp' });
+    await producer.send({ topic: 'parcels', tag: 'unpaid', body: 'chair' });
+    await producer.send({ topic: 'parcels', tag: 'free', body: 'phantom' });
+    await broker.idle();
+    isOpen = true;
+    await broker.advance(MINUTE_MS);
+    await consumer.close();
+    expect(told).toEqual(['phantom handler-decided', `lamp for ${messageId}`]);
+  });
+
+  it('simple consumer: all are done that can be done', async () => {
+    for (const body of ['a', 'broken', 'b']) await producer.send({ topic: 'reports', body });
+    expect(await nightlyRun(connection, async (body) => body !== 'broken')).toBe(2);
   });
 });
 
