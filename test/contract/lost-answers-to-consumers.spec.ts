@@ -1,5 +1,13 @@
 import { afterEach, describe, expect } from '@jest/globals';
-import { type HandlerContext, type MessageView, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import {
+  deadLetterTopicOf,
+  type HandlerContext,
+  type MessageView,
+  MINUTE_MS,
+  PushConsumer,
+  type PushConsumerOptions,
+  SECOND_MS,
+} from 'nestjs-rocketmq/client';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
@@ -21,6 +29,7 @@ describe('answers that are lost on the way, after the server has done its work',
     topic: string,
     consumerGroup: string,
     handle: (message: MessageView, forwarder: TcpForwarder, context: HandlerContext) => Promise<void> | void,
+    options: Partial<PushConsumerOptions> = {},
   ) {
     const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]));
     ends.push(() => forwarder.close());
@@ -40,6 +49,7 @@ describe('answers that are lost on the way, after the server has done its work',
         handled.push(`${message.body} ${message.deliveryAttempt}`);
         await handle(message, forwarder, context);
       },
+      ...options,
     });
     ends.push(() => consumer.close({ graceMs: 0 }));
     await consumer.start();
@@ -106,5 +116,50 @@ describe('answers that are lost on the way, after the server has done its work',
     await world.until('they come', () => handled.length >= 3);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
     expect(texts(handled).sort()).toEqual(['first', 'one', 'two']);
+  });
+
+  contract(
+    'what a poll brought to an ordered group comes again at once, in order, as the same attempt',
+    async (world) => {
+      const topic = await world.topic('fifo');
+      const producer = await world.producer();
+      const consumerGroup = await world.group({ fifo: true });
+      // The case does not wait for a lease of this length.
+      const options = { leaseMs: 10 * MINUTE_MS, requireFifo: true };
+      const { forwarder, handled } = await behindForwarder(world, topic, consumerGroup, () => {}, options);
+      await producer.send({ topic, body: 'first', messageGroup: 'g' });
+      await world.until('it is handled', () => handled.length === 1);
+      await world.backend.quiet();
+      forwarder.loseAnswers();
+      for (const body of ['one', 'two']) await producer.send({ topic, body, messageGroup: 'g' });
+      await wait(500);
+      forwarder.reset();
+      await world.until('they come', () => handled.length >= 3);
+      expect(handled).toEqual(['first 1', 'one 1', 'two 1']);
+    },
+  );
+
+  contract('a move to the dead letters is not repeated: there is one dead letter', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
+    const { forwarder, handled, told } = await behindForwarder(world, topic, consumerGroup, (_message, way) => {
+      way.loseAnswers();
+      throw new Error('always');
+    });
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is handled', () => handled.length === 1);
+    await wait(500);
+    forwarder.reset();
+    await world.until('the lost answer is told', () => told.length === 1);
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    const grave = await world.record({ topic: deadLetterTopicOf(consumerGroup) });
+    await world.until('the dead letter is read', () => grave.deliveries.length >= 1);
+    await world.backend.quiet();
+    expect([texts(handled), told, grave.deliveries.map(({ text }) => text)]).toEqual([
+      ['one'],
+      ['one deadLetter'],
+      ['one'],
+    ]);
   });
 });

@@ -15,7 +15,11 @@ export interface TcpForwarder {
   close(): Promise<void>;
 }
 
-export async function forwardTo(port: number): Promise<TcpForwarder> {
+/** @param alter what becomes of what the server says; default: nothing */
+export async function forwardTo(
+  port: number,
+  alter: (bytes: Buffer) => Buffer = (bytes) => bytes,
+): Promise<TcpForwarder> {
   const sockets = new Set<Socket>();
   const frozen = new WeakSet<Socket>();
   const servers = new Set<Socket>();
@@ -33,7 +37,7 @@ export async function forwardTo(port: number): Promise<TcpForwarder> {
       // What is read from a frozen connection is dropped, as on a way that loses every packet.
       from.on('data', (bytes) => {
         if (frozen.has(from)) return;
-        if (!to.write(bytes)) from.pause();
+        if (!to.write(from === far ? alter(bytes) : bytes)) from.pause();
       });
       to.on('drain', () => from.resume());
       from.on('end', () => {

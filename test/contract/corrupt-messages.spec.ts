@@ -1,0 +1,78 @@
+import { afterEach, describe, expect } from '@jest/globals';
+import { type Connection, deadLetterTopicOf, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { contractSuite } from './support/contract.js';
+import { texts, type World } from './support/world.js';
+
+const contract = contractSuite();
+
+/** The same number of bytes, so that nothing but the digest tells. */
+const SENT = 'pay 100 to Ada';
+const ALTERED = 'pay 999 to Eve';
+
+describe('messages that were altered on the way', () => {
+  const forwarders: TcpForwarder[] = [];
+  const ends: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0)) await end();
+    for (const forwarder of forwarders.splice(0)) await forwarder.close();
+  });
+
+  async function behindForger(world: World): Promise<Connection> {
+    const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]), (bytes) =>
+      Buffer.from(bytes.toString('latin1').replaceAll(SENT, ALTERED), 'latin1'),
+    );
+    forwarders.push(forwarder);
+    return world.connection({ endpoints: `127.0.0.1:${forwarder.port}`, useBootstrapEndpoints: true });
+  }
+
+  contract('are set aside with an event, and the others of their batch are handled', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const producer = await world.producer();
+    await producer.sendBatch([SENT, 'fine', SENT, 'fine, too'].map((body) => ({ topic, body })));
+    const handled: string[] = [];
+    const told: string[] = [];
+    const consumer = new PushConsumer(await behindForger(world), {
+      consumerGroup,
+      subscriptions: [{ topic }],
+      events: { onDeadLetter: (_message, reason) => void told.push(reason) },
+      handler: ({ body }) => void handled.push(body.toString()),
+    });
+    ends.push(() => consumer.close());
+    await consumer.start();
+    await world.until('all four have an end', () => handled.length + told.length === 4);
+    await world.backend.quiet();
+    expect([handled.sort(), told]).toEqual([
+      ['fine', 'fine, too'],
+      ['corrupt-body', 'corrupt-body'],
+    ]);
+    const grave = await world.record({ topic: deadLetterTopicOf(consumerGroup) });
+    await world.until('the dead letters are read', () => grave.deliveries.length === 2);
+    expect(texts(grave.deliveries)).toEqual([SENT, SENT]);
+  });
+
+  contract('are shown as such to who receives on demand', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    await producer.sendBatch([SENT, 'fine'].map((body) => ({ topic, body })));
+    const subscriptions = [{ topic }];
+    const consumer = new SimpleConsumer(await behindForger(world), {
+      consumerGroup: await world.group(),
+      subscriptions,
+    });
+    ends.push(() => consumer.close());
+    await consumer.start();
+    const received = [];
+    for (let poll = 0; received.length < 2 && poll < 10; poll++) {
+      received.push(...(await consumer.receive({ awaitMs: 5 * SECOND_MS })));
+    }
+    const seen = received.map(({ body, bodyProblem }) => [body.toString(), bodyProblem]).sort();
+    expect(seen).toEqual([
+      ['fine', undefined],
+      [ALTERED, 'the digest does not match the body'],
+    ]);
+    await consumer.ackBatch(received);
+  });
+});
