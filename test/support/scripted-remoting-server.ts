@@ -12,7 +12,14 @@ export interface ScriptedRequest {
 }
 
 /** What the server does with a request: an answer, or whatever the test wants with the socket. */
-export type ScriptedReply = { readonly code?: number; readonly remark?: string; readonly body?: string } | undefined;
+export type ScriptedReply =
+  | {
+      readonly code?: number;
+      readonly remark?: string;
+      readonly fields?: Readonly<Record<string, string>>;
+      readonly body?: string | Buffer;
+    }
+  | undefined;
 
 export interface ScriptedServer {
   readonly address: string;
@@ -54,12 +61,13 @@ export async function startScriptedServer(
 
 /** A whole answer frame. */
 export function encodeAnswer(opaque: number, answer: NonNullable<ScriptedReply>): Buffer {
-  const { code = 0, remark, body = '' } = answer;
-  const header = Buffer.from(JSON.stringify({ code, opaque, flag: 1, remark }));
+  const { code = 0, remark, fields: extFields } = answer;
+  const body = Buffer.from(answer.body ?? '');
+  const header = Buffer.from(JSON.stringify({ code, opaque, flag: 1, remark, extFields }));
   const prefix = Buffer.alloc(8);
-  prefix.writeInt32BE(4 + header.length + Buffer.byteLength(body), 0);
+  prefix.writeInt32BE(4 + header.length + body.length, 0);
   prefix.writeInt32BE(header.length, 4);
-  return Buffer.concat([prefix, header, Buffer.from(body)]);
+  return Buffer.concat([prefix, header, body]);
 }
 
 function readRequests(chunk: Buffer): ScriptedRequest[] {

@@ -20,6 +20,7 @@ const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
   [1, refused('SYSTEM_ERROR', false, 'mend what the server names and call again')],
   [2, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
   [3, refused('REQUEST_CODE_NOT_SUPPORTED', false, 'the server is of another version or not the kind it is taken for')],
+  [13, refused('MESSAGE_ILLEGAL', false, 'mend what the server names and send again')],
   [14, refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later')],
   [NO_PERMISSION, refused('NO_PERMISSION', false, '')],
   [17, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],

@@ -1,0 +1,123 @@
+// What is told when some servers of a cluster answer and others do not. That the requests are right is proved by the contract.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { RocketMQAdmin } from './rocketmq-admin.js';
+
+const cluster = new ScriptedCluster();
+const admins: RocketMQAdmin[] = [];
+afterEach(async () => {
+  for (const admin of admins.splice(0)) await admin.close();
+  await cluster.close();
+});
+
+async function adminOf(...brokers: BrokerScript[]) {
+  const started = await cluster.start(brokers);
+  const admin = new RocketMQAdmin({ nameServer: started.nameServer.address, timeoutMs: 1_000 });
+  admins.push(admin);
+  return { ...started, admin };
+}
+
+const TOPICS = JSON.stringify({ topicConfigTable: { orders: { writeQueueNums: 4 } } });
+const healthy: BrokerScript = ({ code }) => ({ body: code === 21 ? TOPICS : '{"topicList":[]}' });
+const busy: BrokerScript = () => ({ code: 2, remark: 'too busy' });
+
+describe('reading', () => {
+  it('tells what the brokers said that answered, and which did not', async () => {
+    const { admin } = await adminOf(healthy, busy);
+    const { topics, failures } = await admin.listTopics();
+    expect(topics).toMatchObject([{ topic: 'orders', brokers: [{ name: 'broker-0' }] }]);
+    expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'SYSTEM_BUSY', retryable: true } }]);
+  });
+
+  it('fails when no broker answered', async () => {
+    const { admin } = await adminOf(busy, busy);
+    await expect(admin.listGroups()).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
+    await expect(admin.groupLag('g')).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
+    await expect(admin.brokerVersions()).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
+  });
+
+  it('ends in time when a broker is silent, and tells the others', async () => {
+    const { admin } = await adminOf(healthy, () => undefined);
+    const { topics, failures } = await admin.listTopics({ timeoutMs: 200 });
+    expect(topics).toHaveLength(1);
+    expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'DEADLINE_EXCEEDED' } }]);
+  });
+
+  it('ends with the reason of the caller who gives up', async () => {
+    const { admin } = await adminOf(() => undefined);
+    const controller = new AbortController();
+    const asked = admin.findMessages({ topic: 't', key: 'k' }, { signal: controller.signal });
+    controller.abort(new Error('no longer wanted'));
+    await expect(asked).rejects.toThrow('no longer wanted');
+  });
+
+  it('is not taken for the answer of a server that speaks otherwise', async () => {
+    const { admin } = await adminOf(() => ({ body: '<html>' }));
+    await expect(admin.listGroups()).rejects.toMatchObject({ code: 'RPC_FAILED', retryable: false });
+    await expect(admin.findMessages({ topic: 't', messageId: 'm' })).rejects.toThrow('not a stored message');
+  });
+
+  it('does not say that batches are kept when a broker did not tell its version', async () => {
+    const table = JSON.stringify({ table: { brokerVersionDesc: 'V5_5_0' } });
+    const { admin } = await adminOf(() => ({ body: table }), busy);
+    await expect(admin.brokerVersions()).resolves.toMatchObject({
+      brokers: [{ name: 'broker-0', keepsBatches: true, version: { major: 5, minor: 5, patch: 0 } }],
+      keepBatches: false,
+    });
+  });
+});
+
+describe('deleting', () => {
+  it('asks the brokers first, and then every name server', async () => {
+    const order: string[] = [];
+    const { nameServer, brokers } = await adminOf(({ code }) => {
+      order.push(`broker ${code}`);
+      return code === 351 ? { code: 17 } : {};
+    });
+    const second = await cluster.start([]);
+    const nameServers = `${nameServer.address};${second.nameServer.address}`;
+    const admin = new RocketMQAdmin({ nameServer: nameServers });
+    admins.push(admin);
+    await expect(admin.deleteTopic('orders')).resolves.toEqual({ topic: 'orders', deletedOn: [] });
+    expect(order).toEqual(['broker 351', 'broker 215']);
+    expect(brokers).toHaveLength(1);
+    const told = [nameServer, second.nameServer].map(({ requests }) => requests.filter(({ code }) => code === 216));
+    expect(told.map((requests) => requests.map(({ fields }) => fields.topic))).toEqual([['orders'], ['orders']]);
+  });
+
+  it('says on which brokers it was done when a later one fails, and asks no name server', async () => {
+    const gone: BrokerScript = ({ code }) => (code === 351 ? { code: 17 } : {});
+    const { admin, nameServer } = await adminOf(gone, (request) =>
+      request.code === 215 ? busy(request) : gone(request),
+    );
+    await expect(admin.deleteTopic('orders')).rejects.toMatchObject({
+      ...{ code: 'PARTLY_DONE', doneOn: ['broker-0'], retryable: true },
+      cause: { code: 'SYSTEM_BUSY' },
+    });
+    expect(nameServer.requests.map(({ code }) => code)).not.toContain(216);
+  });
+});
+
+describe('wrong arguments', () => {
+  it('are refused before anything is sent', async () => {
+    const { admin, nameServer } = await adminOf(healthy);
+    const offset = { kind: 'offset', broker: 'broker-0', queueId: -1, offset: 0n } as const;
+    const refused = [
+      admin.deleteTopic('a b'),
+      admin.deleteGroup(''),
+      admin.groupLag('a b'),
+      admin.groupLag('g', { topic: 'a b' }),
+      admin.groupClients(' '),
+      admin.rewindGroup({ consumerGroup: 'g', topic: 't', to: offset }),
+      admin.rewindGroup({ consumerGroup: 'g', topic: 't', to: { kind: 'time', time: new Date(Number.NaN) } }),
+      admin.findMessages({ topic: 't', key: ' ' }),
+      admin.findMessages({ topic: 't', key: 'k', limit: 65 }),
+      admin.listDeadLetters('g', { limit: 0 }),
+      admin.listDeadLetters('g', { after: 'nonsense' }),
+      admin.replayDeadLetters('g', { limit: 101 }),
+    ];
+    for (const call of refused) await expect(call).rejects.toMatchObject({ name: 'UsageError', outcome: 'not-sent' });
+    expect(nameServer.requests).toEqual([]);
+  });
+});

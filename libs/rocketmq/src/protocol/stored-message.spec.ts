@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import {
+  decodeProperties,
+  decodeStoredMessages,
+  encodeProperties,
+  encodeStoredMessage,
+  MalformedMessage,
+  type StoredMessageFields,
+} from './stored-message.js';
+
+/** A message of a gRPC client as a 5.5.0 broker told it (request code 12). */
+const OF_5_5_0 =
+  '0000011adaa320a70cdc168300000001000000000000000000000000000000000000959200000000000001a1f8a90c4c7f00' +
+  '00010000ecfe000001a1f8a90c517f000001000075180000000000000000000000000000000178086e352d393036343400b6' +
+  '4d53475f524547494f4e0144656661756c74526567696f6e02554e49515f4b45590130313043383345343735394145363246' +
+  '39443042313143353436303030303030303002434c55535445520144656661756c74436c7573746572025047524f5550016e' +
+  '352d3930363434025245434f4e53554d455f54494d450130025f5f424f524e484f535401766d02424f524e5f54494d455354' +
+  '414d5001313739353137333139303733320254524143455f4f4e017472756502';
+
+const message: StoredMessageFields = {
+  ...{ topic: 'orders', queueId: 3, queueOffset: 12n, commitLogOffset: 4_294_967_296n, sysFlag: 0, flag: 7 },
+  ...{ bodyCrc: 0x7f_ff_ff_ff, bornTimestampMs: 1_795_172_846_787, bornHost: '10.1.2.3:40000' },
+  ...{ storeTimestampMs: 1_795_172_846_839, storeHost: '127.0.0.1:10911', reconsumeTimes: 2 },
+  ...{ preparedTransactionOffset: 0n, body: Buffer.from('grüße') },
+  properties: new Map([
+    ['KEYS', 'a b'],
+    ['user', 'Löwe'],
+  ]),
+};
+
+describe('a stored message', () => {
+  it('is read as the server writes it', () => {
+    const bytes = Buffer.from(OF_5_5_0, 'hex');
+    expect(bytes.readInt32BE(0)).toBe(bytes.length);
+    const [decoded] = decodeStoredMessages(bytes);
+    expect(decoded).toMatchObject({
+      ...{ topic: 'n5-90644', queueId: 1, queueOffset: 0n, commitLogOffset: 38_290n, sysFlag: 0, reconsumeTimes: 0 },
+      ...{ bornTimestampMs: 1_795_173_190_732, bornHost: '127.0.0.1:60670' },
+      ...{ storeTimestampMs: 1_795_173_190_737, storeHost: '127.0.0.1:29976', body: Buffer.from('x') },
+    });
+    expect(decoded?.properties.get('UNIQ_KEY')).toBe('010C83E4759AE62F9D0B11C54600000000');
+    expect(decoded?.properties.get('TRACE_ON')).toBe('true');
+  });
+
+  it('is written as the server writes it', () => {
+    const bytes = Buffer.from(OF_5_5_0, 'hex');
+    expect(decodeStoredMessages(bytes).map(encodeStoredMessage)).toEqual([bytes]);
+  });
+
+  it('comes back from its bytes, also one after the other, with long topics and IPv6 hosts', () => {
+    const others = [
+      message,
+      { ...message, topic: 't'.repeat(200), body: Buffer.alloc(0) },
+      { ...message, bornHost: '[2001:db8:0:0:0:0:0:1]:5', storeHost: '[0:0:0:0:0:0:0:1]:6', sysFlag: 0x31 },
+    ];
+    expect(decodeStoredMessages(Buffer.concat(others.map(encodeStoredMessage)))).toEqual(others);
+  });
+
+  it('takes short forms of IPv6, and leaves a name out, for which there is no room', () => {
+    const hosts = ['[::1]:6', '[2001:db8::7:1]:5', 'some-host:0'];
+    const told = hosts.map(
+      (bornHost) => decodeStoredMessages(encodeStoredMessage({ ...message, bornHost }))[0]?.bornHost,
+    );
+    expect(told).toEqual(['[0:0:0:0:0:0:0:1]:6', '[2001:db8:0:0:0:0:7:1]:5', '0.0.0.0:0']);
+  });
+
+  it('is refused when a byte is missing, and never read beyond its end', () => {
+    const bytes = encodeStoredMessage(message);
+    for (let length = 1; length < bytes.length; length++) {
+      expect(() => decodeStoredMessages(bytes.subarray(0, length))).toThrow(MalformedMessage);
+    }
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 }), (at, value) => {
+        const changed = Buffer.from(bytes);
+        changed[at] = value;
+        try {
+          decodeStoredMessages(changed);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedMessage);
+        }
+      }),
+    );
+  });
+});
+
+describe('properties', () => {
+  it('come back from their text', () => {
+    const text = fc
+      .string({ unit: 'grapheme' })
+      .map((value) => value.replaceAll('\u0001', '').replaceAll('\u0002', ''));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, text)), (pairs) => {
+        const properties = new Map(pairs);
+        expect(decodeProperties(encodeProperties(properties))).toEqual(properties);
+      }),
+    );
+  });
+
+  it('that are no pair are left out', () => {
+    expect(decodeProperties('a\u00011\u0002b\u0002\u0002c\u00012\u00013\u0002d\u00014')).toEqual(
+      new Map([
+        ['a', '1'],
+        ['d', '4'],
+      ]),
+    );
+  });
+});
