@@ -15,7 +15,7 @@ interface PendingCall {
   readonly reject: (error: Error) => void;
 }
 
-type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly why: string };
+type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly why: Error };
 
 /** An open connection. It stays open until `close()`, or until the server or a malformed answer ends it. */
 export class RemotingConnection {
@@ -34,7 +34,11 @@ export class RemotingConnection {
   ) {
     const decoder = new FrameDecoder(maxFrameBytes);
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
-    socket.on('error', (error) => this.end(connectionLost(address, error.message, error)));
+    socket.on('error', (error) => {
+      // A certificate that the server does not take, or misses, is told after the client's half of the greeting.
+      const refusal = this.heard ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
+      this.end(refusal ?? connectionLost(address, error.message, error));
+    });
     this.ended = new Promise((resolve) => {
       socket.once('close', () => {
         this.end(connectionLost(address, 'the server closed the connection'));
@@ -64,7 +68,8 @@ export class RemotingConnection {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const failure = tls && tlsFailure(`cannot connect to ${address}`, reason, cause);
       if (failure !== undefined) throw failure;
-      const message = `cannot connect to ${address}: ${reason}; nothing was sent; is it running and reachable from here?`;
+      const question = `is it running and reachable from here${tls === undefined ? '' : ', and does it speak TLS'}?`;
+      const message = `cannot connect to ${address}: ${reason}; nothing was sent; ${question}`;
       throw new TransportError('UNAVAILABLE', message, 'not-sent', true, { cause });
     }
     return new RemotingConnection(address, socket, maxFrameBytes, onEnd);
@@ -76,7 +81,10 @@ export class RemotingConnection {
    */
   async call(request: RemotingRequest, signal: AbortSignal): Promise<RemotingFrame> {
     if (this.state.kind === 'closed') {
-      throw new TransportError('UNAVAILABLE', `${this.address}: ${this.state.why}; nothing was sent`, 'not-sent', true);
+      const { why } = this.state;
+      if (why instanceof TransportError && why.code === 'TLS_FAILED') throw why;
+      const text = `${this.address}: ${why.message}; nothing was sent`;
+      throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: why });
     }
     const opaque = this.nextOpaque++;
     const answer = new Promise<RemotingFrame>((resolve, reject) => this.pending.set(opaque, { resolve, reject }));
@@ -116,7 +124,7 @@ export class RemotingConnection {
 
   private end(error: Error): void {
     if (this.state.kind === 'closed') return;
-    this.state = { kind: 'closed', why: error.message };
+    this.state = { kind: 'closed', why: error };
     for (const call of this.pending.values()) call.reject(error);
     this.pending.clear();
     this.socket.destroy();

@@ -1,0 +1,75 @@
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { EmbeddedBroker } from '../broker/embedded-broker.js';
+import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import { RocketMQAdmin, type RocketMQAdminOptions } from './rocketmq-admin.js';
+import { signed } from './signature.js';
+
+const authority = new CertificateAuthority();
+const ca = authority.cert;
+const SUPER = { accessKey: 'root', secretKey: 'secret', isSuper: true };
+
+describe('a signed request', () => {
+  it('is signed over the values in the order of their names, then the body', () => {
+    const request = { code: 17, fields: { topic: 'orders', perm: '6' }, body: Buffer.from('{}') };
+    const { fields } = signed(request, { accessKey: 'root', secretKey: 'secret', sessionToken: 'token' });
+    // printf 'roottoken6orders{}' | openssl dgst -sha1 -hmac secret -binary | base64
+    expect(fields).toEqual({
+      topic: 'orders',
+      perm: '6',
+      AccessKey: 'root',
+      SecurityToken: 'token',
+      Signature: '/Hg3h7QK7oZDP4P056wlTlCu92Q=',
+    });
+  });
+});
+
+describe('administration of a broker that asks for keys and certificates', () => {
+  const closers: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+  afterAll(() => authority.remove());
+
+  async function create(broker: EmbeddedBrokerOptions, options: Partial<RocketMQAdminOptions>): Promise<void> {
+    const embedded = new EmbeddedBroker({ ...broker, adminPort: 0 });
+    closers.push(() => embedded.stop());
+    await embedded.start();
+    const admin = new RocketMQAdmin({ nameServer: embedded.adminEndpoint, ...options });
+    closers.push(() => admin.close());
+    await admin.createTopic({ topic: 'orders', type: 'normal', queues: 1 });
+  }
+
+  it('is done by who shows both', async () => {
+    const tls = { ca, ...authority.issue() };
+    const broker = { tls: { ...authority.issue(), clientCa: ca }, users: [SUPER] };
+    await create(broker, { tls, credentials: async () => SUPER });
+  });
+
+  it('asks a provider again when a key was refused', async () => {
+    const answers = [{ ...SUPER, secretKey: 'of yesterday' }, SUPER];
+    await create({ users: [SUPER] }, { credentials: () => answers.shift() ?? SUPER });
+  });
+
+  it.each<[string, EmbeddedBrokerOptions, Partial<RocketMQAdminOptions>, string]>([
+    ['no certificate', { tls: { ...authority.issue(), clientCa: ca } }, { tls: { ca } }, 'TLS_FAILED'],
+    ['plaintext', { tls: authority.issue() }, {}, 'TLS_FAILED'],
+    ['no key', { users: [SUPER] }, {}, 'NO_PERMISSION'],
+    ['an unsound provider', { users: [SUPER] }, { credentials: () => ({}) as typeof SUPER }, 'ILLEGAL_CREDENTIALS'],
+  ])('is refused with %s', async (_, broker, options, code) => {
+    await expect(create(broker, options)).rejects.toMatchObject({ code, retryable: false });
+  });
+
+  it('asks about TLS when a server breaks its greeting off', async () => {
+    const failed = create({}, { tls: { ca } });
+    await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(failed).rejects.toThrow('does it speak TLS?');
+  });
+
+  it('does not reveal keys', async () => {
+    const failed = create({ users: [SUPER] }, { credentials: { accessKey: 'root', secretKey: 'hidden' } });
+    await expect(failed).rejects.toThrow('look at credentials.secretKey');
+    await expect(failed).rejects.not.toThrow('hidden');
+  });
+});
