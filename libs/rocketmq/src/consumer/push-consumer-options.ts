@@ -34,8 +34,8 @@ export interface PushConsumerOptions extends GroupSubscription {
   /** A packed body that unpacks to more becomes a dead letter. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
   /**
-   * The most acks that one request carries. Acks that are due while another is under way go together; none waits for others.
-   * 1: each has a request of its own. Default 32, at most 256.
+   * The most acks that one request carries. An ack that finds none under way is sent at once; those that are due meanwhile go
+   * together after it, or as soon as they fill a request. 1: each has a request of its own. Default 32, at most 256.
    */
   readonly ackBatchSize?: number;
   /** Called around the handler at each attempt, the first one outermost. Default: none. */
