@@ -14,9 +14,13 @@ import {
   PushConsumer,
   type PushConsumerOptions,
   SimpleConsumer,
+  type Transport,
 } from 'nestjs-rocketmq/client';
 import { RawClient } from '../../support/raw-grpc-client.js';
 import type { Backend, GroupOptions } from './backend.js';
+
+/** What carries the calls; both keep the contract. */
+const transport = process.env.ROCKETMQ_TEST_TRANSPORT as Transport | undefined;
 
 /** One delivery as a handler saw it. */
 export interface Delivery {
@@ -82,7 +86,7 @@ export class World {
 
   connection(options: Partial<ConnectionOptions> = {}): Connection {
     const { endpoints, clock, access } = this.backend;
-    const connection = new Connection({ endpoints, clock, ...access, ...options });
+    const connection = new Connection({ endpoints, clock, transport, ...access, ...options });
     this.closers.push(() => connection.close());
     return connection;
   }

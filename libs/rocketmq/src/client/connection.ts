@@ -13,8 +13,9 @@ import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js
 import type { Channel, ChannelFactory } from './channel.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
-import { GrpcChannel } from './grpc-channel.js';
 import type { AddressRules } from './route.js';
+import { GrpcChannel } from './wire/grpc-channel.js';
+import { Http2Channel } from './wire/http2-channel.js';
 
 export { positive };
 
@@ -22,6 +23,9 @@ export { positive };
 const PROTOCOL_CLIENT_VERSION = '5.0.8';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 3_000;
+
+/** What carries the calls of a connection. */
+export type Transport = 'http2' | 'grpc-js';
 
 /** How to reach a cluster. */
 export interface ConnectionOptions {
@@ -46,6 +50,11 @@ export interface ConnectionOptions {
   readonly addressMapping?: (address: Address) => Address;
   /** Default: drops everything. Never closed. */
   readonly logger?: Logger;
+  /**
+   * What carries the calls. `http2`: a lean path on node:http2, which takes half the CPU. `grpc-js`: the package
+   * @grpc/grpc-js. Default `http2`.
+   */
+  readonly transport?: Transport;
   /** Business time (delays, leases, backoffs). Default: the machine's. Give a test broker's clock to move it in tests. */
   readonly clock?: Clock;
   /** Where ids and jitter come from. Default: the machine's randomness. */
@@ -65,7 +74,7 @@ export class Connection {
   readonly credentials: CredentialsSource;
   private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, Channel>();
-  private readonly openChannel: ChannelFactory = (address) => new GrpcChannel(address, this.tls);
+  private readonly openChannel: ChannelFactory;
   private clientCount = 0;
   private closed = false;
 
@@ -88,6 +97,7 @@ export class Connection {
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
+    this.openChannel = this.channelFactory(options.transport ?? 'http2');
     this.addressRules = {
       useBootstrapEndpoints: options.useBootstrapEndpoints ?? false,
       addressMapping: options.addressMapping,
@@ -101,6 +111,13 @@ export class Connection {
     // A machine may be called "Jürgens-PC"; a header may not.
     const host = hostname().replace(/[^\x21-\x7e]/g, '-');
     return `${host}@${process.pid}@${this.clientCount++}@${unique}`;
+  }
+
+  private channelFactory(transport: Transport): ChannelFactory {
+    if (transport === 'http2') return (address) => new Http2Channel(address, this.random, this.tls);
+    if (transport === 'grpc-js') return (address) => new GrpcChannel(address, this.tls);
+    const text = `option transport must be "http2" or "grpc-js", not ${JSON.stringify(transport)}`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'transport');
   }
 
   /** The one channel to an endpoint. @throws StateError `CLOSED` */

@@ -5,12 +5,12 @@ import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/d
 import { METADATA } from '../../protocol/metadata.js';
 import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../protocol/rpc.js';
 import { sleep } from '../../support/clock.js';
+import { GrpcError } from '../../support/grpc/status.js';
 import { describeError } from '../../support/logger.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
 import type { FaultAction } from './faults.js';
 import { GrpcHttp2Server } from './grpc-wire/grpc-http2-server.js';
-import { GrpcError } from './grpc-wire/grpc-status.js';
 import { type CallHandler, type Method, oneMessage, type ServerCall } from './grpc-wire/server-call.js';
 import { Listener } from './listener.js';
 import type { ReceiveAnswer, Receiving } from './receiving.js';

@@ -9,7 +9,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Clock, sleep } from '../../../support/clock.js';
-import { GrpcError } from './grpc-status.js';
+import { GrpcError } from '../../../support/grpc/status.js';
 import { type Method, refuse, ServerCall } from './server-call.js';
 
 const MEBIBYTE = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { encodeStatusMessage } from './grpc-status.js';
+import { encodeStatusMessage } from '../../../support/grpc/status.js';
 import { timeoutMs } from './grpc-timeout.js';
 
 describe('grpc-timeout', () => {

@@ -2,8 +2,8 @@
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
-import { FrameReader, frame } from './framing.js';
-import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from './grpc-status.js';
+import { FrameReader, frame } from '../../../support/grpc/framing.js';
+import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
 import { timeoutMs } from './grpc-timeout.js';
 
 /** What a method does with what the client sends. May throw: a {@link GrpcError}'s status ends the call, else INTERNAL. */

@@ -10,14 +10,14 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { LIMITS } from '../protocol/limits.js';
-import { abortReason } from '../support/abort.js';
-import { realTimeIn } from '../support/deadline.js';
-import { TransportError } from '../support/errors.js';
-import type { ResolvedTls } from '../support/tls.js';
-import { type Greeting, greet, identityRefused, tlsFailure, tlsMissing } from '../support/tls-failure.js';
-import type { Channel, WireCall, WireStream } from './channel.js';
-import { parseAddress } from './endpoint.js';
+import { LIMITS } from '../../protocol/limits.js';
+import { abortReason } from '../../support/abort.js';
+import { realTimeIn } from '../../support/deadline.js';
+import { TransportError } from '../../support/errors.js';
+import type { ResolvedTls } from '../../support/tls.js';
+import type { Channel, WireCall, WireStream } from '../channel.js';
+import { parseAddress } from '../endpoint.js';
+import { TlsDiagnosis } from './tls-diagnosis.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -45,14 +45,14 @@ const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.
 /** A gRPC channel to `host:port`. */
 export class GrpcChannel implements Channel {
   private readonly client: Client;
-  /** The question why a connection does not come about, while it is asked. */
-  private diagnosis: Promise<Greeting> | undefined;
+  private readonly diagnosis: TlsDiagnosis;
 
   /** @param tls undefined for plaintext */
   constructor(
     private readonly address: string,
-    private readonly tls?: ResolvedTls,
+    tls?: ResolvedTls,
   ) {
+    this.diagnosis = new TlsDiagnosis(parseAddress(address), tls);
     this.client = new Client(address, credentialsOf(tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
   }
 
@@ -152,7 +152,7 @@ export class GrpcChannel implements Channel {
     switch (error.code) {
       case status.UNAVAILABLE:
         if (NEVER_CONNECTED.test(error.details)) {
-          const told = await this.tlsProblem(what, error);
+          const told = await this.diagnosis.explain(what, error.details, NOT_UNDERSTOOD.test(error.details), error);
           if (told !== undefined) return told;
         }
         return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
@@ -163,17 +163,6 @@ export class GrpcChannel implements Channel {
       default:
         return new TransportError('RPC_FAILED', `${text} (gRPC status ${error.code})`, 'unknown', false, options);
     }
-  }
-
-  private async tlsProblem(what: string, error: ServiceError): Promise<TransportError | undefined> {
-    const told = this.tls && tlsFailure(what, error.details, error);
-    if (told !== undefined || !NOT_UNDERSTOOD.test(error.details)) return told;
-    this.diagnosis ??= greet(parseAddress(this.address), this.tls).finally(() => {
-      this.diagnosis = undefined;
-    });
-    const greeting = await this.diagnosis;
-    if (this.tls === undefined) return greeting === 'none' ? undefined : tlsMissing(what, error);
-    return this.tls.hasIdentity && greeting === 'dropped' ? identityRefused(what, error) : undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 // Messages on an HTTP/2 stream: one byte of flags, four of length, then the message (grpc/doc/PROTOCOL-HTTP2.md).
 
-import { GrpcError } from './grpc-status.js';
+import { GrpcError } from './status.js';
 
 const PREFIX_BYTES = 5;
 
