@@ -42,14 +42,6 @@ export const DIFFERENCES_OF_5_3_3: readonly KnownDifference[] = [
   ...older(undefined, 'it does not know `suspend`: each hand-back counts', [
     'a message handed back counts as an attempt, unless it was suspended',
   ]),
-  ...older(
-    undefined,
-    'it does not know `suspend`, and says so by announcing no lite topics: a pause keeps what it holds',
-    [
-      'a server that knows `suspend` can be told by its settings',
-      'a paused consumer leaves the messages to others of its group, without an attempt',
-    ],
-  ),
   ...older(undefined, 'a lease that it should have renewed ended after a minute, in two runs of two', [
     'last as long as it lives when the server renews them, and the first handle stays good',
   ]),

@@ -52,6 +52,14 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     const source = 'it refuses message.type=PRIORITY; test/contract/priority.spec.ts on 5.3.3';
     return { title, backend: 'rocketmq', versions: ['5.3.3'], reason: 'priority topics came with 5.4.0', source };
   }),
+  ...[
+    'a server that knows `suspend` can be told by its settings',
+    'a paused consumer leaves the messages to others of its group, without an attempt',
+  ].map((title): KnownDifference => {
+    const reason = 'lite topics and `suspend` came with 5.5.0; without them a pause keeps what it holds';
+    const source = 'test/contract/consumer-control.spec.ts on 5.3.3 and 5.4.0';
+    return { title, backend: 'rocketmq', versions: ['5.3.3', '5.4.0'], reason, source };
+  }),
   {
     title: 'a negative priority is refused',
     backend: 'rocketmq',

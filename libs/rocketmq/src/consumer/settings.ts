@@ -16,8 +16,9 @@ export interface ConsumerSettings {
   readonly receiveBatchSize: number;
   readonly longPollingTimeoutMs: number;
   /**
-   * Whether a message that is handed back with `suspend` keeps its number of attempts. No server says so; those that know the
-   * field announce a quota of lite topics, and 5.3.3, where a hand-back counts, does not. Ordered groups always count it.
+   * Whether a message that is handed back with `suspend` keeps its number of attempts. No server says so; one that knows the
+   * field announces a quota of lite topics: 5.5.0 does, 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts). Ordered
+   * groups always count a hand-back.
    */
   readonly handsBackFree: boolean;
 }
