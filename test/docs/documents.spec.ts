@@ -11,7 +11,9 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { urgentOrders } from '../../docs/examples/embedded-broker.js';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
 import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
+import { Newsletter, NewsletterModule } from '../../docs/examples/newsletter.js';
 import { Payment } from '../../docs/examples/payment.js';
+import { invoiceProducer, sendInvoice, sendInvoices } from '../../docs/examples/producer.js';
 import { shippingConsumer, traceId } from '../../docs/examples/push-consumer.js';
 import { nightlyRun } from '../../docs/examples/simple-consumer.js';
 import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
@@ -109,6 +111,31 @@ describe('the examples of consumers', () => {
   });
 });
 
+describe('the examples of producers', () => {
+  it('producer: what is true of an invoice, and which may be sent again', async () => {
+    const broker = await TestBroker.start({ strict: true, topics: [{ name: 'invoices' }] });
+    const connection = new Connection({ endpoints: broker.endpoints });
+    const lost: string[] = [];
+    const producer = invoiceProducer(connection, (messageId) => lost.push(messageId));
+    await producer.start();
+    const invoice = (body: string) => ({ topic: 'invoices', body });
+    expect(await sendInvoice(producer, invoice('for Ada'))).toBe('stored');
+    expect(broker.messages('invoices')[0]?.properties).toEqual({ tenant: 'acme' });
+    expect(await sendInvoice(producer, invoice(''))).toBe('not-sent');
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
+    expect(await sendInvoice(producer, invoice('for Bob'))).toBe('rejected');
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });
+    expect(await sendInvoice(producer, invoice('for Cleo'))).toBe('unknown');
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' }, times: 3 });
+    expect(await sendInvoices(producer, [invoice('for Dan'), invoice('')])).toEqual([invoice('for Dan')]);
+    await producer.sendOneway({ topic: 'missing', body: 'x', messageId: 'LOST' });
+    await producer.close();
+    connection.close();
+    await broker.stop();
+    expect(lost).toEqual(['LOST']);
+  });
+});
+
 describe('the examples', () => {
   let broker: TestBroker;
   let app: TestingModule;
@@ -126,6 +153,14 @@ describe('the examples', () => {
     while (warehouse.packed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(warehouse.packed).toEqual(['2 for order-1']);
     await expect(app.get(Shop).place('order-2', -1)).rejects.toThrow('order-placed');
+  });
+
+  it('newsletter: every reader has a letter', async () => {
+    app = await Test.createTestingModule({ imports: [NewsletterModule] }).compile();
+    await app.init();
+    const newsletter = app.get(Newsletter);
+    expect(await newsletter.publish(['Ada', 'Bob'])).toEqual([]);
+    await newsletter.opened('Ada');
   });
 
   it('payment: the message is visible if the method returned', async () => {

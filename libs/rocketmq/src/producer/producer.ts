@@ -32,8 +32,9 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
   readonly maxAttempts?: number;
   /**
-   * Packs bodies with gzip. Every consumer of RocketMQ 5 unpacks them, ours up to 32 MiB unless told otherwise; so a body may
-   * have up to that when it is at most 4 MiB packed. Default: nothing is packed.
+   * Packs bodies with gzip. Consumers of this library unpack them, up to 32 MiB unless told otherwise; so a body may have up to
+   * that when it is at most 4 MiB packed. The official Java, Go, Node and Python consumers unpack them, too. Default: nothing
+   * is packed.
    */
   readonly compression?: CompressionOptions;
   /** Stand around each send, the first one outermost. Default: none. */
