@@ -1,7 +1,7 @@
 // Requests about the cluster, which this broker is alone, and about the broker itself.
 
 import { BROKER_NAME } from '../engine/delayed-messages.js';
-import { type AdminAnswer, answerWith } from './admin-answer.js';
+import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
 /** The cluster that the broker says it is of: the real server's default. */
@@ -12,6 +12,8 @@ const VERSION = 'V5_5_0';
 export class ClusterRequests {
   readonly table: RequestTable = [
     [28, () => answerWith({ table: { brokerVersionDesc: VERSION, brokerActive: 'true' } })],
+    // Name servers keep settings by key, too; there are none here, so there is nothing to delete.
+    [102, () => SUCCESS],
     [106, () => this.clusterInfo()],
   ];
 

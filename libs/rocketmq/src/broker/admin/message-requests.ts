@@ -49,7 +49,10 @@ export class MessageRequests {
             fromMs: timeIn(fields, 'beginTimestamp'),
             toMs: timeIn(fields, 'endTimestamp'),
           });
-    if (found.length > 0) return { ...SUCCESS, body: Buffer.concat(found.map((entry) => this.bytesOf(entry))) };
+    // How far the index is: tools do not read the answer without it.
+    const indexed = { indexLastUpdateTimestamp: String(this.broker.clock.nowMs()), indexLastUpdatePhyoffset: '0' };
+    const bodies = found.map((entry) => this.bytesOf(entry));
+    if (found.length > 0) return { ...SUCCESS, fields: indexed, body: Buffer.concat(bodies) };
     throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
   }
 

@@ -12,7 +12,15 @@ import {
   topicsOfGroup,
 } from '../engine/offsets.js';
 import type { GroupRecord, TopicRecord } from '../engine/records.js';
-import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, RESPONSE_CODES } from './admin-answer.js';
+import {
+  type AdminAnswer,
+  AdminRefusal,
+  answerWith,
+  answerWithMap,
+  numberIn,
+  RESPONSE_CODES,
+  SUCCESS,
+} from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
 import type { TopicRequests } from './topic-requests.js';
@@ -24,6 +32,9 @@ type Pair = readonly [key: object, value: unknown];
 
 export class OffsetRequests {
   readonly table: RequestTable = [
+    [29, (request) => this.offsetOf(request, (topic, range, fields) => this.target(topic, range, fields))],
+    [30, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
+    [31, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
     [208, (request) => this.groupStats(request)],
     [222, (request) => this.move(request)],
     [300, (request) => this.groupsOf(request)],
@@ -34,6 +45,26 @@ export class OffsetRequests {
     private readonly broker: AdminContext,
     private readonly topics: TopicRequests,
   ) {}
+
+  /** Of one queue: by time (29), the end (30), the beginning (31). */
+  private offsetOf(
+    { fields }: RemotingFrame,
+    choose: (topic: string, range: QueueRange, fields: RemotingFrame['fields']) => number,
+  ): AdminAnswer {
+    const topic = this.topics.topic(fields.topic);
+    const [range] = this.queuesIn(topic, numberIn(fields, 'queueId'));
+    const offset = range === undefined ? 0 : choose(topic.name, range, fields);
+    return { ...SUCCESS, fields: { offset: String(offset) } };
+  }
+
+  /** @throws AdminRefusal for a queue that the topic has not */
+  private queuesIn(topic: TopicRecord, queueId: number): QueueRange[] {
+    const ranges = queueRanges(this.broker.store, topic);
+    const found = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
+    if (found.length > 0) return found;
+    const message = `topic ${topic.name} has no queue ${queueId}, it has ${topic.queues}`;
+    throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+  }
 
   /** @see ConsumeStats of the server */
   private groupStats({ fields }: RemotingFrame): AdminAnswer {
@@ -69,12 +100,7 @@ export class OffsetRequests {
       throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, message);
     }
     const queueId = fields.queueId === undefined ? EVERY_QUEUE : numberIn(fields, 'queueId');
-    const ranges = queueRanges(this.broker.store, topic);
-    const moved = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
-    if (moved.length === 0) {
-      const message = `topic ${topic.name} has no queue ${queueId}, it has ${topic.queues}`;
-      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
-    }
+    const moved = this.queuesIn(topic, queueId);
     const targets = moved.map((range) => ({ range, offset: this.target(topic.name, range, fields) }));
     const pairs = targets.map(({ range, offset }): Pair => {
       this.broker.engine.administration.moveGroup(group, { topic: topic.name, queueId: range.queueId, offset });

@@ -9,6 +9,8 @@ import type { AdminContext, RequestTable } from './admin-context.js';
 import { CLUSTER_NAME } from './cluster-requests.js';
 import { topicAlterationOf, topicConfigOf, topicNameOf, topicRouteOf } from './topic-config.js';
 
+const RETRY_PREFIX = '%RETRY%';
+
 export class TopicRequests {
   readonly table: RequestTable = [
     [17, (request) => this.alter(request)],
@@ -56,7 +58,14 @@ export class TopicRequests {
 
   private route({ fields }: RemotingFrame): AdminAnswer {
     const broker = { name: BROKER_NAME, cluster: CLUSTER_NAME, address: this.broker.address() };
-    return answerWith(topicRouteOf(this.topic(fields.topic), broker));
+    return answerWith(topicRouteOf(this.retryTopic(fields.topic) ?? this.topic(fields.topic), broker));
+  }
+
+  /** Tools find the brokers of a group by the route of its retries, a topic that the real server makes with the group. */
+  private retryTopic(name = ''): TopicRecord | undefined {
+    const group = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
+    const exists = group !== '' && this.broker.engine.findGroup(group) !== undefined;
+    return exists ? { name, type: undefined, queues: 1 } : undefined;
   }
 
   private ranges({ fields }: RemotingFrame): AdminAnswer {

@@ -1,0 +1,133 @@
+// What the tools of the real server ask, and our RocketMQAdmin does not; and what is refused. The rest is in test/contract.
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerWire } from '../../../../../test/support/broker-wire.js';
+import { message } from '../../../../../test/support/raw-grpc-client.js';
+import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
+import { decodeStoredMessages, encodeProperties } from '../../protocol/stored-message.js';
+import type { EmbeddedBroker } from '../embedded-broker.js';
+
+const wire = new BrokerWire();
+afterEach(() => wire.close());
+
+async function brokerWith(count: number): Promise<EmbeddedBroker> {
+  const topics = [{ name: 'orders', queues: 1 }];
+  const broker = await wire.broker({ adminPort: 0, strict: true, topics, groups: [{ name: 'shop' }] });
+  const client = wire.client(broker);
+  for (let index = 0; index < count; index++) {
+    await client.call('sendMessage', { messages: [message('orders', `id-${index}`, {})] });
+  }
+  return broker;
+}
+
+async function ask(broker: EmbeddedBroker, request: Omit<OutgoingFrame, 'opaque'>): Promise<RemotingFrame> {
+  const socket = connect(Number(broker.adminEndpoint.split(':').at(-1)), '127.0.0.1');
+  const decoder = new FrameDecoder();
+  try {
+    socket.write(encodeFrame({ ...request, opaque: 1 }));
+    for (;;) {
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      const [answer] = decoder.push(chunk);
+      if (answer !== undefined) return answer;
+    }
+  } finally {
+    socket.destroy();
+  }
+}
+
+const pullFields = (fields: Record<string, string> = {}) => {
+  const where = { consumerGroup: 'TOOLS_CONSUMER', topic: 'orders', queueId: '0', queueOffset: '0', maxMsgNums: '10' };
+  return { ...where, sysFlag: '4', subscription: '*', ...fields };
+};
+const sendFields = (fields: Record<string, string> = {}, properties: Record<string, string> = {}) => {
+  const text = encodeProperties(Object.entries({ UNIQ_KEY: 'sent', ...properties }));
+  return { topic: 'orders', queueId: '-1', sysFlag: '0', bornTimestamp: '5', properties: text, ...fields };
+};
+
+describe('the admin port', () => {
+  it('tells where the retries of a group would be, by which tools find its brokers', async () => {
+    const broker = await brokerWith(0);
+    expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%shop' } })).code).toBe(0);
+    expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%nobody' } })).code).toBe(17);
+  });
+
+  it('tells the beginning and the end of a queue, and an offset by time', async () => {
+    const broker = await brokerWith(3);
+    const offset = async (code: number, fields = {}) =>
+      (await ask(broker, { code, fields: { topic: 'orders', queueId: '0', ...fields } })).fields.offset;
+    expect([await offset(31), await offset(30)]).toEqual(['0', '3']);
+    expect([await offset(29, { timestamp: '0' }), await offset(29, { timestamp: '-1' })]).toEqual(['0', '3']);
+    expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
+  });
+
+  it('hands the messages of a queue to a pull, which moves no group', async () => {
+    const broker = await brokerWith(40);
+    const first = await ask(broker, { code: 11, fields: pullFields({ maxMsgNums: '100' }) });
+    expect(first).toMatchObject({ code: 0, fields: { nextBeginOffset: '32', minOffset: '0', maxOffset: '40' } });
+    const ids = decodeStoredMessages(first.body).map(({ properties }) => properties.get('UNIQ_KEY'));
+    expect(ids).toEqual(Array.from({ length: 32 }, (_, index) => `id-${index}`));
+    const topics = await ask(broker, { code: 343, fields: { group: 'TOOLS_CONSUMER' } });
+    expect(JSON.parse(topics.body.toString())).toMatchObject({ topicList: [] });
+  });
+
+  it('tells a pull beside the messages where to go on', async () => {
+    const broker = await brokerWith(2);
+    const pull = async (queueOffset: string) => {
+      const { code, fields } = await ask(broker, { code: 11, fields: pullFields({ queueOffset }) });
+      return [code, fields.nextBeginOffset];
+    };
+    expect(await pull('2')).toEqual([19, '2']);
+    expect(await pull('9')).toEqual([21, '2']);
+    expect(await pull('-1')).toEqual([21, '0']);
+  });
+
+  it('puts a message that is sent into the queue that is told', async () => {
+    const broker = await brokerWith(1);
+    const sent = await ask(broker, {
+      code: 10,
+      fields: sendFields({ queueId: '0' }, { a: 'b' }),
+      body: Buffer.from('x'),
+    });
+    expect(sent).toMatchObject({ code: 0, fields: { queueId: '0', queueOffset: '1' } });
+    const found = await ask(broker, {
+      code: 12,
+      fields: { topic: 'orders', key: 'sent', maxNum: '1', _UNIQUE_KEY_QUERY: 'true' },
+    });
+    expect(found.fields.indexLastUpdateTimestamp).toMatch(/^\d+$/);
+    const [stored] = decodeStoredMessages(found.body);
+    expect(stored).toMatchObject({ bornTimestampMs: 5, body: Buffer.from('x'), queueOffset: 1n });
+    expect(stored?.properties.get('a')).toBe('b');
+  });
+
+  it.each([
+    ['a pull for a group that is not there', { code: 11, fields: pullFields({ consumerGroup: 'nobody' }) }, 26],
+    ['a pull of a topic that is not there', { code: 11, fields: pullFields({ topic: 'nothing' }) }, 17],
+    ['a pull of a queue that is not there', { code: 11, fields: pullFields({ queueId: '1' }) }, 1],
+    ['a pull with a filter', { code: 11, fields: pullFields({ subscription: 'a' }) }, 1],
+    ['a pull that commits', { code: 11, fields: pullFields({ sysFlag: '5' }) }, 1],
+    ['a pull without an offset', { code: 11, fields: pullFields({ queueOffset: 'x' }) }, 1],
+    ['a message without a body', { code: 10, fields: sendFields() }, 1],
+    [
+      'a message for a queue that is not there',
+      { code: 10, fields: sendFields({ queueId: '1' }), body: Buffer.from('x') },
+      29,
+    ],
+    [
+      'a message for a topic that is not there',
+      { code: 10, fields: sendFields({ topic: 'nothing' }), body: Buffer.from('x') },
+      17,
+    ],
+    ['a delayed message', { code: 10, fields: sendFields({}, { TIMER_DELAY_MS: '5' }), body: Buffer.from('x') }, 1],
+    ['half a transaction', { code: 10, fields: sendFields({}, { TRAN_MSG: 'true' }), body: Buffer.from('x') }, 1],
+    ['a message without an id', { code: 10, fields: sendFields({ properties: '' }), body: Buffer.from('x') }, 1],
+    ['a group deleted without its offsets', { code: 207, fields: { groupName: 'shop' } }, 1],
+    ['a consumer that is not connected', { code: 307, fields: { consumerGroup: 'shop', clientId: 'c' } }, 1],
+    ['a look-up without a limit', { code: 12, fields: { topic: 'orders', key: 'k' } }, 1],
+  ])('refuses %s', async (_, request, code) => {
+    const broker = await brokerWith(1);
+    expect((await ask(broker, request)).code).toBe(code);
+    expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '0' } })).fields.offset).toBe('1');
+  });
+});
