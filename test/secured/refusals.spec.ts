@@ -98,6 +98,15 @@ describe('a signature', () => {
       return `${codeName(status?.code ?? 0)} ${status?.message}`;
     });
 
+  contract.answers('is missing, as is the client id', 'UNAUTHORIZED', async (world) => {
+    const { endpoints, ca } = world.backend as SecuredBackend;
+    const client = new RawClient(endpoints, '', {}, ca);
+    try {
+      return await codeOf(client, 'queryRoute', { topic: resource('a-topic') });
+    } finally {
+      client.close();
+    }
+  });
   contract.answers('is missing', 'UNAUTHORIZED username cannot be null.', (world) => textOf(world, {}));
   contract.answers('is of nobody', 'UNAUTHORIZED User:nobody is not found.', (world) =>
     textOf(world, signature('nobody')),
@@ -128,6 +137,13 @@ describe('a permission', () => {
       const text = `User:${accessKey} has no permission to access Topic:${topic} from 127.0.0.1, no matched policies.`;
       expect(status?.message).toBe(text);
     });
+  });
+
+  contract.answers('for names that begin alike', 'OK', async (world) => {
+    const topic = await world.topic();
+    return asUser(world, [{ resource: `Topic:${topic.slice(0, -1)}*`, actions: ['Pub'] }], (client) =>
+      codeOf(client, 'sendMessage', { messages: [messageOf(world, topic)] }),
+    );
   });
 
   contract('that is denied says so', async (world) => {

@@ -102,10 +102,10 @@ export class GrpcServer {
     const end = this.broker.activity.begin(`${name} of ${String(call.headers[METADATA.clientId])}`);
     const { response } = rpcMethod(name);
     try {
-      const context = callContext(name, call.headers);
-      const handler = this.handlers.unary[name] as UnaryHandler<UnaryName>;
       const request = decode(name, bytes);
       this.broker.access.admit(name, request, call.headers, call.remoteHost);
+      const context = callContext(name, call.headers);
+      const handler = this.handlers.unary[name] as UnaryHandler<UnaryName>;
       const fault = await this.applyFault(context);
       const answer = await handler(request, context);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
@@ -121,10 +121,10 @@ export class GrpcServer {
   private async receive(bytes: Buffer, call: ServerCall): Promise<void> {
     let stream: OpenStream | undefined;
     try {
-      const context = callContext('receiveMessage', call.headers);
-      stream = this.open(context.clientId, call);
       const request = decode('receiveMessage', bytes);
       this.broker.access.admit('receiveMessage', request, call.headers, call.remoteHost);
+      const context = callContext('receiveMessage', call.headers);
+      stream = this.open(context.clientId, call);
       const fault = await this.applyFault(context);
       const answer = await this.handlers.receiving.receiveMessage(request, context, call);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
