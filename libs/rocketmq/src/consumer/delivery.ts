@@ -38,7 +38,7 @@ export interface Turns {
   /** A turn to run the handler: call the result when it has ended. Undefined: no handler may begin. */
   turn(lease: MessageLease): Promise<(() => void) | undefined>;
   /** False when it was cut short. */
-  pause(lease: MessageLease, durationMs: number): Promise<boolean>;
+  waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean>;
   /** Resolves when the message may be given back. */
   handBackAllowed(lease: MessageLease): Promise<void>;
 }
@@ -79,7 +79,7 @@ export class Delivery {
       }
       if (settling !== undefined) return settling;
       const retryAtMs = this.port.clock.nowMs() + retryInMs;
-      if (!(await this.turns.pause(this.lease, retryInMs))) return this.letGo(retryAtMs - this.port.clock.nowMs());
+      if (!(await this.turns.waitToRetry(this.lease, retryInMs))) return this.letGo(retryAtMs - this.port.clock.nowMs());
     }
   }
 

@@ -89,7 +89,7 @@ export class Dispatcher implements Turns {
   }
 
   /** Waits on the business clock; false when the wait was cut short. */
-  async pause(lease: MessageLease, durationMs: number): Promise<boolean> {
+  async waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean> {
     const slept = await this.whileUsable(lease, async (signal) => {
       await sleep(this.port.clock, durationMs, signal);
       return true;

@@ -45,6 +45,18 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(await bench.journal.has(2)).toEqual(['by the poll that was under way 1', 'wanted 1']);
   });
 
+  it('are received by as before until the server knows the change: a filter skips messages for the whole group', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    bench.broker.faults.add({ rpc: 'telemetry', action: { kind: 'delay', delayMs: 500 } });
+    const changed = consumer.subscribe({ topic: 'orders', filter: TAGGED_A });
+    for (const body of ['one', 'two', 'three']) {
+      await sendTagged('b', body);
+      await bench.until(() => bench.journal.lines.some((line) => line.startsWith(body)));
+    }
+    await changed;
+    expect(known(consumer)).toEqual(['orders a']);
+  });
+
   it('stay as they are when the new topic does not exist or the server does not answer', async () => {
     const consumer = await bench.consume(bench.journalled);
     await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });

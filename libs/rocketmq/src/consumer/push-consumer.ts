@@ -127,11 +127,12 @@ export class PushConsumer {
       const isNew = this.subscriptions.of(topic) === undefined;
       const undo = await this.subscriptions.add(this.client, { ...subscription }, deadline);
       if (!isNew) return;
-      this.flow.intake.join(topic);
       await this.watcher.add(topic, deadline).catch((error: unknown) => {
         undo();
         throw error;
       });
+      // Last: what is still held of an earlier subscription would be handled although this one failed.
+      this.flow.intake.join(topic);
     });
   }
 

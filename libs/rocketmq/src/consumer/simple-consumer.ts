@@ -299,9 +299,8 @@ export class SimpleConsumer {
   }
 
   private subscriptionOf(topic: string | undefined): Subscription {
-    const { subscriptions } = this.subscriptions;
-    const found =
-      topic === undefined ? subscriptions[this.receives++ % subscriptions.length] : this.subscriptions.of(topic);
+    const { topics } = this.subscriptions;
+    const found = this.subscriptions.of(topic ?? topics[this.receives++ % topics.length] ?? '');
     if (found !== undefined) return found;
     throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
   }

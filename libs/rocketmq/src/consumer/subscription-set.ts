@@ -18,24 +18,31 @@ const DEFAULT_CHANGE_MS = 10 * SECOND_MS;
 /** The topics of a consumer, each once. */
 export class SubscriptionSet implements GroupSubscription {
   readonly consumerGroup: string;
-  private readonly byTopic: Map<string, Subscription>;
+  /** What the servers are told. */
+  private readonly told: Map<string, Subscription>;
+  /** What is received by: a change is in force when every server knows it. A filter skips messages for the whole group. */
+  private readonly inForce: Map<string, Subscription>;
   private lastChange: Promise<void> = Promise.resolve();
 
   constructor({ consumerGroup, subscriptions }: GroupSubscription) {
     this.consumerGroup = consumerGroup;
-    this.byTopic = new Map(subscriptions.map((subscription) => [subscription.topic, subscription]));
+    this.told = new Map(subscriptions.map((subscription) => [subscription.topic, subscription]));
+    this.inForce = new Map(this.told);
   }
 
+  /** For the settings of the client. */
   get subscriptions(): readonly Subscription[] {
-    return [...this.byTopic.values()];
+    return [...this.told.values()];
   }
 
+  /** The topics to receive from. */
   get topics(): readonly string[] {
-    return [...this.byTopic.keys()];
+    return [...this.inForce.keys()];
   }
 
+  /** What to receive of a topic; undefined: nothing. */
   of(topic: string): Subscription | undefined {
-    return this.byTopic.get(topic);
+    return this.inForce.get(topic);
   }
 
   /** Makes one change after the other: each is told to the servers before the next begins. */
@@ -51,35 +58,40 @@ export class SubscriptionSet implements GroupSubscription {
   }
 
   /**
-   * Adds a topic, or changes its filter, and makes it known to every server of the client. On failure the set is as before.
+   * Adds a topic, or changes its filter, and makes it known to every server of the client; then it is in force. On failure the
+   * set is as before.
    * @returns what takes it back
    * @throws ResourceError when the topic does not exist
    */
   async add(client: Client, subscription: Subscription, deadline: Deadline): Promise<() => void> {
     const { topic } = subscription;
     await client.route(topic, deadline);
-    const before = this.byTopic.get(topic);
-    this.byTopic.set(topic, subscription);
+    const before = this.inForce.get(topic);
     const undo = (): void => {
-      if (before === undefined) this.byTopic.delete(topic);
-      else this.byTopic.set(topic, before);
+      for (const map of [this.told, this.inForce]) {
+        if (before === undefined) map.delete(topic);
+        else map.set(topic, before);
+      }
     };
+    this.told.set(topic, subscription);
     try {
       await client.syncSettings(deadline);
     } catch (error) {
       undo();
       throw error;
     }
+    this.inForce.set(topic, subscription);
     return undo;
   }
 
   /** Takes a topic off at once. @returns whether it was there. @throws UsageError when it is the last one */
   remove(topic: string): boolean {
-    if (!this.byTopic.has(topic)) return false;
-    if (this.byTopic.size === 1) {
+    if (!this.told.has(topic)) return false;
+    if (this.told.size === 1) {
       const problem = `"${topic}" is the last topic of the consumer of "${this.consumerGroup}"; close the consumer instead`;
       throw new UsageError('NO_SUBSCRIPTION', problem, 'topic');
     }
-    return this.byTopic.delete(topic);
+    this.inForce.delete(topic);
+    return this.told.delete(topic);
   }
 }
