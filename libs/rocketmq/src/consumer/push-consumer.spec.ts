@@ -95,6 +95,21 @@ describe('a push consumer', () => {
     expect((await bench.journal.has(2)).sort()).toEqual(['dead letter bad corrupt-body', 'unpacked 1']);
   });
 
+  it('unpacks no body to more than it may: such a message becomes a dead letter as it came', async () => {
+    const raw = new RawClient(bench.broker.endpoints, 'raw');
+    const bomb = gzipSync(Buffer.alloc(1_000_000));
+    const made = rawMessage('orders', 'bomb', { bodyEncoding: Encoding.GZIP });
+    await raw.call('sendMessage', { messages: [{ ...made, body: bomb }] });
+    raw.close();
+    await bench.consume(bench.journalled, {
+      maxUnpackedBytes: 1_000,
+      events: { onDeadLetter: (message, reason) => bench.journal.add(`${reason} ${message.body.equals(bomb)}`) },
+    });
+    expect(await bench.journal.has(1)).toEqual(['corrupt-body true']);
+    await bench.until(() => bench.isAllSettled);
+    expect(bench.broker.messages('%DLQ%stock')).toHaveLength(1);
+  });
+
   it('goes on by itself when the broker was away', async () => {
     await bench.consume(bench.journalled);
     await bench.send('before');
