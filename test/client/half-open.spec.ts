@@ -6,7 +6,7 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 
-describe('a connection that has gone silent', () => {
+describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone silent', (transport) => {
   let broker: EmbeddedBroker;
   let forwarder: TcpForwarder;
   let connection: Connection;
@@ -16,7 +16,7 @@ describe('a connection that has gone silent', () => {
     await broker.start();
     forwarder = await forwardTo(Number(broker.endpoints.split(':')[1]));
     const endpoints = `127.0.0.1:${forwarder.port}`;
-    connection = new Connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 500 });
+    connection = new Connection({ endpoints, transport, useBootstrapEndpoints: true, requestTimeoutMs: 500 });
   });
   afterEach(async () => {
     connection.close();

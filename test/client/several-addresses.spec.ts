@@ -4,14 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 
-describe('a server with two addresses', () => {
+describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s', (transport) => {
   let broker: EmbeddedBroker;
   let connection: Connection;
 
   beforeEach(async () => {
     broker = new EmbeddedBroker({ morePorts: [0], topics: [{ name: 'orders', type: 'normal' }] });
     await broker.start();
-    connection = new Connection({ endpoints: broker.endpoints });
+    connection = new Connection({ endpoints: broker.endpoints, transport });
   });
   afterEach(async () => {
     connection.close();

@@ -1,0 +1,264 @@
+// Both channels against servers that do what servers of gRPC may do. The good days are in every other suite.
+
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { frame } from '../../support/grpc/framing.js';
+import { systemRandom } from '../../support/random.js';
+import type { Channel, WireCall } from '../channel.js';
+import { GrpcChannel } from './grpc-channel.js';
+import { Http2Channel } from './http2-channel.js';
+
+const CALL: WireCall = { path: '/service/Method', metadata: { 'x-mq-client-id': 'a' }, timeoutMs: 5_000 };
+const OK = { 'grpc-status': '0' };
+const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
+
+describe.each([
+  ['http2', (address: string): Channel => new Http2Channel(address, systemRandom)],
+  ['grpc-js', (address: string): Channel => new GrpcChannel(address)],
+])('the channel on %s', (transport, channelTo) => {
+  const ends: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  /** A server whose every stream is answered by `answer`. */
+  async function serve(
+    answer: (stream: ServerHttp2Stream, session: ServerHttp2Session, count: number) => void,
+    settings = {},
+  ): Promise<{ channel: Channel; server: Http2Server; connections: () => number }> {
+    const sessions = new Set<ServerHttp2Session>();
+    let count = 0;
+    let connections = 0;
+    const server = createServer({ settings });
+    server.on('session', (session) => {
+      connections++;
+      sessions.add(session);
+      session.on('error', () => {});
+    });
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      answer(stream, stream.session as ServerHttp2Session, ++count);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ends.push(
+      () => new Promise((resolve) => server.close(resolve)),
+      () => {
+        for (const session of sessions) session.destroy();
+      },
+    );
+    const channel = channelTo(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    ends.push(() => channel.close());
+    return { channel, server, connections: () => connections };
+  }
+
+  function answerWith(stream: ServerHttp2Stream, bytes: Buffer, trailers: Record<string, string> = OK): void {
+    stream.respond(GRPC, { waitForTrailers: true });
+    stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.end(bytes);
+  }
+
+  const echo = (stream: ServerHttp2Stream): void => {
+    const pieces: Buffer[] = [];
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+    stream.on('end', () => answerWith(stream, Buffer.concat(pieces)));
+  };
+
+  it('brings a large message there and back', async () => {
+    const { channel } = await serve(echo);
+    const large = Buffer.alloc(4 * 1024 * 1024, 'x');
+    expect((await channel.unary(CALL, large)).length).toBe(large.length);
+  });
+
+  it('puts together an answer that comes in small pieces', async () => {
+    const { channel } = await serve((stream) => {
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.once('wantTrailers', () => stream.sendTrailers(OK));
+      const bytes = frame(Buffer.from('in pieces'));
+      for (const byte of bytes) stream.write(Buffer.from([byte]));
+      stream.end();
+    });
+    expect(Buffer.from(await channel.unary(CALL, Buffer.alloc(0))).toString()).toBe('in pieces');
+  });
+
+  it('tells a refusal in the headers, with its words', async () => {
+    const { channel } = await serve((stream) => {
+      stream.respond({ ...GRPC, 'grpc-status': '3', 'grpc-message': 'nicht m%C3%B6glich' }, { endStream: true });
+    });
+    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'RPC_FAILED',
+      retryable: false,
+      message: expect.stringContaining('nicht möglich'),
+    });
+  });
+
+  it('takes an answer without a status for a call of unknown outcome', async () => {
+    const { channel } = await serve((stream) => {
+      stream.respond(GRPC);
+      stream.end(frame(Buffer.from('half an answer')));
+    });
+    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+
+  it('refuses an answer over the limit before it holds its bytes', async () => {
+    const { channel } = await serve((stream) => {
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.once('wantTrailers', () => stream.sendTrailers(OK));
+      stream.write(Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]));
+    });
+    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'RPC_FAILED',
+      outcome: 'unknown',
+    });
+  });
+
+  it('tells when time is over, and that it may have taken effect', async () => {
+    const { channel } = await serve(() => {});
+    await expect(channel.unary({ ...CALL, timeoutMs: 50 }, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      outcome: 'unknown',
+    });
+  });
+
+  it('tells the server the deadline, and that a caller has gone', async () => {
+    let headers: Record<string, unknown> = {};
+    let gone = (): void => {};
+    const wasReset = new Promise<void>((resolve) => {
+      gone = resolve;
+    });
+    const { channel, server } = await serve((stream) => stream.once('close', gone));
+    server.on('stream', (_, received) => {
+      headers = received;
+      controller.abort(new Error('changed my mind'));
+    });
+    const controller = new AbortController();
+    const call = channel.unary({ ...CALL, signal: controller.signal }, Buffer.alloc(0));
+    await expect(call).rejects.toThrow('changed my mind');
+    await wasReset;
+    expect(headers).toMatchObject({ 'grpc-timeout': expect.stringMatching(/^\d+[a-zA-Z]$/), 'x-mq-client-id': 'a' });
+  });
+
+  it('connects again after the server took leave, and loses no call that it still answers', async () => {
+    const { channel, connections } = await serve((stream, session, count) => {
+      if (count > 1) return echo(stream);
+      session.goaway(0, stream.id);
+      stream.session?.ping(() => echo(stream));
+    });
+    const body = Buffer.from('one');
+    expect(Buffer.from(await channel.unary(CALL, body)).toString()).toBe('one');
+    expect(Buffer.from(await channel.unary(CALL, body)).toString()).toBe('one');
+    expect(connections()).toBe(2);
+  });
+
+  it('connects again after the connection broke', async () => {
+    const { channel } = await serve((stream, session, count) => {
+      if (count === 1) session.destroy();
+      else echo(stream);
+    });
+    await expect(channel.unary(CALL, Buffer.from('lost'))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'unknown',
+    });
+    expect(Buffer.from(await channel.unary(CALL, Buffer.from('kept'))).toString()).toBe('kept');
+  });
+
+  it('keeps calls back that are more than the server takes at once', async () => {
+    let open = 0;
+    let most = 0;
+    const { channel } = await serve(
+      (stream) => {
+        most = Math.max(most, ++open);
+        stream.once('close', () => open--);
+        echo(stream);
+      },
+      { maxConcurrentStreams: 2 },
+    );
+    await channel.unary(CALL, Buffer.from('the limit is known from here on'));
+    const calls = Array.from({ length: 20 }, () => channel.unary(CALL, Buffer.from('x')));
+    expect(await Promise.all(calls)).toHaveLength(20);
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
+  it('streams messages until the server ends, and stops the server when the reader stops', async () => {
+    let stopped = (): void => {};
+    const wasStopped = new Promise<void>((resolve) => {
+      stopped = resolve;
+    });
+    const { channel } = await serve((stream, _, count) => {
+      if (count === 1) return answerWith(stream, Buffer.concat([frame(Buffer.from('a')), frame(Buffer.from('b'))]));
+      stream.respond(GRPC);
+      stream.write(frame(Buffer.from('c')));
+      stream.once('close', stopped);
+    });
+    const texts: string[] = [];
+    for await (const message of channel.serverStream(CALL, Buffer.alloc(0)))
+      texts.push(Buffer.from(message).toString());
+    for await (const message of channel.serverStream(CALL, Buffer.alloc(0))) {
+      texts.push(Buffer.from(message).toString());
+      break;
+    }
+    await wasStopped;
+    expect(texts).toEqual(['a', 'b', 'c']);
+  });
+
+  it('does not take in what nobody reads', async () => {
+    let written = 0;
+    const { channel } = await serve((stream, _, count) => {
+      if (count > 1) return stream.respond({ ...GRPC, 'grpc-status': '12' }, { endStream: true });
+      stream.respond(GRPC);
+      const piece = frame(Buffer.alloc(1024 * 1024));
+      const write = (): void => {
+        while (written < 200 && !stream.destroyed) {
+          written++;
+          if (!stream.write(piece)) return void stream.once('drain', write);
+        }
+      };
+      write();
+    });
+    const reading = channel.serverStream({ ...CALL, timeoutMs: undefined }, Buffer.alloc(0))[Symbol.asyncIterator]();
+    await reading.next();
+    // Another call on the connection is answered although the first stream is full.
+    expect(await channel.isAlive(2_000)).toBe(true);
+    expect(written).toBeLessThan(100);
+    await reading.return?.();
+  });
+
+  it('fails at once where nobody listens, and says that nothing was sent', async () => {
+    const { channel, server } = await serve(echo);
+    await new Promise((resolve) => server.close(resolve));
+    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+    });
+    expect(channel.isConnected).toBe(false);
+  });
+
+  it('gives up a server that accepts and says nothing, at the end of the call', async () => {
+    const silent = createTcpServer((socket) => ends.push(() => socket.destroy()));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    ends.push(() => new Promise((resolve) => silent.close(resolve)));
+    const channel = channelTo(`127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    ends.push(() => channel.close());
+    await expect(channel.unary({ ...CALL, timeoutMs: 200 }, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      outcome: 'not-sent',
+    });
+  });
+
+  it('does not take a web server for a proxy', async () => {
+    const web = createHttpServer((_, response) => response.end('hello'));
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    ends.push(() => new Promise((resolve) => web.close(resolve)));
+    const channel = channelTo(`127.0.0.1:${(web.address() as AddressInfo).port}`);
+    ends.push(() => channel.close());
+    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({ outcome: 'not-sent' });
+  });
+
+  it('ends its calls when it is closed', async () => {
+    const { channel } = await serve(() => channel.close());
+    const call = channel.unary({ ...CALL, timeoutMs: transport === 'http2' ? 60_000 : 1_000 }, Buffer.alloc(0));
+    await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+});
