@@ -120,10 +120,12 @@ export class Receiving {
   /** The client is gone: its messages come back soon, not at the end of their leases. */
   private giveBack({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
+    // One moment for all, so that they come back together.
+    const nowMs = clock.nowMs();
     for (const { content } of items) {
       if (content?.$case !== 'message') continue;
       const receiptHandle = content.value.systemProperties?.receiptHandle ?? '';
-      const handle = { topic, group: engine.group(group), receiptHandle, nowMs: clock.nowMs() };
+      const handle = { topic, group: engine.group(group), receiptHandle, nowMs };
       try {
         engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
       } catch (error) {
