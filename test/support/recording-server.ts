@@ -5,6 +5,7 @@ import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, type
 import {
   AddressScheme,
   Code,
+  type Message,
   type MessageQueue,
   MessageType,
   Permission,
@@ -28,6 +29,10 @@ export class RecordingServer {
   adjustSettings: (command: TelemetryCommand) => TelemetryCommand = (command) => command;
   /** What sends and heartbeats are answered with. */
   statusOf: { sendMessage: Code; heartbeat: Code } = { sendMessage: Code.OK, heartbeat: Code.OK };
+  /** Whether sends are answered without a status and without entries. */
+  saysNothing = false;
+  /** What its topics take. */
+  types: readonly MessageType[] = [MessageType.NORMAL];
   /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
   cluster: readonly RecordingServer[] = [];
   private readonly server = new Server();
@@ -42,16 +47,10 @@ export class RecordingServer {
     this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: this.queuesOf(topic?.name ?? '') }));
     this.unary('heartbeat', () => ({ status: { code: this.statusOf.heartbeat, message: '' } }));
     this.unary('notifyClientTermination', () => ({ status: OK }));
-    this.unary('sendMessage', ({ messages }) => ({
-      status: OK,
-      entries: messages.map(({ systemProperties }) => ({
-        status: { code: this.statusOf.sendMessage, message: '' },
-        messageId: systemProperties?.messageId ?? '',
-        transactionId: '',
-        offset: 0n,
-        recallHandle: '',
-      })),
-    }));
+    this.unary('endTransaction', () => ({ status: OK }));
+    this.unary('sendMessage', ({ messages }) =>
+      this.saysNothing ? { status: undefined, entries: [] } : this.took(messages),
+    );
     this.telemetry();
     this.port = await new Promise<number>((resolve, reject) => {
       this.server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
@@ -80,6 +79,15 @@ export class RecordingServer {
       callback(null, answer(call.request));
     };
     this.serve(name, handler, false);
+  }
+
+  private took(messages: readonly Message[]): RpcResponse<'sendMessage'> {
+    const entries = messages.map(({ systemProperties }) => {
+      const messageId = systemProperties?.messageId ?? '';
+      const status = { code: this.statusOf.sendMessage, message: '' };
+      return { status, messageId, transactionId: messageId, offset: 0n, recallHandle: '' };
+    });
+    return { status: OK, entries };
   }
 
   private telemetry(): void {
@@ -113,12 +121,13 @@ export class RecordingServer {
   }
 
   private queuesOf(name: string): MessageQueue[] {
-    if (this.cluster.length === 0) return [queueOf(name, 'recorder', undefined)];
-    return this.cluster.map(({ port }) => queueOf(name, `broker-${port}`, port));
+    const { types } = this;
+    if (this.cluster.length === 0) return [queueOf(name, 'recorder', undefined, types)];
+    return this.cluster.map(({ port }) => queueOf(name, `broker-${port}`, port, types));
   }
 }
 
-function queueOf(name: string, broker: string, port: number | undefined): MessageQueue {
+function queueOf(name: string, broker: string, port: number | undefined, types: readonly MessageType[]): MessageQueue {
   const addresses = [{ host: '127.0.0.1', port: port ?? 0 }];
   const endpoints = port === undefined ? undefined : { scheme: AddressScheme.IPv4, addresses };
   return {
@@ -126,6 +135,6 @@ function queueOf(name: string, broker: string, port: number | undefined): Messag
     id: 0,
     permission: Permission.READ_WRITE,
     broker: { name: broker, id: 0, endpoints },
-    acceptMessageTypes: [MessageType.NORMAL],
+    acceptMessageTypes: [...types],
   };
 }
