@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials.js';
-import { authorization, type Credentials, dateTimeText, METADATA } from '../protocol/metadata.js';
+import { type Credentials, METADATA, Signer } from '../protocol/metadata.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
@@ -72,6 +72,7 @@ export class Connection {
   readonly addressRules: AddressRules;
   /** What requests are signed with. */
   readonly credentials: CredentialsSource;
+  private readonly signer = new Signer();
   private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, Channel>();
   private readonly openChannel: ChannelFactory;
@@ -134,9 +135,9 @@ export class Connection {
 
   /** The metadata of one request of a client. */
   metadata(clientId: string): Record<string, string> {
-    // The signed time is real: the server may compare it with its own clock.
     const nowMs = realTimeIn(0).getTime();
-    const dateTime = dateTimeText(nowMs);
+    const credentials = this.credentials.current(nowMs);
+    const { dateTime, authorization } = this.signer.sign(nowMs, credentials);
     const metadata: Record<string, string> = {
       [METADATA.clientId]: clientId,
       [METADATA.language]: 'NODE_JS',
@@ -146,8 +147,7 @@ export class Connection {
       [METADATA.requestId]: this.random.uuid(),
       [METADATA.namespace]: this.namespace,
     };
-    const credentials = this.credentials.current(nowMs);
-    if (credentials !== undefined) metadata[METADATA.authorization] = authorization(credentials, dateTime);
+    if (authorization !== undefined) metadata[METADATA.authorization] = authorization;
     if (credentials?.sessionToken !== undefined) metadata[METADATA.sessionToken] = credentials.sessionToken;
     return metadata;
   }

@@ -26,7 +26,8 @@ export class SignedCalls {
 
   /** @param ask makes the call, signed with the credentials of that moment */
   async unary<T>(ask: () => Promise<T>, limits: CallLimits): Promise<T> {
-    await this.firstCredentials(limits);
+    const ready = this.credentials.ready();
+    if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
     const answer = await ask();
     // Whatever the call was, its answer has a status; a refused one took no effect.
@@ -39,7 +40,8 @@ export class SignedCalls {
     ask: () => AsyncIterable<RpcResponse<'receiveMessage'>>,
     limits: CallLimits,
   ): AsyncIterable<RpcResponse<'receiveMessage'>> {
-    await this.firstCredentials(limits);
+    const ready = this.credentials.ready();
+    if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
     for await (const item of ask()) {
       const isRefused = item.content?.$case === 'status' && item.content.value.code === Code.UNAUTHORIZED;
@@ -51,9 +53,7 @@ export class SignedCalls {
     }
   }
 
-  private async firstCredentials({ what, timeoutMs, signal }: CallLimits): Promise<void> {
-    const ready = this.credentials.ready();
-    if (ready === undefined) return;
+  private async first(ready: Promise<void>, { what, timeoutMs, signal }: CallLimits): Promise<void> {
     await withDeadline(what, timeoutMs, signal, async (deadline) => {
       try {
         await raceAbort(ready, deadline.signal);

@@ -34,3 +34,27 @@ export function authorization(credentials: Credentials, dateTime: string): strin
   const { accessKey } = credentials;
   return `MQv2-HMAC-SHA1 Credential=${accessKey}, SignedHeaders=${METADATA.dateTime}, Signature=${signature}`;
 }
+
+/** The signed time of a request, and its `authorization` value; undefined without credentials. */
+export interface Signature {
+  readonly dateTime: string;
+  readonly authorization: string | undefined;
+}
+
+/** Signs requests. The signed time has no parts of a second, so all requests of one second under one key share a signature. */
+export class Signer {
+  private second = Number.NaN;
+  #credentials: Credentials | undefined;
+  private latest: Signature = { dateTime: '', authorization: undefined };
+
+  /** @param nowMs real time: a server may compare it with its own clock */
+  sign(nowMs: number, credentials: Credentials | undefined): Signature {
+    const second = Math.floor(nowMs / 1000);
+    if (second === this.second && credentials === this.#credentials) return this.latest;
+    const dateTime = dateTimeText(nowMs);
+    this.latest = { dateTime, authorization: credentials && authorization(credentials, dateTime) };
+    this.second = second;
+    this.#credentials = credentials;
+    return this.latest;
+  }
+}
