@@ -6,8 +6,10 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { MINUTE_MS, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
-import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { replayFor, troublesOf } from '../../docs/examples/administration.js';
 import { urgentOrders } from '../../docs/examples/embedded-broker.js';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
 import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
@@ -108,6 +110,41 @@ describe('the examples of consumers', () => {
   it('simple consumer: all are done that can be done', async () => {
     for (const body of ['a', 'broken', 'b']) await producer.send({ topic: 'reports', body });
     expect(await nightlyRun(connection, async (body) => body !== 'broken')).toBe(2);
+  });
+});
+
+describe('the example of administration', () => {
+  it('names what is wrong with a group, and sends the dead letters of a customer again', async () => {
+    const broker = await TestBroker.start({
+      ...{ manualClock: true, strict: true, adminPort: 0 },
+      topics: [{ name: 'orders' }],
+      groups: [{ name: 'shipping', maxDeliveryAttempts: 1 }],
+    });
+    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const producer = new Producer(connection, {});
+    await producer.start();
+    for (const customer of ['ada', 'bob']) await producer.send({ topic: 'orders', body: customer, keys: [customer] });
+    expect(await troublesOf(admin, 'shipping')).toEqual(['no consumer is connected']);
+    const subscriptions = [{ topic: 'orders' }];
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'shipping', subscriptions });
+    await consumer.start();
+    for (const message of await consumer.receive()) await consumer.changeInvisibleDuration(message, 0);
+    await broker.advance(1_000);
+    expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+    expect(await troublesOf(admin, 'shipping')).toEqual(['2 dead letters']);
+    const log: string[] = [];
+    expect(await replayFor(admin, 'shipping', 'ada', (line) => void log.push(line))).toBe(1);
+    expect(await replayFor(admin, 'shipping', 'ada', (line) => void log.push(line))).toBe(0);
+    expect(log).toEqual([]);
+    const again = await consumer.receive();
+    expect(again.map(({ keys }) => keys)).toEqual([['ada']]);
+    for (const message of again) await consumer.ack(message);
+    await consumer.close();
+    await producer.close();
+    await connection.close();
+    await admin.close();
+    await broker.stop();
   });
 });
 
