@@ -1,6 +1,6 @@
 // Messages as applications give them, in both forms, made into what the client sends.
 
-import type { RefusedMessage } from '../producer/send-batch.js';
+import { RefusedMessage } from '../producer/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
 import type { BodyCodec } from './body-codec.js';
@@ -48,7 +48,7 @@ export async function orRefused(
   try {
     return await making;
   } catch (error) {
-    return { topic, messageGroup, error };
+    return new RefusedMessage(topic, messageGroup, error);
   }
 }
 

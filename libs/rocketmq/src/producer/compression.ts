@@ -56,11 +56,10 @@ export class BodyPacker {
   }
 
   /**
-   * The body as it goes on the wire. One that packing does not make smaller stays as it is.
+   * Packs a body. One that packing does not make smaller stays as it is.
    * @throws the signal's reason
    */
   async pack(body: Buffer, signal: AbortSignal): Promise<WireBody> {
-    if (!this.packs(body.length)) return { bytes: body, encoding: Encoding.IDENTITY };
     const leave = await this.permits.acquire(signal);
     // A caller who gives up does not stop the thread, so the permit is given back only when it has ended.
     const packed = await raceAbort(packBody(body, this.level).finally(leave), signal);

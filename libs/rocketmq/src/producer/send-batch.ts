@@ -14,9 +14,13 @@ export type BatchOutcome =
   /** As `send` would have thrown it: a RocketMQError's `outcome` says whether the message may be stored. */
   | { readonly status: 'failed'; readonly error: unknown };
 
-/** A message that was found wrong before the batch, at its place. */
-export interface RefusedMessage extends Pick<OutgoingMessage, 'topic' | 'messageGroup'> {
-  readonly error: unknown;
+/** A message that was found wrong before the batch, at its place. A class, so that no message is taken for one. */
+export class RefusedMessage implements Pick<OutgoingMessage, 'topic' | 'messageGroup'> {
+  constructor(
+    readonly topic: string,
+    readonly messageGroup: string | undefined,
+    readonly error: unknown,
+  ) {}
 }
 
 /** How a batch is sent. */
@@ -112,7 +116,7 @@ async function sendInTurn(
 }
 
 function check(message: OutgoingMessage | RefusedMessage, port: BatchPort): Entry['checked'] {
-  if ('error' in message) return { kind: 'wrong', error: message.error };
+  if (message instanceof RefusedMessage) return { kind: 'wrong', error: message.error };
   try {
     return { kind: 'right', send: port.prepare(message) };
   } catch (error) {

@@ -92,7 +92,8 @@ export class SendPipeline {
   ): Promise<StoredMessage> {
     const room = await this.backpressure.enter(prepared.body.length, deadline, whenFull);
     try {
-      const body = await this.pack(prepared, deadline);
+      const plain = { bytes: prepared.body, encoding: Encoding.IDENTITY };
+      const body = this.packer.packs(prepared.body.length) ? await this.pack(prepared, deadline) : plain;
       room.shrinkTo(body.bytes.length);
       onAdmitted?.();
       return await this.transmit(prepared, body, deadline);
