@@ -79,7 +79,8 @@ export class Delivery {
       }
       if (settling !== undefined) return settling;
       const retryAtMs = this.port.clock.nowMs() + retryInMs;
-      if (!(await this.turns.waitToRetry(this.lease, retryInMs))) return this.letGo(retryAtMs - this.port.clock.nowMs());
+      const isDue = await this.turns.waitToRetry(this.lease, retryInMs);
+      if (!isDue) return this.letGo(retryAtMs - this.port.clock.nowMs());
     }
   }
 
