@@ -137,7 +137,6 @@ export class EndpointChannel implements Channel {
     this.index = (this.index + 1) % this.endpoint.addresses.length;
     this.heard = 0;
     this.current = this.open(this.addressAt(this.index));
-    used.close();
     // A poll on a silent connection would wait in vain until its deadline.
     const lost = new TransportError('UNAVAILABLE', `the connection to ${address} was lost`, 'unknown', true);
     for (const poll of this.polls) poll.abort(lost);
@@ -145,6 +144,7 @@ export class EndpointChannel implements Channel {
     // The new server does not know the settings; a stream left on the old one would hide that.
     for (const stream of this.streams) stream.cancel();
     this.streams.clear();
+    used.close();
   }
 
   private addressAt(index: number): string {
