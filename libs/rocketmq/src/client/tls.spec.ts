@@ -6,12 +6,17 @@ import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { Producer } from '../producer/producer.js';
 import type { Logger } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { Connection, type ConnectionOptions, type Transport } from './connection.js';
 
 const authority = new CertificateAuthority();
 const strangers = new CertificateAuthority('strangers');
 
-describe('a connection over TLS', () => {
+afterAll(() => {
+  authority.remove();
+  strangers.remove();
+});
+
+describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (transport) => {
   const identities = {
     good: authority.issue(),
     otherName: authority.issue({ names: [`DNS:${OTHER_NAME}`] }),
@@ -26,11 +31,6 @@ describe('a connection over TLS', () => {
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
   });
-  afterAll(() => {
-    authority.remove();
-    strangers.remove();
-  });
-
   /** @returns where it listens, by name */
   async function serve(tls: BrokerTlsOptions | undefined): Promise<string> {
     const broker = new EmbeddedBroker({ tls });
@@ -41,7 +41,7 @@ describe('a connection over TLS', () => {
 
   /** Starts a producer and sends a message. */
   async function send(options: ConnectionOptions): Promise<string> {
-    const connection = new Connection({ useBootstrapEndpoints: true, ...options });
+    const connection = new Connection({ transport, useBootstrapEndpoints: true, ...options });
     closers.push(() => connection.close());
     const producer = new Producer(connection, { topics: { orders: 'normal' } });
     closers.push(() => producer.close());
@@ -111,7 +111,7 @@ describe('a connection over TLS', () => {
     afterAll(() => void server.close());
 
     it.each([undefined, true])('is away, whatever the option tls: %s', async (tls) => {
-      const connection = new Connection({ endpoints, tls });
+      const connection = new Connection({ transport, endpoints, tls });
       closers.push(() => connection.close());
       const producer = new Producer(connection, { topics: { orders: 'normal' } });
       closers.push(() => producer.close());
