@@ -86,6 +86,11 @@ describe('parseJavaJson', () => {
     },
   );
 
+  it('reads long strings', () => {
+    const text = '\\"'.repeat(8_000_000);
+    expect(parseJavaJson(`{0:"${text}"}`)).toEqual({ '0': '"'.repeat(8_000_000) });
+  });
+
   it('refuses a text that is nested too deep instead of exhausting the stack', () => {
     expect(() => parseJavaJson('['.repeat(100_000))).toThrow('deeper than 64');
     expect(() => parseJavaJson('{'.repeat(100_000))).toThrow('deeper than 64');
