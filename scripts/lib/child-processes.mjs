@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -103,6 +104,8 @@ export class ChildProcess {
   #ended;
   /** @type {string | undefined} */
   #end;
+  /** Where its output begins in a file that an earlier process of the name has written to. @type {number} */
+  #logStart;
 
   /**
    * @param {string} name for messages
@@ -116,6 +119,7 @@ export class ChildProcess {
       ? ['setpriv', '--pdeathsig', 'KILL', command, ...args]
       : [command, ...args];
     const log = openSync(logFile, 'a');
+    this.#logStart = fstatSync(log).size;
     // In a process group of its own: Ctrl-C reaches the runner alone, which then stops in its own order.
     this.#child = spawn(program, rest, { cwd, env, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
@@ -148,12 +152,16 @@ export class ChildProcess {
 
   /** @param {number} lines @returns {string} the end of its output */
   tail(lines) {
-    return readText(this.logFile).trimEnd().split('\n').slice(-lines).join('\n');
+    return this.#output().trimEnd().split('\n').slice(-lines).join('\n');
   }
 
   /** @param {string} text whether it has printed this */
   hasPrinted(text) {
-    return readText(this.logFile).includes(text);
+    return this.#output().includes(text);
+  }
+
+  #output() {
+    return existsSync(this.logFile) ? readFileSync(this.logFile).subarray(this.#logStart).toString('utf8') : '';
   }
 
   /**
@@ -167,11 +175,6 @@ export class ChildProcess {
     await this.#ended;
     clearTimeout(timer);
   }
-}
-
-/** @param {string} file */
-function readText(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 function canDieWithParent() {

@@ -1,22 +1,16 @@
 // Starts a real Apache RocketMQ (name server; broker and proxy in one process) and stops it. For tests, benchmarks and
-// `npm run rocketmq`. Getting the jars is rocketmq-jars.mjs.
+// `npm run rocketmq`. Getting the jars is rocketmq-jars.mjs; several proxies are rocketmq-cluster.mjs.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ChildProcess, claimRunFolder, createRunFolder, noteRun, releaseRunFolder } from './child-processes.mjs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
 import { accepts, isFree, takePortBlock } from './ports.mjs';
-import { brokerConf, JVM_FLAGS, proxyJson, tlsFlags } from './rocketmq-config.mjs';
+import { brokerConf, proxyJson, tlsFlags } from './rocketmq-config.mjs';
 import { DEFAULT_VERSION, ensureJars, RealServerError } from './rocketmq-jars.mjs';
 
-const START_MS = 90_000;
-const POLL_MS = 100;
-const KEPT_STORE_GRACE_MS = 30_000;
-const TAIL_LINES = 25;
 /** What the proxy prints when it serves. */
-const READY_LINE = 'rocketmq-proxy startup successfully';
+export const PROXY_READY_LINE = 'rocketmq-proxy startup successfully';
 
 /**
  * The ports of one server. The broker takes `broker - 2` and `broker + 1` as well.
@@ -32,7 +26,9 @@ export const DEFAULT_PORTS = { grpc: 8081, remoting: 8080, nameServer: 9876, bro
  * @property {string} nameServer what the admin client connects to, as `127.0.0.1:9876`
  * @property {string} version
  * @property {string} runFolder configuration, store and logs
- * @property {Promise<void>} failed rejects with a RealServerError when a process ends before `stop()`; never resolves
+ * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
+ * @property {() => Promise<void>} killBroker ends the broker with its proxy at once, as a lost machine would; its store stays
+ * @property {() => Promise<void>} reviveBroker starts a killed one again, on its store
  * @property {() => Promise<void>} stop ends both processes and removes a run folder that was made here; idempotent
  */
 
@@ -60,47 +56,31 @@ export async function startRocketMQ({
   const block = ports === 'free' ? await takePortBlock() : undefined;
   const taken = ports === 'free' ? portsIn(block.first) : ports;
   if (ports !== 'free') await checkFree(taken);
-  const runFolder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
-  const run = { version, jars, ports: taken, runFolder, security, children: /** @type {ChildProcess[]} */ ([]) };
+  const run = new JavaRun({ version, jars, runDir });
   let stopping;
   const stop = () => {
-    stopping ??= stopRun(run, runDir === undefined).finally(() => block?.release());
+    stopping ??= run.stop().finally(() => block?.release());
     return stopping;
   };
   try {
-    await bringUp(run, log, signal);
+    log(`starting Apache RocketMQ ${version}`);
+    writeConfiguration(run.folder, taken, security);
+    await startNameServer(run, taken, signal, security);
+    await startBroker(run, taken, security, signal);
   } catch (error) {
     await stop();
     throw error;
   }
-  const failed = Promise.race(run.children.map((child) => child.ended.then(() => child))).then((child) => {
-    if (stopping === undefined) throw startFailure(run, child, 'while it was in use');
-    return new Promise(() => {});
-  });
-  failed.catch(() => {});
   return {
     endpoints: `127.0.0.1:${taken.grpc}`,
     nameServer: `127.0.0.1:${taken.nameServer}`,
     version,
-    runFolder,
-    failed,
+    runFolder: run.folder,
+    failed: run.failed,
+    killBroker: () => run.kill('broker'),
+    reviveBroker: () => startBroker(run, taken, security, signal),
     stop,
   };
-}
-
-function runRoot() {
-  return join(tmpdir(), `nestjs-rocketmq-${userInfo().uid}`);
-}
-
-/** @param {string} runDir */
-function keptFolder(runDir) {
-  const folder = resolve(runDir);
-  try {
-    claimRunFolder(folder);
-  } catch (cause) {
-    throw new RealServerError(cause.message, { cause });
-  }
-  return folder;
 }
 
 /** @param {number} first @returns {Ports} */
@@ -124,70 +104,37 @@ async function checkFree(ports) {
   throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
 }
 
-/** @param {{ version: string, jars: string, ports: Ports, runFolder: string, security?: import('./rocketmq-config.mjs').Security, children: ChildProcess[] }} run */
-async function bringUp(run, log, signal) {
-  const { ports } = run;
-  writeConfiguration(run);
-  log(`starting Apache RocketMQ ${run.version}`);
-  const nameServer = spawnJava(run, 'namesrv', '-Xmx200m', 'org.apache.rocketmq.namesrv.NamesrvStartup', [
-    '-c',
-    join(run.runFolder, 'ns.conf'),
-  ]);
-  await until(run, () => accepts(ports.nameServer), 'the name server to accept connections', nameServer, signal);
-  const args = ['-pm', 'local', '-bc', join(run.runFolder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
+/** @param {string} folder @param {Ports} ports @param {import('./rocketmq-config.mjs').Security} [security] */
+function writeConfiguration(folder, ports, security) {
+  mkdirSync(join(folder, 'home', 'conf'), { recursive: true });
+  writeFileSync(join(folder, 'broker.conf'), brokerConf(folder, ports, security));
+  writeFileSync(join(folder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
+}
+
+/**
+ * @param {JavaRun} run
+ * @param {{ nameServer: number }} ports
+ * @param {AbortSignal} [signal]
+ * @param {import('./rocketmq-config.mjs').Security} [security]
+ */
+export async function startNameServer(run, { nameServer }, signal, security) {
+  const file = join(run.folder, 'ns.conf');
+  writeFileSync(file, `listenPort=${nameServer}\n`);
+  const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
+  // The broker registers with it in plaintext.
+  const flags = tlsFlags(security, 'permissive');
+  const program = { name: 'namesrv', memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
+  await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
+}
+
+/** @param {JavaRun} run @param {Ports} ports */
+async function startBroker(run, ports, security, signal) {
+  const args = ['-pm', 'local', '-bc', join(run.folder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
-  const broker = spawnJava(run, 'broker', '-Xms1g -Xmx1g', mainClass, args, tlsFlags(run.security));
-  const ready = async () =>
-    broker.hasPrinted(READY_LINE) &&
+  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
+  const isReady = async (child) =>
+    child.hasPrinted(PROXY_READY_LINE) &&
     (await accepts(ports.grpc)) &&
     (await isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`));
-  await until(run, ready, 'the broker to serve and to register with the name server', broker, signal);
-}
-
-function writeConfiguration({ runFolder, ports, security }) {
-  mkdirSync(join(runFolder, 'home', 'conf'), { recursive: true });
-  writeFileSync(join(runFolder, 'ns.conf'), `listenPort=${ports.nameServer}\n`);
-  writeFileSync(join(runFolder, 'broker.conf'), brokerConf(runFolder, ports, security));
-  writeFileSync(join(runFolder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
-}
-
-function spawnJava(run, name, memory, mainClass, args, moreFlags = []) {
-  const { runFolder } = run;
-  const flags = [...memory.split(' '), ...JVM_FLAGS, ...moreFlags, `-Duser.home=${runFolder}`, '-cp', join(run.jars, '*')];
-  const child = new ChildProcess(name, 'java', [...flags, mainClass, ...args], {
-    logFile: join(runFolder, `${name}.log`),
-    cwd: runFolder,
-    env: { ...process.env, ROCKETMQ_HOME: join(runFolder, 'home') },
-  });
-  run.children.push(child);
-  noteRun(
-    runFolder,
-    run.children.flatMap((one) => one.pids),
-  );
-  return child;
-}
-
-async function until(run, condition, what, child, signal) {
-  const endsAt = Date.now() + START_MS;
-  while (!(await condition())) {
-    if (child.end !== undefined) throw startFailure(run, child, 'at start');
-    if (Date.now() > endsAt) throw startFailure(run, child, `: ${START_MS / 1000} s passed, waiting for ${what}`);
-    await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-function startFailure({ version }, child, when) {
-  const how = child.end ?? 'is not ready';
-  return new RealServerError(
-    `Apache RocketMQ ${version}: the process "${child.name}" ${how} ${when}. The end of its output:\n${child.tail(TAIL_LINES)}`,
-  );
-}
-
-/** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
-async function stopRun({ children, runFolder }, removeFolder) {
-  const graceMs = removeFolder ? 0 : KEPT_STORE_GRACE_MS;
-  // The broker first: it says goodbye to the name server.
-  for (const child of [...children].reverse()) await child.stop({ graceMs });
-  releaseRunFolder(runFolder);
-  if (removeFolder) rmSync(runFolder, { recursive: true, force: true, maxRetries: 3 });
+  await run.start(program, isReady, 'the broker to serve and to register with the name server', signal);
 }
