@@ -161,7 +161,8 @@ export class Producer {
   }
 
   /**
-   * Takes a delayed message back before it is due. The server answers OK even when it is too late, or was recalled before.
+   * Takes a delayed message back before it is due. The server answers OK for one that was recalled before, too; once it was due,
+   * it refuses.
    * @throws StatusError when the server refuses; it is off there by default (`recallMessageEnable` of the broker)
    */
   recall(target: RecallTarget, options: CallOptions = {}): Promise<{ readonly messageId: string }> {

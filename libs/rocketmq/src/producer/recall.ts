@@ -27,7 +27,11 @@ export async function recallMessage(
   const attempt = async (): Promise<{ readonly messageId: string }> => {
     const call = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
     const { status, messageId } = await client.unary(endpoint ?? connection.bootstrap, 'recallMessage', request, call);
-    requireOk(what, status, 'recall must be switched on at the broker (recallMessageEnable)');
+    requireOk(
+      what,
+      status,
+      'recall must be switched on at the broker (recallMessageEnable), and comes too late once the message was due',
+    );
     return { messageId };
   };
   // The server takes a second recall for a first. What it answers is final, also the code by which it says "switched off".
