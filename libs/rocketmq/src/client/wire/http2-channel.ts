@@ -7,6 +7,7 @@ import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.
 import { Deadline } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';
+import { describeError } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
@@ -156,7 +157,14 @@ export class Http2Channel implements Channel {
   }
 
   private begin(session: ClientHttp2Session, call: WireCall): Http2Call {
-    return new Http2Call(session, this.authority, call, nameOf(call, this.address));
+    const what = nameOf(call, this.address);
+    try {
+      return new Http2Call(session, this.authority, call, what);
+    } catch (error) {
+      // It was lost between its making and its use; Node then refuses before anything is written.
+      const text = `${what}: the connection was lost; nothing was sent (${describeError(error)})`;
+      throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
+    }
   }
 
   /** A connection, and what is left of the call's time once there is one. */

@@ -70,7 +70,11 @@ export async function openSession(
     socket.destroy();
   });
   const isReady = new Promise<void>((resolve, reject) => {
-    session.once('remoteSettings', () => resolve());
+    session.once('remoteSettings', () => {
+      // At once: a turn later the session may be gone, and would refuse.
+      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+      resolve();
+    });
     gone.then(() => reject(new ConnectFailure(wasAccepted, error ?? new Error('the server closed the connection'))));
   });
   try {
@@ -80,7 +84,6 @@ export async function openSession(
     socket.destroy();
     throw failure;
   }
-  session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
   return { session, gone };
 }
 
