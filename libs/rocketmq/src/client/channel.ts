@@ -28,6 +28,8 @@ export interface Channel {
   stream(call: WireCall): WireStream;
   /** Whether a call would be written at once. */
   readonly isConnected: boolean;
+  /** Whether the server at the other end of the present connection announced itself as an embedded broker. */
+  readonly isEmbeddedBroker: boolean;
   /** Whether whoever stands at the other end answers within this real time, whatever it has to do. Never rejects. */
   isAlive(timeoutMs: number): Promise<boolean>;
   /** Closes the connection; calls under way fail. */

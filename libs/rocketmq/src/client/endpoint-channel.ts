@@ -34,6 +34,10 @@ export class EndpointChannel implements Channel {
     return this.current.isConnected;
   }
 
+  get isEmbeddedBroker(): boolean {
+    return this.current.isEmbeddedBroker;
+  }
+
   isAlive(timeoutMs: number): Promise<boolean> {
     return this.usable().isAlive(timeoutMs);
   }

@@ -15,6 +15,12 @@ export const METADATA = {
   authorization: 'authorization',
 } as const;
 
+/**
+ * By this an embedded broker announces itself in the metadata of its answers. The value is the version of the real server whose
+ * ways it keeps. Real servers send nothing of the kind: gRPC does not tell their version.
+ */
+export const EMBEDDED_BROKER_METADATA = 'x-mq-embedded-broker';
+
 /** An access key of RocketMQ's ACL. */
 export interface Credentials {
   readonly accessKey: string;

@@ -2,7 +2,7 @@
 // How bytes travel is in grpc-wire/.
 
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { METADATA } from '../../protocol/metadata.js';
+import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/metadata.js';
 import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../protocol/rpc.js';
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
@@ -19,6 +19,8 @@ import type { Telemetry } from './telemetry.js';
 
 /** The real server's limit (`grpcMaxInboundMessageSize`). */
 const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
+/** The version of the real server whose ways this broker keeps. */
+const KEPT_VERSION = '5.5.0';
 /** How long a stop waits for answers on their way. Real time. */
 const STOP_GRACE_MS = 300;
 
@@ -57,7 +59,11 @@ export class GrpcServer {
     }
     methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
     methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
-    this.wire = new GrpcHttp2Server(methods, { clock: broker.realClock, maxMessageBytes: MAX_REQUEST_BYTES });
+    this.wire = new GrpcHttp2Server(methods, {
+      clock: broker.realClock,
+      maxMessageBytes: MAX_REQUEST_BYTES,
+      metadata: { [EMBEDDED_BROKER_METADATA]: KEPT_VERSION },
+    });
   }
 
   /**

@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import type { Channel, WireCall } from '../channel.js';
@@ -201,6 +202,22 @@ describe.each([
     }
     await wasStopped;
     expect(texts).toEqual(['a', 'b', 'c']);
+  });
+
+  it('knows an embedded broker by what it says of itself, on the connection on which it says so', async () => {
+    const { channel } = await serve((stream, session, count) => {
+      const announced = count === 2 ? { [EMBEDDED_BROKER_METADATA]: '5.5.0' } : {};
+      if (count === 4) return session.destroy();
+      stream.respond({ ...GRPC, ...announced }, { waitForTrailers: true });
+      stream.once('wantTrailers', () => stream.sendTrailers(OK));
+      stream.end(frame(Buffer.from('x')));
+    });
+    const knows: boolean[] = [channel.isEmbeddedBroker];
+    for (let call = 0; call < 5; call++) {
+      await channel.unary(CALL, Buffer.alloc(0)).catch(() => {});
+      knows.push(channel.isEmbeddedBroker);
+    }
+    expect(knows).toEqual([false, false, true, true, false, false]);
   });
 
   it('does not take in what nobody reads', async () => {

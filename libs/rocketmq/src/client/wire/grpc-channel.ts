@@ -11,6 +11,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { LIMITS } from '../../protocol/limits.js';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason } from '../../support/abort.js';
 import { realTimeIn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
@@ -46,6 +47,7 @@ const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.
 export class GrpcChannel implements Channel {
   private readonly client: Client;
   private readonly diagnosis: TlsDiagnosis;
+  private embedded = false;
 
   /** @param tls undefined for plaintext */
   constructor(
@@ -74,6 +76,7 @@ export class GrpcChannel implements Channel {
           else resolve(response as Uint8Array);
         },
       );
+      under.on('metadata', this.takeHeaders);
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
@@ -103,6 +106,7 @@ export class GrpcChannel implements Channel {
 
   stream(call: WireCall): WireStream {
     const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
+    under.on('metadata', this.takeHeaders);
     // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
     under.on('error', () => {});
     const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError);
@@ -129,6 +133,10 @@ export class GrpcChannel implements Channel {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
+  get isEmbeddedBroker(): boolean {
+    return this.embedded && this.isConnected;
+  }
+
   isAlive(timeoutMs: number): Promise<boolean> {
     // grpc-js has no ping of its own to offer. That a method is unknown is answered before any work is queued.
     const options = { deadline: realTimeIn(timeoutMs) };
@@ -143,6 +151,10 @@ export class GrpcChannel implements Channel {
     this.client.close();
   }
 
+  private readonly takeHeaders = (headers: Metadata): void => {
+    if (headers.get(EMBEDDED_BROKER_METADATA).length > 0) this.embedded = true;
+  };
+
   private async failure(call: WireCall, error: ServiceError): Promise<Error> {
     if (call.signal?.aborted) return abortReason(call.signal);
     const rpc = call.path.slice(call.path.lastIndexOf('/') + 1);
@@ -151,6 +163,8 @@ export class GrpcChannel implements Channel {
     const options = { cause: error };
     switch (error.code) {
       case status.UNAVAILABLE:
+        // Whoever is there after the next connection has to say anew who it is. The telemetry stream sees every break.
+        this.embedded = false;
         if (NEVER_CONNECTED.test(error.details)) {
           const told = await this.diagnosis.explain(what, error.details, NOT_UNDERSTOOD.test(error.details), error);
           if (told !== undefined) return told;

@@ -37,12 +37,16 @@ export class Http2Call {
   private brokenOff: BreakOff | undefined;
   private streamError: Error | undefined;
 
-  /** @param what names call and server in errors: "SendMessage to 127.0.0.1:8081" */
+  /**
+   * @param what names call and server in errors: "SendMessage to 127.0.0.1:8081"
+   * @param onHeaders told what the answer begins with
+   */
   constructor(
     session: ClientHttp2Session,
     authority: string,
     private readonly call: WireCall,
     private readonly what: string,
+    private readonly onHeaders: (headers: IncomingHttpHeaders) => void,
   ) {
     this.stream = session.request(headersOf(call, authority));
     this.stream.on('response', (headers) => this.takeHeaders(headers));
@@ -93,6 +97,7 @@ export class Http2Call {
   }
 
   private takeHeaders(headers: IncomingHttpHeaders): void {
+    this.onHeaders(headers);
     const httpStatus = Number(headers[':status']);
     if (headers['grpc-status'] !== undefined) this.takeStatus(headers);
     else if (httpStatus !== 200) {

@@ -1,6 +1,7 @@
 // The channel on node:http2, which costs half of what a general gRPC library does: one connection, and calls on it.
 
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason, raceAbort } from '../../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.js';
@@ -34,6 +35,8 @@ export class Http2Channel implements Channel {
   private failures = 0;
   /** All that are not closed: one that the server takes leave of serves its last calls beside its successor. */
   private readonly sessions = new Set<ClientHttp2Session>();
+  /** The connection on which an embedded broker announced itself. */
+  private embedded: ClientHttp2Session | undefined;
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
   private readonly diagnosis: TlsDiagnosis;
@@ -52,6 +55,10 @@ export class Http2Channel implements Channel {
 
   get isConnected(): boolean {
     return this.state.kind === 'ready';
+  }
+
+  get isEmbeddedBroker(): boolean {
+    return this.embedded !== undefined && this.usable() === this.embedded;
   }
 
   unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
@@ -76,7 +83,9 @@ export class Http2Channel implements Channel {
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { session, timeoutMs } = await channel.session({ ...call, signal });
       under = channel.begin(session, { ...call, signal, timeoutMs });
-      session.once('goaway', () => cancelling.abort(channel.left()));
+      const leave = (): void => cancelling.abort(channel.left());
+      session.once('goaway', leave);
+      under.ended.then(() => session.off('goaway', leave));
       for (const message of waiting.splice(0)) under.stream.write(message);
       if (isEnded) under.stream.end();
       yield* messagesOf(under);
@@ -118,6 +127,7 @@ export class Http2Channel implements Channel {
     if (this.state.kind === 'waiting') this.state.timer.cancel();
     this.state = { kind: 'closed' };
     this.closing.abort(new StateError('CLOSED', 'the connection is closed; nothing was sent'));
+    this.embedded = undefined;
     for (const session of this.sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);
     this.sessions.clear();
   }
@@ -159,7 +169,9 @@ export class Http2Channel implements Channel {
   private begin(session: ClientHttp2Session, call: WireCall): Http2Call {
     const what = nameOf(call, this.address);
     try {
-      return new Http2Call(session, this.authority, call, what);
+      return new Http2Call(session, this.authority, call, what, (headers) => {
+        if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
+      });
     } catch (error) {
       // It was lost between its making and its use; Node then refuses before anything is written.
       const text = `${what}: the connection was lost; nothing was sent (${describeError(error)})`;
@@ -222,6 +234,8 @@ export class Http2Channel implements Channel {
     this.failures = 0;
     this.state = { kind: 'ready', session };
     this.sessions.add(session);
+    // Every client of the connection has a stream that listens for the server's leave.
+    session.setMaxListeners(0);
     const leave = (): void => {
       if (this.state.kind === 'ready' && this.state.session === session) this.state = { kind: 'idle' };
     };

@@ -10,7 +10,7 @@ import {
 import type { Socket } from 'node:net';
 import { type Clock, sleep } from '../../../support/clock.js';
 import { GrpcError } from '../../../support/grpc/status.js';
-import { type Method, refuse, ServerCall } from './server-call.js';
+import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -28,17 +28,21 @@ export interface GrpcHttp2ServerOptions {
   readonly clock: Clock;
   /** A message over it ends its call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
+  /** What each answer says beside what gRPC wants. Default: nothing. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** Serves the methods, by their HTTP/2 path, on the sockets it is given. */
 export class GrpcHttp2Server {
   private readonly server: Http2Server;
   private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly callOptions: ServerCallOptions;
 
   constructor(
     private readonly methods: ReadonlyMap<string, Method>,
     private readonly options: GrpcHttp2ServerOptions,
   ) {
+    this.callOptions = { ...options, responseHeaders: { ...RESPONSE_HEADERS, ...options.metadata } };
     this.server = createServer({
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       settings: {
@@ -89,7 +93,7 @@ export class GrpcHttp2Server {
       return;
     }
     try {
-      new ServerCall(stream, headers, this.options).serve(method);
+      new ServerCall(stream, headers, this.callOptions).serve(method);
     } catch (error) {
       if (!(error instanceof GrpcError)) throw error;
       refuse(stream, error.status, error.message);

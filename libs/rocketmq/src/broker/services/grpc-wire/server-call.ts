@@ -19,9 +19,12 @@ export type Method = (call: ServerCall) => CallHandler;
 export interface ServerCallOptions {
   readonly clock: Clock;
   readonly maxMessageBytes: number;
+  /** What answers begin with, {@link RESPONSE_HEADERS} included. */
+  readonly responseHeaders: OutgoingHttpHeaders;
 }
 
-const RESPONSE_HEADERS: OutgoingHttpHeaders = {
+/** What every answer of gRPC begins with. */
+export const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ':status': 200,
   'content-type': 'application/grpc',
   'grpc-accept-encoding': 'identity',
@@ -32,6 +35,7 @@ const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok)
 export class ServerCall {
   private readonly clock: Clock;
   private readonly frames: FrameReader;
+  private readonly responseHeaders: OutgoingHttpHeaders;
   private readonly deadlineAtMs: number;
   private readonly timer: ScheduledTask | undefined;
   /** What resolves each send that has not gone out. */
@@ -46,9 +50,10 @@ export class ServerCall {
     private readonly stream: ServerHttp2Stream,
     /** The metadata of the client. */
     readonly headers: IncomingHttpHeaders,
-    { clock, maxMessageBytes }: ServerCallOptions,
+    { clock, maxMessageBytes, responseHeaders }: ServerCallOptions,
   ) {
     this.clock = clock;
+    this.responseHeaders = responseHeaders;
     this.frames = new FrameReader(maxMessageBytes);
     const allowedMs = timeoutMs(headers['grpc-timeout']);
     this.deadlineAtMs = clock.nowMs() + allowedMs;
@@ -157,7 +162,7 @@ export class ServerCall {
   private sendHeaders(): void {
     if (this.hasHeaders) return;
     this.hasHeaders = true;
-    this.stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    this.stream.respond(this.responseHeaders, { waitForTrailers: true });
     this.stream.once('wantTrailers', () => {
       this.stream.sendTrailers(this.trailers);
       closeUnfinished(this.stream);
