@@ -1,0 +1,110 @@
+// What the library aims at, beside whom; and whether it is there.
+
+import { columnOf } from './columns.mjs';
+import { KINDS } from './lib/figures.mjs';
+import { medianRatio } from './lib/statistics.mjs';
+
+const MEGABYTE = 1024 * 1024;
+
+/**
+ * @typedef {object} Goal
+ * @property {string} section
+ * @property {string} kind
+ * @property {string} [column] default `ours`
+ * @property {readonly string[]} [against] columns; of several the best. Without them `limit` is a figure by itself
+ * @property {'at most' | 'at least' | 'below' | 'above'} is
+ * @property {number} limit a ratio, or a figure
+ */
+
+/** @param {string} section @param {string} kind @returns {(is: Goal['is'], limit: number, ...against: string[]) => Goal} */
+const of =
+  (section, kind, column = 'ours') =>
+  (is, limit, ...against) => ({ section, kind, column, is, limit, against });
+
+/** A column whose sends share requests; its goals are measured once there is such a column. */
+const BATCHED = 'ours-batched';
+
+const UNBATCHED_SENDS = ['send-64', 'send-512'].flatMap((section) => [
+  of(section, 'cpuMicros')('at most', 1.3, 'lean'),
+  of(section, 'cpuMicros')('at most', 0.7, 'raw'),
+  of(section, 'cpuMicros')('at most', 0.5, 'node'),
+  of(section, 'perSecond')('at least', 2, 'node'),
+  of(section, 'perSecond')('at least', 0.9, 'java'),
+]);
+
+const BATCHED_SENDS = [
+  of('send-64', 'cpuMicros', BATCHED)('at most', 1 / 6, 'node'),
+  of('send-64', 'cpuMicros', BATCHED)('at most', 1 / 2, 'java'),
+  of('send-64', 'perSecond', BATCHED)('at least', 5, 'node'),
+  of('send-64', 'perSecond', BATCHED)('at least', 2, 'java'),
+  of('send-512', 'cpuMicros', BATCHED)('at most', 1 / 8, 'node'),
+  of('send-512', 'cpuMicros', BATCHED)('at most', 1 / 3, 'java'),
+  of('send-512', 'perSecond', BATCHED)('at least', 6, 'node'),
+  of('send-512', 'perSecond', BATCHED)('at least', 3, 'java'),
+];
+
+const ONE_AT_A_TIME = ['ours', BATCHED].flatMap((column) =>
+  ['p50Ms', 'p99Ms'].flatMap((kind) => [
+    of('send-1', kind, column)('below', 1, 'node'),
+    of('send-1', kind, column)('at most', 1, 'java'),
+  ]),
+);
+
+/** @type {readonly Goal[]} */
+export const GOALS = [
+  ...UNBATCHED_SENDS,
+  ...BATCHED_SENDS,
+  ...ONE_AT_A_TIME,
+  of('drain', 'cpuMicros')('at most', 1.5, 'lean'),
+  of('drain', 'cpuMicros')('at most', 1 / 4, 'node'),
+  of('drain', 'cpuMicros')('at most', 1 / 5, 'java'),
+  of('drain', 'perSecond')('at least', 3, 'node'),
+  of('drain', 'perSecond')('at least', 3, 'java'),
+  of('latency', 'p50Ms')('at most', 1, 'node', 'java'),
+  of('latency', 'p99Ms')('at most', 1, 'node', 'java'),
+  of('nest', 'perSecond', 'nest')('at least', 0.8, 'ours'),
+  of('nest', 'perSecond', 'nest-enhanced')('at least', 0.6, 'ours'),
+  of('backlog', 'heapGrowthBytes')('at most', 5 * MEGABYTE),
+  of('backlog', 'residentBytes')('below', 150 * MEGABYTE),
+  of('idle', 'cpuPercent')('at most', 1),
+];
+
+const HOLDS = {
+  'at most': (figure, limit) => figure <= limit,
+  'at least': (figure, limit) => figure >= limit,
+  below: (figure, limit) => figure < limit,
+  above: (figure, limit) => figure > limit,
+};
+
+/**
+ * @param {Goal} goal @param {import('./lib/figures.mjs').Figures} figures
+ * @returns {{ goal: string, figure: string, verdict: 'met' | 'not met' | 'not measured' }}
+ */
+export function judge({ section, kind, column = 'ours', against = [], is, limit }, figures) {
+  const { label, write } = KINDS[kind];
+  const other = against.map((id) => columnOf(id).label).join(' and ');
+  const what = `${section}, ${labelOf(column)}: ${label} ${is}`;
+  const goal = against.length === 0 ? `${what} ${write(limit)}` : `${what} ${ratio(limit)} × ${other}`;
+  const figure = figureOf({ section, kind, column, against }, figures);
+  if (figure === undefined) return { goal, figure: '', verdict: 'not measured' };
+  const verdict = HOLDS[is](figure, limit) ? 'met' : 'not met';
+  return { goal, figure: against.length === 0 ? write(figure) : `${ratio(figure)} ×`, verdict };
+}
+
+/** Of a ratio to several, that to the best of them: to the least, as only latencies have several. */
+function figureOf({ section, kind, column, against }, figures) {
+  if (against.length === 0) return figures.summary(section, column, kind)?.median;
+  const own = figures.byRound(section, column, kind);
+  const others = against.map((id) => figures.byRound(section, id, kind));
+  const best = own.map((_, round) => {
+    const there = others.map((byRound) => byRound[round]);
+    return there.includes(undefined) ? undefined : Math.min(...there);
+  });
+  return medianRatio(own, best);
+}
+
+const ratio = (/** @type {number} */ value) => value.toFixed(value < 0.995 ? 3 : 2).replace(/0$/, '');
+
+function labelOf(column) {
+  return column === BATCHED ? 'nestjs-rocketmq, batching' : columnOf(column).label;
+}

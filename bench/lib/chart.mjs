@@ -1,0 +1,62 @@
+// A bar chart as an SVG: groups of horizontal bars, each with its figure and the range of its rounds.
+
+const WIDTH = 860;
+const LABEL_WIDTH = 250;
+const FIGURE_WIDTH = 90;
+const BAR = 18;
+const GAP = 5;
+const GROUP_HEAD = 30;
+const TOP = 56;
+const COLOURS = { ours: '#d6336c', floor: '#adb5bd', other: '#4c6ef5' };
+
+/**
+ * @param {{ title: string, note: string, groups: readonly { label: string, bars: readonly Bar[] }[] }} chart
+ * @typedef {{ label: string, value: number, least: number, most: number, text: string, kind: 'ours' | 'floor' | 'other' }} Bar
+ * @returns {string}
+ */
+export function barChart({ title, note, groups }) {
+  let y = TOP;
+  const parts = [];
+  for (const { label, bars } of groups) {
+    // Each group has a scale of its own: what is compared stands side by side.
+    const longest = Math.max(...bars.map(({ most }) => most));
+    parts.push(text(16, y + 20, label, { weight: 600 }));
+    y += GROUP_HEAD;
+    for (const bar of bars) {
+      parts.push(...barOf(bar, y, longest));
+      y += BAR + GAP;
+    }
+    y += GAP;
+  }
+  const height = y + 12;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="${escaped(title)}">
+<rect width="100%" height="100%" fill="#ffffff"/>
+${text(16, 26, title, { weight: 700, size: 16 })}
+${text(16, 45, note, { colour: '#868e96', size: 12 })}
+${parts.join('\n')}
+</svg>
+`;
+}
+
+/** @param {Bar} bar @param {number} y @param {number} longest */
+function barOf({ label, value, least, most, text: figure, kind }, y, longest) {
+  const scale = (WIDTH - LABEL_WIDTH - FIGURE_WIDTH) / longest;
+  const middle = y + BAR / 2;
+  const x = (/** @type {number} */ of) => (LABEL_WIDTH + of * scale).toFixed(1);
+  return [
+    text(LABEL_WIDTH - 8, middle + 4.5, label, { anchor: 'end' }),
+    `<rect x="${LABEL_WIDTH}" y="${y}" width="${(value * scale).toFixed(1)}" height="${BAR}" rx="2" fill="${COLOURS[kind]}"/>`,
+    `<path d="M${x(least)} ${middle}H${x(most)}" stroke="#212529" stroke-width="1.5"/>`,
+    text(Number(x(most)) + 8, middle + 4.5, figure, {}),
+  ];
+}
+
+/** @param {number} x @param {number} y @param {string} content */
+function text(x, y, content, { weight = 400, size = 13, colour = '#212529', anchor = 'start' }) {
+  return `<text x="${x}" y="${y}" font-weight="${weight}" font-size="${size}" fill="${colour}" text-anchor="${anchor}">${escaped(content)}</text>`;
+}
+
+/** @param {string} content */
+function escaped(content) {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+}

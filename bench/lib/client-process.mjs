@@ -1,0 +1,63 @@
+// Runs one client for one task in a process of its own and reads the line of figures that it prints.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { JAVA_OPTIONS } from './rivals.mjs';
+
+const workloads = join(import.meta.dirname, '..', 'workloads');
+const OUTPUT_TAIL = 2000;
+
+/**
+ * @param {import('../columns.mjs').Column} column
+ * @param {object} task what the process is told
+ * @param {{ timeoutMs: number, home: string, classPath?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
+ *   `home` takes what the client writes there, its logs
+ * @returns {Promise<any>} the figures
+ * @throws Error with the end of its output when it does not print them in time
+ */
+export async function runClient(column, task, { timeoutMs, home, classPath, nodeFlags = [], signal }) {
+  const [program, args] =
+    column.program === 'java'
+      ? ['java', javaArguments(task, classPath, home)]
+      : [process.execPath, [...nodeFlags, join(workloads, column.program), JSON.stringify(task)]];
+  const env = { ...process.env, HOME: home, NODE_ENV: 'production' };
+  const child = spawn(program, args, {
+    env,
+    signal,
+    cwd: home,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    errors = (errors + chunk).slice(-OUTPUT_TAIL);
+  });
+  let isLate = false;
+  const patience = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, timeoutMs);
+  const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve)).finally(() =>
+    clearTimeout(patience),
+  );
+  const figures = lastLine(output);
+  if (code === 0 && figures !== undefined) return figures;
+  const how = isLate ? `did not end within ${timeoutMs / 1000} s` : `ended with exit code ${code}`;
+  throw new Error(`${column.label} ${how}:\n${(errors || output.slice(-OUTPUT_TAIL)).trim()}`);
+}
+
+/** @param {object} task @param {string | undefined} classPath @param {string} home */
+function javaArguments({ options: _, ...task }, classPath, home) {
+  const named = Object.entries(task).map(([name, value]) => `${name}=${value}`);
+  return [...JAVA_OPTIONS, `-Duser.home=${home}`, '-cp', classPath, 'bench.Bench', ...named];
+}
+
+/** @param {string} output */
+function lastLine(output) {
+  const line = output.trimEnd().split('\n').at(-1) ?? '';
+  return line.startsWith('{') ? JSON.parse(line) : undefined;
+}

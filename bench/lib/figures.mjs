@@ -1,0 +1,55 @@
+// The figures of a run, by section, column and round; and how each kind is written.
+
+import { median } from './statistics.mjs';
+
+/** @type {Record<string, { label: string, write: (value: number) => string }>} */
+export const KINDS = {
+  cpuMicros: { label: 'CPU µs/message', write: (value) => value.toFixed(1) },
+  perSecond: { label: 'messages/s', write: (value) => Math.round(value).toLocaleString('en') },
+  p50Ms: { label: 'p50 ms', write: (value) => value.toFixed(2) },
+  p99Ms: { label: 'p99 ms', write: (value) => value.toFixed(2) },
+  residentBytes: { label: 'resident MB', write: (value) => (value / 1024 / 1024).toFixed(0) },
+  cpuPercent: { label: '% of a core', write: (value) => value.toFixed(2) },
+  heapGrowthBytes: { label: 'heap growth MB', write: (value) => (value / 1024 / 1024).toFixed(1) },
+};
+
+export class Figures {
+  #runs;
+
+  /** @param {readonly import('./rounds.mjs').Run[]} runs */
+  constructor(runs) {
+    this.#runs = runs;
+  }
+
+  /** @returns {(number | undefined)[]} by round; undefined where the column failed, or was not there */
+  byRound(section, column, kind) {
+    const rounds = 1 + Math.max(-1, ...this.#runs.map(({ round }) => round));
+    return Array.from({ length: rounds }, (_, round) => {
+      const run = this.#runs.find((one) => one.section === section && one.column === column && one.round === round);
+      return run?.figures?.[kind];
+    });
+  }
+
+  /** @returns {{ median: number, least: number, most: number } | undefined} over the rounds */
+  summary(section, column, kind) {
+    const values = this.byRound(section, column, kind).filter((value) => value !== undefined);
+    if (values.length === 0) return undefined;
+    return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
+  }
+
+  /** @returns {string[]} the columns that ran in a section, in their order there */
+  columnsOf(section) {
+    return [...new Set(this.#runs.filter((run) => run.section === section).map(({ column }) => column))];
+  }
+
+  /** The version that each column tells; `true` where it tells none but ran. @returns {Record<string, string | true>} */
+  versions() {
+    return Object.fromEntries(
+      this.#runs.flatMap(({ column, figures }) => (figures === undefined ? [] : [[column, figures.version ?? true]])),
+    );
+  }
+
+  failures() {
+    return this.#runs.filter(({ error }) => error !== undefined);
+  }
+}

@@ -1,0 +1,73 @@
+// Gets what the benchmarks compare with, at the first run: the packages of bench/package.json, and the official Java client
+// with its program, compiled.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const bench = join(import.meta.dirname, '..');
+const PLUGINS = 'org.apache.maven.plugins:maven';
+const COMPILE_GOAL = `${PLUGINS}-compiler-plugin:3.13.0:compile`;
+const COPY_GOAL = `${PLUGINS}-dependency-plugin:3.8.1:copy-dependencies`;
+const OUTPUT_TAIL = 4000;
+
+/** The newest on Maven Central in November 2026. The figures of issue 6 were measured with 5.0.8. */
+export const JAVA_CLIENT_VERSION = '5.2.0';
+
+/** Its heap does not grow while it is measured. */
+export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
+
+/** Installs the Node.js packages unless they are there. @param {(line: string) => void} log */
+export async function installNodeRivals(log) {
+  const installed = join(bench, 'node_modules', '.package-lock.json');
+  const isCurrent =
+    existsSync(installed) && statSync(installed).mtimeMs > statSync(join(bench, 'package-lock.json')).mtimeMs;
+  if (isCurrent) return;
+  log('installing what the benchmarks compare with, into bench/node_modules');
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], bench);
+}
+
+/**
+ * Compiles the Java program unless it is there.
+ * @param {string} version of the client @param {(line: string) => void} log
+ * @returns {Promise<string>} its class path
+ */
+export async function compileJavaRival(version, log) {
+  const folder = join(bench, 'java', 'target', version);
+  const stamp = join(folder, 'sources');
+  const sources = javaSources();
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) {
+    log(`compiling the Java client's program, with version ${version} of the client`);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const properties = [`-Dclient.version=${version}`, `-Dbench.folder=${folder}`];
+    const goals = [COMPILE_GOAL, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`];
+    await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], bench);
+    writeFileSync(stamp, sources);
+  }
+  return [join(folder, 'classes'), join(folder, 'jars', '*')].join(':');
+}
+
+function javaSources() {
+  const root = join(bench, 'java', 'src');
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const texts = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+  return [readFileSync(join(bench, 'java', 'pom.xml'), 'utf8'), ...texts.sort()].join('\n');
+}
+
+/** @param {string} program @param {string[]} args @param {string} cwd @returns {Promise<void>} */
+function run(program, args, cwd) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        output = (output + chunk).slice(-OUTPUT_TAIL);
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${program} ended with exit code ${code}:\n${output.trim()}`)),
+    );
+  });
+}

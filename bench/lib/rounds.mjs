@@ -1,0 +1,88 @@
+// Runs the sections of a benchmark: round by round, in each the columns of a section one after the other, so that what the
+// machine does meanwhile meets all alike.
+
+import { loadavg } from 'node:os';
+import { columnOf } from '../columns.mjs';
+
+/** Messages behind those that are measured, so that the last of those are received like the first. */
+const BEHIND = 2_000;
+const START_MS = 60_000;
+/** The slowest column sends and consumes more than this in a second. */
+const LEAST_PER_SECOND = 250;
+
+/**
+ * @typedef {{ section: string, column: string, round: number, load: number, figures?: any, error?: string }} Run
+ */
+
+/**
+ * @param {{ sections: readonly import('../sections.mjs').Section[], rounds: number, columnsOf: (section: any) => readonly string[] }} plan
+ * @param {{ servers: Record<string, import('./servers.mjs').Server>, runClient: Function, log: (line: string) => void,
+ *   signal: AbortSignal }} tools
+ * @returns {Promise<Run[]>}
+ */
+export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, signal }) {
+  const runs = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const section of sections) {
+      for (const id of rotated(columnsOf(section), round)) {
+        signal.throwIfAborted();
+        const run = await runOnce(section, columnOf(id), round, servers, runClient, signal);
+        runs.push(run);
+        log(lineOf(run, rounds));
+      }
+    }
+  }
+  return runs;
+}
+
+/** Whoever comes first in one round comes last in the next. @template T @param {readonly T[]} list @param {number} by */
+export function rotated(list, by) {
+  const start = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(start), ...list.slice(0, start)];
+}
+
+/** @returns {Promise<Run>} with an error instead of figures when the client failed: the others go on */
+async function runOnce(section, column, round, servers, runClient, signal) {
+  const [load = 0] = loadavg();
+  const about = { section: section.id, column: column.id, round, load };
+  try {
+    const server = servers[column.server ?? 'real'];
+    const task = await prepare(section, column, round, server);
+    const expected = (task.warmUp ?? 0) + (task.count ?? 0);
+    const timeoutMs = START_MS + 1000 * ((task.seconds ?? 0) + expected / LEAST_PER_SECOND);
+    return { ...about, figures: await runClient(column, task, { timeoutMs, nodeFlags: section.nodeFlags }) };
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    return { ...about, error: error.message };
+  }
+}
+
+/** A topic and a group that nobody else has used, filled where something is to be consumed. */
+async function prepare(section, column, round, server) {
+  const name = `bench-${section.id}-${column.id}-${round}-${process.pid}`;
+  const { countFactor = 1, warmUpFactor = 1, options = {} } = column;
+  const task = { ...section.task, endpoints: server.endpoints, topic: name, group: name, options };
+  if (task.count !== undefined) task.count *= countFactor;
+  if (task.warmUp !== undefined) task.warmUp *= countFactor * warmUpFactor;
+  await server.createTopic(name);
+  await server.createGroup(name);
+  const { topic, bodyBytes, warmUp, count } = task;
+  if (['drain', 'backlog'].includes(task.workload)) {
+    await server.fill({ topic, bodyBytes, count: warmUp + count + BEHIND });
+  }
+  return task;
+}
+
+/** @param {Run} run @param {number} rounds */
+function lineOf({ section, column, round, figures, error }, rounds) {
+  const where = `${round + 1}/${rounds} ${section.padEnd(14)} ${column.padEnd(14)}`;
+  if (figures === undefined) return `${where} FAILED: ${error}`;
+  const { cpuMicros, perSecond, p50Ms, p99Ms, cpuPercent, messages } = figures;
+  const parts = [
+    ...(messages > 1
+      ? [`${cpuMicros.toFixed(1)} µs`, `${Math.round(perSecond)}/s`]
+      : [`${cpuPercent?.toFixed(2)} % of a core`]),
+    ...(p50Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(2)} ms`, `p99 ${p99Ms.toFixed(2)} ms`]),
+  ];
+  return `${where} ${parts.join(', ')}`;
+}

@@ -1,0 +1,68 @@
+// The servers of a run: a real Apache RocketMQ and an embedded broker, each in processes of its own; topics, groups, backlogs.
+
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
+import * as wire from '../workloads/floors/http2-wire.mjs';
+import { assertOk, metadataOf, PATHS, sendRequest } from '../workloads/floors/requests.mjs';
+
+const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'nestjs-rocketmq.js');
+const QUEUES = 8;
+/** Many messages of one topic in a request, some requests side by side: a backlog is quickly there. */
+const FILL = { perRequest: 32, inFlight: 8 };
+
+/** @typedef {{ endpoints: string, name: string, createTopic: Function, createGroup: Function, fill: Function, stop: Function }} Server */
+
+/** @param {'real' | 'embedded'} kind @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<Server>} */
+export async function openServer(kind, log, signal) {
+  const running = kind === 'real' ? await startReal(log, signal) : await startEmbedded(log);
+  const admin = new RocketMQAdmin({ nameServer: running.nameServer, timeoutMs: 10_000 });
+  return {
+    endpoints: running.endpoints,
+    name: running.name,
+    createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
+    createGroup: (/** @type {string} */ consumerGroup) => admin.createGroup({ consumerGroup }),
+    fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) =>
+      fill(running.endpoints, backlog),
+    async stop() {
+      await admin.close();
+      await running.stop();
+    },
+  };
+}
+
+async function startReal(log, signal) {
+  const { endpoints, nameServer, version, stop } = await startRocketMQ({ log, signal });
+  return { endpoints, nameServer, stop, name: `Apache RocketMQ ${version}` };
+}
+
+async function startEmbedded(log) {
+  log('starting the embedded broker');
+  const child = fork(CLI, ['broker', '--port', '0', '--admin-port', '0'], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const { endpoints, adminEndpoint } = await new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    ended.then((code) => reject(new Error(`the embedded broker ended with code ${code} before it was ready`)));
+  });
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  return { endpoints, nameServer: adminEndpoint, stop, name: 'the embedded broker' };
+}
+
+/** @param {string} endpoints @param {{ topic: string, bodyBytes: number, count: number }} backlog */
+async function fill(endpoints, { topic, bodyBytes, count }) {
+  const calls = await wire.open(endpoints, metadataOf(`bench-fill@${process.pid}`));
+  const body = Buffer.alloc(bodyBytes, 'x');
+  const request = wire.prepare(sendRequest({ topic, body, perRequest: FILL.perRequest }));
+  let left = Math.ceil(count / FILL.perRequest);
+  const filler = async () => {
+    while (left-- > 0) assertOk(await new Promise((resolve) => calls.unary(PATHS.send, request, resolve)));
+  };
+  await Promise.all(Array.from({ length: FILL.inFlight }, filler));
+  calls.close();
+}

@@ -1,0 +1,34 @@
+// Numbers of many numbers. What they are of is not known here.
+
+/**
+ * The value that `percent` of the values do not exceed (nearest rank).
+ * @param {readonly number[] | Float64Array} sorted ascending
+ * @param {number} percent above 0, at most 100
+ * @returns {number} NaN when there are none
+ */
+export function percentile(sorted, percent) {
+  if (sorted.length === 0) return Number.NaN;
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
+}
+
+/** @param {readonly number[]} values in any order @returns {number} the middle one, or the mean of the two; NaN of none */
+export function median(values) {
+  if (values.length === 0) return Number.NaN;
+  const sorted = [...values].sort((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * The median of what each round gives: two things measured in one round had the same machine.
+ * @param {readonly (number | undefined)[]} figures of one column, by round
+ * @param {readonly (number | undefined)[]} others of another
+ * @returns {number | undefined} undefined when no round has both
+ */
+export function medianRatio(figures, others) {
+  const ratios = figures.flatMap((figure, round) => {
+    const other = others[round];
+    return figure === undefined || other === undefined ? [] : [figure / other];
+  });
+  return ratios.length === 0 ? undefined : median(ratios);
+}

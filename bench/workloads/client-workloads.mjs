@@ -1,0 +1,131 @@
+// The workloads of the clients that run on Node.js, the same for each: a program says how its client sends and consumes.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../lib/statistics.mjs';
+import { Meter, report, taskOfProcess } from './measuring.mjs';
+
+/**
+ * @typedef {object} Program
+ * @property {string} version
+ * @property {(task: import('./measuring.mjs').Task) => Promise<(body: Buffer) => Promise<unknown>>} producer answers what sends
+ * @property {(task: import('./measuring.mjs').Task, handle: (body: Buffer) => unknown) => Promise<unknown>} consumer
+ */
+
+/** Long enough for assignments, heartbeats and settings to have been exchanged. */
+const SETTLE_MS = 5_000;
+const HEAP_EVERY_MS = 1_000;
+const MINUTE_MS = 60_000;
+const HANDLER_MS = 5;
+
+/** Runs the workload of this process's task and ends the process. @param {Program} program */
+export async function runWorkload(program) {
+  const task = taskOfProcess();
+  const figures = await WORKLOADS[task.workload](program, task);
+  report({ ...figures, version: program.version });
+  // Without a goodbye: how long a client takes for its own is not what is measured.
+  process.exit(0);
+}
+
+const WORKLOADS = { send, drain, latency, idle, backlog };
+
+async function send(program, task) {
+  const sendOne = await program.producer(task);
+  const body = Buffer.alloc(task.bodyBytes, 'x');
+  await sends(sendOne, body, task, task.warmUp, undefined);
+  const meter = new Meter();
+  await sends(sendOne, body, task, task.count, meter);
+  return meter.figures(task.count);
+}
+
+/** @param {Meter | undefined} meter */
+async function sends(sendOne, body, { inFlight }, count, meter) {
+  let left = count;
+  const sender = async () => {
+    while (left-- > 0) {
+      const began = performance.now();
+      await sendOne(body);
+      meter?.latency(performance.now() - began);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, sender));
+}
+
+/** From the first message after the warm-up to the last that counts. */
+function drain(program, task) {
+  return new Promise((resolve, reject) => {
+    let handled = 0;
+    let meter;
+    const handle = () => {
+      handled++;
+      if (handled === task.warmUp) meter = new Meter();
+      else if (handled === task.warmUp + task.count) resolve(meter.figures(task.count));
+    };
+    program.consumer(task, handle).catch(reject);
+  });
+}
+
+/** How long after the begin of its send a message is handled, at a fixed rate. */
+async function latency(program, task) {
+  const everyMs = 1000 / task.perSecond;
+  let meter;
+  let handled = 0;
+  await program.consumer(task, (body) => {
+    if (body.readUInt8(8) === 0) return;
+    handled++;
+    meter.latency(performance.now() - body.readDoubleLE(0));
+  });
+  const sendOne = await program.producer(task);
+  const sendFor = async (seconds, mark) => {
+    const began = performance.now();
+    const count = seconds * task.perSecond;
+    const sending = [];
+    for (let index = 0; index < count; index++) {
+      const waitMs = began + index * everyMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      const body = Buffer.alloc(task.bodyBytes);
+      body.writeDoubleLE(performance.now(), 0);
+      body.writeUInt8(mark, 8);
+      sending.push(sendOne(body));
+    }
+    await Promise.all(sending);
+    return sending.length;
+  };
+  await sendFor(task.warmUpSeconds, 0);
+  meter = new Meter();
+  const sent = await sendFor(task.seconds, 1);
+  for (const endsAt = performance.now() + SETTLE_MS; handled < sent && performance.now() < endsAt; ) await sleep(10);
+  if (handled < sent) throw new Error(`${handled} of ${sent} messages came`);
+  return meter.figures(sent);
+}
+
+/** A consumer that nothing comes to. */
+async function idle(program, task) {
+  await program.consumer(task, () => {});
+  await sleep(SETTLE_MS);
+  const meter = new Meter();
+  await sleep(task.seconds * 1000);
+  const { cpuPercent, residentBytes, seconds } = meter.figures(1);
+  return { cpuPercent, residentBytes, seconds };
+}
+
+/** A long backlog before a slow handler: the heap after collections, in the first minute and in the last. */
+async function backlog(program, task) {
+  if (globalThis.gc === undefined) throw new Error('needs --expose-gc');
+  const samples = [];
+  let handled = 0;
+  const meter = new Meter();
+  await program.consumer(task, async () => {
+    await sleep(HANDLER_MS);
+    handled++;
+  });
+  let residentBytes = 0;
+  while (samples.length * HEAP_EVERY_MS < task.seconds * 1000) {
+    await sleep(HEAP_EVERY_MS);
+    globalThis.gc();
+    samples.push(process.memoryUsage().heapUsed);
+    residentBytes = Math.max(residentBytes, process.memoryUsage.rss());
+  }
+  const perMinute = MINUTE_MS / HEAP_EVERY_MS;
+  const heapGrowthBytes = median(samples.slice(-perMinute)) - median(samples.slice(0, perMinute));
+  return { ...meter.figures(handled), residentBytes, heapGrowthBytes };
+}

@@ -1,0 +1,108 @@
+// A floor: sends and drains in loops that do nothing but call. One process, one wire, one workload, one JSON line.
+
+import { versions } from 'node:process';
+import { Meter, report, taskOfProcess } from '../measuring.mjs';
+import * as requests from './requests.mjs';
+
+const { PATHS } = requests;
+/** Polls side by side: while one waits for its answer, others are under way. */
+const RECEIVERS = 4;
+
+const task = taskOfProcess();
+const wire = await import(`./${task.options.wire}-wire.mjs`);
+const clientId = `bench@${process.pid}@0@${Date.now().toString(36)}`;
+const calls = await wire.open(task.endpoints, requests.metadataOf(clientId));
+const WORKLOADS = { send, drain };
+const figures = await WORKLOADS[task.workload]();
+report({ ...figures, version: wire.name === 'http2' ? `Node.js ${versions.node}` : await grpcVersion() });
+process.exit(0);
+
+/** Every answer starts the next request. */
+async function send() {
+  const perRequest = task.options.perRequest ?? 1;
+  const body = Buffer.alloc(task.bodyBytes, 'x');
+  const request = wire.prepare(requests.sendRequest({ topic: task.topic, body, perRequest }));
+  await sends(request, task.warmUp / perRequest, undefined);
+  const meter = new Meter();
+  await sends(request, task.count / perRequest, meter);
+  return meter.figures(Math.round(task.count / perRequest) * perRequest);
+}
+
+/** @param {Buffer} request @param {number} count @param {Meter} [meter] */
+function sends(request, count, meter) {
+  return new Promise((resolve) => {
+    let left = Math.round(count);
+    let pending = 0;
+    const next = () => {
+      if (left-- <= 0) {
+        if (pending === 0) resolve(undefined);
+        return;
+      }
+      pending++;
+      const began = performance.now();
+      calls.unary(PATHS.send, request, (response) => {
+        requests.assertOk(response);
+        meter?.latency(performance.now() - began);
+        pending--;
+        next();
+      });
+    };
+    for (let started = 0; started < task.inFlight; started++) next();
+  });
+}
+
+/** Each poll is acked by one request, and the next poll begins beside it. */
+async function drain() {
+  const queue = await assignedQueue();
+  const request = wire.prepare(requests.receiveRequest({ group: task.group, queue }));
+  const head = requests.ackHead(task);
+  let acked = 0;
+  let isOver = false;
+  let meter;
+  const figures = await new Promise((resolve) => {
+    const onAcked = (count) => {
+      acked += count;
+      if (meter === undefined && acked >= task.warmUp) {
+        meter = new Meter();
+        acked = 0;
+      } else if (meter !== undefined && acked >= task.count && !isOver) {
+        isOver = true;
+        resolve(meter.figures(acked));
+      }
+    };
+    const receive = () => {
+      if (isOver) return;
+      const entries = [];
+      const onMessage = (response) => {
+        const entry = requests.ackEntryOf(response);
+        if (entry !== undefined) entries.push(entry);
+      };
+      calls.serverStream(PATHS.receive, request, onMessage, () => {
+        receive();
+        if (entries.length === 0) return;
+        calls.unary(PATHS.ack, wire.prepare(requests.ackRequest(head, entries)), (response) => {
+          requests.assertOk(response);
+          onAcked(entries.length);
+        });
+      });
+    };
+    for (let started = 0; started < RECEIVERS; started++) receive();
+  });
+  return figures;
+}
+
+/** The server answers no poll before it knows the consumer's settings. */
+async function assignedQueue() {
+  await new Promise((resolve) => calls.duplex(PATHS.telemetry, wire.prepare(requests.consumerSettings(task)), resolve));
+  return new Promise((resolve) => {
+    calls.unary(PATHS.assignment, wire.prepare(requests.assignmentRequest(task)), (response) => {
+      requests.assertOk(response);
+      resolve(requests.firstQueue(response));
+    });
+  });
+}
+
+async function grpcVersion() {
+  const { createRequire } = await import('node:module');
+  return createRequire(import.meta.url)('@grpc/grpc-js/package.json').version;
+}

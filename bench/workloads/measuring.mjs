@@ -1,0 +1,57 @@
+// What a measured process has in common with the others: its task, its clocks, the line that it prints.
+
+import { percentile } from '../lib/statistics.mjs';
+
+/**
+ * @typedef {object} Task what one process does
+ * @property {string} workload
+ * @property {string} endpoints
+ * @property {string} topic
+ * @property {string} group
+ * @property {number} bodyBytes
+ * @property {number} inFlight
+ * @property {number} warmUp messages before those that are measured
+ * @property {number} count messages that are measured
+ * @property {number} seconds how long, where time is what is fixed
+ * @property {number} perSecond messages, where their rate is fixed
+ * @property {any} options the column's own
+ */
+
+/** @returns {Task} */
+export function taskOfProcess() {
+  return JSON.parse(process.argv[2] ?? '');
+}
+
+/** Prints what was measured, for the process that started this one. @param {object} figures */
+export function report(figures) {
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
+
+/** Measures from its making on: real time, the CPU time of this process in user and system mode, latencies. */
+export class Meter {
+  /** @type {number[]} */
+  #latencies = [];
+  #cpu = process.cpuUsage();
+  #began = performance.now();
+
+  /** @param {number} ms */
+  latency(ms) {
+    this.#latencies.push(ms);
+  }
+
+  /** @param {number} messages since the making */
+  figures(messages) {
+    const seconds = (performance.now() - this.#began) / 1000;
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const sorted = Float64Array.from(this.#latencies).sort();
+    return {
+      messages,
+      seconds,
+      perSecond: messages / seconds,
+      cpuMicros: (user + system) / messages,
+      cpuPercent: (user + system) / seconds / 10_000,
+      residentBytes: process.memoryUsage.rss(),
+      ...(sorted.length === 0 ? {} : { p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99) }),
+    };
+  }
+}

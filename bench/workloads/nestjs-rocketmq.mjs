@@ -1,0 +1,29 @@
+// This library's client. `options` of the column go to the classes as they are: { connection, producer, consumer }.
+
+import { createRequire } from 'node:module';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { runWorkload } from './client-workloads.mjs';
+
+const connectionOf = ({ endpoints, options }) => new Connection({ endpoints, ...options.connection });
+
+await runWorkload({
+  version: createRequire(import.meta.url)('nestjs-rocketmq/package.json').version,
+
+  async producer(task) {
+    const { topic } = task;
+    const producer = new Producer(connectionOf(task), { topics: { [topic]: 'normal' }, ...task.options.producer });
+    await producer.start();
+    return (body) => producer.send({ topic, body });
+  },
+
+  async consumer(task, handle) {
+    const consumer = new PushConsumer(connectionOf(task), {
+      consumerGroup: task.group,
+      subscriptions: [{ topic: task.topic }],
+      handler: ({ body }) => handle(body),
+      ...(task.concurrency === undefined ? {} : { concurrency: task.concurrency }),
+      ...task.options.consumer,
+    });
+    await consumer.start();
+  },
+});
