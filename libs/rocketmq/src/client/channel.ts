@@ -3,7 +3,8 @@
 /** What one call carries beside its bytes. */
 export interface WireCall {
   readonly path: string;
-  readonly metadata: Readonly<Record<string, string>>;
+  /** Made for this call: the channel may add to it. */
+  readonly metadata: Record<string, string>;
   /** Real time until the call fails with `DEADLINE_EXCEEDED`. Undefined only for the telemetry stream, which has no end. */
   readonly timeoutMs: number | undefined;
   readonly signal?: AbortSignal;
@@ -26,6 +27,8 @@ export interface Channel {
   unary(call: WireCall, request: Uint8Array): Promise<Uint8Array>;
   serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array>;
   stream(call: WireCall): WireStream;
+  /** How many answers and messages have come so far: whether the server was heard. */
+  readonly heard: number;
   /** Whether a call would be written at once. */
   readonly isConnected: boolean;
   /** Whether the server at the other end of the present connection announced itself as an embedded broker. */

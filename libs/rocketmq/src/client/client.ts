@@ -20,6 +20,7 @@ import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
+import { Sessions } from './sessions.js';
 import { SignedCalls } from './signed-calls.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
@@ -65,7 +66,7 @@ export class Client {
   private readonly clock = new SystemClock();
   /** How what is safe to repeat is repeated. */
   readonly pace: RetryPace;
-  private readonly sessions = new Map<string, { readonly endpoint: Endpoint; readonly session: TelemetrySession }>();
+  private readonly sessions: Sessions;
   private readonly routes: RouteTable;
   private readonly background: PeriodicWork;
   private readonly isolation = new Isolation();
@@ -82,16 +83,16 @@ export class Client {
     const { logger, random } = connection;
     this.pace = { clock: this.clock, random, policy: RETRY };
     this.routes = new RouteTable({ pace: this.pace, logger, fetch: (topic) => this.fetchRoute(topic) });
+    this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
     this.access = new SignedCalls(connection.credentials);
     // A stream goes on under the key that it was opened with, which the server checks again at each of the settings.
-    this.unlinkCredentials = connection.credentials.onRotation(() => {
-      for (const { session } of this.sessions.values()) session.reopen();
-    });
+    this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
   }
 
   /**
-   * Finds the topics, makes the settings known wherever they live, and keeps all that up to date until {@link close}.
+   * Finds the topics, makes the settings known wherever they live, and keeps all that up to date until {@link close}. A server
+   * that is away does not hold up a start that has another: it is told the settings when it is back.
    * @throws ResourceError when a topic is missing or of another type; the first refusal of the server; when the server is
    *   away, the last failure once the deadline has passed
    */
@@ -99,9 +100,9 @@ export class Client {
     await Promise.all([...topics].map(([topic, type]) => this.route(topic, deadline, type)));
     // Without a topic there is no route to follow; the bootstrap endpoint then is the one to be known to.
     if (topics.size === 0) this.session(this.connection.bootstrap);
-    await Promise.all([...this.sessions.values()].map(({ session }) => session.synced(deadline.signal)));
+    await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
     this.background.every('heartbeat', HEARTBEAT_MS, () => this.heartbeat());
-    this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.routes.refresh());
+    this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.refreshRoutes());
     this.background.every('refresh of settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
   }
 
@@ -112,6 +113,11 @@ export class Client {
    */
   route(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
     return this.routes.get(topic, deadline, type);
+  }
+
+  /** The route from memory, if it is known and takes messages of `type`; {@link route} says what is wrong else. */
+  knownRoute(topic: string, type: MessageType): Route | undefined {
+    return this.routes.peek(topic, type);
   }
 
   /** Asks in the background for a route that may be wrong; until the answer is there, the known one serves. */
@@ -158,18 +164,15 @@ export class Client {
   /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */
   session(endpoint: Endpoint): TelemetrySession {
     this.assertRunning();
-    const key = endpointKey(endpoint);
-    const known = this.sessions.get(key);
-    if (known !== undefined) return known.session;
-    const session = this.newSession(endpoint, key);
-    this.sessions.set(key, { endpoint, session });
-    session.start();
-    return session;
+    return this.sessions.to(endpoint);
   }
 
-  /** Makes changed settings known everywhere; resolves when every endpoint has answered. */
-  async syncSettings(deadline: Deadline): Promise<void> {
-    await Promise.all([...this.sessions.values()].map(({ session }) => session.sync(deadline.signal)));
+  /**
+   * Makes changed settings known everywhere; resolves when every endpoint has answered, apart from those that are away while
+   * another is there: nothing is received from them before they know the settings.
+   */
+  syncSettings(deadline: Deadline): Promise<void> {
+    return this.sessions.sync(deadline);
   }
 
   /**
@@ -186,6 +189,10 @@ export class Client {
     this.assertRunning();
     const method = rpcMethod(rpc);
     const bytes = method.request.encode(request).finish();
+    if (!this.access.areSigned) {
+      const call = this.wireCall(method.path, options);
+      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
+    }
     const ask = async (): Promise<RpcResponse<N>> => {
       const call = this.wireCall(method.path, options);
       return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
@@ -228,7 +235,7 @@ export class Client {
     this.unlinkCredentials();
     await this.background.stop();
     await Promise.all(
-      [...this.sessions.values()].map(async ({ endpoint, session }) => {
+      this.sessions.list().map(async ({ endpoint, session }) => {
         // A server that is away forgets the client by itself.
         if (session.isSynced) {
           const call = this.wireCall(method.path, { what: 'goodbye', timeoutMs: this.connection.requestTimeoutMs });
@@ -240,6 +247,12 @@ export class Client {
         await session.close();
       }),
     );
+  }
+
+  private async refreshRoutes(): Promise<void> {
+    await this.routes.refresh();
+    const left = await this.sessions.leaveGone([this.connection.bootstrap, ...this.routes.endpoints()]);
+    for (const endpoint of left) this.isolation.remove(endpoint);
   }
 
   private async fetchRoute(topic: string): Promise<Route> {
@@ -261,11 +274,11 @@ export class Client {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
   }
 
-  private newSession(endpoint: Endpoint, key: string): TelemetrySession {
+  private newSession(endpoint: Endpoint): TelemetrySession {
     const { connection, role } = this;
     const { path } = rpcMethod('telemetry');
     const session: TelemetrySession = new TelemetrySession({
-      endpoint: key,
+      endpoint: endpointKey(endpoint),
       clock: this.clock,
       random: connection.random,
       logger: connection.logger,
@@ -311,9 +324,9 @@ export class Client {
   private async heartbeat(): Promise<void> {
     const { logger } = this.connection;
     await Promise.all(
-      [...this.sessions].map(([key, { endpoint, session }]) =>
+      this.sessions.list().map(({ endpoint, session }) =>
         this.heartbeatTo(endpoint, session).catch((error) => {
-          logger.debug('heartbeat failed', { endpoint: key, error: describeError(error) });
+          logger.debug('heartbeat failed', { endpoint: endpointKey(endpoint), error: describeError(error) });
         }),
       ),
     );

@@ -75,6 +75,8 @@ export class Connection {
   private readonly signer = new Signer();
   private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, Channel>();
+  /** The same by the object that was asked for last: no key is made for each call. */
+  private readonly knownChannels = new WeakMap<Endpoint, Channel>();
   private readonly openChannel: ChannelFactory;
   private clientCount = 0;
   private closed = false;
@@ -124,12 +126,15 @@ export class Connection {
   /** The one channel to an endpoint. @throws StateError `CLOSED` */
   channel(endpoint: Endpoint): Channel {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
+    const known = this.knownChannels.get(endpoint);
+    if (known !== undefined) return known;
     const key = endpointKey(endpoint);
     let channel = this.channels.get(key);
     if (channel === undefined) {
       channel = new EndpointChannel(endpoint, this.openChannel);
       this.channels.set(key, channel);
     }
+    this.knownChannels.set(endpoint, channel);
     return channel;
   }
 

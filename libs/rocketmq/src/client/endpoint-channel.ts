@@ -14,8 +14,6 @@ const SUSPECT_MS = 2_000;
 export class EndpointChannel implements Channel {
   private index = 0;
   private current: Channel;
-  /** How often the server was heard on the present connection. */
-  private heard = 0;
   private readonly streams = new Set<WireStream>();
   /** Polls that are open on the present connection. */
   private readonly polls = new Set<AbortController>();
@@ -34,6 +32,10 @@ export class EndpointChannel implements Channel {
     return this.current.isConnected;
   }
 
+  get heard(): number {
+    return this.current.heard;
+  }
+
   get isEmbeddedBroker(): boolean {
     return this.current.isEmbeddedBroker;
   }
@@ -42,29 +44,21 @@ export class EndpointChannel implements Channel {
     return this.usable().isAlive(timeoutMs);
   }
 
-  async unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
     const used = this.usable();
-    const { heard } = this;
-    try {
-      const response = await used.unary(call, request);
-      this.hear(used);
-      return response;
-    } catch (error) {
-      this.judge(used, error, heard, call.timeoutMs);
-      throw error;
-    }
+    const { heard } = used;
+    const answer = used.unary(call, request);
+    answer.catch((error) => this.judge(used, error, heard, call.timeoutMs));
+    return answer;
   }
 
   async *serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array> {
     const used = this.usable();
-    const { heard } = this;
+    const { heard } = used;
     const { controller, unlink } = linkedController([call.signal]);
     this.polls.add(controller);
     try {
-      for await (const frame of used.serverStream({ ...call, signal: controller.signal }, request)) {
-        this.hear(used);
-        yield frame;
-      }
+      yield* used.serverStream({ ...call, signal: controller.signal }, request);
     } catch (error) {
       this.judge(used, error, heard);
       throw error;
@@ -78,15 +72,12 @@ export class EndpointChannel implements Channel {
     const used = this.usable();
     const stream = used.stream(call);
     this.streams.add(stream);
-    const { streams, heard } = this;
-    const hear = (): void => this.hear(used);
+    const { streams } = this;
+    const { heard } = used;
     const judge = (error: unknown): void => this.judge(used, error, heard);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
-        for await (const frame of stream.frames) {
-          hear();
-          yield frame;
-        }
+        yield* stream.frames;
       } catch (error) {
         judge(error);
         throw error;
@@ -108,10 +99,6 @@ export class EndpointChannel implements Channel {
     return this.current;
   }
 
-  private hear(used: Channel): void {
-    if (used === this.current) this.heard++;
-  }
-
   /**
    * Leaves the connection when this failure says that it is gone.
    * @param heardBefore how often the server had been heard when the failed call began
@@ -122,7 +109,7 @@ export class EndpointChannel implements Channel {
     if (this.closed || used !== this.current) return;
     // A channel to the only address connects again by itself when it knows that it was broken.
     if (this.endpoint.addresses.length > 1 && isGone(used, error)) this.leave(used);
-    else if (isOverdue(error) && used.isConnected && this.heard === heardBefore)
+    else if (isOverdue(error) && used.isConnected && used.heard === heardBefore)
       void this.suspect(used, Math.min(patienceMs, SUSPECT_MS));
   }
 
@@ -139,7 +126,6 @@ export class EndpointChannel implements Channel {
   private leave(used: Channel): void {
     const address = this.addressAt(this.index);
     this.index = (this.index + 1) % this.endpoint.addresses.length;
-    this.heard = 0;
     this.current = this.open(this.addressAt(this.index));
     // A poll on a silent connection would wait in vain until its deadline.
     const lost = new TransportError('UNAVAILABLE', `the connection to ${address} was lost`, 'unknown', true);

@@ -18,6 +18,11 @@ interface CallLimits {
 export class SignedCalls {
   constructor(private readonly credentials: CredentialsSource) {}
 
+  /** False when nothing is signed: then there is nothing to wait for and nothing to repeat. */
+  get areSigned(): boolean {
+    return this.credentials.areGiven;
+  }
+
   /** What to wait for before the first call; undefined when there is nothing to wait for. */
   ready(signal?: AbortSignal): Promise<void> | undefined {
     const ready = this.credentials.ready();

@@ -55,6 +55,11 @@ export class CredentialsSource {
     else if (given !== undefined) this.#held = checked(given, 'ILLEGAL_OPTION', 'option ');
   }
 
+  /** Whether there are credentials, or will be. */
+  get areGiven(): boolean {
+    return this.provider !== undefined || this.#held !== undefined;
+  }
+
   /** Grows each time the credentials change. */
   get version(): number {
     return this.rotations;

@@ -26,17 +26,22 @@ export interface RpcMethod<N extends RpcName = RpcName> {
   readonly kind: 'unary' | 'serverStream' | 'bidi';
 }
 
+const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
+  Object.entries(MessagingServiceDefinition.methods).map(([name, method]) => [
+    name,
+    {
+      name: name as RpcName,
+      path: `/${MessagingServiceDefinition.fullName}/${method.name}`,
+      request: method.requestType as unknown as RpcMethod['request'],
+      response: method.responseType as unknown as RpcMethod['response'],
+      kind: method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary',
+    },
+  ]),
+);
+
 /** Looks an RPC up by name. */
 export function rpcMethod<N extends RpcName>(name: N): RpcMethod<N> {
-  const { methods, fullName } = MessagingServiceDefinition;
-  const method = methods[name];
-  return {
-    name,
-    path: `/${fullName}/${method.name}`,
-    request: method.requestType as unknown as Codec<RpcRequest<N>>,
-    response: method.responseType as unknown as Codec<RpcResponse<N>>,
-    kind: method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary',
-  };
+  return METHODS.get(name) as unknown as RpcMethod<N>;
 }
 
 /** The names of all RPCs. */

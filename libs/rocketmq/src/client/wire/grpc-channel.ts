@@ -47,6 +47,7 @@ const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.
 export class GrpcChannel implements Channel {
   private readonly client: Client;
   private readonly diagnosis: TlsDiagnosis;
+  private heardCount = 0;
   private embedded = false;
 
   /** @param tls undefined for plaintext */
@@ -72,6 +73,7 @@ export class GrpcChannel implements Channel {
         optionsOf(call),
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
+          if (error === null) this.heardCount++;
           if (error !== null) this.failure(call, error).then(reject);
           else resolve(response as Uint8Array);
         },
@@ -95,7 +97,10 @@ export class GrpcChannel implements Channel {
     const onAbort = (): void => under.cancel();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      for await (const frame of under) yield frame as Uint8Array;
+      for await (const frame of under) {
+        this.heardCount++;
+        yield frame as Uint8Array;
+      }
     } catch (error) {
       throw await this.failure(call, error as ServiceError);
     } finally {
@@ -109,10 +114,16 @@ export class GrpcChannel implements Channel {
     under.on('metadata', this.takeHeaders);
     // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
     under.on('error', () => {});
+    const hear = (): void => {
+      this.heardCount++;
+    };
     const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
-        for await (const frame of under) yield frame as Uint8Array;
+        for await (const frame of under) {
+          hear();
+          yield frame as Uint8Array;
+        }
       } catch (error) {
         throw await failure(error);
       }
@@ -127,6 +138,10 @@ export class GrpcChannel implements Channel {
       end: () => under.end(),
       cancel: () => under.cancel(),
     };
+  }
+
+  get heard(): number {
+    return this.heardCount;
   }
 
   get isConnected(): boolean {

@@ -1,23 +1,26 @@
 // One gRPC call on an HTTP/2 session, down to the status it ended with. Sessions are http2-session.ts, what is asked for is
-// http2-channel.ts.
+// http2-channel.ts. Every message pays for what is here: listeners are shared, and texts are made when they are needed.
 
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { LIMITS } from '../../protocol/limits.js';
 import { abortReason } from '../../support/abort.js';
-import { type ScheduledTask, SystemClock } from '../../support/clock.js';
 import { TransportError } from '../../support/errors.js';
-import { FrameReader } from '../../support/grpc/framing.js';
+import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
+import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.js';
 import type { WireCall } from '../channel.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
-const clock = new SystemClock();
+
+/** Whom a call is made for. */
+export interface CallOwner {
+  /** `host:port`, for errors. */
+  readonly address: string;
+  /** The name that the server is called by. */
+  readonly authority: string;
+  /** Told what each answer begins with. */
+  onHeaders(headers: IncomingHttpHeaders, session: ClientHttp2Session): void;
+}
 
 /** Why a call was broken off from here. */
 type BreakOff =
@@ -25,67 +28,63 @@ type BreakOff =
   | { readonly kind: 'abort'; readonly reason: Error }
   | { readonly kind: 'unreadable'; readonly error: GrpcError };
 
-/** A call that has been begun. Who made it writes to `stream` and reads from it; {@link Http2Call.ended} says how it went. */
-export class Http2Call {
+const CALL = Symbol('call');
+type CallStream = ClientHttp2Stream & { [CALL]: Http2Call };
+
+/** A call that has been begun. Who made it writes to `stream`; what comes of it is the subclass's. */
+export abstract class Http2Call {
   readonly stream: ClientHttp2Stream;
-  readonly frames = new FrameReader(LIMITS.receivedFrameBytes);
-  /** Resolves when all is over, with what went wrong if anything did. */
-  readonly ended: Promise<Error | undefined>;
-  private timer: ScheduledTask | undefined;
+  private frames: FrameReader | undefined;
+  private readonly timer: IoTimer | undefined;
   private status: number | undefined;
-  private message = '';
+  private message: unknown;
   private brokenOff: BreakOff | undefined;
   private streamError: Error | undefined;
+  private onAbort: (() => void) | undefined;
 
-  /**
-   * @param what names call and server in errors: "SendMessage to 127.0.0.1:8081"
-   * @param onHeaders told what the answer begins with
-   */
+  /** @throws Error of Node's when the session was lost; nothing was written then */
   constructor(
+    private readonly owner: CallOwner,
     session: ClientHttp2Session,
-    authority: string,
     private readonly call: WireCall,
-    private readonly what: string,
-    private readonly onHeaders: (headers: IncomingHttpHeaders) => void,
   ) {
-    this.stream = session.request(headersOf(call, authority));
-    this.stream.on('response', (headers) => this.takeHeaders(headers));
-    this.stream.on('trailers', (trailers) => this.takeStatus(trailers));
-    this.stream.on('error', (error) => {
-      this.streamError = error;
-    });
-    if (call.timeoutMs !== undefined) this.timer = clock.schedule(call.timeoutMs, () => this.timeOut());
-    call.signal?.addEventListener('abort', this.onAbort, { once: true });
-    this.ended = new Promise((resolve) => {
-      this.stream.once('close', () => {
-        this.timer?.cancel();
-        call.signal?.removeEventListener('abort', this.onAbort);
-        resolve(this.failure());
-      });
-    });
-    if (call.signal?.aborted) this.onAbort();
+    const stream = session.request(headersOf(call, owner.authority)) as CallStream;
+    stream[CALL] = this;
+    this.stream = stream;
+    stream.on('response', onResponse);
+    stream.on('trailers', onTrailers);
+    stream.on('error', onError);
+    stream.on('close', onClose);
+    const { timeoutMs, signal } = call;
+    if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
+    if (signal === undefined) return;
+    this.onAbort = () => this.breakOff({ kind: 'abort', reason: abortReason(signal) });
+    signal.addEventListener('abort', this.onAbort, { once: true });
+    if (signal.aborted) this.onAbort();
+  }
+
+  /** Called once, when all is over, with what went wrong if anything did. */
+  protected abstract end(failure: Error | undefined): void;
+
+  /** Names call and server in errors: "SendMessage to 127.0.0.1:8081". */
+  get what(): string {
+    const { path } = this.call;
+    return `${path.slice(path.lastIndexOf('/') + 1)} to ${this.owner.address}`;
   }
 
   /** Takes a piece of the answer. @returns the messages that it completes; none once they cannot be read */
   read(piece: Buffer): Buffer[] {
     try {
+      if (this.frames === undefined) {
+        const message = wholeMessage(piece, LIMITS.receivedFrameBytes);
+        if (message !== undefined) return [message];
+        this.frames = new FrameReader(LIMITS.receivedFrameBytes);
+      }
       return this.frames.push(piece);
     } catch (error) {
       this.breakOff({ kind: 'unreadable', error: error as GrpcError });
       return [];
     }
-  }
-
-  /** Breaks the call off; what the server has begun may still take effect. */
-  cancel(reason: Error): void {
-    this.breakOff({ kind: 'abort', reason });
-  }
-
-  private readonly onAbort = (): void => this.cancel(abortReason(this.call.signal));
-
-  private timeOut(): void {
-    // Behind the server's limit of streams, a request waits here and not there.
-    this.breakOff({ kind: 'deadline', wasWritten: this.stream.pending !== true });
   }
 
   private breakOff(why: BreakOff): void {
@@ -96,31 +95,61 @@ export class Http2Call {
     this.stream.resume();
   }
 
-  private takeHeaders(headers: IncomingHttpHeaders): void {
-    this.onHeaders(headers);
+  /** @internal */
+  passDeadline(): void {
+    // Behind the server's limit of streams, a request waits here and not there.
+    this.breakOff({ kind: 'deadline', wasWritten: this.stream.pending !== true });
+  }
+
+  /** @internal */
+  takeHeaders(headers: IncomingHttpHeaders): void {
+    const { session } = this.stream;
+    if (session !== undefined) this.owner.onHeaders(headers, session as ClientHttp2Session);
+    if (headers['grpc-status'] !== undefined) {
+      this.takeStatus(headers);
+      return;
+    }
     const httpStatus = Number(headers[':status']);
-    if (headers['grpc-status'] !== undefined) this.takeStatus(headers);
-    else if (httpStatus !== 200) {
-      this.status = statusOfHttp(httpStatus);
-      this.message = `HTTP status ${httpStatus}: is this a RocketMQ proxy?`;
-    }
+    if (httpStatus === 200) return;
+    this.status = statusOfHttp(httpStatus);
+    this.message = `HTTP status ${httpStatus}: is this a RocketMQ proxy?`;
   }
 
-  private takeStatus(headers: IncomingHttpHeaders): void {
+  /** @internal */
+  takeStatus(headers: IncomingHttpHeaders): void {
     this.status = Number(headers['grpc-status']);
-    this.message = decodeStatusMessage(String(headers['grpc-message'] ?? ''));
+    this.message = headers['grpc-message'];
   }
 
-  private failure(): Error | undefined {
+  /** @internal */
+  takeError(error: Error): void {
+    this.streamError = error;
+  }
+
+  /** @internal */
+  close(): void {
+    stopIoTimer(this.timer);
+    if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort);
+    const isWell = this.status === GRPC_STATUS.ok && this.brokenOff === undefined;
+    this.end(isWell ? undefined : this.failure());
+  }
+
+  private failure(): Error {
     const { brokenOff, call, status, what } = this;
-    if (brokenOff?.kind === 'abort') return brokenOff.reason;
-    if (brokenOff?.kind === 'unreadable') return failed(what, brokenOff.error.message, brokenOff.error);
-    if (brokenOff?.kind === 'deadline') {
-      const outcome = brokenOff.wasWritten ? 'unknown' : 'not-sent';
-      return new TransportError('DEADLINE_EXCEEDED', `${what}: no answer within ${call.timeoutMs} ms`, outcome, true);
+    switch (brokenOff?.kind) {
+      case 'abort':
+        return brokenOff.reason;
+      case 'unreadable':
+        return failed(`${what}: ${brokenOff.error.message}`, brokenOff.error);
+      case 'deadline': {
+        const outcome = brokenOff.wasWritten ? 'unknown' : 'not-sent';
+        const text = `${what}: no answer within ${Math.round(call.timeoutMs ?? 0)} ms`;
+        return new TransportError('DEADLINE_EXCEEDED', text, outcome, true);
+      }
+      case undefined:
+        if (status === undefined) return this.broken();
+        return failureOf(status, `${what}: ${decodeStatusMessage(String(this.message ?? ''))}`);
     }
-    if (status === GRPC_STATUS.ok) return undefined;
-    return status === undefined ? this.broken() : failureOf(status, `${what}: ${this.message}`);
   }
 
   /** No status came: the stream or the connection broke. */
@@ -136,16 +165,84 @@ export class Http2Call {
   }
 }
 
-function headersOf({ path, metadata, timeoutMs }: WireCall, authority: string): OutgoingHttpHeaders {
-  return {
-    ...metadata,
-    ':method': 'POST',
-    ':path': path,
-    ':authority': authority,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...(timeoutMs === undefined ? {} : { 'grpc-timeout': `${Math.max(1, Math.ceil(timeoutMs))}m` }),
-  };
+/** One request, one answer. */
+export class UnaryCall extends Http2Call {
+  private answer: Buffer | undefined;
+
+  constructor(
+    owner: CallOwner,
+    session: ClientHttp2Session,
+    call: WireCall,
+    private readonly resolve: (answer: Buffer) => void,
+    private readonly reject: (failure: Error) => void,
+  ) {
+    super(owner, session, call);
+    this.stream.on('data', onData);
+  }
+
+  /** @internal */
+  take(piece: Buffer): void {
+    for (const message of this.read(piece)) this.answer = message;
+  }
+
+  protected end(failure: Error | undefined): void {
+    if (failure !== undefined) this.reject(failure);
+    else if (this.answer !== undefined) this.resolve(this.answer);
+    else this.reject(failed(`${this.what}: the answer is empty`));
+  }
+}
+
+/** A call whose answers are read from the stream. */
+export class StreamCall extends Http2Call {
+  private resolve: (failure: Error | undefined) => void = () => {};
+  /** Resolves when all is over, with what went wrong if anything did. */
+  readonly ended = new Promise<Error | undefined>((resolve) => {
+    this.resolve = resolve;
+  });
+
+  protected end(failure: Error | undefined): void {
+    this.resolve(failure);
+  }
+}
+
+function onResponse(this: ClientHttp2Stream, headers: IncomingHttpHeaders): void {
+  (this as CallStream)[CALL].takeHeaders(headers);
+}
+
+function onTrailers(this: ClientHttp2Stream, trailers: IncomingHttpHeaders): void {
+  (this as CallStream)[CALL].takeStatus(trailers);
+}
+
+function onData(this: ClientHttp2Stream, piece: Buffer): void {
+  ((this as CallStream)[CALL] as UnaryCall).take(piece);
+}
+
+function onError(this: ClientHttp2Stream, error: Error): void {
+  (this as CallStream)[CALL].takeError(error);
+}
+
+function onClose(this: ClientHttp2Stream): void {
+  (this as CallStream)[CALL].close();
+}
+
+function timeOut(call: Http2Call): void {
+  call.passDeadline();
+}
+
+/** The deadline in steps: what repeats from call to call is one byte on the wire. Ours is exact, the server's a little later. */
+const TIMEOUT_STEP_MS = 100;
+
+/** In place: the metadata were made for this call. */
+function headersOf({ path, metadata, timeoutMs }: WireCall, authority: string): Record<string, string> {
+  metadata[':method'] = 'POST';
+  metadata[':path'] = path;
+  metadata[':authority'] = authority;
+  metadata['content-type'] = 'application/grpc';
+  metadata.te = 'trailers';
+  if (timeoutMs !== undefined) {
+    metadata['grpc-timeout'] = `${Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS}m`;
+  }
+  return metadata;
 }
 
 /** What a status of gRPC's own means to the caller. */
@@ -162,7 +259,6 @@ function failureOf(status: number, text: string): TransportError {
   }
 }
 
-function failed(what: string, problem?: string, cause?: Error): TransportError {
-  const text = problem === undefined ? what : `${what}: ${problem}`;
+function failed(text: string, cause?: Error): TransportError {
   return new TransportError('RPC_FAILED', text, 'unknown', false, { cause });
 }

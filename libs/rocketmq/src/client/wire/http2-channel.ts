@@ -1,6 +1,6 @@
 // The channel on node:http2, which costs half of what a general gRPC library does: one connection, and calls on it.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason, raceAbort } from '../../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
@@ -13,7 +13,7 @@ import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
-import { Http2Call } from './http2-call.js';
+import { type CallOwner, StreamCall, UnaryCall } from './http2-call.js';
 import { ConnectFailure, openSession, type ReadySession } from './http2-session.js';
 import { TlsDiagnosis } from './tls-diagnosis.js';
 
@@ -29,7 +29,7 @@ const CONNECT_MS = 10 * SECOND_MS;
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: SECOND_MS, multiplier: 2 };
 
 /** A gRPC channel to `host:port`. Connects at the first call, and again at the first call after a connection broke. */
-export class Http2Channel implements Channel {
+export class Http2Channel implements Channel, CallOwner {
   private state: State = { kind: 'idle' };
   /** Connections in a row that did not come about. */
   private failures = 0;
@@ -40,12 +40,12 @@ export class Http2Channel implements Channel {
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
   private readonly diagnosis: TlsDiagnosis;
-  /** The name that the server is called by. */
-  private readonly authority: string;
+  readonly authority: string;
+  private heardCount = 0;
 
   /** @param tls undefined for plaintext */
   constructor(
-    private readonly address: string,
+    readonly address: string,
     private readonly random: Random,
     private readonly tls?: ResolvedTls,
   ) {
@@ -55,6 +55,10 @@ export class Http2Channel implements Channel {
 
   get isConnected(): boolean {
     return this.state.kind === 'ready';
+  }
+
+  get heard(): number {
+    return this.heardCount;
   }
 
   get isEmbeddedBroker(): boolean {
@@ -71,11 +75,11 @@ export class Http2Channel implements Channel {
     const { session, timeoutMs } = await this.session(call);
     const under = this.begin(session, { ...call, timeoutMs });
     under.stream.end(frame(request));
-    yield* messagesOf(under);
+    yield* this.messagesOf(under);
   }
 
   stream(call: WireCall): WireStream {
-    let under: Http2Call | undefined;
+    let under: StreamCall | undefined;
     const waiting: Buffer[] = [];
     let isEnded = false;
     const cancelling = new AbortController();
@@ -88,7 +92,7 @@ export class Http2Channel implements Channel {
       under.ended.then(() => session.off('goaway', leave));
       for (const message of waiting.splice(0)) under.stream.write(message);
       if (isEnded) under.stream.end();
-      yield* messagesOf(under);
+      yield* channel.messagesOf(under);
     };
     return {
       frames: open(this),
@@ -139,20 +143,11 @@ export class Http2Channel implements Channel {
 
   private unaryOn(session: ClientHttp2Session, call: WireCall, request: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      const under = this.begin(session, call);
-      let answer: Buffer | undefined;
-      under.stream.on('data', (piece: Buffer) => {
-        for (const message of under.read(piece)) answer = message;
-      });
-      under.stream.end(frame(request));
-      under.ended.then((failure) => {
-        if (failure !== undefined) reject(failure);
-        else if (answer !== undefined) resolve(answer);
-        else
-          reject(
-            new TransportError('RPC_FAILED', `${nameOf(call, this.address)}: the answer is empty`, 'unknown', false),
-          );
-      });
+      try {
+        new UnaryCall(this, session, call, resolve, reject).stream.end(frame(request));
+      } catch (error) {
+        reject(this.lost(call, error));
+      }
     });
   }
 
@@ -166,17 +161,23 @@ export class Http2Channel implements Channel {
     return undefined;
   }
 
-  private begin(session: ClientHttp2Session, call: WireCall): Http2Call {
-    const what = nameOf(call, this.address);
+  onHeaders(headers: IncomingHttpHeaders, session: ClientHttp2Session): void {
+    this.heardCount++;
+    if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
+  }
+
+  private begin(session: ClientHttp2Session, call: WireCall): StreamCall {
     try {
-      return new Http2Call(session, this.authority, call, what, (headers) => {
-        if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
-      });
+      return new StreamCall(this, session, call);
     } catch (error) {
-      // It was lost between its making and its use; Node then refuses before anything is written.
-      const text = `${what}: the connection was lost; nothing was sent (${describeError(error)})`;
-      throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
+      throw this.lost(call, error);
     }
+  }
+
+  /** The connection was lost between its making and its use; Node then refuses before anything is written. */
+  private lost(call: WireCall, error: unknown): TransportError {
+    const text = `${nameOf(call, this.address)}: the connection was lost; nothing was sent (${describeError(error)})`;
+    return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
   }
 
   /** A connection, and what is left of the call's time once there is one. */
@@ -272,23 +273,26 @@ export class Http2Channel implements Channel {
     return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }
 
+  /** What the server sends, until it ends the stream. @throws TransportError, or the reason of the call's signal */
+  private async *messagesOf(under: StreamCall): AsyncIterable<Uint8Array> {
+    const stream: ClientHttp2Stream = under.stream;
+    try {
+      for await (const piece of stream) {
+        this.heardCount++;
+        yield* under.read(piece as Buffer);
+      }
+    } catch {
+      // What happened is in how the call ended.
+    } finally {
+      if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+    }
+    const failure = await under.ended;
+    if (failure !== undefined) throw failure;
+  }
+
   private left(): TransportError {
     return new TransportError('UNAVAILABLE', `${this.address} takes leave of its connections`, 'unknown', true);
   }
-}
-
-/** What the server sends, until it ends the stream. @throws TransportError, or the reason of the call's signal */
-async function* messagesOf(under: Http2Call): AsyncIterable<Uint8Array> {
-  const stream: ClientHttp2Stream = under.stream;
-  try {
-    for await (const piece of stream) yield* under.read(piece as Buffer);
-  } catch {
-    // What happened is in how the call ended.
-  } finally {
-    if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
-  }
-  const failure = await under.ended;
-  if (failure !== undefined) throw failure;
 }
 
 function nameOf({ path }: WireCall, address: string): string {

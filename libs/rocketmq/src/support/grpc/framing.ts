@@ -13,6 +13,16 @@ export function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
+/**
+ * The message of a piece that is exactly one message with its prefix, as most answers are; undefined for any other piece.
+ * @throws GrpcError as {@link FrameReader.push}
+ */
+export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | undefined {
+  if (piece.length < PREFIX_BYTES || piece.length !== PREFIX_BYTES + messageLength(piece, maxMessageBytes))
+    return undefined;
+  return piece.subarray(PREFIX_BYTES);
+}
+
 /** Puts messages together from the pieces in which they arrive. */
 export class FrameReader {
   private pieces: Buffer[] = [];
@@ -38,7 +48,7 @@ export class FrameReader {
     const messages: Buffer[] = [];
     while (this.heldBytes >= this.neededBytes) {
       const bytes = this.join();
-      const length = this.messageLength(bytes);
+      const length = messageLength(bytes, this.maxMessageBytes);
       const end = PREFIX_BYTES + length;
       if (bytes.length < end) {
         this.neededBytes = end;
@@ -48,16 +58,6 @@ export class FrameReader {
       this.keep(bytes.subarray(end));
     }
     return messages;
-  }
-
-  private messageLength(bytes: Buffer): number {
-    const flags = bytes.readUInt8(0);
-    if (flags === 1)
-      throw new GrpcError('unimplemented', 'compressed messages are not supported; send them as they are');
-    if (flags !== 0) throw new GrpcError('internal', `a message begins with flags ${flags}, which gRPC does not know`);
-    const length = bytes.readUInt32BE(1);
-    if (length <= this.maxMessageBytes) return length;
-    throw new GrpcError('resourceExhausted', `message of ${length} bytes, the limit is ${this.maxMessageBytes}`);
   }
 
   private join(): Buffer {
@@ -73,4 +73,14 @@ export class FrameReader {
     this.heldBytes = rest.length;
     this.neededBytes = PREFIX_BYTES;
   }
+}
+
+/** What the prefix says, checked. */
+function messageLength(bytes: Buffer, maxMessageBytes: number): number {
+  const flags = bytes.readUInt8(0);
+  if (flags === 1) throw new GrpcError('unimplemented', 'compressed messages are not supported; send them as they are');
+  if (flags !== 0) throw new GrpcError('internal', `a message begins with flags ${flags}, which gRPC does not know`);
+  const length = bytes.readUInt32BE(1);
+  if (length <= maxMessageBytes) return length;
+  throw new GrpcError('resourceExhausted', `message of ${length} bytes, the limit is ${maxMessageBytes}`);
 }
