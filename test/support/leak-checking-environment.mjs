@@ -1,4 +1,5 @@
-// Runs each test file like Jest's Node environment, and fails it when it leaves a socket, a timer or a child process.
+// Runs each test file like Jest's Node environment, and fails it when it leaves a socket, a timer or a child process, or when
+// listeners pile up on an emitter while it runs.
 
 import { TestEnvironment } from 'jest-environment-node';
 
@@ -24,9 +25,20 @@ function leaksSince(before) {
 const pause = (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
 
 export default class LeakCheckingEnvironment extends TestEnvironment {
+  /** The process that test code sees is a copy, which is told no warnings. */
+  crowds = [];
+  onWarning = (warning) => {
+    if (warning.name === 'MaxListenersExceededWarning') this.crowds.push(warning);
+  };
+
   async handleTestEvent(event, state) {
-    if (event.name === 'run_start') this.before = countHandles();
+    if (event.name === 'run_start') {
+      this.before = countHandles();
+      process.on('warning', this.onWarning);
+    }
     if (event.name !== 'run_finish') return;
+    process.off('warning', this.onWarning);
+    state.unhandledErrors.push(...this.crowds);
     let leaks = leaksSince(this.before);
     for (let waitedMs = 0; leaks.length > 0 && waitedMs < GRACE_MS; waitedMs += STEP_MS) {
       await pause(STEP_MS);

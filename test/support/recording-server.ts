@@ -1,7 +1,14 @@
 // A gRPC server that knows every topic, takes every message and keeps what it was sent, metadata and all. Several of them make
 // a cluster. No code of broker/.
 
-import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js';
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
 import {
   AddressScheme,
   Code,
@@ -19,6 +26,8 @@ export interface Recorded {
   /** The metadata, each key with its first value. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly request: unknown;
+  /** How long the caller waits at most; undefined: for ever. */
+  readonly timeoutMs: number | undefined;
 }
 
 const OK = { code: Code.OK, message: '' };
@@ -33,9 +42,13 @@ export class RecordingServer {
   saysNothing = false;
   /** What its topics take. */
   types: readonly MessageType[] = [MessageType.NORMAL];
+  /** What its receives bring, each once; a receive that finds nothing here waits until something comes, or is broken off. */
+  readonly deliveries: Message[][] = [];
   /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
   cluster: readonly RecordingServer[] = [];
-  private readonly server = new Server();
+  private readonly server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+  private readonly streams = new Set<ServerDuplexStream<TelemetryCommand, TelemetryCommand>>();
+  private readonly polls = new Set<() => void>();
   private port = 0;
 
   get endpoints(): string {
@@ -45,6 +58,18 @@ export class RecordingServer {
   /** @param port default: any that is free */
   async start(port = 0): Promise<void> {
     this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: this.queuesOf(topic?.name ?? '') }));
+    this.unary('queryAssignment', ({ topic }) => ({
+      status: OK,
+      assignments: this.queuesOf(topic?.name ?? '').map((messageQueue) => ({
+        messageQueue: { ...messageQueue, id: -1 },
+      })),
+    }));
+    this.unary('ackMessage', ({ entries }) => ({
+      status: OK,
+      entries: entries.map((one) => ({ ...one, status: OK })),
+    }));
+    this.unary('changeInvisibleDuration', ({ receiptHandle }) => ({ status: OK, receiptHandle: `${receiptHandle}+` }));
+    this.unary('forwardMessageToDeadLetterQueue', () => ({ status: OK }));
     this.unary('heartbeat', () => ({ status: { code: this.statusOf.heartbeat, message: '' } }));
     this.unary('notifyClientTermination', () => ({ status: OK }));
     this.unary('endTransaction', () => ({ status: OK }));
@@ -52,6 +77,7 @@ export class RecordingServer {
       this.saysNothing ? { status: undefined, entries: [] } : this.took(messages),
     );
     this.telemetry();
+    this.receiving();
     this.port = await new Promise<number>((resolve, reject) => {
       this.server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
@@ -61,6 +87,17 @@ export class RecordingServer {
 
   stop(): void {
     this.server.forceShutdown();
+  }
+
+  /** Gives these to the poll that waits, or to the next. */
+  deliver(...messages: Message[]): void {
+    this.deliveries.push(messages);
+    for (const wake of [...this.polls]) wake();
+  }
+
+  /** Says this on every telemetry stream that is open. */
+  say(command: TelemetryCommand): void {
+    for (const stream of this.streams) stream.write(command);
   }
 
   of(rpc: RpcName): Recorded[] {
@@ -75,7 +112,7 @@ export class RecordingServer {
       call: ServerUnaryCall<RpcRequest<N>, RpcResponse<N>>,
       callback: (error: null, response: RpcResponse<N>) => void,
     ): void => {
-      this.record(name, call.metadata, call.request);
+      this.record(name, call, call.request);
       callback(null, answer(call.request));
     };
     this.serve(name, handler, false);
@@ -92,21 +129,43 @@ export class RecordingServer {
 
   private telemetry(): void {
     const handler = (call: ServerDuplexStream<TelemetryCommand, TelemetryCommand>): void => {
+      this.streams.add(call);
+      call.on('close', () => this.streams.delete(call));
+      call.on('error', () => this.streams.delete(call));
       call.on('data', (command: TelemetryCommand) => {
-        this.record('telemetry', call.metadata, command);
-        call.write({ ...this.adjustSettings(command), status: OK });
+        this.record('telemetry', call, command);
+        if (command.command?.$case === 'settings') call.write({ ...this.adjustSettings(command), status: OK });
       });
       call.on('end', () => call.end());
     };
     this.serve('telemetry', handler, true);
   }
 
-  private serve<N extends RpcName>(name: N, handler: unknown, isStream: boolean): void {
+  private receiving(): void {
+    const handler = (call: ServerWritableStream<RpcRequest<'receiveMessage'>, RpcResponse<'receiveMessage'>>): void => {
+      this.record('receiveMessage', call, call.request);
+      const look = (): void => {
+        const messages = this.deliveries.shift();
+        if (messages === undefined) return;
+        this.polls.delete(look);
+        const code = messages.length === 0 ? Code.MESSAGE_NOT_FOUND : Code.OK;
+        call.write({ content: { $case: 'status', value: { code, message: '' } } });
+        for (const message of messages) call.write({ content: { $case: 'message', value: message } });
+        call.end();
+      };
+      call.on('cancelled', () => this.polls.delete(look));
+      this.polls.add(look);
+      look();
+    };
+    this.serve('receiveMessage', handler, false, true);
+  }
+
+  private serve<N extends RpcName>(name: N, handler: unknown, isStream: boolean, answersMany = isStream): void {
     const { path, request, response } = rpcMethod(name);
     const definition = {
       path,
       requestStream: isStream,
-      responseStream: isStream,
+      responseStream: answersMany,
       requestDeserialize: (bytes: Buffer) => request.decode(bytes),
       requestSerialize: (message: RpcRequest<N>) => Buffer.from(request.encode(message).finish()),
       responseDeserialize: (bytes: Buffer) => response.decode(bytes),
@@ -115,9 +174,15 @@ export class RecordingServer {
     this.server.addService({ [name]: definition }, { [name]: handler as never });
   }
 
-  private record(rpc: RpcName, metadata: Metadata, request: unknown): void {
-    const texts = Object.entries(metadata.getMap()).map(([key, value]) => [key, String(value)] as const);
-    this.recorded.push({ rpc, metadata: Object.fromEntries(texts), request });
+  private record(rpc: RpcName, call: { metadata: Metadata; getDeadline(): Date | number }, request: unknown): void {
+    const texts = Object.entries(call.metadata.getMap()).map(([key, value]) => [key, String(value)] as const);
+    const timeoutMs = Number(call.getDeadline()) - Date.now();
+    this.recorded.push({
+      rpc,
+      metadata: Object.fromEntries(texts),
+      request,
+      timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined,
+    });
   }
 
   private queuesOf(name: string): MessageQueue[] {

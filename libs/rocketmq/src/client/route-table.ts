@@ -7,6 +7,7 @@ import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
+import type { Endpoint } from './endpoint.js';
 import { topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
 
@@ -47,6 +48,11 @@ export class RouteTable {
   /** Asks anew for all that is known. One that cannot be had stays as it is. */
   async refresh(): Promise<void> {
     for (const topic of [...this.known.keys()]) await this.refreshOne(topic);
+  }
+
+  /** Where the queues of all known topics are. */
+  endpoints(): Endpoint[] {
+    return [...this.known.values()].flatMap(({ queues }) => queues.map(({ endpoint }) => endpoint));
   }
 
   private async refreshOne(topic: string): Promise<void> {

@@ -42,7 +42,9 @@ type State =
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 interface Waiter {
-  resolve(): void;
+  /** Whether it goes on waiting while the server is away. */
+  readonly isPatient: boolean;
+  resolve(isSynced: boolean): void;
   reject(error: Error): void;
 }
 
@@ -92,6 +94,18 @@ export class TelemetrySession {
    */
   async synced(signal: AbortSignal): Promise<void> {
     if (this.state.kind !== 'synced') await this.wait(signal);
+  }
+
+  /** Like {@link synced}, but says false as soon as the server turns out to be away, or the signal aborts. */
+  async tried(signal: AbortSignal): Promise<boolean> {
+    if (this.state.kind === 'synced') return true;
+    if (signal.aborted || this.isAway) return false;
+    return this.wait(signal, false);
+  }
+
+  /** Whether the server could not be reached the last time; when it can, the present settings are told first of all. */
+  get isAway(): boolean {
+    return this.state.kind === 'waiting' && !isRefusal(this.state.error);
   }
 
   /** Sends the present settings and waits until the server has answered them. Failures as in {@link synced}. */
@@ -189,8 +203,12 @@ export class TelemetrySession {
       this.port.onCommand(command);
       return;
     }
-    if (command === undefined || (status !== undefined && status.code !== Code.OK)) {
+    if (status !== undefined && status.code !== Code.OK)
       throw new StatusError(`settings for ${this.port.endpoint}`, status);
+    if (command === undefined) {
+      // Of a newer server; what is not in our protocol is not for us.
+      this.port.logger.debug('a command that this client does not know is ignored', { endpoint: this.port.endpoint });
+      return;
     }
     this.port.onSettings(command.value);
     if (!this.isClosed()) this.answered(stream);
@@ -207,7 +225,7 @@ export class TelemetrySession {
       this.awaitAnswer(stream);
       return;
     }
-    for (const waiter of [...this.waiters]) waiter.resolve();
+    for (const waiter of [...this.waiters]) waiter.resolve(true);
   }
 
   private writeSettings(stream: WireStream): void {
@@ -236,9 +254,10 @@ export class TelemetrySession {
     this.lastError = error;
     // Who waits for a server that is only away goes on waiting, until its own deadline.
     if (refused) this.rejectWaiters(error);
+    else for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
   }
 
-  private wait(signal: AbortSignal): Promise<void> {
+  private wait(signal: AbortSignal, isPatient = true): Promise<boolean> {
     if (this.state.kind === 'closed') return Promise.reject(abortReason(this.closing.signal));
     if (signal.aborted) return Promise.reject(this.whyNotSynced(signal));
     if (this.state.kind === 'waiting' && isRefusal(this.state.error)) return Promise.reject(this.state.error);
@@ -248,16 +267,17 @@ export class TelemetrySession {
         this.waiters.delete(waiter);
       };
       const waiter: Waiter = {
-        resolve: () => {
+        isPatient,
+        resolve: (isSynced) => {
           done();
-          resolve();
+          resolve(isSynced);
         },
         reject: (error) => {
           done();
           reject(error);
         },
       };
-      const onAbort = (): void => waiter.reject(this.whyNotSynced(signal));
+      const onAbort = (): void => (isPatient ? waiter.reject(this.whyNotSynced(signal)) : waiter.resolve(false));
       this.waiters.add(waiter);
       signal.addEventListener('abort', onAbort, { once: true });
     });

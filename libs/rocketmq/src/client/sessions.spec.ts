@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { rpcMethod } from '../protocol/rpc.js';
+import { SystemClock } from '../support/clock.js';
+import { withDeadline } from '../support/deadline.js';
+import { silentLogger } from '../support/logger.js';
+import { systemRandom } from '../support/random.js';
+import { Connection } from './connection.js';
+import { type Endpoint, endpointKey, parseEndpoints } from './endpoint.js';
+import { Sessions } from './sessions.js';
+import { TelemetrySession } from './telemetry-session.js';
+
+describe('the sessions of a client', () => {
+  const servers: RecordingServer[] = [];
+  let connection: Connection;
+  let sessions: Sessions;
+
+  beforeEach(async () => {
+    for (let count = 0; count < 2; count++) {
+      const server = new RecordingServer();
+      await server.start();
+      servers.push(server);
+    }
+    connection = new Connection({ endpoints: servers[0]?.endpoints ?? '' });
+    sessions = new Sessions(silentLogger, (endpoint) => newSession(endpoint));
+  });
+
+  afterEach(async () => {
+    await Promise.all(sessions.list().map(({ session }) => session.close()));
+    connection.close();
+    for (const server of servers.splice(0)) server.stop();
+  });
+
+  function newSession(endpoint: Endpoint): TelemetrySession {
+    const { path } = rpcMethod('telemetry');
+    return new TelemetrySession({
+      endpoint: endpointKey(endpoint),
+      clock: new SystemClock(),
+      random: systemRandom,
+      logger: silentLogger,
+      ready: () => undefined,
+      open: () =>
+        connection.channel(endpoint).stream({ path, metadata: connection.metadata('a'), timeoutMs: undefined }),
+      credentialsVersion: () => 0,
+      hasOtherCredentials: async () => false,
+      settings: () => ({ pubSub: undefined, clientProperties: {} }) as never,
+      onSettings: () => {},
+      onCommand: () => {},
+    });
+  }
+
+  const endpoints = (): Endpoint[] => servers.map((server) => parseEndpoints(server.endpoints));
+  const names = (): string[] => sessions.list().map(({ endpoint }) => endpointKey(endpoint));
+  const synced = (timeoutMs: number): Promise<void> =>
+    withDeadline('sessions', timeoutMs, undefined, (deadline) => sessions.synced(deadline, 500));
+
+  it('are one for each server, and begin at first use', async () => {
+    const [first, second] = endpoints() as [Endpoint, Endpoint];
+    expect(sessions.to(first)).toBe(sessions.to(first));
+    sessions.to(second);
+    await synced(20_000);
+    expect(servers.map((server) => server.of('telemetry').length)).toEqual([1, 1]);
+  });
+
+  it('are synced when a server is that is there', async () => {
+    for (const endpoint of endpoints()) sessions.to(endpoint);
+    servers[1]?.stop();
+    await synced(20_000);
+    expect(sessions.list().map(({ session }) => session.isSynced)).toEqual([true, false]);
+  });
+
+  it('are not synced while every server is away, which is told when time is over', async () => {
+    for (const endpoint of endpoints()) sessions.to(endpoint);
+    for (const server of servers) server.stop();
+    await expect(synced(700)).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
+  });
+
+  it('end with a server that is away and no longer needed, and only then', async () => {
+    const [first, second] = endpoints() as [Endpoint, Endpoint];
+    for (const endpoint of [first, second]) sessions.to(endpoint);
+    await synced(20_000);
+    expect(await sessions.leaveGone([first])).toEqual([]);
+    servers[1]?.stop();
+    while (!sessions.to(second).isAway) await new Promise((resolve) => setImmediate(resolve));
+    expect(await sessions.leaveGone([first, second])).toEqual([]);
+    expect(await sessions.leaveGone([first])).toEqual([second]);
+    expect(names()).toEqual([endpointKey(first)]);
+  });
+
+  it('begin anew with a server that is needed again', async () => {
+    const [first, second] = endpoints() as [Endpoint, Endpoint];
+    sessions.to(first);
+    const left = sessions.to(second);
+    servers[1]?.stop();
+    while (!left.isAway) await new Promise((resolve) => setImmediate(resolve));
+    await sessions.leaveGone([first]);
+    expect(sessions.to(second)).not.toBe(left);
+  });
+});

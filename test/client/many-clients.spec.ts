@@ -1,0 +1,52 @@
+// Many clients in one process, on one connection: they do not get into each other's way. That no listener piles up meanwhile
+// is seen by the environment of every suite (test/support/leak-checking-environment.mjs).
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { Arrivals } from '../support/arrivals.js';
+
+const MANY = 25;
+
+describe.each(['http2', 'grpc-js'] as const)('many clients on one connection of %s', (transport) => {
+  const ends: (() => Promise<void> | void)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  async function start() {
+    const groups = Array.from({ length: MANY }, (_, index) => ({ name: `group-${index}` }));
+    const broker = await TestBroker.start({ topics: [{ name: 'orders', type: 'normal' }], groups });
+    ends.push(() => broker.stop());
+    const connection = new Connection({ endpoints: broker.endpoints, transport });
+    ends.push(() => connection.close());
+    return { broker, connection };
+  }
+
+  it('each do their work', async () => {
+    const { connection } = await start();
+    const arrivals = new Arrivals();
+    const producers = Array.from({ length: MANY }, () => new Producer(connection));
+    const consumers = Array.from({ length: MANY }, (_, index) => {
+      const consumerGroup = `group-${index}`;
+      const handler = (): void => arrivals.add(consumerGroup);
+      return new PushConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }], handler });
+    });
+    ends.push(async () => void (await Promise.all([...producers, ...consumers].map((client) => client.close()))));
+    await Promise.all([...producers, ...consumers].map((client) => client.start()));
+    await producers[0]?.send({ topic: 'orders', body: 'one' });
+    await Promise.all(consumers.map((_, index) => arrivals.of(`group-${index}`)));
+  });
+
+  it('come and go one after the other', async () => {
+    const { broker, connection } = await start();
+    for (let turn = 0; turn < MANY; turn++) {
+      const producer = new Producer(connection);
+      await producer.start();
+      await producer.send({ topic: 'orders', body: String(turn) });
+      await producer.close();
+    }
+    expect(broker.messages('orders')).toHaveLength(MANY);
+  });
+});

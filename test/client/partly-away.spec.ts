@@ -1,0 +1,69 @@
+// A cluster of which a part is away, before a client starts or while it runs: what is there serves.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { RecordingServer } from '../support/recording-server.js';
+
+const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
+
+describe('a cluster with a broker that is away', () => {
+  let there: RecordingServer;
+  let away: RecordingServer;
+  let connection: Connection;
+  const ends: (() => Promise<void> | void)[] = [];
+
+  beforeEach(async () => {
+    there = new RecordingServer();
+    away = new RecordingServer();
+    await there.start();
+    await away.start();
+    there.cluster = [there, away];
+    away.stop();
+    connection = new Connection({ endpoints: there.endpoints, requestTimeoutMs: 1_000 });
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    connection.close();
+    there.stop();
+  });
+
+  function owned<T extends { close(): Promise<void> }>(client: T): T {
+    ends.push(() => client.close());
+    return client;
+  }
+
+  it('lets producers start, who send to the others', async () => {
+    const producer = owned(new Producer(connection, { topics: { orders: 'normal' } }));
+    await producer.start();
+    for (let count = 0; count < 4; count++) await producer.send({ topic: 'orders', body: 'one' });
+    expect(there.of('sendMessage')).toHaveLength(4);
+  });
+
+  it('lets consumers start, who receive from the others', async () => {
+    const consumer = owned(new PushConsumer(connection, { ...READERS, handler: () => {} }));
+    const simple = owned(new SimpleConsumer(connection, READERS));
+    await Promise.all([consumer.start(), simple.start()]);
+    while (there.of('receiveMessage').length === 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('lets consumers change what they subscribe to; who comes back hears of it first of all', async () => {
+    const simple = owned(new SimpleConsumer(connection, READERS));
+    await simple.start();
+    await simple.subscribe({ topic: 'returns' });
+    const back = new RecordingServer();
+    await back.start(Number(away.endpoints.split(':')[1]));
+    ends.push(() => back.stop());
+    while (back.recorded.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(back.recorded[0]).toMatchObject({
+      rpc: 'telemetry',
+      request: {
+        command: {
+          $case: 'settings',
+          value: {
+            pubSub: { value: { subscriptions: [{ topic: { name: 'orders' } }, { topic: { name: 'returns' } }] } },
+          },
+        },
+      },
+    });
+  });
+});

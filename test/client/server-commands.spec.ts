@@ -1,0 +1,99 @@
+// What a server may say on a telemetry stream beside its settings.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { RecordingServer } from '../support/recording-server.js';
+
+describe('a command of the server', () => {
+  let server: RecordingServer;
+  let connection: Connection;
+  const ends: (() => Promise<void>)[] = [];
+
+  beforeEach(async () => {
+    server = new RecordingServer();
+    await server.start();
+    connection = new Connection({ endpoints: server.endpoints });
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    connection.close();
+    server.stop();
+  });
+
+  async function producer(): Promise<Producer> {
+    const started = new Producer(connection, { topics: { orders: 'normal' } });
+    ends.push(() => started.close());
+    await started.start();
+    return started;
+  }
+
+  /** What was answered on telemetry beside settings, once there are so many. */
+  async function answers(count: number): Promise<unknown[]> {
+    const others = () =>
+      server
+        .of('telemetry')
+        .map(({ request }) => request)
+        .filter((request) => !isSettings(request));
+    while (others().length < count) await new Promise((resolve) => setImmediate(resolve));
+    return others();
+  }
+
+  it('that is none of our protocol is ignored, and the stream goes on', async () => {
+    await producer();
+    // A newer server knows commands that decode to nothing here.
+    server.say({ status: undefined, command: undefined });
+    server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
+    await answers(1);
+    expect(server.of('telemetry').filter(({ request }) => isSettings(request))).toHaveLength(1);
+  });
+
+  it('that this client does not serve is declined, not left without an answer', async () => {
+    await producer();
+    server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
+    server.say({
+      status: undefined,
+      command: { $case: 'verifyMessageCommand', value: { nonce: '8', message: undefined } },
+    });
+    expect(await answers(2)).toMatchObject([
+      { status: { code: 50100 }, command: { $case: 'threadStackTrace', value: { nonce: '7' } } },
+      { status: { code: 50100 }, command: { $case: 'verifyMessageResult', value: { nonce: '8' } } },
+    ]);
+  });
+
+  it('to consume a message directly that comes when the consumer is closing does no harm', async () => {
+    let release = (): void => {};
+    const started = new Promise<void>((isRunning) => {
+      const consumer = new PushConsumer(connection, {
+        consumerGroup: 'readers',
+        subscriptions: [{ topic: 'orders' }],
+        handler: () => {
+          isRunning();
+          return new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        },
+      });
+      ends.push(() => consumer.close({ graceMs: 0 }));
+      void consumer.start().then(() => {
+        const message = {
+          topic: { resourceNamespace: '', name: 'orders' },
+          userProperties: {},
+          body: Buffer.from('a'),
+        };
+        const value = { nonce: '9', message: { ...message, systemProperties: undefined } };
+        server.say({ status: undefined, command: { $case: 'verifyMessageCommand', value } });
+      });
+    });
+    await started;
+    const closed = ends.splice(0).map((end) => end());
+    release();
+    await Promise.all(closed);
+    // Jest fails a case that leaves a rejection unhandled.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(server.of('notifyClientTermination')).toHaveLength(1);
+  });
+});
+
+function isSettings(request: unknown): boolean {
+  return (request as { command?: { $case: string } }).command?.$case === 'settings';
+}
