@@ -40,6 +40,13 @@ export class RouteTable {
     return route;
   }
 
+  /** The route, if it is known and takes messages of `type`. */
+  peek(topic: string, type: MessageType): Route | undefined {
+    const route = this.known.get(topic);
+    if (route === undefined || (route.types.length > 0 && !route.types.includes(type))) return undefined;
+    return route;
+  }
+
   /** Asks anew for one topic, in the background. The known route stays until the answer is there. */
   renew(topic: string): void {
     if (!this.asking.has(topic)) void this.refreshOne(topic);

@@ -120,15 +120,11 @@ export class SimpleConsumer {
    * Finds topics and group. Repeating it returns the first call's promise.
    * @param options `timeoutMs` default 10 s
    * @throws ResourceError when a topic or the group does not exist
+   * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
    */
-  start({ timeoutMs = DEFAULT_START_MS, signal }: CallOptions = {}): Promise<void> {
+  start(options: CallOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
-    if (this.state.kind === 'idle') {
-      const what = `start of the consumer of "${this.options.consumerGroup}"`;
-      const work = (deadline: Deadline): Promise<void> =>
-        startConsumerClient(this.client, this.subscriptions, false, deadline);
-      this.state = { kind: 'started', ready: withDeadline(what, timeoutMs, signal, work) };
-    }
+    if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
   }
 
@@ -238,6 +234,19 @@ export class SimpleConsumer {
     const closed = ready.catch(() => {}).then(() => this.client.close());
     this.state = { kind: 'closed', closed };
     return closed;
+  }
+
+  private async begin({ timeoutMs = DEFAULT_START_MS, signal }: CallOptions): Promise<void> {
+    const what = `start of the consumer of "${this.options.consumerGroup}"`;
+    const work = (deadline: Deadline): Promise<void> =>
+      startConsumerClient(this.client, this.subscriptions, false, deadline);
+    try {
+      await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
+    } catch (error) {
+      // A start that has failed leaves nothing behind; close() then has nothing to wait for.
+      await this.client.close();
+      throw error;
+    }
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
