@@ -11,6 +11,7 @@ export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
 export type { BackpressureOptions } from '../producer/backpressure.js';
+export type { BatchingOptions, SeenBrokers } from '../producer/batching.js';
 export type { CompressionOptions } from '../producer/compression.js';
 export { delayLevelMs } from '../producer/delay-levels.js';
 export type { InterceptedSend, SendInterceptor } from '../producer/interceptors.js';

@@ -42,6 +42,11 @@ export class Backpressure {
     this.limit = new InFlightLimit({ maxCount: this.maxCount, maxBytes: this.maxBytes });
   }
 
+  /** Room at once, if there is any and nobody waits for it. */
+  tryEnter(bytes: number): Room | undefined {
+    return this.limit.tryEnter(bytes);
+  }
+
   /**
    * @param whenFull default: as the option says
    * @throws NotSentError `TOO_MANY_IN_FLIGHT`; TransportError `DEADLINE_EXCEEDED` whose outcome is `not-sent`; the reason of

@@ -9,11 +9,29 @@ export interface InFlightBounds {
 }
 
 /** Room that was taken. */
-export interface Room {
+export class Room {
+  private isInside = true;
+
+  /** @param held bytes @param giveBack takes back bytes, and the place when it is `left` */
+  constructor(
+    private held: number,
+    private readonly limit: { giveBack(bytes: number, left: boolean): void },
+  ) {}
+
   /** Gives back what is not needed after all. */
-  shrinkTo(bytes: number): void;
+  shrinkTo(bytes: number): void {
+    if (!this.isInside || bytes >= this.held) return;
+    const freed = this.held - bytes;
+    this.held = bytes;
+    this.limit.giveBack(freed, false);
+  }
+
   /** Gives all of it back. Later calls do nothing. */
-  leave(): void;
+  leave(): void {
+    if (!this.isInside) return;
+    this.isInside = false;
+    this.limit.giveBack(this.held, true);
+  }
 }
 
 interface Waiter {
@@ -66,27 +84,17 @@ export class InFlightLimit {
     return this.count < this.bounds.maxCount && this.bytes + bytes <= this.bounds.maxBytes;
   }
 
+  /** @internal for a {@link Room} */
+  giveBack(bytes: number, left: boolean): void {
+    this.bytes -= bytes;
+    if (left) this.count--;
+    if (this.waiters.size > 0) this.admitNext();
+  }
+
   private admit(bytes: number): Room {
     this.count++;
     this.bytes += bytes;
-    let held = bytes;
-    let isInside = true;
-    const holdOnly = (fewer: number): void => {
-      this.bytes -= held - fewer;
-      held = fewer;
-      this.admitNext();
-    };
-    return {
-      shrinkTo: (fewer) => {
-        if (isInside && fewer < held) holdOnly(fewer);
-      },
-      leave: () => {
-        if (!isInside) return;
-        isInside = false;
-        this.count--;
-        holdOnly(0);
-      },
-    };
+    return new Room(bytes, this);
   }
 
   private admitNext(): void {

@@ -12,6 +12,7 @@ import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { Backpressure, type BackpressureOptions } from './backpressure.js';
+import { type BatchingOptions, BatchSafety } from './batching.js';
 import { BodyPacker, type CompressionOptions } from './compression.js';
 import { Interceptors, type SendInterceptor } from './interceptors.js';
 import { onewaySend } from './oneway.js';
@@ -26,7 +27,7 @@ import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
 
 /** What a producer is for. */
-export interface ProducerOptions extends TransactionOptions, BackpressureOptions {
+export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {
   /** Topics that must exist, with their type, when the producer starts. Others are looked up at their first send. */
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
@@ -78,7 +79,8 @@ export class Producer {
     this.client = new Client(connection, this.role());
     this.transactions = new TransactionCoordinator(this.client, options);
     const [backpressure, packer] = [new Backpressure(options), new BodyPacker(options.compression)];
-    this.pipeline = new SendPipeline(this.client, this.policy, backpressure, packer);
+    const safety = new BatchSafety(options, connection.logger);
+    this.pipeline = new SendPipeline(this.client, this.policy, backpressure, packer, safety);
     this.sender = new Sender(this.pipeline, new Interceptors(options.interceptors ?? [], connection.logger));
   }
 

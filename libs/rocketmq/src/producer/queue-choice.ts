@@ -6,6 +6,41 @@ import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../protocol/status.js';
 import { sipHash24 } from './siphash.js';
 
+/** Chooses queues, and keeps in mind which ones of a route take messages. */
+export class QueueChooser {
+  private readonly writable = new WeakMap<Route, readonly Queue[]>();
+
+  /**
+   * @param maxAttempts how many brokers are taken in turn
+   * @param isIsolated whether an endpoint is better not asked for now
+   */
+  constructor(
+    private readonly maxAttempts: number,
+    private readonly isIsolated: (endpoint: Endpoint) => boolean,
+  ) {}
+
+  /** The queue to try after `failures`, see {@link candidateQueues}. @throws StatusError `FORBIDDEN` */
+  choose(route: Route, messageGroup: string | undefined, turn: number, failures: number): Queue {
+    if (messageGroup === undefined && failures === 0) {
+      const writable = this.writableOf(route);
+      const usual = writable[turn % writable.length];
+      if (usual !== undefined && !this.isIsolated(usual.endpoint)) return usual;
+    }
+    const queues = candidateQueues(route, messageGroup, turn, this.maxAttempts, this.isIsolated);
+    // `candidateQueues` gives at least one.
+    return queues[failures % queues.length] as Queue;
+  }
+
+  private writableOf(route: Route): readonly Queue[] {
+    let queues = this.writable.get(route);
+    if (queues === undefined) {
+      queues = writableQueues(route);
+      this.writable.set(route, queues);
+    }
+    return queues;
+  }
+}
+
 /** The queues that take messages: writable ones of master brokers (id 0). */
 function writableQueues(route: Route): readonly Queue[] {
   return route.queues.filter((queue) => queue.writable && queue.brokerId === 0);

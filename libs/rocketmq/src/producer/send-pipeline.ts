@@ -2,10 +2,7 @@
 
 import { hostname } from 'node:os';
 import type { Client } from '../client/client.js';
-import type { Endpoint } from '../client/endpoint.js';
-import type { Queue } from '../client/route.js';
-import { Encoding, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { SendResultEntry } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import {
   assertSendable,
   bodyBytes,
@@ -16,7 +13,6 @@ import {
   toWireMessage,
 } from '../protocol/message.js';
 import { MessageIdGenerator } from '../protocol/message-id.js';
-import { requireOk, StatusError } from '../protocol/status.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';
@@ -24,10 +20,13 @@ import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { Backpressure } from './backpressure.js';
+import type { BatchSafety } from './batching.js';
 import type { BodyPacker, WireBody } from './compression.js';
-import { candidateQueues } from './queue-choice.js';
+import { QueueChooser } from './queue-choice.js';
 import { SendFailures } from './send-failures.js';
+import { SendLanes } from './send-lanes.js';
 import type { StoredMessage } from './send-receipt.js';
+import { requestOne } from './send-request.js';
 
 /** How often and at what pace a send is tried; backoff and size are the server's once it has told them. */
 export interface SendPolicy {
@@ -46,6 +45,9 @@ const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, 
 export class SendPipeline {
   private readonly ids: MessageIdGenerator;
   private readonly clock = new SystemClock();
+  private readonly chooser: QueueChooser;
+  private readonly lanes: SendLanes;
+  private readonly bornHost = hostname();
   private turn: number;
 
   constructor(
@@ -53,9 +55,12 @@ export class SendPipeline {
     private readonly policy: SendPolicy,
     private readonly backpressure: Backpressure,
     private readonly packer: BodyPacker,
+    safety: BatchSafety,
   ) {
     const { random } = client.connection;
     this.ids = new MessageIdGenerator(random, process.pid);
+    this.chooser = new QueueChooser(policy.maxAttempts, (endpoint) => client.isIsolated(endpoint));
+    this.lanes = new SendLanes({ client, safety, maxBodyBytes: () => policy.maxBodyBytes });
     this.turn = Math.floor(random.next() * 1_000_000);
   }
 
@@ -90,11 +95,16 @@ export class SendPipeline {
     deadline: Deadline,
     { whenFull, onAdmitted }: DispatchOptions = {},
   ): Promise<StoredMessage> {
-    const room = await this.backpressure.enter(prepared.body.length, deadline, whenFull);
+    const size = prepared.body.length;
+    const isOpen = deadline.caller?.aborted !== true;
+    const room =
+      (isOpen && this.backpressure.tryEnter(size)) || (await this.backpressure.enter(size, deadline, whenFull));
     try {
-      const plain = { bytes: prepared.body, encoding: Encoding.IDENTITY };
-      const body = this.packer.packs(prepared.body.length) ? await this.pack(prepared, deadline) : plain;
-      room.shrinkTo(body.bytes.length);
+      let body: WireBody = { bytes: prepared.body, encoding: Encoding.IDENTITY };
+      if (this.packer.packs(size)) {
+        body = await this.pack(prepared, deadline);
+        room.shrinkTo(body.bytes.length);
+      }
       onAdmitted?.();
       return await this.transmit(prepared, body, deadline);
     } finally {
@@ -114,24 +124,26 @@ export class SendPipeline {
   }
 
   private async transmit(prepared: PreparedMessage, body: WireBody, deadline: Deadline): Promise<StoredMessage> {
-    const { message, messageId } = prepared;
-    const { connection } = this.client;
-    const half = prepared.type === 'transaction';
-    const failures = new SendFailures(deadline);
+    let failures: SendFailures | undefined;
     for (let attempt = 1; ; ) {
       try {
-        return await this.attempt(prepared, body, failures.count, deadline);
+        return await this.attempt(prepared, body, failures?.count ?? 0, deadline);
       } catch (error) {
+        failures ??= new SendFailures(deadline);
         const failure = failures.add(error);
-        if (deadline.signal.aborted || !mayRepeat(error, half)) throw failure;
+        if (deadline.isOver || !mayRepeat(error, prepared.type === 'transaction')) throw failure;
         // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
-        if (error.outcome === 'not-sent') this.client.renewRoute(message.topic);
+        if (error.outcome === 'not-sent') this.client.renewRoute(prepared.message.topic);
         else if (++attempt > this.policy.maxAttempts) throw failure;
-        const fields = { topic: message.topic, messageId, failures: failures.count, error: describeError(error) };
-        connection.logger.debug('a send failed and is tried again', fields);
+        this.logFailure(prepared, failures.count, error);
         await this.pause(error, failures.count, failure, deadline);
       }
     }
+  }
+
+  private logFailure({ message, messageId }: PreparedMessage, failures: number, error: unknown): void {
+    const fields = { topic: message.topic, messageId, failures, error: describeError(error) };
+    this.client.connection.logger.debug('a send failed and is tried again', fields);
   }
 
   /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
@@ -169,13 +181,8 @@ export class SendPipeline {
   ): Promise<StoredMessage> {
     const { client } = this;
     const { message, type, messageId, dueMs, half } = prepared;
-    const route = await client.route(message.topic, deadline, type);
-    const { maxAttempts } = this.policy;
-    const isIsolated = (endpoint: Endpoint): boolean => client.isIsolated(endpoint);
-    const queues = candidateQueues(route, message.messageGroup, prepared.turn, maxAttempts, isIsolated);
-    // `candidateQueues` gives at least one.
-    const queue = queues[failures % queues.length] as Queue;
-    const what = `send of message ${messageId} to "${message.topic}"`;
+    const route = client.knownRoute(message.topic, type) ?? (await client.route(message.topic, deadline, type));
+    const queue = this.chooser.choose(route, message.messageGroup, prepared.turn, failures);
     const wire = toWireMessage(message, {
       messageId,
       type,
@@ -183,44 +190,28 @@ export class SendPipeline {
       bodyEncoding: body.encoding,
       bornTimestampMs: client.connection.clock.nowMs(),
       namespace: client.connection.namespace,
-      bornHost: hostname(),
+      bornHost: this.bornHost,
       queueId: Math.max(0, queue.id),
       deliveryTimestampMs: dueMs,
       recoveryDurationMs: half?.firstCheckAfterMs,
     });
-    const entry = await this.request(what, queue.endpoint, wire, deadline);
+    const what = `send of message ${messageId} to "${message.topic}"`;
+    const { endpoint } = queue;
+    // Together, ordered messages would lose their order, delayed ones break the server's timer, half messages are refused.
+    const place =
+      type === 'normal'
+        ? await this.lanes.lane(message.topic, queue).send({ wire, deadline, what }, route)
+        : await requestOne(client, endpoint, wire, what, deadline);
     return {
       topic: message.topic,
-      messageId: entry.messageId === '' ? messageId : entry.messageId,
-      offset: entry.offset,
-      recallHandle: entry.recallHandle === '' ? undefined : entry.recallHandle,
-      transactionId: entry.transactionId,
-      endpoint: queue.endpoint,
+      messageId: place.messageId,
+      offset: place.offset,
+      recallHandle: place.recallHandle === '' ? undefined : place.recallHandle,
+      transactionId: place.transactionId,
+      endpoint,
       wire,
       body: prepared.body,
     };
-  }
-
-  /** The request and its answer; whether it succeeds or fails, it says how the endpoint is. */
-  private async request(
-    what: string,
-    endpoint: Endpoint,
-    wire: WireMessage,
-    deadline: Deadline,
-  ): Promise<SendResultEntry> {
-    const { client } = this;
-    try {
-      const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
-      const { status, entries } = await client.unary(endpoint, 'sendMessage', { messages: [wire] }, options);
-      const [entry] = entries;
-      requireOk(what, entry?.status ?? status);
-      if (entry === undefined) throw new StatusError(what, undefined);
-      client.rejoin(endpoint);
-      return entry;
-    } catch (error) {
-      if (speaksAgainstServer(error, deadline, client.connection.requestTimeoutMs)) client.isolate(endpoint);
-      throw error;
-    }
   }
 }
 
@@ -253,14 +244,4 @@ export interface PreparedMessage {
 function mayRepeat(error: unknown, half: boolean): error is RocketMQError {
   if (!RocketMQError.is(error) || !error.retryable) return false;
   return !half || error.outcome !== 'unknown';
-}
-
-/**
- * A refusal is a sound answer, a busy server's too. And silence says nothing when the caller gave up, or left the server less
- * than a request's time.
- */
-function speaksAgainstServer(error: unknown, deadline: Deadline, requestTimeoutMs: number): boolean {
-  if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected') return false;
-  if (!deadline.signal.aborted) return true;
-  return deadline.hasPassed && deadline.timeoutMs >= requestTimeoutMs;
 }

@@ -14,40 +14,45 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A moment by which something must have ended, with a signal that aborts then. Dispose it, or its timer stays behind. */
+/**
+ * A moment by which something must have ended, with a signal that aborts then. Timer and signal come into being when somebody
+ * asks for the signal; then dispose it, or its timer stays behind.
+ */
 export class Deadline {
-  private readonly controller = new AbortController();
-  private readonly endsAtMs: number;
-  private readonly timer: ScheduledTask;
-  private readonly onAbort: () => void;
+  private controller: AbortController | undefined;
+  /** By {@link monotonicMs}. */
+  readonly endsAtMs: number;
+  private timer: ScheduledTask | undefined;
+  private onAbort: (() => void) | undefined;
   private passed = false;
+  private disposed = false;
 
-  /** @param what names the work in the error: "send to order-created" */
+  /**
+   * @param what names the work in the error: "send to order-created"
+   * @param caller the caller's own signal
+   */
   constructor(
     readonly what: string,
     readonly timeoutMs: number,
-    private readonly outer?: AbortSignal,
+    readonly caller?: AbortSignal,
   ) {
     this.endsAtMs = performance.now() + timeoutMs;
-    this.timer = new SystemClock().schedule(timeoutMs, () => {
-      if (this.signal.aborted) return;
-      this.passed = true;
-      const message = `${what} did not end within ${timeoutMs} ms; it may have taken effect`;
-      this.controller.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
-    });
-    this.onAbort = () => this.controller.abort(abortReason(outer));
-    if (outer?.aborted) this.onAbort();
-    else outer?.addEventListener('abort', this.onAbort, { once: true });
   }
 
   /** Aborts when the time is over or the caller's signal aborts; its reason is the error to throw. */
   get signal(): AbortSignal {
+    this.controller ??= this.arm();
     return this.controller.signal;
   }
 
   /** Whether time ended it, and not the caller. */
   get hasPassed(): boolean {
-    return this.passed;
+    return this.passed || (this.controller === undefined && !this.caller?.aborted && this.isDue());
+  }
+
+  /** Whether time or the caller has ended it. Needs no signal. */
+  get isOver(): boolean {
+    return this.controller?.signal.aborted ?? (this.caller?.aborted === true || this.isDue());
   }
 
   /** What is left in milliseconds, at least 0. */
@@ -57,8 +62,39 @@ export class Deadline {
 
   /** Forgets timer and caller. Repeating it does nothing. */
   dispose(): void {
-    this.timer.cancel();
-    this.outer?.removeEventListener('abort', this.onAbort);
+    this.disposed = true;
+    this.timer?.cancel();
+    if (this.onAbort !== undefined) this.caller?.removeEventListener('abort', this.onAbort);
+  }
+
+  private arm(): AbortController {
+    const { caller } = this;
+    const controller = new AbortController();
+    if (caller?.aborted) {
+      controller.abort(abortReason(caller));
+      return controller;
+    }
+    if (this.isDue()) {
+      this.pass(controller);
+      return controller;
+    }
+    if (this.disposed) return controller;
+    this.timer = new SystemClock().schedule(this.remainingMs(), () => this.pass(controller));
+    this.onAbort = () => controller.abort(abortReason(caller));
+    caller?.addEventListener('abort', this.onAbort, { once: true });
+    return controller;
+  }
+
+  private pass(controller: AbortController): void {
+    if (controller.signal.aborted) return;
+    this.passed = true;
+    const message = `${this.what} did not end within ${this.timeoutMs} ms; it may have taken effect`;
+    controller.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
+  }
+
+  /** A timer may fire a little before its time. */
+  private isDue(): boolean {
+    return this.remainingMs() < 1;
   }
 }
 
@@ -75,6 +111,11 @@ export async function withDeadline<T>(
   } finally {
     deadline.dispose();
   }
+}
+
+/** Real time that never jumps, from some moment on. */
+export function monotonicMs(): number {
+  return performance.now();
 }
 
 /** The real moment `durationMs` from now, for interfaces that want a date; never the clock of a test. */

@@ -7,6 +7,7 @@ import {
   TransactionSource,
   type Message as WireMessage,
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { SendResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { deadLetterTopicOf } from '../../protocol/names.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
@@ -26,7 +27,7 @@ export class Sending {
     private readonly checks: TransactionChecks,
   ) {}
 
-  /** One entry per message; one bad message refuses the whole request. */
+  /** One entry, whatever the number of messages; one bad message refuses the whole request. */
   async sendMessage({ messages }: RpcRequest<'sendMessage'>): Promise<RpcResponse<'sendMessage'>> {
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
@@ -36,11 +37,7 @@ export class Sending {
     const recoveryMs = recovery === undefined ? undefined : durationMs(recovery);
     const results = this.send({ topic, messages: stored, recoveryMs, nowMs });
     await this.broker.store.flush();
-    const entries = results.map(({ messageId, offset, recallHandle = '' }) => {
-      // The real server fills the transaction id for every type.
-      return { status: OK, messageId, transactionId: messageId, offset: BigInt(offset), recallHandle };
-    });
-    return { status: OK, entries };
+    return { status: OK, entries: [entryOf(results)] };
   }
 
   async recallMessage({ topic, recallHandle }: RpcRequest<'recallMessage'>): Promise<RpcResponse<'recallMessage'>> {
@@ -75,6 +72,18 @@ export class Sending {
       throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, `${error.message}, expected type is UNSPECIFIED`);
     }
   }
+}
+
+/**
+ * The entry of several messages tells of the first; its message id is all of theirs, as a proxy of a cluster makes it (one in
+ * local mode makes up an id that nobody else knows).
+ */
+function entryOf(results: readonly SendResult[]): SendResultEntry {
+  // `commonTopic` has refused a request without messages.
+  const { messageId, offset, recallHandle = '' } = results[0] as SendResult;
+  const ids = results.length === 1 ? messageId : results.map((result) => result.messageId).join(',');
+  // The real server fills the transaction id for every type.
+  return { status: OK, messageId: ids, transactionId: messageId, offset: BigInt(offset), recallHandle };
 }
 
 function commonTopic(messages: readonly WireMessage[]): string {
