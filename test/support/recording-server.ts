@@ -12,6 +12,7 @@ import {
 import {
   AddressScheme,
   Code,
+  Encoding,
   type Message,
   type MessageQueue,
   MessageType,
@@ -201,5 +202,31 @@ function queueOf(name: string, broker: string, port: number | undefined, types: 
     permission: Permission.READ_WRITE,
     broker: { name: broker, id: 0, endpoints },
     acceptMessageTypes: [...types],
+  };
+}
+
+/** A message as a server hands it out, for {@link RecordingServer.deliver}. */
+export function recordedMessage(
+  topic: string,
+  messageId: string,
+  { body = Buffer.from(messageId), attempt = 1 } = {},
+): Message {
+  return {
+    topic: { resourceNamespace: '', name: topic },
+    userProperties: {},
+    systemProperties: {
+      keys: [],
+      messageId,
+      bodyEncoding: Encoding.IDENTITY,
+      messageType: MessageType.NORMAL,
+      bornTimestamp: new Date(0),
+      bornHost: 'here',
+      storeHost: 'there',
+      receiptHandle: `handle of ${messageId}`,
+      queueId: 0,
+      queueOffset: 0n,
+      deliveryAttempt: attempt,
+    },
+    body,
   };
 }

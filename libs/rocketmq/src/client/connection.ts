@@ -6,7 +6,7 @@ import { type Credentials, METADATA, Signer } from '../protocol/metadata.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { type Logger, silentLogger } from '../support/logger.js';
+import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
@@ -48,7 +48,7 @@ export interface ConnectionOptions {
   readonly useBootstrapEndpoints?: boolean;
   /** Translates each address that the server advertises into one that is reachable from here. */
   readonly addressMapping?: (address: Address) => Address;
-  /** Default: drops everything. Never closed. */
+  /** Default: drops everything. Never closed. What it throws is lost. */
   readonly logger?: Logger;
   /**
    * What carries the calls. `http2`: a lean path on node:http2, which takes half the CPU. `grpc-js`: the package
@@ -93,7 +93,7 @@ export class Connection {
       );
     }
     this.requestTimeoutMs = positive('requestTimeoutMs', options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
-    this.logger = options.logger ?? silentLogger;
+    this.logger = options.logger === undefined ? silentLogger : unfailing(options.logger);
     const refreshMs = options.credentialsRefreshMs && positive('credentialsRefreshMs', options.credentialsRefreshMs);
     this.credentials = new CredentialsSource(options.credentials, { refreshMs, logger: this.logger });
     this.tls = resolveTls(tlsOf(options));

@@ -41,6 +41,28 @@ describe('the room of a buffer', () => {
     expect((await third).count).toBe(1);
   });
 
+  it('goes by the messages that came last also when none is held, and counts what polls under way may bring', async () => {
+    const room = new BufferRoom(100, 1_000);
+    (await room.reserve(32, signal)).close([200, 200]);
+    room.release(200);
+    room.release(200);
+    expect((await room.reserve(32, signal)).count).toBe(5);
+    // The room is taken, by a poll that may wait for long; another still gets something.
+    expect((await room.reserve(32, signal)).count).toBe(1);
+  });
+
+  it('forgets large messages when small ones come', async () => {
+    const room = new BufferRoom(100, 1_000);
+    (await room.reserve(32, signal)).close([1_000]);
+    room.release(1_000);
+    for (let poll = 0; poll < 12; poll++) {
+      const reservation = await room.reserve(32, signal);
+      reservation.close([1]);
+      room.release(1);
+    }
+    expect((await room.reserve(32, signal)).count).toBe(32);
+  });
+
   it('forgets who stopped waiting', async () => {
     const room = new BufferRoom(1, 1_000);
     const only = await room.reserve(1, signal);

@@ -16,13 +16,16 @@ interface Waiter {
 }
 
 /**
- * Bounds what is received and not yet settled. Messages are bounded strictly. Bytes are bounded by not polling while too
- * many are held: a poll under way may go over the limit by its own messages.
+ * Bounds what is received and not yet settled. Messages are bounded strictly. Bytes are bounded by asking for no more messages
+ * than fit if they are as large as those before them: a poll goes over the limit only by what is larger than expected, and
+ * by one message where it could ask for none.
  */
 export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
   private heldBytes = 0;
+  /** The size of a message, learned from those that came last; 0 before the first. */
+  private typicalBytes = 0;
   private readonly waiters = new Set<Waiter>();
 
   constructor(
@@ -69,11 +72,16 @@ export class BufferRoom {
 
   private freeMessages(): number {
     const free = this.maxMessages - this.reserved - this.heldMessages;
-    if (this.heldMessages === 0) return free;
-    if (this.heldBytes >= this.maxBytes) return 0;
-    // What is held tells how large the next ones will be.
-    const averageBytes = Math.max(1, this.heldBytes / this.heldMessages);
-    return Math.min(free, Math.max(1, Math.floor((this.maxBytes - this.heldBytes) / averageBytes)));
+    if (this.heldMessages > 0 && this.heldBytes >= this.maxBytes) return 0;
+    // At least one: idle polls hold their room for long, and those of other topics must not wait for them.
+    const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.typicalBytes;
+    return Math.min(free, Math.max(1, Math.floor(leftBytes / Math.max(1, this.typicalBytes))));
+  }
+
+  private learn(bodyBytes: readonly number[]): void {
+    if (bodyBytes.length === 0) return;
+    const meanBytes = bodyBytes.reduce((sum, bytes) => sum + bytes, 0) / bodyBytes.length;
+    this.typicalBytes = this.typicalBytes === 0 ? meanBytes : (this.typicalBytes + meanBytes) / 2;
   }
 
   private reservation(count: number): Reservation {
@@ -87,6 +95,7 @@ export class BufferRoom {
         this.reserved -= count;
         this.heldMessages += bodyBytes.length;
         for (const bytes of bodyBytes) this.heldBytes += bytes;
+        this.learn(bodyBytes);
         this.serveWaiters();
       },
     };

@@ -22,8 +22,12 @@ export const LIMITS = {
   invisibleDurationMaxMs: 12 * HOUR_MS,
   longPollingMinMs: 5 * SECOND_MS,
   longPollingMaxMs: 20 * SECOND_MS,
-  /** A stream item holds a body of full size and its properties; grpc-js's own default is too small for it. */
-  receivedFrameBytes: 4 * 1024 * 1024 + 256 * 1024,
+  /**
+   * The most that a request or an item of an answer may be: what the server takes itself (`grpcMaxInboundMessageSize`). An item
+   * with a body of full size and its properties is over grpc-js's default, and a server may be told to take larger bodies
+   * (`maxMessageSize`), which must come back, too.
+   */
+  receivedFrameBytes: 130 * 1024 * 1024,
 } as const;
 
 /** Our consumers unpack a body to this many bytes unless told otherwise: eight times what a message may carry. */

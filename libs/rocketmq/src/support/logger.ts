@@ -14,6 +14,20 @@ export interface Logger {
 /** Drops everything; the default where no logger is given. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** The same logger, but what it throws is lost: a line that cannot be written must not stop the work that it tells of. */
+export function unfailing(logger: Logger): Logger {
+  const write =
+    (level: keyof Logger) =>
+    (message: string, fields?: LogFields): void => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // There is nobody left to tell.
+      }
+    };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
+
 /** An error for a log line: its message, or what was thrown instead of an error. */
 export function describeError(error: unknown): string {
   if (error instanceof Error) return error.message === '' ? error.name : error.message;

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { describeError, type LogFields, unfailing } from './logger.js';
+
+describe('a logger of the application', () => {
+  it('gets each line at its level, as its own method', () => {
+    class Lines {
+      readonly written: string[] = [];
+      private add(level: string, message: string, fields?: LogFields): void {
+        this.written.push(`${level} ${message} ${JSON.stringify(fields)}`);
+      }
+      debug(message: string, fields?: LogFields): void {
+        this.add('debug', message, fields);
+      }
+      info(message: string, fields?: LogFields): void {
+        this.add('info', message, fields);
+      }
+      warn(message: string, fields?: LogFields): void {
+        this.add('warn', message, fields);
+      }
+      error(message: string, fields?: LogFields): void {
+        this.add('error', message, fields);
+      }
+    }
+    const lines = new Lines();
+    const logger = unfailing(lines);
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) logger[level]('a', { b: 1 });
+    expect(lines.written).toEqual(['debug a {"b":1}', 'info a {"b":1}', 'warn a {"b":1}', 'error a {"b":1}']);
+  });
+
+  it('that throws does not stop the work it is told of', () => {
+    const fail = (): never => {
+      throw new Error('disk full');
+    };
+    const logger = unfailing({ debug: fail, info: fail, warn: fail, error: fail });
+    expect(() => logger.error('a')).not.toThrow();
+  });
+});
+
+describe('an error in a log line', () => {
+  it.each([
+    [new Error('away'), 'away'],
+    [new TypeError(''), 'TypeError'],
+    [undefined, 'non-error thrown: undefined'],
+    ['text', 'non-error thrown: text'],
+    [{ secret: 1 }, 'non-error thrown: [object Object]'],
+    [null, 'non-error thrown: [object Null]'],
+  ])('of %p is told without what it holds', (error, told) => {
+    expect(describeError(error)).toBe(told);
+  });
+});
