@@ -4,6 +4,7 @@
 import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
 import type { ConsumerEvents } from '../../libs/rocketmq/src/consumer/consumer-events.js';
 import type { MessageHandler } from '../../libs/rocketmq/src/consumer/handler-run.js';
+import type { MessageListener } from '../../libs/rocketmq/src/consumer/message-listener.js';
 import { PushConsumer } from '../../libs/rocketmq/src/consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../../libs/rocketmq/src/consumer/push-consumer-options.js';
 import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
@@ -109,6 +110,18 @@ export class ConsumerBench {
   /** Like {@link consumer}, started. */
   async consume(...options: Parameters<ConsumerBench['consumer']>): Promise<PushConsumer> {
     const consumer = this.consumer(...options);
+    await consumer.start();
+    return consumer;
+  }
+
+  /** A consumer of `stock` with several listeners, started. */
+  async listen(
+    listeners: readonly MessageListener[],
+    options: Partial<PushConsumerOptions> = {},
+    connection = this.connection,
+  ): Promise<PushConsumer> {
+    const consumer = new PushConsumer(connection, { consumerGroup: 'stock', listeners, ...options });
+    this.consumers.push(consumer);
     await consumer.start();
     return consumer;
   }

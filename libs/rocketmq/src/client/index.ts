@@ -1,10 +1,19 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
 export type { AckOutcome } from '../consumer/ack-batch.js';
+export type { BatchContext, BatchHandler, BatchListening } from '../consumer/batch-handler.js';
 export type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/consumer-events.js';
-export type { DeadLetterReason, FailureSettlement, Settlement } from '../consumer/failure-policy.js';
+export type {
+  DeadLetter,
+  DeadLetterReason,
+  ErrorTest,
+  FailurePolicy,
+  FailureSettlement,
+  Settlement,
+} from '../consumer/failure-policy.js';
 export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/handler-run.js';
+export type { MessageListener } from '../consumer/message-listener.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';

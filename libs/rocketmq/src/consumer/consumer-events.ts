@@ -36,10 +36,25 @@ export class ConsumerReport {
     this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
   }
 
-  async deadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<void> {
+  /** @param ownHook that of the message's listener */
+  async deadLetter(
+    message: MessageView,
+    reason: DeadLetterReason,
+    error: unknown,
+    ownHook: (() => unknown) | undefined,
+  ): Promise<void> {
     const fields = { ...this.fields(message), reason, error: describeError(error) };
     this.logger.error('a message becomes a dead letter', fields);
     await this.call('onDeadLetter', () => this.events.onDeadLetter?.(message, reason, error));
+    if (ownHook !== undefined) await this.call('onDeadLetter', ownHook);
+  }
+
+  /** The place of the listener's choice did not take it. */
+  deadLetterNotKept(message: MessageView, error: unknown, settlement: FailureSettlement): void {
+    const next =
+      settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : "moved to the broker's dead letters";
+    const fields = { ...this.fields(message), error: describeError(error) };
+    this.logger.error(`a dead letter could not be kept where it belongs; it is ${next}`, fields);
   }
 
   leaseLost(message: MessageView): void {

@@ -1,14 +1,17 @@
-// One message from its turn to its settlement: runs the handler, asks the failure policy, tells the server. When the turn
-// comes is the dispatcher's business.
+// One message from its turn to its settlement: runs its listener's handler, asks the failure policy, tells the server. When the
+// turn comes is the dispatcher's business.
 
 import type { MessageView } from '../protocol/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
+import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
-import { type FailureSettlement, type Settlement, settlementAfterFailure } from './failure-policy.js';
-import { type MessageHandler, type RunResult, runHandler } from './handler-run.js';
+import { type DeadLetterReason, type Settlement, settlementAfterFailure } from './failure-policy.js';
+import { type RunResult, runHandler } from './handler-run.js';
+import { keepDeadLetter } from './keep-dead-letter.js';
 import type { LeaseSettlement, MessageLease } from './message-lease.js';
+import type { Listener } from './message-listener.js';
 import { DeadLetterError } from './outcome-errors.js';
 import type { ConsumerSettings } from './settings.js';
 
@@ -21,10 +24,7 @@ export interface DeliveryPort {
   readonly ioClock: Clock;
   readonly logger: Logger;
   readonly report: ConsumerReport;
-  readonly handler: MessageHandler;
-  readonly handlerTimeoutMs: number | undefined;
-  /** Instead of the server's. */
-  readonly backoff: BackoffPolicy | undefined;
+  readonly consumerGroup: string;
   readonly checkpoint: ConsumerCheckpoint | undefined;
   settings(): ConsumerSettings;
   /** Fires when handlers must end. */
@@ -33,10 +33,14 @@ export interface DeliveryPort {
   readonly settleSignal: AbortSignal;
 }
 
+/** A turn to run the handler: call `end` when it has ended. Or none, and when the message may come again. */
+export type Turn =
+  | { readonly kind: 'granted'; end(): void }
+  | { readonly kind: 'refused'; readonly visibleInMs: number };
+
 /** What a delivery waits for. Both waits are cut short when the lease cannot be renewed or the consumer stops. */
 export interface Turns {
-  /** A turn to run the handler: call the result when it has ended. Undefined: no handler may begin. */
-  turn(lease: MessageLease): Promise<(() => void) | undefined>;
+  turn(lease: MessageLease, listener: Listener): Promise<Turn>;
   /** False when it was cut short. */
   waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean>;
   /** Resolves when the message may be given back. */
@@ -47,6 +51,7 @@ export interface Turns {
 export class Delivery {
   constructor(
     private readonly lease: MessageLease,
+    private readonly listener: Listener,
     private readonly isFifo: boolean,
     private readonly port: DeliveryPort,
     private readonly turns: Turns,
@@ -56,25 +61,21 @@ export class Delivery {
    * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow
    */
   async run(): Promise<boolean> {
-    const { message, bodyProblem } = this.lease;
+    const { message } = this.lease;
     for (let attempt = message.deliveryAttempt; ; attempt++) {
-      const endTurn = await this.turns.turn(this.lease);
-      if (endTurn === undefined) return this.letGo(0);
+      const turn = await this.turns.turn(this.lease, this.listener);
+      if (turn.kind === 'refused') return this.letGo(turn.visibleInMs);
       const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
       const untrack = this.port.clock.track(`handler of message ${message.messageId} from "${message.topic}"`);
       let settling: Promise<boolean> | undefined;
       let retryInMs = 0;
       try {
-        const result: RunResult =
-          bodyProblem === undefined
-            ? await this.handle(view)
-            : { kind: 'failed', error: new DeadLetterError(bodyProblem) };
-        const settlement = this.settlementOf(view, result);
+        const settlement = await this.settlement(view);
         if (this.isFifo && settlement?.kind === 'retry') retryInMs = settlement.delayMs;
-        else settling = this.settle(view, settlement, result);
+        else settling = this.settle(view, settlement);
       } finally {
         // The settlement tracks its own request: a moved clock finds no gap between the two.
-        endTurn();
+        turn.end();
         untrack();
       }
       if (settling !== undefined) return settling;
@@ -102,14 +103,27 @@ export class Delivery {
     return false;
   }
 
+  /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
+  private async settlement(view: MessageView): Promise<Settlement | undefined> {
+    const { bodyProblem } = this.lease;
+    if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
+    if (view.deliveryAttempt > this.maxAttempts()) {
+      return this.asDeadLetter(view, 'attempts-exhausted', unseenEnd(view, this.maxAttempts()));
+    }
+    const result = await this.handle(view);
+    if (result.kind === 'abandoned') return undefined;
+    return result.kind === 'succeeded' ? { kind: 'ack' } : this.settlementAfter(view, result);
+  }
+
   private async handle(view: MessageView): Promise<RunResult> {
     const { lease, port } = this;
+    const { handler, handlerTimeoutMs } = this.listener;
     const onLost = (): void => port.report.leaseLost(view);
     lease.lostSignal.addEventListener('abort', onLost, { once: true });
     try {
       const result = await runHandler(view, {
-        handler: port.handler,
-        timeoutMs: port.handlerTimeoutMs,
+        handler,
+        timeoutMs: handlerTimeoutMs,
         ioClock: port.ioClock,
         lostSignal: lease.lostSignal,
         forceSignal: port.forceSignal,
@@ -122,32 +136,42 @@ export class Delivery {
     }
   }
 
-  /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
-  private settlementOf(view: MessageView, result: RunResult): Settlement | undefined {
-    if (result.kind === 'abandoned') return undefined;
-    if (result.kind === 'succeeded') return { kind: 'ack' };
-    if (this.lease.bodyProblem !== undefined) return { kind: 'deadLetter', reason: 'corrupt-body' };
-    const { maxAttempts, backoff } = this.port.settings();
-    const settlement: FailureSettlement = settlementAfterFailure({
-      error: result.error,
+  private async settlementAfter(view: MessageView, failed: RunResult & { kind: 'failed' }): Promise<Settlement> {
+    const { policy } = this.listener;
+    const { error, wasInterrupted } = failed;
+    const settlement = settlementAfterFailure({
+      ...policy,
+      error,
       attempt: view.deliveryAttempt,
-      maxAttempts,
-      backoff: this.port.backoff ?? backoff,
+      maxAttempts: this.maxAttempts(),
+      backoff: this.backoff(),
+      wasInterrupted,
     });
-    this.port.report.failed(view, result.error, settlement);
-    return settlement;
+    this.port.report.failed(view, error, settlement);
+    return settlement.kind === 'retry' ? settlement : this.asDeadLetter(view, settlement.reason, error);
   }
 
-  private async settle(view: MessageView, settlement: Settlement | undefined, result: RunResult): Promise<boolean> {
+  private asDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<Settlement> {
+    const { consumerGroup, report, settings } = this.port;
+    const { policy } = this.listener;
+    const attemptsOfServer = settings().maxAttempts;
+    const deadLetter = { message, consumerGroup, reason, error };
+    return keepDeadLetter(deadLetter, { policy, report, backoff: this.backoff(), attemptsOfServer });
+  }
+
+  private backoff(): BackoffPolicy {
+    return this.listener.policy.backoff ?? this.port.settings().backoff;
+  }
+
+  private maxAttempts(): number {
+    return Math.min(this.port.settings().maxAttempts, this.listener.policy.maxAttempts ?? Number.POSITIVE_INFINITY);
+  }
+
+  private async settle(view: MessageView, settlement: Settlement | undefined): Promise<boolean> {
     const { lease, port } = this;
     if (settlement === undefined) {
       lease.drop();
       return false;
-    }
-    if (settlement.kind === 'deadLetter') {
-      const untrack = port.clock.track(`onDeadLetter of message ${view.messageId}`);
-      const error = result.kind === 'failed' ? result.error : undefined;
-      await port.report.deadLetter(view, settlement.reason, error).finally(untrack);
     }
     const error = await lease.settle(this.leaseSettlement(view, settlement), port.settleSignal);
     if (error !== undefined) port.report.settleFailed(view, settlement, error);
@@ -166,4 +190,12 @@ export class Delivery {
       }
     }
   }
+}
+
+/** The attempts before it ended with their process, or were handed back. */
+function unseenEnd({ messageId, topic, deliveryAttempt }: MessageView, maxAttempts: number): StateError {
+  const text =
+    `message ${messageId} from "${topic}" comes with attempt ${deliveryAttempt}, and ${maxAttempts} are allowed: ` +
+    'earlier attempts ended with their process or were handed back';
+  return new StateError('ATTEMPTS_EXHAUSTED', text);
 }

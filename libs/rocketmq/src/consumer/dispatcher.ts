@@ -1,30 +1,33 @@
-// Who runs when: hands held messages to the handler, `concurrency` side by side, the messages of a message group of an
-// ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
+// Who runs when: hands held messages to their listeners, each as many side by side as it takes, the messages of a message group
+// of an ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
 
 import { setMaxListeners } from 'node:events';
 import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { Semaphore } from '../support/semaphore.js';
-import { Delivery, type DeliveryPort, type Turns } from './delivery.js';
+import { Delivery, type DeliveryPort, type Turn, type Turns } from './delivery.js';
 import { ABORT_GRACE_MS } from './handler-run.js';
 import type { Intake } from './intake.js';
+import type { ListenerTurns } from './listener-turns.js';
 import type { MessageLease } from './message-lease.js';
+import type { Listener, ListenerSet } from './message-listener.js';
 
 /** What a dispatcher needs of its consumer. */
 export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal'> {
-  readonly concurrency: number;
   readonly intake: Intake;
+  readonly listeners: ListenerSet;
+  readonly listenerTurns: ListenerTurns;
   /** Called once for each message when it has ended, however. */
   onEnded(lease: MessageLease): void;
 }
+
+const HAND_BACK: Turn = { kind: 'refused', visibleInMs: 0 };
 
 /** How long settlements may go on after the last handler, when the grace period is over. */
 const SETTLE_GRACE_MS = 3_000;
 
 /** Owns every held message from its dispatch to its end. */
 export class Dispatcher implements Turns {
-  private readonly permits: Semaphore;
   private readonly waiting = new Set<AbortController>();
   private readonly lanes = new Map<string, Promise<void>>();
   private readonly underWay = new Map<MessageLease, Promise<void>>();
@@ -35,7 +38,6 @@ export class Dispatcher implements Turns {
   private mayHandBack: Promise<void> = Promise.resolve();
 
   constructor(private readonly port: DispatchPort) {
-    this.permits = new Semaphore(port.concurrency);
     // Each running handler and each settlement listens to one of these for as long as it lasts.
     setMaxListeners(0, this.forcing.signal, this.settleEnding.signal);
     this.delivery = { ...port, forceSignal: this.forcing.signal, settleSignal: this.settleEnding.signal };
@@ -78,14 +80,12 @@ export class Dispatcher implements Turns {
     for (const lease of this.underWay.keys()) lease.drop();
   }
 
-  /** A turn for the handler: what ends it, or undefined when none may begin any more. */
-  async turn(lease: MessageLease): Promise<(() => void) | undefined> {
-    const end = await this.whileUsable(lease, (signal) => this.admitted(lease, signal));
-    if (end === undefined || this.isOver(lease)) {
-      end?.();
-      return undefined;
-    }
-    return end;
+  async turn(lease: MessageLease, listener: Listener): Promise<Turn> {
+    const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
+    if (turn === undefined) return HAND_BACK;
+    if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
+    turn.end();
+    return HAND_BACK;
   }
 
   /** Waits on the business clock; false when the wait was cut short. */
@@ -103,15 +103,15 @@ export class Dispatcher implements Turns {
     await this.mayHandBack;
   }
 
-  /** A permit while the topic is open; undefined: the message is to be handed back. */
-  private async admitted({ message }: MessageLease, signal: AbortSignal): Promise<(() => void) | undefined> {
-    const { intake } = this.port;
+  /** A turn while the topic is open. */
+  private async admitted({ message }: MessageLease, listener: Listener, signal: AbortSignal): Promise<Turn> {
+    const { intake, listenerTurns } = this.port;
     for (;;) {
       if (!intake.isOpen(message.topic) && (await intake.verdict(message.topic, signal)) === 'handBack')
-        return undefined;
-      const end = await this.permits.acquire(signal);
-      if (intake.isOpen(message.topic)) return end;
-      end();
+        return HAND_BACK;
+      const turn = await listenerTurns.take(listener, signal);
+      if (turn.kind === 'refused' || intake.isOpen(message.topic)) return turn;
+      turn.end();
     }
   }
 
@@ -133,7 +133,7 @@ export class Dispatcher implements Turns {
   }
 
   private deliveryOf(lease: MessageLease, isFifo: boolean): Delivery {
-    return new Delivery(lease, isFifo, this.delivery, this);
+    return new Delivery(lease, this.port.listeners.of(lease.message), isFifo, this.delivery, this);
   }
 
   /** Resolves when the message has ended, however. */

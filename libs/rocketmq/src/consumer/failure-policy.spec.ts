@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HOUR_MS, MINUTE_MS } from '../support/clock.js';
-import { settlementAfterFailure } from './failure-policy.js';
+import { TransportError } from '../support/errors.js';
+import { type FailedAttempt, settlementAfterFailure } from './failure-policy.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 
 const attempt = {
@@ -41,6 +42,29 @@ describe('the settlement after a failed attempt', () => {
     const error = new RetryLaterError({ delayMs: MINUTE_MS });
     const settlement = settlementAfterFailure({ ...attempt, attempt: 3, error });
     expect(settlement).toEqual({ kind: 'deadLetter', reason: 'attempts-exhausted' });
+  });
+
+  it('is a dead letter for an error that is not to be retried, by class or by function', () => {
+    const hopeless = { kind: 'deadLetter', reason: 'not-retryable' };
+    const other = new TypeError('other');
+    expect(settlementAfterFailure({ ...attempt, error: other, deadLetterOn: [TypeError] })).toEqual(hopeless);
+    expect(settlementAfterFailure({ ...attempt, deadLetterOn: [TypeError] }).kind).toBe('retry');
+    expect(settlementAfterFailure({ ...attempt, error: other, retryOn: [RangeError] })).toEqual(hopeless);
+    expect(settlementAfterFailure({ ...attempt, error: other, retryOn: (error) => error === other }).kind).toBe(
+      'retry',
+    );
+    expect(settlementAfterFailure({ ...attempt, error: other, retryOn: [Error], deadLetterOn: [TypeError] })).toEqual(
+      hopeless,
+    );
+  });
+
+  it('is a retry all the same when the handler asks for it, was interrupted, or ran into a trouble that passes', () => {
+    const retryOn = [RangeError];
+    const kindOf = (more: Partial<FailedAttempt>) => settlementAfterFailure({ ...attempt, retryOn, ...more }).kind;
+    expect(kindOf({ error: new RetryLaterError({ delayMs: 1 }) })).toBe('retry');
+    expect(kindOf({ wasInterrupted: true })).toBe('retry');
+    expect(kindOf({ error: new TransportError('UNAVAILABLE', 'away', 'not-sent', true) })).toBe('retry');
+    expect(kindOf({ error: new TransportError('TLS_FAILED', 'wrong key', 'not-sent', false) })).toBe('deadLetter');
   });
 
   it('knows the errors of another copy of this package by their brand', () => {

@@ -1,16 +1,19 @@
 // What becomes of a message whose handler has failed. Pure: it decides, others do it.
 
 import { LIMITS } from '../protocol/limits.js';
+import type { MessageView } from '../protocol/message.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
+import { RocketMQError } from '../support/errors.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 
 /**
  * Why a message becomes a dead letter.
  * - `handler-decided`: the handler threw a DeadLetterError
- * - `attempts-exhausted`: its last allowed attempt failed
+ * - `attempts-exhausted`: its last allowed attempt failed, or did not end: the process died in it
+ * - `not-retryable`: `retryOn` or `deadLetterOn` says that no retry helps against the handler's error
  * - `corrupt-body`: its body is not what was sent; no handler has seen it
  */
-export type DeadLetterReason = 'handler-decided' | 'attempts-exhausted' | 'corrupt-body';
+export type DeadLetterReason = 'handler-decided' | 'attempts-exhausted' | 'not-retryable' | 'corrupt-body';
 
 /** How a delivery is settled with the server. */
 export type Settlement =
@@ -18,22 +21,81 @@ export type Settlement =
   | { readonly kind: 'retry'; readonly delayMs: number }
   | { readonly kind: 'deadLetter'; readonly reason: DeadLetterReason };
 
-/** A failed attempt, and what its group allows. */
+/** Which errors: their classes, or a function. Abstract classes and classes with any constructor are fine. */
+// biome-ignore lint/suspicious/noExplicitAny: what an error is made of does not matter here
+export type ErrorTest = readonly (abstract new (...args: any[]) => unknown)[] | ((error: unknown) => boolean);
+
+/** A message that no retry will be tried for. */
+export interface DeadLetter {
+  readonly message: MessageView;
+  readonly consumerGroup: string;
+  readonly reason: DeadLetterReason;
+  /** What the handler threw last, or why no handler was asked. */
+  readonly error: unknown;
+}
+
+/** What the failures of a listener lead to. */
+export interface FailurePolicy {
+  /** The waits between attempts. Default: what the server holds for the group. */
+  readonly backoff?: BackoffPolicy;
+  /**
+   * Deliveries of a message before it is a dead letter; those count too that ended with the process, and those that were handed
+   * back where a hand-back costs one (ordered groups, servers before 5.5.0). Default, and most: what the server holds for the
+   * group.
+   */
+  readonly maxAttempts?: number;
+  /**
+   * Only these errors are retried, and those of this library that say so themselves (`retryable`: a time-out, a server that is
+   * away); others are dead letters at once. Default: all are retried.
+   */
+  readonly retryOn?: ErrorTest;
+  /** These errors are dead letters at once, whatever `retryOn` says. Default: none. */
+  readonly deadLetterOn?: ErrorTest;
+  /**
+   * Keeps dead letters instead of the broker's dead letter queue; resolves when the message is safe. When it rejects, the message
+   * is retried, or goes to that queue if it can have no further attempt, or if the error is a UsageError, which no repetition
+   * mends. It may be called twice for one message. Not asked for a message whose body is corrupt.
+   */
+  readonly deadLetterTo?: (deadLetter: DeadLetter) => Promise<void>;
+  /** Awaited before the message goes there. Best effort, as `events.onDeadLetter`. */
+  readonly onDeadLetter?: (deadLetter: DeadLetter) => void | Promise<void>;
+}
+
+/** A failed attempt, and what is allowed. */
 export interface FailedAttempt {
   readonly error: unknown;
   /** The attempt that failed; the first is 1. */
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly backoff: BackoffPolicy;
+  readonly retryOn?: ErrorTest | undefined;
+  readonly deadLetterOn?: ErrorTest | undefined;
+  /** The handler was told to end, so its error says nothing about the message. */
+  readonly wasInterrupted?: boolean;
 }
 
 /** Never an ack: a failed message is retried or kept as a dead letter. */
 export type FailureSettlement = Exclude<Settlement, { readonly kind: 'ack' }>;
 
-/** Decides by the error first, then by the attempts that are left, then by the backoff in force. */
-export function settlementAfterFailure({ error, attempt, maxAttempts, backoff }: FailedAttempt): FailureSettlement {
+/** Decides by what the handler asked for, then by the attempts that are left, by the kind of error, by the backoff in force. */
+export function settlementAfterFailure(failed: FailedAttempt): FailureSettlement {
+  const { error, attempt, maxAttempts, backoff } = failed;
   if (DeadLetterError.is(error)) return { kind: 'deadLetter', reason: 'handler-decided' };
   if (attempt >= maxAttempts) return { kind: 'deadLetter', reason: 'attempts-exhausted' };
-  const wantedMs = RetryLaterError.is(error) ? error.delayMs : backoffMs(backoff, attempt);
+  if (RetryLaterError.is(error)) return retryIn(error.delayMs);
+  if (!failed.wasInterrupted && !isRetryable(failed)) return { kind: 'deadLetter', reason: 'not-retryable' };
+  return retryIn(backoffMs(backoff, attempt));
+}
+
+function retryIn(wantedMs: number): FailureSettlement {
   return { kind: 'retry', delayMs: Math.min(Math.max(0, wantedMs), LIMITS.invisibleDurationMaxMs) };
+}
+
+function isRetryable({ error, retryOn, deadLetterOn }: FailedAttempt): boolean {
+  if (deadLetterOn !== undefined && passes(deadLetterOn, error)) return false;
+  return retryOn === undefined || (RocketMQError.is(error) && error.retryable) || passes(retryOn, error);
+}
+
+function passes(test: ErrorTest, error: unknown): boolean {
+  return typeof test === 'function' ? test(error) : test.some((type) => error instanceof type);
 }

@@ -2,6 +2,7 @@
 
 import type { MessageView } from '../protocol/message.js';
 import { abortReason } from '../support/abort.js';
+import { inFreshAsyncContext } from '../support/async-context.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { RocketMQError } from '../support/errors.js';
 
@@ -17,7 +18,8 @@ export type MessageHandler = (message: MessageView, context: HandlerContext) => 
 /** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown. */
 export type RunResult =
   | { readonly kind: 'succeeded' }
-  | { readonly kind: 'failed'; readonly error: unknown }
+  /** `wasInterrupted`: its signal had fired for another reason than its own time-out, so the error may be due to that. */
+  | { readonly kind: 'failed'; readonly error: unknown; readonly wasInterrupted: boolean }
   | { readonly kind: 'abandoned' };
 
 /** The handler ran longer than `handlerTimeoutMs`. It counts as failed, whatever it does afterwards. */
@@ -39,8 +41,8 @@ export interface RunOptions {
   readonly ioClock: Clock;
   /** Fires when the message is lost; the handler is still waited for. */
   readonly lostSignal: AbortSignal | undefined;
-  /** Fires when the consumer can wait no longer. */
-  readonly forceSignal: AbortSignal;
+  /** Fires when the consumer can wait no longer. Undefined: somebody else sees to that. */
+  readonly forceSignal: AbortSignal | undefined;
   /** Called when the handler goes on for too long after its signal. */
   onIgnoredSignal(): void;
 }
@@ -50,7 +52,10 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
   const { handler, timeoutMs, ioClock, lostSignal, forceSignal } = options;
   const controller = new AbortController();
   const timers: ScheduledTask[] = [];
-  const ended = settled(async () => handler(message, { signal: controller.signal }));
+  const ended = settled(controller.signal, () =>
+    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
+    inFreshAsyncContext(async () => handler(message, { signal: controller.signal })),
+  );
   let timedOut: HandlerTimeoutError | undefined;
   const onLost = (): void => controller.abort(abortReason(lostSignal));
   let onForce = (): void => {};
@@ -74,19 +79,19 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
   try {
     const result = await Promise.race([ended, givenUp]);
     if (result.kind === 'abandoned') options.onIgnoredSignal();
-    return timedOut === undefined ? result : { kind: 'failed', error: timedOut };
+    return timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false };
   } finally {
     for (const stop of unlisten) stop();
     for (const timer of timers) timer.cancel();
   }
 }
 
-async function settled(work: () => Promise<unknown>): Promise<RunResult> {
+async function settled(signal: AbortSignal, work: () => Promise<unknown>): Promise<RunResult> {
   try {
     await work();
     return { kind: 'succeeded' };
   } catch (error) {
-    return { kind: 'failed', error };
+    return { kind: 'failed', error, wasInterrupted: signal.aborted };
   }
 }
 

@@ -6,11 +6,12 @@ import type { Queue } from '../client/route.js';
 import type { Filter } from '../protocol/filter.js';
 import { SystemClock } from '../support/clock.js';
 import { withAckBatches } from './ack-batcher.js';
-import { BufferRoom } from './buffer-room.js';
+import { BufferRooms } from './buffer-rooms.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { Dispatcher } from './dispatcher.js';
 import { incomingMessage } from './incoming-message.js';
 import { Intake } from './intake.js';
+import { ListenerTurns } from './listener-turns.js';
 import { type LeasePort, MessageLease } from './message-lease.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
 import { ReceiptCalls } from './receipt-calls.js';
@@ -30,8 +31,9 @@ export interface FlowPort {
 /** Runs from the first {@link MessageFlow.assign} to {@link MessageFlow.end}. */
 export class MessageFlow {
   readonly intake: Intake;
+  readonly listenerTurns: ListenerTurns;
   private readonly ioClock = new SystemClock();
-  private readonly room: BufferRoom;
+  private readonly rooms: BufferRooms;
   private readonly leasePort: LeasePort;
   private readonly dispatcher: Dispatcher;
   private readonly loops: ReceiveLoops;
@@ -42,7 +44,12 @@ export class MessageFlow {
     const { clock, random, logger } = client.connection;
     const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
     this.intake = new Intake(() => port.settings().handsBackFree);
-    this.room = new BufferRoom(options.maxBufferedMessages, options.maxBufferedBytes);
+    this.rooms = new BufferRooms(options);
+    this.listenerTurns = new ListenerTurns({
+      handsBackFree: () => port.settings().handsBackFree,
+      sharesTopic: (listener) => options.listeners.sharesTopic(listener),
+      shareOf: (listener) => this.rooms.shareOf(listener),
+    });
     this.leasePort = { clock, ioClock: this.ioClock, random, logger, calls, leaseMs };
     this.dispatcher = this.newDispatcher();
     this.loops = this.newLoops();
@@ -87,21 +94,20 @@ export class MessageFlow {
 
   private newDispatcher(): Dispatcher {
     const { options, client, report, settings } = this.port;
-    const { handler, concurrency, handlerTimeoutMs, backoff, checkpoint } = options;
+    const { listeners, consumerGroup, checkpoint } = options;
     const { clock, logger } = client.connection;
     return new Dispatcher({
       clock,
       ioClock: this.ioClock,
       logger,
       report,
-      handler,
-      concurrency,
-      handlerTimeoutMs,
-      backoff,
+      consumerGroup,
+      listeners,
       checkpoint,
       intake: this.intake,
+      listenerTurns: this.listenerTurns,
       settings,
-      onEnded: (lease) => this.room.release(lease.wireBytes),
+      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.wireBytes),
     });
   }
 
@@ -113,7 +119,7 @@ export class MessageFlow {
       consumerGroup,
       clock: client.connection.clock,
       ioClock: this.ioClock,
-      room: this.room,
+      roomOf: (topic) => this.rooms.of(topic),
       intake: this.intake,
       leaseMs,
       longPollingTimeoutMs,

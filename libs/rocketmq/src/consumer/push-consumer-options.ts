@@ -1,23 +1,40 @@
 // The options of a push consumer: what they mean, their defaults, their check.
 
 import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
-import type { BackoffPolicy } from '../support/backoff.js';
-import { SECOND_MS } from '../support/clock.js';
+import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './ack-batcher.js';
-import { type ConsumeInterceptor, intercepted } from './consume-interceptor.js';
+import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { ConsumerEvents } from './consumer-events.js';
 import type { ConsumerCheckpoint } from './delivery.js';
+import type { FailurePolicy } from './failure-policy.js';
 import type { MessageHandler } from './handler-run.js';
-import { assertGroupSubscription, type GroupSubscription } from './subscription.js';
+import { mergedSubscriptions } from './listener-filters.js';
+import {
+  type ListenerDefaults,
+  ListenerSet,
+  type MessageListener,
+  onlyListener,
+  resolveListener,
+} from './message-listener.js';
+import { assertGroupSubscription, type Subscription } from './subscription.js';
 
-export interface PushConsumerOptions extends GroupSubscription {
+/** Give `subscriptions` and `handler`, or `listeners`. The failure policy is that of listeners without one of their own. */
+export interface PushConsumerOptions extends FailurePolicy {
+  readonly consumerGroup: string;
+  /** What the handler gets. */
+  readonly subscriptions?: readonly Subscription[];
   /** Awaited for each message; its end decides what becomes of the message. */
-  readonly handler: MessageHandler;
-  /** Handlers side by side. Default 16. */
+  readonly handler?: MessageHandler;
+  /** Several handlers, each for messages of its own: by topic, or by tags of one topic. What they want decides what is received. */
+  readonly listeners?: readonly MessageListener[];
+  /** Handlers side by side, of each listener. Default 16. */
   readonly concurrency?: number;
-  /** Messages received and not yet settled, those being handled included. Default 256, or twice the concurrency if more. */
+  /**
+   * Messages received and not yet settled, those being handled included; listeners of several topics have a part each. Default 256, or twice what all listeners take at once
+   * if that is more.
+   */
   readonly maxBufferedMessages?: number;
   /** Bytes of the bodies of these messages; polls under way may go over it by their own messages. Default 64 MiB. */
   readonly maxBufferedBytes?: number;
@@ -29,8 +46,6 @@ export interface PushConsumerOptions extends GroupSubscription {
   readonly requireFifo?: boolean;
   /** How long a poll waits for messages; the server cuts it to 5 to 20 s. Default: what the server says. */
   readonly longPollingTimeoutMs?: number;
-  /** The waits between attempts. Default: what the server holds for the group. */
-  readonly backoff?: BackoffPolicy;
   /** A packed body that unpacks to more becomes a dead letter. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
   /**
@@ -56,7 +71,14 @@ type Defaulted =
   | 'events';
 
 /** Options with their defaults filled in. */
-export type ResolvedOptions = PushConsumerOptions & Required<Pick<PushConsumerOptions, Defaulted>>;
+export interface ResolvedOptions
+  extends Omit<PushConsumerOptions, Defaulted | 'listeners' | 'handler' | 'subscriptions'>,
+    Required<Pick<PushConsumerOptions, Defaulted>> {
+  readonly subscriptions: readonly Subscription[];
+  readonly listeners: ListenerSet;
+  /** Whether listeners decide what is received, so that subscriptions cannot change. */
+  readonly areListenersGiven: boolean;
+}
 
 const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_BUFFERED_MESSAGES = 256;
@@ -64,29 +86,55 @@ const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 
 /** @throws UsageError that names the option and what it may be */
-export function resolveOptions(options: PushConsumerOptions): ResolvedOptions {
-  assertGroupSubscription(options);
-  if (typeof options.handler !== 'function') {
-    throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
-  }
-  const { handlerTimeoutMs, longPollingTimeoutMs } = options;
+export function resolveOptions(options: PushConsumerOptions, ioClock: Clock): ResolvedOptions {
+  const { consumerGroup, handlerTimeoutMs, longPollingTimeoutMs } = options;
+  const subscriptions = subscriptionsOf(options);
+  assertGroupSubscription({ consumerGroup, subscriptions });
   if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
   if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
   const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
-  const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * concurrency);
+  const listeners = listenersOf(options, concurrency, ioClock);
+  const atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
+  const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * atOnce);
+  const { handler: _handler, listeners: given, ...others } = options;
   return {
-    ...options,
-    subscriptions: [...options.subscriptions],
+    ...others,
+    subscriptions,
+    listeners,
+    areListenersGiven: given !== undefined,
     concurrency,
     maxBufferedMessages: positiveInteger('maxBufferedMessages', buffered),
     maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES),
     leaseMs: leaseWithinLimits(options.leaseMs ?? DEFAULT_LEASE_MS),
     requireFifo: options.requireFifo ?? false,
-    handler: intercepted(options.handler, options.interceptors ?? []),
     ackBatchSize: ackBatchSizeWithinLimits(options.ackBatchSize ?? DEFAULT_ACK_BATCH_SIZE),
     maxUnpackedBytes: positiveInteger('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
     events: { ...options.events },
   };
+}
+
+function subscriptionsOf({ consumerGroup, subscriptions, listeners }: PushConsumerOptions): Subscription[] {
+  if (listeners === undefined) return [...(subscriptions ?? [])];
+  const names = listeners.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new UsageError('LISTENER_NAME_TAKEN', `two listeners are named "${twice}"; give each a name`, 'listeners');
+  }
+  return mergedSubscriptions(consumerGroup, listeners);
+}
+
+function listenersOf(options: PushConsumerOptions, concurrency: number, ioClock: Clock): ListenerSet {
+  const { consumerGroup, handler, handlerTimeoutMs, interceptors = [], listeners, subscriptions } = options;
+  const defaults: ListenerDefaults = { ...options, concurrency, handlerTimeoutMs, interceptors };
+  if (listeners === undefined) {
+    if (typeof handler === 'function') return new ListenerSet([onlyListener(consumerGroup, handler, defaults)]);
+    throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
+  }
+  if (handler !== undefined || subscriptions !== undefined) {
+    const text = 'give listeners, or subscriptions and a handler, not both';
+    throw new UsageError('ILLEGAL_OPTION', text, 'listeners');
+  }
+  return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
 }
 
 /** The server answers each entry; more of them than this make answers that are late for all. */

@@ -14,6 +14,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { AssignmentWatcher } from './assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { ConsumerReport } from './consumer-events.js';
+import { assertFitsGroup } from './listener-fit.js';
 import { MessageFlow } from './message-flow.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './settings.js';
@@ -46,7 +47,7 @@ export class PushConsumer {
 
   /** @throws UsageError that names the wrong option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
-    this.options = resolveOptions(options);
+    this.options = resolveOptions(options, this.ioClock);
     this.subscriptions = new SubscriptionSet(this.options);
     const { consumerGroup, events } = this.options;
     this.client = consumerClient(connection, {
@@ -110,6 +111,31 @@ export class PushConsumer {
     this.assertSubscribed(topic);
     const others = this.subscriptions.topics.filter((other) => other !== topic);
     this.flow.intake.resume(topic, others);
+  }
+
+  /** Whether this listener is paused, by name or because its topic is. @throws UsageError when there is none of this name */
+  isListenerPaused(name: string): boolean {
+    const { topic } = this.options.listeners.named(name);
+    return this.flow.listenerTurns.isPaused(name) || (topic !== undefined && this.isPaused(topic));
+  }
+
+  /**
+   * Begins no further handler of this listener; the others go on. Alone on its topic it is as {@link pause} of the topic. On a
+   * shared topic polls go on for the others: what comes for it meanwhile is handed back for 10 s where that costs no attempt,
+   * else it is kept, and fills the room for messages of that topic. Repeating it does nothing.
+   * @throws UsageError when there is none of this name
+   */
+  pauseListener(name: string): void {
+    const topic = this.topicOfItsOwn(name);
+    if (topic === undefined) this.flow.listenerTurns.pause(name);
+    else this.pause(topic);
+  }
+
+  /** Goes on where {@link pauseListener} stopped. @throws UsageError when there is none of this name */
+  resumeListener(name: string): void {
+    const topic = this.topicOfItsOwn(name);
+    if (topic === undefined) this.flow.listenerTurns.resume(name);
+    else this.resume(topic);
   }
 
   /**
@@ -203,16 +229,27 @@ export class PushConsumer {
     const { requireFifo, consumerGroup } = this.options;
     await startConsumerClient(this.client, this.subscriptions, requireFifo, deadline);
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
+    assertFitsGroup(consumerGroup, this.options.listeners.all, this.settings);
     await this.watcher.start(deadline);
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
     if (this.state.kind === 'closed') throw closedError();
+    if (this.options.areListenersGiven) {
+      const text = 'its listeners decide what this consumer subscribes to; nothing was changed';
+      throw new UsageError('LISTENERS_DECIDE', text, 'listeners');
+    }
     if (this.state.kind === 'idle') {
       throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was changed; await start() first');
     }
     await this.state.ready;
     await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  }
+
+  private topicOfItsOwn(name: string): string | undefined {
+    const { listeners } = this.options;
+    const listener = listeners.named(name);
+    return listeners.sharesTopic(listener) ? undefined : listener.topic;
   }
 
   private assertSubscribed(topic: string | undefined): void {
@@ -234,8 +271,8 @@ export class PushConsumer {
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case !== 'verifyMessageCommand') return false;
-    const { handler, handlerTimeoutMs, maxUnpackedBytes } = this.options;
-    const options = { handler, handlerTimeoutMs, maxUnpackedBytes, ioClock: this.ioClock, report: this.report };
+    const { listeners, maxUnpackedBytes } = this.options;
+    const options = { listeners, maxUnpackedBytes, ioClock: this.ioClock, report: this.report };
     const verified = verifyMessage(command.value, { ...options, forceSignal: this.closing.signal });
     verified.then((answer) => {
       // A closed client has no session any more, and the server has lost interest.

@@ -31,7 +31,7 @@ export interface ReceivePort {
   readonly consumerGroup: string;
   readonly clock: Clock;
   readonly ioClock: Clock;
-  readonly room: BufferRoom;
+  roomOf(topic: string): BufferRoom;
   readonly intake: Intake;
   readonly leaseMs: number;
   /** Default: what the server says. */
@@ -116,7 +116,7 @@ export class ReceiveLoop {
     const { port, topic } = this;
     await port.intake.opened(topic, signal);
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
-    const reservation = await port.room.reserve(most, signal);
+    const reservation = await port.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
     let sizes: number[] = [];
     try {

@@ -4,6 +4,7 @@ import { SystemClock } from '../support/clock.js';
 import { silentLogger } from '../support/logger.js';
 import { ConsumerReport } from './consumer-events.js';
 import type { MessageHandler } from './handler-run.js';
+import { ListenerSet, onlyListener } from './message-listener.js';
 import { verifyMessage } from './verify-message.js';
 
 const intact = Message.fromPartial({ body: Buffer.from('one'), systemProperties: { messageId: 'id-1' } });
@@ -16,8 +17,9 @@ const verify = (message: Message | undefined, handler: MessageHandler) =>
   verifyMessage(
     { nonce: '7', message },
     {
-      handler,
-      handlerTimeoutMs: undefined,
+      listeners: new ListenerSet([
+        onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),
+      ]),
       maxUnpackedBytes: 1_000,
       ioClock: new SystemClock(),
       report: new ConsumerReport({}, silentLogger, 'stock'),

@@ -5,13 +5,13 @@ import type { TelemetryCommand, VerifyMessageCommand } from '../protocol/generat
 import type { Clock } from '../support/clock.js';
 import { describeError } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
-import { type MessageHandler, runHandler } from './handler-run.js';
+import { runHandler } from './handler-run.js';
 import { incomingMessage } from './incoming-message.js';
+import type { ListenerSet } from './message-listener.js';
 
 /** What the run needs of its consumer. */
 export interface VerifyOptions {
-  readonly handler: MessageHandler;
-  readonly handlerTimeoutMs: number | undefined;
+  readonly listeners: Pick<ListenerSet, 'of'>;
   readonly maxUnpackedBytes: number;
   readonly ioClock: Clock;
   readonly report: ConsumerReport;
@@ -30,9 +30,10 @@ export async function verifyMessage(
   if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
   const { message, bodyProblem } = await incomingMessage(wire, options.maxUnpackedBytes);
   if (bodyProblem !== undefined) return answer(Code.MESSAGE_CORRUPTED, bodyProblem);
+  const { handler, handlerTimeoutMs } = options.listeners.of(message);
   const result = await runHandler(message, {
-    handler: options.handler,
-    timeoutMs: options.handlerTimeoutMs,
+    handler,
+    timeoutMs: handlerTimeoutMs,
     ioClock: options.ioClock,
     lostSignal: undefined,
     forceSignal: options.forceSignal,

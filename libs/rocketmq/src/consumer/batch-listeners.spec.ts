@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { SECOND_MS } from '../support/clock.js';
+import type { BatchHandler } from './batch-handler.js';
+import type { MessageListener } from './message-listener.js';
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `m${index}`);
+
+describe('a batch listener', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  const batch = (handler: BatchHandler, more: Partial<MessageListener> = {}, maxSize = 4, maxWaitMs = 50) =>
+    bench.listen([{ name: 'batch', topic: 'orders', batch: { handler, maxSize, maxWaitMs }, concurrency: 1, ...more }]);
+  const journalled: BatchHandler = (messages) => bench.journal.add(String(messages.length));
+
+  it('gets messages together, never more than its size, and all are acked when it succeeds', async () => {
+    await bench.send(...names(10));
+    await batch(journalled);
+    await bench.until(() => bench.journal.lines.reduce((sum, size) => sum + Number(size), 0) === 10);
+    expect(bench.journal.lines.every((size) => Number(size) <= 4)).toBe(true);
+    expect(bench.journal.lines.length).toBeLessThan(10);
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('gets a message that stays alone when its time is over', async () => {
+    await batch(journalled);
+    await bench.send('one');
+    expect(await bench.journal.has(1)).toEqual(['1']);
+  });
+
+  it('fails messages one by one: they are retried, the others are acked', async () => {
+    await bench.send(...names(4));
+    await batch((messages, context) => {
+      for (const message of messages) {
+        bench.journal.add(`${textOf(message)} ${message.deliveryAttempt}`);
+        if (textOf(message) !== 'm1' || message.deliveryAttempt > 1) continue;
+        context.fail(message, new Error('only this one'));
+        context.fail(message, new Error('which counts no more'));
+      }
+    });
+    await bench.journal.has(4);
+    await bench.broker.idle();
+    expect(bench.broker.waiting().map(({ body }) => body.toString())).toEqual(['m1']);
+    await bench.broker.advance(SECOND_MS);
+    expect(await bench.journal.has(5)).toContain('m1 2');
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('fails as a whole when it throws, save for what failed by itself before', async () => {
+    const errors: string[] = [];
+    await bench.send(...names(3));
+    await bench.listen(
+      [
+        {
+          name: 'batch',
+          topic: 'orders',
+          maxAttempts: 1,
+          batch: {
+            maxSize: 3,
+            maxWaitMs: 1_000,
+            handler: ([first], context) => {
+              context.fail(first as never, new Error('the first'));
+              throw new Error('the others');
+            },
+          },
+        },
+      ],
+      { events: { onFailed: (_message, error) => void errors.push((error as Error).message) } },
+    );
+    await bench.until(() => errors.length === 3);
+    expect(errors.sort()).toEqual(['the first', 'the others', 'the others']);
+    await bench.broker.idle();
+    expect(bench.deadLetters('stock').sort()).toEqual(['m0', 'm1', 'm2']);
+  });
+
+  it('runs so many batches side by side as it may, and a batch that waits takes messages meanwhile', async () => {
+    const { opened, open } = gate();
+    let running = 0;
+    let most = 0;
+    await batch(
+      async (messages) => {
+        most = Math.max(most, ++running);
+        bench.journal.add(String(messages.length));
+        await opened;
+        running--;
+      },
+      {},
+      2,
+      0,
+    );
+    await bench.send('m0');
+    await bench.journal.has(1);
+    await bench.send('m1');
+    await bench.until(() => bench.broker.inFlight().length === 2);
+    await bench.send('m2', 'm3');
+    open();
+    await bench.broker.idle();
+    expect([most, bench.isAllSettled]).toEqual([1, true]);
+    expect(bench.journal.lines.reduce((sum, size) => sum + Number(size), 0)).toBe(4);
+  });
+
+  it('has failed with all its messages when its time is over, and is told', async () => {
+    const { opened, open } = gate();
+    const told: boolean[] = [];
+    await bench.send('m0', 'm1');
+    await batch(
+      async (_messages, { signal }) => {
+        signal.addEventListener('abort', () => open());
+        await opened;
+        told.push(signal.aborted);
+      },
+      { handlerTimeoutMs: 20 },
+      2,
+      1_000,
+    );
+    await bench.until(() => bench.broker.waiting().length === 2);
+    expect(told).toEqual([true]);
+  });
+
+  it('is told by the signal at the end of the shutdown; its messages come again', async () => {
+    const { opened, open } = gate();
+    await bench.send('m0', 'm1');
+    const consumer = await batch(
+      async (_messages, { signal }) => {
+        bench.journal.add('begun');
+        signal.addEventListener('abort', open);
+        await opened;
+        signal.throwIfAborted();
+      },
+      {},
+      2,
+      1_000,
+    );
+    await bench.journal.has(1);
+    await consumer.close({ graceMs: 0 });
+    expect(bench.broker.waiting()).toHaveLength(2);
+  });
+
+  it('names a message that is not of the batch', async () => {
+    await bench.send('m0');
+    await batch(([message], context) => {
+      const other = { ...(message as NonNullable<typeof message>) };
+      bench.journal.add(attempt(() => context.fail(other, new Error('x'))));
+    });
+    expect((await bench.journal.has(1))[0]).toMatch('NOT_IN_BATCH');
+  });
+
+  it('is refused in an ordered group', async () => {
+    const listener = { name: 'batch', topic: 'steps', batch: { handler: journalled, maxSize: 2, maxWaitMs: 1 } };
+    await expect(bench.listen([listener], { consumerGroup: 'lines' })).rejects.toThrow(
+      /BATCH_IN_ORDERED_GROUP.*listener batch/,
+    );
+  });
+});
+
+function attempt(work: () => void): string {
+  try {
+    work();
+    return 'nothing was refused';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

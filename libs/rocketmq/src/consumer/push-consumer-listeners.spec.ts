@@ -1,0 +1,222 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import type { MessageView } from '../protocol/message.js';
+import { SECOND_MS } from '../support/clock.js';
+import type { MessageListener } from './message-listener.js';
+import { PushConsumer } from './push-consumer.js';
+
+describe('the listeners of a push consumer', () => {
+  let bench: ConsumerBench;
+
+  beforeEach(async () => {
+    bench = await ConsumerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  const tags = (expression: string) => ({ kind: 'tag', expression }) as const;
+  const noting =
+    (name: string) =>
+    (message: MessageView): void =>
+      bench.journal.add(`${name} ${textOf(message)}`);
+  const listener = (name: string, more: Partial<MessageListener> = {}): MessageListener => ({
+    name,
+    topic: 'orders',
+    handler: noting(name),
+    ...more,
+  });
+  const sendTagged = async (...tagged: string[]): Promise<void> => {
+    for (const tag of tagged) await bench.producer.send({ topic: 'orders', body: tag, tag: tag.slice(0, 1) });
+  };
+
+  it('get each the messages of its topic and tags, by one subscription', async () => {
+    await bench.listen([
+      listener('first', { filter: tags('a || b') }),
+      listener('second', { filter: tags('c') }),
+      listener('returns', { topic: 'returns' }),
+    ]);
+    await sendTagged('a', 'c', 'b', 'd');
+    await bench.sendTo('returns', 'r');
+    expect((await bench.journal.has(4)).sort()).toEqual(['first a', 'first b', 'returns r', 'second c']);
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('do not wait for one that is full, on another topic or on the same', async () => {
+    const { opened, open } = gate();
+    const slow = { concurrency: 1, handler: () => opened };
+    await bench.listen(
+      [
+        listener('slow', { ...slow, filter: tags('s') }),
+        listener('quick', { concurrency: 1, filter: tags('q') }),
+        listener('returns', { concurrency: 1, topic: 'returns' }),
+      ],
+      { maxBufferedMessages: 6 },
+    );
+    await sendTagged('s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8', 'q1', 'q2');
+    await bench.sendTo('returns', 'r1');
+    const lines = await bench.journal.has(3);
+    expect([...lines].sort()).toEqual(['quick q1', 'quick q2', 'returns r1']);
+    open();
+    await bench.broker.advance(60 * SECOND_MS);
+    expect(bench.isAllSettled).toBe(true);
+    expect(bench.deadLetters('stock')).toEqual([]);
+  });
+
+  it('may be paused one by one; what comes for them meanwhile loses no attempt', async () => {
+    const consumer = await bench.listen([
+      listener('first', {
+        filter: tags('a'),
+        handler: (message) => bench.journal.add(`first ${textOf(message)} ${message.deliveryAttempt}`),
+      }),
+      listener('second', { filter: tags('b') }),
+      listener('returns', { topic: 'returns' }),
+    ]);
+    consumer.pauseListener('first');
+    consumer.pauseListener('returns');
+    const state = () => ['first', 'second', 'returns'].map((name) => consumer.isListenerPaused(name));
+    expect(state()).toEqual([true, false, true]);
+    await sendTagged('a', 'b');
+    await bench.sendTo('returns', 'r');
+    expect(await bench.journal.has(1)).toEqual(['second b']);
+    await bench.broker.advance(45 * SECOND_MS, { duringWork: true });
+    expect(bench.journal.lines).toEqual(['second b']);
+    consumer.resumeListener('first');
+    consumer.resumeListener('returns');
+    expect(state()).toEqual([false, false, false]);
+    await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
+    expect((await bench.journal.has(3)).sort()).toEqual(['first a 1', 'returns r', 'second b']);
+    expect(() => consumer.pauseListener('nobody')).toThrow('UNKNOWN_LISTENER');
+  });
+
+  it('have failure policies of their own, and what they leave open is the consumer’s', async () => {
+    class NoStock extends Error {}
+    const failing = (name: string, more: Partial<MessageListener> = {}): MessageListener =>
+      listener(name, {
+        filter: tags(name.slice(0, 1)),
+        handler: ({ deliveryAttempt }) => {
+          bench.journal.add(`${name} ${deliveryAttempt}`);
+          throw new NoStock('none');
+        },
+        ...more,
+      });
+    await bench.listen(
+      [
+        failing('own', { backoff: { kind: 'customized', nextMs: [20 * SECOND_MS] }, maxAttempts: 2 }),
+        failing('common'),
+        failing('never', { deadLetterOn: [NoStock] }),
+        failing('selective', { retryOn: (error) => !(error instanceof NoStock) }),
+      ],
+      { maxAttempts: 3, backoff: { kind: 'customized', nextMs: [10 * SECOND_MS] }, events: bench.events },
+    );
+    await sendTagged('o', 'c', 'n', 's');
+    await bench.broker.idle();
+    expect([...bench.journal.lines].sort()).toEqual([
+      'common 1',
+      'dead letter n not-retryable',
+      'dead letter s not-retryable',
+      'never 1',
+      'own 1',
+      'selective 1',
+    ]);
+    await bench.broker.advance(19 * SECOND_MS);
+    expect(bench.journal.lines.slice(6)).toEqual(['common 2']);
+    await bench.broker.advance(SECOND_MS);
+    expect([...bench.journal.lines.slice(7)].sort()).toEqual([
+      'common 3',
+      'dead letter c attempts-exhausted',
+      'dead letter o attempts-exhausted',
+      'own 2',
+    ]);
+    expect(bench.deadLetters('stock').sort()).toEqual(['c', 'n', 'o', 's']);
+  });
+
+  it('count an attempt that ended with its process: no handler sees a message once too often', async () => {
+    const first = await bench.listen(
+      [
+        listener('dying', {
+          handler: () => {
+            bench.journal.add('begun');
+            return new Promise(() => {});
+          },
+        }),
+      ],
+      { leaseMs: 10 * SECOND_MS },
+    );
+    await bench.send('one');
+    await bench.journal.has(1);
+    await first.close({ graceMs: 0 });
+    await bench.listen([listener('second', { maxAttempts: 1 })], { events: bench.events });
+    await bench.broker.advance(60 * SECOND_MS, { duringWork: true });
+    expect(await bench.journal.has(2)).toEqual(['begun', 'dead letter one attempts-exhausted']);
+    await bench.broker.idle();
+    expect(bench.deadLetters('stock')).toEqual(['one']);
+  });
+
+  it('keep dead letters elsewhere where they are told to, and tell their own hook before', async () => {
+    const kept: string[] = [];
+    let refusals = 2;
+    await bench.listen([
+      listener('keeping', {
+        maxAttempts: 1,
+        handler: () => Promise.reject(new Error('no stock')),
+        onDeadLetter: ({ message, consumerGroup }) => bench.journal.add(`told ${textOf(message)} ${consumerGroup}`),
+        deadLetterTo: async ({ message, reason, error }) => {
+          if (refusals-- > 0) throw new Error('not now');
+          kept.push(`${textOf(message)} ${reason} ${error}`);
+        },
+      }),
+    ]);
+    await bench.send('one');
+    await bench.broker.idle();
+    expect([bench.journal.lines, kept]).toEqual([['told one stock'], []]);
+    await bench.broker.advance(SECOND_MS);
+    // The place refused twice; the third delivery is the group's last one.
+    await bench.broker.advance(5 * SECOND_MS);
+    expect(kept).toEqual([expect.stringMatching(/^one attempts-exhausted StateError: .ATTEMPTS_EXHAUSTED/)]);
+    expect([bench.isAllSettled, bench.deadLetters('stock')]).toEqual([true, []]);
+  });
+
+  it('leave a dead letter to the broker when the place of their choice takes it in no attempt', async () => {
+    const deadLetterTo = () => Promise.reject(new Error('never'));
+    await bench.listen([
+      listener('one', { maxAttempts: 1, handler: () => Promise.reject(new Error('no')), deadLetterTo }),
+    ]);
+    await bench.send('one');
+    await bench.broker.advance(20 * SECOND_MS);
+    expect([bench.isAllSettled, bench.deadLetters('stock')]).toEqual([true, ['one']]);
+  });
+
+  it('are refused with more attempts than the server makes, and the listener is named', async () => {
+    await expect(bench.listen([listener('eager', { maxAttempts: 4 })])).rejects.toThrow(
+      /TOO_MANY_ATTEMPTS.*listener eager.*4.*"stock".*3/,
+    );
+  });
+
+  it.each<[string, Partial<MessageListener>, RegExp]>([
+    ['concurrency', { concurrency: 0 }, /listener wrong: option concurrency/],
+    ['handlerTimeoutMs', { handlerTimeoutMs: -1 }, /listener wrong: option handlerTimeoutMs/],
+    ['maxAttempts', { maxAttempts: 1.5 }, /listener wrong: option maxAttempts/],
+    ['handler', { handler: undefined as never }, /listener wrong: give a handler or a batch/],
+    [
+      'batch',
+      { handler: undefined as never, batch: { maxSize: 0, maxWaitMs: 1, handler: () => {} } },
+      /batch\.maxSize/,
+    ],
+  ])('are refused with a wrong %s', (_field, more, problem) => {
+    const options = { consumerGroup: 'stock', listeners: [listener('wrong', more)] };
+    expect(() => new PushConsumer(bench.connection, options)).toThrow(problem);
+  });
+
+  it('are refused when two have one name, want the same, or stand beside a handler', () => {
+    const consumer = (listeners: MessageListener[], more = {}) =>
+      new PushConsumer(bench.connection, { consumerGroup: 'stock', listeners, ...more });
+    expect(() => consumer([listener('one'), listener('one', { topic: 'returns' })])).toThrow('LISTENER_NAME_TAKEN');
+    expect(() => consumer([listener('one'), listener('two')])).toThrow('FILTERS_OVERLAP');
+    expect(() => consumer([listener('one')], { handler: noting('x') })).toThrow('not both');
+  });
+
+  it('decide what is received: subscriptions cannot be changed beside them', async () => {
+    const consumer = await bench.listen([listener('one')]);
+    await expect(consumer.subscribe({ topic: 'returns' })).rejects.toThrow('LISTENERS_DECIDE');
+  });
+});
