@@ -11,6 +11,7 @@ import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
+import { ActiveCalls } from './active-calls.js';
 import { Backpressure, type BackpressureOptions } from './backpressure.js';
 import { type BatchingOptions, BatchSafety } from './batching.js';
 import { BodyPacker, type CompressionOptions } from './compression.js';
@@ -21,7 +22,7 @@ import { adoptSettings, publishingSettings } from './publishing-settings.js';
 import { type RecallTarget, recallMessage } from './recall.js';
 import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './send-batch.js';
 import { SendPipeline, type SendPolicy } from './send-pipeline.js';
-import type { SendReceipt } from './send-receipt.js';
+import { receiptOf, type SendReceipt } from './send-receipt.js';
 import { Sender } from './sender.js';
 import type { Transaction } from './transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
@@ -64,9 +65,9 @@ export class Producer {
   private readonly transactions: TransactionCoordinator;
   private readonly starting = new AbortController();
   /** Sends, half messages and recalls; each has its own deadline. */
-  private readonly calls = new Set<Promise<unknown>>();
+  private readonly calls = new ActiveCalls();
   /** Local transactions, which may take any time. */
-  private readonly transacting = new Set<Promise<unknown>>();
+  private readonly transacting = new ActiveCalls();
 
   /** @throws UsageError that names the option */
   constructor(
@@ -111,8 +112,16 @@ export class Producer {
    * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` when the options say so; StatusError or
    *   TransportError whose `outcome` says whether it may be stored
    */
-  send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
-    return this.run(`send to "${message.topic}"`, options, (deadline) => this.sender.send(message, 'send', deadline));
+  async send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
+    this.assertOpen();
+    const deadline = new Deadline(`send to "${message.topic}"`, this.timeoutMs(options), options.signal);
+    this.calls.begin();
+    try {
+      return receiptOf(await this.sender.send(message, 'send', deadline));
+    } finally {
+      deadline.dispose();
+      this.calls.end();
+    }
   }
 
   /**
@@ -137,7 +146,7 @@ export class Producer {
       assertOpen: () => this.assertOpen(),
       prepare: (message) => this.sender.prepare(message),
     });
-    return tracked(this.calls, sending);
+    return this.calls.track(sending);
   }
 
   /**
@@ -152,13 +161,10 @@ export class Producer {
     const deadline = new Deadline(`one-way send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     const messageId = message.messageId ?? this.pipeline.newMessageId();
     const watchers = { logger: this.connection.logger, events: this.options.events };
-    const { accepted, ended } = onewaySend({ topic: message.topic, messageId }, watchers, (onAdmitted) =>
+    const { accepted, ended } = onewaySend({ topic: message.topic, messageId }, watchers, async (onAdmitted) =>
       this.sender.send({ ...message, messageId }, 'oneway', deadline, { onAdmitted }),
     );
-    void tracked(
-      this.calls,
-      ended.finally(() => deadline.dispose()),
-    );
+    void this.calls.track(ended.finally(() => deadline.dispose()));
     await accepted;
   }
 
@@ -191,7 +197,7 @@ export class Producer {
     this.assertOpen();
     // A local transaction that runs may still prepare while the producer closes: its half message is part of it.
     const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
-    return tracked(this.transacting, this.transactions.transact(options.message, half, work));
+    return this.transacting.track(this.transactions.transact(options.message, half, work));
   }
 
   /**
@@ -228,11 +234,11 @@ export class Producer {
 
   private async end(graceMs: number): Promise<void> {
     const { logger } = this.connection;
-    const transacted = Promise.allSettled(this.transacting);
+    const transacted = this.transacting.whenIdle();
     await withDeadline('local transactions', Math.max(0, graceMs), undefined, ({ signal }) =>
       raceAbort(transacted, signal),
     ).catch(() => logger.warn('the producer closes while local transactions run; the server asks for their ends'));
-    await Promise.allSettled(this.calls);
+    await this.calls.whenIdle();
     await this.transactions.drain();
     await this.client.close();
   }
@@ -249,7 +255,7 @@ export class Producer {
   }
 
   private async call<T>(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return tracked(this.calls, withDeadline(what, this.timeoutMs(options), options.signal, work));
+    return this.calls.track(withDeadline(what, this.timeoutMs(options), options.signal, work));
   }
 
   private assertOpen(): void {
@@ -274,15 +280,5 @@ export class Producer {
       onSettings: (settings) => adoptSettings(this.policy, settings),
       onCommand: (command, endpoint) => this.transactions.take(command, endpoint),
     };
-  }
-}
-
-/** Keeps the promise in the set until it settles. */
-async function tracked<T>(set: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {
-  set.add(promise);
-  try {
-    return await promise;
-  } finally {
-    set.delete(promise);
   }
 }

@@ -11,7 +11,7 @@ import { type ScheduledTask, SystemClock } from '../support/clock.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { BatchSafety } from './batching.js';
-import { requestOne, requestSend, type StoredPlace } from './send-request.js';
+import { requestOne, requestSend, type SendResult, type StoredPlace } from './send-request.js';
 
 /** With fewer, the server would idle while we write; with more, each would carry less. */
 const MAX_REQUESTS = 4;
@@ -183,8 +183,9 @@ export class SendLane {
       signal: undefined,
     });
     passengers.forEach((passenger, index) => {
-      const result = results[index];
-      if (result === undefined || result instanceof StatusError) fail(passenger, result);
+      // As many results as messages.
+      const result = results[index] as SendResult;
+      if (result instanceof StatusError) fail(passenger, result);
       else succeed(passenger, result);
     });
   }

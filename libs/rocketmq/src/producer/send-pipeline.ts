@@ -22,6 +22,7 @@ import { describeError } from '../support/logger.js';
 import type { Backpressure } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { BodyPacker, WireBody } from './compression.js';
+import type { Room } from './in-flight-limit.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendFailures } from './send-failures.js';
 import { SendLanes } from './send-lanes.js';
@@ -90,26 +91,35 @@ export class SendPipeline {
    * Sends what was checked, once there is room for it.
    * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
    */
-  async dispatch(
+  dispatch(prepared: PreparedMessage, deadline: Deadline, options?: DispatchOptions): Promise<StoredMessage> {
+    const size = prepared.body.length;
+    const room = deadline.caller?.aborted === true ? undefined : this.backpressure.tryEnter(size);
+    if (room === undefined || this.packer.packs(size)) return this.dispatchLater(prepared, room, deadline, options);
+    options?.onAdmitted?.();
+    return this.transmit(prepared, { bytes: prepared.body, encoding: Encoding.IDENTITY }, room, deadline);
+  }
+
+  /** For what has to wait for room, or to be packed. */
+  private async dispatchLater(
     prepared: PreparedMessage,
+    entered: Room | undefined,
     deadline: Deadline,
     { whenFull, onAdmitted }: DispatchOptions = {},
   ): Promise<StoredMessage> {
     const size = prepared.body.length;
-    const isOpen = deadline.caller?.aborted !== true;
-    const room =
-      (isOpen && this.backpressure.tryEnter(size)) || (await this.backpressure.enter(size, deadline, whenFull));
-    try {
-      let body: WireBody = { bytes: prepared.body, encoding: Encoding.IDENTITY };
-      if (this.packer.packs(size)) {
+    const room = entered ?? (await this.backpressure.enter(size, deadline, whenFull));
+    let body: WireBody = { bytes: prepared.body, encoding: Encoding.IDENTITY };
+    if (this.packer.packs(size)) {
+      try {
         body = await this.pack(prepared, deadline);
-        room.shrinkTo(body.bytes.length);
+      } catch (error) {
+        room.leave();
+        throw error;
       }
-      onAdmitted?.();
-      return await this.transmit(prepared, body, deadline);
-    } finally {
-      room.leave();
+      room.shrinkTo(body.bytes.length);
     }
+    onAdmitted?.();
+    return this.transmit(prepared, body, room, deadline);
   }
 
   private async pack({ message, body }: PreparedMessage, deadline: Deadline): Promise<WireBody> {
@@ -123,21 +133,31 @@ export class SendPipeline {
     return packed;
   }
 
-  private async transmit(prepared: PreparedMessage, body: WireBody, deadline: Deadline): Promise<StoredMessage> {
+  /** Tries until there is an end to tell, and gives the room back then. */
+  private async transmit(
+    prepared: PreparedMessage,
+    body: WireBody,
+    room: Room,
+    deadline: Deadline,
+  ): Promise<StoredMessage> {
     let failures: SendFailures | undefined;
-    for (let attempt = 1; ; ) {
-      try {
-        return await this.attempt(prepared, body, failures?.count ?? 0, deadline);
-      } catch (error) {
-        failures ??= new SendFailures(deadline);
-        const failure = failures.add(error);
-        if (deadline.isOver || !mayRepeat(error, prepared.type === 'transaction')) throw failure;
-        // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
-        if (error.outcome === 'not-sent') this.client.renewRoute(prepared.message.topic);
-        else if (++attempt > this.policy.maxAttempts) throw failure;
-        this.logFailure(prepared, failures.count, error);
-        await this.pause(error, failures.count, failure, deadline);
+    try {
+      for (let attempt = 1; ; ) {
+        try {
+          return await this.attempt(prepared, body, failures?.count ?? 0, deadline);
+        } catch (error) {
+          failures ??= new SendFailures(deadline);
+          const failure = failures.add(error);
+          if (deadline.isOver || !mayRepeat(error, prepared.type === 'transaction')) throw failure;
+          // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
+          if (error.outcome === 'not-sent') this.client.renewRoute(prepared.message.topic);
+          else if (++attempt > this.policy.maxAttempts) throw failure;
+          this.logFailure(prepared, failures.count, error);
+          await this.pause(error, failures.count, failure, deadline);
+        }
       }
+    } finally {
+      room.leave();
     }
   }
 

@@ -2,7 +2,7 @@
 
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Status, Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageResponse, SendResultEntry } from '../protocol/generated/apache/rocketmq/v2/service.js';
 import { requireOk, StatusError } from '../protocol/status.js';
 import type { Deadline } from '../support/deadline.js';
@@ -43,15 +43,12 @@ export async function requestSend(
   options: SendRequestOptions,
 ): Promise<SendResult[]> {
   try {
-    const results = resultsOf(
-      await client.unary(endpoint, 'sendMessage', { messages }, options),
-      messages,
-      options.what,
-    );
+    const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
+    const results = resultsOf(answer, messages, options.what);
     client.rejoin(endpoint);
     return results;
   } catch (error) {
-    if (speaksAgainstServer(error, options, client.connection.requestTimeoutMs)) client.isolate(endpoint);
+    judge(client, endpoint, error, options);
     throw error;
   }
 }
@@ -69,9 +66,15 @@ export async function requestOne(
 ): Promise<StoredPlace> {
   const timeoutMs = client.attemptTimeoutMs(deadline);
   const options = { what, timeoutMs, patienceMs: deadline.timeoutMs, signal: deadline.caller };
-  const [result] = await requestSend(client, endpoint, [message], options);
-  if (result === undefined || result instanceof StatusError) throw result;
-  return result;
+  try {
+    const { status, entries } = await client.unary(endpoint, 'sendMessage', { messages: [message] }, options);
+    const place = placeOf(entries[0], status, idOf(message), what);
+    client.rejoin(endpoint);
+    return place;
+  } catch (error) {
+    judge(client, endpoint, error, options);
+    throw error;
+  }
 }
 
 /**
@@ -83,29 +86,39 @@ function resultsOf(
   messages: readonly WireMessage[],
   what: string,
 ): SendResult[] {
-  const [first] = entries;
-  if (messages.length > 1 && entries.length === messages.length) {
-    return entries.map((entry, index) => resultOf(entry, idOf(messages[index]), what));
+  if (entries.length === messages.length) {
+    return messages.map((message, index) => resultOf(entries[index], status, idOf(message), what));
   }
-  requireOk(what, first?.status ?? status);
-  if (first === undefined) throw new StatusError(what, undefined);
-  if (messages.length === 1) return [placeOf(first, idOf(messages[0]))];
+  const { offset } = placeOf(entries[0], status, '', what);
   return messages.map((message, index) => {
     const messageId = idOf(message);
-    return { messageId, offset: first.offset + BigInt(index), recallHandle: '', transactionId: messageId };
+    return { messageId, offset: offset + BigInt(index), recallHandle: '', transactionId: messageId };
   });
 }
 
-function resultOf(entry: SendResultEntry, messageId: string, what: string): SendResult {
+function resultOf(
+  entry: SendResultEntry | undefined,
+  status: Status | undefined,
+  messageId: string,
+  what: string,
+): SendResult {
   try {
-    requireOk(what, entry.status);
-    return placeOf(entry, messageId);
+    return placeOf(entry, status, messageId, what);
   } catch (error) {
     return error as StatusError;
   }
 }
 
-function placeOf({ messageId, offset, recallHandle, transactionId }: SendResultEntry, sentId: string): StoredPlace {
+/** @throws StatusError */
+function placeOf(
+  entry: SendResultEntry | undefined,
+  status: Status | undefined,
+  sentId: string,
+  what: string,
+): StoredPlace {
+  requireOk(what, entry?.status ?? status);
+  if (entry === undefined) throw new StatusError(what, undefined);
+  const { messageId, offset, recallHandle, transactionId } = entry;
   return { messageId: messageId === '' ? sentId : messageId, offset, recallHandle, transactionId };
 }
 
@@ -114,15 +127,11 @@ function idOf(message: WireMessage | undefined): string {
 }
 
 /**
- * A refusal is a sound answer, a busy server's too. And silence says nothing when the caller gave up, or left the server less
- * than a request's time.
+ * Isolates an endpoint that has failed. A refusal is a sound answer, a busy server's too. And silence says nothing when the
+ * caller gave up, or left the server less than a request's time.
  */
-function speaksAgainstServer(
-  error: unknown,
-  { signal, patienceMs }: SendRequestOptions,
-  requestTimeoutMs: number,
-): boolean {
-  if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected') return false;
-  if (signal?.aborted) return false;
-  return error.code !== 'DEADLINE_EXCEEDED' || patienceMs >= requestTimeoutMs;
+function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, patienceMs }: SendRequestOptions): void {
+  if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;
+  const isSilence = error.code === 'DEADLINE_EXCEEDED';
+  if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
 }

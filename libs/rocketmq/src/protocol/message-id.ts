@@ -7,21 +7,29 @@ const ID_EPOCH_MS = 1_609_459_200_000;
 
 /** Makes ids that are unique among all generators: version 01, six node bytes, process, second, sequence. */
 export class MessageIdGenerator {
-  private readonly prefix: string;
+  private readonly node: string;
+  private second = -1;
+  /** All but the sequence, which is all that changes within a second. */
+  private prefix = '';
   private sequence = 0;
 
   /** The node part is random: a container's MAC address often repeats. */
   constructor(random: Random, processId: number) {
-    const pid = Buffer.alloc(2);
-    pid.writeUInt16BE(processId & 0xffff);
-    this.prefix = `01${Buffer.concat([random.bytes(6), pid]).toString('hex')}`;
+    this.node = `01${random.bytes(6).toString('hex')}${hex(processId & 0xffff, 4)}`.toUpperCase();
   }
 
   next(nowMs: number): string {
-    const tail = Buffer.alloc(8);
-    tail.writeUInt32BE(Math.floor((nowMs - ID_EPOCH_MS) / 1000) >>> 0, 0);
-    tail.writeUInt32BE(this.sequence, 4);
+    const second = Math.floor((nowMs - ID_EPOCH_MS) / 1000) >>> 0;
+    if (second !== this.second) {
+      this.second = second;
+      this.prefix = this.node + hex(second, 8);
+    }
+    const id = this.prefix + hex(this.sequence, 8);
     this.sequence = (this.sequence + 1) >>> 0;
-    return (this.prefix + tail.toString('hex')).toUpperCase();
+    return id;
   }
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, '0');
 }
