@@ -1,12 +1,14 @@
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
 const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
+// These start servers of their own, and kill them.
+const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/restarts/'];
 
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',
   testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', ...needsRealServer],
+  testPathIgnorePatterns: ['/node_modules/', ...needsRealServer, ...startsServers],
   testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
   maxWorkers: 3,

@@ -1,6 +1,6 @@
-// npm run test:rocketmq [-- --version 5.3.3] [-- test/contract/sending] [-- more jest arguments]
-// Starts a real Apache RocketMQ on ports of its own, runs the suites that need one, stops it; then the same with access control
-// and TLS. Exits with jest's code.
+// npm run test:rocketmq [-- --version 5.3.3] [-- --part open|secured|restarts] [-- test/contract/sending] [-- more jest arguments]
+// Runs the suites that need a real Apache RocketMQ, part by part: on an open server; on one with access control and TLS; and those
+// that start servers of their own in order to kill them. Servers take ports of their own. Exits with jest's code.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,35 +11,41 @@ import { DEFAULT_VERSION, RealServerError } from './lib/rocketmq-jars.mjs';
 import { startRocketMQ } from './lib/rocketmq-server.mjs';
 import { makeServerCertificate } from './lib/server-certificate.mjs';
 
-const SUITES = ['test/contract', 'test/real'];
-/** They run on a server of their own, which asks for signatures and TLS. */
-const SECURED_SUITE = 'test/secured';
+/** The folders of each part. The order is that of the runs. */
+const PARTS = { open: ['test/contract', 'test/real'], secured: ['test/secured'], restarts: ['test/restarts'] };
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '..');
 
 /** @typedef {import('./lib/rocketmq-server.mjs').RunningServer} RunningServer */
 
 async function main() {
-  const { options, rest } = parseRunnerArguments(process.argv.slice(2), { version: DEFAULT_VERSION });
+  const { options, rest } = parseRunnerArguments(process.argv.slice(2), { version: DEFAULT_VERSION, part: 'all' });
+  const { version, part } = options;
   const stopped = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopped.abort(new RealServerError('stopped')));
-  const run = { version: options.version, log: print, signal: stopped.signal };
+  const run = { version, log: print, signal: stopped.signal };
   const named = rest.filter((arg) => arg.startsWith('test/'));
   const others = rest.filter((arg) => !arg.startsWith('test/'));
-  const isSecured = (/** @type {string} */ suite) => suite.startsWith(SECURED_SUITE);
-  const open = named.length === 0 ? SUITES : named.filter((suite) => !isSecured(suite));
-  const secured = named.length === 0 ? [SECURED_SUITE] : named.filter(isSecured);
-  const codes = [];
-  if (open.length > 0) codes.push(await runOnOpenServer(run, [...open, ...others]));
-  if (secured.length > 0) codes.push(await runOnSecuredServer(run, [...secured, ...others]));
-  return codes.find((code) => code !== 0) ?? 0;
+  const start = { open: runOnOpenServer, secured: runOnSecuredServer, restarts: runAlone };
+  if (part !== 'all' && !(part in PARTS))
+    throw new RealServerError(`--part is one of ${Object.keys(PARTS).join(', ')}`);
+  let failed = 0;
+  for (const [name, folders] of Object.entries(PARTS)) {
+    if (part !== 'all' && part !== name) continue;
+    const suites =
+      named.length === 0 ? folders : named.filter((suite) => folders.some((folder) => suite.startsWith(folder)));
+    if (suites.length === 0) continue;
+    const code = await start[name](run, [...suites, ...others]);
+    failed ||= code;
+  }
+  return failed;
 }
 
 async function runOnOpenServer(run, args) {
   const server = await startRocketMQ(run);
   try {
     print(`ready: ${server.endpoints}, name server ${server.nameServer}`);
-    return await runJest(server, args, run.signal);
+    return await runJest(serverEnvironment(server), ['--maxWorkers=4', ...args], run.signal, server.failed);
   } finally {
     await server.stop();
   }
@@ -52,11 +58,13 @@ async function runOnSecuredServer(run, args) {
     const server = await startRocketMQ({ ...run, security: { administrator: ADMINISTRATOR, ...identity } });
     try {
       print(`ready, with access control and TLS: ${server.endpoints}, name server ${server.nameServer}`);
-      return await runJest(server, args, run.signal, {
+      const environment = {
+        ...serverEnvironment(server),
         ROCKETMQ_TEST_CA_FILE: caFile,
         ROCKETMQ_TEST_ACCESS_KEY: ADMINISTRATOR.accessKey,
         ROCKETMQ_TEST_SECRET_KEY: ADMINISTRATOR.secretKey,
-      });
+      };
+      return await runJest(environment, ['--maxWorkers=4', ...args], run.signal, server.failed);
     } finally {
       await server.stop();
     }
@@ -65,36 +73,45 @@ async function runOnSecuredServer(run, args) {
   }
 }
 
+/** Nothing else runs beside these: they are about what a client does in time. */
+function runAlone({ version, signal }, args) {
+  return runJest({ ROCKETMQ_TEST_VERSION: version }, ['--runInBand', ...args], signal);
+}
+
+/** @param {RunningServer} server what every suite is told */
+function serverEnvironment({ endpoints, nameServer, version }) {
+  return {
+    ROCKETMQ_TEST_ENDPOINTS: endpoints,
+    ROCKETMQ_TEST_NAME_SERVER: nameServer,
+    ROCKETMQ_TEST_VERSION: version,
+  };
+}
+
 /**
- * @param {RunningServer} server
+ * @param {Record<string, string>} environment
  * @param {readonly string[]} args for jest
  * @param {AbortSignal} signal
- * @param {Record<string, string>} [environment] beside what every suite is told
+ * @param {Promise<void>} [failed] rejects when the run has lost its server
  * @returns {Promise<number>} jest's exit code
  */
-async function runJest(server, args, signal, environment = {}) {
+async function runJest(environment, args, signal, failed) {
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings', jest, '--maxWorkers=4', ...args];
-  const child = spawn(process.execPath, flags, {
+  const child = spawn(process.execPath, ['--experimental-vm-modules', '--no-warnings', jest, ...args], {
     cwd: root,
     stdio: 'inherit',
-    env: {
-      ...process.env,
-      ROCKETMQ_TEST_ENDPOINTS: server.endpoints,
-      ROCKETMQ_TEST_NAME_SERVER: server.nameServer,
-      ROCKETMQ_TEST_VERSION: server.version,
-      ...environment,
-    },
+    env: { ...process.env, ...environment },
   });
-  signal.addEventListener('abort', () => child.kill('SIGTERM'));
+  const stop = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', stop, { once: true });
   const ended = new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });
   try {
-    return await Promise.race([ended, server.failed]);
+    return await Promise.race(failed === undefined ? [ended] : [ended, failed]);
   } finally {
-    child.kill('SIGTERM');
+    signal.removeEventListener('abort', stop);
+    stop();
     await ended.catch(() => {});
   }
 }
