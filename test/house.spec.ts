@@ -122,4 +122,74 @@ describe('the house', () => {
       files.filter((file) => forbidden.test(readFileSync(file, 'utf8'))).map((file) => relative(root, file)),
     ).toEqual([]);
   });
+
+  it('writes to no console and no file, ends no process and listens to none, apart from the command line', () => {
+    const forbidden = /\bconsole\.|\bprocess\.(stdout|stderr|exit|abort|kill|on|once|emitWarning)\b|['"]node:fs/;
+    const files = sourceFiles(library).filter((file) => !/^cli\//.test(relative(library, file)));
+    expect(
+      files
+        .filter((file) => forbidden.test(readFileSync(file, 'utf8')) && forbidden.test(withoutComments(file)))
+        .map((file) => relative(root, file)),
+    ).toEqual([]);
+  });
+
+  it('keeps no state in modules and classes: many of everything fit into one process', () => {
+    const files = sourceFiles(library).filter((file) => !/generated|^cli\//.test(relative(library, file)));
+    expect(files.flatMap((file) => sharedState(relative(root, file), readFileSync(file, 'utf8')))).toEqual([]);
+  });
+
+  it('tells state that would be shared', () => {
+    const found = (text: string): string[] => sharedState('a.ts', text);
+    expect(found('let count = 0;')).toEqual(['a.ts: count']);
+    expect(found('export const known = new Map<string, number>();')).toEqual(['a.ts: known']);
+    expect(found('const waiting: string[] = [];')).toEqual(['a.ts: waiting']);
+    expect(found('class A { static last = 1; static readonly all: string[] = []; }')).toEqual([
+      'a.ts: last',
+      'a.ts: all',
+    ]);
+    expect(found('const names: ReadonlySet<string> = new Set(["a"]);')).toEqual([]);
+    expect(found('class A { static readonly limit = 1; private readonly own = new Map(); }')).toEqual([]);
+    expect(found('function f() { let a = 0; const b = []; return [a, b]; }')).toEqual([]);
+  });
 });
+
+function withoutComments(file: string): string {
+  const compilerOptions = {
+    removeComments: true,
+    target: typescript.ScriptTarget.ES2022,
+    experimentalDecorators: true,
+  };
+  return typescript.transpileModule(readFileSync(file, 'utf8'), { compilerOptions }).outputText;
+}
+
+/** Names of variables of a module, and of static fields, that can change or whose contents can. */
+function sharedState(name: string, text: string): string[] {
+  const source = typescript.createSourceFile(name, text, typescript.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const judge = (isFixed: boolean, field: { name: typescript.Node } & Initialized): void => {
+    if (!isFixed || isOpenCollection(field)) found.push(`${name}: ${field.name.getText(source)}`);
+  };
+  for (const statement of source.statements) {
+    if (typescript.isVariableStatement(statement)) {
+      const isConst = (statement.declarationList.flags & typescript.NodeFlags.Const) !== 0;
+      for (const declaration of statement.declarationList.declarations) judge(isConst, declaration);
+    }
+    if (!typescript.isClassDeclaration(statement)) continue;
+    for (const member of statement.members.filter(typescript.isPropertyDeclaration)) {
+      const kinds = (member.modifiers ?? []).map(({ kind }) => kind);
+      if (!kinds.includes(typescript.SyntaxKind.StaticKeyword)) continue;
+      judge(kinds.includes(typescript.SyntaxKind.ReadonlyKeyword), member);
+    }
+  }
+  return found;
+}
+
+type Initialized = { readonly type?: typescript.TypeNode; readonly initializer?: typescript.Expression };
+
+/** A collection that is filled later, or may be: nothing in its type says that it stays as it is. */
+function isOpenCollection({ type, initializer }: Initialized): boolean {
+  const isReadonly = type !== undefined && /^(Readonly|readonly )/.test(type.getText());
+  if (initializer === undefined || isReadonly) return false;
+  if (typescript.isArrayLiteralExpression(initializer)) return initializer.elements.length === 0;
+  return typescript.isNewExpression(initializer) && /^(Weak)?(Map|Set)$|^Array$/.test(initializer.expression.getText());
+}

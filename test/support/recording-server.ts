@@ -45,11 +45,14 @@ export class RecordingServer {
   types: readonly MessageType[] = [MessageType.NORMAL];
   /** What its receives bring, each once; a receive that finds nothing here waits until something comes, or is broken off. */
   readonly deliveries: Message[][] = [];
+  /** Whether a receive that has brought its messages is left open, until {@link endReceives}. */
+  holdsReceives = false;
   /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
   cluster: readonly RecordingServer[] = [];
   private readonly server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   private readonly streams = new Set<ServerDuplexStream<TelemetryCommand, TelemetryCommand>>();
   private readonly polls = new Set<() => void>();
+  private readonly held = new Set<() => void>();
   private port = 0;
 
   get endpoints(): string {
@@ -94,6 +97,11 @@ export class RecordingServer {
   deliver(...messages: Message[]): void {
     this.deliveries.push(messages);
     for (const wake of [...this.polls]) wake();
+  }
+
+  endReceives(): void {
+    for (const end of this.held) end();
+    this.held.clear();
   }
 
   /** Says this on every telemetry stream that is open. */
@@ -152,7 +160,8 @@ export class RecordingServer {
         const code = messages.length === 0 ? Code.MESSAGE_NOT_FOUND : Code.OK;
         call.write({ content: { $case: 'status', value: { code, message: '' } } });
         for (const message of messages) call.write({ content: { $case: 'message', value: message } });
-        call.end();
+        if (this.holdsReceives) this.held.add(() => call.end());
+        else call.end();
       };
       call.on('cancelled', () => this.polls.delete(look));
       this.polls.add(look);

@@ -1,0 +1,180 @@
+// What consumers ask a server for, request by request: what the server's sources and probes say a client must and must not do
+// (test/contract/README.md), where the effect cannot be seen from outside.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { Arrivals } from '../support/arrivals.js';
+import { RecordingServer, recordedMessage } from '../support/recording-server.js';
+
+const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
+const SECOND = 1_000;
+
+describe('the requests of a consumer', () => {
+  let server: RecordingServer;
+  let connection: Connection;
+  const ends: (() => Promise<void>)[] = [];
+
+  beforeEach(async () => {
+    server = new RecordingServer();
+    await server.start();
+    connection = new Connection({ endpoints: server.endpoints });
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    connection.close();
+    server.stop();
+  });
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  const asked = <N extends RpcName>(rpc: N): RpcRequest<N>[] =>
+    server.of(rpc).map((one) => one.request as RpcRequest<N>);
+  const order = (...rpcs: RpcName[]): RpcName[] =>
+    server.recorded.map(({ rpc }) => rpc).filter((rpc) => rpcs.includes(rpc));
+
+  async function push(handler: () => Promise<void> | void = () => {}, options = {}): Promise<PushConsumer> {
+    const consumer = new PushConsumer(connection, { ...READERS, handler, ...options });
+    ends.push(() => consumer.close({ graceMs: 0 }));
+    await consumer.start();
+    return consumer;
+  }
+
+  async function simple(): Promise<SimpleConsumer> {
+    const consumer = new SimpleConsumer(connection, READERS);
+    ends.push(() => consumer.close());
+    await consumer.start();
+    return consumer;
+  }
+
+  it('begin with the settings: no poll comes before the server has answered them', async () => {
+    await push();
+    await until(() => asked('receiveMessage').length > 0);
+    expect(order('telemetry', 'receiveMessage')).toEqual(['telemetry', 'receiveMessage']);
+  });
+
+  it('to receive name the lease, ask for no renewal by the server, and leave it ten seconds more than the poll', async () => {
+    await push();
+    await until(() => asked('receiveMessage').length > 0);
+    const [poll] = server.of('receiveMessage');
+    expect(poll?.request).toMatchObject({
+      autoRenew: false,
+      batchSize: 32,
+      longPollingTimeout: { seconds: 20n },
+      invisibleDuration: { seconds: expect.anything() },
+      attemptId: expect.stringMatching(/.+/),
+      messageQueue: { id: -1, broker: { name: 'recorder' } },
+    });
+    expect(poll?.timeoutMs).toBeGreaterThan(20 * SECOND + 5 * SECOND);
+    expect(poll?.timeoutMs).toBeLessThanOrEqual(30 * SECOND);
+  });
+
+  it('to receive on demand have a deadline of more than the shortest poll of a server', async () => {
+    const consumer = await simple();
+    const received = consumer.receive({ awaitMs: 1 });
+    await until(() => asked('receiveMessage').length > 0);
+    expect(server.of('receiveMessage')[0]?.timeoutMs).toBeGreaterThan(5 * SECOND + 5 * SECOND);
+    expect(asked('receiveMessage')[0]).toMatchObject({ autoRenew: false, longPollingTimeout: expect.anything() });
+    server.deliver();
+    await received;
+  });
+
+  it('keep their attempt id after an empty poll, and take a new one after messages', async () => {
+    const arrivals = new Arrivals();
+    await push(() => arrivals.add('one'));
+    server.deliver();
+    server.deliver();
+    server.deliver(recordedMessage('orders', 'one'));
+    await arrivals.of('one');
+    await until(() => asked('receiveMessage').length === 4);
+    const [first, second, third, fourth] = asked('receiveMessage').map(({ attemptId }) => attemptId);
+    expect([second, third]).toEqual([first, first]);
+    expect(fourth).not.toBe(first);
+  });
+
+  it('to settle come only when the stream that brought the messages has ended', async () => {
+    const handled = new Arrivals();
+    await push(() => handled.add('one'));
+    const producer = new Producer(connection);
+    ends.push(() => producer.close());
+    await producer.start();
+    server.holdsReceives = true;
+    server.deliver(recordedMessage('orders', 'one'));
+    // Its answer comes after the message, on the same connection: the message is there by then.
+    await producer.send({ topic: 'orders', body: 'another' });
+    expect(asked('ackMessage')).toEqual([]);
+    server.endReceives();
+    await handled.of('one');
+    await until(() => asked('ackMessage').length === 1);
+  });
+
+  it('never name a message id twice in one ack', async () => {
+    await push();
+    server.deliver(...Array.from({ length: 8 }, () => recordedMessage('orders', 'same')));
+    await until(() => asked('ackMessage').flatMap(({ entries }) => entries).length === 8);
+    for (const { entries } of asked('ackMessage')) expect(entries).toHaveLength(1);
+  });
+
+  it('settle each message once: what failed is put off and not acked, what succeeded is acked and not put off', async () => {
+    let count = 0;
+    await push(() => {
+      if (++count % 2 === 0) throw new Error('no');
+    });
+    const ids = Array.from({ length: 10 }, (_, index) => `message-${index}`);
+    server.deliver(...ids.map((id) => recordedMessage('orders', id)));
+    const acked = () => asked('ackMessage').flatMap(({ entries }) => entries.map(({ messageId }) => messageId));
+    const putOff = () => asked('changeInvisibleDuration').map(({ messageId }) => messageId);
+    await until(() => acked().length + putOff().length >= 10);
+    expect([...acked(), ...putOff()].sort()).toEqual(ids);
+    expect(acked()).toHaveLength(5);
+  });
+
+  it('to make a dead letter of a corrupt message come before any handler has seen it, and spare its batch', async () => {
+    const arrivals = new Arrivals();
+    await push(() => arrivals.add('seen'));
+    const corrupt = recordedMessage('orders', 'corrupt');
+    if (corrupt.systemProperties !== undefined) corrupt.systemProperties.bodyDigest = { type: 2, checksum: '00' };
+    server.deliver(corrupt, recordedMessage('orders', 'sound'), {
+      ...recordedMessage('orders', 'x'),
+      systemProperties: undefined,
+    });
+    await arrivals.of('seen');
+    await until(() => asked('forwardMessageToDeadLetterQueue').length === 1);
+    expect(asked('forwardMessageToDeadLetterQueue')[0]).toMatchObject({ messageId: 'corrupt' });
+  });
+
+  it('to say goodbye name the group, come last, and once', async () => {
+    const arrivals = new Arrivals();
+    const consumer = await push(() => arrivals.add('one'));
+    server.deliver(recordedMessage('orders', 'one'));
+    await arrivals.of('one');
+    await consumer.close();
+    expect(asked('notifyClientTermination')).toMatchObject([{ group: { name: 'readers' } }]);
+    const rpcs = order('ackMessage', 'changeInvisibleDuration', 'notifyClientTermination');
+    expect(rpcs).toEqual(['ackMessage', 'notifyClientTermination']);
+  });
+
+  it('of two roles on one connection are of two clients, each with settings of its own', async () => {
+    await Promise.all([push(), simple()]);
+    const ids = server.of('telemetry').map(({ metadata }) => metadata['x-mq-client-id']);
+    expect(new Set(ids).size).toBe(2);
+    expect(server.of('telemetry').every(({ timeoutMs }) => timeoutMs === undefined)).toBe(true);
+  });
+
+  it('all have a deadline, apart from the stream of telemetry, and say who asks', async () => {
+    const consumer = await push();
+    server.deliver(recordedMessage('orders', 'one'));
+    await until(() => asked('ackMessage').length === 1);
+    await consumer.close();
+    for (const { rpc, timeoutMs, metadata } of server.recorded) {
+      expect([rpc, timeoutMs !== undefined]).toEqual([rpc, rpc !== 'telemetry']);
+      expect(metadata).toMatchObject({
+        'x-mq-client-id': consumer.clientId,
+        'x-mq-language': 'NODE_JS',
+        'x-mq-protocol': 'v2',
+      });
+    }
+  });
+});

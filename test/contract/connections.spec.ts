@@ -1,0 +1,107 @@
+import { describe, expect } from '@jest/globals';
+import { resource } from '../support/raw-grpc-client.js';
+import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { contractSuite } from './support/contract.js';
+import { texts, type World } from './support/world.js';
+
+const contract = contractSuite();
+
+/** Between a client and the server; closed by who asked for it. */
+function forwarderOf({ backend }: World): Promise<TcpForwarder> {
+  return forwardTo(Number(backend.endpoints.split(':')[1]));
+}
+
+const through = ({ port }: TcpForwarder) => ({
+  endpoints: `127.0.0.1:${port}`,
+  useBootstrapEndpoints: true,
+  requestTimeoutMs: 1_000,
+});
+
+describe('connections', () => {
+  contract('many clients share one connection, each known by its own settings', async (world) => {
+    const topic = await world.topic();
+    const forwarder = await forwarderOf(world);
+    try {
+      const connection = world.connection({ ...through(forwarder), requestTimeoutMs: 3_000 });
+      const consumers = await Promise.all(Array.from({ length: 8 }, () => world.record({ topic }, connection)));
+      const producers = await Promise.all(Array.from({ length: 8 }, () => world.producer({}, connection)));
+      for (const [index, producer] of producers.entries()) await producer.send({ topic, body: `from ${index}` });
+      const sent = producers.map((_, index) => `from ${index}`);
+      await world.until('every group has every message', () =>
+        consumers.every(({ deliveries }) => deliveries.length >= sent.length),
+      );
+      for (const { deliveries } of consumers) expect(texts(deliveries).sort()).toEqual(sent);
+      expect(forwarder.connections()).toBe(1);
+      await world.close();
+    } finally {
+      await forwarder.close();
+    }
+  });
+
+  contract('a message whose handler outlives its connection is acknowledged over the next', async (world) => {
+    const topic = await world.topic();
+    const forwarder = await forwarderOf(world);
+    try {
+      let release = (): void => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const options = { topic, leaseMs: 10_000, handle: () => released };
+      const { deliveries } = await world.record(options, world.connection(through(forwarder)));
+      const producer = await world.producer();
+      await producer.send({ topic, body: 'one' });
+      await world.until('it is handled', () => deliveries.length === 1);
+      forwarder.reset();
+      release();
+      await world.until('there is another connection', () => forwarder.connections() > 1);
+      await world.backend.quiet();
+      for (let second = 0; second < 16; second++) await world.backend.advance(1_000);
+      expect(texts(deliveries)).toEqual(['one']);
+      await world.close();
+    } finally {
+      await forwarder.close();
+    }
+  });
+
+  contract('a send over a connection that has gone silent succeeds on another', async (world) => {
+    const topic = await world.topic();
+    const forwarder = await forwarderOf(world);
+    try {
+      const producer = await world.producer({}, world.connection(through(forwarder)));
+      await producer.send({ topic, body: 'before' });
+      forwarder.freeze();
+      const { messageId } = await producer.send({ topic, body: 'after' }, { timeoutMs: 20_000 });
+      expect(messageId).toHaveLength(34);
+      expect(forwarder.connections()).toBe(2);
+      await world.close();
+    } finally {
+      await forwarder.close();
+    }
+  });
+
+  contract('an address where nobody listens is passed over', async (world) => {
+    const topic = await world.topic();
+    const forwarder = await forwarderOf(world);
+    await forwarder.close();
+    const endpoints = `127.0.0.1:${forwarder.port};${world.backend.endpoints}`;
+    const connection = world.connection({ endpoints, useBootstrapEndpoints: true });
+    const { deliveries } = await world.record({ topic }, connection);
+    const producer = await world.producer({}, connection);
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is delivered', () => texts(deliveries).includes('one'));
+  });
+
+  contract('a consumer that the server has forgotten makes itself known again, and receives', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const { consumer, deliveries } = await world.record({ topic, consumerGroup });
+    const producer = await world.producer();
+    const twin = world.rawClient(consumer.clientId);
+    const { status } = await twin.call('notifyClientTermination', { group: resource(consumerGroup) });
+    expect(status?.code).toBe(20_000);
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is delivered', () => texts(deliveries).includes('one'));
+    await producer.send({ topic, body: 'two' });
+    await world.until('the next is delivered, too', () => texts(deliveries).includes('two'));
+  });
+});
