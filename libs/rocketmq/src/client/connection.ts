@@ -138,7 +138,10 @@ export class Connection {
     return channel;
   }
 
-  /** The metadata of one request of a client. */
+  /**
+   * The metadata of one request of a client. An id of the request is left out: the server only logs it, and a text that never
+   * repeats pushes those that do out of the connection's table of headers.
+   */
   metadata(clientId: string): Record<string, string> {
     const nowMs = realTimeIn(0).getTime();
     const credentials = this.credentials.current(nowMs);
@@ -149,7 +152,6 @@ export class Connection {
       [METADATA.protocol]: 'v2',
       [METADATA.clientVersion]: PROTOCOL_CLIENT_VERSION,
       [METADATA.dateTime]: dateTime,
-      [METADATA.requestId]: this.random.uuid(),
       [METADATA.namespace]: this.namespace,
     };
     if (authorization !== undefined) metadata[METADATA.authorization] = authorization;

@@ -9,7 +9,6 @@ export const METADATA = {
   protocol: 'x-mq-protocol',
   clientVersion: 'x-mq-client-version',
   dateTime: 'x-mq-date-time',
-  requestId: 'x-mq-request-id',
   namespace: 'x-mq-namespace',
   sessionToken: 'x-mq-session-token',
   authorization: 'authorization',
