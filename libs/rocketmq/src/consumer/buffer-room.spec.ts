@@ -51,6 +51,17 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(1);
   });
 
+  it('counts messages as large as they are unpacked', async () => {
+    const room = new BufferRoom(100, 1_000);
+    (await room.reserve(32, signal)).close([10, 10]);
+    room.unpacked([10, 10], [10, 990]);
+    const next = room.reserve(32, signal);
+    expect(await isPending(next)).toBe(true);
+    room.release(990);
+    expect((await next).count).toBeLessThan(10);
+    room.release(10);
+  });
+
   it('forgets large messages when small ones come', async () => {
     const room = new BufferRoom(100, 1_000);
     (await room.reserve(32, signal)).close([1_000]);

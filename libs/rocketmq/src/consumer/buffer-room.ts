@@ -54,7 +54,15 @@ export class BufferRoom {
     });
   }
 
-  /** Says that a held message has ended. */
+  /** Says that held messages are larger now than they came. */
+  unpacked(cameBytes: readonly number[], bodyBytes: readonly number[]): void {
+    const grownBytes = sumOf(bodyBytes) - sumOf(cameBytes);
+    if (grownBytes === 0) return;
+    this.heldBytes += grownBytes;
+    this.learn(bodyBytes);
+  }
+
+  /** Says that a held message has ended. @param bodyBytes its size at the end: unpacked, if it was */
   release(bodyBytes: number): void {
     this.heldMessages--;
     this.heldBytes -= bodyBytes;
@@ -80,7 +88,7 @@ export class BufferRoom {
 
   private learn(bodyBytes: readonly number[]): void {
     if (bodyBytes.length === 0) return;
-    const meanBytes = bodyBytes.reduce((sum, bytes) => sum + bytes, 0) / bodyBytes.length;
+    const meanBytes = sumOf(bodyBytes) / bodyBytes.length;
     this.typicalBytes = this.typicalBytes === 0 ? meanBytes : (this.typicalBytes + meanBytes) / 2;
   }
 
@@ -94,10 +102,12 @@ export class BufferRoom {
         open = false;
         this.reserved -= count;
         this.heldMessages += bodyBytes.length;
-        for (const bytes of bodyBytes) this.heldBytes += bytes;
+        this.heldBytes += sumOf(bodyBytes);
         this.learn(bodyBytes);
         this.serveWaiters();
       },
     };
   }
 }
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);

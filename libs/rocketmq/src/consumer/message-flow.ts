@@ -82,9 +82,16 @@ export class MessageFlow {
     try {
       const incoming = await Promise.all(messages.map((message) => incomingMessage(message, options.maxUnpackedBytes)));
       const { endpoint } = queue;
+      const heldBytes = incoming.map(({ message }, index) =>
+        Math.max(message.body.length, messages[index]?.body.length ?? 0),
+      );
+      this.rooms.of(queue.topic).unpacked(
+        messages.map(({ body }) => body.length),
+        heldBytes,
+      );
       const leases = incoming.map((one, index) => {
-        const wireBytes = messages[index]?.body.length ?? 0;
-        return new MessageLease(this.leasePort, { ...one, endpoint, receivedAtMs, wireBytes });
+        const received = { ...one, endpoint, receivedAtMs, heldBytes: heldBytes[index] ?? 0 };
+        return new MessageLease(this.leasePort, received);
       });
       this.dispatcher.dispatch(leases, settings().isFifo);
     } finally {
@@ -107,7 +114,7 @@ export class MessageFlow {
       intake: this.intake,
       listenerTurns: this.listenerTurns,
       settings,
-      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.wireBytes),
+      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
     });
   }
 

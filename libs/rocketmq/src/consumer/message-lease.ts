@@ -41,8 +41,8 @@ export interface LeasePort {
 /** A message as it was received. */
 export interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
-  /** The size of the body as it came. */
-  readonly wireBytes: number;
+  /** The size of the body as it came or unpacked, whichever is more. */
+  readonly heldBytes: number;
   /** When the server's answer began to arrive, on the business clock. */
   readonly receivedAtMs: number;
 }
@@ -73,8 +73,8 @@ export class MessageLease {
     this.renewIn(endsAtMs - port.leaseMs / 2 - port.clock.nowMs());
   }
 
-  get wireBytes(): number {
-    return this.received.wireBytes;
+  get heldBytes(): number {
+    return this.received.heldBytes;
   }
 
   /** Names the server that holds the message. */

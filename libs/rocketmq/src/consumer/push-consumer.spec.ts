@@ -110,6 +110,24 @@ describe('a push consumer', () => {
     expect(bench.broker.messages('%DLQ%stock')).toHaveLength(1);
   });
 
+  it('counts bodies unpacked against what it may hold', async () => {
+    const { opened, open } = gate();
+    await bench.consume(() => opened, { maxBufferedBytes: 900_000 });
+    const raw = new RawClient(bench.broker.endpoints, 'raw');
+    const body = gzipSync(Buffer.alloc(1_000_000));
+    const send = async (name: string): Promise<void> => {
+      const made = rawMessage('orders', name, { bodyEncoding: Encoding.GZIP });
+      await raw.call('sendMessage', { messages: [{ ...made, body }] });
+    };
+    await send('first');
+    await bench.until(() => bench.broker.inFlight().length === 1);
+    for (let count = 0; count < 5; count++) await send(`other ${count}`);
+    expect(bench.broker.inFlight()).toHaveLength(1);
+    open();
+    await bench.until(() => bench.isAllSettled);
+    raw.close();
+  });
+
   it('goes on by itself when the broker was away', async () => {
     await bench.consume(bench.journalled);
     await bench.send('before');
