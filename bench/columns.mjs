@@ -30,8 +30,16 @@ export const COLUMNS = [
     server: 'embedded',
   },
   { id: 'node', label: 'rocketmq-client-nodejs', program: 'rocketmq-client-nodejs.mjs' },
-  // A JVM compiles what is hot while it runs: without this it would be measured in the act.
-  { id: 'java', label: 'rocketmq-client-java', program: 'java', warmUpFactor: 4, isSlowToGet: true },
+  { id: 'java', label: 'rocketmq-client-java', program: 'java', isSlowToGet: true },
+  // A JVM compiles what is hot while it runs, and 10,000 messages are not enough for it: this is what it costs in the long run.
+  // The figures that the goals were set by are those of the column above.
+  {
+    id: 'java-warm',
+    label: 'rocketmq-client-java, 5 x the warm-up',
+    program: 'java',
+    warmUpFactor: 5,
+    isSlowToGet: true,
+  },
   { id: 'raw', label: 'raw grpc-js loop', program: 'floors/floor.mjs', options: { wire: 'grpc-js' } },
   { id: 'lean', label: 'lean node:http2 loop', program: 'floors/floor.mjs', options: { wire: 'http2' } },
   ...[8, 32].flatMap((perRequest) =>

@@ -116,12 +116,12 @@ function finish(options, { sections, rounds }, { runs, servers, javaVersion, roo
 
 /** @returns {Record<string, string>} */
 function versionsOf(figures, servers, javaVersion) {
-  const { ours, node, java, raw } = figures.versions();
+  const { ours, node, java, 'java-warm': warmJava, raw } = figures.versions();
   const named = {
     server: servers.real?.name,
     'nestjs-rocketmq': ours,
     'rocketmq-client-nodejs': node,
-    'rocketmq-client-java': java && javaVersion,
+    'rocketmq-client-java': (java ?? warmJava) && javaVersion,
     '@grpc/grpc-js': raw,
   };
   return Object.fromEntries(Object.entries(named).filter(([, version]) => version !== undefined));

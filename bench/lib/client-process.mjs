@@ -25,7 +25,8 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
     env,
     signal,
     cwd: home,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Its input is never written to: that it ends tells the client that this process is gone.
+    stdio: ['pipe', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',
   });
   let output = '';

@@ -64,14 +64,21 @@ function aboutText({ date, machine, versions, javaOptions, rounds }) {
   ].join('\n');
 }
 
-function sectionText({ id, title, figures: kinds }, figures, rounds) {
+function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
   const rows = figures
     .columnsOf(id)
     .map((column) => [
       columnOf(column).label,
       ...kinds.map((kind) => cell(figures.summary(id, column, kind), KINDS[kind].write, rounds)),
     ]);
-  return `## ${id}: ${title}\n\n${table(['', ...kinds.map((kind) => KINDS[kind].label)], rows)}`;
+  return `## ${id}: ${title}\n\n${extentOf(task)}\n\n${table(['', ...kinds.map((kind) => KINDS[kind].label)], rows)}`;
+}
+
+/** How much was measured. */
+function extentOf({ count, warmUp, seconds, warmUpSeconds }) {
+  const number = (/** @type {number} */ value) => value.toLocaleString('en');
+  if (seconds !== undefined) return `${seconds} seconds${warmUpSeconds ? ` after a warm-up of ${warmUpSeconds}` : ''}.`;
+  return `${number(count)} messages after a warm-up of ${number(warmUp)}.`;
 }
 
 function cell(summary, write, rounds) {

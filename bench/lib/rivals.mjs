@@ -2,7 +2,7 @@
 // with its program, compiled.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const bench = join(import.meta.dirname, '..');
@@ -19,12 +19,13 @@ export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
 
 /** Installs the Node.js packages unless they are there. @param {(line: string) => void} log */
 export async function installNodeRivals(log) {
-  const installed = join(bench, 'node_modules', '.package-lock.json');
-  const isCurrent =
-    existsSync(installed) && statSync(installed).mtimeMs > statSync(join(bench, 'package-lock.json')).mtimeMs;
-  if (isCurrent) return;
+  const lockfile = readFileSync(join(bench, 'package-lock.json'), 'utf8');
+  // Times tell nothing: a checkout renews them.
+  const note = join(bench, 'node_modules', '.installed-by-bench');
+  if (existsSync(note) && readFileSync(note, 'utf8') === lockfile) return;
   log('installing what the benchmarks compare with, into bench/node_modules');
   await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], bench);
+  writeFileSync(note, lockfile);
 }
 
 /**

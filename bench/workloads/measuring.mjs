@@ -17,8 +17,9 @@ import { percentile } from '../lib/statistics.mjs';
  * @property {any} options the column's own
  */
 
-/** @returns {Task} */
+/** What this process is to do. From here on it ends with the one that started it. @returns {Task} */
 export function taskOfProcess() {
+  process.stdin.once('end', () => process.exit(1)).resume();
   return JSON.parse(process.argv[2] ?? '');
 }
 

@@ -94,8 +94,13 @@ export function receiveRequest({ group, queue }) {
   ]);
 }
 
-/** The AckMessageEntry of a ReceiveMessageResponse, or undefined when that holds no message. @param {Buffer} response */
+/**
+ * The AckMessageEntry for a ReceiveMessageResponse.
+ * @param {Buffer} response
+ * @returns {Buffer | undefined} undefined when it holds no message
+ */
 export function ackEntryOf(response) {
+  /** @type {Buffer | undefined} */
   let entry;
   walk(response, 0, response.length, (field, start, end) => {
     if (field !== 2) return;
@@ -106,9 +111,10 @@ export function ackEntryOf(response) {
   return entry;
 }
 
+/** @param {Buffer} response @param {number} start @param {number} end @returns {Buffer} */
 function entryOf(response, start, end) {
-  let id;
-  let handle;
+  let id = Buffer.alloc(0);
+  let handle = Buffer.alloc(0);
   walk(response, start, end, (field, from, to) => {
     if (field === 3) id = response.subarray(from, to);
     else if (field === 12) handle = response.subarray(from, to);

@@ -33,9 +33,24 @@ public final class Bench {
     public static void main(String[] arguments) throws Exception {
         Map<String, String> task = Arrays.stream(arguments).map(text -> text.split("=", 2))
             .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
+        endWithParent();
         System.out.println(new Bench(task).run());
         // Without a goodbye: how long a client takes for its own is not what is measured.
         Runtime.getRuntime().halt(0);
+    }
+
+    /** Nothing is written to the input: it ends when the process is gone that started this one. */
+    private static void endWithParent() {
+        Thread watch = new Thread(() -> {
+            try {
+                System.in.read();
+            } catch (java.io.IOException error) {
+                // As good as an end.
+            }
+            Runtime.getRuntime().halt(1);
+        });
+        watch.setDaemon(true);
+        watch.start();
     }
 
     private String run() throws Exception {

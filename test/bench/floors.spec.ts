@@ -1,0 +1,93 @@
+// The requests of the floor loops say what they should: read by the library's own code for messages.
+
+import { describe, expect, it } from '@jest/globals';
+import * as requests from '../../bench/workloads/floors/requests.mjs';
+import {
+  AckMessageRequest,
+  QueryAssignmentRequest,
+  QueryAssignmentResponse,
+  ReceiveMessageRequest,
+  ReceiveMessageResponse,
+  SendMessageRequest,
+  SendMessageResponse,
+  TelemetryCommand,
+} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+
+const names = { topic: 'topic', group: 'group' };
+const queueOf = (id: number) => ({ topic: { resourceNamespace: '', name: 'topic' }, id });
+
+describe('the floors', () => {
+  it('send as many messages a request as asked for, each with an id of its own', () => {
+    const body = Buffer.alloc(300, 'x');
+    const { messages } = SendMessageRequest.decode(requests.sendRequest({ topic: 'topic', body, perRequest: 3 }));
+    expect(messages.map((one) => [one.topic?.name, Buffer.from(one.body).equals(body)])).toEqual(
+      Array.from({ length: 3 }, () => ['topic', true]),
+    );
+    expect(new Set(messages.map((one) => one.systemProperties?.messageId)).size).toBe(3);
+  });
+
+  it('subscribe as a push consumer and ask for its queue', () => {
+    const { command } = TelemetryCommand.decode(requests.consumerSettings(names));
+    expect(command).toMatchObject({
+      $case: 'settings',
+      value: {
+        clientType: 2,
+        pubSub: {
+          $case: 'subscription',
+          value: { group: { name: 'group' }, subscriptions: [{ topic: { name: 'topic' } }] },
+        },
+      },
+    });
+    const asked = QueryAssignmentRequest.decode(requests.assignmentRequest({ ...names, endpoints: '127.0.0.1:8081' }));
+    expect(asked.endpoints?.addresses).toEqual([{ host: '127.0.0.1', port: 8081 }]);
+    const answer = QueryAssignmentResponse.encode(
+      QueryAssignmentResponse.fromPartial({
+        assignments: [{ messageQueue: queueOf(4) }, { messageQueue: queueOf(5) }],
+      }),
+    ).finish();
+    const queue = requests.firstQueue(Buffer.from(answer));
+    const received = ReceiveMessageRequest.decode(requests.receiveRequest({ group: 'group', queue }));
+    expect(received).toMatchObject({
+      batchSize: 32,
+      autoRenew: false,
+      messageQueue: { id: 4 },
+      group: { name: 'group' },
+    });
+    expect(received.invisibleDuration?.seconds).toBe(60n);
+  });
+
+  it('ack what they receive', () => {
+    const delivered = (messageId: string, receiptHandle: string) =>
+      Buffer.from(
+        ReceiveMessageResponse.encode(
+          ReceiveMessageResponse.fromPartial({
+            content: {
+              $case: 'message',
+              value: { body: Buffer.alloc(2_000), systemProperties: { messageId, receiptHandle, queueId: 3 } },
+            },
+          }),
+        ).finish(),
+      );
+    const entries = [delivered('a', '1 2 3'), delivered('b', '4 5 6')].map(requests.ackEntryOf);
+    const status = ReceiveMessageResponse.fromPartial({ content: { $case: 'status', value: { code: 20000 } } });
+    expect(requests.ackEntryOf(Buffer.from(ReceiveMessageResponse.encode(status).finish()))).toBeUndefined();
+    const ack = AckMessageRequest.decode(requests.ackRequest(requests.ackHead(names), entries as Buffer[]));
+    expect(ack).toMatchObject({
+      group: { name: 'group' },
+      topic: { name: 'topic' },
+      entries: [
+        { messageId: 'a', receiptHandle: '1 2 3' },
+        { messageId: 'b', receiptHandle: '4 5 6' },
+      ],
+    });
+  });
+
+  it('fail when the server refuses', () => {
+    const answer = (code: number) =>
+      Buffer.from(
+        SendMessageResponse.encode(SendMessageResponse.fromPartial({ status: { code, message: 'm' } })).finish(),
+      );
+    expect(() => requests.assertOk(answer(20000))).not.toThrow();
+    for (const code of [30000, 40402, 50001]) expect(() => requests.assertOk(answer(code))).toThrow('refused');
+  });
+});
