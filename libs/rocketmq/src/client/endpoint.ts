@@ -22,7 +22,8 @@ export function endpointKey(endpoint: Endpoint): string {
 
 /** `host:port`, with brackets around an IPv6 host. */
 export function addressText({ host, port }: Address): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  // No other host has a colon, and every request asks.
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Whether endpoints ask for TLS by `https://`, or rule it out by `http://`; undefined when they leave it open. */
