@@ -16,7 +16,7 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
     await broker.start();
     forwarder = await forwardTo(Number(broker.endpoints.split(':')[1]));
     const endpoints = `127.0.0.1:${forwarder.port}`;
-    connection = new Connection({ endpoints, transport, useBootstrapEndpoints: true, requestTimeoutMs: 500 });
+    connection = new Connection({ endpoints, transport, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
   });
   afterEach(async () => {
     connection.close();
@@ -57,11 +57,11 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
   it('is kept when this process was too busy to read the answers', async () => {
     const producer = new Producer(connection);
     await producer.start();
-    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 }, times: 1 });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 }, times: 1 });
     const sent = producer.send({ topic: 'orders', body: 'one' });
     await new Promise((resolve) => setTimeout(resolve, 50));
     // Nothing runs in this thread meanwhile, the broker included.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 800);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
     await sent;
     await producer.send({ topic: 'orders', body: 'two' });
     expect(forwarder.connections()).toBe(1);
@@ -71,7 +71,7 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
   it('is kept while the server answers others slowly', async () => {
     const producer = new Producer(connection);
     await producer.start();
-    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 900 }, times: 1 });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 1_800 }, times: 1 });
     const slow = producer.send({ topic: 'orders', body: 'slow' });
     for (let sent = 0; sent < 20; sent++) await producer.send({ topic: 'orders', body: 'quick' });
     await slow;

@@ -110,7 +110,8 @@ export class EndpointChannel implements Channel {
     // A channel to the only address connects again by itself when it knows that it was broken.
     if (this.endpoint.addresses.length > 1 && isGone(used, error)) this.leave(used);
     else if (isOverdue(error) && used.isConnected && used.heard === heardBefore)
-      void this.suspect(used, Math.min(patienceMs, SUSPECT_MS));
+      // Half of its time, so that a repetition that is under way by now fails early enough for one more.
+      void this.suspect(used, Math.min(patienceMs / 2, SUSPECT_MS));
   }
 
   /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. */
