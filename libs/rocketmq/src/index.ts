@@ -2,18 +2,30 @@
 
 export type { Address } from './client/endpoint.js';
 export { ResourceError } from './client/resource-errors.js';
+export type { ConsumeInterceptor } from './consumer/consume-interceptor.js';
 export type { ConsumerEvents } from './consumer/consumer-events.js';
-export type { DeadLetterReason, FailureSettlement, Settlement } from './consumer/failure-policy.js';
+export type {
+  DeadLetter,
+  DeadLetterReason,
+  ErrorTest,
+  FailureSettlement,
+  Settlement,
+} from './consumer/failure-policy.js';
+export { HandlerTimeoutError } from './consumer/handler-run.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/outcome-errors.js';
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
 export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
+export { DEAD_LETTER_PROPERTIES } from './nest/dead-letter-topic.js';
+export type {
+  Backoff,
+  ListenerOverrides,
+  ListenerSettings,
+  RocketMQListenerOptions,
+} from './nest/listener-settings.js';
 export { InvalidBodyError } from './nest/message-body.js';
 export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
-  ListenerOverrides,
-  ListenerSettings,
   RocketMQCheckpoint,
-  RocketMQListenerOptions,
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
   RocketMQModuleScope,
@@ -22,8 +34,10 @@ export type {
   TransactionLogPort,
 } from './nest/rocketmq.interfaces.js';
 export { RocketMQModule } from './nest/rocketmq.module.js';
+export { RocketMQBatchContext } from './nest/rocketmq-batch-context.js';
 export { RocketMQContext } from './nest/rocketmq-context.js';
 export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
+export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/rocketmq-listeners.js';
 export { RocketMQProducer, type SendOptions, type TransactionalTopicMessage } from './nest/rocketmq-producer.js';
 export {
   deadLettersOf,

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { UsageError } from '../support/errors.js';
 import { HandlerHost, type InstanceWrapper } from './handler-host.js';
 import { planConsumers } from './listener-plan.js';
+import type { RocketMQListenerOptions } from './listener-settings.js';
 import type { FoundListener } from './rocketmq.explorer.js';
-import type { RocketMQListenerOptions } from './rocketmq.interfaces.js';
 import { defineTopic, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
 class Orders {}
@@ -44,9 +44,15 @@ describe('the plan of consumers', () => {
       defaults: { concurrency: 1, timeoutMs: 100, leaseMs: 10_000 },
       listeners: { 'Orders.a': { concurrency: 3, leaseMs: undefined, filter: 'x || y' } },
     });
-    expect(plan[0]?.settings).toEqual({ concurrency: 3, timeoutMs: 100, leaseMs: 20_000 });
+    expect(plan.map(({ settings }) => settings)).toEqual([
+      { leaseMs: 20_000 },
+      { leaseMs: 10_000 },
+      { leaseMs: 10_000 },
+    ]);
+    const [first, second] = plan.map(({ listeners }) => listeners[0]?.settings);
+    expect(first).toMatchObject({ concurrency: 3, timeoutMs: 100, leaseMs: 20_000 });
     expect(plan[0]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: 'x || y' });
-    expect(plan[1]?.settings).toEqual({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
+    expect(second).toMatchObject({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
     expect(plan[1]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: '*' });
     expect(plan[2]?.listeners[0]?.filter).toEqual({ kind: 'sql', expression: 'a > 1' });
   });
@@ -80,24 +86,57 @@ describe('the plan of consumers', () => {
     expect(planConsumers(found.slice(0, 1), { consumerGroup: 'mine' })[0]?.requireFifo).toBe(false);
   });
 
-  it('refuses two listeners of one group on one topic and names both', () => {
-    const found = [listener('a', 'one'), listener('b', 'one')];
+  it('merges the filters of listeners on one topic', () => {
+    const found = [
+      listener('a', 'one', { filter: 'x || y' }),
+      listener('b', 'one', { filter: 'z' }),
+      listener('c', 'two', { filter: { sql: 'a > 1' } }),
+    ];
+    expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.subscriptions).toEqual([
+      { topic: 'one', filter: { kind: 'tag', expression: 'x || y || z' } },
+      { topic: 'two', filter: { kind: 'sql', expression: 'a > 1' } },
+    ]);
+  });
+
+  it('refuses listeners of one group that want the same messages, and names both places', () => {
+    const found = [listener('a', 'one'), listener('b', 'one', { name: 'second' })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
-      /TOPIC_TAKEN_TWICE.*Orders\.a and Orders\.b.*"one".*"mine"/,
+      /FILTERS_OVERLAP.*Orders\.a and second \(Orders\.b\).*"one".*"mine"/,
     );
   });
 
   it('refuses options of one consumer that disagree and names both listeners', () => {
-    const found = [listener('a', 'one', { concurrency: 1 }), listener('b', 'two', { concurrency: 2 })];
+    const found = [listener('a', 'one', { leaseMs: 10_000 }), listener('b', 'two', { leaseMs: 20_000 })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
-      /LISTENERS_DISAGREE.*Orders\.a and Orders\.b.*concurrency/,
+      /LISTENERS_DISAGREE.*Orders\.a and Orders\.b.*leaseMs/,
     );
   });
 
-  it('lets one listener of a consumer speak for the others', () => {
-    const backoff = { kind: 'customized', nextMs: [1, 2] } as const;
-    const found = [listener('a', 'one', { backoff }), listener('b', 'two'), listener('c', 'three', { backoff })];
-    expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.settings).toEqual({ backoff });
+  it('lets one listener of a consumer speak for the others, and tells functions apart', () => {
+    const interceptor = async (): Promise<void> => {};
+    const found = [
+      listener('a', 'one', { interceptors: [interceptor] }),
+      listener('b', 'two'),
+      listener('c', 'three', { interceptors: [interceptor] }),
+    ];
+    expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.settings).toEqual({ interceptors: [interceptor] });
+    found.push(listener('d', 'four', { interceptors: [async () => {}] }));
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/disagree on interceptors/);
+  });
+
+  it('refuses a manual listener that may wait for ever, or gets batches', () => {
+    const plan = (options: RocketMQListenerOptions) => () =>
+      planConsumers([listener('a', 'one', options)], { consumerGroup: 'mine' });
+    expect(problemOf(plan({ manual: true }))).toMatch(/Orders\.a: manual needs timeoutMs/);
+    const batch = { maxSize: 2, maxWaitMs: 1 };
+    expect(problemOf(plan({ manual: true, timeoutMs: 1, batch }))).toMatch(/Orders\.a: a batch cannot be manual/);
+  });
+
+  it('refuses dead letters to a topic that takes no normal messages', () => {
+    const found = [listener('a', 'one', { deadLetterTopic: defineTopic('steps', { type: 'fifo' }) })];
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
+      /MESSAGE_TYPE_MISMATCH.*Orders\.a.*"steps".*fifo/,
+    );
   });
 
   it('refuses a listener without a group', () => {
@@ -111,13 +150,20 @@ describe('the plan of consumers', () => {
 
   it('refuses an illegal time-out and names its listener', () => {
     const found = [listener('a', 'one', { timeoutMs: 0 })];
-    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/Orders\.a: timeoutMs/);
+    expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
+      /Orders\.a: option timeoutMs must be a number above 0, not 0/,
+    );
   });
 
   it('refuses a name that no listener has and names those that exist', () => {
     const found = [listener('a', 'one'), listener('b', 'two', { name: 'second' })];
     const options = { consumerGroup: 'mine', listeners: { 'Orders.b': { concurrency: 1 } } };
     expect(problemOf(() => planConsumers(found, options))).toMatch(/UNKNOWN_LISTENER.*"Orders\.b".*Orders\.a, second/);
+  });
+
+  it('leaves a name to other applications where that is wanted', () => {
+    const options = { consumerGroup: 'mine', listeners: { 'Others.a': {} }, unknownListeners: 'ignore' } as const;
+    expect(planConsumers([listener('a', 'one')], options)).toHaveLength(1);
   });
 
   it('refuses a name that two listeners have', () => {

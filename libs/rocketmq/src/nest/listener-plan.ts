@@ -1,12 +1,16 @@
 // Which consumers an application needs for its listeners: options by precedence, listeners by consumer group. Pure.
 
+import { mergedSubscriptions } from '../consumer/listener-filters.js';
+import type { Subscription } from '../consumer/subscription.js';
 import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
 import { consumerGroupNameProblem } from '../protocol/names.js';
 import { UsageError } from '../support/errors.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
+import { assertListenerOptions, mergedOptions } from './listener-options.js';
+import type { ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
 import type { FoundListener } from './rocketmq.explorer.js';
-import type { ListenerOverrides, ListenerSettings, RocketMQModuleOptions } from './rocketmq.interfaces.js';
-import type { TopicDefinition } from './topic-definition.js';
+import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
+import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
 /** One listener with its options decided. */
 export interface PlannedListener {
@@ -14,7 +18,9 @@ export interface PlannedListener {
   readonly topic: TopicDefinition;
   readonly consumerGroup: string;
   readonly filter: Filter;
-  readonly onInvalidBody: 'dead-letter' | 'retry';
+  /** Undefined: the broker's dead letter queue. */
+  readonly deadLetterTopic: TopicDefinition | undefined;
+  readonly settings: RocketMQListenerOptions;
   readonly method: HandlerMethod;
 }
 
@@ -25,32 +31,29 @@ export type ConsumerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[n
 export interface PlannedConsumer {
   readonly consumerGroup: string;
   readonly listeners: readonly PlannedListener[];
+  /** What its listeners want together. */
+  readonly subscriptions: readonly Subscription[];
   /** Some listener's topic is an ordered one. */
   readonly requireFifo: boolean;
   readonly settings: ConsumerSettings;
 }
 
-const CONSUMER_FIELDS = [
-  'concurrency',
-  'timeoutMs',
-  'leaseMs',
-  'backoff',
-  'maxBufferedMessages',
-  'maxBufferedBytes',
-] as const;
+const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', 'ackBatchSize', 'interceptors'] as const;
 
-type PlanOptions = Pick<RocketMQModuleOptions, 'consumerGroup' | 'defaults' | 'listeners' | 'consumers'>;
-type Resolved = PlannedListener & { readonly settings: ListenerOverrides };
+type PlanOptions = Pick<
+  RocketMQModuleOptions,
+  'consumerGroup' | 'defaults' | 'listeners' | 'unknownListeners' | 'consumers'
+>;
 
 /**
  * Decides the consumers.
- * @throws UsageError that names the listeners: no group, a name or a topic taken twice, options of one group that disagree,
- *   a name in `listeners` that no listener has
+ * @throws UsageError that names the listeners: a wrong option, no group, a name taken twice, filters of one group and topic that
+ *   cannot be told apart, options of one consumer that disagree, a name in `listeners` that no listener has
  */
 export function planConsumers(found: readonly FoundListener[], options: PlanOptions): PlannedConsumer[] {
   const names = namesOf(found, options);
   if (options.consumers === false) return [];
-  const groups = new Map<string, Resolved[]>();
+  const groups = new Map<string, PlannedListener[]>();
   for (const [index, listener] of found.entries()) {
     const resolved = resolve(listener, names[index] as string, options);
     if (resolved === undefined) continue;
@@ -61,57 +64,76 @@ export function planConsumers(found: readonly FoundListener[], options: PlanOpti
   return [...groups].map(([consumerGroup, listeners]) => planConsumer(consumerGroup, listeners));
 }
 
-function namesOf(found: readonly FoundListener[], { listeners = {} }: PlanOptions): string[] {
+function namesOf(
+  found: readonly FoundListener[],
+  { listeners = {}, unknownListeners = 'error' }: PlanOptions,
+): string[] {
   const names = found.map((listener) => listener.options.name ?? methodLabel(listener));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
+    const places = found.filter((_listener, index) => names[index] === twice).map(methodLabel);
     const text =
-      `two listeners are named "${twice}"; give each a name in its @RocketMQListener, or, if its class is provided by two ` +
-      'modules, provide it by one';
+      `two listeners are named "${twice}" (${places.join(' and ')}); give each a name in its @RocketMQListener, or, if its ` +
+      'class is provided by two modules, provide it by one';
     throw new UsageError('LISTENER_NAME_TAKEN', text, 'name');
   }
   const unknown = Object.keys(listeners).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
+  if (unknown !== undefined && unknownListeners === 'error') {
     const known = names.length === 0 ? 'there are none' : `they are ${names.join(', ')}`;
-    throw new UsageError(
-      'UNKNOWN_LISTENER',
-      `option listeners: no listener is named "${unknown}"; ${known}`,
-      'listeners',
-    );
+    const text = `option listeners: no listener is named "${unknown}"; ${known}`;
+    throw new UsageError('UNKNOWN_LISTENER', text, 'listeners');
   }
   return names;
 }
 
 /** Undefined for a listener that is switched off. */
-function resolve(listener: FoundListener, name: string, module: PlanOptions): Resolved | undefined {
-  const layers = [module.listeners?.[name], listener.options, module.defaults];
-  const settings = merged(layers);
+function resolve(listener: FoundListener, name: string, module: PlanOptions): PlannedListener | undefined {
+  const place = placeOf(name, listener);
+  assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
+  const settings = mergedOptions([module.listeners?.[name], listener.options, module.defaults]);
   if (settings.enabled === false) return undefined;
-  const consumerGroup = settings.consumerGroup ?? module.consumerGroup;
-  if (consumerGroup === undefined) {
-    const text = `listener ${name} has no consumer group; give consumerGroup to it or to RocketMQModule`;
-    throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
-  }
-  const problem = consumerGroupNameProblem(consumerGroup);
-  if (problem !== undefined) {
-    const text = `listener ${name}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
-    throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
-  }
-  const { timeoutMs } = settings;
-  if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
-    const text = `listener ${name}: timeoutMs must be a number above 0, not ${String(timeoutMs)}`;
-    throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
-  }
+  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup);
+  assertManual(place, settings);
   const { host, methodName, topic } = listener;
   return {
     name,
     topic,
     consumerGroup,
     filter: filterOf(settings.filter),
-    onInvalidBody: settings.onInvalidBody ?? 'dead-letter',
-    method: { host, methodName },
+    deadLetterTopic: deadLetterTopicOf(place, settings.deadLetterTopic),
     settings,
+    method: { host, methodName },
   };
+}
+
+function groupOf(place: string, consumerGroup: string | undefined): string {
+  if (consumerGroup === undefined) {
+    const text = `listener ${place} has no consumer group; give consumerGroup to it or to RocketMQModule`;
+    throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
+  }
+  const problem = consumerGroupNameProblem(consumerGroup);
+  if (problem === undefined) return consumerGroup;
+  const text = `listener ${place}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
+  throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
+}
+
+function assertManual(place: string, { manual, batch, timeoutMs }: RocketMQListenerOptions): void {
+  if (manual !== true) return;
+  if (batch !== undefined) {
+    const text = `listener ${place}: a batch cannot be manual; context.fail(message, error) says which messages failed`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'manual');
+  }
+  if (timeoutMs !== undefined) return;
+  const text = `listener ${place}: manual needs timeoutMs, within which the handler must say how the message ended`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
+}
+
+function deadLetterTopicOf(place: string, given: TopicLike | undefined): TopicDefinition | undefined {
+  if (given === undefined) return undefined;
+  const topic = toTopicDefinition(given);
+  if (topic.type === undefined || topic.type === 'normal') return topic;
+  const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must take normal ones`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'deadLetterTopic');
 }
 
 function filterOf(filter: ListenerOverrides['filter']): Filter {
@@ -119,32 +141,20 @@ function filterOf(filter: ListenerOverrides['filter']): Filter {
   return typeof filter === 'string' ? { kind: 'tag', expression: filter } : { kind: 'sql', expression: filter.sql };
 }
 
-/** The first layer that says something decides; undefined says nothing. */
-function merged(layers: readonly (ListenerOverrides | undefined)[]): ListenerOverrides {
-  const result: Record<string, unknown> = {};
-  for (const layer of layers) {
-    for (const [field, value] of Object.entries(layer ?? {})) result[field] ??= value;
-  }
-  return result;
+function planConsumer(consumerGroup: string, listeners: readonly PlannedListener[]): PlannedConsumer {
+  const filtered = listeners.map(({ name, method, topic, filter }) => {
+    return { name: placeOf(name, method), topic: topic.name, filter };
+  });
+  return {
+    consumerGroup,
+    listeners,
+    subscriptions: mergedSubscriptions(consumerGroup, filtered),
+    requireFifo: listeners.some(({ topic }) => topic.type === 'fifo'),
+    settings: agreed(consumerGroup, listeners),
+  };
 }
 
-function planConsumer(consumerGroup: string, listeners: readonly Resolved[]): PlannedConsumer {
-  const byTopic = new Map<string, Resolved>();
-  for (const listener of listeners) {
-    const other = byTopic.get(listener.topic.name);
-    if (other !== undefined) {
-      const text =
-        `listeners ${other.name} and ${listener.name} both take topic "${listener.topic.name}" as consumer group ` +
-        `"${consumerGroup}"; each message goes to a group once, so give one of them another consumerGroup`;
-      throw new UsageError('TOPIC_TAKEN_TWICE', text, 'consumerGroup');
-    }
-    byTopic.set(listener.topic.name, listener);
-  }
-  const requireFifo = listeners.some(({ topic }) => topic.type === 'fifo');
-  return { consumerGroup, listeners, requireFifo, settings: agreed(consumerGroup, listeners) };
-}
-
-function agreed(consumerGroup: string, listeners: readonly Resolved[]): ConsumerSettings {
+function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): ConsumerSettings {
   const result: Record<string, unknown> = {};
   for (const field of CONSUMER_FIELDS) {
     const [first, ...others] = listeners.filter(({ settings }) => settings[field] !== undefined);
@@ -162,5 +172,12 @@ function agreed(consumerGroup: string, listeners: readonly Resolved[]): Consumer
 }
 
 function isSame(one: unknown, other: unknown): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
+  if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+  return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+/** Where a listener is, also when it has a name of its own. */
+function placeOf(name: string, method: HandlerMethod): string {
+  const label = methodLabel(method);
+  return name === label ? name : `${name} (${label})`;
 }

@@ -6,6 +6,7 @@ import { SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { type BodyCodec, jsonCodec } from './body-codec.js';
+import { assertListenerOptions } from './listener-options.js';
 import { NestLoggerAdapter } from './nest-logger.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
@@ -36,6 +37,7 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   codec: true,
   defaults: true,
   listeners: true,
+  unknownListeners: true,
   consumers: true,
   topics: true,
   producer: true,
@@ -65,7 +67,14 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   }
   assertKnown(options, KNOWN);
   assertKnown(options.producer ?? {}, KNOWN_OF_PRODUCER, 'producer.');
-  const { consumerGroup } = options;
+  assertListenerOptions('RocketMQModule: option defaults', 'defaults', options.defaults ?? {});
+  for (const [name, overrides] of Object.entries(options.listeners ?? {})) {
+    assertListenerOptions(`RocketMQModule: option listeners[${JSON.stringify(name)}]`, 'listeners', overrides);
+  }
+  const { consumerGroup, unknownListeners = 'error' } = options;
+  if (unknownListeners !== 'error' && unknownListeners !== 'ignore') {
+    throw refused('unknownListeners', `must be "error" or "ignore", not ${JSON.stringify(unknownListeners)}`);
+  }
   const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
   for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)

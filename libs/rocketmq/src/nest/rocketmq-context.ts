@@ -1,9 +1,26 @@
 // What a handler gets beside the body, and guards, pipes, interceptors and filters by `switchToRpc().getContext()`.
 
 import type { MessageView } from '../protocol/message.js';
+import { StateError } from '../support/errors.js';
+import type { Logger } from '../support/logger.js';
+import { loggerWith } from './context-logger.js';
+import type { ManualOutcome } from './manual-outcome.js';
+
+/** What every context of one listener has in common. */
+export interface ContextOrigin {
+  /** The listener's name, `Class.method` unless given. */
+  readonly name: string;
+  readonly consumerGroup: string;
+  readonly logger: Logger;
+}
 
 /** One delivery of one message to one listener. */
 export class RocketMQContext {
+  /** The listener's name, `Class.method` unless given. */
+  readonly listener: string;
+  readonly consumerGroup: string;
+  /** Writes to the module's logger; each line says listener, group, topic, message id, keys and attempt. */
+  readonly logger: Logger;
   private handled = false;
 
   /** @internal made for each delivery */
@@ -15,10 +32,16 @@ export class RocketMQContext {
      * of the shutdown's grace period.
      */
     readonly signal: AbortSignal,
-    /** The listener's name, `Class.method` unless given. */
-    readonly listener: string,
-    readonly consumerGroup: string,
-  ) {}
+    { name, consumerGroup, logger }: ContextOrigin,
+    private readonly manual?: ManualOutcome,
+  ) {
+    this.listener = name;
+    this.consumerGroup = consumerGroup;
+    this.logger = loggerWith(logger, () => {
+      const { topic, messageId, keys, deliveryAttempt } = message;
+      return { listener: name, consumerGroup, topic, messageId, keys, deliveryAttempt };
+    });
+  }
 
   get topic(): string {
     return this.message.topic;
@@ -43,5 +66,31 @@ export class RocketMQContext {
 
   get isHandled(): boolean {
     return this.handled;
+  }
+
+  /**
+   * The message is done. For listeners with `manual: true`, during the handler or after it; settled when the handler has ended.
+   * @throws StateError `NOT_MANUAL`; `ALREADY_SETTLED` after another word; `TOO_LATE` when the message has ended before
+   */
+  ack(): void {
+    this.outcome('ack').ack();
+  }
+
+  /** The message comes again after this time; it counts as a failed attempt. @throws as {@link ack} */
+  retryLater({ delayMs }: { readonly delayMs: number }): void {
+    this.outcome('retryLater').retryLater(delayMs);
+  }
+
+  /** The message is a dead letter. @param reason for the log, and for who reads dead letters. @throws as {@link ack} */
+  deadLetter(reason?: string): void {
+    this.outcome('deadLetter').deadLetter(reason);
+  }
+
+  private outcome(method: string): ManualOutcome {
+    if (this.manual !== undefined) return this.manual;
+    const text =
+      `listener ${this.listener} is not manual, so ${method}() says nothing: return, throw RetryLaterError or DeadLetterError, ` +
+      'or set manual: true';
+    throw new StateError('NOT_MANUAL', text);
   }
 }

@@ -1,5 +1,6 @@
 // `@RocketMQListener`: marks a method as the handler of a topic's messages. It is found by rocketmq.explorer.ts.
 
+import type { RocketMQListenerOptions } from './listener-settings.js';
 import {
   CONTEXT_PARAMETER,
   ENTRY_PROVIDER_METADATA,
@@ -7,7 +8,6 @@ import {
   PAYLOAD_PARAMETER,
   ROUTE_ARGUMENTS_METADATA,
 } from './rocketmq.constants.js';
-import type { RocketMQListenerOptions } from './rocketmq.interfaces.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
 /** What one decorator says of its method. */
@@ -17,8 +17,8 @@ export interface ListenerMetadata {
 }
 
 /**
- * Handles the messages of a topic. The method gets `(body, context: RocketMQContext)`, or what `@Payload()` and `@Ctx()`
- * say. Its promise or observable is awaited: success acks the message; an error retries it later, up to the attempts that
+ * Handles the messages of a topic. The method gets `(body, context: RocketMQContext)`, with `batch` `(bodies, context:
+ * RocketMQBatchContext)`, or what `@Payload()` and `@Ctx()` say. Its promise or observable is awaited: success acks the message; an error retries it later, up to the attempts that
  * the group allows, then it is a dead letter. Works on any provider or controller, several times in a class, and several
  * times on one method (then each needs a `name`).
  */

@@ -5,14 +5,16 @@ import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
-import type { MessageType, MessageView } from '../protocol/message.js';
+import type { MessageType } from '../protocol/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { HandlerInvoker } from './handler-invoker.js';
+import { consumerOptionsOf } from './listener-consumer.js';
 import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
 import type { CheckedOptions } from './module-options.js';
 import type { Discovered } from './rocketmq.explorer.js';
+import type { ListenersPort } from './rocketmq-listeners.js';
 import type { TopicDefinition } from './topic-definition.js';
 
 /** What the application declares, decided and checked. */
@@ -27,7 +29,7 @@ interface Parts {
   broker?: EmbeddedEndpoint;
   connection?: Connection;
   producer?: Producer;
-  readonly consumers: PushConsumer[];
+  readonly consumers: Map<PlannedConsumer, PushConsumer>;
 }
 
 type State =
@@ -38,8 +40,9 @@ type State =
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 /** Starts and stops everything, each step once. */
-export class RocketMQRuntime {
+export class RocketMQRuntime implements ListenersPort {
   private state: State = { kind: 'idle' };
+  private planned: readonly PlannedConsumer[] | undefined;
 
   constructor(
     private readonly options: CheckedOptions,
@@ -52,6 +55,20 @@ export class RocketMQRuntime {
     return 'parts' in this.state ? this.state.parts.producer : undefined;
   }
 
+  get consumers(): readonly PlannedConsumer[] | undefined {
+    return this.planned;
+  }
+
+  get phase(): ListenersPort['phase'] {
+    const { kind } = this.state;
+    if (kind === 'idle' || kind === 'sending') return 'idle';
+    return kind === 'listening' ? 'listening' : 'closed';
+  }
+
+  consumerOf(plan: PlannedConsumer): PushConsumer | undefined {
+    return 'parts' in this.state ? this.state.parts.consumers.get(plan) : undefined;
+  }
+
   /**
    * Checks what the application declares, connects, and starts the producer.
    * @throws UsageError or ResourceError that says what is wrong and how to mend it; nothing is left running then
@@ -59,7 +76,8 @@ export class RocketMQRuntime {
   async open(): Promise<void> {
     if (this.state.kind !== 'idle') return;
     const plan = this.plan();
-    const parts: Parts = { consumers: [] };
+    const parts: Parts = { consumers: new Map() };
+    this.planned = plan.consumers;
     this.state = { kind: 'sending', parts, plan };
     await this.orClose(() => this.startProducer(parts, plan));
   }
@@ -76,10 +94,13 @@ export class RocketMQRuntime {
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
     await this.orClose(async () => {
       for (const consumer of plan.consumers) {
-        parts.consumers.push(namingListeners(consumer, () => this.consumer(connection, consumer)));
+        parts.consumers.set(
+          consumer,
+          namingListeners(consumer, () => this.consumer(connection, consumer, parts)),
+        );
       }
       const { startTimeoutMs: timeoutMs } = this.options;
-      await Promise.all(parts.consumers.map((consumer) => consumer.start({ timeoutMs })));
+      await Promise.all([...parts.consumers.values()].map((consumer) => consumer.start({ timeoutMs })));
     });
   }
 
@@ -109,6 +130,7 @@ export class RocketMQRuntime {
       ...(this.options.topics ?? []),
       ...discovered.transactionalSends.map(({ topic }) => ({ ...topic, type: 'transaction' as const })),
       ...consumers.flatMap(({ listeners }) => listeners.map(({ topic }) => topic)),
+      ...deadLetterTopics(consumers),
     ];
     return { consumers, checkers: planCheckers(discovered, this.options), topics };
   }
@@ -122,7 +144,7 @@ export class RocketMQRuntime {
     const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
     parts.connection = new Connection({ ...options, endpoints, ...access });
     const verified: Record<string, MessageType | undefined> = {};
-    for (const { name, type } of options.topics ?? []) verified[name] = type;
+    for (const { name, type } of [...(options.topics ?? []), ...deadLetterTopics(consumers)]) verified[name] = type;
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
       topics: verified,
@@ -134,23 +156,11 @@ export class RocketMQRuntime {
     await parts.producer.start({ timeoutMs: startTimeoutMs });
   }
 
-  private consumer(connection: Connection, plan: PlannedConsumer): PushConsumer {
-    const { consumerGroup, listeners, requireFifo, settings } = plan;
-    const { timeoutMs: handlerTimeoutMs, ...others } = settings;
+  private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
     const { events, checkpoint } = this.options;
-    const handlers = new Map(listeners.map((listener) => [listener.topic.name, this.invoker.handlerOf(listener)]));
-    for (const listener of listeners) this.announce(listener);
+    for (const listener of plan.listeners) this.announce(listener);
     return new PushConsumer(connection, {
-      ...others,
-      handlerTimeoutMs,
-      consumerGroup,
-      requireFifo,
-      subscriptions: listeners.map(({ topic, filter }) => ({ topic: topic.name, filter })),
-      handler: (message, context) => {
-        const handler = handlers.get(message.topic);
-        if (handler === undefined) throw noListener(message);
-        return handler(message, context);
-      },
+      ...consumerOptionsOf(plan, { invoker: this.invoker, producer: () => parts.producer }),
       events,
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
@@ -171,7 +181,7 @@ export class RocketMQRuntime {
 
   private async closeConsumers({ consumers }: Parts): Promise<void> {
     const { shutdownGraceMs: graceMs } = this.options;
-    await Promise.all(consumers.map((consumer) => consumer.close({ graceMs })));
+    await Promise.all([...consumers.values()].map((consumer) => consumer.close({ graceMs })));
   }
 
   private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
@@ -181,6 +191,12 @@ export class RocketMQRuntime {
     connection?.close();
     await broker?.stop();
   }
+}
+
+function deadLetterTopics(consumers: readonly PlannedConsumer[]): TopicDefinition[] {
+  return consumers.flatMap(({ listeners }) =>
+    listeners.flatMap(({ deadLetterTopic }) => (deadLetterTopic === undefined ? [] : [deadLetterTopic])),
+  );
 }
 
 /** Tells whose option it is that the consumer refuses. */
@@ -194,12 +210,4 @@ function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make:
     const text = `consumer of group "${consumerGroup}" (listeners: ${names}): ${problem}`;
     throw new UsageError(cause.code, text, cause.field, { cause });
   }
-}
-
-/** The message is retried, perhaps by a newer version of the application that wants the topic. */
-function noListener({ topic, messageId }: MessageView): StateError {
-  return new StateError(
-    'NO_LISTENER',
-    `no listener of this application takes message ${messageId} from topic "${topic}"`,
-  );
 }

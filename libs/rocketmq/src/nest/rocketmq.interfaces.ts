@@ -9,49 +9,12 @@ import type { TransactionCheck } from '../producer/transaction-check.js';
 import type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
 import type { CredentialsProvider } from '../protocol/credentials.js';
 import type { Credentials } from '../protocol/metadata.js';
-import type { BackoffPolicy } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 import type { Logger } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import type { BodyCodec } from './body-codec.js';
+import type { ListenerOverrides, ListenerSettings } from './listener-settings.js';
 import type { TopicDefinition } from './topic-definition.js';
-
-/** What the options `defaults` and `listeners` of the module may say of a listener. */
-export interface ListenerSettings {
-  /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
-  readonly consumerGroup?: string;
-  /** False makes no consumer for it. Default true. */
-  readonly enabled?: boolean;
-  /**
-   * What becomes of a message whose body cannot be decoded or does not fit the topic's schema. `retry` suits a receiver whose
-   * schema is about to be mended. Default `dead-letter`.
-   */
-  readonly onInvalidBody?: 'dead-letter' | 'retry';
-  /** How many handlers run at once. Of the consumer: listeners of one group must agree. */
-  readonly concurrency?: number;
-  /** A handler that runs longer has failed. Default: none. Of the consumer: listeners of one group must agree. */
-  readonly timeoutMs?: number;
-  /** How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. */
-  readonly leaseMs?: number;
-  /** When a failed message comes again. Default: as the server says. Of the consumer: listeners of one group must agree. */
-  readonly backoff?: BackoffPolicy;
-  /** How many messages may wait for a handler. Of the consumer: listeners of one group must agree. */
-  readonly maxBufferedMessages?: number;
-  /** How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree. */
-  readonly maxBufferedBytes?: number;
-}
-
-/** What the option `listeners` of the module may say of one listener. */
-export interface ListenerOverrides extends ListenerSettings {
-  /** Which messages it wants: by tag (`v1 || v2`) or by properties (`{ sql: "region = 'eu'" }`). Default `*`, every one. */
-  readonly filter?: string | { readonly sql: string };
-}
-
-/** The options of `@RocketMQListener`. */
-export interface RocketMQListenerOptions extends ListenerOverrides {
-  /** Default `Class.method`. The key of the module option `listeners`, and what log lines say. */
-  readonly name?: string;
-}
 
 /** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
@@ -110,8 +73,10 @@ export interface RocketMQModuleOptions {
   readonly codec?: BodyCodec;
   /** For all listeners; their decorators override it. */
   readonly defaults?: ListenerSettings;
-  /** By listener name (`Class.method` unless given); overrides the decorator. A name that no listener has is an error. */
+  /** By listener name (`Class.method` unless given); overrides the decorator. */
   readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
+  /** What a name in `listeners` means that no listener has: a mistake, or a listener of another application. Default `error`. */
+  readonly unknownListeners?: 'error' | 'ignore';
   /** False makes no consumer at all: the application only sends. Default true. */
   readonly consumers?: boolean;
   /** Topics that this application sends to. One that is missing or of another type stops the application at start. */

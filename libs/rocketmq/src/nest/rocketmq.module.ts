@@ -15,6 +15,7 @@ import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModulesConta
 import { UsageError } from '../support/errors.js';
 import { HandlerInvoker } from './handler-invoker.js';
 import { type CheckedOptions, checkOptions } from './module-options.js';
+import { NestCalls } from './nest-call.js';
 import { OPTIONS, TRANSACTIONS } from './rocketmq.constants.js';
 import { explore } from './rocketmq.explorer.js';
 import type {
@@ -23,6 +24,7 @@ import type {
   RocketMQModuleScope,
   RocketMQOptionsFactory,
 } from './rocketmq.interfaces.js';
+import { RocketMQListeners } from './rocketmq-listeners.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
 import { RocketMQRuntime } from './rocketmq-runtime.js';
 
@@ -100,7 +102,7 @@ const SHARED_PROVIDERS: readonly Provider[] = [
       modules: ModulesContainer,
     ): RocketMQRuntime => {
       const { codec, logger } = options;
-      const invoker = new HandlerInvoker(creator, modules, codec, logger);
+      const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), codec, logger);
       const runtime: RocketMQRuntime = new RocketMQRuntime(
         options,
         () => explore(discovery, new RocketMQProducer(() => runtime.producer, codec)),
@@ -114,6 +116,11 @@ const SHARED_PROVIDERS: readonly Provider[] = [
     inject: [RocketMQRuntime, OPTIONS],
     useFactory: (runtime: RocketMQRuntime, { codec }: CheckedOptions) =>
       new RocketMQProducer(() => runtime.producer, codec),
+  },
+  {
+    provide: RocketMQListeners,
+    inject: [RocketMQRuntime],
+    useFactory: (runtime: RocketMQRuntime) => new RocketMQListeners(runtime),
   },
   { provide: TRANSACTIONS, useExisting: RocketMQProducer },
 ];
@@ -158,7 +165,7 @@ function assemble(scope: Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports'
     global: scope.isGlobal ?? true,
     imports: [DiscoveryModule, ...(scope.imports ?? [])],
     providers: [...options, ...SHARED_PROVIDERS],
-    exports: [RocketMQProducer, RocketMQRuntime, TRANSACTIONS],
+    exports: [RocketMQProducer, RocketMQListeners, RocketMQRuntime, TRANSACTIONS],
   };
   const listeners: DynamicModule = { module: RocketMQListenersModule, imports: [core] };
   return { module: RocketMQModule, imports: [core, listeners], exports: [core] };

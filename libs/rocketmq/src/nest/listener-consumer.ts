@@ -1,0 +1,62 @@
+// A planned consumer as the client's: its listeners with their handlers and failure policies.
+
+import type { ErrorTest } from '../consumer/failure-policy.js';
+import type { MessageListener } from '../consumer/message-listener.js';
+import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
+import type { Producer } from '../producer/producer.js';
+import { deadLetterSender } from './dead-letter-topic.js';
+import type { HandlerInvoker } from './handler-invoker.js';
+import { backoffPolicyOf } from './listener-options.js';
+import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
+import type { RocketMQListenerOptions } from './listener-settings.js';
+import { InvalidBodyError } from './message-body.js';
+
+/** What listeners are made with. */
+export interface ListenerParts {
+  readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
+  producer(): Producer | undefined;
+}
+
+/** The consumer's options, save for hooks and checkpoint. */
+export function consumerOptionsOf(
+  { consumerGroup, requireFifo, settings, listeners }: PlannedConsumer,
+  parts: ListenerParts,
+): PushConsumerOptions {
+  return { ...settings, consumerGroup, requireFifo, listeners: listeners.map((one) => messageListenerOf(one, parts)) };
+}
+
+function messageListenerOf(listener: PlannedListener, { invoker, producer }: ListenerParts): MessageListener {
+  const { name, topic, filter, settings, deadLetterTopic } = listener;
+  const {
+    concurrency,
+    timeoutMs: handlerTimeoutMs,
+    maxAttempts,
+    deadLetterOn,
+    onDeadLetter,
+    backoff,
+    batch,
+  } = settings;
+  return {
+    name,
+    topic: topic.name,
+    filter,
+    concurrency,
+    handlerTimeoutMs,
+    maxAttempts,
+    retryOn: retryOnOf(settings),
+    deadLetterOn,
+    onDeadLetter,
+    backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
+    deadLetterTo: deadLetterTopic && deadLetterSender(deadLetterTopic, producer),
+    ...(batch === undefined
+      ? { handler: invoker.handlerOf(listener) }
+      : { batch: { ...batch, handler: invoker.batchHandlerOf(listener) } }),
+  };
+}
+
+/** `onInvalidBody: 'retry'` is said of one error, `retryOn` of all others. */
+function retryOnOf({ retryOn, onInvalidBody }: RocketMQListenerOptions): ErrorTest | undefined {
+  if (retryOn === undefined || onInvalidBody !== 'retry') return retryOn;
+  if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);
+  return [...retryOn, InvalidBodyError];
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { assertListenerOptions, backoffPolicyOf, mergedOptions } from './listener-options.js';
+
+describe('the options of a listener', () => {
+  const refusal =
+    (options: object, place: Parameters<typeof assertListenerOptions>[1] = 'decorator'): (() => void) =>
+    () =>
+      assertListenerOptions('listener Orders.reserve', place, options);
+
+  it('may say all that there is to say', () => {
+    const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };
+    expect(
+      refusal({
+        ...{ name: 'a', consumerGroup: 'g', enabled: false, filter: { sql: 'a > 1' }, onInvalidBody: 'retry' },
+        ...{ concurrency: 1, timeoutMs: 0.5, maxAttempts: 3, retryOn: [Error], deadLetterOn: () => true },
+        ...{ onDeadLetter: () => {}, deadLetterTopic: 'graves', manual: true, globalEnhancers: false, leaseMs: 10_000 },
+        ...{
+          maxBufferedMessages: 1,
+          maxBufferedBytes: 1,
+          ackBatchSize: 1,
+          interceptors: [],
+          concurrencyless: undefined,
+        },
+      }),
+    ).not.toThrow();
+    for (const backoff of [0, 5, [1, 2], exponential]) expect(refusal({ backoff })).not.toThrow();
+    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 0 }, timeoutMs: undefined })).not.toThrow();
+  });
+
+  it.each<[object, RegExp]>([
+    [{ concurency: 3 }, /listener Orders\.reserve: option concurency is unknown; the options are .*concurrency/],
+    [{ concurrency: '3' }, /option concurrency must be a whole number from 1 on, not the text "3"/],
+    [{ timeoutMs: '1000' }, /option timeoutMs must be a number above 0, not the text "1000"/],
+    [{ maxAttempts: 1.5 }, /option maxAttempts/],
+    [{ leaseMs: Number.NaN }, /option leaseMs/],
+    [{ enabled: 'false' }, /option enabled must be true or false, not "false"/],
+    [{ onInvalidBody: 'drop' }, /option onInvalidBody must be dead-letter or retry, not "drop"/],
+    [{ backoff: '5' }, /option backoff must be milliseconds, a list/],
+    [{ backoff: [] }, /option backoff/],
+    [{ backoff: [1, '2'] }, /option backoff/],
+    [{ backoff: { kind: 'exponential', initialMs: 1 } }, /option backoff/],
+    [{ backoff: { kind: 'other' } }, /option backoff/],
+    [{ backoff: -1 }, /option backoff/],
+    [{ retryOn: ['NoStock'] }, /option retryOn must be a list of error classes or a function/],
+    [{ deadLetterOn: Symbol('x') }, /option deadLetterOn/],
+    [{ filter: 7 }, /option filter must be tags/],
+    [{ deadLetterTopic: { topic: 'x' } }, /option deadLetterTopic must be a text/],
+    [{ interceptors: [1] }, /option interceptors must be a list of functions/],
+    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is wrong: maxSize must be/],
+    [{ batch: { maxSize: 1 } }, /option batch is wrong: maxWaitMs must be/],
+    [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch does not know size/],
+  ])('are refused by name: %j', (options, problem) => {
+    expect(refusal(options)).toThrow(problem);
+  });
+
+  it('may not all be said everywhere', () => {
+    expect(refusal({ filter: 'a' }, 'defaults')).toThrow('option filter is unknown');
+    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 1 } }, 'listeners')).toThrow('option batch is unknown');
+    expect(refusal({ filter: 'a' }, 'listeners')).not.toThrow();
+  });
+
+  it('are taken from the first layer that says something; undefined says nothing', () => {
+    expect(mergedOptions([undefined, { concurrency: undefined, leaseMs: 1 }, { concurrency: 2, leaseMs: 3 }])).toEqual({
+      concurrency: 2,
+      leaseMs: 1,
+    });
+  });
+
+  it('have a backoff in three forms', () => {
+    const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 } as const;
+    expect([5, [1, 2], exponential].map(backoffPolicyOf)).toEqual([
+      { kind: 'customized', nextMs: [5] },
+      { kind: 'customized', nextMs: [1, 2] },
+      exponential,
+    ]);
+  });
+});

@@ -1,0 +1,73 @@
+// What may be said of a listener: in its decorator, in `defaults` of the module, and by name in `listeners` of the module.
+
+import type { BatchListening } from '../consumer/batch-handler.js';
+import type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
+import type { FailurePolicy } from '../consumer/failure-policy.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import type { TopicDefinition } from './topic-definition.js';
+
+/** The waits between attempts: always the same, one after the other (the last one repeats), or growing. */
+export type Backoff = number | readonly number[] | BackoffPolicy;
+
+/** What the options `defaults` and `listeners` of the module may say of a listener. */
+export interface ListenerSettings
+  extends Pick<FailurePolicy, 'maxAttempts' | 'retryOn' | 'deadLetterOn' | 'onDeadLetter'> {
+  /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
+  readonly consumerGroup?: string;
+  /** False makes no consumer for it. Default true. */
+  readonly enabled?: boolean;
+  /**
+   * What becomes of a message whose body cannot be decoded or does not fit the topic's schema. `retry` suits a receiver whose
+   * schema is about to be mended. Default `dead-letter`.
+   */
+  readonly onInvalidBody?: 'dead-letter' | 'retry';
+  /** How many of its handlers run at once; of a batch listener: how many batches. Default 16. */
+  readonly concurrency?: number;
+  /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
+  readonly timeoutMs?: number;
+  /** When a failed message comes again, in milliseconds. Default: as the server says. */
+  readonly backoff?: Backoff;
+  /**
+   * Where dead letters go instead of the broker's dead letter queue: a topic of normal messages. Body, tag, keys and properties
+   * are kept; properties tell where the message is from and why it is there (`DEAD_LETTER_PROPERTIES`). Default: that queue.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: bodies are sent on as they came, whatever the topic is declared for
+  readonly deadLetterTopic?: TopicDefinition<any, any> | string;
+  /**
+   * The handler's return means nothing: it calls `context.ack()`, `retryLater()` or `deadLetter()`, perhaps after it has returned.
+   * An error that it throws before is a failure as ever. Needs `timeoutMs`, within which one must be called. Default false.
+   */
+  readonly manual?: boolean;
+  /** Whether guards, pipes, interceptors and filters that are bound to the whole application apply. Default true. */
+  readonly globalEnhancers?: boolean;
+  /** How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. */
+  readonly leaseMs?: number;
+  /** How many messages may wait for a handler. Of the consumer: listeners of one group must agree. */
+  readonly maxBufferedMessages?: number;
+  /** How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree. */
+  readonly maxBufferedBytes?: number;
+  /** The most acks that one request carries. Default 32. Of the consumer: listeners of one group must agree. */
+  readonly ackBatchSize?: number;
+  /** Called around every handler, outside of Nest's own enhancers. Of the consumer: listeners of one group must agree. */
+  readonly interceptors?: readonly ConsumeInterceptor[];
+}
+
+/** What the option `listeners` of the module may say of one listener. */
+export interface ListenerOverrides extends ListenerSettings {
+  /**
+   * Which messages it wants: by tag (`v1 || v2`) or by properties (`{ sql: "region = 'eu'" }`). Default `*`, every one. Listeners
+   * of one group and topic must want different tags.
+   */
+  readonly filter?: string | { readonly sql: string };
+}
+
+/** The options of `@RocketMQListener`. */
+export interface RocketMQListenerOptions extends ListenerOverrides {
+  /** Default `Class.method`. The key of the module option `listeners`, and what log lines say. */
+  readonly name?: string;
+  /**
+   * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` of them, when the first one has waited for
+   * `maxWaitMs` at most. Not for ordered groups. Default: one by one.
+   */
+  readonly batch?: Pick<BatchListening, 'maxSize' | 'maxWaitMs'>;
+}
