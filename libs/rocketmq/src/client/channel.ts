@@ -22,10 +22,13 @@ export interface WireStream {
   cancel(): void;
 }
 
-/** One connection to one address. Every failure is a TransportError, or the reason of the call's signal. */
+/**
+ * One connection to one address. Every failure is a TransportError, or the reason of the call's signal. Requests come framed, with
+ * gRPC's prefix before them; answers and the messages of a stream in both directions are bare.
+ */
 export interface Channel {
-  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array>;
-  serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array>;
+  unary(call: WireCall, request: Buffer): Promise<Uint8Array>;
+  serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array>;
   stream(call: WireCall): WireStream;
   /** How many answers and messages have come so far: whether the server was heard. */
   readonly heard: number;

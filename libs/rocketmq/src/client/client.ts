@@ -4,7 +4,14 @@ import { hostname } from 'node:os';
 import { toDuration } from '../protocol/duration.js';
 import { ClientType, Code, Language, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageType } from '../protocol/message.js';
-import { type Codec, type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
+import {
+  type Codec,
+  frameRequest,
+  type RpcName,
+  type RpcRequest,
+  type RpcResponse,
+  rpcMethod,
+} from '../protocol/rpc.js';
 import { requireOk } from '../protocol/status.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
@@ -188,7 +195,7 @@ export class Client {
   ): Promise<RpcResponse<N>> {
     this.assertRunning();
     const method = rpcMethod(rpc);
-    const bytes = method.request.encode(request).finish();
+    const bytes = frameRequest(method, request);
     if (!this.access.areSigned) {
       const call = this.wireCall(method.path, options);
       return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
@@ -208,7 +215,7 @@ export class Client {
   ): AsyncIterable<RpcResponse<'receiveMessage'>> {
     this.assertRunning();
     const method = rpcMethod('receiveMessage');
-    const bytes = method.request.encode(request).finish();
+    const bytes = frameRequest(method, request);
     const wire = (): AsyncIterable<Uint8Array> =>
       this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes);
     const ask = async function* (): AsyncIterable<RpcResponse<'receiveMessage'>> {
@@ -239,7 +246,7 @@ export class Client {
         // A server that is away forgets the client by itself.
         if (session.isSynced) {
           const call = this.wireCall(method.path, { what: 'goodbye', timeoutMs: this.connection.requestTimeoutMs });
-          const bytes = method.request.encode(request).finish();
+          const bytes = frameRequest(method, request);
           await Promise.resolve()
             .then(() => this.connection.channel(endpoint).unary(call, bytes))
             .catch((error) => this.connection.logger.debug('goodbye failed', { error: describeError(error) }));

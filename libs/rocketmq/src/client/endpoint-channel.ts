@@ -44,7 +44,7 @@ export class EndpointChannel implements Channel {
     return this.usable().isAlive(timeoutMs);
   }
 
-  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
     const used = this.usable();
     const { heard } = used;
     const answer = used.unary(call, request);
@@ -52,7 +52,7 @@ export class EndpointChannel implements Channel {
     return answer;
   }
 
-  async *serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array> {
+  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
     const used = this.usable();
     const { heard } = used;
     const { controller, unlink } = linkedController([call.signal]);

@@ -1,6 +1,8 @@
 // The RPCs of the messaging service: path, kind and codec of each, for client and broker alike.
 
-import { MessagingServiceDefinition } from './generated/apache/rocketmq/v2/service.js';
+import { frame } from '../support/grpc/framing.js';
+import { MessagingServiceDefinition, type SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
+import { frameSendMessage } from './send-frame.js';
 
 /** Encodes and decodes one generated message type. */
 export interface Codec<T> {
@@ -42,6 +44,12 @@ const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
 /** Looks an RPC up by name. */
 export function rpcMethod<N extends RpcName>(name: N): RpcMethod<N> {
   return METHODS.get(name) as unknown as RpcMethod<N>;
+}
+
+/** A request as the wire takes it: encoded, with gRPC's prefix before it. */
+export function frameRequest<N extends RpcName>(method: RpcMethod<N>, request: RpcRequest<N>): Buffer {
+  const quick = method.name === 'sendMessage' ? frameSendMessage(request as SendMessageRequest) : undefined;
+  return quick ?? frame(method.request.encode(request).finish());
 }
 
 /** The names of all RPCs. */

@@ -12,6 +12,7 @@ import { GrpcChannel } from './grpc-channel.js';
 import { Http2Channel } from './http2-channel.js';
 
 const CALL: WireCall = { path: '/service/Method', metadata: { 'x-mq-client-id': 'a' }, timeoutMs: 5_000 };
+const NOTHING = frame(Buffer.alloc(0));
 const OK = { 'grpc-status': '0' };
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 
@@ -70,7 +71,7 @@ describe.each([
   it('brings a large message there and back', async () => {
     const { channel } = await serve(echo);
     const large = Buffer.alloc(4 * 1024 * 1024, 'x');
-    expect((await channel.unary(CALL, large)).length).toBe(large.length);
+    expect((await channel.unary(CALL, frame(large))).length).toBe(large.length);
   });
 
   it('puts together an answer that comes in small pieces', async () => {
@@ -81,14 +82,14 @@ describe.each([
       for (const byte of bytes) stream.write(Buffer.from([byte]));
       stream.end();
     });
-    expect(Buffer.from(await channel.unary(CALL, Buffer.alloc(0))).toString()).toBe('in pieces');
+    expect(Buffer.from(await channel.unary(CALL, NOTHING)).toString()).toBe('in pieces');
   });
 
   it('tells a refusal in the headers, with its words', async () => {
     const { channel } = await serve((stream) => {
       stream.respond({ ...GRPC, 'grpc-status': '3', 'grpc-message': 'nicht m%C3%B6glich' }, { endStream: true });
     });
-    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({
       code: 'RPC_FAILED',
       retryable: false,
       message: expect.stringContaining('nicht möglich'),
@@ -100,7 +101,7 @@ describe.each([
       stream.respond(GRPC);
       stream.end(frame(Buffer.from('half an answer')));
     });
-    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({ outcome: 'unknown' });
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'unknown' });
   });
 
   it('refuses an answer over the limit before it holds its bytes', async () => {
@@ -109,7 +110,7 @@ describe.each([
       stream.once('wantTrailers', () => stream.sendTrailers(OK));
       stream.write(Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]));
     });
-    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({
       code: 'RPC_FAILED',
       outcome: 'unknown',
     });
@@ -117,7 +118,7 @@ describe.each([
 
   it('tells when time is over, and that it may have taken effect', async () => {
     const { channel } = await serve(() => {});
-    await expect(channel.unary({ ...CALL, timeoutMs: 50 }, Buffer.alloc(0))).rejects.toMatchObject({
+    await expect(channel.unary({ ...CALL, timeoutMs: 50 }, NOTHING)).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
       outcome: 'unknown',
     });
@@ -135,7 +136,7 @@ describe.each([
       controller.abort(new Error('changed my mind'));
     });
     const controller = new AbortController();
-    const call = channel.unary({ ...CALL, signal: controller.signal }, Buffer.alloc(0));
+    const call = channel.unary({ ...CALL, signal: controller.signal }, NOTHING);
     await expect(call).rejects.toThrow('changed my mind');
     await wasReset;
     expect(headers).toMatchObject({ 'grpc-timeout': expect.stringMatching(/^\d+[a-zA-Z]$/), 'x-mq-client-id': 'a' });
@@ -148,8 +149,8 @@ describe.each([
       stream.session?.ping(() => echo(stream));
     });
     const body = Buffer.from('one');
-    expect(Buffer.from(await channel.unary(CALL, body)).toString()).toBe('one');
-    expect(Buffer.from(await channel.unary(CALL, body)).toString()).toBe('one');
+    expect(Buffer.from(await channel.unary(CALL, frame(body))).toString()).toBe('one');
+    expect(Buffer.from(await channel.unary(CALL, frame(body))).toString()).toBe('one');
     expect(connections()).toBe(2);
   });
 
@@ -158,11 +159,11 @@ describe.each([
       if (count === 1) session.destroy();
       else echo(stream);
     });
-    await expect(channel.unary(CALL, Buffer.from('lost'))).rejects.toMatchObject({
+    await expect(channel.unary(CALL, frame(Buffer.from('lost')))).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       outcome: 'unknown',
     });
-    expect(Buffer.from(await channel.unary(CALL, Buffer.from('kept'))).toString()).toBe('kept');
+    expect(Buffer.from(await channel.unary(CALL, frame(Buffer.from('kept')))).toString()).toBe('kept');
   });
 
   it('keeps calls back that are more than the server takes at once', async () => {
@@ -176,8 +177,8 @@ describe.each([
       },
       { maxConcurrentStreams: 2 },
     );
-    await channel.unary(CALL, Buffer.from('the limit is known from here on'));
-    const calls = Array.from({ length: 20 }, () => channel.unary(CALL, Buffer.from('x')));
+    await channel.unary(CALL, frame(Buffer.from('the limit is known from here on')));
+    const calls = Array.from({ length: 20 }, () => channel.unary(CALL, frame(Buffer.from('x'))));
     expect(await Promise.all(calls)).toHaveLength(20);
     expect(most).toBeLessThanOrEqual(2);
   });
@@ -194,9 +195,8 @@ describe.each([
       stream.once('close', stopped);
     });
     const texts: string[] = [];
-    for await (const message of channel.serverStream(CALL, Buffer.alloc(0)))
-      texts.push(Buffer.from(message).toString());
-    for await (const message of channel.serverStream(CALL, Buffer.alloc(0))) {
+    for await (const message of channel.serverStream(CALL, NOTHING)) texts.push(Buffer.from(message).toString());
+    for await (const message of channel.serverStream(CALL, NOTHING)) {
       texts.push(Buffer.from(message).toString());
       break;
     }
@@ -214,7 +214,7 @@ describe.each([
     });
     const knows: boolean[] = [channel.isEmbeddedBroker];
     for (let call = 0; call < 5; call++) {
-      await channel.unary(CALL, Buffer.alloc(0)).catch(() => {});
+      await channel.unary(CALL, NOTHING).catch(() => {});
       knows.push(channel.isEmbeddedBroker);
     }
     expect(knows).toEqual([false, false, true, true, false, false]);
@@ -234,7 +234,7 @@ describe.each([
       };
       write();
     });
-    const reading = channel.serverStream({ ...CALL, timeoutMs: undefined }, Buffer.alloc(0))[Symbol.asyncIterator]();
+    const reading = channel.serverStream({ ...CALL, timeoutMs: undefined }, NOTHING)[Symbol.asyncIterator]();
     await reading.next();
     // Another call on the connection is answered although the first stream is full.
     expect(await channel.isAlive(2_000)).toBe(true);
@@ -245,7 +245,7 @@ describe.each([
   it('fails at once where nobody listens, and says that nothing was sent', async () => {
     const { channel, server } = await serve(echo);
     await new Promise((resolve) => server.close(resolve));
-    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       outcome: 'not-sent',
     });
@@ -258,7 +258,7 @@ describe.each([
     ends.push(() => new Promise((resolve) => silent.close(resolve)));
     const channel = channelTo(`127.0.0.1:${(silent.address() as AddressInfo).port}`);
     ends.push(() => channel.close());
-    await expect(channel.unary({ ...CALL, timeoutMs: 200 }, Buffer.alloc(0))).rejects.toMatchObject({
+    await expect(channel.unary({ ...CALL, timeoutMs: 200 }, NOTHING)).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
       outcome: 'not-sent',
     });
@@ -270,12 +270,12 @@ describe.each([
     ends.push(() => new Promise((resolve) => web.close(resolve)));
     const channel = channelTo(`127.0.0.1:${(web.address() as AddressInfo).port}`);
     ends.push(() => channel.close());
-    await expect(channel.unary(CALL, Buffer.alloc(0))).rejects.toMatchObject({ outcome: 'not-sent' });
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'not-sent' });
   });
 
   it('ends its calls when it is closed', async () => {
     const { channel } = await serve(() => channel.close());
-    const call = channel.unary({ ...CALL, timeoutMs: transport === 'http2' ? 60_000 : 1_000 }, Buffer.alloc(0));
+    const call = channel.unary({ ...CALL, timeoutMs: transport === 'http2' ? 60_000 : 1_000 }, NOTHING);
     await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
   });
 });

@@ -15,6 +15,7 @@ import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason } from '../../support/abort.js';
 import { realTimeIn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
+import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
@@ -59,7 +60,7 @@ export class GrpcChannel implements Channel {
     this.client = new Client(address, credentialsOf(tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
   }
 
-  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const { signal } = call;
       if (signal?.aborted) return reject(abortReason(signal));
@@ -68,7 +69,7 @@ export class GrpcChannel implements Channel {
         call.path,
         asBuffer,
         asBytes,
-        request,
+        bare(request),
         metadataOf(call),
         optionsOf(call),
         (error, response) => {
@@ -83,14 +84,14 @@ export class GrpcChannel implements Channel {
     });
   }
 
-  async *serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array> {
+  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
     const { signal } = call;
     if (signal?.aborted) throw abortReason(signal);
     const under = this.client.makeServerStreamRequest(
       call.path,
       asBuffer,
       asBytes,
-      request,
+      bare(request),
       metadataOf(call),
       optionsOf(call),
     );
@@ -215,6 +216,11 @@ const STILL_WAITING = /^Deadline exceeded after (?!.*(?:remote_addr|previous att
 
 function outcomeOf(notWritten: RegExp, error: ServiceError): 'not-sent' | 'unknown' {
   return notWritten.test(error.details ?? '') ? 'not-sent' : 'unknown';
+}
+
+/** grpc-js makes the frame itself. */
+function bare(request: Buffer): Buffer {
+  return request.subarray(MESSAGE_PREFIX_BYTES);
 }
 
 function metadataOf(call: WireCall): Metadata {

@@ -65,16 +65,16 @@ export class Http2Channel implements Channel, CallOwner {
     return this.embedded !== undefined && this.usable() === this.embedded;
   }
 
-  unary(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
     const session = this.usable();
     if (session === undefined || call.signal?.aborted) return this.unaryWhenReady(call, request);
     return this.unaryOn(session, call, request);
   }
 
-  async *serverStream(call: WireCall, request: Uint8Array): AsyncIterable<Uint8Array> {
+  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
     const { session, timeoutMs } = await this.session(call);
     const under = this.begin(session, { ...call, timeoutMs });
-    under.stream.end(frame(request));
+    under.stream.end(request);
     yield* this.messagesOf(under);
   }
 
@@ -136,15 +136,15 @@ export class Http2Channel implements Channel, CallOwner {
     this.sessions.clear();
   }
 
-  private async unaryWhenReady(call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  private async unaryWhenReady(call: WireCall, request: Buffer): Promise<Uint8Array> {
     const { session, timeoutMs } = await this.session(call);
     return this.unaryOn(session, { ...call, timeoutMs }, request);
   }
 
-  private unaryOn(session: ClientHttp2Session, call: WireCall, request: Uint8Array): Promise<Uint8Array> {
+  private unaryOn(session: ClientHttp2Session, call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       try {
-        new UnaryCall(this, session, call, resolve, reject).stream.end(frame(request));
+        new UnaryCall(this, session, call, resolve, reject).stream.end(request);
       } catch (error) {
         reject(this.lost(call, error));
       }

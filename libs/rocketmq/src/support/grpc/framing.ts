@@ -4,11 +4,19 @@ import { GrpcError } from './status.js';
 
 const PREFIX_BYTES = 5;
 
+/** What stands before every message. */
+export const MESSAGE_PREFIX_BYTES = PREFIX_BYTES;
+
+/** Writes the prefix of a message that is not compressed at the begin of `buffer`. */
+export function writeMessagePrefix(buffer: Buffer, messageBytes: number): void {
+  buffer[0] = 0;
+  buffer.writeUInt32BE(messageBytes, 1);
+}
+
 /** A message with its prefix, not compressed. */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
+  writeMessagePrefix(framed, message.length);
   framed.set(message, PREFIX_BYTES);
   return framed;
 }
