@@ -217,9 +217,10 @@ export class SendPipeline {
     });
     const what = `send of message ${messageId} to "${message.topic}"`;
     const { endpoint } = queue;
-    // Together, ordered messages would lose their order, delayed ones break the server's timer, half messages are refused.
+    // Together, ordered messages would lose their order, delayed ones break the server's timer, half messages are refused, and
+    // packed ones are marked as the first of them is.
     const place =
-      type === 'normal'
+      type === 'normal' && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(message.topic, queue).send({ wire, deadline, what }, route)
         : await requestOne(client, endpoint, wire, what, deadline);
     return {
