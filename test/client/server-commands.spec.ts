@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { RecordingServer } from '../support/recording-server.js';
+import { RecordingServer, recordedMessage } from '../support/recording-server.js';
 
 describe('a command of the server', () => {
   let server: RecordingServer;
@@ -58,6 +58,33 @@ describe('a command of the server', () => {
       { status: { code: 50100 }, command: { $case: 'threadStackTrace', value: { nonce: '7' } } },
       { status: { code: 50100 }, command: { $case: 'verifyMessageResult', value: { nonce: '8' } } },
     ]);
+  });
+
+  it('to consume a message directly that outlives a start that failed does no harm', async () => {
+    server.assignmentStatus = 50_001;
+    let release = (): void => {};
+    let isRunning = false;
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'orders' }],
+      handler: () => {
+        isRunning = true;
+        return new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      },
+    });
+    const starting = expect(consumer.start({ timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'INTERNAL_SERVER_ERROR',
+    });
+    while (server.of('queryAssignment').length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const value = { nonce: '9', message: recordedMessage('orders', 'a') };
+    server.say({ status: undefined, command: { $case: 'verifyMessageCommand', value } });
+    while (!isRunning) await new Promise((resolve) => setImmediate(resolve));
+    await starting;
+    release();
+    // Jest fails a case that leaves a rejection unhandled.
+    await new Promise((resolve) => setImmediate(resolve));
   });
 
   it('to consume a message directly that comes when the consumer is closing does no harm', async () => {

@@ -39,6 +39,8 @@ export class RecordingServer {
   adjustSettings: (command: TelemetryCommand) => TelemetryCommand = (command) => command;
   /** What sends and heartbeats are answered with. */
   statusOf: { sendMessage: Code; heartbeat: Code } = { sendMessage: Code.OK, heartbeat: Code.OK };
+  /** What questions for assignments are answered with. */
+  assignmentStatus = Code.OK;
   /** Whether sends are answered without a status and without entries. */
   saysNothing = false;
   /** What its topics take. */
@@ -63,7 +65,7 @@ export class RecordingServer {
   async start(port = 0): Promise<void> {
     this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: this.queuesOf(topic?.name ?? '') }));
     this.unary('queryAssignment', ({ topic }) => ({
-      status: OK,
+      status: { code: this.assignmentStatus, message: '' },
       assignments: this.queuesOf(topic?.name ?? '').map((messageQueue) => ({
         messageQueue: { ...messageQueue, id: -1 },
       })),

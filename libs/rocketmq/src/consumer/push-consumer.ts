@@ -218,6 +218,7 @@ export class PushConsumer {
       await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline));
     } catch (error) {
       // A start that has failed leaves nothing behind; close() then has nothing to wait for.
+      this.closing.abort(closedError());
       await this.end(0);
       throw error;
     } finally {
