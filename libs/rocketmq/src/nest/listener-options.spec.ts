@@ -19,7 +19,6 @@ describe('the options of a listener', () => {
           maxBufferedBytes: 1,
           ackBatchSize: 1,
           interceptors: [],
-          concurrencyless: undefined,
         },
       }),
     ).not.toThrow();

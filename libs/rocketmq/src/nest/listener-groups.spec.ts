@@ -1,0 +1,121 @@
+// Listeners of one group: one consumer, and each message to the one that it is for.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { NestBench } from '../../../../test/support/nest-bench.js';
+import { type RocketMQContext, RocketMQListener, RocketMQListeners, RocketMQProducer, SECOND_MS } from '../index.js';
+
+let bench: NestBench;
+
+beforeAll(async () => {
+  bench = await NestBench.open();
+});
+afterEach(() => bench.closeApps());
+afterAll(() => bench.close());
+
+describe('listeners of one group', () => {
+  const calls: string[] = [];
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+
+  @Injectable()
+  class Orders {
+    @RocketMQListener('orders', { filter: 'created || changed', concurrency: 1 })
+    async slow(body: string): Promise<void> {
+      calls.push(`begin ${body}`);
+      await released;
+    }
+
+    @RocketMQListener('orders', { filter: 'paid', concurrency: 1 })
+    async paid(body: string, { message }: RocketMQContext): Promise<void> {
+      calls.push(`paid ${body} ${message.tag}`);
+    }
+
+    @RocketMQListener('returns')
+    async returned(body: string): Promise<void> {
+      calls.push(`returned ${body}`);
+    }
+  }
+
+  it('are one consumer; a full one holds up no other', async () => {
+    const app = await bench.start({ providers: [Orders], options: { consumerGroup: 'shop' } });
+    const producer = app.get(RocketMQProducer);
+    const send = (topic: string, tag: string, body: string) =>
+      producer.send({ topic, tag, body: JSON.stringify(body) });
+    for (const body of ['a', 'b', 'c']) await send('orders', 'created', body);
+    await send('orders', 'unwanted', 'd');
+    await send('orders', 'paid', 'e');
+    await send('returns', 'any', 'f');
+    while (calls.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    expect([...calls].sort()).toEqual(['begin a', 'paid e paid', 'returned f']);
+    expect(bench.broker.inFlight().every(({ group }) => group === 'shop')).toBe(true);
+    release();
+    await bench.broker.idle();
+    expect(calls.filter((call) => call.startsWith('begin')).sort()).toEqual(['begin a', 'begin b', 'begin c']);
+    expect([bench.deadLetters('shop'), bench.retries('shop')]).toEqual([[], []]);
+  });
+
+  it('are refused at start when they want the same, and both places are named', async () => {
+    @Injectable()
+    class Others {
+      @RocketMQListener('orders', { filter: 'paid', name: 'invoice' })
+      async invoice(): Promise<void> {}
+    }
+    await expect(bench.start({ providers: [Orders, Others], options: { consumerGroup: 'shop' } })).rejects.toThrow(
+      /FILTERS_OVERLAP.*Orders\.paid and invoice \(Others\.invoice\).*"orders".*"shop".*tag "paid"/,
+    );
+  });
+});
+
+describe('RocketMQListeners', () => {
+  const calls: string[] = [];
+
+  @Injectable()
+  class Pausable {
+    @RocketMQListener('pausable', { consumerGroup: 'pausable', name: 'even', filter: 'even' })
+    async even(body: number, { deliveryAttempt }: RocketMQContext): Promise<void> {
+      calls.push(`even ${body} ${deliveryAttempt}`);
+    }
+
+    @RocketMQListener('pausable', { consumerGroup: 'pausable', name: 'odd', filter: 'odd' })
+    async odd(body: number): Promise<void> {
+      calls.push(`odd ${body}`);
+    }
+
+    @RocketMQListener('nobody', { consumerGroup: 'nobody', enabled: false })
+    async off(): Promise<void> {}
+  }
+
+  it('tell how listeners stand; pause one, and resume it', async () => {
+    let listeners: RocketMQListeners | undefined;
+    const prepare = (app: { get(token: typeof RocketMQListeners): RocketMQListeners }) => {
+      listeners = app.get(RocketMQListeners);
+      expect(listeners.states()).toEqual([]);
+      expect(() => listeners?.pause('even')).toThrow('there are none (yet)');
+    };
+    const app = await bench.start({ providers: [Pausable], prepare });
+    if (listeners === undefined) throw new Error('not prepared');
+    const base = { topic: 'pausable', consumerGroup: 'pausable' };
+    expect(listeners.states()).toEqual([
+      { ...base, name: 'even', filter: 'even', status: 'listening' },
+      { ...base, name: 'odd', filter: 'odd', status: 'listening' },
+    ]);
+    listeners.pause('even');
+    const producer = app.get(RocketMQProducer);
+    for (const body of [1, 2, 3]) {
+      await producer.send({ topic: 'pausable', tag: body % 2 === 0 ? 'even' : 'odd', body: String(body) });
+    }
+    await bench.broker.idle();
+    expect([...calls].sort()).toEqual(['odd 1', 'odd 3']);
+    expect(listeners.state('even').status).toBe('paused');
+    await bench.broker.advance(25 * SECOND_MS);
+    listeners.resume('even');
+    await bench.broker.advance(10 * SECOND_MS);
+    expect(calls).toContain('even 2 1');
+    expect(() => listeners?.state('Pausable.off')).toThrow(/UNKNOWN_LISTENER.*they are even, odd/);
+    await bench.closeApps();
+    expect(listeners.state('even').status).toBe('closed');
+  });
+});

@@ -1,0 +1,78 @@
+// What the specs of listeners work with: an application on a test broker whose clock the spec moves.
+
+import type { INestApplication, Provider, Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from '../../libs/rocketmq/src/index.js';
+import { type Logger, silentLogger } from '../../libs/rocketmq/src/support/logger.js';
+import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
+
+/** What an application is made of. */
+export interface NestParts {
+  readonly providers?: Provider[];
+  readonly controllers?: Type[];
+  readonly options?: Partial<RocketMQModuleOptions>;
+  /** Called before the application starts. */
+  readonly prepare?: (app: INestApplication) => void;
+}
+
+/** One broker, and applications that are closed after each case. */
+export class NestBench {
+  private readonly apps: INestApplication[] = [];
+
+  private constructor(readonly broker: TestBroker) {}
+
+  static async open(options: TestBrokerOptions = {}): Promise<NestBench> {
+    return new NestBench(await TestBroker.start({ manualClock: true, ...options }));
+  }
+
+  async start({ providers = [], controllers = [], options = {}, prepare }: NestParts): Promise<INestApplication> {
+    const { endpoints, clock } = this.broker;
+    const compiled = await Test.createTestingModule({
+      imports: [RocketMQModule.forRoot({ endpoints, clock, logger: silentLogger, ...options })],
+      providers,
+      controllers,
+    }).compile();
+    const app = compiled.createNestApplication({ logger: false });
+    this.apps.push(app);
+    prepare?.(app);
+    await app.init();
+    return app;
+  }
+
+  async closeApps(): Promise<void> {
+    for (const app of this.apps.splice(0)) await app.close();
+  }
+
+  async close(): Promise<void> {
+    await this.closeApps();
+    await this.broker.stop();
+  }
+
+  /** Sends by the application and waits until all that can happen has happened. */
+  async send(app: INestApplication, topic: string, ...bodies: unknown[]): Promise<void> {
+    for (const body of bodies) await app.get(RocketMQProducer).send({ topic, body });
+    await this.broker.idle();
+  }
+
+  deadLetters(group: string): string[] {
+    return this.broker.messages(`%DLQ%${group}`).map(({ body }) => body.toString());
+  }
+
+  /** What waits to be delivered to a group again, and in how many milliseconds. */
+  retries(group: string): [string, number][] {
+    return this.broker.waiting().flatMap((message) => {
+      if (message.kind !== 'retry' || message.group !== group) return [];
+      return [[message.body.toString(), message.dueAtMs - this.broker.clock.nowMs()] satisfies [string, number]];
+    });
+  }
+}
+
+/** A logger that keeps its lines as `level message`, with the fields. */
+export function recordingLogger(): Logger & { readonly lines: [string, Readonly<Record<string, unknown>>][] } {
+  const lines: [string, Readonly<Record<string, unknown>>][] = [];
+  const write =
+    (level: string): Logger['info'] =>
+    (message, fields = {}) =>
+      void lines.push([`${level} ${message}`, fields]);
+  return { lines, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
