@@ -8,11 +8,12 @@ import { UsageError } from '../support/errors.js';
 import type { BodyCodec } from './body-codec.js';
 import { methodLabel } from './handler-host.js';
 import { decodeBody } from './message-body.js';
+import type { MessageWire } from './resource-names.js';
 import type { Discovered, FoundChecker } from './rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 import type { TransactionAnswer, TransactionCheck } from './transaction-checker.decorator.js';
 
-type PlanOptions = Pick<RocketMQModuleOptions, 'topics' | 'transactionLog'> & { readonly codec: BodyCodec };
+type PlanOptions = Pick<RocketMQModuleOptions, 'topics' | 'transactionLog'> & MessageWire;
 
 /**
  * The checker of each topic on which the application sends transactions.
@@ -26,25 +27,27 @@ export function planCheckers(
   const owners = new Map<string, FoundChecker>();
   for (const checker of checkers) {
     const { name } = checker.topic;
-    const other = owners.get(name);
+    const topic = options.names.topic(name);
+    const other = owners.get(topic);
     if (other !== undefined) {
       const text = `${methodLabel(other)} and ${methodLabel(checker)} are both @TransactionChecker of topic "${name}"; keep one`;
       throw new UsageError('TWO_TRANSACTION_CHECKERS', text, 'topic');
     }
     assertTransactional(checker.topic, `${methodLabel(checker)} (@TransactionChecker)`);
-    owners.set(name, checker);
-    plan[name] = (check) => ask(checker, check, options.codec);
+    owners.set(topic, checker);
+    plan[topic] = (check) => ask(checker, check, options.codec);
   }
-  const { transactionLog, topics = [] } = options;
+  const { transactionLog, topics = [], names } = options;
   const needed = [
     ...transactionalSends.map((send) => ({ topic: send.topic, who: `${methodLabel(send)} (@TransactionalSend)` })),
     ...topics.map((topic) => ({ topic, who: 'option topics' })).filter(({ topic }) => topic.type === 'transaction'),
   ];
   for (const { topic, who } of needed) {
     assertTransactional(topic, who);
-    if (plan[topic.name] !== undefined) continue;
+    const name = names.topic(topic.name);
+    if (plan[name] !== undefined) continue;
     if (transactionLog === undefined) throw noChecker(topic.name, who);
-    plan[topic.name] = (check) => transactionLog.check(check);
+    plan[name] = (check) => transactionLog.check(check);
   }
   return plan;
 }

@@ -7,8 +7,9 @@ import {
 } from '../producer/transaction-scope.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
-import { type BodyCodec, jsonCodec } from './body-codec.js';
+import { jsonCodec } from './body-codec.js';
 import { encodeBody } from './message-body.js';
+import { type MessageWire, NAMES_AS_GIVEN } from './resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
 /** The message of a transaction; its topic is that of the decorator. */
@@ -46,7 +47,7 @@ export class TopicTransaction implements CurrentTransaction {
 
   constructor(
     private readonly inner: ClientTransaction,
-    private readonly codec: BodyCodec,
+    private readonly wire: MessageWire,
     private readonly bound?: TopicDefinition,
   ) {}
 
@@ -72,7 +73,7 @@ export class TopicTransaction implements CurrentTransaction {
 
   async prepare(message: TransactionalMessage & { readonly topic?: TopicLike }): Promise<void> {
     const topic = this.topicOf(message.topic);
-    await this.inner.prepare(await toOutgoing(topic, message, this.codec));
+    await this.inner.prepare(await toOutgoing(topic, message, this.wire));
   }
 
   rollback(): void {
@@ -97,18 +98,18 @@ export class TopicTransaction implements CurrentTransaction {
 export async function toOutgoing(
   topic: TopicDefinition,
   { body, tag, keys, properties }: TransactionalMessage,
-  codec: BodyCodec,
+  { codec, names }: MessageWire,
 ): Promise<OutgoingMessage> {
-  return { topic: topic.name, body: await encodeBody(topic, body, codec), tag, keys, properties };
+  return { topic: names.topic(topic.name), body: await encodeBody(topic, body, codec), tag, keys, properties };
 }
 
 /** Runs `work` so that {@link currentTransaction} takes bodies for `topic`. Call it inside a transaction of the client. */
 export function runWithTopic<T>(
   topic: TopicDefinition | undefined,
-  codec: BodyCodec,
+  wire: MessageWire,
   work: () => Promise<T>,
 ): Promise<T> {
-  return runInTransaction(new TopicTransaction(currentClientTransaction(), codec, topic), work);
+  return runInTransaction(new TopicTransaction(currentClientTransaction(), wire, topic), work);
 }
 
 /**
@@ -117,5 +118,7 @@ export function runWithTopic<T>(
  */
 export function currentTransaction(): CurrentTransaction {
   const current = currentClientTransaction();
-  return BRAND in current ? (current as unknown as CurrentTransaction) : new TopicTransaction(current, jsonCodec);
+  return BRAND in current
+    ? (current as unknown as CurrentTransaction)
+    : new TopicTransaction(current, { codec: jsonCodec, names: NAMES_AS_GIVEN });
 }

@@ -8,6 +8,7 @@ import { UsageError } from '../support/errors.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
 import { assertListenerOptions, mergedOptions } from './listener-options.js';
 import type { ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
+import { NAMES_AS_GIVEN, type ResourceNames } from './resource-names.js';
 import type { FoundListener } from './rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
@@ -43,7 +44,7 @@ const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', '
 type PlanOptions = Pick<
   RocketMQModuleOptions,
   'consumerGroup' | 'defaults' | 'listeners' | 'unknownListeners' | 'consumers'
->;
+> & { readonly names?: ResourceNames };
 
 /**
  * Decides the consumers.
@@ -92,25 +93,27 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
   const settings = mergedOptions([module.listeners?.[name], listener.options, module.defaults]);
   if (settings.enabled === false) return undefined;
-  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup);
+  const { names = NAMES_AS_GIVEN } = module;
+  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names);
   assertManual(place, settings);
   const { host, methodName, topic } = listener;
   return {
     name,
-    topic,
+    topic: { ...topic, name: names.topic(topic.name) },
     consumerGroup,
     filter: filterOf(settings.filter),
-    deadLetterTopic: deadLetterTopicOf(place, settings.deadLetterTopic),
+    deadLetterTopic: deadLetterTopicOf(place, settings.deadLetterTopic, names),
     settings,
     method: { host, methodName },
   };
 }
 
-function groupOf(place: string, consumerGroup: string | undefined): string {
-  if (consumerGroup === undefined) {
+function groupOf(place: string, given: string | undefined, names: ResourceNames): string {
+  if (given === undefined) {
     const text = `listener ${place} has no consumer group; give consumerGroup to it or to RocketMQModule`;
     throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
   }
+  const consumerGroup = names.group(given);
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem === undefined) return consumerGroup;
   const text = `listener ${place}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
@@ -128,10 +131,14 @@ function assertManual(place: string, { manual, batch, timeoutMs }: RocketMQListe
   throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
 }
 
-function deadLetterTopicOf(place: string, given: TopicLike | undefined): TopicDefinition | undefined {
+function deadLetterTopicOf(
+  place: string,
+  given: TopicLike | undefined,
+  names: ResourceNames,
+): TopicDefinition | undefined {
   if (given === undefined) return undefined;
   const topic = toTopicDefinition(given);
-  if (topic.type === undefined || topic.type === 'normal') return topic;
+  if (topic.type === undefined || topic.type === 'normal') return { ...topic, name: names.topic(topic.name) };
   const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must take normal ones`;
   throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'deadLetterTopic');
 }

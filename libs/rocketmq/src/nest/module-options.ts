@@ -8,6 +8,7 @@ import type { Logger } from '../support/logger.js';
 import { type BodyCodec, jsonCodec } from './body-codec.js';
 import { assertListenerOptions } from './listener-options.js';
 import { NestLoggerAdapter } from './nest-logger.js';
+import { type ResourceNames, resourceNames } from './resource-names.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
 /** Where the broker is. */
@@ -17,6 +18,7 @@ export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | 
 export interface CheckedOptions extends RocketMQModuleOptions {
   readonly target: Target;
   readonly codec: BodyCodec;
+  readonly names: ResourceNames;
   readonly logger: Logger;
   readonly startTimeoutMs: number;
   readonly shutdownGraceMs: number;
@@ -26,6 +28,9 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   endpoints: true,
   consumerGroup: true,
   namespace: true,
+  topicPrefix: true,
+  groupPrefix: true,
+  resolveTopic: true,
   tls: true,
   credentials: true,
   credentialsRefreshMs: true,
@@ -77,6 +82,14 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   }
   const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
+  for (const field of ['topicPrefix', 'groupPrefix'] as const) {
+    const prefix: unknown = options[field];
+    if (prefix !== undefined && typeof prefix !== 'string')
+      throw refused(field, `must be a text, not ${String(prefix)}`);
+  }
+  if (options.resolveTopic !== undefined && typeof options.resolveTopic !== 'function') {
+    throw refused('resolveTopic', `must be a function, not ${String(options.resolveTopic)}`);
+  }
   for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)
     assertNumber(field, options[field], 1);
   assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
@@ -84,6 +97,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
     ...options,
     target: targetOf(options.endpoints),
     codec: options.codec ?? jsonCodec,
+    names: resourceNames(options),
     logger: options.logger ?? new NestLoggerAdapter(),
     startTimeoutMs: options.startTimeoutMs ?? 30 * SECOND_MS,
     shutdownGraceMs: options.shutdownGraceMs ?? 20 * SECOND_MS,

@@ -3,8 +3,8 @@
 import { RefusedMessage } from '../producer/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
-import type { BodyCodec } from './body-codec.js';
 import { encodeBody } from './message-body.js';
+import type { MessageWire } from './resource-names.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 /** Everything of a message but its topic and body. */
@@ -27,16 +27,21 @@ export async function byDefinition(
   topic: TopicDefinition,
   body: unknown,
   fields: MessageFields,
-  codec: BodyCodec,
+  { codec, names }: MessageWire,
 ): Promise<OutgoingMessage> {
-  const outgoing = { ...fields, topic: topic.name, body: '' };
+  const outgoing = { ...fields, topic: names.topic(topic.name), body: '' };
   assertFits(topic, outgoing);
   return { ...outgoing, body: await encodeBody(topic, body, codec) };
 }
 
 /** A message by the name of its topic. @throws UsageError when the body cannot be encoded */
-export async function byName(message: PlainMessage, codec: BodyCodec): Promise<OutgoingMessage> {
-  return { ...message, body: await encodeBody(toTopicDefinition(message.topic), message.body, codec) };
+export async function byName(message: PlainMessage, { codec, names }: MessageWire): Promise<OutgoingMessage> {
+  const { topic } = message;
+  return {
+    ...message,
+    topic: names.topic(topic),
+    body: await encodeBody(toTopicDefinition(topic), message.body, codec),
+  };
 }
 
 /** One that is wrong keeps its place in the batch, and in the order of its message group. */

@@ -7,7 +7,6 @@ import type { Transaction } from '../producer/transaction.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import type { BodyCodec } from './body-codec.js';
 import { runWithTopic, type TransactionalMessage, toOutgoing } from './current-transaction.js';
 import {
   byDefinition,
@@ -17,6 +16,7 @@ import {
   type PlainMessage,
   type TopicMessage,
 } from './outgoing.js';
+import type { MessageWire } from './resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
 
@@ -34,7 +34,7 @@ export class RocketMQProducer implements TransactionRunner {
   /** @internal provided by the module */
   constructor(
     private readonly producer: () => Producer | undefined,
-    private readonly codec: BodyCodec,
+    private readonly wire: MessageWire,
   ) {}
 
   /**
@@ -71,11 +71,11 @@ export class RocketMQProducer implements TransactionRunner {
     const producer = this.running();
     if ('name' in first) {
       const made = (second as readonly TopicMessage<unknown>[]).map(({ body, ...fields }) =>
-        orRefused(first.name, fields, byDefinition(first, body, fields, this.codec)),
+        orRefused(first.name, fields, byDefinition(first, body, fields, this.wire)),
       );
       return producer.sendEncoded(await Promise.all(made), third);
     }
-    const made = first.map((message) => orRefused(message.topic, message, byName(message, this.codec)));
+    const made = first.map((message) => orRefused(message.topic, message, byName(message, this.wire)));
     return producer.sendEncoded(await Promise.all(made), second as BatchOptions | undefined);
   }
 
@@ -130,7 +130,7 @@ export class RocketMQProducer implements TransactionRunner {
     options?: CallOptions,
   ): Promise<Transaction> {
     const topic = toTopicDefinition(message.topic as TopicLike);
-    return this.running().beginTransaction(await toOutgoing(topic, message, this.codec), options);
+    return this.running().beginTransaction(await toOutgoing(topic, message, this.wire), options);
   }
 
   /** @internal */
@@ -150,9 +150,8 @@ export class RocketMQProducer implements TransactionRunner {
     work: () => Promise<T>,
   ): Promise<T> {
     const producer = this.running();
-    const half =
-      topic === undefined || message === undefined ? undefined : await toOutgoing(topic, message, this.codec);
-    return producer.transact({ ...options, message: half }, () => runWithTopic(topic, this.codec, work));
+    const half = topic === undefined || message === undefined ? undefined : await toOutgoing(topic, message, this.wire);
+    return producer.transact({ ...options, message: half }, () => runWithTopic(topic, this.wire, work));
   }
 
   private async outgoing(
@@ -161,9 +160,9 @@ export class RocketMQProducer implements TransactionRunner {
     { timeoutMs, signal, ...fields }: SendOptions = {},
   ): Promise<{ readonly message: OutgoingMessage; readonly call: CallOptions | undefined }> {
     if ('topic' in first) {
-      return { message: await byName(first, this.codec), call: second as CallOptions | undefined };
+      return { message: await byName(first, this.wire), call: second as CallOptions | undefined };
     }
-    return { message: await byDefinition(first, second, fields, this.codec), call: { timeoutMs, signal } };
+    return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
   }
 
   private running(): Producer {

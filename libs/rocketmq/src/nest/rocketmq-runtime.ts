@@ -126,9 +126,13 @@ export class RocketMQRuntime implements ListenersPort {
   private plan(): Plan {
     const discovered = this.discover();
     const consumers = planConsumers(discovered.listeners, this.options);
-    const topics = [
+    const { names } = this.options;
+    const sentTo = [
       ...(this.options.topics ?? []),
       ...discovered.transactionalSends.map(({ topic }) => ({ ...topic, type: 'transaction' as const })),
+    ];
+    const topics = [
+      ...sentTo.map((topic) => ({ ...topic, name: names.topic(topic.name) })),
       ...consumers.flatMap(({ listeners }) => listeners.map(({ topic }) => topic)),
       ...deadLetterTopics(consumers),
     ];
@@ -137,14 +141,15 @@ export class RocketMQRuntime implements ListenersPort {
 
   private async startProducer(parts: Parts, { consumers, checkers, topics }: Plan): Promise<void> {
     const { options } = this;
-    const { target, startTimeoutMs, transactionOwner = options.consumerGroup, events, checkpoint } = options;
+    const { target, startTimeoutMs, transactionOwner = this.ownGroup(), events, checkpoint } = options;
     if (target.kind === 'embedded') parts.broker = await startEmbeddedBroker(options, topics, consumers);
     const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
     // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
     const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
     parts.connection = new Connection({ ...options, endpoints, ...access });
     const verified: Record<string, MessageType | undefined> = {};
-    for (const { name, type } of [...(options.topics ?? []), ...deadLetterTopics(consumers)]) verified[name] = type;
+    for (const { name, type } of options.topics ?? []) verified[options.names.topic(name)] = type;
+    for (const { name, type } of deadLetterTopics(consumers)) verified[name] = type;
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
       topics: verified,
@@ -164,6 +169,11 @@ export class RocketMQRuntime implements ListenersPort {
       events,
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
+  }
+
+  private ownGroup(): string | undefined {
+    const { consumerGroup, names } = this.options;
+    return consumerGroup === undefined ? undefined : names.group(consumerGroup);
   }
 
   private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {

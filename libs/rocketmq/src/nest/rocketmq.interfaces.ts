@@ -14,6 +14,7 @@ import type { Logger } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import type { BodyCodec } from './body-codec.js';
 import type { ListenerOverrides, ListenerSettings } from './listener-settings.js';
+import type { NamingOptions } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
 
 /** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
@@ -37,7 +38,7 @@ export type RocketMQProducerOptions = Pick<
   | 'firstCheckAfterMs'
 >;
 
-export interface RocketMQModuleOptions {
+export interface RocketMQModuleOptions extends NamingOptions {
   /**
    * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory.
    * Undefined is an error.

@@ -105,7 +105,7 @@ const SHARED_PROVIDERS: readonly Provider[] = [
       const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), codec, logger);
       const runtime: RocketMQRuntime = new RocketMQRuntime(
         options,
-        () => explore(discovery, new RocketMQProducer(() => runtime.producer, codec)),
+        () => explore(discovery, new RocketMQProducer(() => runtime.producer, options)),
         invoker,
       );
       return runtime;
@@ -114,8 +114,8 @@ const SHARED_PROVIDERS: readonly Provider[] = [
   {
     provide: RocketMQProducer,
     inject: [RocketMQRuntime, OPTIONS],
-    useFactory: (runtime: RocketMQRuntime, { codec }: CheckedOptions) =>
-      new RocketMQProducer(() => runtime.producer, codec),
+    useFactory: (runtime: RocketMQRuntime, options: CheckedOptions) =>
+      new RocketMQProducer(() => runtime.producer, options),
   },
   {
     provide: RocketMQListeners,
