@@ -6,31 +6,48 @@
  * @property {string} label
  * @property {string} program a file of workloads/, or `java`
  * @property {object} [options] of the program; for nestjs-rocketmq.mjs { connection, producer, consumer }, as its classes take them
+ * @property {readonly ('send' | 'drain' | 'handle')[]} [does] the sections that it is in: sends, drains, and what is measured by
+ *   a handler; others name it themselves
  * @property {'real' | 'embedded'} [server] default `real`
  * @property {number} [warmUpFactor] how much more warm-up it needs than the others; default 1
  * @property {number} [countFactor] how many more messages make a run of the same length; default 1
  * @property {boolean} [isSlowToGet] left out by --quick
  */
 
+/** One message a request, whatever the server. */
+const UNBATCHED = { producer: { batching: 'off' } };
+
 /** @type {readonly Column[]} */
 export const COLUMNS = [
-  { id: 'ours', label: 'nestjs-rocketmq', program: 'nestjs-rocketmq.mjs', options: {} },
+  {
+    id: 'ours',
+    label: 'nestjs-rocketmq',
+    program: 'nestjs-rocketmq.mjs',
+    options: UNBATCHED,
+    does: ['send', 'drain', 'handle'],
+  },
   {
     id: 'ours-grpc-js',
     label: 'nestjs-rocketmq, transport grpc-js',
     program: 'nestjs-rocketmq.mjs',
-    options: { connection: { transport: 'grpc-js' } },
+    options: { ...UNBATCHED, connection: { transport: 'grpc-js' } },
+    does: ['send', 'drain', 'handle'],
     isSlowToGet: true,
   },
   {
     id: 'ours-embedded',
     label: 'nestjs-rocketmq, embedded broker',
     program: 'nestjs-rocketmq.mjs',
-    options: {},
+    options: UNBATCHED,
     server: 'embedded',
   },
-  { id: 'node', label: 'rocketmq-client-nodejs', program: 'rocketmq-client-nodejs.mjs' },
-  { id: 'java', label: 'rocketmq-client-java', program: 'java', isSlowToGet: true },
+  {
+    id: 'node',
+    label: 'rocketmq-client-nodejs',
+    program: 'rocketmq-client-nodejs.mjs',
+    does: ['send', 'drain', 'handle'],
+  },
+  { id: 'java', label: 'rocketmq-client-java', program: 'java', isSlowToGet: true, does: ['send', 'drain', 'handle'] },
   // A JVM compiles what is hot while it runs, and 10,000 messages are not enough for it: this is what it costs in the long run.
   // The figures that the goals were set by are those of the column above.
   {
@@ -38,10 +55,23 @@ export const COLUMNS = [
     label: 'rocketmq-client-java, 5 x the warm-up',
     program: 'java',
     warmUpFactor: 5,
+    does: ['send', 'drain'],
     isSlowToGet: true,
   },
-  { id: 'raw', label: 'raw grpc-js loop', program: 'floors/floor.mjs', options: { wire: 'grpc-js' } },
-  { id: 'lean', label: 'lean node:http2 loop', program: 'floors/floor.mjs', options: { wire: 'http2' } },
+  {
+    id: 'raw',
+    label: 'raw grpc-js loop',
+    program: 'floors/floor.mjs',
+    options: { wire: 'grpc-js' },
+    does: ['send', 'drain'],
+  },
+  {
+    id: 'lean',
+    label: 'lean node:http2 loop',
+    program: 'floors/floor.mjs',
+    options: { wire: 'http2' },
+    does: ['send', 'drain'],
+  },
   ...[8, 32].flatMap((perRequest) =>
     [
       { id: 'raw', label: 'raw grpc-js loop', wire: 'grpc-js' },
@@ -61,6 +91,11 @@ export const COLUMNS = [
     options: { enhanced: true },
   },
 ];
+
+/** @param {'send' | 'drain' | 'handle'} what @returns {string[]} the columns that do it */
+export function columnsThat(what) {
+  return COLUMNS.filter(({ does }) => does?.includes(what)).map(({ id }) => id);
+}
 
 /** @param {string} id @returns {Column} */
 export function columnOf(id) {

@@ -6,7 +6,7 @@ import { columnOf } from './columns.mjs';
 import { runClient } from './lib/client-process.mjs';
 import { Figures } from './lib/figures.mjs';
 import { machine } from './lib/machine.mjs';
-import { topFunctions } from './lib/profile.mjs';
+import { readProfile } from './lib/profile.mjs';
 import { reportText, writeReport } from './lib/report.mjs';
 import { compileJavaRival, installNodeRivals, JAVA_CLIENT_VERSION, JAVA_OPTIONS } from './lib/rivals.mjs';
 import { runRounds } from './lib/rounds.mjs';
@@ -78,7 +78,7 @@ function planOf({ quick, only, columns, rounds, long, profile: isProfile }) {
   }));
   if (sections.length === 0) throw new Error(`--only ${only}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
   const columnsOf = (section) => {
-    if (isProfile) return ['ours'];
+    if (isProfile) return named ?? ['ours'];
     return section.columns.filter((id) =>
       named === undefined ? !(quick && columnOf(id).isSlowToGet) : named.includes(id),
     );
@@ -100,7 +100,7 @@ function finish(options, { sections, rounds }, { runs, servers, javaVersion, roo
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
     versions: versionsOf(figures, servers, javaVersion),
-    javaOptions: JAVA_OPTIONS,
+    javaOptions: JAVA_OPTIONS.join(' '),
     rounds,
     sections,
     figures,
@@ -130,13 +130,22 @@ function versionsOf(figures, servers, javaVersion) {
 /** Where the time of this library goes: each section once, under the profiler. */
 async function profile(plan, { servers, home, run, log, signal }) {
   for (const section of plan.sections) {
-    const folder = mkdtempSync(join(home, 'profile-'));
-    const nodeFlags = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
-    const one = { ...plan, sections: [{ ...section, nodeFlags }] };
-    await runRounds(one, { servers, runClient: run, log, signal });
-    log(`\n${section.title}: functions by their own time\n`);
-    for (const { percent, place } of topFunctions(folder, PROFILE_LINES))
-      log(`${percent.toFixed(1).padStart(5)} %  ${place}`);
-    log('');
+    for (const column of plan.columnsOf(section)) {
+      const folder = mkdtempSync(join(home, 'profile-'));
+      const nodeFlags = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+      const one = { ...plan, sections: [{ ...section, nodeFlags }], columnsOf: () => [column] };
+      await runRounds(one, { servers, runClient: run, log, signal });
+      const { own, charged } = readProfile(folder);
+      logShares(`${section.title}, ${column}: functions by their own time`, own, log);
+      logShares('the same with what Node.js and packages do for them', charged, log);
+    }
   }
+}
+
+/** @param {string} title @param {readonly { percent: number, place: string }[]} shares @param {(line: string) => void} log */
+function logShares(title, shares, log) {
+  const lines = shares
+    .slice(0, PROFILE_LINES)
+    .map(({ percent, place }) => `${percent.toFixed(1).padStart(5)} %  ${place}`);
+  log(`\n${title}\n\n${lines.join('\n')}\n`);
 }

@@ -1,5 +1,7 @@
 // What is measured: each section is one task that its columns do in turn, once a round.
 
+import { columnsThat } from './columns.mjs';
+
 /**
  * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes'} Figure
  *
@@ -14,9 +16,6 @@
  * @property {readonly string[]} [nodeFlags]
  */
 
-const SENDERS = ['ours', 'ours-grpc-js', 'node', 'java', 'java-warm', 'raw', 'lean'];
-/** Whose consumers push messages to a handler. */
-const PUSHERS = ['ours', 'ours-grpc-js', 'node', 'java'];
 const KIB = 1024;
 
 /** @type {readonly Figure[]} */
@@ -28,14 +27,14 @@ const sendTask = (inFlight, bodyBytes, warmUp, count) => ({ workload: 'send', in
 const drainTask = (warmUp, count) => ({ workload: 'drain', bodyBytes: KIB, warmUp, count });
 
 /** @param {string} id @param {string} title @returns {Section} */
-function sends(id, title, task, quickTask, columns = SENDERS) {
+function sends(id, title, task, quickTask, columns = columnsThat('send')) {
   return { id, title, columns, figures: OF_SENDS, task, quickTask };
 }
 
 /** @type {readonly Section[]} */
 export const SECTIONS = [
-  sends('send-64', 'Send 1 KiB, 64 in flight', sendTask(64, KIB, 10_000, 40_000), sendTask(64, KIB, 4_000, 12_000)),
-  sends('send-512', 'Send 1 KiB, 512 in flight', sendTask(512, KIB, 10_000, 40_000), sendTask(512, KIB, 4_000, 12_000)),
+  sends('send-64', 'Send 1 KiB, 64 in flight', sendTask(64, KIB, 10_000, 40_000), sendTask(64, KIB, 3_000, 9_000)),
+  sends('send-512', 'Send 1 KiB, 512 in flight', sendTask(512, KIB, 10_000, 40_000), sendTask(512, KIB, 3_000, 9_000)),
   sends('send-1', 'Send 1 KiB, one at a time', sendTask(1, KIB, 2_000, 8_000), sendTask(1, KIB, 1_000, 3_000)),
   sends('send-100b', 'Send 100 B, 64 in flight', sendTask(64, 100, 10_000, 40_000)),
   sends('send-64k', 'Send 64 KiB, 64 in flight', sendTask(64, 64 * KIB, 500, 2_000)),
@@ -49,15 +48,15 @@ export const SECTIONS = [
   {
     id: 'drain',
     title: 'Drain a backlog of 1 KiB messages by a push consumer, empty handler',
-    columns: [...PUSHERS, 'java-warm', 'raw', 'lean'],
+    columns: columnsThat('drain'),
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
-    quickTask: drainTask(4_000, 12_000),
+    quickTask: drainTask(3_000, 9_000),
   },
   {
     id: 'latency',
     title: 'From send to handler, 100 messages of 1 KiB a second',
-    columns: PUSHERS,
+    columns: columnsThat('handle'),
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
     task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 5, seconds: 15 },
     quickTask: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 1, seconds: 3 },
@@ -68,7 +67,6 @@ export const SECTIONS = [
     columns: ['ours', 'nest', 'nest-enhanced'],
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
-    quickTask: drainTask(4_000, 12_000),
   },
   {
     id: 'embedded-send',
@@ -87,7 +85,7 @@ export const SECTIONS = [
   {
     id: 'idle',
     title: 'A consumer of 8 queues that nothing comes to',
-    columns: PUSHERS,
+    columns: columnsThat('handle'),
     figures: ['cpuPercent', 'residentBytes'],
     task: { workload: 'idle', seconds: 20 },
   },

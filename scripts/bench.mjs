@@ -13,7 +13,7 @@ const USAGE = `npm run bench [-- OPTIONS]
   --columns a,b     only these columns
   --rounds N        default 3
   --long            the backlog of a million messages, too (four minutes more a round)
-  --profile         instead: where the CPU time of this library's send and drain goes
+  --profile         instead: where the CPU time of this library's send and drain goes, or that of --columns
   --java-version V  of the official Java client
   --out FOLDER      where the report goes; default docs/benchmarks for a whole run, else bench/results`;
 const root = join(import.meta.dirname, '..');

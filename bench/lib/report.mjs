@@ -33,7 +33,7 @@ const NOT_COMPARABLE =
  * @property {string} date
  * @property {ReturnType<typeof import('./machine.mjs').machine>} machine
  * @property {Record<string, string>} versions of servers and clients
- * @property {readonly string[]} javaOptions
+ * @property {string} javaOptions
  * @property {number} rounds
  * @property {readonly import('../sections.mjs').Section[]} sections
  * @property {import('./figures.mjs').Figures} figures
@@ -59,7 +59,7 @@ function aboutText({ date, machine, versions, javaOptions, rounds }) {
   const named = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
   return [
     `${date}. ${cpu}, ${cores} cores that clients and server share, ${memoryGiB} GiB; ${system}; Node.js ${node}; ${java}.`,
-    `${named.join('; ')}. Options of Java clients: ${javaOptions.join(' ')}; of all clients: their defaults.`,
+    `${named.join('; ')}. Options of Java clients: ${javaOptions}; of all clients: their defaults.`,
     `Medians of ${rounds} round${rounds === 1 ? '' : 's'}${rounds === 1 ? '' : ', with the least and the most'}; CPU: user and system time of the client's process.`,
   ].join('\n');
 }

@@ -1,0 +1,35 @@
+// What a CPU profile says of the code of this repository.
+
+import { describe, expect, it } from '@jest/globals';
+import { sharesOf } from '../../bench/lib/profile.mjs';
+
+const frame = (functionName: string, url: string) => ({ functionName, url, lineNumber: 6 });
+const here = `file://${process.cwd()}`;
+
+describe('the shares of a profile', () => {
+  const nodes = [
+    { id: 1, callFrame: frame('(root)', ''), children: [2, 5, 6] },
+    { id: 2, callFrame: frame('send', `${here}/libs/send.js`), children: [3] },
+    { id: 3, callFrame: frame('request', 'node:http2'), children: [4] },
+    { id: 4, callFrame: frame('encode', `${here}/node_modules/protobuf/x.js`) },
+    { id: 5, callFrame: frame('(garbage collector)', '') },
+    { id: 6, callFrame: frame('(idle)', '') },
+  ];
+  const { own, charged } = sharesOf({ nodes, samples: [2, 3, 4, 5, 6], timeDeltas: [10, 20, 30, 40, 900] });
+
+  it('leave out the time that was idle', () => {
+    expect(own).toEqual([
+      { percent: 40, place: '(garbage collector)' },
+      { percent: 30, place: 'encode node_modules/protobuf/x.js:7' },
+      { percent: 20, place: 'request node:http2:7' },
+      { percent: 10, place: 'send libs/send.js:7' },
+    ]);
+  });
+
+  it('charge what Node.js and packages do to the code that called them', () => {
+    expect(charged).toEqual([
+      { percent: 60, place: 'send libs/send.js:7' },
+      { percent: 40, place: '(garbage collector)' },
+    ]);
+  });
+});
