@@ -2,6 +2,7 @@
 // turn comes is the dispatcher's business.
 
 import type { MessageView } from '../protocol/message.js';
+import { type Abortable, onAbort } from '../support/abort-source.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
@@ -28,7 +29,7 @@ export interface DeliveryPort {
   readonly checkpoint: ConsumerCheckpoint | undefined;
   settings(): ConsumerSettings;
   /** Fires when handlers must end. */
-  readonly forceSignal: AbortSignal;
+  readonly forceSignal: Abortable;
   /** Fires when settlements are no longer repeated. */
   readonly settleSignal: AbortSignal;
 }
@@ -118,8 +119,7 @@ export class Delivery {
   private async handle(view: MessageView): Promise<RunResult> {
     const { lease, port } = this;
     const { handler, handlerTimeoutMs } = this.listener;
-    const onLost = (): void => port.report.leaseLost(view);
-    lease.lostSignal.addEventListener('abort', onLost, { once: true });
+    const unlisten = onAbort(lease.lostSignal, () => port.report.leaseLost(view));
     try {
       const result = await runHandler(view, {
         handler,
@@ -132,7 +132,7 @@ export class Delivery {
       if (result.kind === 'succeeded') await port.checkpoint?.('handled-before-ack', view);
       return result;
     } finally {
-      lease.lostSignal.removeEventListener('abort', onLost);
+      unlisten();
     }
   }
 

@@ -2,6 +2,7 @@
 // of an ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
 
 import { setMaxListeners } from 'node:events';
+import { AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
 import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
@@ -28,19 +29,19 @@ const SETTLE_GRACE_MS = 3_000;
 
 /** Owns every held message from its dispatch to its end. */
 export class Dispatcher implements Turns {
-  private readonly waiting = new Set<AbortController>();
+  private readonly waiting = new Set<AbortSource>();
   private readonly lanes = new Map<string, Promise<void>>();
   private readonly underWay = new Map<MessageLease, Promise<void>>();
-  private readonly forcing = new AbortController();
+  private readonly forcing = new AbortSource();
   private readonly settleEnding = new AbortController();
   private readonly delivery: DeliveryPort;
   private stopped = false;
   private mayHandBack: Promise<void> = Promise.resolve();
 
   constructor(private readonly port: DispatchPort) {
-    // Each running handler and each settlement listens to one of these for as long as it lasts.
-    setMaxListeners(0, this.forcing.signal, this.settleEnding.signal);
-    this.delivery = { ...port, forceSignal: this.forcing.signal, settleSignal: this.settleEnding.signal };
+    // Each settlement that is repeated listens to it for as long as it lasts.
+    setMaxListeners(0, this.settleEnding.signal);
+    this.delivery = { ...port, forceSignal: this.forcing, settleSignal: this.settleEnding.signal };
   }
 
   /** Takes over the messages of one poll, in the order in which they came. */
@@ -81,6 +82,10 @@ export class Dispatcher implements Turns {
   }
 
   async turn(lease: MessageLease, listener: Listener): Promise<Turn> {
+    const { intake, listenerTurns } = this.port;
+    const isFree = !this.isOver(lease) && intake.isOpen(lease.message.topic);
+    const atOnce = isFree ? listenerTurns.takeNow(listener) : undefined;
+    if (atOnce !== undefined) return atOnce;
     const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
     if (turn === undefined) return HAND_BACK;
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
@@ -160,17 +165,16 @@ export class Dispatcher implements Turns {
 
   private async whileUsable<T>(lease: MessageLease, wait: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     if (this.isOver(lease)) return undefined;
-    const controller = new AbortController();
-    const onDoubt = (): void => controller.abort(lease.doubtSignal.reason);
-    this.waiting.add(controller);
-    lease.doubtSignal.addEventListener('abort', onDoubt, { once: true });
+    const over = new AbortSource();
+    this.waiting.add(over);
+    const unlisten = onAbort(lease.doubtSignal, () => over.abort(reasonOf(lease.doubtSignal)));
     try {
-      return await wait(controller.signal);
+      return await wait(over.signal);
     } catch {
       return undefined;
     } finally {
-      this.waiting.delete(controller);
-      lease.doubtSignal.removeEventListener('abort', onDoubt);
+      this.waiting.delete(over);
+      unlisten();
     }
   }
 

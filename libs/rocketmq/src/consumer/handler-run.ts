@@ -1,7 +1,7 @@
 // One call of the handler: its signal, its time-out, and how it ended. What follows from that is decided elsewhere.
 
 import type { MessageView } from '../protocol/message.js';
-import { abortReason } from '../support/abort.js';
+import { type Abortable, AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
 import { inFreshAsyncContext } from '../support/async-context.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { RocketMQError } from '../support/errors.js';
@@ -40,9 +40,9 @@ export interface RunOptions {
   /** Real time: what handlers wait for is I/O, and a moved clock stands still while they run. */
   readonly ioClock: Clock;
   /** Fires when the message is lost; the handler is still waited for. */
-  readonly lostSignal: AbortSignal | undefined;
+  readonly lostSignal: Abortable | undefined;
   /** Fires when the consumer can wait no longer. Undefined: somebody else sees to that. */
-  readonly forceSignal: AbortSignal | undefined;
+  readonly forceSignal: Abortable | undefined;
   /** Called when the handler goes on for too long after its signal. */
   onIgnoredSignal(): void;
 }
@@ -50,32 +50,32 @@ export interface RunOptions {
 /** Runs the handler once; never throws. */
 export async function runHandler(message: MessageView, options: RunOptions): Promise<RunResult> {
   const { handler, timeoutMs, ioClock, lostSignal, forceSignal } = options;
-  const controller = new AbortController();
+  const ending = new AbortSource();
   const timers: ScheduledTask[] = [];
-  const ended = settled(controller.signal, () =>
+  const ended = settled(ending, () =>
     // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
-    inFreshAsyncContext(async () => handler(message, { signal: controller.signal })),
+    inFreshAsyncContext(async () => handler(message, new RunContext(ending))),
   );
   let timedOut: HandlerTimeoutError | undefined;
-  const onLost = (): void => controller.abort(abortReason(lostSignal));
+  const onLost = (): void => ending.abort(reasonOf(lostSignal));
   let onForce = (): void => {};
   const givenUp = new Promise<RunResult>((resolve) => {
     const giveUpSoon = (): void => {
       timers.push(ioClock.schedule(ABORT_GRACE_MS, () => resolve({ kind: 'abandoned' })));
     };
     onForce = () => {
-      controller.abort(abortReason(forceSignal));
+      ending.abort(reasonOf(forceSignal));
       giveUpSoon();
     };
     if (timeoutMs === undefined) return;
     const onTimeout = (): void => {
       timedOut = new HandlerTimeoutError(message, timeoutMs);
-      controller.abort(timedOut);
+      ending.abort(timedOut);
       giveUpSoon();
     };
     timers.push(ioClock.schedule(timeoutMs, onTimeout));
   });
-  const unlisten = [listen(lostSignal, onLost), listen(forceSignal, onForce)];
+  const unlisten = [onAbort(lostSignal, onLost), onAbort(forceSignal, onForce)];
   try {
     const result = await Promise.race([ended, givenUp]);
     if (result.kind === 'abandoned') options.onIgnoredSignal();
@@ -86,17 +86,20 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
   }
 }
 
-async function settled(signal: AbortSignal, work: () => Promise<unknown>): Promise<RunResult> {
+async function settled(ending: AbortSource, work: () => Promise<unknown>): Promise<RunResult> {
   try {
     await work();
     return { kind: 'succeeded' };
   } catch (error) {
-    return { kind: 'failed', error, wasInterrupted: signal.aborted };
+    return { kind: 'failed', error, wasInterrupted: ending.aborted };
   }
 }
 
-function listen(signal: AbortSignal | undefined, onAbort: () => void): () => void {
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
-  return () => signal?.removeEventListener('abort', onAbort);
+/** Most handlers never look at their signal. */
+class RunContext implements HandlerContext {
+  constructor(private readonly ending: AbortSource) {}
+
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
 }

@@ -50,6 +50,16 @@ export class ListenerTurns {
     this.pauses.resume(name, []);
   }
 
+  /** A turn that needs no wait; undefined when there is none. */
+  takeNow(listener: Listener): Turn | undefined {
+    const queue = this.queueOf(listener);
+    if (this.isOverShare(listener, queue)) return COME_AGAIN;
+    const giveBack = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
+    if (giveBack === undefined) return undefined;
+    queue.held++;
+    return { kind: 'granted', end: () => this.end(queue, giveBack) };
+  }
+
   /** Waits for a turn. @throws the signal's reason */
   async take(listener: Listener, signal: AbortSignal): Promise<Turn> {
     const { name } = listener;

@@ -5,6 +5,7 @@ import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageView } from '../protocol/message.js';
 import { StatusError } from '../protocol/status.js';
+import { AbortSource } from '../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { Deadline } from '../support/deadline.js';
@@ -59,8 +60,8 @@ export class MessageLease {
   private state: LeaseState;
   private timer: ScheduledTask | undefined;
   private renewal: Promise<void> | undefined;
-  private readonly lost = new AbortController();
-  private readonly doubted = new AbortController();
+  private readonly lost = new AbortSource();
+  private readonly doubted = new AbortSource();
 
   constructor(
     private readonly port: LeasePort,
@@ -83,13 +84,13 @@ export class MessageLease {
   }
 
   /** Aborts when the message is no longer ours: another consumer may have it. */
-  get lostSignal(): AbortSignal {
-    return this.lost.signal;
+  get lostSignal(): AbortSource {
+    return this.lost;
   }
 
   /** Aborts when the lease can no longer be renewed: too late to start a handler. */
-  get doubtSignal(): AbortSignal {
-    return this.doubted.signal;
+  get doubtSignal(): AbortSource {
+    return this.doubted;
   }
 
   /**

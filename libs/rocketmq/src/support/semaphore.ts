@@ -15,6 +15,13 @@ export class Semaphore {
     this.free = permits;
   }
 
+  /** A permit that is free, as {@link acquire} gives it; undefined when there is none. */
+  tryAcquire(): (() => void) | undefined {
+    if (this.free === 0) return undefined;
+    this.free--;
+    return this.permit();
+  }
+
   /**
    * Waits for a permit.
    * @returns what gives the permit back; later calls do nothing
@@ -22,10 +29,8 @@ export class Semaphore {
    */
   acquire(signal?: AbortSignal): Promise<() => void> {
     if (signal?.aborted) return Promise.reject(abortReason(signal));
-    if (this.free > 0) {
-      this.free--;
-      return Promise.resolve(this.permit());
-    }
+    const free = this.tryAcquire();
+    if (free !== undefined) return Promise.resolve(free);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         grant: () => {
