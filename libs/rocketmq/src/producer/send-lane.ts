@@ -166,8 +166,11 @@ export class SendLane {
     const { requestTimeoutMs } = client.connection;
     const endsAtMs = monotonicMs() + requestTimeoutMs;
     let [lastAtMs, patienceMs] = [0, 0];
+    // The brokers give all of them the time of the first, so it is made true: they are born as they leave.
+    const bornTimestamp = new Date(client.connection.clock.nowMs());
     for (const passenger of passengers) {
       const { deadline, wire } = passenger;
+      if (wire.systemProperties !== undefined) wire.systemProperties.bornTimestamp = bornTimestamp;
       messages.push(wire);
       lastAtMs = Math.max(lastAtMs, deadline.endsAtMs);
       patienceMs = Math.max(patienceMs, deadline.timeoutMs);

@@ -31,7 +31,9 @@ export class Sending {
   async sendMessage({ messages }: RpcRequest<'sendMessage'>): Promise<RpcResponse<'sendMessage'>> {
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
-    const stored = messages.map((message) => toStoredMessage(message, assertMessage(message, nowMs), nowMs));
+    const stored = bornTogether(
+      messages.map((message) => toStoredMessage(message, assertMessage(message, nowMs), nowMs)),
+    );
     assertBatch(stored);
     const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;
     const recoveryMs = recovery === undefined ? undefined : durationMs(recovery);
@@ -84,6 +86,13 @@ function entryOf(results: readonly SendResult[]): SendResultEntry {
   const ids = results.length === 1 ? messageId : results.map((result) => result.messageId).join(',');
   // The real server fills the transaction id for every type.
   return { status: OK, messageId: ids, transactionId: messageId, offset: BigInt(offset), recallHandle };
+}
+
+/** The real server keeps one time for all messages of a request, that of the first. */
+function bornTogether(messages: StoredMessage[]): StoredMessage[] {
+  const [first] = messages;
+  if (first === undefined || messages.length === 1) return messages;
+  return messages.map((message) => ({ ...message, bornTimestampMs: first.bornTimestampMs }));
 }
 
 function commonTopic(messages: readonly WireMessage[]): string {
