@@ -1,12 +1,14 @@
 // What runs while the application does: broker when embedded, connection, producer, consumers; in which order they start and
 // stop. Who calls it when is in rocketmq.module.ts.
 
+import type { RocketMQAdmin } from '../admin/index.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import type { MessageType } from '../protocol/message.js';
 import { StateError, UsageError } from '../support/errors.js';
+import { openBrokerVersions } from './broker-versions.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { HandlerInvoker } from './handler-invoker.js';
@@ -27,6 +29,7 @@ interface Plan {
 /** What runs. Parts are added as they start, so that a failed start can stop those before it. */
 interface Parts {
   broker?: EmbeddedEndpoint;
+  admin?: RocketMQAdmin;
   connection?: Connection;
   producer?: Producer;
   readonly consumers: Map<PlannedConsumer, PushConsumer>;
@@ -150,8 +153,11 @@ export class RocketMQRuntime implements ListenersPort {
     const verified: Record<string, MessageType | undefined> = {};
     for (const { name, type } of options.topics ?? []) verified[options.names.topic(name)] = type;
     for (const { name, type } of deadLetterTopics(consumers)) verified[name] = type;
+    const admin = await openBrokerVersions(options);
+    parts.admin = admin;
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
+      brokerVersions: options.producer?.brokerVersions ?? (admin && (() => admin.brokerVersions())),
       topics: verified,
       transactionCheckers: checkers,
       transactionOwner,
@@ -194,11 +200,12 @@ export class RocketMQRuntime implements ListenersPort {
     await Promise.all([...consumers.values()].map((consumer) => consumer.close({ graceMs })));
   }
 
-  private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
+  private async closeParts({ producer, connection, admin, broker }: Parts, drained: Promise<void>): Promise<void> {
     // Handlers send until they have ended.
     await drained;
     await producer?.close({ graceMs: this.options.shutdownGraceMs });
     connection?.close();
+    await admin?.close();
     await broker?.stop();
   }
 }

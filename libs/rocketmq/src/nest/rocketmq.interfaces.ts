@@ -33,6 +33,9 @@ export type RocketMQProducerOptions = Pick<
   | 'maxInFlightBytes'
   | 'whenFull'
   | 'compression'
+  | 'batching'
+  | 'serverVersion'
+  | 'brokerVersions'
   | 'interceptors'
   | 'localTransactionTimeoutMs'
   | 'firstCheckAfterMs'
@@ -83,8 +86,14 @@ export interface RocketMQModuleOptions extends NamingOptions {
   /** Topics that this application sends to. One that is missing or of another type stops the application at start. */
   // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
   readonly topics?: readonly TopicDefinition<any, any>[];
-  /** Attempts, backpressure, compression, interceptors, and the times of transactions. */
+  /** Attempts, backpressure, compression, batching, interceptors, and the times of transactions. */
   readonly producer?: RocketMQProducerOptions;
+  /**
+   * The name servers of the cluster: `host:9876;host2:9876`. They and the brokers are asked how old the brokers are, under the
+   * module's `credentials` and `tls`, so that ordinary messages may share requests (`batching` of the producer). For other
+   * ways to them give `producer.brokerVersions`. Default: nobody is asked. Without meaning for `embedded:`.
+   */
+  readonly nameServer?: string;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
   readonly transactionLog?: TransactionLogPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
