@@ -107,7 +107,8 @@ export class Producer {
   }
 
   /**
-   * Sends a message and waits until the server has stored it.
+   * Sends a message and waits until the server has stored it. Ordinary messages may share a request, see
+   * `ProducerOptions.batching`; they then fail together, with one error.
    * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `maxAttempts`
    * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` when the options say so; StatusError or
    *   TransportError whose `outcome` says whether it may be stored
@@ -125,10 +126,10 @@ export class Producer {
   }
 
   /**
-   * Sends messages of any topics and sizes, each in a request of its own, and tells what became of each, in the order given.
-   * All are checked before the first is sent, or in their turn when there are interceptors; a wrong one fails alone. Those of one message group go one after another: when
-   * one fails, or is wrong, the later ones of its group are not sent (`EARLIER_MESSAGE_FAILED`). Messages whose turn has not
-   * come when the caller aborts or the producer closes are not sent.
+   * Sends messages of any topics and sizes, each as {@link send} would, and tells what became of each, in the order given. All are
+   * checked before the first is sent, or in their turn when there are interceptors; a wrong one fails alone. Those of one message
+   * group go one after another: when one fails, or is wrong, the later ones of its group are not sent (`EARLIER_MESSAGE_FAILED`).
+   * Messages whose turn has not come when the caller aborts or the producer closes are not sent.
    * @throws UsageError for a wrong option, StateError once closed; nothing was sent
    */
   sendBatch(messages: readonly OutgoingMessage[], options: BatchOptions = {}): Promise<BatchOutcome[]> {

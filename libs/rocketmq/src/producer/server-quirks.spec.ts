@@ -36,7 +36,7 @@ describe('a producer', () => {
     server.of('sendMessage').map(({ request }) => request as SendMessageRequest);
 
   // Several in one request: brokers up to 5.3.3 mix them up, delayed ones break the timer wheel, ordered ones lose their order.
-  it('sends each message of a batch in a request of its own', async () => {
+  it('sends each message of a batch in a request of its own where nothing is known of the brokers', async () => {
     await producer.sendBatch([
       ...[1, 2, 3].map((delayMs) => ({ topic: 'orders', body: 'x', delayMs })),
       ...['a', 'b'].map((body) => ({ topic: 'orders', body, messageGroup: 'g' })),
