@@ -7,6 +7,7 @@ import {
   type ConnectionOptions,
   EVERY_MESSAGE,
   type Filter,
+  type MessageListener,
   type MessageType,
   type MessageView,
   Producer,
@@ -119,6 +120,18 @@ export class World {
     this.closers.push(() => consumer.close({ graceMs: 1_000 }));
     await consumer.start();
     return { consumer, deliveries };
+  }
+
+  /** A push consumer with several listeners; started. */
+  async listen(
+    consumerGroup: string,
+    listeners: readonly MessageListener[],
+    options: Partial<PushConsumerOptions> = {},
+  ): Promise<PushConsumer> {
+    const consumer = new PushConsumer(this.connection(), { ...options, consumerGroup, listeners });
+    this.closers.push(() => consumer.close({ graceMs: 1_000 }));
+    await consumer.start();
+    return consumer;
   }
 
   async simpleConsumer(topic: string, consumerGroup?: string, connection = this.connection()): Promise<SimpleConsumer> {
