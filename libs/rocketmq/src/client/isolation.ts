@@ -17,7 +17,8 @@ export class Isolation {
 
   /** @returns whether it was isolated before */
   remove(endpoint: Endpoint): boolean {
-    if (!this.isolated.delete(endpointKey(endpoint))) return false;
+    // Asked after every good answer.
+    if (this.isolated.size === 0 || !this.isolated.delete(endpointKey(endpoint))) return false;
     for (const wake of [...this.waiting]) wake();
     return true;
   }
