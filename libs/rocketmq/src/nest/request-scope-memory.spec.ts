@@ -1,0 +1,138 @@
+// Request-scoped listeners and enhancers live for one message: what they hold is free again after it.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from '@jest/globals';
+import {
+  type CallHandler,
+  type CanActivate,
+  Catch,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  type PipeTransform,
+  Scope,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+} from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModulesContainer, REQUEST } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import type { Observable } from 'rxjs';
+import type { MessageHandler } from '../consumer/handler-run.js';
+import type { MessageView } from '../protocol/message.js';
+import { silentLogger } from '../support/logger.js';
+import { jsonCodec } from './body-codec.js';
+import { HandlerInvoker } from './handler-invoker.js';
+import { planConsumers } from './listener-plan.js';
+import { NestCalls } from './nest-call.js';
+import { NAMES_AS_GIVEN } from './resource-names.js';
+import { explore } from './rocketmq.explorer.js';
+import type { RocketMQContext } from './rocketmq-context.js';
+import { RocketMQListener } from './rocketmq-listener.decorator.js';
+import { RocketMQProducer } from './rocketmq-producer.js';
+
+/** `REQUEST_SCOPE_MESSAGES=100000` for the long run, which takes a minute or two. */
+const MESSAGES = Number(process.env.REQUEST_SCOPE_MESSAGES ?? 20_000);
+const KEPT_BYTES = 64;
+
+/** Each instance holds as much, so that instances that are kept cannot be overlooked. */
+@Injectable({ scope: Scope.REQUEST })
+class Ballast {
+  readonly weight = new Array<number>(100).fill(0);
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class Guard implements CanActivate {
+  constructor(@Inject(Ballast) readonly ballast: Ballast) {}
+  canActivate(): boolean {
+    return true;
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class Pipe implements PipeTransform {
+  constructor(@Inject(Ballast) readonly ballast: Ballast) {}
+  transform(value: unknown): unknown {
+    return value;
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class Interceptor implements NestInterceptor {
+  constructor(@Inject(REQUEST) readonly request: RocketMQContext) {}
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle();
+  }
+}
+
+@Catch()
+@Injectable({ scope: Scope.REQUEST })
+class Filter implements ExceptionFilter {
+  constructor(@Inject(Ballast) readonly ballast: Ballast) {}
+  catch(): void {}
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class Orders {
+  static failures = 0;
+  constructor(@Inject(Ballast) readonly ballast: Ballast) {}
+
+  @UseGuards(Guard)
+  @UsePipes(Pipe)
+  @UseInterceptors(Interceptor)
+  @UseFilters(Filter)
+  @RocketMQListener('orders', { consumerGroup: 'memory' })
+  async handle(body: number): Promise<void> {
+    if (body % 2 === 0) throw new Error('even');
+  }
+}
+
+async function handler(): Promise<MessageHandler> {
+  const app = await Test.createTestingModule({ imports: [DiscoveryModule], providers: [Orders, Ballast] }).compile();
+  const calls = new NestCalls(app.get(ExternalContextCreator), app.get(ModulesContainer), silentLogger);
+  const producer = new RocketMQProducer(() => undefined, { codec: jsonCodec, names: NAMES_AS_GIVEN });
+  const [consumer] = planConsumers(explore(app.get(DiscoveryService), producer).listeners, {});
+  const [listener] = consumer?.listeners ?? [];
+  if (listener === undefined) throw new Error('no listener was found');
+  return new HandlerInvoker(calls, jsonCodec, silentLogger).handlerOf(listener);
+}
+
+function collected(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('a request-scoped listener with all kinds of request-scoped enhancers', () => {
+  it(`leaves nothing behind over ${MESSAGES} messages`, async () => {
+    const handle = await handler();
+    const { signal } = new AbortController();
+    let failures = 0;
+    const handleSome = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index++) {
+        const message = {
+          topic: 'orders',
+          messageId: String(index),
+          body: Buffer.from(String(index)),
+          deliveryAttempt: 1,
+        };
+        try {
+          await handle(message as MessageView, { signal });
+        } catch {
+          failures++;
+        }
+      }
+    };
+    await handleSome(2_000);
+    const before = collected();
+    await handleSome(MESSAGES);
+    const growthBytes = collected() - before;
+    expect(failures).toBe((MESSAGES + 2_000) / 2);
+    expect(growthBytes).toBeLessThan(MESSAGES * KEPT_BYTES);
+  });
+});
