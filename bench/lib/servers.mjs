@@ -58,10 +58,15 @@ async function startEmbedded(log) {
 async function fill(endpoints, { topic, bodyBytes, count }) {
   const calls = await wire.open(endpoints, metadataOf(`bench-fill@${process.pid}`));
   const body = Buffer.alloc(bodyBytes, 'x');
-  const request = wire.prepare(sendRequest({ topic, body, perRequest: FILL.perRequest }));
-  let left = Math.ceil(count / FILL.perRequest);
+  const { perRequest } = FILL;
+  let sent = 0;
   const filler = async () => {
-    while (left-- > 0) assertOk(await new Promise((resolve) => calls.unary(PATHS.send, request, resolve)));
+    while (sent < count) {
+      // Consumers tell messages by their ids: each needs its own.
+      const request = wire.prepare(sendRequest({ topic, body, perRequest, firstId: sent }));
+      sent += perRequest;
+      assertOk(await new Promise((resolve) => calls.unary(PATHS.send, request, resolve)));
+    }
   };
   await Promise.all(Array.from({ length: FILL.inFlight }, filler));
   calls.close();

@@ -23,7 +23,10 @@ describe('the floors', () => {
     expect(messages.map((one) => [one.topic?.name, Buffer.from(one.body).equals(body)])).toEqual(
       Array.from({ length: 3 }, () => ['topic', true]),
     );
-    expect(new Set(messages.map((one) => one.systemProperties?.messageId)).size).toBe(3);
+    const next = SendMessageRequest.decode(requests.sendRequest({ topic: 'topic', body, perRequest: 3, firstId: 3 }));
+    const ids = [...messages, ...next.messages].map((one) => one.systemProperties?.messageId);
+    expect(new Set(ids).size).toBe(6);
+    expect(ids.every((id) => id?.length === 34)).toBe(true);
   });
 
   it('subscribe as a push consumer and ask for its queue', () => {

@@ -34,12 +34,15 @@ export function metadataOf(clientId) {
 
 const resource = (/** @type {string} */ name) => text(2, name);
 
-/** A SendMessageRequest. @param {{ topic: string, body: Uint8Array, perRequest?: number }} options */
-export function sendRequest({ topic, body, perRequest = 1 }) {
+/**
+ * A SendMessageRequest.
+ * @param {{ topic: string, body: Uint8Array, perRequest?: number, firstId?: number }} options messages have ids from `firstId` on
+ */
+export function sendRequest({ topic, body, perRequest = 1, firstId = 0 }) {
   const messages = Array.from({ length: perRequest }, (_, index) => {
     const system = message(
       3,
-      text(3, `01${index.toString(16).padStart(32, '0').toUpperCase()}`),
+      text(3, `01${(firstId + index).toString(16).padStart(32, '0').toUpperCase()}`),
       integer(5, IDENTITY),
       integer(6, NORMAL),
       message(7, integer(1, Math.floor(Date.now() / 1000))),
