@@ -42,6 +42,11 @@ export const DIFFERENCES_OF_5_3_3: readonly KnownDifference[] = [
   ...older(undefined, 'it does not know `suspend`: each hand-back counts', [
     'a message handed back counts as an attempt, unless it was suspended',
   ]),
+  ...older(
+    undefined,
+    'it does not know `suspend`: what a full listener of a shared topic cannot take is kept, and holds up the topic',
+    ['do not wait for one that is full, and what it has to leave loses no attempt'],
+  ),
   ...older(undefined, 'a lease that it should have renewed ended after a minute, in two runs of two', [
     'last as long as it lives when the server renews them, and the first handle stays good',
   ]),
