@@ -177,4 +177,29 @@ describe('the requests of a consumer', () => {
       });
     }
   });
+
+  it('settle a message where it was delivered, and say goodbye everywhere', async () => {
+    const other = new RecordingServer();
+    await other.start();
+    ends.push(async () => other.stop());
+    server.cluster = [server, other];
+    let count = 0;
+    const consumer = await push(() => {
+      if (++count % 2 === 0) throw new Error('no');
+    });
+    const names = (prefix: string): string[] => Array.from({ length: 6 }, (_, index) => `${prefix}-${index}`);
+    server.deliver(...names('here').map((id) => recordedMessage('orders', id)));
+    other.deliver(...names('there').map((id) => recordedMessage('orders', id)));
+    const settledAt = (one: RecordingServer): string[] =>
+      [...one.of('ackMessage'), ...one.of('changeInvisibleDuration')]
+        .flatMap(({ request }) => {
+          const { entries, messageId } = request as { entries?: { messageId: string }[]; messageId?: string };
+          return entries?.map((entry) => entry.messageId) ?? [messageId ?? ''];
+        })
+        .sort();
+    await until(() => settledAt(server).length + settledAt(other).length === 12);
+    expect([settledAt(server), settledAt(other)]).toEqual([names('here'), names('there')]);
+    await consumer.close();
+    expect([server, other].map((one) => one.of('notifyClientTermination').length)).toEqual([1, 1]);
+  });
 });
