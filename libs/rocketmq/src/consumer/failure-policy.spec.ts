@@ -64,6 +64,8 @@ describe('the settlement after a failed attempt', () => {
     expect(kindOf({ error: new RetryLaterError({ delayMs: 1 }) })).toBe('retry');
     expect(kindOf({ wasInterrupted: true })).toBe('retry');
     expect(kindOf({ error: new TransportError('UNAVAILABLE', 'away', 'not-sent', true) })).toBe('retry');
+    const careless = (error: unknown) => (error as { response: { status: number } }).response.status < 500;
+    expect(kindOf({ retryOn: undefined, deadLetterOn: careless })).toBe('retry');
     expect(kindOf({ error: new TransportError('TLS_FAILED', 'wrong key', 'not-sent', false) })).toBe('deadLetter');
   });
 

@@ -21,7 +21,7 @@ export type Settlement =
   | { readonly kind: 'retry'; readonly delayMs: number }
   | { readonly kind: 'deadLetter'; readonly reason: DeadLetterReason };
 
-/** Which errors: their classes, or a function. Abstract classes and classes with any constructor are fine. */
+/** Which errors: their classes, or a function. An error for which the function throws is retried. */
 // biome-ignore lint/suspicious/noExplicitAny: what an error is made of does not matter here
 export type ErrorTest = readonly (abstract new (...args: any[]) => unknown)[] | ((error: unknown) => boolean);
 
@@ -92,6 +92,15 @@ function retryIn(wantedMs: number): FailureSettlement {
 }
 
 function isRetryable({ error, retryOn, deadLetterOn }: FailedAttempt): boolean {
+  try {
+    return isWanted(error, retryOn, deadLetterOn);
+  } catch {
+    // A test that fails on an error which it did not expect knows nothing about it; a retry loses nothing.
+    return true;
+  }
+}
+
+function isWanted(error: unknown, retryOn: ErrorTest | undefined, deadLetterOn: ErrorTest | undefined): boolean {
   if (deadLetterOn !== undefined && passes(deadLetterOn, error)) return false;
   return retryOn === undefined || (RocketMQError.is(error) && error.retryable) || passes(retryOn, error);
 }

@@ -2,11 +2,12 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ArgumentsHost, Provider } from '@nestjs/common';
-import { Catch, Controller, type ExceptionFilter, Injectable, type Type, UseFilters } from '@nestjs/common';
+import { Catch, Controller, type ExceptionFilter, Injectable, Module, type Type, UseFilters } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { EMPTY, type Observable, of, throwError } from 'rxjs';
 import { z } from 'zod';
+import { recordingLogger } from '../../../../test/support/nest-bench.js';
 import {
   DeadLetterError,
   deadLettersOf,
@@ -330,5 +331,34 @@ describe('listeners', () => {
       await broker.idle();
       expect(calls.sort()).toEqual(['controller', 'first', 'inherited', 'made', 'second']);
     });
+  });
+
+  it('are missed where a method overrides one without a decorator, and that is said; getters are not called', async () => {
+    class WithGetter extends Derived {
+      get trap(): never {
+        throw new Error('a getter was called');
+      }
+    }
+    const logger = recordingLogger();
+    await withApp({ providers: [WithGetter], options: { logger } }, async () => {});
+    const warnings = logger.lines.filter(([line]) => line.startsWith('warn'));
+    expect(warnings).toEqual([[expect.stringMatching(/WithGetter\.overridden overrides a listener.*decorate it/), {}]]);
+  });
+
+  it('are refused when two modules provide their class, and the places are named', async () => {
+    @Injectable()
+    class Orders {
+      @RocketMQListener('two-modules', { consumerGroup: 'two-modules' })
+      async handle(): Promise<void> {}
+    }
+    @Module({ providers: [Orders] })
+    class First {}
+    @Module({ providers: [Orders] })
+    class Second {}
+    const { endpoints } = broker;
+    const imports = [First, Second, RocketMQModule.forRoot({ endpoints, logger: silentLogger })];
+    const app = await Test.createTestingModule({ imports }).compile();
+    await expect(app.init()).rejects.toThrow(/LISTENER_NAME_TAKEN.*Orders\.handle.*two modules, provide it by one/);
+    await app.close();
   });
 });

@@ -11,6 +11,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { openBrokerVersions } from './broker-versions.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
+import { type HandlerMethod, methodLabel } from './handler-host.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { consumerOptionsOf } from './listener-consumer.js';
 import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
@@ -128,6 +129,7 @@ export class RocketMQRuntime implements ListenersPort {
 
   private plan(): Plan {
     const discovered = this.discover();
+    for (const method of discovered.overrides) this.warnOfOverride(method);
     const consumers = planConsumers(discovered.listeners, this.options);
     const { names } = this.options;
     const sentTo = [
@@ -175,6 +177,13 @@ export class RocketMQRuntime implements ListenersPort {
       events,
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
+  }
+
+  private warnOfOverride(method: HandlerMethod): void {
+    const text =
+      `${methodLabel(method)} overrides a listener and has no @RocketMQListener itself, so nothing is received there; ` +
+      'decorate it, or take the decorator from its parent class';
+    this.options.logger.warn(text);
   }
 
   private ownGroup(): string | undefined {

@@ -21,6 +21,8 @@ export interface Discovered {
   readonly listeners: readonly FoundListener[];
   readonly checkers: readonly FoundChecker[];
   readonly transactionalSends: readonly FoundTransactionalSend[];
+  /** Methods that override a listener of their parent class without a decorator of their own: nobody listens there. */
+  readonly overrides: readonly HandlerMethod[];
 }
 
 /** Looks through all providers and controllers. */
@@ -28,11 +30,12 @@ export function explore(discovery: DiscoveryService, runner: TransactionRunner):
   const listeners: FoundListener[] = [];
   const checkers: FoundChecker[] = [];
   const transactionalSends: FoundTransactionalSend[] = [];
+  const overrides: HandlerMethod[] = [];
   for (const host of hosts(discovery)) {
     for (const [methodName, method] of methods(host.prototype)) {
-      for (const metadata of read<ListenerMetadata[]>(LISTENER_METADATA, method) ?? []) {
-        listeners.push({ host, methodName, ...metadata });
-      }
+      const listening = read<ListenerMetadata[]>(LISTENER_METADATA, method) ?? [];
+      for (const metadata of listening) listeners.push({ host, methodName, ...metadata });
+      if (listening.length === 0 && overridesListener(host.prototype, methodName)) overrides.push({ host, methodName });
       const checker = read<TransactionCheckerMetadata>(TRANSACTION_CHECKER_METADATA, method);
       if (checker !== undefined) checkers.push({ host, methodName, ...checker });
       const send = read<TransactionalSendMetadata>(TRANSACTIONAL_SEND_METADATA, method);
@@ -41,7 +44,7 @@ export function explore(discovery: DiscoveryService, runner: TransactionRunner):
       giveRunner(host, runner);
     }
   }
-  return { listeners, checkers, transactionalSends };
+  return { listeners, checkers, transactionalSends, overrides };
 }
 
 function read<T>(key: symbol, method: object): T | undefined {
@@ -84,6 +87,14 @@ function* methods(prototype: object): Iterable<[string, object]> {
     const method: unknown = (prototype as Record<string, unknown>)[name];
     if (typeof method === 'function') yield [name, method];
   }
+}
+
+function overridesListener(prototype: object, methodName: string): boolean {
+  for (let parent = Object.getPrototypeOf(prototype); parent !== null; parent = Object.getPrototypeOf(parent)) {
+    const method: unknown = Object.getOwnPropertyDescriptor(parent, methodName)?.value;
+    if (typeof method === 'function' && read(LISTENER_METADATA, method) !== undefined) return true;
+  }
+  return false;
 }
 
 /** Nest injects nothing into what a factory has made. */
