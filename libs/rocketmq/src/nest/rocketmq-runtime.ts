@@ -1,14 +1,13 @@
 // What runs while the application does: broker when embedded, connection, producer, consumers; in which order they start and
 // stop. Who calls it when is in rocketmq.module.ts.
 
-import type { RocketMQAdmin } from '../admin/index.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import type { MessageType } from '../protocol/message.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { openBrokerVersions } from './broker-versions.js';
+import { type BrokerVersionsSource, openBrokerVersions } from './broker-versions.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
@@ -30,7 +29,7 @@ interface Plan {
 /** What runs. Parts are added as they start, so that a failed start can stop those before it. */
 interface Parts {
   broker?: EmbeddedEndpoint;
-  admin?: RocketMQAdmin;
+  versions?: BrokerVersionsSource;
   connection?: Connection;
   producer?: Producer;
   readonly consumers: Map<PlannedConsumer, PushConsumer>;
@@ -155,11 +154,11 @@ export class RocketMQRuntime implements ListenersPort {
     const verified: Record<string, MessageType | undefined> = {};
     for (const { name, type } of options.topics ?? []) verified[options.names.topic(name)] = type;
     for (const { name, type } of deadLetterTopics(consumers)) verified[name] = type;
-    const admin = await openBrokerVersions(options);
-    parts.admin = admin;
+    const versions = await openBrokerVersions(options);
+    parts.versions = versions;
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
-      brokerVersions: options.producer?.brokerVersions ?? (admin && (() => admin.brokerVersions())),
+      brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
       topics: verified,
       transactionCheckers: checkers,
       transactionOwner,
@@ -209,12 +208,12 @@ export class RocketMQRuntime implements ListenersPort {
     await Promise.all([...consumers.values()].map((consumer) => consumer.close({ graceMs })));
   }
 
-  private async closeParts({ producer, connection, admin, broker }: Parts, drained: Promise<void>): Promise<void> {
+  private async closeParts({ producer, connection, versions, broker }: Parts, drained: Promise<void>): Promise<void> {
     // Handlers send until they have ended.
     await drained;
     await producer?.close({ graceMs: this.options.shutdownGraceMs });
     connection?.close();
-    await admin?.close();
+    await versions?.close();
     await broker?.stop();
   }
 }
