@@ -3,12 +3,26 @@
 // A connection that is open and silent (packets are dropped, no end is ever told) is left for a new one.
 
 import { linkedController } from '../support/abort.js';
+import { SystemClock } from '../support/clock.js';
 import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
 
 /** The longest that the other end of a connection that has gone silent may take to show that it lives. */
 const SUSPECT_MS = 2_000;
+/** The server's gRPC library breaks a connection at the third ping in five minutes between which it said nothing. */
+const MAX_QUESTIONS = 2;
+
+/** A connection on which calls are left unanswered, though somebody may be there. */
+interface Doubt {
+  readonly channel: Channel;
+  /** How often the server had been heard when the doubt arose. */
+  readonly heard: number;
+  questions: number;
+  isAsking: boolean;
+  /** When the next question may be asked: calls that fail together raise one. */
+  nextAtMs: number;
+}
 
 /** A {@link Channel} over all addresses of an endpoint, on one of them at a time. */
 export class EndpointChannel implements Channel {
@@ -17,8 +31,8 @@ export class EndpointChannel implements Channel {
   private readonly streams = new Set<WireStream>();
   /** Polls that are open on the present connection. */
   private readonly polls = new Set<AbortController>();
-  /** The connection that is being asked whether anybody is there. */
-  private suspected: Channel | undefined;
+  private doubt: Doubt | undefined;
+  private readonly clock = new SystemClock();
   private closed = false;
 
   constructor(
@@ -114,13 +128,28 @@ export class EndpointChannel implements Channel {
       void this.suspect(used, Math.min(patienceMs / 2, SUSPECT_MS));
   }
 
-  /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. */
+  /**
+   * A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. One that
+   * answers questions and nothing else is left, too: there may be another behind the same address.
+   */
   private async suspect(used: Channel, patienceMs: number): Promise<void> {
-    if (this.suspected === used) return;
-    this.suspected = used;
+    const doubt = this.doubtOn(used);
+    if (doubt.isAsking || this.clock.nowMs() < doubt.nextAtMs) return;
+    if (doubt.questions === MAX_QUESTIONS) return this.leave(used);
+    doubt.questions++;
+    doubt.isAsking = true;
     const isAlive = await used.isAlive(patienceMs);
-    this.suspected = undefined;
+    doubt.isAsking = false;
+    doubt.nextAtMs = this.clock.nowMs() + patienceMs;
     if (!isAlive && !this.closed && used === this.current) this.leave(used);
+  }
+
+  private doubtOn(channel: Channel): Doubt {
+    const { doubt } = this;
+    if (doubt?.channel === channel && (doubt.isAsking || doubt.heard === channel.heard)) return doubt;
+    const fresh = { channel, heard: channel.heard, questions: 0, isAsking: false, nextAtMs: 0 };
+    this.doubt = fresh;
+    return fresh;
   }
 
   /** For the next address, or for a new connection to the only one. */
