@@ -100,6 +100,16 @@ describe('messages that share a request', () => {
     expect(bodies()).not.toContain('left');
   });
 
+  it('leave nothing behind when the last that waits is given up', async () => {
+    const occupied = await occupy(100);
+    const caller = new AbortController();
+    const left = producer.send(order('left'), { signal: caller.signal });
+    setImmediate(() => caller.abort(new Error('the customer left')));
+    await expect(left).rejects.toThrow('the customer left');
+    await Promise.all(occupied);
+    expect(bodies()).toHaveLength(4);
+  });
+
   it('do not wait for requests that hang for longer than a share of their time', async () => {
     const ended: string[] = [];
     const occupied = (await occupy(1_500)).map((one) => one.then(() => ended.push('occupied')));

@@ -115,8 +115,7 @@ export class SendLane {
       const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
       void this.transmit(this.take(maySend ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
     }
-    this.guard?.task.cancel();
-    this.guard = undefined;
+    this.dropGuard();
     const [first] = this.waiting;
     if (first !== undefined)
       this.guardUntil(this.waiting.reduce((least, one) => Math.min(least, one.leaveByMs), first.leaveByMs));
@@ -199,6 +198,7 @@ export class SendLane {
     const end = (): void => {
       const index = this.waiting.indexOf(passenger);
       if (index >= 0) this.waiting.splice(index, 1);
+      if (this.waiting.length === 0) this.dropGuard();
       fail(passenger, index >= 0 && passenger.deadline.hasPassed ? neverLeft(passenger) : signal.reason);
     };
     signal.addEventListener('abort', end, { once: true });
@@ -208,9 +208,14 @@ export class SendLane {
 
   private guardUntil(leaveByMs: number): void {
     if (this.guard !== undefined && this.guard.atMs <= leaveByMs) return;
-    this.guard?.task.cancel();
+    this.dropGuard();
     const task = this.clock.schedule(leaveByMs - monotonicMs(), () => this.depart(Number.POSITIVE_INFINITY));
     this.guard = { task, atMs: leaveByMs };
+  }
+
+  private dropGuard(): void {
+    this.guard?.task.cancel();
+    this.guard = undefined;
   }
 }
 
