@@ -27,6 +27,14 @@ export const COLUMNS = [
     does: ['send', 'drain', 'handle'],
   },
   {
+    id: 'ours-batched',
+    label: 'nestjs-rocketmq, messages share requests',
+    program: 'nestjs-rocketmq.mjs',
+    options: { producer: { batching: 'auto', serverVersion: '5.5.0' } },
+    countFactor: 4,
+    does: ['send'],
+  },
+  {
     id: 'ours-grpc-js',
     label: 'nestjs-rocketmq, transport grpc-js',
     program: 'nestjs-rocketmq.mjs',
