@@ -83,8 +83,8 @@ describe('a batch', () => {
 
   it('sends no more once its time is over', async () => {
     await producer.send(order('first'));
-    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 300 } });
-    const outcomes = await producer.sendBatch([order('a'), order('b')], { concurrency: 1, timeoutMs: 30 });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 2_000 } });
+    const outcomes = await producer.sendBatch([order('a'), order('b')], { concurrency: 1, timeoutMs: 400 });
     expect(outcomes).toMatchObject([
       { error: { code: 'DEADLINE_EXCEEDED', outcome: 'unknown' } },
       { error: { code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' } },
