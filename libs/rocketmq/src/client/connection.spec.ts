@@ -69,17 +69,24 @@ describe('a connection', () => {
     for (const id of ids) expect(id).toMatch(/^[\x21-\x7e]+@\d+@\d+@[0-9a-z]+$/);
   });
 
-  it("keeps to the server's own limit of a body", async () => {
+  function limitBodiesTo(maxBodySize: number): void {
     server.adjustSettings = (command) => {
       if (command.command?.$case !== 'settings' || command.command.value.pubSub?.$case !== 'publishing') return command;
-      const pubSub = {
-        $case: 'publishing',
-        value: { ...command.command.value.pubSub.value, maxBodySize: 10 },
-      } as const;
+      const pubSub = { $case: 'publishing', value: { ...command.command.value.pubSub.value, maxBodySize } } as const;
       return { ...command, command: { $case: 'settings', value: { ...command.command.value, pubSub } } };
     };
+  }
+
+  it("keeps to the server's own limit of a body where it is lower", async () => {
+    limitBodiesTo(10);
     await expect(sendOne({}, 'eleven bytes')).rejects.toMatchObject({ code: 'MESSAGE_BODY_TOO_LARGE', field: 'body' });
     expect(server.of('sendMessage')).toEqual([]);
+  });
+
+  it("uses the server's own limit of a body where it is higher", async () => {
+    limitBodiesTo(8 * 1024 * 1024);
+    await sendOne({}, 'x'.repeat(5 * 1024 * 1024));
+    expect(server.of('sendMessage')).toHaveLength(1);
   });
 
   it.each([

@@ -2,7 +2,7 @@
 
 import { packBody } from '../protocol/body-encoding.js';
 import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
 import { raceAbort } from '../support/abort.js';
 import { UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
@@ -50,9 +50,12 @@ export class BodyPacker {
     return size >= this.thresholdBytes;
   }
 
-  /** How large a body may be before it is packed, if it is: what our own receivers would not unpack is not sent. */
-  maxPlainBytes(size: number): number {
-    return this.packs(size) ? DEFAULT_MAX_UNPACKED_BYTES : LIMITS.bodyBytes;
+  /**
+   * How large a body may be before it is packed, if it is: what our own receivers would not unpack is not sent.
+   * @param serverLimit what the server takes
+   */
+  maxPlainBytes(size: number, serverLimit: number): number {
+    return this.packs(size) ? DEFAULT_MAX_UNPACKED_BYTES : serverLimit;
   }
 
   /**

@@ -79,8 +79,8 @@ export class SendPipeline {
   prepare(message: OutgoingMessage, half?: HalfOptions): PreparedMessage {
     const body = bodyBytes(message.body);
     const nowMs = this.client.connection.clock.nowMs();
-    assertSendable(message, body.length, nowMs, this.packer.maxPlainBytes(body.length));
-    if (!this.packer.packs(body.length)) this.assertBodySize(message.topic, body.length);
+    const maxBodyBytes = this.packer.maxPlainBytes(body.length, this.policy.maxBodyBytes);
+    assertSendable(message, body.length, nowMs, maxBodyBytes);
     const type: MessageType = half === undefined ? messageTypeOf(message) : 'transaction';
     const messageId = message.messageId ?? this.newMessageId();
     const dueMs = deliveryTimestampMs(message, nowMs);
