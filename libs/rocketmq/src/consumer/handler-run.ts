@@ -52,38 +52,35 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
   const { handler, timeoutMs, ioClock, lostSignal, forceSignal } = options;
   const ending = new AbortSource();
   const timers: ScheduledTask[] = [];
-  const ended = settled(ending, () =>
-    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
-    inFreshAsyncContext(async () => handler(message, new RunContext(ending))),
-  );
   let timedOut: HandlerTimeoutError | undefined;
-  const onLost = (): void => ending.abort(reasonOf(lostSignal));
-  let onForce = (): void => {};
-  const givenUp = new Promise<RunResult>((resolve) => {
+  let unlisten = (): void => {};
+  const result = await new Promise<RunResult>((resolve) => {
     const giveUpSoon = (): void => {
       timers.push(ioClock.schedule(ABORT_GRACE_MS, () => resolve({ kind: 'abandoned' })));
     };
-    onForce = () => {
-      ending.abort(reasonOf(forceSignal));
-      giveUpSoon();
-    };
-    if (timeoutMs === undefined) return;
     const onTimeout = (): void => {
-      timedOut = new HandlerTimeoutError(message, timeoutMs);
+      timedOut = new HandlerTimeoutError(message, timeoutMs ?? 0);
       ending.abort(timedOut);
       giveUpSoon();
     };
-    timers.push(ioClock.schedule(timeoutMs, onTimeout));
+    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
+    const work = (): Promise<unknown> => inFreshAsyncContext(async () => handler(message, new RunContext(ending)));
+    void settled(ending, work).then(resolve);
+    if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
+    const unlistenLost = onAbort(lostSignal, () => ending.abort(reasonOf(lostSignal)));
+    const unlistenForce = onAbort(forceSignal, () => {
+      ending.abort(reasonOf(forceSignal));
+      giveUpSoon();
+    });
+    unlisten = () => {
+      unlistenLost();
+      unlistenForce();
+    };
   });
-  const unlisten = [onAbort(lostSignal, onLost), onAbort(forceSignal, onForce)];
-  try {
-    const result = await Promise.race([ended, givenUp]);
-    if (result.kind === 'abandoned') options.onIgnoredSignal();
-    return timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false };
-  } finally {
-    for (const stop of unlisten) stop();
-    for (const timer of timers) timer.cancel();
-  }
+  unlisten();
+  for (const timer of timers) timer.cancel();
+  if (result.kind === 'abandoned') options.onIgnoredSignal();
+  return timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false };
 }
 
 async function settled(ending: AbortSource, work: () => Promise<unknown>): Promise<RunResult> {

@@ -1,6 +1,6 @@
 // A message from the wire, made ready for a handler: its digest checked, its body unpacked.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { unpackBody } from '../protocol/body-encoding.js';
 import {
@@ -50,8 +50,7 @@ function digestMatches(body: Buffer, digest: Digest | undefined): boolean {
   }
 }
 
-const hexDigest = (algorithm: string, body: Buffer): string =>
-  createHash(algorithm).update(body).digest('hex').toUpperCase();
+const hexDigest = (algorithm: string, body: Buffer): string => hash(algorithm, body, 'hex').toUpperCase();
 
 /** The official clients write the same sum in three ways: Java bare hex, Python padded hex, Node decimal. */
 function crcTexts(sum: number): string[] {

@@ -99,7 +99,7 @@ export class MessageLease {
    */
   async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
     const attempt = this.trackedAttempt(settlement);
-    await this.renewal;
+    if (this.renewal !== undefined) await this.renewal;
     // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
     if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
     const before = this.state.kind;

@@ -1,6 +1,6 @@
 // Messages as this library speaks of them, and their mapping to and from the wire.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { UsageError } from '../support/errors.js';
 import { toDuration } from './duration.js';
 import {
@@ -280,5 +280,5 @@ export function fromWireMessage(wire: WireMessage): MessageView {
 
 /** The digest that the server puts on every delivered message: MD5 in upper-case hex. */
 export function bodyDigest(body: Uint8Array): { type: DigestType; checksum: string } {
-  return { type: DigestType.MD5, checksum: createHash('md5').update(body).digest('hex').toUpperCase() };
+  return { type: DigestType.MD5, checksum: hash('md5', body, 'hex').toUpperCase() };
 }
