@@ -4,23 +4,16 @@ import { hostname } from 'node:os';
 import { toDuration } from '../protocol/duration.js';
 import { ClientType, Code, Language, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageType } from '../protocol/message.js';
-import {
-  type Codec,
-  frameRequest,
-  type RpcName,
-  type RpcRequest,
-  type RpcResponse,
-  rpcMethod,
-} from '../protocol/rpc.js';
+import { type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
 import { requireOk } from '../protocol/status.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
-import { StateError, TransportError } from '../support/errors.js';
+import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
-import type { WireCall } from './channel.js';
+import { Calls, type RequestOptions, type UnaryRpc } from './calls.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
 import { Isolation } from './isolation.js';
@@ -28,7 +21,6 @@ import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
 import { Sessions } from './sessions.js';
-import { SignedCalls } from './signed-calls.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
 /** What a role adds to the common client. */
@@ -43,18 +35,6 @@ export interface ClientRole {
   /** Handles a command that came over the session of this endpoint; false when it does not know it. */
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
 }
-
-/** How one request is to be made. */
-export interface RequestOptions {
-  /** The operation in words, for errors: "send to order-created". */
-  readonly what: string;
-  /** Real time until it fails. */
-  readonly timeoutMs: number;
-  /** Ends it with its reason; the server may do the work all the same. */
-  readonly signal?: AbortSignal;
-}
-
-type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
 
 const HEARTBEAT_MS = 10 * SECOND_MS;
 /** How often a server that failed is asked whether it is well. Sooner than by the heartbeat: others carry its load. */
@@ -79,7 +59,7 @@ export class Client {
   private readonly isolation = new Isolation();
   private isProbing = false;
   private readonly closing = new AbortController();
-  private readonly access: SignedCalls;
+  private readonly calls: Calls;
   private readonly unlinkCredentials: () => void;
 
   constructor(
@@ -92,7 +72,7 @@ export class Client {
     this.routes = new RouteTable({ pace: this.pace, logger, fetch: (topic) => this.fetchRoute(topic) });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
-    this.access = new SignedCalls(connection.credentials);
+    this.calls = new Calls(connection, this.id);
     // A stream goes on under the key that it was opened with, which the server checks again at each of the settings.
     this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
   }
@@ -194,34 +174,17 @@ export class Client {
     options: RequestOptions,
   ): Promise<RpcResponse<N>> {
     this.assertRunning();
-    const method = rpcMethod(rpc);
-    const bytes = frameRequest(method, request);
-    if (!this.access.areSigned) {
-      const call = this.wireCall(method.path, options);
-      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
-    }
-    const ask = async (): Promise<RpcResponse<N>> => {
-      const call = this.wireCall(method.path, options);
-      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
-    };
-    return this.access.unary(ask, options);
+    return this.calls.unary(endpoint, rpc, request, options);
   }
 
   /** One request and the stream of its answers. Failures as in {@link unary}. */
-  async *receive(
+  receive(
     endpoint: Endpoint,
     request: RpcRequest<'receiveMessage'>,
     options: RequestOptions,
   ): AsyncIterable<RpcResponse<'receiveMessage'>> {
     this.assertRunning();
-    const method = rpcMethod('receiveMessage');
-    const bytes = frameRequest(method, request);
-    const wire = (): AsyncIterable<Uint8Array> =>
-      this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes);
-    const ask = async function* (): AsyncIterable<RpcResponse<'receiveMessage'>> {
-      for await (const frame of wire()) yield decode(options.what, method.response, frame);
-    };
-    yield* this.access.receive(ask, options);
+    return this.calls.receive(endpoint, request, options);
   }
 
   /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */
@@ -234,7 +197,6 @@ export class Client {
   }
 
   private async goodbye(): Promise<void> {
-    const method = rpcMethod('notifyClientTermination');
     const { consumerGroup } = this.role;
     const request = {
       group: consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup),
@@ -245,10 +207,9 @@ export class Client {
       this.sessions.list().map(async ({ endpoint, session }) => {
         // A server that is away forgets the client by itself.
         if (session.isSynced) {
-          const call = this.wireCall(method.path, { what: 'goodbye', timeoutMs: this.connection.requestTimeoutMs });
-          const bytes = frameRequest(method, request);
-          await Promise.resolve()
-            .then(() => this.connection.channel(endpoint).unary(call, bytes))
+          const options = { what: 'goodbye', timeoutMs: this.connection.requestTimeoutMs };
+          await this.calls
+            .unary(endpoint, 'notifyClientTermination', request, options)
             .catch((error) => this.connection.logger.debug('goodbye failed', { error: describeError(error) }));
         }
         await session.close();
@@ -289,7 +250,7 @@ export class Client {
       clock: this.clock,
       random: connection.random,
       logger: connection.logger,
-      ready: (signal) => this.access.ready(signal),
+      ready: (signal) => this.calls.ready(signal),
       open: () =>
         connection.channel(endpoint).stream({ path, metadata: connection.metadata(this.id), timeoutMs: undefined }),
       hasOtherCredentials: (version, signal) => connection.credentials.renew(version, signal),
@@ -321,11 +282,6 @@ export class Client {
       clientProperties: {},
       ...role.settings(),
     };
-  }
-
-  private wireCall(path: string, options: RequestOptions): WireCall {
-    const { timeoutMs, signal } = options;
-    return { path, metadata: this.connection.metadata(this.id), timeoutMs, signal };
   }
 
   private async heartbeat(): Promise<void> {
@@ -375,16 +331,6 @@ export class Client {
 
   private assertRunning(): void {
     if (this.state.kind === 'closed') throw new StateError('CLOSED', 'the client is closed; nothing was sent');
-  }
-}
-
-/** @throws TransportError when the answer is not of the protocol: whatever stands there has taken the request */
-function decode<T>(what: string, codec: Codec<T>, bytes: Uint8Array): T {
-  try {
-    return codec.decode(bytes);
-  } catch (error) {
-    const message = `${what}: the answer cannot be read (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
-    throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause: error });
   }
 }
 

@@ -1,0 +1,94 @@
+// The requests of one client id and their answers: encoded, signed, made, decoded. What they are for is known elsewhere.
+
+import {
+  type Codec,
+  frameRequest,
+  type RpcName,
+  type RpcRequest,
+  type RpcResponse,
+  rpcMethod,
+} from '../protocol/rpc.js';
+import { TransportError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import type { WireCall } from './channel.js';
+import type { Connection } from './connection.js';
+import type { Endpoint } from './endpoint.js';
+import { SignedCalls } from './signed-calls.js';
+
+/** How one request is to be made. */
+export interface RequestOptions {
+  /** The operation in words, for errors: "send to order-created". */
+  readonly what: string;
+  /** Real time until it fails. */
+  readonly timeoutMs: number;
+  /** Ends it with its reason; the server may do the work all the same. */
+  readonly signal?: AbortSignal;
+}
+
+/** The RPCs of one request and one answer. */
+export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
+
+/** Makes requests; {@link Client} says what they throw. */
+export class Calls {
+  private readonly access: SignedCalls;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly clientId: string,
+  ) {
+    this.access = new SignedCalls(connection.credentials);
+  }
+
+  /** What to wait for before a stream is opened; undefined when there is nothing to wait for. */
+  ready(signal?: AbortSignal): Promise<void> | undefined {
+    return this.access.ready(signal);
+  }
+
+  async unary<N extends UnaryRpc>(
+    endpoint: Endpoint,
+    rpc: N,
+    request: RpcRequest<N>,
+    options: RequestOptions,
+  ): Promise<RpcResponse<N>> {
+    const method = rpcMethod(rpc);
+    const bytes = frameRequest(method, request);
+    if (!this.access.areSigned) {
+      const call = this.wireCall(method.path, options);
+      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
+    }
+    const ask = async (): Promise<RpcResponse<N>> => {
+      const call = this.wireCall(method.path, options);
+      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
+    };
+    return this.access.unary(ask, options);
+  }
+
+  receive(
+    endpoint: Endpoint,
+    request: RpcRequest<'receiveMessage'>,
+    options: RequestOptions,
+  ): AsyncIterable<RpcResponse<'receiveMessage'>> {
+    const method = rpcMethod('receiveMessage');
+    const bytes = frameRequest(method, request);
+    const wire = (): AsyncIterable<Uint8Array> =>
+      this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes);
+    const ask = async function* (): AsyncIterable<RpcResponse<'receiveMessage'>> {
+      for await (const frame of wire()) yield decode(options.what, method.response, frame);
+    };
+    return this.access.areSigned ? this.access.receive(ask, options) : ask();
+  }
+
+  private wireCall(path: string, { timeoutMs, signal }: RequestOptions): WireCall {
+    return { path, metadata: this.connection.metadata(this.clientId), timeoutMs, signal };
+  }
+}
+
+/** @throws TransportError when the answer is not of the protocol: whatever stands there has taken the request */
+function decode<T>(what: string, codec: Codec<T>, bytes: Uint8Array): T {
+  try {
+    return codec.decode(bytes);
+  } catch (error) {
+    const message = `${what}: the answer cannot be read (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
+    throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause: error });
+  }
+}
