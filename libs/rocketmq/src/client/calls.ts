@@ -3,6 +3,7 @@
 import {
   type Codec,
   frameRequest,
+  type RpcMethod,
   type RpcName,
   type RpcRequest,
   type RpcResponse,
@@ -52,15 +53,8 @@ export class Calls {
   ): Promise<RpcResponse<N>> {
     const method = rpcMethod(rpc);
     const bytes = frameRequest(method, request);
-    if (!this.access.areSigned) {
-      const call = this.wireCall(method.path, options);
-      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
-    }
-    const ask = async (): Promise<RpcResponse<N>> => {
-      const call = this.wireCall(method.path, options);
-      return decode(options.what, method.response, await this.connection.channel(endpoint).unary(call, bytes));
-    };
-    return this.access.unary(ask, options);
+    if (!this.access.areSigned) return this.ask(endpoint, method, bytes, options);
+    return this.access.unary(() => this.ask(endpoint, method, bytes, options), options);
   }
 
   receive(
@@ -76,6 +70,16 @@ export class Calls {
       for await (const frame of wire()) yield decode(options.what, method.response, frame);
     };
     return this.access.areSigned ? this.access.receive(ask, options) : ask();
+  }
+
+  private async ask<N extends UnaryRpc>(
+    endpoint: Endpoint,
+    { path, response }: RpcMethod<N>,
+    bytes: Buffer,
+    options: RequestOptions,
+  ): Promise<RpcResponse<N>> {
+    const channel = this.connection.channel(endpoint);
+    return decode(options.what, response, await channel.unary(this.wireCall(path, options), bytes));
   }
 
   private wireCall(path: string, { timeoutMs, signal }: RequestOptions): WireCall {

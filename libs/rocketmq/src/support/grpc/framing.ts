@@ -2,10 +2,8 @@
 
 import { GrpcError } from './status.js';
 
-const PREFIX_BYTES = 5;
-
 /** What stands before every message. */
-export const MESSAGE_PREFIX_BYTES = PREFIX_BYTES;
+export const MESSAGE_PREFIX_BYTES = 5;
 
 /** Writes the prefix of a message that is not compressed at the begin of `buffer`. */
 export function writeMessagePrefix(buffer: Buffer, messageBytes: number): void {
@@ -15,9 +13,9 @@ export function writeMessagePrefix(buffer: Buffer, messageBytes: number): void {
 
 /** A message with its prefix, not compressed. */
 export function frame(message: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  const framed = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + message.length);
   writeMessagePrefix(framed, message.length);
-  framed.set(message, PREFIX_BYTES);
+  framed.set(message, MESSAGE_PREFIX_BYTES);
   return framed;
 }
 
@@ -26,9 +24,12 @@ export function frame(message: Uint8Array): Buffer {
  * @throws GrpcError as {@link FrameReader.push}
  */
 export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | undefined {
-  if (piece.length < PREFIX_BYTES || piece.length !== PREFIX_BYTES + messageLength(piece, maxMessageBytes))
+  if (
+    piece.length < MESSAGE_PREFIX_BYTES ||
+    piece.length !== MESSAGE_PREFIX_BYTES + messageLength(piece, maxMessageBytes)
+  )
     return undefined;
-  return piece.subarray(PREFIX_BYTES);
+  return piece.subarray(MESSAGE_PREFIX_BYTES);
 }
 
 /** Puts messages together from the pieces in which they arrive. */
@@ -36,7 +37,7 @@ export class FrameReader {
   private pieces: Buffer[] = [];
   private heldBytes = 0;
   /** What must be there before the next look. */
-  private neededBytes = PREFIX_BYTES;
+  private neededBytes = MESSAGE_PREFIX_BYTES;
 
   constructor(private readonly maxMessageBytes: number) {}
 
@@ -57,12 +58,12 @@ export class FrameReader {
     while (this.heldBytes >= this.neededBytes) {
       const bytes = this.join();
       const length = messageLength(bytes, this.maxMessageBytes);
-      const end = PREFIX_BYTES + length;
+      const end = MESSAGE_PREFIX_BYTES + length;
       if (bytes.length < end) {
         this.neededBytes = end;
         break;
       }
-      messages.push(bytes.subarray(PREFIX_BYTES, end));
+      messages.push(bytes.subarray(MESSAGE_PREFIX_BYTES, end));
       this.keep(bytes.subarray(end));
     }
     return messages;
@@ -79,7 +80,7 @@ export class FrameReader {
   private keep(rest: Buffer): void {
     this.pieces = rest.length === 0 ? [] : [rest];
     this.heldBytes = rest.length;
-    this.neededBytes = PREFIX_BYTES;
+    this.neededBytes = MESSAGE_PREFIX_BYTES;
   }
 }
 
