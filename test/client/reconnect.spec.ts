@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Arrivals } from '../support/arrivals.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }];
 const GROUPS = [{ name: 'readers' }];
@@ -29,24 +30,17 @@ describe('a server that goes away', () => {
     ends.push(() => connection.close());
     const producer = new Producer(connection, { transactionCheckers: { orders: () => 'unknown' } });
     ends.push(() => producer.close());
-    const arrived: string[] = [];
-    let onArrival = (): void => {};
+    const arrivals = new Arrivals();
     const consumer = new PushConsumer(connection, {
       consumerGroup: 'readers',
       subscriptions: [{ topic: 'orders' }],
-      handler: (message) => {
-        arrived.push(message.body.toString());
-        onArrival();
-      },
+      handler: ({ body }) => arrivals.add(body.toString()),
     });
     ends.push(() => consumer.close());
     await Promise.all([producer.start(), consumer.start()]);
     const send = async (body: string): Promise<void> => {
-      const arrival = new Promise<void>((resolve) => {
-        onArrival = resolve;
-      });
       await producer.transact({ message: { topic: 'orders', body }, timeoutMs: 20_000 }, async () => {});
-      await arrival;
+      await arrivals.of(body);
     };
     await send('before');
     await first.stop();
@@ -54,7 +48,7 @@ describe('a server that goes away', () => {
     await startBroker(Number(first.endpoints.split(':')[1]));
     await during;
     await send('after');
-    expect(arrived).toEqual(['before', 'during', 'after']);
+    expect(arrivals.texts).toEqual(['before', 'during', 'after']);
   });
 
   it('is waited for at start until the deadline, then told', async () => {

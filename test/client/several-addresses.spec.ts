@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Arrivals } from '../support/arrivals.js';
 
 describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s', (transport) => {
   let broker: EmbeddedBroker;
@@ -19,37 +20,26 @@ describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s
   });
 
   it.each([0, 1])('goes on when address %i is lost', async (lost) => {
-    const arrived: string[] = [];
-    let wake = (): void => {};
+    const arrivals = new Arrivals();
     const producer = new Producer(connection);
     const consumer = new PushConsumer(connection, {
       consumerGroup: 'readers',
       subscriptions: [{ topic: 'orders' }],
-      handler: (message) => {
-        arrived.push(message.body.toString());
-        wake();
-      },
+      handler: ({ body }) => arrivals.add(body.toString()),
     });
-    const untilArrived = async (text: string): Promise<void> => {
-      while (!arrived.includes(text)) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    };
     try {
       await Promise.all([producer.start(), consumer.start()]);
       await producer.send({ topic: 'orders', body: 'before' });
-      await untilArrived('before');
+      await arrivals.of('before');
       const port = Number(broker.endpoints.split(';')[lost]?.split(':')[1]);
       broker.faults.refuseConnections({ port });
       broker.faults.cutConnections(port);
       await producer.send({ topic: 'orders', body: 'after' });
-      await untilArrived('after');
+      await arrivals.of('after');
     } finally {
       await consumer.close({ graceMs: 1_000 });
       await producer.close();
     }
-    expect(new Set(arrived)).toEqual(new Set(['before', 'after']));
+    expect(new Set(arrivals.texts)).toEqual(new Set(['before', 'after']));
   });
 });
