@@ -1,13 +1,11 @@
 // The servers of a run: a real Apache RocketMQ and an embedded broker, each in processes of its own; topics, groups, backlogs.
 
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { startEmbeddedBroker } from '../../scripts/lib/embedded-broker-process.mjs';
 import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
 import * as wire from '../workloads/floors/http2-wire.mjs';
 import { assertOk, metadataOf, PATHS, sendRequest } from '../workloads/floors/requests.mjs';
 
-const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'nestjs-rocketmq.js');
 const QUEUES = 8;
 /** Many messages of one topic in a request, some requests side by side: a backlog is quickly there. */
 const FILL = { perRequest: 32, inFlight: 8 };
@@ -39,19 +37,8 @@ async function startReal(log, signal) {
 
 async function startEmbedded(log) {
   log('starting the embedded broker');
-  const child = fork(CLI, ['broker', '--port', '0', '--admin-port', '0'], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const { endpoints, adminEndpoint } = await new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    ended.then((code) => reject(new Error(`the embedded broker ended with code ${code} before it was ready`)));
-  });
-  const stop = async () => {
-    child.kill('SIGKILL');
-    await ended;
-  };
-  return { endpoints, nameServer: adminEndpoint, stop, name: 'the embedded broker' };
+  const { endpoints, adminEndpoint, kill } = await startEmbeddedBroker(['--port', '0', '--admin-port', '0']);
+  return { endpoints, nameServer: adminEndpoint, stop: kill, name: 'the embedded broker' };
 }
 
 /** @param {string} endpoints @param {{ topic: string, bodyBytes: number, count: number }} backlog */

@@ -1,14 +1,11 @@
-// The embedded broker in a process of its own, to be killed and started again on the same port.
+// An embedded broker that is killed and started again on the same port.
 
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
+import { startEmbeddedBroker } from './embedded-broker-process.mjs';
 import { takePortBlock } from './ports.mjs';
 
-const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'nestjs-rocketmq.js');
-
 export class SoakBroker {
-  /** @type {import('node:child_process').ChildProcess | undefined} */
-  #child;
+  /** @type {{ kill: () => Promise<void> } | undefined} */
+  #running;
   /** @type {{ first: number, release: () => Promise<void> } | undefined} */
   #block;
 
@@ -24,23 +21,12 @@ export class SoakBroker {
   /** Resolves when it is ready. @throws Error when it ends before */
   async start() {
     this.#block ??= await takePortBlock();
-    const child = fork(CLI, ['broker', '--port', String(this.#block.first), ...this.args], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    this.#child = child;
-    await new Promise((resolve, reject) => {
-      child.once('message', resolve);
-      child.once('exit', (code) => reject(new Error(`the broker ended with code ${code} before it was ready`)));
-    });
+    this.#running = await startEmbeddedBroker(['--port', String(this.#block.first), ...this.args]);
   }
 
   /** Ends it without a warning. */
   async kill() {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
+    await this.#running?.kill();
   }
 
   async stop() {
