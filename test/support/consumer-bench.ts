@@ -11,6 +11,7 @@ import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/protocol/message.js';
 import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
+import { Arrivals } from './arrivals.js';
 
 export const BACKOFF = { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } as const;
 
@@ -21,24 +22,18 @@ export const FIFO = { consumerGroup: 'lines', subscriptions: [{ topic: 'steps' }
 
 /** What happened, to be waited for. */
 export class Journal {
-  readonly lines: string[] = [];
-  private readonly waiters = new Set<() => void>();
+  private readonly arrivals = new Arrivals();
+
+  get lines(): string[] {
+    return this.arrivals.texts;
+  }
 
   add(line: string): void {
-    this.lines.push(line);
-    for (const waiter of [...this.waiters]) waiter();
+    this.arrivals.add(line);
   }
 
   async has(count: number): Promise<string[]> {
-    while (this.lines.length < count) {
-      await new Promise<void>((resolve) => {
-        const waiter = (): void => {
-          this.waiters.delete(waiter);
-          resolve();
-        };
-        this.waiters.add(waiter);
-      });
-    }
+    await this.arrivals.until(() => this.lines.length >= count);
     return [...this.lines];
   }
 }

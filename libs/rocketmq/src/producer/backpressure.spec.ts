@@ -1,29 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
 
 describe('a producer with as much under way as it may have', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
     const topics = [{ name: 'orders' }, { name: 'payments', type: 'transaction' as const }];
-    broker = await TestBroker.start({ strict: true, topics });
-    connection = new Connection({ endpoints: broker.endpoints });
+    bench = await ProducerBench.start({ topics });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
   /** One message fills it; the first stays under way for long enough. */
   function fullOne(options: ProducerOptions): { producer: Producer; first: Promise<unknown> } {
-    const producer = new Producer(connection, options);
-    producers.push(producer);
+    const producer = bench.newProducer(options);
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 } });
     return { producer, first: producer.send(order('first')) };
   }
@@ -102,8 +96,8 @@ describe('a producer with as much under way as it may have', () => {
   });
 
   it('names a wrong option', () => {
-    expect(() => new Producer(connection, { maxInFlight: 0 })).toThrow('option maxInFlight');
-    expect(() => new Producer(connection, { maxInFlightBytes: 1.5 })).toThrow('option maxInFlightBytes');
-    expect(() => new Producer(connection, { whenFull: 'drop' as 'wait' })).toThrow('option whenFull');
+    expect(() => new Producer(bench.connection, { maxInFlight: 0 })).toThrow('option maxInFlight');
+    expect(() => new Producer(bench.connection, { maxInFlightBytes: 1.5 })).toThrow('option maxInFlightBytes');
+    expect(() => new Producer(bench.connection, { whenFull: 'drop' as 'wait' })).toThrow('option whenFull');
   });
 });

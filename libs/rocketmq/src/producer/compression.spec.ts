@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { message, RawClient } from '../../../../test/support/raw-grpc-client.js';
-import { Connection } from '../client/connection.js';
 import { SECOND_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
@@ -10,27 +10,18 @@ import { Producer, type ProducerOptions } from './producer.js';
 const MIB = 1024 * 1024;
 
 describe('a producer that packs bodies', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
     const topics = [{ name: 'orders' }, { name: 'payments', type: 'transaction' as const }];
-    broker = await TestBroker.start({ strict: true, topics, manualClock: true });
-    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    bench = await ProducerBench.start({ topics, manualClock: true });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
-  function newProducer(options: ProducerOptions = { compression: {} }): Producer {
-    const producer = new Producer(connection, options);
-    producers.push(producer);
-    return producer;
-  }
+  const newProducer = (options: ProducerOptions = { compression: {} }): Producer => bench.newProducer(options);
 
   const text = (bytes: number): string => 'again and again '.repeat(bytes / 16);
   const order = (body: string | Uint8Array) => ({ topic: 'orders', body });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
 import { silentLogger } from '../support/logger.js';
@@ -8,28 +8,22 @@ import type { SendInterceptor } from './interceptors.js';
 import { Producer, type ProducerOptions } from './producer.js';
 
 describe('an interceptor of sends', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
   let errors: string[];
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
     const topics = [{ name: 'orders' }, { name: 'payments', type: 'transaction' as const }];
-    broker = await TestBroker.start({ strict: true, topics });
     errors = [];
     const logger = { ...silentLogger, error: (text: string) => void errors.push(text) };
-    connection = new Connection({ endpoints: broker.endpoints, logger });
+    bench = await ProducerBench.start({ topics }, { logger });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
   function producerWith(interceptors: readonly SendInterceptor[], options: ProducerOptions = {}): Producer {
-    const producer = new Producer(connection, { ...options, interceptors });
-    producers.push(producer);
+    const producer = bench.newProducer({ ...options, interceptors });
     return producer;
   }
 

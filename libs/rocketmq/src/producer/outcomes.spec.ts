@@ -1,7 +1,7 @@
 // What a caller is told when a send, a recall or a start goes wrong, whatever it is that goes wrong.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import type { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
@@ -18,9 +18,8 @@ const DOUBTFUL: readonly (keyof typeof Code)[] = [
 ];
 
 describe('what a caller is told', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
     const topics = [
@@ -28,21 +27,13 @@ describe('what a caller is told', () => {
       { name: 'payments', type: 'transaction' as const },
       { name: 'timeouts', type: 'delay' as const },
     ];
-    broker = await TestBroker.start({ strict: true, topics, recallEnabled: true });
-    connection = new Connection({ endpoints: broker.endpoints });
+    bench = await ProducerBench.start({ topics, recallEnabled: true });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
-  function newProducer(options: ProducerOptions = {}): Producer {
-    const producer = new Producer(connection, options);
-    producers.push(producer);
-    return producer;
-  }
+  const newProducer = (options?: ProducerOptions): Producer => bench.newProducer(options);
 
   const order = { topic: 'orders', body: 'one' };
   const ids = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);

@@ -1,33 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
 
 describe('a one-way send', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
   let warnings: string[];
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }] });
     warnings = [];
     const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
-    connection = new Connection({ endpoints: broker.endpoints, logger });
+    bench = await ProducerBench.start({ topics: [{ name: 'orders' }] }, { logger });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
-  function newProducer(options: ProducerOptions = {}): Producer {
-    const producer = new Producer(connection, options);
-    producers.push(producer);
-    return producer;
-  }
+  const newProducer = (options?: ProducerOptions): Producer => bench.newProducer(options);
 
   const order = { topic: 'orders', body: 'one', messageId: 'ORDER-1' };
   const stored = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);

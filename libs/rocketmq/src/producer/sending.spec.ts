@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
 
@@ -7,26 +7,17 @@ import { Producer, type ProducerOptions } from './producer.js';
 const SLOW = { kind: 'delay', delayMs: 300 } as const;
 
 describe('a producer', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
-  const producers: Producer[] = [];
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }], recallEnabled: true });
-    connection = new Connection({ endpoints: broker.endpoints });
+    bench = await ProducerBench.start({ topics: [{ name: 'orders' }], recallEnabled: true });
+    broker = bench.broker;
   });
 
-  afterEach(async () => {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
-  });
+  afterEach(() => bench.close());
 
-  function newProducer(options: ProducerOptions = {}): Producer {
-    const producer = new Producer(connection, options);
-    producers.push(producer);
-    return producer;
-  }
+  const newProducer = (options?: ProducerOptions): Producer => bench.newProducer(options);
 
   const ids = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);
   const order = { topic: 'orders', body: 'one' };

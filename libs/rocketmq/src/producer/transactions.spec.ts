@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection } from '../client/connection.js';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
@@ -9,28 +9,25 @@ import { currentTransaction } from './transaction-scope.js';
 const order = { topic: 'orders', body: 'one' };
 
 describe('a transaction', () => {
+  let bench: ProducerBench;
   let broker: TestBroker;
-  let connection: Connection;
   let events: string[];
-  const producers: Producer[] = [];
 
   beforeEach(() => begin({ manualClock: true }));
   afterEach(end);
 
   async function begin(options: TestBrokerOptions): Promise<void> {
-    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders', type: 'transaction' }], ...options });
-    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    bench = await ProducerBench.start({ topics: [{ name: 'orders', type: 'transaction' }], ...options });
+    broker = bench.broker;
     events = [];
   }
 
-  async function end(): Promise<void> {
-    for (const producer of producers.splice(0)) await producer.close();
-    connection.close();
-    await broker.stop();
+  function end(): Promise<void> {
+    return bench.close();
   }
 
   async function start(checker: TransactionChecker, options: ProducerOptions = {}): Promise<Producer> {
-    const producer = new Producer(connection, {
+    const producer = bench.newProducer({
       transactionCheckers: { orders: checker },
       events: {
         onLeftToCheck: (_, resolution) => void events.push(`left to check: ${resolution}`),
@@ -38,7 +35,6 @@ describe('a transaction', () => {
       },
       ...options,
     });
-    producers.push(producer);
     await producer.start();
     return producer;
   }
