@@ -1,9 +1,10 @@
 // One benchmark from its options to its report.
 
-import { mkdtempSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { columnOf } from './columns.mjs';
 import { runClient } from './lib/client-process.mjs';
+import { secondsOf } from './lib/estimate.mjs';
 import { Figures } from './lib/figures.mjs';
 import { machine } from './lib/machine.mjs';
 import { readProfile } from './lib/profile.mjs';
@@ -14,16 +15,20 @@ import { openServer } from './lib/servers.mjs';
 import { SECTIONS } from './sections.mjs';
 
 const ROUNDS = 3;
+/** To build, to start the servers and to warm them up. */
+const START_SECONDS = { quick: 20, whole: 40 };
 const PROFILED = ['send-64', 'drain'];
 const PROFILE_LINES = 25;
 
 /**
- * @param {{ quick: boolean, only?: string, columns?: string, rounds?: string, long: boolean, profile: boolean,
+ * @param {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean,
  *   'java-version'?: string, out?: string }} options
  * @param {{ root: string, home: string, log: (line: string) => void, signal: AbortSignal }} tools
  */
 export async function runBenchmark(options, { root, home, log, signal }) {
+  const began = performance.now();
   const plan = planOf(options);
+  log(`about ${minutes(estimate(plan, options.quick))} on two quiet cores; started at ${new Date().toISOString()}`);
   const wanted = new Set(plan.sections.flatMap(plan.columnsOf).map((id) => columnOf(id)));
   const needs = (/** @type {(column: import('./columns.mjs').Column) => boolean} */ test) => [...wanted].some(test);
   await installNodeRivals(log);
@@ -37,12 +42,43 @@ export async function runBenchmark(options, { root, home, log, signal }) {
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
     await warmUp(servers, run, options.quick, log);
     if (options.profile) return await profile(plan, { servers, home, run, log, signal });
-    const runs = await runRounds(plan, { servers, runClient: run, log, signal });
-    finish(options, plan, { runs, servers, javaVersion, root, log });
+    await measure(options, plan, { servers, run, javaVersion, root, log, signal });
+    log(`took ${minutes((performance.now() - began) / 1000)}`);
   } finally {
     for (const server of Object.values(servers)) await server.stop();
   }
 }
+
+/** Whatever ends a run early, what was measured until then is reported. */
+async function measure(options, plan, { servers, run, javaVersion, root, log, signal }) {
+  const results = join(root, 'bench', 'results');
+  const notes = join(results, 'runs.jsonl');
+  mkdirSync(results, { recursive: true });
+  rmSync(notes, { force: true });
+  const runs = [];
+  const onRun = (one) => {
+    runs.push(one);
+    appendFileSync(notes, `${JSON.stringify(one)}\n`);
+  };
+  let isComplete = false;
+  try {
+    await runRounds(plan, { servers, runClient: run, log, onRun, signal });
+    isComplete = true;
+  } finally {
+    if (!isComplete) log('stopped early: this is what was measured until then');
+    const folder = options.out ?? (isComplete && plan.isWhole ? join(root, 'docs', 'benchmarks') : results);
+    if (runs.length > 0) finish(folder, plan, { runs, servers, javaVersion, log });
+  }
+}
+
+/** @returns {number} seconds */
+function estimate({ sections, columnsOf, rounds }, isQuick) {
+  const ofRound = sections.flatMap((section) => columnsOf(section).map((id) => secondsOf(columnOf(id), section.task)));
+  return START_SECONDS[isQuick ? 'quick' : 'whole'] + rounds * ofRound.reduce((sum, one) => sum + one, 0);
+}
+
+const minutes = (/** @type {number} */ seconds) =>
+  seconds < 120 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} minutes`;
 
 /** A server compiles what is hot while it runs: whoever came first would be measured on a cold one. */
 async function warmUp(servers, run, isQuick, log) {
@@ -64,7 +100,7 @@ async function warmUp(servers, run, isQuick, log) {
   }
 }
 
-function planOf({ quick, only, columns, rounds, long, profile: isProfile }) {
+function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profile: isProfile }) {
   const chosen = only?.split(',');
   const named = columns?.split(',').map((id) => columnOf(id).id);
   const isWanted = ({ id, isLong, quickTask }) => {
@@ -72,29 +108,40 @@ function planOf({ quick, only, columns, rounds, long, profile: isProfile }) {
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
     return (long || !isLong) && (!quick || quickTask !== undefined);
   };
+  const factor = positive('--scale', scale ?? '1');
   const sections = SECTIONS.filter(isWanted).map((section) => ({
     ...section,
-    task: (quick && section.quickTask) || section.task,
+    task: scaled((quick && section.quickTask) || section.task, factor),
   }));
   if (sections.length === 0) throw new Error(`--only ${only}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
   const columnsOf = (section) => {
     if (isProfile) return named ?? ['ours'];
-    return section.columns.filter((id) =>
-      named === undefined ? !(quick && columnOf(id).isSlowToGet) : named.includes(id),
-    );
+    if (named !== undefined) return section.columns.filter((id) => named.includes(id));
+    return quick
+      ? (section.quickColumns ?? section.columns.filter((id) => !columnOf(id).isSlowToGet))
+      : section.columns;
   };
-  return { sections, columnsOf, rounds: roundsOf(rounds, quick || isProfile ? 1 : ROUNDS) };
+  const rounds = positive('--rounds', givenRounds ?? (quick || isProfile ? '1' : String(ROUNDS)));
+  if (!Number.isInteger(rounds)) throw new Error(`--rounds must be a whole number, not "${givenRounds}"`);
+  const isWhole = !quick && chosen === undefined && named === undefined && factor === 1 && rounds >= ROUNDS;
+  return { sections, columnsOf, rounds, isWhole };
 }
 
-/** @param {string | undefined} given @param {number} byDefault */
-function roundsOf(given, byDefault) {
-  const rounds = Number(given ?? byDefault);
-  if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds must be a whole number from 1, not "${given}"`);
-  return rounds;
+/** @param {string} name @param {string} given */
+function positive(name, given) {
+  const value = Number(given);
+  if (!(value > 0)) throw new Error(`${name} must be a number above 0, not "${given}"`);
+  return value;
 }
 
-function finish(options, { sections, rounds }, { runs, servers, javaVersion, root, log }) {
+/** What there is of messages and seconds, times a factor. @param {any} task @param {number} factor */
+function scaled(task, factor) {
+  const times = (/** @type {number} */ value) => Math.ceil(value * factor);
+  const names = ['warmUp', 'count', 'warmUpSeconds', 'seconds'].filter((name) => task[name] !== undefined);
+  return { ...task, ...Object.fromEntries(names.map((name) => [name, times(task[name])])) };
+}
+
+function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log }) {
   const figures = new Figures(runs);
   const outcome = {
     date: new Date().toISOString().slice(0, 10),
@@ -102,13 +149,11 @@ function finish(options, { sections, rounds }, { runs, servers, javaVersion, roo
     versions: versionsOf(figures, servers, javaVersion),
     javaOptions: JAVA_OPTIONS.join(' '),
     rounds,
-    sections,
+    sections: sections.filter(({ id }) => figures.columnsOf(id).length > 0),
     figures,
     runs,
   };
   log(`\n${reportText(outcome)}\n`);
-  const isWhole = !options.quick && options.only === undefined && options.columns === undefined;
-  const folder = options.out ?? join(root, ...(isWhole ? ['docs', 'benchmarks'] : ['bench', 'results']));
   writeReport(folder, outcome);
   log(`written to ${folder}`);
   if (figures.failures().length > 0) process.exitCode = 1;
@@ -134,12 +179,17 @@ async function profile(plan, { servers, home, run, log, signal }) {
       const folder = mkdtempSync(join(home, 'profile-'));
       const nodeFlags = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
       const one = { ...plan, sections: [{ ...section, nodeFlags }], columnsOf: () => [column] };
-      await runRounds(one, { servers, runClient: run, log, signal });
+      await runRounds(one, { servers, runClient: run, log, onRun: throwFailure, signal });
       const { own, charged } = readProfile(folder);
       logShares(`${section.title}, ${column}: functions by their own time`, own, log);
       logShares('the same with what Node.js and packages do for them', charged, log);
     }
   }
+}
+
+/** @param {import('./lib/rounds.mjs').Run} run */
+function throwFailure({ error }) {
+  if (error !== undefined) throw new Error(error);
 }
 
 /** @param {string} title @param {readonly { percent: number, place: string }[]} shares @param {(line: string) => void} log */

@@ -11,7 +11,8 @@ import { columnsThat } from './columns.mjs';
  * @property {readonly string[]} columns
  * @property {readonly Figure[]} figures what its table shows
  * @property {object} task what every process is told, beside endpoints and names
- * @property {object} [quickTask] what --quick tells instead
+ * @property {object} [quickTask] what --quick tells instead; without it, --quick leaves the section out
+ * @property {readonly string[]} [quickColumns] with --quick; default: those of `columns` that are quick to get
  * @property {boolean} [isLong] only with --long
  * @property {readonly string[]} [nodeFlags]
  */
@@ -24,70 +25,126 @@ const OF_SENDS = ['cpuMicros', 'perSecond', 'p50Ms', 'p99Ms', 'residentBytes'];
 const OF_DRAINS = ['cpuMicros', 'perSecond', 'residentBytes'];
 
 const sendTask = (inFlight, bodyBytes, warmUp, count) => ({ workload: 'send', inFlight, bodyBytes, warmUp, count });
-const drainTask = (warmUp, count) => ({ workload: 'drain', bodyBytes: KIB, warmUp, count });
+const drainTask = (warmUp, count, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
 
-/** @param {string} id @param {string} title @returns {Section} */
-function sends(id, title, task, quickTask, columns = columnsThat('send')) {
-  return { id, title, columns, figures: OF_SENDS, task, quickTask };
-}
+/** The bodies that are not of 1 KiB tell how the figures move with the size; who moves alike is measured once. */
+const OTHER_BODIES = {
+  send: ['ours', 'ours-batched', 'node', 'java', 'lean'],
+  drain: ['ours', 'node', 'java', 'lean'],
+};
 
 /** @type {readonly Section[]} */
 export const SECTIONS = [
-  sends('send-64', 'Send 1 KiB, 64 in flight', sendTask(64, KIB, 10_000, 40_000), sendTask(64, KIB, 3_000, 9_000)),
-  sends('send-512', 'Send 1 KiB, 512 in flight', sendTask(512, KIB, 10_000, 40_000), sendTask(512, KIB, 3_000, 9_000)),
-  sends('send-1', 'Send 1 KiB, one at a time', sendTask(1, KIB, 2_000, 8_000), sendTask(1, KIB, 1_000, 3_000)),
-  sends('send-100b', 'Send 100 B, 64 in flight', sendTask(64, 100, 10_000, 40_000)),
-  sends('send-64k', 'Send 64 KiB, 64 in flight', sendTask(64, 64 * KIB, 500, 2_000)),
-  sends(
-    'requests',
-    'Several messages of 1 KiB a request, 16 requests in flight',
-    sendTask(16, KIB, 32_000, 160_000),
-    undefined,
-    ['raw-8', 'lean-8', 'raw-32', 'lean-32'],
-  ),
+  {
+    id: 'send-64',
+    title: 'Send 1 KiB, 64 in flight',
+    columns: columnsThat('send'),
+    figures: OF_SENDS,
+    task: sendTask(64, KIB, 10_000, 40_000),
+    quickTask: sendTask(64, KIB, 2_000, 6_000),
+  },
+  {
+    id: 'send-512',
+    title: 'Send 1 KiB, 512 in flight',
+    columns: columnsThat('send'),
+    figures: OF_SENDS,
+    task: sendTask(512, KIB, 10_000, 30_000),
+    quickTask: sendTask(512, KIB, 2_000, 6_000),
+    quickColumns: ['ours', 'ours-batched'],
+  },
+  {
+    id: 'send-1',
+    title: 'Send 1 KiB, one at a time',
+    columns: columnsThat('send'),
+    figures: OF_SENDS,
+    task: sendTask(1, KIB, 1_000, 5_000),
+    quickTask: sendTask(1, KIB, 500, 1_500),
+    quickColumns: ['ours', 'ours-batched', 'node'],
+  },
+  {
+    id: 'send-100b',
+    title: 'Send 100 B, 64 in flight',
+    columns: OTHER_BODIES.send,
+    figures: OF_SENDS,
+    task: sendTask(64, 100, 5_000, 25_000),
+  },
+  {
+    id: 'send-64k',
+    title: 'Send 64 KiB, 64 in flight',
+    columns: OTHER_BODIES.send,
+    figures: OF_SENDS,
+    task: sendTask(64, 64 * KIB, 1_000, 3_000),
+  },
+  {
+    id: 'requests',
+    title: 'Several messages of 1 KiB a request, 16 requests in flight',
+    columns: ['raw-8', 'lean-8', 'raw-32', 'lean-32'],
+    figures: OF_SENDS,
+    task: sendTask(16, KIB, 32_000, 160_000),
+  },
   {
     id: 'drain',
     title: 'Drain a backlog of 1 KiB messages by a push consumer, empty handler',
     columns: columnsThat('drain'),
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
-    quickTask: drainTask(3_000, 9_000),
+    quickTask: drainTask(2_000, 6_000),
+  },
+  {
+    id: 'drain-100b',
+    title: 'Drain a backlog of 100 B messages',
+    columns: OTHER_BODIES.drain,
+    figures: OF_DRAINS,
+    task: drainTask(5_000, 20_000, 100),
+  },
+  {
+    id: 'drain-64k',
+    title: 'Drain a backlog of 64 KiB messages',
+    columns: OTHER_BODIES.drain,
+    figures: OF_DRAINS,
+    task: drainTask(1_000, 3_000, 64 * KIB),
   },
   {
     id: 'latency',
     title: 'From send to handler, 100 messages of 1 KiB a second',
     columns: columnsThat('handle'),
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
-    task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 5, seconds: 15 },
-    quickTask: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 1, seconds: 3 },
+    task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 3, seconds: 12 },
+    quickTask: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 1, seconds: 2 },
   },
   {
     id: 'nest',
     title: 'Drain through Nest, beside the bare consumer',
     columns: ['ours', 'nest', 'nest-enhanced'],
     figures: OF_DRAINS,
-    task: drainTask(10_000, 50_000),
+    task: drainTask(10_000, 40_000),
+    quickTask: drainTask(1_000, 3_000),
+    quickColumns: ['nest-enhanced'],
   },
   {
     id: 'embedded-send',
     title: 'Send 1 KiB, 64 in flight: the embedded broker beside the real server',
     columns: ['ours', 'ours-embedded'],
     figures: OF_SENDS,
-    task: sendTask(64, KIB, 10_000, 40_000),
+    task: sendTask(64, KIB, 10_000, 20_000),
   },
   {
     id: 'embedded-drain',
     title: 'Drain a backlog of 1 KiB messages: the embedded broker beside the real server',
     columns: ['ours', 'ours-embedded'],
     figures: OF_DRAINS,
-    task: drainTask(10_000, 50_000),
+    task: drainTask(5_000, 20_000),
+    quickTask: drainTask(1_000, 3_000),
+    quickColumns: ['ours-embedded'],
   },
   {
     id: 'idle',
     title: 'A consumer of 8 queues that nothing comes to',
-    columns: columnsThat('handle'),
+    columns: ['ours', 'node', 'java'],
     figures: ['cpuPercent', 'residentBytes'],
-    task: { workload: 'idle', seconds: 20 },
+    task: { workload: 'idle', seconds: 15 },
+    quickTask: { workload: 'idle', seconds: 2 },
+    quickColumns: ['ours'],
   },
   {
     id: 'backlog',

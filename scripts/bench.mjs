@@ -12,10 +12,11 @@ const USAGE = `npm run bench [-- OPTIONS]
   --only send,drain only sections whose names begin so
   --columns a,b     only these columns
   --rounds N        default 3
+  --scale F         this share of the messages and seconds, for a try: 0.1
   --long            the backlog of a million messages, too (four minutes more a round)
   --profile         instead: where the CPU time of this library's send and drain goes, or that of --columns
   --java-version V  of the official Java client
-  --out FOLDER      where the report goes; default docs/benchmarks for a whole run, else bench/results`;
+  --out FOLDER      where the report goes; default docs/benchmarks for a whole run of 3 rounds or more, else bench/results`;
 const root = join(import.meta.dirname, '..');
 
 function readOptions() {
@@ -25,6 +26,7 @@ function readOptions() {
       only: { type: 'string' },
       columns: { type: 'string' },
       rounds: { type: 'string' },
+      scale: { type: 'string' },
       long: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       'java-version': { type: 'string' },

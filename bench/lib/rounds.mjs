@@ -17,22 +17,19 @@ const LEAST_PER_SECOND = 250;
 /**
  * @param {{ sections: readonly import('../sections.mjs').Section[], rounds: number, columnsOf: (section: any) => readonly string[] }} plan
  * @param {{ servers: Record<string, import('./servers.mjs').Server>, runClient: Function, log: (line: string) => void,
- *   signal: AbortSignal }} tools
- * @returns {Promise<Run[]>}
+ *   onRun: (run: Run) => void, signal: AbortSignal }} tools `onRun` is told each run when it is over
  */
-export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, signal }) {
-  const runs = [];
+export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, onRun, signal }) {
   for (let round = 0; round < rounds; round++) {
     for (const section of sections) {
       for (const id of rotated(columnsOf(section), round)) {
         signal.throwIfAborted();
         const run = await runOnce(section, columnOf(id), round, servers, runClient, signal);
-        runs.push(run);
+        onRun(run);
         log(lineOf(run, rounds));
       }
     }
   }
-  return runs;
 }
 
 /** Whoever comes first in one round comes last in the next. @template T @param {readonly T[]} list @param {number} by */
@@ -60,10 +57,12 @@ async function runOnce(section, column, round, servers, runClient, signal) {
 /** A topic and a group that nobody else has used, filled where something is to be consumed. */
 async function prepare(section, column, round, server) {
   const name = `bench-${section.id}-${column.id}-${round}-${process.pid}`;
-  const { countFactor = 1, warmUpFactor = 1, options = {} } = column;
+  const { countFactor = 1, warmUpFactor = {}, options = {} } = column;
   const task = { ...section.task, endpoints: server.endpoints, topic: name, group: name, options };
-  if (task.count !== undefined) task.count *= countFactor;
-  if (task.warmUp !== undefined) task.warmUp *= countFactor * warmUpFactor;
+  // One at a time, messages take their time whatever the column.
+  const factor = task.inFlight === 1 ? 1 : countFactor;
+  if (task.count !== undefined) task.count *= factor;
+  if (task.warmUp !== undefined) task.warmUp *= factor * (warmUpFactor[task.workload] ?? 1);
   await server.createTopic(name);
   await server.createGroup(name);
   const { topic, bodyBytes, warmUp, count } = task;

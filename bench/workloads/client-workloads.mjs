@@ -108,24 +108,33 @@ async function idle(program, task) {
   return { cpuPercent, residentBytes, seconds };
 }
 
-/** A long backlog before a slow handler: the heap after collections, in the first minute and in the last. */
+/**
+ * A long backlog before a slow handler: the heap after collections, in the first minute and in the last. Between them nobody
+ * collects, so that the resident memory is what the process would have had anyhow.
+ */
 async function backlog(program, task) {
   if (globalThis.gc === undefined) throw new Error('needs --expose-gc');
-  const samples = [];
+  const spanMs = Math.min(MINUTE_MS, (task.seconds * 1000) / 3);
+  const [first, last] = [[], []];
   let handled = 0;
+  let residentBytes = 0;
   const meter = new Meter();
   await program.consumer(task, async () => {
     await sleep(HANDLER_MS);
     handled++;
   });
-  let residentBytes = 0;
-  while (samples.length * HEAP_EVERY_MS < task.seconds * 1000) {
+  const began = performance.now();
+  for (let atMs = 0; atMs < task.seconds * 1000; atMs = performance.now() - began) {
     await sleep(HEAP_EVERY_MS);
-    globalThis.gc();
-    samples.push(process.memoryUsage().heapUsed);
     residentBytes = Math.max(residentBytes, process.memoryUsage.rss());
+    if (atMs < spanMs) first.push(heapAfterCollection());
+    else if (atMs >= task.seconds * 1000 - spanMs) last.push(heapAfterCollection());
   }
-  const perMinute = MINUTE_MS / HEAP_EVERY_MS;
-  const heapGrowthBytes = median(samples.slice(-perMinute)) - median(samples.slice(0, perMinute));
-  return { ...meter.figures(handled), residentBytes, heapGrowthBytes };
+  if (handled >= task.count) throw new Error('the backlog ran out');
+  return { ...meter.figures(handled), residentBytes, heapGrowthBytes: median(last) - median(first) };
+}
+
+function heapAfterCollection() {
+  globalThis.gc();
+  return process.memoryUsage().heapUsed;
 }

@@ -1,6 +1,7 @@
 // The requests of the floor loops say what they should: read by the library's own code for messages.
 
 import { describe, expect, it } from '@jest/globals';
+import { ackEntryOf, messageOf } from '../../bench/workloads/floors/received.mjs';
 import * as requests from '../../bench/workloads/floors/requests.mjs';
 import {
   AckMessageRequest,
@@ -59,7 +60,7 @@ describe('the floors', () => {
     expect(received.invisibleDuration?.seconds).toBe(60n);
   });
 
-  it('ack what they receive', () => {
+  it('read what they receive, and ack it', () => {
     const delivered = (messageId: string, receiptHandle: string) =>
       Buffer.from(
         ReceiveMessageResponse.encode(
@@ -71,10 +72,10 @@ describe('the floors', () => {
           }),
         ).finish(),
       );
-    const entries = [delivered('a', '1 2 3'), delivered('b', '4 5 6')].map(requests.ackEntryOf);
+    const entries = [delivered('a', '1 2 3'), delivered('b', '4 5 6')].map((one) => ackEntryOf(messageOf(one)));
     const status = ReceiveMessageResponse.fromPartial({ content: { $case: 'status', value: { code: 20000 } } });
-    expect(requests.ackEntryOf(Buffer.from(ReceiveMessageResponse.encode(status).finish()))).toBeUndefined();
-    const ack = AckMessageRequest.decode(requests.ackRequest(requests.ackHead(names), entries as Buffer[]));
+    expect(messageOf(Buffer.from(ReceiveMessageResponse.encode(status).finish()))).toBeNull();
+    const ack = AckMessageRequest.decode(requests.ackRequest(requests.ackHead(names), entries));
     expect(ack).toMatchObject({
       group: { name: 'group' },
       topic: { name: 'topic' },

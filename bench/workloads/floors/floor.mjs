@@ -2,6 +2,7 @@
 
 import { versions } from 'node:process';
 import { Meter, report, taskOfProcess } from '../measuring.mjs';
+import { ackEntryOf, messageOf } from './received.mjs';
 import * as requests from './requests.mjs';
 
 const { PATHS } = requests;
@@ -74,8 +75,8 @@ async function drain() {
       if (isOver) return;
       const entries = [];
       const onMessage = (response) => {
-        const entry = requests.ackEntryOf(response);
-        if (entry !== undefined) entries.push(entry);
+        const message = messageOf(response);
+        if (message !== null) entries.push(ackEntryOf(message));
       };
       calls.serverStream(PATHS.receive, request, onMessage, () => {
         receive();

@@ -97,34 +97,6 @@ export function receiveRequest({ group, queue }) {
   ]);
 }
 
-/**
- * The AckMessageEntry for a ReceiveMessageResponse.
- * @param {Buffer} response
- * @returns {Buffer | undefined} undefined when it holds no message
- */
-export function ackEntryOf(response) {
-  /** @type {Buffer | undefined} */
-  let entry;
-  walk(response, 0, response.length, (field, start, end) => {
-    if (field !== 2) return;
-    walk(response, start, end, (part, from, to) => {
-      if (part === 3) entry = entryOf(response, from, to);
-    });
-  });
-  return entry;
-}
-
-/** @param {Buffer} response @param {number} start @param {number} end @returns {Buffer} */
-function entryOf(response, start, end) {
-  let id = Buffer.alloc(0);
-  let handle = Buffer.alloc(0);
-  walk(response, start, end, (field, from, to) => {
-    if (field === 3) id = response.subarray(from, to);
-    else if (field === 12) handle = response.subarray(from, to);
-  });
-  return message(3, bytes(1, id), bytes(2, handle));
-}
-
 /** An AckMessageRequest of entries that `ackEntryOf` made. @param {Buffer} head @param {readonly Buffer[]} entries */
 export function ackRequest(head, entries) {
   return Buffer.concat([head, ...entries]);

@@ -1,0 +1,27 @@
+// What the floor loops do with a message that they receive: they read all of it, as whoever hands it over must. By protobufjs,
+// which writes a decoder for each message when it is first used.
+
+import { join } from 'node:path';
+import protobuf from 'protobufjs';
+import { message, text } from './protobuf.mjs';
+
+const PROTO = join(import.meta.dirname, '..', '..', '..', 'libs', 'rocketmq', 'proto');
+
+const root = new protobuf.Root();
+root.resolvePath = (_, target) => join(PROTO, target);
+const Response = root
+  .loadSync('apache/rocketmq/v2/service.proto')
+  .lookupType('apache.rocketmq.v2.ReceiveMessageResponse');
+
+/**
+ * @param {Buffer} response a ReceiveMessageResponse
+ * @returns {any} its message, decoded; null when it holds none
+ */
+export function messageOf(response) {
+  return Response.decode(response).message;
+}
+
+/** The AckMessageEntry for a decoded message. @param {any} received @returns {Buffer} */
+export function ackEntryOf({ systemProperties: { messageId, receiptHandle } }) {
+  return message(3, text(1, messageId), text(2, receiptHandle));
+}
