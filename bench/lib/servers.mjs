@@ -8,7 +8,7 @@ import { assertOk, metadataOf, PATHS, sendRequest } from '../workloads/floors/re
 
 const QUEUES = 8;
 /** Many messages of one topic in a request, some requests side by side: a backlog is quickly there. */
-const FILL = { perRequest: 32, inFlight: 8 };
+const FILL = { perRequest: 32, maxBytes: 512 * 1024, inFlight: 8 };
 
 /** @typedef {{ endpoints: string, name: string, createTopic: Function, createGroup: Function, fill: Function, stop: Function }} Server */
 
@@ -43,18 +43,35 @@ async function startEmbedded(log) {
 
 /** @param {string} endpoints @param {{ topic: string, bodyBytes: number, count: number }} backlog */
 async function fill(endpoints, { topic, bodyBytes, count }) {
-  const calls = await wire.open(endpoints, metadataOf(`bench-fill@${process.pid}`));
+  const failed = new AbortController();
+  const calls = await wire.open(endpoints, metadataOf(`bench-fill@${process.pid}`), (error) => failed.abort(error));
   const body = Buffer.alloc(bodyBytes, 'x');
-  const { perRequest } = FILL;
+  const perRequest = Math.min(FILL.perRequest, Math.ceil(FILL.maxBytes / bodyBytes));
   let sent = 0;
   const filler = async () => {
     while (sent < count) {
       // Consumers tell messages by their ids: each needs its own.
       const request = wire.prepare(sendRequest({ topic, body, perRequest, firstId: sent }));
       sent += perRequest;
-      assertOk(await new Promise((resolve) => calls.unary(PATHS.send, request, resolve)));
+      assertOk(await answerOf(calls, request, failed.signal));
     }
   };
-  await Promise.all(Array.from({ length: FILL.inFlight }, filler));
-  calls.close();
+  try {
+    await Promise.all(Array.from({ length: FILL.inFlight }, filler));
+  } finally {
+    calls.close();
+  }
+}
+
+/** @param {AbortSignal} failed @returns {Promise<Buffer>} */
+function answerOf(calls, request, failed) {
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(failed.reason);
+    if (failed.aborted) return fail();
+    failed.addEventListener('abort', fail, { once: true });
+    calls.unary(PATHS.send, request, (response) => {
+      failed.removeEventListener('abort', fail);
+      resolve(response);
+    });
+  });
 }

@@ -5,6 +5,8 @@ import { connect } from 'node:http2';
 
 const FRAME_HEAD_BYTES = 5;
 const WINDOW_BYTES = 16 * 1024 * 1024;
+/** With less, Node.js refuses streams while large bodies are under way. */
+const SESSION_MEMORY_MB = 256;
 const DEADLINE = '60S';
 
 export const name = 'http2';
@@ -18,10 +20,15 @@ export function prepare(payload) {
   return frame;
 }
 
-/** @param {string} endpoints @param {Record<string, string>} metadata */
-export async function open(endpoints, metadata) {
-  const session = connect(`http://${endpoints}`, { settings: { initialWindowSize: WINDOW_BYTES } });
+/**
+ * @param {string} endpoints @param {Record<string, string>} metadata
+ * @param {(error: Error) => void} [onError] told that a call failed; default: the process ends
+ */
+export async function open(endpoints, metadata, onError = crash) {
+  const options = { settings: { initialWindowSize: WINDOW_BYTES }, maxSessionMemory: SESSION_MEMORY_MB };
+  const session = connect(`http://${endpoints}`, options);
   await new Promise((resolve, reject) => session.once('connect', resolve).once('error', reject));
+  session.on('error', onError);
   session.setLocalWindowSize(WINDOW_BYTES);
   const headers = new Map();
   const headersOf = (path) => {
@@ -37,13 +44,14 @@ export async function open(endpoints, metadata) {
     /** @param {string} path @param {Buffer} prepared @param {(response: Buffer) => void} done */
     unary(path, prepared, done) {
       const stream = session.request(headersOf(path));
+      stream.on('error', onError);
       let response;
       stream.on('data', (chunk) => {
         response = response === undefined ? chunk : Buffer.concat([response, chunk]);
       });
       stream.on('trailers', (trailers) => {
-        if (trailers['grpc-status'] !== '0') throw new Error(`${path}: gRPC status ${trailers['grpc-status']}`);
-        done(response.subarray(FRAME_HEAD_BYTES));
+        if (trailers['grpc-status'] === '0') done(response.subarray(FRAME_HEAD_BYTES));
+        else onError(new Error(`${path}: gRPC status ${trailers['grpc-status']}`));
       });
       stream.end(prepared);
     },
@@ -66,6 +74,11 @@ export async function open(endpoints, metadata) {
 
     close: () => session.close(),
   };
+}
+
+/** @param {Error} error @returns {never} */
+function crash(error) {
+  throw error;
 }
 
 /** Puts frames together that came in pieces. @param {(message: Buffer) => void} onMessage */
