@@ -1,4 +1,4 @@
-// npm run test:rocketmq [-- --version 5.3.3] [-- --part open|secured|restarts] [-- test/contract/sending] [-- more jest arguments]
+// npm run test:rocketmq [-- OPTIONS] [-- test/contract/sending ...] [-- more jest arguments]; `-- --help` tells the options.
 // Runs the suites that need a real Apache RocketMQ, part by part: on an open server; on one with access control and TLS; and those
 // that start servers of their own in order to kill them. Servers take ports of their own. Exits with jest's code.
 
@@ -11,16 +11,34 @@ import { DEFAULT_VERSION, RealServerError } from './lib/rocketmq-jars.mjs';
 import { startRocketMQ } from './lib/rocketmq-server.mjs';
 import { makeServerCertificate } from './lib/server-certificate.mjs';
 
+const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
+  --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0 are on Maven Central with a proxy; default ${DEFAULT_VERSION}
+  --part open           only this part: open, secured or restarts; default all
+  --transport grpc-js   what carries the calls of our clients: http2 or grpc-js; default http2`;
 /** The folders of each part. The order is that of the runs. */
 const PARTS = { open: ['test/contract', 'test/real'], secured: ['test/secured'], restarts: ['test/restarts'] };
+const TRANSPORTS = ['http2', 'grpc-js'];
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '..');
 
 /** @typedef {import('./lib/rocketmq-server.mjs').RunningServer} RunningServer */
 
 async function main() {
-  const { options, rest } = parseRunnerArguments(process.argv.slice(2), { version: DEFAULT_VERSION, part: 'all' });
-  const { version, part } = options;
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const byDefault = {
+    version: DEFAULT_VERSION,
+    part: 'all',
+    transport: process.env.ROCKETMQ_TEST_TRANSPORT ?? 'http2',
+  };
+  const { options, rest } = parseRunnerArguments(args, byDefault);
+  const { version, part, transport } = options;
+  if (!TRANSPORTS.includes(transport)) throw new RealServerError(`--transport is one of ${TRANSPORTS.join(', ')}`);
+  // What the suites read: test/support/transport.ts.
+  process.env.ROCKETMQ_TEST_TRANSPORT = transport;
   const stopped = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopped.abort(new RealServerError('stopped')));
   const run = { version, log: print, signal: stopped.signal };

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, type ConnectionOptions, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { transport } from '../support/transport.js';
 
 /** Nothing listens there. */
 const UNREACHABLE = { host: '127.0.0.1', port: 1 };
@@ -24,7 +25,7 @@ describe('a server that advertises an address out of reach', () => {
 
   /** Sends one message and receives it. */
   async function roundTrip(options: Partial<ConnectionOptions>): Promise<string> {
-    const connection = new Connection({ endpoints: `127.0.0.1:${forwarder.port}`, ...options });
+    const connection = new Connection({ endpoints: `127.0.0.1:${forwarder.port}`, transport, ...options });
     const producer = new Producer(connection);
     let arrive = (_: string): void => {};
     const arrived = new Promise<string>((resolve) => {
@@ -62,7 +63,7 @@ describe('a server that advertises an address out of reach', () => {
   });
 
   it('is told apart from a server that is down: the error names the address, and that nothing was sent', async () => {
-    const connection = new Connection({ endpoints: `127.0.0.1:${forwarder.port}` });
+    const connection = new Connection({ endpoints: `127.0.0.1:${forwarder.port}`, transport });
     const producer = new Producer(connection);
     const sending = producer.send({ topic: 'orders', body: 'lost?' }, { timeoutMs: 500 });
     await expect(sending).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { RecordingServer } from '../support/recording-server.js';
+import { transport } from '../support/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 
@@ -19,7 +20,7 @@ describe('a cluster with a broker that is away', () => {
     await away.start();
     there.cluster = [there, away];
     away.stop();
-    connection = new Connection({ endpoints: there.endpoints, requestTimeoutMs: 1_000 });
+    connection = new Connection({ endpoints: there.endpoints, transport, requestTimeoutMs: 1_000 });
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
+import { transport } from '../support/transport.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }];
 const GROUPS = [{ name: 'readers' }];
@@ -26,7 +27,7 @@ describe('a server that goes away', () => {
 
   it('and comes back finds its producers and consumers again', async () => {
     const first = await startBroker(0);
-    const connection = new Connection({ endpoints: first.endpoints });
+    const connection = new Connection({ endpoints: first.endpoints, transport });
     ends.push(() => connection.close());
     const producer = new Producer(connection, { transactionCheckers: { orders: () => 'unknown' } });
     ends.push(() => producer.close());
@@ -54,7 +55,7 @@ describe('a server that goes away', () => {
   it('is waited for at start until the deadline, then told', async () => {
     const gone = await startBroker(0);
     await gone.stop();
-    const connection = new Connection({ endpoints: gone.endpoints });
+    const connection = new Connection({ endpoints: gone.endpoints, transport });
     ends.push(() => connection.close());
     const producer = new Producer(connection, { topics: { orders: 'transaction' } });
     ends.push(() => producer.close());
@@ -67,7 +68,7 @@ describe('a server that goes away', () => {
   it('at start is found when it comes within the deadline', async () => {
     const gone = await startBroker(0);
     await gone.stop();
-    const connection = new Connection({ endpoints: gone.endpoints });
+    const connection = new Connection({ endpoints: gone.endpoints, transport });
     ends.push(() => connection.close());
     const producer = new Producer(connection, { topics: { orders: 'transaction' } });
     ends.push(() => producer.close());

@@ -6,6 +6,7 @@ import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocke
 import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/rpc.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
+import { transport } from '../support/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const SECOND = 1_000;
@@ -18,7 +19,7 @@ describe('the requests of a consumer', () => {
   beforeEach(async () => {
     server = new RecordingServer();
     await server.start();
-    connection = new Connection({ endpoints: server.endpoints });
+    connection = new Connection({ endpoints: server.endpoints, transport });
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();

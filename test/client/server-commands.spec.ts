@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
+import { transport } from '../support/transport.js';
 
 describe('a command of the server', () => {
   let server: RecordingServer;
@@ -12,7 +13,7 @@ describe('a command of the server', () => {
   beforeEach(async () => {
     server = new RecordingServer();
     await server.start();
-    connection = new Connection({ endpoints: server.endpoints });
+    connection = new Connection({ endpoints: server.endpoints, transport });
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();

@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { transport } from '../support/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const CLIENTS = {
@@ -35,7 +36,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
   });
 
   function clientOf(endpoints: string) {
-    const connection = new Connection({ endpoints, requestTimeoutMs: 300 });
+    const connection = new Connection({ endpoints, transport, requestTimeoutMs: 300 });
     ends.push(() => connection.close());
     const client = CLIENTS[kind](connection);
     ends.push(() => client.close());
@@ -91,7 +92,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
 
   it('leaves nothing behind when its start has failed, whether it is closed or not', async () => {
     const endpoints = await deserted();
-    const connection = new Connection({ endpoints, requestTimeoutMs: 300 });
+    const connection = new Connection({ endpoints, transport, requestTimeoutMs: 300 });
     await expect(CLIENTS[kind](connection).start({ timeoutMs: 300 })).rejects.toBeDefined();
     connection.close();
   });
@@ -110,7 +111,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
 
   it('can be closed after its connection', async () => {
     const broker = await startBroker();
-    const connection = new Connection({ endpoints: broker.endpoints });
+    const connection = new Connection({ endpoints: broker.endpoints, transport });
     const client = CLIENTS[kind](connection);
     await client.start();
     connection.close();

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { transport } from '../support/transport.js';
 
 describe('two brokers in one process', () => {
   const ends: (() => Promise<void> | void)[] = [];
@@ -17,7 +18,7 @@ describe('two brokers in one process', () => {
       groups: [{ name: 'readers' }],
     });
     ends.push(() => broker.stop());
-    const connection = new Connection({ endpoints: broker.endpoints });
+    const connection = new Connection({ endpoints: broker.endpoints, transport });
     ends.push(() => connection.close());
     const producer = new Producer(connection);
     ends.push(() => producer.close());

@@ -15,13 +15,10 @@ import {
   PushConsumer,
   type PushConsumerOptions,
   SimpleConsumer,
-  type Transport,
 } from 'nestjs-rocketmq/client';
 import { RawClient } from '../../support/raw-grpc-client.js';
+import { transport } from '../../support/transport.js';
 import type { Backend, GroupOptions } from './backend.js';
-
-/** What carries the calls; both keep the contract. */
-const transport = process.env.ROCKETMQ_TEST_TRANSPORT as Transport | undefined;
 
 /** One delivery as a handler saw it. */
 export interface Delivery {
