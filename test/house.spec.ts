@@ -46,6 +46,9 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
 };
 
+/** Packages that a floor may load by `import()`: their users install them. */
+const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = { nest: [/^class-(validator|transformer)$/] };
+
 /** Floors that a floor may load by `import()` beside those it imports. */
 const LAZY: Partial<Record<Floor, readonly Floor[]>> = { nest: ['broker', 'admin'], cli: FLOORS };
 
@@ -76,7 +79,8 @@ function violation({ file, from, isLazy }: Import): string | undefined {
   const floor = relative(library, file).split('/')[0] as Floor;
   const told = `${relative(root, file)} imports ${from}`;
   if (!from.startsWith('.')) {
-    const isAllowed = from.startsWith('node:') || (PACKAGES[floor] ?? []).some((allowed) => allowed.test(from));
+    const packages = [...(PACKAGES[floor] ?? []), ...(isLazy ? (LAZY_PACKAGES[floor] ?? []) : [])];
+    const isAllowed = from.startsWith('node:') || packages.some((allowed) => allowed.test(from));
     return isAllowed ? undefined : told;
   }
   if (isEntry(file)) return undefined;

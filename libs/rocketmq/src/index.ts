@@ -14,8 +14,19 @@ export type {
 export { HandlerTimeoutError } from './consumer/handler-run.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/outcome-errors.js';
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
+export type { BodyClass, PlainOf } from './nest/body-schema.js';
 export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
 export { DEAD_LETTER_PROPERTIES } from './nest/dead-letter-topic.js';
+export {
+  getAdminToken,
+  getClientToken,
+  getListenersToken,
+  getProducerToken,
+  InjectAdmin,
+  InjectClient,
+  InjectProducer,
+} from './nest/injection.decorators.js';
+export type { InvalidBodyDecision, OnInvalid } from './nest/invalid-body.js';
 export type {
   Backoff,
   ListenerOverrides,
@@ -23,6 +34,7 @@ export type {
   RocketMQListenerOptions,
 } from './nest/listener-settings.js';
 export { InvalidBodyError } from './nest/message-body.js';
+export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
 export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
   RocketMQCheckpoint,
@@ -35,6 +47,7 @@ export type {
 } from './nest/rocketmq.interfaces.js';
 export { RocketMQModule } from './nest/rocketmq.module.js';
 export { RocketMQBatchContext } from './nest/rocketmq-batch-context.js';
+export { RocketMQClient } from './nest/rocketmq-client.js';
 export { RocketMQContext } from './nest/rocketmq-context.js';
 export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/rocketmq-listeners.js';
@@ -47,10 +60,12 @@ export {
   type TopicLike,
   type TopicType,
 } from './nest/topic-definition.js';
+export type { TopicSender } from './nest/topic-sender.js';
 export {
   type TransactionAnswer,
   type TransactionCheck,
   TransactionChecker,
+  type TransactionCheckerOptions,
 } from './nest/transaction-checker.decorator.js';
 export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
 export type { BackpressureOptions } from './producer/backpressure.js';

@@ -5,9 +5,8 @@ import type {
   TransactionCheck as ClientTransactionCheck,
 } from '../producer/transaction-check.js';
 import { UsageError } from '../support/errors.js';
-import type { BodyCodec } from './body-codec.js';
 import { methodLabel } from './handler-host.js';
-import { decodeBody } from './message-body.js';
+import { decodeMessage } from './message-body.js';
 import type { MessageWire } from './resource-names.js';
 import type { Discovered, FoundChecker } from './rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
@@ -35,7 +34,7 @@ export function planCheckers(
     }
     assertTransactional(checker.topic, `${methodLabel(checker)} (@TransactionChecker)`);
     owners.set(topic, checker);
-    plan[topic] = (check) => ask(checker, check, options.codec);
+    plan[topic] = (check) => ask(checker, check, options);
   }
   const { transactionLog, topics = [], names } = options;
   const needed = [
@@ -55,9 +54,9 @@ export function planCheckers(
 async function ask(
   { host, methodName, topic }: FoundChecker,
   check: ClientTransactionCheck,
-  codec: BodyCodec,
+  wire: MessageWire,
 ): Promise<TransactionAnswer> {
-  const withBody: TransactionCheck = { ...check, body: await decodeBody(topic, check.message, codec) };
+  const withBody: TransactionCheck = { ...check, ...(await decodeMessage(topic, check.message, wire)) };
   const { instance } = await host.resolve(withBody);
   const method = (instance as Record<string, (check: TransactionCheck) => Promise<TransactionAnswer>>)[methodName];
   return method?.call(instance, withBody);

@@ -4,11 +4,12 @@ import {
   type CurrentTransaction as ClientTransaction,
   currentTransaction as currentClientTransaction,
   runInTransaction,
+  transactionHere,
 } from '../producer/transaction-scope.js';
 import type { OutgoingMessage } from '../protocol/message.js';
-import { UsageError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { jsonCodec } from './body-codec.js';
-import { encodeBody } from './message-body.js';
+import { encoded } from './outgoing.js';
 import { type MessageWire, NAMES_AS_GIVEN } from './resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
@@ -39,17 +40,51 @@ export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
   ): Promise<void>;
 }
 
+/** The call of a method with `@TransactionalSend` that a transaction belongs to. */
+export interface TransactionalCall {
+  readonly instance: object;
+  readonly methodName: string | symbol;
+  /** The decorated function: that of an override is another than that of the method which it overrides. */
+  readonly method: object;
+}
+
 const BRAND = Symbol.for('nestjs-rocketmq.nest-transaction');
 
 /** A transaction of the client whose message is given as a body, not as bytes. */
 export class TopicTransaction implements CurrentTransaction {
   readonly [BRAND] = true;
+  private ended = false;
 
   constructor(
     private readonly inner: ClientTransaction,
     private readonly wire: MessageWire,
     private readonly bound?: TopicDefinition,
+    private readonly call?: TransactionalCall,
   ) {}
+
+  /**
+   * Whether this call is one by `super` out of the method that the transaction belongs to, so that it is part of it.
+   * @throws StateError `TRANSACTION_ENDED` when that method has ended, UsageError `OTHER_TOPIC` when it has another topic
+   */
+  isJoinedBy({ instance, methodName, method }: TransactionalCall, topic: TopicDefinition): boolean {
+    const { call, bound } = this;
+    if (call === undefined || call.instance !== instance || call.methodName !== methodName || call.method === method) {
+      return false;
+    }
+    const what = `super.${String(methodName)}()`;
+    if (this.ended) {
+      const text = `${what} came after the end of the method that calls it; await it there; it has not run`;
+      throw new StateError('TRANSACTION_ENDED', text);
+    }
+    if (bound === undefined || bound.name === topic.name) return true;
+    const text = `${what} sends to "${topic.name}", its override to "${bound.name}"; they are one transaction with one message; it has not run`;
+    throw new UsageError('OTHER_TOPIC', text, 'topic');
+  }
+
+  /** The method has ended. */
+  end(): void {
+    this.ended = true;
+  }
 
   get topic(): string {
     return this.inner.topic;
@@ -95,21 +130,39 @@ export class TopicTransaction implements CurrentTransaction {
 }
 
 /** A message of a transaction as the client sends it. */
-export async function toOutgoing(
+export function toOutgoing(
   topic: TopicDefinition,
   { body, tag, keys, properties }: TransactionalMessage,
-  { codec, names }: MessageWire,
+  wire: MessageWire,
 ): Promise<OutgoingMessage> {
-  return { topic: names.topic(topic.name), body: await encodeBody(topic, body, codec), tag, keys, properties };
+  return encoded(topic, body, { tag, keys, properties }, wire);
 }
 
-/** Runs `work` so that {@link currentTransaction} takes bodies for `topic`. Call it inside a transaction of the client. */
-export function runWithTopic<T>(
-  topic: TopicDefinition | undefined,
-  wire: MessageWire,
-  work: () => Promise<T>,
+/** What a local transaction is for. */
+export interface TransactionOrigin {
+  readonly topic: TopicDefinition;
+  readonly wire: MessageWire;
+  /** Undefined for one without a decorator. */
+  readonly call?: TransactionalCall;
+}
+
+/** Runs `work` so that {@link currentTransaction} takes bodies for the topic. Call it inside a transaction of the client. */
+export async function runWithTopic<T>(
+  { topic, wire, call }: TransactionOrigin,
+  work: (transaction: CurrentTransaction) => Promise<T>,
 ): Promise<T> {
-  return runInTransaction(new TopicTransaction(currentClientTransaction(), wire, topic), work);
+  const transaction = new TopicTransaction(currentClientTransaction(), wire, topic, call);
+  try {
+    return await runInTransaction(transaction, () => work(transaction));
+  } finally {
+    transaction.end();
+  }
+}
+
+/** The transaction that the running code belongs to, if it is one of this layer. */
+export function topicTransactionHere(): TopicTransaction | undefined {
+  const current = transactionHere();
+  return current !== undefined && BRAND in current ? (current as unknown as TopicTransaction) : undefined;
 }
 
 /**
@@ -117,8 +170,8 @@ export function runWithTopic<T>(
  * @throws StateError `NO_TRANSACTION` outside of one
  */
 export function currentTransaction(): CurrentTransaction {
-  const current = currentClientTransaction();
-  return BRAND in current
-    ? (current as unknown as CurrentTransaction)
-    : new TopicTransaction(current, { codec: jsonCodec, names: NAMES_AS_GIVEN });
+  return (
+    topicTransactionHere() ??
+    new TopicTransaction(currentClientTransaction(), { codec: jsonCodec, names: NAMES_AS_GIVEN })
+  );
 }

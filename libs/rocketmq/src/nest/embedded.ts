@@ -8,6 +8,8 @@ import type { TopicDefinition } from './topic-definition.js';
 /** A running broker of this application. */
 export interface EmbeddedEndpoint {
   readonly endpoints: string;
+  /** Where administrators connect. @throws StateError unless it was asked for */
+  readonly adminEndpoint: string;
   stop(): Promise<void>;
 }
 
@@ -16,13 +18,14 @@ export async function startEmbeddedBroker(
   options: CheckedOptions,
   topics: readonly TopicDefinition[],
   consumers: readonly PlannedConsumer[],
+  withAdmin: boolean,
 ): Promise<EmbeddedEndpoint> {
   const { clock, logger, startTimeoutMs } = options;
   if (process.env.NODE_ENV === 'production') {
     logger.warn('the embedded broker runs in production: messages are in the memory of this process, and die with it');
   }
   const { EmbeddedBroker } = await import('../broker/index.js');
-  const broker = new EmbeddedBroker({ clock, logger });
+  const broker = new EmbeddedBroker({ clock, logger, adminPort: withAdmin ? 0 : undefined });
   for (const { name, type } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type });
     // Made by a broker at the first dead letter only, which is too late for those who listen to it.

@@ -3,14 +3,14 @@
 import type { ContextId } from '@nestjs/core';
 import type { BatchHandler } from '../consumer/batch-handler.js';
 import type { MessageHandler } from '../consumer/handler-run.js';
-import { DeadLetterError } from '../consumer/outcome-errors.js';
 import type { MessageView } from '../protocol/message.js';
 import { describeError, type Logger } from '../support/logger.js';
-import type { BodyCodec } from './body-codec.js';
+import { settleInvalid } from './invalid-body.js';
 import type { PlannedListener } from './listener-plan.js';
 import { ManualOutcome } from './manual-outcome.js';
-import { decodeBody, InvalidBodyError } from './message-body.js';
+import { type DecodedMessage, decodeMessage, InvalidBodyError } from './message-body.js';
 import type { NestCall, NestCalls } from './nest-call.js';
+import type { MessageWire } from './resource-names.js';
 import { RocketMQBatchContext } from './rocketmq-batch-context.js';
 import { type ContextOrigin, RocketMQContext } from './rocketmq-context.js';
 
@@ -21,7 +21,7 @@ type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) =
 export class HandlerInvoker {
   constructor(
     private readonly calls: NestCalls,
-    private readonly codec: BodyCodec,
+    private readonly wire: MessageWire,
     private readonly logger: Logger,
   ) {}
 
@@ -29,8 +29,10 @@ export class HandlerInvoker {
   handlerOf(listener: PlannedListener): MessageHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
-    return async (message, { signal }) => {
-      const body = await this.bodyOf(listener, message);
+    return async (received, { signal }) => {
+      const decoded = await this.decoded(listener, received);
+      if (decoded === undefined) return;
+      const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, signal, origin));
       await this.untilSaid(signal, (outcome) => {
         const context = new RocketMQContext(message, signal, origin, outcome);
@@ -48,16 +50,16 @@ export class HandlerInvoker {
   batchHandlerOf(listener: PlannedListener): BatchHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
-    return async (messages, batch) => {
-      const decoded = await Promise.allSettled(messages.map((message) => this.bodyOf(listener, message)));
-      const bodies: unknown[] = [];
-      const valid = messages.filter((message, index) => {
-        const result = decoded[index];
-        if (result?.status === 'fulfilled') bodies.push(result.value);
-        else batch.fail(message, result?.reason);
-        return result?.status === 'fulfilled';
+    return async (received, batch) => {
+      const decoding = await Promise.allSettled(received.map((message) => this.decoded(listener, message)));
+      const valid = decoding.flatMap((result, index) => {
+        if (result.status === 'rejected') batch.fail(received[index] as MessageView, result.reason);
+        return result.status === 'rejected' || result.value === undefined ? [] : [result.value];
       });
-      if (valid.length > 0) await invoke(bodies, new RocketMQBatchContext(valid, batch, origin));
+      if (valid.length === 0) return;
+      const messages = valid.map(({ message }) => message);
+      const bodies = valid.map(({ body }) => body);
+      await invoke(bodies, new RocketMQBatchContext(messages, batch, origin));
     };
   }
 
@@ -79,17 +81,27 @@ export class HandlerInvoker {
       try {
         await call(body, context);
       } catch (error) {
-        if (!context.isHandled) throw error;
+        if (context.isHandled) return;
+        if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
+        const { message } = context;
+        const problem = `is refused by a pipe (${describeError(error)})`;
+        const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
+        await settleInvalid(invalid, message, listener.settings.onInvalid);
       }
     };
   }
 
-  private async bodyOf({ topic, settings }: PlannedListener, message: MessageView): Promise<unknown> {
+  /** Undefined for a message that is dealt with. */
+  private async decoded(
+    { topic, consumerGroup, settings }: PlannedListener,
+    message: MessageView,
+  ): Promise<DecodedMessage | undefined> {
     try {
-      return await decodeBody(topic, message, this.codec);
+      return await decodeMessage(topic, message, this.wire, consumerGroup);
     } catch (error) {
-      if (settings.onInvalidBody === 'retry' || !(error instanceof InvalidBodyError)) throw error;
-      throw new DeadLetterError(error.message, { cause: error });
+      if (!(error instanceof InvalidBodyError)) throw error;
+      await settleInvalid(error, message, settings.onInvalid);
+      return undefined;
     }
   }
 

@@ -25,7 +25,8 @@ export function consumerOptionsOf(
   return { ...settings, consumerGroup, requireFifo, listeners: listeners.map((one) => messageListenerOf(one, parts)) };
 }
 
-function messageListenerOf(listener: PlannedListener, { invoker, producer }: ListenerParts): MessageListener {
+/** One of them. */
+export function messageListenerOf(listener: PlannedListener, { invoker, producer }: ListenerParts): MessageListener {
   const { name, topic, filter, settings, deadLetterTopic } = listener;
   const {
     concurrency,
@@ -54,9 +55,9 @@ function messageListenerOf(listener: PlannedListener, { invoker, producer }: Lis
   };
 }
 
-/** `onInvalidBody: 'retry'` is said of one error, `retryOn` of all others. */
-function retryOnOf({ retryOn, onInvalidBody }: RocketMQListenerOptions): ErrorTest | undefined {
-  if (retryOn === undefined || onInvalidBody !== 'retry') return retryOn;
+/** `onInvalid` has decided before; what comes here is to be retried. */
+function retryOnOf({ retryOn }: RocketMQListenerOptions): ErrorTest | undefined {
+  if (retryOn === undefined) return retryOn;
   if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);
   return [...retryOn, InvalidBodyError];
 }

@@ -190,7 +190,7 @@ describe('the parameters of a listener', () => {
     const app = await bench.start({ providers: [Orders, pipe] });
     await bench.send(app, 'plain', { value: 7 }, { value: 'seven' });
     expect(calls).toEqual([Object.assign(new Reading(), { value: 7 }), true]);
-    expect(bench.retries('plain').map(([body]) => body)).toEqual(['{"value":"seven"}']);
+    expect(bench.deadLetters('plain')).toEqual(['{"value":"seven"}']);
     await bench.send(app, 'parsed', { value: '8' }, { value: 'eight' });
     await bench.send(app, 'context', null);
     expect(calls.slice(2)).toEqual([[1, 8], 'context']);

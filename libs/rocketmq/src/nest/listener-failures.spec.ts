@@ -98,7 +98,7 @@ describe('the failure policy of a listener', () => {
         throw new NoStock();
       }
 
-      @RocketMQListener('only', { consumerGroup: 'only', retryOn: [NoStock], onInvalidBody: 'retry' })
+      @RocketMQListener('only', { consumerGroup: 'only', retryOn: [NoStock], onInvalid: 'retry' })
       async only(body: string): Promise<void> {
         throw body === 'known' ? new NoStock() : new TypeError('a bug');
       }

@@ -11,7 +11,7 @@ describe('the options of a listener', () => {
     const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };
     expect(
       refusal({
-        ...{ name: 'a', consumerGroup: 'g', enabled: false, filter: { sql: 'a > 1' }, onInvalidBody: 'retry' },
+        ...{ name: 'a', consumerGroup: 'g', enabled: false, filter: { sql: 'a > 1' }, onInvalid: 'retry' },
         ...{ concurrency: 1, timeoutMs: 0.5, maxAttempts: 3, retryOn: [Error], deadLetterOn: () => true },
         ...{ onDeadLetter: () => {}, deadLetterTopic: 'graves', manual: true, globalEnhancers: false, leaseMs: 10_000 },
         ...{
@@ -33,7 +33,7 @@ describe('the options of a listener', () => {
     [{ maxAttempts: 1.5 }, /option maxAttempts/],
     [{ leaseMs: Number.NaN }, /option leaseMs/],
     [{ enabled: 'false' }, /option enabled must be true or false, not "false"/],
-    [{ onInvalidBody: 'drop' }, /option onInvalidBody must be dead-letter or retry, not "drop"/],
+    [{ onInvalid: 'drop' }, /option onInvalid must be dead-letter or retry or a function, not "drop"/],
     [{ backoff: '5' }, /option backoff must be milliseconds, a list/],
     [{ backoff: [] }, /option backoff/],
     [{ backoff: [1, '2'] }, /option backoff/],

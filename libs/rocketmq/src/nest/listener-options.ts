@@ -3,6 +3,7 @@
 
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { UsageError } from '../support/errors.js';
+import { onInvalidProblem } from './invalid-body.js';
 import type { Backoff, ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
 
 /** What is wrong with a value, or undefined. */
@@ -41,7 +42,7 @@ const errorTest: Check = (value) =>
 const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
   consumerGroup: aText,
   enabled: oneOf(true, false),
-  onInvalidBody: oneOf('dead-letter', 'retry'),
+  onInvalid: onInvalidProblem,
   concurrency: positiveInteger,
   timeoutMs: positive,
   backoff: backoffProblem,
@@ -71,6 +72,7 @@ const OVERRIDES: Readonly<Record<keyof ListenerOverrides, Check>> = {
 const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
   ...OVERRIDES,
   name: aText,
+  connection: aText,
   batch: (value) => {
     const { maxSize, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
     const [unknown] = Object.keys(others);

@@ -91,7 +91,7 @@ function namesOf(
 function resolve(listener: FoundListener, name: string, module: PlanOptions): PlannedListener | undefined {
   const place = placeOf(name, listener);
   assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
-  const settings = mergedOptions([module.listeners?.[name], listener.options, module.defaults]);
+  const settings = mergedOptions([module.listeners?.[name], listener.options, ofTopic(listener), module.defaults]);
   if (settings.enabled === false) return undefined;
   const { names = NAMES_AS_GIVEN } = module;
   const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names);
@@ -106,6 +106,10 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
     settings,
     method: { host, methodName },
   };
+}
+
+function ofTopic({ topic: { onInvalid } }: FoundListener): RocketMQListenerOptions {
+  return { onInvalid };
 }
 
 function groupOf(place: string, given: string | undefined, names: ResourceNames): string {

@@ -4,6 +4,7 @@ import type { BatchListening } from '../consumer/batch-handler.js';
 import type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
 import type { FailurePolicy } from '../consumer/failure-policy.js';
 import type { BackoffPolicy } from '../support/backoff.js';
+import type { OnInvalid } from './invalid-body.js';
 import type { TopicDefinition } from './topic-definition.js';
 
 /** The waits between attempts: always the same, one after the other (the last one repeats), or growing. */
@@ -17,10 +18,11 @@ export interface ListenerSettings
   /** False makes no consumer for it. Default true. */
   readonly enabled?: boolean;
   /**
-   * What becomes of a message whose body cannot be decoded or does not fit the topic's schema. `retry` suits a receiver whose
-   * schema is about to be mended. Default `dead-letter`.
+   * What becomes of a message whose body cannot be decoded, does not fit the topic's schema, or is refused by a pipe of the body (an
+   * HttpException of 400 to 499, or an RpcException). `retryOn` and `deadLetterOn` are not asked. Default: what the topic's
+   * definition says, then the module's `defaults`, then `dead-letter`. In a batch, what pipes refuse is a failed attempt of all.
    */
-  readonly onInvalidBody?: 'dead-letter' | 'retry';
+  readonly onInvalid?: OnInvalid;
   /** How many of its handlers run at once; of a batch listener: how many batches. Default 16. */
   readonly concurrency?: number;
   /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
@@ -65,6 +67,8 @@ export interface ListenerOverrides extends ListenerSettings {
 export interface RocketMQListenerOptions extends ListenerOverrides {
   /** Default `Class.method`. The key of the module option `listeners`, and what log lines say. */
   readonly name?: string;
+  /** The connection whose messages it gets, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
+  readonly connection?: string;
   /**
    * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` of them, when the first one has waited for
    * `maxWaitMs` at most. Not for ordered groups. Default: one by one.

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { MessageView } from '../protocol/message.js';
-import { bytesCodec, jsonCodec, textCodec } from './body-codec.js';
-import { decodeBody, encodeBody, InvalidBodyError } from './message-body.js';
-import { deadLettersOf, defineTopic, toTopicDefinition } from './topic-definition.js';
+import { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './body-codec.js';
+import { decodeMessage, encodeBody, InvalidBodyError } from './message-body.js';
+import { deadLettersOf, defineTopic, type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 const plain = toTopicDefinition('plain');
 const Order = defineTopic('order', {
@@ -17,6 +17,10 @@ const fail = (): never => {
 
 const received = (body: string | Buffer): MessageView =>
   ({ topic: 'order', messageId: 'ID1', body: Buffer.from(body as string) }) as MessageView;
+
+async function decodedBody(topic: TopicDefinition, message: MessageView, codec: BodyCodec): Promise<unknown> {
+  return (await decodeMessage(topic, message, { codec })).body;
+}
 
 describe('a body to send', () => {
   it('stays as it is when it is bytes or a string, and is JSON otherwise', async () => {
@@ -54,11 +58,11 @@ describe('a body to send', () => {
 describe('a received body', () => {
   it('is what the schema makes of it', async () => {
     const message = received('{"id":"a","dueAt":"2026-01-01T00:00:00Z"}');
-    expect(await decodeBody(Order, message, jsonCodec)).toEqual({ id: 'a', dueAt: new Date('2026-01-01T00:00:00Z') });
+    expect(await decodedBody(Order, message, jsonCodec)).toEqual({ id: 'a', dueAt: new Date('2026-01-01T00:00:00Z') });
   });
 
   it('is invalid when it cannot be decoded, and the error holds nothing of it', async () => {
-    const error: Error = await decodeBody(Order, received('{"secret'), jsonCodec).then(fail, (reason) => reason);
+    const error: Error = await decodedBody(Order, received('{"secret'), jsonCodec).then(fail, (reason) => reason);
     expect(error).toBeInstanceOf(InvalidBodyError);
     expect(error.message).toMatch(/ID1.*"order".*8 bytes cannot be decoded/);
     expect(error.message).not.toMatch(/secret/);
@@ -66,13 +70,13 @@ describe('a received body', () => {
   });
 
   it('is invalid when it does not fit the schema', async () => {
-    await expect(decodeBody(Order, received('{"id":7}'), jsonCodec)).rejects.toThrow(/ID1.*"order".*schema \(id: /);
+    await expect(decodedBody(Order, received('{"id":7}'), jsonCodec)).rejects.toThrow(/ID1.*"order".*schema \(id: /);
   });
 
   it('comes as text or bytes by the codec', async () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
-    expect(await decodeBody(text, received('größe'), jsonCodec)).toBe('größe');
-    expect(await decodeBody(plain, received('x'), bytesCodec)).toEqual(Buffer.from('x'));
+    expect(await decodedBody(text, received('größe'), jsonCodec)).toBe('größe');
+    expect(await decodedBody(plain, received('x'), bytesCodec)).toEqual(Buffer.from('x'));
   });
 });
 

@@ -5,9 +5,10 @@ import type { MessageView } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { BodyCodec } from './body-codec.js';
+import type { MessageWire } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
 
-/** A received body that cannot be decoded or does not fit the topic's schema. */
+/** A received body that cannot be decoded, does not fit the topic's schema, or is refused by a pipe (`cause`: what it threw). */
 export class InvalidBodyError extends Error {
   constructor(
     readonly topic: string,
@@ -43,11 +44,28 @@ export async function encodeBody(
   }
 }
 
+/** A received message as the application's hooks leave it, and its body as the topic's schema gives it. */
+export interface DecodedMessage {
+  readonly message: MessageView;
+  readonly body: unknown;
+}
+
 /**
- * The body of a received message, as the topic's schema gives it.
- * @throws InvalidBodyError that names the topic and what is wrong, never the body
+ * Decodes a received message.
+ * @param consumerGroup undefined in a check of a transaction
+ * @throws InvalidBodyError that names the topic and what is wrong, never the body; what a hook throws
  */
-export async function decodeBody(
+export async function decodeMessage(
+  topic: TopicDefinition,
+  received: MessageView,
+  { codec, hooks }: Pick<MessageWire, 'codec' | 'hooks'>,
+  consumerGroup?: string,
+): Promise<DecodedMessage> {
+  const message = hooks === undefined ? received : await hooks.incoming(received, { topic, consumerGroup });
+  return { message, body: await decodeBody(topic, message, codec) };
+}
+
+async function decodeBody(
   { schema, codec }: TopicDefinition,
   message: MessageView,
   defaultCodec: BodyCodec,

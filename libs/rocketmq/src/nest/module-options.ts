@@ -40,6 +40,7 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   clock: true,
   logger: true,
   codec: true,
+  hooks: true,
   defaults: true,
   listeners: true,
   unknownListeners: true,
@@ -97,6 +98,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)
     assertNumber(field, options[field], 1);
   assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
+  assertHooks(options.hooks);
   return {
     ...options,
     target: targetOf(options.endpoints),
@@ -113,6 +115,14 @@ function assertKnown(options: object, known: object, prefix = ''): void {
   if (unknown === undefined) return;
   const names = Object.keys(known).map((name) => `${prefix}${name}`);
   throw refused(`${prefix}${unknown}`, `is unknown; the options are ${names.join(', ')}`);
+}
+
+function assertHooks(hooks: unknown): void {
+  if (hooks === undefined) return;
+  const isHook = (one: unknown): boolean => typeof one === 'function' || (typeof one === 'object' && one !== null);
+  if (!Array.isArray(hooks) || !hooks.every(isHook)) {
+    throw refused('hooks', 'must be a list of objects with outgoing and incoming, or of classes with these methods');
+  }
 }
 
 function targetOf(endpoints: string | undefined): Target {

@@ -1,12 +1,14 @@
 // A method as Nest calls it: with its guards, pipes, interceptors and filters. What Nest's own creator does not do for messages is
 // put right here; it leans on its members, the same on Nest 10.4, 11 and 12.
 
-import { type ArgumentsHost, ForbiddenException } from '@nestjs/common';
+import { type ArgumentsHost, ForbiddenException, HttpException } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator, ModulesContainer } from '@nestjs/core';
+import { RpcException } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { StateError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
+import { InvalidBodyError } from './message-body.js';
 import { CONTEXT_PARAMETER, CONTEXT_TYPE, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from './rocketmq.constants.js';
 
 /** Runs the method once. */
@@ -27,6 +29,8 @@ interface ExceptionsHandler {
 type CreateProxy = (target: unknown, handler: Pick<ExceptionsHandler, 'next'>, type: string) => unknown;
 type TryActivate = (guards: readonly object[], ...call: readonly unknown[]) => Promise<boolean>;
 
+type ApplyPipes = (value: unknown, metadata: { readonly type: unknown }, pipes: readonly object[]) => Promise<unknown>;
+
 /** Nest's finder of one kind of enhancers. */
 interface EnhancerFinder {
   getGlobalMetadata?(...context: unknown[]): readonly object[];
@@ -45,6 +49,7 @@ type CreatorInternals = {
 } & {
   externalErrorProxy?: { readonly createProxy: CreateProxy };
   guardsConsumer?: { readonly tryActivate: TryActivate };
+  pipesConsumer?: { readonly apply: ApplyPipes };
   getContextModuleKey?: () => string;
   getContextModuleName?: () => string;
   transformToResult?: (result: unknown) => Promise<unknown>;
@@ -60,6 +65,8 @@ const paramsFactory = {
 
 /** Makes calls of methods. */
 export class NestCalls {
+  private readonly aboutBody = new WeakSet<object>();
+
   constructor(
     private readonly creator: ExternalContextCreator,
     private readonly modules: ModulesContainer,
@@ -83,6 +90,11 @@ export class NestCalls {
       enhancers,
       CONTEXT_TYPE,
     ) as NestCall;
+  }
+
+  /** Whether a pipe of the body has thrown this to say that the body is wrong. */
+  isAboutBody(error: unknown): boolean {
+    return typeof error === 'object' && error !== null && this.aboutBody.has(error);
   }
 
   /** Nest's creator, told what it does not find out by itself. */
@@ -110,9 +122,25 @@ export class NestCalls {
           type,
         ),
     };
+    this.watchPipesOfBody(creator);
     if (globalEnhancers) this.nameGlobalGuards(creator, methodLabel(method));
     else leaveOutGlobal(creator);
     return creator as unknown as ExternalContextCreator;
+  }
+
+  private watchPipesOfBody(creator: CreatorInternals): void {
+    const { pipesConsumer } = creator;
+    if (pipesConsumer === undefined) return;
+    creator.pipesConsumer = {
+      apply: async (value, metadata, pipes) => {
+        try {
+          return await pipesConsumer.apply(value, metadata, pipes);
+        } catch (error) {
+          if (metadata.type === PAYLOAD_PARAMETER && isRefusal(error)) this.aboutBody.add(error);
+          throw error;
+        }
+      },
+    };
   }
 
   /** A guard that was made for HTTP denies every message; whoever wonders why learns which, and what to do. */
@@ -160,6 +188,12 @@ export class NestCalls {
     }
     throw error;
   }
+}
+
+/** A pipe may also fail for other reasons, a database for instance, which a retry can help. */
+function isRefusal(error: unknown): error is object {
+  if (error instanceof HttpException) return error.getStatus() >= 400 && error.getStatus() < 500;
+  return error instanceof RpcException || error instanceof InvalidBodyError;
 }
 
 function leaveOutGlobal(creator: CreatorInternals): void {

@@ -27,21 +27,26 @@ export async function byDefinition(
   topic: TopicDefinition,
   body: unknown,
   fields: MessageFields,
-  { codec, names }: MessageWire,
+  wire: MessageWire,
 ): Promise<OutgoingMessage> {
-  const outgoing = { ...fields, topic: names.topic(topic.name), body: '' };
-  assertFits(topic, outgoing);
-  return { ...outgoing, body: await encodeBody(topic, body, codec) };
+  assertFits(topic, fields);
+  return encoded(topic, body, fields, wire);
 }
 
 /** A message by the name of its topic. @throws UsageError when the body cannot be encoded */
-export async function byName(message: PlainMessage, { codec, names }: MessageWire): Promise<OutgoingMessage> {
-  const { topic } = message;
-  return {
-    ...message,
-    topic: names.topic(topic),
-    body: await encodeBody(toTopicDefinition(topic), message.body, codec),
-  };
+export async function byName({ topic, body, ...fields }: PlainMessage, wire: MessageWire): Promise<OutgoingMessage> {
+  return encoded(toTopicDefinition(topic), body, fields, wire);
+}
+
+/** A message with its body as bytes and its topic as the cluster calls it, as the hooks leave it. @throws as {@link byDefinition} */
+export async function encoded(
+  topic: TopicDefinition,
+  body: unknown,
+  fields: MessageFields,
+  { codec, names, hooks }: MessageWire,
+): Promise<OutgoingMessage> {
+  const message = { ...fields, topic: names.topic(topic.name), body: await encodeBody(topic, body, codec) };
+  return hooks === undefined ? message : hooks.outgoing(message, { topic, body });
 }
 
 /** One that is wrong keeps its place in the batch, and in the order of its message group. */
@@ -58,15 +63,15 @@ export async function orRefused(
 }
 
 /** Found here, so that the error speaks of the definition and the options, not of the cluster. */
-function assertFits({ name, type }: TopicDefinition, message: OutgoingMessage): void {
-  const found = messageTypeOf(message);
+function assertFits({ name, type }: TopicDefinition, fields: MessageFields): void {
+  const found = messageTypeOf({ ...fields, topic: name, body: '' });
   if (type === undefined || type === found) return;
   const fix: Readonly<Record<typeof type, string>> = {
     normal: 'leave out messageGroup, delayMs, deliverAt and priority',
     fifo: 'give a messageGroup and no delivery time',
     delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
     priority: 'give a priority, no messageGroup and no delivery time',
-    transaction: 'use @TransactionalSend or transact()',
+    transaction: 'use @TransactionalSend or transaction()',
   };
   const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;
   throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'type');

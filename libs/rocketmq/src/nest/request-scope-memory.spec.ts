@@ -33,7 +33,6 @@ import { NAMES_AS_GIVEN } from './resource-names.js';
 import { explore } from './rocketmq.explorer.js';
 import type { RocketMQContext } from './rocketmq-context.js';
 import { RocketMQListener } from './rocketmq-listener.decorator.js';
-import { RocketMQProducer } from './rocketmq-producer.js';
 
 /** `REQUEST_SCOPE_MESSAGES=100000` for the long run, which takes a minute or two. */
 const MESSAGES = Number(process.env.REQUEST_SCOPE_MESSAGES ?? 20_000);
@@ -95,11 +94,10 @@ class Orders {
 async function handler(): Promise<MessageHandler> {
   const app = await Test.createTestingModule({ imports: [DiscoveryModule], providers: [Orders, Ballast] }).compile();
   const calls = new NestCalls(app.get(ExternalContextCreator), app.get(ModulesContainer), silentLogger);
-  const producer = new RocketMQProducer(() => undefined, { codec: jsonCodec, names: NAMES_AS_GIVEN });
-  const [consumer] = planConsumers(explore(app.get(DiscoveryService), producer).listeners, {});
+  const [consumer] = planConsumers(explore(app.get(DiscoveryService), undefined).listeners, {});
   const [listener] = consumer?.listeners ?? [];
   if (listener === undefined) throw new Error('no listener was found');
-  return new HandlerInvoker(calls, jsonCodec, silentLogger).handlerOf(listener);
+  return new HandlerInvoker(calls, { codec: jsonCodec, names: NAMES_AS_GIVEN }, silentLogger).handlerOf(listener);
 }
 
 function collected(): number {

@@ -2,6 +2,7 @@
 
 import { deadLetterTopicOf } from '../protocol/names.js';
 import type { BodyCodec } from './body-codec.js';
+import type { MessageHooks } from './message-hooks.js';
 
 /** How the names of one connection are made. */
 export interface NamingOptions {
@@ -19,10 +20,11 @@ export interface ResourceNames {
   group(name: string): string;
 }
 
-/** What a connection makes of messages: bytes by the codec, topics by the names. */
+/** What a connection makes of messages: bytes by the codec, topics by the names, the rest by the application's hooks. */
 export interface MessageWire {
   readonly codec: BodyCodec;
   readonly names: ResourceNames;
+  readonly hooks?: Pick<MessageHooks, 'outgoing' | 'incoming'>;
 }
 
 /** Every name as it is given. */

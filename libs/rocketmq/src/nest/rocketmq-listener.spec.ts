@@ -231,7 +231,7 @@ describe('a body that is invalid', () => {
       this.bodies.push(body);
     }
 
-    @RocketMQListener(Checked, { consumerGroup: 'retries-invalid', onInvalidBody: 'retry' })
+    @RocketMQListener(Checked, { consumerGroup: 'retries-invalid', onInvalid: 'retry' })
     async patient(body: unknown): Promise<void> {
       this.bodies.push(body);
     }

@@ -3,11 +3,16 @@
 import type { Producer } from '../producer/producer.js';
 import type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 import type { SendReceipt } from '../producer/send-receipt.js';
-import type { Transaction } from '../producer/transaction.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { runWithTopic, type TransactionalMessage, toOutgoing } from './current-transaction.js';
+import {
+  type CurrentTransaction,
+  runWithTopic,
+  type TransactionalMessage,
+  type TransactionOrigin,
+  toOutgoing,
+} from './current-transaction.js';
 import {
   byDefinition,
   byName,
@@ -18,7 +23,8 @@ import {
 } from './outgoing.js';
 import type { MessageWire } from './resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
-import type { TransactionRunner } from './transactional-send.decorator.js';
+import { TopicSender } from './topic-sender.js';
+import type { TransactionalRun, TransactionRunner } from './transactional-send.decorator.js';
 
 /** Everything of a message but its topic and body, and how long the send may take. */
 export interface SendOptions extends MessageFields, CallOptions {}
@@ -29,11 +35,22 @@ export interface TransactionalTopicMessage<Input> extends TransactionalMessage<I
   readonly topic: TopicDefinition<any, Input> | string;
 }
 
+/** What messages are handed to; the client's producer is one. */
+export type SendingPort = Pick<Producer, 'send' | 'sendEncoded' | 'sendOneway' | 'recall' | 'transact'>;
+
+/** Marks a producer of tests. */
+export const DETACHED = Symbol.for('nestjs-rocketmq.detached-producer');
+
+/** Whether this producer sends nothing, so that nothing needs a connection. */
+export function isDetached(producer: object): boolean {
+  return DETACHED in producer;
+}
+
 /** Sends messages, from before the application's first `onModuleInit` until after its last `beforeApplicationShutdown`. */
 export class RocketMQProducer implements TransactionRunner {
   /** @internal provided by the module */
   constructor(
-    private readonly producer: () => Producer | undefined,
+    private readonly port: () => SendingPort | undefined,
     private readonly wire: MessageWire,
   ) {}
 
@@ -109,49 +126,39 @@ export class RocketMQProducer implements TransactionRunner {
   }
 
   /**
-   * Runs `work` as the local transaction of a message, like a method with `@TransactionalSend`. Without `message`, `work`
-   * calls `currentTransaction().prepare({ topic, body })`.
+   * Runs `work` as the local transaction of a message, like a method with `@TransactionalSend`: the half message is sent before,
+   * and a return makes it visible. Code inside may use `currentTransaction()`, too.
+   * @param options bound the half message, as in {@link send}
+   * @throws as {@link send} when the half message fails: `work` has not run; else what `work` throws
    */
-  async transact<T, Input = unknown>(
-    options: CallOptions & { readonly message?: TransactionalTopicMessage<Input> },
-    work: () => Promise<T>,
+  async transaction<T, Input>(
+    message: TransactionalTopicMessage<Input>,
+    work: (transaction: CurrentTransaction) => Promise<T>,
+    options: CallOptions = {},
   ): Promise<T> {
-    const { message, ...call } = options;
-    const topic = message === undefined ? undefined : toTopicDefinition(message.topic as TopicLike);
-    return this.runTransaction(topic, message, call, work);
+    const origin = { topic: toTopicDefinition(message.topic as TopicLike), wire: this.wire };
+    return this.runTransaction(origin, message, options, work);
   }
 
-  /**
-   * Sends a half message, which nobody sees until the transaction commits. Prefer {@link transact}.
-   * @throws UsageError `NO_TRANSACTION_CHECKER` when the topic has none; else as `send`
-   */
-  async beginTransaction<Input>(
-    message: TransactionalTopicMessage<Input>,
-    options?: CallOptions,
-  ): Promise<Transaction> {
-    const topic = toTopicDefinition(message.topic as TopicLike);
-    return this.running().beginTransaction(await toOutgoing(topic, message, this.wire), options);
+  /** The producer of one topic, whose type knows the bodies. */
+  for<Body, Input>(topic: TopicDefinition<Body, Input>): TopicSender<Input> {
+    return new TopicSender<Input>(this, topic as unknown as TopicDefinition<unknown, Input>);
   }
 
   /** @internal */
-  async runMethod<T>(
-    topic: TopicDefinition,
-    message: (() => TransactionalMessage | Promise<TransactionalMessage>) | undefined,
-    timeoutMs: number | undefined,
-    method: () => Promise<T>,
-  ): Promise<T> {
-    return this.runTransaction(topic, await message?.(), { timeoutMs }, method);
+  async runMethod<T>({ topic, message, timeoutMs, call }: TransactionalRun, method: () => Promise<T>): Promise<T> {
+    return this.runTransaction({ topic, wire: this.wire, call }, await message?.(), { timeoutMs }, method);
   }
 
   private async runTransaction<T>(
-    topic: TopicDefinition | undefined,
+    origin: TransactionOrigin,
     message: TransactionalMessage | undefined,
-    options: CallOptions,
-    work: () => Promise<T>,
+    { timeoutMs, signal }: CallOptions,
+    work: (transaction: CurrentTransaction) => Promise<T>,
   ): Promise<T> {
     const producer = this.running();
-    const half = topic === undefined || message === undefined ? undefined : await toOutgoing(topic, message, this.wire);
-    return producer.transact({ ...options, message: half }, () => runWithTopic(topic, this.wire, work));
+    const half = message === undefined ? undefined : await toOutgoing(origin.topic, message, origin.wire);
+    return producer.transact({ timeoutMs, signal, message: half }, () => runWithTopic(origin, work));
   }
 
   private async outgoing(
@@ -165,8 +172,8 @@ export class RocketMQProducer implements TransactionRunner {
     return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
   }
 
-  private running(): Producer {
-    const producer = this.producer();
+  private running(): SendingPort {
+    const producer = this.port();
     if (producer !== undefined) return producer;
     const text =
       'the producer is not running; it starts with the application (app.init() or app.listen()) and ends with it; ' +

@@ -7,17 +7,21 @@ import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import type { MessageType } from '../protocol/message.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { type BrokerVersionsSource, openBrokerVersions } from './broker-versions.js';
+import type { AdminAccess } from './admin-access.js';
+import { loadSchema } from './body-schema.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { consumerOptionsOf } from './listener-consumer.js';
 import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
+import type { MessageHooks } from './message-hooks.js';
 import type { CheckedOptions } from './module-options.js';
-import type { Discovered } from './rocketmq.explorer.js';
+import { type Discovered, giveRunner } from './rocketmq.explorer.js';
 import type { ListenersPort } from './rocketmq-listeners.js';
+import { isDetached } from './rocketmq-producer.js';
 import type { TopicDefinition } from './topic-definition.js';
+import type { TransactionRunner } from './transactional-send.decorator.js';
 
 /** What the application declares, decided and checked. */
 interface Plan {
@@ -29,7 +33,6 @@ interface Plan {
 /** What runs. Parts are added as they start, so that a failed start can stop those before it. */
 interface Parts {
   broker?: EmbeddedEndpoint;
-  versions?: BrokerVersionsSource;
   connection?: Connection;
   producer?: Producer;
   readonly consumers: Map<PlannedConsumer, PushConsumer>;
@@ -37,25 +40,37 @@ interface Parts {
 
 type State =
   | { readonly kind: 'idle' }
+  /** A test's producer stands in for the real one: nothing is connected. */
+  | { readonly kind: 'detached' }
   | { readonly kind: 'sending'; readonly parts: Parts; readonly plan: Plan }
   | { readonly kind: 'listening'; readonly parts: Parts }
   | { readonly kind: 'draining'; readonly parts: Parts; readonly drained: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
+
+/** What a runtime is made of. */
+export interface RuntimeParts {
+  readonly options: CheckedOptions;
+  readonly hooks: MessageHooks;
+  readonly admin: AdminAccess;
+  readonly invoker: HandlerInvoker;
+  discover(): Discovered;
+}
 
 /** Starts and stops everything, each step once. */
 export class RocketMQRuntime implements ListenersPort {
   private state: State = { kind: 'idle' };
   private planned: readonly PlannedConsumer[] | undefined;
 
-  constructor(
-    private readonly options: CheckedOptions,
-    private readonly discover: () => Discovered,
-    private readonly invoker: HandlerInvoker,
-  ) {}
+  constructor(private readonly given: RuntimeParts) {}
 
   /** Undefined before the start and after the end. */
   get producer(): Producer | undefined {
     return 'parts' in this.state ? this.state.parts.producer : undefined;
+  }
+
+  /** Undefined before the start and after the end. */
+  get connection(): Connection | undefined {
+    return 'parts' in this.state ? this.state.parts.connection : undefined;
   }
 
   get consumers(): readonly PlannedConsumer[] | undefined {
@@ -64,7 +79,7 @@ export class RocketMQRuntime implements ListenersPort {
 
   get phase(): ListenersPort['phase'] {
     const { kind } = this.state;
-    if (kind === 'idle' || kind === 'sending') return 'idle';
+    if (kind === 'idle' || kind === 'detached' || kind === 'sending') return 'idle';
     return kind === 'listening' ? 'listening' : 'closed';
   }
 
@@ -74,13 +89,24 @@ export class RocketMQRuntime implements ListenersPort {
 
   /**
    * Checks what the application declares, connects, and starts the producer.
+   * @param producer what the application sends with
+   * @param connections the names of all connections of the application
    * @throws UsageError or ResourceError that says what is wrong and how to mend it; nothing is left running then
    */
-  async open(): Promise<void> {
+  async open(producer: TransactionRunner, connections: readonly (string | undefined)[]): Promise<void> {
     if (this.state.kind !== 'idle') return;
-    const plan = this.plan();
-    const parts: Parts = { consumers: new Map() };
+    const discovered = this.given.discover();
+    assertKnown(discovered, connections);
+    giveRunner(discovered, producer);
+    const plan = this.plan(discovered);
     this.planned = plan.consumers;
+    this.given.hooks.hooks();
+    await Promise.all(schemasOf(discovered, this.options).map(loadSchema));
+    if (isDetached(producer)) {
+      this.state = { kind: 'detached' };
+      return;
+    }
+    const parts: Parts = { consumers: new Map() };
     this.state = { kind: 'sending', parts, plan };
     await this.orClose(() => this.startProducer(parts, plan));
   }
@@ -121,13 +147,16 @@ export class RocketMQRuntime implements ListenersPort {
   close(): Promise<void> {
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
-    const closed = 'parts' in state ? this.closeParts(state.parts, this.drain()) : Promise.resolve();
+    const closed = 'parts' in state ? this.closeParts(state.parts, this.drain()) : this.given.admin.close();
     this.state = { kind: 'closed', closed };
     return closed;
   }
 
-  private plan(): Plan {
-    const discovered = this.discover();
+  private get options(): CheckedOptions {
+    return this.given.options;
+  }
+
+  private plan(discovered: Discovered): Plan {
     for (const method of discovered.overrides) this.warnOfOverride(method);
     const consumers = planConsumers(discovered.listeners, this.options);
     const { names } = this.options;
@@ -140,13 +169,17 @@ export class RocketMQRuntime implements ListenersPort {
       ...consumers.flatMap(({ listeners }) => listeners.map(({ topic }) => topic)),
       ...deadLetterTopics(consumers),
     ];
-    return { consumers, checkers: planCheckers(discovered, this.options), topics };
+    return { consumers, checkers: planCheckers(discovered, { ...this.options, hooks: this.given.hooks }), topics };
   }
 
   private async startProducer(parts: Parts, { consumers, checkers, topics }: Plan): Promise<void> {
     const { options } = this;
+    const { admin } = this.given;
     const { target, startTimeoutMs, transactionOwner = this.ownGroup(), events, checkpoint } = options;
-    if (target.kind === 'embedded') parts.broker = await startEmbeddedBroker(options, topics, consumers);
+    if (target.kind === 'embedded') {
+      parts.broker = await startEmbeddedBroker(options, topics, consumers, admin.needsInside);
+      if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
+    }
     const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
     // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
     const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
@@ -154,8 +187,7 @@ export class RocketMQRuntime implements ListenersPort {
     const verified: Record<string, MessageType | undefined> = {};
     for (const { name, type } of options.topics ?? []) verified[options.names.topic(name)] = type;
     for (const { name, type } of deadLetterTopics(consumers)) verified[name] = type;
-    const versions = await openBrokerVersions(options);
-    parts.versions = versions;
+    const versions = await admin.ofCluster();
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
       brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
@@ -172,7 +204,7 @@ export class RocketMQRuntime implements ListenersPort {
     const { events, checkpoint } = this.options;
     for (const listener of plan.listeners) this.announce(listener);
     return new PushConsumer(connection, {
-      ...consumerOptionsOf(plan, { invoker: this.invoker, producer: () => parts.producer }),
+      ...consumerOptionsOf(plan, { invoker: this.given.invoker, producer: () => parts.producer }),
       events,
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
@@ -208,14 +240,34 @@ export class RocketMQRuntime implements ListenersPort {
     await Promise.all([...consumers.values()].map((consumer) => consumer.close({ graceMs })));
   }
 
-  private async closeParts({ producer, connection, versions, broker }: Parts, drained: Promise<void>): Promise<void> {
+  private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
     // Handlers send until they have ended.
     await drained;
     await producer?.close({ graceMs: this.options.shutdownGraceMs });
     connection?.close();
-    await versions?.close();
+    await this.given.admin.close();
     await broker?.stop();
   }
+}
+
+/** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection which the application has not */
+function assertKnown({ elsewhere }: Discovered, connections: readonly (string | undefined)[]): void {
+  const lost = elsewhere.find(({ connection }) => !connections.includes(connection));
+  if (lost === undefined) return;
+  const { connection } = lost;
+  const missing = connection === undefined ? 'no connection, but all have names' : `connection "${connection}"`;
+  const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
+  const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
+  throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');
+}
+
+function schemasOf(
+  { listeners, checkers, transactionalSends }: Discovered,
+  { topics = [] }: CheckedOptions,
+): (object | undefined)[] {
+  return [...listeners, ...checkers, ...transactionalSends, ...topics.map((topic) => ({ topic }))].map(
+    ({ topic }) => topic.schema,
+  );
 }
 
 function deadLetterTopics(consumers: readonly PlannedConsumer[]): TopicDefinition[] {

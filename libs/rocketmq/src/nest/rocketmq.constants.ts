@@ -1,14 +1,32 @@
 // Injection tokens and metadata keys. Symbols of the registry, since an application may load this package twice (as ESM and
-// as CommonJS) and both copies must mean the same.
+// as CommonJS) and both copies must mean the same. Tokens for applications are in injection.decorators.ts.
+
+/** The token of a part of one connection; the connection without a name has one, too. */
+function tokenOf(part: string, connection: string | undefined): symbol {
+  return Symbol.for(`nestjs-rocketmq.${part}${connection === undefined ? '' : `:${connection}`}`);
+}
 
 /** The checked module options. */
-export const OPTIONS = Symbol.for('nestjs-rocketmq.options');
+export const optionsToken = (connection?: string): symbol => tokenOf('options', connection);
+/** What runs while the application does. */
+export const runtimeToken = (connection?: string): symbol => tokenOf('runtime', connection);
+/** What turns bodies into messages and back. */
+export const wireToken = (connection?: string): symbol => tokenOf('wire', connection);
+/** Whoever asks name servers and brokers. */
+export const adminAccessToken = (connection?: string): symbol => tokenOf('admin-access', connection);
 /** What runs the methods with `@TransactionalSend`; injected into their classes under the same key. */
-export const TRANSACTIONS = Symbol.for('nestjs-rocketmq.transactions');
+export const transactionsToken = (connection?: string): symbol => tokenOf('transactions', connection);
+
+/** Within the modules of one connection: its name, its runtime and its producer, whatever it is called. */
+export const OWN_NAME = Symbol.for('nestjs-rocketmq.own.name');
+export const OWN_RUNTIME = Symbol.for('nestjs-rocketmq.own.runtime');
+export const OWN_PRODUCER = Symbol.for('nestjs-rocketmq.own.producer');
 
 export const LISTENER_METADATA = Symbol.for('nestjs-rocketmq.listener');
 export const TRANSACTIONAL_SEND_METADATA = Symbol.for('nestjs-rocketmq.transactional-send');
 export const TRANSACTION_CHECKER_METADATA = Symbol.for('nestjs-rocketmq.transaction-checker');
+/** Which admin connections a class wants. */
+export const ADMIN_METADATA = Symbol.for('nestjs-rocketmq.admin');
 
 /** Nest's own key of a method's parameters (`ROUTE_ARGS_METADATA`), which it does not export from a package root. */
 export const ROUTE_ARGUMENTS_METADATA = '__routeArguments__';

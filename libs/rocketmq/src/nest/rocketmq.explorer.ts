@@ -6,7 +6,7 @@ import {
   LISTENER_METADATA,
   TRANSACTION_CHECKER_METADATA,
   TRANSACTIONAL_SEND_METADATA,
-  TRANSACTIONS,
+  transactionsToken,
 } from './rocketmq.constants.js';
 import type { ListenerMetadata } from './rocketmq-listener.decorator.js';
 import type { TransactionCheckerMetadata } from './transaction-checker.decorator.js';
@@ -23,28 +23,39 @@ export interface Discovered {
   readonly transactionalSends: readonly FoundTransactionalSend[];
   /** Methods that override a listener of their parent class without a decorator of their own: nobody listens there. */
   readonly overrides: readonly HandlerMethod[];
+  /** Methods that name another connection than this one. */
+  readonly elsewhere: readonly (HandlerMethod & { readonly connection: string | undefined })[];
 }
 
-/** Looks through all providers and controllers. */
-export function explore(discovery: DiscoveryService, runner: TransactionRunner): Discovered {
-  const listeners: FoundListener[] = [];
-  const checkers: FoundChecker[] = [];
-  const transactionalSends: FoundTransactionalSend[] = [];
-  const overrides: HandlerMethod[] = [];
+/**
+ * Looks through all providers and controllers for what belongs to one connection.
+ * @param connection undefined: the one without a name
+ */
+export function explore(discovery: DiscoveryService, connection: string | undefined): Discovered {
+  const found = {
+    ...{ listeners: [] as FoundListener[], checkers: [] as FoundChecker[], overrides: [] as HandlerMethod[] },
+    ...{ transactionalSends: [] as FoundTransactionalSend[], elsewhere: [] as Discovered['elsewhere'][number][] },
+  };
+  const isOurs = (method: HandlerMethod, named: string | undefined): boolean => {
+    if (named !== connection) found.elsewhere.push({ ...method, connection: named });
+    return named === connection;
+  };
   for (const host of hosts(discovery)) {
     for (const [methodName, method] of methods(host.prototype)) {
+      const marked: HandlerMethod = { host, methodName };
       const listening = read<ListenerMetadata[]>(LISTENER_METADATA, method) ?? [];
-      for (const metadata of listening) listeners.push({ host, methodName, ...metadata });
-      if (listening.length === 0 && overridesListener(host.prototype, methodName)) overrides.push({ host, methodName });
+      for (const metadata of listening) {
+        if (isOurs(marked, metadata.options.connection)) found.listeners.push({ ...marked, ...metadata });
+      }
+      if (listening.length === 0 && overridesListener(host.prototype, methodName, connection))
+        found.overrides.push(marked);
       const checker = read<TransactionCheckerMetadata>(TRANSACTION_CHECKER_METADATA, method);
-      if (checker !== undefined) checkers.push({ host, methodName, ...checker });
+      if (checker !== undefined && isOurs(marked, checker.connection)) found.checkers.push({ ...marked, ...checker });
       const send = read<TransactionalSendMetadata>(TRANSACTIONAL_SEND_METADATA, method);
-      if (send === undefined) continue;
-      transactionalSends.push({ host, methodName, ...send });
-      giveRunner(host, runner);
+      if (send !== undefined && isOurs(marked, send.connection)) found.transactionalSends.push({ ...marked, ...send });
     }
   }
-  return { listeners, checkers, transactionalSends, overrides };
+  return found;
 }
 
 function read<T>(key: symbol, method: object): T | undefined {
@@ -89,17 +100,20 @@ function* methods(prototype: object): Iterable<[string, object]> {
   }
 }
 
-function overridesListener(prototype: object, methodName: string): boolean {
+function overridesListener(prototype: object, methodName: string, connection: string | undefined): boolean {
   for (let parent = Object.getPrototypeOf(prototype); parent !== null; parent = Object.getPrototypeOf(parent)) {
     const method: unknown = Object.getOwnPropertyDescriptor(parent, methodName)?.value;
-    if (typeof method === 'function' && read(LISTENER_METADATA, method) !== undefined) return true;
+    const overridden = typeof method === 'function' ? read<ListenerMetadata[]>(LISTENER_METADATA, method) : undefined;
+    if (overridden !== undefined) return overridden.some(({ options }) => options.connection === connection);
   }
   return false;
 }
 
 /** Nest injects nothing into what a factory has made. */
-function giveRunner(host: HandlerHost, runner: TransactionRunner): void {
-  if (!host.isStatic) return;
-  const instance = host.wrapper.instance as { [TRANSACTIONS]?: TransactionRunner };
-  instance[TRANSACTIONS] ??= runner;
+export function giveRunner({ transactionalSends }: Discovered, runner: TransactionRunner): void {
+  for (const { host, connection } of transactionalSends) {
+    if (!host.isStatic) continue;
+    const instance = host.wrapper.instance as { [key: symbol]: TransactionRunner | undefined };
+    instance[transactionsToken(connection)] ??= runner;
+  }
 }

@@ -14,6 +14,7 @@ import type { Logger } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import type { BodyCodec } from './body-codec.js';
 import type { ListenerOverrides, ListenerSettings } from './listener-settings.js';
+import type { MessageHook } from './message-hooks.js';
 import type { NamingOptions } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
 
@@ -75,6 +76,11 @@ export interface RocketMQModuleOptions extends NamingOptions {
   readonly logger?: Logger;
   /** For topics without a codec of their own. Default JSON. */
   readonly codec?: BodyCodec;
+  /**
+   * What is done to every message on its way out and in: headers, encryption. Objects, or classes that some module provides. The
+   * first is the outermost. Default: nothing.
+   */
+  readonly hooks?: readonly (MessageHook | Type<MessageHook>)[];
   /** For all listeners; their decorators override it. */
   readonly defaults?: ListenerSettings;
   /** By listener name (`Class.method` unless given); overrides the decorator. */
@@ -89,9 +95,10 @@ export interface RocketMQModuleOptions extends NamingOptions {
   /** Attempts, backpressure, compression, batching, interceptors, and the times of transactions. */
   readonly producer?: RocketMQProducerOptions;
   /**
-   * The name servers of the cluster: `host:9876;host2:9876`. They and the brokers are asked how old the brokers are, under the
-   * module's `credentials` and `tls`, so that ordinary messages may share requests (`batching` of the producer). For other
-   * ways to them give `producer.brokerVersions`. Default: nobody is asked. Without meaning for `embedded:`.
+   * The name servers of the cluster: `host:9876;host2:9876`. What `@InjectAdmin()` needs. They and the brokers are also asked how
+   * old the brokers are, under the module's `credentials` and `tls`, so that ordinary messages may share requests (`batching` of
+   * the producer). For other ways to them give `producer.brokerVersions`. Default: nobody is asked. Without meaning for
+   * `embedded:`.
    */
   readonly nameServer?: string;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
@@ -120,6 +127,11 @@ export interface RocketMQOptionsFactory {
 export interface RocketMQModuleScope {
   /** Whether other modules get `RocketMQProducer` without importing the module. Default true. */
   readonly isGlobal?: boolean;
+  /**
+   * The name of this connection, for an application with several: `@InjectProducer(name)`, and the option `connection` of
+   * `@RocketMQListener`, `@TransactionalSend` and `@TransactionChecker`. Default: none, the connection that is meant without one.
+   */
+  readonly name?: string;
 }
 
 /** Give one of `useFactory`, `useClass` and `useExisting`. */

@@ -11,12 +11,25 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModulesContainer } from '@nestjs/core';
+import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { UsageError } from '../support/errors.js';
+import { AdminAccess, whoInjectsAdmin } from './admin-access.js';
 import { HandlerInvoker } from './handler-invoker.js';
+import { getAdminToken, getClientToken, getListenersToken, getProducerToken } from './injection.decorators.js';
+import { MessageHooks } from './message-hooks.js';
 import { type CheckedOptions, checkOptions } from './module-options.js';
 import { NestCalls } from './nest-call.js';
-import { OPTIONS, TRANSACTIONS } from './rocketmq.constants.js';
+import type { MessageWire } from './resource-names.js';
+import {
+  adminAccessToken,
+  OWN_NAME,
+  OWN_PRODUCER,
+  OWN_RUNTIME,
+  optionsToken,
+  runtimeToken,
+  transactionsToken,
+  wireToken,
+} from './rocketmq.constants.js';
 import { explore } from './rocketmq.explorer.js';
 import type {
   RocketMQModuleAsyncOptions,
@@ -24,6 +37,7 @@ import type {
   RocketMQModuleScope,
   RocketMQOptionsFactory,
 } from './rocketmq.interfaces.js';
+import { RocketMQClient } from './rocketmq-client.js';
 import { RocketMQListeners } from './rocketmq-listeners.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
 import { RocketMQRuntime } from './rocketmq-runtime.js';
@@ -43,20 +57,29 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(RocketMQRuntime) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_NAME) private readonly name: string | null,
+    @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
   ) {
     // Greater than that of every global module.
     setDistance(modules, RocketMQCoreModule, Number.POSITIVE_INFINITY);
   }
 
   async onModuleInit(): Promise<void> {
-    const copies = [...this.modules.values()].filter(({ metatype }) => metatype === RocketMQCoreModule);
-    if (copies.length > 1) {
+    const names = [...this.modules.values()]
+      .filter(({ metatype }) => metatype === RocketMQCoreModule)
+      .map((module): string | null => module.getProviderByKey<string | null>(OWN_NAME).instance);
+    if (names.filter((name) => name === this.name).length > 1) {
+      const which = this.name === null ? 'without a name' : `with the name "${this.name}"`;
       const text =
-        'RocketMQModule.forRoot() or forRootAsync() is imported more than once; keep it in the root module only';
+        `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; keep it in the root module only, or ` +
+        'give each connection a name';
       throw new UsageError('MODULE_IMPORTED_TWICE', text);
     }
-    await this.runtime.open();
+    await this.runtime.open(
+      this.producer,
+      names.map((name) => name ?? undefined),
+    );
   }
 
   /** Nest 10 destroys the module with the greatest distance first; on later versions the other module was here before. */
@@ -77,7 +100,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
 export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(RocketMQRuntime) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
   ) {
     setDistance(modules, RocketMQListenersModule, -1);
   }
@@ -91,62 +114,101 @@ export class RocketMQListenersModule implements OnApplicationBootstrap, OnModule
   }
 }
 
-const SHARED_PROVIDERS: readonly Provider[] = [
-  {
-    provide: RocketMQRuntime,
-    inject: [OPTIONS, DiscoveryService, ExternalContextCreator, ModulesContainer],
-    useFactory: (
-      options: CheckedOptions,
-      discovery: DiscoveryService,
-      creator: ExternalContextCreator,
-      modules: ModulesContainer,
-    ): RocketMQRuntime => {
-      const { codec, logger } = options;
-      const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), codec, logger);
-      const runtime: RocketMQRuntime = new RocketMQRuntime(
-        options,
-        () => explore(discovery, new RocketMQProducer(() => runtime.producer, options)),
-        invoker,
-      );
-      return runtime;
+/** What every connection has. */
+function providersOf(name: string | undefined): Provider[] {
+  return [
+    { provide: OWN_NAME, useValue: name ?? null },
+    { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
+    { provide: OWN_PRODUCER, useExisting: getProducerToken(name) },
+    {
+      provide: wireToken(name),
+      inject: [optionsToken(name), ModuleRef],
+      useFactory: ({ codec, names, hooks = [] }: CheckedOptions, moduleRef: ModuleRef) => {
+        return { codec, names, hooks: new MessageHooks(hooks, (type) => moduleRef.get(type, { strict: false })) };
+      },
     },
-  },
-  {
-    provide: RocketMQProducer,
-    inject: [RocketMQRuntime, OPTIONS],
-    useFactory: (runtime: RocketMQRuntime, options: CheckedOptions) =>
-      new RocketMQProducer(() => runtime.producer, options),
-  },
-  {
-    provide: RocketMQListeners,
-    inject: [RocketMQRuntime],
-    useFactory: (runtime: RocketMQRuntime) => new RocketMQListeners(runtime),
-  },
-  { provide: TRANSACTIONS, useExisting: RocketMQProducer },
-];
+    {
+      provide: adminAccessToken(name),
+      inject: [optionsToken(name)],
+      useFactory: (options: CheckedOptions) => new AdminAccess(options),
+    },
+    {
+      provide: runtimeToken(name),
+      inject: [
+        ...[optionsToken(name), wireToken(name), adminAccessToken(name)],
+        ...[DiscoveryService, ExternalContextCreator, ModulesContainer],
+      ],
+      useFactory: (
+        options: CheckedOptions,
+        wire: MessageWire & { readonly hooks: MessageHooks },
+        admin: AdminAccess,
+        discovery: DiscoveryService,
+        creator: ExternalContextCreator,
+        modules: ModulesContainer,
+      ) => {
+        const { logger } = options;
+        const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
+        const discover = () => explore(discovery, name);
+        return new RocketMQRuntime({ options, hooks: wire.hooks, admin, invoker, discover });
+      },
+    },
+    ...injectablesOf(name),
+  ];
+}
+
+/** What applications inject. */
+function injectablesOf(name: string | undefined): Provider[] {
+  const runtime = runtimeToken(name);
+  return [
+    {
+      provide: getProducerToken(name),
+      inject: [runtime, wireToken(name)],
+      useFactory: (port: RocketMQRuntime, wire: MessageWire) => new RocketMQProducer(() => port.producer, wire),
+    },
+    {
+      provide: getListenersToken(name),
+      inject: [runtime],
+      useFactory: (port: RocketMQRuntime) => new RocketMQListeners(port),
+    },
+    {
+      provide: getClientToken(name),
+      inject: [runtime],
+      useFactory: (port: RocketMQRuntime) => new RocketMQClient(() => port.connection),
+    },
+    {
+      provide: getAdminToken(name),
+      inject: [adminAccessToken(name), ModulesContainer],
+      useFactory: (access: AdminAccess, modules: ModulesContainer) =>
+        access.injected(whoInjectsAdmin(modules, name, getAdminToken(name))),
+    },
+    { provide: transactionsToken(name), useExisting: getProducerToken(name) },
+  ];
+}
 
 /**
  * RocketMQ for a Nest application: `RocketMQProducer` to inject, and life for `@RocketMQListener`, `@TransactionalSend` and
- * `@TransactionChecker`. Import it once, in the root module. `Test…compile()` connects nothing; `app.init()` does.
+ * `@TransactionChecker`. Import it once for each connection, in the root module. `Test…compile()` connects nothing; `app.init()`
+ * does.
  */
 @Module({})
 export class RocketMQModule {
   /** @throws UsageError that names the option */
-  static forRoot({ isGlobal, ...options }: RocketMQModuleOptions & RocketMQModuleScope): DynamicModule {
-    return assemble({ isGlobal }, [{ provide: OPTIONS, useValue: checkOptions(options) }]);
+  static forRoot({ isGlobal, name, ...options }: RocketMQModuleOptions & RocketMQModuleScope): DynamicModule {
+    return assemble({ isGlobal, name }, [{ provide: optionsToken(name), useValue: checkOptions(options) }]);
   }
 
-  /** Like {@link forRoot}, with options that providers give. */
+  /** Like {@link forRoot}, with options that providers give; `name` and `isGlobal` stand beside the factory. */
   static forRootAsync(options: RocketMQModuleAsyncOptions): DynamicModule {
     return assemble(options, asyncProviders(options));
   }
 }
 
-function asyncProviders({ useFactory, useClass, useExisting, inject }: RocketMQModuleAsyncOptions): Provider[] {
+function asyncProviders({ name, useFactory, useClass, useExisting, inject }: RocketMQModuleAsyncOptions): Provider[] {
+  const provide = optionsToken(name);
   if (useFactory !== undefined) {
     const checked = async (...dependencies: unknown[]): Promise<CheckedOptions> =>
       checkOptions(await useFactory(...dependencies));
-    return [{ provide: OPTIONS, inject: inject ?? [], useFactory: checked }];
+    return [{ provide, inject: inject ?? [], useFactory: checked }];
   }
   const token = useExisting ?? useClass;
   if (token === undefined) {
@@ -155,18 +217,28 @@ function asyncProviders({ useFactory, useClass, useExisting, inject }: RocketMQM
   }
   const made = async (factory: RocketMQOptionsFactory): Promise<CheckedOptions> =>
     checkOptions(await factory.createRocketMQOptions());
-  const provider: Provider = { provide: OPTIONS, inject: [token], useFactory: made };
+  const provider: Provider = { provide, inject: [token], useFactory: made };
   return useExisting === undefined && useClass !== undefined ? [useClass, provider] : [provider];
 }
 
-function assemble(scope: Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports'>, options: Provider[]): DynamicModule {
+type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
+
+function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw new UsageError('ILLEGAL_OPTION', `RocketMQModule: option name must be a text, not ${String(name)}`, 'name');
+  }
+  const injectables = [getProducerToken, getListenersToken, getClientToken, getAdminToken].map((token) => token(name));
   const core: DynamicModule = {
     module: RocketMQCoreModule,
-    global: scope.isGlobal ?? true,
-    imports: [DiscoveryModule, ...(scope.imports ?? [])],
-    providers: [...options, ...SHARED_PROVIDERS],
-    exports: [RocketMQProducer, RocketMQListeners, RocketMQRuntime, TRANSACTIONS],
+    global: isGlobal,
+    imports: [DiscoveryModule, ...imports],
+    providers: [...options, ...providersOf(name)],
+    exports: [...injectables, runtimeToken(name), wireToken(name), adminAccessToken(name), transactionsToken(name)],
   };
-  const listeners: DynamicModule = { module: RocketMQListenersModule, imports: [core] };
+  const listeners: DynamicModule = {
+    module: RocketMQListenersModule,
+    imports: [core],
+    providers: [{ provide: OWN_RUNTIME, useExisting: runtimeToken(name) }],
+  };
   return { module: RocketMQModule, imports: [core, listeners], exports: [core] };
 }

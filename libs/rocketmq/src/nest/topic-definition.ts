@@ -5,6 +5,8 @@ import type { MessageType } from '../protocol/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../protocol/names.js';
 import { UsageError } from '../support/errors.js';
 import { type BodyCodec, bytesCodec } from './body-codec.js';
+import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
+import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 
 /** The types of a topic that this library can send. */
 export type TopicType = Exclude<MessageType, 'lite'>;
@@ -21,24 +23,36 @@ export interface TopicDefinition<Body = unknown, Input = Body> {
   readonly schema: StandardSchemaV1<Input, Body> | undefined;
   /** Default: the module's. */
   readonly codec: BodyCodec | undefined;
+  /** Default: the module's, and of a listener its own. */
+  readonly onInvalid: OnInvalid | undefined;
 }
 
 /** A topic, or the name of one whose bodies nobody checks. */
 export type TopicLike<Body = unknown, Input = Body> = TopicDefinition<Body, Input> | string;
 
-export interface TopicDefinitionOptions<Schema extends StandardSchemaV1> {
+export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyClass> {
   /** The type that the cluster holds the topic as. A topic takes messages of one type only. */
   readonly type: TopicType;
-  /** Checks bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …). */
+  /**
+   * Checks bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or a class with
+   * the decorators of class-validator, which needs the packages class-validator and class-transformer. What a sender gives is on
+   * the wire; what the schema makes of it (defaults, coercions, instances) is what a handler gets.
+   */
   readonly schema?: Schema;
   /** Default: the module's, which is JSON. A topic of strings takes `textCodec`, one of bytes `bytesCodec`. */
   readonly codec?: BodyCodec;
+  /** What becomes of received messages whose body is invalid, for listeners that do not say it themselves. Default: the module's. */
+  readonly onInvalid?: OnInvalid;
 }
 
 /**
  * Declares a topic. It creates nothing on the cluster.
- * @throws UsageError when the name or the type is illegal
+ * @throws UsageError when the name or an option is illegal
  */
+export function defineTopic<Body extends object>(
+  name: string,
+  options: TopicDefinitionOptions<BodyClass<Body>> & { readonly schema: BodyClass<Body> & { '~standard'?: never } },
+): TopicDefinition<Body, PlainOf<Body>>;
 export function defineTopic<Schema extends StandardSchemaV1>(
   name: string,
   options: TopicDefinitionOptions<Schema> & { readonly schema: Schema },
@@ -47,17 +61,31 @@ export function defineTopic<Body = unknown>(
   name: string,
   options: TopicDefinitionOptions<StandardSchemaV1> & { readonly schema?: undefined },
 ): TopicDefinition<Body>;
-export function defineTopic(name: string, options: TopicDefinitionOptions<StandardSchemaV1>): TopicDefinition {
+export function defineTopic(
+  name: string,
+  { type, schema, codec, onInvalid }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
+): TopicDefinition {
   const problem = topicNameProblem(name);
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(name)} ${problem}`, 'name');
   }
   const types: readonly string[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'] satisfies TopicType[];
-  if (!types.includes(options.type)) {
-    const text = `topic "${name}": type must be one of ${types.join(', ')}, not ${String(options.type)}`;
+  if (!types.includes(type)) {
+    const text = `topic "${name}": type must be one of ${types.join(', ')}, not ${String(type)}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', text, 'type');
   }
-  return { name, type: options.type, schema: options.schema, codec: options.codec };
+  const wrong = onInvalidProblem(onInvalid);
+  if (wrong !== undefined) throw new UsageError('ILLEGAL_OPTION', `topic "${name}": onInvalid ${wrong}`, 'onInvalid');
+  return { name, type, schema: schemaOf(name, schema), codec, onInvalid };
+}
+
+function schemaOf(name: string, schema: StandardSchemaV1 | BodyClass | undefined): StandardSchemaV1 | undefined {
+  if (schema === undefined) return undefined;
+  // Some Standard Schemas are functions.
+  if (schema !== null && '~standard' in Object(schema)) return schema as StandardSchemaV1;
+  if (typeof schema === 'function') return classSchema(schema);
+  const text = `topic "${name}": schema must be a Standard Schema (zod 3.24, valibot 1, arktype 2 or later) or a class`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'schema');
 }
 
 /**
@@ -72,10 +100,12 @@ export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
     const text = `consumer group ${JSON.stringify(consumerGroup)} ${problem}`;
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
   }
-  return { name: deadLetterTopicOf(consumerGroup), type: undefined, schema: undefined, codec: bytesCodec };
+  const name = deadLetterTopicOf(consumerGroup);
+  return { name, type: undefined, schema: undefined, codec: bytesCodec, onInvalid: undefined };
 }
 
 /** A topic given by its name alone is a topic of any type without a schema. */
 export function toTopicDefinition(topic: TopicLike): TopicDefinition {
-  return typeof topic === 'string' ? { name: topic, type: undefined, schema: undefined, codec: undefined } : topic;
+  if (typeof topic !== 'string') return topic;
+  return { name: topic, type: undefined, schema: undefined, codec: undefined, onInvalid: undefined };
 }

@@ -15,6 +15,13 @@ export type TransactionAnswer = 'commit' | 'rollback' | 'unknown' | undefined;
 /** What the decorator says of its method. */
 export interface TransactionCheckerMetadata {
   readonly topic: TopicDefinition;
+  readonly connection: string | undefined;
+}
+
+/** The options of `@TransactionChecker`. */
+export interface TransactionCheckerOptions {
+  /** The connection whose checks it answers, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
+  readonly connection?: string;
 }
 
 type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<TransactionAnswer> | TransactionAnswer;
@@ -25,13 +32,16 @@ type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<Transactio
  * checker.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows
-export function TransactionChecker<Body = any, Input = any>(topic: TopicLike<Body, Input>) {
+export function TransactionChecker<Body = any, Input = any>(
+  topic: TopicLike<Body, Input>,
+  { connection }: TransactionCheckerOptions = {},
+) {
   return <Method extends CheckerMethod<Body>>(
     _target: object,
     _propertyKey: string | symbol,
     descriptor: TypedPropertyDescriptor<Method>,
   ): void => {
-    const metadata: TransactionCheckerMetadata = { topic: toTopicDefinition(topic as TopicLike) };
+    const metadata: TransactionCheckerMetadata = { topic: toTopicDefinition(topic as TopicLike), connection };
     Reflect.defineMetadata(TRANSACTION_CHECKER_METADATA, metadata, descriptor.value as object);
   };
 }

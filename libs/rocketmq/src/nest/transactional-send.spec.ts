@@ -312,25 +312,30 @@ describe('a transaction of the client', () => {
 });
 
 describe('transactions without a decorator', () => {
-  it('run by transact(), with the message before or prepared on the way', async () => {
+  it('run by transaction(), whose work gets the transaction', async () => {
     const app = await start([], { transactionLog: new FakeLog(), topics: [Created, Result] });
     const producer = app.get(RocketMQProducer);
-    const result = await producer.transact({ message: { topic: Created, body: { id: 'x' } } }, async () => 'done');
-    expect(result).toBe('done');
-    expect(await newMessages('created')).toHaveLength(1);
-    await producer.transact({}, async () => {
-      await expect(currentTransaction().prepare({ body: {} })).rejects.toThrow(/NO_TOPIC/);
-      await currentTransaction().prepare({ topic: Result, body: { ok: true } });
+    const done = await producer.transaction({ topic: Created, body: { id: 'x' }, keys: ['k'] }, async (transaction) => {
+      expect(currentTransaction().transactionId).toBe(transaction.transactionId);
+      expect(broker.halfMessages()).toHaveLength(1);
+      return 'done';
     });
-    expect(await newMessages('result')).toHaveLength(1);
+    expect(done).toBe('done');
+    expect(await newMessages('created')).toEqual([{ body: '{"id":"x"}', tag: undefined, keys: ['k'] }]);
+    await producer.for(Result).transaction({ body: { ok: true } }, async (transaction) => transaction.rollback());
+    expect([await newMessages('result'), broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('are ended by hand after beginTransaction()', async () => {
+  it('do not run when their message is wrong', async () => {
     const app = await start([], { transactionLog: new FakeLog(), topics: [Created] });
-    const transaction = await app.get(RocketMQProducer).beginTransaction({ topic: Created, body: { id: 'x' } });
-    expect(await newMessages('created')).toEqual([]);
-    await transaction.commit();
-    expect(await newMessages('created')).toHaveLength(1);
+    const work = async (): Promise<never> => {
+      throw new Error('it has run');
+    };
+    const producer = app.get(RocketMQProducer);
+    await expect(producer.transaction({ topic: Created, body: { id: 7 } as never }, work)).rejects.toThrow(
+      /INVALID_BODY/,
+    );
+    await expect(producer.transaction({ topic: 'unknown', body: 7 }, work)).rejects.toThrow(/NO_TRANSACTION_CHECKER/);
   });
 
   it('are not running elsewhere', () => {

@@ -23,10 +23,10 @@ function sends(producer: RocketMQProducer): unknown[] {
     producer.send(Plain, { id: 'a' }),
     // @ts-expect-error the body has another type
     producer.send(Plain, { id: 7 }),
-    producer.beginTransaction({ topic: Dated, body: { at: '2026-01-01T00:00:00Z' } }),
+    producer.transaction({ topic: Dated, body: { at: '2026-01-01T00:00:00Z' } }, async () => 1),
     // @ts-expect-error the sender gives what the schema takes in, not what comes out of it
-    producer.beginTransaction({ topic: Dated, body: { at: new Date() } }),
-    producer.transact({ message: { topic: 'by-name', body: 7 } }, async () => 1),
+    producer.transaction({ topic: Dated, body: { at: new Date() } }, async () => 1),
+    producer.transaction({ topic: 'by-name', body: 7 }, async () => 1),
   ];
 }
 

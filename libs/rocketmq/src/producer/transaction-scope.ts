@@ -146,14 +146,19 @@ function storage(): AsyncLocalStorage<CurrentTransaction> {
   return holder[STORAGE];
 }
 
+/** The transaction of the running method; undefined outside of one. */
+export function transactionHere(): CurrentTransaction | undefined {
+  return storage().getStore();
+}
+
 /**
  * The transaction of the running method.
  * @throws StateError `NO_TRANSACTION` outside of one
  */
 export function currentTransaction(): CurrentTransaction {
-  const current = storage().getStore();
+  const current = transactionHere();
   if (current !== undefined) return current;
-  const message = 'no transaction is running here; call this inside a method with @TransactionalSend or transact()';
+  const message = 'no transaction is running here; call this inside a method with @TransactionalSend, or in transact()';
   throw new StateError('NO_TRANSACTION', message);
 }
 

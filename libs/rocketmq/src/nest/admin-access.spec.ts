@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { TestBroker } from '../testing/test-broker.js';
-import { openBrokerVersions } from './broker-versions.js';
+import { AdminAccess } from './admin-access.js';
 import { checkOptions } from './module-options.js';
 import { RocketMQModule } from './rocketmq.module.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
@@ -17,15 +17,15 @@ describe('the module option nameServer', () => {
 
   it('names whom to ask how old the brokers are', async () => {
     const nameServer = broker.adminEndpoint;
-    const admin = await openBrokerVersions(checkOptions({ endpoints: broker.endpoints, nameServer }));
+    const admin = await new AdminAccess(checkOptions({ endpoints: broker.endpoints, nameServer })).ofCluster();
     await expect(admin?.brokerVersions()).resolves.toMatchObject({ keepBatches: true });
     await admin?.close();
   });
 
   it('is not needed, and has no meaning for the broker inside', async () => {
     const { endpoints, adminEndpoint: nameServer } = broker;
-    expect(await openBrokerVersions(checkOptions({ endpoints }))).toBeUndefined();
-    expect(await openBrokerVersions(checkOptions({ endpoints: 'embedded:', nameServer }))).toBeUndefined();
+    expect(await new AdminAccess(checkOptions({ endpoints })).ofCluster()).toBeUndefined();
+    expect(await new AdminAccess(checkOptions({ endpoints: 'embedded:', nameServer })).ofCluster()).toBeUndefined();
   });
 
   async function run(nameServer: string): Promise<string> {
