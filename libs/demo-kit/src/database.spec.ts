@@ -40,7 +40,8 @@ describe('DemoDatabase', () => {
 
 describe('the migrations of the demos', () => {
   it.each(['order-demo', 'inventory-demo'])('of %s hold the tables of the library as it describes them', (app) => {
-    const migration = readFileSync(join(apps, app, 'drizzle/0001_rocketmq.sql'), 'utf8');
+    const files = ['0001_rocketmq.sql', '0002_rocketmq_outbox.sql'].map((name) => join(apps, app, 'drizzle', name));
+    const migration = files.map((file) => readFileSync(file, 'utf8')).join('');
     expect(migration.replaceAll('--> statement-breakpoint\n', '')).toBe(schemaSql());
   });
 });

@@ -1,4 +1,4 @@
-// The tables of inventory-demo, for drizzle-kit and for queries. The library's two tables come by a migration of their own.
+// The tables of inventory-demo, for drizzle-kit and for queries. The library's own come by migrations of their own.
 
 import { sql } from 'drizzle-orm';
 import { check, integer, pgEnum, pgTable, text, uuid } from 'drizzle-orm/pg-core';

@@ -1,4 +1,4 @@
-// The tables of order-demo, for drizzle-kit and for queries. The library's two tables come by a migration of their own.
+// The tables of order-demo, for drizzle-kit and for queries. The library's own come by migrations of their own.
 
 import { index, integer, pgEnum, pgTable, serial, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { ORDER_STATUSES } from '../orders/order-status.js';

@@ -1,48 +1,90 @@
-// Doing something once per business key, however often its message comes.
+// Doing something once per key, however often its message comes.
 
+import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
-import { deleteOlderThan } from './retention.js';
+import { assertRetention, purge } from './retention.js';
+import { type RetryPolicy, retrySpanMs } from './retry-span.js';
 import { DEFAULT_INBOX_TABLE, quoteTable } from './schema.js';
-import type { SqlExecutor } from './sql-port.js';
+import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 export interface InboxOptions {
   /** Default `rocketmq_inbox`. */
   readonly tableName?: string;
+  /** How long a key is remembered, by the database's clock. Default 7 days. */
+  readonly retentionMs?: number;
+  /**
+   * When failed messages of the group come again; `retentionMs` must be longer than all their attempts take together. Default:
+   * the longest that Apache RocketMQ does by itself, 13 h.
+   */
+  readonly retryPolicy?: RetryPolicy;
+}
+
+/** A received message as a key: a `RocketMQContext` is one, and so is `{ consumerGroup, messageId: message.messageId }`. */
+export interface InboxMessage {
+  readonly consumerGroup: string;
+  readonly messageId: string;
 }
 
 /** What became of a call of {@link Inbox.once}. */
 export type InboxResult<T> = { readonly first: true; readonly result: T } | { readonly first: false };
 
+const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
+
 /**
- * Remembers which steps were done, in the database transaction that did them. The key is the business's (order and step), not
- * the message id: a re-send may carry a new one.
+ * Remembers which steps were done, in the database transaction that did them. The best key is the business's (order and step): a
+ * producer that repeats a send, or a dead letter that is sent again, may bring the same thing under another message id.
  */
 export class Inbox {
   private readonly table: string;
+  private readonly retentionMs: number;
 
-  /** @throws UsageError `ILLEGAL_TABLE_NAME` */
+  /** @throws UsageError `ILLEGAL_TABLE_NAME`; `RETENTION_TOO_SHORT`, with both times */
   constructor(options: InboxOptions = {}) {
     this.table = quoteTable(options.tableName ?? DEFAULT_INBOX_TABLE);
+    this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+    this.assertOutlives(options.retryPolicy);
+  }
+
+  /**
+   * Refuses a retention that is shorter than a message's attempts: a late one would be taken for the first.
+   * @param of whose policy it is, for the error
+   * @throws UsageError `RETENTION_TOO_SHORT`, with both times
+   */
+  assertOutlives(policy: RetryPolicy = {}, of = 'the consumer group'): void {
+    const leastIs = `the time for which a message of ${of} may come again (retrySpanMs of its failure policy)`;
+    assertRetention({ retentionMs: this.retentionMs, leastMs: retrySpanMs(policy), leastIs });
   }
 
   /**
    * Runs `work` unless the key was done before. What `work` changes must go through `tx`: the key and the changes are
    * committed together or not at all. A second caller waits until the first one's transaction has ended.
+   * @param key of the business; or the message, which stands for its group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
    * @throws UsageError `ILLEGAL_KEY` for an empty key
    */
-  async once<T>(tx: SqlExecutor, key: string, work: () => Promise<T>): Promise<InboxResult<T>> {
-    if (key === '') throw new UsageError('ILLEGAL_KEY', 'the key of an inbox step must not be empty', 'key');
+  async once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>> {
     const text = `INSERT INTO ${this.table} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
-    const { rows } = await tx.query(text, [key]);
+    const { rows } = await tx.query(text, [keyOf(key)]);
     return rows.length === 0 ? { first: false } : { first: true, result: await work() };
   }
 
   /**
-   * Drops old keys. A message of a dropped key is taken as new: keep keys for longer than the server keeps messages.
+   * Forgets keys that are older than `retentionMs`, in bounded batches, each in a transaction of its own.
+   * @param signal ends it after the batch that runs
    * @returns how many there were
    */
-  async deleteOlderThan(tx: SqlExecutor, date: Date): Promise<number> {
-    return await deleteOlderThan(tx, this.table, date);
+  purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
+    return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
   }
+}
+
+function keyOf(key: string | InboxMessage): string {
+  if (typeof key === 'string') {
+    if (key !== '') return key;
+    throw new UsageError('ILLEGAL_KEY', 'the key of an inbox step must not be empty', 'key');
+  }
+  const { consumerGroup, messageId } = key;
+  if (consumerGroup && messageId) return `${consumerGroup}/${messageId}`;
+  const text = 'a message as the key of an inbox step needs its consumerGroup and messageId; neither may be empty';
+  throw new UsageError('ILLEGAL_KEY', text, 'key');
 }

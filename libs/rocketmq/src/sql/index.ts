@@ -1,6 +1,7 @@
 // What `nestjs-rocketmq/sql` exports.
 
 export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
+export { type CleanupOptions, type Purgeable, SqlCleanup } from './cleanup.js';
 export {
   type DrizzleDatabase,
   type DrizzleExecutor,
@@ -8,7 +9,20 @@ export {
   drizzleDatabase,
   drizzleExecutor,
 } from './drizzle.js';
-export { Inbox, type InboxOptions, type InboxResult } from './inbox.js';
+export { Inbox, type InboxMessage, type InboxOptions, type InboxResult } from './inbox.js';
+export { type ClientPool, type PooledClient, poolDatabase } from './node-postgres.js';
+export { Outbox, type OutboxLag, type OutboxOptions, type ParkedMessage } from './outbox.js';
+export { OUTBOX_ID_PROPERTY, type OutboxMessage } from './outbox-message.js';
+export { type OutboxMetrics, OutboxRelay } from './outbox-relay.js';
+export type {
+  OutboxCheckpoint,
+  OutboxEvents,
+  OutboxRelayOptions,
+  OutboxSend,
+  RelayedMessage,
+} from './outbox-relay-options.js';
+export { type RetryPolicy, retrySpanMs } from './retry-span.js';
 export { type SchemaOptions, schemaSql } from './schema.js';
 export type { SqlDatabase, SqlExecutor } from './sql-port.js';
 export { TransactionFencedError, TransactionLog, type TransactionLogOptions } from './transaction-log.js';
+export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from './typeorm.js';

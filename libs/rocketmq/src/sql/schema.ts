@@ -1,34 +1,68 @@
-// The two tables of this folder: their names and their DDL. Nothing here runs it.
+// The tables of this folder: their names and their DDL. Nothing here runs it.
 
 import { UsageError } from '../support/errors.js';
 
 export const DEFAULT_TRANSACTION_LOG_TABLE = 'rocketmq_transaction_log';
 export const DEFAULT_INBOX_TABLE = 'rocketmq_inbox';
+export const DEFAULT_OUTBOX_TABLE = 'rocketmq_outbox';
 
-/** Names of the tables, `name` or `schema.name`. Default: `rocketmq_transaction_log` and `rocketmq_inbox`. */
+/** Names of the tables, `name` or `schema.name`. Default: `rocketmq_transaction_log`, `rocketmq_inbox` and `rocketmq_outbox`. */
 export interface SchemaOptions {
   readonly transactionLogTable?: string;
   readonly inboxTable?: string;
+  readonly outboxTable?: string;
 }
 
 /**
- * The DDL of both tables, one statement after the other, for a migration. Running it again changes nothing.
+ * The DDL of all tables, one statement after the other, for a migration. Running it again changes nothing.
  * @throws UsageError `ILLEGAL_TABLE_NAME`
  */
 export function schemaSql(options: SchemaOptions = {}): string {
-  const log = quoteTable(options.transactionLogTable ?? DEFAULT_TRANSACTION_LOG_TABLE);
-  const inbox = quoteTable(options.inboxTable ?? DEFAULT_INBOX_TABLE);
-  return `CREATE TABLE IF NOT EXISTS ${log} (
+  const log = options.transactionLogTable ?? DEFAULT_TRANSACTION_LOG_TABLE;
+  const inbox = options.inboxTable ?? DEFAULT_INBOX_TABLE;
+  return `CREATE TABLE IF NOT EXISTS ${quoteTable(log)} (
   "transaction_id" text PRIMARY KEY,
   "topic" text NOT NULL,
   "resolution" text NOT NULL CHECK ("resolution" IN ('commit', 'rollback')),
   "created_at" timestamptz NOT NULL DEFAULT now()
 );
-CREATE TABLE IF NOT EXISTS ${inbox} (
+CREATE TABLE IF NOT EXISTS ${quoteTable(inbox)} (
   "key" text PRIMARY KEY,
   "created_at" timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX IF NOT EXISTS ${indexName(log, 'created_at')} ON ${quoteTable(log)} ("created_at");
+CREATE INDEX IF NOT EXISTS ${indexName(inbox, 'created_at')} ON ${quoteTable(inbox)} ("created_at");
+${outboxSql(options.outboxTable ?? DEFAULT_OUTBOX_TABLE)}`;
+}
+
+/** `due_at` is the end of a claim, or the time of the next attempt: before it no relay takes the row. */
+function outboxSql(name: string): string {
+  const table = quoteTable(name);
+  return `CREATE TABLE IF NOT EXISTS ${table} (
+  "position" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  "id" text NOT NULL UNIQUE,
+  "topic" text NOT NULL,
+  "message_group" text,
+  "fields" jsonb NOT NULL,
+  "body" bytea NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  "state" text NOT NULL DEFAULT 'unsent' CHECK ("state" IN ('unsent', 'sent', 'parked')),
+  "due_at" timestamptz NOT NULL DEFAULT '-infinity',
+  "claim" text,
+  "attempts" integer NOT NULL DEFAULT 0,
+  "last_error" text,
+  "settled_at" timestamptz
+);
+CREATE INDEX IF NOT EXISTS ${indexName(name, 'unsent')} ON ${table} ("position") WHERE "state" = 'unsent';
+CREATE INDEX IF NOT EXISTS ${indexName(name, 'group')} ON ${table} ("message_group", "position") WHERE "state" = 'unsent';
+CREATE INDEX IF NOT EXISTS ${indexName(name, 'settled')} ON ${table} ("settled_at") WHERE "state" <> 'unsent';
 `;
+}
+
+/** An index lives in the schema of its table. PostgreSQL cuts names at 63 bytes, so the end is what must differ. */
+function indexName(table: string, what: string): string {
+  const name = table.slice(table.indexOf('.') + 1);
+  return `"${name.slice(0, 62 - what.length)}_${what}"`;
 }
 
 /**

@@ -2,11 +2,13 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
-import { HOUR_MS } from '../support/clock.js';
-import { realTimeIn } from '../support/deadline.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { type Purgeable, SqlCleanup } from './cleanup.js';
 import { drizzleDatabase, drizzleExecutor } from './drizzle.js';
-import { Inbox } from './inbox.js';
+import { Inbox, type InboxMessage } from './inbox.js';
+import { retrySpanMs } from './retry-span.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { TransactionFencedError, TransactionLog } from './transaction-log.js';
@@ -27,6 +29,7 @@ afterAll(async () => {
   await database.close();
 });
 
+const DAY_MS = 24 * HOUR_MS;
 const half = { transactionId: 'T1', topic: 'order-created' };
 const neverAborted = new AbortController().signal;
 
@@ -150,11 +153,22 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
     await expect(log.check({ ...half, signal: neverAborted })).rejects.toThrow();
   });
 
-  it('drops old rows and counts them', async () => {
-    const log = new TransactionLog({ database: open() });
+  it('drops rows that are older than their retention, and counts them', async () => {
+    const log = new TransactionLog({ database: open(), retentionMs: 2 * DAY_MS });
     await open().transaction((tx) => log.record(tx, half));
-    expect(await log.deleteOlderThan(realTimeIn(-HOUR_MS))).toBe(0);
-    expect(await log.deleteOlderThan(realTimeIn(HOUR_MS))).toBe(1);
+    await database.exec(`UPDATE rocketmq_transaction_log SET created_at = now() - interval '47 hours'`);
+    expect(await log.purge()).toBe(0);
+    await database.exec(`UPDATE rocketmq_transaction_log SET created_at = now() - interval '49 hours'`);
+    expect(await log.purge()).toBe(1);
+    expect(await rowsOf('rocketmq_transaction_log')).toEqual([]);
+  });
+
+  it('neither commits nor fences a half message whose row may have been dropped', async () => {
+    const clock = new ManualClock();
+    const log = new TransactionLog({ database: open(), retentionMs: 2 * DAY_MS, clock });
+    const check = { ...half, message: { bornTimestampMs: clock.nowMs() }, signal: neverAborted };
+    clock.advanceTo(clock.nowMs() + 2 * DAY_MS);
+    expect(await log.check(check)).toBe('unknown');
     expect(await rowsOf('rocketmq_transaction_log')).toEqual([]);
   });
 });
@@ -163,6 +177,26 @@ describe('TransactionLog.record', () => {
   it('is refused outside of a transaction', async () => {
     const log = new TransactionLog({ database });
     await expect(database.transaction((tx) => log.record(tx))).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+  });
+});
+
+describe('TransactionLog', () => {
+  it('refuses to keep rows for less time than the server may ask, and says both times', () => {
+    const make = (options: object) => () => new TransactionLog({ database, ...options });
+    expect(make({ retentionMs: HOUR_MS })).toThrow(/retentionMs is 3600000 ms, but the last check .* is 4050000 ms/);
+    expect(make({ retentionMs: 2 * HOUR_MS })).not.toThrow();
+    expect(make({ retentionMs: 2 * HOUR_MS, transactionCheckMax: 1_000 })).toThrow(/is 33600000 ms/);
+    expect(make({ transactionCheckIntervalMs: 0 })).toThrow('transactionCheckIntervalMs');
+    expect(make({ lockTimeoutMs: 10_000 })).toThrow('lockTimeoutMs');
+  });
+
+  it('makes the method roll its message back after a fence, even when the error is swallowed', async () => {
+    const log = new TransactionLog({ database });
+    await log.check({ ...half, signal: neverAborted });
+    const told: string[] = [];
+    const transaction = { ...half, rollback: () => void told.push('rollback') };
+    await database.transaction((tx) => log.record(tx, transaction).catch(() => {})).catch(() => {});
+    expect(told).toEqual(['rollback']);
   });
 });
 
@@ -193,12 +227,84 @@ describe('Inbox', () => {
     expect(await step()).toEqual({ first: false });
   });
 
-  it('refuses an empty key', async () => {
-    await expect(inbox.once(database, '', async () => 1)).rejects.toBeInstanceOf(UsageError);
+  it('takes a message as its key, by group and message id', async () => {
+    const step = (consumerGroup: string, messageId: string) =>
+      database.transaction((tx) => inbox.once(tx, { consumerGroup, messageId }, async () => 'done'));
+    expect(await step('inventory', 'A')).toEqual({ first: true, result: 'done' });
+    expect(await step('inventory', 'A')).toEqual({ first: false });
+    expect(await step('mailing', 'A')).toEqual({ first: true, result: 'done' });
+    expect(await step('inventory', 'B')).toEqual({ first: true, result: 'done' });
   });
 
-  it('drops old keys and counts them', async () => {
+  it('refuses an empty key', async () => {
+    const once = (key: string | InboxMessage) => inbox.once(database, key, async () => 1);
+    await expect(once('')).rejects.toBeInstanceOf(UsageError);
+    await expect(once({ consumerGroup: 'inventory', messageId: '' })).rejects.toBeInstanceOf(UsageError);
+  });
+
+  it('forgets keys after its retention, in batches', async () => {
+    const old = `now() - interval '8 days', 'old-' || n FROM generate_series(1, 2500) n`;
+    await database.exec(`INSERT INTO rocketmq_inbox (created_at, key) SELECT ${old}`);
     await inbox.once(database, 'order-1', async () => 1);
-    expect(await inbox.deleteOlderThan(database, realTimeIn(HOUR_MS))).toBe(1);
+    expect(await inbox.purge(database)).toBe(2_500);
+    expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'order-1' }]);
+  });
+
+  it('refuses a retention below the time for which a message may come again, and says both', () => {
+    expect(() => new Inbox({ retentionMs: HOUR_MS })).toThrow(/retentionMs is 3600000 ms, but .* is 46745000 ms/);
+    const retryPolicy = { maxAttempts: 3, backoff: 10 * SECOND_MS };
+    expect(() => new Inbox({ retentionMs: HOUR_MS, retryPolicy })).not.toThrow();
+    expect(() => new Inbox({ retentionMs: MINUTE_MS, retryPolicy })).toThrow(/is 110000 ms/);
+    const group = new Inbox();
+    expect(() => group.assertOutlives({ maxAttempts: 100, backoff: 12 * HOUR_MS }, 'listener slow')).toThrow(
+      /a message of listener slow may come again/,
+    );
+  });
+});
+
+describe('retrySpanMs', () => {
+  it('adds up the waits and the attempts', () => {
+    expect(retrySpanMs({ maxAttempts: 1, backoff: HOUR_MS, attemptMs: 5 })).toBe(5);
+    expect(retrySpanMs({ maxAttempts: 4, backoff: [1, 10], attemptMs: 100 })).toBe(421);
+    const backoff = { kind: 'exponential', initialMs: 1, maxMs: 3, multiplier: 2 } as const;
+    expect(retrySpanMs({ maxAttempts: 4, backoff, attemptMs: 100 })).toBe(406);
+  });
+
+  it('counts no wait for longer than the server makes it', () => {
+    expect(retrySpanMs({ maxAttempts: 2, backoff: 24 * HOUR_MS, attemptMs: 1 })).toBe(12 * HOUR_MS + 2);
+  });
+
+  it('refuses what is no policy', () => {
+    expect(() => retrySpanMs({ maxAttempts: 0 })).toThrow('maxAttempts');
+    expect(() => retrySpanMs({ attemptMs: 0 })).toThrow('attemptMs');
+  });
+});
+
+describe('SqlCleanup', () => {
+  it('purges all tables at intervals, also when one fails, until it is stopped', async () => {
+    const clock = new ManualClock();
+    const purged: string[] = [];
+    const table = (name: string, fails = false): Purgeable => ({
+      purge: async () => {
+        purged.push(name);
+        if (fails) throw new Error('no such table');
+        return 0;
+      },
+    });
+    const tables = [table('broken', true), table('inbox')];
+    const cleanup = new SqlCleanup({ database, tables, intervalMs: HOUR_MS, clock });
+    cleanup.start();
+    cleanup.start();
+    const hour = async (): Promise<void> => {
+      clock.advanceTo(clock.nowMs() + HOUR_MS);
+      while (clock.activeWork().length > 0) await new Promise(setImmediate);
+    };
+    await hour();
+    await hour();
+    expect(purged).toEqual(['broken', 'inbox', 'broken', 'inbox']);
+    await Promise.all([cleanup.stop(), cleanup.stop()]);
+    await hour();
+    expect(purged).toHaveLength(4);
+    expect(() => cleanup.start()).toThrow('CLOSED');
   });
 });

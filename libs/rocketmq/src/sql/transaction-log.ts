@@ -4,9 +4,12 @@ import type { Resolution } from '../producer/transaction.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
 import type { CurrentTransaction } from '../producer/transaction-scope.js';
 import { currentTransaction } from '../producer/transaction-scope.js';
+import { LIMITS } from '../protocol/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
-import { RocketMQError } from '../support/errors.js';
-import { deleteOlderThan } from './retention.js';
+import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { RocketMQError, UsageError } from '../support/errors.js';
+import { positive, positiveInteger } from '../support/options.js';
+import { assertRetention, purge } from './retention.js';
 import { DEFAULT_TRANSACTION_LOG_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { hasSqlState, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION } from './sql-state.js';
@@ -16,10 +19,37 @@ export interface TransactionLogOptions {
   readonly database: SqlDatabase;
   /** Default `rocketmq_transaction_log`. */
   readonly tableName?: string;
+  /**
+   * How long rows are kept. Longer than the server asks; and since a server that was away goes on asking when it is back, for as
+   * long as it keeps messages (72 h by default), longer than that. Default 7 days.
+   */
+  readonly retentionMs?: number;
+  /** How often the server asks about a transaction (`transactionCheckMax` of the broker). Default 15. */
+  readonly transactionCheckMax?: number;
+  /** How long it waits between two checks (`transactionCheckInterval` of the broker). Default 30 000; 60 000 before server 5. */
+  readonly transactionCheckIntervalMs?: number;
+  /** How long a check waits for a local transaction that holds its row; then it is `unknown`. Below 10 000. Default 3000. */
+  readonly lockTimeoutMs?: number;
+  /** By which the age of a half message is told. Default: the machine's. */
+  readonly clock?: Clock;
 }
 
-/** How long a check waits for a local transaction that holds its row. Below the 10 s that a check has in all. */
-const LOCK_TIMEOUT_MS = 3_000;
+const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
+const DEFAULT_CHECK_MAX = 15;
+const DEFAULT_CHECK_INTERVAL_MS = 30 * SECOND_MS;
+const DEFAULT_LOCK_TIMEOUT_MS = 3 * SECOND_MS;
+/** What the clocks of two processes may differ. */
+const CLOCK_SKEW_MS = 5 * MINUTE_MS;
+/** What a check has in all. */
+const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
+
+/** What the log needs of the server's question; a `TransactionCheck`. */
+type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
+  readonly message?: Pick<TransactionCheck['message'], 'bornTimestampMs'>;
+};
+
+/** What the log needs of a transaction; a `CurrentTransaction`. */
+type Recorded = Pick<CurrentTransaction, 'transactionId' | 'topic'> & Partial<Pick<CurrentTransaction, 'rollback'>>;
 
 /**
  * The server's check came first and declared the transaction rolled back, for instance since the process had stalled. Nothing
@@ -44,11 +74,23 @@ export class TransactionFencedError extends RocketMQError {
 export class TransactionLog {
   private readonly database: SqlDatabase;
   private readonly table: string;
+  private readonly retentionMs: number;
+  private readonly lockTimeoutMs: number;
+  private readonly clock: Clock;
 
-  /** @throws UsageError `ILLEGAL_TABLE_NAME` */
+  /**
+   * @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option; `RETENTION_TOO_SHORT`, with both times, for rows
+   *   that would not outlive the last check
+   */
   constructor(options: TransactionLogOptions) {
     this.database = options.database;
     this.table = quoteTable(options.tableName ?? DEFAULT_TRANSACTION_LOG_TABLE);
+    this.clock = options.clock ?? new SystemClock();
+    this.lockTimeoutMs = lockTimeoutOf(options);
+    const retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+    const leastIs =
+      'the last check (firstCheckAfterMs of up to 1 h, then transactionCheckMax × transactionCheckIntervalMs)';
+    this.retentionMs = assertRetention({ retentionMs, leastMs: lastCheckMs(options), leastIs });
   }
 
   /**
@@ -57,27 +99,28 @@ export class TransactionLog {
    * @throws TransactionFencedError when a check came first; let it pass, the database transaction cannot commit any more
    * @throws StateError outside of a transaction, or before its half message was sent
    */
-  async record(
-    tx: SqlExecutor,
-    transaction: Pick<CurrentTransaction, 'transactionId' | 'topic'> = currentTransaction(),
-  ): Promise<void> {
+  async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
     const { transactionId, topic } = transaction;
     try {
       // No ON CONFLICT: the failed statement keeps PostgreSQL from committing, even if the caller swallows the error.
       const text = `INSERT INTO ${this.table} ("transaction_id", "topic", "resolution") VALUES ($1, $2, 'commit')`;
       await tx.query(text, [transactionId, topic]);
     } catch (error) {
-      if (hasSqlState(error, UNIQUE_VIOLATION)) throw new TransactionFencedError(transactionId, { cause: error });
-      throw error;
+      if (!hasSqlState(error, UNIQUE_VIOLATION)) throw error;
+      // Swallowed, the error would let the method return, and its message be committed without a database transaction.
+      transaction.rollback?.();
+      throw new TransactionFencedError(transactionId, { cause: error });
     }
   }
 
   /**
    * How a transaction ended; a `TransactionChecker`. `rollback` is final: from then on the local transaction cannot commit.
-   * `unknown` while the local transaction holds its row, or when the check's time is over.
+   * `unknown` while the local transaction holds its row, when the check's time is over, or when the half message is so old that
+   * its row may have been purged.
    * @throws what the database throws; the producer takes it as `unknown`
    */
-  async check(check: Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'>): Promise<Resolution | 'unknown'> {
+  async check(check: Question): Promise<Resolution | 'unknown'> {
+    if (this.isForgotten(check)) return 'unknown';
     try {
       return await raceAbort(
         this.database.transaction((tx) => this.fence(tx, check)),
@@ -90,19 +133,21 @@ export class TransactionLog {
   }
 
   /**
-   * Drops old rows. The server asks about a half message for as long as it keeps messages (72 h by default): keep a
-   * transaction's row for longer, or its late check would take it for rolled back.
-   * @returns how many rows there were
+   * Drops rows that are older than `retentionMs`, in bounded batches, each in a transaction of its own.
+   * @param signal ends it after the batch that runs
+   * @returns how many there were
    */
-  async deleteOlderThan(date: Date): Promise<number> {
-    return await this.database.transaction((tx) => deleteOlderThan(tx, this.table, date));
+  purge(database: SqlDatabase = this.database, signal?: AbortSignal): Promise<number> {
+    return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
   }
 
-  private async fence(
-    tx: SqlExecutor,
-    { transactionId, topic, signal }: Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'>,
-  ): Promise<Resolution | 'unknown'> {
-    await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`, []);
+  /** A row that is not there says nothing then, and a fence would drop the message of a transaction that was committed. */
+  private isForgotten({ message }: Question): boolean {
+    return message !== undefined && this.clock.nowMs() - message.bornTimestampMs >= this.retentionMs - CLOCK_SKEW_MS;
+  }
+
+  private async fence(tx: SqlExecutor, { transactionId, topic, signal }: Question): Promise<Resolution | 'unknown'> {
+    await tx.query(`SET LOCAL lock_timeout = ${this.lockTimeoutMs}`, []);
     // On a single connection this began only after others had ended. Nobody waits any more: a fence would only do harm.
     if (signal.aborted) throw abortReason(signal);
     const insert =
@@ -116,4 +161,18 @@ export class TransactionLog {
     // A row that was there and is gone was deleted this moment: the next check starts afresh.
     return row?.resolution ?? 'unknown';
   }
+}
+
+function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {
+  positiveInteger('lockTimeoutMs', lockTimeoutMs);
+  if (lockTimeoutMs < CHECK_TIMEOUT_MS) return lockTimeoutMs;
+  const text = `option lockTimeoutMs must be below ${CHECK_TIMEOUT_MS}, the time of a check, not ${lockTimeoutMs}`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'lockTimeoutMs');
+}
+
+/** The server asks for the first time after 6 s by its default, and after `firstCheckAfterMs`, 1 h at most, if that is set. */
+function lastCheckMs({ transactionCheckMax, transactionCheckIntervalMs }: TransactionLogOptions): number {
+  const checks = positiveInteger('transactionCheckMax', transactionCheckMax ?? DEFAULT_CHECK_MAX);
+  const intervalMs = positive('transactionCheckIntervalMs', transactionCheckIntervalMs ?? DEFAULT_CHECK_INTERVAL_MS);
+  return LIMITS.recoveryDurationMs + checks * intervalMs;
 }

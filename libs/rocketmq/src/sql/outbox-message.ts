@@ -1,0 +1,77 @@
+// A message on its way through the outbox: as it is given, as it is kept in a row, as it is sent.
+
+import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/message.js';
+import { UsageError } from '../support/errors.js';
+
+/** Carries the id that {@link Outbox.add} gave, which is the message id, too; the property survives where the id does not. */
+export const OUTBOX_ID_PROPERTY = 'rocketmq-outbox-id';
+
+/** A message for the outbox. Everything of a send but its message id, which the outbox makes. */
+export interface OutboxMessage extends Omit<OutgoingMessage, 'messageId' | 'body'> {
+  /** Bytes are sent as they are, a string as UTF-8, anything else as JSON. */
+  readonly body: unknown;
+}
+
+/** A message as its columns, in types that every driver and ORM hands over alike. */
+export interface OutboxColumns {
+  readonly topic: string;
+  readonly messageGroup: string | null;
+  /** JSON. */
+  readonly fields: string;
+  /** Base64. */
+  readonly body: string;
+}
+
+interface Fields {
+  readonly tag?: string | undefined;
+  readonly keys?: readonly string[] | undefined;
+  readonly properties?: Readonly<Record<string, string>> | undefined;
+  readonly deliverAtMs?: number | undefined;
+  readonly priority?: number | undefined;
+}
+
+/**
+ * Checks a message as a send does, so that what can never be sent is refused while its transaction can still fail.
+ * @throws UsageError that names the field
+ */
+export function toColumns(message: OutboxMessage, id: string, nowMs: number): OutboxColumns {
+  const body = bytesOf(message);
+  assertSendable({ ...message, body, properties: withId(message.properties, id) }, body.length, nowMs);
+  const { topic, messageGroup, tag, keys, properties, priority } = message;
+  const deliverAtMs = deliveryTimestampMs({ ...message, body }, nowMs);
+  const fields: Fields = { tag, keys, properties, deliverAtMs, priority };
+  return {
+    topic,
+    messageGroup: messageGroup ?? null,
+    fields: JSON.stringify(fields),
+    body: body.toString('base64'),
+  };
+}
+
+/** The message as it is sent: under its id, which is the same at each attempt. */
+export function fromColumns(id: string, { topic, messageGroup, fields, body }: OutboxColumns): OutgoingMessage {
+  const { tag, keys, properties, deliverAtMs, priority } = JSON.parse(fields) as Fields;
+  return {
+    topic,
+    messageId: id,
+    body: Buffer.from(body, 'base64'),
+    properties: withId(properties, id),
+    ...(tag === undefined ? {} : { tag }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(messageGroup === null ? {} : { messageGroup }),
+    ...(deliverAtMs === undefined ? {} : { deliverAt: new Date(deliverAtMs) }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
+
+function withId(properties: Fields['properties'], id: string): Record<string, string> {
+  return { ...properties, [OUTBOX_ID_PROPERTY]: id };
+}
+
+function bytesOf({ topic, body }: OutboxMessage): Buffer {
+  if (typeof body === 'string' || body instanceof Uint8Array) return bodyBytes(body);
+  const text = JSON.stringify(body) as string | undefined;
+  if (text !== undefined) return Buffer.from(text);
+  const problem = `message to "${topic}": body is ${typeof body}, which JSON cannot hold; nothing was added`;
+  throw new UsageError('ILLEGAL_BODY', problem, 'body');
+}

@@ -1,0 +1,149 @@
+// One pass of a relay: the messages of a claim are sent, those of a message group one after another, and their ends written down.
+
+import { abortReason, raceAbort } from '../support/abort.js';
+import { backoffMs } from '../support/backoff.js';
+import { withDeadline } from '../support/deadline.js';
+import { RocketMQError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
+import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
+
+/** What became of the messages of a relay. */
+export interface RelayCounts {
+  sent: number;
+  failed: number;
+  parked: number;
+}
+
+export class OutboxPass {
+  private readonly claim: string;
+  private readonly endsAtMs: number;
+  /** Sent and not yet marked. Sendings that end together, as those of one request do, are marked together. */
+  private unmarked: string[] = [];
+  private marking: Promise<void> = Promise.resolve();
+
+  /** @param stopping no sending begins after it has fired */
+  constructor(
+    private readonly settings: RelaySettings,
+    private readonly claims: OutboxClaims,
+    private readonly counts: RelayCounts,
+    private readonly stopping: AbortSignal,
+  ) {
+    this.claim = settings.random.uuid();
+    this.endsAtMs = settings.clock.nowMs() + settings.leaseMs;
+  }
+
+  /**
+   * Takes what is due and sends it.
+   * @returns how many messages it took
+   * @throws what the database throws; what was taken and not ended comes again when the claim is over
+   */
+  async run(): Promise<number> {
+    const { batchSize: limit, clock } = this.settings;
+    const { claim, endsAtMs } = this;
+    const taken = await this.claims.take({ claim, nowMs: clock.nowMs(), endsAtMs, limit });
+    const lanes = await Promise.allSettled(lanesOf(taken).map((lane) => this.sendLane(lane)));
+    for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
+    return taken.length;
+  }
+
+  private async sendLane(lane: readonly ClaimedMessage[]): Promise<void> {
+    for (const [index, message] of lane.entries()) {
+      if (!this.mayBegin()) return this.claims.release(this.claim, idsOf(lane.slice(index)));
+      const about = relayed(message);
+      try {
+        await this.settings.checkpoint?.('claimed', about);
+        await this.send(message);
+      } catch (error) {
+        await this.fail(message, error);
+        return this.claims.release(this.claim, idsOf(lane.slice(index + 1)));
+      }
+      await this.settings.checkpoint?.('sent-before-mark', about);
+      this.counts.sent++;
+      this.tell(() => this.settings.events.onSent?.(about));
+      await this.mark(message.id);
+      await this.settings.checkpoint?.('marked', about);
+    }
+  }
+
+  /** A sending that began late could still run when others take the message. */
+  private mayBegin(): boolean {
+    const { clock, sendTimeoutMs } = this.settings;
+    return !this.stopping.aborted && clock.nowMs() + sendTimeoutMs <= this.endsAtMs;
+  }
+
+  private send({ id, message }: ClaimedMessage): Promise<unknown> {
+    const { send, sendTimeoutMs: timeoutMs } = this.settings;
+    return withDeadline(`sending ${id} from the outbox`, timeoutMs, undefined, ({ signal }) => {
+      if (signal.aborted) throw abortReason(signal);
+      return raceAbort(send(message, { timeoutMs, signal }), signal);
+    });
+  }
+
+  private mark(id: string): Promise<void> {
+    this.unmarked.push(id);
+    if (this.unmarked.length > 1) return this.marking;
+    const earlier = this.marking;
+    this.marking = (async () => {
+      await earlier.catch(() => {});
+      const ids = this.unmarked;
+      this.unmarked = [];
+      await this.claims.sent(ids);
+    })();
+    return this.marking;
+  }
+
+  private async fail(message: ClaimedMessage, error: unknown): Promise<void> {
+    const { backoff, clock, logger, events } = this.settings;
+    const about = { ...relayed(message), attempts: message.attempts + 1 };
+    const { id, topic, attempts } = about;
+    const isParked = this.isHopeless(error, attempts);
+    const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
+    await this.claims.failed(this.claim, { id, error: describeError(error), retryAtMs });
+    this.counts[isParked ? 'parked' : 'failed']++;
+    const fields = { id, topic, attempts, error: describeError(error) };
+    if (isParked) logger.error('a message of the outbox is given up; it stays in the table, parked', fields);
+    else logger.warn('a message of the outbox could not be sent; it will be tried again', fields);
+    this.tell(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
+  }
+
+  private isHopeless(error: unknown, attempts: number): boolean {
+    if (isUsageError(error)) return true;
+    return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
+  }
+
+  /** Who only watches must not change what happens. */
+  private tell(notify: () => void): void {
+    try {
+      notify();
+    } catch (error) {
+      this.settings.logger.error('an event handler of the outbox failed', { error: describeError(error) });
+    }
+  }
+}
+
+/** By name, since the producer may be of another copy of this package (ESM and CommonJS side by side). */
+function isUsageError(error: unknown): boolean {
+  return RocketMQError.is(error) && error.name === 'UsageError';
+}
+
+/** A lane for each message group, and for each message without one. */
+function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
+  const lanes = new Map<string, ClaimedMessage[]>();
+  for (const one of taken) {
+    const { messageGroup } = one.message;
+    const key = messageGroup === undefined ? `id ${one.id}` : `group ${messageGroup}`;
+    const lane = lanes.get(key);
+    if (lane === undefined) lanes.set(key, [one]);
+    else lane.push(one);
+  }
+  return [...lanes.values()];
+}
+
+function relayed({ id, attempts, message: { topic, messageGroup } }: ClaimedMessage): RelayedMessage {
+  return { id, topic, messageGroup, attempts };
+}
+
+function idsOf(messages: readonly ClaimedMessage[]): string[] {
+  return messages.map(({ id }) => id);
+}

@@ -1,0 +1,169 @@
+// What sends the messages of an outbox, over and over: it looks, sends, rests. One pass is in outbox-pass.ts.
+
+import { backoffMs } from '../support/backoff.js';
+import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
+import { StateError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import type { OutboxLag } from './outbox.js';
+import { OutboxClaims } from './outbox-claims.js';
+import { OutboxPass, type RelayCounts } from './outbox-pass.js';
+import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
+
+/** What a relay has done since it was made, and how far it is behind. */
+export interface OutboxMetrics extends OutboxLag {
+  /** Sendings that the server took. */
+  readonly sent: number;
+  /** Attempts that failed and are repeated. */
+  readonly failed: number;
+  /** Messages that this relay gave up; `parked` counts those in the table. */
+  readonly givenUp: number;
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'running'; readonly ended: Promise<void>; readonly unwatch: () => void }
+  | { readonly kind: 'stopped'; readonly ended: Promise<void> };
+
+/** The shortest rest after a pass that found nothing; each further one doubles it. */
+const FIRST_REST_MS = 50;
+/** The rests after passes in which the database failed. */
+const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
+
+/**
+ * Sends what is in an outbox, each message at least once, those of a message group in order. Any number of relays may work on one
+ * outbox. As a provider of a Nest application it starts and stops with it.
+ */
+export class OutboxRelay {
+  private state: State = { kind: 'idle' };
+  private readonly settings: RelaySettings;
+  private readonly claims: OutboxClaims;
+  private readonly stopping = new AbortController();
+  private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
+  private emptyPasses = 0;
+  private failedPasses = 0;
+  private isWoken = false;
+  private endRest: (() => void) | undefined;
+
+  /** @throws UsageError that names the option */
+  constructor(options: OutboxRelayOptions) {
+    this.settings = relaySettings(options);
+    this.claims = new OutboxClaims(options.database, options.outbox.table);
+  }
+
+  /**
+   * Begins to send. Repeating it does nothing.
+   * @throws StateError `CLOSED` after a stop; make a new relay
+   */
+  start(): void {
+    if (this.state.kind === 'running') return;
+    if (this.state.kind === 'stopped') throw closed();
+    const unwatch = this.settings.outbox.watch(() => this.wake());
+    // Later than this turn, so that what runs finds the state it is in.
+    this.state = { kind: 'running', unwatch, ended: Promise.resolve().then(() => this.work()) };
+  }
+
+  /**
+   * Ends it: no sending begins any more, those that run are awaited and marked, what was taken is given back. Repeating it waits
+   * for the same end. Stop it before the producer and the database.
+   */
+  stop(): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'stopped') return state.ended;
+    this.stopping.abort(closed());
+    if (state.kind === 'running') state.unwatch();
+    this.endRest?.();
+    const ended = state.kind === 'running' ? state.ended : Promise.resolve();
+    this.state = { kind: 'stopped', ended };
+    return ended;
+  }
+
+  /**
+   * Looks for messages now. Not needed: `outbox.add` says when something is to come, and the relay then looks more often. After
+   * the commit it saves the last milliseconds.
+   */
+  wake(): void {
+    this.emptyPasses = 0;
+    this.isWoken = true;
+    this.endRest?.();
+  }
+
+  /**
+   * One pass: takes what is due, sends it, and writes down how it ended. For a job that runs now and then instead of a started relay.
+   * @returns how many messages it took; 0 when nothing was due
+   * @throws StateError `CLOSED` after a stop; what the database throws, and what was not written down is then sent again later
+   */
+  async runOnce(): Promise<number> {
+    if (this.state.kind === 'stopped') throw closed();
+    const done = this.settings.clock.track('pass of an outbox relay');
+    try {
+      return await new OutboxPass(this.settings, this.claims, this.counts, this.stopping.signal).run();
+    } finally {
+      done();
+    }
+  }
+
+  /** What it has done, and how far all relays together are behind. */
+  async metrics(): Promise<OutboxMetrics> {
+    const { database, outbox } = this.settings;
+    const lag = await database.transaction((tx) => outbox.lag(tx));
+    const { sent, failed, parked: givenUp } = this.counts;
+    return { ...lag, sent, failed, givenUp };
+  }
+
+  /** Nest calls it when producers run. */
+  onApplicationBootstrap(): void {
+    this.start();
+  }
+
+  /** Nest calls it before producers close. */
+  onModuleDestroy(): Promise<void> {
+    return this.stop();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      this.isWoken = false;
+      const restMs = await this.passAndRest();
+      if (restMs > 0) await this.rest(restMs);
+    }
+  }
+
+  /** Never rejects. @returns how long to rest */
+  private async passAndRest(): Promise<number> {
+    try {
+      const taken = await this.runOnce();
+      this.failedPasses = 0;
+      if (taken > 0) {
+        this.emptyPasses = 0;
+        return 0;
+      }
+      const { pollIntervalMs } = this.settings;
+      return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs);
+    } catch (error) {
+      const restMs = backoffMs(FAILURE_BACKOFF, ++this.failedPasses);
+      const fields = { error: describeError(error), restMs };
+      this.settings.logger.error('an outbox relay could not work on its table; it will try again', fields);
+      // Who adds messages is no sign that the database works for the relay.
+      this.isWoken = false;
+      return restMs;
+    }
+  }
+
+  private rest(durationMs: number): Promise<void> {
+    if (this.isWoken || this.stopping.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      let task: ScheduledTask | undefined;
+      const end = (): void => {
+        task?.cancel();
+        this.endRest = undefined;
+        resolve();
+      };
+      this.endRest = end;
+      task = this.settings.clock.schedule(durationMs, end);
+    });
+  }
+}
+
+function closed(): StateError {
+  return new StateError('CLOSED', 'this relay was stopped; make a new one');
+}

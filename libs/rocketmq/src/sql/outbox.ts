@@ -1,0 +1,154 @@
+// Messages that wait in the database for their sending: added in the caller's transaction, looked at, dropped in the end. What
+// sends them is in outbox-relay.ts.
+
+import { MessageIdGenerator } from '../protocol/message-id.js';
+import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
+import { positive, positiveInteger } from '../support/options.js';
+import { systemRandom } from '../support/random.js';
+import { type OutboxMessage, toColumns } from './outbox-message.js';
+import { purge } from './retention.js';
+import { DEFAULT_OUTBOX_TABLE, quoteTable } from './schema.js';
+import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+
+export interface OutboxOptions {
+  /** Default `rocketmq_outbox`. */
+  readonly tableName?: string;
+  /** How long a row is kept after its message was sent, by the database's clock. Default 24 h. Parked rows are kept for ever. */
+  readonly retentionMs?: number;
+  /** By which `delayMs` counts, from the call of `add`. Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+/** How far the relays are behind. */
+export interface OutboxLag {
+  /** Messages that are not yet sent. */
+  readonly unsent: number;
+  /** How long the oldest of them has been waiting, by the database's clock; 0 when there is none. */
+  readonly oldestUnsentMs: number;
+  /** Messages that were given up: somebody has to look at them. */
+  readonly parked: number;
+}
+
+/** A message that was given up. */
+export interface ParkedMessage {
+  readonly id: string;
+  readonly topic: string;
+  readonly messageGroup: string | undefined;
+  readonly attempts: number;
+  readonly lastError: string;
+}
+
+const DEFAULT_RETENTION_MS = 24 * HOUR_MS;
+/** Sets the locks of this library's groups apart from other advisory locks: "rocketmq" by its first bytes. */
+const LOCK_CLASS = 0x726f636b;
+
+/**
+ * The local message table: a message is written where the business writes, in its database transaction, and a relay sends it
+ * afterwards, at least once. Its id is the same at each sending.
+ */
+export class Outbox {
+  /** The table, quoted. @internal */
+  readonly table: string;
+  private readonly retentionMs: number;
+  private readonly clock: Clock;
+  private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
+  private readonly watchers = new Set<() => void>();
+
+  /** @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option */
+  constructor(options: OutboxOptions = {}) {
+    this.table = quoteTable(options.tableName ?? DEFAULT_OUTBOX_TABLE);
+    this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
+    this.clock = options.clock ?? new SystemClock();
+  }
+
+  /**
+   * Writes a message in `tx`: it is sent if and when `tx` commits. Messages of one message group are sent in the order in which
+   * they were added: who adds to a group waits for the transaction that added to it before, so add late in a transaction.
+   * @returns the id: the message id under which consumers get it, and its property `rocketmq-outbox-id`
+   * @throws UsageError that names the field, for a message that no server would take
+   */
+  async add(tx: SqlExecutor, message: OutboxMessage): Promise<string> {
+    const nowMs = this.clock.nowMs();
+    const id = this.ids.next(nowMs);
+    const { topic, messageGroup, fields, body } = toColumns(message, id, nowMs);
+    // Else a row could become visible after a later one of its group was sent: positions are given before the commit.
+    if (messageGroup !== null) {
+      const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;
+      await tx.query(lock, [`${this.table}/${messageGroup}`]);
+    }
+    const text =
+      `INSERT INTO ${this.table} ("id", "topic", "message_group", "fields", "body") ` +
+      "VALUES ($1, $2, $3::text, $4::jsonb, decode($5::text, 'base64'))";
+    await tx.query(text, [id, topic, messageGroup, fields, body]);
+    for (const wake of this.watchers) wake();
+    return id;
+  }
+
+  /** How far the relays are behind; for a metric. */
+  async lag(tx: SqlExecutor): Promise<OutboxLag> {
+    const age = 'extract(epoch FROM clock_timestamp() - min("created_at"))::float8 * 1000';
+    const text =
+      `SELECT count(*) FILTER (WHERE "state" = 'unsent')::int AS "unsent", ` +
+      `count(*) FILTER (WHERE "state" = 'parked')::int AS "parked", ` +
+      `(SELECT ${age} FROM ${this.table} WHERE "state" = 'unsent') AS "oldest" ` +
+      `FROM ${this.table} WHERE "state" <> 'sent'`;
+    const [row] = (await tx.query(text, [])).rows as readonly LagRow[];
+    return { unsent: row?.unsent ?? 0, oldestUnsentMs: Math.max(0, row?.oldest ?? 0), parked: row?.parked ?? 0 };
+  }
+
+  /** The messages that were given up, the oldest first. @param limit default 100 */
+  async parked(tx: SqlExecutor, limit = 100): Promise<ParkedMessage[]> {
+    const text =
+      `SELECT "id", "topic", "message_group", "attempts", "last_error" FROM ${this.table} ` +
+      `WHERE "state" = 'parked' ORDER BY "position" LIMIT $1::int`;
+    const { rows } = await tx.query(text, [positiveInteger('limit', limit)]);
+    return (rows as readonly ParkedRow[]).map(({ id, topic, message_group, attempts, last_error }) => {
+      return { id, topic, messageGroup: message_group ?? undefined, attempts, lastError: last_error ?? '' };
+    });
+  }
+
+  /**
+   * Lets parked messages be tried again, with all their attempts. One of a message group may then come after later ones.
+   * @param ids default: all
+   * @returns how many there were
+   */
+  async retryParked(tx: SqlExecutor, ids?: readonly string[]): Promise<number> {
+    const chosen = ids === undefined ? '' : ' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))';
+    const text =
+      `WITH "retried" AS (UPDATE ${this.table} SET "state" = 'unsent', "attempts" = 0, "due_at" = '-infinity', ` +
+      `"settled_at" = NULL WHERE "state" = 'parked'${chosen} RETURNING 1) SELECT count(*)::int AS "count" FROM "retried"`;
+    const { rows } = await tx.query(text, ids === undefined ? [] : [JSON.stringify(ids)]);
+    for (const wake of this.watchers) wake();
+    return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+  }
+
+  /**
+   * Drops rows of messages that were sent longer than `retentionMs` ago, in bounded batches, each in a transaction of its own.
+   * @param signal ends it after the batch that runs
+   * @returns how many there were
+   */
+  purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
+    const { table, retentionMs } = this;
+    return purge(database, { table, column: 'settled_at', condition: `"state" = 'sent'`, retentionMs }, signal);
+  }
+
+  /** Calls `wake` whenever a message was added, which is before its commit. @internal */
+  watch(wake: () => void): () => void {
+    this.watchers.add(wake);
+    return () => void this.watchers.delete(wake);
+  }
+}
+
+interface LagRow {
+  readonly unsent: number;
+  readonly parked: number;
+  readonly oldest: number | null;
+}
+
+interface ParkedRow {
+  readonly id: string;
+  readonly topic: string;
+  readonly message_group: string | null;
+  readonly attempts: number;
+  readonly last_error: string | null;
+}

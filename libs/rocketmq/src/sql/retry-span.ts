@@ -1,0 +1,41 @@
+// How long a message may keep coming again: what a record of it must outlive.
+
+import { LIMITS } from '../protocol/limits.js';
+import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
+import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+import { positive, positiveInteger } from '../support/options.js';
+
+/** When failed messages of a consumer group come again: its failure policy, as far as time goes. */
+export interface RetryPolicy {
+  /** Deliveries of a message before it is a dead letter. Default 17, what Apache RocketMQ gives a group. */
+  readonly maxAttempts?: number;
+  /** The waits between attempts in milliseconds. Default: 5 s, doubled up to 2 h, the longest of the server's own policies. */
+  readonly backoff?: number | readonly number[] | BackoffPolicy;
+  /** How long one attempt may take: a handler's time-out, or the lease of a process that died. Default 30 s. */
+  readonly attemptMs?: number;
+}
+
+const DEFAULT_MAX_ATTEMPTS = 17;
+const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 2 * HOUR_MS, multiplier: 2 } as const;
+const DEFAULT_ATTEMPT_MS = 30 * SECOND_MS;
+
+/**
+ * The longest time from the first attempt at a message to the end of its last one, in milliseconds. What it cannot know: the
+ * waits of a `RetryLaterError`, the time for which nobody consumes, a group that is rewound, a dead letter that is sent again.
+ * @throws UsageError that names the field
+ */
+export function retrySpanMs(policy: RetryPolicy = {}): number {
+  const maxAttempts = positiveInteger('maxAttempts', policy.maxAttempts ?? DEFAULT_MAX_ATTEMPTS);
+  const attemptMs = positive('attemptMs', policy.attemptMs ?? DEFAULT_ATTEMPT_MS);
+  const backoff = backoffPolicyOf(policy.backoff ?? DEFAULT_BACKOFF);
+  let spanMs = maxAttempts * attemptMs;
+  for (let attempt = 1; attempt < maxAttempts; attempt++) {
+    spanMs += Math.min(backoffMs(backoff, attempt), LIMITS.invisibleDurationMaxMs);
+  }
+  return spanMs;
+}
+
+function backoffPolicyOf(backoff: NonNullable<RetryPolicy['backoff']>): BackoffPolicy {
+  if (typeof backoff === 'number') return { kind: 'customized', nextMs: [backoff] };
+  return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: backoff };
+}

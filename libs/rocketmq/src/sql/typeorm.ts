@@ -1,0 +1,45 @@
+// The port on TypeORM with PostgreSQL. Typed by shape, so that TypeORM is no dependency of this package.
+
+import { UsageError } from '../support/errors.js';
+import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+
+/** A TypeORM `QueryRunner`. */
+export interface TypeormQueryRunner {
+  query(
+    text: string,
+    parameters: unknown[],
+    useStructuredResult: true,
+  ): Promise<{ readonly records: readonly object[] }>;
+}
+
+/** A TypeORM `EntityManager`: the one that a transaction hands to its callback. */
+export interface TypeormManager {
+  readonly queryRunner?: object | undefined;
+}
+
+/** A TypeORM `DataSource`, or its `manager`. */
+export interface TypeormDataSource {
+  transaction<T>(work: (manager: never) => Promise<T>): Promise<T>;
+}
+
+/**
+ * A TypeORM transaction as the port.
+ * @throws UsageError `NO_TRANSACTION` for an `EntityManager` that is not a transaction's: its statements would go to any connection
+ */
+export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
+  if (queryRunner === undefined) {
+    const text =
+      'this EntityManager belongs to no transaction; give the one that dataSource.transaction() hands to its callback';
+    throw new UsageError('NO_TRANSACTION', text, 'manager');
+  }
+  const runner = queryRunner as TypeormQueryRunner;
+  return {
+    // Structured, since the plain answer has another shape for UPDATE and DELETE.
+    query: async (text, parameters) => ({ rows: (await runner.query(text, parameters, true)).records ?? [] }),
+  };
+}
+
+/** A TypeORM data source as the port. */
+export function typeormDatabase(dataSource: TypeormDataSource): SqlDatabase {
+  return { transaction: (work) => dataSource.transaction((manager: TypeormManager) => work(typeormExecutor(manager))) };
+}
