@@ -5,6 +5,8 @@ import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A client that was taken out of a pool. */
 export interface PooledClient extends SqlExecutor {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
   /** Gives it back; an error destroys it. */
   release(error?: Error | boolean): void;
 }
@@ -22,6 +24,8 @@ export function poolDatabase(pool: ClientPool): SqlDatabase {
   return {
     transaction: async (work) => {
       const client = await pool.connect();
+      // A lost connection is told to this event, too, and would end the process if nobody listened. Statements fail by it anyhow.
+      client.on('error', ignore);
       // A client whose end is not known would hand its open transaction to the next one who takes it.
       let isClean = false;
       try {
@@ -38,11 +42,14 @@ export function poolDatabase(pool: ClientPool): SqlDatabase {
           throw error;
         }
       } finally {
+        client.removeListener('error', ignore);
         client.release(!isClean);
       }
     },
   };
 }
+
+function ignore(): void {}
 
 function notCommitted(): StateError {
   const text =

@@ -19,7 +19,7 @@ export interface TypeormManager {
 
 /** A TypeORM `DataSource`, or its `manager`. */
 export interface TypeormDataSource {
-  transaction<T>(work: (manager: never) => Promise<T>): Promise<T>;
+  transaction<T>(work: (manager: TypeormManager) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -41,5 +41,5 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
 
 /** A TypeORM data source as the port. */
 export function typeormDatabase(dataSource: TypeormDataSource): SqlDatabase {
-  return { transaction: (work) => dataSource.transaction((manager: TypeormManager) => work(typeormExecutor(manager))) };
+  return { transaction: (work) => dataSource.transaction((manager) => work(typeormExecutor(manager))) };
 }
