@@ -35,7 +35,7 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   sql: ['support', 'protocol', 'client', 'producer'],
   // nest loads the broker only by `import()`, when an application asks for it.
   nest: ['support', 'protocol', 'client', 'producer', 'consumer', 'sql'],
-  testing: ['support', 'protocol', 'broker'],
+  testing: ['support', 'protocol', 'client', 'producer', 'broker', 'nest'],
 };
 
 /** Packages that a floor may import beside Node's own; others import none. */

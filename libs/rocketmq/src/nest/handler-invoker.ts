@@ -54,12 +54,12 @@ export class HandlerInvoker {
       const decoding = await Promise.allSettled(received.map((message) => this.decoded(listener, message)));
       const valid = decoding.flatMap((result, index) => {
         if (result.status === 'rejected') batch.fail(received[index] as MessageView, result.reason);
-        return result.status === 'rejected' || result.value === undefined ? [] : [result.value];
+        if (result.status === 'rejected' || result.value === undefined) return [];
+        return [{ ...result.value, received: received[index] as MessageView }];
       });
       if (valid.length === 0) return;
-      const messages = valid.map(({ message }) => message);
       const bodies = valid.map(({ body }) => body);
-      await invoke(bodies, new RocketMQBatchContext(messages, batch, origin));
+      await invoke(bodies, new RocketMQBatchContext(valid, batch, origin));
     };
   }
 

@@ -61,7 +61,7 @@ export async function decodeMessage(
   { codec, hooks }: Pick<MessageWire, 'codec' | 'hooks'>,
   consumerGroup?: string,
 ): Promise<DecodedMessage> {
-  const message = hooks === undefined ? received : await hooks.incoming(received, { topic, consumerGroup });
+  const message = hooks === undefined ? received : await hooks.incoming(received, { consumerGroup });
   return { message, body: await decodeBody(topic, message, codec) };
 }
 

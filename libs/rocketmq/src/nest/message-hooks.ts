@@ -3,18 +3,15 @@
 import type { Type } from '@nestjs/common';
 import type { MessageView, OutgoingMessage } from '../protocol/message.js';
 import { UsageError } from '../support/errors.js';
-import type { TopicDefinition } from './topic-definition.js';
 
 /** What is known of a message that is to be sent. */
 export interface OutgoingHookContext {
-  readonly topic: TopicDefinition;
   /** The body as it was given to the producer; that of the message is encoded. */
   readonly body: unknown;
 }
 
 /** What is known of a message that was received. */
 export interface IncomingHookContext {
-  readonly topic: TopicDefinition;
   /** Undefined in a check of a transaction. */
   readonly consumerGroup: string | undefined;
 }

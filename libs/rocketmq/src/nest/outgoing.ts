@@ -46,7 +46,7 @@ export async function encoded(
   { codec, names, hooks }: MessageWire,
 ): Promise<OutgoingMessage> {
   const message = { ...fields, topic: names.topic(topic.name), body: await encodeBody(topic, body, codec) };
-  return hooks === undefined ? message : hooks.outgoing(message, { topic, body });
+  return hooks === undefined ? message : hooks.outgoing(message, { body });
 }
 
 /** One that is wrong keeps its place in the batch, and in the order of its message group. */

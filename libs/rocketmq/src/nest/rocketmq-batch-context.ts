@@ -7,6 +7,12 @@ import type { Logger } from '../support/logger.js';
 import { loggerWith } from './context-logger.js';
 import type { ContextOrigin } from './rocketmq-context.js';
 
+/** A message as the hooks left it, and as it was received. */
+interface BatchEntry {
+  readonly message: MessageView;
+  readonly received: MessageView;
+}
+
 /** One batch of messages for one listener. */
 export class RocketMQBatchContext {
   /** The listener's name, `Class.method` unless given. */
@@ -16,17 +22,20 @@ export class RocketMQBatchContext {
   readonly logger: Logger;
   private handled = false;
 
+  /** The messages, in the order of the bodies. One whose body is invalid is not among them. */
+  readonly messages: readonly MessageView[];
+
   /** @internal made for each batch */
   constructor(
-    /** The messages, in the order of the bodies. One whose body is invalid is not among them. */
-    readonly messages: readonly MessageView[],
+    private readonly entries: readonly BatchEntry[],
     private readonly batch: BatchContext,
     { name, consumerGroup, logger }: ContextOrigin,
   ) {
+    this.messages = entries.map(({ message }) => message);
     this.listener = name;
     this.consumerGroup = consumerGroup;
     this.logger = loggerWith(logger, () => {
-      const messageIds = messages.map(({ messageId }) => messageId);
+      const messageIds = this.messages.map(({ messageId }) => messageId);
       return { listener: name, consumerGroup, topic: this.topic, messageIds };
     });
   }
@@ -42,7 +51,7 @@ export class RocketMQBatchContext {
 
   /** Fires when this message is lost: another consumer may have it. */
   signalOf(message: MessageView): AbortSignal {
-    return this.batch.signalOf(message);
+    return this.batch.signalOf(this.received(message));
   }
 
   /**
@@ -57,7 +66,11 @@ export class RocketMQBatchContext {
       const text = `there is no message ${String(which)}; the batch holds ${this.messages.length}, counted from 0`;
       throw new UsageError('NOT_IN_BATCH', text, 'which');
     }
-    this.batch.fail(message, error);
+    this.batch.fail(this.received(message), error);
+  }
+
+  private received(message: MessageView): MessageView {
+    return this.entries.find((entry) => entry.message === message)?.received ?? message;
   }
 
   /**

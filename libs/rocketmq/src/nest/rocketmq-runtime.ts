@@ -15,6 +15,7 @@ import { type HandlerMethod, methodLabel } from './handler-host.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { consumerOptionsOf } from './listener-consumer.js';
 import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
+import { ListenerTrial } from './listener-trial.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { CheckedOptions } from './module-options.js';
 import { type Discovered, giveRunner } from './rocketmq.explorer.js';
@@ -50,7 +51,7 @@ type State =
 /** What a runtime is made of. */
 export interface RuntimeParts {
   readonly options: CheckedOptions;
-  readonly hooks: MessageHooks;
+  readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
   readonly admin: AdminAccess;
   readonly invoker: HandlerInvoker;
   discover(): Discovered;
@@ -81,6 +82,11 @@ export class RocketMQRuntime implements ListenersPort {
     const { kind } = this.state;
     if (kind === 'idle' || kind === 'detached' || kind === 'sending') return 'idle';
     return kind === 'listening' ? 'listening' : 'closed';
+  }
+
+  /** The listeners, to be tried without a broker. */
+  get trial(): ListenerTrial {
+    return new ListenerTrial(this.given);
   }
 
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined {

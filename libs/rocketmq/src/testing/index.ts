@@ -1,7 +1,23 @@
 // The entry `nestjs-rocketmq/testing`.
 
 export type { FaultAction, FaultRule, Faults } from '../broker/services/faults.js';
+export type { DeliveryOutcome } from '../nest/listener-trial.js';
 export { ManualClock } from '../support/manual-clock.js';
+export {
+  type DeliverOptions,
+  deliver,
+  deliverBatch,
+  type InjectionContext,
+  type ListenerClass,
+  type MethodOf,
+} from './deliver.js';
+export {
+  FakeProducer,
+  type FakeProducerOptions,
+  fakeProducer,
+  type SendFailure,
+  type SentMessage,
+} from './fake-producer.js';
 export {
   type AdvanceOptions,
   type HalfMessage,

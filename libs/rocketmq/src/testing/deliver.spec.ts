@@ -1,0 +1,267 @@
+// Messages handed to listeners without a broker.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  ArgumentsHost,
+  BadRequestException,
+  type CallHandler,
+  CanActivate,
+  Catch,
+  Controller,
+  ExceptionFilter,
+  ExecutionContext,
+  ForbiddenException,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  ParseIntPipe,
+  type Provider,
+  Scope,
+  type Type,
+  UseFilters,
+  UseInterceptors,
+} from '@nestjs/common';
+import { APP_GUARD, REQUEST } from '@nestjs/core';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { EMPTY, type Observable } from 'rxjs';
+import { z } from 'zod';
+import {
+  DeadLetterError,
+  defineTopic,
+  HandlerTimeoutError,
+  InvalidBodyError,
+  RetryLaterError,
+  RocketMQBatchContext,
+  RocketMQContext,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+} from '../index.js';
+import { silentLogger } from '../support/logger.js';
+import { deliver, deliverBatch } from './deliver.js';
+
+const orderSchema = z.object({ id: z.string(), quantity: z.coerce.number().min(1) });
+const OrderPlaced = defineTopic('order-placed', { type: 'normal', schema: orderSchema });
+
+type Order = z.output<typeof orderSchema>;
+
+class NoStock extends Error {}
+class Away extends Error {}
+
+@Catch(Away)
+class AwayFilter implements ExceptionFilter {
+  catch(_error: Away, host: ArgumentsHost): unknown {
+    host.switchToRpc().getContext<RocketMQContext>().markHandled();
+    return EMPTY;
+  }
+}
+
+class NotToday implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const message = context.switchToRpc().getContext<RocketMQContext>().message;
+    return context.getType<string>() !== 'rocketmq' || message.properties.day !== 'sunday';
+  }
+}
+
+const seen: unknown[] = [];
+
+class Tracing implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    seen.push(context.switchToRpc().getContext<RocketMQContext>().message.keys);
+    return next.handle();
+  }
+}
+
+@Injectable()
+@UseFilters(AwayFilter)
+class OrdersListener {
+  @RocketMQListener(OrderPlaced, {
+    consumerGroup: 'stock',
+    deadLetterOn: [NoStock],
+    backoff: [100, 200],
+    maxAttempts: 3,
+    deadLetterTopic: 'graveyard',
+    onDeadLetter: ({ reason }) => void seen.push(reason),
+  })
+  @UseInterceptors(Tracing)
+  async reserve({ id, quantity }: Order, { deliveryAttempt, topic }: RocketMQContext): Promise<void> {
+    if (id === 'none') throw new NoStock('none left');
+    if (id === 'later') throw new RetryLaterError({ delayMs: 7 });
+    if (id === 'never') throw new DeadLetterError('never');
+    if (id === 'away') throw new Away();
+    if (id === 'slow') throw new Error('slow');
+    seen.push([id, quantity, deliveryAttempt, topic]);
+  }
+
+  @RocketMQListener('plain', { consumerGroup: 'plain', name: 'by-hand', manual: true, timeoutMs: 20 })
+  async manual(body: string, context: RocketMQContext): Promise<void> {
+    if (body === 'ack') context.ack();
+    if (body === 'later') context.retryLater({ delayMs: 5 });
+  }
+
+  @RocketMQListener('many', { consumerGroup: 'many', batch: { maxSize: 2, maxWaitMs: 60_000 } })
+  async many(bodies: number[], context: RocketMQBatchContext): Promise<void> {
+    seen.push(bodies);
+    if (bodies.includes(13)) context.fail(bodies.indexOf(13), new DeadLetterError('unlucky'));
+  }
+
+  @RocketMQListener('left', { consumerGroup: 'left', name: 'left' })
+  @RocketMQListener('right', { consumerGroup: 'right', name: 'right' })
+  async both(_body: unknown, { topic }: RocketMQContext): Promise<void> {
+    seen.push(topic);
+  }
+
+  @RocketMQListener('off', { consumerGroup: 'off', enabled: false })
+  async off(): Promise<void> {}
+
+  async none(): Promise<void> {}
+}
+
+@Controller()
+class Desk {
+  @RocketMQListener('desk', { consumerGroup: 'desk' })
+  enter(@Payload('amount', ParseIntPipe) amount: number, @Ctx() { listener }: RocketMQContext): void {
+    seen.push([amount, listener]);
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class Scoped {
+  constructor(@Inject(REQUEST) private readonly context: RocketMQContext) {}
+
+  @RocketMQListener('scoped', { consumerGroup: 'scoped' })
+  async handle(body: string): Promise<void> {
+    seen.push([body, this.context.messageId === '']);
+  }
+}
+
+let app: TestingModule | undefined;
+afterEach(async () => {
+  await app?.close();
+  app = undefined;
+  seen.length = 0;
+});
+
+async function compile(
+  providers: Provider[],
+  options: Partial<RocketMQModuleOptions> = {},
+  controllers: Type[] = [],
+): Promise<TestingModule> {
+  const imports = [RocketMQModule.forRoot({ endpoints: '127.0.0.1:1', logger: silentLogger, ...options })];
+  app = await Test.createTestingModule({ imports, providers, controllers }).compile();
+  return app;
+}
+
+describe('deliver()', () => {
+  it('runs the listener as a consumer would, with what the schema makes of the body', async () => {
+    const context = await compile([OrdersListener], { topicPrefix: 'test-' });
+    const body = { id: 'a', quantity: '2' };
+    expect(await deliver(context, OrdersListener, 'reserve', body, { attempt: 2, keys: ['k'] })).toEqual({
+      outcome: 'acked',
+    });
+    expect(seen).toEqual([['k'], ['a', 2, 2, 'test-order-placed']]);
+  });
+
+  it('tells what the failure policy makes of an error', async () => {
+    const context = await compile([OrdersListener]);
+    const reserve = (id: string, attempt = 1) =>
+      deliver(context, OrdersListener, 'reserve', { id, quantity: 1 }, { attempt });
+    expect(await reserve('slow')).toEqual({ outcome: 'retried', delayMs: 100, error: new Error('slow') });
+    expect(await reserve('slow', 2)).toMatchObject({ delayMs: 200 });
+    expect(await reserve('slow', 3)).toMatchObject({ outcome: 'dead-lettered', reason: 'attempts-exhausted' });
+    expect(await reserve('later')).toMatchObject({ outcome: 'retried', delayMs: 7 });
+    expect(await reserve('never')).toMatchObject({ outcome: 'dead-lettered', reason: 'handler-decided' });
+    expect(await reserve('none')).toEqual({
+      ...{ outcome: 'dead-lettered', reason: 'not-retryable', topic: 'graveyard', error: new NoStock('none left') },
+    });
+    expect(await reserve('away')).toEqual({ outcome: 'acked' });
+    expect(seen.filter((one) => typeof one === 'string')).toEqual([
+      ...['attempts-exhausted', 'handler-decided', 'not-retryable'],
+    ]);
+  });
+
+  it('takes wrong bodies, and bytes', async () => {
+    const context = await compile([OrdersListener]);
+    const wrong = await deliver(context, OrdersListener, 'reserve', { id: 'a', quantity: 0 });
+    expect(wrong).toMatchObject({
+      outcome: 'dead-lettered',
+      reason: 'handler-decided',
+      error: { cause: expect.any(InvalidBodyError) },
+    });
+    expect(await deliver(context, OrdersListener, 'reserve', Buffer.from('{"id'))).toMatchObject({
+      outcome: 'dead-lettered',
+    });
+    expect(await deliver(context, OrdersListener, 'reserve', '{"id":"a","quantity":1}')).toEqual({ outcome: 'acked' });
+  });
+
+  it('leaves the wait to the server where nothing is said, and knows how many attempts it makes', async () => {
+    class Failing {
+      @RocketMQListener('plain', { consumerGroup: 'g' })
+      async handle(): Promise<void> {
+        throw new Error('no');
+      }
+    }
+    const context = await compile([Failing]);
+    expect(await deliver(context, Failing, 'handle', 1)).toMatchObject({ outcome: 'retried', delayMs: undefined });
+    expect(await deliver(context, Failing, 'handle', 1, { attempt: 17 })).toMatchObject({
+      ...{ outcome: 'dead-lettered', topic: undefined },
+    });
+    expect(await deliver(context, Failing, 'handle', 1, { attempt: 2, maxAttempts: 2 })).toMatchObject({
+      outcome: 'dead-lettered',
+    });
+  });
+
+  it('runs guards of the application, and interceptors of the consumer', async () => {
+    const interceptors: RocketMQModuleOptions['defaults'] = {
+      interceptors: [
+        async ({ properties }, _context, next) => {
+          seen.push(properties);
+          await next();
+        },
+      ],
+    };
+    const context = await compile([OrdersListener, { provide: APP_GUARD, useClass: NotToday }], {
+      defaults: interceptors,
+    });
+    const body = { id: 'a', quantity: 1 };
+    const outcome = await deliver(context, OrdersListener, 'reserve', body, { properties: { day: 'sunday' } });
+    expect(outcome).toMatchObject({ outcome: 'retried', error: expect.any(ForbiddenException) });
+    expect(seen).toEqual([{ day: 'sunday' }]);
+  });
+
+  it('knows manual listeners, time-outs, controllers and request scope', async () => {
+    const context = await compile([OrdersListener, Scoped], {}, [Desk]);
+    const manual = (body: string) => deliver(context, OrdersListener, 'manual', JSON.stringify(body));
+    expect(await manual('ack')).toEqual({ outcome: 'acked' });
+    expect(await manual('later')).toMatchObject({ outcome: 'retried', delayMs: 5 });
+    expect(await manual('silent')).toMatchObject({ outcome: 'retried', error: expect.any(HandlerTimeoutError) });
+    expect(await deliver(context, Desk, 'enter', { amount: '12' })).toEqual({ outcome: 'acked' });
+    expect(await deliver(context, Desk, 'enter', { amount: 'many' })).toMatchObject({
+      ...{ outcome: 'dead-lettered', error: { cause: { cause: expect.any(BadRequestException) } } },
+    });
+    await deliver(context, Scoped, 'handle', '"x"');
+    expect(seen).toEqual([
+      [12, 'Desk.enter'],
+      ['x', false],
+    ]);
+  });
+
+  it('makes batches of several messages, and tells the outcome of each', async () => {
+    const context = await compile([OrdersListener]);
+    const outcomes = await deliverBatch(context, OrdersListener, 'many', [1, 13, 2]);
+    expect(outcomes).toMatchObject([{ outcome: 'acked' }, { outcome: 'dead-lettered' }, { outcome: 'acked' }]);
+    expect(seen).toEqual([[1, 13], [2]]);
+  });
+
+  it('asks for the name of one where a method is several listeners, and refuses what is none', async () => {
+    const context = await compile([OrdersListener]);
+    await expect(deliver(context, OrdersListener, 'both', 'x')).rejects.toThrow(/UNKNOWN_LISTENER.*left, right/);
+    await deliver(context, OrdersListener, 'both', '1', { listener: 'right' });
+    expect(seen).toEqual(['right']);
+    await expect(deliver(context, OrdersListener, 'none', 'x')).rejects.toThrow(
+      /UNKNOWN_LISTENER.*OrdersListener.reserve/,
+    );
+    await expect(deliver(context, OrdersListener, 'off', 'x')).rejects.toThrow(/no enabled listener/);
+  });
+});

@@ -1,0 +1,63 @@
+// A message handed to a listener of a Nest application, without a broker. How it runs is in nest/listener-trial.ts.
+
+import type { DeliveryOutcome, TrialMessage } from '../nest/listener-trial.js';
+import { runtimeToken } from '../nest/rocketmq.constants.js';
+import type { RocketMQRuntime } from '../nest/rocketmq-runtime.js';
+
+/** An application, or a compiled testing module. */
+export interface InjectionContext {
+  get<T>(token: symbol, options: { readonly strict: false }): T;
+}
+
+/** A class with listeners. */
+export type ListenerClass<T extends object> = abstract new (...args: never[]) => T;
+
+/** The names of the methods of a class. */
+export type MethodOf<T> = {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever it takes, a method is one
+  [Name in keyof T]: T[Name] extends (...args: any[]) => unknown ? Name : never;
+}[keyof T] &
+  string;
+
+/** The message beside its body, and which listener it is for. */
+export interface DeliverOptions extends Omit<TrialMessage, 'body'> {
+  /** The listener's name, where the method has several `@RocketMQListener`. */
+  readonly listener?: string;
+  /** The connection of the listener. Default: the one without a name. */
+  readonly connection?: string;
+}
+
+/**
+ * Hands a message to a listener as a consumer would, without a broker: incoming hooks, codec, schema, guards, pipes, interceptors,
+ * filters, the method, and the failure policy. `compile()` is enough; nothing is connected.
+ * @param body what a sender gives; bytes and strings come as they are, so that a wrong body can be tried, too
+ * @returns what would become of the message, with the original error
+ * @throws UsageError when the application has no such listener
+ */
+export async function deliver<T extends object>(
+  app: InjectionContext,
+  type: ListenerClass<T>,
+  method: MethodOf<T>,
+  body: unknown,
+  options: DeliverOptions = {},
+): Promise<DeliveryOutcome> {
+  const [outcome] = await deliverBatch(app, type, method, [body], options);
+  return outcome as DeliveryOutcome;
+}
+
+/**
+ * Hands several messages over at once: to a batch listener as batches of its size, to another side by side.
+ * @returns the outcomes, in the order of the bodies
+ * @throws as {@link deliver}
+ */
+export async function deliverBatch<T extends object>(
+  app: InjectionContext,
+  type: ListenerClass<T>,
+  method: MethodOf<T>,
+  bodies: readonly unknown[],
+  { listener: name, connection, ...fields }: DeliverOptions = {},
+): Promise<DeliveryOutcome[]> {
+  const runtime = app.get<RocketMQRuntime>(runtimeToken(connection), { strict: false });
+  const messages = bodies.map((body) => ({ ...fields, body }));
+  return runtime.trial.deliver({ type, methodName: method, name }, messages);
+}
