@@ -8,6 +8,7 @@ import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/test
 
 /** What an application is made of. */
 export interface NestParts {
+  readonly imports?: Type[];
   readonly providers?: Provider[];
   readonly controllers?: Type[];
   readonly options?: Partial<RocketMQModuleOptions>;
@@ -25,10 +26,16 @@ export class NestBench {
     return new NestBench(await TestBroker.start({ manualClock: true, ...options }));
   }
 
-  async start({ providers = [], controllers = [], options = {}, prepare }: NestParts): Promise<INestApplication> {
+  async start({
+    imports = [],
+    providers = [],
+    controllers = [],
+    options = {},
+    prepare,
+  }: NestParts): Promise<INestApplication> {
     const { endpoints, clock } = this.broker;
     const compiled = await Test.createTestingModule({
-      imports: [RocketMQModule.forRoot({ endpoints, clock, logger: silentLogger, ...options })],
+      imports: [...imports, RocketMQModule.forRoot({ endpoints, clock, logger: silentLogger, ...options })],
       providers,
       controllers,
     }).compile();

@@ -1,0 +1,46 @@
+// What a process of these tests does, and where it dies. The process is crash-program.ts.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabasePlace } from './databases.js';
+
+/** `order`: places one order as a local transaction. `relay`: sends what is in the outbox. */
+export interface CrashJob {
+  readonly work: 'order' | 'relay';
+  readonly endpoints: string;
+  readonly place: DatabasePlace;
+  /** The order, or the text of the message, at which it dies. */
+  readonly subject: string;
+  /** Where it dies. */
+  readonly point: string;
+  /** A file that it writes there, before it dies. */
+  readonly marker: string;
+}
+
+export const ORDERS = 'orders';
+export const STEPS = 'steps';
+
+/** Runs a job in a process of its own until it has killed itself. @throws Error when it has ended in any other way */
+export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'crash-'));
+  const marker = join(folder, 'reached');
+  const loader = join(process.cwd(), 'test/support/run-typescript.mjs');
+  const program = join(process.cwd(), 'test/sql/support/crash-program.ts');
+  const args = ['--no-warnings', '--import', loader, program, JSON.stringify({ ...job, marker } satisfies CrashJob)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  try {
+    const [code, signal] = await once(child, 'close');
+    const reached = existsSync(marker) ? readFileSync(marker, 'utf8') : 'nothing';
+    if (signal === 'SIGKILL' && reached === job.point) return;
+    throw new Error(`the process ended with ${signal ?? code} at ${reached}, not at ${job.point}:\n${errors}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

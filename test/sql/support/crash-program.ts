@@ -1,0 +1,54 @@
+// A process that does a job and kills itself, as if by SIGKILL from outside, at the point that it was told.
+
+import { writeFileSync } from 'node:fs';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
+import { type CrashJob, ORDERS } from './crash-job.js';
+import { openDatabase } from './databases.js';
+
+const job = JSON.parse(process.argv[2] ?? '') as CrashJob;
+const { port } = await openDatabase(job.place);
+const connection = new Connection({ endpoints: job.endpoints });
+
+function reach(point: string): void {
+  if (point !== job.point) return;
+  writeFileSync(job.marker, point);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+async function placeOrder(): Promise<void> {
+  const log = new TransactionLog({ database: port });
+  const producer = new Producer(connection, {
+    transactionCheckers: { [ORDERS]: (check) => log.check(check) },
+    checkpoint: (point) => reach(point),
+  });
+  await producer.start();
+  reach('before-half');
+  await producer.transact({ message: { topic: ORDERS, body: job.subject } }, () =>
+    port.transaction(async (tx) => {
+      await tx.query('INSERT INTO orders VALUES ($1)', [job.subject]);
+      await log.record(tx);
+      reach('in-local-transaction');
+    }),
+  );
+}
+
+async function relay(): Promise<void> {
+  const producer = new Producer(connection);
+  const texts = new Map<string, string>();
+  const outboxRelay = new OutboxRelay({
+    outbox: new Outbox(),
+    database: port,
+    send: (message, options) => {
+      texts.set(message.messageId ?? '', message.body.toString());
+      return producer.send(message, options);
+    },
+    checkpoint: (point, { id }) => {
+      // A claim is known before its message is sent, so by its order in the group only.
+      if (point === 'claimed' ? texts.size > 0 : texts.get(id) === job.subject) reach(point);
+    },
+  });
+  await outboxRelay.runOnce();
+}
+
+await (job.work === 'order' ? placeOrder() : relay());

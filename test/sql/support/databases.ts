@@ -1,0 +1,36 @@
+// The databases of these tests, opened by a test and by the processes that it starts alike.
+
+import { PGlite } from '@electric-sql/pglite';
+import { poolDatabase, type SqlDatabase, schemaSql } from 'nestjs-rocketmq/sql';
+import pg from 'pg';
+import type { PostgresAddress } from '../../support/postgres.js';
+
+/** Where a database is. */
+export type DatabasePlace =
+  | { readonly kind: 'pglite'; readonly folder: string }
+  | { readonly kind: 'postgres'; readonly address: PostgresAddress };
+
+export interface OpenDatabase {
+  readonly port: SqlDatabase;
+  close(): Promise<void>;
+}
+
+/** Opens it, with a table for orders and those of the library. */
+export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> {
+  const tables = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
+  if (place.kind === 'pglite') {
+    const database = await PGlite.create({ dataDir: place.folder });
+    await database.exec(tables);
+    return { port: database, close: () => database.close() };
+  }
+  const pool = new pg.Pool(place.address);
+  // Two processes that make the same table at once do not agree on who made it.
+  await pool.query(`SELECT pg_advisory_lock(1); ${tables} SELECT pg_advisory_unlock(1)`);
+  return { port: poolDatabase(pool), close: () => pool.end() };
+}
+
+/** One column of what a query finds. */
+export async function column(port: SqlDatabase, text: string): Promise<string[]> {
+  const { rows } = await port.transaction((tx) => tx.query(text, []));
+  return rows.map((row) => String(Object.values(row)[0]));
+}

@@ -1,0 +1,32 @@
+// Lets Node run the TypeScript of this repository as it is: what Jest does for its tests, for the processes that they start.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { transformSync } from '@swc/core';
+
+const LIBRARY = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'src');
+
+export async function resolve(specifier, context, nextResolve) {
+  const entry = /^nestjs-rocketmq\/(\w+)$/.exec(specifier);
+  if (entry !== null) return nextResolve(pathToFileURL(join(LIBRARY, entry[1], 'index.ts')).href, context);
+  if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
+    const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
+    if (existsSync(source)) return nextResolve(source.href, context);
+  }
+  return nextResolve(specifier, context);
+}
+
+export async function load(url, context, nextLoad) {
+  if (!url.startsWith('file:') || !url.endsWith('.ts')) return nextLoad(url, context);
+  const filename = fileURLToPath(url);
+  const { code } = transformSync(readFileSync(filename, 'utf8'), {
+    filename,
+    swcrc: false,
+    configFile: false,
+    sourceMaps: 'inline',
+    module: { type: 'es6' },
+    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+  });
+  return { format: 'module', source: code, shortCircuit: true };
+}
