@@ -22,6 +22,8 @@ export {
   getClientToken,
   getListenersToken,
   getProducerToken,
+  getRequesterToken,
+  getServerToken,
   InjectAdmin,
   InjectClient,
   InjectProducer,
@@ -68,6 +70,14 @@ export {
   type TransactionCheckerOptions,
 } from './nest/transaction-checker.decorator.js';
 export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
+export type { ClientRocketMQOptions, OwnClientOptions, SharedClientOptions } from './nest/transport/client-options.js';
+export { ClientRocketMQ, type ClientRocketMQStatus } from './nest/transport/client-rocketmq.js';
+export { ROCKETMQ_TRANSPORT, rocketMQTransport } from './nest/transport/pattern.js';
+export type { PatternExtras } from './nest/transport/pattern-handlers.js';
+export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest/transport/reply-message.js';
+export { type RequestCallOptions, type RequestOptions, RocketMQRequester } from './nest/transport/requester.js';
+export { RocketMQRecord, RocketMQRecordBuilder } from './nest/transport/rocketmq-record.js';
+export { ServerRocketMQ, type ServerRocketMQStatus } from './nest/transport/server-rocketmq.js';
 export type { BackpressureOptions } from './producer/backpressure.js';
 export type { CompressionOptions } from './producer/compression.js';
 export { delayLevelMs } from './producer/delay-levels.js';

@@ -48,6 +48,22 @@ export class AdminAccess {
     throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
   }
 
+  /**
+   * For groups of this instance; undefined when nothing needs one. That of the broker inside works once it is attached.
+   * @param neededBy what needs them
+   * @throws UsageError `NO_NAME_SERVER` that names it
+   */
+  async forGroups(neededBy: readonly string[]): Promise<Admin | undefined> {
+    if (neededBy.length === 0) return undefined;
+    if (this.options.target.kind === 'embedded') return this.ofInside();
+    const admin = await this.ofCluster();
+    if (admin !== undefined) return admin;
+    const text =
+      `${neededBy.join(', ')} needs a consumer group for each instance, and nobody can make one: give RocketMQModule the option ` +
+      'nameServer, for instance "host:9876;host2:9876"';
+    throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
+  }
+
   /** Whether the broker inside has to take administrators. */
   get needsInside(): boolean {
     return this.isInsideWanted;

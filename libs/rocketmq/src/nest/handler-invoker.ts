@@ -2,7 +2,6 @@
 
 import type { ContextId } from '@nestjs/core';
 import type { BatchHandler } from '../consumer/batch-handler.js';
-import type { MessageHandler } from '../consumer/handler-run.js';
 import type { MessageView } from '../protocol/message.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { settleInvalid } from './invalid-body.js';
@@ -11,22 +10,24 @@ import { ManualOutcome } from './manual-outcome.js';
 import { type DecodedMessage, decodeMessage, InvalidBodyError } from './message-body.js';
 import type { NestCall, NestCalls } from './nest-call.js';
 import type { MessageWire } from './resource-names.js';
+import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from './rocketmq.constants.js';
 import { RocketMQBatchContext } from './rocketmq-batch-context.js';
 import { type ContextOrigin, RocketMQContext } from './rocketmq-context.js';
+import type { ResultHandler } from './transport/answering.js';
 
-/** Runs a listener's method once. */
-type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) => Promise<void>;
+/** Runs a listener's method once; gives what it returned. */
+type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) => Promise<unknown>;
 
 /** Makes message handlers of listeners. */
 export class HandlerInvoker {
   constructor(
-    private readonly calls: NestCalls,
+    private readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
     private readonly wire: MessageWire,
     private readonly logger: Logger,
   ) {}
 
   /** The handler of a listener that gets messages one by one. */
-  handlerOf(listener: PlannedListener): MessageHandler {
+  handlerOf(listener: PlannedListener): ResultHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
     return async (received, { signal }) => {
@@ -34,7 +35,7 @@ export class HandlerInvoker {
       if (decoded === undefined) return;
       const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, signal, origin));
-      await this.untilSaid(signal, (outcome) => {
+      return this.untilSaid(signal, (outcome) => {
         const context = new RocketMQContext(message, signal, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
           if (!outcome.isSaid) throw error;
@@ -63,7 +64,7 @@ export class HandlerInvoker {
     };
   }
 
-  private async untilSaid(signal: AbortSignal, work: (outcome: ManualOutcome) => Promise<void>): Promise<void> {
+  private async untilSaid(signal: AbortSignal, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
     const outcome = new ManualOutcome();
     try {
       await work(outcome);
@@ -79,14 +80,15 @@ export class HandlerInvoker {
     return async (body, context) => {
       const call = staticCall ?? (await this.bindForRequest(listener, context));
       try {
-        await call(body, context);
+        return await call(body, context);
       } catch (error) {
-        if (context.isHandled) return;
+        if (context.isHandled) return undefined;
         if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
         const { message } = context;
         const problem = `is refused by a pipe (${describeError(error)})`;
         const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
         await settleInvalid(invalid, message, listener.settings.onInvalid);
+        return undefined;
       }
     };
   }
@@ -110,8 +112,11 @@ export class HandlerInvoker {
     return this.bind(listener, instance, contextId);
   }
 
-  private bind({ method, settings }: PlannedListener, instance: object, contextId: ContextId | undefined): NestCall {
-    return this.calls.bind({ method, globalEnhancers: settings.globalEnhancers ?? true }, instance, contextId);
+  private bind(listener: PlannedListener, instance: object, contextId: ContextId | undefined): NestCall {
+    const { method, settings, pattern } = listener;
+    const globalEnhancers = settings.globalEnhancers ?? pattern?.globalEnhancers ?? true;
+    const contextType = pattern === undefined ? CONTEXT_TYPE : PATTERN_CONTEXT_TYPE;
+    return this.calls.bind({ method, globalEnhancers, contextType }, instance, contextId);
   }
 
   private originOf({ name, consumerGroup }: PlannedListener): ContextOrigin {

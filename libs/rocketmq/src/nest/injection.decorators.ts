@@ -5,6 +5,8 @@ import { ADMIN_METADATA } from './rocketmq.constants.js';
 import { RocketMQClient } from './rocketmq-client.js';
 import { RocketMQListeners } from './rocketmq-listeners.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
+import { RocketMQRequester } from './transport/requester.js';
+import { ServerRocketMQ } from './transport/server-rocketmq.js';
 
 /** The token of a connection's `RocketMQProducer`; the class itself for the connection without a name. */
 export function getProducerToken(connection?: string): InjectionToken<RocketMQProducer> {
@@ -24,6 +26,16 @@ export function getClientToken(connection?: string): InjectionToken<RocketMQClie
 /** The token of a connection's `RocketMQAdmin`. */
 export function getAdminToken(connection?: string): InjectionToken {
   return Symbol.for(`nestjs-rocketmq.admin${connection === undefined ? '' : `:${connection}`}`);
+}
+
+/** The token of a connection's `RocketMQRequester`; the class itself for the connection without a name. */
+export function getRequesterToken(connection?: string): InjectionToken<RocketMQRequester> {
+  return connection === undefined ? RocketMQRequester : Symbol.for(`nestjs-rocketmq.requester:${connection}`);
+}
+
+/** The token of a connection's `ServerRocketMQ`, for `app.get()`; the class itself for the connection without a name. */
+export function getServerToken(connection?: string): InjectionToken<ServerRocketMQ> {
+  return connection === undefined ? ServerRocketMQ : Symbol.for(`nestjs-rocketmq.server:${connection}`);
 }
 
 type InjectDecorator = ParameterDecorator & PropertyDecorator;

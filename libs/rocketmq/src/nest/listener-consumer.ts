@@ -1,6 +1,7 @@
 // A planned consumer as the client's: its listeners with their handlers and failure policies.
 
 import type { ErrorTest } from '../consumer/failure-policy.js';
+import type { MessageHandler } from '../consumer/handler-run.js';
 import type { MessageListener } from '../consumer/message-listener.js';
 import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 import type { Producer } from '../producer/producer.js';
@@ -10,11 +11,14 @@ import { backoffPolicyOf } from './listener-options.js';
 import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
 import type { RocketMQListenerOptions } from './listener-settings.js';
 import { InvalidBodyError } from './message-body.js';
+import { type AnswerParts, answering } from './transport/answering.js';
 
 /** What listeners are made with. */
 export interface ListenerParts {
   readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
   producer(): Producer | undefined;
+  /** What requests are answered with. Default: they get no answers. */
+  readonly answers?: Omit<AnswerParts, 'producer'>;
 }
 
 /** The consumer's options, save for hooks and checkpoint. */
@@ -26,7 +30,10 @@ export function consumerOptionsOf(
 }
 
 /** One of them. */
-export function messageListenerOf(listener: PlannedListener, { invoker, producer }: ListenerParts): MessageListener {
+export function messageListenerOf(
+  listener: PlannedListener,
+  { invoker, producer, answers }: ListenerParts,
+): MessageListener {
   const { name, topic, filter, settings, deadLetterTopic } = listener;
   const {
     concurrency,
@@ -50,7 +57,7 @@ export function messageListenerOf(listener: PlannedListener, { invoker, producer
     backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
     deadLetterTo: deadLetterTopic && deadLetterSender(deadLetterTopic, producer),
     ...(batch === undefined
-      ? { handler: invoker.handlerOf(listener) }
+      ? { handler: handlerOf(listener, invoker, answers && { ...answers, producer }) }
       : { batch: { ...batch, handler: invoker.batchHandlerOf(listener) } }),
   };
 }
@@ -60,4 +67,13 @@ function retryOnOf({ retryOn }: RocketMQListenerOptions): ErrorTest | undefined 
   if (retryOn === undefined) return retryOn;
   if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);
   return [...retryOn, InvalidBodyError];
+}
+
+function handlerOf(
+  listener: PlannedListener,
+  invoker: Pick<HandlerInvoker, 'handlerOf'>,
+  answers: AnswerParts | undefined,
+): MessageHandler {
+  const handler = invoker.handlerOf(listener);
+  return answers !== undefined && listener.pattern?.kind === 'message' ? answering(handler, answers) : handler;
 }

@@ -41,6 +41,7 @@ const errorTest: Check = (value) =>
 
 const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
   consumerGroup: aText,
+  mode: oneOf('shared', 'broadcast'),
   enabled: oneOf(true, false),
   onInvalid: onInvalidProblem,
   concurrency: positiveInteger,

@@ -9,7 +9,7 @@ import { type HandlerMethod, methodLabel } from './handler-host.js';
 import { assertListenerOptions, mergedOptions } from './listener-options.js';
 import type { ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
 import { NAMES_AS_GIVEN, type ResourceNames } from './resource-names.js';
-import type { FoundListener } from './rocketmq.explorer.js';
+import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
@@ -23,6 +23,8 @@ export interface PlannedListener {
   readonly deadLetterTopic: TopicDefinition | undefined;
   readonly settings: RocketMQListenerOptions;
   readonly method: HandlerMethod;
+  /** Of a handler of the transport strategy. */
+  readonly pattern: PatternHandling | undefined;
 }
 
 /** What a consumer takes from its listeners. */
@@ -32,6 +34,8 @@ export type ConsumerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[n
 export interface PlannedConsumer {
   readonly consumerGroup: string;
   readonly listeners: readonly PlannedListener[];
+  /** The group is of this instance of the application alone: made at its start, deleted at its end. */
+  readonly ofInstance: boolean;
   /** What its listeners want together. */
   readonly subscriptions: readonly Subscription[];
   /** Some listener's topic is an ordered one. */
@@ -44,7 +48,11 @@ const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', '
 type PlanOptions = Pick<
   RocketMQModuleOptions,
   'consumerGroup' | 'defaults' | 'listeners' | 'unknownListeners' | 'consumers'
-> & { readonly names?: ResourceNames };
+> & {
+  readonly names?: ResourceNames;
+  /** Tells this instance of the application from others, in names of groups. */
+  readonly instanceId?: string;
+};
 
 /**
  * Decides the consumers.
@@ -94,7 +102,8 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   const settings = mergedOptions([module.listeners?.[name], listener.options, ofTopic(listener), module.defaults]);
   if (settings.enabled === false) return undefined;
   const { names = NAMES_AS_GIVEN } = module;
-  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names);
+  const { mode = 'shared' } = settings;
+  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names, ownPart(mode, module));
   assertManual(place, settings);
   const { host, methodName, topic } = listener;
   return {
@@ -105,19 +114,25 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
     deadLetterTopic: deadLetterTopicOf(place, settings.deadLetterTopic, names),
     settings,
     method: { host, methodName },
+    pattern: listener.pattern,
   };
+}
+
+/** What makes the group of a broadcast listener one of this instance. */
+function ownPart(mode: 'shared' | 'broadcast', { instanceId = '' }: PlanOptions): string {
+  return mode === 'broadcast' ? `-broadcast-${instanceId}` : '';
 }
 
 function ofTopic({ topic: { onInvalid } }: FoundListener): RocketMQListenerOptions {
   return { onInvalid };
 }
 
-function groupOf(place: string, given: string | undefined, names: ResourceNames): string {
+function groupOf(place: string, given: string | undefined, names: ResourceNames, suffix: string): string {
   if (given === undefined) {
     const text = `listener ${place} has no consumer group; give consumerGroup to it or to RocketMQModule`;
     throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
   }
-  const consumerGroup = names.group(given);
+  const consumerGroup = `${names.group(given)}${suffix}`;
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem === undefined) return consumerGroup;
   const text = `listener ${place}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
@@ -159,6 +174,7 @@ function planConsumer(consumerGroup: string, listeners: readonly PlannedListener
   return {
     consumerGroup,
     listeners,
+    ofInstance: listeners.some(({ settings }) => settings.mode === 'broadcast'),
     subscriptions: mergedSubscriptions(consumerGroup, filtered),
     requireFifo: listeners.some(({ topic }) => topic.type === 'fifo'),
     settings: agreed(consumerGroup, listeners),

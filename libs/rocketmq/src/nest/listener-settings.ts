@@ -15,6 +15,12 @@ export interface ListenerSettings
   extends Pick<FailurePolicy, 'maxAttempts' | 'retryOn' | 'deadLetterOn' | 'onDeadLetter'> {
   /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
   readonly consumerGroup?: string;
+  /**
+   * `broadcast`: every instance of the application gets every message that is sent while it runs. Its consumer group is made at the
+   * start of the instance and deleted at its end, with its dead letters; its name is `consumerGroup` and a suffix of the instance.
+   * Needs the module option `nameServer`, save for `embedded:`. Default `shared`: each message goes to one instance.
+   */
+  readonly mode?: 'shared' | 'broadcast';
   /** False makes no consumer for it. Default true. */
   readonly enabled?: boolean;
   /**

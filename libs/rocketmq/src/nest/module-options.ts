@@ -48,6 +48,7 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   topics: true,
   producer: true,
   nameServer: true,
+  requests: true,
   transactionLog: true,
   transactionOwner: true,
   startTimeoutMs: true,
@@ -99,6 +100,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
     assertNumber(field, options[field], 1);
   assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
   assertHooks(options.hooks);
+  assertRequests(options.requests);
   return {
     ...options,
     target: targetOf(options.endpoints),
@@ -115,6 +117,21 @@ function assertKnown(options: object, known: object, prefix = ''): void {
   if (unknown === undefined) return;
   const names = Object.keys(known).map((name) => `${prefix}${name}`);
   throw refused(`${prefix}${unknown}`, `is unknown; the options are ${names.join(', ')}`);
+}
+
+function assertRequests(requests: unknown): void {
+  if (requests === undefined) return;
+  if (typeof requests !== 'object' || requests === null) {
+    throw refused('requests', `must be { application: '…' }, not ${String(requests)}`);
+  }
+  const { application, timeoutMs, ...others } = requests as Record<string, unknown>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw refused(`requests.${unknown}`, 'is unknown; the options are application, timeoutMs');
+  if (typeof application !== 'string' || !/^[\w-]{1,60}$/.test(application)) {
+    const text = `must be 1 to 60 letters, digits, "-" and "_", not ${JSON.stringify(application)}`;
+    throw refused('requests.application', text);
+  }
+  assertNumber('requests.timeoutMs', timeoutMs as number | undefined, 1);
 }
 
 function assertHooks(hooks: unknown): void {

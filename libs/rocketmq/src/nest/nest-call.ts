@@ -9,7 +9,7 @@ import { StateError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
 import { InvalidBodyError } from './message-body.js';
-import { CONTEXT_PARAMETER, CONTEXT_TYPE, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from './rocketmq.constants.js';
+import { CONTEXT_PARAMETER, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from './rocketmq.constants.js';
 
 /** Runs the method once. */
 export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;
@@ -18,6 +18,8 @@ export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;
 export interface CallTarget {
   readonly method: HandlerMethod;
   readonly globalEnhancers: boolean;
+  /** What `context.getType()` says. */
+  readonly contextType: string;
 }
 
 /** Nest's handler of exceptions outside of HTTP: its custom filters, then a log line and a throw. */
@@ -88,7 +90,7 @@ export class NestCalls {
       contextId,
       inquirerId,
       enhancers,
-      CONTEXT_TYPE,
+      target.contextType,
     ) as NestCall;
   }
 
@@ -98,7 +100,7 @@ export class NestCalls {
   }
 
   /** Nest's creator, told what it does not find out by itself. */
-  private creatorFor({ method, globalEnhancers }: CallTarget): ExternalContextCreator {
+  private creatorFor({ method, globalEnhancers, contextType }: CallTarget): ExternalContextCreator {
     const { host } = method;
     const moduleKey = [...this.modules].find(([, module]) => module === host.wrapper.host)?.[0] ?? '';
     const creator = Object.create(this.creator) as CreatorInternals;
@@ -123,7 +125,7 @@ export class NestCalls {
         ),
     };
     this.watchPipesOfBody(creator);
-    if (globalEnhancers) this.nameGlobalGuards(creator, methodLabel(method));
+    if (globalEnhancers) this.nameGlobalGuards(creator, methodLabel(method), contextType);
     else leaveOutGlobal(creator);
     return creator as unknown as ExternalContextCreator;
   }
@@ -144,7 +146,7 @@ export class NestCalls {
   }
 
   /** A guard that was made for HTTP denies every message; whoever wonders why learns which, and what to do. */
-  private nameGlobalGuards(creator: CreatorInternals, label: string): void {
+  private nameGlobalGuards(creator: CreatorInternals, label: string, contextType: string): void {
     const { guardsContextCreator, guardsConsumer } = creator;
     if (guardsContextCreator?.getGlobalMetadata === undefined || guardsConsumer === undefined) return;
     const global = new WeakSet<object>();
@@ -160,7 +162,7 @@ export class NestCalls {
     creator.guardsConsumer = {
       tryActivate: async (guards, ...call) => {
         for (const guard of guards) {
-          const says = global.has(guard) ? adviceAbout(guard, label) : undefined;
+          const says = global.has(guard) ? adviceAbout(guard, label, contextType) : undefined;
           try {
             if (await guardsConsumer.tryActivate([guard], ...call)) continue;
           } catch (error) {
@@ -202,8 +204,8 @@ function leaveOutGlobal(creator: CreatorInternals): void {
   }
 }
 
-function adviceAbout(guard: object, label: string): (what: string) => string {
+function adviceAbout(guard: object, label: string, contextType: string): (what: string) => string {
   return (what) =>
     `global guard ${guard.constructor.name} ${what} before ${label}; if it is made for HTTP only, let it pass what has ` +
-    `context.getType() === '${CONTEXT_TYPE}', or give the listener globalEnhancers: false`;
+    `context.getType() === '${contextType}', or give the listener globalEnhancers: false`;
 }

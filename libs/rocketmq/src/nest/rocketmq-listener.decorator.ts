@@ -38,7 +38,7 @@ export function RocketMQListener<Body, Input>(
 }
 
 /** Nest runs pipes only for arguments that it knows of; a method without parameter decorators has none by itself. */
-function recordArguments(type: object, propertyKey: string | symbol): void {
+export function recordArguments(type: object, propertyKey: string | symbol): void {
   if (Reflect.getMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) !== undefined) return;
   const recorded = {
     [`${PAYLOAD_PARAMETER}:0`]: { index: 0, data: undefined, pipes: [] },

@@ -80,13 +80,15 @@ export class RocketMQListeners {
 
   private stateOf(plan: PlannedConsumer, { name, topic, consumerGroup, filter }: PlannedListener): ListenerState {
     const { phase } = this.port;
-    const isPaused = phase === 'listening' && this.port.consumerOf(plan)?.isListenerPaused(name);
+    const consumer = this.port.consumerOf(plan);
+    const isPaused = phase === 'listening' && consumer?.isListenerPaused(name);
+    const status = phase === 'listening' && consumer === undefined ? 'idle' : phase;
     return {
       name,
       topic: topic.name,
       consumerGroup,
       filter: filter.expression,
-      status: isPaused ? 'paused' : phase,
+      status: isPaused ? 'paused' : status,
     };
   }
 }

@@ -6,7 +6,9 @@ import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import type { MessageType } from '../protocol/message.js';
+import { SECOND_MS } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
+import { systemRandom } from '../support/random.js';
 import type { AdminAccess } from './admin-access.js';
 import { loadSchema } from './body-schema.js';
 import { planCheckers } from './checker-plan.js';
@@ -18,11 +20,21 @@ import { type PlannedConsumer, type PlannedListener, planConsumers } from './lis
 import { ListenerTrial } from './listener-trial.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { CheckedOptions } from './module-options.js';
+import type { MessageWire } from './resource-names.js';
 import { type Discovered, giveRunner } from './rocketmq.explorer.js';
 import type { ListenersPort } from './rocketmq-listeners.js';
 import { isDetached } from './rocketmq-producer.js';
 import type { TopicDefinition } from './topic-definition.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
+import { InstanceGroups, whoNeedsGroups } from './transport/instance-groups.js';
+import { type ReplyChannel, replyChannelOf } from './transport/reply-channel.js';
+import type { RequestPort } from './transport/requester.js';
+import { RunningConsumers } from './transport/running-consumers.js';
+import { assertConnectedInTime, type PatternRuntime, type ServerRocketMQ } from './transport/server-rocketmq.js';
+import { warnOfOtherSubscriptions } from './transport/subscription-warning.js';
+
+/** How long an answer may take unless told otherwise. */
+const DEFAULT_REPLY_MS = 10 * SECOND_MS;
 
 /** What the application declares, decided and checked. */
 interface Plan {
@@ -36,7 +48,10 @@ interface Parts {
   broker?: EmbeddedEndpoint;
   connection?: Connection;
   producer?: Producer;
-  readonly consumers: Map<PlannedConsumer, PushConsumer>;
+  replies?: ReplyChannel;
+  consumers?: RunningConsumers;
+  /** Undefined unless something needs a group of this instance. */
+  groups?: InstanceGroups;
 }
 
 type State =
@@ -54,12 +69,20 @@ export interface RuntimeParts {
   readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
   readonly admin: AdminAccess;
   readonly invoker: HandlerInvoker;
+  /** What bodies of answers are made with. */
+  readonly wire: MessageWire;
+  /** The transport strategy of this connection; undefined where there is none. */
+  readonly server: ServerRocketMQ | undefined;
   discover(): Discovered;
 }
 
 /** Starts and stops everything, each step once. */
-export class RocketMQRuntime implements ListenersPort {
+export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPort {
   private state: State = { kind: 'idle' };
+  /** Tells this instance of the application from others; nobody can guess it. */
+  private readonly instanceId = systemRandom.bytes(10).toString('hex');
+  /** Whether the transport strategy was told to listen. */
+  private arePatternsWanted = false;
   private planned: readonly PlannedConsumer[] | undefined;
 
   constructor(private readonly given: RuntimeParts) {}
@@ -90,7 +113,16 @@ export class RocketMQRuntime implements ListenersPort {
   }
 
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined {
-    return 'parts' in this.state ? this.state.parts.consumers.get(plan) : undefined;
+    return 'parts' in this.state ? this.state.parts.consumers?.of(plan) : undefined;
+  }
+
+  /** Undefined before the start, after the end, and when requests are not switched on. */
+  get replies(): ReplyChannel | undefined {
+    return 'parts' in this.state ? this.state.parts.replies : undefined;
+  }
+
+  get replyTimeoutMs(): number | undefined {
+    return this.options.requests && (this.options.requests.timeoutMs ?? DEFAULT_REPLY_MS);
   }
 
   /**
@@ -112,9 +144,12 @@ export class RocketMQRuntime implements ListenersPort {
       this.state = { kind: 'detached' };
       return;
     }
-    const parts: Parts = { consumers: new Map() };
+    const parts: Parts = {};
     this.state = { kind: 'sending', parts, plan };
-    await this.orClose(() => this.startProducer(parts, plan));
+    await this.orClose(async () => {
+      await this.startProducer(parts, plan);
+      await this.openReplies(parts);
+    });
   }
 
   /**
@@ -127,16 +162,47 @@ export class RocketMQRuntime implements ListenersPort {
     this.state = { kind: 'listening', parts };
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
+    const { startTimeoutMs, shutdownGraceMs } = this.options;
     await this.orClose(async () => {
-      for (const consumer of plan.consumers) {
-        parts.consumers.set(
-          consumer,
-          namingListeners(consumer, () => this.consumer(connection, consumer, parts)),
-        );
-      }
-      const { startTimeoutMs: timeoutMs } = this.options;
-      await Promise.all([...parts.consumers.values()].map((consumer) => consumer.start({ timeoutMs })));
+      const admin = await this.given.admin.ofCluster();
+      parts.consumers = new RunningConsumers({
+        ...{ startTimeoutMs, shutdownGraceMs, groups: parts.groups },
+        make: (consumer) => namingListeners(consumer, () => this.consumer(connection, consumer, parts)),
+        beforeStart: async (consumer) => {
+          const { namespace, logger } = this.options;
+          if (admin !== undefined) await warnOfOtherSubscriptions(consumer, { admin, namespace, logger });
+        },
+      });
+      const waiting = plan.consumers.filter((consumer) => hasPatterns(consumer) && !this.arePatternsWanted);
+      for (const consumer of waiting) this.announceWaiting(consumer);
+      await parts.consumers.start(plan.consumers.filter((consumer) => !waiting.includes(consumer)));
+      if (this.arePatternsWanted) this.given.server?.tell('listening');
     });
+  }
+
+  /** @throws StateError when nothing can be received any more; else as {@link listen} */
+  async startPatterns(): Promise<void> {
+    const { server } = this.given;
+    assertConnectedInTime(server, this.planned);
+    this.arePatternsWanted = true;
+    const { state } = this;
+    if (state.kind === 'closed' || state.kind === 'draining') {
+      throw new StateError('CLOSED', 'the application has ended; its handlers get nothing any more');
+    }
+    if (state.kind !== 'listening') return server?.tell('waiting');
+    await this.orClose(async () => state.parts.consumers?.start((this.planned ?? []).filter(hasPatterns)));
+    server?.tell('listening');
+  }
+
+  async stopPatterns(): Promise<void> {
+    const { server } = this.given;
+    server?.tell('draining');
+    if ('parts' in this.state) await this.state.parts.consumers?.close((this.planned ?? []).filter(hasPatterns));
+    server?.tell('closed');
+  }
+
+  patternConsumers(): readonly PushConsumer[] {
+    return (this.planned ?? []).filter(hasPatterns).flatMap((plan) => this.consumerOf(plan) ?? []);
   }
 
   /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
@@ -164,7 +230,7 @@ export class RocketMQRuntime implements ListenersPort {
 
   private plan(discovered: Discovered): Plan {
     for (const method of discovered.overrides) this.warnOfOverride(method);
-    const consumers = planConsumers(discovered.listeners, this.options);
+    const consumers = planConsumers(discovered.listeners, { ...this.options, instanceId: this.instanceId });
     const { names } = this.options;
     const sentTo = [
       ...(this.options.topics ?? []),
@@ -182,10 +248,12 @@ export class RocketMQRuntime implements ListenersPort {
     const { options } = this;
     const { admin } = this.given;
     const { target, startTimeoutMs, transactionOwner = this.ownGroup(), events, checkpoint } = options;
+    const admins = await admin.forGroups(whoNeedsGroups(consumers, options));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, topics, consumers, admin.needsInside);
       if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
     }
+    parts.groups = admins && new InstanceGroups(admins, options);
     const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
     // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
     const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
@@ -206,11 +274,22 @@ export class RocketMQRuntime implements ListenersPort {
     await parts.producer.start({ timeoutMs: startTimeoutMs });
   }
 
+  private async openReplies(parts: Parts): Promise<void> {
+    const { connection, groups } = parts;
+    if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
+    parts.replies = replyChannelOf(this.options, this.instanceId, { connection, groups, wire: this.given.wire });
+    await parts.replies.open(this.options.startTimeoutMs);
+  }
+
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
     const { events, checkpoint } = this.options;
     for (const listener of plan.listeners) this.announce(listener);
     return new PushConsumer(connection, {
-      ...consumerOptionsOf(plan, { invoker: this.given.invoker, producer: () => parts.producer }),
+      ...consumerOptionsOf(plan, {
+        invoker: this.given.invoker,
+        producer: () => parts.producer,
+        answers: { wire: this.given.wire, logger: this.options.logger },
+      }),
       events,
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
@@ -228,6 +307,11 @@ export class RocketMQRuntime implements ListenersPort {
     return consumerGroup === undefined ? undefined : names.group(consumerGroup);
   }
 
+  private announceWaiting({ consumerGroup, listeners }: PlannedConsumer): void {
+    const text = `the consumer of group "${consumerGroup}" waits until the transport strategy is told to listen (startAllMicroservices())`;
+    this.options.logger.info(text, { listeners: listeners.map(({ name }) => name) });
+  }
+
   private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
     this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter: filter.expression });
   }
@@ -242,18 +326,27 @@ export class RocketMQRuntime implements ListenersPort {
   }
 
   private async closeConsumers({ consumers }: Parts): Promise<void> {
-    const { shutdownGraceMs: graceMs } = this.options;
-    await Promise.all([...consumers.values()].map((consumer) => consumer.close({ graceMs })));
+    const { server } = this.given;
+    if (this.arePatternsWanted) server?.tell('draining');
+    await consumers?.close();
+    if (this.arePatternsWanted) server?.tell('closed');
   }
 
-  private async closeParts({ producer, connection, broker }: Parts, drained: Promise<void>): Promise<void> {
-    // Handlers send until they have ended.
+  private async closeParts(parts: Parts, drained: Promise<void>): Promise<void> {
+    const { producer, connection, broker, replies, groups } = parts;
+    // Handlers send, and ask, until they have ended.
     await drained;
+    await replies?.close();
+    await groups?.removeAll();
     await producer?.close({ graceMs: this.options.shutdownGraceMs });
     connection?.close();
     await this.given.admin.close();
     await broker?.stop();
   }
+}
+
+function hasPatterns({ listeners }: PlannedConsumer): boolean {
+  return listeners.some(({ pattern }) => pattern !== undefined);
 }
 
 /** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection which the application has not */

@@ -35,6 +35,8 @@ export const ENTRY_PROVIDER_METADATA = '__entryProvider__';
 
 /** What `context.getType()` says in guards, pipes, interceptors and filters of a listener. */
 export const CONTEXT_TYPE = 'rocketmq';
+/** The same of a handler of the transport strategy; Nest's own word. */
+export const PATTERN_CONTEXT_TYPE = 'rpc';
 
 /** Nest's numbers of `@Payload()` and `@Ctx()` (`RpcParamtype`). 3 is also that of an HTTP body, so pipes validate it. */
 export const PAYLOAD_PARAMETER = 3;

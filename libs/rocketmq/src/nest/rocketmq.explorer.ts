@@ -12,7 +12,16 @@ import type { ListenerMetadata } from './rocketmq-listener.decorator.js';
 import type { TransactionCheckerMetadata } from './transaction-checker.decorator.js';
 import type { TransactionalSendMetadata, TransactionRunner } from './transactional-send.decorator.js';
 
-export type FoundListener = HandlerMethod & ListenerMetadata;
+/** What a handler of the transport strategy has that a listener has not. */
+export interface PatternHandling {
+  /** Messages get answers. */
+  readonly kind: 'event' | 'message';
+  /** Whether what is bound to the whole application applies unless the handler says so itself. */
+  readonly globalEnhancers: boolean;
+}
+
+/** `pattern`: it belongs to the transport strategy. */
+export type FoundListener = HandlerMethod & ListenerMetadata & { readonly pattern?: PatternHandling };
 export type FoundChecker = HandlerMethod & TransactionCheckerMetadata;
 export type FoundTransactionalSend = HandlerMethod & TransactionalSendMetadata;
 
@@ -62,10 +71,19 @@ function read<T>(key: symbol, method: object): T | undefined {
   return Reflect.getMetadata(key, method);
 }
 
+/** The controllers alone. */
+export function controllerHosts(discovery: DiscoveryService): HandlerHost[] {
+  return [...hostsOf(discovery.getControllers())];
+}
+
+function hosts(discovery: DiscoveryService): Iterable<HandlerHost> {
+  return hostsOf([...discovery.getProviders(), ...discovery.getControllers()]);
+}
+
 /** Each instance once, though it may be provided under several tokens. */
-function* hosts(discovery: DiscoveryService): Iterable<HandlerHost> {
+function* hostsOf(wrappers: readonly InstanceWrapper[]): Iterable<HandlerHost> {
   const seen = new Set<unknown>();
-  for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
+  for (const wrapper of wrappers) {
     if (wrapper.isAlias) continue;
     const prototype = prototypeOf(wrapper);
     const identity = isStatic(wrapper) ? wrapper.instance : wrapper;
@@ -93,7 +111,8 @@ function prototypeOf(wrapper: InstanceWrapper): object | undefined {
   return wrapper.metatype?.prototype;
 }
 
-function* methods(prototype: object): Iterable<[string, object]> {
+/** The methods of a class, inherited ones too; no getter is called. */
+export function* methods(prototype: object): Iterable<[string, object]> {
   for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
     const method: unknown = (prototype as Record<string, unknown>)[name];
     if (typeof method === 'function') yield [name, method];

@@ -17,6 +17,7 @@ import type { ListenerOverrides, ListenerSettings } from './listener-settings.js
 import type { MessageHook } from './message-hooks.js';
 import type { NamingOptions } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
+import type { RequestOptions } from './transport/requester.js';
 
 /** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
@@ -101,6 +102,11 @@ export interface RocketMQModuleOptions extends NamingOptions {
    * `embedded:`.
    */
   readonly nameServer?: string;
+  /**
+   * Switches requests with answers on: `RocketMQRequester`, and `send()` of `ClientRocketMQ`. Each instance then has a consumer
+   * group for its answers, made at its start and deleted at its end. Needs `nameServer`, save for `embedded:`. Default: off.
+   */
+  readonly requests?: RequestOptions;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
   readonly transactionLog?: TransactionLogPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */

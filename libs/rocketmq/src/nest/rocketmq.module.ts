@@ -15,7 +15,14 @@ import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModuleRef, M
 import { UsageError } from '../support/errors.js';
 import { AdminAccess, whoInjectsAdmin } from './admin-access.js';
 import { HandlerInvoker } from './handler-invoker.js';
-import { getAdminToken, getClientToken, getListenersToken, getProducerToken } from './injection.decorators.js';
+import {
+  getAdminToken,
+  getClientToken,
+  getListenersToken,
+  getProducerToken,
+  getRequesterToken,
+  getServerToken,
+} from './injection.decorators.js';
 import { MessageHooks } from './message-hooks.js';
 import { type CheckedOptions, checkOptions } from './module-options.js';
 import { NestCalls } from './nest-call.js';
@@ -30,7 +37,7 @@ import {
   transactionsToken,
   wireToken,
 } from './rocketmq.constants.js';
-import { explore } from './rocketmq.explorer.js';
+import { controllerHosts, explore } from './rocketmq.explorer.js';
 import type {
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
@@ -41,6 +48,10 @@ import { RocketMQClient } from './rocketmq-client.js';
 import { RocketMQListeners } from './rocketmq-listeners.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
 import { RocketMQRuntime } from './rocketmq-runtime.js';
+import { configOf, GlobalsWatch } from './transport/globals-watch.js';
+import { withPatterns } from './transport/pattern-handlers.js';
+import { RocketMQRequester } from './transport/requester.js';
+import { ServerRocketMQ } from './transport/server-rocketmq.js';
 
 /** Nest calls the hooks of modules in the order of this number, which it reads once, before the first hook. */
 function setDistance(modules: ModulesContainer, type: Type, distance: number): void {
@@ -133,23 +144,32 @@ function providersOf(name: string | undefined): Provider[] {
       useFactory: (options: CheckedOptions) => new AdminAccess(options),
     },
     {
+      provide: getServerToken(name),
+      inject: [ExternalContextCreator],
+      useFactory: (creator: ExternalContextCreator) =>
+        ServerRocketMQ.ofConnection(name, new GlobalsWatch(configOf(creator))),
+    },
+    {
       provide: runtimeToken(name),
       inject: [
         ...[optionsToken(name), wireToken(name), adminAccessToken(name)],
-        ...[DiscoveryService, ExternalContextCreator, ModulesContainer],
+        ...[getServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
       ],
       useFactory: (
         options: CheckedOptions,
         wire: MessageWire & { readonly hooks: MessageHooks },
         admin: AdminAccess,
+        server: ServerRocketMQ,
         discovery: DiscoveryService,
         creator: ExternalContextCreator,
         modules: ModulesContainer,
       ) => {
         const { logger } = options;
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
-        const discover = () => explore(discovery, name);
-        return new RocketMQRuntime({ options, hooks: wire.hooks, admin, invoker, discover });
+        const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server);
+        const runtime = new RocketMQRuntime({ options, hooks: wire.hooks, admin, invoker, wire, server, discover });
+        server.attach(runtime);
+        return runtime;
       },
     },
     ...injectablesOf(name),
@@ -174,6 +194,12 @@ function injectablesOf(name: string | undefined): Provider[] {
       provide: getClientToken(name),
       inject: [runtime],
       useFactory: (port: RocketMQRuntime) => new RocketMQClient(() => port.connection),
+    },
+    {
+      provide: getRequesterToken(name),
+      inject: [runtime, wireToken(name), optionsToken(name)],
+      useFactory: (port: RocketMQRuntime, wire: MessageWire, { logger }: CheckedOptions) =>
+        new RocketMQRequester(port, wire, logger),
     },
     {
       provide: getAdminToken(name),
@@ -227,7 +253,10 @@ function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provi
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new UsageError('ILLEGAL_OPTION', `RocketMQModule: option name must be a text, not ${String(name)}`, 'name');
   }
-  const injectables = [getProducerToken, getListenersToken, getClientToken, getAdminToken].map((token) => token(name));
+  const tokens = [
+    ...[getProducerToken, getListenersToken, getClientToken, getAdminToken, getRequesterToken, getServerToken],
+  ];
+  const injectables = tokens.map((token) => token(name));
   const core: DynamicModule = {
     module: RocketMQCoreModule,
     global: isGlobal,

@@ -1,0 +1,89 @@
+// The handler of a `@MessagePattern`: what it returns or throws goes back to whoever asked.
+
+import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.js';
+import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
+import type { Producer } from '../../producer/producer.js';
+import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
+import { StateError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import type { MessageWire } from '../resource-names.js';
+import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from './reply-message.js';
+
+/** A handler whose result means something. */
+export type ResultHandler = (message: MessageView, context: HandlerContext) => Promise<unknown>;
+
+/** What answers are made and sent with. */
+export interface AnswerParts {
+  readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
+  readonly logger: Logger;
+  producer(): Producer | undefined;
+}
+
+/**
+ * Answers requests. An error is an answer, too, and settles the request: whoever asked decides whether to ask again. Exceptions
+ * are `RetryLaterError` (no answer yet, the request comes again) and `DeadLetterError` (answered, and a dead letter). A message
+ * that is no request is handled as an event.
+ */
+export function answering(handler: ResultHandler, parts: AnswerParts): MessageHandler {
+  return async (message, context) => {
+    const address = replyAddressOf(message);
+    if (address === 'refused') warnOfRefused(message, parts.logger);
+    if (address === undefined || address === 'refused') return handler(message, context);
+    const answer = await outcome(handler, message, context);
+    // Timed out, or no longer ours: it comes again, and the next attempt answers.
+    if (context.signal.aborted) return answer.kind === 'error' ? Promise.reject(answer.error) : undefined;
+    if (answer.kind === 'error' && RetryLaterError.is(answer.error)) throw answer.error;
+    await reply(address, answer, message, parts);
+    if (answer.kind === 'error' && DeadLetterError.is(answer.error)) throw answer.error;
+  };
+}
+
+type Answer = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'error'; readonly error: unknown };
+
+async function outcome(handler: ResultHandler, message: MessageView, context: HandlerContext): Promise<Answer> {
+  try {
+    return { kind: 'value', value: await handler(message, context) };
+  } catch (error) {
+    return { kind: 'error', error };
+  }
+}
+
+/** Never fails: the handler's work is done, and doing it again for the sake of an answer would do it twice. */
+async function reply(address: ReplyAddress, answer: Answer, message: MessageView, parts: AnswerParts): Promise<void> {
+  const fields = { topic: message.topic, messageId: message.messageId, replyTopic: address.topic };
+  if (answer.kind === 'error') {
+    parts.logger.warn('a request failed; its sender is told', { ...fields, error: describeError(answer.error) });
+  }
+  try {
+    const producer = parts.producer();
+    if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
+    await producer.send(await made(address, answer, parts.wire));
+  } catch (error) {
+    parts.logger.error('the answer to a request was lost; its sender waits until its time is over', {
+      ...fields,
+      error: describeError(error),
+    });
+  }
+}
+
+/** A result that cannot be encoded is an error for whoever asked. */
+async function made(
+  address: ReplyAddress,
+  answer: Answer,
+  { codec, hooks }: AnswerParts['wire'],
+): Promise<OutgoingMessage> {
+  try {
+    const message =
+      answer.kind === 'error' ? errorMessage(address, answer.error) : answerMessage(address, answer.value, codec);
+    const body = answer.kind === 'error' ? answer.error : answer.value;
+    return hooks === undefined ? message : await hooks.outgoing(message, { body });
+  } catch (error) {
+    if (answer.kind === 'error') throw error;
+    return made(address, { kind: 'error', error }, { codec, hooks });
+  }
+}
+
+function warnOfRefused({ topic, messageId }: MessageView, logger: Logger): void {
+  const text = 'a request asks for its answer in a topic that is not for answers; it is handled without one';
+  logger.warn(text, { topic, messageId });
+}

@@ -1,0 +1,79 @@
+// The options of ClientRocketMQ, checked: a connection of the module, or one of its own.
+
+import { UsageError } from '../../support/errors.js';
+import { type CheckedOptions, checkOptions } from '../module-options.js';
+import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
+import { RocketMQRequester } from './requester.js';
+
+/** Sends by the connection of the module; the client's `close()` leaves it open. */
+export interface SharedClientOptions {
+  /** Injected: `registerAsync([{ name, inject: [RocketMQRequester], useFactory: (requester) => ({ customClass: ClientRocketMQ, options: { requester } }) }])`. */
+  readonly requester: RocketMQRequester;
+}
+
+/** Options of the module that mean something to a client with a connection of its own. */
+export type OwnClientOptions = Pick<RocketMQModuleOptions, (typeof OWN_FIELDS)[number]>;
+
+/** The options of ClientRocketMQ. */
+export type ClientRocketMQOptions = SharedClientOptions | OwnClientOptions;
+
+const OWN_FIELDS = [
+  'endpoints',
+  'namespace',
+  'tls',
+  'credentials',
+  'credentialsRefreshMs',
+  'requestTimeoutMs',
+  'useBootstrapEndpoints',
+  'addressMapping',
+  'clock',
+  'logger',
+  'codec',
+  'topics',
+  'producer',
+  'nameServer',
+  'requests',
+  'topicPrefix',
+  'groupPrefix',
+  'resolveTopic',
+  'startTimeoutMs',
+  'shutdownGraceMs',
+  'events',
+] as const satisfies readonly (keyof RocketMQModuleOptions)[];
+
+const SERIALIZERS = ['serializer', 'deserializer'];
+
+/** What a client works by. */
+export type CheckedClient =
+  | { readonly kind: 'shared'; readonly requester: RocketMQRequester }
+  | { readonly kind: 'own'; readonly options: CheckedOptions };
+
+/** @throws UsageError that names the option */
+export function checkClientOptions(options: ClientRocketMQOptions): CheckedClient {
+  if (typeof options !== 'object' || options === null)
+    throw refused('options', `must be an object, not ${String(options)}`);
+  const given = Object.keys(options);
+  const serializer = given.find((field) => SERIALIZERS.includes(field));
+  if (serializer !== undefined) {
+    throw refused(serializer, 'is not for this transport: give codec, which turns bodies into bytes and back');
+  }
+  if ('requester' in options) {
+    const other = given.find((field) => field !== 'requester');
+    if (other !== undefined) throw refused(other, 'does not go with requester, which brings its connection with it');
+    if (options.requester instanceof RocketMQRequester) return { kind: 'shared', requester: options.requester };
+    throw refused('requester', 'must be the injected RocketMQRequester');
+  }
+  const unknown = given.find((field) => !(OWN_FIELDS as readonly string[]).includes(field));
+  if (unknown !== undefined)
+    throw refused(unknown, `is unknown; the options are requester, or ${OWN_FIELDS.join(', ')}`);
+  const checked = checkOptions(options);
+  if (checked.target.kind === 'cluster') return { kind: 'own', options: checked };
+  const text =
+    '"embedded:" would be a second broker, in which nobody listens; share the connection of RocketMQModule by the option ' +
+    'requester';
+  throw refused('endpoints', text);
+}
+
+function refused(field: string, problem: string): UsageError {
+  return new UsageError('ILLEGAL_OPTION', `ClientRocketMQ: option ${field} ${problem}`, field);
+}

@@ -1,0 +1,116 @@
+// Finds the methods with `@EventPattern` and `@MessagePattern` that a server takes, as listeners. Nest finds the same; what it
+// hands to a server has lost the errors of the methods already.
+
+import { UsageError } from '../../support/errors.js';
+import { type HandlerHost, type HandlerMethod, methodLabel } from '../handler-host.js';
+import { assertListenerOptions } from '../listener-options.js';
+import type { RocketMQListenerOptions } from '../listener-settings.js';
+import { LISTENER_METADATA } from '../rocketmq.constants.js';
+import { type Discovered, type FoundListener, methods } from '../rocketmq.explorer.js';
+import { recordArguments } from '../rocketmq-listener.decorator.js';
+import { toTopicDefinition } from '../topic-definition.js';
+import { parsePattern } from './pattern.js';
+import type { ServerRocketMQ } from './server-rocketmq.js';
+
+/** Nest's own keys, the same on 10.4, 11 and 12; it exports no names for them from a package root. */
+const PATTERN_METADATA = 'microservices:pattern';
+const PATTERN_KIND_METADATA = 'microservices:handler_type';
+const PATTERN_TRANSPORT_METADATA = 'microservices:transport';
+const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
+/** Nest's number of `@EventPattern` (`PatternHandler`). */
+const EVENT = 2;
+
+/** What `@EventPattern` and `@MessagePattern` take beside pattern and transport: what `@RocketMQListener` takes. */
+export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection'>;
+
+/**
+ * What was found, and the handlers of a server that is connected to the application.
+ * @throws as {@link patternHandlers}
+ */
+export function withPatterns(
+  found: Discovered,
+  controllers: readonly HandlerHost[],
+  server: ServerRocketMQ,
+): Discovered {
+  if (!server.isConnected) return found;
+  server.wasPlanned = true;
+  // A handler that is made for each request is built with the request: nothing was to be seen at the registration.
+  const isSeen = controllers.some(({ isStatic }) => isStatic);
+  const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
+  const handlers = patternHandlers(controllers, { transportId: server.transportId, globalEnhancers });
+  return { ...found, listeners: [...found.listeners, ...handlers] };
+}
+
+/** Which handlers a server takes, and how. */
+export interface PatternOwner {
+  readonly transportId: unknown;
+  /** Whether guards, pipes, interceptors and filters of the whole application apply unless a handler says so itself. */
+  readonly globalEnhancers: boolean;
+}
+
+/**
+ * The handlers in these controllers, by the rule of Nest: those of this transport, and those of no transport in particular.
+ * @throws UsageError that names the method: a wrong pattern or option, or `@RocketMQListener` on the same method
+ */
+export function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
+  const found: FoundListener[] = [];
+  for (const host of hosts) {
+    for (const [methodName, method] of methods(host.prototype)) {
+      const kind: unknown = Reflect.getMetadata(PATTERN_KIND_METADATA, method);
+      const transport: unknown = Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
+      if (kind === undefined || (transport !== undefined && transport !== owner.transportId)) continue;
+      found.push(...handlersOf({ host, methodName }, method, kind === EVENT, owner));
+    }
+  }
+  return found;
+}
+
+function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, owner: PatternOwner): FoundListener[] {
+  const label = methodLabel(method);
+  assertBoundOnce(label, marked);
+  const patterns: readonly unknown[] = Reflect.getMetadata(PATTERN_METADATA, marked) ?? [];
+  const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, marked) ?? {};
+  const decorator = isEvent ? '@EventPattern' : '@MessagePattern';
+  const who = `${label} (${decorator})`;
+  assertExtras(who, extras, isEvent);
+  recordArguments(method.host.prototype.constructor, method.methodName);
+  return patterns.map((pattern) => {
+    const { topic, tags } = parsePattern(who, pattern);
+    const name = extras.name ?? label;
+    const options: RocketMQListenerOptions = {
+      ...extras,
+      name: patterns.length > 1 ? `${name}(${String(pattern)})` : name,
+      filter: tags,
+    };
+    return {
+      ...method,
+      topic: toTopicDefinition(topic),
+      options,
+      pattern: { kind: isEvent ? 'event' : 'message', globalEnhancers: owner.globalEnhancers },
+    };
+  });
+}
+
+function assertBoundOnce(label: string, method: object): void {
+  if (Reflect.getMetadata(LISTENER_METADATA, method) === undefined) return;
+  const text = `${label} has @RocketMQListener and a pattern of ServerRocketMQ, so each message would be handled twice; keep one`;
+  throw new UsageError('BOUND_TWICE', text);
+}
+
+function assertExtras(who: string, extras: PatternExtras, isEvent: boolean): void {
+  if ('filter' in extras) {
+    const text = `${who}: option filter is unknown here; the tags stand in the pattern, "topic:tag || tag"`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'filter');
+  }
+  if ('connection' in extras) {
+    const text = `${who}: option connection is unknown here; the transport says it, rocketMQTransport('name')`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'connection');
+  }
+  assertListenerOptions(who, 'decorator', extras);
+  if (isEvent) return;
+  for (const field of ['batch', 'manual', 'mode'] as const) {
+    if (extras[field] === undefined) continue;
+    const text = `${who}: option ${field} does not go with answers, of which each request gets one; use @EventPattern`;
+    throw new UsageError('ILLEGAL_OPTION', text, field);
+  }
+}

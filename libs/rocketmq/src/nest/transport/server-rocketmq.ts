@@ -1,0 +1,167 @@
+// The transport strategy: what Nest sees of it. What runs for it is the runtime of a connection, the same as for listeners.
+
+import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
+import { distinctUntilChanged, type Observable, ReplaySubject } from 'rxjs';
+import type { PushConsumer } from '../../consumer/push-consumer.js';
+import { StateError } from '../../support/errors.js';
+import type { PlannedConsumer } from '../listener-plan.js';
+import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
+import type { GlobalsWatch } from './globals-watch.js';
+import { rocketMQTransport } from './pattern.js';
+
+/**
+ * - `waiting`: `listen()` was called, the application has not started yet
+ * - `listening`: the handlers get messages
+ * - `draining`: no more are received; handlers that run go on
+ * - `closed`: all have ended
+ */
+export type ServerRocketMQStatus = 'waiting' | 'listening' | 'draining' | 'closed';
+
+/** What runs for a server: the runtime of a connection. */
+export interface PatternRuntime {
+  /** Resolves when the handlers get messages, or at once when the application has yet to start. */
+  startPatterns(): Promise<void>;
+  /** Stops the consumers of the handlers and waits for those that run. */
+  stopPatterns(): Promise<void>;
+  patternConsumers(): readonly PushConsumer[];
+}
+
+/** @throws StateError `CONNECTED_LATE` when the application was planned before it had the handlers */
+export function assertConnectedInTime(
+  server: ServerRocketMQ | undefined,
+  planned: readonly PlannedConsumer[] | undefined,
+): void {
+  if (planned === undefined || server === undefined || !server.isConnected || server.wasPlanned) return;
+  const text =
+    'connectMicroservice({ strategy: app.get(ServerRocketMQ) }) came after app.init() or app.listen(), when the consumers were ' +
+    'decided already; call it before';
+  throw new StateError('CONNECTED_LATE', text);
+}
+
+/**
+ * Handlers with `@EventPattern` and `@MessagePattern` on RocketMQ:
+ * `app.connectMicroservice({ strategy: app.get(ServerRocketMQ) })`. A pattern is `topic` or `topic:tag`; what `@RocketMQListener`
+ * takes beside the topic stands in the third argument of the decorator. Handlers are as listeners are: the same consumers, the
+ * same outcomes by the original error, the same shutdown; only `context.getType()` is `'rpc'`.
+ */
+export class ServerRocketMQ extends Server implements CustomTransportStrategy {
+  /** Made with `new`: the options of a connection of its own. @internal */
+  readonly ownOptions: RocketMQModuleOptions | undefined;
+  private readonly statuses = new ReplaySubject<ServerRocketMQStatus>(1);
+  private runtime: PatternRuntime | undefined;
+  private globals: GlobalsWatch | undefined;
+  private readsBefore = 0;
+  /** @internal its handlers are among those that were planned */
+  wasPlanned = false;
+  private built: 'with globals' | 'without' | undefined;
+
+  /**
+   * Prefer `app.get(ServerRocketMQ)`, which shares the connection of the module.
+   * @param options of a connection of its own, as `RocketMQModule.forRoot()` takes them
+   */
+  constructor(options?: RocketMQModuleOptions) {
+    super();
+    this.ownOptions = options;
+    this.useTransport(rocketMQTransport());
+  }
+
+  /** @internal the server of a connection of the module */
+  static ofConnection(connection: string | undefined, globals: GlobalsWatch): ServerRocketMQ {
+    const server = new ServerRocketMQ();
+    server.globals = globals;
+    server.useTransport(rocketMQTransport(connection));
+    return server;
+  }
+
+  /** @internal what runs for it */
+  attach(runtime: PatternRuntime): void {
+    this.runtime = runtime;
+  }
+
+  /** @internal whether it is connected to the application: whether Nest has handed it handlers */
+  get isConnected(): boolean {
+    return this.messageHandlers.size > 0;
+  }
+
+  /** @internal whether what is bound to the whole application applies to its handlers; undefined: not seen */
+  get takesGlobals(): boolean | undefined {
+    return this.built === undefined ? undefined : this.built === 'with globals';
+  }
+
+  /** Emits the present status and each later one. */
+  override get status(): Observable<ServerRocketMQStatus> {
+    return this.statuses.pipe(distinctUntilChanged());
+  }
+
+  /** Calls back with each later status of this name. */
+  // biome-ignore lint/complexity/noBannedTypes: Nest's own signature
+  on(event: string, callback: Function): void {
+    this.statuses.subscribe((status) => {
+      if (status === event) callback();
+    });
+  }
+
+  /** The consumers of its handlers (`PushConsumer` of `nestjs-rocketmq/client`). @throws StateError before the start */
+  unwrap<T = readonly PushConsumer[]>(): T {
+    return this.running().patternConsumers() as T;
+  }
+
+  /** @internal Nest registers a handler. What is called is the method itself, so that its error is known. */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const readsGlobals = this.globals !== undefined && this.globals.count > this.readsBefore;
+    if (readsGlobals) this.built = 'with globals';
+    else if (this.globals !== undefined) this.built ??= 'without';
+    super.addHandler(pattern, callback, isEventHandler, extras);
+  }
+
+  /** Lets the handlers get messages, after every `onApplicationBootstrap` at the earliest. */
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      await this.running().startPatterns();
+    } catch (error) {
+      callback(error);
+      return;
+    }
+    callback();
+  }
+
+  /** Stops receiving, and waits for the handlers that run. */
+  async close(): Promise<void> {
+    await this.runtime?.stopPatterns();
+  }
+
+  /** @internal */
+  tell(status: ServerRocketMQStatus): void {
+    this.statuses.next(status);
+    if (status === 'closed') this.statuses.complete();
+  }
+
+  /** Nest asks for the transport right before it builds a handler. */
+  private useTransport(transport: symbol): void {
+    let current = transport;
+    Object.defineProperty(this, 'transportId', {
+      configurable: true,
+      enumerable: true,
+      get: () => {
+        this.readsBefore = this.globals?.count ?? 0;
+        return current;
+      },
+      set: (given: symbol) => {
+        current = given;
+      },
+    });
+  }
+
+  private running(): PatternRuntime {
+    if (this.runtime !== undefined) return this.runtime;
+    const text =
+      'this ServerRocketMQ belongs to no connection; take app.get(ServerRocketMQ) of an application that imports RocketMQModule, ' +
+      'or give new ServerRocketMQ() the options of a connection';
+    throw new StateError('NOT_CONNECTED', text);
+  }
+}
