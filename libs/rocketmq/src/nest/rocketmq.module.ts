@@ -68,7 +68,6 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(OWN_NAME) private readonly name: string | null,
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
     @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
   ) {
@@ -80,8 +79,9 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     const names = [...this.modules.values()]
       .filter(({ metatype }) => metatype === RocketMQCoreModule)
       .map((module): string | null => module.getProviderByKey<string | null>(OWN_NAME).instance);
-    if (names.filter((name) => name === this.name).length > 1) {
-      const which = this.name === null ? 'without a name' : `with the name "${this.name}"`;
+    const [twice] = names.filter((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      const which = twice === null ? 'without a name' : `with the name "${twice}"`;
       const text =
         `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; keep it in the root module only, or ` +
         'give each connection a name';

@@ -1,0 +1,244 @@
+// Several connections in one application, and what is injected of each.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable, Module, type Provider } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { RocketMQAdmin } from '../admin/index.js';
+import { SimpleConsumer } from '../client/index.js';
+import {
+  currentTransaction,
+  getListenersToken,
+  getProducerToken,
+  InjectAdmin,
+  InjectClient,
+  InjectProducer,
+  RocketMQClient,
+  RocketMQListener,
+  RocketMQListeners,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  type RocketMQOptionsFactory,
+  RocketMQProducer,
+  type TransactionAnswer,
+  TransactionalSend,
+  TransactionChecker,
+} from '../index.js';
+import { silentLogger } from '../support/logger.js';
+import { TestBroker } from '../testing/test-broker.js';
+import { getAdminToken } from './injection.decorators.js';
+
+let own: TestBroker;
+let eu: TestBroker;
+const apps: TestingModule[] = [];
+
+beforeEach(async () => {
+  [own, eu] = await Promise.all([TestBroker.start({ adminPort: 0 }), TestBroker.start()]);
+});
+
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+  await Promise.all([own.stop(), eu.stop()]);
+});
+
+function options({ endpoints }: TestBroker, more: Partial<RocketMQModuleOptions> = {}): RocketMQModuleOptions {
+  return { endpoints, consumerGroup: 'service', logger: silentLogger, ...more };
+}
+
+type Imports = ReturnType<typeof RocketMQModule.forRoot>[];
+
+async function compile(imports: Imports, providers: Provider[]): Promise<TestingModule> {
+  const app = await Test.createTestingModule({ imports, providers }).compile();
+  apps.push(app);
+  return app;
+}
+
+async function start(imports: Imports, providers: Provider[]): Promise<TestingModule> {
+  const app = await compile(imports, providers);
+  await app.init();
+  return app;
+}
+
+const texts = (broker: TestBroker, topic: string): string[] =>
+  broker.messages(topic).map(({ body }) => body.toString());
+
+@Injectable()
+class Sender {
+  constructor(
+    @InjectProducer() readonly own: RocketMQProducer,
+    @InjectProducer('eu') readonly eu: RocketMQProducer,
+  ) {}
+}
+
+describe('two connections', () => {
+  const both = () => [RocketMQModule.forRoot(options(own)), RocketMQModule.forRoot({ ...options(eu), name: 'eu' })];
+
+  it('have a producer each', async () => {
+    const running = await start(both(), [Sender]);
+    const sender = running.get(Sender);
+    expect(sender.own).toBe(running.get(RocketMQProducer));
+    expect(sender.eu).toBe(running.get(getProducerToken('eu')));
+    await sender.own.send({ topic: 'plain', body: 'own' });
+    await sender.eu.send({ topic: 'plain', body: 'eu' });
+    expect([texts(own, 'plain'), texts(eu, 'plain')]).toEqual([['own'], ['eu']]);
+  });
+
+  it('bind the listeners that name them, and no others', async () => {
+    const got: string[] = [];
+    class Listener {
+      @RocketMQListener('orders')
+      async own(body: string): Promise<void> {
+        got.push(`own ${body}`);
+      }
+
+      @RocketMQListener('orders', { connection: 'eu' })
+      async eu(body: string): Promise<void> {
+        got.push(`eu ${body}`);
+      }
+    }
+    const running = await start(both(), [Listener, Sender]);
+    expect(running.get(RocketMQListeners).states()).toMatchObject([{ name: 'Listener.own' }]);
+    expect(running.get(getListenersToken('eu')).states()).toMatchObject([{ name: 'Listener.eu' }]);
+    await running.get(Sender).eu.send({ topic: 'orders', body: 1 });
+    await running.get(Sender).own.send({ topic: 'orders', body: 2 });
+    await Promise.all([own.idle(), eu.idle()]);
+    expect(got.sort()).toEqual(['eu 1', 'own 2']);
+  });
+
+  it('run the transactions that name them, and answer their checks', async () => {
+    class Booking {
+      @TransactionalSend('booked', { connection: 'eu', message: (id: string) => ({ body: { id } }) })
+      async book(_id: string): Promise<string> {
+        return currentTransaction().topic;
+      }
+
+      @TransactionChecker('booked', { connection: 'eu' })
+      check(): TransactionAnswer {
+        return 'rollback';
+      }
+    }
+    const running = await start(both(), [Booking]);
+    expect(await running.get(Booking).book('a')).toBe('booked');
+    expect([texts(eu, 'booked'), texts(own, 'booked')]).toEqual([['{"id":"a"}'], []]);
+  });
+
+  it('are refused under one name, and a name that is none stops the application', async () => {
+    const twice = RocketMQModule.forRoot({ ...options(own), name: 'eu' });
+    await expect(start([...both(), twice], [])).rejects.toThrow(/MODULE_IMPORTED_TWICE.*with the name "eu"/);
+    expect(() => RocketMQModule.forRoot({ ...options(own), name: '' })).toThrow(/option name must be a text/);
+    class Lost {
+      @RocketMQListener('orders', { connection: 'us' })
+      async handle(): Promise<void> {}
+    }
+    await expect(start(both(), [Lost])).rejects.toThrow(
+      /UNKNOWN_CONNECTION.*Lost\.handle names connection "us"; RocketMQModule has one without a name, "eu"/,
+    );
+  });
+
+  it('may all have names', async () => {
+    class Listener {
+      @RocketMQListener('orders')
+      async handle(): Promise<void> {}
+    }
+    const named = RocketMQModule.forRoot({ ...options(eu), name: 'eu' });
+    await expect(start([named], [Listener])).rejects.toThrow(/names no connection, but all have names/);
+  });
+
+  it('take their options from factories; the name stands beside', async () => {
+    @Injectable()
+    class Config implements RocketMQOptionsFactory {
+      createRocketMQOptions(): RocketMQModuleOptions {
+        return options(own);
+      }
+    }
+    @Module({ providers: [Config], exports: [Config] })
+    class ConfigModule {}
+    const running = await start(
+      [
+        RocketMQModule.forRootAsync({ useFactory: () => options(eu), name: 'eu' }),
+        RocketMQModule.forRootAsync({ useClass: Config, name: 'class' }),
+        RocketMQModule.forRootAsync({ imports: [ConfigModule], useExisting: Config }),
+      ],
+      [Sender],
+    );
+    await running.get(Sender).eu.send({ topic: 'plain', body: 'eu' });
+    await running.get(getProducerToken('class')).send({ topic: 'plain', body: 'class' });
+    expect([texts(own, 'plain'), texts(eu, 'plain')]).toEqual([['class'], ['eu']]);
+  });
+});
+
+describe('the injected client', () => {
+  it('has the connection while the application runs', async () => {
+    @Injectable()
+    class Nightly {
+      constructor(@InjectClient() readonly client: RocketMQClient) {}
+
+      async run(): Promise<string[]> {
+        const consumer = new SimpleConsumer(this.client.connection, {
+          consumerGroup: 'nightly',
+          subscriptions: [{ topic: 'reports' }],
+        });
+        await consumer.start();
+        const messages = await consumer.receive();
+        for (const message of messages) await consumer.ack(message);
+        await consumer.close();
+        return messages.map(({ body }) => body.toString());
+      }
+    }
+    const app = await compile([RocketMQModule.forRoot(options(own))], [Nightly]);
+    const { client } = app.get(Nightly);
+    expect(client).toBe(app.get(RocketMQClient));
+    expect(() => client.connection).toThrow(/NOT_RUNNING.*app.init/);
+    await app.init();
+    await app.get(RocketMQProducer).send({ topic: 'reports', body: 'a' });
+    expect(await app.get(Nightly).run()).toEqual(['a']);
+    await app.close();
+    expect(() => client.connection).toThrow(/NOT_RUNNING/);
+  });
+});
+
+describe('the injected admin', () => {
+  @Injectable()
+  class Operator {
+    @InjectAdmin() readonly admin!: RocketMQAdmin;
+  }
+
+  it('asks the name servers of the module, and is closed with it', async () => {
+    const running = await start([RocketMQModule.forRoot(options(own, { nameServer: own.adminEndpoint }))], [Operator]);
+    const { admin } = running.get(Operator);
+    expect(admin).toBeInstanceOf(RocketMQAdmin);
+    await admin.createTopic({ topic: 'made', type: 'normal' });
+    expect(await admin.describeTopic('made')).toMatchObject({ topic: 'made' });
+  });
+
+  it('is refused without name servers, naming who wants it', async () => {
+    const imports = [RocketMQModule.forRoot(options(own))];
+    await expect(start(imports, [Operator])).rejects.toThrow(/NO_NAME_SERVER.*Operator injects.*option nameServer/);
+    const made: Provider = { provide: 'MADE', inject: [getAdminToken()], useFactory: (admin: unknown) => ({ admin }) };
+    await expect(start(imports, [made])).rejects.toThrow(/NO_NAME_SERVER.*MADE injects/);
+    expect(await start(imports, [])).toBeDefined();
+  });
+
+  it('is that of a connection by its name', async () => {
+    class Operators {
+      constructor(@InjectAdmin('eu') readonly admin: RocketMQAdmin) {}
+    }
+    const named = (more: Partial<RocketMQModuleOptions>) => [
+      RocketMQModule.forRoot({ ...options(own, more), name: 'eu' }),
+      RocketMQModule.forRoot(options(own)),
+    ];
+    const running = await start(named({ nameServer: own.adminEndpoint }), [Operators]);
+    expect(await running.get(Operators).admin.describeTopic('none')).toBeUndefined();
+    await running.close();
+    await expect(start(named({}), [Operators])).rejects.toThrow(/NO_NAME_SERVER.*Operators/);
+  });
+
+  it('administers the broker inside the application, too', async () => {
+    const app = await compile([RocketMQModule.forRoot(options(own, { endpoints: 'embedded:' }))], [Operator]);
+    const { admin } = app.get(Operator);
+    expect(admin).toBeInstanceOf(RocketMQAdmin);
+    await expect(admin.describeTopic('made')).rejects.toThrow(/NOT_RUNNING/);
+    await app.init();
+    await admin.createTopic({ topic: 'made', type: 'fifo' });
+    expect(await admin.describeTopic('made')).toMatchObject({ type: 'fifo' });
+  });
+});
