@@ -7,6 +7,7 @@ import { startRocketMQCluster } from '../../scripts/lib/rocketmq-cluster.mjs';
 import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
 import { Arrivals } from '../support/arrivals.js';
 import { Load } from '../support/load.js';
+import { transport } from '../support/transport.js';
 
 const MESSAGES_PER_SECOND = 1_000;
 /** Consumers must be back this long after the server. */
@@ -36,7 +37,7 @@ describe('a real server under load', () => {
     ends.push(() => admin.close());
     await admin.createTopic({ topic: 'orders', type: 'normal' });
     await admin.createGroup({ consumerGroup: 'readers' });
-    const connection = new Connection(options);
+    const connection = new Connection({ transport, ...options });
     ends.push(() => connection.close());
     const producer = new Producer(connection, { topics: { orders: 'normal' } });
     ends.push(() => producer.close());
