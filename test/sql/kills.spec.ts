@@ -5,14 +5,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Connection, MINUTE_MS, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { relayViolations } from '../support/relay-history.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
-import { ORDERS, runUntilKilled, STEPS } from './support/crash-job.js';
-import { column, type DatabasePlace, openDatabase } from './support/databases.js';
+import { groupOf, ORDERS, runUntilKilled, STEP_NAMES, STEPS } from './support/crash-job.js';
+import { column, type DatabasePlace, type OpenDatabase, openDatabase } from './support/databases.js';
 
 const FAULTS = [
   { point: 'before-half', isKept: false },
@@ -22,103 +22,79 @@ const FAULTS = [
   { point: 'transaction-ended', isKept: true },
 ];
 
+const RELAY_FAULTS = ['claimed', 'sent-before-mark', 'marked'];
+
+/** All processes die first, each finding what the one before has left; then this one brings everything to its end. */
 function suite(placed: () => DatabasePlace): void {
-  let broker: TestBroker;
-  let connection: Connection;
-  let consumer: PushConsumer;
+  const ends: (() => Promise<unknown>)[] = [];
   const delivered: string[] = [];
+  let broker: TestBroker;
+  let database: OpenDatabase;
+  let relay: OutboxRelay;
 
   beforeAll(async () => {
     broker = await TestBroker.start({ manualClock: true });
+    ends.push(() => broker.stop());
     broker.declareTopic({ name: ORDERS, type: 'transaction' });
     broker.declareTopic({ name: STEPS, type: 'fifo' });
-    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
-    consumer = new PushConsumer(connection, {
-      consumerGroup: 'stock',
-      subscriptions: [{ topic: ORDERS }],
-      handler: ({ body }) => void delivered.push(body.toString()),
-    });
-    await consumer.start();
-  });
+    const common = { endpoints: broker.endpoints, place: placed() };
+    for (const { point } of FAULTS) await runUntilKilled({ ...common, work: 'order', subject: point, point });
+    for (const point of RELAY_FAULTS) await runUntilKilled({ ...common, work: 'relay', subject: point, point });
+    database = await openDatabase(placed());
+    ends.push(() => database.close());
+    await bringToAnEnd();
+  }, 240_000);
   afterAll(async () => {
-    await consumer?.close();
-    await connection?.close();
-    await broker?.stop();
+    for (const end of ends.reverse()) await end();
   });
+
+  async function bringToAnEnd(): Promise<void> {
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    ends.push(async () => connection.close());
+    const handler = ({ body }: { body: Buffer }): void => void delivered.push(body.toString());
+    const subscriptions = [{ topic: ORDERS }];
+    const consumer = new PushConsumer(connection, { consumerGroup: 'stock', subscriptions, handler });
+    ends.push(() => consumer.close());
+    const log = new TransactionLog({ database: database.port });
+    const producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
+    ends.push(() => producer.close());
+    await Promise.all([consumer.start(), producer.start()]);
+    await broker.advance(3 * MINUTE_MS);
+    // A check that takes its time counts as unanswered; it comes again.
+    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+    const send = producer.send.bind(producer);
+    relay = new OutboxRelay({ outbox: new Outbox(), database: database.port, clock: broker.clock, send });
+    while ((await relay.runOnce()) > 0);
+  }
 
   it.each(FAULTS)('agrees with its consumers after a kill at $point', async ({ point, isKept }) => {
-    await runUntilKilled({ work: 'order', endpoints: broker.endpoints, place: placed(), subject: point, point });
-    const { port, close } = await openDatabase(placed());
-    const log = new TransactionLog({ database: port });
-    const producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
-    try {
-      await producer.start();
-      await broker.advance(10 * SECOND_MS);
-      // A check that takes its time counts as unanswered; it comes again.
-      for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
-      const undecided = broker.halfMessages().map(({ body }) => body.toString());
-      const inDatabase = await column(port, `SELECT id FROM orders WHERE id = '${point}'`);
-      const ofThis = delivered.filter((text) => text === point);
-      expect(agreementViolations({ begun: [point], returned: [], inDatabase, delivered: ofThis, undecided })).toEqual(
-        [],
-      );
-      expect(inDatabase).toEqual(isKept ? [point] : []);
-    } finally {
-      await producer.close();
-      await close();
-    }
+    const ofThis = (texts: readonly string[]): string[] => texts.filter((text) => text === point);
+    const inDatabase = ofThis(await column(database.port, 'SELECT id FROM orders'));
+    const undecided = ofThis(broker.halfMessages().map(({ body }) => body.toString()));
+    const ends = { begun: [point], returned: [], inDatabase, delivered: ofThis(delivered), undecided };
+    expect(agreementViolations(ends)).toEqual([]);
+    expect(inDatabase).toEqual(isKept ? [point] : []);
   });
 
-  it.each(['claimed', 'sent-before-mark', 'marked'])(
-    'sends every message of the outbox, in order, after a kill of its relay at %s',
-    async (point) => {
-      const group = (name: string): string => `${name}-${point}`;
-      const texts = ['a1', 'b1', 'a2', 'a3', 'b2'];
-      const outbox = new Outbox();
-      let opened = await openDatabase(placed());
-      for (const text of texts) {
-        const message = { topic: STEPS, body: text, messageGroup: group(text.slice(0, 1)) };
-        await opened.port.transaction((tx) => outbox.add(tx, message));
-      }
-      await opened.close();
-      await runUntilKilled({ work: 'relay', endpoints: broker.endpoints, place: placed(), subject: 'a2', point });
-      opened = await openDatabase(placed());
-      const { port, close } = opened;
-      const producer = new Producer(connection);
-      const [send, clock] = [producer.send.bind(producer), broker.clock];
-      const relay = new OutboxRelay({ outbox, database: port, clock, send });
-      try {
-        await broker.advance(3 * MINUTE_MS);
-        while ((await relay.runOnce()) > 0);
-        const ids = await column(
-          port,
-          `SELECT id FROM rocketmq_outbox WHERE message_group LIKE '%-${point}' ORDER BY position`,
-        );
-        const stored = broker.messages(STEPS).filter(({ messageGroup }) => messageGroup?.endsWith(point));
-        const added = texts.map((text, index) => ({ id: ids[index] ?? '', messageGroup: group(text.slice(0, 1)) }));
-        expect(
-          relayViolations(
-            added,
-            stored.map(({ messageId }) => messageId),
-          ),
-        ).toEqual([]);
-        expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 0 });
-      } finally {
-        await producer.close();
-        await close();
-      }
-    },
-  );
+  it.each(RELAY_FAULTS)('sends every message in order after a kill of the relay at %s', async (point) => {
+    const rows = `SELECT id FROM rocketmq_outbox WHERE message_group LIKE '${point}-%' ORDER BY position`;
+    const ids = await column(database.port, rows);
+    const stored = broker.messages(STEPS).filter(({ messageGroup }) => messageGroup?.startsWith(`${point}-`));
+    const added = STEP_NAMES.map((step, index) => ({ id: ids[index] ?? '', messageGroup: groupOf(point, step) }));
+    const sent = stored.map(({ messageId }) => messageId);
+    expect(relayViolations(added, sent)).toEqual([]);
+    expect(new Set(sent).size).toBe(STEP_NAMES.length);
+    expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 0 });
+  });
 }
 
 describe('a killed process, with PGlite in a folder', () => {
   let folder: string;
-  beforeAll(async () => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'kills-'));
-    await (await openDatabase({ kind: 'pglite', folder })).close();
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   suite(() => ({ kind: 'pglite', folder }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 });
 
 describeWithPostgres('a killed process, with PostgreSQL', () => {
@@ -126,6 +102,6 @@ describeWithPostgres('a killed process, with PostgreSQL', () => {
   beforeAll(async () => {
     postgres = await Postgres.start();
   });
-  afterAll(() => postgres?.stop());
   suite(() => ({ kind: 'postgres', address: postgres.address }));
+  afterAll(() => postgres?.stop());
 });

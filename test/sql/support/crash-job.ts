@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabasePlace } from './databases.js';
 
-/** `order`: places one order as a local transaction. `relay`: sends what is in the outbox. */
+/** `order`: places one order as a local transaction. `relay`: adds steps to the outbox and sends them. */
 export interface CrashJob {
   readonly work: 'order' | 'relay';
   readonly endpoints: string;
   readonly place: DatabasePlace;
-  /** The order, or the text of the message, at which it dies. */
+  /** The order, or a name for its message groups. */
   readonly subject: string;
   /** Where it dies. */
   readonly point: string;
@@ -22,6 +22,14 @@ export interface CrashJob {
 
 export const ORDERS = 'orders';
 export const STEPS = 'steps';
+/** What a relay adds, each in a group by its letter. */
+export const STEP_NAMES = ['a1', 'b1', 'a2', 'a3', 'b2'];
+/** At which a relay dies. */
+export const FATAL_STEP = 'a2';
+
+export function groupOf(subject: string, step: string): string {
+  return `${subject}-${step.slice(0, 1)}`;
+}
 
 /** Runs a job in a process of its own until it has killed itself. @throws Error when it has ended in any other way */
 export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<void> {

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
-import { type CrashJob, ORDERS } from './crash-job.js';
+import { type CrashJob, FATAL_STEP, groupOf, ORDERS, STEP_NAMES, STEPS } from './crash-job.js';
 import { openDatabase } from './databases.js';
 
 const job = JSON.parse(process.argv[2] ?? '') as CrashJob;
@@ -33,19 +33,25 @@ async function placeOrder(): Promise<void> {
   );
 }
 
+/** Adds messages of its own, and sends what is due. What others claimed that died is not due yet. */
 async function relay(): Promise<void> {
+  const outbox = new Outbox();
+  for (const step of STEP_NAMES) {
+    const message = { topic: STEPS, body: step, messageGroup: groupOf(job.subject, step) };
+    await port.transaction((tx) => outbox.add(tx, message));
+  }
   const producer = new Producer(connection);
   const texts = new Map<string, string>();
   const outboxRelay = new OutboxRelay({
-    outbox: new Outbox(),
+    outbox,
     database: port,
     send: (message, options) => {
       texts.set(message.messageId ?? '', message.body.toString());
       return producer.send(message, options);
     },
     checkpoint: (point, { id }) => {
-      // A claim is known before its message is sent, so by its order in the group only.
-      if (point === 'claimed' ? texts.size > 0 : texts.get(id) === job.subject) reach(point);
+      // The text of a message is known when it is sent; at a claim something of another group has been.
+      if (point === 'claimed' ? texts.size > 1 : texts.get(id) === FATAL_STEP) reach(point);
     },
   });
   await outboxRelay.runOnce();
