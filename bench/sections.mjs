@@ -40,7 +40,7 @@ export const SECTIONS = [
     title: 'Send 1 KiB, 64 in flight',
     columns: columnsThat('send'),
     figures: OF_SENDS,
-    task: sendTask(64, KIB, 10_000, 40_000),
+    task: sendTask(64, KIB, 10_000, 30_000),
     quickTask: sendTask(64, KIB, 2_000, 6_000),
   },
   {
@@ -109,7 +109,7 @@ export const SECTIONS = [
     title: 'From send to handler, 100 messages of 1 KiB a second',
     columns: columnsThat('handle'),
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
-    task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 3, seconds: 12 },
+    task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 3, seconds: 10 },
     quickTask: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 1, seconds: 2 },
   },
   {
@@ -142,7 +142,7 @@ export const SECTIONS = [
     title: 'A consumer of 8 queues that nothing comes to',
     columns: ['ours', 'node', 'java'],
     figures: ['cpuPercent', 'residentBytes'],
-    task: { workload: 'idle', seconds: 15 },
+    task: { workload: 'idle', seconds: 12 },
     quickTask: { workload: 'idle', seconds: 2 },
     quickColumns: ['ours'],
   },

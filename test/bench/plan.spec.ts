@@ -1,0 +1,46 @@
+// The plan of the benchmarks: what sections, columns and goals say of each other, and how long it all takes.
+
+import { describe, expect, it } from '@jest/globals';
+import { columnOf } from '../../bench/columns.mjs';
+import { GOALS } from '../../bench/goals.mjs';
+import { secondsOf } from '../../bench/lib/estimate.mjs';
+import { SECTIONS, type Section } from '../../bench/sections.mjs';
+
+const MINUTE_SECONDS = 60;
+
+const quickColumns = ({ columns, quickColumns: chosen }: Section): readonly string[] =>
+  chosen ?? columns.filter((id) => !columnOf(id).isSlowToGet);
+
+function seconds(sections: readonly Section[], columnsOf: (section: Section) => readonly string[], isQuick = false) {
+  const all = sections.flatMap((section) =>
+    columnsOf(section).map((id) => secondsOf(columnOf(id), isQuick ? section.quickTask : section.task)),
+  );
+  return all.reduce((sum, one) => sum + one, 0);
+}
+
+describe('the plan of the benchmarks', () => {
+  it('has a column for each name, and a program for each column', () => {
+    const names = SECTIONS.flatMap(({ columns, quickColumns: chosen = [] }) => [...columns, ...chosen]);
+    for (const name of names) expect(columnOf(name).program).toMatch(/^java$|\.mjs$/);
+  });
+
+  it('measures what its goals are about, in sections that show it', () => {
+    for (const { section: id, column = 'ours', kind, against = [] } of GOALS) {
+      const section = SECTIONS.find((one) => one.id === id);
+      expect(section?.columns).toEqual(expect.arrayContaining([column, ...against]));
+      expect(section?.figures).toContain(kind);
+    }
+  });
+
+  it('takes less than 25 minutes for three rounds, and less than 90 seconds when it has to be quick', () => {
+    const whole =
+      3 *
+      seconds(
+        SECTIONS.filter(({ isLong }) => !isLong),
+        ({ columns }) => columns,
+      );
+    expect(whole).toBeLessThan(24 * MINUTE_SECONDS);
+    const quick = SECTIONS.filter(({ quickTask }) => quickTask !== undefined);
+    expect(seconds(quick, quickColumns, true)).toBeLessThan(65);
+  });
+});
