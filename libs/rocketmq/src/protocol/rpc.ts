@@ -1,7 +1,13 @@
 // The RPCs of the messaging service: path, kind and codec of each, for client and broker alike.
 
 import { frame } from '../support/grpc/framing.js';
-import { MessagingServiceDefinition, type SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
+import { decodeAcked, frameAckMessage } from './ack-frame.js';
+import {
+  type AckMessageRequest,
+  MessagingServiceDefinition,
+  type SendMessageRequest,
+} from './generated/apache/rocketmq/v2/service.js';
+import { decodeReceived } from './received-message.js';
 import { frameSendMessage } from './send-frame.js';
 
 /** Encodes and decodes one generated message type. */
@@ -28,6 +34,12 @@ export interface RpcMethod<N extends RpcName = RpcName> {
   readonly kind: 'unary' | 'serverStream' | 'bidi';
 }
 
+/** What reads the answers that every message pays for. */
+const QUICK_ANSWERS: Readonly<Record<string, { decode(input: Uint8Array): unknown }>> = {
+  receiveMessage: { decode: decodeReceived },
+  ackMessage: { decode: decodeAcked },
+};
+
 const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
   Object.entries(MessagingServiceDefinition.methods).map(([name, method]) => [
     name,
@@ -35,7 +47,7 @@ const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
       name: name as RpcName,
       path: `/${MessagingServiceDefinition.fullName}/${method.name}`,
       request: method.requestType as unknown as RpcMethod['request'],
-      response: method.responseType as unknown as RpcMethod['response'],
+      response: { ...method.responseType, ...QUICK_ANSWERS[name] } as unknown as RpcMethod['response'],
       kind: method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary',
     },
   ]),
@@ -48,8 +60,13 @@ export function rpcMethod<N extends RpcName>(name: N): RpcMethod<N> {
 
 /** A request as the wire takes it: encoded, with gRPC's prefix before it. */
 export function frameRequest<N extends RpcName>(method: RpcMethod<N>, request: RpcRequest<N>): Buffer {
-  const quick = method.name === 'sendMessage' ? frameSendMessage(request as SendMessageRequest) : undefined;
-  return quick ?? frame(method.request.encode(request).finish());
+  return quickFrame(method.name, request) ?? frame(method.request.encode(request).finish());
+}
+
+/** The requests that every message pays for. */
+function quickFrame<N extends RpcName>(name: N, request: RpcRequest<N>): Buffer | undefined {
+  if (name === 'sendMessage') return frameSendMessage(request as SendMessageRequest);
+  return name === 'ackMessage' ? frameAckMessage(request as AckMessageRequest) : undefined;
 }
 
 /** The names of all RPCs. */

@@ -4,6 +4,21 @@
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../support/grpc/framing.js';
 import type { Message, SystemProperties } from './generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
+import {
+  entrySize,
+  fieldSize,
+  numberFieldSize,
+  textFieldSize,
+  textSize,
+  timeSize,
+  varintSize,
+  writeLength,
+  writeNumberField,
+  writeText,
+  writeTextField,
+  writeTime,
+  writeVarint,
+} from './wire-writing.js';
 
 /** Lengths of the parts that stand before what they measure. */
 interface Sizes {
@@ -132,80 +147,4 @@ function writeSystem(frame: Buffer, start: number, system: SystemProperties): nu
     at = writeVarint(frame, at, system.priority);
   }
   return at;
-}
-
-/** A field of one tag byte, its length and its content. */
-function fieldSize(contentSize: number): number {
-  return 1 + varintSize(contentSize) + contentSize;
-}
-
-/** Of a text that is left out when it is empty. */
-function textFieldSize(text: string): number {
-  return text === '' ? 0 : fieldSize(textSize(text));
-}
-
-/** Of a number that is left out when it is 0. */
-function numberFieldSize(value: number): number {
-  return value === 0 ? 0 : 1 + varintSize(value);
-}
-
-function entrySize(name: string, value: string): number {
-  return textFieldSize(name) + textFieldSize(value);
-}
-
-function timeSize(date: Date): number {
-  const ms = date.getTime();
-  return numberFieldSize(Math.floor(ms / 1_000)) + numberFieldSize((ms % 1_000) * 1_000_000);
-}
-
-function varintSize(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  if (value < 0x20_0000) return 3;
-  return value < 0x1000_0000 ? 4 : 5;
-}
-
-function textSize(text: string): number {
-  for (let index = 0; index < text.length; index++) {
-    if (text.charCodeAt(index) >= 0x80) return Buffer.byteLength(text);
-  }
-  return text.length;
-}
-
-function writeVarint(frame: Buffer, start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) frame[at++] = (rest % 0x80) | 0x80;
-  frame[at++] = rest;
-  return at;
-}
-
-function writeLength(frame: Buffer, start: number, tag: number, length: number): number {
-  frame[start] = tag;
-  return writeVarint(frame, start + 1, length);
-}
-
-function writeText(frame: Buffer, start: number, tag: number, text: string): number {
-  const size = textSize(text);
-  const at = writeLength(frame, start, tag, size);
-  if (size !== text.length) return at + frame.write(text, at, 'utf8');
-  for (let index = 0; index < size; index++) frame[at + index] = text.charCodeAt(index);
-  return at + size;
-}
-
-function writeTextField(frame: Buffer, at: number, tag: number, text: string): number {
-  return text === '' ? at : writeText(frame, at, tag, text);
-}
-
-function writeNumberField(frame: Buffer, at: number, tag: number, value: number): number {
-  if (value === 0) return at;
-  frame[at] = tag;
-  return writeVarint(frame, at + 1, value);
-}
-
-function writeTime(frame: Buffer, start: number, tag: number, date: Date): number {
-  const ms = date.getTime();
-  let at = writeLength(frame, start, tag, timeSize(date));
-  at = writeNumberField(frame, at, 0x08, Math.floor(ms / 1_000));
-  return writeNumberField(frame, at, 0x10, (ms % 1_000) * 1_000_000);
 }

@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { MESSAGE_PREFIX_BYTES } from '../support/grpc/framing.js';
+import { decodeAcked, frameAckMessage } from './ack-frame.js';
+import { AckMessageRequest, AckMessageResponse } from './generated/apache/rocketmq/v2/service.js';
+
+const text = fc.oneof(
+  // The generated code takes a byte order mark off.
+  fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.startsWith('\uFEFF')),
+  fc.constantFrom('', 'ä', '𝄞', 'x'.repeat(200)),
+);
+const resource = fc.record({ resourceNamespace: text, name: text });
+const status = fc.option(fc.record({ code: fc.oneof(fc.nat(60_000), fc.integer()), message: text }), {
+  nil: undefined,
+});
+const response = fc.record({
+  status,
+  entries: fc.array(fc.record({ messageId: text, receiptHandle: text, status }), { maxLength: 5 }),
+});
+
+describe('a framed ack', () => {
+  it('is, byte for byte, what the generated code writes', () => {
+    const entries = fc.array(fc.record({ messageId: text, receiptHandle: text }), { maxLength: 5 });
+    const property = fc.property(resource, resource, entries, (group, topic, acked) => {
+      const request = { group, topic, entries: acked };
+      const frame = frameAckMessage(request);
+      const generated = AckMessageRequest.encode(request).finish();
+      expect(frame?.subarray(MESSAGE_PREFIX_BYTES).equals(generated)).toBe(true);
+      expect(frame?.readUInt32BE(1)).toBe(generated.length);
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  it('leaves to the generated code what consumers never fill', () => {
+    const name = { resourceNamespace: '', name: 'n' };
+    const lite = { messageId: 'm', receiptHandle: 'r', liteTopic: 'l' };
+    expect(frameAckMessage({ group: name, topic: name, entries: [lite] })).toBeUndefined();
+    expect(frameAckMessage({ group: name, topic: undefined, entries: [] })).toBeUndefined();
+  });
+});
+
+describe('the answer to an ack', () => {
+  const outcome = (decode: (bytes: Buffer) => AckMessageResponse, bytes: Buffer): unknown => {
+    try {
+      return decode(bytes);
+    } catch {
+      return 'refused';
+    }
+  };
+
+  it('is read or refused as by the generated code, whole or when bytes of it are changed', () => {
+    const property = fc.property(response, fc.nat(), fc.nat(255), fc.boolean(), (answer, at, value, isWhole) => {
+      const bytes = Buffer.from(AckMessageResponse.encode(answer).finish());
+      if (!isWhole && bytes.length > 0) bytes[at % bytes.length] = value;
+      expect(outcome(decodeAcked, bytes)).toEqual(outcome((input) => AckMessageResponse.decode(input), bytes));
+    });
+    fc.assert(property, { numRuns: 500 });
+  });
+});
