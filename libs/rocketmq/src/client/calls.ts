@@ -57,19 +57,19 @@ export class Calls {
     return this.access.unary(() => this.ask(endpoint, method, bytes, options), options);
   }
 
-  receive(
+  async receive(
     endpoint: Endpoint,
     request: RpcRequest<'receiveMessage'>,
     options: RequestOptions,
-  ): AsyncIterable<RpcResponse<'receiveMessage'>> {
+    onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
+  ): Promise<void> {
     const method = rpcMethod('receiveMessage');
     const bytes = frameRequest(method, request);
-    const wire = (): AsyncIterable<Uint8Array> =>
-      this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes);
-    const ask = async function* (): AsyncIterable<RpcResponse<'receiveMessage'>> {
-      for await (const frame of wire()) yield decode(options.what, method.response, frame);
-    };
-    return this.access.areSigned ? this.access.receive(ask, options) : ask();
+    const ask = (take: typeof onAnswer): Promise<void> =>
+      this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes, (answer) => {
+        take(decode(options.what, method.response, answer));
+      });
+    return this.access.areSigned ? this.access.receive(ask, onAnswer, options) : ask(onAnswer);
   }
 
   private async ask<N extends UnaryRpc>(

@@ -28,7 +28,11 @@ export interface WireStream {
  */
 export interface Channel {
   unary(call: WireCall, request: Buffer): Promise<Uint8Array>;
-  serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array>;
+  /**
+   * Calls `onMessage` for each answer as it comes; resolves when the server has ended the stream. What `onMessage` throws breaks
+   * the call off and is the failure.
+   */
+  serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void>;
   stream(call: WireCall): WireStream;
   /** How many answers and messages have come so far: whether the server was heard. */
   readonly heard: number;

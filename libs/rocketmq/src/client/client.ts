@@ -177,14 +177,18 @@ export class Client {
     return this.calls.unary(endpoint, rpc, request, options);
   }
 
-  /** One request and the stream of its answers. Failures as in {@link unary}. */
-  receive(
+  /**
+   * One request, and its answers as they come; resolves when the server has ended them. Failures as in {@link unary}; what
+   * `onAnswer` throws breaks the call off.
+   */
+  async receive(
     endpoint: Endpoint,
     request: RpcRequest<'receiveMessage'>,
     options: RequestOptions,
-  ): AsyncIterable<RpcResponse<'receiveMessage'>> {
+    onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
+  ): Promise<void> {
     this.assertRunning();
-    return this.calls.receive(endpoint, request, options);
+    await this.calls.receive(endpoint, request, options, onAnswer);
   }
 
   /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */

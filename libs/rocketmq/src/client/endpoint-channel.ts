@@ -66,13 +66,13 @@ export class EndpointChannel implements Channel {
     return answer;
   }
 
-  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
+  async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const used = this.usable();
     const { heard } = used;
     const { controller, unlink } = linkedController([call.signal]);
     this.polls.add(controller);
     try {
-      yield* used.serverStream({ ...call, signal: controller.signal }, request);
+      await used.serverStream({ ...call, signal: controller.signal }, request, onMessage);
     } catch (error) {
       this.judge(used, error, heard);
       throw error;

@@ -14,6 +14,8 @@ interface CallLimits {
   readonly signal?: AbortSignal;
 }
 
+type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
+
 /** Makes calls under the credentials of now. */
 export class SignedCalls {
   constructor(private readonly credentials: CredentialsSource) {}
@@ -41,21 +43,18 @@ export class SignedCalls {
   }
 
   /** @param ask as of {@link unary} */
-  async *receive(
-    ask: () => AsyncIterable<RpcResponse<'receiveMessage'>>,
-    limits: CallLimits,
-  ): AsyncIterable<RpcResponse<'receiveMessage'>> {
+  async receive(ask: (onAnswer: OnAnswer) => Promise<void>, onAnswer: OnAnswer, limits: CallLimits): Promise<void> {
     const ready = this.credentials.ready();
     if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
-    for await (const item of ask()) {
-      const isRefused = item.content?.$case === 'status' && item.content.value.code === Code.UNAUTHORIZED;
-      if (isRefused && (await this.credentials.renew(version, limits.signal))) {
-        yield* ask();
-        return;
-      }
-      yield item;
-    }
+    let refusal: RpcResponse<'receiveMessage'> | undefined;
+    await ask((answer) => {
+      if (isUnauthorized(answer)) refusal = answer;
+      else onAnswer(answer);
+    });
+    if (refusal === undefined) return;
+    if (await this.credentials.renew(version, limits.signal)) await ask(onAnswer);
+    else onAnswer(refusal);
   }
 
   private async first(ready: Promise<void>, { what, timeoutMs, signal }: CallLimits): Promise<void> {
@@ -69,4 +68,8 @@ export class SignedCalls {
       }
     });
   }
+}
+
+function isUnauthorized({ content }: RpcResponse<'receiveMessage'>): boolean {
+  return content?.$case === 'status' && content.value.code === Code.UNAUTHORIZED;
 }

@@ -1,7 +1,7 @@
 // Acks that are due while another is under way go together, one request per endpoint and topic at a time. Whether to repeat
 // one that failed is the caller's affair.
 
-import { endpointKey } from '../client/endpoint.js';
+import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import type { LeaseCalls } from './message-lease.js';
 import type { AckGroup, Receipt, ReceiptCalls } from './receipt-calls.js';
 
@@ -57,16 +57,20 @@ function takeBatch(pending: PendingAck[], most: number): PendingAck[] {
 
 /** The acks of one endpoint and topic. */
 interface Lane {
+  readonly key: string;
   readonly pending: PendingAck[];
   underWay: number;
+  /** Whether a look at what is due is coming. */
+  isLookDue: boolean;
 }
 
 /**
- * Puts acks together without making any of them wait: one that finds nothing under way is sent at once, those that come
- * meanwhile go together when it has ended, or as soon as they fill a request.
+ * Puts acks together without making any of them wait: what is asked for in one turn of the event loop goes at once when nothing
+ * is under way; what comes meanwhile goes together when that has ended, or as soon as it fills a request.
  */
 export class AckBatcher {
   private readonly lanes = new Map<string, Lane>();
+  private readonly endpointKeys = new WeakMap<Endpoint, string>();
 
   /** @param batchSize the most that one request carries; 1: nothing is put together */
   constructor(
@@ -76,24 +80,47 @@ export class AckBatcher {
 
   /** Acks one message. @throws what befell this message, whatever became of those in the same request */
   ack(receipt: Receipt): Promise<void> {
-    const key = ackKey(receipt);
-    const lane = this.lanes.get(key) ?? { pending: [], underWay: 0 };
-    this.lanes.set(key, lane);
+    const lane = this.laneOf(receipt);
     return new Promise((resolve, reject) => {
       lane.pending.push({ receipt, resolve, reject });
-      this.sendDue(key, lane);
+      this.lookSoon(lane);
     });
   }
 
-  private sendDue(key: string, lane: Lane): void {
+  private laneOf({ topic, endpoint }: Receipt): Lane {
+    let endpointText = this.endpointKeys.get(endpoint);
+    if (endpointText === undefined) {
+      endpointText = endpointKey(endpoint);
+      this.endpointKeys.set(endpoint, endpointText);
+    }
+    const key = `${topic} ${endpointText}`;
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      lane = { key, pending: [], underWay: 0, isLookDue: false };
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  /** After the handlers that end together with this one. */
+  private lookSoon(lane: Lane): void {
+    if (lane.isLookDue) return;
+    lane.isLookDue = true;
+    queueMicrotask(() => {
+      lane.isLookDue = false;
+      this.sendDue(lane);
+    });
+  }
+
+  private sendDue(lane: Lane): void {
     while (lane.pending.length >= this.batchSize || (lane.underWay === 0 && lane.pending.length > 0)) {
       lane.underWay++;
       void sendSome(lane.pending, this.batchSize, this.request).then(() => {
         lane.underWay--;
-        this.sendDue(key, lane);
+        this.sendDue(lane);
       });
     }
-    if (lane.underWay === 0) this.lanes.delete(key);
+    if (lane.underWay === 0) this.lanes.delete(lane.key);
   }
 }
 

@@ -2,7 +2,7 @@
 // turn comes is the dispatcher's business.
 
 import type { MessageView } from '../protocol/message.js';
-import { type Abortable, onAbort } from '../support/abort-source.js';
+import type { Abortable } from '../support/abort-source.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import type { Clock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
@@ -39,8 +39,10 @@ export type Turn =
   | { readonly kind: 'granted'; end(): void }
   | { readonly kind: 'refused'; readonly visibleInMs: number };
 
-/** What a delivery waits for. Both waits are cut short when the lease cannot be renewed or the consumer stops. */
+/** What a delivery waits for. The waits are cut short when the lease cannot be renewed or the consumer stops. */
 export interface Turns {
+  /** A turn that needs no wait; undefined when there is none. */
+  turnNow(lease: MessageLease, listener: Listener): Turn | undefined;
   turn(lease: MessageLease, listener: Listener): Promise<Turn>;
   /** False when it was cut short. */
   waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean>;
@@ -48,7 +50,9 @@ export interface Turns {
   handBackAllowed(lease: MessageLease): Promise<void>;
 }
 
-/** Brings one held message to its end. */
+const ACK: Settlement = { kind: 'ack' };
+
+/** Brings one held message to its end. It waits only where there is something to wait for: every message pays for each wait. */
 export class Delivery {
   constructor(
     private readonly lease: MessageLease,
@@ -64,14 +68,15 @@ export class Delivery {
   async run(): Promise<boolean> {
     const { message } = this.lease;
     for (let attempt = message.deliveryAttempt; ; attempt++) {
-      const turn = await this.turns.turn(this.lease, this.listener);
+      const turn = this.turns.turnNow(this.lease, this.listener) ?? (await this.turns.turn(this.lease, this.listener));
       if (turn.kind === 'refused') return this.letGo(turn.visibleInMs);
       const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
       const untrack = this.port.clock.track(`handler of message ${message.messageId} from "${message.topic}"`);
       let settling: Promise<boolean> | undefined;
       let retryInMs = 0;
       try {
-        const settlement = await this.settlement(view);
+        const decided = this.settlement(view);
+        const settlement = decided instanceof Promise ? await decided : decided;
         if (this.isFifo && settlement?.kind === 'retry') retryInMs = settlement.delayMs;
         else settling = this.settle(view, settlement);
       } finally {
@@ -94,7 +99,7 @@ export class Delivery {
     const { lease, port } = this;
     const visibleAtMs = port.clock.nowMs() + visibleInMs;
     await this.turns.handBackAllowed(lease);
-    if (lease.doubtSignal.aborted) {
+    if (lease.isInDoubt) {
       port.report.leaseLost(lease.message);
       lease.drop();
       return false;
@@ -105,35 +110,33 @@ export class Delivery {
   }
 
   /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
-  private async settlement(view: MessageView): Promise<Settlement | undefined> {
+  private settlement(view: MessageView): Settlement | undefined | Promise<Settlement | undefined> {
     const { bodyProblem } = this.lease;
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
     if (view.deliveryAttempt > this.maxAttempts()) {
       return this.asDeadLetter(view, 'attempts-exhausted', unseenEnd(view, this.maxAttempts()));
     }
-    const result = await this.handle(view);
-    if (result.kind === 'abandoned') return undefined;
-    return result.kind === 'succeeded' ? { kind: 'ack' } : this.settlementAfter(view, result);
+    const { port, lease } = this;
+    const { handler, handlerTimeoutMs } = this.listener;
+    const result = runHandler(view, {
+      handler,
+      timeoutMs: handlerTimeoutMs,
+      ioClock: port.ioClock,
+      lostSignal: lease.lostSignal,
+      forceSignal: port.forceSignal,
+      onLost: () => port.report.leaseLost(view),
+      onIgnoredSignal: () => port.report.handlerIgnoredItsSignal(view),
+    });
+    if (!(result instanceof Promise) && result.kind === 'succeeded' && port.checkpoint === undefined) return ACK;
+    return this.settlementOf(view, result);
   }
 
-  private async handle(view: MessageView): Promise<RunResult> {
-    const { lease, port } = this;
-    const { handler, handlerTimeoutMs } = this.listener;
-    const unlisten = onAbort(lease.lostSignal, () => port.report.leaseLost(view));
-    try {
-      const result = await runHandler(view, {
-        handler,
-        timeoutMs: handlerTimeoutMs,
-        ioClock: port.ioClock,
-        lostSignal: lease.lostSignal,
-        forceSignal: port.forceSignal,
-        onIgnoredSignal: () => port.report.handlerIgnoredItsSignal(view),
-      });
-      if (result.kind === 'succeeded') await port.checkpoint?.('handled-before-ack', view);
-      return result;
-    } finally {
-      unlisten();
-    }
+  private async settlementOf(view: MessageView, run: RunResult | Promise<RunResult>): Promise<Settlement | undefined> {
+    const result = run instanceof Promise ? await run : run;
+    if (result.kind === 'abandoned') return undefined;
+    if (result.kind === 'failed') return this.settlementAfter(view, result);
+    await this.port.checkpoint?.('handled-before-ack', view);
+    return ACK;
   }
 
   private async settlementAfter(view: MessageView, failed: RunResult & { kind: 'failed' }): Promise<Settlement> {

@@ -2,7 +2,7 @@
 // of an ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
 
 import { setMaxListeners } from 'node:events';
-import { AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
+import { type Abortable, AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
 import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
@@ -31,7 +31,8 @@ const SETTLE_GRACE_MS = 3_000;
 export class Dispatcher implements Turns {
   private readonly waiting = new Set<AbortSource>();
   private readonly lanes = new Map<string, Promise<void>>();
-  private readonly underWay = new Map<MessageLease, Promise<void>>();
+  private readonly underWay = new Set<MessageLease>();
+  private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
   private readonly settleEnding = new AbortController();
   private readonly delivery: DeliveryPort;
@@ -78,14 +79,16 @@ export class Dispatcher implements Turns {
     this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
     if (await this.endsWithin(ABORT_GRACE_MS + SETTLE_GRACE_MS)) return;
     this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));
-    for (const lease of this.underWay.keys()) lease.drop();
+    for (const lease of this.underWay) lease.drop();
+  }
+
+  turnNow(lease: MessageLease, listener: Listener): Turn | undefined {
+    const { intake, listenerTurns } = this.port;
+    if (this.isOver(lease) || !intake.isOpen(lease.message.topic)) return undefined;
+    return listenerTurns.takeNow(listener);
   }
 
   async turn(lease: MessageLease, listener: Listener): Promise<Turn> {
-    const { intake, listenerTurns } = this.port;
-    const isFree = !this.isOver(lease) && intake.isOpen(lease.message.topic);
-    const atOnce = isFree ? listenerTurns.takeNow(listener) : undefined;
-    if (atOnce !== undefined) return atOnce;
     const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
     if (turn === undefined) return HAND_BACK;
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
@@ -109,7 +112,7 @@ export class Dispatcher implements Turns {
   }
 
   /** A turn while the topic is open. */
-  private async admitted({ message }: MessageLease, listener: Listener, signal: AbortSignal): Promise<Turn> {
+  private async admitted({ message }: MessageLease, listener: Listener, signal: Abortable): Promise<Turn> {
     const { intake, listenerTurns } = this.port;
     for (;;) {
       if (!intake.isOpen(message.topic) && (await intake.verdict(message.topic, signal)) === 'handBack')
@@ -142,34 +145,31 @@ export class Dispatcher implements Turns {
   }
 
   /** Resolves when the message has ended, however. */
-  private watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
-    const ended = work
-      .then(
-        () => {},
-        (error) => {
-          this.port.logger.error('the delivery of a message broke off', { error: describeError(error) });
-          lease.drop();
-        },
-      )
-      .then(() => {
-        this.underWay.delete(lease);
-        this.port.onEnded(lease);
-      });
-    this.underWay.set(lease, ended);
-    return ended;
+  private async watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
+    this.underWay.add(lease);
+    try {
+      await work;
+    } catch (error) {
+      this.port.logger.error('the delivery of a message broke off', { error: describeError(error) });
+      lease.drop();
+    }
+    this.underWay.delete(lease);
+    this.port.onEnded(lease);
+    if (this.underWay.size > 0) return;
+    for (const tell of this.idleWaiters.splice(0)) tell();
   }
 
   private isOver(lease: MessageLease): boolean {
-    return this.stopped || lease.doubtSignal.aborted;
+    return this.stopped || lease.isInDoubt;
   }
 
-  private async whileUsable<T>(lease: MessageLease, wait: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  private async whileUsable<T>(lease: MessageLease, wait: (signal: Abortable) => Promise<T>): Promise<T | undefined> {
     if (this.isOver(lease)) return undefined;
     const over = new AbortSource();
     this.waiting.add(over);
     const unlisten = onAbort(lease.doubtSignal, () => over.abort(reasonOf(lease.doubtSignal)));
     try {
-      return await wait(over.signal);
+      return await wait(over);
     } catch {
       return undefined;
     } finally {
@@ -179,7 +179,10 @@ export class Dispatcher implements Turns {
   }
 
   private async endsWithin(durationMs: number): Promise<boolean> {
-    const ended = Promise.all(this.underWay.values()).then(() => true);
+    if (this.underWay.size === 0) return true;
+    const ended = new Promise<boolean>((resolve) => {
+      this.idleWaiters.push(() => resolve(true));
+    });
     let wait: ReturnType<Clock['schedule']> | undefined;
     const over = new Promise<boolean>((resolve) => {
       wait = this.port.ioClock.schedule(durationMs, () => resolve(false));

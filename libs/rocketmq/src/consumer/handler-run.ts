@@ -43,14 +43,38 @@ export interface RunOptions {
   readonly lostSignal: Abortable | undefined;
   /** Fires when the consumer can wait no longer. Undefined: somebody else sees to that. */
   readonly forceSignal: Abortable | undefined;
+  /** Called when the message is lost while the handler runs. */
+  onLost?(): void;
   /** Called when the handler goes on for too long after its signal. */
   onIgnoredSignal(): void;
 }
 
-/** Runs the handler once; never throws. */
-export async function runHandler(message: MessageView, options: RunOptions): Promise<RunResult> {
-  const { handler, timeoutMs, ioClock, lostSignal, forceSignal } = options;
+/** Runs the handler once; never throws. A promise only when the handler gives one: most of what a message costs is waiting. */
+export function runHandler(message: MessageView, options: RunOptions): RunResult | Promise<RunResult> {
   const ending = new AbortSource();
+  let work: unknown;
+  try {
+    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
+    work = inFreshAsyncContext(() => options.handler(message, new RunContext(ending)));
+  } catch (error) {
+    return { kind: 'failed', error, wasInterrupted: false };
+  }
+  return isThenable(work) ? awaited(message, work, ending, options) : SUCCEEDED;
+}
+
+const SUCCEEDED: RunResult = { kind: 'succeeded' };
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}
+
+async function awaited(
+  message: MessageView,
+  work: PromiseLike<unknown>,
+  ending: AbortSource,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
   const timers: ScheduledTask[] = [];
   let timedOut: HandlerTimeoutError | undefined;
   let unlisten = (): void => {};
@@ -63,11 +87,15 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
       ending.abort(timedOut);
       giveUpSoon();
     };
-    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
-    const work = (): Promise<unknown> => inFreshAsyncContext(async () => handler(message, new RunContext(ending)));
-    void settled(ending, work).then(resolve);
+    work.then(
+      () => resolve(SUCCEEDED),
+      (error: unknown) => resolve({ kind: 'failed', error, wasInterrupted: ending.aborted }),
+    );
     if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
-    const unlistenLost = onAbort(lostSignal, () => ending.abort(reasonOf(lostSignal)));
+    const unlistenLost = onAbort(lostSignal, () => {
+      options.onLost?.();
+      ending.abort(reasonOf(lostSignal));
+    });
     const unlistenForce = onAbort(forceSignal, () => {
       ending.abort(reasonOf(forceSignal));
       giveUpSoon();
@@ -81,15 +109,6 @@ export async function runHandler(message: MessageView, options: RunOptions): Pro
   for (const timer of timers) timer.cancel();
   if (result.kind === 'abandoned') options.onIgnoredSignal();
   return timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false };
-}
-
-async function settled(ending: AbortSource, work: () => Promise<unknown>): Promise<RunResult> {
-  try {
-    await work();
-    return { kind: 'succeeded' };
-  } catch (error) {
-    return { kind: 'failed', error, wasInterrupted: ending.aborted };
-  }
 }
 
 /** Most handlers never look at their signal. */

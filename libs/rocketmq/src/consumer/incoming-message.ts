@@ -18,14 +18,20 @@ export interface IncomingMessage {
   readonly bodyProblem: string | undefined;
 }
 
-/** Never fails: a bad body is told, so that it cannot take the rest of its batch with it. */
-export async function incomingMessage(wire: WireMessage, maxUnpackedBytes: number): Promise<IncomingMessage> {
+/** Never fails: a bad body is told, so that it cannot take the rest of its batch with it. A promise for a packed body only. */
+export function incomingMessage(
+  wire: WireMessage,
+  maxUnpackedBytes: number,
+): IncomingMessage | Promise<IncomingMessage> {
   const message = fromWireMessage(wire);
   const { bodyDigest, bodyEncoding } = wire.systemProperties ?? {};
   if (!digestMatches(message.body, bodyDigest)) {
     return { message, bodyProblem: 'the digest does not match the body' };
   }
-  if (bodyEncoding !== Encoding.GZIP) return { message, bodyProblem: undefined };
+  return bodyEncoding === Encoding.GZIP ? unpacked(message, maxUnpackedBytes) : { message, bodyProblem: undefined };
+}
+
+async function unpacked(message: MessageView, maxUnpackedBytes: number): Promise<IncomingMessage> {
   try {
     const body = await unpackBody(message.body, maxUnpackedBytes);
     return { message: { ...message, body }, bodyProblem: undefined };
@@ -36,13 +42,13 @@ export async function incomingMessage(wire: WireMessage, maxUnpackedBytes: numbe
 }
 
 function digestMatches(body: Buffer, digest: Digest | undefined): boolean {
-  const checksum = digest?.checksum.toUpperCase() ?? '';
-  if (checksum === '') return true;
-  switch (digest?.type) {
+  if (digest === undefined || digest.checksum === '') return true;
+  const checksum = digest.checksum.toLowerCase();
+  switch (digest.type) {
     case DigestType.MD5:
-      return checksum === hexDigest('md5', body);
+      return checksum === hash('md5', body, 'hex');
     case DigestType.SHA1:
-      return checksum === hexDigest('sha1', body);
+      return checksum === hash('sha1', body, 'hex');
     case DigestType.CRC32:
       return crcTexts(crc32(body)).includes(checksum);
     default:
@@ -50,10 +56,8 @@ function digestMatches(body: Buffer, digest: Digest | undefined): boolean {
   }
 }
 
-const hexDigest = (algorithm: string, body: Buffer): string => hash(algorithm, body, 'hex').toUpperCase();
-
 /** The official clients write the same sum in three ways: Java bare hex, Python padded hex, Node decimal. */
 function crcTexts(sum: number): string[] {
-  const hex = sum.toString(16).toUpperCase();
+  const hex = sum.toString(16);
   return [hex, hex.padStart(8, '0'), String(sum)];
 }

@@ -1,7 +1,7 @@
 // Which topics may be polled and handled: paused, left, or neither. It knows of polls and messages only by number; who holds
 // messages asks it what to do with them.
 
-import { abortReason } from '../support/abort.js';
+import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 
 /** What becomes of a held message that no handler has seen. */
 export type Verdict = 'handle' | 'handBack';
@@ -60,7 +60,7 @@ export class Intake {
   }
 
   /** Waits until the topic may be polled. @throws the signal's reason */
-  opened(topic: string, signal: AbortSignal): Promise<void> {
+  opened(topic: string, signal: Abortable): Promise<void> {
     return this.until(() => this.isOpen(topic), signal);
   }
 
@@ -78,7 +78,7 @@ export class Intake {
    * Waits while nothing can be decided: a message of a paused topic is kept, unless it can be handed back free.
    * @throws the signal's reason
    */
-  async verdict(topic: string, signal: AbortSignal): Promise<Verdict> {
+  async verdict(topic: string, signal: Abortable): Promise<Verdict> {
     const isGivenBack = (): boolean =>
       this.left.has(topic) || (this.isPaused(topic) && this.pollsOf(topic) === 0 && this.handsBackFree());
     await this.until(() => isGivenBack() || this.isOpen(topic), signal);
@@ -86,7 +86,7 @@ export class Intake {
   }
 
   /** Waits until a message that is handed back does not meet a last poll of ours. @throws the signal's reason */
-  handBackAllowed(topic: string, signal: AbortSignal): Promise<void> {
+  handBackAllowed(topic: string, signal: Abortable): Promise<void> {
     return this.until(() => this.isOpen(topic) || this.pollsOf(topic) === 0, signal);
   }
 
@@ -98,25 +98,21 @@ export class Intake {
     for (const look of [...this.waiting]) look();
   }
 
-  private until(holds: () => boolean, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(abortReason(signal));
+  private until(holds: () => boolean, signal: Abortable): Promise<void> {
+    if (signal.aborted) return Promise.reject(reasonOf(signal));
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.waiting.delete(look);
-        signal.removeEventListener('abort', onAbort);
-      };
       const look = (): void => {
         if (!holds()) return;
-        done();
+        this.waiting.delete(look);
+        unlisten();
         resolve();
       };
-      const onAbort = (): void => {
-        done();
-        reject(abortReason(signal));
-      };
+      const unlisten = onAbort(signal, () => {
+        this.waiting.delete(look);
+        reject(reasonOf(signal));
+      });
       this.waiting.add(look);
-      signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 }

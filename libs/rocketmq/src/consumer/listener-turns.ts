@@ -1,6 +1,7 @@
 // Whose turn it is among the messages of each listener: so many at once as it takes, none while it is paused. A listener that
 // is behind must not take the room of another on the same topic: what is over its share goes back to the server for a while.
 
+import type { Abortable } from '../support/abort-source.js';
 import { SECOND_MS } from '../support/clock.js';
 import { Semaphore } from '../support/semaphore.js';
 import type { Turn } from './delivery.js';
@@ -61,7 +62,7 @@ export class ListenerTurns {
   }
 
   /** Waits for a turn. @throws the signal's reason */
-  async take(listener: Listener, signal: AbortSignal): Promise<Turn> {
+  async take(listener: Listener, signal: Abortable): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
     if (this.isOverShare(listener, queue)) return COME_AGAIN;

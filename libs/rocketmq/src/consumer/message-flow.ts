@@ -9,7 +9,7 @@ import { withAckBatches } from './ack-batcher.js';
 import { BufferRooms } from './buffer-rooms.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { Dispatcher } from './dispatcher.js';
-import { incomingMessage } from './incoming-message.js';
+import { type IncomingMessage, incomingMessage } from './incoming-message.js';
 import { Intake } from './intake.js';
 import { ListenerTurns } from './listener-turns.js';
 import { type LeasePort, MessageLease } from './message-lease.js';
@@ -80,7 +80,10 @@ export class MessageFlow {
     const { client, options, settings } = this.port;
     const untrack = client.connection.clock.track(`unpacking of messages from "${queue.topic}"`);
     try {
-      const incoming = await Promise.all(messages.map((message) => incomingMessage(message, options.maxUnpackedBytes)));
+      const unpacked = messages.map((message) => incomingMessage(message, options.maxUnpackedBytes));
+      const incoming = unpacked.some((one) => one instanceof Promise)
+        ? await Promise.all(unpacked)
+        : (unpacked as IncomingMessage[]);
       const { endpoint } = queue;
       const heldBytes = incoming.map(({ message }, index) =>
         Math.max(message.body.length, messages[index]?.body.length ?? 0),
@@ -90,7 +93,8 @@ export class MessageFlow {
         heldBytes,
       );
       const leases = incoming.map((one, index) => {
-        const received = { ...one, endpoint, receivedAtMs, heldBytes: heldBytes[index] ?? 0 };
+        const { message, bodyProblem } = one;
+        const received = { message, bodyProblem, endpoint, receivedAtMs, heldBytes: heldBytes[index] ?? 0 };
         return new MessageLease(this.leasePort, received);
       });
       this.dispatcher.dispatch(leases, settings().isFifo);

@@ -60,8 +60,10 @@ export class MessageLease {
   private state: LeaseState;
   private timer: ScheduledTask | undefined;
   private renewal: Promise<void> | undefined;
-  private readonly lost = new AbortSource();
-  private readonly doubted = new AbortSource();
+  /** Made when somebody asks: most leases are never lost. */
+  private lost: AbortSource | undefined;
+  private doubted: AbortSource | undefined;
+  private doubt: Error | undefined;
 
   constructor(
     private readonly port: LeasePort,
@@ -85,32 +87,34 @@ export class MessageLease {
 
   /** Aborts when the message is no longer ours: another consumer may have it. */
   get lostSignal(): AbortSource {
+    this.lost ??= sourceOf(this.isLost ? this.doubt : undefined);
     return this.lost;
   }
 
   /** Aborts when the lease can no longer be renewed: too late to start a handler. */
   get doubtSignal(): AbortSource {
+    this.doubted ??= sourceOf(this.doubt);
     return this.doubted;
+  }
+
+  /** Whether {@link doubtSignal} has aborted. */
+  get isInDoubt(): boolean {
+    return this.doubt !== undefined;
+  }
+
+  private get isLost(): boolean {
+    return this.state.kind === 'ended' && this.state.how === 'lost';
   }
 
   /**
    * Tells the server how the message ended, and repeats that where it is harmless, until the lease would end.
    * @returns undefined once the server has agreed for certain; else the error, and the message may come again
    */
-  async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
-    const attempt = this.trackedAttempt(settlement);
-    if (this.renewal !== undefined) await this.renewal;
-    // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
-    if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
-    const before = this.state.kind;
-    const state = this.apply({ kind: 'settlementBegun' });
-    if (state.kind !== 'settling' || before === 'settling') {
-      attempt.skip();
-      return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
-    }
-    const error = await this.settleHeld(settlement, state, attempt, signal);
-    this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
-    return error;
+  settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+    // From now on, so that a moved clock cannot slip in between the handler's end and the first request.
+    const untrack = this.track(settlement);
+    if (this.renewal === undefined) return this.settleNow(settlement, signal, untrack);
+    return this.renewal.then(() => this.settleNow(settlement, signal, untrack));
   }
 
   /** Lets go of the message without a word: it comes again when its lease ends. */
@@ -118,45 +122,75 @@ export class MessageLease {
     this.apply({ kind: 'dropped' });
   }
 
+  private async settleNow(
+    settlement: LeaseSettlement,
+    signal: AbortSignal,
+    untrack: () => void,
+  ): Promise<Error | undefined> {
+    // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
+    if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
+    const before = this.state.kind;
+    const state = this.apply({ kind: 'settlementBegun' });
+    if (state.kind !== 'settling' || before === 'settling') {
+      untrack();
+      return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
+    }
+    const error = await this.settleHeld(settlement, state, signal, untrack);
+    this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+    return error;
+  }
+
   private async settleHeld(
     settlement: LeaseSettlement,
     state: LeaseState & { kind: 'settling' },
-    attempt: TrackedAttempt,
     signal: AbortSignal,
+    untrackFirst: () => void,
   ): Promise<Error | undefined> {
-    const doubt = `the answer to a lease renewal of message ${this.message.messageId} was lost`;
     if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
-      attempt.skip();
+      untrackFirst();
       // A change by a handle that was replaced would revive the message beside its new lease.
-      return new StateError('LEASE_UNCERTAIN', `${doubt}; it comes again when the lease ends`);
+      return this.uncertain('it comes again when the lease ends');
     }
     try {
-      await this.repeated(settlement, state, attempt, signal);
+      await this.request(settlement, state.handle);
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      untrackFirst();
+      const last = await this.repeat(settlement, state, signal, error);
+      if (last !== undefined) return last instanceof Error ? last : new Error(String(last));
+    } finally {
+      untrackFirst();
     }
     // The server answers OK for a handle that was replaced, and delivers the message again.
-    return state.isCertain ? undefined : new StateError('LEASE_UNCERTAIN', `${doubt}; the server may not know its end`);
+    return state.isCertain ? undefined : this.uncertain('the server may not know its end');
   }
 
-  private async repeated(
+  private uncertain(consequence: string): StateError {
+    const doubt = `the answer to a lease renewal of message ${this.message.messageId} was lost`;
+    return new StateError('LEASE_UNCERTAIN', `${doubt}; ${consequence}`);
+  }
+
+  /** @returns undefined when a repetition succeeded, else the last error */
+  private async repeat(
     settlement: LeaseSettlement,
     { handle, endsAtMs }: LeaseState & { kind: 'settling' },
-    attempt: TrackedAttempt,
     signal: AbortSignal,
-  ): Promise<void> {
+    first: unknown,
+  ): Promise<unknown> {
     const { clock, ioClock, random } = this.port;
     const leftMs = Math.max(1, endsAtMs - clock.nowMs());
     const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
+    let last = first;
     try {
       for (let failures = 1; ; failures++) {
+        const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
+        const isTooLate = clock.nowMs() >= endsAtMs || waitMs >= deadline.remainingMs();
+        if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, last)) return last;
         try {
-          return await attempt.run(handle);
-        } catch (error) {
-          const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
-          const isTooLate = clock.nowMs() >= endsAtMs || waitMs >= deadline.remainingMs();
-          if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, error)) throw error;
           await sleep(ioClock, waitMs, deadline.signal);
+          await this.trackedRequest(settlement, handle);
+          return undefined;
+        } catch (error) {
+          last = error;
         }
       }
     } finally {
@@ -164,33 +198,28 @@ export class MessageLease {
     }
   }
 
-  /** Tracks from now on, so that a moved clock cannot slip in between the handler's end and the first request. */
-  private trackedAttempt(settlement: LeaseSettlement): TrackedAttempt {
-    const label = `${settlement.kind} of message ${this.message.messageId}`;
-    let untrack: (() => void) | undefined = this.port.clock.track(label);
-    return {
-      skip: () => untrack?.(),
-      run: async (handle) => {
-        untrack ??= this.port.clock.track(label);
-        try {
-          await this.request(settlement, this.receipt(handle));
-        } finally {
-          untrack();
-          untrack = undefined;
-        }
-      },
-    };
+  private async trackedRequest(settlement: LeaseSettlement, handle: string): Promise<void> {
+    const untrack = this.track(settlement);
+    try {
+      await this.request(settlement, handle);
+    } finally {
+      untrack();
+    }
   }
 
-  private async request(settlement: LeaseSettlement, receipt: Receipt): Promise<void> {
+  private track({ kind }: LeaseSettlement): () => void {
+    return this.port.clock.track(`${kind} of message ${this.message.messageId}`);
+  }
+
+  private request(settlement: LeaseSettlement, handle: string): Promise<unknown> {
     const { calls } = this.port;
+    const receipt = this.receipt(handle);
     switch (settlement.kind) {
       case 'ack':
         return calls.ack(receipt);
       case 'postpone':
       case 'handBack':
-        await calls.changeInvisibleDuration(receipt, settlement);
-        return;
+        return calls.changeInvisibleDuration(receipt, settlement);
       case 'deadLetter':
         return calls.forwardToDeadLetterQueue(receipt, settlement);
     }
@@ -247,19 +276,25 @@ export class MessageLease {
       this.renewIn(event.kind === 'renewed' ? leftMs - leaseMs / 2 : Math.min(retryMs, leftMs));
     } else if (state.kind === 'uncertain') {
       this.timer = clock.schedule(state.endsAtMs - clock.nowMs(), () => this.apply({ kind: 'timeOver' }));
-      this.doubted.abort(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
+      this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
     } else if (state.kind === 'ended' && state.how === 'lost') {
       const lost = new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
-      this.doubted.abort(lost);
-      this.lost.abort(lost);
+      this.doubtBegins(lost);
+      this.lost?.abort(lost);
     }
     return this.state;
   }
+
+  private doubtBegins(reason: Error): void {
+    this.doubt ??= reason;
+    this.doubted?.abort(reason);
+  }
 }
 
-interface TrackedAttempt {
-  skip(): void;
-  run(handle: string): Promise<void>;
+function sourceOf(reason: Error | undefined): AbortSource {
+  const source = new AbortSource();
+  if (reason !== undefined) source.abort(reason);
+  return source;
 }
 
 /** An ack may be repeated whatever became of it; the others only when they certainly did not take effect. */

@@ -33,12 +33,12 @@ describe('the settlements of a push consumer', () => {
   }
 
   it.each([
-    [8, 8],
-    [1, 1],
-    [undefined, 15],
-  ])('share a request of up to %s when handlers end together', async (ackBatchSize, refused) => {
+    [16, 8, 8],
+    [16, 1, 1],
+    [40, undefined, 8],
+  ])('of %s handlers that end together share requests of up to %s', async (count, ackBatchSize, refused) => {
     refuseSecondAckRequest();
-    await endTogether(16, ackBatchSize);
+    await endTogether(count, ackBatchSize);
     const lines = await bench.journal.has(refused);
     await bench.until(() => bench.broker.inFlight().length === refused);
     expect(lines.every((line) => /^unsettled m\d+ ack$/.test(line))).toBe(true);

@@ -6,6 +6,7 @@ import type { Endpoint } from '../client/endpoint.js';
 import { resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
 import { Code, type Resource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/rpc.js';
 import { requireOk, StatusError } from '../protocol/status.js';
 
 /** What the server knows a delivery by. It must be settled where it was received. */
@@ -30,6 +31,12 @@ export interface Postponement {
 export interface Attempts {
   readonly attempt: number;
   readonly maxAttempts: number;
+}
+
+function areAllOk({ entries, status }: RpcResponse<'ackMessage'>, count: number): boolean {
+  return (
+    status?.code === Code.OK && entries.length === count && entries.every((entry) => entry.status?.code === Code.OK)
+  );
 }
 
 /** Makes the requests of one consumer group. Each throws a StatusError or TransportError unless the server said OK. */
@@ -57,6 +64,7 @@ export class ReceiptCalls {
     const entries = receipts.map(({ messageId, handle }) => ({ messageId, receiptHandle: handle }));
     const request = { ...this.resources(first), entries };
     const response = await this.client.unary(first.endpoint, 'ackMessage', request, this.options(what, signal));
+    if (areAllOk(response, receipts.length)) return receipts.map(() => undefined);
     // By id: a server with `enableBatchAck` answers in another order and with renewed handles.
     const results = new Map(response.entries.map(({ messageId, status }) => [messageId, status]));
     return receipts.map(({ messageId, topic }) => {

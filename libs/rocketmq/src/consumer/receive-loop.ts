@@ -5,15 +5,15 @@ import type { Client } from '../client/client.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
 import type { Filter } from '../protocol/filter.js';
-import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
-import { StatusError } from '../protocol/status.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { BufferRoom, Reservation } from './buffer-room.js';
 import type { Intake } from './intake.js';
+import { PollAnswers } from './poll-answers.js';
 import type { ConsumerSettings } from './settings.js';
 import { toWireFilter } from './subscription.js';
 
@@ -148,34 +148,26 @@ export class ReceiveLoop {
   }
 
   private async poll(reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
-    const { port } = this;
-    const what = `receive from ${queue.topic} for "${port.consumerGroup}"`;
-    const messages: WireMessage[] = [];
-    let status: Status | undefined;
+    const { client, clock, consumerGroup } = this.port;
+    const what = `receive from ${queue.topic} for "${consumerGroup}"`;
+    const answers = new PollAnswers(what);
+    const { messages } = answers;
     let receivedAtMs: number | undefined;
     let untrack: (() => void) | undefined;
     try {
-      for await (const { content } of port.client.receive(
-        queue.endpoint,
-        this.request(reservation, queue),
-        this.options(what),
-      )) {
-        receivedAtMs ??= port.clock.nowMs();
-        if (content?.$case === 'status') status = content.value;
-        if (content?.$case !== 'message') continue;
-        untrack ??= port.clock.track(what);
-        messages.push(content.value);
-      }
+      await client.receive(queue.endpoint, this.request(reservation, queue), this.options(what), (answer) => {
+        receivedAtMs ??= clock.nowMs();
+        answers.take(answer);
+        if (messages.length > 0) untrack ??= clock.track(what);
+      });
     } catch (error) {
       if (!this.keepsAfterBreak(messages)) throw error;
-      port.client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+      client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
     } finally {
       untrack?.();
     }
-    if (messages.length === 0 && status?.code !== Code.MESSAGE_NOT_FOUND && status?.code !== Code.OK) {
-      throw new StatusError(what, status);
-    }
-    return { queue, messages, receivedAtMs: receivedAtMs ?? port.clock.nowMs() };
+    answers.assertUsable();
+    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.nowMs() };
   }
 
   /**

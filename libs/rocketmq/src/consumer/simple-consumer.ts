@@ -6,15 +6,9 @@ import type { Connection } from '../client/connection.js';
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
-import {
-  ClientType,
-  Code,
-  type Status,
-  type Message as WireMessage,
-} from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
 import type { MessageView } from '../protocol/message.js';
-import { StatusError } from '../protocol/status.js';
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
@@ -22,6 +16,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { incomingMessage } from './incoming-message.js';
+import { PollAnswers } from './poll-answers.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
 import {
@@ -174,7 +169,10 @@ export class SimpleConsumer {
       await this.client.session(queue.endpoint).synced(deadline.signal);
       const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize };
       const call = { what, timeoutMs, signal: deadline.signal };
-      return this.messagesOf(queue, this.client.receive(queue.endpoint, request, call), what);
+      const answers = new PollAnswers(what);
+      await this.client.receive(queue.endpoint, request, call, (answer) => answers.take(answer));
+      answers.assertUsable();
+      return this.received(queue, answers.messages);
     };
     return withAnySignal([this.closing.signal, options.signal], (signal) =>
       withDeadline(what, timeoutMs, signal, work),
@@ -266,20 +264,7 @@ export class SimpleConsumer {
     };
   }
 
-  private async messagesOf(
-    { endpoint }: Queue,
-    answers: ReturnType<Client['receive']>,
-    what: string,
-  ): Promise<ReceivedMessage[]> {
-    const wires: WireMessage[] = [];
-    let status: Status | undefined;
-    for await (const { content } of answers) {
-      if (content?.$case === 'status') status = content.value;
-      if (content?.$case === 'message') wires.push(content.value);
-    }
-    if (wires.length === 0 && status?.code !== Code.MESSAGE_NOT_FOUND && status?.code !== Code.OK) {
-      throw new StatusError(what, status);
-    }
+  private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
     const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
     const incoming = await Promise.all(wires.map((wire) => incomingMessage(wire, maxUnpackedBytes)));
     return incoming.map(({ message, bodyProblem }) => {

@@ -1,6 +1,6 @@
 // Time as an injected thing: the real clock, and sleeping on any clock. The clock that tests move is in manual-clock.ts.
 
-import { abortReason } from './abort.js';
+import { type Abortable, onAbort, reasonOf } from './abort-source.js';
 
 /** A callback that waits for its time on a {@link Clock}. */
 export interface ScheduledTask {
@@ -50,18 +50,17 @@ export class SystemClock implements Clock {
  * Waits on a clock.
  * @throws the signal's reason when it aborts first; the wait is then forgotten
  */
-export function sleep(clock: Clock, durationMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, durationMs: number, signal?: Abortable): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(abortReason(signal));
-    const onAbort = (): void => {
-      task.cancel();
-      reject(abortReason(signal));
-    };
+    if (signal?.aborted) return reject(reasonOf(signal));
     const task = clock.schedule(durationMs, () => {
-      signal?.removeEventListener('abort', onAbort);
+      unlisten();
       resolve();
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const unlisten = onAbort(signal, () => {
+      task.cancel();
+      reject(reasonOf(signal));
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 // A bounded number of permits, handed out in the order of asking.
 
-import { abortReason } from './abort.js';
+import { type Abortable, onAbort, reasonOf } from './abort-source.js';
 
 interface Waiter {
   readonly grant: () => void;
@@ -27,23 +27,22 @@ export class Semaphore {
    * @returns what gives the permit back; later calls do nothing
    * @throws the signal's reason when it aborts first
    */
-  acquire(signal?: AbortSignal): Promise<() => void> {
-    if (signal?.aborted) return Promise.reject(abortReason(signal));
+  acquire(signal?: Abortable): Promise<() => void> {
+    if (signal?.aborted) return Promise.reject(reasonOf(signal));
     const free = this.tryAcquire();
     if (free !== undefined) return Promise.resolve(free);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         grant: () => {
-          signal?.removeEventListener('abort', onAbort);
+          unlisten();
           resolve(this.permit());
         },
       };
-      const onAbort = (): void => {
+      const unlisten = onAbort(signal, () => {
         this.waiters.delete(waiter);
-        reject(abortReason(signal));
-      };
+        reject(reasonOf(signal));
+      });
       this.waiters.add(waiter);
-      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

@@ -84,7 +84,7 @@ export class GrpcChannel implements Channel {
     });
   }
 
-  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
+  async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { signal } = call;
     if (signal?.aborted) throw abortReason(signal);
     const under = this.client.makeServerStreamRequest(
@@ -97,13 +97,19 @@ export class GrpcChannel implements Channel {
     );
     const onAbort = (): void => under.cancel();
     signal?.addEventListener('abort', onAbort, { once: true });
+    let refusal: unknown;
     try {
       for await (const frame of under) {
         this.heardCount++;
-        yield frame as Uint8Array;
+        try {
+          onMessage(frame as Uint8Array);
+        } catch (error) {
+          refusal = error;
+          throw error;
+        }
       }
     } catch (error) {
-      throw await this.failure(call, error as ServiceError);
+      throw error === refusal ? error : await this.failure(call, error as ServiceError);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       under.cancel();

@@ -26,7 +26,9 @@ export interface CallOwner {
 type BreakOff =
   | { readonly kind: 'deadline'; readonly wasWritten: boolean }
   | { readonly kind: 'abort'; readonly reason: Error }
-  | { readonly kind: 'unreadable'; readonly error: GrpcError };
+  | { readonly kind: 'unreadable'; readonly error: GrpcError }
+  /** Who takes the answers wants no more of them. */
+  | { readonly kind: 'refused'; readonly reason: Error };
 
 const CALL = Symbol('call');
 type CallStream = ClientHttp2Stream & { [CALL]: Http2Call };
@@ -66,6 +68,10 @@ export abstract class Http2Call {
   /** Called once, when all is over, with what went wrong if anything did. */
   protected abstract end(failure: Error | undefined): void;
 
+  protected get isBrokenOff(): boolean {
+    return this.brokenOff !== undefined;
+  }
+
   /** Names call and server in errors: "SendMessage to 127.0.0.1:8081". */
   get what(): string {
     const { path } = this.call;
@@ -87,7 +93,7 @@ export abstract class Http2Call {
     }
   }
 
-  private breakOff(why: BreakOff): void {
+  protected breakOff(why: BreakOff): void {
     if (this.stream.closed || this.brokenOff !== undefined) return;
     this.brokenOff = why;
     this.stream.close(NGHTTP2_CANCEL);
@@ -138,6 +144,7 @@ export abstract class Http2Call {
     const { brokenOff, call, status, what } = this;
     switch (brokenOff?.kind) {
       case 'abort':
+      case 'refused':
         return brokenOff.reason;
       case 'unreadable':
         return failed(`${what}: ${brokenOff.error.message}`, brokenOff.error);
@@ -192,13 +199,24 @@ export class UnaryCall extends Http2Call {
   }
 }
 
-/** A call whose answers are read from the stream. */
+/** A call with many answers. */
 export class StreamCall extends Http2Call {
   private resolve: (failure: Error | undefined) => void = () => {};
   /** Resolves when all is over, with what went wrong if anything did. */
   readonly ended = new Promise<Error | undefined>((resolve) => {
     this.resolve = resolve;
   });
+
+  /** Takes a piece of the answers; what `onMessage` throws breaks the call off. */
+  handOn(piece: Buffer, onMessage: (message: Buffer) => void): void {
+    if (this.isBrokenOff) return;
+    const messages = this.read(piece);
+    try {
+      for (const message of messages) onMessage(message);
+    } catch (error) {
+      this.breakOff({ kind: 'refused', reason: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
 
   protected end(failure: Error | undefined): void {
     this.resolve(failure);

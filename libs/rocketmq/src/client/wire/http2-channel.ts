@@ -71,11 +71,16 @@ export class Http2Channel implements Channel, CallOwner {
     return this.unaryOn(session, call, request);
   }
 
-  async *serverStream(call: WireCall, request: Buffer): AsyncIterable<Uint8Array> {
+  async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { session, timeoutMs } = await this.session(call);
     const under = this.begin(session, { ...call, timeoutMs });
+    under.stream.on('data', (piece: Buffer) => {
+      this.heardCount++;
+      under.handOn(piece, onMessage);
+    });
     under.stream.end(request);
-    yield* this.messagesOf(under);
+    const failure = await under.ended;
+    if (failure !== undefined) throw failure;
   }
 
   stream(call: WireCall): WireStream {

@@ -1,0 +1,36 @@
+// What the answers to one poll bring together.
+
+import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/rpc.js';
+import { StatusError } from '../protocol/status.js';
+import { TransportError } from '../support/errors.js';
+
+/** No server sends so many: it cuts a poll at 32. */
+const MOST_MESSAGES = 128;
+
+/** Gathers messages and the status. */
+export class PollAnswers {
+  readonly messages: WireMessage[] = [];
+  private status: Status | undefined;
+
+  /** @param what names the poll in errors */
+  constructor(private readonly what: string) {}
+
+  /** @throws TransportError when there is no end of messages */
+  take({ content }: RpcResponse<'receiveMessage'>): void {
+    if (content?.$case === 'status') this.status = content.value;
+    if (content?.$case !== 'message') return;
+    if (this.messages.length === MOST_MESSAGES) {
+      const text = `${this.what}: the server sends more than ${MOST_MESSAGES} messages for one poll`;
+      throw new TransportError('RPC_FAILED', text, 'unknown', false);
+    }
+    this.messages.push(content.value);
+  }
+
+  /** @throws StatusError when there are no messages, for another reason than that there are none */
+  assertUsable(): void {
+    const { messages, status, what } = this;
+    if (messages.length > 0 || status?.code === Code.MESSAGE_NOT_FOUND || status?.code === Code.OK) return;
+    throw new StatusError(what, status);
+  }
+}
