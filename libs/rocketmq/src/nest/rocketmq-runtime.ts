@@ -5,12 +5,10 @@ import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
-import type { MessageType } from '../protocol/message.js';
 import { SECOND_MS } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';
 import type { AdminAccess } from './admin-access.js';
-import { loadSchema } from './body-schema.js';
 import { planCheckers } from './checker-plan.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
@@ -24,7 +22,7 @@ import type { MessageWire } from './resource-names.js';
 import { type Discovered, giveRunner } from './rocketmq.explorer.js';
 import type { ListenersPort } from './rocketmq-listeners.js';
 import { isDetached } from './rocketmq-producer.js';
-import type { TopicDefinition } from './topic-definition.js';
+import { loadSchemas, planTopics, type TopicPlan } from './topic-plan.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
 import { InstanceGroups, whoNeedsGroups } from './transport/instance-groups.js';
 import { type ReplyChannel, replyChannelOf } from './transport/reply-channel.js';
@@ -37,10 +35,9 @@ import { warnOfOtherSubscriptions } from './transport/subscription-warning.js';
 const DEFAULT_REPLY_MS = 10 * SECOND_MS;
 
 /** What the application declares, decided and checked. */
-interface Plan {
+interface Plan extends TopicPlan {
   readonly consumers: readonly PlannedConsumer[];
   readonly checkers: Readonly<Record<string, TransactionChecker>>;
-  readonly topics: readonly TopicDefinition[];
 }
 
 /** What runs. Parts are added as they start, so that a failed start can stop those before it. */
@@ -139,7 +136,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const plan = this.plan(discovered);
     this.planned = plan.consumers;
     this.given.hooks.hooks();
-    await Promise.all(schemasOf(discovered, this.options).map(loadSchema));
+    await loadSchemas(discovered, this.options);
     if (isDetached(producer)) {
       this.state = { kind: 'detached' };
       return;
@@ -231,20 +228,11 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   private plan(discovered: Discovered): Plan {
     for (const method of discovered.overrides) this.warnOfOverride(method);
     const consumers = planConsumers(discovered.listeners, { ...this.options, instanceId: this.instanceId });
-    const { names } = this.options;
-    const sentTo = [
-      ...(this.options.topics ?? []),
-      ...discovered.transactionalSends.map(({ topic }) => ({ ...topic, type: 'transaction' as const })),
-    ];
-    const topics = [
-      ...sentTo.map((topic) => ({ ...topic, name: names.topic(topic.name) })),
-      ...consumers.flatMap(({ listeners }) => listeners.map(({ topic }) => topic)),
-      ...deadLetterTopics(consumers),
-    ];
-    return { consumers, checkers: planCheckers(discovered, { ...this.options, hooks: this.given.hooks }), topics };
+    const checkers = planCheckers(discovered, { ...this.options, hooks: this.given.hooks });
+    return { consumers, checkers, ...planTopics(discovered, consumers, this.options) };
   }
 
-  private async startProducer(parts: Parts, { consumers, checkers, topics }: Plan): Promise<void> {
+  private async startProducer(parts: Parts, { consumers, checkers, topics, verified }: Plan): Promise<void> {
     const { options } = this;
     const { admin } = this.given;
     const { target, startTimeoutMs, transactionOwner = this.ownGroup(), events, checkpoint } = options;
@@ -258,9 +246,6 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
     const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
     parts.connection = new Connection({ ...options, endpoints, ...access });
-    const verified: Record<string, MessageType | undefined> = {};
-    for (const { name, type } of options.topics ?? []) verified[options.names.topic(name)] = type;
-    for (const { name, type } of deadLetterTopics(consumers)) verified[name] = type;
     const versions = await admin.ofCluster();
     parts.producer = new Producer(parts.connection, {
       ...options.producer,
@@ -358,21 +343,6 @@ function assertKnown({ elsewhere }: Discovered, connections: readonly (string | 
   const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
   const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
   throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');
-}
-
-function schemasOf(
-  { listeners, checkers, transactionalSends }: Discovered,
-  { topics = [] }: CheckedOptions,
-): (object | undefined)[] {
-  return [...listeners, ...checkers, ...transactionalSends, ...topics.map((topic) => ({ topic }))].map(
-    ({ topic }) => topic.schema,
-  );
-}
-
-function deadLetterTopics(consumers: readonly PlannedConsumer[]): TopicDefinition[] {
-  return consumers.flatMap(({ listeners }) =>
-    listeners.flatMap(({ deadLetterTopic }) => (deadLetterTopic === undefined ? [] : [deadLetterTopic])),
-  );
 }
 
 /** Tells whose option it is that the consumer refuses. */
