@@ -73,8 +73,8 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
 
 /** The message that answers with the name and the message of an error; never with its stack. */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  const name = error instanceof Error ? error.name : 'Error';
-  return replyMessage(address, 'error', JSON.stringify({ name, message: describeErrorPlainly(error) }));
+  const message = error instanceof Error ? error.message : describeError(error);
+  return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message }));
 }
 
 /** What an answer says. @throws what the codec throws */
@@ -114,6 +114,8 @@ function replyMessage(
   return { topic, tag, body, properties };
 }
 
-function describeErrorPlainly(error: unknown): string {
-  return error instanceof Error ? error.message : describeError(error);
+/** Some classes of errors, Nest's RpcException for one, do not set their name. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'Error';
+  return error.name === 'Error' ? error.constructor.name : error.name;
 }

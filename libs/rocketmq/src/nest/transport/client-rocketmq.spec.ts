@@ -1,0 +1,417 @@
+// Nest's client proxy on RocketMQ: events, and requests with their answers.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ClientProxyFactory, ClientsModule, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
+import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
+import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { RocketMQAdmin } from '../../admin/index.js';
+import {
+  ClientRocketMQ,
+  type ClientRocketMQOptions,
+  DeadLetterError,
+  REQUEST_PROPERTIES,
+  RetryLaterError,
+  RocketMQContext,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+  RocketMQRecordBuilder,
+  RocketMQRequester,
+  ServerRocketMQ,
+} from '../../index.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { silentLogger } from '../../support/logger.js';
+import { TestBroker } from '../../testing/test-broker.js';
+
+let broker: TestBroker;
+const apps: { close(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  broker = await TestBroker.start({ adminPort: 0 });
+});
+
+afterEach(async () => {
+  for (const app of apps.splice(0).reverse()) await app.close();
+  await broker.stop();
+});
+
+function options(more: Partial<RocketMQModuleOptions> = {}): RocketMQModuleOptions {
+  const { endpoints, adminEndpoint: nameServer } = broker;
+  return { endpoints, nameServer, consumerGroup: 'shop', logger: silentLogger, ...more };
+}
+
+/** A process that has the handlers. */
+async function server(controller: Type, more: Partial<RocketMQModuleOptions> = {}): Promise<INestApplicationContext> {
+  @Module({ imports: [RocketMQModule.forRoot(options(more))], controllers: [controller] })
+  class ServerModule {}
+  const app = await NestFactory.create(ServerModule, { logger: false, abortOnError: false });
+  apps.push(app);
+  app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+  await app.startAllMicroservices();
+  await app.init();
+  return app;
+}
+
+/** A process that asks, by a client with the module's connection. */
+async function asking(more: Partial<RocketMQModuleOptions> = {}) {
+  const register = ClientsModule.registerAsync([
+    {
+      name: 'SHOP',
+      inject: [RocketMQRequester],
+      useFactory: (requester: RocketMQRequester) => ({ customClass: ClientRocketMQ, options: { requester } }),
+    },
+  ]);
+  const rocketmq = RocketMQModule.forRoot(options({ requests: { application: 'desk' }, ...more }));
+  @Module({ imports: [rocketmq, register] })
+  class AskingModule {}
+  const app = await NestFactory.createApplicationContext(AskingModule, { logger: false, abortOnError: false });
+  apps.push(app);
+  return { app, client: app.get<ClientRocketMQ>('SHOP'), requester: app.get(RocketMQRequester) };
+}
+
+function own(more: object = {}): ClientRocketMQ {
+  const { endpoints, adminEndpoint: nameServer } = broker;
+  const given = { endpoints, nameServer, logger: silentLogger, requests: { application: 'own' }, ...more };
+  const client = ClientProxyFactory.create({ customClass: ClientRocketMQ, options: given }) as ClientRocketMQ;
+  apps.push(client);
+  return client;
+}
+
+describe('send()', () => {
+  @Controller()
+  class Prices {
+    static readonly asked: unknown[] = [];
+
+    @MessagePattern<string>('prices:of')
+    async priceOf(body: { item: string }, context: RocketMQContext): Promise<unknown> {
+      Prices.asked.push([body, context.message.keys, context.message.tag]);
+      return { item: body.item, cents: 250 };
+    }
+
+    @MessagePattern<string>('prices:all')
+    all() {
+      return of('first', 'last');
+    }
+
+    @MessagePattern<string>('prices:none')
+    none(_body: unknown): void {}
+
+    @MessagePattern<string>('prices:bytes')
+    bytes(body: unknown): Buffer {
+      return Buffer.from(String(body));
+    }
+
+    @MessagePattern<string>('prices:bad')
+    bad(kind: string): void {
+      if (kind === 'rpc') throw new RpcException('sold out');
+      throw kind === 'grave' ? new DeadLetterError('never') : new RangeError('no such item');
+    }
+
+    @MessagePattern<string>('prices:later')
+    later(_body: unknown, { deliveryAttempt }: RocketMQContext): string {
+      if (deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 0 });
+      return `attempt ${deliveryAttempt}`;
+    }
+
+    @MessagePattern<string>('prices:never')
+    never(_body: unknown): Promise<never> {
+      return new Promise(() => {});
+    }
+  }
+
+  it('gets what the handler returns: a value, the last of several, bytes, nothing', async () => {
+    await server(Prices);
+    const { client } = await asking();
+    const record = new RocketMQRecordBuilder({ item: 'tea' }).setKeys(['tea-1']).build();
+    await expect(firstValueFrom(client.send('prices:of', record))).resolves.toEqual({ item: 'tea', cents: 250 });
+    expect(Prices.asked).toEqual([[{ item: 'tea' }, ['tea-1'], 'of']]);
+    await expect(lastValueFrom(client.send('prices:all', 1).pipe(toArray()))).resolves.toEqual(['last']);
+    await expect(firstValueFrom(client.send('prices:bytes', 'tea'))).resolves.toEqual(Buffer.from('tea'));
+    await expect(lastValueFrom(client.send('prices:none', 1).pipe(toArray()))).resolves.toEqual([]);
+    expect(client.unwrap().pending).toBe(0);
+  });
+
+  it('gets the error of the handler with its name and message, and the request is settled', async () => {
+    await server(Prices);
+    const { client } = await asking();
+    const named = (name: string, message: string) => expect.objectContaining({ name, message });
+    await expect(firstValueFrom(client.send('prices:bad', 'x'))).rejects.toEqual(named('RangeError', 'no such item'));
+    await expect(firstValueFrom(client.send('prices:bad', 'rpc'))).rejects.toEqual(named('RpcException', 'sold out'));
+    await expect(firstValueFrom(client.send('prices:bad', 'grave'))).rejects.toEqual(named('DeadLetterError', 'never'));
+    await broker.idle();
+    expect(broker.waiting()).toEqual([]);
+    expect(broker.messages('%DLQ%shop').map(({ body }) => body.toString())).toEqual(['"grave"']);
+  });
+
+  it('waits for a request that is retried later', async () => {
+    await server(Prices);
+    const { client } = await asking();
+    await expect(firstValueFrom(client.send('prices:later', 1))).resolves.toBe('attempt 2');
+  });
+
+  it('does nothing until somebody subscribes, and asks once for each subscriber', async () => {
+    Prices.asked.length = 0;
+    await server(Prices);
+    const { client } = await asking();
+    const answer = client.send('prices:of', { item: 'a' });
+    await broker.idle();
+    expect(broker.messages('prices')).toEqual([]);
+    await Promise.all([firstValueFrom(answer), firstValueFrom(answer)]);
+    expect(Prices.asked).toHaveLength(2);
+  });
+
+  it('ends with its time: by default, by record, by call', async () => {
+    await server(Prices, { shutdownGraceMs: 0 });
+    const { client, requester } = await asking({ requests: { application: 'desk', timeoutMs: 60 } });
+    await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*60 ms/);
+    const record = new RocketMQRecordBuilder(1).setTimeoutMs(70).build();
+    await expect(firstValueFrom(client.send('prices:never', record))).rejects.toThrow(/70 ms/);
+    await expect(requester.request('prices:never', 1, { timeoutMs: 80 })).rejects.toThrow(/80 ms/);
+    expect(requester.pending).toBe(0);
+  });
+
+  it('drops and counts an answer that comes too late', async () => {
+    let release = (): void => {};
+    @Controller()
+    class Slow {
+      @MessagePattern<string>('slow')
+      handle(_body: unknown): Promise<string> {
+        return new Promise((resolve) => {
+          release = () => resolve('late');
+        });
+      }
+    }
+    await server(Slow);
+    const { client } = await asking();
+    const waiting = client.send('slow', 1).subscribe();
+    while (broker.inFlight().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    waiting.unsubscribe();
+    while (client.unwrap().pending > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(client.lateReplies).toBe(0);
+    release();
+    while (client.lateReplies === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(client.lateReplies).toBe(1);
+  });
+
+  it('is answered to the instance that asked, of several of one application', async () => {
+    @Controller()
+    class Echo {
+      @MessagePattern<string>('echo')
+      handle(body: unknown): unknown {
+        return body;
+      }
+    }
+    await server(Echo);
+    const desks = [await asking(), await asking()];
+    const answers = desks.map(({ client }, desk) =>
+      Promise.all([1, 2, 3].map((number) => firstValueFrom(client.send('echo', `${desk}-${number}`)))),
+    );
+    await expect(Promise.all(answers)).resolves.toEqual([
+      ['0-1', '0-2', '0-3'],
+      ['1-1', '1-2', '1-3'],
+    ]);
+    expect(desks.map(({ requester }) => requester.lateReplies)).toEqual([0, 0]);
+  });
+
+  it('has a group for the answers while it runs, and none afterwards', async () => {
+    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    const groups = async () => (await admin.listGroups()).groups.map(({ consumerGroup }) => consumerGroup);
+    const { app } = await asking();
+    const [group] = await groups();
+    expect(group).toMatch(/^nestjs-rocketmq-reply-desk-[0-9a-f]{20}$/);
+    await app.close();
+    expect(await groups()).toEqual([]);
+    await admin.close();
+  });
+
+  it('answers to topics for answers only', async () => {
+    const logger = recordingLogger();
+    await server(Prices, { logger });
+    const { app } = await asking();
+    const { replyTopic, replyTag, requestId } = REQUEST_PROPERTIES;
+    const properties = { [replyTopic]: 'salaries', [replyTag]: 'x', [requestId]: '1' };
+    await app.get(RocketMQProducer).send({ topic: 'prices', tag: 'none', body: '1', properties });
+    await broker.idle();
+    expect(broker.messages('salaries')).toEqual([]);
+    expect(logger.lines.map(([line]) => line).join()).toMatch(
+      /warn a request asks for its answer in a topic that is not/,
+    );
+  });
+
+  it('is refused without the option requests, and that without name servers, each saying what to do', async () => {
+    const { client } = await asking({ requests: undefined });
+    await expect(firstValueFrom(client.send('prices:of', 1))).rejects.toThrow(
+      /NO_REQUESTS.*requests: \{ application \}/,
+    );
+    await expect(asking({ nameServer: undefined })).rejects.toThrow(/NO_NAME_SERVER.*option requests.*nameServer/);
+  });
+
+  it('works inside of one application with the broker inside', async () => {
+    const rocketmq = RocketMQModule.forRoot(
+      options({ endpoints: 'embedded:', nameServer: undefined, requests: { application: 'one' } }),
+    );
+    @Module({ imports: [rocketmq], controllers: [Prices] })
+    class One {}
+    const app = await NestFactory.create(One, { logger: false, abortOnError: false });
+    apps.push(app);
+    app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+    await app.startAllMicroservices();
+    await app.init();
+    await expect(app.get(RocketMQRequester).request('prices:of', { item: 'x' })).resolves.toEqual({
+      item: 'x',
+      cents: 250,
+    });
+  });
+
+  it('goes through the hooks of both sides', async () => {
+    const swap = (bytes: Buffer): Buffer => Buffer.from(bytes.map((byte) => byte ^ 255));
+    const hook = {
+      outgoing: <T extends { body: Uint8Array | string }>(message: T): T => ({
+        ...message,
+        body: swap(Buffer.from(message.body as string)),
+      }),
+      incoming: <T extends { body: Buffer }>(message: T): T => ({ ...message, body: swap(message.body) }),
+    };
+    await server(Prices, { hooks: [hook] });
+    const { client } = await asking({ hooks: [hook] });
+    await expect(firstValueFrom(client.send('prices:of', { item: 'tea' }))).resolves.toEqual({
+      item: 'tea',
+      cents: 250,
+    });
+    expect(broker.messages('prices')[0]?.body.toString()).not.toContain('tea');
+  });
+});
+
+describe('emit()', () => {
+  it('sends at once what listeners and handlers get, with all that a record says', async () => {
+    const got: unknown[] = [];
+    @Controller()
+    class Orders {
+      @EventPattern<string>('orders:created')
+      created(body: unknown, { message }: RocketMQContext): void {
+        got.push([body, message.keys, message.properties.source]);
+      }
+
+      @RocketMQListener('notes')
+      note(body: unknown): void {
+        got.push(body);
+      }
+    }
+    await server(Orders);
+    const { client } = await asking();
+    const record = new RocketMQRecordBuilder({ id: 1 })
+      .setTag('created')
+      .setKeys(['1'])
+      .setProperties({ source: 'web' });
+    client.emit('orders', record.build());
+    const receipt = await lastValueFrom(client.emit('notes', 'a text'));
+    expect(receipt).toMatchObject({ messageId: expect.any(String) });
+    while (got.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(got).toEqual(expect.arrayContaining(['a text', [{ id: 1 }, ['1'], 'web']]));
+    const ordered = new RocketMQRecordBuilder(2).setMessageGroup('g').build();
+    const delayed = new RocketMQRecordBuilder(3).setDelayMs(50 * SECOND_MS).build();
+    await Promise.all([lastValueFrom(client.emit('steps', ordered)), lastValueFrom(client.emit('reminders', delayed))]);
+    expect(broker.messages('steps').map(({ messageGroup }) => messageGroup)).toEqual(['g']);
+    expect(broker.waiting().map(({ kind }) => kind)).toEqual(['delayed']);
+  });
+
+  it('counts and logs a failure that nobody has subscribed to', async () => {
+    const logger = recordingLogger();
+    const { client } = await asking({ logger });
+    client.emit('no such pattern', 1);
+    while (client.lostEvents === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(logger.lines.map(([line]) => line).join()).toMatch(/error an event could not be sent/);
+    await expect(lastValueFrom(client.emit('no such pattern', 1))).rejects.toThrow(/ILLEGAL_PATTERN/);
+    const timed = new RocketMQRecordBuilder(1).setTimeoutMs(1).build();
+    await expect(lastValueFrom(client.emit('notes', timed))).rejects.toThrow(/timeoutMs is for send\(\)/);
+    const tagged = new RocketMQRecordBuilder(1).setTag('b').build();
+    await expect(lastValueFrom(client.emit('notes:a', tagged))).rejects.toThrow(/TAG_GIVEN_TWICE/);
+    expect(client.lostEvents).toBe(1);
+  });
+});
+
+describe('a client with a connection of its own', () => {
+  it('connects at its first message, or when told to; closes once; does not open again', async () => {
+    const client = own();
+    const statuses: string[] = [];
+    client.status.subscribe((status) => statuses.push(status));
+    await lastValueFrom(client.emit('notes', 1));
+    await client.connect();
+    expect(broker.messages('notes')).toHaveLength(1);
+    await Promise.all([client.close(), client.close()]);
+    await client.close();
+    await expect(client.connect()).rejects.toThrow(/CLOSED/);
+    await expect(lastValueFrom(client.emit('notes', 1))).rejects.toThrow(/CLOSED/);
+    expect(statuses).toEqual(['connected', 'closed']);
+  });
+
+  it('asks, and fails what waits when it is closed', async () => {
+    @Controller()
+    class Mute {
+      @MessagePattern<string>('mute')
+      handle(_body: unknown): Promise<never> {
+        return new Promise(() => {});
+      }
+
+      @MessagePattern<string>('echo')
+      echo(body: unknown): unknown {
+        return body;
+      }
+    }
+    await server(Mute, { shutdownGraceMs: 0 });
+    const client = own();
+    await expect(firstValueFrom(client.send('echo', { a: 1 }))).resolves.toEqual({ a: 1 });
+    const waiting = firstValueFrom(client.send('mute', 1));
+    const failed = expect(waiting).rejects.toThrow(/CLOSED/);
+    while (broker.inFlight().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await client.close();
+    await failed;
+  });
+
+  it('tries again after a connect that failed', async () => {
+    const client = own({ topics: [{ name: 'gone', type: 'normal' }], startTimeoutMs: 2_000 });
+    broker.declareTopic({ name: 'gone', type: 'delay' });
+    await expect(client.connect()).rejects.toThrow();
+    await expect(client.connect()).rejects.toThrow();
+    await client.close();
+  });
+
+  it('refuses options by name', () => {
+    const refusal = (given: object): string => {
+      try {
+        new ClientRocketMQ(given as ClientRocketMQOptions);
+        return 'accepted';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(refusal({ endpoints: 'embedded:' })).toMatch(/embedded:.*option requester/);
+    expect(refusal({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* give codec/);
+    expect(refusal({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* give codec/);
+    expect(refusal({ endpoints: 'a:1', consumerGroup: 'x' })).toMatch(/option consumerGroup is unknown/);
+    expect(refusal({ endpoints: 'a:1', requests: { application: 'a b' } })).toMatch(/requests\.application must be/);
+    expect(refusal({ requester: {} })).toMatch(/option requester must be/);
+    expect(refusal({})).toMatch(/endpoints is undefined/);
+  });
+});
+
+describe('ClientsModule', () => {
+  it('injects the client, and closes it with the application', async () => {
+    @Injectable()
+    class Service {}
+    const { endpoints } = broker;
+    const register = ClientsModule.register([
+      { name: 'OWN', customClass: ClientRocketMQ, options: { endpoints, logger: silentLogger } },
+    ]);
+    @Module({ imports: [register], providers: [Service] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+    const client = app.get<ClientRocketMQ>('OWN');
+    await lastValueFrom(client.emit('notes', 1));
+    await app.close();
+    await expect(client.connect()).rejects.toThrow(/CLOSED/);
+  });
+});
