@@ -2,7 +2,7 @@
 // not installed, suites say so and are skipped.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -79,7 +79,7 @@ export class Postgres {
       ];
       await promisify(execFile)(join(programs, 'initdb'), init, { ...user, cwd: folder });
       const keeper = keep(join(programs, 'postgres'), data, folder, user);
-      await ready(keeper, join(folder, '.s.PGSQL.5432'));
+      await ready(keeper, join(data, 'postmaster.pid'));
       return new Postgres({ host: folder, port: 5432, user: 'tester', database: 'postgres' }, keeper, folder);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
@@ -109,10 +109,10 @@ function keep(postgres: string, data: string, folder: string, user: Ids | undefi
   });
 }
 
-async function ready(keeper: ChildProcess, socket: string): Promise<void> {
+/** The server writes how far it is into the last line of its pid file. */
+async function ready(keeper: ChildProcess, pidFile: string): Promise<void> {
   const lastTryAtMs = Date.now() + READY_MS;
-  const lock = `${socket}.lock`;
-  while (!existsSync(lock) || !existsSync(socket)) {
+  while (!existsSync(pidFile) || !/^ready\s*$/m.test(readFileSync(pidFile, 'utf8'))) {
     if (keeper.exitCode !== null) throw new Error(`postgres ended with code ${keeper.exitCode} before it was ready`);
     if (Date.now() > lastTryAtMs) {
       keeper.stdin?.end();

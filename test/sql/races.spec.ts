@@ -1,0 +1,210 @@
+// Local transactions and checks that meet in a real PostgreSQL, on connections of their own, as in processes of their own.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection, HOUR_MS, MINUTE_MS, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import {
+  currentTransaction,
+  Inbox,
+  type SqlDatabase,
+  TransactionFencedError,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { agreementViolations } from '../support/transaction-agreement.js';
+import { ORDERS } from './support/crash-job.js';
+import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+
+const neverAborted = new AbortController().signal;
+/** Short, so that a check that meets a running transaction does not hold the test up. */
+const LOCK_TIMEOUT_MS = 20;
+
+describeWithPostgres('local transactions and checks on PostgreSQL', () => {
+  let postgres: Postgres;
+  /** The local transactions' and the checks'. */
+  let local: OpenDatabase;
+  let checking: OpenDatabase;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    const place = { kind: 'postgres', address: postgres.address } as const;
+    local = await openDatabase(place);
+    checking = await openDatabase(place);
+  });
+  afterAll(async () => {
+    await local?.close();
+    await checking?.close();
+    await postgres?.stop();
+  });
+  beforeEach(async () => {
+    await local.port.transaction((tx) => tx.query('TRUNCATE orders, rocketmq_transaction_log, rocketmq_inbox', []));
+  });
+
+  const orders = (): Promise<string[]> => column(local.port, 'SELECT id FROM orders');
+
+  describe('of two processes with one broker', () => {
+    let broker: TestBroker;
+    const ends: (() => unknown)[] = [];
+    const delivered: string[] = [];
+    let placing: Producer;
+
+    beforeEach(async () => {
+      // So many checks that each of the processes is asked while the transaction runs.
+      const checks = { transactionCheckIntervalMs: 2 * SECOND_MS, transactionCheckMax: 60 };
+      broker = await TestBroker.start({ manualClock: true, ...checks });
+      broker.declareTopic({ name: ORDERS, type: 'transaction' });
+      delivered.length = 0;
+      [placing] = (await Promise.all([local.port, checking.port].map(startProcess))) as [Producer, Producer];
+    });
+    afterEach(async () => {
+      for (const end of ends.splice(0).reverse()) await end();
+      await broker.stop();
+    });
+
+    /** A producer and a consumer with a connection of their own; the broker asks the producers in turn. */
+    async function startProcess(database: SqlDatabase): Promise<Producer> {
+      const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+      const log = new TransactionLog({ database, lockTimeoutMs: LOCK_TIMEOUT_MS });
+      const producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
+      const consumer = new PushConsumer(connection, {
+        consumerGroup: 'stock',
+        subscriptions: [{ topic: ORDERS }],
+        handler: ({ body }) => void delivered.push(body.toString()),
+      });
+      ends.push(
+        () => connection.close(),
+        () => producer.close(),
+        () => consumer.close(),
+      );
+      await Promise.all([producer.start(), consumer.start()]);
+      return producer;
+    }
+
+    /** Places an order that takes its time before or after the row of the log. @returns the error that it failed with */
+    async function place(order: string, { beforeMs = 0, afterMs = 0 }): Promise<unknown> {
+      const log = new TransactionLog({ database: local.port });
+      const work = (durationMs: number) => broker.advance(durationMs, { duringWork: true });
+      const placed = placing.transact({ message: { topic: ORDERS, body: order } }, () =>
+        local.port.transaction(async (tx) => {
+          await tx.query('INSERT INTO orders VALUES ($1)', [order]);
+          await work(beforeMs);
+          await log.record(tx);
+          await work(afterMs);
+        }),
+      );
+      return placed.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    }
+
+    async function violations(order: string, error: unknown): Promise<string[]> {
+      for (let round = 0; round < 5; round++) await broker.advance(MINUTE_MS);
+      const returned = error === undefined ? [order] : [];
+      const undecided = broker.halfMessages().map(({ body }) => body.toString());
+      return agreementViolations({ begun: [order], returned, inDatabase: await orders(), delivered, undecided });
+    }
+
+    it.each([8, 40])('agree about one that holds its row for %s s: it commits, whoever asks', async (seconds) => {
+      const error = await place('slow', { afterMs: seconds * SECOND_MS });
+      expect(error).toBeUndefined();
+      expect(await violations('slow', error)).toEqual([]);
+      expect(delivered[0]).toBe('slow');
+    });
+
+    it.each([8, 40])('agree about one that writes its row after %s s: a check was first', async (seconds) => {
+      const error = await place('slow', { beforeMs: seconds * SECOND_MS });
+      expect(error).toBeInstanceOf(TransactionFencedError);
+      expect(await violations('slow', error)).toEqual([]);
+      expect(delivered).toEqual([]);
+    });
+
+    it('agree about one whose connection is lost while it commits', async () => {
+      const log = new TransactionLog({ database: local.port });
+      const kill = 'SELECT pg_terminate_backend(pg_backend_pid())';
+      const placed = placing.transact({ message: { topic: ORDERS, body: 'cut off' } }, () =>
+        local.port.transaction(async (tx) => {
+          await tx.query('INSERT INTO orders VALUES ($1)', ['cut off']);
+          await log.record(tx, currentTransaction());
+          await tx.query(kill, []);
+        }),
+      );
+      const error = await placed.catch((failure: unknown) => failure);
+      expect(error).toBeInstanceOf(Error);
+      expect(await violations('cut off', error)).toEqual([]);
+    });
+  });
+
+  it('never disagree, whichever of a hundred comes first', async () => {
+    const random = seeded(20_261_120);
+    const pause = (tx: { query: SqlDatabaseQuery }) => tx.query('SELECT pg_sleep($1::float8)', [random() * 0.01]);
+    const [log, asking] = [local, checking].map(
+      ({ port }) => new TransactionLog({ database: port, lockTimeoutMs: LOCK_TIMEOUT_MS }),
+    ) as [TransactionLog, TransactionLog];
+    const answers: string[] = [];
+    const race = async (id: string): Promise<void> => {
+      const half = { transactionId: id, topic: ORDERS };
+      const placed = local.port.transaction(async (tx) => {
+        await tx.query('INSERT INTO orders VALUES ($1)', [id]);
+        await pause(tx);
+        await log.record(tx, half);
+        await pause(tx);
+        if (random() < 0.2) throw new Error('out of stock');
+      });
+      const check = async (): Promise<string> => {
+        await checking.port.transaction(pause);
+        return asking.check({ ...half, signal: neverAborted });
+      };
+      const [end, ...told] = await Promise.all([placed.then(() => 'commit').catch(() => undefined), check(), check()]);
+      // The first word that is not "unknown" is what the server takes; when all were, it asks again.
+      const last = await asking.check({ ...half, signal: neverAborted });
+      const words = [...told.filter((word) => word !== 'unknown'), ...(end === undefined ? [] : [end]), last];
+      answers.push(...told);
+      expect([id, ...new Set(words)]).toEqual([id, last]);
+      if (last === 'commit') delivered.push(id);
+    };
+    const delivered: string[] = [];
+    const begun = Array.from({ length: 100 }, (_, index) => `order-${index}`);
+    for (let first = 0; first < begun.length; first += 4) await Promise.all(begun.slice(first, first + 4).map(race));
+    const ends = { begun, returned: [], inDatabase: await orders(), delivered, undecided: [] };
+    expect(agreementViolations(ends)).toEqual([]);
+    // Each of the three has happened, or this test would prove less than it says.
+    expect([...new Set(answers)].sort()).toEqual(['commit', 'rollback', 'unknown']);
+  });
+
+  it('do a step of the inbox once, however many come at the same time', async () => {
+    const inbox = new Inbox();
+    const step = (database: SqlDatabase) =>
+      database.transaction((tx) =>
+        inbox.once(tx, 'order-1:reserve', () => tx.query("INSERT INTO orders VALUES ('order-1')", [])),
+      );
+    const results = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => step(index % 2 ? local.port : checking.port)),
+    );
+    expect(results.filter(({ first }) => first)).toHaveLength(1);
+    expect(await orders()).toEqual(['order-1']);
+  });
+
+  it('purge side by side without waiting for each other', async () => {
+    const old = `SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`;
+    await local.port.transaction((tx) => tx.query(`INSERT INTO rocketmq_inbox ("key", "created_at") ${old}`, []));
+    const inbox = new Inbox({ retentionMs: 7 * 24 * HOUR_MS });
+    const counts = await Promise.all([inbox.purge(local.port), inbox.purge(checking.port)]);
+    const left = await column(local.port, 'SELECT count(*) FROM rocketmq_inbox');
+    expect(counts.reduce((sum, count) => sum + count, Number(left[0]))).toBe(5_000);
+    expect(await inbox.purge(local.port)).toBe(Number(left[0]));
+  });
+});
+
+type SqlDatabaseQuery = (text: string, parameters: unknown[]) => Promise<unknown>;
+
+/** Numbers from 0 to 1 that are the same in each run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

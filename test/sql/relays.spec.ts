@@ -1,0 +1,121 @@
+// Several relays on one outbox in a real PostgreSQL, with writers that add meanwhile, sendings that fail and relays that die.
+
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { MINUTE_MS } from 'nestjs-rocketmq/client';
+import { Outbox, OutboxRelay, type SqlExecutor } from 'nestjs-rocketmq/sql';
+import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { type AddedMessage, relayViolations } from '../support/relay-history.js';
+import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+
+describeWithPostgres('several relays of one outbox', () => {
+  let postgres: Postgres;
+  let database: OpenDatabase;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    database = await openDatabase({ kind: 'postgres', address: postgres.address });
+  });
+  afterAll(async () => {
+    await database?.close();
+    await postgres?.stop();
+  });
+
+  it.each([1, 2, 3])('lose nothing and keep the order of each group, run %s', async (seed) => {
+    await database.port.transaction((tx) => tx.query('TRUNCATE rocketmq_outbox', []));
+    const random = numbers(seed);
+    const clock = new ManualClock();
+    const sent: string[] = [];
+    const added: AddedMessage[] = [];
+    const outbox = new Outbox({ clock });
+    let isWritten = false;
+
+    const send = async ({ messageId = '' }: { messageId?: string }): Promise<void> => {
+      await new Promise(setImmediate);
+      if (random() < 0.1) throw new Error('not stored');
+      sent.push(messageId);
+      if (random() < 0.1) throw new Error('stored, but the answer was lost');
+    };
+
+    /** Adds 40 times up to three messages to random groups; some of it is rolled back. */
+    const write = async (): Promise<void> => {
+      for (let round = 0; round < 40; round++) {
+        // In one order in each transaction, or two of them could wait for each other.
+        const groups = [0, 1, 2].map(() => (random() < 0.2 ? undefined : `group-${Math.floor(random() * 4)}`)).sort();
+        const isKept = random() > 0.2;
+        const ids: AddedMessage[] = [];
+        const work = async (tx: SqlExecutor): Promise<void> => {
+          for (const messageGroup of groups) {
+            ids.push({ id: await outbox.add(tx, { topic: 'steps', body: 'step', messageGroup }), messageGroup });
+          }
+          if (!isKept) throw new Error('rolled back');
+          // Before the locks of the groups are gone: from here on the transaction commits.
+          added.push(...ids);
+        };
+        await database.port.transaction(work).catch((error: Error) => expect(error.message).toBe('rolled back'));
+      }
+    };
+
+    /** One after another, each until it dies: a relay that throws at a checkpoint leaves its claims behind. */
+    const relayOn = async (): Promise<void> => {
+      const checkpoint = (): void => {
+        if (random() < 0.01) throw new Error('killed');
+      };
+      while (true) {
+        const relay = new OutboxRelay({
+          outbox,
+          database: database.port,
+          send,
+          clock,
+          checkpoint,
+          maxAttempts: 1_000,
+          batchSize: 8,
+        });
+        const taken = await relay.runOnce().catch(() => 1);
+        if (taken > 0) continue;
+        const [unsent] = await column(database.port, `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`);
+        if (isWritten && unsent === '0') return;
+        clock.advanceTo(clock.nowMs() + MINUTE_MS);
+      }
+    };
+
+    const writing = Promise.all([write(), write(), write()]).then(() => {
+      isWritten = true;
+    });
+    await Promise.all([writing, relayOn(), relayOn(), relayOn()]);
+    expect(relayViolations(added, sent)).toEqual([]);
+    expect(sent.length).toBeGreaterThan(added.length);
+  });
+
+  it('let a second writer of a group wait for the first one to commit', async () => {
+    const outbox = new Outbox();
+    const order: string[] = [];
+    let second: Promise<unknown> = Promise.resolve();
+    await database.port.transaction(async (tx) => {
+      await outbox.add(tx, { topic: 'steps', body: '1', messageGroup: 'g' });
+      second = database.port.transaction(async (other) => {
+        await outbox.add(other, { topic: 'steps', body: 'elsewhere', messageGroup: 'another' });
+        order.push('another group was free');
+        await outbox.add(other, { topic: 'steps', body: '2', messageGroup: 'g' });
+        order.push('second added');
+      });
+      while (!(await isAnybodyWaiting(tx))) await new Promise(setImmediate);
+      order.push('first commits');
+    });
+    await second;
+    expect(order).toEqual(['another group was free', 'first commits', 'second added']);
+  });
+});
+
+async function isAnybodyWaiting(tx: SqlExecutor): Promise<boolean> {
+  return (await tx.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`, [])).rows.length > 0;
+}
+
+/** Numbers from 0 to 1 that are the same in each run (a linear congruential generator). */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
