@@ -142,6 +142,39 @@ describe('messages that are sent at once', () => {
     expect([receipts.length, ...new Set(sizes)]).toEqual([200, 1]);
   });
 
+  contract('share no request when they belong to transactions', async (world) => {
+    const topic = await world.topic('transaction');
+    const { deliveries } = await world.record({ topic });
+    const connection = world.connection();
+    const sizes = watchSends(connection);
+    const options = {
+      serverVersion: world.backend.version ?? '5.5.0',
+      transactionCheckers: { [topic]: () => 'commit' as const },
+    };
+    const producer = await world.producer(options, connection);
+    const messages = Array.from({ length: 50 }, (_, index) => distinct(topic, index));
+    await Promise.all(messages.map((message) => producer.transact({ message }, async () => {})));
+    await world.until('all arrive', () => deliveries.length >= messages.length);
+    // A transaction adds properties of its own.
+    expect(deliveries.map(asReceived).sort(byId)).toMatchObject(messages.map(asSent).sort(byId) as object[]);
+    expect(sizes).toEqual(messages.map(() => 1));
+  });
+
+  contract('share no request when they have priorities', async (world) => {
+    const topic = await world.topic('priority');
+    const { deliveries } = await world.record({ topic });
+    const connection = world.connection();
+    const sizes = watchSends(connection);
+    const producer = await world.producer({ serverVersion: world.backend.version ?? '5.5.0' }, connection);
+    const messages = Array.from({ length: 100 }, (_, index) => ({ ...distinct(topic, index), priority: index % 8 }));
+    await Promise.all(messages.map((one) => producer.send(one)));
+    await world.until('all arrive', () => deliveries.length >= messages.length);
+    expect(deliveries.map(asReceived).sort(byId)).toEqual(messages.map(asSent).sort(byId));
+    const priorities = deliveries.map(({ message }) => [message.messageId, message.priority] as const);
+    expect(new Map(priorities)).toEqual(new Map(messages.map(({ messageId, priority }) => [messageId, priority])));
+    expect(sizes).toEqual(messages.map(() => 1));
+  });
+
   contract('share requests in a batch and one-way, too, and arrive unaltered', async (world) => {
     const topic = await world.topic();
     const { deliveries } = await world.record({ topic });

@@ -1,7 +1,7 @@
 // Where a backend does not keep the contract, why, and how that is known. The list is checked: see contract.ts.
 
 import type { BackendName } from './backend.js';
-import { DIFFERENCES_OF_5_3_3 } from './known-differences-5.3.3.js';
+import { DIFFERENCES_OF_OLDER_SERVERS } from './known-differences-older.js';
 
 export interface KnownDifference {
   readonly title: string;
@@ -19,15 +19,29 @@ function otherAnswer(answer: string, reason: string, titles: readonly string[]):
   return titles.map((title) => ({ title, backend: 'rocketmq', answer, reason, source: 'seen on 5.5.0 by this case' }));
 }
 
+/** What needs `suspend` in a change of a lease. @param then what happens without it */
+function withoutSuspend(then: string, titles: readonly string[]): KnownDifference[] {
+  const reason = `lite topics and \`suspend\` came with 5.5.0; ${then}`;
+  const source = 'seen on 5.3.3 and 5.4.0 by this case';
+  return titles.map((title) => ({ title, backend: 'rocketmq', versions: ['5.3.3', '5.4.0'], reason, source }));
+}
+
 const SERVER_ERROR = 'INTERNAL_SERVER_ERROR';
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     title: 'a consumer group that does not exist is an error at start',
     backend: 'rocketmq',
-    versions: ['5.3.3'],
+    versions: ['5.3.3', '5.4.0'],
     reason: 'it accepts the settings of an unknown group and makes the group at its first receive',
-    source: 'test/contract/refusals.spec.ts on 5.3.3',
+    source: 'test/contract/refusals.spec.ts on 5.3.3 and 5.4.0',
+  },
+  {
+    title: 'hand out messages that tell their type',
+    backend: 'rocketmq',
+    versions: ['5.3.3', '5.4.0'],
+    reason: '5.4.0 keeps their order and tells their priority, but delivers them as NORMAL; 5.3.3 has no such topics',
+    source: 'test/contract/priority.spec.ts on 5.3.3 and 5.4.0',
   },
   {
     title: 'SQL that cannot be read or makes no sense is refused',
@@ -48,18 +62,19 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     'take any number from 0 on, and treat what is above the last queue like it',
     'take no message without a priority, and other topics none with one',
     'hold back the messages of queues that they lost, until they have them again',
+    'share no request when they have priorities',
   ].map((title): KnownDifference => {
     const source = 'it refuses message.type=PRIORITY; test/contract/priority.spec.ts on 5.3.3';
     return { title, backend: 'rocketmq', versions: ['5.3.3'], reason: 'priority topics came with 5.4.0', source };
   }),
-  ...[
+  ...withoutSuspend('without it a pause keeps what it holds', [
     'a server that knows `suspend` can be told by its settings',
     'a paused consumer leaves the messages to others of its group, without an attempt',
-  ].map((title): KnownDifference => {
-    const reason = 'lite topics and `suspend` came with 5.5.0; without them a pause keeps what it holds';
-    const source = 'test/contract/consumer-control.spec.ts on 5.3.3 and 5.4.0';
-    return { title, backend: 'rocketmq', versions: ['5.3.3', '5.4.0'], reason, source };
-  }),
+  ]),
+  ...withoutSuspend('each hand-back counts', ['a message handed back counts as an attempt, unless it was suspended']),
+  ...withoutSuspend('what a full listener of a shared topic cannot take is kept, and holds up the topic', [
+    'do not wait for one that is full, and what it has to leave loses no attempt',
+  ]),
   {
     title: 'a negative priority is refused',
     backend: 'rocketmq',
@@ -71,10 +86,10 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     title: 'a negative priority is refused',
     backend: 'rocketmq',
-    versions: ['5.5.0'],
+    versions: ['5.4.0', '5.5.0'],
     answer: 'INTERNAL_SERVER_ERROR',
     reason: 'its catch-all for a wrong argument; BAD_REQUEST says whose mistake it is',
-    source: 'test/contract/priority.spec.ts on 5.5.0',
+    source: 'test/contract/priority.spec.ts on 5.4.0 and 5.5.0',
   },
   ...otherAnswer(SERVER_ERROR, 'an exception in the server; official clients would settle for ever on this code', [
     'AckMessage: a text that is no handle',
@@ -115,7 +130,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     title: 'what is not implemented: syncLiteSubscription',
     backend: 'rocketmq',
-    versions: ['5.4.0', '5.5.0'],
+    versions: ['5.5.0'],
     answer: 'ILLEGAL_TOPIC',
     reason: 'the embedded broker has no lite topics',
     source: 'seen on 5.5.0 by this case',
@@ -127,5 +142,5 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       'it keeps subscriptions by group, not by consumer, and asking a gRPC consumer (307) ends after 10 s with code 207',
     source: 'test/contract/admin-clients.spec.ts on 5.5.0',
   },
-  ...DIFFERENCES_OF_5_3_3,
+  ...DIFFERENCES_OF_OLDER_SERVERS,
 ];
