@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import typescript from 'typescript';
 
 const run = promisify(execFile);
 const root = process.cwd();
@@ -84,6 +85,29 @@ describe('the packed library', () => {
     expect(await runScript(app, way, `${loads.join('\n')}\n${ROUND_TRIP}`)).toBe('hello');
   });
 
+  it.each(['import', 'require'])(
+    'leaves nothing behind of 50 applications in turn, each with a TestBroker, when loaded by %s',
+    async (way) => {
+      const printed = JSON.parse(await runFixture(app, way, 'fifty-apps'));
+      expect(printed).toEqual({ handled: 50, leftovers: [] });
+    },
+  );
+
+  it('keeps the store of nestjs-cls fresh for each message, and the same all its way', async () => {
+    const { interceptor, guard } = JSON.parse(await runFixture(app, 'import', 'cls-app')) as Record<string, string[][]>;
+    const wayOf = (id: number, ...stops: string[]) => [
+      ...['interceptor', 'pipe', 'handler'].map((stop) => [`trace-${id}`, stop, 'no mark']),
+      ...stops.map((stop) => [`trace-${id}`, stop, `mark ${id}`]),
+    ];
+    for (const id of [0, 1, 2]) {
+      const own = (notes: string[][] | undefined) => notes?.filter(([trace]) => trace === `trace-${id}`);
+      expect(own(interceptor)).toEqual(wayOf(id, 'after await'));
+      expect(own(guard)).toEqual(wayOf(id, 'after await', ...(id === 0 ? ['filter'] : [])));
+    }
+    // A filter runs outside of interceptors.
+    expect(interceptor?.filter(([trace]) => trace === 'no trace')).toEqual([['no trace', 'filter', 'no mark']]);
+  });
+
   it('runs its command line', async () => {
     const { stdout } = await run(process.execPath, [join(installed, 'bin/nestjs-rocketmq.js'), '--help'], { cwd: app });
     expect(stdout).toContain('nestjs-rocketmq broker');
@@ -98,10 +122,26 @@ function linkDependencies(folder: string): void {
   }
 }
 
+/** Runs a program of fixtures/ in the application's folder, compiled as an application's would be; gives what it printed. */
+function runFixture(folder: string, way: string, name: string): Promise<string> {
+  const text = readFileSync(join(root, 'test/package/fixtures', `${name}.ts`), 'utf8');
+  const { outputText } = typescript.transpileModule(text, {
+    compilerOptions: {
+      target: typescript.ScriptTarget.ES2022,
+      module: way === 'import' ? typescript.ModuleKind.ESNext : typescript.ModuleKind.CommonJS,
+      esModuleInterop: true,
+      experimentalDecorators: true,
+      emitDecoratorMetadata: true,
+      useDefineForClassFields: false,
+    },
+  });
+  return runScript(folder, way, outputText);
+}
+
 /** Runs a script in the application's folder, as a module or as CommonJS; gives what it printed. */
 async function runScript(folder: string, way: string, script: string): Promise<string> {
   const file = join(folder, way === 'import' ? 'script.mjs' : 'script.cjs');
-  writeFileSync(file, way === 'import' ? script : `(async () => {${script}})();`);
+  writeFileSync(file, way === 'import' ? script : `(async () => {${script}\n})();`);
   const { stdout } = await run(process.execPath, [file], { cwd: folder, timeout: 30_000 });
   return stdout.trim();
 }
