@@ -39,6 +39,7 @@ export { InvalidBodyError } from './nest/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
 export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
+  InboxPort,
   RocketMQCheckpoint,
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,

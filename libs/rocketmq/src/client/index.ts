@@ -13,6 +13,7 @@ export type {
   Settlement,
 } from '../consumer/failure-policy.js';
 export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/handler-run.js';
+export type { PolicyInForce } from '../consumer/listener-fit.js';
 export type { MessageListener } from '../consumer/message-listener.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
 export { PushConsumer } from '../consumer/push-consumer.js';

@@ -1,8 +1,30 @@
-// Whether a listener can do what it was told in the consumer group that the server holds.
+// Whether a listener can do what it was told in the consumer group that the server holds, and what then is in force for it.
 
+import type { BackoffPolicy } from '../support/backoff.js';
 import { UsageError } from '../support/errors.js';
 import type { Listener } from './message-listener.js';
 import type { ConsumerSettings } from './settings.js';
+
+/** When failed messages of a listener come again: what it says itself, and what the server says where it says nothing. */
+export interface PolicyInForce {
+  /** Deliveries of a message before it is a dead letter. */
+  readonly maxAttempts: number;
+  readonly backoff: BackoffPolicy;
+  /** How long one attempt may take: the handler's time-out, or the lease of a process that died, whichever is longer. */
+  readonly attemptMs: number;
+}
+
+export function policyInForce(
+  { policy, handlerTimeoutMs = 0 }: Pick<Listener, 'policy' | 'handlerTimeoutMs'>,
+  { maxAttempts, backoff }: ConsumerSettings,
+  leaseMs: number,
+): PolicyInForce {
+  return {
+    maxAttempts: Math.min(maxAttempts, policy.maxAttempts ?? maxAttempts),
+    backoff: policy.backoff ?? backoff,
+    attemptMs: Math.max(leaseMs, handlerTimeoutMs),
+  };
+}
 
 /** @throws UsageError that names the listener: more attempts than the server makes, a batch in an ordered group */
 export function assertFitsGroup(

@@ -11,6 +11,7 @@ import type { ConsumerCheckpoint } from './delivery.js';
 import type { FailurePolicy } from './failure-policy.js';
 import type { MessageHandler } from './handler-run.js';
 import { mergedSubscriptions } from './listener-filters.js';
+import type { PolicyInForce } from './listener-fit.js';
 import {
   type ListenerDefaults,
   ListenerSet,
@@ -55,6 +56,11 @@ export interface PushConsumerOptions extends FailurePolicy {
   readonly ackBatchSize?: number;
   /** Called around the handler at each attempt, the first one outermost. Default: none. */
   readonly interceptors?: readonly ConsumeInterceptor[];
+  /**
+   * Told at start, of each listener, when its failed messages come again; a throw refuses the start. For what must outlive their
+   * attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`.
+   */
+  readonly acceptPolicy?: (listener: string, policy: PolicyInForce) => void;
   readonly events?: Partial<ConsumerEvents>;
   /** For crash tests: awaited after the handler has succeeded and before the ack. */
   readonly checkpoint?: ConsumerCheckpoint;

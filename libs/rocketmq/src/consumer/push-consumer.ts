@@ -14,7 +14,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { AssignmentWatcher } from './assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { ConsumerReport } from './consumer-events.js';
-import { assertFitsGroup } from './listener-fit.js';
+import { assertFitsGroup, policyInForce } from './listener-fit.js';
 import { MessageFlow } from './message-flow.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './settings.js';
@@ -227,10 +227,11 @@ export class PushConsumer {
   }
 
   private async connect(deadline: Deadline): Promise<void> {
-    const { requireFifo, consumerGroup } = this.options;
+    const { requireFifo, consumerGroup, listeners, leaseMs, acceptPolicy } = this.options;
     await startConsumerClient(this.client, this.subscriptions, requireFifo, deadline);
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
-    assertFitsGroup(consumerGroup, this.options.listeners.all, this.settings);
+    assertFitsGroup(consumerGroup, listeners.all, this.settings);
+    for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, leaseMs));
     await this.watcher.start(deadline);
   }
 

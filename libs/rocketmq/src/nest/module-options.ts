@@ -50,6 +50,7 @@ const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
   nameServer: true,
   requests: true,
   transactionLog: true,
+  inbox: true,
   transactionOwner: true,
   startTimeoutMs: true,
   shutdownGraceMs: true,
@@ -95,6 +96,9 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   }
   if (options.resolveTopic !== undefined && typeof options.resolveTopic !== 'function') {
     throw refused('resolveTopic', `must be a function, not ${String(options.resolveTopic)}`);
+  }
+  if (options.inbox !== undefined && typeof options.inbox?.assertOutlives !== 'function') {
+    throw refused('inbox', 'must be an Inbox of nestjs-rocketmq/sql, or have its method assertOutlives');
   }
   for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)
     assertNumber(field, options[field], 1);

@@ -267,7 +267,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   }
 
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { events, checkpoint } = this.options;
+    const { events, checkpoint, inbox } = this.options;
     for (const listener of plan.listeners) this.announce(listener);
     return new PushConsumer(connection, {
       ...consumerOptionsOf(plan, {
@@ -276,6 +276,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
         answers: { wire: this.given.wire, logger: this.options.logger },
       }),
       events,
+      acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
       checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
   }

@@ -3,6 +3,7 @@
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../client/endpoint.js';
 import type { ConsumerEvents } from '../consumer/consumer-events.js';
+import type { PolicyInForce } from '../consumer/listener-fit.js';
 import type { ProducerOptions } from '../producer/producer.js';
 import type { ProducerEvents } from '../producer/producer-events.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
@@ -22,6 +23,12 @@ import type { RequestOptions } from './transport/requester.js';
 /** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
   check(check: TransactionCheck): Promise<'commit' | 'rollback' | 'unknown'>;
+}
+
+/** Remembers what handlers have done; the `Inbox` of `/sql` is one. */
+export interface InboxPort {
+  /** Throws when it forgets sooner than messages of this policy stop coming again. */
+  assertOutlives(policy: PolicyInForce, of: string): void;
 }
 
 /** Where a crash is worth testing. */
@@ -109,6 +116,11 @@ export interface RocketMQModuleOptions extends NamingOptions {
   readonly requests?: RequestOptions;
   /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
   readonly transactionLog?: TransactionLogPort;
+  /**
+   * The inbox that handlers use. The application does not start when it forgets keys sooner than a message of some listener stops
+   * coming again. Default: that is not looked at.
+   */
+  readonly inbox?: InboxPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
   readonly transactionOwner?: string;
   /** How long the producer, then all consumers, may take to start. Default 30 000. */
