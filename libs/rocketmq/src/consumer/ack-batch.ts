@@ -40,7 +40,7 @@ function pendingAck(receiptOf: () => Receipt, lanes: Map<string, PendingAck[]>):
     const key = ackKey(receipt);
     const pending = lanes.get(key) ?? [];
     lanes.set(key, pending);
-    pending.push({ receipt, resolve, reject });
+    pending.push({ receipt, onEnd: (error) => (error === undefined ? resolve() : reject(error)) });
   });
   return end.then(
     () => ({ status: 'acked' }),

@@ -26,12 +26,19 @@ function batcher(batchSize = 3) {
   return { acks: new AckBatcher(request, batchSize), requests, ids: () => requests.map(({ ids }) => ids.join(' ')) };
 }
 
+/** How an ack ended, in words. */
+function end(acks: AckBatcher, id: string): Promise<string> {
+  return new Promise((resolve) => {
+    acks.ack(receipt(id), (error) => resolve(error === undefined ? `${id} acked` : String(error)));
+  });
+}
+
 describe('acks', () => {
   it('of one turn go together at once; those that come while something is under way go together after it', async () => {
     const { acks, requests, ids } = batcher();
-    const first = [acks.ack(receipt('a')), acks.ack(receipt('b'))];
+    const first = [end(acks, 'a'), end(acks, 'b')];
     await turn();
-    const others = [acks.ack(receipt('c')), acks.ack(receipt('d'))];
+    const others = [end(acks, 'c'), end(acks, 'd')];
     await turn();
     expect(ids()).toEqual(['a b']);
     await requests[0]?.answer();
@@ -43,23 +50,23 @@ describe('acks', () => {
 
   it('do not wait for the request before them once they fill one', async () => {
     const { acks, ids } = batcher();
-    for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) void acks.ack(receipt(id));
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) acks.ack(receipt(id), () => {});
     await turn();
     expect(ids()).toEqual(['a b c', 'd e f']);
   });
 
   it('of several topics or endpoints never share a request', async () => {
     const { acks, ids } = batcher();
-    void acks.ack(receipt('a'));
-    void acks.ack(receipt('b', { topic: 'returns' }));
-    void acks.ack(receipt('c', { port: 2 }));
+    acks.ack(receipt('a'), () => {});
+    acks.ack(receipt('b', { topic: 'returns' }), () => {});
+    acks.ack(receipt('c', { port: 2 }), () => {});
     await turn();
     expect(ids()).toEqual(['a', 'b', 'c']);
   });
 
   it('have each the end of their own message', async () => {
     const { acks, requests } = batcher();
-    const ends = ['a', 'b', 'c'].map((id) => acks.ack(receipt(id)).then(() => `${id} acked`, String));
+    const ends = ['a', 'b', 'c'].map((id) => end(acks, id));
     await turn();
     await requests[0]?.answer(undefined, new Error('void'), undefined);
     expect(await Promise.all(ends)).toEqual(['a acked', 'Error: void', 'c acked']);
@@ -67,10 +74,9 @@ describe('acks', () => {
 
   it('share the failure of their request, and those that wait go on', async () => {
     const { acks, requests, ids } = batcher();
-    const end = (id: string): Promise<string> => acks.ack(receipt(id)).then(() => `${id} acked`, String);
-    const together = [end('a'), end('b')];
+    const together = [end(acks, 'a'), end(acks, 'b')];
     await turn();
-    const later = end('c');
+    const later = end(acks, 'c');
     requests[0]?.fail(new Error('connection lost'));
     await turn();
     expect(ids()).toEqual(['a b', 'c']);
@@ -81,7 +87,7 @@ describe('acks', () => {
 
   it('of two deliveries of one message go in two requests, since their results could not be told apart', async () => {
     const { acks, requests, ids } = batcher();
-    for (const id of ['a', 'b', 'b', 'c']) void acks.ack(receipt(id));
+    for (const id of ['a', 'b', 'b', 'c']) acks.ack(receipt(id), () => {});
     await turn();
     await requests[0]?.answer();
     expect(ids()).toEqual(['a b c', 'b']);
@@ -89,7 +95,7 @@ describe('acks', () => {
 
   it('go one by one when they are not to be put together', async () => {
     const { acks, ids } = batcher(1);
-    for (const id of ['a', 'b', 'c']) void acks.ack(receipt(id));
+    for (const id of ['a', 'b', 'c']) acks.ack(receipt(id), () => {});
     await turn();
     expect(ids()).toEqual(['a', 'b', 'c']);
   });

@@ -11,11 +11,10 @@ export const DEFAULT_ACK_BATCH_SIZE = 32;
 /** Makes one request; see `ReceiptCalls.ackTogether`. */
 export type AckRequest = (receipts: AckGroup) => Promise<(Error | undefined)[]>;
 
-/** An ack that was not sent yet, and whom to tell. */
+/** An ack that was not sent yet, and whom to tell: undefined when it is done. */
 export interface PendingAck {
   readonly receipt: Receipt;
-  resolve(): void;
-  reject(error: unknown): void;
+  onEnd(error: unknown): void;
 }
 
 /** Acks that one request may carry have the same key. */
@@ -30,13 +29,9 @@ export async function sendSome(pending: PendingAck[], batchSize: number, request
   if (first === undefined) return;
   try {
     const errors = await request([first.receipt, ...others.map(({ receipt }) => receipt)]);
-    for (const [index, { resolve, reject }] of batch.entries()) {
-      const error = errors[index];
-      if (error === undefined) resolve();
-      else reject(error);
-    }
+    for (let index = 0; index < batch.length; index++) batch[index]?.onEnd(errors[index]);
   } catch (error) {
-    for (const { reject } of batch) reject(error);
+    for (const { onEnd } of batch) onEnd(error);
   }
 }
 
@@ -78,13 +73,11 @@ export class AckBatcher {
     private readonly batchSize: number,
   ) {}
 
-  /** Acks one message. @throws what befell this message, whatever became of those in the same request */
-  ack(receipt: Receipt): Promise<void> {
+  /** Acks one message. @param onEnd told what befell this message, whatever became of those in the same request */
+  ack(receipt: Receipt, onEnd: (error: unknown) => void): void {
     const lane = this.laneOf(receipt);
-    return new Promise((resolve, reject) => {
-      lane.pending.push({ receipt, resolve, reject });
-      this.lookSoon(lane);
-    });
+    lane.pending.push({ receipt, onEnd });
+    this.lookSoon(lane);
   }
 
   private laneOf({ topic, endpoint }: Receipt): Lane {
@@ -128,7 +121,7 @@ export class AckBatcher {
 export function withAckBatches(calls: ReceiptCalls, batchSize: number): LeaseCalls {
   const acks = new AckBatcher((receipts) => calls.ackTogether(receipts), batchSize);
   return {
-    ack: (receipt) => acks.ack(receipt),
+    ack: (receipt, onEnd) => acks.ack(receipt, onEnd),
     changeInvisibleDuration: (receipt, postponement) => calls.changeInvisibleDuration(receipt, postponement),
     forwardToDeadLetterQueue: (receipt, attempts) => calls.forwardToDeadLetterQueue(receipt, attempts),
   };

@@ -9,7 +9,7 @@ import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { type DeadLetterReason, type Settlement, settlementAfterFailure } from './failure-policy.js';
-import { type RunResult, runHandler } from './handler-run.js';
+import { type MessageHandler, type RunOptions, type RunResult, runHandler } from './handler-run.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 import type { LeaseSettlement, MessageLease } from './message-lease.js';
 import type { Listener } from './message-listener.js';
@@ -63,6 +63,25 @@ export class Delivery {
   ) {}
 
   /**
+   * For a message that no other waits for: begins at once where it can, and waits for nothing but the handler and the server.
+   * @param onEnd told once, with what broke the delivery off, if anything did
+   */
+  begin(onEnd: (brokeOff?: unknown) => void): void {
+    const { lease, port } = this;
+    const turn = this.turns.turnNow(lease, this.listener);
+    if (turn?.kind !== 'granted') return void this.run().then(() => onEnd(), onEnd);
+    const untrack = this.trackHandler();
+    const decided = this.settlement(lease.message);
+    if (decided !== ACK) return void this.end(lease.message, decided, turn, untrack).then(() => onEnd(), onEnd);
+    lease.ack(port.settleSignal, (error) => {
+      if (error !== undefined) port.report.settleFailed(lease.message, ACK, error);
+      onEnd();
+    });
+    turn.end();
+    untrack();
+  }
+
+  /**
    * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow
    */
   async run(): Promise<boolean> {
@@ -71,24 +90,38 @@ export class Delivery {
       const turn = this.turns.turnNow(this.lease, this.listener) ?? (await this.turns.turn(this.lease, this.listener));
       if (turn.kind === 'refused') return this.letGo(turn.visibleInMs);
       const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
-      const untrack = this.port.clock.track(`handler of message ${message.messageId} from "${message.topic}"`);
-      let settling: Promise<boolean> | undefined;
-      let retryInMs = 0;
-      try {
-        const decided = this.settlement(view);
-        const settlement = decided instanceof Promise ? await decided : decided;
-        if (this.isFifo && settlement?.kind === 'retry') retryInMs = settlement.delayMs;
-        else settling = this.settle(view, settlement);
-      } finally {
-        // The settlement tracks its own request: a moved clock finds no gap between the two.
-        turn.end();
-        untrack();
-      }
-      if (settling !== undefined) return settling;
-      const retryAtMs = this.port.clock.nowMs() + retryInMs;
-      const isDue = await this.turns.waitToRetry(this.lease, retryInMs);
+      const untrack = this.trackHandler();
+      const end = await this.end(view, this.settlement(view), turn, untrack);
+      if (typeof end === 'boolean') return end;
+      const retryAtMs = this.port.clock.nowMs() + end.retryInMs;
+      const isDue = await this.turns.waitToRetry(this.lease, end.retryInMs);
       if (!isDue) return this.letGo(retryAtMs - this.port.clock.nowMs());
     }
+  }
+
+  /** @returns as {@link run}, or when the message of an ordered group is to be tried again */
+  private async end(
+    view: MessageView,
+    decided: Settlement | undefined | Promise<Settlement | undefined>,
+    turn: Turn & { kind: 'granted' },
+    untrack: () => void,
+  ): Promise<boolean | { readonly retryInMs: number }> {
+    let settling: Promise<boolean>;
+    try {
+      const settlement = decided instanceof Promise ? await decided : decided;
+      if (this.isFifo && settlement?.kind === 'retry') return { retryInMs: settlement.delayMs };
+      settling = this.settle(view, settlement);
+    } finally {
+      // The settlement tracks its own request: a moved clock finds no gap between the two.
+      turn.end();
+      untrack();
+    }
+    return settling;
+  }
+
+  private trackHandler(): () => void {
+    const { messageId, topic } = this.lease.message;
+    return this.port.clock.track(`handler of message ${messageId} from "${topic}"`);
   }
 
   /**
@@ -116,17 +149,8 @@ export class Delivery {
     if (view.deliveryAttempt > this.maxAttempts()) {
       return this.asDeadLetter(view, 'attempts-exhausted', unseenEnd(view, this.maxAttempts()));
     }
-    const { port, lease } = this;
-    const { handler, handlerTimeoutMs } = this.listener;
-    const result = runHandler(view, {
-      handler,
-      timeoutMs: handlerTimeoutMs,
-      ioClock: port.ioClock,
-      lostSignal: lease.lostSignal,
-      forceSignal: port.forceSignal,
-      onLost: () => port.report.leaseLost(view),
-      onIgnoredSignal: () => port.report.handlerIgnoredItsSignal(view),
-    });
+    const { port } = this;
+    const result = runHandler(view, new DeliveryRun(view, this.lease, this.listener, port));
     if (!(result instanceof Promise) && result.kind === 'succeeded' && port.checkpoint === undefined) return ACK;
     return this.settlementOf(view, result);
   }
@@ -192,6 +216,44 @@ export class Delivery {
         return { kind: 'deadLetter', attempt: view.deliveryAttempt, maxAttempts };
       }
     }
+  }
+}
+
+/** What a run of the handler asks for: most ask for nothing. */
+class DeliveryRun implements RunOptions {
+  constructor(
+    private readonly view: MessageView,
+    private readonly lease: MessageLease,
+    private readonly listener: Listener,
+    private readonly port: DeliveryPort,
+  ) {}
+
+  get handler(): MessageHandler {
+    return this.listener.handler;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.listener.handlerTimeoutMs;
+  }
+
+  get ioClock(): Clock {
+    return this.port.ioClock;
+  }
+
+  get lostSignal(): Abortable {
+    return this.lease.lostSignal;
+  }
+
+  get forceSignal(): Abortable {
+    return this.port.forceSignal;
+  }
+
+  onLost(): void {
+    this.port.report.leaseLost(this.view);
+  }
+
+  onIgnoredSignal(): void {
+    this.port.report.handlerIgnoredItsSignal(this.view);
   }
 }
 

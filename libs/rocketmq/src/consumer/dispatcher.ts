@@ -48,7 +48,10 @@ export class Dispatcher implements Turns {
   /** Takes over the messages of one poll, in the order in which they came. */
   dispatch(leases: readonly MessageLease[], isFifo: boolean): void {
     if (!isFifo) {
-      for (const lease of leases) this.watch(lease, this.deliveryOf(lease, false).run());
+      for (const lease of leases) {
+        this.underWay.add(lease);
+        this.deliveryOf(lease, false).begin((brokeOff) => this.ended(lease, brokeOff));
+      }
       return;
     }
     const groups = new Map<string, MessageLease[]>();
@@ -145,12 +148,17 @@ export class Dispatcher implements Turns {
   }
 
   /** Resolves when the message has ended, however. */
-  private async watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
+  private watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
     this.underWay.add(lease);
-    try {
-      await work;
-    } catch (error) {
-      this.port.logger.error('the delivery of a message broke off', { error: describeError(error) });
+    return work.then(
+      () => this.ended(lease),
+      (error: unknown) => this.ended(lease, error),
+    );
+  }
+
+  private ended(lease: MessageLease, brokeOff?: unknown): void {
+    if (brokeOff !== undefined) {
+      this.port.logger.error('the delivery of a message broke off', { error: describeError(brokeOff) });
       lease.drop();
     }
     this.underWay.delete(lease);

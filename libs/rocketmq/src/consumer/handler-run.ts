@@ -68,30 +68,42 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
-async function awaited(
+function awaited(
   message: MessageView,
   work: PromiseLike<unknown>,
   ending: AbortSource,
   options: RunOptions,
 ): Promise<RunResult> {
   const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
-  const timers: ScheduledTask[] = [];
-  let timedOut: HandlerTimeoutError | undefined;
-  let unlisten = (): void => {};
-  const result = await new Promise<RunResult>((resolve) => {
+  return new Promise((resolve) => {
+    let timer: ScheduledTask | undefined;
+    let timedOut: HandlerTimeoutError | undefined;
+    let isOver = false;
+    const end = (result: RunResult): void => {
+      if (isOver) return;
+      isOver = true;
+      timer?.cancel();
+      unlistenLost();
+      unlistenForce();
+      if (result.kind === 'abandoned') options.onIgnoredSignal();
+      resolve(timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false });
+    };
     const giveUpSoon = (): void => {
-      timers.push(ioClock.schedule(ABORT_GRACE_MS, () => resolve({ kind: 'abandoned' })));
+      timer?.cancel();
+      timer = ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' }));
     };
-    const onTimeout = (): void => {
-      timedOut = new HandlerTimeoutError(message, timeoutMs ?? 0);
-      ending.abort(timedOut);
-      giveUpSoon();
-    };
-    work.then(
-      () => resolve(SUCCEEDED),
-      (error: unknown) => resolve({ kind: 'failed', error, wasInterrupted: ending.aborted }),
+    // A thenable of another library may call back at once, or throw.
+    Promise.resolve(work).then(
+      () => end(SUCCEEDED),
+      (error: unknown) => end({ kind: 'failed', error, wasInterrupted: ending.aborted }),
     );
-    if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
+    if (timeoutMs !== undefined) {
+      timer = ioClock.schedule(timeoutMs, () => {
+        timedOut = new HandlerTimeoutError(message, timeoutMs);
+        ending.abort(timedOut);
+        giveUpSoon();
+      });
+    }
     const unlistenLost = onAbort(lostSignal, () => {
       options.onLost?.();
       ending.abort(reasonOf(lostSignal));
@@ -100,15 +112,7 @@ async function awaited(
       ending.abort(reasonOf(forceSignal));
       giveUpSoon();
     });
-    unlisten = () => {
-      unlistenLost();
-      unlistenForce();
-    };
   });
-  unlisten();
-  for (const timer of timers) timer.cancel();
-  if (result.kind === 'abandoned') options.onIgnoredSignal();
-  return timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false };
 }
 
 /** Most handlers never look at their signal. */

@@ -18,6 +18,7 @@ import { ReceiptCalls } from './receipt-calls.js';
 import type { ReceivedBatch } from './receive-loop.js';
 import { ReceiveLoops } from './receive-loops.js';
 import type { ConsumerSettings } from './settings.js';
+import { SharedTimers } from './shared-timers.js';
 
 /** What the flow needs of its consumer. */
 export interface FlowPort {
@@ -50,7 +51,7 @@ export class MessageFlow {
       sharesTopic: (listener) => options.listeners.sharesTopic(listener),
       shareOf: (listener) => this.rooms.shareOf(listener),
     });
-    this.leasePort = { clock, ioClock: this.ioClock, random, logger, calls, leaseMs };
+    this.leasePort = { clock, timers: new SharedTimers(clock), ioClock: this.ioClock, random, logger, calls, leaseMs };
     this.dispatcher = this.newDispatcher();
     this.loops = this.newLoops();
   }

@@ -9,6 +9,7 @@ import { ManualClock } from '../support/manual-clock.js';
 import { systemRandom } from '../support/random.js';
 import { type LeaseSettlement, MessageLease } from './message-lease.js';
 import type { Receipt } from './receipt-calls.js';
+import { SharedTimers } from './shared-timers.js';
 
 const LEASE_MS = 30_000;
 const { signal } = new AbortController();
@@ -27,7 +28,8 @@ function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
     if (error !== undefined) throw error;
   };
   const calls = {
-    ack: ({ handle }: Receipt) => answer(`ack ${handle}`),
+    ack: ({ handle }: Receipt, onEnd: (error: unknown) => void) =>
+      void answer(`ack ${handle}`).then(() => onEnd(undefined), onEnd),
     changeInvisibleDuration: async ({ handle }: Receipt, { invisibleDurationMs }: { invisibleDurationMs: number }) => {
       await answer(`change ${handle} ${invisibleDurationMs}`);
       return `${handle}+`;
@@ -39,6 +41,7 @@ function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
   );
   const port = {
     clock,
+    timers: new SharedTimers(clock),
     ioClock: new SystemClock(),
     random: systemRandom,
     logger: silentLogger,

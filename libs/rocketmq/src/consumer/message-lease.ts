@@ -15,6 +15,7 @@ import type { Random } from '../support/random.js';
 import type { IncomingMessage } from './incoming-message.js';
 import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
 import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
+import type { SharedTimers } from './shared-timers.js';
 
 /** What the server is told about a message in the end. */
 export type LeaseSettlement =
@@ -25,12 +26,19 @@ export type LeaseSettlement =
   | ({ readonly kind: 'deadLetter' } & Attempts);
 
 /** The requests that a lease makes. */
-export type LeaseCalls = Pick<ReceiptCalls, 'ack' | 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'>;
+export interface LeaseCalls extends Pick<ReceiptCalls, 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'> {
+  /** Tells `onEnd` what `ReceiptCalls.ack` would throw; never throws. */
+  ack(receipt: Receipt, onEnd: (error: unknown) => void): void;
+}
+
+const ACK = { kind: 'ack' } as const;
 
 /** What a lease needs of its consumer. */
 export interface LeasePort {
   /** Business time: leases run on it. */
   readonly clock: Clock;
+  /** On that clock. */
+  readonly timers: SharedTimers;
   /** Real time: repetitions of requests run on it. */
   readonly ioClock: Clock;
   readonly random: Random;
@@ -47,6 +55,9 @@ export interface Received extends IncomingMessage {
   /** When the server's answer began to arrive, on the business clock. */
   readonly receivedAtMs: number;
 }
+
+/** The server answers OK for a handle that was replaced, and delivers the message again. */
+const UNSETTLED = 'the server may not know its end';
 
 const SETTLE_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
 /** A renewal that did not take effect is tried again after this part of what is left of the lease. */
@@ -73,7 +84,7 @@ export class MessageLease {
     this.bodyProblem = received.bodyProblem;
     const endsAtMs = received.receivedAtMs + port.leaseMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
-    this.renewIn(endsAtMs - port.leaseMs / 2 - port.clock.nowMs());
+    this.renewAt(endsAtMs - port.leaseMs / 2);
   }
 
   get heldBytes(): number {
@@ -110,11 +121,27 @@ export class MessageLease {
    * Tells the server how the message ended, and repeats that where it is harmless, until the lease would end.
    * @returns undefined once the server has agreed for certain; else the error, and the message may come again
    */
-  settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+  async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+    if (settlement.kind === 'ack') return new Promise((resolve) => this.ack(signal, resolve));
     // From now on, so that a moved clock cannot slip in between the handler's end and the first request.
     const untrack = this.track(settlement);
-    if (this.renewal === undefined) return this.settleNow(settlement, signal, untrack);
-    return this.renewal.then(() => this.settleNow(settlement, signal, untrack));
+    try {
+      if (this.renewal !== undefined) await this.renewal;
+      const state = this.beginSettlement();
+      if (state === undefined) return this.lostError();
+      const error = await this.settleHeld(settlement, state, signal, untrack);
+      this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+      return error;
+    } finally {
+      untrack();
+    }
+  }
+
+  /** As {@link settle}, for the end of almost every message: without a promise, which every message would pay for. */
+  ack(signal: AbortSignal, onEnd: (error: Error | undefined) => void): void {
+    const untrack = this.track(ACK);
+    if (this.renewal === undefined) this.ackNow(signal, untrack, onEnd);
+    else void this.renewal.then(() => this.ackNow(signal, untrack, onEnd));
   }
 
   /** Lets go of the message without a word: it comes again when its lease ends. */
@@ -122,22 +149,32 @@ export class MessageLease {
     this.apply({ kind: 'dropped' });
   }
 
-  private async settleNow(
-    settlement: LeaseSettlement,
-    signal: AbortSignal,
-    untrack: () => void,
-  ): Promise<Error | undefined> {
+  private ackNow(signal: AbortSignal, untrack: () => void, onEnd: (error: Error | undefined) => void): void {
+    const state = this.beginSettlement();
+    if (state === undefined) {
+      untrack();
+      onEnd(this.lostError());
+      return;
+    }
+    const end = (error: unknown): void => {
+      this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+      if (error === undefined) onEnd(state.isCertain ? undefined : this.uncertain(UNSETTLED));
+      else onEnd(asError(error));
+    };
+    this.port.calls.ack(this.receipt(state.handle), (error) => {
+      untrack();
+      if (error === undefined) end(undefined);
+      else void this.repeat(ACK, state, signal, error).then(end);
+    });
+  }
+
+  /** Undefined when the message is no longer ours, or its settlement has begun before. */
+  private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
     // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
     if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
-    const before = this.state.kind;
+    if (this.state.kind === 'settling') return undefined;
     const state = this.apply({ kind: 'settlementBegun' });
-    if (state.kind !== 'settling' || before === 'settling') {
-      untrack();
-      return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
-    }
-    const error = await this.settleHeld(settlement, state, signal, untrack);
-    this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
-    return error;
+    return state.kind === 'settling' ? state : undefined;
   }
 
   private async settleHeld(
@@ -147,7 +184,6 @@ export class MessageLease {
     untrackFirst: () => void,
   ): Promise<Error | undefined> {
     if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
-      untrackFirst();
       // A change by a handle that was replaced would revive the message beside its new lease.
       return this.uncertain('it comes again when the lease ends');
     }
@@ -156,12 +192,13 @@ export class MessageLease {
     } catch (error) {
       untrackFirst();
       const last = await this.repeat(settlement, state, signal, error);
-      if (last !== undefined) return last instanceof Error ? last : new Error(String(last));
-    } finally {
-      untrackFirst();
+      if (last !== undefined) return asError(last);
     }
-    // The server answers OK for a handle that was replaced, and delivers the message again.
-    return state.isCertain ? undefined : this.uncertain('the server may not know its end');
+    return state.isCertain ? undefined : this.uncertain(UNSETTLED);
+  }
+
+  private lostError(): StateError {
+    return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
   }
 
   private uncertain(consequence: string): StateError {
@@ -216,7 +253,9 @@ export class MessageLease {
     const receipt = this.receipt(handle);
     switch (settlement.kind) {
       case 'ack':
-        return calls.ack(receipt);
+        return new Promise((resolve, reject) => {
+          calls.ack(receipt, (error) => (error === undefined ? resolve(undefined) : reject(error)));
+        });
       case 'postpone':
       case 'handBack':
         return calls.changeInvisibleDuration(receipt, settlement);
@@ -230,8 +269,8 @@ export class MessageLease {
     return { topic, messageId, handle, endpoint: this.received.endpoint };
   }
 
-  private renewIn(delayMs: number): void {
-    this.timer = this.port.clock.schedule(delayMs, () => {
+  private renewAt(atMs: number): void {
+    this.timer = this.port.timers.at(atMs, () => {
       this.renewal = this.renew().finally(() => {
         this.renewal = undefined;
       });
@@ -273,12 +312,12 @@ export class MessageLease {
     if (state.kind === 'held') {
       const leftMs = state.endsAtMs - clock.nowMs();
       const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
-      this.renewIn(event.kind === 'renewed' ? leftMs - leaseMs / 2 : Math.min(retryMs, leftMs));
+      this.renewAt(event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.nowMs() + Math.min(retryMs, leftMs));
     } else if (state.kind === 'uncertain') {
-      this.timer = clock.schedule(state.endsAtMs - clock.nowMs(), () => this.apply({ kind: 'timeOver' }));
+      this.timer = this.port.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
       this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
     } else if (state.kind === 'ended' && state.how === 'lost') {
-      const lost = new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
+      const lost = this.lostError();
       this.doubtBegins(lost);
       this.lost?.abort(lost);
     }
@@ -289,6 +328,10 @@ export class MessageLease {
     this.doubt ??= reason;
     this.doubted?.abort(reason);
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function sourceOf(reason: Error | undefined): AbortSource {
