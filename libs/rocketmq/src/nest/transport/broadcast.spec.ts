@@ -1,0 +1,188 @@
+// Listeners that every instance of an application has for itself, and the groups that they need.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, type INestApplication, Injectable, type Provider, type Type } from '@nestjs/common';
+import { EventPattern } from '@nestjs/microservices';
+import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { RocketMQAdmin } from '../../admin/index.js';
+import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
+
+let bench: NestBench;
+let admin: RocketMQAdmin;
+
+beforeEach(async () => {
+  bench = await NestBench.open({ adminPort: 0 });
+  admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+});
+afterEach(async () => {
+  await admin.close();
+  await bench.close();
+});
+
+interface Instance {
+  readonly providers?: Provider[];
+  readonly controllers?: Type[];
+  readonly options?: Partial<RocketMQModuleOptions>;
+}
+
+function start({ providers = [], controllers = [], options = {} }: Instance): Promise<INestApplication> {
+  const nameServer = bench.broker.adminEndpoint;
+  return bench.start({ providers, controllers, options: { nameServer, consumerGroup: 'shop', ...options } });
+}
+
+async function groups(): Promise<string[]> {
+  return (await admin.listGroups()).groups.map(({ consumerGroup }) => consumerGroup);
+}
+
+function cache(heard: string[], name: string): Type {
+  @Injectable()
+  class Cache {
+    @RocketMQListener('prices', { mode: 'broadcast' })
+    changed(body: string): void {
+      heard.push(`${name} ${body}`);
+    }
+  }
+  return Cache;
+}
+
+describe('a broadcast listener', () => {
+  it('gets in every instance every message that is sent while the instance runs', async () => {
+    const heard: string[] = [];
+    bench.broker.declareTopic({ name: 'prices' });
+    const sender = await start({});
+    await bench.send(sender, 'prices', '"before"');
+    await start({ providers: [cache(heard, 'a')] });
+    await start({ providers: [cache(heard, 'b')] });
+    await bench.send(sender, 'prices', '"one"', '"two"');
+    expect(heard.sort()).toEqual(['a one', 'a two', 'b one', 'b two']);
+  });
+
+  it('has a group of its own, with a name that nobody guesses, until the instance ends', async () => {
+    const app = await start({ providers: [cache([], 'a')] });
+    await start({ providers: [cache([], 'b')] });
+    const during = await groups();
+    expect(during).toHaveLength(2);
+    for (const group of during) expect(group).toMatch(/^shop-broadcast-[0-9a-f]{20}$/);
+    expect(new Set(during).size).toBe(2);
+    await app.close();
+    expect(await groups()).toHaveLength(1);
+    await bench.closeApps();
+    expect(await groups()).toEqual([]);
+  });
+
+  it('is beside a shared one of the same name', async () => {
+    const heard: string[] = [];
+    @Injectable()
+    class Shared {
+      @RocketMQListener('prices')
+      changed(body: string): void {
+        heard.push(`shared ${body}`);
+      }
+    }
+    const app = await start({ providers: [Shared, cache(heard, 'broadcast')] });
+    await bench.send(app, 'prices', '"one"');
+    expect(heard.sort()).toEqual(['broadcast one', 'shared one']);
+  });
+
+  it('may be a handler of the transport strategy', async () => {
+    const heard: unknown[] = [];
+    @Controller()
+    class Cache {
+      @EventPattern<string>('prices', { mode: 'broadcast' })
+      changed(body: unknown): void {
+        heard.push(body);
+      }
+    }
+    const nameServer = bench.broker.adminEndpoint;
+    const app = await bench.start({
+      controllers: [Cache],
+      options: { nameServer, consumerGroup: 'shop' },
+      prepare: (made) => void made.connectMicroservice({ strategy: made.get(ServerRocketMQ) }),
+    });
+    await app.startAllMicroservices();
+    await bench.send(app, 'prices', '1');
+    expect(heard).toEqual([1]);
+  });
+
+  it('is refused at start where nobody can make its group', async () => {
+    await expect(start({ providers: [cache([], 'a')], options: { nameServer: undefined } })).rejects.toThrow(
+      /NO_NAME_SERVER.*Cache\.changed \(mode: 'broadcast'\).*option nameServer/,
+    );
+    expect(() => RocketMQListener('prices', { mode: 'all' as 'broadcast' })).not.toThrow();
+    @Injectable()
+    class Wrong {
+      @RocketMQListener('prices', { mode: 'all' as 'broadcast' })
+      changed(): void {}
+    }
+    await expect(start({ providers: [Wrong] })).rejects.toThrow(/option mode must be shared or broadcast, not "all"/);
+  });
+
+  it('works with the broker inside the application, which needs no name server', async () => {
+    const heard: string[] = [];
+    const options = { endpoints: 'embedded:', nameServer: undefined };
+    const app = await start({ providers: [cache(heard, 'a')], options });
+    await app.get(RocketMQProducer).send({ topic: 'prices', body: '"one"' });
+    while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(heard).toEqual(['a one']);
+  });
+
+  it('leaves no group behind when the start fails', async () => {
+    @Injectable()
+    class Fails {
+      onApplicationBootstrap(): void {}
+
+      @RocketMQListener('plain', { maxAttempts: 99, consumerGroup: 'fails' })
+      handle(): void {}
+    }
+    await expect(start({ providers: [cache([], 'a'), Fails] })).rejects.toThrow(/99/);
+    expect((await groups()).filter((group) => group.includes('broadcast'))).toEqual([]);
+  });
+
+  it('whose group cannot be deleted at the end is told in the log', async () => {
+    const logger = recordingLogger();
+    const app = await start({ providers: [cache([], 'a')], options: { logger } });
+    await app.get(ServerRocketMQ).close();
+    const stopped = bench.broker.stop();
+    await app.close();
+    await stopped;
+    const told = logger.lines.find(([line]) => line.includes('could not be deleted'));
+    expect(told?.[1].consumerGroup).toMatch(/^shop-broadcast-/);
+  });
+});
+
+describe('a group whose members do not subscribe alike', () => {
+  @Injectable()
+  class Old {
+    @RocketMQListener('orders', { filter: 'a' })
+    handle(): void {}
+  }
+  @Injectable()
+  class New {
+    @RocketMQListener('orders', { filter: 'a || b' })
+    handle(): void {}
+  }
+
+  const warnings = (logger: ReturnType<typeof recordingLogger>): string[] =>
+    logger.lines
+      .map(([line]) => line)
+      .filter((line) => line.startsWith('warn') && line.includes('subscribe otherwise'));
+
+  it('is told by whoever comes last', async () => {
+    const logger = recordingLogger();
+    await start({ providers: [Old] });
+    await start({ providers: [New], options: { logger } });
+    expect(warnings(logger)).toEqual([
+      'warn consumer group "shop" has members that subscribe otherwise than this instance (topic "orders": they want "a", ' +
+        'this one want "a || b"); while both run, messages are lost without a trace: give a new filter or a new topic a new ' +
+        'consumer group',
+    ]);
+  });
+
+  it('is not told of members that agree, or when nobody can see it', async () => {
+    const logger = recordingLogger();
+    await start({ providers: [New] });
+    await start({ providers: [New], options: { logger } });
+    await start({ providers: [Old], options: { logger, nameServer: undefined } });
+    expect(warnings(logger)).toEqual([]);
+  });
+});

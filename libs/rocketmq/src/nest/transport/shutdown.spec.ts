@@ -1,0 +1,125 @@
+// The end of applications with the transport strategy, under load: what runs is finished with all that it uses, what does not is
+// handed back, nothing is lost.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Global, Inject, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventPattern } from '@nestjs/microservices';
+import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
+import { MINUTE_MS, SystemClock, sleep } from '../../support/clock.js';
+import { silentLogger } from '../../support/logger.js';
+import { TestBroker } from '../../testing/test-broker.js';
+
+const MESSAGES = 400;
+let broker: TestBroker;
+
+beforeEach(async () => {
+  broker = await TestBroker.start({ manualClock: true });
+});
+afterEach(() => broker.stop());
+
+function options(): RocketMQModuleOptions {
+  return { endpoints: broker.endpoints, clock: broker.clock, consumerGroup: 'shop', logger: silentLogger };
+}
+
+/** What the handlers did, whichever process they were in. */
+class Journal {
+  readonly done: string[] = [];
+  readonly broken: string[] = [];
+}
+
+interface Running {
+  close(): Promise<void>;
+}
+
+function appModule(journal: Journal, position: 'before' | 'after'): Type {
+  @Injectable()
+  class Pool implements OnModuleDestroy {
+    private isOpen = true;
+
+    async write(id: string): Promise<void> {
+      await sleep(new SystemClock(), 3);
+      if (!this.isOpen) journal.broken.push(id);
+      else journal.done.push(id);
+    }
+
+    onModuleDestroy(): void {
+      this.isOpen = false;
+    }
+  }
+  @Global()
+  @Module({ providers: [Pool], exports: [Pool] })
+  class DatabaseModule {}
+
+  @Controller()
+  class Orders {
+    constructor(@Inject(Pool) private readonly pool: Pool) {}
+
+    @EventPattern<string>('orders', { concurrency: 8 })
+    async handle(id: string): Promise<void> {
+      await this.pool.write(id);
+    }
+  }
+  const rocketmq = RocketMQModule.forRoot(options());
+  const imports = position === 'before' ? [DatabaseModule, rocketmq] : [rocketmq, DatabaseModule];
+  @Module({ imports, controllers: [Orders] })
+  class AppModule {}
+  return AppModule;
+}
+
+async function hybrid(module: Type): Promise<Running> {
+  const app = await NestFactory.create(module, { logger: false });
+  app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+  await app.startAllMicroservices();
+  await app.init();
+  return app;
+}
+
+async function pure(module: Type): Promise<Running> {
+  const app = await NestFactory.createMicroservice(module, {
+    logger: false,
+    inject: [ServerRocketMQ],
+    useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
+  });
+  await app.listen();
+  return app;
+}
+
+async function fill(): Promise<string[]> {
+  @Module({ imports: [RocketMQModule.forRoot(options())] })
+  class Sender {}
+  const sender = await NestFactory.createApplicationContext(Sender, { logger: false });
+  const ids = Array.from({ length: MESSAGES }, (_, index) => `order-${index}`);
+  await Promise.all(ids.map((id) => sender.get(RocketMQProducer).send({ topic: 'orders', body: JSON.stringify(id) })));
+  await sender.close();
+  return ids;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(new SystemClock(), 5);
+}
+
+describe('an application with the transport strategy that ends under load', () => {
+  for (const [kind, startApp] of [['hybrid', hybrid] as const, ['pure', pure] as const]) {
+    for (const position of ['before', 'after'] as const) {
+      it(`loses no message: ${kind}, with a pool that a module imported ${position} closes in onModuleDestroy`, async () => {
+        const ids = await fill();
+        const journal = new Journal();
+        for (const share of [50, 150, 250]) {
+          const app = await startApp(appModule(journal, position));
+          await until(() => journal.done.length >= share);
+          await app.close();
+        }
+        expect(journal.done.length).toBeLessThan(MESSAGES);
+        // What a poll took while it was broken off comes again when its lease ends.
+        await broker.advance(MINUTE_MS, { duringWork: true });
+        const last = await startApp(appModule(journal, position));
+        await until(() => new Set(journal.done).size === MESSAGES);
+        await last.close();
+        expect(journal.broken).toEqual([]);
+        // Nothing was done twice either: what was begun was finished and acked.
+        expect([...journal.done].sort()).toEqual([...ids].sort());
+      }, 60_000);
+    }
+  }
+});
