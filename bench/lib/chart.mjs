@@ -6,15 +6,15 @@ const FIGURE_WIDTH = 90;
 const BAR = 18;
 const GAP = 5;
 const GROUP_HEAD = 30;
-const TOP = 56;
+const TOP = 72;
 const COLOURS = { ours: '#d6336c', floor: '#adb5bd', other: '#4c6ef5' };
 
 /**
- * @param {{ title: string, note: string, groups: readonly { label: string, bars: readonly Bar[] }[] }} chart
+ * @param {{ title: string, notes: readonly string[], groups: readonly { label: string, bars: readonly Bar[] }[] }} chart
  * @typedef {{ label: string, value: number, least: number, most: number, text: string, kind: 'ours' | 'floor' | 'other' }} Bar
  * @returns {string}
  */
-export function barChart({ title, note, groups }) {
+export function barChart({ title, notes, groups }) {
   let y = TOP;
   const parts = [];
   for (const { label, bars } of groups) {
@@ -32,7 +32,7 @@ export function barChart({ title, note, groups }) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="${escaped(title)}">
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${text(16, 26, title, { weight: 700, size: 16 })}
-${text(16, 45, note, { colour: '#868e96', size: 12 })}
+${notes.map((note, line) => text(16, 45 + 16 * line, note, { colour: '#868e96', size: 12 })).join('\n')}
 ${parts.join('\n')}
 </svg>
 `;

@@ -42,13 +42,14 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
     isLate = true;
     child.kill('SIGKILL');
   }, timeoutMs);
-  const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve)).finally(() =>
-    clearTimeout(patience),
-  );
+  const [code, killedBy] = await new Promise((resolve, reject) =>
+    child.once('error', reject).once('close', (...ending) => resolve(ending)),
+  ).finally(() => clearTimeout(patience));
   const figures = lastLine(output);
   if (code === 0 && figures !== undefined) return figures;
-  const how = isLate ? `did not end within ${timeoutMs / 1000} s` : `ended with exit code ${code}`;
-  throw new Error(`${column.label} ${how}:\n${(errors || output.slice(-OUTPUT_TAIL)).trim()}`);
+  const ended = killedBy === null ? `ended with exit code ${code}` : `was killed by ${killedBy}`;
+  const how = isLate ? `did not end within ${timeoutMs / 1000} s` : ended;
+  throw new Error(`${column.label} ${how}: ${(errors || output.slice(-OUTPUT_TAIL)).trim() || 'it said nothing'}`);
 }
 
 /** @param {object} task @param {string | undefined} classPath @param {string} home */

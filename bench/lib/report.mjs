@@ -138,7 +138,7 @@ export function writeReport(folder, outcome) {
   writeFileSync(join(folder, 'README.md'), `${[head, ...charts, reportText(outcome)].join('\n\n')}\n`);
 }
 
-function chartOf({ title, kind, sections }, { figures, machine, date, sections: measured }) {
+function chartOf({ title, kind, sections }, { figures, machine, versions, date, sections: measured }) {
   const groups = measured
     .filter(({ id }) => sections.includes(id))
     .map(({ id, title: label }) => ({ label, bars: barsOf(id, kind, figures) }))
@@ -146,7 +146,12 @@ function chartOf({ title, kind, sections }, { figures, machine, date, sections: 
   if (groups.length === 0) return undefined;
   return barChart({
     title,
-    note: `${machine.cpu}, ${machine.cores} cores; ${date}; bars: median, lines: range`,
+    notes: [
+      `${date}; ${machine.cpu}, ${machine.cores} cores; Node.js ${machine.node}; bars: median, lines: range of the rounds`,
+      Object.entries(versions)
+        .map(([what, version]) => (what === 'server' ? version : `${what} ${version}`))
+        .join('; '),
+    ],
     groups,
   });
 }

@@ -1,0 +1,32 @@
+// The list of known differences names cases that exist; that each of them still differs, every run shows (support/contract.ts).
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { KNOWN_DIFFERENCES } from './support/known-differences.js';
+
+const folder = resolve('test/contract');
+const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.startsWith('support'))
+  .map((path) => readFileSync(join(folder, path), 'utf8'))
+  .join('\n');
+
+/** Rows of the error catalogue are named `RPC: row`, and some end with the name that they ask about. */
+function isDeclared(title: string): boolean {
+  const row = title.replace(/^[^:]+: /, '').replace(/[A-Z_]+$/, '');
+  return sources.includes(title) || sources.includes(row);
+}
+
+describe('the list of known differences', () => {
+  it('names cases that exist', () => {
+    const titles = new Set(KNOWN_DIFFERENCES.map(({ title }) => title));
+    expect([...titles].filter((title) => !isDeclared(title))).toEqual([]);
+  });
+
+  it('says one thing of a case on one version', () => {
+    const keys = KNOWN_DIFFERENCES.flatMap(({ title, backend, versions = ['any'] }) =>
+      versions.map((version) => `${backend} ${version} ${title}`),
+    );
+    expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([]);
+  });
+});
