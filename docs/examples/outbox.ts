@@ -1,0 +1,100 @@
+import { PGlite } from '@electric-sql/pglite';
+import { Injectable, Module } from '@nestjs/common';
+import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { Inbox, Outbox, OutboxRelay, SqlCleanup, schemaSql } from 'nestjs-rocketmq/sql';
+
+export const ParcelMoved = defineTopic<{ parcel: string; step: number; place: string }>('parcel-moved', {
+  type: 'fifo',
+});
+
+@Injectable()
+export class Parcels {
+  constructor(
+    private readonly database: PGlite,
+    private readonly outbox: Outbox,
+    private readonly relay: OutboxRelay,
+  ) {}
+
+  async move(parcel: string, step: number, place: string): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      await tx.query('INSERT INTO moves VALUES ($1, $2, $3)', [parcel, step, place]);
+      // In the same transaction: the message is there if and only if the move is.
+      const body = { parcel, step, place };
+      await this.outbox.add(tx, { topic: ParcelMoved.name, body, keys: [parcel], messageGroup: parcel });
+    });
+    // Saves some milliseconds; the relay looks by itself.
+    this.relay.wake();
+  }
+}
+
+@Injectable()
+export class Tracking {
+  constructor(
+    private readonly database: PGlite,
+    private readonly inbox: Inbox,
+  ) {}
+
+  @RocketMQListener(ParcelMoved)
+  async onMoved({ parcel, step, place }: { parcel: string; step: number; place: string }): Promise<void> {
+    await this.database.transaction((tx) =>
+      // A key of the business: the same step is the same step, whoever sent it how often.
+      this.inbox.once(tx, `${parcel}:${step}`, () =>
+        tx.query(
+          `INSERT INTO tracking VALUES ($1, 1, $2)
+             ON CONFLICT (parcel) DO UPDATE SET stations = tracking.stations + 1, place = excluded.place`,
+          [parcel, place],
+        ),
+      ),
+    );
+  }
+}
+
+const inbox = new Inbox();
+const TABLES = `${schemaSql()}
+  CREATE TABLE IF NOT EXISTS moves (parcel text, step int, place text, PRIMARY KEY (parcel, step));
+  CREATE TABLE IF NOT EXISTS tracking (parcel text PRIMARY KEY, stations int, place text);`;
+
+@Module({
+  providers: [
+    Outbox,
+    { provide: Inbox, useValue: inbox },
+    {
+      provide: PGlite,
+      useFactory: async () => {
+        const database = await PGlite.create();
+        await database.exec(TABLES);
+        return database;
+      },
+    },
+    {
+      provide: OutboxRelay,
+      inject: [PGlite, Outbox, RocketMQProducer],
+      // Nest starts it when the application is up and stops it before the producer closes.
+      useFactory: (database: PGlite, outbox: Outbox, producer: RocketMQProducer) =>
+        new OutboxRelay({ outbox, database, send: (message, options) => producer.send(message, options) }),
+    },
+    {
+      provide: SqlCleanup,
+      inject: [PGlite, Outbox],
+      useFactory: (database: PGlite, outbox: Outbox) => new SqlCleanup({ database, tables: [outbox, inbox] }),
+    },
+  ],
+  exports: [PGlite, Outbox, Inbox, OutboxRelay],
+})
+export class DataSafetyModule {}
+
+@Module({
+  imports: [
+    DataSafetyModule,
+    RocketMQModule.forRootAsync({
+      useFactory: () => ({
+        endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
+        consumerGroup: 'tracking',
+        // Refuses the start if keys would be forgotten sooner than messages of a listener stop coming again.
+        inbox,
+      }),
+    }),
+  ],
+  providers: [Parcels, Tracking],
+})
+export class ParcelModule {}

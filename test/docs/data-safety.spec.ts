@@ -1,0 +1,58 @@
+// The examples of docs/guide/data-safety.md run.
+
+import { PGlite } from '@electric-sql/pglite';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
+import { OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
+import { DataSource } from 'typeorm';
+import { ParcelModule, Parcels } from '../../docs/examples/outbox.js';
+import { bookPayment, paymentRelay } from '../../docs/examples/typeorm.js';
+import { describeWithPostgres, Postgres } from '../support/postgres.js';
+
+describe('the example of outbox and inbox', () => {
+  it('tracks each move of each parcel, once and in order', async () => {
+    const app = await Test.createTestingModule({ imports: [ParcelModule] }).compile();
+    await app.init();
+    const [parcels, database, relay] = [app.get(Parcels), app.get(PGlite), app.get(OutboxRelay)];
+    for (const place of ['depot', 'train', 'door']) {
+      for (const parcel of ['A', 'B']) await parcels.move(parcel, ['depot', 'train', 'door'].indexOf(place), place);
+    }
+    await expect(parcels.move('A', 0, 'depot')).rejects.toThrow();
+    const tracked = async () => (await database.query('SELECT * FROM tracking ORDER BY parcel')).rows;
+    const all = ['A', 'B'].map((parcel) => ({ parcel, stations: 3, place: 'door' }));
+    while (JSON.stringify(await tracked()) !== JSON.stringify(all))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    // Sent again, as by a relay that died before its mark.
+    await database.exec(`UPDATE rocketmq_outbox SET state = 'unsent', due_at = '-infinity'`);
+    relay.wake();
+    while ((await relay.metrics()).sent < 12) await new Promise((resolve) => setTimeout(resolve, 10));
+    await app.close();
+    expect(await tracked()).toEqual(all);
+    await database.close();
+  });
+});
+
+describeWithPostgres('the example of TypeORM', () => {
+  let postgres: Postgres;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    const { user: username, ...address } = postgres.address;
+    dataSource = await new DataSource({ type: 'postgres', ...address, username }).initialize();
+    await dataSource.query(`${schemaSql()} CREATE TABLE ledger ("order" text, cents int)`);
+  });
+  afterAll(async () => {
+    await dataSource?.destroy();
+    await postgres?.stop();
+  });
+
+  it('books a payment once, and tells of it once', async () => {
+    for (let delivery = 0; delivery < 2; delivery++) await bookPayment(dataSource, 'order-1', 995);
+    const told: string[] = [];
+    const relay = paymentRelay(dataSource, async ({ body }) => void told.push(body.toString()));
+    while ((await relay.runOnce()) > 0);
+    expect(told).toEqual(['{"order":"order-1","cents":995}']);
+    expect(await dataSource.query('SELECT * FROM ledger')).toEqual([{ order: 'order-1', cents: 995 }]);
+  });
+});
