@@ -56,8 +56,10 @@ export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/rocketmq-listeners.js';
 export { RocketMQProducer, type SendOptions, type TransactionalTopicMessage } from './nest/rocketmq-producer.js';
 export {
+  type BodyOf,
   deadLettersOf,
   defineTopic,
+  type InputOf,
   type TopicDefinition,
   type TopicDefinitionOptions,
   type TopicLike,
@@ -73,6 +75,7 @@ export {
 export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
 export type { ClientRocketMQOptions, OwnClientOptions, SharedClientOptions } from './nest/transport/client-options.js';
 export { ClientRocketMQ, type ClientRocketMQStatus } from './nest/transport/client-rocketmq.js';
+export type { ServerRocketMQOptions } from './nest/transport/own-server.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from './nest/transport/pattern.js';
 export type { PatternExtras } from './nest/transport/pattern-handlers.js';
 export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest/transport/reply-message.js';

@@ -11,7 +11,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { jsonCodec } from './body-codec.js';
 import { encoded } from './outgoing.js';
 import { type MessageWire, NAMES_AS_GIVEN } from './resource-names.js';
-import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
+import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 
 /** The message of a transaction; its topic is that of the decorator. */
 export interface TransactionalMessage<Input = unknown> {
@@ -33,7 +33,7 @@ export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
    * @throws StateError `ALREADY_PREPARED` the second time; whatever a send throws, the local transaction should then fail
    */
   prepare<Input>(
-    message: TransactionalMessage<Input> & {
+    message: TransactionalMessage<Given<Input>> & {
       // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
       readonly topic?: TopicDefinition<any, Input> | string;
     },

@@ -22,7 +22,7 @@ import {
   type TopicMessage,
 } from './outgoing.js';
 import type { MessageWire } from './resource-names.js';
-import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
+import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 import { TopicSender } from './topic-sender.js';
 import type { TransactionalRun, TransactionRunner } from './transactional-send.decorator.js';
 
@@ -30,7 +30,7 @@ import type { TransactionalRun, TransactionRunner } from './transactional-send.d
 export interface SendOptions extends MessageFields, CallOptions {}
 
 /** A message of a transaction with its topic. */
-export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Input> {
+export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Given<Input>> {
   // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
   readonly topic: TopicDefinition<any, Input> | string;
 }
@@ -60,7 +60,11 @@ export class RocketMQProducer implements TransactionRunner {
    * @throws UsageError before anything was sent: the body does not fit the schema, the options do not fit the topic's type
    * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
    */
-  send<Body, Input>(topic: TopicDefinition<Body, Input>, body: Input, options?: SendOptions): Promise<SendReceipt>;
+  send<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    body: Given<Input>,
+    options?: SendOptions,
+  ): Promise<SendReceipt>;
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
   async send(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<SendReceipt> {
     const producer = this.running();
@@ -76,7 +80,7 @@ export class RocketMQProducer implements TransactionRunner {
    */
   sendBatch<Body, Input>(
     topic: TopicDefinition<Body, Input>,
-    messages: readonly TopicMessage<Input>[],
+    messages: readonly TopicMessage<Given<Input>>[],
     options?: BatchOptions,
   ): Promise<BatchOutcome[]>;
   sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
@@ -100,7 +104,11 @@ export class RocketMQProducer implements TransactionRunner {
    * Hands a message over and does not wait for the server. A failure goes to the logger and to `events.onOnewayFailed`.
    * @throws as {@link send}, before anything was sent
    */
-  sendOneway<Body, Input>(topic: TopicDefinition<Body, Input>, body: Input, options?: SendOptions): Promise<void>;
+  sendOneway<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    body: Given<Input>,
+    options?: SendOptions,
+  ): Promise<void>;
   sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
   async sendOneway(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<void> {
     const producer = this.running();

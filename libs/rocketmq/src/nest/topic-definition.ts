@@ -30,6 +30,20 @@ export interface TopicDefinition<Body = unknown, Input = Body> {
 /** A topic, or the name of one whose bodies nobody checks. */
 export type TopicLike<Body = unknown, Input = Body> = TopicDefinition<Body, Input> | string;
 
+// biome-ignore lint/suspicious/noExplicitAny: the other side of a definition may be anything
+type Anything = any;
+
+/** What a handler of a topic gets: `BodyOf<typeof OrderCreated>`. */
+export type BodyOf<Topic extends TopicDefinition<Anything, Anything>> =
+  Topic extends TopicDefinition<infer Body, Anything> ? Body : never;
+
+/** What a sender to a topic gives: `InputOf<typeof OrderCreated>`. */
+export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
+  Topic extends TopicDefinition<Anything, infer Input> ? Input : never;
+
+/** A body whose type the topic alone decides, not what is given (`NoInfer`, which TypeScript before 5.4 has not). */
+export type Given<Input> = [Input][Input extends unknown ? 0 : never];
+
 export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyClass> {
   /** The type that the cluster holds the topic as. A topic takes messages of one type only. */
   readonly type: TopicType;
