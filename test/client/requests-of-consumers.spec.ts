@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/rpc.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
@@ -93,6 +94,29 @@ describe('the requests of a consumer', () => {
     const [first, second, third, fourth] = asked('receiveMessage').map(({ attemptId }) => attemptId);
     expect([second, third]).toEqual([first, first]);
     expect(fourth).not.toBe(first);
+  });
+
+  describe('to receive, after one that came back full,', () => {
+    const full = (): void =>
+      server.deliver(...Array.from({ length: 32 }, (_, index) => recordedMessage('orders', `m${index}`)));
+
+    it('are two at a time, the second a short one with an attempt id of its own', async () => {
+      await push();
+      full();
+      await until(() => asked('receiveMessage').length === 3);
+      const [, second, third] = asked('receiveMessage');
+      const waits = [second, third].map((poll) => Number(poll?.longPollingTimeout?.seconds));
+      expect(waits.sort((one, other) => one - other)).toEqual([5, 20]);
+      expect(second?.attemptId).not.toBe(third?.attemptId);
+    });
+
+    it('are one at a time for an ordered group', async () => {
+      server.adjustSettings = ordered;
+      await push();
+      full();
+      await until(() => asked('ackMessage').length > 0);
+      expect(asked('receiveMessage')).toHaveLength(2);
+    });
   });
 
   it('to settle come only when the stream that brought the messages has ended', async () => {
@@ -204,3 +228,12 @@ describe('the requests of a consumer', () => {
     expect([server, other].map((one) => one.of('notifyClientTermination').length)).toEqual([1, 1]);
   });
 });
+
+/** The settings of an ordered group. */
+function ordered(command: TelemetryCommand): TelemetryCommand {
+  const { command: content } = command;
+  if (content?.$case !== 'settings' || content.value.pubSub?.$case !== 'subscription') return command;
+  const { value } = content.value.pubSub;
+  const pubSub = { $case: 'subscription', value: { ...value, fifo: true } } as const;
+  return { ...command, command: { $case: 'settings', value: { ...content.value, pubSub } } };
+}

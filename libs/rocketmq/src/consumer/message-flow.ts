@@ -139,6 +139,7 @@ export class MessageFlow {
       filterOf,
       // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
       batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
+      pollShare: () => Math.floor(maxBufferedMessages / (settings().receiveBatchSize * Math.max(1, this.loops.count))),
       deliver: (batch) => this.take(batch),
     });
   }

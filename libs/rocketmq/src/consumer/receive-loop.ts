@@ -41,15 +41,28 @@ export interface ReceivePort {
   filterOf(topic: string): Filter | undefined;
   /** The most that one poll of one loop may ask for. */
   batchShare(): number;
+  /** The most polls that one loop may have open, each for a full batch. */
+  pollShare(): number;
   deliver(batch: ReceivedBatch): Promise<void>;
 }
 
 /** The server polls for the whole long-polling time; a delivered batch must still get through a blocked event loop. */
 const POLL_MARGIN_MS = 10 * SECOND_MS;
+/** More than two side by side fetched no more from a server with two cores. */
+const MOST_POLLS = 2;
+
+/** Polls one after another. */
+interface Lane {
+  attemptId: string;
+  /** One that is there only while there is more than one lane can fetch. */
+  readonly isExtra: boolean;
+}
+
 const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
 /**
- * Receives, one poll at a time, from {@link ReceiveLoop.start} until it has ended. One loop serves all queues of a broker: the
+ * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and some more beside it while they come back
+ * full. An ordered group has one always: the order of two could not be told. One loop serves all queues of a broker: the
  * server pops from all of them whichever the request names, and each poll that is open when its client goes away costs the
  * next messages of an ordered group an attempt.
  */
@@ -57,16 +70,14 @@ export class ReceiveLoop {
   private readonly stopping = new AbortController();
   private readonly cancelling = new AbortController();
   private running: Promise<void> | undefined;
-  private attemptId: string;
+  private readonly extraLanes = new Set<Promise<void>>();
   private polls = 0;
 
   /** @param queues at least one, all of one topic on one broker */
   constructor(
     private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
-  ) {
-    this.attemptId = this.newAttemptId();
-  }
+  ) {}
 
   /** Takes other queues of the same topic and broker from the next poll on. */
   assign(queues: readonly [Queue, ...Queue[]]): void {
@@ -94,14 +105,17 @@ export class ReceiveLoop {
   /** Resolves when the last poll has ended and what it brought is handed on. */
   async ended(): Promise<void> {
     await this.running;
+    await Promise.all(this.extraLanes);
   }
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
+    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: false };
     for (let failures = 0; !signal.aborted; ) {
       try {
-        await this.round(signal);
+        const isFull = await this.round(lane, signal);
         failures = 0;
+        if (isFull) this.addLane();
       } catch (error) {
         if (signal.aborted) return;
         failures++;
@@ -112,7 +126,23 @@ export class ReceiveLoop {
     }
   }
 
-  private async round(signal: AbortSignal): Promise<void> {
+  private addLane(): void {
+    const { extraLanes, port, stopping } = this;
+    const most = port.settings().isFifo ? 1 : Math.min(MOST_POLLS, port.pollShare());
+    if (1 + extraLanes.size >= most || stopping.signal.aborted) return;
+    const ended = this.runExtra(stopping.signal).then(() => void extraLanes.delete(ended));
+    extraLanes.add(ended);
+  }
+
+  /** Until a poll is not full. What fails here is met and told by the first lane, too. */
+  private async runExtra(signal: AbortSignal): Promise<void> {
+    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: true };
+    let isFull = true;
+    while (isFull && !signal.aborted) isFull = await this.round(lane, signal).catch(() => false);
+  }
+
+  /** @returns whether there is likely more to fetch at once */
+  private async round(lane: Lane, signal: AbortSignal): Promise<boolean> {
     const { port, topic } = this;
     await port.intake.opened(topic, signal);
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
@@ -122,23 +152,24 @@ export class ReceiveLoop {
     try {
       // A poll that comes before the settings are known fails inside the server.
       await port.client.session(this.queues[0].endpoint).synced(signal);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       endPoll = port.intake.beginPoll(topic);
-      if (endPoll === undefined) return;
-      const batch = await this.poll(reservation, this.nextQueue());
+      if (endPoll === undefined) return false;
+      const batch = await this.poll(lane, reservation, this.nextQueue());
       sizes = batch.messages.map(({ body }) => body.length);
       reservation.close(sizes);
-      await this.handOn(batch);
+      await this.handOn(lane, batch);
+      return batch.messages.length === most;
     } finally {
       reservation.close(sizes);
       endPoll?.();
     }
   }
 
-  private async handOn(batch: ReceivedBatch): Promise<void> {
+  private async handOn(lane: Lane, batch: ReceivedBatch): Promise<void> {
     // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
-    this.attemptId = this.newAttemptId();
+    lane.attemptId = this.newAttemptId();
     await this.port.deliver(batch);
   }
 
@@ -147,7 +178,7 @@ export class ReceiveLoop {
     return this.queues[this.polls++ % this.queues.length] ?? this.queues[0];
   }
 
-  private async poll(reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
+  private async poll(lane: Lane, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
     const { client, clock, consumerGroup } = this.port;
     const what = `receive from ${queue.topic} for "${consumerGroup}"`;
     const answers = new PollAnswers(what);
@@ -155,7 +186,8 @@ export class ReceiveLoop {
     let receivedAtMs: number | undefined;
     let untrack: (() => void) | undefined;
     try {
-      await client.receive(queue.endpoint, this.request(reservation, queue), this.options(what), (answer) => {
+      const request = this.request(lane, reservation, queue);
+      await client.receive(queue.endpoint, request, this.options(lane, what), (answer) => {
         receivedAtMs ??= clock.nowMs();
         answers.take(answer);
         if (messages.length > 0) untrack ??= clock.track(what);
@@ -178,7 +210,7 @@ export class ReceiveLoop {
     return messages.length > 0 && (!this.port.settings().isFifo || this.stopping.signal.aborted);
   }
 
-  private request({ count }: Reservation, queue: Queue) {
+  private request(lane: Lane, { count }: Reservation, queue: Queue) {
     const { client, consumerGroup, leaseMs } = this.port;
     return {
       group: resource(client.connection.namespace, consumerGroup),
@@ -188,19 +220,20 @@ export class ReceiveLoop {
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
       autoRenew: false,
       invisibleDuration: toDuration(leaseMs),
-      longPollingTimeout: toDuration(this.longPollingTimeoutMs()),
-      attemptId: this.attemptId,
+      longPollingTimeout: toDuration(this.longPollingTimeoutMs(lane)),
+      attemptId: lane.attemptId,
     };
   }
 
-  private options(what: string) {
-    return { what, timeoutMs: this.longPollingTimeoutMs() + POLL_MARGIN_MS, signal: this.cancelling.signal };
+  private options(lane: Lane, what: string) {
+    return { what, timeoutMs: this.longPollingTimeoutMs(lane) + POLL_MARGIN_MS, signal: this.cancelling.signal };
   }
 
-  private longPollingTimeoutMs(): number {
+  private longPollingTimeoutMs({ isExtra }: Lane): number {
     const { isFifo, longPollingTimeoutMs } = this.port.settings();
-    // The end of a consumer of an ordered group waits for its polls: short ones make it short.
-    return this.port.longPollingTimeoutMs ?? (isFifo ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+    // The end of a consumer of an ordered group waits for its polls: short ones make it short. Others hold room that is needed.
+    const isShort = isFifo || isExtra;
+    return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
   }
 
   private logFailure(error: unknown, failures: number): void {
