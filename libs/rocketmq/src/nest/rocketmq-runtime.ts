@@ -25,10 +25,11 @@ import { isDetached } from './rocketmq-producer.js';
 import { loadSchemas, planTopics, type TopicPlan } from './topic-plan.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
 import { InstanceGroups, whoNeedsGroups } from './transport/instance-groups.js';
+import { assertConnectedInTime } from './transport/pattern-handlers.js';
 import { type ReplyChannel, replyChannelOf } from './transport/reply-channel.js';
 import type { RequestPort } from './transport/requester.js';
 import { RunningConsumers } from './transport/running-consumers.js';
-import { assertConnectedInTime, type PatternRuntime, type ServerRocketMQ } from './transport/server-rocketmq.js';
+import type { PatternRuntime, ServerRocketMQ } from './transport/server-rocketmq.js';
 import { warnOfOtherSubscriptions } from './transport/subscription-warning.js';
 
 /** How long an answer may take unless told otherwise. */
@@ -221,7 +222,12 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return closed;
   }
 
-  private get options(): CheckedOptions {
+  /** It will never open: whatever waits for its handlers gets an error. */
+  refuse(): void {
+    this.planned = [];
+  }
+
+  get options(): CheckedOptions {
     return this.given.options;
   }
 

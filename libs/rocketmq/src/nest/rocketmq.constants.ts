@@ -12,6 +12,8 @@ export const optionsToken = (connection?: string): symbol => tokenOf('options', 
 export const runtimeToken = (connection?: string): symbol => tokenOf('runtime', connection);
 /** What turns bodies into messages and back. */
 export const wireToken = (connection?: string): symbol => tokenOf('wire', connection);
+/** A runtime and those of the servers that it has adopted. */
+export const familyToken = (connection?: string): symbol => tokenOf('family', connection);
 /** Whoever asks name servers and brokers. */
 export const adminAccessToken = (connection?: string): symbol => tokenOf('admin-access', connection);
 /** What runs the methods with `@TransactionalSend`; injected into their classes under the same key. */
@@ -20,6 +22,7 @@ export const transactionsToken = (connection?: string): symbol => tokenOf('trans
 /** Within the modules of one connection: its name, its runtime and its producer, whatever it is called. */
 export const OWN_NAME = Symbol.for('nestjs-rocketmq.own.name');
 export const OWN_RUNTIME = Symbol.for('nestjs-rocketmq.own.runtime');
+export const OWN_FAMILY = Symbol.for('nestjs-rocketmq.own.family');
 export const OWN_PRODUCER = Symbol.for('nestjs-rocketmq.own.producer');
 
 export const LISTENER_METADATA = Symbol.for('nestjs-rocketmq.listener');

@@ -29,6 +29,8 @@ import { NestCalls } from './nest-call.js';
 import type { MessageWire } from './resource-names.js';
 import {
   adminAccessToken,
+  familyToken,
+  OWN_FAMILY,
   OWN_NAME,
   OWN_PRODUCER,
   OWN_RUNTIME,
@@ -48,7 +50,10 @@ import { RocketMQClient } from './rocketmq-client.js';
 import { RocketMQListeners } from './rocketmq-listeners.js';
 import { RocketMQProducer } from './rocketmq-producer.js';
 import { RocketMQRuntime } from './rocketmq-runtime.js';
+import { RuntimeFamily } from './transport/adopted-servers.js';
+import { onConnected } from './transport/adoption.js';
 import { configOf, GlobalsWatch } from './transport/globals-watch.js';
+import { type Adopter, adoptedRuntime } from './transport/own-server.js';
 import { withPatterns } from './transport/pattern-handlers.js';
 import { RocketMQRequester } from './transport/requester.js';
 import { ServerRocketMQ } from './transport/server-rocketmq.js';
@@ -69,10 +74,25 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
     @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
+    @Inject(DiscoveryService) discovery: DiscoveryService,
+    @Inject(ExternalContextCreator) creator: ExternalContextCreator,
+    @Inject(ModuleRef) moduleRef: ModuleRef,
   ) {
     // Greater than that of every global module.
     setDistance(modules, RocketMQCoreModule, Number.POSITIVE_INFINITY);
+    const findHook: Adopter['findHook'] = (type) => moduleRef.get(type, { strict: false });
+    onConnected(
+      modules,
+      () => controllerHosts(discovery),
+      (server) => {
+        const { ownOptions } = server;
+        if (ownOptions === undefined || server.isAttached) return;
+        const calls = new NestCalls(creator, modules, ownOptions.logger);
+        this.family.adopt(server, adoptedRuntime(server, ownOptions, { discovery, calls, findHook }));
+      },
+    );
   }
 
   async onModuleInit(): Promise<void> {
@@ -87,19 +107,17 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
         'give each connection a name';
       throw new UsageError('MODULE_IMPORTED_TWICE', text);
     }
-    await this.runtime.open(
-      this.producer,
-      names.map((name) => name ?? undefined),
-    );
+    const connections = names.map((name) => name ?? undefined);
+    await this.family.open(() => this.runtime.open(this.producer, connections));
   }
 
   /** Nest 10 destroys the module with the greatest distance first; on later versions the other module was here before. */
   async onModuleDestroy(): Promise<void> {
-    await this.runtime.drain();
+    await this.family.drain();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.runtime.close();
+    await this.family.close();
   }
 }
 
@@ -111,17 +129,17 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
 export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
   ) {
     setDistance(modules, RocketMQListenersModule, -1);
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.runtime.listen();
+    await this.family.listen();
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.runtime.drain();
+    await this.family.drain();
   }
 }
 
@@ -130,6 +148,7 @@ function providersOf(name: string | undefined): Provider[] {
   return [
     { provide: OWN_NAME, useValue: name ?? null },
     { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
+    { provide: OWN_FAMILY, useExisting: familyToken(name) },
     { provide: OWN_PRODUCER, useExisting: getProducerToken(name) },
     {
       provide: wireToken(name),
@@ -171,6 +190,11 @@ function providersOf(name: string | undefined): Provider[] {
         server.attach(runtime);
         return runtime;
       },
+    },
+    {
+      provide: familyToken(name),
+      inject: [runtimeToken(name)],
+      useFactory: (runtime: RocketMQRuntime) => new RuntimeFamily(runtime),
     },
     ...injectablesOf(name),
   ];
@@ -262,12 +286,19 @@ function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provi
     global: isGlobal,
     imports: [DiscoveryModule, ...imports],
     providers: [...options, ...providersOf(name)],
-    exports: [...injectables, runtimeToken(name), wireToken(name), adminAccessToken(name), transactionsToken(name)],
+    exports: [
+      ...injectables,
+      runtimeToken(name),
+      familyToken(name),
+      wireToken(name),
+      adminAccessToken(name),
+      transactionsToken(name),
+    ],
   };
   const listeners: DynamicModule = {
     module: RocketMQListenersModule,
     imports: [core],
-    providers: [{ provide: OWN_RUNTIME, useExisting: runtimeToken(name) }],
+    providers: [{ provide: OWN_FAMILY, useExisting: familyToken(name) }],
   };
   return { module: RocketMQModule, imports: [core, listeners], exports: [core] };
 }

@@ -5,8 +5,8 @@ import { AdminAccess } from '../admin-access.js';
 import { HandlerInvoker } from '../handler-invoker.js';
 import { MessageHooks } from '../message-hooks.js';
 import type { CheckedOptions } from '../module-options.js';
-import { RocketMQProducer } from '../rocketmq-producer.js';
 import { RocketMQRuntime } from '../rocketmq-runtime.js';
+import { openRuntime } from './own-server.js';
 import { RocketMQRequester } from './requester.js';
 
 /** What was opened. */
@@ -35,6 +35,6 @@ export async function openOwnConnection(options: CheckedOptions): Promise<OwnCon
     server: undefined,
     wire,
   });
-  await runtime.open(new RocketMQProducer(() => runtime.producer, wire), [undefined]);
+  await openRuntime(runtime, options);
   return { requester: new RocketMQRequester(runtime, wire, options.logger), close: () => runtime.close() };
 }

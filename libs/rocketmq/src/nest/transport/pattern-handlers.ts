@@ -1,9 +1,10 @@
 // Finds the methods with `@EventPattern` and `@MessagePattern` that a server takes, as listeners. Nest finds the same; what it
 // hands to a server has lost the errors of the methods already.
 
-import { UsageError } from '../../support/errors.js';
+import { StateError, UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../handler-host.js';
 import { assertListenerOptions } from '../listener-options.js';
+import type { PlannedConsumer } from '../listener-plan.js';
 import type { RocketMQListenerOptions } from '../listener-settings.js';
 import { LISTENER_METADATA } from '../rocketmq.constants.js';
 import { type Discovered, type FoundListener, methods } from '../rocketmq.explorer.js';
@@ -16,7 +17,7 @@ import type { ServerRocketMQ } from './server-rocketmq.js';
 const PATTERN_METADATA = 'microservices:pattern';
 const PATTERN_KIND_METADATA = 'microservices:handler_type';
 const PATTERN_TRANSPORT_METADATA = 'microservices:transport';
-const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
+export const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
 /** Nest's number of `@EventPattern` (`PatternHandler`). */
 const EVENT = 2;
 
@@ -39,6 +40,18 @@ export function withPatterns(
   const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
   const handlers = patternHandlers(controllers, { transportId: server.transportId, globalEnhancers });
   return { ...found, listeners: [...found.listeners, ...handlers] };
+}
+
+/** @throws StateError `CONNECTED_LATE` when the application was planned before it had the handlers */
+export function assertConnectedInTime(
+  server: ServerRocketMQ | undefined,
+  planned: readonly PlannedConsumer[] | undefined,
+): void {
+  if (planned === undefined || server === undefined || !server.isConnected || server.wasPlanned) return;
+  const text =
+    'connectMicroservice({ strategy: app.get(ServerRocketMQ) }) came after app.init() or app.listen(), when the consumers were ' +
+    'decided already; call it before';
+  throw new StateError('CONNECTED_LATE', text);
 }
 
 /** Which handlers a server takes, and how. */
@@ -74,21 +87,46 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
   const who = `${label} (${decorator})`;
   assertExtras(who, extras, isEvent);
   recordArguments(method.host.prototype.constructor, method.methodName);
+  const { globalEnhancers } = owner;
   return patterns.map((pattern) => {
-    const { topic, tags } = parsePattern(who, pattern);
     const name = extras.name ?? label;
-    const options: RocketMQListenerOptions = {
-      ...extras,
-      name: patterns.length > 1 ? `${name}(${String(pattern)})` : name,
-      filter: tags,
-    };
-    return {
-      ...method,
-      topic: toTopicDefinition(topic),
-      options,
-      pattern: { kind: isEvent ? 'event' : 'message', globalEnhancers: owner.globalEnhancers },
-    };
+    const named = { ...extras, name: patterns.length > 1 ? `${name}(${String(pattern)})` : name };
+    return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers });
   });
+}
+
+/**
+ * A handler as Nest registered it.
+ * @throws as {@link patternHandlers}
+ */
+export function patternListener(
+  method: HandlerMethod,
+  pattern: unknown,
+  extras: object,
+  isEvent: boolean,
+): FoundListener {
+  const who = `handler of ${JSON.stringify(pattern)}`;
+  assertExtras(who, extras, isEvent);
+  const named = { name: `ServerRocketMQ(${String(pattern)})`, ...extras };
+  return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers: true });
+}
+
+interface PatternMeaning {
+  readonly extras: PatternExtras;
+  readonly isEvent: boolean;
+  readonly globalEnhancers: boolean;
+}
+
+function listenerOf(
+  method: HandlerMethod,
+  who: string,
+  pattern: unknown,
+  { extras, isEvent, globalEnhancers }: PatternMeaning,
+): FoundListener {
+  const { topic, tags } = parsePattern(who, pattern);
+  const options: RocketMQListenerOptions = { ...extras, filter: tags };
+  const kind = isEvent ? 'event' : 'message';
+  return { ...method, topic: toTopicDefinition(topic), options, pattern: { kind, globalEnhancers } };
 }
 
 function assertBoundOnce(label: string, method: object): void {

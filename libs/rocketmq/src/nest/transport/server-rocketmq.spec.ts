@@ -23,12 +23,16 @@ import { Ctx, EventPattern, MessagePattern, Payload, Transport } from '@nestjs/m
 import { firstValueFrom, of } from 'rxjs';
 import {
   DeadLetterError,
+  getProducerToken,
+  getServerToken,
   RetryLaterError,
+  ROCKETMQ_TRANSPORT,
   RocketMQContext,
   RocketMQListener,
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
+  rocketMQTransport,
   ServerRocketMQ,
 } from '../../index.js';
 import { SECOND_MS } from '../../support/clock.js';
@@ -248,6 +252,40 @@ describe('handlers with @EventPattern', () => {
     const app = await started({ controllers: [Orders] });
     await send(app, 'orders', 1);
     expect(calls).toEqual(['rocketmq']);
+  });
+});
+
+describe('the strategy of a connection with a name', () => {
+  it('takes the handlers of its transport, beside that of the connection without one', async () => {
+    const other = await TestBroker.start({ manualClock: true });
+    const calls: string[] = [];
+    @Controller()
+    class Orders {
+      @EventPattern<string>('orders', ROCKETMQ_TRANSPORT)
+      first(): void {
+        calls.push('first');
+      }
+
+      @EventPattern<string>('orders', rocketMQTransport('audit'), { consumerGroup: 'auditors' })
+      second(): void {
+        calls.push('second');
+      }
+    }
+    const { endpoints, clock } = other;
+    const audit = RocketMQModule.forRoot({ name: 'audit', endpoints, clock, logger: silentLogger });
+    @Module({ imports: [audit, moduleOf({ controllers: [Orders] })] })
+    class AppModule {}
+    const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+    apps.push(app, { close: () => other.stop() });
+    app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+    app.connectMicroservice({ strategy: app.get(getServerToken('audit')) });
+    await app.startAllMicroservices();
+    await app.init();
+    await send(app, 'orders', 1);
+    expect(calls).toEqual(['first']);
+    await app.get<RocketMQProducer>(getProducerToken('audit')).send({ topic: 'orders', body: '1' });
+    await other.idle();
+    expect(calls).toEqual(['first', 'second']);
   });
 });
 

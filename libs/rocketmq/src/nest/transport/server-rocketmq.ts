@@ -4,10 +4,14 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { distinctUntilChanged, type Observable, ReplaySubject } from 'rxjs';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError } from '../../support/errors.js';
-import type { PlannedConsumer } from '../listener-plan.js';
-import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
+import type { CheckedOptions } from '../module-options.js';
+import type { RocketMQRuntime } from '../rocketmq-runtime.js';
 import type { GlobalsWatch } from './globals-watch.js';
+import { checkServerOptions, openRuntime, type ServerRocketMQOptions, standaloneRuntime } from './own-server.js';
 import { rocketMQTransport } from './pattern.js';
+
+/** The key under which extras of handlers say who adopts their server (Nest 10). */
+export const ADOPT = Symbol.for('nestjs-rocketmq.adopt');
 
 /**
  * - `waiting`: `listen()` was called, the application has not started yet
@@ -26,29 +30,22 @@ export interface PatternRuntime {
   patternConsumers(): readonly PushConsumer[];
 }
 
-/** @throws StateError `CONNECTED_LATE` when the application was planned before it had the handlers */
-export function assertConnectedInTime(
-  server: ServerRocketMQ | undefined,
-  planned: readonly PlannedConsumer[] | undefined,
-): void {
-  if (planned === undefined || server === undefined || !server.isConnected || server.wasPlanned) return;
-  const text =
-    'connectMicroservice({ strategy: app.get(ServerRocketMQ) }) came after app.init() or app.listen(), when the consumers were ' +
-    'decided already; call it before';
-  throw new StateError('CONNECTED_LATE', text);
-}
-
 /**
  * Handlers with `@EventPattern` and `@MessagePattern` on RocketMQ:
  * `app.connectMicroservice({ strategy: app.get(ServerRocketMQ) })`. A pattern is `topic` or `topic:tag`; what `@RocketMQListener`
  * takes beside the topic stands in the third argument of the decorator. Handlers are as listeners are: the same consumers, the
  * same outcomes by the original error, the same shutdown; only `context.getType()` is `'rpc'`.
+ *
+ * Made with `new`, it has a connection of its own. An application that imports `RocketMQModule` adopts it: it starts and ends with
+ * the module. In one that does not, it warns of what that costs.
  */
 export class ServerRocketMQ extends Server implements CustomTransportStrategy {
-  /** Made with `new`: the options of a connection of its own. @internal */
-  readonly ownOptions: RocketMQModuleOptions | undefined;
+  /** @internal made with `new`: the options of a connection of its own */
+  readonly ownOptions: CheckedOptions | undefined;
   private readonly statuses = new ReplaySubject<ServerRocketMQStatus>(1);
   private runtime: PatternRuntime | undefined;
+  /** Undefined unless no application has adopted it. */
+  private alone: RocketMQRuntime | undefined;
   private globals: GlobalsWatch | undefined;
   private readsBefore = 0;
   /** @internal its handlers are among those that were planned */
@@ -58,10 +55,11 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   /**
    * Prefer `app.get(ServerRocketMQ)`, which shares the connection of the module.
    * @param options of a connection of its own, as `RocketMQModule.forRoot()` takes them
+   * @throws UsageError that names the option
    */
-  constructor(options?: RocketMQModuleOptions) {
+  constructor(options?: ServerRocketMQOptions) {
     super();
-    this.ownOptions = options;
+    this.ownOptions = options && checkServerOptions(options);
     this.useTransport(rocketMQTransport());
   }
 
@@ -76,6 +74,11 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   /** @internal what runs for it */
   attach(runtime: PatternRuntime): void {
     this.runtime = runtime;
+  }
+
+  /** @internal whether something runs for it */
+  get isAttached(): boolean {
+    return this.runtime !== undefined;
   }
 
   /** @internal whether it is connected to the application: whether Nest has handed it handlers */
@@ -117,11 +120,13 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     if (readsGlobals) this.built = 'with globals';
     else if (this.globals !== undefined) this.built ??= 'without';
     super.addHandler(pattern, callback, isEventHandler, extras);
+    if (this.runtime === undefined) (extras as { readonly [ADOPT]?: (server: ServerRocketMQ) => void })[ADOPT]?.(this);
   }
 
   /** Lets the handlers get messages, after every `onApplicationBootstrap` at the earliest. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
+      if (this.runtime === undefined && this.ownOptions !== undefined) await this.openAlone(this.ownOptions);
       await this.running().startPatterns();
     } catch (error) {
       callback(error);
@@ -133,12 +138,25 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   /** Stops receiving, and waits for the handlers that run. */
   async close(): Promise<void> {
     await this.runtime?.stopPatterns();
+    await this.alone?.close();
   }
 
   /** @internal */
   tell(status: ServerRocketMQStatus): void {
     this.statuses.next(status);
     if (status === 'closed') this.statuses.complete();
+  }
+
+  private async openAlone(options: CheckedOptions): Promise<void> {
+    options.logger.warn(
+      'this application does not import RocketMQModule, so ServerRocketMQ ends after other modules have closed what its handlers ' +
+        'use, begins at once when listen() comes before app.init(), and knows errors only as exception filters leave them; import ' +
+        'RocketMQModule',
+    );
+    this.alone = standaloneRuntime(this, options);
+    this.runtime = this.alone;
+    await openRuntime(this.alone, options);
+    await this.alone.listen();
   }
 
   /** Nest asks for the transport right before it builds a handler. */

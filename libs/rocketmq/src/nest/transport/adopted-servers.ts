@@ -1,0 +1,68 @@
+// Servers that were made with `new`, in the life of the connection that has adopted them.
+
+import { UsageError } from '../../support/errors.js';
+import type { RocketMQRuntime } from '../rocketmq-runtime.js';
+import { openRuntime } from './own-server.js';
+import type { ServerRocketMQ } from './server-rocketmq.js';
+
+/** Starts and stops a connection and the servers that it has adopted, together. */
+export class RuntimeFamily {
+  private readonly adopted: RocketMQRuntime[] = [];
+
+  constructor(private readonly head: RocketMQRuntime) {}
+
+  /** Takes a server in; one that comes after the start gets an error when it is told to listen. */
+  adopt(server: ServerRocketMQ, runtime: RocketMQRuntime): void {
+    if (this.head.consumers === undefined) this.adopted.push(runtime);
+    else runtime.refuse();
+    server.attach(runtime);
+  }
+
+  /** @param openHead opens the connection itself. @throws as it; UsageError `GROUP_TAKEN`; nothing is left running then */
+  async open(openHead: () => Promise<void>): Promise<void> {
+    await openHead();
+    try {
+      for (const runtime of this.adopted) await openRuntime(runtime, runtime.options);
+      this.assertGroupsApart();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async listen(): Promise<void> {
+    await Promise.all(this.all().map((runtime) => runtime.listen()));
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.all().map((runtime) => runtime.drain()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all().map((runtime) => runtime.close()));
+  }
+
+  private all(): readonly RocketMQRuntime[] {
+    return [this.head, ...this.adopted];
+  }
+
+  /** Two consumers of one group in one process would have to subscribe alike, which nobody sees to. */
+  private assertGroupsApart(): void {
+    const owners = new Map<string, string>();
+    for (const { options, consumers = [] } of this.all()) {
+      if (options.target.kind === 'embedded') continue;
+      for (const { consumerGroup, listeners } of consumers) {
+        const key = `${options.target.endpoints} ${options.namespace ?? ''} ${consumerGroup}`;
+        const names = listeners.map(({ name }) => name).join(', ');
+        const other = owners.get(key);
+        if (other !== undefined) {
+          const text =
+            `consumer group "${consumerGroup}" is taken twice: by ${other}, and by ${names} of a ServerRocketMQ with a connection of ` +
+            'its own; take app.get(ServerRocketMQ), which shares the consumer, or another consumerGroup';
+          throw new UsageError('GROUP_TAKEN', text, 'consumerGroup');
+        }
+        owners.set(key, names);
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+// How an application that imports RocketMQModule learns of a ServerRocketMQ that was made with `new`, as soon as it is connected.
+
+import type { ModulesContainer } from '@nestjs/core';
+import type { HandlerHost } from '../handler-host.js';
+import { methods } from '../rocketmq.explorer.js';
+import { PATTERN_EXTRAS_METADATA } from './pattern-handlers.js';
+import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
+
+/** From Nest 11 on. */
+interface RpcTargets {
+  getRpcTargetRegistry?(): { subscribe(next: (target: unknown) => void): void };
+}
+
+/**
+ * Calls back with each server that is connected to this application, perhaps several times. Nest tells from 11 on; on 10 the
+ * extras of the handlers, which Nest hands to the server, say where to.
+ * @param controllers those of the application
+ */
+export function onConnected(
+  modules: ModulesContainer,
+  controllers: () => Iterable<HandlerHost>,
+  adopt: (server: ServerRocketMQ) => void,
+): void {
+  const adoptOurs = (target: unknown): void => {
+    if (target instanceof ServerRocketMQ) adopt(target);
+  };
+  const { getRpcTargetRegistry } = modules as RpcTargets;
+  if (typeof getRpcTargetRegistry === 'function') {
+    getRpcTargetRegistry.call(modules).subscribe(adoptOurs);
+    return;
+  }
+  for (const { prototype } of controllers()) {
+    for (const [, method] of methods(prototype)) {
+      const extras: unknown = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method);
+      if (typeof extras !== 'object' || extras === null) continue;
+      Object.defineProperty(extras, ADOPT, { value: adoptOurs, configurable: true, enumerable: false });
+    }
+  }
+}

@@ -1,0 +1,111 @@
+// A ServerRocketMQ made with `new`: a connection of its own, with the handlers of the application that adopts it, or, where none
+// does, with what Nest hands to a server.
+
+import type { DiscoveryService } from '@nestjs/core';
+import type { MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { UsageError } from '../../support/errors.js';
+import { AdminAccess } from '../admin-access.js';
+import { HandlerHost, type InstanceWrapper } from '../handler-host.js';
+import { HandlerInvoker } from '../handler-invoker.js';
+import { MessageHooks } from '../message-hooks.js';
+import { type CheckedOptions, checkOptions } from '../module-options.js';
+import type { NestCalls } from '../nest-call.js';
+import { controllerHosts, type Discovered, type FoundListener } from '../rocketmq.explorer.js';
+import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
+import { RocketMQProducer } from '../rocketmq-producer.js';
+import { RocketMQRuntime } from '../rocketmq-runtime.js';
+import { patternListener, withPatterns } from './pattern-handlers.js';
+import type { ServerRocketMQ } from './server-rocketmq.js';
+
+/** Options of the module that mean nothing to a server. */
+const NOT_OURS = ['requests', 'topics', 'transactionLog', 'transactionOwner'] as const;
+
+/** The options of a server with a connection of its own. */
+export type ServerRocketMQOptions = Omit<RocketMQModuleOptions, (typeof NOT_OURS)[number]>;
+
+/** What the application that adopts a server gives. */
+export interface Adopter {
+  readonly discovery: DiscoveryService;
+  readonly calls: NestCalls;
+  findHook(type: new (...args: never[]) => object): object;
+}
+
+const NOTHING: Discovered = { listeners: [], checkers: [], transactionalSends: [], overrides: [], elsewhere: [] };
+
+/** @throws UsageError that names the option */
+export function checkServerOptions(options: ServerRocketMQOptions): CheckedOptions {
+  const foreign = NOT_OURS.find((field) => field in options);
+  if (foreign === undefined) return checkOptions(options);
+  const text = `ServerRocketMQ: option ${foreign} is not for a server, which only receives; give it to RocketMQModule`;
+  throw new UsageError('ILLEGAL_OPTION', text, foreign);
+}
+
+/** What runs for a server of an application that imports RocketMQModule. */
+export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, adopter: Adopter): RocketMQRuntime {
+  const hooks = new MessageHooks(options.hooks ?? [], (type) => adopter.findHook(type));
+  const discover = () => withPatterns(NOTHING, controllerHosts(adopter.discovery), server);
+  return runtimeOf(server, options, hooks, adopter.calls, discover);
+}
+
+/** What runs for a server of an application that knows nothing of it. */
+export function standaloneRuntime(server: ServerRocketMQ, options: CheckedOptions): RocketMQRuntime {
+  const hooks = new MessageHooks(options.hooks ?? [], (type) => {
+    throw new TypeError(`${type.name} is a class; without RocketMQModule give an object`);
+  });
+  const discover = () => ({ ...NOTHING, listeners: listenersOf(server) });
+  return runtimeOf(server, options, hooks, NEST_CALLBACKS, discover);
+}
+
+/** Opens a runtime that is not the module's. @throws as the start of an application */
+export async function openRuntime(runtime: RocketMQRuntime, { codec, names }: CheckedOptions): Promise<void> {
+  await runtime.open(new RocketMQProducer(() => runtime.producer, { codec, names }), [undefined]);
+}
+
+function runtimeOf(
+  server: ServerRocketMQ,
+  options: CheckedOptions,
+  hooks: MessageHooks,
+  calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
+  discover: () => Discovered,
+): RocketMQRuntime {
+  const { codec, names, logger } = options;
+  const wire = { codec, names, hooks };
+  const invoker = new HandlerInvoker(calls, wire, logger);
+  return new RocketMQRuntime({ options, hooks, admin: new AdminAccess(options), invoker, wire, server, discover });
+}
+
+/** Handlers as Nest registered them, each as the only method of a host. */
+function listenersOf(server: ServerRocketMQ): FoundListener[] {
+  server.wasPlanned = true;
+  return [...server.getHandlers()].flatMap(([pattern, first]) => {
+    const { extras = {}, isEventHandler = false } = first;
+    const instance = { [pattern]: first };
+    const wrapper = { instance, isDependencyTreeStatic: () => true, isTransient: false } as unknown as InstanceWrapper;
+    const host = new HandlerHost(wrapper, { constructor: server.constructor });
+    return patternListener({ host, methodName: pattern }, pattern, extras, isEventHandler);
+  });
+}
+
+/** Calls what Nest registered. An error is what Nest's filters left of it. */
+const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody'> = {
+  bind:
+    ({ method }, instance) =>
+    async (body, context) => {
+      const callback = (instance as Record<string, MessageHandler>)[method.methodName] as MessageHandler;
+      try {
+        const result: unknown = await callback(body, context);
+        return isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
+      } catch (error) {
+        throw asError(error);
+      }
+    },
+  isAboutBody: () => false,
+};
+
+/** Nest turns errors into `{ status, message }`. */
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  const { message } = (thrown ?? {}) as { readonly message?: unknown };
+  return new Error(typeof message === 'string' ? message : 'the handler failed', { cause: thrown });
+}
