@@ -1,10 +1,14 @@
 import { PGlite } from '@electric-sql/pglite';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
+import { Connection } from '../client/connection.js';
+import { PushConsumer } from '../consumer/push-consumer.js';
+import { Producer } from '../producer/producer.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { TestBroker } from '../testing/test-broker.js';
 import { type Purgeable, SqlCleanup } from './cleanup.js';
 import { drizzleDatabase, drizzleExecutor } from './drizzle.js';
 import { Inbox, type InboxMessage } from './inbox.js';
@@ -30,6 +34,7 @@ afterAll(async () => {
 });
 
 const DAY_MS = 24 * HOUR_MS;
+const inbox = new Inbox();
 const half = { transactionId: 'T1', topic: 'order-created' };
 const neverAborted = new AbortController().signal;
 
@@ -67,7 +72,6 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
 
   it('answers rollback when there is no row, and the late local transaction fails then', async () => {
     const log = new TransactionLog({ database: open() });
-    const inbox = new Inbox();
     expect(await log.check({ ...half, signal: neverAborted })).toBe('rollback');
     expect(await log.check({ ...half, signal: neverAborted })).toBe('rollback');
     const late = open().transaction(async (tx) => {
@@ -200,9 +204,57 @@ describe('TransactionLog', () => {
   });
 });
 
-describe('Inbox', () => {
-  const inbox = new Inbox();
+describe('TransactionLog on a single connection', () => {
+  let broker: TestBroker;
+  const ends: (() => unknown)[] = [];
+  const delivered: string[] = [];
 
+  beforeEach(async () => {
+    // So many checks that each of two processes is asked while a transaction runs.
+    const checks = { transactionCheckIntervalMs: 2 * SECOND_MS, transactionCheckMax: 60 };
+    broker = await TestBroker.start({ manualClock: true, ...checks });
+    broker.declareTopic({ name: 'orders', type: 'transaction' });
+    delivered.length = 0;
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    await broker.stop();
+  });
+
+  async function startProcess(log: TransactionLog): Promise<Producer> {
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const producer = new Producer(connection, { transactionCheckers: { orders: (check) => log.check(check) } });
+    const subscriptions = [{ topic: 'orders' }];
+    const handler = ({ body }: { body: Buffer }): void => void delivered.push(body.toString());
+    const consumer = new PushConsumer(connection, { consumerGroup: 'stock', subscriptions, handler });
+    ends.push(
+      () => connection.close(),
+      () => producer.close(),
+      () => consumer.close(),
+    );
+    await Promise.all([producer.start(), consumer.start()]);
+    return producer;
+  }
+
+  it.each([8, 40])('lets a local transaction of %s s commit, whoever is asked meanwhile', async (seconds) => {
+    const log = new TransactionLog({ database });
+    const [placing] = await Promise.all([startProcess(log), startProcess(log)]);
+    await placing.transact({ message: { topic: 'orders', body: 'slow' } }, () =>
+      database.transaction(async (tx) => {
+        await inbox.once(tx, 'slow', async () => {});
+        await broker.advance(seconds * SECOND_MS, { duringWork: true });
+        await log.record(tx);
+      }),
+    );
+    // A check that takes its time counts as unanswered; it comes again.
+    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+    await broker.idle();
+    expect([new Set(delivered), broker.halfMessages()]).toEqual([new Set(['slow']), []]);
+    expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'slow' }]);
+  });
+});
+
+describe('Inbox', () => {
   it('does the work of a key once', async () => {
     let runs = 0;
     const step = () => database.transaction((tx) => inbox.once(tx, 'order-1:reserve', async () => ++runs));
