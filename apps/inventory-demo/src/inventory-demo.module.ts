@@ -3,7 +3,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { INVENTORY_SERVICE, StockResult, transactionReport } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health.controller.js';
 import { OrderCreatedListener } from './listeners/order-created.listener.js';
@@ -27,15 +27,17 @@ export class InventoryDemoModule {
       imports: [
         DatabaseModule.register(options),
         RocketMQModule.forRootAsync({
-          inject: [INVENTORY_DEMO_OPTIONS, TransactionLog],
+          inject: [INVENTORY_DEMO_OPTIONS, TransactionLog, Inbox],
           useFactory: (
             { endpoints, clock, checkpoint }: InventoryDemoOptions,
             transactionLog: TransactionLog,
+            inbox: Inbox,
           ): RocketMQModuleOptions => ({
             endpoints,
             clock,
             checkpoint,
             transactionLog,
+            inbox,
             consumerGroup: INVENTORY_SERVICE,
             topics: [StockResult],
             events: transactionReport(),

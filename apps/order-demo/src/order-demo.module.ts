@@ -3,7 +3,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn, transactionReport } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health.controller.js';
 import { OrderCreatedListener } from './listeners/order-created.listener.js';
@@ -31,15 +31,17 @@ export class OrderDemoModule {
       imports: [
         DatabaseModule.register(options),
         RocketMQModule.forRootAsync({
-          inject: [ORDER_DEMO_OPTIONS, TransactionLog],
+          inject: [ORDER_DEMO_OPTIONS, TransactionLog, Inbox],
           useFactory: (
             { endpoints, clock, checkpoint }: OrderDemoOptions,
             transactionLog: TransactionLog,
+            inbox: Inbox,
           ): RocketMQModuleOptions => ({
             endpoints,
             clock,
             checkpoint,
             transactionLog,
+            inbox,
             consumerGroup: ORDER_SERVICE,
             topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
             events: transactionReport(),

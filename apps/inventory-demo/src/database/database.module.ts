@@ -1,7 +1,7 @@
-// The database for all of inventory-demo. A module of its own, since RocketMQModule asks it for the transaction log.
+// The database for all of inventory-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
 
 import { type DynamicModule, Module } from '@nestjs/common';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
 import { databaseProviders, INVENTORY_DATABASE } from './inventory-database.js';
 
@@ -13,7 +13,7 @@ export class DatabaseModule {
       module: DatabaseModule,
       global: true,
       providers: [settings, ...databaseProviders],
-      exports: [INVENTORY_DEMO_OPTIONS, INVENTORY_DATABASE, TransactionLog],
+      exports: [INVENTORY_DEMO_OPTIONS, INVENTORY_DATABASE, Inbox, TransactionLog],
     };
   }
 }

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
 import { DemoDatabase, type TransactionOf } from 'demo-kit';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
 import { type InventorySchema, schema } from './schema.js';
 
@@ -13,6 +13,7 @@ export type InventoryDatabase = DemoDatabase<InventorySchema>;
 export const INVENTORY_DATABASE = Symbol('inventory database');
 
 export const databaseProviders: Provider[] = [
+  { provide: Inbox, useFactory: () => new Inbox() },
   {
     provide: INVENTORY_DATABASE,
     inject: [INVENTORY_DEMO_OPTIONS],
@@ -25,5 +26,11 @@ export const databaseProviders: Provider[] = [
     provide: TransactionLog,
     inject: [INVENTORY_DATABASE],
     useFactory: (database: InventoryDatabase) => new TransactionLog({ database: database.port }),
+  },
+  {
+    provide: SqlCleanup,
+    inject: [INVENTORY_DATABASE, Inbox, TransactionLog],
+    useFactory: (database: InventoryDatabase, inbox: Inbox, log: TransactionLog) =>
+      new SqlCleanup({ database: database.port, tables: [inbox, log] }),
   },
 ];

@@ -17,12 +17,11 @@ type Reservation = typeof reservations.$inferSelect;
 
 @Injectable()
 export class Reservations {
-  private readonly inbox = new Inbox();
-
   constructor(
     @Inject(INVENTORY_DATABASE) private readonly database: InventoryDatabase,
     private readonly stock: StockStore,
     private readonly log: TransactionLog,
+    private readonly inbox: Inbox,
   ) {}
 
   /** Reserves what the order wants and answers it; an order that was returned before is suspended: nothing happens. */

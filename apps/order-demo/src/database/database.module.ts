@@ -1,8 +1,8 @@
-// The database for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log.
+// The database for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusinessClock } from 'demo-kit';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
 import { databaseProviders, ORDER_DATABASE } from './order-database.js';
 
@@ -15,7 +15,7 @@ export class DatabaseModule {
       module: DatabaseModule,
       global: true,
       providers: [settings, clock, ...databaseProviders],
-      exports: [ORDER_DEMO_OPTIONS, BusinessClock, ORDER_DATABASE, TransactionLog],
+      exports: [ORDER_DEMO_OPTIONS, BusinessClock, ORDER_DATABASE, Inbox, TransactionLog],
     };
   }
 }

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
 import { DemoDatabase, type TransactionOf } from 'demo-kit';
-import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
 import { type OrderSchema, schema } from './schema.js';
 
@@ -13,6 +13,7 @@ export type OrderDatabase = DemoDatabase<OrderSchema>;
 export const ORDER_DATABASE = Symbol('order database');
 
 export const databaseProviders: Provider[] = [
+  { provide: Inbox, useFactory: () => new Inbox() },
   {
     provide: ORDER_DATABASE,
     inject: [ORDER_DEMO_OPTIONS],
@@ -25,5 +26,11 @@ export const databaseProviders: Provider[] = [
     provide: TransactionLog,
     inject: [ORDER_DATABASE],
     useFactory: (database: OrderDatabase) => new TransactionLog({ database: database.port }),
+  },
+  {
+    provide: SqlCleanup,
+    inject: [ORDER_DATABASE, Inbox, TransactionLog],
+    useFactory: (database: OrderDatabase, inbox: Inbox, log: TransactionLog) =>
+      new SqlCleanup({ database: database.port, tables: [inbox, log] }),
   },
 ];

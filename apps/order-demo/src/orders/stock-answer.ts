@@ -20,11 +20,10 @@ export function isStockAnswer(text: string | undefined): text is StockAnswerKind
 
 @Injectable()
 export class StockAnswer {
-  private readonly inbox = new Inbox();
-
   constructor(
     @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
     private readonly orders: OrderStore,
+    private readonly inbox: Inbox,
   ) {}
 
   /** Takes an answer, once. An order that was cancelled meanwhile stays so. */
