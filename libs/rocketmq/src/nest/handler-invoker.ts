@@ -30,13 +30,13 @@ export class HandlerInvoker {
   handlerOf(listener: PlannedListener): ResultHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
-    return async (received, { signal }) => {
+    return async (received, run) => {
       const decoded = await this.decoded(listener, received);
       if (decoded === undefined) return;
       const { body, message } = decoded;
-      if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, signal, origin));
-      return this.untilSaid(signal, (outcome) => {
-        const context = new RocketMQContext(message, signal, origin, outcome);
+      if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, run, origin));
+      return this.untilSaid(run.signal, (outcome) => {
+        const context = new RocketMQContext(message, run, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
           if (!outcome.isSaid) throw error;
           context.logger.warn('a manual handler failed after its word; the word counts', {

@@ -1,5 +1,6 @@
 // What a handler gets beside the body, and guards, pipes, interceptors and filters by `switchToRpc().getContext()`.
 
+import type { HandlerContext } from '../consumer/handler-run.js';
 import type { MessageView } from '../protocol/message.js';
 import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
@@ -19,28 +20,37 @@ export class RocketMQContext {
   /** The listener's name, `Class.method` unless given. */
   readonly listener: string;
   readonly consumerGroup: string;
-  /** Writes to the module's logger; each line says listener, group, topic, message id, keys and attempt. */
-  readonly logger: Logger;
   private handled = false;
+  private ownLogger: Logger | undefined;
 
   /** @internal made for each delivery */
   constructor(
     /** The message as it was received; `message.body` holds the bytes. */
     readonly message: MessageView,
-    /**
-     * Fires when the handler ran out of time, when the lease is lost (another consumer may have the message), and at the end
-     * of the shutdown's grace period.
-     */
-    readonly signal: AbortSignal,
-    { name, consumerGroup, logger }: ContextOrigin,
+    private readonly run: HandlerContext,
+    private readonly origin: ContextOrigin,
     private readonly manual?: ManualOutcome,
   ) {
-    this.listener = name;
-    this.consumerGroup = consumerGroup;
-    this.logger = loggerWith(logger, () => {
+    this.listener = origin.name;
+    this.consumerGroup = origin.consumerGroup;
+  }
+
+  /**
+   * Fires when the handler ran out of time, when the lease is lost (another consumer may have the message), and at the end of
+   * the shutdown's grace period.
+   */
+  get signal(): AbortSignal {
+    return this.run.signal;
+  }
+
+  /** Writes to the module's logger; each line says listener, group, topic, message id, keys and attempt. */
+  get logger(): Logger {
+    this.ownLogger ??= loggerWith(this.origin.logger, () => {
+      const { listener, consumerGroup, message } = this;
       const { topic, messageId, keys, deliveryAttempt } = message;
-      return { listener: name, consumerGroup, topic, messageId, keys, deliveryAttempt };
+      return { listener, consumerGroup, topic, messageId, keys, deliveryAttempt };
     });
+    return this.ownLogger;
   }
 
   get topic(): string {
