@@ -103,7 +103,8 @@ export interface RocketMQModuleOptions extends NamingOptions {
   /** Attempts, backpressure, compression, batching, interceptors, and the times of transactions. */
   readonly producer?: RocketMQProducerOptions;
   /**
-   * The name servers of the cluster: `host:9876;host2:9876`. What `@InjectAdmin()` needs. They and the brokers are also asked how
+   * The name servers of the cluster: `host:9876;host2:9876`. What `@InjectAdmin()`, `requests` and `mode: 'broadcast'` need;
+   * with it, members of a group that subscribe otherwise are warned about at start. They and the brokers are also asked how
    * old the brokers are, under the module's `credentials` and `tls`, so that ordinary messages may share requests (`batching` of
    * the producer). For other ways to them give `producer.brokerVersions`. Default: nobody is asked. Without meaning for
    * `embedded:`.
