@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
 import { Injectable, Module } from '@nestjs/common';
-import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { defineTopic, outboxMessage, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { Inbox, Outbox, OutboxRelay, SqlCleanup, schemaSql } from 'nestjs-rocketmq/sql';
 
 export const ParcelMoved = defineTopic<{ parcel: string; step: number; place: string }>('parcel-moved', {
@@ -20,7 +20,7 @@ export class Parcels {
       await tx.query('INSERT INTO moves VALUES ($1, $2, $3)', [parcel, step, place]);
       // In the same transaction: the message is there if and only if the move is.
       const body = { parcel, step, place };
-      await this.outbox.add(tx, { topic: ParcelMoved.name, body, keys: [parcel], messageGroup: parcel });
+      await this.outbox.add(tx, await outboxMessage(ParcelMoved, body, { keys: [parcel], messageGroup: parcel }));
     });
     // Saves some milliseconds; the relay looks by itself.
     this.relay.wake();

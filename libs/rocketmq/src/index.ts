@@ -37,6 +37,7 @@ export type {
 } from './nest/listener-settings.js';
 export { InvalidBodyError } from './nest/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
+export { outboxMessage } from './nest/outbox-message.js';
 export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
   InboxPort,

@@ -63,7 +63,7 @@ export async function orRefused(
 }
 
 /** Found here, so that the error speaks of the definition and the options, not of the cluster. */
-function assertFits({ name, type }: TopicDefinition, fields: MessageFields): void {
+export function assertFits({ name, type }: TopicDefinition, fields: MessageFields): void {
   const found = messageTypeOf({ ...fields, topic: name, body: '' });
   if (type === undefined || type === found) return;
   const fix: Readonly<Record<typeof type, string>> = {
