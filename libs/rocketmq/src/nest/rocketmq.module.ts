@@ -66,8 +66,8 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 }
 
 /**
- * Holds the producer. Its hooks come before those of all other modules at start, so that everybody can send in theirs; at
- * the end it closes what sends in the last phase of the shutdown.
+ * Holds the producer. Its hooks come before those of all other modules at start, so that everybody can send in theirs. In the last
+ * phase of the shutdown one of the two modules here comes after all others, and closes what sends: this one from Nest 11 on.
  */
 @Module({})
 export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
@@ -117,7 +117,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.family.close();
+    await this.family.closeWith('core');
   }
 }
 
@@ -126,7 +126,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
  * that handlers end before anything that they use is closed.
  */
 @Module({})
-export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy {
+export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
@@ -140,6 +140,10 @@ export class RocketMQListenersModule implements OnApplicationBootstrap, OnModule
 
   async onModuleDestroy(): Promise<void> {
     await this.family.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.family.closeWith('listeners');
   }
 }
 

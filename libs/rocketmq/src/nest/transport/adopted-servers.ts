@@ -8,6 +8,7 @@ import type { ServerRocketMQ } from './server-rocketmq.js';
 /** Starts and stops a connection and the servers that it has adopted, together. */
 export class RuntimeFamily {
   private readonly adopted: RocketMQRuntime[] = [];
+  private readonly arrived = new Set<string>();
 
   constructor(private readonly head: RocketMQRuntime) {}
 
@@ -36,6 +37,15 @@ export class RuntimeFamily {
 
   async drain(): Promise<void> {
     await Promise.all(this.all().map((runtime) => runtime.drain()));
+  }
+
+  /**
+   * Closes when both modules of the connection have come to the last phase of the shutdown. One of them is the last of all
+   * modules there: which, depends on the version of Nest.
+   */
+  async closeWith(module: 'core' | 'listeners'): Promise<void> {
+    this.arrived.add(module);
+    if (this.arrived.size === 2) await this.close();
   }
 
   async close(): Promise<void> {
