@@ -75,12 +75,13 @@ export class HandlerInvoker {
   }
 
   private invokerOf(listener: PlannedListener): Invoke {
-    const { host } = listener.method;
+    const { pattern, method } = listener;
+    const { host } = method;
     const staticCall = host.isStatic ? this.bind(listener, host.wrapper.instance, undefined) : undefined;
     return async (body, context) => {
       const call = staticCall ?? (await this.bindForRequest(listener, context));
       try {
-        return await call(body, context);
+        return await (pattern === undefined ? call(body, context) : pattern.around(context, () => call(body, context)));
       } catch (error) {
         if (context.isHandled) return undefined;
         if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;

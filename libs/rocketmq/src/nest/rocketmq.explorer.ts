@@ -18,6 +18,8 @@ export interface PatternHandling {
   readonly kind: 'event' | 'message';
   /** Whether what is bound to the whole application applies unless the handler says so itself. */
   readonly globalEnhancers: boolean;
+  /** Runs each call of the handler. */
+  around(context: object, run: () => Promise<unknown>): Promise<unknown>;
 }
 
 /** `pattern`: it belongs to the transport strategy. */

@@ -11,7 +11,7 @@ import { HandlerInvoker } from '../handler-invoker.js';
 import { MessageHooks } from '../message-hooks.js';
 import { type CheckedOptions, checkOptions } from '../module-options.js';
 import type { NestCalls } from '../nest-call.js';
-import { controllerHosts, type Discovered, type FoundListener } from '../rocketmq.explorer.js';
+import { controllerHosts, type Discovered, type FoundListener, type PatternHandling } from '../rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
 import { RocketMQProducer } from '../rocketmq-producer.js';
 import { RocketMQRuntime } from '../rocketmq-runtime.js';
@@ -83,7 +83,9 @@ function listenersOf(server: ServerRocketMQ): FoundListener[] {
     const instance = { [pattern]: first };
     const wrapper = { instance, isDependencyTreeStatic: () => true, isTransient: false } as unknown as InstanceWrapper;
     const host = new HandlerHost(wrapper, { constructor: server.constructor });
-    return patternListener({ host, methodName: pattern }, pattern, extras, isEventHandler);
+    const around: PatternHandling['around'] = (context, run) => server.around(context, run);
+    const meaning = { extras, isEvent: isEventHandler, around };
+    return patternListener({ host, methodName: pattern }, pattern, meaning);
   });
 }
 

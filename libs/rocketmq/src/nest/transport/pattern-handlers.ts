@@ -7,7 +7,7 @@ import { assertListenerOptions } from '../listener-options.js';
 import type { PlannedConsumer } from '../listener-plan.js';
 import type { RocketMQListenerOptions } from '../listener-settings.js';
 import { LISTENER_METADATA } from '../rocketmq.constants.js';
-import { type Discovered, type FoundListener, methods } from '../rocketmq.explorer.js';
+import { type Discovered, type FoundListener, methods, type PatternHandling } from '../rocketmq.explorer.js';
 import { recordArguments } from '../rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../topic-definition.js';
 import { parsePattern } from './pattern.js';
@@ -38,7 +38,8 @@ export function withPatterns(
   // A handler that is made for each request is built with the request: nothing was to be seen at the registration.
   const isSeen = controllers.some(({ isStatic }) => isStatic);
   const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
-  const handlers = patternHandlers(controllers, { transportId: server.transportId, globalEnhancers });
+  const around: PatternHandling['around'] = (context, run) => server.around(context, run);
+  const handlers = patternHandlers(controllers, { transportId: server.transportId, globalEnhancers, around });
   return { ...found, listeners: [...found.listeners, ...handlers] };
 }
 
@@ -59,6 +60,7 @@ export interface PatternOwner {
   readonly transportId: unknown;
   /** Whether guards, pipes, interceptors and filters of the whole application apply unless a handler says so itself. */
   readonly globalEnhancers: boolean;
+  around: PatternHandling['around'];
 }
 
 /**
@@ -87,11 +89,11 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
   const who = `${label} (${decorator})`;
   assertExtras(who, extras, isEvent);
   recordArguments(method.host.prototype.constructor, method.methodName);
-  const { globalEnhancers } = owner;
+  const { globalEnhancers, around } = owner;
   return patterns.map((pattern) => {
     const name = extras.name ?? label;
     const named = { ...extras, name: patterns.length > 1 ? `${name}(${String(pattern)})` : name };
-    return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers });
+    return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers, around });
   });
 }
 
@@ -102,31 +104,31 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
 export function patternListener(
   method: HandlerMethod,
   pattern: unknown,
-  extras: object,
-  isEvent: boolean,
+  { extras, isEvent, around }: Pick<PatternMeaning, 'isEvent' | 'around'> & { readonly extras: object },
 ): FoundListener {
   const who = `handler of ${JSON.stringify(pattern)}`;
   assertExtras(who, extras, isEvent);
   const named = { name: `ServerRocketMQ(${String(pattern)})`, ...extras };
-  return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers: true });
+  return listenerOf(method, who, pattern, { extras: named, isEvent, globalEnhancers: true, around });
 }
 
 interface PatternMeaning {
   readonly extras: PatternExtras;
   readonly isEvent: boolean;
   readonly globalEnhancers: boolean;
+  readonly around: PatternHandling['around'];
 }
 
 function listenerOf(
   method: HandlerMethod,
   who: string,
   pattern: unknown,
-  { extras, isEvent, globalEnhancers }: PatternMeaning,
+  { extras, isEvent, globalEnhancers, around }: PatternMeaning,
 ): FoundListener {
   const { topic, tags } = parsePattern(who, pattern);
   const options: RocketMQListenerOptions = { ...extras, filter: tags };
   const kind = isEvent ? 'event' : 'message';
-  return { ...method, topic: toTopicDefinition(topic), options, pattern: { kind, globalEnhancers } };
+  return { ...method, topic: toTopicDefinition(topic), options, pattern: { kind, globalEnhancers, around } };
 }
 
 function assertBoundOnce(label: string, method: object): void {

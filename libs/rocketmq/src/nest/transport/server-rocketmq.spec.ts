@@ -1,5 +1,6 @@
 // Handlers of the transport strategy: called, judged by their own errors, started and stopped with the application.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type ArgumentsHost,
@@ -252,6 +253,35 @@ describe('handlers with @EventPattern', () => {
     const app = await started({ controllers: [Orders] });
     await send(app, 'orders', 1);
     expect(calls).toEqual(['rocketmq']);
+  });
+});
+
+describe('whoever watches the server', () => {
+  it('is told of each call of a handler, before and after, failed or not', async () => {
+    const seen: unknown[] = [];
+    const storage = new AsyncLocalStorage<string>();
+    @Controller()
+    class Orders {
+      @EventPattern<string>('orders')
+      handle(kind: string): void {
+        seen.push([kind, storage.getStore()]);
+        if (kind === 'bad') throw new RangeError('bad');
+      }
+    }
+    const app = await hybrid({ controllers: [Orders] });
+    const server = app.get(ServerRocketMQ);
+    server.setOnProcessingStartHook((_transport, context, done) => {
+      seen.push(['begin', context instanceof RocketMQContext]);
+      void storage.run('traced', done);
+    });
+    server.setOnProcessingEndHook(() => void seen.push('end'));
+    await app.startAllMicroservices();
+    await app.init();
+    await send(app, 'orders', 'good');
+    await send(app, 'orders', 'bad');
+    const call = (kind: string) => [['begin', true], [kind, 'traced'], 'end'];
+    expect(seen).toEqual([...call('good'), ...call('bad')]);
+    expect(retries()).toEqual(['"bad"']);
   });
 });
 

@@ -30,6 +30,12 @@ export interface PatternRuntime {
   patternConsumers(): readonly PushConsumer[];
 }
 
+/** Members of Nest's server that not every version has. */
+interface ProcessingHooks {
+  onProcessingStartHook(transport: unknown, context: object, done: () => Promise<void>): void;
+  onProcessingEndHook(transport: unknown, context: object): void;
+}
+
 /**
  * Handlers with `@EventPattern` and `@MessagePattern` on RocketMQ:
  * `app.connectMicroservice({ strategy: app.get(ServerRocketMQ) })`. A pattern is `topic` or `topic:tag`; what `@RocketMQListener`
@@ -139,6 +145,20 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   async close(): Promise<void> {
     await this.runtime?.stopPatterns();
     await this.alone?.close();
+  }
+
+  /** @internal runs a handler between the hooks of whoever watches the server (`setOnProcessingStartHook`, from Nest 11 on) */
+  around(context: object, run: () => Promise<unknown>): Promise<unknown> {
+    const { onProcessingStartHook: start, onProcessingEndHook: end } = this as unknown as Partial<ProcessingHooks>;
+    if (start === undefined) return run();
+    return new Promise((resolve, reject) => {
+      const done = async (): Promise<void> => {
+        await run()
+          .finally(() => end?.call(this, this.transportId, context))
+          .then(resolve, reject);
+      };
+      start.call(this, this.transportId, context, done);
+    });
   }
 
   /** @internal */
