@@ -115,7 +115,7 @@ describeWithPostgres('PostgreSQL and a real server', () => {
         await send(message, options);
         if (failures-- > 0) throw new Error('the answer was lost');
       },
-      backoff: { kind: 'customized', nextMs: [1] },
+      backoff: 1,
     });
     relay.start();
     await arrivals.of(...added.map((_, index) => `step-${index + 1}`));

@@ -22,4 +22,6 @@ CREATE INDEX IF NOT EXISTS "rocketmq_outbox_unsent" ON "rocketmq_outbox" ("posit
 --> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_group" ON "rocketmq_outbox" ("message_group", "position") WHERE "state" = 'unsent';
 --> statement-breakpoint
-CREATE INDEX IF NOT EXISTS "rocketmq_outbox_settled" ON "rocketmq_outbox" ("settled_at") WHERE "state" <> 'unsent';
+CREATE INDEX IF NOT EXISTS "rocketmq_outbox_sent" ON "rocketmq_outbox" ("settled_at") WHERE "state" = 'sent';
+--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "rocketmq_outbox_parked" ON "rocketmq_outbox" ("position") WHERE "state" = 'parked';

@@ -21,7 +21,7 @@ export type {
   OutboxSend,
   RelayedMessage,
 } from './outbox-relay-options.js';
-export { type RetryPolicy, retrySpanMs } from './retry-span.js';
+export { type RetryPolicy, retrySpanMs, type Waits } from './retry-span.js';
 export { type SchemaOptions, schemaSql } from './schema.js';
 export type { SqlDatabase, SqlExecutor } from './sql-port.js';
 export { TransactionFencedError, TransactionLog, type TransactionLogOptions } from './transaction-log.js';

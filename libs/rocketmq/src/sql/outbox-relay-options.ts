@@ -8,6 +8,7 @@ import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import type { Outbox } from './outbox.js';
+import { backoffPolicyOf, type Waits } from './retry-span.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** Sends one message and resolves when the server has stored it: `(message, options) => producer.send(message, options)`. */
@@ -56,7 +57,7 @@ export interface OutboxRelayOptions {
   /** How long an idle relay waits, at most, before it looks for messages of other processes. Default 1000. */
   readonly pollIntervalMs?: number;
   /** The waits between the attempts at one message. Default: 1 s, doubled up to 1 minute. */
-  readonly backoff?: BackoffPolicy;
+  readonly backoff?: Waits;
   /** Failed attempts after which a message is parked. Default 10. */
   readonly maxAttempts?: number;
   /**
@@ -77,7 +78,13 @@ export interface OutboxRelayOptions {
 }
 
 /** Options that were checked, with their defaults. */
-export type RelaySettings = Required<Omit<OutboxRelayOptions, 'checkpoint'>> & Pick<OutboxRelayOptions, 'checkpoint'>;
+export interface RelaySettings
+  extends Required<Omit<OutboxRelayOptions, 'checkpoint' | 'backoff'>>,
+    Pick<OutboxRelayOptions, 'checkpoint'> {
+  readonly backoff: BackoffPolicy;
+}
+
+const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
 /** @throws UsageError that names the option */
 export function relaySettings(options: OutboxRelayOptions): RelaySettings {
@@ -95,7 +102,7 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
     leaseMs,
     sendTimeoutMs,
     pollIntervalMs: positive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS),
-    backoff: options.backoff ?? { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 },
+    backoff: backoffPolicyOf(options.backoff ?? DEFAULT_BACKOFF),
     maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10),
     keepTrying: options.keepTrying ?? isOfServer,
     events: options.events ?? {},

@@ -1,10 +1,13 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/pglite';
 import { NotSentError } from '../producer/not-sent-error.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { StateError, TransportError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { drizzleDatabase, drizzleExecutor } from './drizzle.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { OUTBOX_ID_PROPERTY, type OutboxMessage } from './outbox-message.js';
@@ -96,7 +99,7 @@ describe('Outbox.add', () => {
   });
 
   it('keeps bytes and texts as they are', async () => {
-    const bytes = Buffer.from([0, 255, 39, 92, 10]);
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
     await add({ body: bytes });
     await add({ body: "it's" });
     await relayWith().runOnce();
@@ -316,6 +319,15 @@ describe('OutboxRelay', () => {
     expect([await relay.runOnce(), bodies()]).toEqual([2, ['a1', 'a2', 'a3', 'b1']]);
   });
 
+  it('works on Drizzle', async () => {
+    const db = drizzle(database);
+    await db.transaction((tx) =>
+      outbox.add(drizzleExecutor(tx, sql), { topic: 'orders', body: 'a', messageGroup: 'g' }),
+    );
+    expect(await relayWith({ database: drizzleDatabase(db, sql) }).runOnce()).toBe(1);
+    expect([bodies(), await outbox.retryParked(drizzleExecutor(db, sql), ['a', 'b'])]).toEqual([['a'], 0]);
+  });
+
   it('says how far it is behind', async () => {
     const relay = relayWith();
     expect(await relay.metrics()).toEqual({
@@ -338,6 +350,7 @@ describe('OutboxRelay', () => {
     expect(() => relayWith({ batchSize: 0 })).toThrow('batchSize');
     expect(() => relayWith({ maxAttempts: 0.5 })).toThrow('maxAttempts');
     expect(() => relayWith({ pollIntervalMs: -1 })).toThrow('pollIntervalMs');
+    for (const backoff of [-1, [], [1, Number.NaN]]) expect(() => relayWith({ backoff })).toThrow('option backoff');
     expect(() => new Outbox({ retentionMs: 0 })).toThrow('retentionMs');
   });
 });

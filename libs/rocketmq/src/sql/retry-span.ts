@@ -3,14 +3,18 @@
 import { LIMITS } from '../protocol/limits.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
+
+/** Waits in milliseconds: always the same, one after the other (the last one repeats), or growing. */
+export type Waits = number | readonly number[] | BackoffPolicy;
 
 /** When failed messages of a consumer group come again: its failure policy, as far as time goes. */
 export interface RetryPolicy {
   /** Deliveries of a message before it is a dead letter. Default 17, what Apache RocketMQ gives a group. */
   readonly maxAttempts?: number;
   /** The waits between attempts in milliseconds. Default: 5 s, doubled up to 2 h, the longest of the server's own policies. */
-  readonly backoff?: number | readonly number[] | BackoffPolicy;
+  readonly backoff?: Waits;
   /** How long one attempt may take: a handler's time-out, or the lease of a process that died. Default 30 s. */
   readonly attemptMs?: number;
 }
@@ -35,7 +39,16 @@ export function retrySpanMs(policy: RetryPolicy = {}): number {
   return spanMs;
 }
 
-function backoffPolicyOf(backoff: NonNullable<RetryPolicy['backoff']>): BackoffPolicy {
-  if (typeof backoff === 'number') return { kind: 'customized', nextMs: [backoff] };
-  return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: backoff };
+/** @throws UsageError that names `backoff`, when it gives no wait */
+export function backoffPolicyOf(waits: Waits): BackoffPolicy {
+  const policy = asPolicy(waits);
+  const listed = policy.kind === 'customized' ? policy.nextMs : [backoffMs(policy, 1), backoffMs(policy, 2)];
+  if (listed.length > 0 && listed.every((waitMs) => Number.isFinite(waitMs) && waitMs >= 0)) return policy;
+  const text = `option backoff must hold waits in milliseconds, from 0 on, not ${JSON.stringify(waits)}`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'backoff');
+}
+
+function asPolicy(waits: Waits): BackoffPolicy {
+  if (typeof waits === 'number') return { kind: 'customized', nextMs: [waits] };
+  return 'kind' in waits ? waits : { kind: 'customized', nextMs: waits };
 }

@@ -55,7 +55,8 @@ function outboxSql(name: string): string {
 );
 CREATE INDEX IF NOT EXISTS ${indexName(name, 'unsent')} ON ${table} ("position") WHERE "state" = 'unsent';
 CREATE INDEX IF NOT EXISTS ${indexName(name, 'group')} ON ${table} ("message_group", "position") WHERE "state" = 'unsent';
-CREATE INDEX IF NOT EXISTS ${indexName(name, 'settled')} ON ${table} ("settled_at") WHERE "state" <> 'unsent';
+CREATE INDEX IF NOT EXISTS ${indexName(name, 'sent')} ON ${table} ("settled_at") WHERE "state" = 'sent';
+CREATE INDEX IF NOT EXISTS ${indexName(name, 'parked')} ON ${table} ("position") WHERE "state" = 'parked';
 `;
 }
 
