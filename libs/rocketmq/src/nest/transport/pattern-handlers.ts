@@ -35,12 +35,14 @@ export function withPatterns(
 ): Discovered {
   if (!server.isConnected) return found;
   server.wasPlanned = true;
-  // A handler that is made for each request is built with the request: nothing was to be seen at the registration.
-  const isSeen = controllers.some(({ isStatic }) => isStatic);
-  const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
   const around: PatternHandling['around'] = (context, run) => server.around(context, run);
-  const handlers = patternHandlers(controllers, { transportId: server.transportId, globalEnhancers, around });
-  return { ...found, listeners: [...found.listeners, ...handlers] };
+  const owner = { transportId: server.transportId, around };
+  const handlers = patternHandlers(controllers, { ...owner, globalEnhancers: true });
+  // One that is made for each message is built with the message: nothing was to be seen when Nest registered it.
+  const isSeen = handlers.some(({ host }) => host.isStatic);
+  const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
+  const decided = globalEnhancers ? handlers : patternHandlers(controllers, { ...owner, globalEnhancers });
+  return { ...found, listeners: [...found.listeners, ...decided] };
 }
 
 /** @throws StateError `CONNECTED_LATE` when the application was planned before it had the handlers */

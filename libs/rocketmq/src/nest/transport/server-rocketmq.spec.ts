@@ -416,6 +416,21 @@ describe('what is bound to the whole application', () => {
     }
   });
 
+  it('applies where nobody can see it: when each handler is made for its message', async () => {
+    const watch = new Watch();
+    @Controller()
+    class Http {}
+    @Controller({ scope: Scope.REQUEST })
+    class Orders {
+      @EventPattern<string>('orders')
+      handle(): void {}
+    }
+    const providers = [{ provide: APP_GUARD, useValue: watch }];
+    const app = await started({ controllers: [Http, Orders], providers });
+    await send(app, 'orders', 1);
+    expect(watch.types).toEqual(['rpc']);
+  });
+
   it('applies in an application that is nothing but the strategy', async () => {
     const watch = new Watch();
     const own = new Watch();
