@@ -45,7 +45,7 @@ export class Calls {
     return this.access.ready(signal);
   }
 
-  async unary<N extends UnaryRpc>(
+  unary<N extends UnaryRpc>(
     endpoint: Endpoint,
     rpc: N,
     request: RpcRequest<N>,

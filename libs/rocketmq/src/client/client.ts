@@ -167,13 +167,13 @@ export class Client {
    * @throws TransportError whose `outcome` says whether the request may have got through; StateError once closed; the
    *   signal's reason
    */
-  async unary<N extends UnaryRpc>(
+  unary<N extends UnaryRpc>(
     endpoint: Endpoint,
     rpc: N,
     request: RpcRequest<N>,
     options: RequestOptions,
   ): Promise<RpcResponse<N>> {
-    this.assertRunning();
+    if (this.state.kind === 'closed') return Promise.reject(closedError());
     return this.calls.unary(endpoint, rpc, request, options);
   }
 
@@ -194,7 +194,7 @@ export class Client {
   /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
-    this.closing.abort(new StateError('CLOSED', 'the client is closed; nothing was sent'));
+    this.closing.abort(closedError());
     const closed = this.goodbye();
     this.state = { kind: 'closed', closed };
     return closed;
@@ -334,8 +334,12 @@ export class Client {
   }
 
   private assertRunning(): void {
-    if (this.state.kind === 'closed') throw new StateError('CLOSED', 'the client is closed; nothing was sent');
+    if (this.state.kind === 'closed') throw closedError();
   }
+}
+
+function closedError(): StateError {
+  return new StateError('CLOSED', 'the client is closed; nothing was sent');
 }
 
 /** The server waits for an answer to these; silence would cost an operator five seconds. */
