@@ -12,6 +12,9 @@ import { TestBroker } from '../testing/test-broker.js';
 import { type Purgeable, SqlCleanup } from './cleanup.js';
 import { drizzleDatabase, drizzleExecutor } from './drizzle.js';
 import { Inbox, type InboxMessage } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { OutboxRelay } from './outbox-relay.js';
+import type { OutboxSend } from './outbox-relay-options.js';
 import { retrySpanMs } from './retry-span.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
@@ -311,6 +314,16 @@ describe('Inbox', () => {
     expect(() => group.assertOutlives({ maxAttempts: 100, backoff: 12 * HOUR_MS }, 'listener slow')).toThrow(
       /a message of listener slow may come again/,
     );
+  });
+});
+
+describe('Outbox on Drizzle', () => {
+  it('adds, relays and looks', async () => {
+    const [db, outbox, sent] = [drizzle(database), new Outbox(), [] as string[]];
+    const send: OutboxSend = async ({ body }) => void sent.push(body.toString());
+    await db.transaction((tx) => outbox.add(drizzleExecutor(tx, sql), { topic: 'o', body: 'a', messageGroup: 'g' }));
+    expect(await new OutboxRelay({ outbox, database: drizzleDatabase(db, sql), send }).runOnce()).toBe(1);
+    expect([sent, await outbox.retryParked(drizzleExecutor(db, sql), ['a', 'b'])]).toEqual([['a'], 0]);
   });
 });
 

@@ -1,0 +1,85 @@
+// An outbox on PGlite with relays that send into a list: what specs of the outbox have in common.
+
+import { PGlite } from '@electric-sql/pglite';
+import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import { Outbox, type OutboxMessage, OutboxRelay, type OutboxRelayOptions, schemaSql } from 'nestjs-rocketmq/sql';
+import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+
+/** One database for a whole spec, since starting it is what such a spec costs; all else is new for each test. */
+export class OutboxBench {
+  clock = new ManualClock();
+  outbox = new Outbox();
+  /** What was sent, in order. */
+  sent: OutgoingMessage[] = [];
+  private relays: OutboxRelay[] = [];
+
+  private constructor(readonly database: PGlite) {}
+
+  static async open(): Promise<OutboxBench> {
+    const database = await PGlite.create();
+    await database.exec(schemaSql());
+    return new OutboxBench(database);
+  }
+
+  async begin(): Promise<void> {
+    await this.database.exec('DELETE FROM rocketmq_outbox');
+    this.clock = new ManualClock();
+    this.outbox = new Outbox({ clock: this.clock });
+    this.sent = [];
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.relays.splice(0).map((relay) => relay.stop()));
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+
+  relayWith(options: Partial<OutboxRelayOptions> = {}): OutboxRelay {
+    const { outbox, database, clock, sent } = this;
+    const send = async (message: OutgoingMessage): Promise<void> => void sent.push(message);
+    const relay = new OutboxRelay({ outbox, database, send, clock, ...options });
+    this.relays.push(relay);
+    return relay;
+  }
+
+  add(message: Partial<OutboxMessage> = {}): Promise<string> {
+    return this.database.transaction((tx) => this.outbox.add(tx, { topic: 'orders', body: 'a', ...message }));
+  }
+
+  /** Adds messages `k1`, `k2` … for each letter of a text: `aab` is a1, a2 and b1, in the groups a and b. */
+  async addGroups(text: string): Promise<void> {
+    const counts = new Map<string, number>();
+    for (const messageGroup of text) {
+      counts.set(messageGroup, (counts.get(messageGroup) ?? 0) + 1);
+      await this.add({ body: `${messageGroup}${counts.get(messageGroup)}`, messageGroup });
+    }
+  }
+
+  /** Sends all but those with these bodies, which fail. */
+  failing(names: readonly string[], error: unknown = new Error('out of order')): OutboxRelayOptions['send'] {
+    return async (message) => {
+      if (names.includes(message.body.toString())) throw error;
+      this.sent.push(message);
+    };
+  }
+
+  bodies(): string[] {
+    return this.sent.map(({ body }) => body.toString());
+  }
+
+  /** The states of all rows, in order. */
+  async states(): Promise<string[]> {
+    const { rows } = await this.database.query<{ state: string }>(
+      'SELECT state FROM rocketmq_outbox ORDER BY position',
+    );
+    return rows.map(({ state }) => state);
+  }
+
+  /** Lets everything happen that can happen without time. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    while (this.clock.activeWork().length > 0) await new Promise(setImmediate);
+  }
+}
