@@ -24,7 +24,7 @@ import {
 import type { MessageWire } from './resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 import { TopicSender } from './topic-sender.js';
-import type { TransactionalRun, TransactionRunner } from './transactional-send.decorator.js';
+import type { TransactionalRun } from './transactional-send.decorator.js';
 
 /** Everything of a message but its topic and body, and how long the send may take. */
 export interface SendOptions extends MessageFields, CallOptions {}
@@ -35,7 +35,7 @@ export interface TransactionalTopicMessage<Input> extends TransactionalMessage<G
   readonly topic: TopicDefinition<any, Input> | string;
 }
 
-/** What messages are handed to; the client's producer is one. */
+/** @internal What messages are handed to; the client's producer is one. Not in the published types: `sendEncoded` is not. */
 export type SendingPort = Pick<Producer, 'send' | 'sendEncoded' | 'sendOneway' | 'recall' | 'transact'>;
 
 /** Marks a producer of tests. */
@@ -47,7 +47,7 @@ export function isDetached(producer: object): boolean {
 }
 
 /** Sends messages, from before the application's first `onModuleInit` until after its last `beforeApplicationShutdown`. */
-export class RocketMQProducer implements TransactionRunner {
+export class RocketMQProducer {
   /** @internal provided by the module */
   constructor(
     private readonly port: () => SendingPort | undefined,
