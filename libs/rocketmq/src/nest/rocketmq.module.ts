@@ -88,7 +88,11 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
       () => controllerHosts(discovery),
       (server) => {
         const { ownOptions } = server;
-        if (ownOptions === undefined || server.isAttached) return;
+        if (server.isAttached) return;
+        if (ownOptions === undefined) {
+          this.family.replace(server);
+          return;
+        }
         const calls = new NestCalls(creator, modules, ownOptions.logger);
         this.family.adopt(server, adoptedRuntime(server, ownOptions, { discovery, calls, findHook }));
       },
@@ -189,16 +193,21 @@ function providersOf(name: string | undefined): Provider[] {
       ) => {
         const { logger } = options;
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
-        const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server);
-        const runtime = new RocketMQRuntime({ options, hooks: wire.hooks, admin, invoker, wire, server, discover });
+        const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
+        const runtime = new RocketMQRuntime({
+          ...{ options, hooks: wire.hooks, admin, invoker, wire, discover },
+          get server() {
+            return server.actual;
+          },
+        });
         server.attach(runtime);
         return runtime;
       },
     },
     {
       provide: familyToken(name),
-      inject: [runtimeToken(name)],
-      useFactory: (runtime: RocketMQRuntime) => new RuntimeFamily(runtime),
+      inject: [runtimeToken(name), getServerToken(name)],
+      useFactory: (runtime: RocketMQRuntime, server: ServerRocketMQ) => new RuntimeFamily(runtime, server),
     },
     ...injectablesOf(name),
   ];

@@ -10,7 +10,18 @@ export class RuntimeFamily {
   private readonly adopted: RocketMQRuntime[] = [];
   private readonly arrived = new Set<string>();
 
-  constructor(private readonly head: RocketMQRuntime) {}
+  /** @param provided the server of the connection, which applications get from Nest */
+  constructor(
+    private readonly head: RocketMQRuntime,
+    private readonly provided: ServerRocketMQ,
+  ) {}
+
+  /** A server without options is that of the connection, where applications cannot inject one (Nest 10). */
+  replace(server: ServerRocketMQ): void {
+    if (this.provided.isConnected || server.transportId !== this.provided.transportId) return;
+    this.provided.actual = server;
+    server.attach(this.head);
+  }
 
   /** Takes a server in; one that comes after the start gets an error when it is told to listen. */
   adopt(server: ServerRocketMQ, runtime: RocketMQRuntime): void {

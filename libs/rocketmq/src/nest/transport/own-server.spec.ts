@@ -179,8 +179,33 @@ describe('its options', () => {
     );
   });
 
-  it('are needed, unless the module provides it', async () => {
-    const app = await NestFactory.createMicroservice(appModule(), {
+  it('may be left out where RocketMQModule is imported: it is the server of that connection', async () => {
+    @Injectable()
+    class Listener {
+      @RocketMQListener('notes')
+      handle(body: string): void {
+        log.push(`note ${body}`);
+      }
+    }
+    @Module({ imports: [RocketMQModule.forRoot(options())], controllers: [Orders], providers: [Pool, Listener] })
+    class AppModule {}
+    const strategy = new ServerRocketMQ();
+    const app = await NestFactory.createMicroservice(AppModule, { logger: false, strategy });
+    apps.push(app);
+    await app.listen();
+    const { send } = await elsewhere();
+    await send('one');
+    await app.get(RocketMQProducer).send({ topic: 'notes', body: '"two"' });
+    await until(() => log.includes('begin one') && log.includes('note two'));
+    expect(strategy.unwrap()).toHaveLength(1);
+    await app.close();
+    expect(log).toContain('end one, open');
+  });
+
+  it('are needed where it is not', async () => {
+    @Module({ controllers: [Orders], providers: [Pool] })
+    class BareModule {}
+    const app = await NestFactory.createMicroservice(BareModule, {
       logger: false,
       abortOnError: false,
       strategy: new ServerRocketMQ(),

@@ -42,7 +42,7 @@ interface ProcessingHooks {
  * takes beside the topic stands in the third argument of the decorator. Handlers are as listeners are: the same consumers, the
  * same outcomes by the original error, the same shutdown; only `context.getType()` is `'rpc'`.
  *
- * Made with `new`, it has a connection of its own. An application that imports `RocketMQModule` adopts it: it starts and ends with
+ * Made with `new` and options, it has a connection of its own. An application that imports `RocketMQModule` adopts it: it starts and ends with
  * the module. In one that does not, it warns of what that costs.
  */
 export class ServerRocketMQ extends Server implements CustomTransportStrategy {
@@ -54,13 +54,16 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   private alone: RocketMQRuntime | undefined;
   private globals: GlobalsWatch | undefined;
   private readsBefore = 0;
+  /** @internal the one that Nest knows, where it is another */
+  actual: ServerRocketMQ = this;
   /** @internal its handlers are among those that were planned */
   wasPlanned = false;
   private built: 'with globals' | 'without' | undefined;
 
   /**
-   * Prefer `app.get(ServerRocketMQ)`, which shares the connection of the module.
-   * @param options of a connection of its own, as `RocketMQModule.forRoot()` takes them
+   * Prefer `app.get(ServerRocketMQ)` where there is an application to ask.
+   * @param options of a connection of its own, as `RocketMQModule.forRoot()` takes them. Default: the connection of the
+   *   application's RocketMQModule
    * @throws UsageError that names the option
    */
   constructor(options?: ServerRocketMQOptions) {
@@ -199,7 +202,7 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     if (this.runtime !== undefined) return this.runtime;
     const text =
       'this ServerRocketMQ belongs to no connection; take app.get(ServerRocketMQ) of an application that imports RocketMQModule, ' +
-      'or give new ServerRocketMQ() the options of a connection';
+      'or give new ServerRocketMQ() the options of a connection of its own';
     throw new StateError('NOT_CONNECTED', text);
   }
 }
