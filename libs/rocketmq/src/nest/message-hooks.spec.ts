@@ -110,7 +110,7 @@ describe('hooks', () => {
     expect(wire).toHaveLength(4);
     for (const { body, properties } of wire) {
       expect(properties.encrypted).toBe('gcm');
-      expect(body.includes('"')).toBe(false);
+      expect(/card|seat/.test(body.toString('latin1'))).toBe(false);
     }
     expect(got).toEqual(
       expect.arrayContaining([
