@@ -20,6 +20,11 @@ const BTree = 'default' in loaded ? loaded.default : loaded;
 /** A {@link Store} that forgets everything with the process. */
 export class MemoryStore implements Store {
   private readonly tree: Tree = new BTree(undefined, compareKeys);
+  private bytes = 0;
+
+  open(): Promise<void> {
+    return Promise.resolve();
+  }
 
   get(key: Key): unknown {
     return this.tree.get(key);
@@ -35,9 +40,21 @@ export class MemoryStore implements Store {
 
   write(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.kind === 'put') this.tree.set(change.key, change.value);
-      else this.tree.delete(change.key);
+      const { key } = change;
+      if (change.kind === 'put') {
+        const weight = weightOf(change.value);
+        // Only what carries a body is counted, and that is hardly ever overwritten: most puts need no look.
+        if (weight > 0) this.bytes += weight - weightOf(this.tree.get(key));
+        this.tree.set(key, change.value);
+      } else {
+        this.bytes -= weightOf(this.tree.get(key));
+        this.tree.delete(key);
+      }
     }
+  }
+
+  usedBytes(): number {
+    return this.bytes;
   }
 
   flush(): Promise<void> {
@@ -47,4 +64,14 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** About what a message takes beside its body: its fields, its key, its place in the tree. */
+const MESSAGE_BYTES = 512;
+
+/** The room of a value with a body, in itself or in the message that it holds; 0 for any other, which is small. */
+function weightOf(value: unknown): number {
+  const { body, message } = (value ?? {}) as { body?: unknown; message?: unknown };
+  if (Buffer.isBuffer(body)) return body.length + MESSAGE_BYTES;
+  return message === undefined ? 0 : weightOf(message);
 }

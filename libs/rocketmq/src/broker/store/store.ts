@@ -24,13 +24,20 @@ export interface ScanOptions {
  * numbers, booleans, Buffers) and are never changed after a put.
  */
 export interface Store {
+  /** Makes it ready to be read and written. Harmless when repeated; a closed store can be opened again. */
+  open(): Promise<void>;
   get(key: Key): unknown;
   /** The pairs whose key begins with `prefix`, in ascending order. A write ends the scan's validity: collect first. */
   scan(prefix: Key, options?: ScanOptions): Iterable<readonly [Key, unknown]>;
   /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
   write(changes: readonly Change[]): void;
-  /** Resolves when all that was written before this call is as durable as this store makes it. */
+  /**
+   * Resolves when all that was written before this call is as durable as this store makes it.
+   * @throws StoreFailure when it will never be
+   */
   flush(): Promise<void>;
+  /** About how much room the pairs take: in memory, or on disk as of the last commit. */
+  usedBytes(): number;
   /** Gives up everything the store holds open. Harmless when repeated. */
   close(): Promise<void>;
 }

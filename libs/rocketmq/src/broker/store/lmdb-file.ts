@@ -1,0 +1,216 @@
+// One LMDB file: opened and checked, read, committed. The package is loaded when the first one is opened.
+
+import { open as openFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StateError } from '../../support/errors.js';
+import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS, bytesToKey, keyToBytes } from './key-bytes.js';
+import type { PendingEntry } from './pending-writes.js';
+import { compareKeys, type Key } from './store.js';
+import type { StoreFolder } from './store-folder.js';
+
+type Lmdb = typeof import('lmdb');
+type Database = ReturnType<Lmdb['open']>;
+type Pair = readonly [Key, unknown];
+
+/** LMDB's limit for pages of 4 KiB. */
+export const LONGEST_KEY_BYTES = 1_978;
+const DATA_FILE = 'messages.mdb';
+/** Sorts before all of the store's keys; its value tells that the file was set up to the end. */
+const SETUP_KEY = Buffer.from([0x00]);
+const SETUP_VALUE = 'nestjs-rocketmq broker';
+
+/** How many pairs a scan reads at once: few at first, since most scans want few. */
+const FIRST_READ = 4;
+const LONGEST_READ = 256;
+
+/** Where LMDB keeps what in its first two pages (`MDB_page_header`, `MDB_meta`, 64 bits). */
+const META = {
+  pages: [0, 1],
+  magicAt: 24,
+  magic: 0xbeefc0de,
+  pageSizeAt: 48,
+  lastPageAt: 144,
+  transactionAt: 152,
+  bytes: 168,
+};
+
+const LARGEST_PAGE_BYTES = 64 * 1024;
+
+/** An open file. */
+export class LmdbFile {
+  private constructor(private readonly database: Database) {}
+
+  /** @throws StateError `LMDB_MISSING`, `DATA_DAMAGED` */
+  static async open(folder: StoreFolder): Promise<LmdbFile> {
+    const lmdb = await loadLmdb();
+    const path = join(folder.path, DATA_FILE);
+    const isShort = await makeUpLength(path, folder);
+    let database: Database | undefined;
+    try {
+      database = lmdb.open({
+        path,
+        noSubdir: true,
+        keyEncoding: 'binary',
+        encoding: 'msgpack',
+        // Records would tie each value to a table of structures elsewhere in the file.
+        encoder: { useRecords: false, copyBuffers: true } as never,
+        // A commit ends when it is on disk, and there is no other kind of commit.
+        overlappingSync: false,
+      });
+      await setUp(database, folder);
+      if (isShort) readAll(database);
+      return new LmdbFile(database);
+    } catch (error) {
+      await database?.close();
+      throw error instanceof StateError ? error : damaged(path, messageOf(error), error);
+    }
+  }
+
+  get(key: Key): unknown {
+    return this.database.get(keyToBytes(key));
+  }
+
+  *scan(prefix: Key, from: Key, before: Key | undefined): Iterable<Pair> {
+    const end = endOf(prefix, before);
+    let start: Buffer = from.length === 0 ? BEFORE_ALL_KEYS : keyToBytes(from);
+    for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
+      // Read at once, so that no cursor stays open when the reader stops early.
+      const pairs = [...this.database.getRange({ start, end, limit })];
+      for (const { key, value } of pairs) yield [bytesToKey(key as Buffer), value];
+      const last = pairs.at(-1)?.key as Buffer | undefined;
+      if (last === undefined || pairs.length < limit) return;
+      start = Buffer.concat([last, Buffer.from([0])]);
+    }
+  }
+
+  /** Resolves when all of it is on disk; then reads see it. */
+  async commit(entries: readonly (readonly [Key, PendingEntry])[]): Promise<void> {
+    const { database } = this;
+    try {
+      await database.batch(() => {
+        for (const [key, { value }] of entries) {
+          if (value === undefined) database.remove(keyToBytes(key));
+          else database.put(keyToBytes(key), value);
+        }
+      });
+    } catch (error) {
+      throw await causeOf(error);
+    }
+    database.resetReadTxn();
+  }
+
+  /** Pages in use; those that LMDB keeps for later are not counted. */
+  usedBytes(): number {
+    const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.database.getStats() as Record<
+      'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages',
+      number
+    >;
+    return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+}
+
+async function loadLmdb(): Promise<Lmdb> {
+  try {
+    return await import('lmdb');
+  } catch (error) {
+    const text = `the broker keeps its data on disk by the package lmdb, which cannot be loaded (${messageOf(error)})`;
+    throw new StateError('LMDB_MISSING', `${text}: npm install lmdb@3; nothing was started`, { cause: error });
+  }
+}
+
+/** A file that is new is marked when it is complete; one that should be complete must have the mark. */
+async function setUp(database: Database, folder: StoreFolder): Promise<void> {
+  if (database.get(SETUP_KEY) === SETUP_VALUE) return;
+  if (folder.isComplete) throw damaged(join(folder.path, DATA_FILE), 'it has lost what it was set up with', undefined);
+  await database.put(SETUP_KEY, SETUP_VALUE).catch(async (error) => {
+    throw await causeOf(error);
+  });
+  await folder.markComplete();
+}
+
+/**
+ * A file that ends before its last page would kill the process when that page is read. Made as long as it says, the page reads
+ * as zeros, which LMDB refuses.
+ * @returns whether it was too short, which can be all right: pages that were freed at once are never written
+ */
+async function makeUpLength(path: string, folder: StoreFolder): Promise<boolean> {
+  const file = await openFile(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (file === undefined) {
+    if (folder.isComplete) throw damaged(path, 'it is gone', undefined);
+    return false;
+  }
+  try {
+    const { size } = await file.stat();
+    const { buffer } = await file.read(
+      Buffer.alloc(LARGEST_PAGE_BYTES + META.bytes),
+      0,
+      LARGEST_PAGE_BYTES + META.bytes,
+      0,
+    );
+    const length = lengthIn(buffer);
+    if (length === undefined) {
+      if (folder.isComplete) throw damaged(path, 'it does not begin like a file of LMDB', undefined);
+      // The first start ended while it made the file: nothing was ever stored.
+      await file.truncate(0);
+      return false;
+    }
+    if (size >= length) return false;
+    await file.truncate(length);
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+/** How long the newest commit says that the file is; undefined when it is no such file. */
+function lengthIn(bytes: Buffer): number | undefined {
+  if (bytes.readUInt32LE(META.magicAt) !== META.magic) return undefined;
+  const pageSize = bytes.readUInt32LE(META.pageSizeAt);
+  if (pageSize > LARGEST_PAGE_BYTES) return undefined;
+  const metas = META.pages.map((page) => bytes.subarray(page * pageSize, page * pageSize + META.bytes));
+  const newest = metas.reduce((left, right) => (transactionOf(left) >= transactionOf(right) ? left : right));
+  return newest.readUInt32LE(META.magicAt) === META.magic
+    ? (Number(newest.readBigUInt64LE(META.lastPageAt)) + 1) * pageSize
+    : undefined;
+}
+
+function transactionOf(meta: Buffer): bigint {
+  return meta.readBigUInt64LE(META.transactionAt);
+}
+
+/** @throws when a page is missing */
+function readAll(database: Database): void {
+  for (const _ of database.getRange({}));
+}
+
+function endOf(prefix: Key, before: Key | undefined): Buffer {
+  const endOfPrefix = Buffer.concat([keyToBytes(prefix), AFTER_ALL_KEYS]);
+  if (before === undefined) return endOfPrefix;
+  const end = keyToBytes(before);
+  // A key beyond the prefix does not widen the scan.
+  return compareKeys(before, prefix) < 0 || Buffer.compare(end, endOfPrefix) < 0 ? end : endOfPrefix;
+}
+
+function damaged(path: string, why: string, cause: unknown): StateError {
+  const text = `${path} cannot be read (${why}); nothing was started and nothing changed`;
+  return new StateError('DATA_DAMAGED', `${text}: put a copy of the folder back, or begin with an empty one`, {
+    cause,
+  });
+}
+
+/** LMDB tells why a commit failed in a promise of its own. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  return commitError === undefined ? error : await commitError.catch((cause: unknown) => cause);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

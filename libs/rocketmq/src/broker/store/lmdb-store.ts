@@ -1,0 +1,184 @@
+// The store on disk. Reads and writes are synchronous: what is not on disk yet lies over it in memory. One commit runs at a
+// time, in LMDB's own thread; whatever is written meanwhile shares the next one.
+
+import type { Clock, ScheduledTask } from '../../support/clock.js';
+import { StateError } from '../../support/errors.js';
+import { longestBytes } from './key-bytes.js';
+import { LmdbFile, LONGEST_KEY_BYTES } from './lmdb-file.js';
+import { PendingBatch, type PendingEntry, PendingWrites } from './pending-writes.js';
+import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
+import { StoreFailure } from './store-failure.js';
+import { StoreFolder } from './store-folder.js';
+
+/** `sync`: a flush waits for the disk. `async`: it does not, unless the disk is more than a second behind. */
+export type FlushMode = 'sync' | 'async';
+
+/** How long writes that nobody waits for are gathered. */
+const GATHERING_MS = 100;
+/** How far the disk may be behind before an `async` flush waits for it. */
+const MOST_BEHIND_MS = 1_000;
+
+export interface LmdbStoreOptions {
+  /** The folder; made when it is not there. */
+  readonly folder: string;
+  readonly flush: FlushMode;
+  /** Real time. */
+  readonly clock: Clock;
+  /** Told once when the disk fails. */
+  readonly failed: (failure: StoreFailure) => void;
+}
+
+type LmdbState =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'open'; readonly file: LmdbFile; readonly folder: StoreFolder }
+  | { readonly kind: 'failed'; readonly file: LmdbFile; readonly folder: StoreFolder; readonly failure: StoreFailure };
+
+/** A {@link Store} in a folder, which belongs to it alone while it is open. */
+export class LmdbStore implements Store {
+  private state: LmdbState = { kind: 'closed' };
+  private pending = new PendingWrites();
+  /** Gathers what the next commit writes. */
+  private gathering: PendingBatch | undefined;
+  private committing: PendingBatch | undefined;
+  private timer: ScheduledTask | undefined;
+
+  constructor(private readonly options: LmdbStoreOptions) {}
+
+  /** @throws StateError for a missing package, and for a folder that is in use, foreign, damaged or of a newer version */
+  async open(): Promise<void> {
+    if (this.state.kind !== 'closed') return;
+    const folder = await StoreFolder.claim(this.options.folder);
+    try {
+      this.state = { kind: 'open', file: await LmdbFile.open(folder), folder };
+    } catch (error) {
+      await folder.release();
+      throw error;
+    }
+  }
+
+  get(key: Key): unknown {
+    const pending = this.pending.get(key);
+    return pending === undefined ? this.file().get(key) : pending.value;
+  }
+
+  scan(prefix: Key, { from = prefix, before }: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
+    const first = compareKeys(from, prefix) < 0 ? prefix : from;
+    return merged(this.pending.scan(prefix, first, before), this.file().scan(prefix, first, before));
+  }
+
+  write(changes: readonly Change[]): void {
+    if (this.state.kind === 'failed') throw this.state.failure;
+    this.file();
+    for (const { key } of changes) {
+      if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in this request is too long to be stored');
+    }
+    this.gathering ??= new PendingBatch(this.options.clock.nowMs());
+    this.pending.add(this.gathering, changes);
+    this.timer ??= this.options.clock.schedule(GATHERING_MS, () => this.commit());
+  }
+
+  async flush(): Promise<void> {
+    if (this.state.kind === 'failed') throw this.state.failure;
+    const oldest = this.committing ?? this.gathering;
+    if (oldest === undefined) return;
+    const { flush, clock } = this.options;
+    if (flush === 'async' && clock.nowMs() - oldest.sinceMs < MOST_BEHIND_MS) return;
+    await this.settled();
+  }
+
+  usedBytes(): number {
+    return this.file().usedBytes();
+  }
+
+  /** Writes what is left, then frees the folder. */
+  async close(): Promise<void> {
+    if (this.state.kind === 'closed') return;
+    // Who waits for the batch is told of a failure, and so is `failed`; the folder must be freed all the same.
+    await this.settled().catch(() => {});
+    await this.free();
+  }
+
+  private async free(): Promise<void> {
+    if (this.state.kind === 'closed') return;
+    const { file, folder } = this.state;
+    this.state = { kind: 'closed' };
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.gathering = undefined;
+    this.pending = new PendingWrites();
+    await file.close();
+    await folder.release();
+  }
+
+  /** Resolves when all that was written is on disk. */
+  private settled(): Promise<void> {
+    const newest = this.gathering ?? this.committing;
+    if (this.committing === undefined) this.commit();
+    return newest?.done ?? Promise.resolve();
+  }
+
+  private commit(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    const batch = this.gathering;
+    if (batch === undefined || this.committing !== undefined || this.state.kind !== 'open') return;
+    this.gathering = undefined;
+    this.committing = batch;
+    const { file } = this.state;
+    file.commit(batch.entries).then(
+      () => this.committed(batch),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  private committed(batch: PendingBatch): void {
+    this.committing = undefined;
+    this.pending.forget(batch);
+    batch.settle.resolve();
+    // Whoever writes at this rate does not have to wait for the next gathering to end.
+    if (this.gathering !== undefined && (this.options.flush === 'sync' || this.timer === undefined)) this.commit();
+  }
+
+  private fail(error: unknown): void {
+    const failure = new StoreFailure(error instanceof Error ? error.message : String(error), { cause: error });
+    if (this.state.kind === 'open') this.state = { ...this.state, kind: 'failed', failure };
+    this.timer?.cancel();
+    this.timer = undefined;
+    this.committing?.settle.reject(failure);
+    this.gathering?.settle.reject(failure);
+    this.committing = undefined;
+    this.gathering = undefined;
+    this.options.failed(failure);
+  }
+
+  private file(): LmdbFile {
+    if (this.state.kind !== 'closed') return this.state.file;
+    throw new StateError('NOT_STARTED', `the folder ${this.options.folder} is not open; await start() first`);
+  }
+}
+
+/** Two ordered sequences as one; of one key, the pending entry. */
+function* merged(
+  pending: Iterable<readonly [Key, PendingEntry]>,
+  stored: Iterable<readonly [Key, unknown]>,
+): Iterable<readonly [Key, unknown]> {
+  const above = pending[Symbol.iterator]();
+  let over = above.next();
+  for (const pair of stored) {
+    let order = over.done ? 1 : compareKeys(over.value[0], pair[0]);
+    while (!over.done && order < 0) {
+      if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
+      over = above.next();
+      order = over.done ? 1 : compareKeys(over.value[0], pair[0]);
+    }
+    if (over.done || order > 0) yield pair;
+    else {
+      if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
+      over = above.next();
+    }
+  }
+  while (!over.done) {
+    if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
+    over = above.next();
+  }
+}

@@ -1,0 +1,186 @@
+// The folder of a store on disk: whose it is, of which format, and who has it open.
+
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { StateError } from '../../support/errors.js';
+import { currentProcess, isRunning, type ProcessMark } from '../../support/process-mark.js';
+
+/** Raised when a broker can no longer read what an older one wrote. */
+const FORMAT = 1;
+const FORMAT_FILE = 'broker.json';
+const LOCK_FILE = 'LOCK';
+
+/** `new` until the data file has been set up. */
+interface Format {
+  readonly format: number;
+  readonly state: 'new' | 'complete';
+}
+
+/** Who has the folder. */
+interface Lock extends ProcessMark {
+  readonly host: string;
+  /** Tells two brokers of one process apart. */
+  readonly id: string;
+}
+
+/** A folder that belongs to this broker until it is released. */
+export class StoreFolder {
+  private constructor(
+    /** Absolute. */
+    readonly path: string,
+    private format: Format,
+    private readonly lock: Lock,
+  ) {}
+
+  /**
+   * Takes the folder; makes it when it is not there.
+   * @throws StateError `DATA_IN_USE`, `DATA_FOREIGN`, `DATA_NEWER`, `DATA_DAMAGED`, `DATA_UNUSABLE`
+   */
+  static async claim(folder: string): Promise<StoreFolder> {
+    const path = resolve(folder);
+    try {
+      await mkdir(path, { recursive: true });
+      const known = await readFormat(path);
+      const lock = await takeLock(path);
+      try {
+        const format = known ?? (await writeFormat(path, { format: FORMAT, state: 'new' }));
+        return new StoreFolder(path, format, lock);
+      } catch (error) {
+        await rm(join(path, LOCK_FILE), { force: true });
+        throw error;
+      }
+    } catch (error) {
+      if (error instanceof StateError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StateError('DATA_UNUSABLE', `the folder ${path} cannot be used: ${why}`, { cause: error });
+    }
+  }
+
+  /** Whether a data file must be there. */
+  get isComplete(): boolean {
+    return this.format.state === 'complete';
+  }
+
+  async markComplete(): Promise<void> {
+    this.format = await writeFormat(this.path, { ...this.format, state: 'complete' });
+  }
+
+  async release(): Promise<void> {
+    const held = await readLock(this.path);
+    if (held?.id === this.lock.id) await rm(join(this.path, LOCK_FILE), { force: true });
+  }
+}
+
+/** @returns undefined for an empty folder */
+async function readFormat(path: string): Promise<Format | undefined> {
+  const text = await readIfThere(join(path, FORMAT_FILE));
+  if (text === undefined) {
+    const [stranger] = (await readdir(path)).filter((name) => name !== LOCK_FILE && !name.endsWith('.new'));
+    if (stranger === undefined) return undefined;
+    const what = `the folder ${path} is not one of this broker: it holds ${stranger} and no ${FORMAT_FILE}`;
+    throw new StateError('DATA_FOREIGN', `${what}; give an empty folder or a new one. Nothing was changed`);
+  }
+  const { format, state } = parse(text) as Partial<Format>;
+  if (typeof format !== 'number' || (state !== 'new' && state !== 'complete')) {
+    const what = `${join(path, FORMAT_FILE)} is torn or not of this broker`;
+    throw new StateError('DATA_DAMAGED', `${what}; put a copy of the folder back, or begin with an empty one`);
+  }
+  if (format > FORMAT) {
+    const what = `the folder ${path} has format ${format}, this version of nestjs-rocketmq reads up to ${FORMAT}`;
+    throw new StateError('DATA_NEWER', `${what}; use the newer version that wrote it. Nothing was changed`);
+  }
+  return { format, state };
+}
+
+async function writeFormat(path: string, format: Format): Promise<Format> {
+  await writeWhole(join(path, FORMAT_FILE), `${JSON.stringify(format)}\n`, rename);
+  return format;
+}
+
+/** @throws StateError `DATA_IN_USE` */
+async function takeLock(path: string): Promise<Lock> {
+  const lock: Lock = { ...(await currentProcess()), host: hostname(), id: randomUUID() };
+  const file = join(path, LOCK_FILE);
+  for (;;) {
+    try {
+      // A link is made whole or not at all, and not over another.
+      await writeWhole(file, JSON.stringify(lock), link);
+      return lock;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    await removeStale(path, file);
+  }
+}
+
+/** @throws StateError `DATA_IN_USE` when its holder is alive, or cannot be looked at */
+async function removeStale(path: string, file: string): Promise<void> {
+  const held = await readLock(path);
+  if (held === undefined) return;
+  if (held.host !== hostname()) {
+    const who = `process ${held.pid} of the host ${held.host}, which cannot be seen from here`;
+    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; when that is gone, delete ${file}`);
+  }
+  if (await isRunning(held)) {
+    const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;
+    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
+  }
+  // Moved away before it is deleted: whoever else found it stale moves nothing, or gives back what it moved.
+  const aside = `${file}.${randomUUID()}.new`;
+  await rename(file, aside).catch(ignoreMissing);
+  const moved = parse((await readIfThere(aside)) ?? '{}') as Partial<Lock>;
+  if (moved.id !== undefined && moved.id !== held.id) await link(aside, file).catch(() => {});
+  await rm(aside, { force: true });
+}
+
+/** @returns undefined when there is none. One that cannot be read has been written by no broker: it holds nothing. */
+async function readLock(path: string): Promise<Lock | undefined> {
+  const text = await readIfThere(join(path, LOCK_FILE));
+  if (text === undefined) return undefined;
+  const { pid = 0, id = '', host = hostname(), startedAt = '' } = parse(text) as Partial<Lock>;
+  return { pid, id, host, startedAt };
+}
+
+/** Writes a file that is there whole, on disk, or not at all. */
+async function writeWhole(file: string, text: string, place: typeof rename): Promise<void> {
+  const draft = `${file}.${randomUUID()}.new`;
+  const handle = await open(draft, 'wx');
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await place(draft, file);
+    await syncFolder(dirname(file));
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** A name is on disk when its folder is; where folders cannot be synced (Windows) the system sees to it. */
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function parse(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}

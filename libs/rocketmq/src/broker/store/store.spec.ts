@@ -1,0 +1,162 @@
+// What every store promises, on each of them.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { SystemClock } from '../../support/clock.js';
+import { bytesToKey, keyToBytes } from './key-bytes.js';
+import { type FlushMode, LmdbStore } from './lmdb-store.js';
+import { MemoryStore } from './memory-store.js';
+import { compareKeys, hasPrefix, type Key, type Store } from './store.js';
+
+const onDisk = (flush: FlushMode) => (folder: string) =>
+  new LmdbStore({ folder, flush, clock: new SystemClock(), failed: () => {} });
+
+describe.each<[string, (folder: string) => Store]>([
+  ['MemoryStore', () => new MemoryStore()],
+  ['LmdbStore with sync flush', onDisk('sync')],
+  ['LmdbStore with async flush', onDisk('async')],
+])('%s', (_name, make) => {
+  let folder: string;
+  let store: Store;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'store-'));
+    store = make(folder);
+    await store.open();
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const keyPart = fc.oneof(fc.constantFrom('', 'a', 'b', 'topic', 'ä'), fc.integer({ min: -3, max: 1_000 }));
+  const key = fc.array(keyPart, { minLength: 1, maxLength: 4 });
+  const change = fc.record({ kind: fc.constantFrom('put' as const, 'delete' as const), key, value: fc.integer() });
+
+  it('reads like a sorted list of what was written last, on its way to the disk or there', async () => {
+    const steps = fc.array(fc.record({ batch: fc.array(change, { maxLength: 8 }), flushed: fc.boolean() }), {
+      maxLength: 12,
+    });
+    await fc.assert(
+      fc.asyncProperty(steps, key, async (batches, prefix) => {
+        store.write(Array.from(store.scan([]), ([key]) => ({ kind: 'delete', key })));
+        const model = new Map<string, [Key, unknown]>();
+        const check = (): void => {
+          const sorted = [...model.values()].sort(([left], [right]) => compareKeys(left, right));
+          expect([...store.scan([])]).toEqual(sorted);
+          expect([...store.scan(prefix)]).toEqual(sorted.filter(([key]) => hasPrefix(key, prefix)));
+          for (const [key, value] of sorted) expect(store.get(key)).toBe(value);
+        };
+        for (const { batch, flushed } of batches) {
+          store.write(batch);
+          for (const { kind, key, value } of batch) {
+            if (kind === 'put') model.set(JSON.stringify(key), [key, value]);
+            else model.delete(JSON.stringify(key));
+          }
+          if (flushed) await store.flush();
+          check();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('begins and ends a scan where it is told', async () => {
+    store.write([1, 2, 10, 20].map((offset) => ({ kind: 'put', key: ['log', offset], value: offset })));
+    store.write([{ kind: 'put', key: ['other', 5], value: 0 }]);
+    const values = () => [...store.scan(['log'], { from: ['log', 2], before: ['log', 20] })].map(([, value]) => value);
+    expect(values()).toEqual([2, 10]);
+    await store.flush();
+    expect(values()).toEqual([2, 10]);
+    expect([...store.scan(['log'], { before: ['a'] })]).toEqual([]);
+    expect([...store.scan(['log'], { before: ['z'] })]).toHaveLength(4);
+  });
+
+  it('reads a long range whole', async () => {
+    const numbers = Array.from({ length: 1_000 }, (_, index) => index);
+    store.write(numbers.map((value) => ({ kind: 'put', key: ['log', value], value })));
+    await store.flush();
+    expect(Array.from(store.scan(['log']), ([, value]) => value)).toEqual(numbers);
+  });
+
+  it('keeps what plain data is made of', async () => {
+    const value = {
+      text: 'ä\u0000',
+      list: [1, 2.5, -1, 1_763_650_000_000],
+      none: undefined,
+      yes: true,
+      deep: { a: {} },
+    };
+    const body = Buffer.from([0, 1, 255]);
+    store.write([{ kind: 'put', key: ['k'], value: { ...value, body } }]);
+    await store.flush();
+    const read = store.get(['k']) as { body: Buffer };
+    expect(read).toEqual({ ...value, body });
+    expect(Buffer.isBuffer(read.body)).toBe(true);
+  });
+
+  it('tells how much room it takes, and that it takes less when something is gone', async () => {
+    const keys = Array.from({ length: 100 }, (_, index): Key => ['log', index]);
+    store.write(keys.map((key) => ({ kind: 'put', key, value: { body: Buffer.alloc(1_000) } })));
+    await store.close();
+    await store.open();
+    // In memory a close loses nothing.
+    const full = store.usedBytes();
+    expect(full).toBeGreaterThan(100_000);
+    store.write(keys.map((key) => ({ kind: 'delete', key })));
+    await store.close();
+    await store.open();
+    expect(store.usedBytes()).toBeLessThan(full / 4);
+  });
+
+  it('has no value for a key that was never put', () => {
+    expect(store.get(['nothing'])).toBeUndefined();
+  });
+
+  it('flushes, opens and closes, also twice', async () => {
+    await store.flush();
+    await store.open();
+    await store.close();
+    await store.close();
+    await store.open();
+  });
+});
+
+describe('compareKeys', () => {
+  it('sorts numbers by value and before strings, and a beginning before what it begins', () => {
+    const keys: Key[] = [['a', 'b'], ['a', 10], ['a', 9], ['a'], ['a', 9, 0], [1]];
+    expect(keys.sort(compareKeys)).toEqual([[1], ['a'], ['a', 9], ['a', 9, 0], ['a', 10], ['a', 'b']]);
+  });
+});
+
+describe('keys as bytes', () => {
+  const part = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.constantFrom('a', '\0', '\u007f', '\u0080', '\uffff', '\ud83d', '\ude00', 'ä') }),
+    fc.double({ noNaN: true }),
+    fc.integer(),
+  );
+  const key = fc.array(part, { maxLength: 4 });
+
+  it('sort like the keys', () => {
+    fc.assert(
+      fc.property(key, key, (left, right) => {
+        const order = Math.sign(Buffer.compare(keyToBytes(left), keyToBytes(right)));
+        expect(order).toBe(Math.sign(compareKeys(left, right)) + 0);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('can be read back', () => {
+    fc.assert(
+      fc.property(key, (key) =>
+        expect(bytesToKey(keyToBytes(key))).toEqual(key.map((part) => (part === 0 ? 0 : part))),
+      ),
+    );
+  });
+});
