@@ -1,5 +1,8 @@
 // The two servers that the contract holds for, behind one interface.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import {
   type BackoffPolicy,
@@ -58,7 +61,14 @@ export function startBackend(): Promise<Backend> {
 export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? 'embedded' : 'rocketmq';
 
 async function embedded(): Promise<Backend> {
-  return backendOn(await startTestBroker());
+  if (process.env.EMBEDDED_STORE !== 'lmdb') return backendOn(await startTestBroker());
+  const data = await mkdtemp(join(tmpdir(), 'contract-'));
+  const backend = backendOn(await startTestBroker({ data }));
+  const stop = async (): Promise<void> => {
+    await backend.stop();
+    await rm(data, { recursive: true, force: true });
+  };
+  return { ...backend, stop };
 }
 
 /** An embedded broker as the contract wants it. @param options what is to be otherwise */

@@ -6,6 +6,7 @@ import type { BrokerUser } from './access/users.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { BrokerTlsOptions } from './server-tls.js';
 import type { BrokerAddress } from './services/broker-context.js';
+import type { FlushMode } from './store/lmdb-store.js';
 
 /** Options of an embedded broker. Times are milliseconds. */
 export interface EmbeddedBrokerOptions {
@@ -29,7 +30,23 @@ export interface EmbeddedBrokerOptions {
   readonly users?: readonly BrokerUser[];
   /** What routes tell clients, where that differs from host and port (NAT, containers). */
   readonly advertisedAddress?: BrokerAddress;
-  /** Business time: delays, leases, checks. Default: the machine's. Connections always live in real time. */
+  /**
+   * The folder in which messages and all that is known of them are kept, for this broker alone; made when it is not there. Needs the
+   * package `lmdb`. Default: in memory, gone with the process.
+   */
+  readonly data?: string;
+  /**
+   * What an answer waits for, with `data`. `sync`: sends, acks and all else are answered when they are on disk; calls at one time
+   * share a flush. `async`: they are answered at once, and the disk is at most a second behind. Default `sync`.
+   */
+  readonly flush?: FlushMode;
+  /** Messages are deleted when they were stored this long ago, consumed or not. Default: with `data` 72 hours, in memory never. */
+  readonly retentionMs?: number;
+  /** The oldest messages are deleted when all take more than this, consumed or not. Default: without limit. */
+  readonly retentionBytes?: number;
+  /** In memory: while the messages take about this much, sends are refused with TOO_MANY_REQUESTS. Default 2 GiB. */
+  readonly maxMemoryBytes?: number;
+  /** Business time: delays, leases, checks, retention. Default: the machine's. Connections always live in real time. */
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Refuses topics and groups that were not declared, as a real server does. Default false: made at first use. */

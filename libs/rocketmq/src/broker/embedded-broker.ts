@@ -16,6 +16,8 @@ import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import type { RetentionLimits } from './engine/retention.js';
+import { RetentionSweeper } from './retention-sweeper.js';
 import { serverTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
@@ -30,8 +32,11 @@ import { Sessions } from './services/sessions.js';
 import { Settling } from './services/settling.js';
 import { Telemetry } from './services/telemetry.js';
 import { TransactionChecks } from './services/transaction-checks.js';
+import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
+import type { StoreFailure } from './store/store-failure.js';
+import { assertStoring, memoryLimitOf, retentionOf } from './storing-options.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -53,8 +58,8 @@ interface Running {
 }
 
 /**
- * A RocketMQ broker inside this process, with its messages in memory: for development, tests and demos. One node, never a
- * cluster. Stopped and started again it still has its messages.
+ * A RocketMQ broker inside this process, with its messages in memory or in a folder: for development, tests and demos. One node,
+ * never a cluster. Stopped and started again it still has its messages.
  */
 export class EmbeddedBroker {
   /** Faults to come, for tests. */
@@ -73,13 +78,17 @@ export class EmbeddedBroker {
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
   private readonly activity = new Activity();
-  private readonly store: Store = new MemoryStore();
+  private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
   private readonly tls: TlsOptions | undefined;
   private readonly access: AccessControl;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
+  private readonly sweeper: RetentionSweeper;
+  /** What was declared before there was a store to hold it. */
+  private declarations: (() => void)[] = [];
+  private isOpen: boolean;
   private state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
@@ -92,8 +101,13 @@ export class EmbeddedBroker {
     this.access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
-    this.engine = this.makeEngine();
+    assertStoring(options);
+    this.store = this.makeStore();
+    this.isOpen = options.data === undefined;
+    const retention = retentionOf(options);
+    this.engine = this.makeEngine(retention);
     this.ticker = new Ticker(this.clock, this.engine);
+    this.sweeper = new RetentionSweeper(this.clock, this.engine, retention);
     this.inside = {
       activity: this.activity,
       store: this.store,
@@ -128,7 +142,7 @@ export class EmbeddedBroker {
       const message = `topic "${declaration.name}": queues must be a whole number from 1 on, not ${declaration.queues}`;
       throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
     }
-    asUsage(() => this.engine.declareTopic(declaration));
+    this.declare(() => this.engine.declareTopic(declaration));
   }
 
   /** Declares a consumer group, also while the broker runs. @throws UsageError for an illegal name or a change of order */
@@ -136,7 +150,7 @@ export class EmbeddedBroker {
     const { name } = declaration;
     const problem = consumerGroupNameProblem(name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
-    asUsage(() => this.engine.declareGroup(declaration));
+    this.declare(() => this.engine.declareGroup(declaration));
   }
 
   /**
@@ -154,7 +168,9 @@ export class EmbeddedBroker {
 
   /**
    * Begins to serve. Repeating it is harmless.
-   * @throws StateError `PORT_IN_USE` that names the port
+   * @throws StateError `PORT_IN_USE` that names the port; with `data`, `DATA_IN_USE` that names the process, `DATA_FOREIGN`,
+   * `DATA_NEWER`, `DATA_DAMAGED`, `DATA_UNUSABLE`, `LMDB_MISSING`
+   * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that the folder knows otherwise
    */
   start(options: CallOptions = {}): Promise<void> {
     switch (this.state.kind) {
@@ -200,6 +216,7 @@ export class EmbeddedBroker {
   }
 
   private async listen({ timeoutMs = START_TIMEOUT_MS, signal }: CallOptions): Promise<Running> {
+    await this.store.open();
     const polls = new LongPolls(this.realClock);
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
@@ -207,6 +224,7 @@ export class EmbeddedBroker {
     const admin = this.adminPort === undefined ? undefined : this.makeAdmin();
     const host = this.options.host ?? LOOPBACK;
     try {
+      this.declareAll();
       const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
         admin: await (admin && raceAbort(admin.listen(host, this.adminPort ?? 0), deadline.signal)),
@@ -214,27 +232,60 @@ export class EmbeddedBroker {
       this.ports = bound.grpc;
       this.adminPort = bound.admin;
       this.ticker.start();
+      this.sweeper.start();
       this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
       return { server, polls, checks, admin };
     } catch (error) {
       admin?.stop();
       await server.stop();
+      await this.closeStore();
       throw error;
     }
   }
 
   private async shutDown({ server, polls, checks, admin }: Running): Promise<void> {
     this.ticker.stop();
+    this.sweeper.stop();
     admin?.stop();
     polls.close();
     checks.close();
     await server.stop();
-    await this.store.flush();
+    await this.closeStore();
     this.logger.info('embedded broker stopped', { ports: this.ports });
   }
 
-  private makeEngine(): Engine {
+  /** At once, or with the next start when the folder is not open. */
+  private declare(declaration: () => void): void {
+    if (this.isOpen) asUsage(declaration);
+    else this.declarations.push(declaration);
+  }
+
+  private async closeStore(): Promise<void> {
+    this.isOpen = this.options.data === undefined;
+    await this.store.close();
+  }
+
+  private declareAll(): void {
+    for (const declaration of this.declarations) asUsage(declaration);
+    // The folder knows them from now on.
+    this.declarations = [];
+    this.isOpen = true;
+  }
+
+  private makeStore(): Store {
+    const { data, flush = 'sync' } = this.options;
+    if (data === undefined) return new MemoryStore();
+    const failed = (failure: StoreFailure): void => {
+      this.ticker.stop();
+      this.sweeper.stop();
+      this.logger.error(failure.message, { data });
+    };
+    return new LmdbStore({ folder: data, flush, clock: this.realClock, failed });
+  }
+
+  private makeEngine(retention: RetentionLimits): Engine {
     const { strict = false, recallEnabled = false } = this.options;
+    const maxStoreBytes = memoryLimitOf(this.options);
     const timing = {
       firstCheckMs: this.options.transactionFirstCheckMs ?? 6_000,
       checkIntervalMs: this.options.transactionCheckIntervalMs ?? 30_000,
@@ -243,7 +294,7 @@ export class EmbeddedBroker {
     };
     return new Engine(
       this.store,
-      { strict, recallEnabled, timing, indexed: this.options.adminPort !== undefined },
+      { strict, recallEnabled, timing, indexed: this.options.adminPort !== undefined, maxStoreBytes, retention },
       {
         committed: () => this.ticker.rearm(),
         available: (available) => this.running()?.polls.wake(available),

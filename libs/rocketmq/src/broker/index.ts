@@ -7,3 +7,4 @@ export type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 export type { BrokerTlsOptions } from './server-tls.js';
 export type { BrokerAddress } from './services/broker-context.js';
 export type { FaultAction, FaultRule, Faults } from './services/faults.js';
+export type { FlushMode } from './store/lmdb-store.js';

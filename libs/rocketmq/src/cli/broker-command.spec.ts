@@ -16,9 +16,10 @@ describe('the command line of the broker', () => {
   });
 
   it('tells ports, host, topics and groups', async () => {
-    const line = '--port 0 --admin-port 9876 --host 0.0.0.0 --strict --topic a --topic b:priority:4 --group g:fifo:3';
+    const line =
+      '--port 0 --admin-port 9876 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
-      ...{ port: 0, adminPort: 9876, host: '0.0.0.0', strict: true },
+      ...{ port: 0, adminPort: 9876, host: '0.0.0.0', strict: true, data: 'd', flush: 'async' },
       topics: [
         { name: 'a', type: 'normal', queues: 8 },
         { name: 'b', type: 'priority', queues: 4 },
@@ -36,6 +37,7 @@ describe('the command line of the broker', () => {
     ['--topic a:fifo:1:2', 'name:type:queues'],
     ['--group g:ordered', 'name:fifo:maxAttempts'],
     ['--group g:fifo:none', 'the attempts in --group'],
+    ['--flush never', '--flush must be sync or async, not "never"'],
     ['--ports 1', '--ports'],
   ])('refuses %s', async (line, message) => {
     await expect(options(...line.split(' '))).rejects.toThrow(message);
@@ -50,6 +52,11 @@ describe('the file of the broker', () => {
     adminPort: 0,
     advertisedAddress: { host: 'broker', port: 8081 },
     strict: true,
+    data: '/var/lib/broker',
+    flush: 'sync',
+    retentionMs: 3_600_000,
+    retentionBytes: 1_000_000_000,
+    maxMemoryBytes: 100_000_000,
     topics: [{ name: 'orders', type: 'transaction', queues: 2 }, { name: 'plain' }],
     groups: [
       { name: 'g', fifo: true, maxDeliveryAttempts: 3, backoff: { kind: 'customized', nextMs: [100] } },
@@ -112,6 +119,8 @@ describe('the file of the broker', () => {
     [{ groups: [{ name: 'g', backoff: { kind: 'exponential', initialMs: 1 } }] }, 'groups[0].backoff.maxMs'],
     [{ advertisedAddress: { host: 'x' } }, 'advertisedAddress.port must be there'],
     [{ transactionCheckIntervalMs: -1 }, 'transactionCheckIntervalMs must be a number of milliseconds'],
+    [{ flush: 'never' }, 'flush must be sync or async'],
+    [{ retentionMs: 0 }, 'retentionMs must be a number of milliseconds'],
     [{ clock: {} }, 'no field clock'],
   ])('is refused as %j, naming the field', async (config, message) => {
     await expect(configured(config)).rejects.toMatchObject({

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { BrokerTlsOptions, EmbeddedBroker, EmbeddedBrokerOptions } from '../broker/index.js';
+import type { BrokerTlsOptions, EmbeddedBroker, EmbeddedBrokerOptions, FlushMode } from '../broker/index.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type BrokerConfig, parseBrokerConfig, type TlsFiles } from './broker-config.js';
 import { type Command, countOf, portOf, topicTypeOf, wrongCall } from './command.js';
@@ -12,6 +12,8 @@ const OPTIONS = {
   port: { type: 'string' },
   host: { type: 'string' },
   'admin-port': { type: 'string' },
+  data: { type: 'string' },
+  flush: { type: 'string' },
   strict: { type: 'boolean' },
   topic: { type: 'string', multiple: true },
   group: { type: 'string', multiple: true },
@@ -39,6 +41,16 @@ function declaredGroup(text: string) {
   return { name, fifo: kind === 'fifo', maxDeliveryAttempts };
 }
 
+function folderOf(text: string): string {
+  if (text === '') throw wrongCall('--data must name a folder');
+  return text;
+}
+
+function flushOf(text: string): FlushMode {
+  if (text === 'sync' || text === 'async') return text;
+  throw wrongCall(`--flush must be sync or async, not "${text}"`);
+}
+
 /** Warnings and errors of the broker on standard error. */
 const logger: Logger = {
   debug() {},
@@ -55,10 +67,12 @@ function askedToStop(): Promise<void> {
   });
 }
 
-async function serve(broker: EmbeddedBroker, hasAdmin: boolean): Promise<void> {
+async function serve(broker: EmbeddedBroker, { adminPort, data }: EmbeddedBrokerOptions): Promise<void> {
+  const hasAdmin = adminPort !== undefined;
   const stop = askedToStop();
   await broker.start();
-  console.log(`embedded broker ready on ${broker.endpoints}; it keeps messages in memory, stopping it loses them`);
+  const place = data === undefined ? 'in memory, stopping it loses them' : `in ${data}`;
+  console.log(`embedded broker ready on ${broker.endpoints}; it keeps messages ${place}`);
   if (hasAdmin) console.log(`administration on ${broker.adminEndpoint}`);
   const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
   process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint });
@@ -87,6 +101,8 @@ export async function brokerOptionsOf(
     ...(adminPort === undefined ? {} : { adminPort: portOf('--admin-port', adminPort) }),
     ...(host === undefined ? {} : { host }),
     ...(strict === undefined ? {} : { strict }),
+    ...(values.data === undefined ? {} : { data: folderOf(values.data) }),
+    ...(values.flush === undefined ? {} : { flush: flushOf(values.flush) }),
     topics: merged(file.topics, values.topic?.map(declaredTopic)),
     groups: merged(file.groups, values.group?.map(declaredGroup)),
   };
@@ -121,6 +137,7 @@ async function readConfigFile(file: string): Promise<string> {
 export const brokerCommand: Command = {
   usage: [
     `broker [--port ${DEFAULT_PORT}] [--host 127.0.0.1] [--admin-port PORT] [--strict]`,
+    '[--data DIR [--flush sync|async]]  (keeps messages there; without it in memory)',
     '[--topic name:normal|fifo|delay|transaction|priority:queues]... [--group name:fifo|normal:maxAttempts]...',
     '[--config FILE]  (JSON with the options of EmbeddedBroker; the command line goes before)',
   ],
@@ -129,7 +146,7 @@ export const brokerCommand: Command = {
     const { EmbeddedBroker } = await import('../broker/index.js');
     const broker = new EmbeddedBroker({ ...options, logger });
     try {
-      await serve(broker, options.adminPort !== undefined);
+      await serve(broker, options);
     } catch (error) {
       await broker.stop();
       throw new Error(`the broker could not start: ${describeError(error)}`, { cause: error });

@@ -40,6 +40,10 @@ const topicType: Check = (field, value) => {
   expectThat(isType, field, `one of ${TOPIC_TYPES.join(', ')}`, value);
 };
 
+const flushMode: Check = (field, value) => {
+  expectThat(value === 'sync' || value === 'async', field, 'sync or async', value);
+};
+
 const BACKOFFS: Readonly<Record<string, Check>> = {
   customized: object({ kind: text, nextMs: list(duration, 1) }, ['nextMs']),
   exponential: object({ kind: text, initialMs: duration, maxMs: duration, multiplier: duration }, [
@@ -72,6 +76,11 @@ const config = object<BrokerConfig>({
       ['accessKey', 'secretKey'],
     ),
   ),
+  data: text,
+  flush: flushMode,
+  retentionMs: duration,
+  retentionBytes: count,
+  maxMemoryBytes: count,
   strict: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
   groups: list(object({ name: text, fifo: flag, maxDeliveryAttempts: count, backoff }, ['name'])),

@@ -20,12 +20,11 @@ export async function startEmbeddedBroker(
   consumers: readonly PlannedConsumer[],
   withAdmin: boolean,
 ): Promise<EmbeddedEndpoint> {
-  const { clock, logger, startTimeoutMs } = options;
-  if (process.env.NODE_ENV === 'production') {
-    logger.warn('the embedded broker runs in production: messages are in the memory of this process, and die with it');
-  }
+  const { clock, logger, startTimeoutMs, target } = options;
+  const data = target.kind === 'embedded' ? target.data : undefined;
+  if (process.env.NODE_ENV === 'production') logger.warn(`the embedded broker runs in production: ${riskOf(data)}`);
   const { EmbeddedBroker } = await import('../broker/index.js');
-  const broker = new EmbeddedBroker({ clock, logger, adminPort: withAdmin ? 0 : undefined });
+  const broker = new EmbeddedBroker({ clock, logger, data, adminPort: withAdmin ? 0 : undefined });
   for (const { name, type } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type });
     // Made by a broker at the first dead letter only, which is too late for those who listen to it.
@@ -36,6 +35,12 @@ export async function startEmbeddedBroker(
   }
   await broker.start({ timeoutMs: startTimeoutMs });
   return broker;
+}
+
+function riskOf(data: string | undefined): string {
+  return data === undefined
+    ? 'messages are in the memory of this process, and die with it'
+    : `messages are in ${data} on this machine only, and nobody takes them while this process is down`;
 }
 
 function isDeadLetterTopic(name: string): boolean {

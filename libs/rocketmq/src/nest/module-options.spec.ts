@@ -12,7 +12,8 @@ describe('the module options', () => {
       kind: 'cluster',
       endpoints: 'host:8081;host2:8081',
     });
-    expect(checkOptions({ endpoints: 'embedded:' }).target).toEqual({ kind: 'embedded' });
+    expect(checkOptions({ endpoints: 'embedded:' }).target).toEqual({ kind: 'embedded', data: undefined });
+    expect(checkOptions({ endpoints: 'embedded:./data' }).target).toEqual({ kind: 'embedded', data: './data' });
   });
 
   it('keep what the endpoints say of TLS', () => {
@@ -23,10 +24,6 @@ describe('the module options', () => {
   it('refuse undefined endpoints instead of guessing', () => {
     expect(refusal({ endpoints: undefined })).toThrow(/option endpoints is undefined.*ROCKETMQ_ENDPOINTS/);
     expect(refusal({})).toThrow(/option endpoints is undefined/);
-  });
-
-  it('refuse an embedded broker on disk, which does not exist', () => {
-    expect(refusal({ endpoints: 'embedded:./data' })).toThrow(/"embedded:\.\/data".*in memory only/);
   });
 
   it('refuse endpoints that are none', () => {

@@ -12,7 +12,13 @@ import { type ResourceNames, resourceNames } from './resource-names.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
 /** Where the broker is. */
-export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | { readonly kind: 'embedded' };
+export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | EmbeddedTarget;
+
+/** A broker of the application's own: in a folder, or in memory. */
+export interface EmbeddedTarget {
+  readonly kind: 'embedded';
+  readonly data: string | undefined;
+}
 
 /** Options that were checked. */
 export interface CheckedOptions extends RocketMQModuleOptions {
@@ -146,6 +152,9 @@ function assertHooks(hooks: unknown): void {
   }
 }
 
+/** What follows is the folder of its data. */
+const EMBEDDED = 'embedded:';
+
 function targetOf(endpoints: string | undefined): Target {
   if (endpoints === undefined) {
     const text =
@@ -153,10 +162,9 @@ function targetOf(endpoints: string | undefined): Target {
       '(is ROCKETMQ_ENDPOINTS set?)';
     throw refused('endpoints', text);
   }
-  if (endpoints === 'embedded:') return { kind: 'embedded' };
-  if (typeof endpoints === 'string' && endpoints.startsWith('embedded:')) {
-    const text = `"${endpoints}": the embedded broker cannot store on disk; it holds messages in memory only, use "embedded:"`;
-    throw refused('endpoints', text);
+  if (typeof endpoints === 'string' && endpoints.startsWith(EMBEDDED)) {
+    const data = endpoints.slice(EMBEDDED.length);
+    return { kind: 'embedded', data: data === '' ? undefined : data };
   }
   const scheme = schemeOf(endpoints);
   const addresses = endpointKey(parseEndpoints(endpoints));

@@ -52,7 +52,8 @@ export type RocketMQProducerOptions = Pick<
 
 export interface RocketMQModuleOptions extends NamingOptions {
   /**
-   * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory.
+   * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory;
+   * `embedded:./data`: one that keeps its messages in that folder (needs the package `lmdb`), for this application alone.
    * Undefined is an error.
    */
   readonly endpoints: string | undefined;

@@ -1,5 +1,8 @@
 // The module from its options to its last hook, against the embedded broker over the wire.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Global,
@@ -301,6 +304,27 @@ describe('endpoints embedded:', () => {
     await producer.send(Steps, { n: 2 }, { messageGroup: 'g' });
     await fired;
     expect(bodies).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  it('keeps its messages in the folder that is named, for the next start', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'embedded-'));
+    const onDisk = options({ endpoints: `embedded:${folder}`, shutdownGraceMs: 0 });
+    const first = await start({ imports: [RocketMQModule.forRoot(onDisk)] });
+    await first.get(RocketMQProducer).send({ topic: 'kept', body: { n: 1 } });
+    await first.close();
+    const { fired, fire } = signal();
+    @Injectable()
+    class Listener {
+      @RocketMQListener('kept')
+      handle(body: unknown): void {
+        expect(body).toEqual({ n: 1 });
+        fire();
+      }
+    }
+    const second = await start({ imports: [RocketMQModule.forRoot(onDisk)], providers: [Listener] });
+    await fired;
+    await second.close();
+    await rm(folder, { recursive: true });
   });
 
   it('warns in production', async () => {

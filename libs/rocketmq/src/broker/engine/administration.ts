@@ -32,7 +32,8 @@ export class Administration {
     return this.run((changes) => {
       const existed = changes.get(keys.topic(name)) !== undefined;
       changes.delete(keys.topic(name));
-      for (const prefix of [keys.log(name), keys.ends(name), keys.indexOf(name)]) deleteAll(changes, prefix);
+      for (const prefix of [keys.log(name), keys.begins(name), keys.ends(name), keys.indexOf(name)])
+        deleteAll(changes, prefix);
       for (const [key] of changes.scan(keys.delayedOf(name))) {
         changes.delete(key);
         changes.deleteDue(key[2] as number, { kind: 'delayed', key });

@@ -10,7 +10,9 @@ import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
 import { Pop, queueTurns } from './pop.js';
 import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
+import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
+import { Retention, type RetentionLimits } from './retention.js';
 import { type TransactionCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { nextDue } from './views.js';
@@ -21,6 +23,10 @@ export interface EngineOptions {
   readonly timing: TransactionTiming;
   /** Whether messages are to be found by id and key, as tools want it. Default: false. */
   readonly indexed?: boolean;
+  /** From this size of the store on no message is taken. Default: without limit. */
+  readonly maxStoreBytes?: number | undefined;
+  /** What `sweep` leaves. Default: everything. */
+  readonly retention?: RetentionLimits;
 }
 
 /** What the engine tells, always after the change that caused it is in the store. Must not call the engine back at once. */
@@ -60,6 +66,8 @@ export class Engine {
   private readonly deliveries: Deliveries;
   private readonly delayed: DelayedMessages;
   private readonly transactions: Transactions;
+  private readonly retention: Retention;
+  private readonly maxStoreBytes: number;
   private firstQueue = 0;
 
   constructor(
@@ -72,6 +80,9 @@ export class Engine {
     this.deliveries = new Deliveries(this.log, this.registry);
     this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
     this.transactions = new Transactions(this.log, this.registry, options.timing);
+    const { retention = { maxAgeMs: undefined, maxBytes: undefined } } = options;
+    this.retention = new Retention(store, this.log, this.deliveries, retention);
+    this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
     this.administration = new Administration(run, this.registry, this.log, this.deliveries);
   }
@@ -124,8 +135,9 @@ export class Engine {
     return this.run((changes) => this.registry.group(changes, name, fifoWhenNew));
   }
 
-  /** @throws Refusal `unknown-topic`, `type-conflict`; then none is stored */
+  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`; then none is stored */
   send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
+    this.assertRoom();
     return this.run((changes) => {
       const [first] = messages;
       if (first === undefined) return [];
@@ -199,6 +211,21 @@ export class Engine {
   tick(nowMs: number): void {
     for (let next = nextDue(this.store); next !== undefined && next.atMs <= nowMs; next = nextDue(this.store)) {
       this.perform(next.atMs, next.due, nowMs);
+    }
+  }
+
+  /** Deletes messages that are too old or too many, some at a time. @returns whether more may be left */
+  sweep(nowMs: number): boolean {
+    return this.run((changes) => this.retention.sweep(changes, nowMs));
+  }
+
+  private assertRoom(): void {
+    if (Number.isFinite(this.maxStoreBytes) && this.store.usedBytes() >= this.maxStoreBytes) {
+      const what = `the broker's messages fill the ${this.maxStoreBytes} bytes that they may take in memory`;
+      throw new Refusal(
+        'store-full',
+        `${what} (maxMemoryBytes); keep them on disk (data) or not for ever (retentionMs)`,
+      );
     }
   }
 

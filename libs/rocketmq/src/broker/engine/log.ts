@@ -2,7 +2,7 @@
 
 import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
 import type { Changes } from './changes.js';
-import { indexMessage } from './message-index.js';
+import { indexMessage, unindexMessage } from './message-index.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 
 /** Where a message came to lie. */
@@ -20,6 +20,20 @@ export class MessageLog {
 
   /** @param indexed whether messages are to be found by id and key */
   constructor(private readonly indexed: boolean) {}
+
+  /** Forgets the messages of a queue before an offset, which the caller has looked at. */
+  deleteBefore(
+    changes: Changes,
+    { topic, queueId, offset: begin }: LogPosition & { topic: string },
+    messages: Iterable<readonly [offset: number, StoredMessage]>,
+  ): void {
+    for (const [offset, message] of messages) {
+      changes.delete(keys.message(topic, queueId, offset));
+      // Also when this run of the broker does not index: an earlier one may have.
+      unindexMessage(changes, topic, { queueId, offset }, message);
+    }
+    changes.put(keys.begin(topic, queueId), begin);
+  }
 
   /** The queue for what is sent together: by message group or priority, else the next in turn. */
   chooseQueue(topic: TopicRecord, { messageGroup, priority }: QueueChoice = {}): number {
@@ -39,6 +53,11 @@ export class MessageLog {
 
   endOffset(changes: Changes, topic: string, queueId: number): number {
     return changes.get<number>(keys.end(topic, queueId)) ?? 0;
+  }
+
+  /** The first offset that retention has left. */
+  beginOffset(changes: Changes, topic: string, queueId: number): number {
+    return changes.get<number>(keys.begin(topic, queueId)) ?? 0;
   }
 
   message(changes: Changes, topic: string, queueId: number, offset: number): StoredMessage | undefined {

@@ -23,6 +23,14 @@ export function indexMessage(changes: Changes, topic: string, at: LogPosition, m
   }
 }
 
+/** Takes out what `indexMessage` noted. */
+export function unindexMessage(changes: Changes, topic: string, at: LogPosition, message: StoredMessage): void {
+  changes.delete([...keys.indexById(topic, message.messageId), at.queueId, at.offset]);
+  for (const key of new Set(message.keys)) {
+    changes.delete([...keys.indexByKey(topic, key), message.storeTimestampMs, at.queueId, at.offset]);
+  }
+}
+
 /** The messages with an id: as many as were sent with it. */
 export function messagesById(store: Store, topic: string, messageId: string, limit: number): MessageEntry[] {
   return entriesOf(store, topic, store.scan(keys.indexById(topic, messageId)), limit);

@@ -59,6 +59,8 @@ export class Pop {
     for (; offset < end && !this.isDone; offset++) {
       const message = this.log.message(this.changes, queue.topic, queue.queueId, offset);
       if (message !== undefined) this.offer(queue, offset, message, 1);
+      // Deleted by retention, and with it all before the beginning.
+      else offset = Math.max(offset, this.log.beginOffset(this.changes, queue.topic, queue.queueId) - 1);
     }
     if (offset > start) this.changes.put(keys.cursor(queue), offset);
   }

@@ -1,5 +1,6 @@
 // The engine's state as it lies in the store: the records, and the key of each. No decisions.
 
+import { createHash } from 'node:crypto';
 import type { MessageType } from '../../protocol/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Key } from '../store/store.js';
@@ -102,6 +103,13 @@ export type Due =
   | { readonly kind: 'delayed'; readonly key: Key }
   | { readonly kind: 'check'; readonly key: Key };
 
+/** Longer texts of producers stand in keys as their digests: a store on disk bounds its keys. */
+const LONGEST_TEXT = 255;
+
+function shortened(text: string): string {
+  return text.length <= LONGEST_TEXT ? text : `sha256 ${createHash('sha256').update(text).digest('hex')}`;
+}
+
 /** The keys. Kind first, then from the general to the particular, so that each scan is one prefix. */
 export const keys = {
   topics: ['topic'] as Key,
@@ -111,6 +119,10 @@ export const keys = {
   /** The offset that the next message of a queue gets. */
   end: (topic: string, queueId: number): Key => ['end', topic, queueId],
   ends: (topic: string): Key => ['end', topic],
+  allEnds: ['end'] as Key,
+  /** The first offset of a queue that retention has left, once it has deleted any. */
+  begin: (topic: string, queueId: number): Key => ['begin', topic, queueId],
+  begins: (topic: string): Key => ['begin', topic],
   log: (topic: string): Key => ['log', topic],
   message: (topic: string, queueId: number, offset: number): Key => ['log', topic, queueId, offset],
   /** The first offset of a queue that a group was never handed. */
@@ -135,14 +147,16 @@ export const keys = {
   attemptId: ({ group, topic, queueId }: QueueRef): Key => ['attemptId', group, topic, queueId],
   delayed: ['delayed'] as Key,
   delayedOf: (topic: string): Key => ['delayed', topic],
-  delayedById: (topic: string, dueAtMs: number, messageId: string): Key => ['delayed', topic, dueAtMs, messageId],
+  delayedById: (topic: string, dueAtMs: number, messageId: string): Key => {
+    return ['delayed', topic, dueAtMs, shortened(messageId)];
+  },
   halves: ['half'] as Key,
   halvesOf: (topic: string): Key => ['half', topic],
-  halvesById: (topic: string, transactionId: string): Key => ['half', topic, transactionId],
+  halvesById: (topic: string, transactionId: string): Key => ['half', topic, shortened(transactionId)],
   /** Where messages lie: by id, and by key and time. */
   indexOf: (topic: string): Key => ['index', topic],
-  indexById: (topic: string, messageId: string): Key => ['index', topic, 'id', messageId],
-  indexByKey: (topic: string, key: string): Key => ['index', topic, 'key', key],
+  indexById: (topic: string, messageId: string): Key => ['index', topic, 'id', shortened(messageId)],
+  indexByKey: (topic: string, key: string): Key => ['index', topic, 'key', shortened(key)],
   dues: ['due'] as Key,
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,

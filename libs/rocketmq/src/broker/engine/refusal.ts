@@ -8,7 +8,8 @@ export type RefusalReason =
   | 'unknown-transaction'
   | 'recall-disabled'
   | 'recall-invalid'
-  | 'recall-late';
+  | 'recall-late'
+  | 'store-full';
 
 /** A command that cannot be done. Nothing was changed. */
 export class Refusal extends Error {

@@ -33,7 +33,7 @@ export interface TopicDeclaration {
   readonly name: string;
   /** Default `normal`. */
   readonly type?: TopicType;
-  /** Default 8. */
+  /** Default 8, of a topic that exists: as many as it has. */
   readonly queues?: number;
 }
 
@@ -59,8 +59,9 @@ export interface GroupDeclaration {
 export class Registry {
   constructor(private readonly strict: boolean) {}
 
-  declareTopic(changes: Changes, { name, type = 'normal', queues = DEFAULT_QUEUES }: TopicDeclaration): void {
+  declareTopic(changes: Changes, { name, type = 'normal', ...declaration }: TopicDeclaration): void {
     const existing = changes.get<TopicRecord>(keys.topic(name));
+    const queues = declaration.queues ?? existing?.queues ?? DEFAULT_QUEUES;
     if (existing !== undefined && queues < existing.queues) {
       throw new Refusal(
         'type-conflict',

@@ -3,6 +3,7 @@
 import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { Refusal } from '../engine/refusal.js';
+import { StoreFailure } from '../store/store-failure.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import { isConsumer, subscriptionOf } from './sessions.js';
@@ -14,7 +15,12 @@ export class Clients {
     // What the server renewed for a client that fell silent comes back when it is given up, not at the next renewal.
     broker.sessions.whenGone((session) => {
       const group = subscriptionOf(session)?.group?.name;
-      if (group !== undefined) this.releaseLeases(group, session.clientId);
+      try {
+        if (group !== undefined) this.releaseLeases(group, session.clientId);
+      } catch (error) {
+        // Nobody waits for an answer, and the store has told already that it is lost.
+        if (!(error instanceof StoreFailure)) throw error;
+      }
     });
   }
 

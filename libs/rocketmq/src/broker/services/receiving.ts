@@ -88,12 +88,20 @@ export class Receiving {
     // A poll that waits is no work in progress; with the messages it becomes so again.
     endActivity();
     let resume = (): void => {};
+    let failure: { readonly error: unknown } | undefined;
     const attempt = (): boolean => {
-      result = this.pop(wish);
+      try {
+        result = this.pop(wish);
+      } catch (error) {
+        // For this caller, not for the command that woke the poll.
+        failure = { error };
+        return true;
+      }
       if (result !== undefined) resume = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
       return result !== undefined;
     };
     await this.broker.polls.wait({ topic: wish.topic, group: wish.group, timeoutMs: wish.pollMs, signal, attempt });
+    if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
     resume();
     return result;
   }

@@ -31,6 +31,8 @@ const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
   'recall-disabled': Code.FORBIDDEN,
   'recall-invalid': Code.BAD_REQUEST,
   'recall-late': Code.ILLEGAL_DELIVERY_TIME,
+  // Nothing was stored, and there may be room later.
+  'store-full': Code.TOO_MANY_REQUESTS,
 };
 
 /** What a failed handler answers. */

@@ -4,6 +4,7 @@ import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS, bytesToKey, keyToBytes } from './key-bytes.js';
+import { checkFile } from './lmdb-pages.js';
 import type { PendingEntry } from './pending-writes.js';
 import { compareKeys, type Key } from './store.js';
 import type { StoreFolder } from './store-folder.js';
@@ -23,19 +24,6 @@ const SETUP_VALUE = 'nestjs-rocketmq broker';
 const FIRST_READ = 4;
 const LONGEST_READ = 256;
 
-/** Where LMDB keeps what in its first two pages (`MDB_page_header`, `MDB_meta`, 64 bits). */
-const META = {
-  pages: [0, 1],
-  magicAt: 24,
-  magic: 0xbeefc0de,
-  pageSizeAt: 48,
-  lastPageAt: 144,
-  transactionAt: 152,
-  bytes: 168,
-};
-
-const LARGEST_PAGE_BYTES = 64 * 1024;
-
 /** An open file. */
 export class LmdbFile {
   private constructor(private readonly database: Database) {}
@@ -44,7 +32,7 @@ export class LmdbFile {
   static async open(folder: StoreFolder): Promise<LmdbFile> {
     const lmdb = await loadLmdb();
     const path = join(folder.path, DATA_FILE);
-    const isShort = await makeUpLength(path, folder);
+    await assertReadable(path, folder);
     let database: Database | undefined;
     try {
       database = lmdb.open({
@@ -58,7 +46,6 @@ export class LmdbFile {
         overlappingSync: false,
       });
       await setUp(database, folder);
-      if (isShort) readAll(database);
       return new LmdbFile(database);
     } catch (error) {
       await database?.close();
@@ -132,62 +119,25 @@ async function setUp(database: Database, folder: StoreFolder): Promise<void> {
   await folder.markComplete();
 }
 
-/**
- * A file that ends before its last page would kill the process when that page is read. Made as long as it says, the page reads
- * as zeros, which LMDB refuses.
- * @returns whether it was too short, which can be all right: pages that were freed at once are never written
- */
-async function makeUpLength(path: string, folder: StoreFolder): Promise<boolean> {
+/** @throws StateError `DATA_DAMAGED` */
+async function assertReadable(path: string, folder: StoreFolder): Promise<void> {
   const file = await openFile(path, 'r+').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (file === undefined) {
     if (folder.isComplete) throw damaged(path, 'it is gone', undefined);
-    return false;
+    return;
   }
   try {
-    const { size } = await file.stat();
-    const { buffer } = await file.read(
-      Buffer.alloc(LARGEST_PAGE_BYTES + META.bytes),
-      0,
-      LARGEST_PAGE_BYTES + META.bytes,
-      0,
-    );
-    const length = lengthIn(buffer);
-    if (length === undefined) {
-      if (folder.isComplete) throw damaged(path, 'it does not begin like a file of LMDB', undefined);
-      // The first start ended while it made the file: nothing was ever stored.
-      await file.truncate(0);
-      return false;
-    }
-    if (size >= length) return false;
-    await file.truncate(length);
-    return true;
+    const found = await checkFile(file);
+    if (found === 'whole') return;
+    // The first start ended while it made the file: nothing was ever stored.
+    if (!folder.isComplete) await file.truncate(0);
+    else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is no file of LMDB', undefined);
   } finally {
     await file.close();
   }
-}
-
-/** How long the newest commit says that the file is; undefined when it is no such file. */
-function lengthIn(bytes: Buffer): number | undefined {
-  if (bytes.readUInt32LE(META.magicAt) !== META.magic) return undefined;
-  const pageSize = bytes.readUInt32LE(META.pageSizeAt);
-  if (pageSize > LARGEST_PAGE_BYTES) return undefined;
-  const metas = META.pages.map((page) => bytes.subarray(page * pageSize, page * pageSize + META.bytes));
-  const newest = metas.reduce((left, right) => (transactionOf(left) >= transactionOf(right) ? left : right));
-  return newest.readUInt32LE(META.magicAt) === META.magic
-    ? (Number(newest.readBigUInt64LE(META.lastPageAt)) + 1) * pageSize
-    : undefined;
-}
-
-function transactionOf(meta: Buffer): bigint {
-  return meta.readBigUInt64LE(META.transactionAt);
-}
-
-/** @throws when a page is missing */
-function readAll(database: Database): void {
-  for (const _ of database.getRange({}));
 }
 
 function endOf(prefix: Key, before: Key | undefined): Buffer {

@@ -1,11 +1,11 @@
 // The folder of a store on disk: whose it is, of which format, and who has it open.
 
-import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { currentProcess, isRunning, type ProcessMark } from '../../support/process-mark.js';
+import { systemRandom } from '../../support/random.js';
 
 /** Raised when a broker can no longer read what an older one wrote. */
 const FORMAT = 1;
@@ -101,7 +101,7 @@ async function writeFormat(path: string, format: Format): Promise<Format> {
 
 /** @throws StateError `DATA_IN_USE` */
 async function takeLock(path: string): Promise<Lock> {
-  const lock: Lock = { ...(await currentProcess()), host: hostname(), id: randomUUID() };
+  const lock: Lock = { ...(await currentProcess()), host: hostname(), id: systemRandom.uuid() };
   const file = join(path, LOCK_FILE);
   for (;;) {
     try {
@@ -128,7 +128,7 @@ async function removeStale(path: string, file: string): Promise<void> {
     throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
   }
   // Moved away before it is deleted: whoever else found it stale moves nothing, or gives back what it moved.
-  const aside = `${file}.${randomUUID()}.new`;
+  const aside = `${file}.${systemRandom.uuid()}.new`;
   await rename(file, aside).catch(ignoreMissing);
   const moved = parse((await readIfThere(aside)) ?? '{}') as Partial<Lock>;
   if (moved.id !== undefined && moved.id !== held.id) await link(aside, file).catch(() => {});
@@ -145,7 +145,7 @@ async function readLock(path: string): Promise<Lock | undefined> {
 
 /** Writes a file that is there whole, on disk, or not at all. */
 async function writeWhole(file: string, text: string, place: typeof rename): Promise<void> {
-  const draft = `${file}.${randomUUID()}.new`;
+  const draft = `${file}.${systemRandom.uuid()}.new`;
   const handle = await open(draft, 'wx');
   try {
     await handle.writeFile(text);

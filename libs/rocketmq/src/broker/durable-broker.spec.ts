@@ -1,0 +1,188 @@
+// What a broker with a folder still knows after a stop, and after a kill.
+
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection } from '../client/connection.js';
+import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
+import { Producer } from '../producer/producer.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
+
+let folder: string;
+let closers: (() => Promise<unknown>)[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'durable-'));
+  closers = [];
+});
+
+afterEach(async () => {
+  for (const close of closers.reverse()) await close();
+  await rm(folder, { recursive: true });
+});
+
+async function start(options: TestBrokerOptions = {}): Promise<TestBroker> {
+  const broker = await TestBroker.start({ data: join(folder, 'data'), recallEnabled: true, ...options });
+  closers.push(() => broker.stop());
+  return broker;
+}
+
+async function clientsOf(broker: TestBroker, topic: string) {
+  const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+  const producer = new Producer(connection, { transactionCheckers: { paid: () => 'unknown' } });
+  const subscriptions = [{ topic }];
+  const consumer = new SimpleConsumer(connection, { consumerGroup: 'g', subscriptions, longPollingTimeoutMs: 5_000 });
+  await Promise.all([producer.start(), consumer.start()]);
+  closers.push(async () => {
+    await Promise.all([consumer.close(), producer.close()]);
+    await connection.close();
+  });
+  return { producer, consumer };
+}
+
+const bodies = (messages: readonly ReceivedMessage[]): string[] => messages.map(({ body }) => body.toString()).sort();
+
+/** What a kill at this moment would leave: the folder as it is, without the close. */
+async function killed(broker: TestBroker): Promise<TestBroker> {
+  const copy = join(folder, `copy-${closers.length}`);
+  await cp(join(folder, 'data'), copy, { recursive: true });
+  await rm(join(copy, 'LOCK'));
+  expect(broker.endpoints).toBeDefined();
+  return start({ data: copy });
+}
+
+describe('a broker with a folder', () => {
+  it('has its messages after a stop, and what groups have settled', async () => {
+    const before = await start();
+    const first = await clientsOf(before, 'orders');
+    for (const body of ['1', '2', '3']) await first.producer.send({ topic: 'orders', body });
+    const received = await first.consumer.receive({ maxMessages: 1 });
+    for (const message of received) await first.consumer.ack(message);
+    await before.stop();
+    const { consumer } = await clientsOf(await start(), 'orders');
+    const rest = await consumer.receive({ maxMessages: 10 });
+    expect(bodies([...received, ...rest])).toEqual(['1', '2', '3']);
+  });
+
+  it('has after a kill all that was answered: sends, acks, attempts, timers, half messages', async () => {
+    const options = { topics: [{ name: 'paid', type: 'transaction' }] } as const;
+    const before = await start({ ...options, groups: [{ name: 'declared', fifo: true, maxDeliveryAttempts: 3 }] });
+    const { producer, consumer } = await clientsOf(before, 'orders');
+    for (const body of ['acked', 'held']) await producer.send({ topic: 'orders', body });
+    await producer.send({ topic: 'later', body: 'timer', delayMs: HOUR_MS });
+    const open = await producer.beginTransaction({ topic: 'paid', body: 'open' });
+    const ended = await producer.beginTransaction({ topic: 'paid', body: 'ended' });
+    await ended.commit();
+    const messages = await consumer.receive({ maxMessages: 10 });
+    for (const message of messages) if (message.body.toString() === 'acked') await consumer.ack(message);
+    const after = await killed(before);
+    expect(after.inFlight()).toMatchObject([{ topic: 'orders', group: 'g', attempt: 1, body: Buffer.from('held') }]);
+    expect(after.waiting()).toMatchObject([{ kind: 'delayed', body: Buffer.from('timer') }]);
+    expect(after.halfMessages()).toMatchObject([{ transactionId: open.transactionId }]);
+    expect(after.messages('paid')).toMatchObject([{ body: Buffer.from('ended') }]);
+    expect(() => after.declareTopic({ name: 'paid', type: 'fifo' })).toThrow(/is of type transaction/);
+    await open.rollback();
+  });
+
+  it('delivers what became due while it was away, and lets leases end that ended then', async () => {
+    const before = await start({ manualClock: true });
+    const first = await clientsOf(before, 'orders');
+    await first.producer.send({ topic: 'orders', body: 'due', delayMs: 30 * MINUTE_MS });
+    await before.stop();
+    const after = await start({ manualClock: true });
+    const startedAtMs = after.clock.nowMs();
+    const { consumer } = await clientsOf(after, 'orders');
+    await after.advance(31 * MINUTE_MS);
+    expect(after.clock.nowMs()).toBeGreaterThan(startedAtMs);
+    expect(bodies(await consumer.receive({ maxMessages: 1 }))).toEqual(['due']);
+  });
+
+  it('answers a send under async flush before the disk has it, and has it a second later', async () => {
+    const before = await start({ flush: 'async' });
+    const { producer } = await clientsOf(before, 'orders');
+    await producer.send({ topic: 'orders', body: 'x' });
+    let found = 0;
+    for (const until = Date.now() + SECOND_MS; found === 0 && Date.now() < until; ) {
+      const copy = await killed(before);
+      found = copy.messages('orders').length;
+    }
+    expect(found).toBe(1);
+  });
+
+  it('refuses a topic that the folder knows as another, and frees the folder', async () => {
+    const declared = (type: 'fifo' | 'normal') => start({ topics: [{ name: 'a', type }] });
+    await (await declared('fifo')).stop();
+    await expect(declared('normal')).rejects.toMatchObject({ code: 'DECLARATION_CONFLICT' });
+    await (await declared('fifo')).stop();
+  });
+
+  it('is refused to a second broker', async () => {
+    await start();
+    await expect(start()).rejects.toMatchObject({ code: 'DATA_IN_USE' });
+  });
+
+  it('takes texts of producers that are longer than a key on disk can be', async () => {
+    const broker = await start({ adminPort: 0 });
+    const { producer } = await clientsOf(broker, 'orders');
+    const key = 'k'.repeat(5_000);
+    await producer.send({ topic: 'orders', body: 'x', keys: [key] });
+    expect(broker.messages('orders')).toMatchObject([{ keys: [key] }]);
+  });
+});
+
+describe('a broker in memory', () => {
+  it('refuses sends with a code of their own while its messages fill what they may take', async () => {
+    const broker = await start({ data: undefined, maxMemoryBytes: 10_000 });
+    const { producer, consumer } = await clientsOf(broker, 'orders');
+    const send = () => producer.send({ topic: 'orders', body: Buffer.alloc(4_000) });
+    for (let count = 0; count < 3; count++) await send();
+    await expect(send()).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS', message: /maxMemoryBytes/ });
+    expect(await consumer.receive({ maxMessages: 3 })).not.toEqual([]);
+  });
+
+  it.each([
+    [{ retentionMs: 0 }, 'retentionMs'],
+    [{ retentionBytes: -1 }, 'retentionBytes'],
+    [{ maxMemoryBytes: Number.NaN }, 'maxMemoryBytes'],
+    [{ flush: 'never' as never }, 'flush'],
+    [{ data: '' }, 'data'],
+  ])('cannot be told %j', async (options, field) => {
+    await expect(start(options)).rejects.toMatchObject({ outcome: 'not-sent', field });
+  });
+});
+
+describe('retention', () => {
+  it('deletes messages by age, consumed or not, and what waits for its time stays', async () => {
+    const broker = await start({ manualClock: true, retentionMs: 10 * HOUR_MS, topics: [{ name: 'q', queues: 1 }] });
+    const { producer, consumer } = await clientsOf(broker, 'q');
+    for (const body of ['1', '2', '3']) await producer.send({ topic: 'q', body });
+    await producer.send({ topic: 'late', body: 'late', delayMs: 20 * HOUR_MS });
+    expect(bodies(await consumer.receive({ maxMessages: 1 }))).toEqual(['1']);
+    await broker.advance(5 * HOUR_MS, { duringWork: true });
+    await producer.send({ topic: 'q', body: '4' });
+    await broker.advance(6 * HOUR_MS, { duringWork: true });
+    expect(broker.messages('q')).toMatchObject([{ offset: 3, body: Buffer.from('4') }]);
+    expect(bodies(await consumer.receive({ maxMessages: 10 }))).toEqual(['4']);
+    expect(broker.inFlight()).toHaveLength(1);
+    await broker.advance(10 * HOUR_MS, { duringWork: true });
+    expect(broker.messages('late')).toHaveLength(1);
+  });
+
+  it('deletes the oldest messages when there are too many, and uses their space again', async () => {
+    const broker = await start({ manualClock: true, flush: 'async', retentionBytes: 2_000_000 });
+    const { producer } = await clientsOf(broker, 'q');
+    const used: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      const send = () => producer.send({ topic: 'q', body: Buffer.alloc(1_000, round) });
+      await Promise.all(Array.from({ length: 1_000 }, send));
+      await broker.advance(2 * MINUTE_MS, { duringWork: true });
+      await broker.broker.inside.store.flush();
+      used.push(broker.broker.inside.store.usedBytes());
+    }
+    expect(Math.max(...used)).toBeLessThan(4_500_000);
+    expect(broker.messages('q').at(-1)?.body[0]).toBe(7);
+    expect(broker.messages('q').every(({ body }) => (body[0] as number) >= 5)).toBe(true);
+  });
+});

@@ -1,0 +1,102 @@
+// Deletes old messages, consumed or not: by age, and the oldest when there are too many. What waits for its time or for the end of
+// its transaction stays.
+
+import type { Store } from '../store/store.js';
+import type { Changes } from './changes.js';
+import type { Deliveries } from './deliveries.js';
+import type { MessageLog } from './log.js';
+import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage } from './records.js';
+
+/** How long and how much is kept. Undefined: without limit. */
+export interface RetentionLimits {
+  readonly maxAgeMs: number | undefined;
+  readonly maxBytes: number | undefined;
+}
+
+/** One command deletes no more than this, so that it does not hold the process up. */
+const LONGEST_SWEEP = 1_000;
+/** About what a message takes on disk beside its body. */
+const MESSAGE_BYTES = 700;
+
+type OffsetAndMessage = readonly [offset: number, message: StoredMessage];
+
+/** A queue, from its oldest message on. */
+interface Head {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly rest: Iterator<OffsetAndMessage>;
+  readonly taken: OffsetAndMessage[];
+  oldest: OffsetAndMessage | undefined;
+}
+
+export class Retention {
+  constructor(
+    private readonly store: Store,
+    private readonly log: MessageLog,
+    private readonly deliveries: Deliveries,
+    private readonly limits: RetentionLimits,
+  ) {}
+
+  /** Deletes the oldest of what is too old or too much. @returns whether more may be left to delete at once */
+  sweep(changes: Changes, nowMs: number): boolean {
+    const { maxAgeMs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = this.limits;
+    let excessBytes = Number.isFinite(maxBytes) ? this.store.usedBytes() - maxBytes : 0;
+    const heads = this.heads(changes);
+    let count = 0;
+    for (; count < LONGEST_SWEEP; count++) {
+      const head = oldestOf(heads);
+      if (head?.oldest === undefined) break;
+      const [, message] = head.oldest;
+      if (message.storeTimestampMs > nowMs - maxAgeMs && excessBytes <= 0) break;
+      excessBytes -= message.body.length + MESSAGE_BYTES;
+      head.taken.push(head.oldest);
+      advance(head);
+    }
+    for (const head of heads) if (head.taken.length > 0) this.delete(changes, head);
+    return count === LONGEST_SWEEP;
+  }
+
+  private heads(changes: Changes): Head[] {
+    return changes.scan(keys.allEnds).map(([key]) => {
+      const [, topic, queueId] = key as [string, string, number];
+      const head: Head = { topic, queueId, rest: this.messages(changes, topic, queueId), taken: [], oldest: undefined };
+      advance(head);
+      return head;
+    });
+  }
+
+  /** From the beginning that is known on: what lies before it need not be skipped again. */
+  private *messages(changes: Changes, topic: string, queueId: number): Iterator<OffsetAndMessage> {
+    const from = keys.message(topic, queueId, this.log.beginOffset(changes, topic, queueId));
+    for (const [key, message] of this.store.scan([...keys.log(topic), queueId], { from })) {
+      yield [key.at(-1) as number, message as StoredMessage];
+    }
+  }
+
+  private delete(changes: Changes, { topic, queueId, taken }: Head): void {
+    const offset = (taken.at(-1)?.[0] ?? -1) + 1;
+    this.log.deleteBefore(changes, { topic, queueId, offset }, taken);
+    for (const [, { name }] of changes.scan<GroupRecord>(keys.groups)) {
+      const queue = { group: name, topic, queueId };
+      const range = { before: keys.delivery(queue, offset) };
+      for (const [key, { state }] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue), range)) {
+        this.deliveries.drop(changes, queue, key.at(-1) as number, state);
+      }
+    }
+  }
+}
+
+function oldestOf(heads: readonly Head[]): Head | undefined {
+  let found: Head | undefined;
+  for (const head of heads) if (ageOf(head) < ageOf(found)) found = head;
+  return found;
+}
+
+function ageOf(head: Head | undefined): number {
+  return head?.oldest?.[1].storeTimestampMs ?? Number.POSITIVE_INFINITY;
+}
+
+function advance(head: Head): void {
+  const next = head.rest.next();
+  head.oldest = next.done === true ? undefined : next.value;
+}

@@ -1,0 +1,176 @@
+// Whose a folder is, and what a broker says that cannot use it.
+
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { SystemClock } from '../../support/clock.js';
+import { currentProcess } from '../../support/process-mark.js';
+import { LmdbStore } from './lmdb-store.js';
+import type { StoreFailure } from './store-failure.js';
+
+let folder: string;
+let open: LmdbStore[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'folder-'));
+  open = [];
+});
+
+afterEach(async () => {
+  for (const store of open) await store.close();
+  await rm(folder, { recursive: true });
+});
+
+function storeIn(path = folder): LmdbStore {
+  const failed = (failure: StoreFailure): void => expect(failure).toBeUndefined();
+  const store = new LmdbStore({ folder: path, flush: 'sync', clock: new SystemClock(), failed });
+  open.push(store);
+  return store;
+}
+
+async function fill(count: number): Promise<void> {
+  const store = storeIn();
+  await store.open();
+  for (let index = 0; index < count; index++) {
+    store.write([{ kind: 'put', key: ['log', index], value: { body: Buffer.alloc(1_000, index) } }]);
+  }
+  await store.close();
+}
+
+const lockFile = (): string => join(folder, 'LOCK');
+const lockBy = (fields: object): Promise<void> => writeFile(lockFile(), JSON.stringify({ id: 'x', ...fields }));
+
+describe('a folder in use', () => {
+  it('is refused to a second store of this process, under any name, until the first is closed', async () => {
+    await storeIn().open();
+    const again = storeIn(join(folder, '..', folder.split('/').at(-1) as string));
+    await expect(again.open()).rejects.toMatchObject({
+      code: 'DATA_IN_USE',
+      message: expect.stringContaining(`another broker of this process (pid ${process.pid})`),
+    });
+    await open[0]?.close();
+    await again.open();
+  });
+
+  it('is refused while another process has it, by its pid, and taken when that is dead', async () => {
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const pid = child.pid as number;
+    const { startedAt } = await startOf(pid);
+    await lockBy({ pid, host: hostname(), startedAt });
+    await expect(storeIn().open()).rejects.toMatchObject({
+      code: 'DATA_IN_USE',
+      message: expect.stringContaining(`process ${pid}`),
+    });
+    child.stdin?.end();
+    await ended;
+    await storeIn().open();
+  });
+
+  it('is taken when the pid has come to another process since, our own included', async () => {
+    await lockBy({ pid: process.pid, host: hostname(), startedAt: 'before' });
+    await storeIn().open();
+    expect(JSON.parse(await readFile(lockFile(), 'utf8'))).toMatchObject(await currentProcess());
+  });
+
+  it('is refused when its holder is on another host, and says which file to delete', async () => {
+    await lockBy({ pid: 1, host: 'elsewhere', startedAt: '' });
+    await expect(storeIn().open()).rejects.toThrow(/process 1 of the host elsewhere.*delete .*LOCK/);
+  });
+
+  it('goes to one of many who find it stale at once', async () => {
+    await lockBy({ pid: process.pid, host: hostname(), startedAt: 'before' });
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => storeIn().open()));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is free again after a close, and holds nothing but its own files', async () => {
+    await fill(1);
+    expect((await readdir(folder)).sort()).toEqual(['broker.json', 'messages.mdb', 'messages.mdb-lock']);
+  });
+});
+
+describe('a folder that cannot be used', () => {
+  const refusal = async (code: string, text: string, store = storeIn()): Promise<void> => {
+    await expect(store.open()).rejects.toMatchObject({ code, message: expect.stringContaining(text) });
+  };
+
+  it('is one with foreign files, which stay as they are', async () => {
+    await writeFile(join(folder, 'thesis.doc'), 'years of work');
+    await refusal('DATA_FOREIGN', 'it holds thesis.doc');
+    expect(await readdir(folder)).toEqual(['thesis.doc']);
+  });
+
+  it('is one that a newer version wrote', async () => {
+    await fill(1);
+    await writeFile(join(folder, 'broker.json'), '{"format":2,"state":"complete"}');
+    await refusal('DATA_NEWER', 'has format 2, this version of nestjs-rocketmq reads up to 1');
+  });
+
+  it.each(['', '{"form', '[]', '{"format":"1"}'])('is one whose description is %j', async (text) => {
+    await fill(1);
+    await writeFile(join(folder, 'broker.json'), text);
+    await refusal('DATA_DAMAGED', 'broker.json is torn');
+  });
+
+  it('is one without its data', async () => {
+    await fill(1);
+    await rm(join(folder, 'messages.mdb'));
+    await refusal('DATA_DAMAGED', 'it is gone');
+    await refusal('DATA_DAMAGED', 'it is gone');
+  });
+
+  it('is one whose data are something else', async () => {
+    await fill(1);
+    await writeFile(join(folder, 'messages.mdb'), 'x'.repeat(10_000));
+    await refusal('DATA_DAMAGED', 'it is no file of LMDB');
+  });
+
+  it.each([0.3, 0.6, 0.9])('is one whose data end after %d of their length', async (part) => {
+    await fill(300);
+    const file = join(folder, 'messages.mdb');
+    const { size } = await stat(file);
+    await truncate(file, Math.floor(size * part));
+    await refusal('DATA_DAMAGED', 'its end is missing');
+  });
+
+  it('is a file', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    await refusal('DATA_UNUSABLE', file, storeIn(file));
+    await rm(file);
+  });
+
+  it('is locked no longer after a refusal', async () => {
+    await fill(1);
+    await rm(join(folder, 'messages.mdb'));
+    await refusal('DATA_DAMAGED', 'gone');
+    expect(await readdir(folder)).not.toContain('LOCK');
+  });
+});
+
+describe('a first start that was cut off', () => {
+  it.each([
+    ['before the data', async () => {}],
+    ['amid the data', () => writeFile(join(folder, 'messages.mdb'), Buffer.alloc(100))],
+  ])('%s is begun anew', async (_when, make) => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'broker.json'), '{"format":1,"state":"new"}');
+    await writeFile(join(folder, 'broker.json.0.new'), '{"for');
+    await make();
+    await fill(3);
+    const store = storeIn();
+    await store.open();
+    expect([...store.scan(['log'])]).toHaveLength(3);
+  });
+});
+
+/** The mark of another process, as that process would write it. */
+async function startOf(pid: number): Promise<{ startedAt: string }> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (stat === undefined) return { startedAt: '' };
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  return { startedAt: `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}` };
+}
