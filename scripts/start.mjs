@@ -55,11 +55,10 @@ class Demo {
     let { endpoints } = this.setup;
     if (endpoints === undefined) {
       endpoints = `127.0.0.1:${ports.broker}`;
-      const args = ['broker', '--port', String(ports.broker)];
-      // Its messages go with it, so a broker that dies is not started again: the demo ends and says so.
+      const args = ['broker', '--port', String(ports.broker), '--data', brokerFolder(dataFolder)];
       this.#broker = new DemoProcess('broker', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
         args,
-        restarts: 0,
+        restarts: 5,
         onLost: this.reportLost,
       });
       await this.#broker.ready;
@@ -84,13 +83,18 @@ class Demo {
   }
 }
 
+/** @param {string} dataFolder */
+function brokerFolder(dataFolder) {
+  return join(dataFolder, 'broker');
+}
+
 /** @param {Setup} setup */
-function greeting({ ports, endpoints }) {
+function greeting({ ports, dataFolder, endpoints }) {
   const order = `http://127.0.0.1:${ports.order}`;
   const inventory = `http://127.0.0.1:${ports.inventory}`;
   const kept =
     endpoints === undefined
-      ? 'The broker keeps messages in memory: they are gone when it stops.'
+      ? `Orders, stock and messages are kept in ${dataFolder} for the next start.`
       : `Messages go through the RocketMQ cluster at ${endpoints}.`;
   return `
 order-demo      ${order}   (${order}/docs)

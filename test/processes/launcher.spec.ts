@@ -7,6 +7,8 @@ import { copyTree, DemoRun, removeTree, until } from './demo-tree.js';
 
 const TIMEOUT_MS = 150_000;
 
+const get = async (url: string): Promise<unknown> => (await fetch(url)).json();
+
 describe('npm start', () => {
   let copy: string;
   let run: DemoRun | undefined;
@@ -29,7 +31,7 @@ describe('npm start', () => {
       await run.ready();
       expect(run.output).toContain(run.orderUrl);
       expect(run.output).toContain(run.inventoryUrl);
-      expect(run.output).toContain('keeps messages in memory');
+      expect(run.output).toContain(`kept in ${join(copy, 'data')}`);
       expect(run.output.match(/^ {2}curl /gm)).toHaveLength(3);
       const health = await Promise.all([run.orderUrl, run.inventoryUrl].map((url) => fetch(`${url}/health`)));
       expect(health.map(({ status }) => status)).toEqual([200, 200]);
@@ -38,6 +40,38 @@ describe('npm start', () => {
       process.kill(launcher, 'SIGINT');
       await run.exited;
       expect(await run.processes()).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'goes on at the next start where Ctrl-C ended it: orders, stock and the time-outs that were pending',
+    async () => {
+      const env = { DEMO_DATA_DIR: join(copy, 'kept'), ORDER_PAYMENT_TIMEOUT: '6s' };
+      run = await DemoRun.start(copy, env);
+      await run.ready();
+      const stockBefore = await get(`${run.inventoryUrl}/stock`);
+      const order = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"sku":"book","quantity":1}',
+      };
+      const { id } = (await (await fetch(`${run.orderUrl}/orders`, order)).json()) as { id: string };
+      expect(id).toBeDefined();
+      process.kill(await run.launcher(), 'SIGINT');
+      await run.exited;
+      run = await DemoRun.start(copy, env);
+      await run.ready();
+      const url = `${run.orderUrl}/orders/${id}`;
+      await until('the time-out cancels the order', async () => {
+        return ((await get(url)) as { status: string }).status === 'CANCELLED';
+      });
+      const { inventoryUrl } = run;
+      await until('the stock is back', async () => {
+        return JSON.stringify(await get(`${inventoryUrl}/stock`)) === JSON.stringify(stockBefore);
+      });
+      process.kill(await run.launcher(), 'SIGINT');
+      await run.exited;
     },
     TIMEOUT_MS,
   );
