@@ -57,6 +57,8 @@ interface Lane {
   underWay: number;
   /** Whether a look at what is due is coming. */
   isLookDue: boolean;
+  /** Nothing is added to it any more. */
+  isOver: boolean;
 }
 
 /**
@@ -66,6 +68,7 @@ interface Lane {
 export class AckBatcher {
   private readonly lanes = new Map<string, Lane>();
   private readonly endpointKeys = new WeakMap<Endpoint, string>();
+  private latest: { readonly lane: Lane; readonly topic: string; readonly endpoint: Endpoint } | undefined;
 
   /** @param batchSize the most that one request carries; 1: nothing is put together */
   constructor(
@@ -80,7 +83,16 @@ export class AckBatcher {
     this.lookSoon(lane);
   }
 
-  private laneOf({ topic, endpoint }: Receipt): Lane {
+  private laneOf(receipt: Receipt): Lane {
+    const { lane, topic, endpoint } = this.latest ?? {};
+    // Most come after one of the same topic and server.
+    if (lane !== undefined && !lane.isOver && receipt.topic === topic && receipt.endpoint === endpoint) return lane;
+    const found = this.findLane(receipt);
+    this.latest = { lane: found, topic: receipt.topic, endpoint: receipt.endpoint };
+    return found;
+  }
+
+  private findLane({ topic, endpoint }: Receipt): Lane {
     let endpointText = this.endpointKeys.get(endpoint);
     if (endpointText === undefined) {
       endpointText = endpointKey(endpoint);
@@ -89,7 +101,7 @@ export class AckBatcher {
     const key = `${topic} ${endpointText}`;
     let lane = this.lanes.get(key);
     if (lane === undefined) {
-      lane = { key, pending: [], underWay: 0, isLookDue: false };
+      lane = { key, pending: [], underWay: 0, isLookDue: false, isOver: false };
       this.lanes.set(key, lane);
     }
     return lane;
@@ -113,7 +125,9 @@ export class AckBatcher {
         this.sendDue(lane);
       });
     }
-    if (lane.underWay === 0) this.lanes.delete(lane.key);
+    if (lane.underWay > 0) return;
+    lane.isOver = true;
+    this.lanes.delete(lane.key);
   }
 }
 

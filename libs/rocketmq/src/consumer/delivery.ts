@@ -120,8 +120,7 @@ export class Delivery {
   }
 
   private trackHandler(): () => void {
-    const { messageId, topic } = this.lease.message;
-    return this.port.clock.track(`handler of message ${messageId} from "${topic}"`);
+    return this.port.clock.track('handler of', this.lease);
   }
 
   /**

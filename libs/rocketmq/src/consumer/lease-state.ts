@@ -51,9 +51,9 @@ export function nextLeaseState(state: LeaseState, event: LeaseEvent): LeaseState
 function nextOfHeld(state: LeaseState & { kind: 'held' }, event: LeaseEvent): LeaseState {
   switch (event.kind) {
     case 'renewalBegun':
-      return { ...state, kind: 'renewing' };
+      return { kind: 'renewing', handle: state.handle, endsAtMs: state.endsAtMs };
     case 'settlementBegun':
-      return { ...state, kind: 'settling', isCertain: true };
+      return { kind: 'settling', handle: state.handle, endsAtMs: state.endsAtMs, isCertain: true };
     case 'timeOver':
       return { kind: 'ended', how: 'lost' };
     default:

@@ -215,7 +215,7 @@ describe('the lease of a message', () => {
     ]);
     await advance(LEASE_MS / 2);
     await lease.settle(ack, signal);
-    expect(labels).toEqual([['lease renewal of message id-1'], ['ack of message id-1']]);
+    expect(labels).toEqual([['lease renewal of message id-1 from "orders"'], ['ack of message id-1 from "orders"']]);
     expect(clock.activeWork()).toEqual([]);
   });
 });

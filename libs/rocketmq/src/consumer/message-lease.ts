@@ -32,6 +32,12 @@ export interface LeaseCalls extends Pick<ReceiptCalls, 'changeInvisibleDuration'
 }
 
 const ACK = { kind: 'ack' } as const;
+const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
+  ack: 'ack of',
+  postpone: 'postponement of',
+  handBack: 'hand-back of',
+  deadLetter: 'dead letter of',
+};
 
 /** What a lease needs of its consumer. */
 export interface LeasePort {
@@ -85,6 +91,10 @@ export class MessageLease {
     const endsAtMs = received.receivedAtMs + port.leaseMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
     this.renewAt(endsAtMs - port.leaseMs / 2);
+  }
+
+  toString(): string {
+    return `message ${this.message.messageId} from "${this.message.topic}"`;
   }
 
   get heldBytes(): number {
@@ -245,7 +255,7 @@ export class MessageLease {
   }
 
   private track({ kind }: LeaseSettlement): () => void {
-    return this.port.clock.track(`${kind} of message ${this.message.messageId}`);
+    return this.port.clock.track(TRACKED[kind], this);
   }
 
   private request(settlement: LeaseSettlement, handle: string): Promise<unknown> {
@@ -286,7 +296,7 @@ export class MessageLease {
       return;
     }
     this.apply({ kind: 'renewalBegun' });
-    const untrack = clock.track(`lease renewal of message ${this.message.messageId}`);
+    const untrack = clock.track('lease renewal of', this);
     const askedAtMs = clock.nowMs();
     try {
       const postponement = { invisibleDurationMs: leaseMs, suspend: false };

@@ -17,18 +17,22 @@ export function frameAckMessage({ group, topic, entries }: AckMessageRequest): B
   const groupSize = resourceSize(group);
   const topicSize = resourceSize(topic);
   let size = fieldSize(groupSize) + fieldSize(topicSize);
+  const entrySizes: number[] = [];
   for (const entry of entries) {
     if (entry.liteTopic !== undefined) return undefined;
-    size += fieldSize(entrySize(entry));
+    const entrySize = textFieldSize(entry.messageId) + textFieldSize(entry.receiptHandle);
+    entrySizes.push(entrySize);
+    size += fieldSize(entrySize);
   }
   const frame = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + size);
   writeMessagePrefix(frame, size);
   let at = writeResource(frame, MESSAGE_PREFIX_BYTES, 0x0a, group, groupSize);
   at = writeResource(frame, at, 0x12, topic, topicSize);
-  for (const entry of entries) {
-    at = writeLength(frame, at, 0x1a, entrySize(entry));
-    at = writeTextField(frame, at, 0x0a, entry.messageId);
-    at = writeTextField(frame, at, 0x12, entry.receiptHandle);
+  for (let index = 0; index < entries.length; index++) {
+    const { messageId, receiptHandle } = entries[index] as AckMessageEntry;
+    at = writeLength(frame, at, 0x1a, entrySizes[index] as number);
+    at = writeTextField(frame, at, 0x0a, messageId);
+    at = writeTextField(frame, at, 0x12, receiptHandle);
   }
   return frame;
 }
@@ -40,10 +44,6 @@ export function decodeAcked(bytes: Uint8Array): AckMessageResponse {
 
 function resourceSize({ resourceNamespace, name }: Resource): number {
   return textFieldSize(resourceNamespace) + textFieldSize(name);
-}
-
-function entrySize({ messageId, receiptHandle }: AckMessageEntry): number {
-  return textFieldSize(messageId) + textFieldSize(receiptHandle);
 }
 
 function writeResource(frame: Buffer, start: number, tag: number, resource: Resource, size: number): number {

@@ -28,9 +28,13 @@ export function toWireMessageType(type: MessageType): WireMessageType {
   return WIRE_TYPES[type];
 }
 
+const TYPES: ReadonlyMap<WireMessageType, MessageType> = new Map(
+  (Object.keys(WIRE_TYPES) as MessageType[]).map((type) => [WIRE_TYPES[type], type]),
+);
+
 /** The type by its wire number; undefined for one that this library does not know. */
 export function fromWireMessageType(wire: WireMessageType): MessageType | undefined {
-  return (Object.keys(WIRE_TYPES) as MessageType[]).find((type) => WIRE_TYPES[type] === wire);
+  return TYPES.get(wire);
 }
 
 /** A message to send. */

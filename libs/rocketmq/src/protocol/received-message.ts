@@ -75,8 +75,9 @@ function readEntry(reader: WireReader, entries: Record<string, string>): void {
   entries[name] = value;
 }
 
-const SYSTEM_NUMBERS: ReadonlySet<number> = new Set([5, 6, 13, 14, 16, 22]);
-const systemWireType = (field: number): number => (SYSTEM_NUMBERS.has(field) ? VARINT : BYTES);
+/** A bit for each field that holds a number. */
+const SYSTEM_NUMBERS = [5, 6, 13, 14, 16, 22].reduce((bits, field) => bits | (1 << field), 0);
+const systemWireType = (field: number): number => (field < 31 && (SYSTEM_NUMBERS >> field) & 1 ? VARINT : BYTES);
 
 function systemOf(reader: WireReader): SystemProperties {
   const system = emptySystem();

@@ -67,7 +67,9 @@ export class WireReader {
   /** A copy: a message may be held for long, and the piece that it came in is larger. */
   copy(): Buffer {
     const start = this.skip();
-    return Buffer.from(this.bytes.subarray(start, this.at));
+    const copy = Buffer.allocUnsafe(this.at - start);
+    this.bytes.copy(copy, 0, start, this.at);
+    return copy;
   }
 
   /** The fields of a message inside this one. */

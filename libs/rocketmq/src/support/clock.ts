@@ -17,13 +17,16 @@ export interface Clock {
   /**
    * Says that work is under way which must end before time moves. A clock that runs by itself ignores it; a clock that is
    * moved by a test waits for it, and names it when it does not end.
+   * @param subject stands after the label in the name; made a text only when somebody reads it
    * @returns what to call when the work has ended; later calls do nothing
    */
-  track(label: string): () => void;
+  track(label: string, subject?: { toString(): string }): () => void;
 }
 
 /** The longest delay that Node's timers take; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const NOTHING_TO_END = (): void => {};
 
 /** The clock of the machine. */
 export class SystemClock implements Clock {
@@ -42,7 +45,7 @@ export class SystemClock implements Clock {
   }
 
   track(): () => void {
-    return () => {};
+    return NOTHING_TO_END;
   }
 }
 

@@ -13,7 +13,7 @@ export class ManualClock implements Clock {
   private currentMs: number;
   private nextOrder = 0;
   private readonly tasks = new Set<Task>();
-  private readonly work = new Map<number, string>();
+  private readonly work = new Map<number, readonly { toString(): string }[]>();
 
   /** @param startMs the time at the beginning; default: the real time, so that limits of a server's clock hold */
   constructor(startMs: number = Date.now()) {
@@ -32,15 +32,18 @@ export class ManualClock implements Clock {
     return { cancel: () => this.tasks.delete(task) };
   }
 
-  track(label: string): () => void {
+  track(...name: [label: string, subject?: { toString(): string }]): () => void {
     const id = this.nextOrder++;
-    this.work.set(id, label);
+    this.work.set(
+      id,
+      name.filter((part) => part !== undefined),
+    );
     return () => this.work.delete(id);
   }
 
   /** The labels of tracked work that has not ended. */
   activeWork(): string[] {
-    return [...this.work.values()];
+    return [...this.work.values()].map((name) => name.join(' '));
   }
 
   /** When the next scheduled task is due; undefined when there is none. */
