@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals';
+import { type CrashEvent, crashViolations } from './crash-history.js';
+
+const began = (id: string, more: object = {}): CrashEvent => ({ kind: 'began', id, ...more });
+const told = (id: string, outcome: 'stored' | 'refused' = 'stored'): CrashEvent => ({ kind: 'told', id, outcome });
+const acked = (id: string): CrashEvent => ({ kind: 'acked', id });
+const ending = (id: string, resolution: 'commit' | 'rollback'): CrashEvent => ({ kind: 'ending', id, resolution });
+const ended = (id: string): CrashEvent => ({ kind: 'ended', id });
+const delivered = (id: string, offset = 0, receive = offset, atMs = 1_000): CrashEvent => {
+  return { kind: 'delivered', id, queue: 'q', offset, atMs, receive };
+};
+const sent = (id: string, more: object = {}): CrashEvent[] => [began(id, more), told(id)];
+
+describe('a right history', () => {
+  it.each<[string, CrashEvent[]]>([
+    ['nothing', []],
+    ['sent, delivered, acked', [...sent('a'), delivered('a'), acked('a')]],
+    ['an answer lost, the message stored', [began('a'), delivered('a'), acked('a')]],
+    ['an answer lost, and the message with it', [began('a')]],
+    ['refused', [began('a'), told('a', 'refused')]],
+    ['delivered again before an ack was answered', [...sent('a'), delivered('a', 0, 0), delivered('a', 0, 1)]],
+    ['a half message that nobody ended', [...sent('a', { half: true })]],
+    ['rolled back', [...sent('a', { half: true }), ending('a', 'rollback'), ended('a')]],
+    ['committed', [...sent('a', { half: true }), ending('a', 'commit'), delivered('a'), ended('a')]],
+    ['committed with the answer lost, and gone', [...sent('a', { half: true }), ending('a', 'commit')]],
+    ['delayed', [...sent('a', { dueAtMs: 1_000 }), delivered('a')]],
+    [
+      'an ordered message again behind the first open one',
+      [
+        ...[...sent('a', { group: 'g' }), ...sent('b', { group: 'g' })],
+        ...[delivered('a', 0, 0), delivered('b', 1, 0), acked('b'), delivered('a', 0, 1), delivered('b', 1, 1)],
+      ],
+    ],
+    [
+      'an ordered message again with one that was open when both were handed out',
+      [
+        ...[...sent('a', { group: 'g' }), ...sent('b', { group: 'g' })],
+        ...[
+          delivered('a', 0, 0),
+          delivered('b', 1, 0),
+          acked('b'),
+          delivered('a', 0, 1),
+          acked('a'),
+          delivered('b', 1, 1),
+        ],
+      ],
+    ],
+  ])('is %s', (_name, history) => {
+    expect(crashViolations(history)).toEqual([]);
+  });
+});
+
+describe('a wrong history', () => {
+  it.each<[string, CrashEvent[]]>([
+    ['a was stored and is lost', [...sent('a')]],
+    ['a was delivered again after its ack', [...sent('a'), delivered('a'), acked('a'), delivered('a')]],
+    ['a was refused and is there', [began('a'), told('a', 'refused'), delivered('a')]],
+    ['a was seen before its transaction was committed', [...sent('a', { half: true }), delivered('a')]],
+    [
+      'a was seen before its transaction was committed',
+      [...sent('a', { half: true }), ending('a', 'rollback'), delivered('a')],
+    ],
+    ['a was committed and is lost', [...sent('a', { half: true }), ending('a', 'commit'), ended('a')]],
+    ['a came 1 ms early', [...sent('a', { dueAtMs: 1_001 }), delivered('a')]],
+    ['a is there twice', [...sent('a'), delivered('a', 0), delivered('a', 1)]],
+    ['x was delivered and never sent', [delivered('x')]],
+    [
+      'b overtook a',
+      [...sent('a', { group: 'g' }), ...sent('b', { group: 'g' }), delivered('b', 1), delivered('a', 0)],
+    ],
+    [
+      'a was delivered again after its ack',
+      [...sent('a', { group: 'g' }), delivered('a', 0, 0), acked('a'), delivered('a', 0, 1)],
+    ],
+    [
+      'b was delivered again after its ack',
+      [
+        ...[...sent('a', { group: 'g' }), ...sent('b', { group: 'g' }), delivered('a', 0, 0), delivered('b', 1, 0)],
+        ...[acked('a'), acked('b'), delivered('b', 1, 1)],
+      ],
+    ],
+  ])('%s', (violation, history) => {
+    expect(crashViolations(history)).toContain(violation);
+  });
+});

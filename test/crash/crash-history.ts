@@ -1,0 +1,140 @@
+// What a writer and a reader saw of a broker that was killed again and again, and what must not have happened. Pure: facts in,
+// violations out. Knows nothing of the broker.
+
+/** One fact. Facts are in the order in which they came about. */
+export type CrashEvent =
+  /** The writer began to send. `group`: of an ordered message. `half`: of a transaction. */
+  | {
+      readonly kind: 'began';
+      readonly id: string;
+      readonly group?: string;
+      readonly half?: boolean;
+      readonly dueAtMs?: number;
+    }
+  /** The writer was told. Nothing is told when the answer was lost. */
+  | { readonly kind: 'told'; readonly id: string; readonly outcome: 'stored' | 'refused' }
+  /** The writer is about to end the transaction so. */
+  | { readonly kind: 'ending'; readonly id: string; readonly resolution: 'commit' | 'rollback' }
+  /** The end was answered with OK. */
+  | { readonly kind: 'ended'; readonly id: string }
+  | {
+      readonly kind: 'delivered';
+      readonly id: string;
+      readonly queue: string;
+      readonly offset: number;
+      readonly atMs: number;
+      /** Messages of one receive share it. */
+      readonly receive: number;
+    }
+  /** The ack was answered with OK. */
+  | { readonly kind: 'acked'; readonly id: string };
+
+interface Fate {
+  readonly group: string | undefined;
+  readonly isHalf: boolean;
+  readonly dueAtMs: number;
+  told: 'stored' | 'refused' | undefined;
+  ending: 'commit' | 'rollback' | undefined;
+  isEnded: boolean;
+  place: { readonly queue: string; readonly offset: number } | undefined;
+  receive: number;
+  isAcked: boolean;
+}
+
+type Delivered = Extract<CrashEvent, { kind: 'delivered' }>;
+
+/** @param history of a run whose reader went on until it found nothing more */
+export function crashViolations(history: readonly CrashEvent[]): string[] {
+  const fates = new Map<string, Fate>();
+  const groups = new Map<string, string[]>();
+  const violations: string[] = [];
+  for (const event of history) {
+    if (event.kind === 'began') {
+      fates.set(event.id, fateOf(event));
+      if (event.group !== undefined) groups.set(event.group, [...(groups.get(event.group) ?? []), event.id]);
+      continue;
+    }
+    const fate = fates.get(event.id);
+    if (fate === undefined) violations.push(`${event.id} was ${event.kind} and never sent`);
+    else {
+      if (event.kind === 'delivered') violations.push(...ofDelivery(event, fate, fates));
+      apply(event, fate);
+    }
+  }
+  for (const [id, fate] of fates) violations.push(...ofEnd(id, fate));
+  return [...violations, ...ofOrder(history, groups)];
+}
+
+function fateOf({ group, half = false, dueAtMs = 0 }: Extract<CrashEvent, { kind: 'began' }>): Fate {
+  const unknown = { told: undefined, ending: undefined, isEnded: false, place: undefined, receive: -1, isAcked: false };
+  return { group, isHalf: half, dueAtMs, ...unknown };
+}
+
+function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void {
+  switch (event.kind) {
+    case 'told':
+      fate.told = event.outcome;
+      break;
+    case 'ending':
+      fate.ending = event.resolution;
+      break;
+    case 'ended':
+      fate.isEnded = true;
+      break;
+    case 'delivered':
+      fate.place = event;
+      fate.receive = event.receive;
+      break;
+    case 'acked':
+      fate.isAcked = true;
+  }
+}
+
+function ofDelivery(event: Delivered, fate: Fate, fates: ReadonlyMap<string, Fate>): string[] {
+  const { id, atMs } = event;
+  const violations: string[] = [];
+  if (fate.told === 'refused') violations.push(`${id} was refused and is there`);
+  if (fate.isHalf && fate.ending !== 'commit') violations.push(`${id} was seen before its transaction was committed`);
+  if (atMs < fate.dueAtMs) violations.push(`${id} came ${fate.dueAtMs - atMs} ms early`);
+  if (fate.place !== undefined && (fate.place.queue !== event.queue || fate.place.offset !== event.offset)) {
+    violations.push(`${id} is there twice`);
+  }
+  if (fate.isAcked && !(fate.group !== undefined && isBehindOpen(event, fates))) {
+    violations.push(`${id} was delivered again after its ack`);
+  }
+  return violations;
+}
+
+/** An ordered queue comes again from its first message on that is not acked, in this receive too. */
+function isBehindOpen({ queue, offset, receive }: Delivered, fates: ReadonlyMap<string, Fate>): boolean {
+  for (const { place, isAcked, receive: last } of fates.values()) {
+    if (place?.queue === queue && place.offset < offset && (!isAcked || last === receive)) return true;
+  }
+  return false;
+}
+
+function ofEnd(id: string, fate: Fate): string[] {
+  const isSeen = fate.place !== undefined;
+  if (fate.isHalf)
+    return fate.ending === 'commit' && fate.isEnded && !isSeen ? [`${id} was committed and is lost`] : [];
+  return fate.told === 'stored' && !isSeen ? [`${id} was stored and is lost`] : [];
+}
+
+/** A group's messages are sent one after the other, so they are seen for the first time in that order. */
+function ofOrder(history: readonly CrashEvent[], groups: ReadonlyMap<string, readonly string[]>): string[] {
+  const rank = new Map<string, { group: string; at: number }>();
+  for (const [group, ids] of groups) for (const [at, id] of ids.entries()) rank.set(id, { group, at });
+  const furthest = new Map<string, { at: number; id: string }>();
+  const seen = new Set<string>();
+  const violations: string[] = [];
+  for (const event of history) {
+    if (event.kind !== 'delivered' || seen.has(event.id)) continue;
+    seen.add(event.id);
+    const place = rank.get(event.id);
+    if (place === undefined) continue;
+    const before = furthest.get(place.group);
+    if (before !== undefined && before.at > place.at) violations.push(`${before.id} overtook ${event.id}`);
+    else furthest.set(place.group, { at: place.at, id: event.id });
+  }
+  return violations;
+}

@@ -1,0 +1,124 @@
+// Sends messages of every kind to a broker that dies again and again, and notes what it was told.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection, Producer, RocketMQError } from 'nestjs-rocketmq/client';
+import type { CrashEvent } from './crash-history.js';
+
+const PLAIN_SENDERS = 8;
+const MESSAGE_GROUPS = 6;
+const TRANSACTIONS = 4;
+const DELAYS = 2;
+/** A broker that died leaves its callers waiting no longer. */
+const TIMEOUT_MS = 2_000;
+const PAUSE_MS = 20;
+const LONGEST_DELAY_MS = 5_000;
+const BODY_BYTES = 300;
+
+/** Many senders on one producer. One attempt for each message: a second would be another message of the same body. */
+export class Writer {
+  private readonly connection: Connection;
+  private readonly producer: Producer;
+  private readonly decisions = new Map<string, 'commit' | 'rollback'>();
+  private senders: Promise<unknown> = Promise.resolve();
+  private count = 0;
+  private isOver = false;
+
+  constructor(
+    endpoints: string,
+    private readonly history: CrashEvent[],
+    private readonly random: () => number,
+  ) {
+    this.connection = new Connection({ endpoints, requestTimeoutMs: TIMEOUT_MS });
+    this.producer = new Producer(this.connection, {
+      maxAttempts: 1,
+      topics: { plain: 'normal', steps: 'fifo', paid: 'transaction', later: 'delay' },
+      // What was decided stays so; nobody decides here.
+      transactionCheckers: { paid: ({ message }) => this.decisions.get(idOf(message.body)) ?? 'unknown' },
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.producer.start();
+    const each = (count: number, send: (index: number) => Promise<void>) =>
+      Array.from({ length: count }, (_, index) => this.forever(() => send(index)));
+    this.senders = Promise.all([
+      ...each(PLAIN_SENDERS, () => this.send('plain', {}, {})),
+      ...each(MESSAGE_GROUPS, (index) => this.send('steps', { group: `g${index}` }, { messageGroup: `g${index}` })),
+      ...each(DELAYS, () => this.sendLater()),
+      ...each(TRANSACTIONS, () => this.transact()),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await this.senders;
+    await this.producer.close();
+    await this.connection.close();
+  }
+
+  private async forever(send: () => Promise<void>): Promise<void> {
+    while (!this.isOver) {
+      await send();
+      await sleep(this.random() * PAUSE_MS);
+    }
+  }
+
+  private async send(topic: string, known: object, fields: object): Promise<void> {
+    const id = this.nextId(topic);
+    this.history.push({ kind: 'began', id, ...known });
+    await this.note(id, () => this.producer.send({ topic, body: bodyOf(id), ...fields }, { timeoutMs: TIMEOUT_MS }));
+  }
+
+  private sendLater(): Promise<void> {
+    const deliverAt = new Date(Date.now() + this.random() * LONGEST_DELAY_MS);
+    return this.send('later', { dueAtMs: deliverAt.getTime() }, { deliverAt });
+  }
+
+  private async transact(): Promise<void> {
+    const id = this.nextId('paid');
+    this.history.push({ kind: 'began', id, half: true });
+    const half = { topic: 'paid', body: bodyOf(id) };
+    const transaction = await this.note(id, () => this.producer.beginTransaction(half, { timeoutMs: TIMEOUT_MS }));
+    if (transaction === undefined) return;
+    await sleep(this.random() * PAUSE_MS);
+    const chance = this.random();
+    // Some are never decided: their half messages must never be seen.
+    if (chance < 0.2) return;
+    const resolution = chance < 0.4 ? 'rollback' : 'commit';
+    this.decisions.set(id, resolution);
+    this.history.push({ kind: 'ending', id, resolution });
+    try {
+      const result = await (resolution === 'commit' ? transaction.commit() : transaction.rollback());
+      if (result === 'accepted') this.history.push({ kind: 'ended', id });
+    } catch (error) {
+      if (!RocketMQError.is(error)) throw error;
+    }
+  }
+
+  /** @returns undefined when it failed; what that means for the message is noted */
+  private async note<T>(id: string, send: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await send();
+      this.history.push({ kind: 'told', id, outcome: 'stored' });
+      return result;
+    } catch (error) {
+      if (!RocketMQError.is(error)) throw error;
+      if (error.outcome !== 'unknown') this.history.push({ kind: 'told', id, outcome: 'refused' });
+      return undefined;
+    }
+  }
+
+  private nextId(topic: string): string {
+    this.count++;
+    return `${topic}-${this.count}`;
+  }
+}
+
+function bodyOf(id: string): Buffer {
+  return Buffer.from(`${id} `.padEnd(BODY_BYTES, 'x'));
+}
+
+/** Of a message that a {@link Writer} sent. */
+export function idOf(body: Buffer): string {
+  return body.toString().split(' ', 1)[0] as string;
+}
