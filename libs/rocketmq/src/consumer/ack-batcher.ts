@@ -27,12 +27,13 @@ export async function sendSome(pending: PendingAck[], batchSize: number, request
   const batch = takeBatch(pending, batchSize);
   const [first, ...others] = batch;
   if (first === undefined) return;
+  let errors: readonly unknown[];
   try {
-    const errors = await request([first.receipt, ...others.map(({ receipt }) => receipt)]);
-    for (let index = 0; index < batch.length; index++) batch[index]?.onEnd(errors[index]);
+    errors = await request([first.receipt, ...others.map(({ receipt }) => receipt)]);
   } catch (error) {
-    for (const { onEnd } of batch) onEnd(error);
+    errors = batch.map(() => error);
   }
+  for (let index = 0; index < batch.length; index++) batch[index]?.onEnd(errors[index]);
 }
 
 /** Results are told apart by message id, so an id goes once. */
