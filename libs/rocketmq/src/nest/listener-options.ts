@@ -5,34 +5,17 @@ import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { UsageError } from '../support/errors.js';
 import { onInvalidProblem } from './invalid-body.js';
 import type { Backoff, ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
-
-/** What is wrong with a value, or undefined. */
-type Check = (value: unknown) => string | undefined;
-
-const aNumber =
-  (what: string, holds: (value: number) => boolean): Check =>
-  (value) =>
-    typeof value === 'number' && Number.isFinite(value) && holds(value)
-      ? undefined
-      : `must be ${what}, not ${typeof value === 'string' ? `the text ${JSON.stringify(value)}` : String(value)}`;
-
-const positive = aNumber('a number above 0', (value) => value > 0);
-const positiveInteger = aNumber('a whole number from 1 on', (value) => Number.isInteger(value) && value > 0);
-const notNegative = aNumber('a number of at least 0', (value) => value >= 0);
-
-const oneOf =
-  (...allowed: readonly unknown[]): Check =>
-  (value) =>
-    allowed.includes(value) ? undefined : `must be ${allowed.map(String).join(' or ')}, not ${describe(value)}`;
-
-const aText: Check = (value) =>
-  typeof value === 'string' && value !== '' ? undefined : `must be a text, not ${describe(value)}`;
-
-const aFunction: Check = (value) =>
-  typeof value === 'function' ? undefined : `must be a function, not ${describe(value)}`;
-
-const functions: Check = (value) =>
-  Array.isArray(value) && value.every((one) => typeof one === 'function') ? undefined : 'must be a list of functions';
+import {
+  aFunction,
+  aText,
+  type Check,
+  describe,
+  functions,
+  notNegative,
+  oneOf,
+  positive,
+  positiveInteger,
+} from './option-checks.js';
 
 const errorTest: Check = (value) =>
   aFunction(value) === undefined || functions(value) === undefined
@@ -130,9 +113,4 @@ function backoffProblem(value: unknown): string | undefined {
 
 function named(field: string, problem: string | undefined): string | undefined {
   return problem && `${field} ${problem}`;
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

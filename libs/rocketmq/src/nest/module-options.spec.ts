@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { checkOptions } from './module-options.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 
@@ -42,6 +43,32 @@ describe('the module options', () => {
     expect(refusal({ endpoints, requestTimeoutMs: Number.NaN })).toThrow(/option requestTimeoutMs/);
     expect(refusal({ endpoints, shutdownGraceMs: -1 })).toThrow(/option shutdownGraceMs/);
     expect(refusal(undefined)).toThrow(/option options must be an object/);
+  });
+
+  it('refuse texts where a switch, a number or an object is meant, as environment variables bring them', () => {
+    const wrong = (field: string, value: unknown) =>
+      expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(`option ${field} must be`);
+    for (const field of ['consumers', 'useBootstrapEndpoints']) wrong(field, 'false');
+    for (const field of ['startTimeoutMs', 'shutdownGraceMs', 'requestTimeoutMs', 'credentialsRefreshMs'])
+      wrong(field, '5000');
+    for (const field of ['addressMapping', 'checkpoint', 'resolveTopic', 'defaults', 'listeners', 'producer', 'events'])
+      wrong(field, 'x');
+    for (const field of ['clock', 'logger', 'codec', 'transactionLog', 'inbox', 'topics', 'hooks']) wrong(field, {});
+    wrong('requests', 'x');
+    for (const field of ['consumerGroup', 'namespace', 'topicPrefix', 'groupPrefix', 'transactionOwner'])
+      wrong(field, 7);
+    expect(refusal({ endpoints: 'embedded:', requests: { application: 'a', timeoutMs: '5' } })).toThrow(
+      'option requests.timeoutMs must be a number of at least 1, not the text "5"',
+    );
+    expect(refusal({ endpoints: 'embedded:', logger: new Logger() })).toThrow(/a Logger, which has debug and info/);
+    expect(refusal({ endpoints: 'embedded:', unknownListeners: 'warn' })).toThrow(
+      /must be error or ignore, not "warn"/,
+    );
+  });
+
+  it('may be undefined, which says nothing', () => {
+    const nothing = { consumers: undefined, codec: undefined, consumerGroup: undefined, requests: undefined };
+    expect(refusal({ endpoints: 'embedded:', ...nothing })).not.toThrow();
   });
 
   it('have defaults', () => {

@@ -8,6 +8,18 @@ import type { Logger } from '../support/logger.js';
 import { type BodyCodec, jsonCodec } from './body-codec.js';
 import { assertListenerOptions } from './listener-options.js';
 import { NestLoggerAdapter } from './nest-logger.js';
+import {
+  aBoolean,
+  aFunction,
+  anObject,
+  anyText,
+  aText,
+  atLeast,
+  type Check,
+  describe,
+  oneOf,
+  withMethods,
+} from './option-checks.js';
 import { type ResourceNames, resourceNames } from './resource-names.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
@@ -30,38 +42,47 @@ export interface CheckedOptions extends RocketMQModuleOptions {
   readonly shutdownGraceMs: number;
 }
 
-const KNOWN: Readonly<Record<keyof RocketMQModuleOptions, true>> = {
-  endpoints: true,
-  consumerGroup: true,
-  namespace: true,
-  topicPrefix: true,
-  groupPrefix: true,
-  resolveTopic: true,
-  tls: true,
-  credentials: true,
-  credentialsRefreshMs: true,
-  requestTimeoutMs: true,
-  useBootstrapEndpoints: true,
-  addressMapping: true,
-  clock: true,
-  logger: true,
-  codec: true,
-  hooks: true,
-  defaults: true,
-  listeners: true,
-  unknownListeners: true,
-  consumers: true,
-  topics: true,
-  producer: true,
-  nameServer: true,
-  requests: true,
-  transactionLog: true,
-  inbox: true,
-  transactionOwner: true,
-  startTimeoutMs: true,
-  shutdownGraceMs: true,
-  events: true,
-  checkpoint: true,
+/** Where checking is somebody else's: of the connection, which names the field as well, or further down here. */
+const elsewhere: Check = () => undefined;
+
+const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
+  endpoints: elsewhere,
+  consumerGroup: (value) => {
+    const problem = anyText(value) ?? consumerGroupNameProblem(value as string);
+    return problem?.startsWith('must') ? problem : problem && `${describe(value)} ${problem}`;
+  },
+  namespace: anyText,
+  topicPrefix: anyText,
+  groupPrefix: anyText,
+  resolveTopic: aFunction,
+  tls: elsewhere,
+  credentials: elsewhere,
+  credentialsRefreshMs: atLeast(1),
+  requestTimeoutMs: atLeast(1),
+  useBootstrapEndpoints: aBoolean,
+  addressMapping: aFunction,
+  clock: withMethods('a Clock', 'nowMs'),
+  logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
+  codec: withMethods('a BodyCodec', 'encode', 'decode'),
+  hooks: elsewhere,
+  defaults: anObject,
+  listeners: anObject,
+  unknownListeners: oneOf('error', 'ignore'),
+  consumers: aBoolean,
+  topics: (value) =>
+    Array.isArray(value) && value.every((one) => typeof one?.name === 'string')
+      ? undefined
+      : 'must be a list of what defineTopic() returns',
+  producer: anObject,
+  nameServer: elsewhere,
+  requests: elsewhere,
+  transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
+  inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
+  transactionOwner: aText,
+  startTimeoutMs: atLeast(1),
+  shutdownGraceMs: atLeast(0),
+  events: anObject,
+  checkpoint: aFunction,
 };
 
 const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> = {
@@ -83,32 +104,16 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) {
     throw refused('options', `must be an object, not ${String(options)}`);
   }
-  assertKnown(options, KNOWN);
+  assertKnown(options, CHECKS);
+  for (const [field, value] of Object.entries(options)) {
+    const problem = value === undefined ? undefined : CHECKS[field as keyof RocketMQModuleOptions](value);
+    if (problem !== undefined) throw refused(field, problem);
+  }
   assertKnown(options.producer ?? {}, KNOWN_OF_PRODUCER, 'producer.');
   assertListenerOptions('RocketMQModule: option defaults', 'defaults', options.defaults ?? {});
   for (const [name, overrides] of Object.entries(options.listeners ?? {})) {
     assertListenerOptions(`RocketMQModule: option listeners[${JSON.stringify(name)}]`, 'listeners', overrides);
   }
-  const { consumerGroup, unknownListeners = 'error' } = options;
-  if (unknownListeners !== 'error' && unknownListeners !== 'ignore') {
-    throw refused('unknownListeners', `must be "error" or "ignore", not ${JSON.stringify(unknownListeners)}`);
-  }
-  const problem = consumerGroup === undefined ? undefined : consumerGroupNameProblem(consumerGroup);
-  if (problem !== undefined) throw refused('consumerGroup', `${JSON.stringify(consumerGroup)} ${problem}`);
-  for (const field of ['topicPrefix', 'groupPrefix'] as const) {
-    const prefix: unknown = options[field];
-    if (prefix !== undefined && typeof prefix !== 'string')
-      throw refused(field, `must be a text, not ${String(prefix)}`);
-  }
-  if (options.resolveTopic !== undefined && typeof options.resolveTopic !== 'function') {
-    throw refused('resolveTopic', `must be a function, not ${String(options.resolveTopic)}`);
-  }
-  if (options.inbox !== undefined && typeof options.inbox?.assertOutlives !== 'function') {
-    throw refused('inbox', 'must be an Inbox of nestjs-rocketmq/sql, or have its method assertOutlives');
-  }
-  for (const field of ['requestTimeoutMs', 'startTimeoutMs', 'credentialsRefreshMs'] as const)
-    assertNumber(field, options[field], 1);
-  assertNumber('shutdownGraceMs', options.shutdownGraceMs, 0);
   assertHooks(options.hooks);
   assertRequests(options.requests);
   return {
@@ -141,7 +146,8 @@ function assertRequests(requests: unknown): void {
     const text = `must be 1 to 60 letters, digits, "-" and "_", not ${JSON.stringify(application)}`;
     throw refused('requests.application', text);
   }
-  assertNumber('requests.timeoutMs', timeoutMs as number | undefined, 1);
+  const problem = timeoutMs === undefined ? undefined : atLeast(1)(timeoutMs);
+  if (problem !== undefined) throw refused('requests.timeoutMs', problem);
 }
 
 function assertHooks(hooks: unknown): void {
@@ -169,11 +175,6 @@ function targetOf(endpoints: string | undefined): Target {
   const scheme = schemeOf(endpoints);
   const addresses = endpointKey(parseEndpoints(endpoints));
   return { kind: 'cluster', endpoints: scheme === undefined ? addresses : `${scheme}://${addresses}` };
-}
-
-function assertNumber(field: string, value: number | undefined, least: number): void {
-  if (value === undefined || (Number.isFinite(value) && value >= least)) return;
-  throw refused(field, `must be a number of at least ${least}, not ${String(value)}`);
 }
 
 function refused(field: string, problem: string): UsageError {
