@@ -35,15 +35,7 @@ export function messageListenerOf(
   { invoker, producer, answers }: ListenerParts,
 ): MessageListener {
   const { name, topic, filter, settings, deadLetterTopic } = listener;
-  const {
-    concurrency,
-    timeoutMs: handlerTimeoutMs,
-    maxAttempts,
-    deadLetterOn,
-    onDeadLetter,
-    backoff,
-    batch,
-  } = settings;
+  const { concurrency, timeoutMs: handlerTimeoutMs, maxAttempts, onDeadLetter, backoff, batch } = settings;
   return {
     name,
     topic: topic.name,
@@ -52,7 +44,7 @@ export function messageListenerOf(
     handlerTimeoutMs,
     maxAttempts,
     retryOn: retryOnOf(settings),
-    deadLetterOn,
+    deadLetterOn: deadLetterOnOf(settings),
     onDeadLetter,
     backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
     deadLetterTo: deadLetterTopic && deadLetterSender(deadLetterTopic, producer),
@@ -62,11 +54,20 @@ export function messageListenerOf(
   };
 }
 
-/** `onInvalid` has decided before; what comes here is to be retried. */
+/** `onInvalid` has decided before: an invalid body that comes here is to be retried, whatever `retryOn` and `deadLetterOn` say. */
 function retryOnOf({ retryOn }: RocketMQListenerOptions): ErrorTest | undefined {
   if (retryOn === undefined) return retryOn;
   if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);
   return [...retryOn, InvalidBodyError];
+}
+
+function deadLetterOnOf({ deadLetterOn }: RocketMQListenerOptions): ErrorTest | undefined {
+  if (deadLetterOn === undefined) return deadLetterOn;
+  const isMeant =
+    typeof deadLetterOn === 'function'
+      ? deadLetterOn
+      : (error: unknown) => deadLetterOn.some((type) => error instanceof type);
+  return (error) => !(error instanceof InvalidBodyError) && isMeant(error);
 }
 
 function handlerOf(

@@ -199,7 +199,7 @@ describe('a message whose body is invalid', () => {
     const Retried = defineTopic('retried', { ...plain, onInvalid: 'retry' });
     class Listener {
       @RocketMQListener(defineTopic('unsaid', plain), { consumerGroup: 'unsaid' })
-      @RocketMQListener(Retried, { consumerGroup: 'topic', name: 'topic', retryOn: [] })
+      @RocketMQListener(Retried, { consumerGroup: 'topic', name: 'topic', retryOn: [], deadLetterOn: [Error] })
       @RocketMQListener(Retried, { consumerGroup: 'listener', name: 'listener', onInvalid: 'dead-letter' })
       @RocketMQListener(Retried, { consumerGroup: 'operator', name: 'operator' })
       async handle(): Promise<void> {}
@@ -281,7 +281,7 @@ describe('a message whose body is invalid', () => {
       @UsePipes(validation)
       async byDefault(_body: Reading): Promise<void> {}
 
-      @RocketMQListener('piped', { consumerGroup: 'retry', onInvalid: 'retry', retryOn: [] })
+      @RocketMQListener('piped', { consumerGroup: 'retry', onInvalid: 'retry', retryOn: [], deadLetterOn: () => true })
       async retried(@Payload(validation) _body: Reading): Promise<void> {}
 
       @RocketMQListener('piped', { consumerGroup: 'decided', onInvalid })
