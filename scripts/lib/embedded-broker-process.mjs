@@ -8,7 +8,8 @@ const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'ne
 /**
  * Starts one and resolves when it is ready.
  * @param {readonly string[]} args of `nestjs-rocketmq broker`
- * @returns {Promise<{ endpoints: string, adminEndpoint: string | undefined, kill: () => Promise<void> }>} `kill` ends it without a warning
+ * @returns {Promise<{ pid: number, endpoints: string, adminEndpoint: string | undefined, kill: () => Promise<void> }>} `kill` ends it
+ *   without a warning
  * @throws Error when it ends before it is ready
  */
 export async function startEmbeddedBroker(args) {
@@ -22,5 +23,5 @@ export async function startEmbeddedBroker(args) {
     child.kill('SIGKILL');
     await ended;
   };
-  return { endpoints, adminEndpoint, kill };
+  return { pid: /** @type {number} */ (child.pid), endpoints, adminEndpoint, kill };
 }

@@ -65,7 +65,7 @@ export class Reader {
         const messages = await consumer.receive({ maxMessages: 16, invisibleDurationMs: LEASE_MS, signal });
         const atMs = Date.now();
         for (const message of messages) this.delivered(message, receive, atMs);
-        for (const message of messages) await this.ack(consumer, message);
+        await Promise.all(messages.map((message) => this.ack(consumer, message)));
       } catch (error) {
         if (!RocketMQError.is(error) && !signal.aborted) throw error;
         await sleep(PAUSE_MS);

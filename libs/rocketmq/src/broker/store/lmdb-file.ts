@@ -44,6 +44,8 @@ export class LmdbFile {
         encoder: { useRecords: false, copyBuffers: true } as never,
         // A commit ends when it is on disk, and there is no other kind of commit.
         overlappingSync: false,
+        // Batches are ours; those of LMDB's would leave a promise that fails with nobody to see it, and end the process.
+        eventTurnBatching: false,
       });
       await setUp(database, folder);
       return new LmdbFile(database);
@@ -73,13 +75,17 @@ export class LmdbFile {
   /** Resolves when all of it is on disk; then reads see it. */
   async commit(entries: readonly (readonly [Key, PendingEntry])[]): Promise<void> {
     const { database } = this;
+    const parts = new Set<Promise<boolean>>();
+    const batch = database.batch(() => {
+      for (const [key, { value }] of entries) {
+        const bytes = keyToBytes(key);
+        parts.add(value === undefined ? database.remove(bytes) : database.put(bytes, value));
+      }
+    });
+    // They fail with the batch. Few are promises of their own, and one that nobody waits for would end the process.
+    for (const part of parts) part.catch(() => {});
     try {
-      await database.batch(() => {
-        for (const [key, { value }] of entries) {
-          if (value === undefined) database.remove(keyToBytes(key));
-          else database.put(keyToBytes(key), value);
-        }
-      });
+      await batch;
     } catch (error) {
       throw await causeOf(error);
     }
