@@ -1,4 +1,4 @@
-// Request-scoped listeners and enhancers live for one message: what they hold is free again after it.
+// Request-scoped listeners and enhancers, bound to the method and to the application, live for one message: what they hold is free again after it.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -19,7 +19,18 @@ import {
   UseInterceptors,
   UsePipes,
 } from '@nestjs/common';
-import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModulesContainer, REQUEST } from '@nestjs/core';
+import {
+  APP_FILTER,
+  APP_GUARD,
+  APP_INTERCEPTOR,
+  APP_PIPE,
+  DiscoveryModule,
+  DiscoveryService,
+  ExternalContextCreator,
+  ModulesContainer,
+  REQUEST,
+} from '@nestjs/core';
+import { Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
 import type { MessageHandler } from '../consumer/handler-run.js';
@@ -34,15 +45,19 @@ import { explore } from './rocketmq.explorer.js';
 import type { RocketMQContext } from './rocketmq-context.js';
 import { RocketMQListener } from './rocketmq-listener.decorator.js';
 
-/** `REQUEST_SCOPE_MESSAGES=100000` for the long run, which takes a minute or two. */
-const MESSAGES = Number(process.env.REQUEST_SCOPE_MESSAGES ?? 20_000);
+const MESSAGES = 100_000;
 /** For what the runtime itself warms up to; one instance that is kept weighs more. */
 const KEPT_BYTES = 256;
 
 /** Each instance holds as much, so that instances that are kept cannot be overlooked. */
 @Injectable({ scope: Scope.REQUEST })
 class Ballast {
+  static made = 0;
   readonly weight = new Array<number>(100).fill(0);
+
+  constructor() {
+    Ballast.made++;
+  }
 }
 
 @Injectable({ scope: Scope.REQUEST })
@@ -78,7 +93,6 @@ class Filter implements ExceptionFilter {
 
 @Injectable({ scope: Scope.REQUEST })
 class Orders {
-  static failures = 0;
   constructor(@Inject(Ballast) readonly ballast: Ballast) {}
 
   @UseGuards(Guard)
@@ -86,13 +100,20 @@ class Orders {
   @UseInterceptors(Interceptor)
   @UseFilters(Filter)
   @RocketMQListener('orders', { consumerGroup: 'memory' })
-  async handle(body: number): Promise<void> {
+  async handle(@Payload(Pipe) body: number): Promise<void> {
     if (body % 2 === 0) throw new Error('even');
   }
 }
 
 async function handler(): Promise<MessageHandler> {
-  const app = await Test.createTestingModule({ imports: [DiscoveryModule], providers: [Orders, Ballast] }).compile();
+  const providers = [
+    ...[Orders, Ballast, { provide: APP_GUARD, useClass: Guard }, { provide: APP_PIPE, useClass: Pipe }],
+    ...[
+      { provide: APP_INTERCEPTOR, useClass: Interceptor },
+      { provide: APP_FILTER, useClass: Filter },
+    ],
+  ];
+  const app = await Test.createTestingModule({ imports: [DiscoveryModule], providers }).compile();
   const calls = new NestCalls(app.get(ExternalContextCreator), app.get(ModulesContainer), silentLogger);
   const [consumer] = planConsumers(explore(app.get(DiscoveryService), undefined).listeners, {});
   const [listener] = consumer?.listeners ?? [];
@@ -107,7 +128,7 @@ function collected(): number {
   return process.memoryUsage().heapUsed;
 }
 
-describe('a request-scoped listener with all kinds of request-scoped enhancers', () => {
+describe('a request-scoped listener with all kinds of request-scoped enhancers, bound to it and to all', () => {
   it(`leaves nothing behind over ${MESSAGES} messages`, async () => {
     const handle = await handler();
     const { signal } = new AbortController();
@@ -132,6 +153,7 @@ describe('a request-scoped listener with all kinds of request-scoped enhancers',
     await handleSome(MESSAGES);
     const growthBytes = collected() - before;
     expect(failures).toBe((MESSAGES + 2_000) / 2);
+    expect(Ballast.made).toBe(MESSAGES + 2_000);
     expect(growthBytes).toBeLessThan(MESSAGES * KEPT_BYTES);
-  });
+  }, 300_000);
 });
