@@ -1,7 +1,16 @@
 // Batch listeners: their arguments, and the end of each message.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Scope, UseFilters } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  BadRequestException,
+  Catch,
+  type ExceptionFilter,
+  Inject,
+  Injectable,
+  Scope,
+  UseFilters,
+} from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { z } from 'zod';
@@ -85,6 +94,23 @@ describe('a batch listener', () => {
     await bench.broker.idle();
     expect(bench.retries('failing')).toHaveLength(2);
     expect(bench.retries('marked').map(([body]) => body)).toEqual(['1']);
+  });
+
+  it('fails as a whole when a pipe refuses its bodies, whatever onInvalid says', async () => {
+    const refusing = {
+      transform: (): never => {
+        throw new BadRequestException();
+      },
+    };
+    @Injectable()
+    class Meter {
+      @RocketMQListener('piped', { consumerGroup: 'piped', batch, onInvalid: 'dead-letter' })
+      async store(@Payload(refusing) _bodies: unknown[]): Promise<void> {}
+    }
+    const app = await bench.start({ providers: [Meter] });
+    await bench.send(app, 'piped', 1, 2);
+    expect(bench.deadLetters('piped')).toEqual([]);
+    expect(bench.retries('piped')).toHaveLength(2);
   });
 
   it('may be request-scoped, and have its parameters decorated', async () => {

@@ -308,6 +308,24 @@ describe('listeners', () => {
     }
   }
 
+  @Injectable()
+  class ByClass {
+    @RocketMQListener('by-class', { consumerGroup: 'by-class' })
+    async handle(): Promise<void> {
+      calls.push('class');
+    }
+  }
+
+  class Value {
+    constructor(private readonly word: string) {}
+
+    @RocketMQListener('by-value', { consumerGroup: 'by-value' })
+    async handle(): Promise<void> {
+      calls.push(this.word);
+    }
+  }
+  const value = new Value('value');
+
   @Controller()
   class InController {
     @RocketMQListener('in-controller', { consumerGroup: 'in-controller' })
@@ -316,20 +334,24 @@ describe('listeners', () => {
     }
   }
 
-  it('are found on classes, parent classes, controllers and what factories make, each once', async () => {
+  it('are found on classes, parent classes, controllers, values and what factories make, each once', async () => {
     const providers: Provider[] = [
       Derived,
       { provide: 'ALIAS', useExisting: Derived },
-      { provide: 'MADE', useFactory: () => new Made() },
+      { provide: 'MADE', useFactory: async () => new Made() },
+      { provide: 'BY_CLASS', useClass: ByClass },
+      { provide: 'ALIAS_BY_CLASS', useExisting: 'BY_CLASS' },
+      { provide: 'BY_VALUE', useValue: value },
+      { provide: 'SAME_VALUE', useValue: value },
       { provide: 'NOTHING', useValue: null },
       { provide: 'BARE', useValue: Object.create(null) },
     ];
     await withApp({ providers, controllers: [InController] }, async (_app, producer) => {
-      for (const topic of ['inherited', 'overridden', 'twice-1', 'twice-2', 'made', 'in-controller']) {
-        await producer.send({ topic, body: '1' });
-      }
+      const ofClasses = ['inherited', 'overridden', 'twice-1', 'twice-2', 'in-controller'];
+      for (const topic of [...ofClasses, 'made', 'by-class', 'by-value']) await producer.send({ topic, body: '1' });
       await broker.idle();
-      expect(calls.sort()).toEqual(['controller', 'first', 'inherited', 'made', 'second']);
+      const once = ['class', 'controller', 'first', 'inherited', 'made', 'second', 'value'];
+      expect(calls.sort()).toEqual(once);
     });
   });
 

@@ -8,6 +8,7 @@ import {
   CanActivate,
   Catch,
   Controller,
+  type DynamicModule,
   ExceptionFilter,
   ExecutionContext,
   ForbiddenException,
@@ -147,13 +148,34 @@ async function compile(
   providers: Provider[],
   options: Partial<RocketMQModuleOptions> = {},
   controllers: Type[] = [],
+  others: DynamicModule[] = [],
 ): Promise<TestingModule> {
-  const imports = [RocketMQModule.forRoot({ endpoints: '127.0.0.1:1', logger: silentLogger, ...options })];
+  const imports = [...others, RocketMQModule.forRoot({ endpoints: '127.0.0.1:1', logger: silentLogger, ...options })];
   app = await Test.createTestingModule({ imports, providers, controllers }).compile();
   return app;
 }
 
 describe('deliver()', () => {
+  it('makes the message of its options, for the connection that is named', async () => {
+    class Abroad {
+      @RocketMQListener('letters', { consumerGroup: 'home' })
+      @RocketMQListener('letters', { consumerGroup: 'abroad', connection: 'eu' })
+      async handle(_body: unknown, { consumerGroup, message }: RocketMQContext): Promise<void> {
+        const { tag, keys, properties, messageGroup, messageId, messageType } = message;
+        seen.push([consumerGroup, tag, keys, properties, messageGroup, messageId, messageType]);
+      }
+    }
+    const eu = RocketMQModule.forRoot({ endpoints: '127.0.0.1:1', logger: silentLogger, name: 'eu' });
+    const context = await compile([Abroad], {}, [], [eu]);
+    const fields = { tag: 'a', keys: ['k'], properties: { p: '1' }, messageGroup: 'g', messageId: 'M1' };
+    await deliver(context, Abroad, 'handle', 1, { ...fields, connection: 'eu' });
+    await deliver(context, Abroad, 'handle', 1);
+    expect(seen).toEqual([
+      ['abroad', 'a', ['k'], { p: '1' }, 'g', 'M1', 'fifo'],
+      ['home', undefined, [], {}, undefined, expect.stringMatching(/^[0-9A-F]{34}$/), 'normal'],
+    ]);
+  });
+
   it('runs the listener as a consumer would, with what the schema makes of the body', async () => {
     const context = await compile([OrdersListener], { topicPrefix: 'test-' });
     const body = { id: 'a', quantity: '2' };

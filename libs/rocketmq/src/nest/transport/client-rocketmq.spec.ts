@@ -11,6 +11,7 @@ import {
   ClientRocketMQ,
   type ClientRocketMQOptions,
   DeadLetterError,
+  defineTopic,
   REQUEST_PROPERTIES,
   RetryLaterError,
   RocketMQContext,
@@ -22,7 +23,7 @@ import {
   RocketMQRequester,
   ServerRocketMQ,
 } from '../../index.js';
-import { SECOND_MS } from '../../support/clock.js';
+import { HOUR_MS, SECOND_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';
 
@@ -316,6 +317,13 @@ describe('emit()', () => {
     await Promise.all([lastValueFrom(client.emit('steps', ordered)), lastValueFrom(client.emit('reminders', delayed))]);
     expect(broker.messages('steps').map(({ messageGroup }) => messageGroup)).toEqual(['g']);
     expect(broker.waiting().map(({ kind }) => kind)).toEqual(['delayed']);
+    const deliverAt = new Date(broker.clock.nowMs() + HOUR_MS);
+    const later = new RocketMQRecordBuilder<number>().setData(4).setDeliverAt(deliverAt).build();
+    await lastValueFrom(client.emit('reminders', later));
+    expect(broker.waiting()).toMatchObject([{}, { dueAtMs: deliverAt.getTime() }]);
+    broker.declareTopic({ name: 'tickets', type: 'priority' });
+    await lastValueFrom(client.emit('tickets', new RocketMQRecordBuilder(5).setPriority(3).build()));
+    expect(broker.messages('tickets').map(({ messageType }) => messageType)).toEqual(['priority']);
   });
 
   it('counts and logs a failure that nobody has subscribed to', async () => {
@@ -372,11 +380,14 @@ describe('a client with a connection of its own', () => {
   });
 
   it('tries again after a connect that failed', async () => {
-    const client = own({ topics: [{ name: 'gone', type: 'normal' }], startTimeoutMs: 2_000 });
-    broker.declareTopic({ name: 'gone', type: 'delay' });
-    await expect(client.connect()).rejects.toThrow();
-    await expect(client.connect()).rejects.toThrow();
-    await client.close();
+    const strict = await TestBroker.start({ strict: true });
+    apps.push({ close: () => strict.stop() });
+    const { endpoints } = strict;
+    const client = own({ endpoints, requests: undefined, topics: [defineTopic('notes', { type: 'normal' })] });
+    await expect(client.connect()).rejects.toThrow(/TOPIC_NOT_FOUND/);
+    strict.declareTopic({ name: 'notes' });
+    await lastValueFrom(client.emit('notes', 1));
+    expect(strict.messages('notes')).toHaveLength(1);
   });
 
   it('refuses options by name', () => {
