@@ -78,6 +78,14 @@ export function controllerHosts(discovery: DiscoveryService): HandlerHost[] {
   return [...hostsOf(discovery.getControllers())];
 }
 
+/**
+ * The classes of the controllers, for whoever looks before they are made: Nest decides the scope of a controller when it is first
+ * asked, and keeps that, although what the controller depends on is not known before.
+ */
+export function controllerPrototypes(discovery: Pick<DiscoveryService, 'getControllers'>): object[] {
+  return discovery.getControllers().flatMap(({ metatype }): object[] => metatype?.prototype ?? []);
+}
+
 function hosts(discovery: DiscoveryService): Iterable<HandlerHost> {
   return hostsOf([...discovery.getProviders(), ...discovery.getControllers()]);
 }

@@ -39,7 +39,7 @@ import {
   transactionsToken,
   wireToken,
 } from './rocketmq.constants.js';
-import { controllerHosts, explore } from './rocketmq.explorer.js';
+import { controllerHosts, controllerPrototypes, explore } from './rocketmq.explorer.js';
 import type {
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
@@ -85,10 +85,11 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     const findHook: Adopter['findHook'] = (type) => moduleRef.get(type, { strict: false });
     onConnected(
       modules,
-      () => controllerHosts(discovery),
+      () => controllerPrototypes(discovery),
       (server) => {
         const { ownOptions } = server;
-        if (server.isAttached) return;
+        // On Nest 10 the classes of controllers remember an application that has ended.
+        if (server.isAttached || this.runtime.phase === 'closed') return;
         if (ownOptions === undefined) {
           this.family.replace(server);
           return;

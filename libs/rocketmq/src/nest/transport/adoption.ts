@@ -1,7 +1,6 @@
 // How an application that imports RocketMQModule learns of a ServerRocketMQ that was made with `new`, as soon as it is connected.
 
 import type { ModulesContainer } from '@nestjs/core';
-import type { HandlerHost } from '../handler-host.js';
 import { methods } from '../rocketmq.explorer.js';
 import { PATTERN_EXTRAS_METADATA } from './pattern-handlers.js';
 import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
@@ -14,11 +13,11 @@ interface RpcTargets {
 /**
  * Calls back with each server that is connected to this application, perhaps several times. Nest tells from 11 on; on 10 the
  * extras of the handlers, which Nest hands to the server, say where to.
- * @param controllers those of the application
+ * @param controllers the prototypes of the application's controllers
  */
 export function onConnected(
   modules: ModulesContainer,
-  controllers: () => Iterable<HandlerHost>,
+  controllers: () => Iterable<object>,
   adopt: (server: ServerRocketMQ) => void,
 ): void {
   const adoptOurs = (target: unknown): void => {
@@ -29,7 +28,7 @@ export function onConnected(
     getRpcTargetRegistry.call(modules).subscribe(adoptOurs);
     return;
   }
-  for (const { prototype } of controllers()) {
+  for (const prototype of controllers()) {
     for (const [, method] of methods(prototype)) {
       const extras: unknown = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method);
       if (typeof extras !== 'object' || extras === null) continue;
