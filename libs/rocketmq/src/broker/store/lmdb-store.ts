@@ -10,13 +10,17 @@ import { type Change, compareKeys, type Key, type ScanOptions, type Store } from
 import { StoreFailure } from './store-failure.js';
 import { StoreFolder } from './store-folder.js';
 
-/** `sync`: a flush waits for the disk. `async`: it does not, unless the disk is more than a second behind. */
+/** `sync`: a flush waits for the disk. `async`: it does not, unless the disk is more than a second or 16 MiB behind. */
 export type FlushMode = 'sync' | 'async';
 
 /** How long writes that nobody waits for are gathered. */
 const GATHERING_MS = 100;
 /** How far the disk may be behind before an `async` flush waits for it. */
 const MOST_BEHIND_MS = 1_000;
+/** And how much may wait for the disk in memory before it does. */
+const MOST_PENDING_BYTES = 16 * 1024 * 1024;
+/** From this size on a commit does not wait for more. */
+const COMMIT_BYTES = 4 * 1024 * 1024;
 
 export interface LmdbStoreOptions {
   /** The folder; made when it is not there. */
@@ -75,6 +79,7 @@ export class LmdbStore implements Store {
     this.gathering ??= new PendingBatch(this.options.clock.nowMs());
     this.pending.add(this.gathering, changes);
     this.timer ??= this.options.clock.schedule(GATHERING_MS, () => this.commit());
+    if (this.gathering.bytes > COMMIT_BYTES) this.commit();
   }
 
   async flush(): Promise<void> {
@@ -82,7 +87,9 @@ export class LmdbStore implements Store {
     const oldest = this.committing ?? this.gathering;
     if (oldest === undefined) return;
     const { flush, clock } = this.options;
-    if (flush === 'async' && clock.nowMs() - oldest.sinceMs < MOST_BEHIND_MS) return;
+    const pendingBytes = (this.committing?.bytes ?? 0) + (this.gathering?.bytes ?? 0);
+    const isNear = clock.nowMs() - oldest.sinceMs < MOST_BEHIND_MS && pendingBytes < MOST_PENDING_BYTES;
+    if (flush === 'async' && isNear) return;
     await this.settled();
   }
 
@@ -136,7 +143,9 @@ export class LmdbStore implements Store {
     this.pending.forget(batch);
     batch.settle.resolve();
     // Whoever writes at this rate does not have to wait for the next gathering to end.
-    if (this.gathering !== undefined && (this.options.flush === 'sync' || this.timer === undefined)) this.commit();
+    const isDue =
+      this.options.flush === 'sync' || this.timer === undefined || (this.gathering?.bytes ?? 0) > COMMIT_BYTES;
+    if (isDue) this.commit();
   }
 
   private fail(error: unknown): void {

@@ -1,6 +1,7 @@
 // The store in memory: a B+ tree. Nothing survives the process.
 
 import sortedBTree from 'sorted-btree';
+import { weightOf } from './message-weight.js';
 import { type Change, compareKeys, hasPrefix, type Key, type ScanOptions, type Store } from './store.js';
 
 /** What is used of the tree. */
@@ -64,14 +65,4 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     return Promise.resolve();
   }
-}
-
-/** About what a message takes beside its body: its fields, its key, its place in the tree. */
-const MESSAGE_BYTES = 512;
-
-/** The room of a value with a body, in itself or in the message that it holds; 0 for any other, which is small. */
-function weightOf(value: unknown): number {
-  const { body, message } = (value ?? {}) as { body?: unknown; message?: unknown };
-  if (Buffer.isBuffer(body)) return body.length + MESSAGE_BYTES;
-  return message === undefined ? 0 : weightOf(message);
 }

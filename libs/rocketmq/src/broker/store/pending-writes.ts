@@ -1,6 +1,7 @@
 // What was written and is not on disk yet: seen by every read, gathered into batches.
 
 import sortedBTree from 'sorted-btree';
+import { weightOf } from './message-weight.js';
 import { type Change, compareKeys, hasPrefix, type Key, type ScanOptions } from './store.js';
 
 /** A key's newest value that is not on disk. */
@@ -14,6 +15,8 @@ export interface PendingEntry {
 /** What one commit writes. */
 export class PendingBatch {
   readonly entries: (readonly [Key, PendingEntry])[] = [];
+  /** About what its messages take. */
+  bytes = 0;
   /** Resolves when the batch is on disk. */
   readonly done: Promise<void>;
   readonly settle: { resolve(): void; reject(error: Error): void };
@@ -51,6 +54,7 @@ export class PendingWrites {
     for (const change of changes) {
       const { key } = change;
       const value = change.kind === 'put' ? change.value : undefined;
+      batch.bytes += weightOf(value);
       const known = this.tree.get(key);
       if (known?.batch === batch) {
         known.value = value;
