@@ -25,6 +25,7 @@ import type { MessageWire } from './resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 import { TopicSender } from './topic-sender.js';
 import type { TransactionalRun } from './transactional-send.decorator.js';
+import type { RequestCallOptions, RocketMQRequester } from './transport/requester.js';
 
 /** Everything of a message but its topic and body, and how long the send may take. */
 export interface SendOptions extends MessageFields, CallOptions {}
@@ -52,6 +53,7 @@ export class RocketMQProducer {
   constructor(
     private readonly port: () => SendingPort | undefined,
     private readonly wire: MessageWire,
+    private readonly requester?: Pick<RocketMQRequester, 'request'>,
   ) {}
 
   /**
@@ -146,6 +148,19 @@ export class RocketMQProducer {
   ): Promise<T> {
     const origin = { topic: toTopicDefinition(message.topic as TopicLike), wire: this.wire };
     return this.runTransaction(origin, message, options, work);
+  }
+
+  /**
+   * Asks a handler with `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request` does. Needs the module option
+   * `requests`.
+   * @param pattern `topic` or `topic:tag`
+   * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
+   * @throws as `RocketMQRequester.request`; StateError `NO_REQUESTER` from a producer of a test, which nobody answers
+   */
+  async request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer> {
+    if (this.requester !== undefined) return this.requester.request<Answer>(pattern, data, options);
+    const text = 'this producer belongs to no RocketMQModule, so no answer could come back; nothing was sent';
+    throw new StateError('NO_REQUESTER', text);
   }
 
   /** The producer of one topic, whose type knows the bodies. */

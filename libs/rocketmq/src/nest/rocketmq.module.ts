@@ -220,8 +220,9 @@ function injectablesOf(name: string | undefined): Provider[] {
   return [
     {
       provide: getProducerToken(name),
-      inject: [runtime, wireToken(name)],
-      useFactory: (port: RocketMQRuntime, wire: MessageWire) => new RocketMQProducer(() => port.producer, wire),
+      inject: [runtime, wireToken(name), getRequesterToken(name)],
+      useFactory: (port: RocketMQRuntime, wire: MessageWire, requester: RocketMQRequester) =>
+        new RocketMQProducer(() => port.producer, wire, requester),
     },
     {
       provide: getListenersToken(name),

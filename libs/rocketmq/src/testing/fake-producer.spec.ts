@@ -100,6 +100,10 @@ describe('fakeProducer()', () => {
     expect(fake.sent.map(({ kind, body }) => [kind, body])).toEqual([['batch', { id: 'a' }]]);
   });
 
+  it('asks nobody', async () => {
+    await expect(fakeProducer().request('prices', 1)).rejects.toThrow(/NO_REQUESTER/);
+  });
+
   it('fails when it is told to', async () => {
     const fake = fakeProducer();
     fake.failNext();

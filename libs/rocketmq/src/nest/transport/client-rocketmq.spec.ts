@@ -125,7 +125,7 @@ describe('send()', () => {
 
   it('gets what the handler returns: a value, the last of several, bytes, nothing', async () => {
     await server(Prices);
-    const { client } = await asking();
+    const { app, client } = await asking();
     const record = new RocketMQRecordBuilder({ item: 'tea' }).setKeys(['tea-1']).build();
     await expect(firstValueFrom(client.send('prices:of', record))).resolves.toEqual({ item: 'tea', cents: 250 });
     expect(Prices.asked).toEqual([[{ item: 'tea' }, ['tea-1'], 'of']]);
@@ -133,6 +133,8 @@ describe('send()', () => {
     await expect(firstValueFrom(client.send('prices:bytes', 'tea'))).resolves.toEqual(Buffer.from('tea'));
     await expect(lastValueFrom(client.send('prices:none', 1).pipe(toArray()))).resolves.toEqual([]);
     expect(client.unwrap().pending).toBe(0);
+    const asked = app.get(RocketMQProducer).request<{ cents: number }>('prices:of', { item: 'oats' }, { keys: ['k'] });
+    await expect(asked).resolves.toEqual({ item: 'oats', cents: 250 });
   });
 
   it('gets the error of the handler with its name and message, and the request is settled', async () => {
@@ -166,11 +168,12 @@ describe('send()', () => {
 
   it('ends with its time: by default, by record, by call', async () => {
     await server(Prices, { shutdownGraceMs: 0 });
-    const { client, requester } = await asking({ requests: { application: 'desk', timeoutMs: 60 } });
+    const { app, client, requester } = await asking({ requests: { application: 'desk', timeoutMs: 60 } });
     await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*60 ms/);
     const record = new RocketMQRecordBuilder(1).setTimeoutMs(70).build();
     await expect(firstValueFrom(client.send('prices:never', record))).rejects.toThrow(/70 ms/);
     await expect(requester.request('prices:never', 1, { timeoutMs: 80 })).rejects.toThrow(/80 ms/);
+    await expect(app.get(RocketMQProducer).request('prices:never', 1, { timeoutMs: 90 })).rejects.toThrow(/90 ms/);
     expect(requester.pending).toBe(0);
   });
 
@@ -243,7 +246,8 @@ describe('send()', () => {
   });
 
   it('is refused without the option requests, and that without name servers, each saying what to do', async () => {
-    const { client } = await asking({ requests: undefined });
+    const { app, client } = await asking({ requests: undefined });
+    await expect(app.get(RocketMQProducer).request('prices:of', 1)).rejects.toThrow(/NO_REQUESTS/);
     await expect(firstValueFrom(client.send('prices:of', 1))).rejects.toThrow(
       /NO_REQUESTS.*requests: \{ application \}/,
     );
