@@ -50,6 +50,7 @@ export type RocketMQProducerOptions = Pick<
   | 'firstCheckAfterMs'
 >;
 
+/** The options of `RocketMQModule.forRoot()`. Only `endpoints` is needed. */
 export interface RocketMQModuleOptions extends NamingOptions {
   /**
    * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory;

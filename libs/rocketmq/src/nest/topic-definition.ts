@@ -44,6 +44,7 @@ export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
 /** A body whose type the topic alone decides, not what is given (`NoInfer`, which TypeScript before 5.4 has not). */
 export type Given<Input> = [Input][Input extends unknown ? 0 : never];
 
+/** What `defineTopic` takes beside the name. */
 export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyClass> {
   /** The type that the cluster holds the topic as. A topic takes messages of one type only. */
   readonly type: TopicType;

@@ -11,6 +11,7 @@ export interface Purgeable {
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number>;
 }
 
+/** The options of `SqlCleanup`. */
 export interface CleanupOptions {
   readonly database: SqlDatabase;
   readonly tables: readonly Purgeable[];

@@ -7,6 +7,7 @@ import { type RetryPolicy, retrySpanMs } from './retry-span.js';
 import { DEFAULT_INBOX_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
+/** The options of `Inbox`. */
 export interface InboxOptions {
   /** Default `rocketmq_inbox`. */
   readonly tableName?: string;

@@ -40,6 +40,7 @@ export interface OutboxEvents {
 /** Where a crash of a relay is worth testing. */
 export type OutboxCheckpoint = 'claimed' | 'sent-before-mark' | 'marked';
 
+/** The options of `OutboxRelay`. */
 export interface OutboxRelayOptions {
   readonly outbox: Outbox;
   /** Where the outbox is. */

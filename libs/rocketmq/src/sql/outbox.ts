@@ -10,6 +10,7 @@ import { purge } from './retention.js';
 import { DEFAULT_OUTBOX_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
+/** The options of `Outbox`. */
 export interface OutboxOptions {
   /** Default `rocketmq_outbox`. */
   readonly tableName?: string;

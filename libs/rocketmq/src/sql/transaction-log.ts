@@ -14,6 +14,7 @@ import { DEFAULT_TRANSACTION_LOG_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { hasSqlState, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION } from './sql-state.js';
 
+/** The options of `TransactionLog`. */
 export interface TransactionLogOptions {
   /** Where checks are answered from: the database in which the local transactions run. */
   readonly database: SqlDatabase;

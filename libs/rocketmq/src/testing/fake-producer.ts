@@ -41,6 +41,7 @@ export interface SendFailure {
   readonly error?: Error;
 }
 
+/** The options of `fakeProducer()`. */
 export interface FakeProducerOptions {
   /** That of the module, if it has one of its own. Default JSON. */
   readonly codec?: BodyCodec;

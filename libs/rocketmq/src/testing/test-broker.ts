@@ -20,6 +20,7 @@ import { untilQuiet } from './quiet.js';
 
 const GUARD_MS = 5_000;
 
+/** The options of `TestBroker.start()`: those of the embedded broker, and whose time it lives in. */
 export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock'> {
   /** Time stands still until `advance()` moves it. Hand `clock` to the clients too. Default false: real time. */
   readonly manualClock?: boolean;
@@ -70,6 +71,7 @@ export interface HalfMessage extends TestMessage {
   readonly nextCheckAtMs: number;
 }
 
+/** How `advance()` and `idle()` wait. */
 export interface AdvanceOptions {
   /** How long each step may take to become quiet, in real time. Default 5 s. */
   readonly guardMs?: number;
@@ -99,6 +101,7 @@ export class TestBroker {
     return new TestBroker(broker, clock, manual);
   }
 
+  /** Where clients connect: the option `endpoints` of the module. */
   get endpoints(): string {
     return this.broker.endpoints;
   }
@@ -108,14 +111,17 @@ export class TestBroker {
     return this.broker.adminEndpoint;
   }
 
+  /** Faults of single RPCs: answers with a code, delays, cuts, answers that get lost. */
   get faults(): Faults {
     return this.broker.faults;
   }
 
+  /** Makes a topic. @throws UsageError `DECLARATION_CONFLICT` when it exists otherwise */
   declareTopic(declaration: TopicDeclaration): void {
     this.broker.declareTopic(declaration);
   }
 
+  /** Makes a consumer group. @throws as {@link declareTopic} */
   declareGroup(declaration: GroupDeclaration): void {
     this.broker.declareGroup(declaration);
   }
@@ -147,6 +153,7 @@ export class TestBroker {
     return [...delayed, ...retries];
   }
 
+  /** The messages of transactions that have not ended. */
   halfMessages(): HalfMessage[] {
     return halfMessages(this.broker.inside.store).map(({ topic, half }) => {
       const { transactionId, checks, nextCheckAtMs } = half;
