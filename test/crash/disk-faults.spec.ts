@@ -10,7 +10,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { startEmbeddedBroker } from '../../scripts/lib/embedded-broker-process.mjs';
 
-const DELAY_MS = 300;
+const DELAY_MS = 800;
 /** Attaches to a process of this test's own and lets go again. */
 const canTrace = (): boolean => {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20_000)'], { stdio: 'ignore' });
@@ -74,7 +74,7 @@ const name = hasStrace
   }
 
   async function clients() {
-    const connection = new Connection({ endpoints: broker.endpoints });
+    const connection = new Connection({ endpoints: broker.endpoints, requestTimeoutMs: 20_000 });
     const producer = new Producer(connection, { maxAttempts: 1 });
     const consumer = new SimpleConsumer(connection, {
       consumerGroup: 'g',
@@ -87,6 +87,14 @@ const name = hasStrace
       await connection.close();
     });
     return { producer, consumer };
+  }
+
+  /** Ends the broker as users do, and waits until it is gone by itself. */
+  async function endedBy(signal: NodeJS.Signals): Promise<void> {
+    process.kill(broker.pid, signal);
+    const stateOf = () => readFile(join('/proc', String(broker.pid), 'stat'), 'utf8').catch(() => ') Z');
+    await until(async () => (await stateOf()).split(') ')[1]?.startsWith('Z') === true);
+    await broker.kill();
   }
 
   const took = async (work: Promise<unknown>): Promise<number> => {
@@ -132,7 +140,7 @@ const name = hasStrace
     // The client would ask again until the lease ends.
     const signal = AbortSignal.timeout(500);
     await expect(consumer.ack(message as NonNullable<typeof message>, { signal })).rejects.toBeInstanceOf(Error);
-    await broker.kill();
+    await endedBy('SIGTERM');
     await start('sync');
     const again = await clients();
     await again.producer.send({ topic: 't', body: 'after' });
@@ -144,7 +152,7 @@ const name = hasStrace
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const lastTryAtMs = Date.now() + 10_000; !(await holds()); ) {
-    if (Date.now() > lastTryAtMs) throw new Error('strace did not attach');
+    if (Date.now() > lastTryAtMs) throw new Error('did not come true in 10 s: strace attached, or the broker ended');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

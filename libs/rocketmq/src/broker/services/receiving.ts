@@ -7,6 +7,7 @@ import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { PopRequest, PopResult } from '../engine/deliveries.js';
 import { Refusal } from '../engine/refusal.js';
+import { StoreFailure } from '../store/store-failure.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import { Filters } from './filters.js';
@@ -137,8 +138,8 @@ export class Receiving {
       try {
         engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
       } catch (error) {
-        // A repeat of the same receive has it now.
-        if (!(error instanceof Refusal)) throw error;
+        // A repeat of the same receive has it now; or the store is lost, and nothing comes back before a restart.
+        if (!(error instanceof Refusal || error instanceof StoreFailure)) throw error;
       }
     }
   }
