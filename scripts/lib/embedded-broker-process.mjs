@@ -8,20 +8,26 @@ const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'ne
 /**
  * Starts one and resolves when it is ready.
  * @param {readonly string[]} args of `nestjs-rocketmq broker`
- * @returns {Promise<{ pid: number, endpoints: string, adminEndpoint: string | undefined, kill: () => Promise<void> }>} `kill` ends it
- *   without a warning
+ * @param {{ execArgv?: string[], onStderr?: (text: string) => void }} [options] arguments of node; who reads standard error instead of
+ *   this process's own
+ * @returns {Promise<{ pid: number, endpoints: string, adminEndpoint: string | undefined, child: import('node:child_process').ChildProcess,
+ *   ended: Promise<string>, kill: () => Promise<void> }>} `ended` with how it ended; `kill` ends it without a warning
  * @throws Error when it ends before it is ready
  */
-export async function startEmbeddedBroker(args) {
-  const child = fork(CLI, ['broker', ...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+export async function startEmbeddedBroker(args, { execArgv = [], onStderr } = {}) {
+  const stderr = onStderr === undefined ? 'inherit' : 'pipe';
+  const child = fork(CLI, ['broker', ...args], { execArgv, stdio: ['ignore', 'ignore', stderr, 'ipc'] });
+  child.stderr?.setEncoding('utf8').on('data', (text) => onStderr?.(text));
+  const ended = new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
   const { endpoints, adminEndpoint } = await new Promise((resolve, reject) => {
     child.once('message', resolve);
-    ended.then((code) => reject(new Error(`the embedded broker ended with code ${code} before it was ready`)));
+    ended.then((end) => reject(new Error(`the embedded broker ended before it was ready: ${end}`)));
   });
   const kill = async () => {
     child.kill('SIGKILL');
     await ended;
   };
-  return { pid: /** @type {number} */ (child.pid), endpoints, adminEndpoint, kill };
+  return { pid: /** @type {number} */ (child.pid), endpoints, adminEndpoint, child, ended, kill };
 }

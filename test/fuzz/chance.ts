@@ -1,0 +1,20 @@
+// Choices made from a stream of chance (test/crash/seeded-random.ts).
+
+/** Numbers of at least 0, below 1. */
+export type Chance = () => number;
+
+/** A whole number of at least 0, below `end`. */
+export function below(chance: Chance, end: number): number {
+  return Math.floor(chance() * end);
+}
+
+/** @throws RangeError for an empty list */
+export function oneOf<T>(chance: Chance, list: readonly T[]): T {
+  if (list.length === 0) throw new RangeError('nothing to choose from');
+  return list[below(chance, list.length)] as T;
+}
+
+/** Bytes without sense. */
+export function noise(chance: Chance, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => below(chance, 256)));
+}

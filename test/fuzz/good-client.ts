@@ -1,0 +1,42 @@
+// A client that does nothing wrong, beside the hostile ones.
+
+import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
+import { messagesIn } from '../support/broker-wire.js';
+import { consumerSettings, message, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
+
+/** A topic and a group for it alone, as the command line of the broker takes them. */
+export const GOOD_TOPIC = 'good:normal:1';
+export const GOOD_GROUP = 'good:normal:16';
+const NAME = 'good';
+/** By then it has done its work, however busy the machine. */
+const DEADLINE_MS = 10_000;
+
+/**
+ * Connects, sends a message, receives and acks it.
+ * @throws Error that says what did not work, or that it took too long
+ */
+export function serveGoodClient(endpoints: string, number: number): Promise<void> {
+  const client = new RawClient(endpoints, `good-${number % 4}`);
+  const work = async (): Promise<void> => {
+    await client.settle(consumerSettings(NAME));
+    const { status } = await client.call('sendMessage', { messages: [message(NAME, `good-${number}`)] });
+    if (status?.code !== Code.OK) throw new Error(`its send was answered with ${status?.code}: ${status?.message}`);
+    const received = messagesIn(await client.receive(receiveRequest(NAME, NAME)));
+    const [first] = received;
+    if (first?.systemProperties?.messageId !== `good-${number}`) {
+      throw new Error(`it received ${received.length} messages, the first is ${first?.systemProperties?.messageId}`);
+    }
+    const { messageId, receiptHandle = '' } = first.systemProperties;
+    const ids = { group: resource(NAME), topic: resource(NAME) };
+    const acked = await client.call('ackMessage', { ...ids, entries: [{ messageId, receiptHandle }] });
+    if (acked.status?.code !== Code.OK) throw new Error(`its ack was answered with ${acked.status?.code}`);
+    await client.call('notifyClientTermination', { group: resource(NAME) });
+  };
+  return withDeadline('the exchange of a good client', DEADLINE_MS, undefined, ({ signal }) => {
+    const late = new Promise<never>((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    );
+    return Promise.race([work(), late]);
+  }).finally(() => client.close());
+}

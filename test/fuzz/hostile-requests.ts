@@ -1,0 +1,166 @@
+// The requests of a run, each a function of the seed, its number and a recording: whoever sends them, in whatever order.
+
+import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { seededRandom } from '../crash/seeded-random.js';
+import { framed } from '../support/http2-peer.js';
+import { below, type Chance, noise, oneOf } from './chance.js';
+import { mutatedBytes, mutatedValue, wrongFrames } from './mutations.js';
+import { adminConnection, rawConnection } from './raw-connections.js';
+import { CLIENT_IDS, GROUP, type RecordedRequest, type Recording, TOPIC } from './recording.js';
+
+/** How a stream ends that was opened: as it should, taken back, left open, or with its whole connection. */
+export type Ending = 'half-close' | 'reset' | 'abandon' | 'cut';
+
+export type HostileRequest =
+  | {
+      readonly kind: 'call';
+      /** undefined for a path that is no RPC's. */
+      readonly rpc: RpcName | undefined;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly pieces: readonly Buffer[];
+      readonly ending: Ending;
+    }
+  | {
+      readonly kind: 'bytes';
+      readonly port: 'clients' | 'admin';
+      readonly pieces: readonly Buffer[];
+      /** Whether the peer vanishes (TCP reset), or says that it is done. */
+      readonly vanishes: boolean;
+    };
+
+type Call = Extract<HostileRequest, { kind: 'call' }>;
+
+const OVERSIZED_BYTES = 5 * 1024 * 1024;
+const TIMEOUTS = [
+  '0n',
+  '1n',
+  '1m',
+  '99999999H',
+  '31535999M',
+  '',
+  'S',
+  '-1S',
+  '1.5S',
+  '5s',
+  '123456789S',
+  '9'.repeat(500),
+];
+
+/** What a run is made of; the same gives the same requests. */
+export interface Attack {
+  readonly seed: number;
+  readonly recording: Recording;
+  /** Whether bare connections may have more than one broken frame: see `takesSeveralFaults`. */
+  readonly severalFaults: boolean;
+}
+
+/** The request of this number. */
+export function hostileRequest({ seed, recording, severalFaults }: Attack, number: number): HostileRequest {
+  const chance = seededRandom(Math.imul(seed, 0x9e3779b1) + number);
+  const source = sourceOf(chance, recording);
+  const way = chance();
+  if (way < 0.25) return mutated(chance, source);
+  if (way < 0.4) return callOf(source, wrongFrames(chance, encoded(source)), endingOf(chance));
+  if (way < 0.5) return callOf(source, [framed(garbled(chance, source, recording))], endingOf(chance));
+  if (way < 0.55) return callOf(source, outOfOrder(chance, source, recording), endingOf(chance));
+  if (way < 0.65) return wrongHeaders(chance, source);
+  if (way < 0.75) return left(chance, source);
+  if (way < 0.752) return callOf(source, [framed(Buffer.alloc(OVERSIZED_BYTES, below(chance, 256)))], endingOf(chance));
+  const vanishes = chance() < 0.5;
+  if (way < 0.8) return { kind: 'bytes', port: 'admin', pieces: adminConnection(chance, TOPIC, GROUP), vanishes };
+  const { path } = rpcMethod(source.rpc);
+  return {
+    kind: 'bytes',
+    port: 'clients',
+    pieces: rawConnection(chance, path, framed(encoded(source)), severalFaults),
+    vanishes,
+  };
+}
+
+/** First the RPC, then one of its requests: rare ones come as often as others. */
+function sourceOf(chance: Chance, recording: Recording): RecordedRequest {
+  const rpc = oneOf(chance, rpcNames());
+  const ofRpc = recording.filter((request) => request.rpc === rpc);
+  return oneOf(chance, ofRpc.length === 0 ? recording : ofRpc);
+}
+
+/** A recorded request with a field or some bytes changed; some stay as they are, and are accepted. */
+function mutated(chance: Chance, source: RecordedRequest): Call {
+  const way = chance();
+  const ending: Ending = chance() < 0.9 ? 'half-close' : endingOf(chance);
+  if (way < 0.3) return callOf(source, [framed(encoded(source))], ending);
+  if (way < 0.5) return callOf(source, [framed(mutatedBytes(chance, encoded(source)))], ending);
+  let request: unknown = source.request;
+  for (let turn = 0; turn <= below(chance, 3); turn++) request = mutatedValue(chance, request);
+  const changed = { ...source, request } as RecordedRequest;
+  return callOf(source, [framed(encodedIfPossible(changed) ?? mutatedBytes(chance, encoded(source)))], ending);
+}
+
+/** Bytes that are no such request, or two requests in one. */
+function garbled(chance: Chance, source: RecordedRequest, recording: Recording): Buffer {
+  const ways: (() => Buffer)[] = [
+    () => noise(chance, below(chance, 400)),
+    () => encoded(oneOf(chance, recording)),
+    () => Buffer.concat([encoded(source), encoded(oneOf(chance, recording))]),
+    () => mutatedBytes(chance, mutatedBytes(chance, encoded(source))),
+    // Groups in groups in groups: what reads them by recursion runs out of stack.
+    () => Buffer.alloc(below(chance, 200_000), 0x0b),
+    // A field that says it is 2 GiB long.
+    () => Buffer.concat([encoded(source), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x07])]),
+  ];
+  return oneOf(chance, ways)();
+}
+
+/** Messages where there may be one, or commands that answer nothing. */
+function outOfOrder(chance: Chance, source: RecordedRequest, recording: Recording): Buffer[] {
+  const count = 1 + below(chance, 20);
+  return Array.from({ length: count }, () => framed(encoded(chance() < 0.5 ? source : oneOf(chance, recording))));
+}
+
+function wrongHeaders(chance: Chance, source: RecordedRequest): Call {
+  const call = callOf(source, [framed(encoded(source))], endingOf(chance));
+  const ways: (() => Record<string, string>)[] = [
+    () => ({ 'grpc-timeout': oneOf(chance, TIMEOUTS) }),
+    () => ({ 'content-type': oneOf(chance, ['', 'text/plain', 'application/grpc+json', 'application/grpcx']) }),
+    () => ({ ':method': oneOf(chance, ['GET', 'PUT', 'OPTIONS']) }),
+    () => ({ ':path': oneOf(chance, ['/', '/x/y', `${rpcMethod(source.rpc).path}/`, `/${'p'.repeat(12_000)}`]) }),
+    () => ({ 'x-mq-client-id': oneOf(chance, ['', ' ', 'y'.repeat(8_000), '__proto__']) }),
+    () => ({ 'x-mq-language': oneOf(chance, ['', 'COBOL', 'z'.repeat(9_000)]) }),
+    () => ({ 'x-mq-client-version': oneOf(chance, ['', '9', 'v'.repeat(1_000)]) }),
+    () => ({ authorization: oneOf(chance, ['', 'MQv2-HMAC-SHA1', 'MQv2-HMAC-SHA1 Credential=, Signature=']) }),
+    () => ({ 'grpc-encoding': 'gzip', 'content-length': String(below(chance, 1_000)) }),
+    () => Object.fromEntries(Array.from({ length: below(chance, 400) }, (_, index) => [`x-${index}`, 'v'.repeat(60)])),
+  ];
+  const headers = oneOf(chance, ways)();
+  const isPathless = ':path' in headers;
+  return { ...call, rpc: isPathless ? undefined : call.rpc, headers: { ...call.headers, ...headers } };
+}
+
+/** Streams that are opened, told something or nothing, and left. */
+function left(chance: Chance, source: RecordedRequest): Call {
+  const ending = oneOf<Ending>(chance, ['reset', 'abandon', 'abandon', 'cut']);
+  return callOf(source, chance() < 0.3 ? [] : [framed(encoded(source))], ending);
+}
+
+function endingOf(chance: Chance): Ending {
+  return oneOf<Ending>(chance, ['half-close', 'half-close', 'half-close', 'half-close', 'reset', 'abandon', 'cut']);
+}
+
+function callOf({ rpc, clientId }: RecordedRequest, pieces: readonly Buffer[], ending: Ending): Call {
+  const known = CLIENT_IDS.includes(clientId) ? clientId : (CLIENT_IDS[0] as string);
+  const headers = { ':path': rpcMethod(rpc).path, 'x-mq-client-id': known, 'grpc-timeout': '20S' };
+  return { kind: 'call', rpc, headers, pieces, ending };
+}
+
+function encoded({ rpc, request }: RecordedRequest): Buffer {
+  return Buffer.from(rpcMethod(rpc).request.encode(request).finish());
+}
+
+/** undefined for a request that its own codec cannot write. */
+function encodedIfPossible(source: RecordedRequest): Buffer | undefined {
+  try {
+    return encoded(source);
+  } catch {
+    return undefined;
+  }
+}
