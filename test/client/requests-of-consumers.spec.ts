@@ -2,9 +2,10 @@
 // (test/contract/README.md), where the effect cannot be seen from outside.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { Connection, type MessageView, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
@@ -133,6 +134,32 @@ describe('the requests of a consumer', () => {
     server.endReceives();
     await handled.of('one');
     await until(() => asked('ackMessage').length === 1);
+  });
+
+  it('hand a message back that no listener takes, and do not ack it', async () => {
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
+    connection.close();
+    connection = new Connection({ endpoints: server.endpoints, transport, logger });
+    const handled: string[] = [];
+    const listener = {
+      name: 'paid',
+      topic: 'orders',
+      filter: { kind: 'tag', expression: 'paid' },
+      handler: (message: MessageView) => void handled.push(message.messageId),
+    } as const;
+    const consumer = new PushConsumer(connection, { consumerGroup: 'readers', listeners: [listener] });
+    ends.push(() => consumer.close({ graceMs: 0 }));
+    await consumer.start();
+    server.deliver(recordedMessage('orders', 'stray'));
+    await until(() => asked('changeInvisibleDuration').length > 0);
+    expect(asked('changeInvisibleDuration')).toMatchObject([
+      { messageId: 'stray', suspend: true, invisibleDuration: { seconds: expect.anything() } },
+    ]);
+    const { seconds, nanos } = asked('changeInvisibleDuration')[0]?.invisibleDuration ?? { seconds: 0n, nanos: 0 };
+    expect(Math.round(Number(seconds) + nanos / 1e9)).toBe(10);
+    expect([handled, asked('ackMessage'), asked('forwardMessageToDeadLetterQueue')]).toEqual([[], [], []]);
+    expect(warnings).toEqual([expect.stringMatching(/no listener takes this message; it is handed back/)]);
   });
 
   it('never name a message id twice in one ack', async () => {

@@ -57,6 +57,13 @@ export class ConsumerReport {
     this.logger.error(`a dead letter could not be kept where it belongs; it is ${next}`, fields);
   }
 
+  unmatched(message: MessageView, comesInMs: number): void {
+    const text =
+      `no listener takes this message; it is handed back and comes again in ${comesInMs} ms. Do all consumers of the group subscribe ` +
+      'to the same? A new filter needs a new group';
+    this.logger.warn(text, { ...this.fields(message), tag: message.tag });
+  }
+
   leaseLost(message: MessageView): void {
     this.logger.warn('the lease of a message was lost; it may be redelivered', this.fields(message));
     this.call('onLeaseLost', () => this.events.onLeaseLost?.(message));

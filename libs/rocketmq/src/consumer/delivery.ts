@@ -4,7 +4,7 @@
 import type { MessageView } from '../protocol/message.js';
 import type { Abortable } from '../support/abort-source.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import type { Clock } from '../support/clock.js';
+import { type Clock, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
@@ -52,6 +52,9 @@ export interface Turns {
 
 const ACK: Settlement = { kind: 'ack' };
 
+/** When a message comes again that no listener takes. */
+const UNMATCHED_MS = 10 * SECOND_MS;
+
 /** Brings one held message to its end. It waits only where there is something to wait for: every message pays for each wait. */
 export class Delivery {
   constructor(
@@ -67,8 +70,8 @@ export class Delivery {
    * @param onEnd told once, with what broke the delivery off, if anything did
    */
   begin(onEnd: (brokeOff?: unknown) => void): void {
-    const { lease, port } = this;
-    const turn = this.turns.turnNow(lease, this.listener);
+    const { lease, port, listener } = this;
+    const turn = listener.isNobody ? undefined : this.turns.turnNow(lease, listener);
     if (turn?.kind !== 'granted') return void this.run().then(() => onEnd(), onEnd);
     const untrack = this.trackHandler();
     const decided = this.settlement(lease.message);
@@ -85,6 +88,7 @@ export class Delivery {
    * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow
    */
   async run(): Promise<boolean> {
+    if (this.listener.isNobody) return this.handBackUnmatched();
     const { message } = this.lease;
     for (let attempt = message.deliveryAttempt; ; attempt++) {
       const turn = this.turns.turnNow(this.lease, this.listener) ?? (await this.turns.turn(this.lease, this.listener));
@@ -139,6 +143,11 @@ export class Delivery {
     const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.nowMs());
     await lease.settle({ kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
     return false;
+  }
+
+  private handBackUnmatched(): Promise<false> {
+    this.port.report.unmatched(this.lease.message, UNMATCHED_MS);
+    return this.letGo(UNMATCHED_MS);
   }
 
   /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */

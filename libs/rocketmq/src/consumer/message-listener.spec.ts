@@ -40,14 +40,16 @@ describe('the listeners of a consumer', () => {
     expect(set.all.map((one) => set.sharesTopic(one))).toEqual([true, true, false]);
   });
 
-  it('never ack a message that nobody takes: it fails, and so comes again', () => {
-    const { handler, policy } = setOf({ filter: { kind: 'tag', expression: 'a' } }).of(message('orders', 'z'));
+  it('leave a message that nobody takes to one who cannot handle it', () => {
+    const { handler, policy, isNobody } = setOf({ filter: { kind: 'tag', expression: 'a' } }).of(
+      message('orders', 'z'),
+    );
     const context = { signal: new AbortController().signal };
     expect(() => handler(message('orders', 'z'), context)).toThrow(
       /NO_LISTENER.*message ID with tag "z" from topic "orders"/,
     );
     expect(() => handler(message('orders'), context)).toThrow(/without a tag/);
-    expect(policy).toEqual({});
+    expect([policy, isNobody]).toEqual([{}, true]);
   });
 
   it('have what they say themselves, and else what the consumer says', () => {

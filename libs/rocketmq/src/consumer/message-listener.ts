@@ -49,6 +49,8 @@ export interface Listener {
   /** How many messages may be with it at once. */
   readonly permits: number;
   readonly isBatch: boolean;
+  /** It stands for the listener of a message that nobody takes. */
+  readonly isNobody: boolean;
 }
 
 const POLICY_FIELDS = ['backoff', 'maxAttempts', 'retryOn', 'deadLetterOn', 'deadLetterTo', 'onDeadLetter'] as const;
@@ -65,6 +67,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     policy: policyOf({}, defaults),
     permits: concurrency,
     isBatch: false,
+    isNobody: false,
   };
 }
 
@@ -90,6 +93,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
       isBatch: batch !== undefined,
+      isNobody: false,
     };
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
@@ -104,12 +108,12 @@ export class ListenerSet {
 
   constructor(readonly all: readonly Listener[]) {
     const fields = { name: 'none', topic: undefined, filter: undefined, handlerTimeoutMs: undefined };
-    this.nobody = { ...fields, handler: refuse, policy: {}, permits: 1, isBatch: false };
+    this.nobody = { ...fields, handler: refuse, policy: {}, permits: 1, isBatch: false, isNobody: true };
   }
 
   /**
-   * The listener of a message. One that nobody takes has a listener that fails: it comes again, perhaps to a newer version of
-   * the application that takes it, and is a dead letter in the end; an ack would lose it.
+   * The listener of a message. One that nobody takes has a listener that `isNobody`: it is not handled and comes again, perhaps to
+   * a newer version of the application that takes it; an ack would lose it.
    */
   of({ topic, tag }: MessageView): Listener {
     return (
