@@ -34,7 +34,8 @@ export const TOPIC = 'plain';
 export const GROUP = 'readers';
 const ORDERED_GROUP = 'ordered';
 const HANDLES = 24;
-const DELAY_MS = 3_600_000;
+/** Long enough to be recalled; then they are messages like others, which retention deletes. */
+const DELAY_MS = 5_000;
 
 /** A request that the broker would accept, and who may send it. */
 export interface RecordedRequest<N extends RpcName = RpcName> {
