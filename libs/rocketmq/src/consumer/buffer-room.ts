@@ -1,6 +1,6 @@
 // How much a consumer may hold: messages asked for or held, and their bytes. It holds no message itself.
 
-import { abortReason } from '../support/abort.js';
+import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 
 /** Room for the messages of one poll, to be closed when the poll has ended. */
 export interface Reservation {
@@ -34,21 +34,20 @@ export class BufferRoom {
   ) {}
 
   /** Waits until at least one message fits, and reserves room for up to `most`. @throws the signal's reason */
-  reserve(most: number, signal: AbortSignal): Promise<Reservation> {
-    if (signal.aborted) return Promise.reject(abortReason(signal));
+  reserve(most: number, signal: Abortable): Promise<Reservation> {
+    if (signal.aborted) return Promise.reject(reasonOf(signal));
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.waiters.delete(waiter);
-        reject(abortReason(signal));
-      };
       const waiter: Waiter = {
         most,
         grant: (reservation) => {
-          signal.removeEventListener('abort', onAbort);
+          unlisten();
           resolve(reservation);
         },
       };
-      signal.addEventListener('abort', onAbort, { once: true });
+      const unlisten = onAbort(signal, () => {
+        this.waiters.delete(waiter);
+        reject(reasonOf(signal));
+      });
       this.waiters.add(waiter);
       this.serveWaiters();
     });

@@ -76,34 +76,32 @@ function awaited(
 ): Promise<RunResult> {
   const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
   return new Promise((resolve) => {
-    let timer: ScheduledTask | undefined;
+    const timers: ScheduledTask[] = [];
     let timedOut: HandlerTimeoutError | undefined;
     let isOver = false;
     const end = (result: RunResult): void => {
       if (isOver) return;
       isOver = true;
-      timer?.cancel();
+      for (const timer of timers) timer.cancel();
       unlistenLost();
       unlistenForce();
       if (result.kind === 'abandoned') options.onIgnoredSignal();
       resolve(timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false });
     };
     const giveUpSoon = (): void => {
-      timer?.cancel();
-      timer = ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' }));
+      timers.push(ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' })));
     };
     // A thenable of another library may call back at once, or throw.
     Promise.resolve(work).then(
       () => end(SUCCEEDED),
       (error: unknown) => end({ kind: 'failed', error, wasInterrupted: ending.aborted }),
     );
-    if (timeoutMs !== undefined) {
-      timer = ioClock.schedule(timeoutMs, () => {
-        timedOut = new HandlerTimeoutError(message, timeoutMs);
-        ending.abort(timedOut);
-        giveUpSoon();
-      });
-    }
+    const onTimeout = (): void => {
+      timedOut = new HandlerTimeoutError(message, timeoutMs ?? 0);
+      ending.abort(timedOut);
+      giveUpSoon();
+    };
+    if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
     const unlistenLost = onAbort(lostSignal, () => {
       options.onLost?.();
       ending.abort(reasonOf(lostSignal));
