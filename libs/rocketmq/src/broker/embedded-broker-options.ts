@@ -1,12 +1,15 @@
-// What an embedded broker can be told.
+// What an embedded broker can be told, and the defaults of the engine's part.
 
 import type { Clock } from '../support/clock.js';
 import type { Logger } from '../support/logger.js';
 import type { BrokerUser } from './access/users.js';
+import type { EngineOptions } from './engine/engine.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import type { RetentionLimits } from './engine/retention.js';
 import type { BrokerTlsOptions } from './server-tls.js';
 import type { BrokerAddress } from './services/broker-context.js';
 import type { FlushMode } from './store/lmdb-store.js';
+import { memoryLimitOf } from './storing-options.js';
 
 /** Options of an embedded broker. Times are milliseconds. */
 export interface EmbeddedBrokerOptions {
@@ -21,14 +24,21 @@ export interface EmbeddedBrokerOptions {
    * no such port. Without `users` the broker asks nobody for a key.
    */
   readonly adminPort?: number;
-  /** Speak TLS, and TLS only, on every port, the admin port too. Default: plaintext. */
+  /**
+   * Serves the control port there, by HTTP: state, metrics, messages delivered now or again, faults; 0: a free port. Kept over stop and
+   * start. With `users` it is for super users, else it asks nobody for a key. Default: no such port.
+   */
+  readonly controlPort?: number;
+  /** The address of the control port. Default `127.0.0.1`, whatever `host` is. */
+  readonly controlHost?: string;
+  /** Speak TLS, and TLS only, on every port, the admin and the control port too. Default: plaintext. */
   readonly tls?: BrokerTlsOptions;
   /**
    * Who may do what; requests then must be signed by one of them. Default: everyone may do all. Administration is for users
    * with `isSuper`.
    */
   readonly users?: readonly BrokerUser[];
-  /** What routes tell clients, where that differs from host and port (NAT, containers). */
+  /** What routes tell clients, where that differs from host and port (NAT, containers). Default: host and port. */
   readonly advertisedAddress?: BrokerAddress;
   /**
    * The folder in which messages and all that is known of them are kept, for this broker alone; made when it is not there. Needs the
@@ -48,10 +58,13 @@ export interface EmbeddedBrokerOptions {
   readonly maxMemoryBytes?: number;
   /** Business time: delays, leases, checks, retention. Default: the machine's. Connections always live in real time. */
   readonly clock?: Clock;
+  /** Where log lines go. Default: drops everything. */
   readonly logger?: Logger;
   /** Refuses topics and groups that were not declared, as a real server does. Default false: made at first use. */
   readonly strict?: boolean;
+  /** Topics that are there from the start. Default: none. */
   readonly topics?: readonly TopicDeclaration[];
+  /** Consumer groups that are there from the start. Default: none. */
   readonly groups?: readonly GroupDeclaration[];
   /** Whether delayed messages can be recalled. Default false, as on the real server (`recallMessageEnable`). */
   readonly recallEnabled?: boolean;
@@ -63,4 +76,17 @@ export interface EmbeddedBrokerOptions {
   readonly transactionCheckMax?: number;
   /** How long an end of a transaction is taken, from half message or newest check on. Default 30 s. */
   readonly transactionDataExpireMs?: number;
+}
+
+/** What of them the engine goes by. */
+export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: RetentionLimits): EngineOptions {
+  const { strict = false, recallEnabled = false } = options;
+  const timing = {
+    firstCheckMs: options.transactionFirstCheckMs ?? 6_000,
+    checkIntervalMs: options.transactionCheckIntervalMs ?? 30_000,
+    dataExpireMs: options.transactionDataExpireMs ?? 30_000,
+    maxChecks: options.transactionCheckMax ?? 15,
+  };
+  const indexed = (options.adminPort ?? options.controlPort) !== undefined;
+  return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), retention };
 }

@@ -10,9 +10,9 @@ import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
-import { AdminRequests } from './admin/admin-requests.js';
-import { RemotingServer } from './admin/remoting-server.js';
-import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
+import type { RemotingServer } from './admin/remoting-server.js';
+import type { ControlServer } from './control/control-server.js';
+import { type EmbeddedBrokerOptions, engineOptionsOf } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
@@ -21,22 +21,17 @@ import { RetentionSweeper } from './retention-sweeper.js';
 import { serverTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
-import { Clients } from './services/clients.js';
 import { Faults } from './services/faults.js';
-import { GrpcServer } from './services/grpc-server.js';
+import type { GrpcServer } from './services/grpc-server.js';
 import { LongPolls } from './services/long-polls.js';
-import { Receiving } from './services/receiving.js';
-import { Routes } from './services/routes.js';
-import { Sending } from './services/sending.js';
+import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
-import { Settling } from './services/settling.js';
-import { Telemetry } from './services/telemetry.js';
 import { TransactionChecks } from './services/transaction-checks.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
 import type { StoreFailure } from './store/store-failure.js';
-import { assertStoring, memoryLimitOf, retentionOf } from './storing-options.js';
+import { assertStoring, retentionOf } from './storing-options.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -55,6 +50,7 @@ interface Running {
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
   readonly admin: RemotingServer | undefined;
+  readonly control: ControlServer | undefined;
 }
 
 /**
@@ -74,6 +70,10 @@ export class EmbeddedBroker {
     readonly store: Store;
     readonly sessions: Sessions;
     isDispatching(): boolean;
+    /** Whether a receive of the group waits for messages of the topic. */
+    isPolled(topic: string, group: string): boolean;
+    /** How often the broker did what was due, each by one task on its clock. */
+    ticks(): number;
   };
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
@@ -92,6 +92,7 @@ export class EmbeddedBroker {
   private state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
+  private controlPort: number | undefined;
 
   /** @throws UsageError for TLS options, users, topics or groups that cannot be */
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
@@ -101,6 +102,7 @@ export class EmbeddedBroker {
     this.access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
+    this.controlPort = options.controlPort;
     assertStoring(options);
     this.store = this.makeStore();
     this.isOpen = options.data === undefined;
@@ -113,6 +115,8 @@ export class EmbeddedBroker {
       store: this.store,
       sessions: this.sessions,
       isDispatching: () => this.running()?.polls.isDispatching === true,
+      isPolled: (topic, group) => this.running()?.polls.has(topic, group) === true,
+      ticks: () => this.ticker.fired,
     };
     for (const topic of options.topics ?? []) this.declareTopic(topic);
     for (const group of options.groups ?? []) this.declareGroup(group);
@@ -132,6 +136,18 @@ export class EmbeddedBroker {
     }
     if (this.adminPort === 0) throw notStarted();
     return textOf(this.options.host ?? LOOPBACK, this.adminPort);
+  }
+
+  /** Where the control port is: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
+  get controlEndpoint(): string {
+    if (this.controlPort === undefined) {
+      throw new StateError(
+        'NO_CONTROL_PORT',
+        'this embedded broker has no control port; give it the option controlPort',
+      );
+    }
+    if (this.controlPort === 0) throw notStarted();
+    return `${this.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
   }
 
   /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
@@ -220,33 +236,38 @@ export class EmbeddedBroker {
     const polls = new LongPolls(this.realClock);
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
-    const server = this.makeServer(context, checks);
-    const admin = this.adminPort === undefined ? undefined : this.makeAdmin();
+    const server = messagingServer(context, checks);
+    const admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
+    const control = this.controlPort === undefined ? undefined : await this.makeControl();
     const host = this.options.host ?? LOOPBACK;
     try {
       this.declareAll();
       const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
         admin: await (admin && raceAbort(admin.listen(host, this.adminPort ?? 0), deadline.signal)),
+        control: await (control && raceAbort(control.listen(this.controlHost, this.controlPort ?? 0), deadline.signal)),
       }));
       this.ports = bound.grpc;
       this.adminPort = bound.admin;
+      this.controlPort = bound.control;
       this.ticker.start();
       this.sweeper.start();
       this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
-      return { server, polls, checks, admin };
+      return { server, polls, checks, admin, control };
     } catch (error) {
       admin?.stop();
+      control?.stop();
       await server.stop();
       await this.closeStore();
       throw error;
     }
   }
 
-  private async shutDown({ server, polls, checks, admin }: Running): Promise<void> {
+  private async shutDown({ server, polls, checks, admin, control }: Running): Promise<void> {
     this.ticker.stop();
     this.sweeper.stop();
     admin?.stop();
+    control?.stop();
     polls.close();
     checks.close();
     await server.stop();
@@ -284,26 +305,14 @@ export class EmbeddedBroker {
   }
 
   private makeEngine(retention: RetentionLimits): Engine {
-    const { strict = false, recallEnabled = false } = this.options;
-    const maxStoreBytes = memoryLimitOf(this.options);
-    const timing = {
-      firstCheckMs: this.options.transactionFirstCheckMs ?? 6_000,
-      checkIntervalMs: this.options.transactionCheckIntervalMs ?? 30_000,
-      dataExpireMs: this.options.transactionDataExpireMs ?? 30_000,
-      maxChecks: this.options.transactionCheckMax ?? 15,
-    };
-    return new Engine(
-      this.store,
-      { strict, recallEnabled, timing, indexed: this.options.adminPort !== undefined, maxStoreBytes, retention },
-      {
-        committed: () => this.ticker.rearm(),
-        available: (available) => this.running()?.polls.wake(available),
-        isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
-        checkDue: (check) => this.running()?.checks.send(check),
-        transactionDropped: (topic, transactionId) =>
-          this.logger.warn('half message dropped after its last check', { topic, transactionId }),
-      },
-    );
+    return new Engine(this.store, engineOptionsOf(this.options, retention), {
+      committed: () => this.ticker.rearm(),
+      available: (available) => this.running()?.polls.wake(available),
+      isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
+      checkDue: (check) => this.running()?.checks.send(check),
+      transactionDropped: (topic, transactionId) =>
+        this.logger.warn('half message dropped after its last check', { topic, transactionId }),
+    });
   }
 
   private makeContext(polls: LongPolls): BrokerContext {
@@ -312,31 +321,12 @@ export class EmbeddedBroker {
     return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, access, addresses };
   }
 
-  private makeServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
-    const routes = new Routes(context);
-    const sending = new Sending(context, checks);
-    const settling = new Settling(context);
-    const clients = new Clients(context);
-    return new GrpcServer(context, {
-      receiving: new Receiving(context),
-      telemetry: new Telemetry(context),
-      unary: {
-        queryRoute: (request) => routes.queryRoute(request),
-        queryAssignment: (request) => routes.queryAssignment(request),
-        sendMessage: (request) => sending.sendMessage(request),
-        recallMessage: (request) => sending.recallMessage(request),
-        endTransaction: (request) => sending.endTransaction(request),
-        ackMessage: (request) => settling.ackMessage(request),
-        changeInvisibleDuration: (request) => settling.changeInvisibleDuration(request),
-        forwardMessageToDeadLetterQueue: (request) => settling.forwardMessageToDeadLetterQueue(request),
-        heartbeat: (request, call) => clients.heartbeat(request, call),
-        notifyClientTermination: (request, call) => clients.notifyClientTermination(request, call),
-      },
-    });
-  }
-
-  private makeAdmin(): RemotingServer {
+  private async makeAdmin(): Promise<RemotingServer> {
     const { engine, store, clock, sessions } = this;
+    const [{ AdminRequests }, { RemotingServer }] = await Promise.all([
+      import('./admin/admin-requests.js'),
+      import('./admin/remoting-server.js'),
+    ]);
     const address = (): string => {
       const host = this.options.advertisedAddress?.host ?? this.options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
@@ -347,6 +337,34 @@ export class EmbeddedBroker {
       return requests.answer(request);
     };
     return new RemotingServer(admitted, this.logger, this.tls);
+  }
+
+  private async makeControl(): Promise<ControlServer> {
+    const { engine, store, clock, realClock, sessions, faults, access, logger, tls, options } = this;
+    const { controlPortOf } = await import('./control/control-port.js');
+    const names = [this.controlHost, options.host, options.advertisedAddress?.host].filter(
+      (name) => name !== undefined,
+    );
+    const storage = options.data === undefined ? 'memory' : 'disk';
+    const endpoints = (): string => this.endpoints;
+    return controlPortOf({
+      engine,
+      store,
+      storage,
+      clock,
+      realClock,
+      sessions,
+      faults,
+      access,
+      logger,
+      tls,
+      names,
+      endpoints,
+    });
+  }
+
+  private get controlHost(): string {
+    return this.options.controlHost ?? LOOPBACK;
   }
 
   private running(): Running | undefined {

@@ -10,7 +10,7 @@ export interface BrokerTlsOptions {
   readonly cert: Pem;
   /** The private key of `cert`. */
   readonly key: Pem;
-  /** Opens an encrypted `key`. */
+  /** Opens an encrypted `key`. Default: none. */
   readonly passphrase?: string;
   /** Who must have signed the certificate of each client (mutual TLS). Default: clients need none. */
   readonly clientCa?: Pem;

@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { packBody, unpackBody } from './body-encoding.js';
 
@@ -8,6 +9,15 @@ describe('a packed body', () => {
     const packed = await packBody(body);
     expect(packed.length).toBeLessThan(body.length / 4);
     expect(await unpackBody(packed, body.length)).toEqual(body);
+  });
+
+  it('may be of zlib, as clients of the remoting protocol pack it', async () => {
+    expect(await unpackBody(deflateSync(body), body.length)).toEqual(body);
+    await expect(unpackBody(deflateSync(body), body.length - 1)).rejects.toThrow();
+  });
+
+  it('is neither: an error', async () => {
+    await expect(unpackBody(body, body.length)).rejects.toThrow();
   });
 
   it('is not unpacked beyond the bound', async () => {

@@ -42,21 +42,25 @@ export interface OutgoingMessage {
   readonly topic: string;
   /** A string is sent as UTF-8. 1 byte to 4 MiB. */
   readonly body: Uint8Array | string;
-  /** One label by which consumers filter. No `|`. */
+  /** One label by which consumers filter. No `|`. Default: none. */
   readonly tag?: string;
-  /** Business keys by which operators look a message up. No blanks inside: the server would split them. */
+  /**
+   * Business keys by which operators look a message up. No blanks inside: the server would split them. Default: none.
+   */
   readonly keys?: readonly string[];
-  /** No empty values. At most 128; names and values, tag and keys at most 16 KiB in all. */
+  /** No empty values. At most 128; names and values, tag and keys at most 16 KiB in all. Default: none. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Makes it an ordered (FIFO) message: in order within the group. Under 64 bytes. */
+  /**
+   * Makes it an ordered (FIFO) message: in order within the group. Under 64 bytes. Default: none, an ordinary message.
+   */
   readonly messageGroup?: string;
-  /** Makes it a delayed message: not visible before. At most 24 h ahead by the server's default. */
+  /** Makes it a delayed message: not visible before. At most 24 h ahead by the server's default. Default: none. */
   readonly deliverAt?: Date;
-  /** Like `deliverAt`, counted from the call. Give one of the two. */
+  /** Like `deliverAt`, counted from the call. Give one of the two. Default: none. */
   readonly delayMs?: number;
   /**
-   * Makes it a priority message: of what waits, the highest comes first. A whole number from 0 on; the server counts what is
-   * above the last queue of the topic as that queue. Needs server 5.4.0.
+   * Makes it a priority message: of what waits, the highest comes first. A whole number from 0 on; the server counts
+   * what is above the last queue of the topic as that queue. Needs server 5.4.0. Default: none.
    */
   readonly priority?: number;
   /** Default: made for it. Give the earlier id when you repeat a send whose outcome was `unknown`. */

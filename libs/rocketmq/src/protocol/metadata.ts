@@ -22,9 +22,11 @@ export const EMBEDDED_BROKER_METADATA = 'x-mq-embedded-broker';
 
 /** An access key of RocketMQ's ACL. */
 export interface Credentials {
+  /** Who asks: the name of a user on the server. */
   readonly accessKey: string;
+  /** What requests are signed with. It is never sent. */
   readonly secretKey: string;
-  /** A temporary token beside the key, where an authority issues one. */
+  /** A temporary token beside the key, where an authority issues one. Default: none. */
   readonly sessionToken?: string;
 }
 

@@ -26,7 +26,8 @@ function answerOf(reader: WireReader): ReceiveMessageResponse {
   return { content };
 }
 
-function messageOf(reader: WireReader): Message {
+/** A message, read from the fields that it usually has. */
+export function messageOf(reader: WireReader, bodyOf = copyOf): Message {
   let topic: Resource | undefined;
   const userProperties: Record<string, string> = {};
   let systemProperties: SystemProperties | undefined;
@@ -43,7 +44,7 @@ function messageOf(reader: WireReader): Message {
         systemProperties = systemOf(reader.inner());
         break;
       case 4:
-        body = reader.copy();
+        body = bodyOf(reader);
         break;
       default:
         throw UNUSUAL;
@@ -52,7 +53,9 @@ function messageOf(reader: WireReader): Message {
   return { topic, userProperties, systemProperties, body: body ?? Buffer.alloc(0) };
 }
 
-function resourceOf(reader: WireReader): Resource {
+const copyOf = (reader: WireReader): Buffer => reader.copy();
+
+export function resourceOf(reader: WireReader): Resource {
   const resource: Resource = { resourceNamespace: '', name: '' };
   while (!reader.isAtEnd) {
     const field = reader.field(allBytes);

@@ -2,10 +2,15 @@
 
 import { frame } from '../support/grpc/framing.js';
 import { decodeAcked, frameAckMessage } from './ack-frame.js';
+import { frameAcked, frameReceived, frameSent } from './broker-answers.js';
+import { decodeAck, decodeSend } from './broker-requests.js';
 import {
   type AckMessageRequest,
+  type AckMessageResponse,
   MessagingServiceDefinition,
+  type ReceiveMessageResponse,
   type SendMessageRequest,
+  type SendMessageResponse,
 } from './generated/apache/rocketmq/v2/service.js';
 import { decodeReceived } from './received-message.js';
 import { frameSendMessage } from './send-frame.js';
@@ -40,13 +45,19 @@ const QUICK_ANSWERS: Readonly<Record<string, { decode(input: Uint8Array): unknow
   ackMessage: { decode: decodeAcked },
 };
 
+/** What reads the requests that every message pays for. */
+const QUICK_REQUESTS: Readonly<Record<string, { decode(input: Uint8Array): unknown }>> = {
+  sendMessage: { decode: decodeSend },
+  ackMessage: { decode: decodeAck },
+};
+
 const METHODS: ReadonlyMap<string, RpcMethod> = new Map(
   Object.entries(MessagingServiceDefinition.methods).map(([name, method]) => [
     name,
     {
       name: name as RpcName,
       path: `/${MessagingServiceDefinition.fullName}/${method.name}`,
-      request: method.requestType as unknown as RpcMethod['request'],
+      request: { ...method.requestType, ...QUICK_REQUESTS[name] } as unknown as RpcMethod['request'],
       response: { ...method.responseType, ...QUICK_ANSWERS[name] } as unknown as RpcMethod['response'],
       kind: method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary',
     },
@@ -67,6 +78,18 @@ export function frameRequest<N extends RpcName>(method: RpcMethod<N>, request: R
 function quickFrame<N extends RpcName>(name: N, request: RpcRequest<N>): Buffer | undefined {
   if (name === 'sendMessage') return frameSendMessage(request as SendMessageRequest);
   return name === 'ackMessage' ? frameAckMessage(request as AckMessageRequest) : undefined;
+}
+
+/** An answer as the wire takes it: encoded, with gRPC's prefix before it. */
+export function frameAnswer<N extends RpcName>(method: RpcMethod<N>, answer: RpcResponse<N>): Buffer {
+  return quickAnswer(method.name, answer) ?? frame(method.response.encode(answer).finish());
+}
+
+/** The answers that every message pays for. */
+function quickAnswer<N extends RpcName>(name: N, answer: RpcResponse<N>): Buffer | undefined {
+  if (name === 'sendMessage') return frameSent(answer as SendMessageResponse);
+  if (name === 'receiveMessage') return frameReceived(answer as ReceiveMessageResponse);
+  return name === 'ackMessage' ? frameAcked(answer as AckMessageResponse) : undefined;
 }
 
 /** The names of all RPCs. */

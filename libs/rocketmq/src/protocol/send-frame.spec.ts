@@ -56,13 +56,11 @@ describe('a framed send request', () => {
       body: Buffer.from('b'),
     });
     const others: Partial<SystemProperties>[] = [
-      { receiptHandle: 'r' },
-      { storeHost: 'h' },
       { liteTopic: 'l' },
       { traceContext: 't' },
       { queueId: -1 },
-      { queueOffset: 0n },
-      { deliveryAttempt: 0 },
+      { queueOffset: -1n },
+      { deliveryAttempt: -1 },
       { bornTimestamp: new Date(-1) },
       { orphanedTransactionRecoveryDuration: { seconds: 1n, nanos: 0 } },
     ];

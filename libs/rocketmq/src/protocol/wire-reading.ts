@@ -72,6 +72,12 @@ export class WireReader {
     return copy;
   }
 
+  /** A part of what is read: for bytes that are held as long as their messages. */
+  view(): Buffer {
+    const start = this.skip();
+    return this.bytes.subarray(start, this.at);
+  }
+
   /** The fields of a message inside this one. */
   inner(): WireReader {
     const start = this.skip();

@@ -2,15 +2,21 @@
 
 /** Growing waits: `initialMs`, then times `multiplier` each, never over `maxMs`. */
 export interface ExponentialBackoff {
+  /** Growing waits. */
   readonly kind: 'exponential';
+  /** The first wait. */
   readonly initialMs: number;
+  /** No wait is longer. */
   readonly maxMs: number;
+  /** By which each wait is longer than the one before. */
   readonly multiplier: number;
 }
 
 /** Listed waits; the last one repeats. */
 export interface CustomizedBackoff {
+  /** Listed waits. */
   readonly kind: 'customized';
+  /** The waits, one after the other; the last one repeats. */
   readonly nextMs: readonly number[];
 }
 

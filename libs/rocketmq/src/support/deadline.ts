@@ -10,7 +10,7 @@ import { TransportError } from './errors.js';
 export interface CallOptions {
   /** How long the call may take in all, its retries included. Default: the option `requestTimeoutMs` of the connection. */
   readonly timeoutMs?: number;
-  /** Ends the call early with the signal's reason. What was already sent may still take effect. */
+  /** Ends the call early with the signal's reason. What was already sent may still take effect. Default: none. */
   readonly signal?: AbortSignal;
 }
 

@@ -13,6 +13,7 @@ export class ManualClock implements Clock {
   private currentMs: number;
   private nextOrder = 0;
   private readonly tasks = new Set<Task>();
+  private ran = 0;
   private readonly work = new Map<number, readonly { toString(): string }[]>();
 
   /** @param startMs the time at the beginning; default: the real time, so that limits of a server's clock hold */
@@ -46,6 +47,11 @@ export class ManualClock implements Clock {
     return [...this.work.values()].map((name) => name.join(' '));
   }
 
+  /** How many tasks have run. */
+  get ranTasks(): number {
+    return this.ran;
+  }
+
   /** When the next scheduled task is due; undefined when there is none. */
   nextDueAtMs(): number | undefined {
     let earliest: number | undefined;
@@ -63,7 +69,9 @@ export class ManualClock implements Clock {
   }
 
   private run(task: Task): void {
-    if (this.tasks.delete(task)) task.callback();
+    if (!this.tasks.delete(task)) return;
+    this.ran++;
+    task.callback();
   }
 
   private firstDue(untilMs: number): Task | undefined {

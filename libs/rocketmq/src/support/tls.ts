@@ -11,11 +11,11 @@ export type Pem = string | Buffer;
 export interface TlsOptions {
   /** Who may sign the server's certificate, one certificate or more. Default: the authorities that Node.js trusts. */
   readonly ca?: Pem;
-  /** The client's own certificate (mutual TLS), with those between it and its authority; needs `key`. */
+  /** The client's own certificate (mutual TLS), with those between it and its authority; needs `key`. Default: none. */
   readonly cert?: Pem;
-  /** The private key of `cert`. */
+  /** The private key of `cert`. Default: none. */
   readonly key?: Pem;
-  /** Opens an encrypted `key`. */
+  /** Opens an encrypted `key`. Default: none. */
   readonly passphrase?: string;
   /**
    * The name that the server's certificate must hold, and that the server is asked for (SNI), whatever address is connected to.

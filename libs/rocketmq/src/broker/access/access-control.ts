@@ -1,6 +1,6 @@
 // Lets in who has the key, to what is permitted; says no in the real server's words, by which clients tell the reasons apart.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http2';
 import { METADATA } from '../../protocol/metadata.js';
 import type { RemotingFrame } from '../../protocol/remoting-frame.js';
@@ -67,6 +67,18 @@ export class AccessControl {
     );
   }
 
+  /** The control port is for super users, who give key and secret by HTTP's basic authentication. @throws AccessRefusal */
+  admitControl(authorization: string | undefined): void {
+    if (this.users === undefined) return;
+    const [, encoded = ''] = /^basic ([a-z0-9+/=]+)$/i.exec(authorization ?? '') ?? [];
+    const [, accessKey = '', secretKey = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+    const user = this.users.get(accessKey);
+    if (user?.isSuper === true && isSame(secretKey, user.secretKey)) return;
+    throw new AccessRefusal(
+      'the control port of a broker with users is for super users: give access key and secret key',
+    );
+  }
+
   private callerOf(headers: IncomingHttpHeaders): BrokerUser {
     const header = String(headers[METADATA.authorization] ?? '');
     const dateTime = String(headers[METADATA.dateTime] ?? '');
@@ -84,6 +96,12 @@ export class AccessControl {
     if (signature.length === expected.length && timingSafeEqual(signature, expected)) return user;
     throw new AccessRefusal('check signature failed.');
   }
+}
+
+/** Takes as long whatever differs. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
 }
 
 /** `MQv2-HMAC-SHA1 Credential=…, SignedHeaders=…, Signature=…` */

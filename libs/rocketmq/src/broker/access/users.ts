@@ -18,7 +18,9 @@ export interface BrokerPermission {
 
 /** A user of the broker. */
 export interface BrokerUser {
+  /** The name by which requests are signed. */
   readonly accessKey: string;
+  /** What they are signed with. */
   readonly secretKey: string;
   /** May do all, administration too. Default false. */
   readonly isSuper?: boolean;

@@ -1,5 +1,6 @@
 // Requests about the cluster, which this broker is alone, and about the broker itself.
 
+import { SECOND_MS } from '../../support/clock.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
@@ -11,13 +12,31 @@ const VERSION = 'V5_5_0';
 
 export class ClusterRequests {
   readonly table: RequestTable = [
-    [28, () => answerWith({ table: { brokerVersionDesc: VERSION, brokerActive: 'true' } })],
+    [28, () => this.runtimeInfo()],
     // Name servers keep settings by key, too; there are none here, so there is nothing to delete.
     [102, () => SUCCESS],
     [106, () => this.clusterInfo()],
   ];
 
-  constructor(private readonly broker: AdminContext) {}
+  private readonly startedAtMs: number;
+
+  constructor(private readonly broker: AdminContext) {
+    this.startedAtMs = broker.clock.nowMs();
+  }
+
+  /** Tools tell the broker's time by when it started and how long that is ago. */
+  private runtimeInfo(): AdminAnswer {
+    const seconds = Math.floor((this.broker.clock.nowMs() - this.startedAtMs) / SECOND_MS);
+    const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+    const runtime = `[ ${Math.floor(hours / 24)} days, ${hours % 24} hours, ${minutes % 60} minutes, ${seconds % 60} seconds. ]`;
+    const table = {
+      brokerVersionDesc: VERSION,
+      brokerActive: 'true',
+      bootTimestamp: String(this.startedAtMs),
+      runtime,
+    };
+    return answerWith({ table });
+  }
 
   private clusterInfo(): AdminAnswer {
     const brokerAddrs = { 0: this.broker.address() };

@@ -30,7 +30,7 @@ export class TopicRequests {
 
   /** Asking never makes a topic, also where sending to it would. @throws AdminRefusal */
   topic(name = ''): TopicRecord {
-    const topic = this.broker.engine.findTopic(topicNameOf({ topic: name }));
+    const topic = this.broker.engine.findTopic(name);
     if (topic !== undefined) return topic;
     throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
   }

@@ -3,6 +3,7 @@
 import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
+import { dueAtOf } from './delayed-messages.js';
 import type { Deliveries } from './deliveries.js';
 import type { LogPosition, MessageLog } from './log.js';
 import {
@@ -36,7 +37,7 @@ export class Administration {
         deleteAll(changes, prefix);
       for (const [key] of changes.scan(keys.delayedOf(name))) {
         changes.delete(key);
-        changes.deleteDue(key[2] as number, { kind: 'delayed', key });
+        changes.deleteDue(dueAtOf(key), { kind: 'delayed', key });
       }
       for (const [key, half] of changes.scan<HalfRecord>(keys.halvesOf(name))) {
         changes.delete(key);

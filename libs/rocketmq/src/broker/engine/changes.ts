@@ -1,6 +1,6 @@
 // The changes of one command: reads see them, the store gets them as one batch.
 
-import type { Key, ScanOptions, Store } from '../store/store.js';
+import type { Change, Key, ScanOptions, Store } from '../store/store.js';
 import { type Due, keys } from './records.js';
 
 /** Messages that a consumer may be waiting for: of a topic, for one group or for all. */
@@ -9,23 +9,28 @@ export interface Available {
   readonly group: string | undefined;
 }
 
-interface Entry {
-  readonly key: Key;
-  /** undefined: deleted. */
-  readonly value: unknown;
+/** Where a message died: of which topic, for which group. */
+export interface DeadLetter {
+  readonly topic: string;
+  readonly group: string;
 }
 
 /** Collects what a command changes. `get` and `scan` read the state; only `get` sees the command's own changes. */
 export class Changes {
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, Change>();
   /** What became available to consumers by these changes. */
   readonly available: Available[] = [];
+  /** The first moment at which something becomes due by these changes; Infinity when nothing does. */
+  firstDueAtMs = Number.POSITIVE_INFINITY;
+  /** What became a dead letter by them. Undefined: nothing. */
+  deadLetters: DeadLetter[] | undefined;
 
   constructor(private readonly store: Store) {}
 
   get<T>(key: Key): T | undefined {
-    const own = this.entries.get(nameOf(key));
-    return (own === undefined ? this.store.get(key) : own.value) as T | undefined;
+    const own = this.entries.size === 0 ? undefined : this.entries.get(nameOf(key));
+    if (own === undefined) return this.store.get(key) as T | undefined;
+    return own.kind === 'put' ? (own.value as T) : undefined;
   }
 
   /** What the store held before this command, collected so that later changes do not disturb it. */
@@ -39,14 +44,17 @@ export class Changes {
   }
 
   put(key: Key, value: NonNullable<unknown>): void {
-    this.entries.set(nameOf(key), { key, value });
+    this.entries.set(nameOf(key), { kind: 'put', key, value });
   }
 
   delete(key: Key): void {
-    this.entries.set(nameOf(key), { key, value: undefined });
+    this.entries.set(nameOf(key), { kind: 'delete', key });
   }
 
   putDue(atMs: number, due: Due): void {
+    // It would have no place among the others, and be looked at for ever.
+    if (!Number.isFinite(atMs)) throw new Error(`nothing can be due at ${atMs}`);
+    if (atMs < this.firstDueAtMs) this.firstDueAtMs = atMs;
     this.put(keys.due(atMs, dueReference(due)), due);
   }
 
@@ -65,14 +73,15 @@ export class Changes {
     this.available.push({ topic, group });
   }
 
+  markDeadLetter(topic: string, group: string): void {
+    this.deadLetters ??= [];
+    this.deadLetters.push({ topic, group });
+  }
+
   /** @returns whether there was anything to write */
   commit(): boolean {
     if (this.entries.size === 0) return false;
-    this.store.write(
-      [...this.entries.values()].map(({ key, value }) =>
-        value === undefined ? { kind: 'delete', key } : { kind: 'put', key, value },
-      ),
-    );
+    this.store.write([...this.entries.values()]);
     return true;
   }
 }

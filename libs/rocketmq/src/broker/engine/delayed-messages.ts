@@ -2,7 +2,7 @@
 
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
-import type { MessageLog } from './log.js';
+import type { LogPosition, MessageLog, TopicPosition } from './log.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
@@ -20,20 +20,35 @@ export class DelayedMessages {
 
   /** @returns the handle by which it can be recalled */
   add(changes: Changes, topic: TopicRecord, message: StoredMessage, dueAtMs: number): string {
-    const key = [...keys.delayedById(topic.name, dueAtMs, message.messageId), changes.nextSerial()];
+    const key = [...keys.delayedAt(topic.name, message.messageId, dueAtMs), changes.nextSerial()];
     changes.put(key, message);
     changes.putDue(dueAtMs, { kind: 'delayed', key });
     return formatRecallHandle(topic.name, dueAtMs, message.messageId);
   }
 
   /** A delayed message is due: it becomes visible. */
-  deliver(changes: Changes, key: Key, nowMs: number): void {
+  deliver(changes: Changes, key: Key, nowMs: number): LogPosition | undefined {
     const message = changes.get<StoredMessage>(key);
-    if (message === undefined) return;
+    if (message === undefined) return undefined;
     const topic = this.registry.topic(changes, key[1] as string);
     changes.delete(key);
     const queueId = this.log.chooseQueue(topic);
-    this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+    return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+  }
+
+  /** Lets what waits under an id become visible before its time. @returns where it lies now; nothing when nothing waits */
+  deliverEarly(changes: Changes, topic: string, messageId: string, nowMs: number): TopicPosition[] {
+    return changes.scan(keys.delayedById(topic, messageId)).flatMap(([key]) => this.deliverAhead(changes, key, nowMs));
+  }
+
+  /**
+   * Like {@link deliverEarly}, of what a recall handle names.
+   * @throws Refusal `recall-invalid` for a handle that is none of this broker
+   */
+  deliverEarlyByHandle(changes: Changes, recallHandle: string, nowMs: number): TopicPosition[] {
+    const { topic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
+    const found = changes.scan(keys.delayedAt(topic, messageId, dueAtMs));
+    return found.flatMap(([key]) => this.deliverAhead(changes, key, nowMs));
   }
 
   /**
@@ -43,14 +58,28 @@ export class DelayedMessages {
   recall(changes: Changes, topic: string, recallHandle: string, nowMs: number): string {
     if (!this.recallEnabled) throw new Refusal('recall-disabled', 'recall failed, operation is forbidden');
     this.registry.topicFor(changes, topic, 'delay');
-    const { dueAtMs, messageId } = parseRecallHandle(topic, recallHandle);
+    const { topic: handleTopic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
+    if (handleTopic !== topic) {
+      throw new Refusal('recall-invalid', `recall failed, the handle is not for topic "${topic}"`);
+    }
     if (dueAtMs <= nowMs) throw new Refusal('recall-late', 'recall failed, timestamp invalid: the message was due');
-    for (const [key] of changes.scan<StoredMessage>(keys.delayedById(topic, dueAtMs, messageId))) {
+    for (const [key] of changes.scan<StoredMessage>(keys.delayedAt(topic, messageId, dueAtMs))) {
       changes.delete(key);
       changes.deleteDue(dueAtMs, { kind: 'delayed', key });
     }
     return messageId;
   }
+
+  private deliverAhead(changes: Changes, key: Key, nowMs: number): TopicPosition[] {
+    changes.deleteDue(dueAtOf(key), { kind: 'delayed', key });
+    const at = this.deliver(changes, key, nowMs);
+    return at === undefined ? [] : [{ topic: key[1] as string, ...at }];
+  }
+}
+
+/** When the message under a key of `keys.delayedAt` and a serial is due. */
+export function dueAtOf(key: Key): number {
+  return key.at(-2) as number;
 }
 
 /** The real server's form: URL-safe Base64 of version, topic, broker, due time and message id. */
@@ -58,15 +87,18 @@ function formatRecallHandle(topic: string, dueAtMs: number, messageId: string): 
   return Buffer.from(`v1 ${topic} ${BROKER_NAME} ${dueAtMs} ${messageId}`).toString('base64url');
 }
 
-function parseRecallHandle(topic: string, recallHandle: string): { dueAtMs: number; messageId: string } {
+/** The handle by which a waiting message can be recalled. */
+export function recallHandleOf(key: Key, messageId: string): string {
+  return formatRecallHandle(key[1] as string, dueAtOf(key), messageId);
+}
+
+function parseRecallHandle(recallHandle: string): { topic: string; dueAtMs: number; messageId: string } {
   const text = Buffer.from(recallHandle, 'base64url').toString();
-  const [version, handleTopic, broker, due, ...rest] = text.split(' ');
+  const [version, topic, broker, due, ...rest] = text.split(' ');
   const dueAtMs = Number(due);
   const messageId = rest.join(' ');
   if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
     throw new Refusal('recall-invalid', 'recall failed, the recall handle is not one of this broker');
   }
-  if (handleTopic !== topic)
-    throw new Refusal('recall-invalid', `recall failed, the handle is not for topic "${topic}"`);
-  return { dueAtMs, messageId };
+  return { topic: topic ?? '', dueAtMs, messageId };
 }

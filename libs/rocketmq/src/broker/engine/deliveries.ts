@@ -33,6 +33,15 @@ export interface Delivery {
   readonly receiptHandle: string;
 }
 
+/** A message on its way to a consumer. */
+interface HandOver {
+  readonly message: StoredMessage;
+  readonly attempt: number;
+  readonly endsAtMs: number;
+  readonly renewal?: Renewal | undefined;
+  readonly holder?: string | undefined;
+}
+
 /** A pop: the wish of one ReceiveMessage. */
 export interface PopRequest {
   readonly topic: string;
@@ -41,6 +50,8 @@ export interface PopRequest {
   readonly leaseMs: number;
   readonly nowMs: number;
   readonly attemptId: string | undefined;
+  /** Who asks. */
+  readonly clientId?: string | undefined;
   /** The client whose leases the broker is to renew. */
   readonly renewFor?: string | undefined;
   readonly matches: (message: StoredMessage) => boolean;
@@ -79,12 +90,7 @@ export class Deliveries {
   ) {}
 
   /** Hands out a message: writes its record and its lease, and makes its handle. */
-  deliver(
-    changes: Changes,
-    queue: QueueRef,
-    offset: number,
-    { message, ...lease }: { message: StoredMessage; attempt: number; endsAtMs: number; renewal?: Renewal | undefined },
-  ): Delivery {
+  deliver(changes: Changes, queue: QueueRef, offset: number, { message, ...lease }: HandOver): Delivery {
     const { attempt } = lease;
     const handle = this.lease(changes, queue, offset, { ...lease, changed: false });
     const { topic, queueId } = queue;
@@ -115,7 +121,30 @@ export class Deliveries {
       endsAtMs: request.nowMs + request.invisibleMs,
       changed: true,
       keepsAttempt: request.suspend && !request.group.fifo,
+      holder: record.state.kind === 'leased' ? record.state.holder : undefined,
     });
+  }
+
+  /**
+   * Lets a message that the group was handed before wait for its next pop once more. Its handles are dead.
+   * @param record what the group knows of it; undefined: nothing any more
+   */
+  giveAgain(
+    changes: Changes,
+    queue: QueueRef,
+    offset: number,
+    record: DeliveryRecord | undefined,
+    nowMs: number,
+  ): void {
+    if (record !== undefined) this.dropState(changes, queue, offset, record.state);
+    // What was settled begins anew: its next delivery is the first.
+    const attempt = record?.state.kind === 'leased' ? record.attempt : 0;
+    const state: DeliveryState = { kind: 'ready', sinceMs: nowMs };
+    const again: DeliveryRecord = { attempt, serial: changes.nextSerial(), keepsAttempt: false, state };
+    changes.put(keys.delivery(queue, offset), again);
+    changes.put(keys.ready(queue, nowMs, offset), offset);
+    changes.delete(keys.attemptId(queue));
+    changes.markAvailable(queue.topic, queue.group);
   }
 
   /** Makes a delivery a dead letter. An ended lease does not hinder it, as on the real server. */
@@ -143,6 +172,7 @@ export class Deliveries {
     const originTopic = message.originTopic ?? queue.topic;
     const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts, originTopic };
     this.log.append(changes, topic, this.log.chooseQueue(topic), copy);
+    changes.markDeadLetter(queue.topic, group.name);
   }
 
   /**
@@ -215,13 +245,20 @@ export class Deliveries {
       changed: boolean;
       keepsAttempt?: boolean;
       renewal?: Renewal | undefined;
+      holder?: string | undefined;
     },
   ): string {
-    const { attempt, changed, keepsAttempt = false, renewal } = lease;
+    const { attempt, changed, keepsAttempt = false, renewal, holder } = lease;
     // Whole milliseconds, so that the handle's text and the record agree.
     const endsAtMs = Math.ceil(lease.endsAtMs);
     const serial = changes.nextSerial();
-    const state: DeliveryState = { kind: 'leased', endsAtMs, changed, ...(renewal && { renewal }) };
+    const state: DeliveryState = {
+      kind: 'leased',
+      endsAtMs,
+      changed,
+      ...(renewal && { renewal }),
+      ...(holder && { holder }),
+    };
     changes.put(keys.delivery(queue, offset), { attempt, serial, keepsAttempt, state } satisfies DeliveryRecord);
     changes.putDue(endsAtMs, { kind: 'lease', queue, offset });
     return formatHandle({ queueId: queue.queueId, offset, leaseEndsAtMs: endsAtMs, serial });

@@ -6,6 +6,7 @@ import { Administration } from './administration.js';
 import { type Available, Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
+import { Interventions } from './interventions.js';
 import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
 import { Pop, queueTurns } from './pop.js';
@@ -13,9 +14,10 @@ import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord 
 import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
+import { Traffic } from './traffic.js';
 import { type TransactionCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
-import { nextDue } from './views.js';
+import { dueBy, nextDue } from './views.js';
 
 export interface EngineOptions {
   readonly strict: boolean;
@@ -62,6 +64,9 @@ export interface SendResult {
 export class Engine {
   private readonly registry: Registry;
   readonly administration: Administration;
+  readonly interventions: Interventions;
+  /** What has gone in and out since this engine was made. */
+  readonly traffic = new Traffic();
   private readonly log: MessageLog;
   private readonly deliveries: Deliveries;
   private readonly delayed: DelayedMessages;
@@ -69,6 +74,8 @@ export class Engine {
   private readonly retention: Retention;
   private readonly maxStoreBytes: number;
   private firstQueue = 0;
+  /** Nothing is due before. */
+  private lookAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly store: Store,
@@ -85,6 +92,7 @@ export class Engine {
     this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
     this.administration = new Administration(run, this.registry, this.log, this.deliveries);
+    this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
   declareTopic(declaration: TopicDeclaration): void {
@@ -138,11 +146,15 @@ export class Engine {
   /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`; then none is stored */
   send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
     this.assertRoom();
-    return this.run((changes) => {
-      const [first] = messages;
-      if (first === undefined) return [];
+    const [first] = messages;
+    if (first === undefined) return [];
+    const results = this.run((changes) => {
       const topic = this.registry.topicFor(changes, name, first.type);
       const queueId = this.log.chooseQueue(topic, first);
+      if (first.type !== 'transaction' && first.type !== 'delay') {
+        const offset = this.log.appendAll(changes, topic, queueId, messages);
+        return messages.map(({ messageId }, index) => ({ messageId, offset: offset + index, recallHandle: undefined }));
+      }
       return messages.map((message) => {
         const { messageId } = message;
         if (message.type === 'transaction') {
@@ -157,11 +169,13 @@ export class Engine {
         return { messageId, offset, recallHandle: undefined };
       });
     });
+    this.traffic.sent(name, messages);
+    return results;
   }
 
   /** @throws Refusal `unknown-topic` */
   pop(request: PopRequest): PopResult {
-    return this.run((changes) => {
+    const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
       const pop = new Pop(changes, request, this.log, this.deliveries);
       const turns = queueTurns(topic, this.firstQueue++);
@@ -170,6 +184,8 @@ export class Engine {
       else popUnordered(pop, turns);
       return pop.result;
     });
+    this.traffic.handedOut(request.topic, request.group.name, result.deliveries);
+    return result;
   }
 
   /** @throws Refusal `dead-handle` */
@@ -194,7 +210,8 @@ export class Engine {
 
   /** @throws Refusal `unknown-transaction` */
   endTransaction(end: TransactionEnd): void {
-    this.run((changes) => this.transactions.end(changes, end));
+    const hasEnded = this.run((changes) => this.transactions.end(changes, end));
+    if (hasEnded) this.traffic.ended(end.topic, end.resolution);
   }
 
   /** @returns the message id @throws Refusal `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
@@ -204,14 +221,25 @@ export class Engine {
 
   /** When the next thing happens by itself; undefined when nothing waits. */
   nextDueAtMs(): number | undefined {
-    return nextDue(this.store)?.atMs;
+    const atMs = nextDue(this.store)?.atMs;
+    this.lookAtMs = atMs ?? Number.POSITIVE_INFINITY;
+    return atMs;
+  }
+
+  /**
+   * When to tick next; undefined when there is no need to. Not later than {@link nextDueAtMs}, of whose result it is kept; it may be
+   * earlier, since what was due then may have been settled. Costs nothing, unlike that.
+   */
+  get nextLookAtMs(): number | undefined {
+    return this.lookAtMs === Number.POSITIVE_INFINITY ? undefined : this.lookAtMs;
   }
 
   /** Does everything that is due by now, in the order of time. */
   tick(nowMs: number): void {
-    for (let next = nextDue(this.store); next !== undefined && next.atMs <= nowMs; next = nextDue(this.store)) {
-      this.perform(next.atMs, next.due, nowMs);
+    for (let next = dueBy(this.store, nowMs); next.length > 0; next = dueBy(this.store, nowMs)) {
+      for (const { atMs, due } of next) this.perform(atMs, due, nowMs);
     }
+    this.nextDueAtMs();
   }
 
   /** Deletes messages that are too old or too many, some at a time. @returns whether more may be left */
@@ -249,8 +277,10 @@ export class Engine {
     const changes = new Changes(this.store);
     const result = command(changes);
     if (changes.commit()) {
+      if (changes.firstDueAtMs < this.lookAtMs) this.lookAtMs = changes.firstDueAtMs;
       this.listener.committed();
       for (const available of changes.available) this.listener.available(available);
+      if (changes.deadLetters !== undefined) this.traffic.deadLettered(changes.deadLetters);
     }
     return result;
   }

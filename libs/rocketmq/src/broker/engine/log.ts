@@ -11,6 +11,11 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+/** A place, and of which topic. */
+export interface TopicPosition extends LogPosition {
+  readonly topic: string;
+}
+
 /** What of a message decides on its queue. */
 export type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;
 
@@ -43,12 +48,21 @@ export class MessageLog {
   }
 
   append(changes: Changes, topic: TopicRecord, queueId: number, message: StoredMessage): LogPosition {
-    const offset = this.endOffset(changes, topic.name, queueId);
-    changes.put(keys.message(topic.name, queueId, offset), message);
-    changes.put(keys.end(topic.name, queueId), offset + 1);
-    if (this.indexed) indexMessage(changes, topic.name, { queueId, offset }, message);
-    changes.markAvailable(topic.name);
-    return { queueId, offset };
+    return { queueId, offset: this.appendAll(changes, topic, queueId, [message]) };
+  }
+
+  /** One behind the other. @returns the offset of the first */
+  appendAll(changes: Changes, { name }: TopicRecord, queueId: number, messages: readonly StoredMessage[]): number {
+    const first = this.endOffset(changes, name, queueId);
+    let offset = first;
+    for (const message of messages) {
+      changes.put(keys.message(name, queueId, offset), message);
+      if (this.indexed) indexMessage(changes, name, { queueId, offset }, message);
+      offset++;
+    }
+    changes.put(keys.end(name, queueId), offset);
+    changes.markAvailable(name);
+    return first;
   }
 
   endOffset(changes: Changes, topic: string, queueId: number): number {

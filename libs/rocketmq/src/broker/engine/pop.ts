@@ -77,7 +77,7 @@ export class Pop {
   }
 
   private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {
-    const { group, nowMs, leaseMs, renewFor, matches } = this.request;
+    const { group, nowMs, leaseMs, renewFor, clientId, matches } = this.request;
     if (!matches(message)) {
       this.skipped++;
     } else if (attempt > group.maxDeliveryAttempts) {
@@ -89,7 +89,7 @@ export class Pop {
       this.skipped++;
     } else {
       const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + LONGEST_RENEWAL_MS };
-      const lease = { message, attempt, endsAtMs: nowMs + leaseMs, renewal };
+      const lease = { message, attempt, endsAtMs: nowMs + leaseMs, renewal, holder: clientId };
       this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
     }
   }

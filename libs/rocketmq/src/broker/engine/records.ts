@@ -62,6 +62,8 @@ export type DeliveryState =
       readonly endsAtMs: number;
       readonly changed: boolean;
       readonly renewal?: Renewal | undefined;
+      /** The client that was handed it, for people who ask. */
+      readonly holder?: string | undefined;
     }
   /** The lease ended; waits for the next pop. */
   | { readonly kind: 'ready'; readonly sinceMs: number }
@@ -147,9 +149,11 @@ export const keys = {
   attemptId: ({ group, topic, queueId }: QueueRef): Key => ['attemptId', group, topic, queueId],
   delayed: ['delayed'] as Key,
   delayedOf: (topic: string): Key => ['delayed', topic],
-  delayedById: (topic: string, dueAtMs: number, messageId: string): Key => {
-    return ['delayed', topic, dueAtMs, shortened(messageId)];
-  },
+  delayedById: (topic: string, messageId: string): Key => ['delayed', topic, shortened(messageId)],
+  delayedAt: (topic: string, messageId: string, dueAtMs: number): Key => [
+    ...keys.delayedById(topic, messageId),
+    dueAtMs,
+  ],
   halves: ['half'] as Key,
   halvesOf: (topic: string): Key => ['half', topic],
   halvesById: (topic: string, transactionId: string): Key => ['half', topic, shortened(transactionId)],

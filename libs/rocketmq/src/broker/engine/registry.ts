@@ -30,6 +30,7 @@ export const DEFAULT_BACKOFF: CustomizedBackoff = {
 export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
 
 export interface TopicDeclaration {
+  /** What it is called. */
   readonly name: string;
   /** Default `normal`. */
   readonly type?: TopicType;
@@ -46,6 +47,7 @@ export interface TopicAlteration {
 }
 
 export interface GroupDeclaration {
+  /** What it is called. */
   readonly name: string;
   /** Whether the group gets its messages in order. Default false. */
   readonly fifo?: boolean;

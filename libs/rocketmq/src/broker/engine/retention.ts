@@ -30,6 +30,10 @@ interface Head {
 }
 
 export class Retention {
+  /** What the store took at the last sweep, and what was deleted since it began to say so. */
+  private knownBytes = 0;
+  private freedBytes = 0;
+
   constructor(
     private readonly store: Store,
     private readonly log: MessageLog,
@@ -40,7 +44,8 @@ export class Retention {
   /** Deletes the oldest of what is too old or too much. @returns whether more may be left to delete at once */
   sweep(changes: Changes, nowMs: number): boolean {
     const { maxAgeMs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = this.limits;
-    let excessBytes = Number.isFinite(maxBytes) ? this.store.usedBytes() - maxBytes : 0;
+    const startBytes = Number.isFinite(maxBytes) ? this.excessOver(maxBytes) : 0;
+    let excessBytes = startBytes;
     const heads = this.heads(changes);
     let count = 0;
     for (; count < LONGEST_SWEEP; count++) {
@@ -53,7 +58,16 @@ export class Retention {
       advance(head);
     }
     for (const head of heads) if (head.taken.length > 0) this.delete(changes, head);
+    this.freedBytes += startBytes - excessBytes;
     return count === LONGEST_SWEEP;
+  }
+
+  /** A store on disk tells what it takes as of its last commit: what was deleted since is not to be deleted for again. */
+  private excessOver(maxBytes: number): number {
+    const usedBytes = this.store.usedBytes();
+    if (usedBytes !== this.knownBytes) this.freedBytes = 0;
+    this.knownBytes = usedBytes;
+    return usedBytes - this.freedBytes - maxBytes;
   }
 
   private heads(changes: Changes): Head[] {

@@ -76,17 +76,21 @@ export class Transactions {
     return transactionId;
   }
 
-  /** @throws Refusal `unknown-transaction` when there is none, or its time to be ended is over */
-  end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): void {
+  /**
+   * @returns whether it has ended now
+   * @throws Refusal `unknown-transaction` when there is none, or its time to be ended is over
+   */
+  end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): boolean {
     const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
     const isLate = !isAnswer && nowMs > (record.endableUntilMs ?? nowMs);
     if (resolution === 'unspecified' || isLate) {
       const openUntilMs = stillOpen(record, nowMs).slice(1);
       changes.put(key, { ...record, openUntilMs } satisfies HalfRecord);
-      return;
+      return false;
     }
     this.delete(changes, key, record);
     if (resolution === 'commit') this.publish(changes, topic, record, nowMs);
+    return true;
   }
 
   /** The time of a check has come. */

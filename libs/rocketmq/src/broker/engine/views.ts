@@ -1,6 +1,7 @@
 // What lies in the broker, for tests and tools. Reads only.
 
 import type { Store } from '../store/store.js';
+import { dueAtOf, recallHandleOf } from './delayed-messages.js';
 import {
   type DeliveryRecord,
   type Due,
@@ -49,10 +50,20 @@ export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   return entries.filter(({ record }) => record.state.kind !== 'acked');
 }
 
+/** A message that waits for its delivery time. */
+export interface DelayedEntry {
+  readonly topic: string;
+  readonly dueAtMs: number;
+  readonly recallHandle: string;
+  readonly message: StoredMessage;
+}
+
 /** The messages that wait for their delivery time, the earliest first. */
-export function delayedMessages(store: Store): { topic: string; dueAtMs: number; message: StoredMessage }[] {
-  const entries = Array.from(store.scan(keys.delayed), ([key, message]) => {
-    return { topic: key[1] as string, dueAtMs: key[2] as number, message: message as StoredMessage };
+export function delayedMessages(store: Store): DelayedEntry[] {
+  const entries = Array.from(store.scan(keys.delayed), ([key, value]): DelayedEntry => {
+    const message = value as StoredMessage;
+    const recallHandle = recallHandleOf(key, message.messageId);
+    return { topic: key[1] as string, dueAtMs: dueAtOf(key), recallHandle, message };
   });
   return entries.sort((left, right) => left.dueAtMs - right.dueAtMs);
 }
@@ -64,8 +75,32 @@ export function halfMessages(store: Store): { topic: string; half: HalfRecord }[
   });
 }
 
-/** What is due next and when, or undefined. */
-export function nextDue(store: Store): { atMs: number; due: Due } | undefined {
+/** Something that happens at its time. */
+export interface DueEntry {
+  readonly atMs: number;
+  readonly due: Due;
+}
+
+/** What is due next, or undefined. */
+export function nextDue(store: Store): DueEntry | undefined {
   for (const [key, due] of store.scan(keys.dues)) return { atMs: key[1] as number, due: due as Due };
   return undefined;
+}
+
+/** So many messages become visible before the next look at what is due. */
+const MOST_AT_ONCE = 256;
+
+/**
+ * What is due by now and can be done without another look between: delayed messages, of which none makes something else due; or
+ * one of anything else.
+ */
+export function dueBy(store: Store, nowMs: number): DueEntry[] {
+  const entries: DueEntry[] = [];
+  for (const [key, value] of store.scan(keys.dues)) {
+    const [atMs, due] = [key[1] as number, value as Due];
+    if (atMs > nowMs || (due.kind !== 'delayed' && entries.length > 0)) break;
+    entries.push({ atMs, due });
+    if (due.kind !== 'delayed' || entries.length >= MOST_AT_ONCE) break;
+  }
+  return entries;
 }

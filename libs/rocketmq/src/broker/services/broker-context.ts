@@ -15,7 +15,9 @@ import type { Sessions } from './sessions.js';
 
 /** Host and port under which clients reach the broker. */
 export interface BrokerAddress {
+  /** A name or an address of this machine. */
   readonly host: string;
+  /** Where clients connect. */
   readonly port: number;
 }
 

@@ -23,6 +23,13 @@ describe('codes', () => {
     ['a reserved property', { userProperties: { KEYS: 'x' } }, {}, Code.ILLEGAL_MESSAGE_PROPERTY_KEY],
     ['properties over 16 KiB', { userProperties: { a: 'x'.repeat(16_384) } }, {}, Code.MESSAGE_PROPERTIES_TOO_LARGE],
     ['a delay over a day', {}, { deliveryTimestamp: new Date(Date.now() + 90_000_000) }, Code.ILLEGAL_DELIVERY_TIME],
+    ['a birth after the year 9999', {}, { bornTimestamp: new Date(253_402_300_800_000) }, Code.BAD_REQUEST],
+    [
+      'a delivery before the year 1',
+      {},
+      { deliveryTimestamp: new Date(-62_135_596_800_001) },
+      Code.ILLEGAL_DELIVERY_TIME,
+    ],
     ['a recovery over an hour', {}, { orphanedTransactionRecoveryDuration: toDuration(3_600_001) }, Code.BAD_REQUEST],
     ['another type than the topic has', {}, { messageGroup: 'x' }, Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE],
     ['a system topic', { topic: resource('TBW102') }, {}, Code.ILLEGAL_TOPIC],
@@ -62,6 +69,26 @@ describe('codes', () => {
       Code.INTERNAL_SERVER_ERROR,
       Code.FORBIDDEN,
     ]);
+  });
+
+  it('come in the order of their entries for very many acks, between which others have their turn', async () => {
+    const broker = await wire.broker({ topics: [{ name: 't' }], groups: [{ name: 'g' }] });
+    const client = wire.client(broker);
+    await client.call('queryRoute', { topic: resource('t') });
+    const told: string[] = [];
+    const entries = Array.from({ length: 20_000 }, (_, index) => ({ messageId: `${index}`, receiptHandle: 'x' }));
+    const acking = client.call('ackMessage', { topic: resource('t'), group: resource('g'), entries }).finally(() => {
+      told.push('acks');
+    });
+    while (told.length === 0 && broker.inside.activity.labels().length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await wire.client(broker, 'other').call('queryRoute', { topic: resource('t') });
+    told.push('route');
+    const answer = await acking;
+    expect(told).toEqual(['route', 'acks']);
+    expect(answer.status?.code).toBe(Code.INVALID_RECEIPT_HANDLE);
+    expect(answer.entries.map(({ messageId }) => messageId)).toEqual(entries.map(({ messageId }) => messageId));
   });
 
   it('take the end of a transaction without a source, as Go sends it', async () => {

@@ -9,6 +9,7 @@ import {
   receiveRequest,
   resource,
 } from '../../../../../test/support/raw-grpc-client.js';
+import { until } from '../../../../../test/support/until.js';
 import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();
@@ -54,6 +55,20 @@ describe('faults', () => {
     broker.faults.cutStreams('c');
     expect(await cut).toMatchObject({ code: grpcStatus.UNAVAILABLE });
     await refused;
+  });
+
+  it('hold nothing up beyond the end of the broker: what is delayed then is not done', async () => {
+    const broker = await wire.broker();
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 600_000 } });
+    const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
+    const refused = expect(sending).rejects.toMatchObject({
+      code: grpcStatus.UNAVAILABLE,
+      details: 'the broker stops',
+    });
+    await until(() => broker.faults.list().length === 0);
+    await broker.stop();
+    await refused;
+    expect(broker.inside.activity.labels()).toEqual([]);
   });
 
   it('lose the reply to settings, and delay a call', async () => {

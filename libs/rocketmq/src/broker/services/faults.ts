@@ -19,6 +19,7 @@ export type FaultAction =
 export interface FaultRule {
   /** For `telemetry` a rule counts each settings command, for every other RPC each call. */
   readonly rpc: RpcName;
+  /** What becomes of the call. */
   readonly action: FaultAction;
   /** How many calls it hits. Default 1. */
   readonly times?: number;
@@ -41,7 +42,25 @@ export interface FaultTargets {
   forgetSettings(clientId: string | undefined): void;
 }
 
+/** Takes a fault away again. */
+export interface TakeAway {
+  (): void;
+  /** The fault's number, as {@link Faults.list} tells it. */
+  readonly id: number;
+}
+
+/** A fault that is still to come. */
+export type PendingFault = {
+  readonly id: number;
+  /** How often it still hits; undefined: until it is taken away. */
+  readonly left: number | undefined;
+} & (
+  | { readonly kind: 'rpc'; readonly rule: FaultRule }
+  | { readonly kind: 'connections'; readonly rule: ConnectionFault }
+);
+
 interface Active<T> {
+  readonly id: number;
   readonly rule: T;
   left: number;
 }
@@ -50,28 +69,42 @@ interface Active<T> {
 export class Faults {
   private rules: Active<FaultRule>[] = [];
   private refusals: Active<ConnectionFault>[] = [];
+  private lastId = 0;
 
   constructor(private readonly targets: FaultTargets) {}
 
   /** Adds a fault. @returns what takes it away again */
-  add(rule: FaultRule): () => void {
-    const active = { rule, left: rule.times ?? 1 };
-    this.rules.push(active);
-    return () => {
-      this.rules = this.rules.filter((other) => other !== active);
-    };
+  add(rule: FaultRule): TakeAway {
+    const id = ++this.lastId;
+    this.rules.push({ id, rule, left: rule.times ?? 1 });
+    return Object.assign(() => void this.remove(id), { id });
   }
 
   /**
    * Refuses connections: they are broken as soon as they are made, before a byte is read. Those that are open stay.
    * @returns what takes the fault away again
    */
-  refuseConnections(rule: ConnectionFault = {}): () => void {
-    const active = { rule, left: rule.times ?? Number.POSITIVE_INFINITY };
-    this.refusals.push(active);
-    return () => {
-      this.refusals = this.refusals.filter((other) => other !== active);
-    };
+  refuseConnections(rule: ConnectionFault = {}): TakeAway {
+    const id = ++this.lastId;
+    this.refusals.push({ id, rule, left: rule.times ?? Number.POSITIVE_INFINITY });
+    return Object.assign(() => void this.remove(id), { id });
+  }
+
+  /** The faults still to come, in the order of adding. */
+  list(): PendingFault[] {
+    const rules = this.rules.map(({ id, rule, left }): PendingFault => ({ id, kind: 'rpc', rule, left: finite(left) }));
+    const refusals = this.refusals.map(({ id, rule, left }): PendingFault => {
+      return { id, kind: 'connections', rule, left: finite(left) };
+    });
+    return [...rules, ...refusals].sort((a, b) => a.id - b.id);
+  }
+
+  /** Takes one fault away. @returns whether it was still to come */
+  remove(id: number): boolean {
+    const before = this.rules.length + this.refusals.length;
+    this.rules = this.rules.filter((active) => active.id !== id);
+    this.refusals = this.refusals.filter((active) => active.id !== id);
+    return this.rules.length + this.refusals.length < before;
   }
 
   /** Takes all faults away. */
@@ -97,19 +130,27 @@ export class Faults {
 
   /** Whether a new connection is served; asking uses a refusal up. */
   admitsConnection(port: number): boolean {
-    const found = this.refusals.find(({ rule, left }) => left > 0 && (rule.port ?? port) === port);
+    const found = this.refusals.find(({ rule }) => (rule.port ?? port) === port);
     if (found === undefined) return true;
-    found.left--;
+    this.use(found);
     return false;
   }
 
   /** The fault for this call, used up by asking. */
   take(rpc: RpcName, clientId: string): FaultAction | undefined {
-    const found = this.rules.find(
-      ({ rule, left }) => left > 0 && rule.rpc === rpc && (rule.clientId ?? clientId) === clientId,
-    );
+    if (this.rules.length === 0) return undefined;
+    const found = this.rules.find(({ rule }) => rule.rpc === rpc && (rule.clientId ?? clientId) === clientId);
     if (found === undefined) return undefined;
-    found.left--;
+    this.use(found);
     return found.rule.action;
   }
+
+  private use(active: Active<unknown>): void {
+    active.left--;
+    if (active.left <= 0) this.remove(active.id);
+  }
+}
+
+function finite(count: number): number | undefined {
+  return Number.isFinite(count) ? count : undefined;
 }

@@ -3,7 +3,7 @@
 import { matchesTag } from '../../protocol/filter.js';
 import { Code, type FilterExpression, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { StoredMessage } from '../engine/records.js';
-import { compileSqlFilter, type SqlFilter, SqlFilterError } from '../filter/sql-filter.js';
+import type { SqlFilter } from '../filter/sql-filter.js';
 import { AnswerError } from './status.js';
 
 /** Every receive brings its filter along: this many compiled ones are kept. */
@@ -12,8 +12,16 @@ const KEPT_FILTERS = 100;
 /** Whether a message is wanted. */
 export type Matches = (message: StoredMessage) => boolean;
 
+type Sql = typeof import('../filter/sql-filter.js');
+
 export class Filters {
   private readonly compiled = new Map<string, SqlFilter>();
+  private sql: Sql | undefined;
+
+  /** To be awaited before filters of SQL: most brokers never see one, and start without its parser. */
+  async load(): Promise<void> {
+    this.sql ??= await import('../filter/sql-filter.js');
+  }
 
   /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for bad SQL */
   of(filter: FilterExpression | undefined): Matches {
@@ -24,7 +32,7 @@ export class Filters {
   }
 
   private sqlFilter(expression: string): SqlFilter {
-    const filter = this.compiled.get(expression) ?? compile(expression);
+    const filter = this.compiled.get(expression) ?? compile(this.sql as Sql, expression);
     // Put in anew, so that the first in the map is the longest unused.
     this.compiled.delete(expression);
     this.compiled.set(expression, filter);
@@ -34,7 +42,7 @@ export class Filters {
   }
 }
 
-function compile(expression: string): SqlFilter {
+function compile({ compileSqlFilter, SqlFilterError }: Sql, expression: string): SqlFilter {
   try {
     return compileSqlFilter(expression);
   } catch (error) {

@@ -3,7 +3,14 @@
 
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/metadata.js';
-import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../protocol/rpc.js';
+import {
+  frameAnswer,
+  type RpcMethod,
+  type RpcName,
+  type RpcRequest,
+  type RpcResponse,
+  rpcMethod,
+} from '../../protocol/rpc.js';
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
 import { describeError } from '../../support/logger.js';
@@ -21,6 +28,8 @@ import type { Telemetry } from './telemetry.js';
 const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
 /** The version of the real server whose ways this broker keeps. */
 const KEPT_VERSION = '5.5.0';
+/** A telemetry stream has no deadline: one whose client leaves so much unread is broken off. */
+const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
 /** How long a stop waits for answers on their way. Real time. */
 const STOP_GRACE_MS = 300;
 
@@ -48,6 +57,8 @@ export class GrpcServer {
   private readonly wire: GrpcHttp2Server;
   private readonly listeners: Listener[] = [];
   private readonly streams = new Set<OpenStream>();
+  /** What a fault holds up is not done behind the end of the broker. */
+  private readonly stopping = new AbortController();
 
   constructor(
     private readonly broker: BrokerContext,
@@ -55,7 +66,9 @@ export class GrpcServer {
   ) {
     const methods = new Map<string, Method>();
     for (const name of Object.keys(handlers.unary) as UnaryName[]) {
-      methods.set(rpcMethod(name).path, (call) => oneMessage((bytes) => void this.answer(name, bytes, call)));
+      const method = rpcMethod(name);
+      const handler = handlers.unary[name] as UnaryHandler<UnaryName>;
+      methods.set(method.path, (call) => oneMessage((bytes) => this.answer(method, handler, bytes, call)));
     }
     methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
     methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
@@ -97,6 +110,7 @@ export class GrpcServer {
 
   /** Ends all streams, lets answers on their way get out, and closes every socket. */
   async stop(): Promise<void> {
+    this.stopping.abort(new GrpcError('unavailable', 'the broker stops'));
     for (const listener of this.listeners) listener.stopListening();
     for (const { call } of [...this.streams]) call.finish();
     await this.wire.stop(STOP_GRACE_MS);
@@ -104,24 +118,48 @@ export class GrpcServer {
     this.broker.sessions.close();
   }
 
-  private async answer(name: UnaryName, bytes: Buffer, call: ServerCall): Promise<void> {
-    const end = this.broker.activity.begin(`${name} of ${String(call.headers[METADATA.clientId])}`);
-    const { response } = rpcMethod(name);
-    try {
-      const request = decode(name, bytes);
-      this.broker.access.admit(name, request, call.headers, call.remoteHost);
-      const context = callContext(name, call.headers);
-      const handler = this.handlers.unary[name] as UnaryHandler<UnaryName>;
-      const fault = await this.applyFault(context);
-      const answer = await handler(request, context);
-      if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
-      call.answer(response.encode(answer).finish());
-    } catch (error) {
-      if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else call.answer(response.encode(emptyAnswer(name, statusOf(error))).finish());
-    } finally {
+  /** In one go where the handler answers at once: a promise costs what a message does. */
+  private answer(
+    method: RpcMethod<UnaryName>,
+    handler: UnaryHandler<UnaryName>,
+    bytes: Buffer,
+    call: ServerCall,
+  ): void {
+    const end = this.broker.activity.begin(method.name, call.headers[METADATA.clientId]);
+    const answered = (answer: RpcResponse<UnaryName>): void => {
+      call.answer(frameAnswer(method, answer));
       end();
+    };
+    const failed = (error: unknown): void => {
+      if (error instanceof GrpcError) call.fail(error.status, error.message);
+      else call.answer(frameAnswer(method, emptyAnswer(method.name, statusOf(error))));
+      end();
+    };
+    try {
+      const answer = this.handle(method, handler, bytes, call);
+      if (answer instanceof Promise) answer.then(answered).catch(failed);
+      else answered(answer);
+    } catch (error) {
+      failed(error);
     }
+  }
+
+  private handle(
+    { name }: RpcMethod<UnaryName>,
+    handler: UnaryHandler<UnaryName>,
+    bytes: Buffer,
+    call: ServerCall,
+  ): Promise<RpcResponse<UnaryName>> | RpcResponse<UnaryName> {
+    const request = decode(name, bytes);
+    this.broker.access.admit(name, request, call.headers, call.remoteHost);
+    const context = callContext(name, call.headers);
+    const fault = this.broker.faults.take(name, context.clientId);
+    if (fault === undefined) return handler(request, context);
+    return this.applyFault(fault, context).then(async (after) => {
+      const answer = await handler(request, context);
+      if (after?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
+      return answer;
+    });
   }
 
   private async receive(bytes: Buffer, call: ServerCall): Promise<void> {
@@ -131,21 +169,25 @@ export class GrpcServer {
       this.broker.access.admit('receiveMessage', request, call.headers, call.remoteHost);
       const context = callContext('receiveMessage', call.headers);
       stream = this.open(context.clientId, call);
-      const fault = await this.applyFault(context);
+      const found = this.broker.faults.take('receiveMessage', context.clientId);
+      const fault = found && (await this.applyFault(found, context));
       const answer = await this.handlers.receiving.receiveMessage(request, context, call);
       if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
       await sendReceived(call, answer);
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else call.answer(encodeReceived({ content: { $case: 'status', value: statusOf(error) } }));
+      else call.answer(frameItem({ content: { $case: 'status', value: statusOf(error) } }));
     } finally {
       if (stream !== undefined) this.streams.delete(stream);
     }
   }
 
   private openTelemetry(call: ServerCall): CallHandler {
-    const { response } = rpcMethod('telemetry');
-    const send = (command: RpcResponse<'telemetry'>): void => void call.send(response.encode(command).finish());
+    const method = rpcMethod('telemetry');
+    const send = (command: RpcResponse<'telemetry'>): void => {
+      if (call.unreadBytes > MOST_UNREAD_BYTES) call.breakOff();
+      else void call.send(frameAnswer(method, command));
+    };
     try {
       const context = callContext('telemetry', call.headers);
       const stream = this.open(context.clientId, call);
@@ -198,13 +240,12 @@ export class GrpcServer {
   }
 
   /** @returns the fault when it changes what happens after the work */
-  private async applyFault({ rpc, clientId }: CallContext): Promise<FaultAction | undefined> {
-    const fault = this.broker.faults.take(rpc, clientId);
-    switch (fault?.kind) {
+  private async applyFault(fault: FaultAction, { clientId }: CallContext): Promise<FaultAction | undefined> {
+    switch (fault.kind) {
       case 'answer':
         throw new AnswerError(Code[fault.code], fault.message ?? 'scripted fault');
       case 'delay':
-        await sleep(this.broker.realClock, fault.delayMs);
+        await sleep(this.broker.realClock, fault.delayMs, this.stopping.signal);
         return undefined;
       case 'cutStreams':
         this.broker.faults.cutStreams(clientId);
@@ -221,7 +262,7 @@ export class GrpcServer {
 async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<void> {
   const sent: Promise<boolean>[] = [];
   for (const item of answer.items) {
-    sent.push(call.send(encodeReceived(item)));
+    sent.push(call.send(frameItem(item)));
     if (call.isCongested) await sent.at(-1);
   }
   call.finish();
@@ -229,8 +270,8 @@ async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<vo
   if (firstLost >= 0) answer.giveBackFrom(firstLost);
 }
 
-function encodeReceived(item: RpcResponse<'receiveMessage'>): Uint8Array {
-  return rpcMethod('receiveMessage').response.encode(item).finish();
+function frameItem(item: RpcResponse<'receiveMessage'>): Buffer {
+  return frameAnswer(rpcMethod('receiveMessage'), item);
 }
 
 /** @throws GrpcError internal for bytes that are no such message */

@@ -51,6 +51,11 @@ export class LongPolls {
     this.woken.set(JSON.stringify([available.topic, available.group]), available);
   }
 
+  /** Whether a poll of the group waits. */
+  has(topic: string, group: string): boolean {
+    return this.waiters.get(topic)?.has(group) === true;
+  }
+
   /** Whether woken polls have not looked yet. */
   get isDispatching(): boolean {
     return this.woken.size > 0;

@@ -1,7 +1,7 @@
 // ReceiveMessage: from the request to what the stream carries. Waiting is in long-polls.ts, choosing in the engine.
 
 import { durationMs } from '../../protocol/duration.js';
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import { MINUTE_MS } from '../../support/clock.js';
@@ -57,8 +57,9 @@ export class Receiving {
     context: CallContext,
     call: ReceiveCall,
   ): Promise<ReceiveAnswer> {
-    const end = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
+    const end = this.broker.activity.begin('receiveMessage', context.clientId);
     try {
+      if (request.filterExpression?.type === FilterType.SQL) await this.filters.load();
       const wish = this.wishOf(request, context, call);
       const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
       await this.broker.store.flush();
@@ -98,7 +99,7 @@ export class Receiving {
         failure = { error };
         return true;
       }
-      if (result !== undefined) resume = this.broker.activity.begin(`receiveMessage of ${context.clientId}`);
+      if (result !== undefined) resume = this.broker.activity.begin('receiveMessage', context.clientId);
       return result !== undefined;
     };
     await this.broker.polls.wait({ topic: wish.topic, group: wish.group, timeoutMs: wish.pollMs, signal, attempt });
@@ -156,7 +157,8 @@ export class Receiving {
     // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
     const batchSize = Math.min(Math.max(0, request.batchSize), LIMITS.receiveBatchSize);
     const renewFor = request.autoRenew ? context.clientId : undefined;
-    return { topic, group, batchSize, leaseMs, renewFor, pollMs, matches, attemptId: request.attemptId };
+    const { clientId } = context;
+    return { topic, group, batchSize, leaseMs, clientId, renewFor, pollMs, matches, attemptId: request.attemptId };
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import type { SendResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { deadLetterTopicOf } from '../../protocol/names.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import type { SendRequest, SendResult } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
@@ -21,6 +21,9 @@ import type { TransactionChecks } from './transaction-checks.js';
 import { assertMessage, topicName } from './validation.js';
 import { toStoredMessage } from './wire-messages.js';
 
+/** A promise only where the store needs time. */
+type Answer<N extends RpcName> = RpcResponse<N> | Promise<RpcResponse<N>>;
+
 export class Sending {
   constructor(
     private readonly broker: BrokerContext,
@@ -28,18 +31,20 @@ export class Sending {
   ) {}
 
   /** One entry, whatever the number of messages; one bad message refuses the whole request. */
-  async sendMessage({ messages }: RpcRequest<'sendMessage'>): Promise<RpcResponse<'sendMessage'>> {
+  sendMessage({ messages }: RpcRequest<'sendMessage'>): Answer<'sendMessage'> {
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
-    const stored = bornTogether(
-      messages.map((message) => toStoredMessage(message, assertMessage(message, nowMs), nowMs)),
-    );
+    // The real server keeps one time for all messages of a request, that of the first.
+    const bornAtMs = messages[0]?.systemProperties?.bornTimestamp?.getTime() ?? nowMs;
+    const stored = messages.map((message) => {
+      return toStoredMessage(message, assertMessage(message, nowMs), { bornAtMs, nowMs });
+    });
     assertBatch(stored);
     const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;
     const recoveryMs = recovery === undefined ? undefined : durationMs(recovery);
     const results = this.send({ topic, messages: stored, recoveryMs, nowMs });
-    await this.broker.store.flush();
-    return { status: OK, entries: [entryOf(results)] };
+    const answer = { status: OK, entries: [entryOf(results)] };
+    return this.broker.store.flush()?.then(() => answer) ?? answer;
   }
 
   async recallMessage({ topic, recallHandle }: RpcRequest<'recallMessage'>): Promise<RpcResponse<'recallMessage'>> {
@@ -86,13 +91,6 @@ function entryOf(results: readonly SendResult[]): SendResultEntry {
   const ids = results.length === 1 ? messageId : results.map((result) => result.messageId).join(',');
   // The real server fills the transaction id for every type.
   return { status: OK, messageId: ids, transactionId: messageId, offset: BigInt(offset), recallHandle };
-}
-
-/** The real server keeps one time for all messages of a request, that of the first. */
-function bornTogether(messages: StoredMessage[]): StoredMessage[] {
-  const [first] = messages;
-  if (first === undefined || messages.length === 1) return messages;
-  return messages.map((message) => ({ ...message, bornTimestampMs: first.bornTimestampMs }));
 }
 
 function commonTopic(messages: readonly WireMessage[]): string {

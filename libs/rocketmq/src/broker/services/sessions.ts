@@ -70,6 +70,11 @@ export class Sessions {
     return session !== undefined && this.isAlive(session) ? session : undefined;
   }
 
+  /** Everyone who is there. */
+  all(): ClientSession[] {
+    return [...this.sessions.values()].filter((session) => this.isAlive(session));
+  }
+
   /** The consumers of a group, the one last that told its settings last. */
   consumersOf(group: string): ClientSession[] {
     return [...this.sessions.values()].filter(

@@ -2,6 +2,7 @@
 
 import { durationMs } from '../../protocol/duration.js';
 import { Code, type Resource } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { AckMessageEntry, AckMessageResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import type { HandleRef } from '../engine/deliveries.js';
@@ -14,17 +15,33 @@ interface HandleRequest {
   readonly group?: Resource | undefined;
 }
 
+/** So many acks are done in one turn of the event loop. */
+const MOST_AT_ONCE = 512;
+
 export class Settling {
   constructor(private readonly broker: BrokerContext) {}
 
   /** One result per entry, in their order. */
-  async ackMessage(request: RpcRequest<'ackMessage'>): Promise<RpcResponse<'ackMessage'>> {
+  ackMessage(request: RpcRequest<'ackMessage'>): RpcResponse<'ackMessage'> | Promise<RpcResponse<'ackMessage'>> {
     if (request.entries.length === 0) throw new AnswerError(Code.BAD_REQUEST, 'ack message entries are empty');
-    const entries = request.entries.map(({ messageId, receiptHandle }) => {
-      return { messageId, receiptHandle, status: this.ack(request, receiptHandle) };
-    });
+    if (request.entries.length > MOST_AT_ONCE) return this.ackMany(request);
+    const answer = answerOf(request.entries.map((entry) => this.ackEntry(request, entry)));
+    return this.broker.store.flush()?.then(() => answer) ?? answer;
+  }
+
+  /** Each entry is a command of its own: between some of them others have their turn. */
+  private async ackMany(request: RpcRequest<'ackMessage'>): Promise<RpcResponse<'ackMessage'>> {
+    const entries: AckMessageResultEntry[] = [];
+    for (const entry of request.entries) {
+      if (entries.length % MOST_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+      entries.push(this.ackEntry(request, entry));
+    }
     await this.broker.store.flush();
-    return { status: commonStatus(entries.map(({ status }) => status)), entries };
+    return answerOf(entries);
+  }
+
+  private ackEntry(request: HandleRequest, { messageId, receiptHandle }: AckMessageEntry): AckMessageResultEntry {
+    return { messageId, receiptHandle, status: this.ack(request, receiptHandle) };
   }
 
   async changeInvisibleDuration(
@@ -68,4 +85,8 @@ export class Settling {
     }
     return { topic, group, receiptHandle, nowMs: this.broker.clock.nowMs() };
   }
+}
+
+function answerOf(entries: AckMessageResultEntry[]): RpcResponse<'ackMessage'> {
+  return { status: commonStatus(entries.map(({ status }) => status ?? OK)), entries };
 }

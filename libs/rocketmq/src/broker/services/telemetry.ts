@@ -44,7 +44,7 @@ export class Telemetry {
     return async ({ command }) => {
       // Answers of clients to commands of operators: this broker has none to forward them to.
       if (command?.$case !== 'settings') return;
-      const end = this.broker.activity.begin(`settings of ${context.clientId}`);
+      const end = this.broker.activity.begin('settings', context.clientId);
       try {
         await this.takeSettings(command.value, context, stream, push);
       } catch (error) {

@@ -51,7 +51,7 @@ export class TransactionChecks {
 
   private track({ topic, transactionId, times }: TransactionCheck, clientId: string): void {
     this.answered(topic, transactionId);
-    const end = this.broker.activity.begin(`check ${times} of transaction ${transactionId} at ${clientId}`);
+    const end = this.broker.activity.begin(`check ${times} of transaction ${transactionId}`, clientId);
     const timer = this.broker.realClock.schedule(SILENCE_MS, () => this.answered(topic, transactionId));
     this.open.set(nameOf(topic, transactionId), { end, timer });
   }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
 import { answerOn, framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
 import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code, MessageType, SystemProperties } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/rpc.js';
 
 const wire = new BrokerWire();
@@ -57,10 +57,43 @@ describe('the wire of the broker', () => {
     expect(received?.userProperties).toEqual(full.userProperties);
   });
 
+  it('refuses a half message that was born at no time, and goes on', async () => {
+    const peer = await peerOf();
+    const born = (seconds: readonly number[]) => {
+      const system = SystemProperties.encode(
+        SystemProperties.fromPartial({ messageId: 'half', messageType: MessageType.TRANSACTION }),
+      ).finish();
+      const systemProperties = [...system, 0x3a, seconds.length + 1, 0x08, ...seconds];
+      const fields = [0x0a, 3, 0x12, 1, 0x74, 0x1a, systemProperties.length, ...systemProperties, 0x22, 1, 0x62];
+      return framed(Buffer.from([0x0a, fields.length, ...fields]));
+    };
+    const codes: (Code | undefined)[] = [];
+    // 2 ** 47 seconds are more milliseconds than a Date takes.
+    for (const seconds of [[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], [0x01]]) {
+      const { data } = await peer.call(rpcMethod('sendMessage').path, [born(seconds)]);
+      codes.push(rpcMethod('sendMessage').response.decode(data.subarray(5)).status?.code);
+    }
+    expect(codes).toEqual([Code.BAD_REQUEST, Code.OK]);
+  });
+
   it('answers bytes that are no request with INTERNAL', async () => {
     const peer = await peerOf();
     const answer = await peer.call(rpcMethod('sendMessage').path, [framed(Buffer.from([0xff, 0xff, 0xff]))]);
     expect(answer.status).toBe(String(grpcStatus.INTERNAL));
+  });
+
+  it('breaks a telemetry stream whose client asks and asks, and reads no answer', async () => {
+    const peer = await peerOf();
+    const stream = peer.open(rpcMethod('telemetry').path);
+    stream.pause();
+    const closed = new Promise((resolve) => stream.once('close', resolve));
+    const publishing = { ...producerSettings('t'), clientProperties: { filling: 'x'.repeat(900_000) } };
+    const ask = bytesOf('telemetry', { command: { $case: 'settings', value: publishing } });
+    for (let asked = 0; asked < 60 && !stream.closed; asked++) {
+      await new Promise((resolve) => stream.write(ask, resolve));
+    }
+    await closed;
+    expect(stream.rstCode).toBe(8);
   });
 
   it('breaks a telemetry stream that carries bytes which are no command', async () => {

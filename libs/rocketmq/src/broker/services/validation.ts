@@ -114,10 +114,24 @@ function assertPriority(priority: number | undefined): void {
   throw new AnswerError(Code.BAD_REQUEST, `the priority cannot be negative, it is ${priority}`);
 }
 
+const FIRST_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
+const LAST_TIME_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Whether it is a time that `google.protobuf.Timestamp` knows. What is none has no order, and could not be told to consumers. */
+function isTime(date: Date): boolean {
+  return date.getTime() >= FIRST_TIME_MS && date.getTime() <= LAST_TIME_MS;
+}
+
 function assertTimes(
-  { deliveryTimestamp, orphanedTransactionRecoveryDuration }: SystemProperties,
+  { bornTimestamp, deliveryTimestamp, orphanedTransactionRecoveryDuration }: SystemProperties,
   nowMs: number,
 ): void {
+  if (bornTimestamp !== undefined && !isTime(bornTimestamp)) {
+    throw new AnswerError(Code.BAD_REQUEST, 'the born timestamp is no time of the years 1 to 9999');
+  }
+  if (deliveryTimestamp !== undefined && !isTime(deliveryTimestamp)) {
+    throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, 'the delivery timestamp is no time of the years 1 to 9999');
+  }
   if (deliveryTimestamp !== undefined && deliveryTimestamp.getTime() > nowMs + LIMITS.delayMs) {
     throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, `the max delay time is ${LIMITS.delayMs} ms`);
   }

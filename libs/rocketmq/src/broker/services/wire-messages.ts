@@ -22,26 +22,43 @@ export function typeOf(system: SystemProperties): MessageType {
 }
 
 /** A checked message as the engine stores it. */
-export function toStoredMessage(message: WireMessage, system: SystemProperties, nowMs: number): StoredMessage {
+export function toStoredMessage(
+  message: WireMessage,
+  system: SystemProperties,
+  { bornAtMs, nowMs }: { bornAtMs: number; nowMs: number },
+): StoredMessage {
   return {
     messageId: system.messageId,
     type: typeOf(system),
     body: message.body,
     bodyEncoding: system.bodyEncoding,
     tag: system.tag === '' ? undefined : system.tag,
-    // The server keeps keys joined by a blank: one with a blank inside comes back as two.
-    keys: system.keys.flatMap((key) => key.split(' ')).filter((key) => key !== ''),
-    // The server keeps properties as text between separators; an empty value does not come back from it.
-    properties: Object.fromEntries(Object.entries(message.userProperties).filter(([, value]) => value !== '')),
+    keys: system.keys.length === 0 ? NO_KEYS : keysOf(system),
+    properties: propertiesOf(message),
     messageGroup: system.messageGroup,
     priority: system.priority,
     traceContext: system.traceContext,
-    bornTimestampMs: system.bornTimestamp?.getTime() ?? nowMs,
+    bornTimestampMs: bornAtMs,
     bornHost: system.bornHost,
     storeTimestampMs: nowMs,
     deliveryTimestampMs: system.deliveryTimestamp?.getTime(),
     earlierAttempts: 0,
   };
+}
+
+/** Shared by all messages without: a message that is held costs as many objects as it holds. */
+const NO_KEYS: readonly string[] = [];
+const NO_PROPERTIES: Readonly<Record<string, string>> = {};
+
+/** The server keeps keys joined by a blank: one with a blank inside comes back as two. */
+function keysOf({ keys }: SystemProperties): string[] {
+  return keys.flatMap((key) => key.split(' ')).filter((key) => key !== '');
+}
+
+/** The server keeps properties as text between separators; an empty value does not come back from it. */
+function propertiesOf({ userProperties }: WireMessage): Readonly<Record<string, string>> {
+  const filled = Object.entries(userProperties).filter(([, value]) => value !== '');
+  return filled.length === 0 ? NO_PROPERTIES : Object.fromEntries(filled);
 }
 
 /** A delivery as the consumer gets it. */

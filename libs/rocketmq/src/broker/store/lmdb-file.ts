@@ -13,8 +13,6 @@ type Lmdb = typeof import('lmdb');
 type Database = ReturnType<Lmdb['open']>;
 type Pair = readonly [Key, unknown];
 
-/** LMDB's limit for pages of 4 KiB. */
-export const LONGEST_KEY_BYTES = 1_978;
 const DATA_FILE = 'messages.mdb';
 /** Sorts before all of the store's keys; its value tells that the file was set up to the end. */
 const SETUP_KEY = Buffer.from([0x00]);

@@ -3,12 +3,12 @@
 
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
-import { longestBytes } from './key-bytes.js';
-import { LmdbFile, LONGEST_KEY_BYTES } from './lmdb-file.js';
+import { LONGEST_KEY_BYTES, longestBytes } from './key-bytes.js';
+import type { LmdbFile } from './lmdb-file.js';
 import { PendingBatch, type PendingEntry, PendingWrites } from './pending-writes.js';
 import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
 import { StoreFailure } from './store-failure.js';
-import { StoreFolder } from './store-folder.js';
+import type { StoreFolder } from './store-folder.js';
 
 /** `sync`: a flush waits for the disk. `async`: it does not, unless the disk is more than a second or 16 MiB behind. */
 export type FlushMode = 'sync' | 'async';
@@ -45,12 +45,15 @@ export class LmdbStore implements Store {
   private gathering: PendingBatch | undefined;
   private committing: PendingBatch | undefined;
   private timer: ScheduledTask | undefined;
+  private isCommitSoon = false;
 
   constructor(private readonly options: LmdbStoreOptions) {}
 
   /** @throws StateError for a missing package, and for a folder that is in use, foreign, damaged or of a newer version */
   async open(): Promise<void> {
     if (this.state.kind !== 'closed') return;
+    // A broker in memory starts without them.
+    const [{ StoreFolder }, { LmdbFile }] = await Promise.all([import('./store-folder.js'), import('./lmdb-file.js')]);
     const folder = await StoreFolder.claim(this.options.folder);
     try {
       this.state = { kind: 'open', file: await LmdbFile.open(folder), folder };
@@ -82,15 +85,15 @@ export class LmdbStore implements Store {
     if (this.gathering.bytes > COMMIT_BYTES) this.commit();
   }
 
-  async flush(): Promise<void> {
+  flush(): Promise<void> | undefined {
     if (this.state.kind === 'failed') throw this.state.failure;
     const oldest = this.committing ?? this.gathering;
-    if (oldest === undefined) return;
+    if (oldest === undefined) return undefined;
     const { flush, clock } = this.options;
     const pendingBytes = (this.committing?.bytes ?? 0) + (this.gathering?.bytes ?? 0);
     const isNear = clock.nowMs() - oldest.sinceMs < MOST_BEHIND_MS && pendingBytes < MOST_PENDING_BYTES;
-    if (flush === 'async' && isNear) return;
-    await this.settled();
+    if (flush === 'async' && isNear) return undefined;
+    return this.settled();
   }
 
   usedBytes(): number {
@@ -120,8 +123,18 @@ export class LmdbStore implements Store {
   /** Resolves when all that was written is on disk. */
   private settled(): Promise<void> {
     const newest = this.gathering ?? this.committing;
-    if (this.committing === undefined) this.commit();
+    if (this.committing === undefined) this.commitSoon();
     return newest?.done ?? Promise.resolve();
+  }
+
+  /** After this turn of the event loop: what arrived together is committed together. */
+  private commitSoon(): void {
+    if (this.isCommitSoon) return;
+    this.isCommitSoon = true;
+    setImmediate(() => {
+      this.isCommitSoon = false;
+      this.commit();
+    });
   }
 
   private commit(): void {
@@ -174,20 +187,19 @@ function* merged(
   const above = pending[Symbol.iterator]();
   let over = above.next();
   for (const pair of stored) {
-    let order = over.done ? 1 : compareKeys(over.value[0], pair[0]);
-    while (!over.done && order < 0) {
-      if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
-      over = above.next();
-      order = over.done ? 1 : compareKeys(over.value[0], pair[0]);
-    }
-    if (over.done || order > 0) yield pair;
-    else {
-      if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
+    let isCovered = false;
+    while (!over.done) {
+      const [key, { value }] = over.value;
+      const order = compareKeys(key, pair[0]);
+      if (order > 0) break;
+      isCovered ||= order === 0;
+      if (value !== undefined) yield [key, value];
       over = above.next();
     }
+    if (!isCovered) yield pair;
   }
-  while (!over.done) {
-    if (over.value[1].value !== undefined) yield [over.value[0], over.value[1].value];
-    over = above.next();
+  for (; !over.done; over = above.next()) {
+    const [key, { value }] = over.value;
+    if (value !== undefined) yield [key, value];
   }
 }

@@ -1,26 +1,12 @@
 // The store in memory: a B+ tree. Nothing survives the process.
 
-import sortedBTree from 'sorted-btree';
+import { KeyTree } from './key-tree.js';
 import { weightOf } from './message-weight.js';
-import { type Change, compareKeys, hasPrefix, type Key, type ScanOptions, type Store } from './store.js';
-
-/** What is used of the tree. */
-interface Tree {
-  get(key: Key): unknown;
-  set(key: Key, value: unknown): boolean;
-  delete(key: Key): boolean;
-  entries(lowestKey: Key): Iterable<[Key, unknown]>;
-}
-
-type TreeClass = new (entries: undefined, compare: (left: Key, right: Key) => number) => Tree;
-
-// A CommonJS module: its default import is the exports object when loaded from ESM, and the class from CommonJS.
-const loaded = sortedBTree as unknown as TreeClass | { readonly default: TreeClass };
-const BTree = 'default' in loaded ? loaded.default : loaded;
+import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
 
 /** A {@link Store} that forgets everything with the process. */
 export class MemoryStore implements Store {
-  private readonly tree: Tree = new BTree(undefined, compareKeys);
+  private readonly tree = new KeyTree<unknown>();
   private bytes = 0;
 
   open(): Promise<void> {
@@ -31,12 +17,8 @@ export class MemoryStore implements Store {
     return this.tree.get(key);
   }
 
-  *scan(prefix: Key, { from = prefix, before }: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
-    for (const pair of this.tree.entries(compareKeys(from, prefix) < 0 ? prefix : from)) {
-      if (!hasPrefix(pair[0], prefix)) return;
-      if (before !== undefined && compareKeys(pair[0], before) >= 0) return;
-      yield pair;
-    }
+  scan(prefix: Key, { from = prefix, before }: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
+    return this.tree.scan(prefix, compareKeys(from, prefix) < 0 ? prefix : from, before);
   }
 
   write(changes: readonly Change[]): void {
@@ -58,8 +40,8 @@ export class MemoryStore implements Store {
     return this.bytes;
   }
 
-  flush(): Promise<void> {
-    return Promise.resolve();
+  flush(): undefined {
+    return undefined;
   }
 
   close(): Promise<void> {

@@ -1,8 +1,8 @@
 // What was written and is not on disk yet: seen by every read, gathered into batches.
 
-import sortedBTree from 'sorted-btree';
+import { KeyTree } from './key-tree.js';
 import { weightOf } from './message-weight.js';
-import { type Change, compareKeys, hasPrefix, type Key, type ScanOptions } from './store.js';
+import type { Change, Key, ScanOptions } from './store.js';
 
 /** A key's newest value that is not on disk. */
 export interface PendingEntry {
@@ -32,23 +32,9 @@ export class PendingBatch {
   }
 }
 
-interface Tree {
-  readonly size: number;
-  get(key: Key): PendingEntry | undefined;
-  set(key: Key, value: PendingEntry): boolean;
-  delete(key: Key): boolean;
-  entries(lowestKey: Key): Iterable<[Key, PendingEntry]>;
-}
-
-type TreeClass = new (entries: undefined, compare: (left: Key, right: Key) => number) => Tree;
-
-// A CommonJS module: its default import is the exports object when loaded from ESM, and the class from CommonJS.
-const loaded = sortedBTree as unknown as TreeClass | { readonly default: TreeClass };
-const BTree = 'default' in loaded ? loaded.default : loaded;
-
 /** An ordered map that lies over what is on disk. */
 export class PendingWrites {
-  private readonly tree: Tree = new BTree(undefined, compareKeys);
+  private readonly tree = new KeyTree<PendingEntry>();
 
   add(batch: PendingBatch, changes: readonly Change[]): void {
     for (const change of changes) {
@@ -70,13 +56,8 @@ export class PendingWrites {
     return this.tree.size === 0 ? undefined : this.tree.get(key);
   }
 
-  *scan(prefix: Key, from: Key, before: ScanOptions['before']): Iterable<[Key, PendingEntry]> {
-    if (this.tree.size === 0) return;
-    for (const pair of this.tree.entries(from)) {
-      if (!hasPrefix(pair[0], prefix)) return;
-      if (before !== undefined && compareKeys(pair[0], before) >= 0) return;
-      yield pair;
-    }
+  scan(prefix: Key, from: Key, before: ScanOptions['before']): Iterable<[Key, PendingEntry]> {
+    return this.tree.size === 0 ? [] : this.tree.scan(prefix, from, before);
   }
 
   /** The batch is on disk: what was not overwritten since is read from there. */

@@ -32,10 +32,10 @@ export interface Store {
   /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
   write(changes: readonly Change[]): void;
   /**
-   * Resolves when all that was written before this call is as durable as this store makes it.
-   * @throws StoreFailure when it will never be
+   * Resolves when all that was written before this call is as durable as this store makes it; undefined when it is so already.
+   * @throws StoreFailure when it will never be; at once, or by the promise
    */
-  flush(): Promise<void>;
+  flush(): Promise<void> | undefined;
   /** About how much room the pairs take: in memory, or on disk as of the last commit. */
   usedBytes(): number;
   /** Gives up everything the store holds open. Harmless when repeated. */

@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 /** Answers with what it got. */
-const echo: Method = (call) => oneMessage((bytes) => call.answer(bytes));
+const echo: Method = (call) => oneMessage((bytes) => call.answer(framed(bytes)));
 
 /** A server with the given methods and a peer of it. */
 async function serve(methods: Record<string, Method>, maxMessageBytes = 1_000) {
@@ -131,15 +131,28 @@ describe('the gRPC server', () => {
     const call = await next();
     stream.close(8);
     await aborted(call);
-    expect(await call.send(Buffer.from('late'))).toBe(false);
+    expect(await call.send(framed(Buffer.from('late')))).toBe(false);
     peer.open('/s/Hold').pause();
     const second = await next();
-    expect(await second.send(Buffer.from('first'))).toBe(true);
+    expect(await second.send(framed(Buffer.from('first')))).toBe(true);
     // More than the client's window: it cannot have gone out.
-    const stuck = second.send(Buffer.alloc(1_000_000));
+    const stuck = second.send(framed(Buffer.alloc(1_000_000)));
     peer.close();
     await aborted(second);
     expect(await stuck).toBe(false);
+  });
+
+  it('does not take for read what a client had not read when it reset the stream', async () => {
+    const { method, next } = held();
+    const { peer } = await serve({ '/s/Hold': method });
+    const stream = peer.open('/s/Hold');
+    stream.pause();
+    const call = await next();
+    const sent = [call.send(framed(Buffer.alloc(500_000))), call.send(framed(Buffer.alloc(1_000)))];
+    call.finish();
+    await new Promise((resolve) => peer.session.ping(() => resolve(undefined)));
+    stream.close(8);
+    expect(await Promise.all(sent)).toEqual([false, false]);
   });
 
   it('waits for a client that reads slowly', async () => {
@@ -149,7 +162,7 @@ describe('the gRPC server', () => {
     stream.pause();
     const call = await next();
     let isOut = false;
-    const sent = call.send(Buffer.alloc(500_000, 1)).then((out) => {
+    const sent = call.send(framed(Buffer.alloc(500_000, 1))).then((out) => {
       isOut = out;
     });
     await new Promise((resolve) => peer.session.ping(() => resolve(undefined)));
@@ -162,6 +175,21 @@ describe('the gRPC server', () => {
     expect((await answer).data.length).toBe(500_005);
   });
 
+  it.each([
+    ['that has ended', (call: ServerCall) => call.finish()],
+    ['that goes on', () => {}],
+  ])('holds what a client does not read no longer than to the deadline of a call %s', async (_which, after) => {
+    const { method, next } = held();
+    const { peer } = await serve({ '/s/Hold': method });
+    const stream = peer.open('/s/Hold', { 'grpc-timeout': '300m' });
+    stream.pause();
+    const call = await next();
+    const sent = [call.send(framed(Buffer.alloc(500_000))), call.send(framed(Buffer.alloc(1_000)))];
+    after(call);
+    expect(await Promise.all(sent)).toEqual([false, false]);
+    expect((await peer.call('/s/Missing', [])).status).toBe('12');
+  });
+
   it('serves many calls on one connection at once', async () => {
     const { peer } = await serve({ '/s/Echo': echo });
     const texts = Array.from({ length: 500 }, (_, index) => `call ${index}`);
@@ -171,7 +199,7 @@ describe('the gRPC server', () => {
 
   it('carries messages both ways until one side ends', async () => {
     const chat: Method = (call) => ({
-      message: (bytes) => void call.send(bytes),
+      message: (bytes) => void call.send(framed(bytes)),
       halfClosed: () => call.finish(),
     });
     const { peer } = await serve({ '/s/Chat': chat });
@@ -212,7 +240,7 @@ describe('the gRPC server', () => {
     const stuck = answerOn(peer.open('/s/Hold'));
     const second = await next();
     const stopped = server.stop(100);
-    first.answer(Buffer.from('bye'));
+    first.answer(framed(Buffer.from('bye')));
     expect((await ending).status).toBe('0');
     await stopped;
     await aborted(second);

@@ -16,6 +16,11 @@ const MEBIBYTE = 1024 * 1024;
 
 /** Streams open at once on a connection; clients of many groups keep one for each long poll. */
 const MAX_CONCURRENT_STREAMS = 10_000;
+/**
+ * Streams that a client may reset at once, and per second from then on, before nghttp2 breaks its connection: all that it may have
+ * open, as when their time is up together. Node.js 20 does not know the options; there it is 1,000 and 33.
+ */
+const RESET_LIMITS = { streamResetBurst: MAX_CONCURRENT_STREAMS, streamResetRate: 1_000 };
 const MAX_HEADER_BYTES = 16 * 1024;
 /** How much a client may send ahead, per stream and per connection: a body of full size in few round trips. */
 const STREAM_WINDOW_BYTES = MEBIBYTE;
@@ -37,14 +42,21 @@ export class GrpcHttp2Server {
   private readonly server: Http2Server;
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly callOptions: ServerCallOptions;
+  /** Calls of this turn that have a deadline. */
+  private timedCalls: ServerCall[] = [];
 
   constructor(
     private readonly methods: ReadonlyMap<string, Method>,
     private readonly options: GrpcHttp2ServerOptions,
   ) {
-    this.callOptions = { ...options, responseHeaders: { ...RESPONSE_HEADERS, ...options.metadata } };
+    this.callOptions = {
+      ...options,
+      responseHeaders: { ...RESPONSE_HEADERS, ...options.metadata },
+      timed: (call) => this.timed(call),
+    };
     this.server = createServer({
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      ...RESET_LIMITS,
       settings: {
         maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
         maxHeaderListSize: MAX_HEADER_BYTES,
@@ -70,6 +82,16 @@ export class GrpcHttp2Server {
     await Promise.race([Promise.all(closed), sleep(this.options.clock, graceMs, grace.signal).catch(() => {})]);
     grace.abort();
     for (const session of this.sessions) session.destroy();
+  }
+
+  private timed(call: ServerCall): void {
+    this.timedCalls.push(call);
+    if (this.timedCalls.length > 1) return;
+    setImmediate(() => {
+      const calls = this.timedCalls;
+      this.timedCalls = [];
+      for (const each of calls) each.armDeadline();
+    });
   }
 
   private openSession(session: ServerHttp2Session): void {

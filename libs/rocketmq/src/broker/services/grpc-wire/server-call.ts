@@ -2,7 +2,7 @@
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
-import { FrameReader, frame } from '../../../support/grpc/framing.js';
+import { FrameReader } from '../../../support/grpc/framing.js';
 import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
 import { timeoutMs } from './grpc-timeout.js';
 
@@ -21,6 +21,8 @@ export interface ServerCallOptions {
   readonly maxMessageBytes: number;
   /** What answers begin with, {@link RESPONSE_HEADERS} included. */
   readonly responseHeaders: OutgoingHttpHeaders;
+  /** Takes a call that has a deadline, to {@link ServerCall.armDeadline arm} it after this turn of the event loop. */
+  readonly timed: (call: ServerCall) => void;
 }
 
 /** What every answer of gRPC begins with. */
@@ -29,6 +31,8 @@ export const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   'content-type': 'application/grpc',
   'grpc-accept-encoding': 'identity',
 };
+/** The gRPC protocol knows no date, and the real server sends none. */
+const RESPOND_OPTIONS = { waitForTrailers: true, sendDate: false } as const;
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok) };
 
 /** A call as its method sees it. Once it is over, sending and ending do nothing. */
@@ -37,9 +41,9 @@ export class ServerCall {
   private readonly frames: FrameReader;
   private readonly responseHeaders: OutgoingHttpHeaders;
   private readonly deadlineAtMs: number;
-  private readonly timer: ScheduledTask | undefined;
+  private timer: ScheduledTask | undefined;
   /** What resolves each send that has not gone out. */
-  private readonly unsent = new Set<(isOut: boolean) => void>();
+  private unsent: Set<(isOut: boolean) => void> | undefined;
   private controller: AbortController | undefined;
   private isOver = false;
   private hasHeaders = false;
@@ -50,22 +54,30 @@ export class ServerCall {
     private readonly stream: ServerHttp2Stream,
     /** The metadata of the client. */
     readonly headers: IncomingHttpHeaders,
-    { clock, maxMessageBytes, responseHeaders }: ServerCallOptions,
+    { clock, maxMessageBytes, responseHeaders, timed }: ServerCallOptions,
   ) {
     this.clock = clock;
     this.responseHeaders = responseHeaders;
     this.frames = new FrameReader(maxMessageBytes);
     const allowedMs = timeoutMs(headers['grpc-timeout']);
     this.deadlineAtMs = clock.nowMs() + allowedMs;
-    if (allowedMs !== Number.POSITIVE_INFINITY) {
-      this.timer = clock.schedule(allowedMs, () =>
-        this.fail('deadlineExceeded', 'the deadline of the call has passed'),
-      );
-    }
-    stream.once('aborted', () => this.over());
-    stream.once('close', () => {
+    if (allowedMs !== Number.POSITIVE_INFINITY) timed(this);
+    stream.on('aborted', () => this.over());
+    stream.on('close', () => {
       this.over();
-      for (const settle of [...this.unsent]) settle(false);
+      this.timer?.cancel();
+      for (const settle of [...(this.unsent ?? [])]) settle(false);
+      // Node's streams outlive a minor collection; what hangs on them would be kept and copied with them.
+      stream.removeAllListeners().on('error', ignore);
+    });
+  }
+
+  /** Most calls are over within a turn, and need no timer for their deadline. */
+  armDeadline(): void {
+    if (this.isOver && !this.isUnsent) return;
+    this.timer = this.clock.schedule(this.remainingMs, () => {
+      if (this.isUnsent) this.breakOff();
+      else this.fail('deadlineExceeded', 'the deadline of the call has passed');
     });
   }
 
@@ -77,6 +89,20 @@ export class ServerCall {
   /** Whether the client reads more slowly than it is sent to: wait for the last send before the next. */
   get isCongested(): boolean {
     return this.stream.writableNeedDrain;
+  }
+
+  private get isReset(): boolean {
+    return this.stream.closed && this.stream.rstCode !== constants.NGHTTP2_NO_ERROR;
+  }
+
+  /** About how much was sent that the client has not read. */
+  get unreadBytes(): number {
+    return this.stream.writableLength;
+  }
+
+  /** Whether something was sent that the client's window has not taken. */
+  private get isUnsent(): boolean {
+    return this.unsent !== undefined && this.unsent.size > 0;
   }
 
   /** The address of the caller; empty when the connection is gone. */
@@ -109,7 +135,7 @@ export class ServerCall {
         for (const bytes of this.frames.push(piece)) if (!this.isOver) handler.message(bytes);
       });
     });
-    this.stream.once('end', () => {
+    this.stream.on('end', () => {
       if (this.isOver) return;
       this.guarded(() => {
         if (this.frames.isInMessage) throw new GrpcError('internal', 'the request ends in the middle of a message');
@@ -118,25 +144,29 @@ export class ServerCall {
     });
   }
 
-  /** Sends a message. @returns whether it went out: false when the call is over before the client's window took it all */
-  send(message: Uint8Array): Promise<boolean> {
+  /** Sends a message with its prefix. @returns whether it went out: false when the call is over before the client's window took it all */
+  send(framed: Buffer): Promise<boolean> {
     if (this.isOver) return Promise.resolve(false);
     this.sendHeaders();
+    this.unsent ??= new Set();
+    const { unsent } = this;
     return new Promise((resolve) => {
       const settle = (isOut: boolean): void => {
-        this.unsent.delete(settle);
+        unsent.delete(settle);
+        if (this.isOver && unsent.size === 0) this.timer?.cancel();
         resolve(isOut);
       };
-      this.unsent.add(settle);
-      this.stream.write(frame(message), (error) => settle(error === undefined || error === null));
+      unsent.add(settle);
+      // Node calls a write that a reset broke off a good one.
+      this.stream.write(framed, (error) => settle((error === undefined || error === null) && !this.isReset));
     });
   }
 
-  /** Sends the last message and ends the call well. */
-  answer(message: Uint8Array): void {
+  /** Sends the last message, with its prefix, and ends the call well. */
+  answer(framed: Buffer): void {
     if (this.isOver) return;
     this.sendHeaders();
-    this.end(frame(message));
+    this.end(framed);
   }
 
   /** Ends the call well. */
@@ -159,11 +189,17 @@ export class ServerCall {
     respondOnlyTrailers(this.stream, trailers);
   }
 
+  /** Ends the call without a word: a status would wait behind what the client does not read. */
+  breakOff(): void {
+    this.over();
+    this.stream.close(constants.NGHTTP2_CANCEL);
+  }
+
   private sendHeaders(): void {
     if (this.hasHeaders) return;
     this.hasHeaders = true;
-    this.stream.respond(this.responseHeaders, { waitForTrailers: true });
-    this.stream.once('wantTrailers', () => {
+    this.stream.respond(this.responseHeaders, RESPOND_OPTIONS);
+    this.stream.on('wantTrailers', () => {
       this.stream.sendTrailers(this.trailers);
       closeUnfinished(this.stream);
     });
@@ -188,10 +224,13 @@ export class ServerCall {
   private over(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.timer?.cancel();
+    // What the client reads so slowly that it is not out yet is held until the deadline, and not longer.
+    if (!this.isUnsent) this.timer?.cancel();
     this.controller?.abort();
   }
 }
+
+const ignore = (): void => {};
 
 /** Ends a stream that did not become a call. */
 export function refuse(stream: ServerHttp2Stream, status: GrpcStatusName, message: string): void {
@@ -207,8 +246,10 @@ export function oneMessage(handle: (bytes: Buffer) => void): CallHandler {
       request = bytes;
     },
     halfClosed() {
-      if (request === undefined) throw new GrpcError('internal', 'no request message');
-      handle(request);
+      const bytes = request;
+      if (bytes === undefined) throw new GrpcError('internal', 'no request message');
+      request = undefined;
+      handle(bytes);
     },
   };
 }
@@ -228,6 +269,7 @@ function respondOnlyTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHe
  * reset would overtake the status.
  */
 function closeUnfinished(stream: ServerHttp2Stream): void {
+  if (stream.readableEnded) return;
   setImmediate(() => {
     if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
   });

@@ -1,0 +1,309 @@
+// The typed client of the control port. It knows the port's words, and nothing of the broker behind it.
+
+import type { ClientRequest, RequestOptions } from 'node:http';
+import { reasonOf } from '../../support/abort-source.js';
+import { type CallOptions, withDeadline } from '../../support/deadline.js';
+import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
+import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
+import type {
+  BrokerState,
+  ClientState,
+  DelayedMessageState,
+  DeliveredAgainState,
+  DeliveredNow,
+  DeliveryState,
+  FaultList,
+  GroupState,
+  HalfMessageState,
+  LagState,
+  Page,
+  TopicState,
+  VisibleMessageState,
+} from './control-views.js';
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** A page of the largest messages' beginnings is far smaller. */
+const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** The options of a `ControlClient`. */
+export interface ControlClientOptions {
+  /** `http://127.0.0.1:9080`, `https://…` for a broker that speaks TLS, or `127.0.0.1:9080`. */
+  readonly endpoint: string;
+  /** A super user's, for a broker with users. Default: none. */
+  readonly credentials?: { readonly accessKey: string; readonly secretKey: string };
+  /** The authority of the broker's certificate, PEM. Default: the machine's. */
+  readonly ca?: string | Buffer;
+  /** How long a request may take. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Which part of a list is wanted. */
+export interface PageOptions extends CallOptions {
+  /** Items of a page, 1 to 500. Default 100. */
+  readonly limit?: number;
+  /** The `next` of the page before. Default: from the beginning. */
+  readonly after?: string;
+}
+
+/** The control port refused a request; nothing was changed. `code` is the port's own, for instance `NOT_WAITING`. */
+export class ControlError extends RocketMQError {
+  constructor(
+    code: string,
+    message: string,
+    /** The HTTP status. */
+    readonly status: number,
+  ) {
+    super(code, message, 'rejected', status === 409 || status >= 500);
+  }
+}
+
+/** Names a delayed message: by its topic and id, or by the recall handle that its sender was given. */
+export type DelayedMessageName =
+  | { readonly topic: string; readonly messageId: string }
+  | { readonly recallHandle: string };
+
+/** Names a message for a group: by its id, all that have it, or by its place. */
+export type MessageName = { readonly group: string; readonly topic: string } & (
+  | { readonly messageId: string }
+  | { readonly queueId: number; readonly offset: number }
+);
+
+/**
+ * Sees what is in an embedded broker, also in another process, and interferes: by its control port. Every call throws a `ControlError`
+ * when the port refuses it, a TransportError when it cannot be asked.
+ */
+export class ControlClient {
+  private readonly base: URL;
+  private readonly timeoutMs: number;
+
+  /** @throws UsageError for an endpoint that is none */
+  constructor(private readonly options: ControlClientOptions) {
+    const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    this.base = urlOf(endpoint);
+    this.timeoutMs = timeoutMs;
+  }
+
+  state(options?: CallOptions): Promise<BrokerState> {
+    return this.read('/state', {}, options);
+  }
+
+  topics(options?: PageOptions): Promise<Page<TopicState>> {
+    return this.read('/topics', {}, options);
+  }
+
+  groups(options?: PageOptions): Promise<Page<GroupState>> {
+    return this.read('/groups', {}, options);
+  }
+
+  /** Of one group, or of the groups of a page. */
+  lag({ group, ...options }: PageOptions & { readonly group?: string } = {}): Promise<Page<LagState>> {
+    return this.read('/lag', { group }, options);
+  }
+
+  /** What groups were handed and have not settled. */
+  inFlight({
+    group,
+    topic,
+    ...options
+  }: PageOptions & { readonly group?: string; readonly topic?: string } = {}): Promise<Page<DeliveryState>> {
+    return this.read('/in-flight', { group, topic }, options);
+  }
+
+  /** What waits for its delivery time, the earliest first. */
+  delayed({
+    topic,
+    messageId,
+    ...options
+  }: PageOptions & { readonly topic?: string; readonly messageId?: string } = {}): Promise<Page<DelayedMessageState>> {
+    return this.read('/delayed', { topic, messageId }, options);
+  }
+
+  halfMessages({ topic, ...options }: PageOptions & { readonly topic?: string } = {}): Promise<Page<HalfMessageState>> {
+    return this.read('/half-messages', { topic }, options);
+  }
+
+  clients(options?: PageOptions): Promise<Page<ClientState>> {
+    return this.read('/clients', {}, options);
+  }
+
+  /** The visible messages of a topic, consumed or not; those with an id or a key when one is given. */
+  messages(
+    topic: string,
+    { messageId, key, ...options }: PageOptions & { readonly messageId?: string; readonly key?: string } = {},
+  ): Promise<Page<VisibleMessageState>> {
+    return this.read('/messages', { topic, messageId, key }, options);
+  }
+
+  /** Prometheus' text. */
+  async metrics(options: CallOptions = {}): Promise<string> {
+    return (await this.ask('GET', '/metrics', undefined, options)).toString();
+  }
+
+  /** Lets a delayed message become visible at once. @throws ControlError `NOT_WAITING` */
+  deliverNow(name: DelayedMessageName, options?: CallOptions): Promise<DeliveredNow> {
+    return this.change('/deliver-now', name, options);
+  }
+
+  /**
+   * Delivers a message once more to a group that had it: as if for the first time when it was settled, without a further wait when a
+   * retry was due later.
+   * @throws ControlError `MESSAGE_HELD`, `UNKNOWN_TOPIC`, `UNKNOWN_GROUP`, `UNKNOWN_MESSAGE`
+   */
+  deliverAgain(name: MessageName, options?: CallOptions): Promise<DeliveredAgainState> {
+    return this.change('/deliver-again', name, options);
+  }
+
+  /** The faults still to come. */
+  async faults(options?: CallOptions): Promise<readonly PendingFault[]> {
+    return (await this.read<FaultList>('/faults', {}, options)).items;
+  }
+
+  /** Lets something go wrong: the same rules as `broker.faults.add()`. */
+  addFault(rule: FaultRule, options?: CallOptions): Promise<PendingFault> {
+    return this.change('/faults', rule, options);
+  }
+
+  /** Refuses connections: as `broker.faults.refuseConnections()`. */
+  refuseConnections(rule: ConnectionFault = {}, options?: CallOptions): Promise<PendingFault> {
+    return this.change('/faults', rule, options);
+  }
+
+  /** Takes one fault away by its id, or all. @returns those that are left */
+  async clearFaults(id?: number, options?: CallOptions): Promise<readonly PendingFault[]> {
+    return (await this.change<FaultList>('/faults/clear', { id }, options)).items;
+  }
+
+  /** Breaks the open streams of a client, or of all, at once. */
+  async cutStreams(clientId?: string, options?: CallOptions): Promise<void> {
+    await this.change('/cut', { what: 'streams', clientId }, options);
+  }
+
+  /** Breaks the open connections to a port of the broker, or all, at once. */
+  async cutConnections(port?: number, options?: CallOptions): Promise<void> {
+    await this.change('/cut', { what: 'connections', port }, options);
+  }
+
+  /** Lets the broker forget the settings of a client, or of all, at once. */
+  async loseSettings(clientId?: string, options?: CallOptions): Promise<void> {
+    await this.change('/cut', { what: 'settings', clientId }, options);
+  }
+
+  private async read<T>(
+    path: string,
+    query: Readonly<Record<string, string | undefined>>,
+    { limit, after, ...options }: PageOptions = {},
+  ): Promise<T> {
+    const given = Object.entries({ ...query, limit: limit?.toString(), after });
+    const set = given.filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const text = new URLSearchParams(set).toString();
+    return parsed(await this.ask('GET', text === '' ? path : `${path}?${text}`, undefined, options));
+  }
+
+  private async change<T>(path: string, body: object, options: CallOptions = {}): Promise<T> {
+    return parsed(await this.ask('POST', path, Buffer.from(JSON.stringify(body)), options));
+  }
+
+  private ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
+    const what = `${method} ${path} of the control port at ${this.base.host}`;
+    return withDeadline(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) =>
+      this.exchange(what, { method, path }, body, deadline.signal),
+    );
+  }
+
+  private async exchange(what: string, asked: Asked, body: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
+    const { credentials, ca } = this.options;
+    const headers = {
+      ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
+      ...(credentials && { authorization: basic(credentials) }),
+    };
+    const target = { host: hostOf(this.base), port: this.base.port, agent: false, headers, signal, ...asked };
+    let mayBeDone = false;
+    try {
+      const request = await this.open(target, ca);
+      request.once('finish', () => {
+        mayBeDone = body !== undefined;
+      });
+      const { status, answer } = await answerTo(request, body);
+      if (status === 200) return answer;
+      throw refusal(what, status, answer);
+    } catch (error) {
+      if (signal.aborted) throw reasonOf(signal);
+      if (error instanceof ControlError) throw error;
+      throw brokenCall(what, error as Error, mayBeDone);
+    }
+  }
+
+  /** Loaded when they are needed: an application that starts a broker has no use for them. */
+  private async open(target: RequestOptions, ca: string | Buffer | undefined): Promise<ClientRequest> {
+    if (this.base.protocol === 'http:') return (await import('node:http')).request(target);
+    return (await import('node:https')).request({ ...target, ca });
+  }
+}
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+}
+
+function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ status: number; answer: Buffer }> {
+  return new Promise((resolve, reject) => {
+    request.once('error', reject);
+    request.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MOST_ANSWER_BYTES) response.destroy(new Error(`it is larger than ${MOST_ANSWER_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, answer: Buffer.concat(chunks) }));
+    });
+    request.end(body);
+  });
+}
+
+function urlOf(endpoint: string): URL {
+  const text = /^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isWhole = url !== undefined && url.port !== '' && url.pathname === '/' && url.search === '';
+  if (isWhole && /^https?:$/.test(url.protocol) && url.username === '') return url;
+  const wanted = 'http://HOST:PORT, https://HOST:PORT or HOST:PORT';
+  throw new UsageError(
+    'ILLEGAL_ENDPOINT',
+    `the endpoint of a control port is ${wanted}, not "${endpoint}"`,
+    'endpoint',
+  );
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+function basic({ accessKey, secretKey }: { readonly accessKey: string; readonly secretKey: string }): string {
+  return `Basic ${Buffer.from(`${accessKey}:${secretKey}`).toString('base64')}`;
+}
+
+function brokenCall(what: string, error: Error, mayBeDone: boolean): TransportError {
+  const told = mayBeDone ? 'it may have been done; look before you repeat it' : 'nothing was changed';
+  const message = `${what} got no answer (${error.message}); ${told}; is there a broker with a control port?`;
+  return new TransportError('UNAVAILABLE', message, mayBeDone ? 'unknown' : 'not-sent', true, { cause: error });
+}
+
+function refusal(what: string, status: number, answer: Buffer): ControlError {
+  try {
+    const { code, message } = parsed<{ code?: unknown; message?: unknown }>(answer);
+    if (typeof code === 'string') return new ControlError(code, `${what}: ${String(message)}`, status);
+  } catch {
+    // Told below: whoever answered is no control port.
+  }
+  return new ControlError(
+    'NO_CONTROL_PORT',
+    `${what} was answered with status ${status}, not as a control port does`,
+    status,
+  );
+}
+
+function parsed<T>(answer: Buffer): T {
+  return JSON.parse(answer.toString()) as T;
+}

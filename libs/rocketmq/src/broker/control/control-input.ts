@@ -1,0 +1,159 @@
+// Reading what a request to the control port says: its fields, one by one, with an error that names the wrong one.
+
+import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { rpcNames } from '../../protocol/rpc.js';
+import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
+import { ControlRefusal, illegal } from './control-refusal.js';
+
+/** The longest text taken: names are shorter, recall handles and ids of producers not always. */
+const LONGEST_TEXT = 4_096;
+/** No topic and no group has a longer name, and a store on disk looks for none. */
+const LONGEST_NAME = 512;
+/** A fault does not hold a call up longer. */
+const LONGEST_DELAY_MS = 10 * 60_000;
+const MOST_HITS = 1_000_000;
+
+/** Fields by name: of a query all are texts, of a body what JSON has. */
+export class Fields {
+  private readonly read = new Set<string>();
+
+  /** @param place stands before names in errors, for instance `action.` */
+  constructor(
+    private readonly values: Readonly<Record<string, unknown>>,
+    private readonly place = '',
+  ) {}
+
+  static ofQuery(query: URLSearchParams): Fields {
+    for (const name of new Set(query.keys())) {
+      if (query.getAll(name).length > 1) throw illegal(name, 'stands there twice');
+    }
+    return new Fields(Object.fromEntries(query));
+  }
+
+  static ofBody(body: unknown, place = ''): Fields {
+    if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
+      return new Fields(body as Record<string, unknown>, place === '' ? '' : `${place}.`);
+    }
+    throw illegal(place === '' ? 'the body' : place, 'must be a JSON object');
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.values, name);
+  }
+
+  /** Undefined when it is not there. */
+  text(name: string, longest = LONGEST_TEXT): string | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string' || value === '') throw illegal(this.place + name, 'must be a text');
+    if (value.length > longest) throw illegal(this.place + name, `is longer than ${longest} characters`);
+    return value;
+  }
+
+  requiredText(name: string): string {
+    return this.text(name) ?? this.missing(name);
+  }
+
+  /** The name of a topic or a group; undefined when it is not there. */
+  name(field: string): string | undefined {
+    return this.text(field, LONGEST_NAME);
+  }
+
+  requiredName(field: string): string {
+    return this.name(field) ?? this.missing(field);
+  }
+
+  /** A whole number; undefined when it is not there. */
+  count(name: string, { from, to }: { readonly from: number; readonly to: number }): number | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    const isText = typeof value === 'string' && /^\d{1,16}$/.test(value);
+    const count = isText ? Number(value) : value;
+    if (Number.isSafeInteger(count) && (count as number) >= from && (count as number) <= to) return count as number;
+    throw illegal(this.place + name, `must be a whole number from ${from} to ${to}`);
+  }
+
+  requiredCount(name: string, range: { readonly from: number; readonly to: number }): number {
+    return this.count(name, range) ?? this.missing(name);
+  }
+
+  /** The fields of a field. */
+  object(name: string): Fields {
+    return Fields.ofBody(this.value(name) ?? this.missing(name), this.place + name);
+  }
+
+  /** @throws ControlRefusal for a field that nobody asked for: it may be a wrong name of one that was meant */
+  end(): void {
+    const unknown = Object.keys(this.values).find((name) => !this.read.has(name));
+    if (unknown === undefined) return;
+    const known = [...this.read].map((name) => this.place + name).join(', ');
+    throw illegal(this.place + unknown, `is not known here; there are: ${known}`);
+  }
+
+  private value(name: string): unknown {
+    this.read.add(name);
+    return Object.hasOwn(this.values, name) ? this.values[name] : undefined;
+  }
+
+  private missing(name: string): never {
+    throw illegal(this.place + name, 'is missing');
+  }
+}
+
+/** A rule for an RPC. */
+export function faultRuleOf(fields: Fields): FaultRule {
+  const rpc = fields.requiredText('rpc');
+  const known = rpcNames().find((name) => name === rpc);
+  if (known === undefined) throw illegal('rpc', `must be one of ${rpcNames().join(', ')}`);
+  const action = faultActionOf(fields.object('action'));
+  const times = fields.count('times', { from: 1, to: MOST_HITS });
+  const clientId = fields.text('clientId');
+  fields.end();
+  return { rpc: known, action, ...(times && { times }), ...(clientId && { clientId }) };
+}
+
+/** Connections that are refused. */
+export function connectionFaultOf(fields: Fields): ConnectionFault {
+  const times = fields.count('times', { from: 1, to: MOST_HITS });
+  const port = fields.count('port', { from: 1, to: 65_535 });
+  fields.end();
+  return { ...(times && { times }), ...(port && { port }) };
+}
+
+function faultActionOf(fields: Fields): FaultAction {
+  const kind = fields.requiredText('kind');
+  switch (kind) {
+    case 'answer': {
+      const code = fields.requiredText('code');
+      if (!isCode(code)) throw illegal('action.code', 'must be the name of a code of the protocol');
+      const message = fields.text('message');
+      fields.end();
+      return { kind, code, ...(message && { message }) };
+    }
+    case 'delay': {
+      const delayMs = fields.requiredCount('delayMs', { from: 0, to: LONGEST_DELAY_MS });
+      fields.end();
+      return { kind, delayMs };
+    }
+    case 'dropResponse':
+    case 'cutStreams':
+    case 'loseSettings':
+      fields.end();
+      return { kind };
+    default:
+      throw illegal('action.kind', 'must be one of answer, delay, dropResponse, cutStreams, loseSettings');
+  }
+}
+
+function isCode(name: string): name is keyof typeof Code {
+  return Object.hasOwn(Code, name) && typeof Code[name as keyof typeof Code] === 'number' && name !== 'UNRECOGNIZED';
+}
+
+/** @throws ControlRefusal unless the text is JSON */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ControlRefusal(400, 'NOT_JSON', 'the body is not JSON');
+  }
+}

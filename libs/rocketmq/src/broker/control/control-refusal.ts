@@ -1,0 +1,19 @@
+// A request to the control port that is refused.
+
+/** Nothing was changed. Answered as `{ code, message }` with its HTTP status. */
+export class ControlRefusal extends Error {
+  constructor(
+    readonly status: number,
+    /** A stable name, for instance `UNKNOWN_TOPIC`. */
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'ControlRefusal';
+  }
+}
+
+/** Something in the request is not as it has to be. */
+export function illegal(field: string, what: string): ControlRefusal {
+  return new ControlRefusal(400, 'ILLEGAL_ARGUMENT', `${field} ${what}`);
+}

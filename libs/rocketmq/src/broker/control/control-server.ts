@@ -1,0 +1,168 @@
+// The control port: HTTP/1.1 in, JSON out. Guards, bounds and errors are here; what a request means is in control-requests.ts.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import type { Clock } from '../../support/clock.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import { AccessRefusal } from '../access/access-control.js';
+import { Listener } from '../services/listener.js';
+import { StoreFailure } from '../store/store-failure.js';
+import { assertLocalCaller } from './control-guard.js';
+import { Fields, parseJson } from './control-input.js';
+import { ControlRefusal } from './control-refusal.js';
+import type { Answer, Route, Routes } from './control-requests.js';
+
+const MOST_BODY_BYTES = 64 * 1024;
+const MOST_HEADER_BYTES = 16 * 1024;
+const MOST_CONNECTIONS = 64;
+/** A connection carries one request, and does not live longer, in real time. */
+const LONGEST_CONNECTION_MS = 30_000;
+
+export interface ControlServerOptions {
+  readonly routes: Routes;
+  /** Throws an AccessRefusal for who may not ask. */
+  readonly admit: (authorization: string | undefined) => void;
+  /** Names by which the broker is called, beside addresses and `localhost`. */
+  readonly ownNames: readonly string[];
+  readonly realClock: Clock;
+  readonly logger: Logger;
+  /** Undefined for plaintext. */
+  readonly tls: TlsOptions | undefined;
+}
+
+/** Serves the control port. */
+export class ControlServer {
+  private readonly listener: Listener;
+  private readonly http: Server;
+  private connections = 0;
+
+  constructor(private readonly options: ControlServerOptions) {
+    this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES, keepAlive: false }, (request, response) => {
+      void this.serve(request, response);
+    });
+    // What is sent behind the first request would be done without an answer.
+    this.http.maxRequestsPerSocket = 1;
+    this.listener = new Listener((socket) => this.accept(socket), options.tls);
+  }
+
+  /**
+   * @returns the port that was bound
+   * @throws StateError `PORT_IN_USE`
+   */
+  listen(host: string, port: number): Promise<number> {
+    return this.listener.listen(host, port);
+  }
+
+  /** Closes the port and every connection. Repeating it is harmless. */
+  stop(): void {
+    this.listener.stopListening();
+    this.listener.destroyConnections();
+  }
+
+  private accept(socket: Socket): void {
+    if (this.connections >= MOST_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
+    this.connections++;
+    const end = this.options.realClock.schedule(LONGEST_CONNECTION_MS, () => socket.destroy());
+    socket.once('close', () => {
+      this.connections--;
+      end.cancel();
+    });
+    this.http.emit('connection', socket);
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      send(response, request, await this.answer(request));
+    } catch (error) {
+      // Of a broker that stops meanwhile nobody waits for an answer, and nobody needs to hear that its store is closed.
+      if (!response.destroyed) send(response, request, this.refusalOf(error, request));
+    }
+  }
+
+  private async answer(request: IncomingMessage): Promise<Answer> {
+    assertLocalCaller(request, this.options.ownNames);
+    this.options.admit(request.headers.authorization);
+    const { path, query } = targetOf(request.url ?? '');
+    const route = this.routeFor(path, request.method ?? '');
+    if (route.kind === 'read') return route.answer(Fields.ofQuery(query));
+    if ([...query].length > 0)
+      throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'what to change stands in the body, not in the query');
+    return route.answer(Fields.ofBody(parseJson(await bodyOf(request))));
+  }
+
+  private routeFor(path: string, method: string): Route {
+    const route = this.options.routes.get(path);
+    const paths = (): string => [...this.options.routes.keys()].join(', ');
+    if (route === undefined) throw new ControlRefusal(404, 'UNKNOWN_PATH', `there are ${paths()}`);
+    const asked = method === 'HEAD' ? 'GET' : method;
+    const found = route.find(({ kind }) => (kind === 'read' ? 'GET' : 'POST') === asked);
+    if (found !== undefined) return found;
+    const allowed = route.map(({ kind }) => (kind === 'read' ? 'GET' : 'POST')).join(', ');
+    throw new ControlRefusal(405, 'WRONG_METHOD', `${path} takes ${allowed}`);
+  }
+
+  private refusalOf(error: unknown, { url }: IncomingMessage): Answer {
+    if (error instanceof ControlRefusal) return refused(error.status, error.code, error.message);
+    if (error instanceof AccessRefusal) {
+      return {
+        ...refused(401, 'UNAUTHORIZED', error.message),
+        headers: { 'www-authenticate': 'Basic realm="broker"' },
+      };
+    }
+    if (error instanceof StoreFailure) return refused(503, 'STORE_LOST', error.message);
+    this.options.logger.error('control request failed', { url, error: describeError(error) });
+    return refused(500, 'INTERNAL_ERROR', describeError(error));
+  }
+}
+
+function refused(status: number, code: string, message: string): Answer {
+  return { status, json: { code, message } };
+}
+
+function send(
+  response: ServerResponse,
+  request: IncomingMessage,
+  { status = 200, json, text, headers = {} }: Answer,
+): void {
+  if (response.destroyed) return;
+  const body = Buffer.from(text?.body ?? JSON.stringify(json));
+  response.writeHead(status, {
+    'content-type': text?.type ?? 'application/json; charset=utf-8',
+    'content-length': body.length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+    connection: 'close',
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function targetOf(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const at = url.indexOf('?');
+  return at < 0
+    ? { path: url, query: new URLSearchParams() }
+    : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
+}
+
+/** A content type that a page cannot send without asking first (CORS), and a body that ends. */
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    throw new ControlRefusal(415, 'WRONG_CONTENT_TYPE', 'a change needs content-type: application/json');
+  }
+  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body may have ${MOST_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MOST_BODY_BYTES) throw tooLarge;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > MOST_BODY_BYTES) throw tooLarge;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString();
+}

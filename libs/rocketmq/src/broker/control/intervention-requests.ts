@@ -1,0 +1,126 @@
+// What the control port changes: messages delivered now or again, faults. It ends in commands of the engine, and moves no clock.
+
+import type { DelayedRef } from '../engine/interventions.js';
+import type { LogPosition, TopicPosition } from '../engine/log.js';
+import { messagesById } from '../engine/message-index.js';
+import { Refusal } from '../engine/refusal.js';
+import type { PendingFault } from '../services/faults.js';
+import type { ControlContext } from './control-context.js';
+import { connectionFaultOf, type Fields, faultRuleOf } from './control-input.js';
+import { ControlRefusal, illegal } from './control-refusal.js';
+import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
+
+/** So many messages of one id are delivered again by one request. */
+const MOST_OF_ONE_ID = 32;
+const ANY_NUMBER = { from: 0, to: Number.MAX_SAFE_INTEGER };
+
+export class InterventionRequests {
+  constructor(private readonly broker: ControlContext) {}
+
+  /** By `recallHandle`, or by `topic` and `messageId`. */
+  async deliverNow(fields: Fields): Promise<DeliveredNow> {
+    const recallHandle = fields.text('recallHandle');
+    const ref =
+      recallHandle === undefined
+        ? { topic: fields.requiredName('topic'), messageId: fields.requiredText('messageId') }
+        : { recallHandle };
+    fields.end();
+    const delivered = this.deliverDelayed(ref);
+    if (delivered.length === 0) {
+      const message = 'no delayed message waits by this name: it was delivered or recalled before, or never sent';
+      throw new ControlRefusal(404, 'NOT_WAITING', message);
+    }
+    await this.broker.store.flush();
+    return { delivered };
+  }
+
+  /** To one group: by `topic` and `messageId`, or by `topic`, `queueId` and `offset`. */
+  async deliverAgain(fields: Fields): Promise<DeliveredAgainState> {
+    const [groupName, topic] = [fields.requiredName('group'), fields.requiredName('topic')];
+    const places = this.placesOf(topic, fields);
+    fields.end();
+    const { engine, clock, store } = this.broker;
+    if (engine.findTopic(topic) === undefined)
+      throw new ControlRefusal(404, 'UNKNOWN_TOPIC', `there is no topic "${topic}"`);
+    const group = engine.findGroup(groupName);
+    if (group === undefined) throw new ControlRefusal(404, 'UNKNOWN_GROUP', `there is no group "${groupName}"`);
+    const nowMs = clock.nowMs();
+    const results = places.flatMap((place): DeliveredAgainState['results'][number][] => {
+      const done = engine.interventions.deliverAgain(group, { topic, ...place }, nowMs);
+      if (done.kind === 'gone') return [];
+      if (done.kind !== 'held') return [{ topic, ...place, outcome: done.kind }];
+      const holder = done.holder && { holder: done.holder };
+      return [{ topic, ...place, outcome: 'held', heldUntilMs: done.untilMs, ...holder }];
+    });
+    if (results.length === 0) {
+      const message = `there is no such message in topic "${topic}"; by id those are found that came since the control port is on`;
+      throw new ControlRefusal(404, 'UNKNOWN_MESSAGE', message);
+    }
+    if (results.every(({ outcome }) => outcome === 'held')) {
+      const message = `a consumer of group "${groupName}" has the message, or another one of its ordered queue, until ${results[0]?.heldUntilMs}`;
+      throw new ControlRefusal(409, 'MESSAGE_HELD', message);
+    }
+    await store.flush();
+    return { results };
+  }
+
+  listFaults(): FaultList {
+    return { items: this.broker.faults.list() };
+  }
+
+  /** A rule for an RPC; without `rpc`, connections are refused. */
+  addFault(fields: Fields): PendingFault {
+    const { faults } = this.broker;
+    const isForRpc = fields.has('rpc') || fields.has('action');
+    const { id } = isForRpc ? faults.add(faultRuleOf(fields)) : faults.refuseConnections(connectionFaultOf(fields));
+    return faults.list().find((fault) => fault.id === id) as PendingFault;
+  }
+
+  /** One by its `id`, else all. */
+  clearFaults(fields: Fields): FaultList {
+    const id = fields.count('id', ANY_NUMBER);
+    fields.end();
+    const { faults } = this.broker;
+    if (id === undefined) faults.clear();
+    else if (!faults.remove(id))
+      throw new ControlRefusal(404, 'UNKNOWN_FAULT', `fault ${id} is not to come (any more)`);
+    return this.listFaults();
+  }
+
+  /** Cuts streams, connections or settings at once: `what`, and of whom. */
+  cut(fields: Fields): Record<string, never> {
+    const { faults } = this.broker;
+    const what = fields.requiredText('what');
+    const clientId = what === 'connections' ? undefined : fields.text('clientId');
+    const port = what === 'connections' ? fields.count('port', { from: 1, to: 65_535 }) : undefined;
+    fields.end();
+    if (what === 'streams') faults.cutStreams(clientId);
+    else if (what === 'connections') faults.cutConnections(port);
+    else if (what === 'settings') faults.loseSettings(clientId);
+    else throw illegal('what', 'must be one of streams, connections, settings');
+    return {};
+  }
+
+  private deliverDelayed(ref: DelayedRef): TopicPosition[] {
+    try {
+      return this.broker.engine.interventions.deliverNow(ref, this.broker.clock.nowMs());
+    } catch (error) {
+      if (error instanceof Refusal)
+        throw new ControlRefusal(400, 'ILLEGAL_RECALL_HANDLE', 'this broker made no such recall handle');
+      throw error;
+    }
+  }
+
+  private placesOf(topic: string, fields: Fields): LogPosition[] {
+    const messageId = fields.text('messageId');
+    if (messageId === undefined) {
+      return [
+        { queueId: fields.requiredCount('queueId', ANY_NUMBER), offset: fields.requiredCount('offset', ANY_NUMBER) },
+      ];
+    }
+    return messagesById(this.broker.store, topic, messageId, MOST_OF_ONE_ID).map(({ queueId, offset }) => ({
+      queueId,
+      offset,
+    }));
+  }
+}

@@ -1,0 +1,50 @@
+// Messages as the control port shows them: all that is known, of the body only the beginning.
+
+import { isUtf8 } from 'node:buffer';
+import { Encoding } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { dueAtOf, recallHandleOf } from '../engine/delayed-messages.js';
+import type { HalfRecord, StoredMessage } from '../engine/records.js';
+import type { MessageEntry } from '../engine/views.js';
+import type { Key } from '../store/store.js';
+import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessageState } from './control-views.js';
+
+/** So much of a body is shown. */
+const SHOWN_BYTES = 4_096;
+
+export function messageState(topic: string, message: StoredMessage): MessageState {
+  const { messageId, type, tag, keys, properties, messageGroup, priority, deliveryTimestampMs } = message;
+  const shown = message.body.subarray(0, SHOWN_BYTES);
+  // A text that is cut within a character is still a text: all of the body decides.
+  const bodyEncoding = isUtf8(message.body) ? 'utf8' : 'base64';
+  return {
+    ...{ topic, messageId, messageType: type, keys, properties },
+    ...(tag !== undefined && { tag }),
+    ...(messageGroup !== undefined && { messageGroup }),
+    ...(priority !== undefined && { priority }),
+    bornAtMs: message.bornTimestampMs,
+    storedAtMs: message.storeTimestampMs,
+    ...(deliveryTimestampMs !== undefined && { deliveryTimestampMs }),
+    bodyBytes: message.body.length,
+    body: shown.toString(bodyEncoding),
+    bodyEncoding,
+    isCompressed: message.bodyEncoding === Encoding.GZIP,
+    isCut: shown.length < message.body.length,
+  };
+}
+
+export function visibleMessage({ topic, queueId, offset, message }: MessageEntry): VisibleMessageState {
+  return { ...messageState(topic, message), queueId, offset };
+}
+
+/** @param key under which it waits */
+export function delayedMessage(key: Key, message: StoredMessage): DelayedMessageState {
+  const recallHandle = recallHandleOf(key, message.messageId);
+  return { ...messageState(key[1] as string, message), dueAtMs: dueAtOf(key), recallHandle };
+}
+
+export function halfMessage(
+  topic: string,
+  { message, transactionId, checks, nextCheckAtMs }: HalfRecord,
+): HalfMessageState {
+  return { ...messageState(topic, message), transactionId, checks, nextCheckAtMs };
+}

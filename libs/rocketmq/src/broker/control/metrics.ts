@@ -1,0 +1,186 @@
+// The broker's metrics, by the names and labels that a broker of Apache RocketMQ 5.5.0 shows them with to Prometheus
+// (`metricsExporterType=PROM`).
+
+import { ClientType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { CLUSTER_NAME } from '../admin/cluster-requests.js';
+import { BROKER_NAME } from '../engine/delayed-messages.js';
+import type { Due } from '../engine/records.js';
+import { keys } from '../engine/records.js';
+import type { Amount, Counted } from '../engine/traffic.js';
+import { type ClientSession, isConsumer, subscriptionOf } from '../services/sessions.js';
+import type { ControlContext } from './control-context.js';
+import type { LagState } from './control-views.js';
+import { exposition, type Labels, type MetricFamily, type Sample } from './exposition.js';
+import { lagOfGroup } from './lag.js';
+import { allOf, nextTurn } from './pages.js';
+
+const COMMON: Labels = { cluster: CLUSTER_NAME, node_type: 'broker', node_id: BROKER_NAME };
+/** The real server's marks of its own topics and groups, and of retry topics; here there are none. */
+const NOT_SYSTEM = { is_system: 'false' };
+
+/** All metrics as text. */
+export async function metricsText(broker: ControlContext): Promise<string> {
+  const families = [...counts(broker), ...connections(broker), ...traffic(broker)];
+  families.push(...(await waiting(broker)), ...(await lags(broker)));
+  return exposition(families, COMMON);
+}
+
+function counts({ engine, store, storage }: ControlContext): MetricFamily[] {
+  return [
+    gauge('rocketmq_topic_number', 'Topics', [{ labels: {}, value: engine.topics().length }]),
+    gauge('rocketmq_consumer_group_number', 'Consumer groups', [{ labels: {}, value: engine.groups().length }]),
+    gauge('rocketmq_storage_size_bytes', 'Bytes that are stored, about', [
+      { labels: { storage_type: 'local', storage_medium: storage }, value: store.usedBytes() },
+    ]),
+  ];
+}
+
+function traffic({ engine }: ControlContext): MetricFamily[] {
+  const { sent, handedOut, deadLetters, ends } = engine.traffic.counted;
+  const incoming = (value: (amount: Amount) => number): Sample[] =>
+    sent.map((one) => ({
+      labels: { topic: one.topic, message_type: one.messageType, ...NOT_SYSTEM },
+      value: value(one),
+    }));
+  const outgoing = (value: (amount: Amount) => number): Sample[] =>
+    handedOut.map((one) => ({ labels: ofGroup(one), value: value(one) }));
+  const ended = (resolution: string): Sample[] =>
+    ends
+      .filter((one) => one.resolution === resolution)
+      .map(({ topic, messages }) => ({ labels: { topic }, value: messages }));
+  return [
+    counter('rocketmq_messages_in_total', 'Messages accepted since the start', incoming(messagesOf)),
+    counter(
+      'rocketmq_throughput_in_total',
+      'Bytes of the bodies of accepted messages since the start',
+      incoming(bytesOf),
+    ),
+    counter(
+      'rocketmq_messages_out_total',
+      'Messages handed to consumers since the start, each attempt',
+      outgoing(messagesOf),
+    ),
+    counter(
+      'rocketmq_throughput_out_total',
+      'Bytes of the bodies of messages handed out since the start',
+      outgoing(bytesOf),
+    ),
+    counter(
+      'rocketmq_send_to_dlq_messages_total',
+      'Messages that became dead letters since the start',
+      deadLetters.map((one) => ({ labels: ofGroup(one), value: one.messages })),
+    ),
+    counter('rocketmq_commit_messages_total', 'Transactions committed since the start', ended('commit')),
+    counter('rocketmq_rollback_messages_total', 'Transactions rolled back since the start', ended('rollback')),
+  ];
+}
+
+function connections({ sessions }: ControlContext): MetricFamily[] {
+  const present = sessions.all().filter(({ push }) => push !== undefined);
+  const language = ({ origin }: ClientSession): Labels => ({
+    language: origin.language.toLowerCase(),
+    protocol_type: 'grpc',
+  });
+  const producers = present.filter(({ settings }) => settings.clientType === ClientType.PRODUCER);
+  const consumers = present.filter(isConsumer);
+  const ofConsumer = (session: ClientSession): Labels => ({
+    consumer_group: subscriptionOf(session)?.group?.name ?? '',
+    consume_mode: session.settings.clientType === ClientType.PUSH_CONSUMER ? 'push' : 'pull',
+    ...language(session),
+    ...NOT_SYSTEM,
+  });
+  return [
+    gauge('rocketmq_producer_connections', 'Producers that are connected', tally(producers.map(language))),
+    gauge('rocketmq_consumer_connections', 'Consumers that are connected', tally(consumers.map(ofConsumer))),
+  ];
+}
+
+/** From the index by due time: no message is read. */
+async function waiting({ store }: ControlContext): Promise<MetricFamily[]> {
+  const delayed = new Map<string, number>();
+  const halves = new Map<string, number>();
+  for await (const [, value] of allOf(store, keys.dues)) {
+    const due = value as Due;
+    if (due.kind === 'lease') continue;
+    const counted = due.kind === 'delayed' ? delayed : halves;
+    const topic = due.key[1] as string;
+    counted.set(topic, (counted.get(topic) ?? 0) + 1);
+  }
+  const byTopic = (counted: ReadonlyMap<string, number>): Sample[] =>
+    [...counted].map(([topic, value]) => ({ labels: { topic }, value }));
+  return [
+    gauge('rocketmq_timing_messages', 'Delayed messages that wait for their time', byTopic(delayed)),
+    gauge('rocketmq_half_messages', 'Half messages whose transactions have not ended', byTopic(halves)),
+  ];
+}
+
+async function lags({ engine, store, clock }: ControlContext): Promise<MetricFamily[]> {
+  const all: LagState[] = [];
+  for (const group of engine.groups()) {
+    for (const lag of await lagOfGroup(store, group)) all.push(lag);
+    await nextTurn();
+  }
+  const nowMs = clock.nowMs();
+  const since = (atMs: number | undefined): number => (atMs === undefined ? 0 : Math.max(0, nowMs - atMs));
+  const each = (value: (lag: LagState) => number): Sample[] =>
+    all.map((lag) => ({ labels: ofGroup(lag), value: value(lag) }));
+  return [
+    gauge(
+      'rocketmq_consumer_lag_messages',
+      'Messages that a group has not settled',
+      each(({ lag }) => lag),
+    ),
+    gauge(
+      'rocketmq_consumer_ready_messages',
+      'Messages that the next receives of a group find',
+      each(({ ready }) => ready),
+    ),
+    gauge(
+      'rocketmq_consumer_inflight_messages',
+      'Messages at consumers, or waiting for their retry',
+      each(({ inFlight }) => inFlight),
+    ),
+    gauge(
+      'rocketmq_consumer_lag_latency_milliseconds',
+      'Milliseconds since the oldest message was stored that a group has not settled',
+      each(({ oldestStoredAtMs }) => since(oldestStoredAtMs)),
+    ),
+    gauge(
+      'rocketmq_consumer_queueing_latency_milliseconds',
+      'Milliseconds since the oldest message became ready that waits for a receive',
+      each(({ oldestReadyAtMs }) => since(oldestReadyAtMs)),
+    ),
+  ];
+}
+
+function ofGroup({ topic, group }: { readonly topic: string; readonly group: string }): Labels {
+  return { topic, consumer_group: group, is_retry: 'false', ...NOT_SYSTEM };
+}
+
+function messagesOf({ messages }: Counted<object>): number {
+  return messages;
+}
+
+function bytesOf({ bytes }: Counted<object>): number {
+  return bytes;
+}
+
+/** How often each set of labels is there. */
+function tally(all: readonly Labels[]): Sample[] {
+  const samples = new Map<string, { readonly labels: Labels; value: number }>();
+  for (const labels of all) {
+    const name = JSON.stringify(labels);
+    const sample = samples.get(name) ?? { labels, value: 0 };
+    sample.value++;
+    samples.set(name, sample);
+  }
+  return [...samples.values()];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, help, type: 'gauge', samples };
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, help, type: 'counter', samples };
+}

@@ -1,0 +1,101 @@
+// Long lists of the store, a part at a time, so that no answer is without end and nobody else has to wait for it.
+
+import type { Key, KeyPart, Store } from '../store/store.js';
+import type { Fields } from './control-input.js';
+import { illegal } from './control-refusal.js';
+import type { Page } from './control-views.js';
+
+/** How many items a page has when the request does not say, and at most. */
+const DEFAULT_ITEMS = 100;
+const MOST_ITEMS = 500;
+/** A page looks at no more pairs than this, whatever it finds. */
+const LONGEST_LOOK = 5_000;
+/** So many pairs are read in one turn of the event loop. */
+const TURN = 2_000;
+
+/** Which part of a list is wanted. */
+export interface PageWish {
+  readonly limit: number;
+  readonly after: string | undefined;
+}
+
+/** Reads `limit` and `after`. */
+export function pageWishOf(fields: Fields): PageWish {
+  return { limit: fields.count('limit', { from: 1, to: MOST_ITEMS }) ?? DEFAULT_ITEMS, after: fields.text('after') };
+}
+
+/** @param view makes an item of a pair; undefined: it is not of this list */
+export function pageOf<T>(
+  store: Store,
+  prefix: Key,
+  { limit, after }: PageWish,
+  view: (key: Key, value: unknown) => T | undefined,
+): Page<T> {
+  const from = after === undefined ? undefined : keyOf(after);
+  const items: T[] = [];
+  let looked = 0;
+  let last: Key | undefined;
+  for (const [key, value] of store.scan(prefix, from === undefined ? {} : { from })) {
+    if (from !== undefined && looked === 0 && textOf(key) === after) continue;
+    if (items.length >= limit || looked >= LONGEST_LOOK) return { items, next: textOf(last ?? key) };
+    looked++;
+    last = key;
+    const item = view(key, value);
+    if (item !== undefined) items.push(item);
+  }
+  return { items };
+}
+
+/** A page of a list that is at hand, in the order of its names. */
+export function pageOfList<T>(list: readonly T[], { limit, after }: PageWish, nameOf: (item: T) => string): Page<T> {
+  const sorted = list.map((item) => ({ item, name: nameOf(item) })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const rest = sorted.filter(({ name }) => after === undefined || name > after);
+  const items = rest.slice(0, limit);
+  const next = rest.length > items.length ? items.at(-1)?.name : undefined;
+  return { items: items.map(({ item }) => item), ...(next && { next }) };
+}
+
+/**
+ * Reads everything under a prefix, with a turn of the event loop for others now and then. What is written meanwhile may be among it
+ * or not.
+ */
+export async function* allOf(store: Store, prefix: Key): AsyncGenerator<readonly [Key, unknown]> {
+  let from: Key | undefined;
+  for (;;) {
+    const pairs: (readonly [Key, unknown])[] = [];
+    for (const pair of store.scan(prefix, from === undefined ? {} : { from })) {
+      pairs.push(pair);
+      if (pairs.length > TURN) break;
+    }
+    const isLast = pairs.length <= TURN;
+    // The first of the next turn is the last of this one, which is read again rather than lost.
+    for (const pair of isLast ? pairs : pairs.slice(0, -1)) yield pair;
+    if (isLast) return;
+    from = pairs.at(-1)?.[0];
+    await nextTurn();
+  }
+}
+
+/** Lets others have their turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function textOf(key: Key): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url');
+}
+
+/** Any key will do: a scan gives only what lies under its own prefix. */
+function keyOf(text: string): Key {
+  try {
+    const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    if (Array.isArray(key) && key.every(isPart)) return key;
+  } catch {
+    // Told below.
+  }
+  throw illegal('after', 'must be the `next` of an earlier answer');
+}
+
+function isPart(part: unknown): part is KeyPart {
+  return typeof part === 'string' || (typeof part === 'number' && Number.isFinite(part));
+}

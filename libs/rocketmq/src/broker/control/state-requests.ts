@@ -1,0 +1,201 @@
+// What the control port tells of the state. Reads only.
+
+import { ClientType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { messagesById, messagesByKey } from '../engine/message-index.js';
+import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
+import {
+  type DeliveryRecord,
+  type Due,
+  type GroupRecord,
+  type HalfRecord,
+  keys,
+  type StoredMessage,
+  type TopicRecord,
+} from '../engine/records.js';
+import { type ClientSession, publishingOf, subscriptionOf } from '../services/sessions.js';
+import type { Key } from '../store/store.js';
+import type { ControlContext } from './control-context.js';
+import type { Fields } from './control-input.js';
+import { ControlRefusal } from './control-refusal.js';
+import type {
+  BrokerState,
+  ClientState,
+  DelayedMessageState,
+  DeliveryState,
+  GroupState,
+  HalfMessageState,
+  LagState,
+  Page,
+  TopicState,
+  VisibleMessageState,
+} from './control-views.js';
+import { lagOfGroup } from './lag.js';
+import { delayedMessage, halfMessage, visibleMessage } from './message-views.js';
+import { nextTurn, pageOf, pageOfList, pageWishOf } from './pages.js';
+
+export class StateRequests {
+  constructor(private readonly broker: ControlContext) {}
+
+  state(): BrokerState {
+    const { engine, store, storage, clock, sessions } = this.broker;
+    const nextDueAtMs = engine.nextDueAtMs();
+    return {
+      nowMs: clock.nowMs(),
+      endpoints: this.broker.endpoints(),
+      storage: { medium: storage, bytes: store.usedBytes() },
+      topics: engine.topics().length,
+      groups: engine.groups().length,
+      clients: sessions.all().length,
+      ...(nextDueAtMs !== undefined && { nextDueAtMs }),
+    };
+  }
+
+  topics(fields: Fields): Page<TopicState> {
+    const wish = pageWishOf(fields);
+    fields.end();
+    const { store } = this.broker;
+    return pageOf(store, keys.topics, wish, (_, value) => this.topicState(value as TopicRecord));
+  }
+
+  groups(fields: Fields): Page<GroupState> {
+    const wish = pageWishOf(fields);
+    fields.end();
+    const { store, sessions } = this.broker;
+    return pageOf(store, keys.groups, wish, (_, value) => {
+      const { name, fifo, maxDeliveryAttempts, backoff } = value as GroupRecord;
+      const consumers = sessions.consumersOf(name).map(({ clientId }) => clientId);
+      return { name, fifo, maxDeliveryAttempts, backoff, consumers, topics: topicsOfGroup(store, name) };
+    });
+  }
+
+  /** Of one group, or of as many groups as make a page. */
+  async lag(fields: Fields): Promise<Page<LagState>> {
+    const { limit, after } = pageWishOf(fields);
+    const name = fields.name('group');
+    fields.end();
+    const { store } = this.broker;
+    if (name !== undefined) return { items: await lagOfGroup(store, this.group(name)) };
+    const items: LagState[] = [];
+    let next = after;
+    do {
+      const page = pageOf(store, keys.groups, { limit: 1, after: next }, (_, value) => value as GroupRecord);
+      for (const group of page.items) items.push(...(await lagOfGroup(store, group)));
+      next = page.next;
+      await nextTurn();
+    } while (next !== undefined && items.length < limit);
+    return { items, ...(next && { next }) };
+  }
+
+  /** All messages that groups were handed and have not settled. */
+  inFlight(fields: Fields): Page<DeliveryState> {
+    const wish = pageWishOf(fields);
+    const [group, topic] = [fields.name('group'), fields.name('topic')];
+    fields.end();
+    const prefix = group === undefined ? keys.deliveries : keys.deliveriesOfGroup(group);
+    return pageOf(this.broker.store, prefix, wish, (key, value) => {
+      if (topic !== undefined && key[2] !== topic) return undefined;
+      return this.deliveryState(key, value as DeliveryRecord);
+    });
+  }
+
+  /** The earliest first; of one message id when it is asked for. */
+  delayed(fields: Fields): Page<DelayedMessageState> {
+    const wish = pageWishOf(fields);
+    const [topic, messageId] = [fields.name('topic'), fields.text('messageId')];
+    fields.end();
+    const { store } = this.broker;
+    if (messageId !== undefined) {
+      if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId goes with a topic');
+      const view = (key: Key, message: unknown) => delayedMessage(key, message as StoredMessage);
+      return pageOf(store, keys.delayedById(topic, messageId), wish, view);
+    }
+    return pageOf(store, keys.dues, wish, (_, value) => {
+      const due = value as Due;
+      if (due.kind !== 'delayed' || (topic ?? due.key[1]) !== due.key[1]) return undefined;
+      const message = store.get(due.key) as StoredMessage | undefined;
+      return message && delayedMessage(due.key, message);
+    });
+  }
+
+  halfMessages(fields: Fields): Page<HalfMessageState> {
+    const wish = pageWishOf(fields);
+    const topic = fields.name('topic');
+    fields.end();
+    const prefix = topic === undefined ? keys.halves : keys.halvesOf(topic);
+    return pageOf(this.broker.store, prefix, wish, (key, half) => halfMessage(key[1] as string, half as HalfRecord));
+  }
+
+  clients(fields: Fields): Page<ClientState> {
+    const wish = pageWishOf(fields);
+    fields.end();
+    return pageOfList(this.broker.sessions.all().map(clientState), wish, ({ clientId }) => clientId);
+  }
+
+  /** The visible messages of a topic, queue by queue; by id or key, those that were stored since the control port is on. */
+  messages(fields: Fields): Page<VisibleMessageState> {
+    const wish = pageWishOf(fields);
+    const topic = fields.requiredName('topic');
+    const [messageId, key] = [fields.text('messageId'), fields.text('key')];
+    fields.end();
+    const { store } = this.broker;
+    const { limit } = wish;
+    if (messageId !== undefined) return { items: messagesById(store, topic, messageId, limit).map(visibleMessage) };
+    if (key !== undefined) {
+      const always = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER - 1 };
+      return { items: messagesByKey(store, { topic, key, limit, ...always }).map(visibleMessage) };
+    }
+    return pageOf(store, keys.log(topic), wish, (at, message) => {
+      const [queueId, offset] = at.slice(-2) as [number, number];
+      return visibleMessage({ topic, queueId, offset, message: message as StoredMessage });
+    });
+  }
+
+  private topicState(topic: TopicRecord): TopicState {
+    const queues = queueRanges(this.broker.store, topic).map(({ queueId, minOffset, maxOffset }) => {
+      return { queueId, minOffset, maxOffset };
+    });
+    const messages = queues.reduce((sum, { minOffset, maxOffset }) => sum + maxOffset - minOffset, 0);
+    return { name: topic.name, ...(topic.type && { type: topic.type }), messages, queues };
+  }
+
+  private deliveryState(key: Key, { attempt, state }: DeliveryRecord): DeliveryState | undefined {
+    if (state.kind === 'acked') return undefined;
+    const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
+    const message = this.broker.store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    if (message === undefined) return undefined;
+    const isLeased = state.kind === 'leased';
+    return {
+      ...{ group, topic, queueId, offset, messageId: message.messageId },
+      state: isLeased ? (state.changed ? 'retry' : 'held') : 'ready',
+      attempt: message.earlierAttempts + attempt,
+      atMs: isLeased ? state.endsAtMs : state.sinceMs,
+      ...(isLeased && state.holder && { clientId: state.holder }),
+    };
+  }
+
+  private group(name: string): GroupRecord {
+    const group = this.broker.engine.findGroup(name);
+    if (group !== undefined) return group;
+    throw new ControlRefusal(404, 'UNKNOWN_GROUP', `there is no group "${name}"`);
+  }
+}
+
+const KINDS: Partial<Record<ClientType, ClientState['kind']>> = {
+  [ClientType.PRODUCER]: 'producer',
+  [ClientType.PUSH_CONSUMER]: 'pushConsumer',
+  [ClientType.SIMPLE_CONSUMER]: 'simpleConsumer',
+};
+
+function clientState(session: ClientSession): ClientState {
+  const subscription = subscriptionOf(session);
+  const group = subscription?.group?.name;
+  const topics = subscription?.subscriptions.map(({ topic }) => topic) ?? publishingOf(session)?.topics ?? [];
+  return {
+    clientId: session.clientId,
+    kind: KINDS[session.settings.clientType ?? ClientType.CLIENT_TYPE_UNSPECIFIED] ?? 'other',
+    ...session.origin,
+    isConnected: session.push !== undefined,
+    ...(group && { group }),
+    topics: topics.map((topic) => topic?.name ?? ''),
+  };
+}

@@ -1,0 +1,69 @@
+// A B+ tree by key: what both stores keep in memory.
+
+import sortedBTree from 'sorted-btree';
+import { compareKeys, hasPrefix, type Key, type KeyPart } from './store.js';
+
+/** What is used of the package. */
+interface Tree {
+  readonly size: number;
+  get(key: Key): unknown;
+  set(key: Key, value: unknown): boolean;
+  delete(key: Key): boolean;
+  entries(lowestKey: Key): Iterable<[Key, unknown]>;
+}
+
+type TreeClass = new (entries: undefined, compare: (left: Key, right: Key) => number) => Tree;
+
+// A CommonJS module: its default import is the exports object when loaded from ESM, and the class from CommonJS.
+const loaded = sortedBTree as unknown as TreeClass | { readonly default: TreeClass };
+const BTree = 'default' in loaded ? loaded.default : loaded;
+
+/** An ordered map. What begins alike has a tree of its own: a million of one kind do not make the others slower. */
+export class KeyTree<Value> {
+  private readonly trees = new Map<KeyPart | undefined, Tree>();
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
+
+  get(key: Key): Value | undefined {
+    return this.trees.get(key[0])?.get(key) as Value | undefined;
+  }
+
+  set(key: Key, value: Value): void {
+    let tree = this.trees.get(key[0]);
+    if (tree === undefined) {
+      tree = new BTree(undefined, compareKeys);
+      this.trees.set(key[0], tree);
+    }
+    if (tree.set(key, value)) this.count++;
+  }
+
+  delete(key: Key): void {
+    if (this.trees.get(key[0])?.delete(key)) this.count--;
+  }
+
+  /** In order: the keys with this prefix, from `from` on, below `before`. */
+  *scan(prefix: Key, from: Key, before: Key | undefined): Iterable<[Key, Value]> {
+    for (const tree of this.treesOf(prefix)) {
+      for (const pair of tree.entries(from)) {
+        if (!hasPrefix(pair[0], prefix)) return;
+        if (before !== undefined && compareKeys(pair[0], before) >= 0) return;
+        yield pair as [Key, Value];
+      }
+    }
+  }
+
+  private treesOf(prefix: Key): Iterable<Tree> {
+    if (prefix.length === 0) return this.allTrees();
+    const tree = this.trees.get(prefix[0]);
+    return tree === undefined ? [] : [tree];
+  }
+
+  private allTrees(): Tree[] {
+    const kinds = [...this.trees.entries()];
+    const keyOf = (kind: KeyPart | undefined): Key => (kind === undefined ? [] : [kind]);
+    return kinds.sort(([left], [right]) => compareKeys(keyOf(left), keyOf(right))).map(([, tree]) => tree);
+  }
+}

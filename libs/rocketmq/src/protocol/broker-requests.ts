@@ -1,0 +1,60 @@
+// Requests to a broker that every message pays for, read in one pass. What is unusual in them is left to the generated code.
+
+import type { Message, Resource } from './generated/apache/rocketmq/v2/definition.js';
+import { type AckMessageEntry, AckMessageRequest, SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
+import { messageOf, resourceOf } from './received-message.js';
+import { allBytes, readOr, UNUSUAL, type WireReader } from './wire-reading.js';
+
+/**
+ * The request as the generated code reads it. The bodies of its messages share one buffer, which they fill for the most part.
+ * @throws Error when the bytes are none of the protocol
+ */
+export function decodeSend(bytes: Uint8Array): SendMessageRequest {
+  return readOr(owned(bytes), sendOf, (input) => SendMessageRequest.decode(input));
+}
+
+/** The request as the generated code reads it. @throws Error when the bytes are none of the protocol */
+export function decodeAck(bytes: Uint8Array): AckMessageRequest {
+  return readOr(bytes, ackOf, (input) => AckMessageRequest.decode(input));
+}
+
+/** Themselves when their memory holds little else, which then is not kept with them; else a copy. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length * 2 > bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
+}
+
+const viewOf = (reader: WireReader): Buffer => reader.view();
+
+function sendOf(reader: WireReader): SendMessageRequest {
+  const messages: Message[] = [];
+  while (!reader.isAtEnd) {
+    if (reader.field(allBytes) !== 1) throw UNUSUAL;
+    messages.push(messageOf(reader.inner(), viewOf));
+  }
+  return { messages };
+}
+
+function ackOf(reader: WireReader): AckMessageRequest {
+  let group: Resource | undefined;
+  let topic: Resource | undefined;
+  const entries: AckMessageEntry[] = [];
+  while (!reader.isAtEnd) {
+    const field = reader.field(allBytes);
+    if (field === 1) group = resourceOf(reader.inner());
+    else if (field === 2) topic = resourceOf(reader.inner());
+    else if (field === 3) entries.push(entryOf(reader.inner()));
+    else throw UNUSUAL;
+  }
+  return { group, topic, entries };
+}
+
+function entryOf(reader: WireReader): AckMessageEntry {
+  const entry: AckMessageEntry = { messageId: '', receiptHandle: '', liteTopic: undefined };
+  while (!reader.isAtEnd) {
+    const field = reader.field(allBytes);
+    if (field === 1) entry.messageId = reader.text();
+    else if (field === 2) entry.receiptHandle = reader.text();
+    else throw UNUSUAL;
+  }
+  return entry;
+}
