@@ -20,6 +20,7 @@ import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
+import { type ClientIdentity, type SessionEvents, type SessionHealth, tellOfSession } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
@@ -34,6 +35,8 @@ export interface ClientRole {
   onSettings(settings: Settings): void;
   /** Handles a command that came over the session of this endpoint; false when it does not know it. */
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
+  /** Who watches the sessions. Default: nobody. */
+  readonly events?: Partial<SessionEvents>;
 }
 
 const HEARTBEAT_MS = 10 * SECOND_MS;
@@ -146,6 +149,18 @@ export class Client {
       unlink();
       controller.abort();
     }
+  }
+
+  /** How the sessions stand. */
+  sessionHealth(): SessionHealth[] {
+    return this.sessions.list().map(({ endpoint, session: { status, error } }) => {
+      return { endpoint: endpointKey(endpoint), status, error: error === undefined ? undefined : describeError(error) };
+    });
+  }
+
+  private get identity(): ClientIdentity {
+    const { type, consumerGroup } = this.role;
+    return { role: type === ClientType.PRODUCER ? 'producer' : 'consumer', clientId: this.id, consumerGroup };
   }
 
   /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */
@@ -266,6 +281,10 @@ export class Client {
       },
       onCommand: (command) => {
         if (!role.onCommand(command, endpoint)) declineCommand(command, session);
+      },
+      onChange: (change) => {
+        const subject = { endpoint: endpointKey(endpoint), change, logger: connection.logger };
+        if (role.events !== undefined) tellOfSession(role.events, this.identity, subject);
       },
     });
     return session;

@@ -46,13 +46,13 @@ export interface ConnectionOptions {
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Default false. */
   readonly useBootstrapEndpoints?: boolean;
-  /** Translates each address that the server advertises into one that is reachable from here. */
+  /** Translates each address that the server advertises into one that is reachable from here. Default: as they are. */
   readonly addressMapping?: (address: Address) => Address;
   /** Default: drops everything. Never closed. What it throws is lost. */
   readonly logger?: Logger;
   /**
-   * What carries the calls. `http2`: a lean path on node:http2, which takes half the CPU. `grpc-js`: the package
-   * @grpc/grpc-js. Default `http2`.
+   * What carries the calls. `http2`: a lean path on node:http2, which takes half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
+   * Default `http2`.
    */
   readonly transport?: Transport;
   /** Business time (delays, leases, backoffs). Default: the machine's. Give a test broker's clock to move it in tests. */
@@ -136,6 +136,11 @@ export class Connection {
     }
     this.knownChannels.set(endpoint, channel);
     return channel;
+  }
+
+  /** Whether the server that an endpoint is connected to at present announced itself as an embedded broker. */
+  isEmbeddedBroker(endpoint: Endpoint): boolean {
+    return this.knownChannels.get(endpoint)?.isEmbeddedBroker === true;
   }
 
   /**

@@ -4,6 +4,7 @@ export type { AckOutcome } from '../consumer/ack-batch.js';
 export type { BatchContext, BatchHandler, BatchListening } from '../consumer/batch-handler.js';
 export type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/consumer-events.js';
+export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
 export type {
   DeadLetter,
   DeadLetterReason,
@@ -18,7 +19,12 @@ export type { MessageListener } from '../consumer/message-listener.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
-export { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
+export {
+  type ReceivedMessage,
+  type ReceiveOptions,
+  SimpleConsumer,
+  type SimpleConsumerOptions,
+} from '../consumer/simple-consumer.js';
 export type { Subscription } from '../consumer/subscription.js';
 export type { BackpressureOptions } from '../producer/backpressure.js';
 export type { BatchingOptions, SeenBrokers } from '../producer/batching.js';
@@ -56,3 +62,5 @@ export type { Pem, TlsOptions } from '../support/tls.js';
 export { Connection, type ConnectionOptions, type Transport } from './connection.js';
 export type { Address } from './endpoint.js';
 export { ResourceError } from './resource-errors.js';
+export type { ClientIdentity, SessionEvents, SessionHealth } from './session-events.js';
+export type { SessionStatus } from './telemetry-session.js';

@@ -27,7 +27,7 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
   const takes = found.join(', ') || 'no';
   const problem = `topic "${topic}" takes ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
-  const command = `npx nestjs-rocketmq topic create ${topic} --type ${wanted} ${NAME_SERVER}`;
+  const command = `npx nestjs-rocketmq topic create ${topic} --type ${wanted} --yes ${NAME_SERVER}`;
   return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
 }
 
@@ -38,7 +38,7 @@ export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: un
 }
 
 export function consumerGroupNotFifo(group: string): ResourceError {
-  const command = `npx nestjs-rocketmq group create ${group} --fifo ${NAME_SERVER}`;
+  const command = `npx nestjs-rocketmq group create ${group} --fifo --yes ${NAME_SERVER}`;
   const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would be an accident`;
   return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { until } from '../../../../test/support/until.js';
 import { rpcMethod } from '../protocol/rpc.js';
 import { SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
@@ -46,6 +47,7 @@ describe('the sessions of a client', () => {
       settings: () => ({ pubSub: undefined, clientProperties: {} }) as never,
       onSettings: () => {},
       onCommand: () => {},
+      onChange: () => {},
     });
   }
 
@@ -81,7 +83,7 @@ describe('the sessions of a client', () => {
     await synced(20_000);
     expect(await sessions.leaveGone([first])).toEqual([]);
     servers[1]?.stop();
-    while (!sessions.to(second).isAway) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => sessions.to(second).isAway);
     expect(await sessions.leaveGone([first, second])).toEqual([]);
     expect(await sessions.leaveGone([first])).toEqual([second]);
     expect(names()).toEqual([endpointKey(first)]);
@@ -92,7 +94,7 @@ describe('the sessions of a client', () => {
     sessions.to(first);
     const left = sessions.to(second);
     servers[1]?.stop();
-    while (!left.isAway) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => left.isAway);
     await sessions.leaveGone([first]);
     expect(sessions.to(second)).not.toBe(left);
   });

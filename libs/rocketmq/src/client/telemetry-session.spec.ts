@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../../test/support/until.js';
 import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { Deadline } from '../support/deadline.js';
 import { TestBroker } from '../testing/test-broker.js';
@@ -50,10 +51,6 @@ describe('a telemetry session', () => {
   function open(): TelemetrySession {
     session = client.session(connection.bootstrap);
     return session;
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   it('makes the settings known, and again when the stream was lost', async () => {

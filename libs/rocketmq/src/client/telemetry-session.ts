@@ -32,7 +32,24 @@ export interface SessionPort {
   settings(): Settings;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand): void;
+  /** Called when the server has come to know the client, has been lost, or knows it again; must not throw. */
+  onChange(change: SessionChange): void;
 }
+
+/** What befell a session. A first try that fails is no loss. */
+export type SessionChange =
+  | { readonly kind: 'connected' | 'recovered' }
+  | { readonly kind: 'lost'; readonly error: unknown };
+
+/**
+ * How a session stands.
+ * - `ready`: the server knows the client
+ * - `connecting`: it is being told
+ * - `away`: it cannot be reached; it is tried again all the time
+ * - `refused`: it said no; it is tried again all the time
+ * - `closed`
+ */
+export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';
 
 type State =
   | { readonly kind: 'idle' }
@@ -73,6 +90,8 @@ export class TelemetrySession {
   private isReopening = false;
   /** The credentials of the present stream. */
   private credentials = 0;
+  /** What was told of it last. */
+  private told: SessionChange['kind'] | undefined;
 
   constructor(private readonly port: SessionPort) {}
 
@@ -85,6 +104,20 @@ export class TelemetrySession {
   /** Whether the server knows the settings on the present stream. */
   get isSynced(): boolean {
     return this.state.kind === 'synced';
+  }
+
+  get status(): SessionStatus {
+    const { state } = this;
+    if (state.kind === 'synced') return 'ready';
+    if (state.kind === 'closed') return 'closed';
+    // While it is tried again and again, what kept the last stream down is the state of it.
+    if (this.lastError === undefined) return 'connecting';
+    return isRefusal(this.lastError) ? 'refused' : 'away';
+  }
+
+  /** Why it is `away` or `refused`. */
+  get error(): unknown {
+    return this.status === 'away' || this.status === 'refused' ? this.lastError : undefined;
   }
 
   /**
@@ -221,6 +254,8 @@ export class TelemetrySession {
     this.answerDue = undefined;
     this.unanswered = Math.max(0, this.unanswered - 1);
     this.state = { kind: 'synced', stream };
+    if (this.told === undefined) this.tell({ kind: 'connected' });
+    else if (this.told === 'lost') this.tell({ kind: 'recovered' });
     if (this.unanswered > 0) {
       this.awaitAnswer(stream);
       return;
@@ -249,9 +284,10 @@ export class TelemetrySession {
     const refused = isRefusal(error);
     const text = `telemetry stream to ${endpoint} is down; connecting again`;
     // A server that is away for long is told once, not at every try.
-    logger[refused ? 'warn' : this.failures === 0 ? 'info' : 'debug'](text, { error: describeError(error) });
+    logger[refused || this.failures === 0 ? 'warn' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     this.lastError = error;
+    if (this.told === 'connected' || this.told === 'recovered') this.tell({ kind: 'lost', error });
     // Who waits for a server that is only away goes on waiting, until its own deadline.
     if (refused) this.rejectWaiters(error);
     else for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
@@ -287,6 +323,14 @@ export class TelemetrySession {
   private whyNotSynced(signal: AbortSignal): Error {
     const reason = abortReason(signal);
     return reason instanceof TransportError && this.lastError instanceof Error ? this.lastError : reason;
+  }
+
+  private tell(change: SessionChange): void {
+    this.told = change.kind;
+    if (change.kind === 'recovered') {
+      this.port.logger.info('the server is back', { endpoint: this.port.endpoint });
+    }
+    this.port.onChange(change);
   }
 
   private rejectWaiters(error: Error): void {

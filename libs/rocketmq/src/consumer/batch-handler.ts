@@ -21,6 +21,7 @@ export type BatchHandler = (messages: readonly MessageView[], context: BatchCont
 
 /** How messages become batches. */
 export interface BatchListening {
+  /** Awaited for each batch. */
   readonly handler: BatchHandler;
   /** The most messages of a batch; at least 1. */
   readonly maxSize: number;

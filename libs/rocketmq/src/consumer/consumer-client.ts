@@ -4,6 +4,7 @@ import { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { consumerGroupNotFound } from '../client/resource-errors.js';
+import type { SessionEvents } from '../client/session-events.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { Deadline } from '../support/deadline.js';
@@ -18,6 +19,8 @@ export interface ConsumerRole {
   readonly longPollingTimeoutMs?: number;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
+  /** Who watches the sessions. Default: nobody. */
+  readonly events?: Partial<SessionEvents>;
 }
 
 /** How long a start may take unless the call says otherwise. */
@@ -36,6 +39,7 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
     }),
     onSettings: (settings) => role.onSettings(settings),
     onCommand: (command, endpoint) => role.onCommand(command, endpoint),
+    events: role.events,
   });
 }
 

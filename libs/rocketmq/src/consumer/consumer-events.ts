@@ -1,11 +1,16 @@
 // What a consumer tells its owner: hooks and log lines. Nothing that a hook throws comes back into the consumer.
 
+import type { SessionEvents } from '../client/session-events.js';
 import type { MessageView } from '../protocol/message.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
+import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
 
+/** How many messages one log line names. */
+const MOST_IDS = 10;
+
 /** Hooks of a consumer. What they throw is logged and changes nothing. */
-export interface ConsumerEvents {
+export interface ConsumerEvents extends SessionEvents {
   /** A handler failed; `settlement` is what follows. */
   onFailed(message: MessageView, error: unknown, settlement: FailureSettlement): void;
   /**
@@ -18,6 +23,8 @@ export interface ConsumerEvents {
   onLeaseLost(message: MessageView): void;
   /** The server does not know for certain how the message ended: it may be redelivered. */
   onSettleFailed(message: MessageView, settlement: Settlement, error: Error): void;
+  /** The consumer closes and its grace period is over: the signals of the handlers of these messages fire now. They come again. */
+  onGraceOver(messages: readonly MessageView[]): void;
 }
 
 /** Calls the hooks and writes the log lines that belong to them. */
@@ -26,6 +33,7 @@ export class ConsumerReport {
     private readonly events: Partial<ConsumerEvents>,
     private readonly logger: Logger,
     private readonly consumerGroup: string,
+    private readonly telemetry?: PushConsumerTelemetry,
   ) {}
 
   failed(message: MessageView, error: unknown, settlement: FailureSettlement): void {
@@ -33,6 +41,7 @@ export class ConsumerReport {
     const { name } = error instanceof Error ? error : { name: typeof error };
     const fields = { ...this.fields(message), error: describeError(error), errorName: name };
     this.logger.error(`a handler failed; the message is ${next}`, fields);
+    this.telemetry?.failed(message, error, settlement);
     this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
   }
 
@@ -45,6 +54,7 @@ export class ConsumerReport {
   ): Promise<void> {
     const fields = { ...this.fields(message), reason, error: describeError(error) };
     this.logger.error('a message becomes a dead letter', fields);
+    this.telemetry?.deadLetter(message, reason);
     await this.call('onDeadLetter', () => this.events.onDeadLetter?.(message, reason, error));
     if (ownHook !== undefined) await this.call('onDeadLetter', ownHook);
   }
@@ -73,6 +83,20 @@ export class ConsumerReport {
     const fields = { ...this.fields(message), settlement: settlement.kind, error: describeError(error) };
     this.logger.warn('the server may not know how a message ended; it may be redelivered', fields);
     this.call('onSettleFailed', () => this.events.onSettleFailed?.(message, settlement, error));
+  }
+
+  graceOver(messages: readonly MessageView[]): void {
+    const ids = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const text =
+      'the grace period is over: the signals of the handlers that still run fire now; their messages come again unless they ' +
+      'end well within a second';
+    this.logger.warn(text, { consumerGroup: this.consumerGroup, messages: messages.length, messageIds: ids });
+    this.call('onGraceOver', () => this.events.onGraceOver?.(messages));
+  }
+
+  /** A handler failed or was given up, and nothing follows from that for the message. */
+  failedWithoutEffect(message: MessageView, error: unknown): void {
+    this.telemetry?.failed(message, error, undefined);
   }
 
   handlerIgnoredItsSignal(message: MessageView): void {

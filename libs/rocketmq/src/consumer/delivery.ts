@@ -123,8 +123,13 @@ export class Delivery {
     return settling;
   }
 
+  /** Who works on what, for a test that waits for it. */
+  toString(): string {
+    return `${this.lease}: listener ${this.listener.name} of group ${this.port.consumerGroup}`;
+  }
+
   private trackHandler(): () => void {
-    return this.port.clock.track('handler of', this.lease);
+    return this.port.clock.track('handler of', this);
   }
 
   /**
@@ -164,8 +169,14 @@ export class Delivery {
   }
 
   private async settlementOf(view: MessageView, run: RunResult | Promise<RunResult>): Promise<Settlement | undefined> {
+    if (run instanceof Promise) this.lease.handlerSinceMs = this.port.clock.nowMs();
     const result = run instanceof Promise ? await run : run;
-    if (result.kind === 'abandoned') return undefined;
+    this.lease.handlerSinceMs = undefined;
+    if (result.kind === 'abandoned') {
+      const text = 'the consumer closed, and the handler went on after its signal';
+      this.port.report.failedWithoutEffect(view, new StateError('CLOSED', text));
+      return undefined;
+    }
     if (result.kind === 'failed') return this.settlementAfter(view, result);
     await this.port.checkpoint?.('handled-before-ack', view);
     return ACK;

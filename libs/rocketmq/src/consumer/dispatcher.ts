@@ -45,6 +45,26 @@ export class Dispatcher implements Turns {
     this.delivery = { ...port, forceSignal: this.forcing, settleSignal: this.settleEnding.signal };
   }
 
+  /** What is held, in no order. */
+  leases(): Iterable<MessageLease> {
+    return this.underWay;
+  }
+
+  /** How many messages are held, and when the first of them was received, on the business clock. */
+  get held(): { readonly count: number; readonly oldestAtMs: number | undefined } {
+    const [oldest] = this.underWay;
+    return { count: this.underWay.size, oldestAtMs: oldest?.receivedAtMs };
+  }
+
+  /** When the handler began that has been running for longest, on the business clock; undefined when none runs. */
+  get handlerSinceMs(): number | undefined {
+    let since: number | undefined;
+    for (const { handlerSinceMs } of this.underWay) {
+      if (handlerSinceMs !== undefined && (since === undefined || handlerSinceMs < since)) since = handlerSinceMs;
+    }
+    return since;
+  }
+
   /** Takes over the messages of one poll, in the order in which they came. */
   dispatch(leases: readonly MessageLease[], isFifo: boolean): void {
     if (!isFifo) {
@@ -79,6 +99,16 @@ export class Dispatcher implements Turns {
     this.mayHandBack = pollsEnded;
     this.stop();
     if (await this.endsWithin(graceMs)) return;
+    this.port.report.graceOver([...this.underWay].map(({ message }) => message));
+    await this.force();
+  }
+
+  /** Hands back what came after the drain: no handler has seen it. */
+  async drainRest(): Promise<void> {
+    if (!(await this.endsWithin(0))) await this.force();
+  }
+
+  private async force(): Promise<void> {
     this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
     if (await this.endsWithin(ABORT_GRACE_MS + SETTLE_GRACE_MS)) return;
     this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));

@@ -8,6 +8,8 @@ import { SystemClock } from '../support/clock.js';
 import { withAckBatches } from './ack-batcher.js';
 import { BufferRooms } from './buffer-rooms.js';
 import type { ConsumerReport } from './consumer-events.js';
+import { type TopicHealth, topicHealth } from './consumer-health.js';
+import type { HeldOfTopic, PushConsumerTelemetry } from './consumer-telemetry.js';
 import { Dispatcher } from './dispatcher.js';
 import { type IncomingMessage, incomingMessage } from './incoming-message.js';
 import { Intake } from './intake.js';
@@ -25,6 +27,7 @@ export interface FlowPort {
   readonly client: Client;
   readonly options: ResolvedOptions;
   readonly report: ConsumerReport;
+  readonly telemetry: PushConsumerTelemetry | undefined;
   settings(): ConsumerSettings;
   filterOf(topic: string): Filter | undefined;
 }
@@ -61,6 +64,31 @@ export class MessageFlow {
     this.loops.assign(topic, queues);
   }
 
+  /** How a topic comes in, and what is held. */
+  topicHealth(topic: string): TopicHealth {
+    return topicHealth(topic, this.intake.isPaused(topic), this.loops.healthOf(topic));
+  }
+
+  get handlerSinceMs(): number | undefined {
+    return this.dispatcher.handlerSinceMs;
+  }
+
+  get held(): Dispatcher['held'] {
+    return this.dispatcher.held;
+  }
+
+  /** What is held of each of these topics, and of others of which something is. */
+  heldOf(topics: readonly string[]): HeldOfTopic[] {
+    const byTopic = new Map(topics.map((topic) => [topic, { topic, messages: 0, bytes: 0 }]));
+    for (const { message, heldBytes } of this.dispatcher.leases()) {
+      const held = byTopic.get(message.topic) ?? { topic: message.topic, messages: 0, bytes: 0 };
+      held.messages += 1;
+      held.bytes += heldBytes;
+      byTopic.set(message.topic, held);
+    }
+    return [...byTopic.values()];
+  }
+
   /** Receives no more; hands back what no handler has seen, waits for the handlers that run and settles what they did. */
   async end(graceMs: number): Promise<void> {
     const { loops, dispatcher } = this;
@@ -69,22 +97,24 @@ export class MessageFlow {
     const pollsEnded = loops.ended();
     // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
     const patience = isFifo ? this.ioClock.schedule(graceMs, () => loops.cancel()) : undefined;
-    if (!isFifo) loops.cancel();
+    if (isFifo) loops.cancelFree();
+    else loops.cancel();
     await dispatcher.drain(graceMs, isFifo ? pollsEnded : Promise.resolve());
     await pollsEnded;
     patience?.cancel();
     // What came with the last polls is handed back at once.
-    await dispatcher.drain(0, Promise.resolve());
+    await dispatcher.drainRest();
   }
 
-  private async take({ queue, messages, receivedAtMs }: ReceivedBatch): Promise<void> {
-    const { client, options, settings } = this.port;
+  private async take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): Promise<void> {
+    const { client, options, settings, telemetry } = this.port;
     const untrack = client.connection.clock.track(`unpacking of messages from "${queue.topic}"`);
     try {
       const unpacked = messages.map((message) => incomingMessage(message, options.maxUnpackedBytes));
       const incoming = unpacked.some((one) => one instanceof Promise)
         ? await Promise.all(unpacked)
         : (unpacked as IncomingMessage[]);
+      telemetry?.received({ messages: incoming.map(({ message }) => message), deliveredAtMs, receivedAtMs });
       const { endpoint } = queue;
       const heldBytes = incoming.map(({ message }, index) =>
         Math.max(message.body.length, messages[index]?.body.length ?? 0),

@@ -74,6 +74,8 @@ const RENEWAL_RETRY_MIN_MS = 250;
 export class MessageLease {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
+  /** Since when a handler has the message, on the business clock; undefined while none has. Kept by who calls the handler. */
+  handlerSinceMs: number | undefined = undefined;
   private state: LeaseState;
   private timer: ScheduledTask | undefined;
   private renewal: Promise<void> | undefined;
@@ -95,6 +97,11 @@ export class MessageLease {
 
   toString(): string {
     return `message ${this.message.messageId} from "${this.message.topic}"`;
+  }
+
+  /** On the business clock. */
+  get receivedAtMs(): number {
+    return this.received.receivedAtMs;
   }
 
   get heldBytes(): number {

@@ -5,9 +5,10 @@ import type { MessageView } from '../protocol/message.js';
 import type { Clock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
-import { BatchGatherer } from './batch-gatherer.js';
+import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
 import type { BatchListening } from './batch-handler.js';
 import { type ConsumeInterceptor, intercepted } from './consume-interceptor.js';
+import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { FailurePolicy } from './failure-policy.js';
 import type { MessageHandler } from './handler-run.js';
 import { takes } from './listener-filters.js';
@@ -16,12 +17,13 @@ import { takes } from './listener-filters.js';
 export interface MessageListener extends FailurePolicy {
   /** Names it in errors and for pauses; each listener of a consumer has another. */
   readonly name: string;
+  /** The topic whose messages it gets. */
   readonly topic: string;
   /** Default: every message. Listeners of one topic must want different tags; one that filters by SQL is alone on its topic. */
   readonly filter?: Filter;
-  /** Awaited for each message. Give this or `batch`. */
+  /** Awaited for each message. Give this or `batch`. Default: none. */
   readonly handler?: MessageHandler;
-  /** Hands over several messages at once. Not for ordered groups. */
+  /** Hands over several messages at once. Not for ordered groups. Default: none. */
   readonly batch?: BatchListening;
   /** Handlers side by side; with `batch`: batches side by side. Default: the consumer's `concurrency`. */
   readonly concurrency?: number;
@@ -34,6 +36,7 @@ export interface ListenerDefaults extends FailurePolicy {
   readonly concurrency: number;
   readonly handlerTimeoutMs: number | undefined;
   readonly interceptors: readonly ConsumeInterceptor[];
+  readonly telemetry?: PushConsumerTelemetry | undefined;
 }
 
 /** A listener with its options decided. */
@@ -57,12 +60,12 @@ const POLICY_FIELDS = ['backoff', 'maxAttempts', 'retryOn', 'deadLetterOn', 'dea
 
 /** The one listener of a consumer that has a plain handler. */
 export function onlyListener(name: string, handler: MessageHandler, defaults: ListenerDefaults): Listener {
-  const { concurrency, handlerTimeoutMs, interceptors } = defaults;
+  const { concurrency, handlerTimeoutMs } = defaults;
   return {
     name,
     topic: undefined,
     filter: undefined,
-    handler: intercepted(handler, interceptors),
+    handler: intercepted(handler, aroundOne(defaults)),
     handlerTimeoutMs,
     policy: policyOf({}, defaults),
     permits: concurrency,
@@ -82,13 +85,14 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     if ((listener.handler === undefined) === (batch === undefined)) {
       throw new UsageError('ILLEGAL_OPTION', 'give a handler or a batch, one of them', 'handler');
     }
-    const gatherer = batch && new BatchGatherer(batch, { concurrency, timeoutMs: handlerTimeoutMs, ioClock });
+    const gatherer = batch && gathererOf(batch, { concurrency, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
     const handler = gatherer?.handler ?? (listener.handler as MessageHandler);
     return {
       name,
       topic,
       filter,
-      handler: intercepted(handler, defaults.interceptors),
+      // What stands around the handling of a batch stands around the batch, not around each of its messages.
+      handler: intercepted(handler, batch === undefined ? aroundOne(defaults) : defaults.interceptors),
       handlerTimeoutMs: batch === undefined ? handlerTimeoutMs : undefined,
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
@@ -100,6 +104,16 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     const text = `listener ${name}: ${cause.message.replace(`[${cause.code}] `, '')}`;
     throw new UsageError(cause.code, text, cause.field, { cause });
   }
+}
+
+function aroundOne({ interceptors, telemetry }: ListenerDefaults): readonly ConsumeInterceptor[] {
+  return telemetry === undefined ? interceptors : [telemetry.interceptor, ...interceptors];
+}
+
+/** @throws UsageError that names the option */
+function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry }: ListenerDefaults): BatchGatherer {
+  const isWatched = telemetry !== undefined && typeof batch.handler === 'function';
+  return new BatchGatherer(isWatched ? { ...batch, handler: telemetry.batchHandler(batch.handler) } : batch, options);
 }
 
 /** Whose a message is. */

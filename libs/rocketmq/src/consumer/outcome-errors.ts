@@ -10,7 +10,9 @@ const DEAD_LETTER = Symbol.for('nestjs-rocketmq.dead-letter');
 export interface RetryLaterOptions {
   /** When the message is to come again, counted from now. The server's limit is 12 h; more is cut to that. */
   readonly delayMs: number;
+  /** Of the error. Default: a sentence that names the wait. */
   readonly message?: string;
+  /** Of the error. Default: none. */
   readonly cause?: unknown;
 }
 

@@ -12,13 +12,20 @@ const MOST_MESSAGES = 128;
 export class PollAnswers {
   readonly messages: WireMessage[] = [];
   private status: Status | undefined;
+  private sentOffAtMs: number | undefined;
 
   /** @param what names the poll in errors */
   constructor(private readonly what: string) {}
 
+  /** When the server sent the messages off, by its clock; undefined when it has not told. */
+  get deliveredAtMs(): number | undefined {
+    return this.sentOffAtMs;
+  }
+
   /** @throws TransportError when there is no end of messages */
   take({ content }: RpcResponse<'receiveMessage'>): void {
     if (content?.$case === 'status') this.status = content.value;
+    if (content?.$case === 'deliveryTimestamp') this.sentOffAtMs = content.value.getTime();
     if (content?.$case !== 'message') return;
     if (this.messages.length === MOST_MESSAGES) {
       const text = `${this.what}: the server sends more than ${MOST_MESSAGES} messages for one poll`;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS } from '../support/clock.js';
 
 describe('a push consumer', () => {
@@ -23,7 +24,7 @@ describe('a push consumer', () => {
       );
       await bench.send('one', 'two');
       await bench.journal.has(1);
-      while (bench.broker.inFlight().length < 2) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => bench.broker.inFlight().length >= 2);
       const closed = first.close();
       const [taken] = await bench.journal.has(1);
       const left = taken === 'one 1' ? 'two' : 'one';

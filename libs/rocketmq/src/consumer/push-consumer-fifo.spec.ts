@@ -85,5 +85,17 @@ describe('a push consumer', () => {
       const lines = await bench.journal.has(4);
       expect(lines.map((line) => line.slice(0, 2))).toEqual(['a1', 'a1', 'a2', 'a3']);
     });
+
+    it('breaks its polls off at the end, and costs the next message no attempt by that', async () => {
+      const consumer = await bench.consume(bench.journalled, { ...FIFO, longPollingTimeoutMs: 10 * MINUTE_MS });
+      await bench.sendSteps('a1');
+      await bench.journal.has(1);
+      // The next poll is open by now, or about to be.
+      await bench.broker.idle();
+      await consumer.close({ graceMs: 5 * MINUTE_MS });
+      await bench.sendSteps('a2');
+      await bench.consume(bench.journalled, FIFO);
+      expect(await bench.journal.has(2)).toEqual(['a1 1', 'a2 1']);
+    });
   });
 });

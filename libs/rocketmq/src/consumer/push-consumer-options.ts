@@ -7,6 +7,7 @@ import { positive, positiveInteger } from '../support/options.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './ack-batcher.js';
 import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { ConsumerEvents } from './consumer-events.js';
+import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { ConsumerCheckpoint } from './delivery.js';
 import type { FailurePolicy } from './failure-policy.js';
 import type { MessageHandler } from './handler-run.js';
@@ -23,12 +24,16 @@ import { assertGroupSubscription, type Subscription } from './subscription.js';
 
 /** Give `subscriptions` and `handler`, or `listeners`. The failure policy is that of listeners without one of their own. */
 export interface PushConsumerOptions extends FailurePolicy {
+  /** The group whose messages it shares. */
   readonly consumerGroup: string;
-  /** What the handler gets. */
+  /** What the handler gets. Default: what `listeners` want. */
   readonly subscriptions?: readonly Subscription[];
-  /** Awaited for each message; its end decides what becomes of the message. */
+  /** Awaited for each message; its end decides what becomes of the message. Default: none. */
   readonly handler?: MessageHandler;
-  /** Several handlers, each for messages of its own: by topic, or by tags of one topic. What they want decides what is received. */
+  /**
+   * Several handlers, each for messages of its own: by topic, or by tags of one topic. What they want decides what is
+   * received. Default: one, `handler`.
+   */
   readonly listeners?: readonly MessageListener[];
   /** Handlers side by side, of each listener. Default 16. */
   readonly concurrency?: number;
@@ -57,12 +62,15 @@ export interface PushConsumerOptions extends FailurePolicy {
   /** Called around the handler at each attempt, the first one outermost. Default: none. */
   readonly interceptors?: readonly ConsumeInterceptor[];
   /**
-   * Told at start, of each listener, when its failed messages come again; a throw refuses the start. For what must outlive their
-   * attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`.
+   * Told at start, of each listener, when its failed messages come again; a throw refuses the start. For what must
+   * outlive their attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`. Default: nobody is told.
    */
   readonly acceptPolicy?: (listener: string, policy: PolicyInForce) => void;
+  /** What happens to messages, for those who watch. Default: nobody is told. */
   readonly events?: Partial<ConsumerEvents>;
-  /** For crash tests: awaited after the handler has succeeded and before the ack. */
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: ConsumerTelemetrySource;
+  /** For crash tests: awaited after the handler has succeeded and before the ack. Default: nothing. */
   readonly checkpoint?: ConsumerCheckpoint;
 }
 
@@ -92,14 +100,18 @@ const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 
 /** @throws UsageError that names the option and what it may be */
-export function resolveOptions(options: PushConsumerOptions, ioClock: Clock): ResolvedOptions {
+export function resolveOptions(
+  options: PushConsumerOptions,
+  ioClock: Clock,
+  telemetry?: PushConsumerTelemetry,
+): ResolvedOptions {
   const { consumerGroup, handlerTimeoutMs, longPollingTimeoutMs } = options;
   const subscriptions = subscriptionsOf(options);
   assertGroupSubscription({ consumerGroup, subscriptions });
   if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
   if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
   const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
-  const listeners = listenersOf(options, concurrency, ioClock);
+  const listeners = listenersOf(options, { concurrency, ioClock, telemetry });
   const atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
   const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * atOnce);
   const { handler: _handler, listeners: given, ...others } = options;
@@ -129,9 +141,16 @@ function subscriptionsOf({ consumerGroup, subscriptions, listeners }: PushConsum
   return mergedSubscriptions(consumerGroup, listeners);
 }
 
-function listenersOf(options: PushConsumerOptions, concurrency: number, ioClock: Clock): ListenerSet {
+/** What is decided beside the options. */
+interface ListenersOwn {
+  readonly concurrency: number;
+  readonly telemetry: PushConsumerTelemetry | undefined;
+  readonly ioClock: Clock;
+}
+
+function listenersOf(options: PushConsumerOptions, { ioClock, ...given }: ListenersOwn): ListenerSet {
   const { consumerGroup, handler, handlerTimeoutMs, interceptors = [], listeners, subscriptions } = options;
-  const defaults: ListenerDefaults = { ...options, concurrency, handlerTimeoutMs, interceptors };
+  const defaults: ListenerDefaults = { ...options, ...given, handlerTimeoutMs, interceptors };
   if (listeners === undefined) {
     if (typeof handler === 'function') return new ListenerSet([onlyListener(consumerGroup, handler, defaults)]);
     throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');

@@ -4,6 +4,7 @@
 import type { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
+import { observedClient } from '../client/observed-client.js';
 import { consumerGroupNotFifo } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
@@ -14,6 +15,8 @@ import { StateError, UsageError } from '../support/errors.js';
 import { AssignmentWatcher } from './assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import { ConsumerReport } from './consumer-events.js';
+import type { ConsumerHealth } from './consumer-health.js';
+import type { ObservedConsumer, PushConsumerTelemetry } from './consumer-telemetry.js';
 import { assertFitsGroup, policyInForce } from './listener-fit.js';
 import { MessageFlow } from './message-flow.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
@@ -40,6 +43,7 @@ export class PushConsumer {
   private readonly client: Client;
   private readonly ioClock = new SystemClock();
   private readonly report: ConsumerReport;
+  private readonly telemetry: PushConsumerTelemetry | undefined;
   private readonly flow: MessageFlow;
   private readonly watcher: AssignmentWatcher;
   private readonly closing = new AbortController();
@@ -47,7 +51,8 @@ export class PushConsumer {
 
   /** @throws UsageError that names the wrong option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
-    this.options = resolveOptions(options, this.ioClock);
+    this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
+    this.options = resolveOptions(options, this.ioClock, this.telemetry);
     this.subscriptions = new SubscriptionSet(this.options);
     const { consumerGroup, events } = this.options;
     this.client = consumerClient(connection, {
@@ -57,12 +62,14 @@ export class PushConsumer {
         this.settings = consumerSettings(settings);
       },
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
+      events,
     });
-    this.report = new ConsumerReport(events, connection.logger, consumerGroup);
+    this.report = new ConsumerReport(events, connection.logger, consumerGroup, this.telemetry);
     this.flow = new MessageFlow({
       client: this.client,
       options: this.options,
       report: this.report,
+      telemetry: this.telemetry,
       settings: () => this.settings,
       filterOf: (topic) => this.subscriptions.of(topic)?.filter,
     });
@@ -83,6 +90,23 @@ export class PushConsumer {
   /** Whether the server holds the group as ordered; known once started. */
   get isFifo(): boolean {
     return this.settings.isFifo;
+  }
+
+  /** How it stands: its sessions, what it receives from, and what it holds. */
+  get health(): ConsumerHealth {
+    const { clientId, client, flow, subscriptions, options } = this;
+    const { count, oldestAtMs } = flow.held;
+    const nowMs = client.connection.clock.nowMs();
+    const ageMs = (atMs: number | undefined): number => (atMs === undefined ? 0 : Math.max(0, nowMs - atMs));
+    return {
+      clientId,
+      consumerGroup: options.consumerGroup,
+      sessions: client.sessionHealth(),
+      topics: subscriptions.topics.map((topic) => flow.topicHealth(topic)),
+      unsettled: count,
+      settleLagMs: ageMs(oldestAtMs),
+      longestHandlerMs: ageMs(flow.handlerSinceMs),
+    };
   }
 
   /** Whether this topic is paused, or, without a topic, every topic. */
@@ -195,7 +219,7 @@ export class PushConsumer {
    * Stops receiving, hands back what no handler has seen, waits for the handlers that run, and settles what they did.
    * Repeating it waits for the same end.
    * A consumer of an ordered group also waits for its polls, 5 s at most unless `longPollingTimeoutMs` is set: on a real server
-   * a poll that is broken off costs the next messages an attempt.
+   * a poll that is broken off costs the next messages an attempt. On an embedded broker it does not, and nobody waits.
    * @param options `graceMs`: after this time the signals of running handlers fire, and polls are broken off. Default 20 s,
    *   in real time
    */
@@ -233,6 +257,8 @@ export class PushConsumer {
     assertFitsGroup(consumerGroup, listeners.all, this.settings);
     for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, leaseMs));
     await this.watcher.start(deadline);
+    // One that is tried again under a new id each time would leave a series of measurements behind each time.
+    if (!this.closing.signal.aborted) this.telemetry?.start();
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
@@ -263,7 +289,15 @@ export class PushConsumer {
     const ended = this.flow.end(graceMs);
     await this.watcher.stop();
     await ended;
+    this.telemetry?.close();
     await this.client.close();
+  }
+
+  private observed(connection: Connection, consumerGroup: string): ObservedConsumer {
+    return Object.assign(
+      observedClient(connection, () => this.clientId),
+      { consumerGroup, held: () => this.flow.heldOf(this.subscriptions.topics) },
+    );
   }
 
   private assign(topic: string, queues: readonly Queue[]): void {

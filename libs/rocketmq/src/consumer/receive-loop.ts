@@ -23,6 +23,8 @@ export interface ReceivedBatch {
   readonly messages: readonly WireMessage[];
   /** When the answer began to arrive, on the business clock. */
   readonly receivedAtMs: number;
+  /** When the server sent it off, by its clock; undefined when it does not tell. */
+  readonly deliveredAtMs: number | undefined;
 }
 
 /** What a loop needs of its consumer. */
@@ -45,6 +47,18 @@ export interface ReceivePort {
   pollShare(): number;
   deliver(batch: ReceivedBatch): Promise<void>;
 }
+
+/** How the polls of a loop go. */
+export interface LoopHealth {
+  readonly assigned: number;
+  /** When a poll last came back, with messages or without, in real time; undefined before the first. */
+  readonly lastReceiveAtMs: number | undefined;
+  /** Why the last poll failed. */
+  readonly error: unknown;
+}
+
+/** A poll that has lasted for longer than this since the last failure is well: failures come after 5 s at the latest. */
+const FAILURE_FRESH_MS = 10 * SECOND_MS;
 
 /** The server polls for the whole long-polling time; a delivered batch must still get through a blocked event loop. */
 const POLL_MARGIN_MS = 10 * SECOND_MS;
@@ -72,6 +86,8 @@ export class ReceiveLoop {
   private running: Promise<void> | undefined;
   private readonly extraLanes = new Set<Promise<void>>();
   private polls = 0;
+  private lastReceiveAtMs: number | undefined;
+  private failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   /** @param queues at least one, all of one topic on one broker */
   constructor(
@@ -82,6 +98,12 @@ export class ReceiveLoop {
   /** Takes other queues of the same topic and broker from the next poll on. */
   assign(queues: readonly [Queue, ...Queue[]]): void {
     this.queues = queues;
+  }
+
+  get health(): LoopHealth {
+    const { lastReceiveAtMs, failure } = this;
+    const isFresh = failure !== undefined && this.port.ioClock.nowMs() - failure.atMs < FAILURE_FRESH_MS;
+    return { assigned: this.queues.length, lastReceiveAtMs, error: isFresh ? failure.error : undefined };
   }
 
   start(): void {
@@ -102,6 +124,11 @@ export class ReceiveLoop {
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
   }
 
+  /** Breaks off the poll under way where that costs nothing: an embedded broker learns of it at once, and pops nothing for it. */
+  cancelIfFree(): void {
+    if (this.port.client.connection.isEmbeddedBroker(this.queues[0].endpoint)) this.cancel();
+  }
+
   /** Resolves when the last poll has ended and what it brought is handed on. */
   async ended(): Promise<void> {
     await this.running;
@@ -115,10 +142,12 @@ export class ReceiveLoop {
       try {
         const isFull = await this.round(lane, signal);
         failures = 0;
+        this.failure = undefined;
         if (isFull) this.addLane();
       } catch (error) {
         if (signal.aborted) return;
         failures++;
+        this.failure = { error, atMs: this.port.ioClock.nowMs() };
         this.logFailure(error, failures);
         const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
         await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
@@ -199,7 +228,9 @@ export class ReceiveLoop {
       untrack?.();
     }
     answers.assertUsable();
-    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.nowMs() };
+    this.lastReceiveAtMs = this.port.ioClock.nowMs();
+    const { deliveredAtMs } = answers;
+    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.nowMs(), deliveredAtMs };
   }
 
   /**

@@ -3,7 +3,7 @@
 
 import { endpointKey } from '../client/endpoint.js';
 import type { Queue } from '../client/route.js';
-import { ReceiveLoop, type ReceivePort } from './receive-loop.js';
+import { type LoopHealth, ReceiveLoop, type ReceivePort } from './receive-loop.js';
 
 /** Starts and ends loops as queues come and go. */
 export class ReceiveLoops {
@@ -17,6 +17,11 @@ export class ReceiveLoops {
   /** How many there are, apart from those that are ending. */
   get count(): number {
     return this.loops.size;
+  }
+
+  /** Of the loops of a topic, one for each broker. */
+  healthOf(topic: string): LoopHealth[] {
+    return [...this.loops].flatMap(([key, { health }]) => (key.startsWith(`${topic} `) ? [health] : []));
   }
 
   /** Takes all queues of a topic. A broker that has none any more is polled no more; the poll under way ends by itself. */
@@ -46,6 +51,11 @@ export class ReceiveLoops {
   /** Breaks off the polls under way, for the end of the consumer only. */
   cancel(): void {
     for (const loop of this.all()) loop.cancel();
+  }
+
+  /** Breaks them off where no message pays for it. */
+  cancelFree(): void {
+    for (const loop of this.all()) loop.cancelIfFree();
   }
 
   /** Resolves when the last poll of each has ended and what it brought is handed on. */

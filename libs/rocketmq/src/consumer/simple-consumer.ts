@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import type { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
+import { observedClient } from '../client/observed-client.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
 import { ClientType, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
@@ -15,6 +16,12 @@ import { type CallOptions, type Deadline, withDeadline } from '../support/deadli
 import { StateError, UsageError } from '../support/errors.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
+import type {
+  ConsumerTelemetrySource,
+  ObservedPoll,
+  SettleOperation,
+  SimpleConsumerTelemetry,
+} from './consumer-telemetry.js';
 import { incomingMessage } from './incoming-message.js';
 import { PollAnswers } from './poll-answers.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
@@ -33,6 +40,8 @@ export interface SimpleConsumerOptions extends GroupSubscription {
   readonly longPollingTimeoutMs?: number;
   /** A packed body that unpacks to more has a `bodyProblem`. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: ConsumerTelemetrySource;
 }
 
 /** What one receive asks for. */
@@ -45,7 +54,7 @@ export interface ReceiveOptions {
   readonly awaitMs?: number;
   /** One of the subscribed topics. Default: each in turn. */
   readonly topic?: string;
-  /** Ends the wait. Messages that were on their way come again when their invisible duration is over. */
+  /** Ends the wait. Messages that were on their way come again when their invisible duration is over. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -70,6 +79,7 @@ export class SimpleConsumer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
   private readonly calls: ReceiptCalls;
+  private readonly telemetry: SimpleConsumerTelemetry | undefined;
   private readonly subscriptions: SubscriptionSet;
   private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
   private readonly closing = new AbortController();
@@ -102,6 +112,12 @@ export class SimpleConsumer {
       onCommand: () => false,
     });
     this.calls = new ReceiptCalls(this.client, options.consumerGroup);
+    const { consumerGroup } = options;
+    const observed = Object.assign(
+      observedClient(connection, () => this.clientId),
+      { consumerGroup, held: () => [] },
+    );
+    this.telemetry = options.telemetry?.simpleConsumer(observed);
     // Each receive listens for as long as it lasts.
     setMaxListeners(0, this.closing.signal);
   }
@@ -164,7 +180,7 @@ export class SimpleConsumer {
     this.assertStarted();
     const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
     const timeoutMs = Math.max(awaitMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
-    const work = async (deadline: Deadline): Promise<ReceivedMessage[]> => {
+    const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
       const queue = await this.nextQueue(subscription.topic, deadline);
       await this.client.session(queue.endpoint).synced(deadline.signal);
       const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize };
@@ -172,8 +188,16 @@ export class SimpleConsumer {
       const answers = new PollAnswers(what);
       await this.client.receive(queue.endpoint, request, call, (answer) => answers.take(answer));
       answers.assertUsable();
-      return this.received(queue, answers.messages);
+      const receivedAtMs = this.connection.clock.nowMs();
+      const messages = await this.received(queue, answers.messages);
+      onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
+      return messages;
     };
+    const { telemetry } = this;
+    const work = (deadline: Deadline): Promise<ReceivedMessage[]> =>
+      telemetry === undefined
+        ? poll(deadline)
+        : telemetry.receive(subscription.topic, (onPoll) => poll(deadline, onPoll));
     return withAnySignal([this.closing.signal, options.signal], (signal) =>
       withDeadline(what, timeoutMs, signal, work),
     );
@@ -181,7 +205,8 @@ export class SimpleConsumer {
 
   /** Says that the message is done with. @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over */
   async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
-    await this.calls.ack(this.receiptOf(message), options.signal);
+    const receipt = this.receiptOf(message);
+    await this.settle('ack', [message], () => this.calls.ack(receipt, options.signal));
   }
 
   /**
@@ -194,10 +219,12 @@ export class SimpleConsumer {
     options: Pick<CallOptions, 'signal'> = {},
   ): Promise<AckOutcome[]> {
     this.assertStarted();
-    return ackBatch(messages, {
-      receiptOf: (message) => this.receiptOf(message),
-      request: (receipts) => this.calls.ackTogether(receipts, options.signal),
-    });
+    return this.settle('ack', messages, () =>
+      ackBatch(messages, {
+        receiptOf: (message) => this.receiptOf(message),
+        request: (receipts) => this.calls.ackTogether(receipts, options.signal),
+      }),
+    );
   }
 
   /**
@@ -212,7 +239,10 @@ export class SimpleConsumer {
   ): Promise<ReceivedMessage> {
     const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
     const postponement = { invisibleDurationMs, suspend: false };
-    const handle = await this.calls.changeInvisibleDuration(this.receiptOf(message), postponement, options.signal);
+    const receipt = this.receiptOf(message);
+    const handle = await this.settle('change_invisible_duration', [message], () =>
+      this.calls.changeInvisibleDuration(receipt, postponement, options.signal),
+    );
     // In place: an ack by the old handle is answered OK, and the message comes again.
     Object.assign(message, { receiptHandle: handle });
     return message;
@@ -221,7 +251,10 @@ export class SimpleConsumer {
   /** Moves the message to the dead letters of the group. */
   async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
     const attempts = { attempt: message.deliveryAttempt, maxAttempts: this.settings.maxAttempts };
-    await this.calls.forwardToDeadLetterQueue(this.receiptOf(message), attempts, options.signal);
+    const receipt = this.receiptOf(message);
+    await this.settle('forward_to_dead_letter_queue', [message], () =>
+      this.calls.forwardToDeadLetterQueue(receipt, attempts, options.signal),
+    );
   }
 
   /** Ends receives under way and says goodbye. Repeating it waits for the same end. */
@@ -297,6 +330,15 @@ export class SimpleConsumer {
     const found = this.subscriptions.of(topic ?? topics[this.receives++ % topics.length] ?? '');
     if (found !== undefined) return found;
     throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
+  }
+
+  private settle<T>(
+    operation: SettleOperation,
+    messages: readonly ReceivedMessage[],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { telemetry } = this;
+    return telemetry === undefined || messages.length === 0 ? work() : telemetry.settle(operation, messages, work);
   }
 
   private receiptOf(message: ReceivedMessage): Receipt {

@@ -13,6 +13,7 @@ import { UsageError } from '../support/errors.js';
 
 /** One topic, and which of its messages. */
 export interface Subscription {
+  /** The topic, as the server knows it. */
   readonly topic: string;
   /** Default: every message. What does not match is skipped for the whole consumer group. */
   readonly filter?: Filter;
@@ -20,7 +21,9 @@ export interface Subscription {
 
 /** A consumer group and what it subscribes to; every consumer of the group must subscribe to the same. */
 export interface GroupSubscription {
+  /** The group whose messages it shares. */
   readonly consumerGroup: string;
+  /** What it gets: at least one topic. */
   readonly subscriptions: readonly Subscription[];
 }
 

@@ -3,6 +3,7 @@
 import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand, VerifyMessageCommand } from '../protocol/generated/apache/rocketmq/v2/service.js';
 import type { Clock } from '../support/clock.js';
+import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { runHandler } from './handler-run.js';
@@ -40,6 +41,8 @@ export async function verifyMessage(
     onIgnoredSignal: () => options.report.handlerIgnoredItsSignal(message),
   });
   if (result.kind === 'succeeded') return answer(Code.OK, 'OK');
-  const error = result.kind === 'failed' ? describeError(result.error) : 'the consumer was closed';
-  return answer(Code.FAILED_TO_CONSUME_MESSAGE, error);
+  const closed = 'the consumer was closed';
+  const failure = result.kind === 'failed' ? result.error : new StateError('CLOSED', closed);
+  options.report.failedWithoutEffect(message, failure);
+  return answer(Code.FAILED_TO_CONSUME_MESSAGE, result.kind === 'failed' ? describeError(failure) : closed);
 }

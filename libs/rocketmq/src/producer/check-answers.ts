@@ -10,6 +10,7 @@ import { fromWireMessage } from '../protocol/message.js';
 import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
 import { endTransaction } from './end-transaction.js';
+import type { ProducerTelemetry } from './producer-telemetry.js';
 import type { Resolution } from './transaction.js';
 import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import type { TransactionMemory } from './transaction-memory.js';
@@ -27,6 +28,7 @@ export interface CheckPort {
   readonly client: Client;
   readonly memory: TransactionMemory;
   readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  readonly telemetry?: ProducerTelemetry | undefined;
   ownerOf(topic: string): string;
   onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
 }
@@ -69,13 +71,20 @@ export class CheckAnswers {
 
   /** Never rejects: nobody waits for it but {@link drain}. */
   private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
+    const untrack = this.port.client.connection.clock.track('answer to a check of transaction', check.transactionId);
     const release = await this.permits.acquire();
     try {
-      const resolution = this.port.memory.recall(check.transactionId) ?? (await this.ask(check, checker));
+      const find = async (): Promise<Resolution | 'unknown'> =>
+        this.port.memory.recall(check.transactionId) ?? (await this.ask(check, checker));
+      const { telemetry } = this.port;
+      const resolution = await (telemetry === undefined
+        ? find()
+        : telemetry.check({ ...check, properties: check.message.properties }, find));
       this.port.onChecked(check, resolution);
       if (resolution !== 'unknown') await this.end(check, resolution, endpoint);
     } finally {
       release();
+      untrack();
     }
   }
 

@@ -2,6 +2,8 @@
 
 import { Client, type ClientRole } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
+import { observedClient } from '../client/observed-client.js';
+import type { SessionHealth } from '../client/session-events.js';
 import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/message.js';
@@ -18,6 +20,7 @@ import { BodyPacker, type CompressionOptions } from './compression.js';
 import { Interceptors, type SendInterceptor } from './interceptors.js';
 import { onewaySend } from './oneway.js';
 import type { ProducerEvents } from './producer-events.js';
+import type { ProducerTelemetry, ProducerTelemetrySource } from './producer-telemetry.js';
 import { adoptSettings, publishingSettings } from './publishing-settings.js';
 import { type RecallTarget, recallMessage } from './recall.js';
 import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './send-batch.js';
@@ -29,7 +32,10 @@ import { TransactionCoordinator, type TransactionOptions } from './transaction-c
 
 /** What a producer is for. */
 export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {
-  /** Topics that must exist, with their type, when the producer starts. Others are looked up at their first send. */
+  /**
+   * Topics that must exist, with their type, when the producer starts. Others are looked up at their first send.
+   * Default: none.
+   */
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
   /** How often one send is tried in all, where a try may have reached the server. Default 3. */
   readonly maxAttempts?: number;
@@ -43,6 +49,8 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   readonly interceptors?: readonly SendInterceptor[];
   /** Told of what no call returns: one-way sends that failed, ends of transactions that were lost, checks. Default: nobody. */
   readonly events?: Partial<ProducerEvents>;
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: ProducerTelemetrySource;
 }
 
 /** How long a close waits for local transactions unless told otherwise. */
@@ -63,6 +71,7 @@ export class Producer {
   private readonly sender: Sender;
   private readonly policy: SendPolicy;
   private readonly transactions: TransactionCoordinator;
+  private readonly telemetry: ProducerTelemetry | undefined;
   private readonly starting = new AbortController();
   /** Sends, half messages and recalls; each has its own deadline. */
   private readonly calls = new ActiveCalls();
@@ -78,16 +87,23 @@ export class Producer {
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
     this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes };
     this.client = new Client(connection, this.role());
-    this.transactions = new TransactionCoordinator(this.client, options);
+    this.telemetry = options.telemetry?.producer(observedClient(connection, () => this.clientId));
+    this.transactions = new TransactionCoordinator(this.client, options, this.telemetry);
     const [backpressure, packer] = [new Backpressure(options), new BodyPacker(options.compression)];
     const safety = new BatchSafety(options, connection.logger);
     this.pipeline = new SendPipeline(this.client, this.policy, backpressure, packer, safety);
-    this.sender = new Sender(this.pipeline, new Interceptors(options.interceptors ?? [], connection.logger));
+    const interceptors = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
+    this.sender = new Sender(this.pipeline, new Interceptors(interceptors, connection.logger));
   }
 
   /** The id by which the server knows this producer. */
   get clientId(): string {
     return this.client.id;
+  }
+
+  /** How its sessions with servers stand: the ones that it has needed so far. */
+  get sessions(): SessionHealth[] {
+    return this.client.sessionHealth();
   }
 
   /**
@@ -198,7 +214,9 @@ export class Producer {
     this.assertOpen();
     // A local transaction that runs may still prepare while the producer closes: its half message is part of it.
     const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
-    return this.transacting.track(this.transactions.transact(options.message, half, work));
+    const { message } = options;
+    const transact = (): Promise<T> => this.transactions.transact(message, half, work);
+    return this.transacting.track(this.telemetry?.transact(message?.topic, transact) ?? transact());
   }
 
   /**
@@ -280,6 +298,7 @@ export class Producer {
       settings: () => publishingSettings(this.connection.namespace, this.policy.maxAttempts, this.transactions.topics),
       onSettings: (settings) => adoptSettings(this.policy, settings),
       onCommand: (command, endpoint) => this.transactions.take(command, endpoint),
+      events: this.options.events,
     };
   }
 }

@@ -15,7 +15,7 @@ export type BatchOutcome =
   | { readonly status: 'failed'; readonly error: unknown };
 
 /** A message that was found wrong before the batch, at its place. A class, so that no message is taken for one. */
-export class RefusedMessage implements Pick<OutgoingMessage, 'topic' | 'messageGroup'> {
+export class RefusedMessage {
   constructor(
     readonly topic: string,
     readonly messageGroup: string | undefined,
@@ -26,7 +26,7 @@ export class RefusedMessage implements Pick<OutgoingMessage, 'topic' | 'messageG
 /** How a batch is sent. */
 export interface BatchOptions extends CallOptions {
   /**
-   * How long the whole batch may take; messages whose turn has not come by then are not sent. Default: no end for all
+   * How long the whole batch may take; messages whose turn has not come some milliseconds before are not sent. Default: no end for all
    * together, while each message has the time of a single send (`requestTimeoutMs` × `maxAttempts`).
    */
   readonly timeoutMs?: number;
@@ -35,6 +35,8 @@ export interface BatchOptions extends CallOptions {
 }
 
 const DEFAULT_CONCURRENCY = 32;
+/** With less than this left a send would end before its answer: stored or not, nobody could tell. */
+const LEAST_SEND_MS = 5;
 
 /** What a batch needs of its producer. */
 export interface BatchPort {
@@ -107,7 +109,7 @@ async function sendInTurn(
     throw new TransportError('ABORTED', text, 'not-sent', false, { cause: abortReason(signal) });
   }
   const leftMs = whole?.remainingMs() ?? port.sendTimeoutMs;
-  if (leftMs === 0) {
+  if (whole !== undefined && leftMs < LEAST_SEND_MS) {
     const text = `${what}: the batch did not come to it within ${whole?.timeoutMs} ms; nothing was sent`;
     throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }

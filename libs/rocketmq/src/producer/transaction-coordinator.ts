@@ -8,6 +8,7 @@ import { StateError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
+import type { ProducerTelemetry } from './producer-telemetry.js';
 import type { StoredMessage } from './send-receipt.js';
 import {
   type EndResult,
@@ -35,7 +36,7 @@ export interface TransactionOptions extends TransactionTimes {
   readonly transactionOwner?: string;
   /** Told of ends that were lost, and of checks. Default: nobody. */
   readonly events?: Partial<TransactionEvents>;
-  /** Awaited at named points of a transaction. For crash tests; it can stop a process there. */
+  /** Awaited at named points of a transaction. For crash tests; it can stop a process there. Default: nothing. */
   readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
 }
 
@@ -51,6 +52,7 @@ export class TransactionCoordinator {
   constructor(
     private readonly client: Client,
     private readonly options: TransactionOptions,
+    private readonly telemetry: ProducerTelemetry | undefined,
   ) {
     this.checkers = new Map(Object.entries(options.transactionCheckers ?? {}));
     this.bounds = new TransactionBounds(options);
@@ -59,6 +61,7 @@ export class TransactionCoordinator {
       client,
       memory: this.memory,
       checkers: this.checkers,
+      telemetry,
       ownerOf: (topic) => this.ownerOf(topic),
       onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
     });
@@ -139,19 +142,25 @@ export class TransactionCoordinator {
     const resolution = await askChecker(checker, check, this.client.connection.logger);
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
+    if (resolution === 'unknown') this.telemetry?.leftOpen(transaction);
   }
 
   private end(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
-    const ending = this.tellEnd(half, resolution).finally(() => this.ending.delete(ending));
+    const ending = this.watchedEnd(half, resolution).finally(() => this.ending.delete(ending));
     this.ending.add(ending);
     return ending;
   }
 
-  private async tellEnd(
-    { topic, messageId, transactionId, endpoint, wire }: StoredMessage,
-    resolution: Resolution,
-  ): Promise<EndResult> {
-    const identity = { topic, messageId, transactionId };
+  private watchedEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    if (this.telemetry === undefined) return this.tellEnd(half, resolution);
+    const observed = { ...identityOf(half), properties: half.wire.userProperties };
+    return this.telemetry.end(observed, resolution, () => this.tellEnd(half, resolution));
+  }
+
+  private async tellEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    const { endpoint, wire } = half;
+    const identity = identityOf(half);
+    const { topic, transactionId } = identity;
     // A check that crosses this end must not be answered as well: on a real server both would deliver.
     this.memory.opened(transactionId);
     try {
@@ -207,4 +216,8 @@ export class TransactionCoordinator {
       throw new UsageError('ILLEGAL_TRANSACTION', text, field);
     }
   }
+}
+
+function identityOf({ topic, messageId, transactionId }: StoredMessage): TransactionIdentity {
+  return { topic, messageId, transactionId };
 }

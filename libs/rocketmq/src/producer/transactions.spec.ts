@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
@@ -294,7 +295,7 @@ describe('a transaction', () => {
       const producer = await start(never);
       let closeNow = (): void => {};
       const running = producer.transact({ message: order }, () => new Promise<void>((resolve) => (closeNow = resolve)));
-      while (broker.halfMessages().length === 0) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => broker.halfMessages().length > 0);
       await producer.close({ graceMs: 0 });
       closeNow();
       await running;

@@ -13,7 +13,9 @@ export interface Purgeable {
 
 /** The options of `SqlCleanup`. */
 export interface CleanupOptions {
+  /** Where the tables are. */
   readonly database: SqlDatabase;
+  /** What is purged, one after the other. */
   readonly tables: readonly Purgeable[];
   /** From the end of one round to the next; the first one begins after it, too. Default 1 h. */
   readonly intervalMs?: number;

@@ -6,6 +6,7 @@ import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';
 import { DEFAULT_INBOX_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+import type { SqlTelemetry } from './sql-telemetry.js';
 
 /** The options of `Inbox`. */
 export interface InboxOptions {
@@ -18,6 +19,8 @@ export interface InboxOptions {
    * the longest that Apache RocketMQ does by itself, 13 h.
    */
   readonly retryPolicy?: RetryPolicy;
+  /** Counts steps that were left out: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: Pick<SqlTelemetry, 'inboxHit'>;
 }
 
 /** A received message as a key: a `RocketMQContext` is one, and so is `{ consumerGroup, messageId: message.messageId }`. */
@@ -38,11 +41,13 @@ const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
 export class Inbox {
   private readonly table: string;
   private readonly retentionMs: number;
+  private readonly telemetry: InboxOptions['telemetry'];
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `RETENTION_TOO_SHORT`, with both times */
   constructor(options: InboxOptions = {}) {
     this.table = quoteTable(options.tableName ?? DEFAULT_INBOX_TABLE);
     this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+    this.telemetry = options.telemetry;
     this.assertOutlives(options.retryPolicy);
   }
 
@@ -66,7 +71,9 @@ export class Inbox {
   async once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>> {
     const text = `INSERT INTO ${this.table} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
     const { rows } = await tx.query(text, [keyOf(key)]);
-    return rows.length === 0 ? { first: false } : { first: true, result: await work() };
+    if (rows.length > 0) return { first: true, result: await work() };
+    this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
+    return { first: false };
   }
 
   /**

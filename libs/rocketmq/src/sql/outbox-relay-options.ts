@@ -42,9 +42,11 @@ export type OutboxCheckpoint = 'claimed' | 'sent-before-mark' | 'marked';
 
 /** The options of `OutboxRelay`. */
 export interface OutboxRelayOptions {
+  /** The outbox that is emptied. */
   readonly outbox: Outbox;
   /** Where the outbox is. */
   readonly database: SqlDatabase;
+  /** How a message is sent. */
   readonly send: OutboxSend;
   /** The most messages of one claim. Those of different message groups, and those without one, are sent side by side. Default 64. */
   readonly batchSize?: number;
@@ -68,7 +70,7 @@ export interface OutboxRelayOptions {
   readonly keepTrying?: (error: unknown) => boolean;
   /** Default: nobody is told. */
   readonly events?: Partial<OutboxEvents>;
-  /** Awaited at named points. For crash tests; it can stop the process there. */
+  /** Awaited at named points. For crash tests; it can stop the process there. Default: nothing. */
   readonly checkpoint?: (point: OutboxCheckpoint, message: RelayedMessage) => Promise<void> | void;
   /** Times of claims and attempts. Relays of one outbox should agree on the time to within the lease. Default: the machine's. */
   readonly clock?: Clock;

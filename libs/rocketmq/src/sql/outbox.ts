@@ -9,6 +9,7 @@ import { type OutboxMessage, toColumns } from './outbox-message.js';
 import { purge } from './retention.js';
 import { DEFAULT_OUTBOX_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+import type { SqlTelemetry } from './sql-telemetry.js';
 
 /** The options of `Outbox`. */
 export interface OutboxOptions {
@@ -18,6 +19,11 @@ export interface OutboxOptions {
   readonly retentionMs?: number;
   /** By which `delayMs` counts, from the call of `add`. Default: the machine's. */
   readonly clock?: Clock;
+  /**
+   * Has a message carry the trace in which it is written: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: it has none
+   * until a relay sends it.
+   */
+  readonly telemetry?: Pick<SqlTelemetry, 'outboxMessage'>;
 }
 
 /** How far the relays are behind. */
@@ -52,6 +58,7 @@ export class Outbox {
   readonly table: string;
   private readonly retentionMs: number;
   private readonly clock: Clock;
+  private readonly telemetry: OutboxOptions['telemetry'];
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
   private readonly watchers = new Set<() => void>();
 
@@ -60,6 +67,7 @@ export class Outbox {
     this.table = quoteTable(options.tableName ?? DEFAULT_OUTBOX_TABLE);
     this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
     this.clock = options.clock ?? new SystemClock();
+    this.telemetry = options.telemetry;
   }
 
   /**
@@ -71,7 +79,8 @@ export class Outbox {
   async add(tx: SqlExecutor, message: OutboxMessage): Promise<string> {
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
-    const { topic, messageGroup, fields, body } = toColumns(message, id, nowMs);
+    const written = this.telemetry?.outboxMessage(message) ?? message;
+    const { topic, messageGroup, fields, body } = toColumns(written, id, nowMs);
     // Else a row could become visible after a later one of its group was sent: positions are given before the commit.
     if (messageGroup !== null) {
       const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;

@@ -8,8 +8,11 @@ export const DEFAULT_OUTBOX_TABLE = 'rocketmq_outbox';
 
 /** Names of the tables, `name` or `schema.name`. Default: `rocketmq_transaction_log`, `rocketmq_inbox` and `rocketmq_outbox`. */
 export interface SchemaOptions {
+  /** Default `rocketmq_transaction_log`. */
   readonly transactionLogTable?: string;
+  /** Default `rocketmq_inbox`. */
   readonly inboxTable?: string;
+  /** Default `rocketmq_outbox`. */
   readonly outboxTable?: string;
 }
 
