@@ -7,12 +7,13 @@ import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import type { MasterBroker, TopicRoute } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
-import { checkPage, type DeadLetter, type DeadLetterPageOptions, positionOf, readPage } from './dead-letters.js';
+import { checkPage, type DeadLetter, type DeadLetterPageOptions, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
 import { compareText } from './order.js';
 import { RemotingError } from './remoting-error.js';
+import { positionOf } from './topic-page.js';
 
 /**
  * The property by which a message that was sent again tells which dead letter it was, as `group/broker/queue/offset`. Consumers

@@ -68,6 +68,54 @@ describe('reading', () => {
   });
 });
 
+describe('creating', () => {
+  // Two brokers of which the first has topic and group, with fewer queues to write than to read: it is being made smaller.
+  const having: BrokerScript = ({ code }) => {
+    if (code === 351) return { body: '{"readQueueNums":16,"writeQueueNums":8,"perm":4}' };
+    return { body: '{"subscriptionGroupTable":{"billing":{"groupName":"billing","retryMaxTimes":4}}}' };
+  };
+  const lacking: BrokerScript = ({ code }) => (code === 351 ? { code: 17 } : { body: '{}' });
+  const written = ({ requests }: { readonly requests: readonly { readonly code: number }[] }): number[] =>
+    requests.map(({ code }) => code).filter((code) => code === 17 || code === 200);
+
+  it('leaves brokers alone that have it, when that is asked for', async () => {
+    const { admin, brokers } = await adminOf(having, lacking);
+    await admin.createTopic({ topic: 'orders', type: 'normal', queues: 8 }, { keepExisting: true });
+    await admin.createGroup({ consumerGroup: 'billing', fifo: true }, { keepExisting: true });
+    expect(brokers.map(written)).toEqual([[], [17, 200]]);
+  });
+
+  it('alters them else', async () => {
+    const { admin, brokers } = await adminOf(having, lacking);
+    await admin.createTopic({ topic: 'orders', type: 'normal' });
+    await admin.createGroup({ consumerGroup: 'billing', fifo: true });
+    expect(brokers.map(written)).toEqual([
+      [17, 200],
+      [17, 200],
+    ]);
+  });
+});
+
+describe('a group that brokers hold otherwise', () => {
+  it('is told as each has it', async () => {
+    const holding = (retryMaxTimes: number, consumeMessageOrderly: boolean): BrokerScript => {
+      const config = { groupName: 'billing', retryMaxTimes, consumeMessageOrderly };
+      return () => ({ body: JSON.stringify({ subscriptionGroupTable: { billing: config } }) });
+    };
+    const { admin } = await adminOf(holding(4, false), holding(16, true));
+    const expected = {
+      ...{ consumerGroup: 'billing', fifo: false, maxDeliveryAttempts: 5 },
+      brokers: [
+        { name: 'broker-0', fifo: false, maxDeliveryAttempts: 5 },
+        { name: 'broker-1', fifo: true, maxDeliveryAttempts: 17 },
+      ],
+    };
+    expect(await admin.describeGroup('billing')).toMatchObject(expected);
+    expect((await admin.listGroups()).groups).toMatchObject([expected]);
+    expect(await admin.describeGroup('other')).toBeUndefined();
+  });
+});
+
 describe('deleting', () => {
   it('asks the brokers first, and then every name server', async () => {
     const order: string[] = [];

@@ -18,6 +18,7 @@ import {
 } from './groups.js';
 import { isRetryTopicOf, isSystemGroup, RETRY_PREFIX } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
+import type { CreateOptions } from './topics.js';
 
 export interface ListGroupsOptions extends CallOptions {
   /** Also the server's own groups. Default: false. */
@@ -51,11 +52,12 @@ export class GroupAdmin {
     private readonly topics: TopicAdmin,
   ) {}
 
-  async create(definition: GroupDefinition, options?: CallOptions): Promise<void> {
+  async create(definition: GroupDefinition, options: CreateOptions = {}): Promise<void> {
     checkGroupDefinition(definition);
     await this.cluster.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
       await onEach(deadline.what, await this.cluster.masters(deadline), async (broker) => {
         const existing = await this.config(broker, definition.consumerGroup, deadline);
+        if (existing !== undefined && options.keepExisting === true) return;
         await this.cluster.call(broker, updateGroupRequest(definition, existing), deadline);
       });
     });
@@ -65,10 +67,13 @@ export class GroupAdmin {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
     return this.cluster.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
-      const configs = await Promise.all(brokers.map((one) => this.config(one, consumerGroup, deadline)));
-      const first = configs.find((config) => config !== undefined);
-      const having = brokers.filter((_, index) => configs[index] !== undefined);
-      return first === undefined ? undefined : describeGroup(consumerGroup, first, having);
+      const configs = await Promise.all(
+        brokers.map(async (broker) => ({ broker, config: await this.config(broker, consumerGroup, deadline) })),
+      );
+      return describeGroup(
+        consumerGroup,
+        configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }])),
+      );
     });
   }
 
@@ -79,14 +84,12 @@ export class GroupAdmin {
       const names = [...new Set(answers.flatMap(({ value }) => [...value.keys()]))].sort();
       const groups = names
         .filter((name) => options.includeSystem === true || !isSystemGroup(name))
-        .map((name) => {
-          const having = answers.filter(({ value }) => value.has(name));
-          const config = having[0]?.value.get(name) ?? {};
-          return describeGroup(
-            name,
-            config,
-            having.map(({ broker }) => broker),
-          );
+        .flatMap((name) => {
+          const configs = answers.flatMap(({ broker, value }) => {
+            const config = value.get(name);
+            return config === undefined ? [] : [{ broker, config }];
+          });
+          return describeGroup(name, configs) ?? [];
         });
       return { groups, failures };
     });

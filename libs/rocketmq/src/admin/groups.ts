@@ -11,6 +11,7 @@ import type { RemotingRequest } from './remoting-request.js';
 
 /** A consumer group to create or alter. What is left out stays as it is in a group that exists. */
 export interface GroupDefinition {
+  /** What it is called. */
   readonly consumerGroup: string;
   /** Whether its consumers get the messages of a message group one after another. Default for a new group: false. */
   readonly fifo?: boolean;
@@ -20,14 +21,21 @@ export interface GroupDefinition {
   readonly backoff?: BackoffPolicy;
 }
 
-/** A consumer group as the servers have it. */
-export interface GroupDescription {
-  readonly consumerGroup: string;
+/** How a consumer group delivers. */
+export interface GroupDelivery {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
-  /** The brokers that have it, by name: at least one. The other fields are as the first of them has it. */
-  readonly brokers: readonly MasterBroker[];
+}
+
+/** A consumer group on one of its brokers. */
+export interface GroupOnBroker extends MasterBroker, GroupDelivery {}
+
+/** A consumer group as the servers have it. Its delivery is as the first broker has it; a difference shows in `brokers`. */
+export interface GroupDescription extends GroupDelivery {
+  readonly consumerGroup: string;
+  /** The brokers that have it, by name: at least one. */
+  readonly brokers: readonly GroupOnBroker[];
 }
 
 /** A consumer group in the words of the broker. @see SubscriptionGroupConfig of the server */
@@ -103,18 +111,23 @@ export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, Group
   );
 }
 
-/** @param brokers the brokers that have the group */
+/** @param configs those of the brokers that have the group; undefined without any */
 export function describeGroup(
   consumerGroup: string,
-  config: GroupConfig,
-  brokers: readonly MasterBroker[],
-): GroupDescription {
+  configs: readonly { readonly broker: MasterBroker; readonly config: GroupConfig }[],
+): GroupDescription | undefined {
+  const brokers = configs.map(({ broker, config }) => ({ ...broker, ...deliveryOf(config) }));
+  const [first] = brokers;
+  if (first === undefined) return undefined;
+  const { fifo, maxDeliveryAttempts, backoff } = first;
+  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, brokers };
+}
+
+function deliveryOf(config: GroupConfig): GroupDelivery {
   return {
-    consumerGroup,
     fifo: config.consumeMessageOrderly ?? false,
     maxDeliveryAttempts: (config.retryMaxTimes ?? DEFAULT_RETRIES) + 1,
     backoff: fromRetryPolicy(config.groupRetryPolicy),
-    brokers,
   };
 }
 

@@ -48,6 +48,7 @@ export const PROPERTIES = {
   deliveryTimestamp: 'TIMER_DELIVER_MS',
   retryTopic: 'RETRY_TOPIC',
   originGroup: 'ORIGIN_GROUP',
+  realTopic: 'REAL_TOPIC',
 } as const;
 
 const unpack = promisify(unzip);

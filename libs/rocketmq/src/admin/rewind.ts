@@ -88,7 +88,8 @@ function offsetsIn(answer: RemotingFrame): QueueOffset[] {
   });
 }
 
-function checkTarget(to: RewindTarget): void {
+/** @throws UsageError */
+export function checkTarget(to: RewindTarget): void {
   if (to.kind === 'time' && !(to.time.getTime() >= 0)) {
     throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
   }

@@ -6,7 +6,9 @@ import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { resolveTls, type TlsOptions } from '../support/tls.js';
+import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
+import type { MasterBroker } from './cluster.js';
 import { ClusterAccess } from './cluster-access.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
 import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
@@ -21,10 +23,19 @@ import { clientsOfGroup, type GroupClients, type GroupClientsOptions } from './g
 import type { GroupDefinition, GroupDescription } from './groups.js';
 import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
+import {
+  browseMessages,
+  type GivenUpPage,
+  givenUpHalfMessages,
+  type MessagePage,
+  type MessagePageOptions,
+} from './message-pages.js';
 import { RemotingClient } from './remoting-client.js';
 import { type QueueOffset, type RewindRequest, rewindGroup } from './rewind.js';
+import { type PlannedMove, planRewind } from './rewind-plan.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
-import type { TopicDefinition, TopicDescription } from './topics.js';
+import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
+import type { CreateOptions, TopicDefinition, TopicDescription } from './topics.js';
 
 export interface RocketMQAdminOptions {
   /**
@@ -32,7 +43,7 @@ export interface RocketMQAdminOptions {
    * reached is asked.
    */
   readonly nameServer: string;
-  /** The cluster to work on. Needed when the name server knows several. */
+  /** The cluster to work on. Needed when the name server knows several. Default: the only one there is. */
   readonly cluster?: string;
   /** How long a call may take in all. Default: 3000. */
   readonly timeoutMs?: number;
@@ -78,16 +89,21 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Creates the topic on every master broker of the cluster, or alters it there. Resolves when the name server hands out
-   * its route.
+   * Creates the topic on every master broker of the cluster, or alters it there, unless `keepExisting` is set. Resolves when the
+   * name server hands out its route.
    */
-  createTopic(definition: TopicDefinition, options?: CallOptions): Promise<void> {
+  createTopic(definition: TopicDefinition, options?: CreateOptions): Promise<void> {
     return this.topics.create(definition, options);
   }
 
   /** The topic as its brokers have it, or undefined when the name server has no route for it. */
   describeTopic(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
     return this.topics.describe(topic, options);
+  }
+
+  /** From where to where each queue of the topic reaches. A topic that does not exist has no queues. */
+  topicOffsets(topic: string, options?: CallOptions): Promise<TopicOffsets> {
+    return topicOffsets(this.cluster, topic, options);
   }
 
   /** The topics of the cluster, without the server's own unless asked for. */
@@ -103,8 +119,8 @@ export class RocketMQAdmin {
     return this.topics.delete(topic, options);
   }
 
-  /** Creates the consumer group on every master broker of the cluster, or alters it there. */
-  createGroup(definition: GroupDefinition, options?: CallOptions): Promise<void> {
+  /** Creates the consumer group on every master broker of the cluster, or alters it there, unless `keepExisting` is set. */
+  createGroup(definition: GroupDefinition, options?: CreateOptions): Promise<void> {
     return this.groups.create(definition, options);
   }
 
@@ -148,6 +164,27 @@ export class RocketMQAdmin {
   }
 
   /**
+   * What `rewindGroup` would do with the same request, queue by queue. Changes nothing.
+   * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_QUEUE`, `ILLEGAL_OFFSET`
+   */
+  planRewind(request: RewindRequest, options?: CallOptions): Promise<readonly PlannedMove[]> {
+    return planRewind(this.cluster, request, options);
+  }
+
+  /** A page of the messages of a topic, the oldest of each queue first. Reading does not consume them. */
+  browseMessages(topic: string, options?: MessagePageOptions): Promise<MessagePage> {
+    return browseMessages(this.cluster, topic, options);
+  }
+
+  /**
+   * A page of the half messages that Apache RocketMQ has given up: of transactions that nobody ended, whose checks nobody
+   * answered. They are never delivered. The embedded broker keeps none.
+   */
+  givenUpHalfMessages(options?: MessagePageOptions): Promise<GivenUpPage> {
+    return givenUpHalfMessages(this.cluster, options);
+  }
+
+  /**
    * The messages of a topic with this id or key. A delayed message is found when it has been delivered, a transaction's when
    * it was committed. The server keeps its index a moment behind what it stores.
    */
@@ -173,9 +210,19 @@ export class RocketMQAdmin {
     return replayDeadLetters(this.cluster, consumerGroup, options);
   }
 
+  /** The master brokers that the name server knows, by name. They are not asked. */
+  brokers(options?: CallOptions): Promise<readonly MasterBroker[]> {
+    return this.cluster.run('ask for brokers', options, (deadline) => this.cluster.masters(deadline));
+  }
+
   /** The version of each master broker, and whether all of them keep batches of messages as they were sent. */
   brokerVersions(options?: CallOptions): Promise<BrokerVersions> {
     return brokerVersions(this.cluster, options);
+  }
+
+  /** How far the clock of each master broker is ahead of this machine's, to about a second. */
+  brokerClocks(options?: CallOptions): Promise<BrokerClocks> {
+    return brokerClocks(this.cluster, options);
   }
 
   /** Closes the connections; calls still running fail. Idempotent. */

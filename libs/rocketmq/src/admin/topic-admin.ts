@@ -11,6 +11,7 @@ import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
 import { compareText } from './order.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
 import {
+  type CreateOptions,
   checkTopicDefinition,
   describeTopic,
   parseTopicConfig,
@@ -52,12 +53,13 @@ export class TopicAdmin {
 
   constructor(private readonly cluster: ClusterAccess) {}
 
-  async create(definition: TopicDefinition, options?: CallOptions): Promise<void> {
+  async create(definition: TopicDefinition, options: CreateOptions = {}): Promise<void> {
     checkTopicDefinition(definition);
     await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
       const change = async (broker: MasterBroker): Promise<void> => {
         const existing = await this.config(broker, definition.topic, deadline);
+        if (existing !== undefined && options.keepExisting === true) return;
         await this.cluster.call(broker, updateTopicRequest(definition, existing), deadline);
       };
       const untilRouted = (): Promise<void> => this.untilRouted(definition.topic, brokers, deadline);

@@ -2,6 +2,7 @@
 
 import { topicNameProblem } from '../protocol/names.js';
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
@@ -16,6 +17,12 @@ export interface TopicDefinition {
   readonly type: TopicType;
   /** Queues on each broker, 1 to 1024. Default: 8 for a new topic; an existing one keeps its number. */
   readonly queues?: number;
+}
+
+/** How a topic or a consumer group is created. */
+export interface CreateOptions extends CallOptions {
+  /** Leaves it as it is on brokers that have it, whatever it is there. Default: false, it is altered there. */
+  readonly keepExisting?: boolean;
 }
 
 /** A topic on one of its brokers. */

@@ -1,0 +1,86 @@
+// From where to where the queues of a topic reach.
+
+import { topicNameProblem } from '../protocol/names.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
+import { jsonOf, offsetIn, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
+import { checkName } from './checks.js';
+import type { MasterBroker } from './cluster.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { type BrokerFailure, fromEach } from './each-broker.js';
+import { ObjectKeyedMap } from './java-json.js';
+import { compareText } from './order.js';
+
+/** What a queue keeps. */
+export interface QueueOffsets {
+  /** The broker's name. */
+  readonly broker: string;
+  readonly queueId: number;
+  /** The oldest message that is kept. */
+  readonly minOffset: bigint;
+  /** The offset that the next message gets. */
+  readonly maxOffset: bigint;
+  /** When the newest message was stored; undefined when there is none. */
+  readonly lastTimestampMs: number | undefined;
+}
+
+export interface TopicOffsets {
+  readonly topic: string;
+  /** By broker and queue; empty when no broker has the topic. */
+  readonly queues: readonly QueueOffsets[];
+  /** `maxOffset - minOffset` of all queues. */
+  readonly total: bigint;
+  /** Brokers that did not answer: their queues are missing. Empty when all is well. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** A queue, and the broker to ask for more of it. */
+export interface OwnedQueue {
+  readonly owner: MasterBroker;
+  readonly offsets: QueueOffsets;
+}
+
+export async function topicOffsets(
+  cluster: ClusterAccess,
+  topic: string,
+  options?: CallOptions,
+): Promise<TopicOffsets> {
+  checkName('topic', topic, topicNameProblem(topic));
+  return cluster.run(`offsets of topic ${topic}`, options, async (deadline) => {
+    const { queues, failures } = await queuesOf(cluster, topic, deadline);
+    return { topic, queues: queues.map(({ offsets }) => offsets), total: totalOf(queues), failures };
+  });
+}
+
+/** By broker and queue. @see GetTopicStatsInfoRequestHeader of the server, request code 202 */
+export async function queuesOf(
+  cluster: ClusterAccess,
+  topic: string,
+  deadline: Deadline,
+): Promise<{ readonly queues: readonly OwnedQueue[]; readonly failures: readonly BrokerFailure[] }> {
+  const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
+    undefinedWhen(RESPONSE_CODES.topicNotExist, cluster.call(broker, { code: 202, fields: { topic } }, deadline)),
+  );
+  const queues = answers.flatMap(({ broker: owner, value }): OwnedQueue[] => {
+    const table = value === undefined ? undefined : jsonOf(value).offsetTable;
+    if (!(table instanceof ObjectKeyedMap)) return [];
+    return table.pairs.map(([key, told]) => {
+      const { minOffset, maxOffset, lastUpdateTimestamp } = told as Record<string, unknown>;
+      const offsets = {
+        broker: owner.name,
+        queueId: Number((key as Record<string, unknown>).queueId),
+        minOffset: offsetIn(minOffset),
+        maxOffset: offsetIn(maxOffset),
+        lastTimestampMs: timeIn(lastUpdateTimestamp),
+      };
+      return { owner, offsets };
+    });
+  });
+  queues.sort(
+    ({ offsets: left }, { offsets: right }) => compareText(left.broker, right.broker) || left.queueId - right.queueId,
+  );
+  return { queues, failures };
+}
+
+export function totalOf(queues: readonly OwnedQueue[]): bigint {
+  return queues.reduce((sum, { offsets }) => sum + offsets.maxOffset - offsets.minOffset, 0n);
+}
