@@ -2,8 +2,11 @@
 
 export type { Address } from './client/endpoint.js';
 export { ResourceError } from './client/resource-errors.js';
+export type { ClientIdentity, SessionEvents, SessionHealth } from './client/session-events.js';
+export type { SessionStatus } from './client/telemetry-session.js';
 export type { ConsumeInterceptor } from './consumer/consume-interceptor.js';
 export type { ConsumerEvents } from './consumer/consumer-events.js';
+export type { ConsumerHealth, TopicHealth } from './consumer/consumer-health.js';
 export type {
   DeadLetter,
   DeadLetterReason,
@@ -20,6 +23,8 @@ export { DEAD_LETTER_PROPERTIES } from './nest/dead-letter-topic.js';
 export {
   getAdminToken,
   getClientToken,
+  getEventsToken,
+  getHealthToken,
   getListenersToken,
   getProducerToken,
   getRequesterToken,
@@ -37,6 +42,16 @@ export type {
 } from './nest/listener-settings.js';
 export { InvalidBodyError } from './nest/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
+export type { GroupSettings } from './nest/operations/declarations.js';
+export { ProvisionError } from './nest/operations/provisioning.js';
+export { type RocketMQEvent, RocketMQEvents } from './nest/operations/rocketmq-events.js';
+export {
+  type ConnectionPhase,
+  type ConsumerReport,
+  type HealthLimits,
+  type HealthReport,
+  RocketMQHealth,
+} from './nest/operations/rocketmq-health.js';
 export { outboxMessage } from './nest/outbox-message.js';
 export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
 export type {
@@ -56,6 +71,7 @@ export { RocketMQContext } from './nest/rocketmq-context.js';
 export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/rocketmq-listeners.js';
 export { RocketMQProducer, type SendOptions, type TransactionalTopicMessage } from './nest/rocketmq-producer.js';
+export type { RocketMQTelemetry } from './nest/telemetry.js';
 export {
   type BodyOf,
   deadLettersOf,

@@ -37,15 +37,8 @@ export class AdminAccess {
    * @param wantedBy the classes that do
    * @throws UsageError `NO_NAME_SERVER` that names them
    */
-  async injected(wantedBy: readonly string[]): Promise<Admin | undefined> {
-    if (wantedBy.length === 0) return undefined;
-    if (this.options.target.kind === 'embedded') return this.ofInside();
-    const admin = await this.ofCluster();
-    if (admin !== undefined) return admin;
-    const text =
-      `${wantedBy.join(', ')} injects RocketMQAdmin, but RocketMQModule does not know where the name servers are; ` +
-      'give it the option nameServer, for instance "host:9876;host2:9876"';
-    throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
+  injected(wantedBy: readonly string[]): Promise<Admin | undefined> {
+    return this.needed(wantedBy, 'injects RocketMQAdmin, but RocketMQModule does not know where the name servers are');
   }
 
   /**
@@ -53,15 +46,17 @@ export class AdminAccess {
    * @param neededBy what needs them
    * @throws UsageError `NO_NAME_SERVER` that names it
    */
-  async forGroups(neededBy: readonly string[]): Promise<Admin | undefined> {
-    if (neededBy.length === 0) return undefined;
-    if (this.options.target.kind === 'embedded') return this.ofInside();
-    const admin = await this.ofCluster();
-    if (admin !== undefined) return admin;
-    const text =
-      `${neededBy.join(', ')} needs a consumer group for each instance, and nobody can make one: give RocketMQModule the option ` +
-      'nameServer, for instance "host:9876;host2:9876"';
-    throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
+  forGroups(neededBy: readonly string[]): Promise<Admin | undefined> {
+    return this.needed(neededBy, 'needs a consumer group for each instance, and nobody can make one');
+  }
+
+  /**
+   * For topics and groups that are declared; undefined where there is nothing to ask: the broker inside is made as declared.
+   * @throws UsageError `NO_NAME_SERVER`
+   */
+  async forProvisioning(provision: 'create' | 'check' | 'off'): Promise<Admin | undefined> {
+    if (provision === 'off' || this.options.target.kind === 'embedded') return undefined;
+    return this.needed([`option provision: '${provision}'`], 'asks the brokers for their topics and groups');
   }
 
   /** Whether the broker inside has to take administrators. */
@@ -78,6 +73,15 @@ export class AdminAccess {
   async close(): Promise<void> {
     const admins = [await this.cluster?.catch(() => undefined), this.inside];
     await Promise.all(admins.map((admin) => admin?.close()));
+  }
+
+  private async needed(by: readonly string[], problem: string): Promise<Admin | undefined> {
+    if (by.length === 0) return undefined;
+    if (this.options.target.kind === 'embedded') return this.ofInside();
+    const admin = await this.ofCluster();
+    if (admin !== undefined) return admin;
+    const text = `${by.join(', ')} ${problem}; give RocketMQModule the option nameServer, for instance "host:9876;host2:9876"`;
+    throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
   }
 
   /** The broker inside has its address at start only, while Nest injects before: so each call looks for it. */

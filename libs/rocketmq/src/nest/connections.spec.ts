@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { closeApp } from '../../../../test/support/close-app.js';
 import { RocketMQAdmin } from '../admin/index.js';
 import { SimpleConsumer } from '../client/index.js';
 import {
@@ -36,7 +37,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
+  for (const app of apps.splice(0)) await closeApp(app);
   await Promise.all([own.stop(), eu.stop()]);
 });
 

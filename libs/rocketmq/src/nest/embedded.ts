@@ -1,9 +1,7 @@
 // The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when asked for.
 
-import { deadLetterTopicOf } from '../protocol/names.js';
-import type { PlannedConsumer } from './listener-plan.js';
 import type { CheckedOptions } from './module-options.js';
-import type { TopicDefinition } from './topic-definition.js';
+import type { Declarations } from './operations/declarations.js';
 
 /** A running broker of this application. */
 export interface EmbeddedEndpoint {
@@ -16,8 +14,7 @@ export interface EmbeddedEndpoint {
 /** Starts a broker that knows the application's topics and groups by their types; others come into being at first use. */
 export async function startEmbeddedBroker(
   options: CheckedOptions,
-  topics: readonly TopicDefinition[],
-  consumers: readonly PlannedConsumer[],
+  { topics, groups }: Declarations,
   withAdmin: boolean,
 ): Promise<EmbeddedEndpoint> {
   const { clock, logger, startTimeoutMs, target } = options;
@@ -25,14 +22,10 @@ export async function startEmbeddedBroker(
   if (process.env.NODE_ENV === 'production') logger.warn(`the embedded broker runs in production: ${riskOf(data)}`);
   const { EmbeddedBroker } = await import('../broker/index.js');
   const broker = new EmbeddedBroker({ clock, logger, data, adminPort: withAdmin ? 0 : undefined });
-  for (const { name, type } of topics) {
-    if (type !== undefined) broker.declareTopic({ name, type });
-    // Made by a broker at the first dead letter only, which is too late for those who listen to it.
-    else if (isDeadLetterTopic(name)) broker.declareTopic({ name, type: 'normal', queues: 1 });
+  for (const { name, type, queues } of topics) {
+    if (type !== undefined) broker.declareTopic({ name, type, queues });
   }
-  for (const { consumerGroup, requireFifo } of consumers) {
-    broker.declareGroup({ name: consumerGroup, fifo: requireFifo });
-  }
+  for (const group of groups) broker.declareGroup(group);
   await broker.start({ timeoutMs: startTimeoutMs });
   return broker;
 }
@@ -41,8 +34,4 @@ function riskOf(data: string | undefined): string {
   return data === undefined
     ? 'messages are in the memory of this process, and die with it'
     : `messages are in ${data} on this machine only, and nobody takes them while this process is down`;
-}
-
-function isDeadLetterTopic(name: string): boolean {
-  return name.startsWith(deadLetterTopicOf(''));
 }

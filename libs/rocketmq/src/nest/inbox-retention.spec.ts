@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { closeApp } from '../../../../test/support/close-app.js';
 import { RocketMQListener, RocketMQModule, type RocketMQModuleOptions } from '../index.js';
 import { Inbox } from '../sql/inbox.js';
 import { HOUR_MS, SECOND_MS } from '../support/clock.js';
@@ -14,7 +15,7 @@ beforeEach(async () => {
   broker = await TestBroker.start();
 });
 afterEach(async () => {
-  await app?.close();
+  await closeApp(app);
   app = undefined;
   await broker.stop();
 });

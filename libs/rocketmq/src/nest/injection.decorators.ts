@@ -1,6 +1,8 @@
 // What applications inject: tokens and decorators, by the name of the connection.
 
 import { Inject, type InjectionToken } from '@nestjs/common';
+import { RocketMQEvents } from './operations/rocketmq-events.js';
+import { RocketMQHealth } from './operations/rocketmq-health.js';
 import { ADMIN_METADATA } from './rocketmq.constants.js';
 import { RocketMQClient } from './rocketmq-client.js';
 import { RocketMQListeners } from './rocketmq-listeners.js';
@@ -31,6 +33,16 @@ export function getAdminToken(connection?: string): InjectionToken {
 /** The token of a connection's `RocketMQRequester`; the class itself for the connection without a name. */
 export function getRequesterToken(connection?: string): InjectionToken<RocketMQRequester> {
   return connection === undefined ? RocketMQRequester : Symbol.for(`nestjs-rocketmq.requester:${connection}`);
+}
+
+/** The token of a connection's `RocketMQEvents`; the class itself for the connection without a name. */
+export function getEventsToken(connection?: string): InjectionToken<RocketMQEvents> {
+  return connection === undefined ? RocketMQEvents : Symbol.for(`nestjs-rocketmq.events:${connection}`);
+}
+
+/** The token of a connection's `RocketMQHealth`; the class itself for the connection without a name. */
+export function getHealthToken(connection?: string): InjectionToken<RocketMQHealth> {
+  return connection === undefined ? RocketMQHealth : Symbol.for(`nestjs-rocketmq.health:${connection}`);
 }
 
 /** The token of a connection's `ServerRocketMQ`, for `app.get()`; the class itself for the connection without a name. */

@@ -19,6 +19,7 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import { IsInt } from 'class-validator';
 import { Observable } from 'rxjs';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { RocketMQContext, RocketMQListener, RocketMQProducer, StateError } from '../index.js';
 
 let bench: NestBench;
@@ -100,7 +101,7 @@ describe('a manual listener', () => {
     for (const body of ['ack', 'retry', 'dead', 'throw', 'ack and throw', 'silence', 'later']) {
       await producer.send({ topic: 'manual', body: JSON.stringify(body) });
     }
-    while (!contexts.has('later')) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => contexts.has('later'));
     contexts.get('later')?.ack();
     expect(() => contexts.get('later')?.ack()).toThrow('ALREADY_SETTLED');
     await bench.broker.idle();

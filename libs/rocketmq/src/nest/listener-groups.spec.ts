@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { NestBench } from '../../../../test/support/nest-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { type RocketMQContext, RocketMQListener, RocketMQListeners, RocketMQProducer, SECOND_MS } from '../index.js';
 
 let bench: NestBench;
@@ -48,7 +49,7 @@ describe('listeners of one group', () => {
     await send('orders', 'unwanted', 'd');
     await send('orders', 'paid', 'e');
     await send('returns', 'any', 'f');
-    while (calls.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => calls.length >= 3);
     expect([...calls].sort()).toEqual(['begin a', 'paid e paid', 'returned f']);
     expect(bench.broker.inFlight().every(({ group }) => group === 'shop')).toBe(true);
     release();

@@ -48,15 +48,27 @@ export interface ListenerSettings
   readonly manual?: boolean;
   /** Whether guards, pipes, interceptors and filters that are bound to the whole application apply. Default true. */
   readonly globalEnhancers?: boolean;
-  /** How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. */
+  /**
+   * How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. 10 s to 12 h.
+   * Default 30 s.
+   */
   readonly leaseMs?: number;
-  /** How many messages may wait for a handler. Of the consumer: listeners of one group must agree. */
+  /**
+   * How many messages may wait for a handler. Of the consumer: listeners of one group must agree. Default 256, or twice
+   * what its listeners take at once if that is more.
+   */
   readonly maxBufferedMessages?: number;
-  /** How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree. */
+  /**
+   * How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree.
+   * Default 64 MiB.
+   */
   readonly maxBufferedBytes?: number;
   /** The most acks that one request carries. Default 32. Of the consumer: listeners of one group must agree. */
   readonly ackBatchSize?: number;
-  /** Called around every handler, outside of Nest's own enhancers. Of the consumer: listeners of one group must agree. */
+  /**
+   * Called around every handler, outside of Nest's own enhancers. Of the consumer: listeners of one group must agree.
+   * Default: none.
+   */
   readonly interceptors?: readonly ConsumeInterceptor[];
 }
 

@@ -6,6 +6,7 @@ import { runHandler } from '../consumer/handler-run.js';
 import { type Listener, resolveListener } from '../consumer/message-listener.js';
 import { RetryLaterError } from '../consumer/outcome-errors.js';
 import { bodyBytes, type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import { MessageIdGenerator } from '../protocol/message-id.js';
 import { SystemClock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';
@@ -61,6 +62,8 @@ interface TrialParts {
 
 /** Tries listeners of an application. */
 export class ListenerTrial {
+  private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
+
   constructor(private readonly parts: TrialParts) {}
 
   /**
@@ -109,7 +112,7 @@ export class ListenerTrial {
   ): Promise<MessageView> {
     const { codec, clock = new SystemClock() } = this.parts.options;
     const wire = { codec, names: NAMES_AS_GIVEN, hooks: this.parts.hooks };
-    const messageId = fields.messageId ?? systemRandom.bytes(17).toString('hex').toUpperCase();
+    const messageId = fields.messageId ?? this.ids.next(clock.nowMs());
     const sent = await encoded({ ...topic, schema: undefined }, body, { ...fields, messageId }, wire);
     return viewOf(sent, messageId, attempt, clock.nowMs());
   }

@@ -66,6 +66,25 @@ describe('the module options', () => {
     );
   });
 
+  it('refuse hooks that nobody calls', () => {
+    const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
+    wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);
+    wrong({ onDeadLetter: 5 }).toThrow('option events is wrong: onDeadLetter must be a function, not 5');
+    class Hooks {
+      readonly seen: string[] = [];
+      onLost(): void {
+        this.seen.push('lost');
+      }
+    }
+    wrong(new Hooks()).not.toThrow();
+  });
+
+  it('refuse words that are not among those of an option', () => {
+    const wrong = (options: object) => expect(refusal({ endpoints: 'embedded:', ...options }));
+    wrong({ provision: 'update' }).toThrow('option provision must be create or check or off, not "update"');
+    wrong({ whenUnavailable: 'wait' }).toThrow('option whenUnavailable must be fail or degraded, not "wait"');
+  });
+
   it('may be undefined, which says nothing', () => {
     const nothing = { consumers: undefined, codec: undefined, consumerGroup: undefined, requests: undefined };
     expect(refusal({ endpoints: 'embedded:', ...nothing })).not.toThrow();

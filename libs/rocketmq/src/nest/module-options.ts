@@ -1,6 +1,8 @@
 // The module options, checked at the door and with their defaults.
 
 import { endpointKey, parseEndpoints, schemeOf } from '../client/endpoint.js';
+import type { ConsumerEvents } from '../consumer/consumer-events.js';
+import type { ProducerEvents } from '../producer/producer-events.js';
 import { consumerGroupNameProblem } from '../protocol/names.js';
 import { SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
@@ -8,6 +10,7 @@ import type { Logger } from '../support/logger.js';
 import { type BodyCodec, jsonCodec } from './body-codec.js';
 import { assertListenerOptions } from './listener-options.js';
 import { NestLoggerAdapter } from './nest-logger.js';
+import { assertGroups } from './operations/declarations.js';
 import {
   aBoolean,
   aFunction,
@@ -75,15 +78,46 @@ const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
       : 'must be a list of what defineTopic() returns',
   producer: anObject,
   nameServer: elsewhere,
+  provision: oneOf('create', 'check', 'off'),
+  groups: anObject,
   requests: elsewhere,
   transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
   inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
   transactionOwner: aText,
   startTimeoutMs: atLeast(1),
+  whenUnavailable: oneOf('fail', 'degraded'),
   shutdownGraceMs: atLeast(0),
-  events: anObject,
+  events: hooksProblem,
+  telemetry: withMethods('what openTelemetry() of nestjs-rocketmq/opentelemetry gives', 'producer', 'pushConsumer'),
   checkpoint: aFunction,
 };
+
+const KNOWN_OF_EVENTS: Readonly<Record<keyof (ConsumerEvents & ProducerEvents), true>> = {
+  onConnected: true,
+  onLost: true,
+  onRecovered: true,
+  onFailed: true,
+  onDeadLetter: true,
+  onLeaseLost: true,
+  onSettleFailed: true,
+  onGraceOver: true,
+  onLeftToCheck: true,
+  onChecked: true,
+  onOnewayFailed: true,
+};
+
+/** An object of a class may have fields of its own. */
+function hooksProblem(value: unknown): string | undefined {
+  const wrong = anObject(value);
+  if (wrong !== undefined) return wrong;
+  const given = value as Readonly<Record<string, unknown>>;
+  const known = Object.keys(KNOWN_OF_EVENTS);
+  const isPlain = Object.getPrototypeOf(given) === Object.prototype;
+  const unknown = isPlain ? Object.keys(given).find((name) => !known.includes(name)) : undefined;
+  if (unknown !== undefined) return `has no hook ${unknown}; the hooks are ${known.join(', ')}`;
+  const broken = known.find((name) => given[name] !== undefined && typeof given[name] !== 'function');
+  return broken && `is wrong: ${broken} ${aFunction(given[broken])}`;
+}
 
 const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> = {
   maxAttempts: true,
@@ -114,6 +148,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   for (const [name, overrides] of Object.entries(options.listeners ?? {})) {
     assertListenerOptions(`RocketMQModule: option listeners[${JSON.stringify(name)}]`, 'listeners', overrides);
   }
+  assertGroups(options.groups ?? {});
   assertHooks(options.hooks);
   assertRequests(options.requests);
   return {

@@ -1,34 +1,75 @@
-// The library's log lines as Nest's.
+// The library's log lines as Nest's: one line of text for consoles, fields for structured loggers.
 
 import { Logger as NestLogger } from '@nestjs/common';
 import type { LogFields, Logger } from '../support/logger.js';
+
+/** How Node.js asks an object for the text that stands for it, as Nest's console logger does from 11 on. */
+const INSPECTED = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * What a line says and its fields. Structured loggers (nestjs-pino, nest-winston, Nest's own with `json: true`) take its fields one by one;
+ * as a text it is the line.
+ */
+class LogLine {
+  readonly msg: string;
+  readonly #text: string;
+
+  constructor(message: string, fields: LogFields) {
+    this.#text = lineOf(message, fields);
+    // Defined, not assigned: a field may be called like one of our own members.
+    const own = { enumerable: true, configurable: true, writable: true };
+    for (const [name, value] of Object.entries(fields)) Object.defineProperty(this, name, { ...own, value });
+    this.msg = message;
+  }
+
+  /** What nest-winston calls `msg`. Not a field of its own, so nobody writes both. */
+  get message(): string {
+    return this.msg;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+
+  [INSPECTED](): string {
+    return this.#text;
+  }
+}
 
 /** Writes to the application's Nest logger under the context `RocketMQ`. */
 export class NestLoggerAdapter implements Logger {
   private readonly target = new NestLogger('RocketMQ');
 
   debug(message: string, fields?: LogFields): void {
-    this.target.debug(line(message, fields));
+    this.target.debug(entryOf(message, fields));
   }
 
   info(message: string, fields?: LogFields): void {
-    this.target.log(line(message, fields));
+    this.target.log(entryOf(message, fields));
   }
 
   warn(message: string, fields?: LogFields): void {
-    this.target.warn(line(message, fields));
+    this.target.warn(entryOf(message, fields));
   }
 
   error(message: string, fields?: LogFields): void {
-    this.target.error(line(message, fields));
+    this.target.error(entryOf(message, fields));
   }
 }
 
-function line(message: string, fields: LogFields = {}): string {
-  const pairs = Object.entries(fields)
-    .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => `${name}=${Array.isArray(value) ? value.join(',') : quoted(String(value))}`);
-  return pairs.length === 0 ? message : `${message} (${pairs.join(' ')})`;
+/** A plain text where there is nothing beside it. */
+function entryOf(message: string, given: LogFields = {}): string | LogLine {
+  const told = Object.entries(given).filter(
+    ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  return told.length === 0 ? message : new LogLine(message, Object.fromEntries(told));
+}
+
+function lineOf(message: string, fields: LogFields): string {
+  const pairs = Object.entries(fields).map(([name, value]) => {
+    return `${name}=${Array.isArray(value) ? value.join(',') : quoted(String(value))}`;
+  });
+  return `${message} (${pairs.join(' ')})`;
 }
 
 function quoted(text: string): string {

@@ -7,6 +7,7 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { EMPTY, type Observable, of, throwError } from 'rxjs';
 import { z } from 'zod';
+import { closeApp } from '../../../../test/support/close-app.js';
 import { recordingLogger } from '../../../../test/support/nest-bench.js';
 import {
   DeadLetterError,
@@ -50,7 +51,7 @@ async function withApp(parts: Parts, work: (app: TestingModule, producer: Rocket
   try {
     await work(app, app.get(RocketMQProducer));
   } finally {
-    await app.close();
+    await closeApp(app);
   }
 }
 
@@ -381,6 +382,6 @@ describe('listeners', () => {
     const imports = [First, Second, RocketMQModule.forRoot({ endpoints, logger: silentLogger })];
     const app = await Test.createTestingModule({ imports }).compile();
     await expect(app.init()).rejects.toThrow(/LISTENER_NAME_TAKEN.*Orders\.handle.*two modules, provide it by one/);
-    await app.close();
+    await closeApp(app);
   });
 });

@@ -3,6 +3,7 @@
 import type { PushConsumer } from '../consumer/push-consumer.js';
 import { StateError, UsageError } from '../support/errors.js';
 import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
+import type { RocketMQEvents } from './operations/rocketmq-events.js';
 
 /**
  * - `idle`: the application has not started its listeners yet
@@ -33,7 +34,10 @@ export interface ListenersPort {
 /** Pauses and resumes listeners, and tells how they stand. Those that are switched off are not among them. */
 export class RocketMQListeners {
   /** @internal provided by the module */
-  constructor(private readonly port: ListenersPort) {}
+  constructor(
+    private readonly port: ListenersPort,
+    private readonly events: Pick<RocketMQEvents, 'tell'>,
+  ) {}
 
   /** All listeners of this application. */
   states(): ListenerState[] {
@@ -54,11 +58,18 @@ export class RocketMQListeners {
    */
   pause(name: string): void {
     this.running(name).pauseListener(name);
+    this.events.tell({ type: 'paused', ...this.subjectOf(name) });
   }
 
   /** Goes on where {@link pause} stopped. @throws as {@link pause} */
   resume(name: string): void {
     this.running(name).resumeListener(name);
+    this.events.tell({ type: 'resumed', ...this.subjectOf(name) });
+  }
+
+  private subjectOf(name: string) {
+    const { topic, consumerGroup } = this.find(name).listener;
+    return { listener: name, topic: topic.name, consumerGroup };
   }
 
   private running(name: string): PushConsumer {

@@ -51,7 +51,7 @@ export function isDetached(producer: object): boolean {
 export class RocketMQProducer {
   /** @internal provided by the module */
   constructor(
-    private readonly port: () => SendingPort | undefined,
+    private readonly running: () => SendingPort,
     private readonly wire: MessageWire,
     private readonly requester?: Pick<RocketMQRequester, 'request'>,
   ) {}
@@ -193,14 +193,5 @@ export class RocketMQProducer {
       return { message: await byName(first, this.wire), call: second as CallOptions | undefined };
     }
     return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
-  }
-
-  private running(): SendingPort {
-    const producer = this.port();
-    if (producer !== undefined) return producer;
-    const text =
-      'the producer is not running; it starts with the application (app.init() or app.listen()) and ends with it; ' +
-      'nothing was sent';
-    throw new StateError('NOT_RUNNING', text);
   }
 }

@@ -1,56 +1,35 @@
 // What runs while the application does: broker when embedded, connection, producer, consumers; in which order they start and
 // stop. Who calls it when is in rocketmq.module.ts.
 
-import { Connection } from '../client/connection.js';
-import { PushConsumer } from '../consumer/push-consumer.js';
-import { Producer } from '../producer/producer.js';
-import type { TransactionChecker } from '../producer/transaction-check.js';
+import type { Connection } from '../client/connection.js';
+import type { PushConsumer } from '../consumer/push-consumer.js';
+import type { Producer } from '../producer/producer.js';
 import { SECOND_MS } from '../support/clock.js';
-import { StateError, UsageError } from '../support/errors.js';
+import { type RocketMQError, StateError, UsageError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';
-import type { AdminAccess } from './admin-access.js';
 import { planCheckers } from './checker-plan.js';
-import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
-import type { HandlerInvoker } from './handler-invoker.js';
-import { consumerOptionsOf } from './listener-consumer.js';
-import { type PlannedConsumer, type PlannedListener, planConsumers } from './listener-plan.js';
+import { type PlannedConsumer, planConsumers } from './listener-plan.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { CheckedOptions } from './module-options.js';
-import type { MessageWire } from './resource-names.js';
+import { notRunning } from './not-running.js';
+import { declarationsOf } from './operations/declarations.js';
+import type { ConnectionPhase, HealthSource } from './operations/rocketmq-health.js';
+import { type StartProblem, StartSteps } from './operations/start-steps.js';
+import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
 import { type Discovered, giveRunner } from './rocketmq.explorer.js';
 import type { ListenersPort } from './rocketmq-listeners.js';
 import { isDetached } from './rocketmq-producer.js';
-import { loadSchemas, planTopics, type TopicPlan } from './topic-plan.js';
+import { loadSchemas, planTopics } from './topic-plan.js';
 import type { TransactionRunner } from './transactional-send.decorator.js';
-import { InstanceGroups, whoNeedsGroups } from './transport/instance-groups.js';
 import { assertConnectedInTime } from './transport/pattern-handlers.js';
-import { type ReplyChannel, replyChannelOf } from './transport/reply-channel.js';
+import type { ReplyChannel } from './transport/reply-channel.js';
 import type { RequestPort } from './transport/requester.js';
-import { RunningConsumers } from './transport/running-consumers.js';
 import type { PatternRuntime, ServerRocketMQ } from './transport/server-rocketmq.js';
-import { warnOfOtherSubscriptions } from './transport/subscription-warning.js';
 
 /** How long an answer may take unless told otherwise. */
 const DEFAULT_REPLY_MS = 10 * SECOND_MS;
-
-/** What the application declares, decided and checked. */
-interface Plan extends TopicPlan {
-  readonly consumers: readonly PlannedConsumer[];
-  readonly checkers: Readonly<Record<string, TransactionChecker>>;
-}
-
-/** What runs. Parts are added as they start, so that a failed start can stop those before it. */
-interface Parts {
-  broker?: EmbeddedEndpoint;
-  connection?: Connection;
-  producer?: Producer;
-  replies?: ReplyChannel;
-  consumers?: RunningConsumers;
-  /** Undefined unless something needs a group of this instance. */
-  groups?: InstanceGroups;
-}
 
 type State =
   | { readonly kind: 'idle' }
@@ -62,28 +41,40 @@ type State =
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 /** What a runtime is made of. */
-export interface RuntimeParts {
-  readonly options: CheckedOptions;
+export interface RuntimeParts extends PartStarterPort {
   readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
-  readonly admin: AdminAccess;
-  readonly invoker: HandlerInvoker;
-  /** What bodies of answers are made with. */
-  readonly wire: MessageWire;
   /** The transport strategy of this connection; undefined where there is none. */
   readonly server: ServerRocketMQ | undefined;
+  /** The events are of a connection that goes on when this one has ended. Default: they end with it. */
+  readonly sharesEvents?: boolean;
   discover(): Discovered;
 }
 
 /** Starts and stops everything, each step once. */
-export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPort {
+export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPort, HealthSource {
   private state: State = { kind: 'idle' };
   /** Tells this instance of the application from others; nobody can guess it. */
   private readonly instanceId = systemRandom.bytes(10).toString('hex');
   /** Whether the transport strategy was told to listen. */
   private arePatternsWanted = false;
   private planned: readonly PlannedConsumer[] | undefined;
+  /** Consumers are being started for the first time. */
+  private isStarting = false;
+  private readonly steps: StartSteps;
+  private readonly starter: PartStarter;
 
-  constructor(private readonly given: RuntimeParts) {}
+  constructor(private readonly given: RuntimeParts) {
+    const { options, events } = given;
+    this.starter = new PartStarter(given, this.instanceId);
+    this.steps = new StartSteps({
+      mayWait: options.whenUnavailable === 'degraded' && options.target.kind === 'cluster',
+      logger: options.logger,
+      onProblem: (problem) => {
+        if (problem === undefined) events.tell({ type: 'start-completed' });
+        else events.tell({ type: 'start-delayed', reason: problem.kind, error: problem.error });
+      },
+    });
+  }
 
   /** Undefined before the start and after the end. */
   get producer(): Producer | undefined {
@@ -103,6 +94,29 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const { kind } = this.state;
     if (kind === 'idle' || kind === 'detached' || kind === 'sending') return 'idle';
     return kind === 'listening' ? 'listening' : 'closed';
+  }
+
+  get connectionPhase(): ConnectionPhase {
+    const { kind } = this.state;
+    if (kind === 'idle' || kind === 'detached' || kind === 'draining' || kind === 'closed') return kind;
+    const isComplete = this.steps.problem === undefined && kind === 'listening' && !this.isStarting;
+    return isComplete ? 'running' : 'starting';
+  }
+
+  get startProblem(): StartProblem | undefined {
+    return this.steps.problem;
+  }
+
+  /** Why there is no producer, or nowhere for answers to arrive. */
+  get whyNot(): RocketMQError {
+    return notRunning('parts' in this.state ? this.steps.problem : undefined);
+  }
+
+  /** What messages are sent with. @throws StateError `NOT_RUNNING`; TransportError `UNAVAILABLE` while the start waits for a server */
+  sending(): Producer {
+    const { producer } = this;
+    if (producer === undefined) throw this.whyNot;
+    return producer;
   }
 
   /** The listeners, to be tried without a broker. */
@@ -145,8 +159,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const parts: Parts = {};
     this.state = { kind: 'sending', parts, plan };
     await this.orClose(async () => {
-      await this.startProducer(parts, plan);
-      await this.openReplies(parts);
+      await this.steps.run((signal) => this.starter.producer(parts, plan, signal));
+      await this.steps.run((signal) => this.starter.replies(parts, signal));
     });
   }
 
@@ -158,24 +172,14 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     if (this.state.kind !== 'sending') return;
     const { parts, plan } = this.state;
     this.state = { kind: 'listening', parts };
-    const { connection } = parts;
-    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
-    const { startTimeoutMs, shutdownGraceMs } = this.options;
+    this.isStarting = true;
     await this.orClose(async () => {
-      const admin = await this.given.admin.ofCluster();
-      parts.consumers = new RunningConsumers({
-        ...{ startTimeoutMs, shutdownGraceMs, groups: parts.groups },
-        make: (consumer) => namingListeners(consumer, () => this.consumer(connection, consumer, parts)),
-        beforeStart: async (consumer) => {
-          const { namespace, logger } = this.options;
-          if (admin !== undefined) await warnOfOtherSubscriptions(consumer, { admin, namespace, logger });
-        },
-      });
       const waiting = plan.consumers.filter((consumer) => hasPatterns(consumer) && !this.arePatternsWanted);
       for (const consumer of waiting) this.announceWaiting(consumer);
-      await parts.consumers.start(plan.consumers.filter((consumer) => !waiting.includes(consumer)));
-      if (this.arePatternsWanted) this.given.server?.tell('listening');
+      const ready = plan.consumers.filter((consumer) => !waiting.includes(consumer));
+      await this.steps.run((signal) => this.startConsumers(parts, ready, signal));
     });
+    this.isStarting = false;
   }
 
   /** @throws StateError when nothing can be received any more; else as {@link listen} */
@@ -188,8 +192,9 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       throw new StateError('CLOSED', 'the application has ended; its handlers get nothing any more');
     }
     if (state.kind !== 'listening') return server?.tell('waiting');
-    await this.orClose(async () => state.parts.consumers?.start((this.planned ?? []).filter(hasPatterns)));
-    server?.tell('listening');
+    const { parts } = state;
+    const wanted = (this.planned ?? []).filter(hasPatterns);
+    await this.orClose(() => this.steps.run((signal) => this.startConsumers(parts, wanted, signal)));
   }
 
   async stopPatterns(): Promise<void> {
@@ -217,7 +222,10 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   close(): Promise<void> {
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
-    const closed = 'parts' in state ? this.closeParts(state.parts, this.drain()) : this.given.admin.close();
+    const ended = 'parts' in state ? this.closeParts(state.parts, this.drain()) : this.given.admin.close();
+    const closed = ended.finally(() => {
+      if (this.given.sharesEvents !== true) this.given.events.close();
+    });
     this.state = { kind: 'closed', closed };
     return closed;
   }
@@ -235,56 +243,14 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     for (const method of discovered.overrides) this.warnOfOverride(method);
     const consumers = planConsumers(discovered.listeners, { ...this.options, instanceId: this.instanceId });
     const checkers = planCheckers(discovered, { ...this.options, hooks: this.given.hooks });
-    return { consumers, checkers, ...planTopics(discovered, consumers, this.options) };
+    const topics = planTopics(discovered, consumers, this.options);
+    const declarations = declarationsOf(topics.topics, consumers, this.options);
+    return { consumers, checkers, ...topics, declarations };
   }
 
-  private async startProducer(parts: Parts, { consumers, checkers, topics, verified }: Plan): Promise<void> {
-    const { options } = this;
-    const { admin } = this.given;
-    const { target, startTimeoutMs, transactionOwner = this.ownGroup(), events, checkpoint } = options;
-    const admins = await admin.forGroups(whoNeedsGroups(consumers, options));
-    if (target.kind === 'embedded') {
-      parts.broker = await startEmbeddedBroker(options, topics, consumers, admin.needsInside);
-      if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
-    }
-    parts.groups = admins && new InstanceGroups(admins, options);
-    const endpoints = target.kind === 'embedded' ? (parts.broker?.endpoints ?? '') : target.endpoints;
-    // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
-    const access = target.kind === 'embedded' ? { tls: undefined, credentials: undefined } : {};
-    parts.connection = new Connection({ ...options, endpoints, ...access });
-    const versions = await admin.ofCluster();
-    parts.producer = new Producer(parts.connection, {
-      ...options.producer,
-      brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
-      topics: verified,
-      transactionCheckers: checkers,
-      transactionOwner,
-      events,
-      checkpoint,
-    });
-    await parts.producer.start({ timeoutMs: startTimeoutMs });
-  }
-
-  private async openReplies(parts: Parts): Promise<void> {
-    const { connection, groups } = parts;
-    if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
-    parts.replies = replyChannelOf(this.options, this.instanceId, { connection, groups, wire: this.given.wire });
-    await parts.replies.open(this.options.startTimeoutMs);
-  }
-
-  private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { events, checkpoint, inbox } = this.options;
-    for (const listener of plan.listeners) this.announce(listener);
-    return new PushConsumer(connection, {
-      ...consumerOptionsOf(plan, {
-        invoker: this.given.invoker,
-        producer: () => parts.producer,
-        answers: { wire: this.given.wire, logger: this.options.logger },
-      }),
-      events,
-      acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
-      checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
-    });
+  private async startConsumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+    await this.starter.consumers(parts, plans, signal);
+    if (this.arePatternsWanted) this.given.server?.tell('listening');
   }
 
   private warnOfOverride(method: HandlerMethod): void {
@@ -294,18 +260,9 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     this.options.logger.warn(text);
   }
 
-  private ownGroup(): string | undefined {
-    const { consumerGroup, names } = this.options;
-    return consumerGroup === undefined ? undefined : names.group(consumerGroup);
-  }
-
   private announceWaiting({ consumerGroup, listeners }: PlannedConsumer): void {
     const text = `the consumer of group "${consumerGroup}" waits until the transport strategy is told to listen (startAllMicroservices())`;
     this.options.logger.info(text, { listeners: listeners.map(({ name }) => name) });
-  }
-
-  private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
-    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter: filter.expression });
   }
 
   private async orClose(start: () => Promise<void>): Promise<void> {
@@ -317,17 +274,19 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     }
   }
 
-  private async closeConsumers({ consumers }: Parts): Promise<void> {
+  private async closeConsumers(parts: Parts): Promise<void> {
     const { server } = this.given;
     if (this.arePatternsWanted) server?.tell('draining');
-    await consumers?.close();
+    // Before the consumers: what is starting in the background would be forgotten.
+    await this.steps.stop();
+    await parts.consumers?.close();
     if (this.arePatternsWanted) server?.tell('closed');
   }
 
   private async closeParts(parts: Parts, drained: Promise<void>): Promise<void> {
-    const { producer, connection, broker, replies, groups } = parts;
     // Handlers send, and ask, until they have ended.
     await drained;
+    const { producer, connection, broker, replies, groups } = parts;
     await replies?.close();
     await groups?.removeAll();
     await producer?.close({ graceMs: this.options.shutdownGraceMs });
@@ -350,17 +309,4 @@ function assertKnown({ elsewhere }: Discovered, connections: readonly (string | 
   const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
   const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
   throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');
-}
-
-/** Tells whose option it is that the consumer refuses. */
-function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    if (!(cause instanceof UsageError)) throw cause;
-    const names = listeners.map(({ name }) => name).join(', ');
-    const problem = cause.message.replace(`[${cause.code}] `, '');
-    const text = `consumer of group "${consumerGroup}" (listeners: ${names}): ${problem}`;
-    throw new UsageError(cause.code, text, cause.field, { cause });
-  }
 }

@@ -16,7 +16,9 @@ import type { TlsOptions } from '../support/tls.js';
 import type { BodyCodec } from './body-codec.js';
 import type { ListenerOverrides, ListenerSettings } from './listener-settings.js';
 import type { MessageHook } from './message-hooks.js';
+import type { GroupSettings } from './operations/declarations.js';
 import type { NamingOptions } from './resource-names.js';
+import type { RocketMQTelemetry } from './telemetry.js';
 import type { TopicDefinition } from './topic-definition.js';
 import type { RequestOptions } from './transport/requester.js';
 
@@ -58,7 +60,7 @@ export interface RocketMQModuleOptions extends NamingOptions {
    * Undefined is an error.
    */
   readonly endpoints: string | undefined;
-  /** The consumer group of listeners that name none. */
+  /** The consumer group of listeners that name none. Default: none. */
   readonly consumerGroup?: string;
   /** Default: none. */
   readonly namespace?: string;
@@ -78,7 +80,7 @@ export interface RocketMQModuleOptions extends NamingOptions {
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Default false. */
   readonly useBootstrapEndpoints?: boolean;
-  /** Translates each address that the server advertises into one that is reachable from here. */
+  /** Translates each address that the server advertises into one that is reachable from here. Default: as they are. */
   readonly addressMapping?: (address: Address) => Address;
   /** Business time: delays, leases, backoffs; the embedded broker's too. Default: the machine's. */
   readonly clock?: Clock;
@@ -91,18 +93,23 @@ export interface RocketMQModuleOptions extends NamingOptions {
    * first is the outermost. Default: nothing.
    */
   readonly hooks?: readonly (MessageHook | Type<MessageHook>)[];
-  /** For all listeners; their decorators override it. */
+  /** For all listeners; their decorators override it. Default: nothing. */
   readonly defaults?: ListenerSettings;
-  /** By listener name (`Class.method` unless given); overrides the decorator. */
+  /** By listener name (`Class.method` unless given); overrides the decorator. Default: none. */
   readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
   /** What a name in `listeners` means that no listener has: a mistake, or a listener of another application. Default `error`. */
   readonly unknownListeners?: 'error' | 'ignore';
   /** False makes no consumer at all: the application only sends. Default true. */
   readonly consumers?: boolean;
-  /** Topics that this application sends to. One that is missing or of another type stops the application at start. */
+  /**
+   * Topics that this application sends to. One that is missing or of another type stops the application at start.
+   * Default: those of its transactions.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
   readonly topics?: readonly TopicDefinition<any, any>[];
-  /** Attempts, backpressure, compression, batching, interceptors, and the times of transactions. */
+  /**
+   * Attempts, backpressure, compression, batching, interceptors, and the times of transactions. Default: that of each.
+   */
   readonly producer?: RocketMQProducerOptions;
   /**
    * The name servers of the cluster: `host:9876;host2:9876`. What `@InjectAdmin()`, `requests` and `mode: 'broadcast'` need;
@@ -113,11 +120,24 @@ export interface RocketMQModuleOptions extends NamingOptions {
    */
   readonly nameServer?: string;
   /**
+   * What is done at start about topics and consumer groups that the code declares (`defineTopic`, listeners, `topics`, `groups`).
+   * `create`: those that are missing are made; what exists is never changed, and a warning names where it differs. `check`: the
+   * application does not start unless all are there as declared; one error names all that is not. Both need `nameServer`. `off`: types
+   * of topics are looked at by those who use them, nothing else. Default `off`. Without meaning for `embedded:`, whose broker is made
+   * as declared.
+   */
+  readonly provision?: 'create' | 'check' | 'off';
+  /**
+   * Declares consumer groups, by name: order, attempts and waits as the server is to hold them, for `provision` and for the broker of
+   * `embedded:`. Groups of listeners need not be named. Default: those of the listeners, with what the server gives to new groups.
+   */
+  readonly groups?: Readonly<Record<string, GroupSettings>>;
+  /**
    * Switches requests with answers on: `RocketMQRequester`, and `send()` of `ClientRocketMQ`. Each instance then has a consumer
    * group for its answers, made at its start and deleted at its end. Needs `nameServer`, save for `embedded:`. Default: off.
    */
   readonly requests?: RequestOptions;
-  /** Answers the checks of transactional topics that have no `@TransactionChecker`. */
+  /** Answers the checks of transactional topics that have no `@TransactionChecker`. Default: none. */
   readonly transactionLog?: TransactionLogPort;
   /**
    * The inbox that handlers use. The application does not start when it forgets keys sooner than a message of some listener stops
@@ -126,13 +146,26 @@ export interface RocketMQModuleOptions extends NamingOptions {
   readonly inbox?: InboxPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
   readonly transactionOwner?: string;
-  /** How long the producer, then all consumers, may take to start. Default 30 000. */
+  /** How long provisioning, then the producer, then all consumers may take to start: while it waits, the server may come. Default 30 000. */
   readonly startTimeoutMs?: number;
+  /**
+   * What happens when no server can be reached within `startTimeoutMs`. `fail`: the application does not start. `degraded`: it
+   * starts without; sends fail with TransportError `UNAVAILABLE`, and when the server comes, the producer and all listeners start.
+   * What is wrong with topics or groups is found then: it is logged as an error, `RocketMQHealth` is not ready, and it is tried again
+   * until it is mended. A server that answers at start still stops an application whose topics do not fit. Default `fail`. Without
+   * meaning for `embedded:`.
+   */
+  readonly whenUnavailable?: 'fail' | 'degraded';
   /** How long running handlers may go on at shutdown before their signal fires. Default 20 000. */
   readonly shutdownGraceMs?: number;
-  /** What happens to messages, transactions and one-way sends, for those who watch. */
+  /** What happens to messages, transactions, one-way sends and servers, for those who watch; `RocketMQEvents` tells more of it. Default: nobody is told. */
   readonly events?: Partial<ConsumerEvents & ProducerEvents>;
-  /** Awaited at named points. For crash tests; it can stop the process there. */
+  /**
+   * Traces and measures what is sent and handled: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does, and it
+   * costs nothing.
+   */
+  readonly telemetry?: RocketMQTelemetry;
+  /** Awaited at named points. For crash tests; it can stop the process there. Default: nothing. */
   readonly checkpoint?: (
     point: RocketMQCheckpoint,
     subject: { readonly topic: string; readonly messageId: string },
@@ -157,9 +190,13 @@ export interface RocketMQModuleScope {
 
 /** Give one of `useFactory`, `useClass` and `useExisting`. */
 export interface RocketMQModuleAsyncOptions extends RocketMQModuleScope, Pick<ModuleMetadata, 'imports'> {
+  /** A function that makes the options. Default: none. */
   // biome-ignore lint/suspicious/noExplicitAny: what is injected is known to the factory alone
   readonly useFactory?: (...dependencies: any[]) => Promise<RocketMQModuleOptions> | RocketMQModuleOptions;
+  /** What the function gets. Default: nothing. */
   readonly inject?: FactoryProvider['inject'];
+  /** A class that makes the options, and is made for it. Default: none. */
   readonly useClass?: Type<RocketMQOptionsFactory>;
+  /** A provider of an imported module that makes the options. Default: none. */
   readonly useExisting?: Type<RocketMQOptionsFactory> | string | symbol;
 }

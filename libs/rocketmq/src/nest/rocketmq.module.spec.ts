@@ -14,6 +14,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { closeApp } from '../../../../test/support/close-app.js';
 import {
   defineTopic,
   RocketMQListener,
@@ -34,7 +35,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await app?.close();
+  await closeApp(app);
   app = undefined;
   await broker.stop();
 });

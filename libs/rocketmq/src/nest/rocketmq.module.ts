@@ -18,6 +18,8 @@ import { HandlerInvoker } from './handler-invoker.js';
 import {
   getAdminToken,
   getClientToken,
+  getEventsToken,
+  getHealthToken,
   getListenersToken,
   getProducerToken,
   getRequesterToken,
@@ -26,10 +28,13 @@ import {
 import { MessageHooks } from './message-hooks.js';
 import { type CheckedOptions, checkOptions } from './module-options.js';
 import { NestCalls } from './nest-call.js';
+import { RocketMQEvents } from './operations/rocketmq-events.js';
+import { RocketMQHealth } from './operations/rocketmq-health.js';
 import type { MessageWire } from './resource-names.js';
 import {
   adminAccessToken,
   familyToken,
+  OWN_EVENTS,
   OWN_FAMILY,
   OWN_NAME,
   OWN_PRODUCER,
@@ -76,6 +81,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
     @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
     @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
+    @Inject(OWN_EVENTS) events: RocketMQEvents,
     @Inject(DiscoveryService) discovery: DiscoveryService,
     @Inject(ExternalContextCreator) creator: ExternalContextCreator,
     @Inject(ModuleRef) moduleRef: ModuleRef,
@@ -95,7 +101,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
           return;
         }
         const calls = new NestCalls(creator, modules, ownOptions.logger);
-        this.family.adopt(server, adoptedRuntime(server, ownOptions, { discovery, calls, findHook }));
+        this.family.adopt(server, adoptedRuntime(server, ownOptions, { discovery, calls, findHook, events }));
       },
     );
   }
@@ -159,6 +165,7 @@ function providersOf(name: string | undefined): Provider[] {
     { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
     { provide: OWN_FAMILY, useExisting: familyToken(name) },
     { provide: OWN_PRODUCER, useExisting: getProducerToken(name) },
+    { provide: OWN_EVENTS, useExisting: getEventsToken(name) },
     {
       provide: wireToken(name),
       inject: [optionsToken(name), ModuleRef],
@@ -178,15 +185,21 @@ function providersOf(name: string | undefined): Provider[] {
         ServerRocketMQ.ofConnection(name, new GlobalsWatch(configOf(creator))),
     },
     {
+      provide: getEventsToken(name),
+      inject: [optionsToken(name)],
+      useFactory: ({ logger }: CheckedOptions) => new RocketMQEvents(name, logger),
+    },
+    {
       provide: runtimeToken(name),
       inject: [
-        ...[optionsToken(name), wireToken(name), adminAccessToken(name)],
+        ...[optionsToken(name), wireToken(name), adminAccessToken(name), getEventsToken(name)],
         ...[getServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
       ],
       useFactory: (
         options: CheckedOptions,
         wire: MessageWire & { readonly hooks: MessageHooks },
         admin: AdminAccess,
+        events: RocketMQEvents,
         server: ServerRocketMQ,
         discovery: DiscoveryService,
         creator: ExternalContextCreator,
@@ -196,7 +209,7 @@ function providersOf(name: string | undefined): Provider[] {
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
         const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
         const runtime = new RocketMQRuntime({
-          ...{ options, hooks: wire.hooks, admin, invoker, wire, discover },
+          ...{ options, hooks: wire.hooks, admin, events, invoker, wire, discover },
           get server() {
             return server.actual;
           },
@@ -222,12 +235,17 @@ function injectablesOf(name: string | undefined): Provider[] {
       provide: getProducerToken(name),
       inject: [runtime, wireToken(name), getRequesterToken(name)],
       useFactory: (port: RocketMQRuntime, wire: MessageWire, requester: RocketMQRequester) =>
-        new RocketMQProducer(() => port.producer, wire, requester),
+        new RocketMQProducer(() => port.sending(), wire, requester),
     },
     {
       provide: getListenersToken(name),
-      inject: [runtime],
-      useFactory: (port: RocketMQRuntime) => new RocketMQListeners(port),
+      inject: [runtime, getEventsToken(name)],
+      useFactory: (port: RocketMQRuntime, events: RocketMQEvents) => new RocketMQListeners(port, events),
+    },
+    {
+      provide: getHealthToken(name),
+      inject: [familyToken(name)],
+      useFactory: (family: RuntimeFamily) => new RocketMQHealth(name, () => family.all()),
     },
     {
       provide: getClientToken(name),
@@ -288,14 +306,23 @@ function asyncProviders({ name, useFactory, useClass, useExisting, inject }: Roc
 
 type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
 
+/** The tokens of what applications inject. */
+const INJECTABLES = [
+  getProducerToken,
+  getListenersToken,
+  getClientToken,
+  getAdminToken,
+  getRequesterToken,
+  getServerToken,
+  getEventsToken,
+  getHealthToken,
+] as const;
+
 function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new UsageError('ILLEGAL_OPTION', `RocketMQModule: option name must be a text, not ${String(name)}`, 'name');
   }
-  const tokens = [
-    ...[getProducerToken, getListenersToken, getClientToken, getAdminToken, getRequesterToken, getServerToken],
-  ];
-  const injectables = tokens.map((token) => token(name));
+  const injectables = INJECTABLES.map((token) => token(name));
   const core: DynamicModule = {
     module: RocketMQCoreModule,
     global: isGlobal,

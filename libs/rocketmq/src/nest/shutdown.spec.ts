@@ -11,7 +11,15 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { RocketMQListener, RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from '../index.js';
+import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import {
+  type RocketMQEvent,
+  RocketMQEvents,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+} from '../index.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
@@ -101,8 +109,10 @@ describe('the shutdown', () => {
     }
   }
 
-  it('fires the signal of a handler that outlasts the grace period', async () => {
+  it('fires the signal of a handler that outlasts the grace period, and tells whose message that is', async () => {
     const started = signal();
+    const logger = recordingLogger();
+    const ended: RocketMQEvent[] = [];
     let reason: unknown;
     @Injectable()
     class Listener {
@@ -114,13 +124,20 @@ describe('the shutdown', () => {
       }
     }
     const running = await start({
-      imports: [RocketMQModule.forRoot(options({ shutdownGraceMs: 10 }))],
+      imports: [RocketMQModule.forRoot(options({ shutdownGraceMs: 10, logger }))],
       providers: [Listener],
     });
-    await running.get(RocketMQProducer).send({ topic: 'plain', body: '1' });
+    running
+      .get(RocketMQEvents)
+      .of('drained')
+      .subscribe((event) => ended.push(event));
+    const { messageId } = await running.get(RocketMQProducer).send({ topic: 'plain', body: '1' });
     await started.fired;
     await running.close();
     expect(reason).toBeInstanceOf(Error);
+    expect(ended).toMatchObject([{ type: 'drained', consumerGroup: 'service', unfinished: 1 }]);
+    const warning = logger.lines.find(([line]) => line.startsWith('warn the grace period is over'));
+    expect(warning?.[1]).toEqual({ consumerGroup: 'service', messages: 1, messageIds: [messageId] });
   });
 
   it('lets others send until their own onApplicationShutdown, and no longer', async () => {

@@ -8,6 +8,9 @@ import { type BodyCodec, bytesCodec } from './body-codec.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 
+/** What the tools of the server take, too. */
+const MOST_QUEUES = 1024;
+
 /** The types of a topic that this library can send. */
 export type TopicType = Exclude<MessageType, 'lite'>;
 
@@ -25,6 +28,8 @@ export interface TopicDefinition<Body = unknown, Input = Body> {
   readonly codec: BodyCodec | undefined;
   /** Default: the module's, and of a listener its own. */
   readonly onInvalid: OnInvalid | undefined;
+  /** Queues on each broker; undefined: any number will do. */
+  readonly queues: number | undefined;
 }
 
 /** A topic, or the name of one whose bodies nobody checks. */
@@ -49,15 +54,21 @@ export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyCl
   /** The type that the cluster holds the topic as. A topic takes messages of one type only. */
   readonly type: TopicType;
   /**
-   * Checks bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or a class with
-   * the decorators of class-validator, which needs the packages class-validator and class-transformer. What a sender gives is on
-   * the wire; what the schema makes of it (defaults, coercions, instances) is what a handler gets.
+   * Checks bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or
+   * a class with the decorators of class-validator, which needs the packages class-validator and class-transformer.
+   * What a sender gives is on the wire; what the schema makes of it (defaults, coercions, instances) is what a handler
+   * gets. Default: none, all are taken.
    */
   readonly schema?: Schema;
   /** Default: the module's, which is JSON. A topic of strings takes `textCodec`, one of bytes `bytesCodec`. */
   readonly codec?: BodyCodec;
   /** What becomes of received messages whose body is invalid, for listeners that do not say it themselves. Default: the module's. */
   readonly onInvalid?: OnInvalid;
+  /**
+   * Queues on each broker, 1 to 1024: for the module option `provision`, and the broker of `endpoints: 'embedded:'`. Default: as the
+   * server has it; 8 for a new topic.
+   */
+  readonly queues?: number;
 }
 
 /**
@@ -78,7 +89,7 @@ export function defineTopic<Body = unknown>(
 ): TopicDefinition<Body>;
 export function defineTopic(
   name: string,
-  { type, schema, codec, onInvalid }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
+  { type, schema, codec, onInvalid, queues }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
 ): TopicDefinition {
   const problem = topicNameProblem(name);
   if (problem !== undefined) {
@@ -91,7 +102,11 @@ export function defineTopic(
   }
   const wrong = onInvalidProblem(onInvalid);
   if (wrong !== undefined) throw new UsageError('ILLEGAL_OPTION', `topic "${name}": onInvalid ${wrong}`, 'onInvalid');
-  return { name, type, schema: schemaOf(name, schema), codec, onInvalid };
+  if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
+    const text = `topic "${name}": queues must be a whole number from 1 to ${MOST_QUEUES}, not ${String(queues)}`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'queues');
+  }
+  return { name, type, schema: schemaOf(name, schema), codec, onInvalid, queues };
 }
 
 function schemaOf(name: string, schema: StandardSchemaV1 | BodyClass | undefined): StandardSchemaV1 | undefined {
@@ -116,11 +131,11 @@ export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
   }
   const name = deadLetterTopicOf(consumerGroup);
-  return { name, type: undefined, schema: undefined, codec: bytesCodec, onInvalid: undefined };
+  return { name, type: undefined, schema: undefined, codec: bytesCodec, onInvalid: undefined, queues: undefined };
 }
 
 /** A topic given by its name alone is a topic of any type without a schema. */
 export function toTopicDefinition(topic: TopicLike): TopicDefinition {
   if (typeof topic !== 'string') return topic;
-  return { name: topic, type: undefined, schema: undefined, codec: undefined, onInvalid: undefined };
+  return { name: topic, type: undefined, schema: undefined, codec: undefined, onInvalid: undefined, queues: undefined };
 }

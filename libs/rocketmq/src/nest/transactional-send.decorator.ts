@@ -10,7 +10,7 @@ import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic
 export interface TransactionalSendOptions<Input, Args extends readonly unknown[]> {
   /**
    * Makes the message from the method's arguments; its half is sent before the method. Without it the method calls
-   * `currentTransaction().prepare()`, or nothing is sent.
+   * `currentTransaction().prepare()`, or nothing is sent. Default: none.
    */
   readonly message?: (...args: Args) => TransactionalMessage<Input> | Promise<TransactionalMessage<Input>>;
   /** How long the half message may take, its retries included. Default: `requestTimeoutMs` × `producer.maxAttempts`. */

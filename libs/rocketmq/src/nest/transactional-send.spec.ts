@@ -5,6 +5,7 @@ import { Inject, Injectable, type Provider, Scope, SetMetadata } from '@nestjs/c
 import { REQUEST } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { z } from 'zod';
+import { closeApp } from '../../../../test/support/close-app.js';
 import { Connection } from '../client/connection.js';
 import {
   currentTransaction,
@@ -26,15 +27,15 @@ const Created = defineTopic('created', { type: 'transaction', schema: z.object({
 const Result = defineTopic<{ ok: boolean }>('result', { type: 'transaction' });
 
 let broker: TestBroker;
-let closeApp = async (): Promise<void> => {};
+let endApp = async (): Promise<void> => {};
 
 beforeAll(async () => {
   broker = await TestBroker.start({ manualClock: true });
 });
 
 afterEach(async () => {
-  await closeApp();
-  closeApp = async () => {};
+  await endApp();
+  endApp = async () => {};
 });
 
 afterAll(async () => {
@@ -58,7 +59,7 @@ async function start(providers: Provider[], options: Partial<RocketMQModuleOptio
     imports: [RocketMQModule.forRoot({ endpoints, clock, consumerGroup: 'service', logger: silentLogger, ...options })],
     providers,
   }).compile();
-  closeApp = () => app.close();
+  endApp = () => closeApp(app);
   await app.init();
   return app;
 }

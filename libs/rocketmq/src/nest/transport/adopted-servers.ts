@@ -63,7 +63,8 @@ export class RuntimeFamily {
     await Promise.all(this.all().map((runtime) => runtime.close()));
   }
 
-  private all(): readonly RocketMQRuntime[] {
+  /** That of the connection first. */
+  all(): readonly RocketMQRuntime[] {
     return [this.head, ...this.adopted];
   }
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication, Injectable, type Provider, type Type } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../admin/index.js';
 import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
 
@@ -122,7 +123,7 @@ describe('a broadcast listener', () => {
     const options = { endpoints: 'embedded:', nameServer: undefined };
     const app = await start({ providers: [cache(heard, 'a')], options });
     await app.get(RocketMQProducer).send({ topic: 'prices', body: '"one"' });
-    while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => heard.length > 0);
     expect(heard).toEqual(['a one']);
   });
 

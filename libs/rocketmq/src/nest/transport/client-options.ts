@@ -39,6 +39,7 @@ const OWN_FIELDS = [
   'startTimeoutMs',
   'shutdownGraceMs',
   'events',
+  'telemetry',
 ] as const satisfies readonly (keyof RocketMQModuleOptions)[];
 
 const SERIALIZERS = ['serializer', 'deserializer'];

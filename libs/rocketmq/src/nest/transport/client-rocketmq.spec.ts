@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { ClientProxyFactory, ClientsModule, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../admin/index.js';
 import {
   ClientRocketMQ,
@@ -191,12 +192,12 @@ describe('send()', () => {
     await server(Slow);
     const { client } = await asking();
     const waiting = client.send('slow', 1).subscribe();
-    while (handling.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => handling.length > 0);
     waiting.unsubscribe();
-    while (client.unwrap().pending > 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => client.unwrap().pending === 0);
     expect(client.lateReplies).toBe(0);
     for (const answer of handling) answer();
-    while (client.lateReplies === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => client.lateReplies !== 0);
     expect(client.lateReplies).toBe(1);
   });
 
@@ -314,7 +315,7 @@ describe('emit()', () => {
     client.emit('orders', record.build());
     const receipt = await lastValueFrom(client.emit('notes', 'a text'));
     expect(receipt).toMatchObject({ messageId: expect.any(String) });
-    while (got.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => got.length >= 2);
     expect(got).toEqual(expect.arrayContaining(['a text', [{ id: 1 }, ['1'], 'web']]));
     const ordered = new RocketMQRecordBuilder(2).setMessageGroup('g').build();
     const delayed = new RocketMQRecordBuilder(3).setDelayMs(50 * SECOND_MS).build();
@@ -334,7 +335,7 @@ describe('emit()', () => {
     const logger = recordingLogger();
     const { client } = await asking({ logger });
     client.emit('no such pattern', 1);
-    while (client.lostEvents === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => client.lostEvents !== 0);
     expect(logger.lines.map(([line]) => line).join()).toMatch(/error an event could not be sent/);
     await expect(lastValueFrom(client.emit('no such pattern', 1))).rejects.toThrow(/ILLEGAL_PATTERN/);
     const timed = new RocketMQRecordBuilder(1).setTimeoutMs(1).build();
@@ -378,7 +379,7 @@ describe('a client with a connection of its own', () => {
     await expect(firstValueFrom(client.send('echo', { a: 1 }))).resolves.toEqual({ a: 1 });
     const waiting = firstValueFrom(client.send('mute', 1));
     const failed = expect(waiting).rejects.toThrow(/CLOSED/);
-    while (broker.inFlight().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => broker.inFlight().length > 0);
     await client.close();
     await failed;
   });

@@ -18,7 +18,6 @@ export interface InstanceGroup {
 }
 
 interface InstanceGroupOptions {
-  readonly namespace?: string;
   readonly logger: Logger;
 }
 
@@ -42,23 +41,22 @@ export class InstanceGroups {
   ) {}
 
   /** Makes the topic unless it is there. @throws what the admin connection throws */
-  async ensureTopic(topic: string): Promise<void> {
-    const name = this.qualified(topic);
-    if ((await this.admin.describeTopic(name)) === undefined)
-      await this.admin.createTopic({ topic: name, type: 'normal' });
+  async ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void> {
+    if ((await this.admin.describeTopic(topic, { signal })) !== undefined) return;
+    // Another instance may have been quicker.
+    await this.admin.createTopic({ topic, type: 'normal' }, { signal, keepExisting: true });
   }
 
   /**
    * Makes a group that gets what is sent from now on. A topic that does not exist is left to the consumer, which names it.
    * @throws what the admin connection throws; the group is deleted by {@link remove} all the same
    */
-  async make({ consumerGroup, fifo, topics }: InstanceGroup): Promise<void> {
-    const name = this.qualified(consumerGroup);
+  async make({ consumerGroup, fifo, topics }: InstanceGroup, signal: AbortSignal | undefined): Promise<void> {
     this.made.add(consumerGroup);
-    await this.admin.createGroup({ consumerGroup: name, fifo });
+    await this.admin.createGroup({ consumerGroup, fifo }, { signal });
     for (const topic of topics) {
       try {
-        await this.admin.rewindGroup({ consumerGroup: name, topic: this.qualified(topic), to: { kind: 'end' } });
+        await this.admin.rewindGroup({ consumerGroup, topic, to: { kind: 'end' } }, { signal });
       } catch (error) {
         if (!(RocketMQError.is(error) && error.code === 'UNKNOWN_TOPIC')) throw error;
       }
@@ -69,7 +67,7 @@ export class InstanceGroups {
   async remove(consumerGroup: string): Promise<void> {
     if (!this.made.delete(consumerGroup)) return;
     try {
-      await this.admin.deleteGroup(this.qualified(consumerGroup), { withDeadLetters: true });
+      await this.admin.deleteGroup(consumerGroup, { withDeadLetters: true });
     } catch (error) {
       this.options.logger.warn('a consumer group of this instance could not be deleted; delete it', {
         consumerGroup,
@@ -81,10 +79,5 @@ export class InstanceGroups {
   /** Deletes all that is left. */
   async removeAll(): Promise<void> {
     await Promise.all([...this.made].map((consumerGroup) => this.remove(consumerGroup)));
-  }
-
-  private qualified(name: string): string {
-    const { namespace = '' } = this.options;
-    return namespace === '' ? name : `${namespace}%${name}`;
   }
 }

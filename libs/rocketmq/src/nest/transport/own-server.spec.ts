@@ -7,6 +7,7 @@ import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservice
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import {
   DeadLetterError,
+  RocketMQEvents,
   RocketMQListener,
   RocketMQModule,
   RocketMQProducer,
@@ -129,6 +130,26 @@ describe('a server made with new, in an application that imports RocketMQModule'
     await until(() => log.includes('begin one'));
     await app.close();
     expect(log).toEqual(['begin one', 'end one, open']);
+  });
+
+  it('leaves the events of the application alone when its own start fails', async () => {
+    const assertOutlives = (): never => {
+      throw new Error('too short');
+    };
+    const app = await NestFactory.create(appModule({ consumerGroup: 'other' }), { logger: false, abortOnError: false });
+    apps.push(app);
+    let isOver = false;
+    const complete = (): void => {
+      isOver = true;
+    };
+    app.get(RocketMQEvents).events$.subscribe({ complete });
+    app.connectMicroservice({ strategy: new ServerRocketMQ(options({ inbox: { assertOutlives } })) });
+    await app.init();
+    await expect(app.startAllMicroservices()).rejects.toThrow('too short');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isOver).toBe(false);
+    await app.close();
+    expect(isOver).toBe(true);
   });
 
   it('is refused when both have a consumer of one group', async () => {

@@ -11,6 +11,7 @@ import { HandlerInvoker } from '../handler-invoker.js';
 import { MessageHooks } from '../message-hooks.js';
 import { type CheckedOptions, checkOptions } from '../module-options.js';
 import type { NestCalls } from '../nest-call.js';
+import { RocketMQEvents } from '../operations/rocketmq-events.js';
 import { controllerHosts, type Discovered, type FoundListener, type PatternHandling } from '../rocketmq.explorer.js';
 import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
 import { RocketMQProducer } from '../rocketmq-producer.js';
@@ -26,12 +27,21 @@ export type ServerRocketMQOptions = Omit<RocketMQModuleOptions, (typeof NOT_OURS
 
 /** What the application that adopts a server gives. */
 export interface Adopter {
+  /** Those of the connection that adopts it. */
+  readonly events: RocketMQEvents;
   readonly discovery: DiscoveryService;
   readonly calls: NestCalls;
   findHook(type: new (...args: never[]) => object): object;
 }
 
-const NOTHING: Discovered = { listeners: [], checkers: [], transactionalSends: [], overrides: [], elsewhere: [] };
+/** What an application without any method of ours has. */
+export const NOTHING: Discovered = {
+  listeners: [],
+  checkers: [],
+  transactionalSends: [],
+  overrides: [],
+  elsewhere: [],
+};
 
 /** @throws UsageError that names the option */
 export function checkServerOptions(options: ServerRocketMQOptions): CheckedOptions {
@@ -45,7 +55,8 @@ export function checkServerOptions(options: ServerRocketMQOptions): CheckedOptio
 export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, adopter: Adopter): RocketMQRuntime {
   const hooks = new MessageHooks(options.hooks ?? [], (type) => adopter.findHook(type));
   const discover = () => withPatterns(NOTHING, controllerHosts(adopter.discovery), server);
-  return runtimeOf(server, options, hooks, adopter.calls, discover);
+  const { calls, events } = adopter;
+  return bareRuntime({ server, options, hooks, calls, discover, events, sharesEvents: true }).runtime;
 }
 
 /** What runs for a server of an application that knows nothing of it. */
@@ -54,25 +65,33 @@ export function standaloneRuntime(server: ServerRocketMQ, options: CheckedOption
     throw new TypeError(`${type.name} is a class; without RocketMQModule give an object`);
   });
   const discover = () => ({ ...NOTHING, listeners: listenersOf(server) });
-  return runtimeOf(server, options, hooks, NEST_CALLBACKS, discover);
+  const events = new RocketMQEvents(undefined, options.logger);
+  return bareRuntime({ server, options, hooks, calls: NEST_CALLBACKS, discover, events }).runtime;
 }
 
 /** Opens a runtime that is not the module's. @throws as the start of an application */
 export async function openRuntime(runtime: RocketMQRuntime, { codec, names }: CheckedOptions): Promise<void> {
-  await runtime.open(new RocketMQProducer(() => runtime.producer, { codec, names }), [undefined]);
+  await runtime.open(new RocketMQProducer(() => runtime.sending(), { codec, names }), [undefined]);
 }
 
-function runtimeOf(
-  server: ServerRocketMQ,
-  options: CheckedOptions,
-  hooks: MessageHooks,
-  calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
-  discover: () => Discovered,
-): RocketMQRuntime {
+/** What a runtime that is not the module's is made of. */
+interface BareParts {
+  readonly server: ServerRocketMQ | undefined;
+  readonly options: CheckedOptions;
+  readonly hooks: MessageHooks;
+  readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>;
+  readonly events: RocketMQEvents;
+  readonly sharesEvents?: boolean;
+  discover(): Discovered;
+}
+
+/** A runtime without providers of Nest, not open yet, and what its messages are made with. */
+export function bareRuntime({ calls, ...parts }: BareParts) {
+  const { options, hooks } = parts;
   const { codec, names, logger } = options;
   const wire = { codec, names, hooks };
   const invoker = new HandlerInvoker(calls, wire, logger);
-  return new RocketMQRuntime({ options, hooks, admin: new AdminAccess(options), invoker, wire, server, discover });
+  return { wire, runtime: new RocketMQRuntime({ ...parts, admin: new AdminAccess(options), invoker, wire }) };
 }
 
 /** Handlers as Nest registered them, each as the only method of a host. */

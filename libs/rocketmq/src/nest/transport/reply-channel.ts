@@ -3,6 +3,7 @@
 import type { Connection } from '../../client/connection.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import type { MessageView } from '../../protocol/message.js';
+import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { CheckedOptions } from '../module-options.js';
@@ -22,6 +23,7 @@ export interface ReplyChannelParts {
   readonly tag: string;
   readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
   readonly logger: Logger;
+  readonly telemetry: CheckedOptions['telemetry'];
 }
 
 interface Waiting {
@@ -36,11 +38,12 @@ export class ReplyChannel {
   private late = 0;
 
   constructor(private readonly parts: ReplyChannelParts) {
-    const { connection, consumerGroup, topic, tag } = parts;
+    const { connection, consumerGroup, topic, tag, telemetry } = parts;
     this.consumer = new PushConsumer(connection, {
       consumerGroup,
       subscriptions: [{ topic, filter: { kind: 'tag', expression: tag } }],
       handler: (message) => this.receive(message),
+      telemetry,
     });
   }
 
@@ -55,11 +58,11 @@ export class ReplyChannel {
   }
 
   /** Makes topic and group, and begins to receive. @throws what the admin connection or the consumer throws */
-  async open(timeoutMs: number): Promise<void> {
+  async open(options: CallOptions): Promise<void> {
     const { groups, topic, consumerGroup } = this.parts;
-    await groups.ensureTopic(topic);
-    await groups.make({ consumerGroup, fifo: false, topics: [topic] });
-    await this.consumer.start({ timeoutMs });
+    await groups.ensureTopic(topic, options.signal);
+    await groups.make({ consumerGroup, fifo: false, topics: [topic] }, options.signal);
+    await this.consumer.start(options);
   }
 
   addressOf(requestId: string): ReplyAddress {
@@ -119,13 +122,14 @@ export class ReplyChannel {
  * @throws UsageError when the name of the topic hides what it is for
  */
 export function replyChannelOf(
-  { requests, names, logger }: CheckedOptions,
+  { requests, names, logger, telemetry }: CheckedOptions,
   instanceId: string,
   parts: Pick<ReplyChannelParts, 'connection' | 'groups' | 'wire'>,
 ): ReplyChannel {
   const name = `${REPLY_TOPIC_MARK}${requests?.application ?? ''}`;
   const consumerGroup = names.group(`${name}-${instanceId}`);
-  return new ReplyChannel({ ...parts, logger, tag: instanceId, topic: replyTopicOf(name, names), consumerGroup });
+  const topic = replyTopicOf(name, names);
+  return new ReplyChannel({ ...parts, logger, telemetry, tag: instanceId, topic, consumerGroup });
 }
 
 /** What the topic of answers is called on the cluster. @throws UsageError when a name of one's own hides what it is for */

@@ -15,7 +15,7 @@ export const REQUEST_PROPERTIES = {
   replyTag: 'rpcReplyTag',
   /** Of a request, and the same of its answer. */
   requestId: 'rpcRequestId',
-  /** Of an answer, a {@link ReplyKind}: what its body is. */
+  /** Of an answer, a `ReplyKind`: what its body is. */
   replyKind: 'rpcReplyKind',
 } as const;
 

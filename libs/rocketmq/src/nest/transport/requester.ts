@@ -5,7 +5,7 @@ import type { SendReceipt } from '../../producer/send-receipt.js';
 import type { OutgoingMessage } from '../../protocol/message.js';
 import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
-import { StateError, UsageError } from '../../support/errors.js';
+import { type RocketMQError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { encoded, type MessageFields } from '../outgoing.js';
@@ -35,6 +35,8 @@ export interface RequestPort {
   readonly producer: Producer | undefined;
   /** Undefined before the start, after the end, and when requests are not switched on. */
   readonly replies: ReplyChannel | undefined;
+  /** Why one of them is undefined. */
+  readonly whyNot: RocketMQError;
   /** Undefined when requests are not switched on. */
   readonly replyTimeoutMs: number | undefined;
 }
@@ -90,7 +92,7 @@ export class RocketMQRequester {
   /** Sends without an answer. @internal for ClientRocketMQ */
   async emit(pattern: unknown, data: unknown, fields: MessageFields): Promise<SendReceipt> {
     const { producer } = this.port;
-    if (producer === undefined) throw notRunning();
+    if (producer === undefined) throw this.port.whyNot;
     return producer.send(await this.message(pattern, data, fields));
   }
 
@@ -113,7 +115,7 @@ export class RocketMQRequester {
         'requests: { application } and nameServer; nothing was sent';
       throw new UsageError('NO_REQUESTS', text, 'requests');
     }
-    if (producer === undefined || replies === undefined) throw notRunning();
+    if (producer === undefined || replies === undefined) throw this.port.whyNot;
     return { producer, replies, defaultTimeoutMs: replyTimeoutMs };
   }
 }
@@ -121,10 +123,4 @@ export class RocketMQRequester {
 function assertTimeout(timeoutMs: number): void {
   if (Number.isFinite(timeoutMs) && timeoutMs > 0) return;
   throw new UsageError('ILLEGAL_OPTION', `timeoutMs must be a number above 0, not ${String(timeoutMs)}`, 'timeoutMs');
-}
-
-function notRunning(): StateError {
-  const text =
-    'the producer is not running; it starts with the application (app.init() or app.listen()) and ends with it; nothing was sent';
-  return new StateError('NOT_RUNNING', text);
 }

@@ -13,12 +13,16 @@ export interface ConsumerStarts {
   /** Makes the consumer; nothing is sent yet. */
   make(plan: PlannedConsumer): PushConsumer;
   /** Called before a consumer starts. */
-  beforeStart(plan: PlannedConsumer): Promise<void>;
+  beforeStart(plan: PlannedConsumer, signal: AbortSignal): Promise<void>;
+  onStarted(plan: PlannedConsumer): void;
+  /** Called when a consumer has stopped that had started. */
+  onEnded(plan: PlannedConsumer): void;
 }
 
 /** Starts and stops consumers of one connection. */
 export class RunningConsumers {
   private readonly consumers = new Map<PlannedConsumer, PushConsumer>();
+  private readonly started = new Set<PlannedConsumer>();
   private readonly closing = new Map<PlannedConsumer, Promise<void>>();
 
   constructor(private readonly starts: ConsumerStarts) {}
@@ -27,12 +31,18 @@ export class RunningConsumers {
     return this.consumers.get(plan);
   }
 
-  /** Starts those that do not run yet. @throws as the consumer's start; nothing is stopped then */
-  async start(plans: readonly PlannedConsumer[]): Promise<void> {
+  /**
+   * Starts those that do not run yet. One that fails is as if it had not been started; the others go on.
+   * @throws the first failure, as the consumer's start, when all have started or failed
+   */
+  async start(plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     const fresh = plans.filter((plan) => !this.consumers.has(plan));
     // All are made before one starts: a wrong option then leaves nothing behind.
-    for (const plan of fresh) this.consumers.set(plan, this.starts.make(plan));
-    await Promise.all(fresh.map((plan) => this.startOne(plan)));
+    const made = fresh.map((plan) => [plan, this.starts.make(plan)] as const);
+    for (const [plan, consumer] of made) this.consumers.set(plan, consumer);
+    const results = await Promise.allSettled(made.map(([plan, consumer]) => this.startOne(plan, consumer, signal)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
@@ -40,14 +50,21 @@ export class RunningConsumers {
     await Promise.all(plans.map((plan) => this.closeOne(plan)));
   }
 
-  private async startOne(plan: PlannedConsumer): Promise<void> {
-    const consumer = this.consumers.get(plan);
+  private async startOne(plan: PlannedConsumer, consumer: PushConsumer, signal: AbortSignal): Promise<void> {
     const { groups, startTimeoutMs: timeoutMs } = this.starts;
-    if (plan.ofInstance) {
-      const { consumerGroup, requireFifo: fifo, subscriptions } = plan;
-      await groups?.make({ consumerGroup, fifo, topics: subscriptions.map(({ topic }) => topic) });
-    } else await this.starts.beforeStart(plan);
-    await consumer?.start({ timeoutMs });
+    try {
+      if (plan.ofInstance) {
+        const { consumerGroup, requireFifo: fifo, subscriptions } = plan;
+        await groups?.make({ consumerGroup, fifo, topics: subscriptions.map(({ topic }) => topic) }, signal);
+      } else await this.starts.beforeStart(plan, signal);
+      await consumer.start({ timeoutMs, signal });
+      this.started.add(plan);
+      this.starts.onStarted(plan);
+    } catch (error) {
+      this.consumers.delete(plan);
+      await consumer.close({ graceMs: 0 });
+      throw error;
+    }
   }
 
   private closeOne(plan: PlannedConsumer): Promise<void> {
@@ -60,6 +77,7 @@ export class RunningConsumers {
 
   private async end(plan: PlannedConsumer, consumer: PushConsumer): Promise<void> {
     await consumer.close({ graceMs: this.starts.shutdownGraceMs });
+    if (this.started.has(plan)) this.starts.onEnded(plan);
     if (plan.ofInstance) await this.starts.groups?.remove(plan.consumerGroup);
   }
 }

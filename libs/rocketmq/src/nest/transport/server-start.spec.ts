@@ -14,6 +14,7 @@ import {
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
+import { isNest10 } from '../../../../../test/support/nest-version.js';
 import { PatternBench } from '../../../../../test/support/pattern-bench.js';
 import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../index.js';
 
@@ -202,6 +203,11 @@ describe('the start', () => {
     await app.listen();
     await bench.broker.idle();
     expect(Orders.calls).toEqual(['bootstrapped', 'handled']);
+  });
+
+  (isNest10 ? it.skip : it)('is told to who watches an application that is nothing but the strategy', async () => {
+    const app = await bench.pure({ controllers: [Orders] });
+    await app.listen();
     await expect(firstValueFrom(app.status)).resolves.toBe('listening');
     const closed = new Promise<void>((resolve) => app.on('closed', resolve));
     await app.close();

@@ -11,8 +11,9 @@ type Wanted = PlannedConsumer['subscriptions'][number];
 /** What is needed to look. */
 export interface SubscriptionWatch {
   readonly admin: Admin;
-  readonly namespace: string | undefined;
   readonly logger: Logger;
+  /** Ends the look. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -22,14 +23,12 @@ export interface SubscriptionWatch {
  */
 export async function warnOfOtherSubscriptions(
   { consumerGroup, subscriptions, listeners }: PlannedConsumer,
-  { admin, namespace = '', logger }: SubscriptionWatch,
+  { admin, logger, signal }: SubscriptionWatch,
 ): Promise<void> {
   try {
-    const prefix = namespace === '' ? '' : `${namespace}%`;
-    const told = await admin.groupClients(`${prefix}${consumerGroup}`);
+    const told = await admin.groupClients(consumerGroup, { signal });
     if (told.clients.length === 0) return;
-    const theirs = told.subscriptions.map((one) => ({ ...one, topic: withoutPrefix(one.topic, prefix) }));
-    const differences = differencesBetween(theirs, subscriptions);
+    const differences = differencesBetween(told.subscriptions, subscriptions);
     if (differences.length === 0) return;
     const text =
       `consumer group "${consumerGroup}" has members that subscribe otherwise than this instance (${differences.join('; ')}); ` +
@@ -71,8 +70,4 @@ function meaningOf(one: Expression | undefined): string {
 function describe(one: Expression | undefined): string {
   if (one === undefined) return 'do not subscribe';
   return one.kind === 'sql' ? `want SQL ${one.expression}` : `want "${one.expression}"`;
-}
-
-function withoutPrefix(text: string, prefix: string): string {
-  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
 }

@@ -1,0 +1,138 @@
+// What the application declares of topics and consumer groups, all places together. What the cluster makes of it is in
+// provisioning.ts.
+
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/names.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import { UsageError } from '../../support/errors.js';
+import { backoffPolicyOf } from '../listener-options.js';
+import type { PlannedConsumer } from '../listener-plan.js';
+import type { Backoff } from '../listener-settings.js';
+import { aBoolean, anObject, type Check, positiveInteger } from '../option-checks.js';
+import type { ResourceNames } from '../resource-names.js';
+import type { TopicDefinition, TopicType } from '../topic-definition.js';
+
+/** A consumer group as the module option `groups` declares it. */
+export interface GroupSettings {
+  /**
+   * Whether its messages come in order. Default: true where a listener of the group has a topic of type `fifo`, which needs it, else
+   * false.
+   */
+  readonly fifo?: boolean;
+  /** Deliveries until a message is a dead letter, at least 1. Default: as the server has it; 17 for a new group. */
+  readonly maxDeliveryAttempts?: number;
+  /** The waits between deliveries, in whole milliseconds. Default: as the server has it; from 1 s to 2 h for a new group. */
+  readonly backoff?: Backoff;
+}
+
+/** A topic, named as on the cluster. */
+export interface DeclaredTopic {
+  readonly name: string;
+  /** Undefined: any will do. */
+  readonly type: TopicType | undefined;
+  readonly queues: number | undefined;
+}
+
+/** A consumer group, named as on the cluster. */
+export interface DeclaredGroup {
+  readonly name: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number | undefined;
+  readonly backoff: BackoffPolicy | undefined;
+}
+
+/** All topics and groups, each once. */
+export interface Declarations {
+  readonly topics: readonly DeclaredTopic[];
+  readonly groups: readonly DeclaredGroup[];
+}
+
+const GROUP_CHECKS: Readonly<Record<keyof GroupSettings, Check>> = {
+  fifo: aBoolean,
+  maxDeliveryAttempts: positiveInteger,
+  backoff: backoffProblem,
+};
+
+/** @throws UsageError that names the group and the field */
+export function assertGroups(groups: Readonly<Record<string, GroupSettings>>): void {
+  for (const [name, settings] of Object.entries(groups)) {
+    const where = `RocketMQModule: option groups[${JSON.stringify(name)}]`;
+    const problem = consumerGroupNameProblem(name) ?? anObject(settings) ?? problemIn(settings);
+    if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${where} ${problem}`, 'groups');
+  }
+}
+
+function problemIn(settings: object): string | undefined {
+  for (const [field, value] of Object.entries(settings)) {
+    if (!Object.hasOwn(GROUP_CHECKS, field)) {
+      return `has the unknown field ${field}; the fields are ${Object.keys(GROUP_CHECKS).join(', ')}`;
+    }
+    const problem = value === undefined ? undefined : GROUP_CHECKS[field as keyof GroupSettings](value);
+    if (problem !== undefined) return `is wrong: ${field} ${problem}`;
+  }
+  return undefined;
+}
+
+/** A broker keeps whole milliseconds, unlike a listener. */
+function backoffProblem(value: unknown): string | undefined {
+  const isPossible = typeof value === 'number' || (typeof value === 'object' && value !== null);
+  const policy = isPossible ? backoffPolicyOf(value as Backoff) : undefined;
+  const waits = policy?.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy?.nextMs;
+  const isWhole =
+    Array.isArray(waits) && waits.length > 0 && waits.every((wait) => Number.isSafeInteger(wait) && wait > 0);
+  if (isWhole) return undefined;
+  return 'must be milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }, all whole numbers above 0';
+}
+
+/**
+ * @param topics all of them, perhaps several times
+ * @throws UsageError when two places contradict each other
+ */
+export function declarationsOf(
+  topics: readonly TopicDefinition[],
+  consumers: readonly PlannedConsumer[],
+  { groups = {}, names }: { readonly groups?: Readonly<Record<string, GroupSettings>>; readonly names: ResourceNames },
+): Declarations {
+  const settings = new Map(Object.entries(groups).map(([name, one]) => [names.group(name), one]));
+  const shared = consumers.filter(({ ofInstance }) => !ofInstance);
+  const used = new Map(shared.map((consumer) => [consumer.consumerGroup, consumer]));
+  return {
+    topics: declaredTopics(topics),
+    groups: [...new Set([...used.keys(), ...settings.keys()])].map((name) =>
+      declaredGroup(name, settings.get(name), used.get(name)),
+    ),
+  };
+}
+
+function declaredTopics(topics: readonly TopicDefinition[]): DeclaredTopic[] {
+  const declared = new Map<string, DeclaredTopic>();
+  for (const { name, type, queues } of topics) {
+    const known = declared.get(name);
+    if (known?.queues !== undefined && queues !== undefined && known.queues !== queues) {
+      const text = `topic "${name}" is defined with ${known.queues} queues in one place, and with ${queues} in another`;
+      throw new UsageError('TOPIC_QUEUES_DISAGREE', text, 'queues');
+    }
+    const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues };
+    declared.set(name, merged.type === undefined ? ofDeadLetters(merged) : merged);
+  }
+  return [...declared.values()];
+}
+
+/** A cluster makes it at the first dead letter only, which is too late for those who listen to it; with one queue, as here. */
+function ofDeadLetters(topic: DeclaredTopic): DeclaredTopic {
+  return topic.name.startsWith(deadLetterTopicOf('')) ? { ...topic, type: 'normal', queues: 1 } : topic;
+}
+
+function declaredGroup(
+  name: string,
+  settings: GroupSettings = {},
+  consumer: PlannedConsumer | undefined,
+): DeclaredGroup {
+  const isFifoNeeded = consumer?.requireFifo ?? false;
+  if (isFifoNeeded && settings.fifo === false) {
+    const listeners = consumer?.listeners.map((listener) => listener.name).join(', ');
+    const text = `option groups["${name}"]: fifo is false, but listeners ${listeners} have a topic of type fifo`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'groups');
+  }
+  const { fifo = isFifoNeeded, maxDeliveryAttempts, backoff } = settings;
+  return { name, fifo, maxDeliveryAttempts, backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff) };
+}

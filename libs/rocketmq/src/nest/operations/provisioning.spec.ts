@@ -1,0 +1,235 @@
+// Topics and groups of an application, made or compared at its start.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable, type Provider } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import { until } from '../../../../../test/support/until.js';
+import { RocketMQAdmin } from '../../admin/index.js';
+import {
+  deadLettersOf,
+  defineTopic,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+} from '../../index.js';
+import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { TestBroker } from '../../testing/test-broker.js';
+import type { DeclaredGroup } from './declarations.js';
+import { checkDeclared, createDeclared } from './provisioning.js';
+
+const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
+const Reminders = defineTopic('reminders', { type: 'delay' });
+
+@Injectable()
+class Shop {
+  readonly handled: string[] = [];
+
+  @RocketMQListener(Orders, { consumerGroup: 'shop' })
+  handle({ id }: { id: string }): void {
+    this.handled.push(id);
+  }
+
+  @RocketMQListener(deadLettersOf('shop'), { consumerGroup: 'graveyard' })
+  bury(): void {}
+}
+
+const GROUPS = { shop: { maxDeliveryAttempts: 5, backoff: [SECOND_MS, MINUTE_MS] }, nightly: {} };
+
+let broker: TestBroker;
+let admin: RocketMQAdmin;
+let apps: TestingModule[];
+
+beforeEach(async () => {
+  broker = await TestBroker.start({ strict: true, adminPort: 0 });
+  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  apps = [];
+});
+afterEach(async () => {
+  for (const app of apps) await app.close();
+  await admin.close();
+  await broker.stop();
+});
+
+async function start(options: Partial<RocketMQModuleOptions>, providers: Provider[] = [Shop]): Promise<TestingModule> {
+  const { endpoints, adminEndpoint: nameServer } = broker;
+  const all = { endpoints, nameServer, topics: [Reminders], groups: GROUPS, logger: recordingLogger(), ...options };
+  const app = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], providers }).compile();
+  await app.init();
+  apps.push(app);
+  return app;
+}
+
+describe("provision: 'create'", () => {
+  it('makes the topics and groups that the code declares, under their prefixes', async () => {
+    await start({ provision: 'create', topicPrefix: 't-', groupPrefix: 'g-' });
+    const topics = await admin.listTopics({ includeSystem: true });
+    const told = topics.topics.map(({ topic, type, queues }) => [topic, type, queues]);
+    expect(told).toContainEqual(['t-orders', 'fifo', 4]);
+    expect(told).toContainEqual(['t-reminders', 'delay', 8]);
+    expect(told).toContainEqual(['%DLQ%g-shop', 'normal', 1]);
+    const { groups } = await admin.listGroups();
+    expect(groups.map(({ consumerGroup, fifo }) => [consumerGroup, fifo])).toEqual([
+      ['g-graveyard', false],
+      ['g-nightly', false],
+      ['g-shop', true],
+    ]);
+    expect(groups[2]).toMatchObject({
+      ...{ maxDeliveryAttempts: 5, backoff: { kind: 'customized', nextMs: [SECOND_MS, MINUTE_MS] } },
+    });
+  });
+
+  it('lets an application run on a cluster that knew nothing of it', async () => {
+    const app = await start({ provision: 'create' });
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
+    const { handled } = app.get(Shop);
+    await until(() => handled.length > 0);
+    expect(handled).toEqual(['a']);
+  });
+
+  it('leaves what exists as it is, and says in one warning where it differs', async () => {
+    broker.declareTopic({ name: 'reminders', type: 'delay', queues: 3 });
+    broker.declareTopic({ name: 'orders', type: 'fifo', queues: 2 });
+    broker.declareGroup({ name: 'shop', fifo: true, maxDeliveryAttempts: 9 });
+    const logger = recordingLogger();
+    await start({ provision: 'create', logger });
+    expect(logger.lines.filter(([line]) => line.startsWith('warn the cluster differs'))).toEqual([
+      [
+        'warn the cluster differs from what the application declares; what exists is left as it is',
+        {
+          differences: [
+            'topic "orders" has 2 queues on embedded, declared with 4',
+            'consumer group "shop" has maxDeliveryAttempts 9 on embedded, declared with 5',
+            expect.stringMatching(
+              /^consumer group "shop" has the backoff \[1000, 5000, .*ms on embedded, declared with \[1000, 60000\] ms$/,
+            ),
+          ],
+        },
+      ],
+    ]);
+    expect(await admin.describeTopic('orders')).toMatchObject({ queues: 2 });
+    expect(await admin.describeTopic('reminders')).toMatchObject({ queues: 3 });
+    expect(await admin.describeGroup('shop')).toMatchObject({ maxDeliveryAttempts: 9 });
+  });
+
+  it('may be done by several instances at once', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => start({ provision: 'create' })));
+    expect(await admin.describeTopic('orders')).toMatchObject({ type: 'fifo', queues: 4 });
+    expect(await admin.describeGroup('shop')).toMatchObject({ fifo: true, maxDeliveryAttempts: 5 });
+  });
+});
+
+describe("provision: 'check'", () => {
+  it('names all that is missing or otherwise in one error, and changes nothing', async () => {
+    broker.declareTopic({ name: 'orders', type: 'normal', queues: 2 });
+    broker.declareGroup({ name: 'shop', fifo: false });
+    await expect(start({ provision: 'check' })).rejects.toMatchObject({
+      code: 'PROVISION_MISMATCH',
+      differences: [
+        'topic "reminders" does not exist',
+        'topic "orders" is of type normal on embedded, declared as fifo',
+        'topic "orders" has 2 queues on embedded, declared with 4',
+        'topic "%DLQ%shop" does not exist',
+        'consumer group "shop" is not ordered on embedded, declared as ordered',
+        'consumer group "shop" has maxDeliveryAttempts 17 on embedded, declared with 5',
+        expect.stringContaining('has the backoff'),
+        'consumer group "graveyard" does not exist',
+        'consumer group "nightly" does not exist',
+      ],
+    });
+    expect(await admin.describeTopic('reminders')).toBeUndefined();
+    expect(await admin.describeGroup('nightly')).toBeUndefined();
+  });
+
+  it('lets an application start whose topics and groups are as declared', async () => {
+    await start({ provision: 'create' });
+    await start({ provision: 'check' });
+  });
+});
+
+describe('provisioning', () => {
+  it('needs the name server, and says so', async () => {
+    await expect(start({ provision: 'check', nameServer: undefined })).rejects.toThrow(
+      "option provision: 'check' asks the brokers for their topics and groups; give RocketMQModule the option nameServer",
+    );
+  });
+
+  it('is refused where the code contradicts itself', async () => {
+    await expect(start({ groups: { shop: { fifo: false } } })).rejects.toThrow(
+      'option groups["shop"]: fifo is false, but listeners Shop.handle have a topic of type fifo',
+    );
+    const topics = [Reminders, defineTopic('orders', { type: 'fifo', queues: 5 })];
+    await expect(start({ topics })).rejects.toMatchObject({ code: 'TOPIC_QUEUES_DISAGREE' });
+    const wrong = (groups: object) => RocketMQModule.forRoot({ endpoints: 'a:1', groups } as RocketMQModuleOptions);
+    expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow('groups["shop"] is wrong: backoff must be milliseconds');
+    expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be a whole number');
+    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"] has the unknown field retries');
+    expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow(
+      'queues must be a whole number from 1 to 1024',
+    );
+  });
+
+  it('is not needed on the embedded broker, which is made as declared', async () => {
+    const app = await start({ endpoints: 'embedded:', nameServer: undefined, provision: 'check' });
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
+  });
+});
+
+describe('provisioning on several brokers', () => {
+  const cluster = new ScriptedCluster();
+  afterEach(() => cluster.close());
+
+  /** A broker that holds one topic and one group, and remembers what it was told to hold. */
+  function holding(held: { topic?: object; group?: object }): {
+    script: BrokerScript;
+    held: typeof held;
+    told: number[];
+  } {
+    const told: number[] = [];
+    const script: BrokerScript = ({ code, fields, body }) => {
+      if (code === 17 || code === 200) told.push(code);
+      if (code === 17) held.topic = { ...fields, writeQueueNums: Number(fields.writeQueueNums) };
+      if (code === 200) held.group = JSON.parse(body) as object;
+      if (code === 351) return held.topic === undefined ? { code: 17 } : { body: JSON.stringify(held.topic) };
+      if (code !== 201) return { body: '{"table":{"brokerVersionDesc":"V5_5_0"}}' };
+      return { body: JSON.stringify({ subscriptionGroupTable: held.group && { billing: held.group } }) };
+    };
+    return { script, held, told };
+  }
+
+  async function on(brokers: readonly BrokerScript[], run: typeof createDeclared, group: Partial<DeclaredGroup>) {
+    const { nameServer } = await cluster.start(brokers);
+    const scripted = new RocketMQAdmin({ nameServer: nameServer.address });
+    const logger = recordingLogger();
+    const wanted = { name: 'billing', fifo: false, maxDeliveryAttempts: undefined, backoff: undefined, ...group };
+    const declared = { topics: [{ name: 'orders', type: 'normal' as const, queues: undefined }], groups: [wanted] };
+    const port = { admin: scripted, logger, timeoutMs: 3_000 };
+    await run(declared, port, new AbortController().signal).finally(() => scripted.close());
+    return logger.lines;
+  }
+
+  it('makes what a broker lacks as the others have it, and touches none of those', async () => {
+    // Being made smaller: what is in the queues that are read only would be lost if as many were read as are written.
+    const topic = { readQueueNums: 16, writeQueueNums: 8 };
+    const [old, joined] = [holding({ topic, group: { groupName: 'billing', retryMaxTimes: 4 } }), holding({})];
+    expect(await on([old.script, joined.script], createDeclared, {})).toEqual([]);
+    expect(old.told).toEqual([]);
+    expect(joined.held).toMatchObject({ topic: { writeQueueNums: 8 }, group: { retryMaxTimes: 4 } });
+  });
+
+  it('names what any of them holds otherwise', async () => {
+    const brokers = [false, true].map((consumeMessageOrderly) =>
+      holding({ topic: { writeQueueNums: 8 }, group: { groupName: 'billing', consumeMessageOrderly } }),
+    );
+    const checking = on(
+      brokers.map(({ script }) => script),
+      checkDeclared,
+      {},
+    );
+    await expect(checking).rejects.toMatchObject({
+      differences: ['consumer group "billing" is ordered on broker-1, declared as not ordered'],
+    });
+  });
+});

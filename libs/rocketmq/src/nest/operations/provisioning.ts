@@ -1,0 +1,231 @@
+// Topics and consumer groups as the application declares them, made on the cluster or compared with it. What is declared is decided
+// in declarations.ts; how a cluster is spoken to is the affair of admin/.
+
+import { type BackoffPolicy } from '../../support/backoff.js';
+import { SystemClock } from '../../support/clock.js';
+import { type Deadline, withDeadline } from '../../support/deadline.js';
+import { RocketMQError } from '../../support/errors.js';
+import type { Logger } from '../../support/logger.js';
+import { systemRandom } from '../../support/random.js';
+import { retryUntil } from '../../support/retry.js';
+import type { Admin } from '../admin-access.js';
+import type { Declarations, DeclaredGroup, DeclaredTopic } from './declarations.js';
+
+type TopicDescription = NonNullable<Awaited<ReturnType<Admin['describeTopic']>>>;
+type GroupDescription = NonNullable<Awaited<ReturnType<Admin['describeGroup']>>>;
+
+/** The cluster lacks what the application declares, or holds it otherwise. Nothing was changed. */
+export class ProvisionError extends RocketMQError {
+  constructor(
+    /** What is missing or otherwise, one sentence each. */
+    readonly differences: readonly string[],
+  ) {
+    const text =
+      `the cluster differs from what the application declares: ${differences.join('; ')}. Mend the one or the other; with provision: ` +
+      "'create' what is missing is made at start";
+    super('PROVISION_MISMATCH', text, 'rejected', false);
+  }
+}
+
+/** What provisioning works with. */
+export interface ProvisioningPort {
+  readonly admin: Admin;
+  readonly logger: Logger;
+  /** In which all must be done, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+const RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
+
+/**
+ * Makes what is missing; what exists stays as it is, and is named in a warning where it differs. Any number of instances may do it at
+ * once.
+ * @throws what the admin connection throws; an error that may pass is waited out
+ */
+export async function createDeclared(
+  declared: Declarations,
+  port: ProvisioningPort,
+  signal: AbortSignal,
+): Promise<void> {
+  const differences = await patiently(port, signal, async (deadline) => {
+    const work = new Provisioning(port.admin, deadline);
+    return work.create(declared);
+  });
+  if (differences.length === 0) return;
+  const text = 'the cluster differs from what the application declares; what exists is left as it is';
+  port.logger.warn(text, { differences });
+}
+
+/**
+ * Compares, and changes nothing.
+ * @throws ProvisionError that names all differences; else as {@link createDeclared}
+ */
+export async function checkDeclared(
+  declared: Declarations,
+  port: ProvisioningPort,
+  signal: AbortSignal,
+): Promise<void> {
+  const differences = await patiently(port, signal, async (deadline) => {
+    const work = new Provisioning(port.admin, deadline);
+    return work.differences(declared);
+  });
+  if (differences.length > 0) throw new ProvisionError(differences);
+}
+
+function patiently<T>(
+  { timeoutMs }: ProvisioningPort,
+  signal: AbortSignal,
+  work: (deadline: Deadline) => Promise<T>,
+): Promise<T> {
+  const pace = { clock: new SystemClock(), random: systemRandom, policy: RETRY };
+  return withDeadline('provisioning', timeoutMs, signal, (deadline) =>
+    retryUntil(deadline, pace, () => work(deadline)),
+  );
+}
+
+class Provisioning {
+  constructor(
+    private readonly admin: Admin,
+    private readonly deadline: Deadline,
+  ) {}
+
+  /** @returns what differs afterwards */
+  async create(declared: Declarations): Promise<string[]> {
+    const masters = await this.masters();
+    await Promise.all([
+      ...declared.topics.map((topic) => this.createTopic(topic, masters)),
+      ...declared.groups.map((group) => this.createGroup(group, masters)),
+    ]);
+    // Another instance may have been quicker, and may declare something else.
+    return this.differences(declared, masters);
+  }
+
+  async differences({ topics, groups }: Declarations, known?: readonly string[]): Promise<string[]> {
+    const masters = known ?? (await this.masters());
+    const found = await Promise.all([
+      ...topics.map(async (topic) => topicDifferences(topic, await this.describeTopic(topic), masters)),
+      ...groups.map(async (group) => groupDifferences(group, await this.describeGroup(group), masters)),
+    ]);
+    return found.flat();
+  }
+
+  private async createTopic(topic: DeclaredTopic, masters: readonly string[]): Promise<void> {
+    const { name, type, queues } = topic;
+    if (type === undefined) return;
+    const found = await this.describeTopic(topic);
+    if (found !== undefined && !isOnlyMissing(topicDifferences(topic, found, masters), found.brokers, masters)) return;
+    await this.admin.createTopic({ topic: name, type, queues: queues ?? found?.queues }, this.creation());
+  }
+
+  private async createGroup(group: DeclaredGroup, masters: readonly string[]): Promise<void> {
+    const { name, ...wanted } = group;
+    const found = await this.describeGroup(group);
+    if (found !== undefined && !isOnlyMissing(groupDifferences(group, found, masters), found.brokers, masters)) return;
+    // A broker that joined later gets it as the others have it, where nothing is declared.
+    const { maxDeliveryAttempts = found?.maxDeliveryAttempts, backoff = found?.backoff } = wanted;
+    await this.admin.createGroup(
+      { consumerGroup: name, fifo: wanted.fifo, maxDeliveryAttempts, backoff },
+      this.creation(),
+    );
+  }
+
+  private describeTopic({ name }: DeclaredTopic): Promise<TopicDescription | undefined> {
+    return this.admin.describeTopic(name, this.call());
+  }
+
+  private describeGroup({ name }: DeclaredGroup): Promise<GroupDescription | undefined> {
+    return this.admin.describeGroup(name, this.call());
+  }
+
+  private async masters(): Promise<string[]> {
+    const { brokers } = await this.admin.brokerVersions(this.call());
+    return brokers.map(({ name }) => name);
+  }
+
+  /** What exists stays as it is, also what somebody else has made since it was looked for. */
+  private creation() {
+    return { ...this.call(), keepExisting: true };
+  }
+
+  private call() {
+    return { timeoutMs: Math.max(1, this.deadline.remainingMs()), signal: this.deadline.signal };
+  }
+}
+
+type Places = readonly { readonly name: string }[];
+
+function missingOn(found: Places, masters: readonly string[]): string[] {
+  return masters.filter((master) => !found.some(({ name }) => name === master));
+}
+
+function isOnlyMissing(differences: readonly string[], found: Places, masters: readonly string[]): boolean {
+  return missingOn(found, masters).length > 0 && differences.length === 1;
+}
+
+function topicDifferences(
+  { name, type, queues }: DeclaredTopic,
+  found: TopicDescription | undefined,
+  masters: readonly string[],
+): string[] {
+  const about = `topic "${name}"`;
+  if (found === undefined) {
+    const why = type === undefined ? ' (its type is not declared, so it is never made: use defineTopic)' : '';
+    return [`${about} does not exist${why}`];
+  }
+  return [
+    ...absence(about, found.brokers, masters),
+    ...found.brokers.flatMap((broker) => [
+      ...(type === undefined || broker.type === type
+        ? []
+        : [`${about} is of type ${broker.type} on ${broker.name}, declared as ${type}`]),
+      ...(queues === undefined || broker.queues === queues
+        ? []
+        : [`${about} has ${broker.queues} queues on ${broker.name}, declared with ${queues}`]),
+    ]),
+  ];
+}
+
+function groupDifferences(
+  declared: DeclaredGroup,
+  found: GroupDescription | undefined,
+  masters: readonly string[],
+): string[] {
+  const about = `consumer group "${declared.name}"`;
+  if (found === undefined) return [`${about} does not exist`];
+  return [
+    ...absence(about, found.brokers, masters),
+    ...found.brokers.flatMap((broker) => deliveryDifferences(about, declared, broker)),
+  ];
+}
+
+function deliveryDifferences(
+  about: string,
+  { fifo, maxDeliveryAttempts, backoff }: DeclaredGroup,
+  found: GroupDescription['brokers'][number],
+): string[] {
+  const differences: string[] = [];
+  const ordered = (isFifo: boolean): string => (isFifo ? 'ordered' : 'not ordered');
+  if (found.fifo !== fifo) {
+    differences.push(`${about} is ${ordered(found.fifo)} on ${found.name}, declared as ${ordered(fifo)}`);
+  }
+  if (maxDeliveryAttempts !== undefined && found.maxDeliveryAttempts !== maxDeliveryAttempts) {
+    const text = `${about} has maxDeliveryAttempts ${found.maxDeliveryAttempts} on ${found.name}, declared with ${maxDeliveryAttempts}`;
+    differences.push(text);
+  }
+  if (backoff !== undefined && inWords(found.backoff) !== inWords(backoff)) {
+    differences.push(
+      `${about} has the backoff ${inWords(found.backoff)} on ${found.name}, declared with ${inWords(backoff)}`,
+    );
+  }
+  return differences;
+}
+
+function absence(about: string, found: Places, masters: readonly string[]): string[] {
+  const missing = missingOn(found, masters);
+  return missing.length === 0 ? [] : [`${about} does not exist on ${missing.join(', ')}`];
+}
+
+function inWords(backoff: BackoffPolicy): string {
+  if (backoff.kind === 'customized') return `[${backoff.nextMs.join(', ')}] ms`;
+  return `${backoff.initialMs} ms × ${backoff.multiplier} up to ${backoff.maxMs} ms`;
+}

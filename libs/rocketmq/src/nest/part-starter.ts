@@ -1,0 +1,192 @@
+// Starts the parts of a connection, one by one: broker when embedded, connection, producer, answers, consumers. In which order, and
+// what ends when, is in rocketmq-runtime.ts.
+
+import { Connection } from '../client/connection.js';
+import { PushConsumer } from '../consumer/push-consumer.js';
+import { Producer } from '../producer/producer.js';
+import type { TransactionChecker } from '../producer/transaction-check.js';
+import { StateError, UsageError } from '../support/errors.js';
+import type { AdminAccess } from './admin-access.js';
+import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
+import type { HandlerInvoker } from './handler-invoker.js';
+import { consumerOptionsOf } from './listener-consumer.js';
+import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
+import type { CheckedOptions } from './module-options.js';
+import type { Declarations } from './operations/declarations.js';
+import { type ConsumerHooks, consumerHooks, producerHooks } from './operations/lifecycle-hooks.js';
+import { checkDeclared, createDeclared } from './operations/provisioning.js';
+import type { RocketMQEvents } from './operations/rocketmq-events.js';
+import type { MessageWire } from './resource-names.js';
+import type { TopicPlan } from './topic-plan.js';
+import { InstanceGroups, whoNeedsGroups } from './transport/instance-groups.js';
+import { type ReplyChannel, replyChannelOf } from './transport/reply-channel.js';
+import { RunningConsumers } from './transport/running-consumers.js';
+import { warnOfOtherSubscriptions } from './transport/subscription-warning.js';
+
+/** What the application declares, decided and checked. */
+export interface Plan extends TopicPlan {
+  readonly consumers: readonly PlannedConsumer[];
+  readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly declarations: Declarations;
+}
+
+/** What runs. Parts are added as they start, so that a failed start can stop those before it. */
+export interface Parts {
+  broker?: EmbeddedEndpoint;
+  connection?: Connection;
+  producer?: Producer;
+  replies?: ReplyChannel;
+  consumers?: RunningConsumers;
+  /** Undefined unless something needs a group of this instance. */
+  groups?: InstanceGroups;
+}
+
+/** What parts are made with. */
+export interface PartStarterPort {
+  readonly options: CheckedOptions;
+  readonly admin: AdminAccess;
+  readonly invoker: HandlerInvoker;
+  readonly events: RocketMQEvents;
+  /** What bodies of answers are made with. */
+  readonly wire: MessageWire;
+}
+
+/** Each start may be repeated after it has failed: it goes on with the parts that are there. */
+export class PartStarter {
+  private readonly hooks = new WeakMap<PlannedConsumer, ConsumerHooks>();
+
+  constructor(
+    private readonly given: PartStarterPort,
+    private readonly instanceId: string,
+  ) {}
+
+  /** Everything that sending needs. @throws UsageError or ResourceError that says what is wrong; what the server throws */
+  async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
+    const { options, given } = this;
+    const { admin, events } = given;
+    const { target, startTimeoutMs, transactionOwner = this.ownGroup(), checkpoint } = options;
+    const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
+    if (target.kind === 'embedded') {
+      parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
+      if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
+    }
+    parts.groups ??= admins && new InstanceGroups(admins, options);
+    parts.connection ??= this.connection(parts);
+    await this.provision(plan.declarations, signal);
+    const versions = await admin.ofCluster();
+    const producer = new Producer(parts.connection, {
+      ...options.producer,
+      brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
+      topics: plan.verified,
+      transactionCheckers: plan.checkers,
+      transactionOwner,
+      events: producerHooks(options.events ?? {}, events),
+      telemetry: options.telemetry,
+      checkpoint,
+    });
+    // One whose start fails has closed itself.
+    await producer.start({ timeoutMs: startTimeoutMs, signal });
+    parts.producer = producer;
+  }
+
+  /** Where answers arrive; nothing unless requests are switched on. @throws as {@link producer} */
+  async replies(parts: Parts, signal: AbortSignal): Promise<void> {
+    const { connection, groups } = parts;
+    if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
+    const replies = replyChannelOf(this.options, this.instanceId, { connection, groups, wire: this.given.wire });
+    try {
+      await replies.open({ timeoutMs: this.options.startTimeoutMs, signal });
+      parts.replies = replies;
+    } catch (error) {
+      await replies.close();
+      throw error;
+    }
+  }
+
+  /** Those of some groups. @throws as {@link producer}, when all others have started or failed */
+  async consumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+    const { connection } = parts;
+    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
+    parts.consumers ??= await this.running(connection, parts);
+    await parts.consumers.start(plans, signal);
+  }
+
+  private connection({ broker }: Parts): Connection {
+    const { options } = this;
+    if (options.target.kind === 'cluster') return new Connection({ ...options, endpoints: options.target.endpoints });
+    // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
+    return new Connection({ ...options, endpoints: broker?.endpoints ?? '', tls: undefined, credentials: undefined });
+  }
+
+  private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
+    const { logger, startTimeoutMs: timeoutMs, provision = 'off' } = this.options;
+    const admin = await this.given.admin.forProvisioning(provision);
+    if (admin === undefined) return;
+    const port = { admin, logger, timeoutMs };
+    if (provision === 'create') await createDeclared(declarations, port, signal);
+    else await checkDeclared(declarations, port, signal);
+  }
+
+  private async running(connection: Connection, parts: Parts): Promise<RunningConsumers> {
+    const { startTimeoutMs, shutdownGraceMs, logger } = this.options;
+    const admin = await this.given.admin.ofCluster();
+    return new RunningConsumers({
+      ...{ startTimeoutMs, shutdownGraceMs, groups: parts.groups },
+      make: (plan) => namingListeners(plan, () => this.consumer(connection, plan, parts)),
+      beforeStart: async (plan, signal) => {
+        if (admin !== undefined) await warnOfOtherSubscriptions(plan, { admin, logger, signal });
+      },
+      onStarted: ({ listeners }) => {
+        for (const listener of listeners) this.announce(listener);
+      },
+      onEnded: (plan) => {
+        const unfinished = this.hooks.get(plan)?.unfinished ?? 0;
+        logger.info('a consumer has ended', { consumerGroup: plan.consumerGroup, unfinished });
+        this.given.events.tell({ type: 'drained', consumerGroup: plan.consumerGroup, unfinished });
+      },
+    });
+  }
+
+  private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
+    const { checkpoint, inbox, logger, events = {}, telemetry } = this.options;
+    const hooks = consumerHooks(events, this.given.events, plan.consumerGroup);
+    this.hooks.set(plan, hooks);
+    return new PushConsumer(connection, {
+      ...consumerOptionsOf(plan, {
+        invoker: this.given.invoker,
+        producer: () => parts.producer,
+        answers: { wire: this.given.wire, logger },
+      }),
+      events: hooks,
+      telemetry,
+      acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
+      checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
+    });
+  }
+
+  private ownGroup(): string | undefined {
+    const { consumerGroup, names } = this.options;
+    return consumerGroup === undefined ? undefined : names.group(consumerGroup);
+  }
+
+  private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
+    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter: filter.expression });
+  }
+
+  private get options(): CheckedOptions {
+    return this.given.options;
+  }
+}
+
+/** Tells whose option it is that the consumer refuses. */
+function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    const names = listeners.map(({ name }) => name).join(', ');
+    const problem = cause.message.replace(`[${cause.code}] `, '');
+    const text = `consumer of group "${consumerGroup}" (listeners: ${names}): ${problem}`;
+    throw new UsageError(cause.code, text, cause.field, { cause });
+  }
+}

@@ -1,0 +1,133 @@
+// What spans say, under the names of the semantic conventions. What there is to say is decided by the spans.
+// https://opentelemetry.io/docs/specs/semconv/messaging/rocketmq and the registry of @opentelemetry/semantic-conventions 1.45.
+
+import type { Attributes, AttributeValue } from '@opentelemetry/api';
+import type { ObservedClient } from '../client/observed-client.js';
+import { type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import { RocketMQError } from '../support/errors.js';
+
+/**
+ * By which names attributes go that the conventions have renamed: `messaging.system` is now `messaging.system.name`, and
+ * `messaging.rocketmq.…` is `rocketmq.…`. Most of what reads spans today knows the former ones.
+ */
+export type AttributeNames = 'both' | 'current' | 'former';
+
+/** The current name, then the former one. */
+const RENAMED = {
+  system: ['messaging.system.name', 'messaging.system'],
+  namespace: ['rocketmq.namespace', 'messaging.rocketmq.namespace'],
+  type: ['rocketmq.message.type', 'messaging.rocketmq.message.type'],
+  tag: ['rocketmq.message.tag', 'messaging.rocketmq.message.tag'],
+  keys: ['rocketmq.message.keys', 'messaging.rocketmq.message.keys'],
+  group: ['rocketmq.message.group', 'messaging.rocketmq.message.group'],
+  deliveryTimestamp: ['rocketmq.message.delivery_timestamp', 'messaging.rocketmq.message.delivery_timestamp'],
+} as const;
+
+/** Names that stay as they are. */
+export const ATTRIBUTE = {
+  operationName: 'messaging.operation.name',
+  operationType: 'messaging.operation.type',
+  destination: 'messaging.destination.name',
+  consumerGroup: 'messaging.consumer.group.name',
+  clientId: 'messaging.client.id',
+  messageId: 'messaging.message.id',
+  batchCount: 'messaging.batch.message_count',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+  errorType: 'error.type',
+} as const;
+
+/** What the conventions have no name for. */
+export const OWN_ATTRIBUTE = {
+  deliveryAttempt: 'nestjs_rocketmq.delivery_attempt',
+  settlement: 'nestjs_rocketmq.settlement',
+  retryDelayMs: 'nestjs_rocketmq.retry.delay_ms',
+  deadLetterReason: 'nestjs_rocketmq.dead_letter.reason',
+  failedInBatch: 'nestjs_rocketmq.batch.failed_count',
+  transactionId: 'nestjs_rocketmq.transaction.id',
+  transactionResolution: 'nestjs_rocketmq.transaction.resolution',
+  transactionResult: 'nestjs_rocketmq.transaction.result',
+} as const;
+
+/** What a span does, in the words of the conventions. */
+export interface Operation {
+  /** The first word of the span's name. */
+  readonly name: string;
+  /** Undefined where no type of the conventions fits. */
+  readonly type?: 'create' | 'send' | 'receive' | 'process' | 'settle';
+}
+
+/** Makes attributes. */
+export class SpanAttributes {
+  private readonly which: readonly (0 | 1)[];
+
+  constructor(names: AttributeNames) {
+    this.which = names === 'both' ? [0, 1] : names === 'current' ? [0] : [1];
+  }
+
+  /** What every span of a client says, whatever it does. */
+  ofClient({ clientId, namespace, server }: ObservedClient, consumerGroup?: string): Attributes {
+    const attributes = this.ofSystem();
+    attributes[ATTRIBUTE.clientId] = clientId;
+    attributes[ATTRIBUTE.serverAddress] = server.host;
+    attributes[ATTRIBUTE.serverPort] = server.port;
+    if (consumerGroup !== undefined) attributes[ATTRIBUTE.consumerGroup] = consumerGroup;
+    if (namespace !== '') this.put(attributes, 'namespace', namespace);
+    return attributes;
+  }
+
+  ofSystem(): Attributes {
+    const attributes: Attributes = {};
+    this.put(attributes, 'system', 'rocketmq');
+    return attributes;
+  }
+
+  ofOperation(base: Attributes, { name, type }: Operation, topic: string | undefined): Attributes {
+    const attributes = { ...base };
+    attributes[ATTRIBUTE.operationName] = name;
+    if (type !== undefined) attributes[ATTRIBUTE.operationType] = type;
+    if (topic !== undefined) attributes[ATTRIBUTE.destination] = topic;
+    return attributes;
+  }
+
+  /** Adds what a message to be sent says of itself; never its body, nor its properties. */
+  addOutgoing(attributes: Attributes, message: OutgoingMessage, isHalf: boolean, nowMs: number): void {
+    const { deliverAt, delayMs } = message;
+    if (message.messageId !== undefined) attributes[ATTRIBUTE.messageId] = message.messageId;
+    this.put(attributes, 'type', isHalf ? 'transaction' : messageTypeOf(message));
+    const dueMs = deliverAt?.getTime() ?? (delayMs === undefined ? undefined : nowMs + delayMs);
+    this.addLabels(attributes, message.tag, message.keys, message.messageGroup, dueMs);
+  }
+
+  /** Adds what a received message says of itself; never its body, nor its properties. */
+  addReceived(attributes: Attributes, message: MessageView): void {
+    attributes[ATTRIBUTE.messageId] = message.messageId;
+    if (message.messageType !== undefined) this.put(attributes, 'type', message.messageType);
+    this.addLabels(attributes, message.tag, message.keys, message.messageGroup, message.deliveryTimestampMs);
+    attributes[OWN_ATTRIBUTE.deliveryAttempt] = message.deliveryAttempt;
+  }
+
+  private addLabels(
+    attributes: Attributes,
+    tag: string | undefined,
+    keys: readonly string[] | undefined,
+    group: string | undefined,
+    dueMs: number | undefined,
+  ): void {
+    if (tag !== undefined) this.put(attributes, 'tag', tag);
+    if (keys !== undefined && keys.length > 0) this.put(attributes, 'keys', [...keys]);
+    if (group !== undefined) this.put(attributes, 'group', group);
+    if (dueMs !== undefined) this.put(attributes, 'deliveryTimestamp', dueMs);
+  }
+
+  private put(attributes: Attributes, what: keyof typeof RENAMED, value: AttributeValue): void {
+    for (const index of this.which) attributes[RENAMED[what][index]] = value;
+  }
+}
+
+/** What kind of error it is: our code, or the name of its class; never its message. */
+export function errorTypeOf(error: unknown): string {
+  if (RocketMQError.is(error)) return error.code;
+  if (!(error instanceof Error)) return '_OTHER';
+  return error.name === 'Error' ? error.constructor.name : error.name;
+}

@@ -1,0 +1,201 @@
+// What watches one push consumer: a span for each call of a handler, and the measurements of messages on their way to it.
+
+import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
+import type { BatchContext, BatchHandler } from '../consumer/batch-handler.js';
+import type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
+import type { ObservedConsumer, ObservedPoll, PushConsumerTelemetry } from '../consumer/consumer-telemetry.js';
+import type { DeadLetterReason, FailureSettlement } from '../consumer/failure-policy.js';
+import type { MessageView } from '../protocol/message.js';
+import { monotonicMs } from '../support/deadline.js';
+import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
+import { guarded } from './guarded.js';
+import { handling } from './message-propagation.js';
+import { ClientLabels, type Metrics } from './metrics.js';
+import { NOWHERE, type Tracing } from './tracing.js';
+
+const PROCESS: Operation = { name: 'process', type: 'process' };
+
+/** A call of a handler. */
+interface Run {
+  /** Undefined where nothing is traced. */
+  readonly span: Span | undefined;
+  readonly context: Context;
+  readonly startedAtMs: number;
+  isEnded: boolean;
+}
+
+interface BegunSpan {
+  readonly span: Span;
+  readonly context: Context;
+}
+
+type Failure = { readonly error: unknown } | undefined;
+
+/** Traces and measures one push consumer. Without `tracing` it only measures, without `metrics` it only traces. */
+export class ConsumerSpans implements PushConsumerTelemetry {
+  private readonly labels: ClientLabels;
+  private readonly runs = new WeakMap<MessageView, Run>();
+  private readonly arrivedAtMs = new WeakMap<MessageView, number>();
+  private unwatch: (() => void) | undefined;
+  private known: Attributes | undefined;
+
+  constructor(
+    private readonly consumer: ObservedConsumer,
+    private readonly tracing: Tracing | undefined,
+    private readonly metrics: Metrics | undefined,
+  ) {
+    this.labels = new ClientLabels(consumer);
+  }
+
+  start(): void {
+    this.unwatch ??= this.metrics?.watch(this.consumer);
+  }
+
+  /** A failure is told by {@link failed}, which knows what follows from it. */
+  readonly interceptor: ConsumeInterceptor = async (message, _handler, next) => {
+    const run = guarded(() => this.begin([message], (tracing) => this.beginOne(tracing, message)));
+    if (run === undefined) return next();
+    this.runs.set(message, run);
+    await context.with(run.context, next);
+    this.endOne(run, message, undefined);
+  };
+
+  batchHandler(handler: BatchHandler): BatchHandler {
+    return async (messages, batch) => {
+      const run = guarded(() => this.begin(messages, (tracing) => this.beginBatch(tracing, messages)));
+      if (run === undefined) return handler(messages, batch);
+      const watched = watchedBatch(batch);
+      try {
+        await context.with(run.context, () => handler(messages, watched));
+        // One that has run out of time has failed, whatever it did then.
+        this.endBatch(run, messages, watched, batch.signal.aborted ? { error: batch.signal.reason } : undefined);
+      } catch (error) {
+        this.endBatch(run, messages, watched, { error });
+        throw error;
+      }
+    };
+  }
+
+  received({ messages, deliveredAtMs, receivedAtMs }: ObservedPoll): void {
+    const { metrics } = this;
+    const [first] = messages;
+    if (metrics === undefined || first === undefined) return;
+    guarded(() => {
+      const nowMs = monotonicMs();
+      for (const message of messages) this.arrivedAtMs.set(message, nowMs);
+      const latencyMs = deliveredAtMs === undefined ? -1 : receivedAtMs - deliveredAtMs;
+      // Two clocks: less than nothing says that they differ, and nothing else.
+      if (latencyMs >= 0) metrics.deliveryLatency.record(latencyMs, this.labels.of(first.topic).plain);
+    });
+  }
+
+  failed(message: MessageView, error: unknown, settlement: FailureSettlement | undefined): void {
+    guarded(() => {
+      if (settlement?.kind === 'retry') this.metrics?.retries.add(1, this.labels.of(message.topic).plain);
+      const run = this.runs.get(message);
+      if (run === undefined || run.isEnded) return;
+      if (settlement !== undefined) run.span?.setAttributes(settlementAttributes(settlement));
+      this.endOne(run, message, { error });
+    });
+  }
+
+  deadLetter({ topic }: MessageView, reason: DeadLetterReason): void {
+    guarded(() => this.metrics?.deadLetters.add(1, { ...this.labels.of(topic).plain, reason }));
+  }
+
+  close(): void {
+    this.unwatch?.();
+  }
+
+  private begin(messages: readonly MessageView[], beginSpan: (tracing: Tracing) => BegunSpan): Run {
+    this.noteWaits(messages);
+    const startedAtMs = monotonicMs();
+    const { tracing } = this;
+    if (tracing === undefined) return { span: undefined, context: context.active(), startedAtMs, isEnded: false };
+    return { ...beginSpan(tracing), startedAtMs, isEnded: false };
+  }
+
+  private beginOne(tracing: Tracing, message: MessageView): BegunSpan {
+    const { parent, creation, links } = tracing.originOf(message);
+    const { attributes: names } = tracing.parts;
+    const attributes = names.ofOperation(this.base(tracing), PROCESS, message.topic);
+    names.addReceived(attributes, message);
+    const start = { operation: PROCESS, topic: message.topic, kind: SpanKind.CONSUMER, attributes, links };
+    const span = tracing.start(start, parent);
+    return { span, context: handling(trace.setSpan(parent, span), creation) };
+  }
+
+  /** Of many traces it belongs to none: it begins its own, and points at each. */
+  private beginBatch(tracing: Tracing, messages: readonly MessageView[]): BegunSpan {
+    const topic = messages[0]?.topic;
+    const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), PROCESS, topic);
+    attributes[ATTRIBUTE.batchCount] = messages.length;
+    const links = tracing.linksTo(messages);
+    const span = tracing.start({ operation: PROCESS, topic, kind: SpanKind.CONSUMER, attributes, links }, NOWHERE);
+    return { span, context: trace.setSpan(NOWHERE, span) };
+  }
+
+  private noteWaits(messages: readonly MessageView[]): void {
+    const { metrics, arrivedAtMs } = this;
+    if (metrics === undefined) return;
+    for (const message of messages) {
+      const atMs = arrivedAtMs.get(message);
+      if (atMs !== undefined) metrics.awaitTime.record(monotonicMs() - atMs, this.labels.of(message.topic).plain);
+    }
+  }
+
+  private endOne(run: Run, message: MessageView, failure: Failure): void {
+    if (run.isEnded) return;
+    run.isEnded = true;
+    guarded(() => {
+      this.measure(run, message, failure !== undefined);
+      if (run.span !== undefined) this.tracing?.end(run.span, failure);
+    });
+  }
+
+  private endBatch(run: Run, messages: readonly MessageView[], batch: WatchedBatch, failure: Failure): void {
+    guarded(() => {
+      for (const message of messages) this.measure(run, message, failure !== undefined || batch.failed.has(message));
+      const { size } = batch.failed;
+      if (run.span === undefined) return;
+      if (size > 0) run.span.setAttribute(OWN_ATTRIBUTE.failedInBatch, size);
+      const [first] = batch.failed.values();
+      this.tracing?.end(run.span, failure ?? (size > 0 ? { error: first } : undefined));
+    });
+  }
+
+  private measure({ startedAtMs }: Run, { topic }: MessageView, isFailure: boolean): void {
+    const { success, failure } = this.labels.of(topic);
+    this.metrics?.processTime.record(monotonicMs() - startedAtMs, isFailure ? failure : success);
+  }
+
+  private base(tracing: Tracing): Attributes {
+    this.known ??= tracing.parts.attributes.ofClient(this.consumer, this.consumer.consumerGroup);
+    return this.known;
+  }
+}
+
+/** The context of a batch, which remembers what failed. Handlers may take it apart, so nothing in it needs `this`. */
+interface WatchedBatch extends BatchContext {
+  readonly failed: ReadonlyMap<MessageView, unknown>;
+}
+
+function watchedBatch({ signal, signalOf, fail }: BatchContext): WatchedBatch {
+  const failed = new Map<MessageView, unknown>();
+  return {
+    failed,
+    signal,
+    signalOf,
+    fail: (message, error) => {
+      fail(message, error);
+      if (!failed.has(message)) failed.set(message, error);
+    },
+  };
+}
+
+function settlementAttributes(settlement: FailureSettlement): Attributes {
+  if (settlement.kind === 'retry') {
+    return { [OWN_ATTRIBUTE.settlement]: 'retry', [OWN_ATTRIBUTE.retryDelayMs]: settlement.delayMs };
+  }
+  return { [OWN_ATTRIBUTE.settlement]: 'dead_letter', [OWN_ATTRIBUTE.deadLetterReason]: settlement.reason };
+}

@@ -1,0 +1,36 @@
+import { expect, it } from '@jest/globals';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AskedReader } from '../../../../test/support/telemetry-bench.js';
+import type { ObservedConsumer } from '../consumer/consumer-telemetry.js';
+import { SystemClock } from '../support/clock.js';
+import { ClientLabels, Metrics } from './metrics.js';
+
+function consumer(clientId: string): ObservedConsumer {
+  const held = () => [{ topic: 'orders', messages: 0, bytes: 0 }];
+  return {
+    ...{ clientId, consumerGroup: 'stock', namespace: '', server: { host: 'h', port: 1 } },
+    clock: new SystemClock(),
+    held,
+  };
+}
+
+it('consumers that have closed are not kept for a reader that does not come', async () => {
+  const reader = new AskedReader();
+  const provider = new MeterProvider({ readers: [reader] });
+  const metrics = new Metrics(provider.getMeter('spec'));
+  for (let count = 0; count < 1_000; count++) metrics.watch(consumer(`client-${count}`))();
+  const { resourceMetrics } = await reader.collect();
+  const [cached] = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+  expect(cached?.dataPoints).toHaveLength(100);
+  expect(cached?.dataPoints.at(-1)?.attributes.client_id).toBe('client-999');
+  await provider.shutdown();
+});
+
+it('labels are kept for topics that are used, and not for any number of them', () => {
+  const labels = new ClientLabels({ clientId: 'c' });
+  const used = labels.of('used');
+  for (let count = 0; count < 2_000; count++) labels.of(`topic-${count}`);
+  expect(labels.of('used')).toBe(used);
+  expect(labels.of('topic-1999')).toEqual(labels.of('topic-1999'));
+  expect(labels.of('topic-1999')).not.toBe(labels.of('topic-1999'));
+});

@@ -1,0 +1,139 @@
+// The instruments: names, units and buckets as the Java client of Apache RocketMQ has them (its HistogramEnum and GaugeEnum), and
+// counters of our own. No label is of a message: topics, groups, clients and outcomes only.
+
+import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { HeldOfTopic, ObservedConsumer } from '../consumer/consumer-telemetry.js';
+
+const HISTOGRAMS = {
+  sendCostTime: {
+    name: 'rocketmq_send_cost_time',
+    description: 'How long sends took, all their attempts together',
+    bounds: [1, 5, 10, 20, 50, 200, 500],
+  },
+  deliveryLatency: {
+    name: 'rocketmq_delivery_latency',
+    description: 'From when the server sent messages off to when they arrived, by the clocks of both',
+    bounds: [1, 5, 10, 20, 50, 200, 500],
+  },
+  awaitTime: {
+    name: 'rocketmq_await_time',
+    description: 'From the arrival of messages to the begin of their handler',
+    bounds: [1, 5, 20, 100, 1_000, 5_000, 10_000],
+  },
+  processTime: {
+    name: 'rocketmq_process_time',
+    description: 'How long handlers took',
+    bounds: [1, 5, 10, 100, 1_000, 10_000, 60_000],
+  },
+} as const;
+
+const COUNTERS = {
+  retries: ['rocketmq_client_retries', 'Messages whose handler failed and that come again'],
+  deadLetters: ['rocketmq_client_dead_letters', 'Messages that were given up'],
+  transactions: ['rocketmq_client_transactions', 'Transactions by how they ended'],
+  transactionChecks: ['rocketmq_client_transaction_checks', "Answers to the server's questions about transactions"],
+  inboxHits: ['rocketmq_client_inbox_hits', 'Steps that were left out because they had been done before'],
+} as const;
+
+/** So many consumers that have closed wait to be observed for the last time: where nothing reads, nobody ever comes for them. */
+const MOST_LEAVING = 100;
+/** So many topics are remembered: names may come from elsewhere, and wrong ones are measured as well. */
+const MOST_TOPICS = 1_000;
+
+/** The instruments of one meter. */
+export class Metrics {
+  readonly sendCostTime: Histogram;
+  readonly deliveryLatency: Histogram;
+  readonly awaitTime: Histogram;
+  readonly processTime: Histogram;
+  readonly retries: Counter;
+  readonly deadLetters: Counter;
+  readonly transactions: Counter;
+  readonly transactionChecks: Counter;
+  readonly inboxHits: Counter;
+  private readonly consumers = new Set<ObservedConsumer>();
+  /** To be observed for the last time: an SDK goes on telling what it has heard last. */
+  private readonly leaving = new Set<ObservedConsumer>();
+
+  constructor(meter: Meter) {
+    const histogram = ({ name, description, bounds }: (typeof HISTOGRAMS)[keyof typeof HISTOGRAMS]): Histogram =>
+      meter.createHistogram(name, { description, unit: 'ms', advice: { explicitBucketBoundaries: [...bounds] } });
+    const counter = ([name, description]: (typeof COUNTERS)[keyof typeof COUNTERS]): Counter =>
+      meter.createCounter(name, { description });
+    this.sendCostTime = histogram(HISTOGRAMS.sendCostTime);
+    this.deliveryLatency = histogram(HISTOGRAMS.deliveryLatency);
+    this.awaitTime = histogram(HISTOGRAMS.awaitTime);
+    this.processTime = histogram(HISTOGRAMS.processTime);
+    this.retries = counter(COUNTERS.retries);
+    this.deadLetters = counter(COUNTERS.deadLetters);
+    this.transactions = counter(COUNTERS.transactions);
+    this.transactionChecks = counter(COUNTERS.transactionChecks);
+    this.inboxHits = counter(COUNTERS.inboxHits);
+    const messages = meter.createObservableGauge('rocketmq_consumer_cached_messages', {
+      description: 'Messages that are received and not yet settled',
+    });
+    const bytes = meter.createObservableGauge('rocketmq_consumer_cached_bytes', {
+      description: 'Bytes of the bodies of these messages',
+      unit: 'By',
+    });
+    meter.addBatchObservableCallback(
+      (result) =>
+        this.observe((held, labels) => {
+          result.observe(messages, held.messages, labels);
+          result.observe(bytes, held.bytes, labels);
+        }),
+      [messages, bytes],
+    );
+  }
+
+  /** Has the gauges tell of a consumer. @returns what ends that */
+  watch(consumer: ObservedConsumer): () => void {
+    this.consumers.add(consumer);
+    return () => {
+      if (!this.consumers.delete(consumer)) return;
+      this.leaving.add(consumer);
+      const [oldest] = this.leaving;
+      if (this.leaving.size > MOST_LEAVING && oldest !== undefined) this.leaving.delete(oldest);
+    };
+  }
+
+  private observe(tell: (held: HeldOfTopic, labels: Attributes) => void): void {
+    for (const consumer of [...this.consumers, ...this.leaving]) {
+      const { clientId, consumerGroup } = consumer;
+      for (const held of consumer.held()) {
+        tell(held, { topic: held.topic, client_id: clientId, consumer_group: consumerGroup });
+      }
+    }
+    this.leaving.clear();
+  }
+}
+
+/** The labels of a topic. */
+export interface TopicLabels {
+  readonly plain: Attributes;
+  readonly success: Attributes;
+  readonly failure: Attributes;
+}
+
+/** The labels of one client's measurements; they are kept, since every message asks for some. */
+export class ClientLabels {
+  private readonly byTopic = new Map<string, TopicLabels>();
+
+  constructor(private readonly client: { readonly clientId: string; readonly consumerGroup?: string }) {}
+
+  of(topic: string): TopicLabels {
+    let labels = this.byTopic.get(topic);
+    if (labels === undefined) {
+      const { clientId, consumerGroup } = this.client;
+      const plain: Attributes = { topic, client_id: clientId };
+      if (consumerGroup !== undefined) plain.consumer_group = consumerGroup;
+      labels = {
+        plain,
+        success: { ...plain, invocation_status: 'success' },
+        failure: { ...plain, invocation_status: 'failure' },
+      };
+      if (this.byTopic.size < MOST_TOPICS) this.byTopic.set(topic, labels);
+    }
+    return labels;
+  }
+}

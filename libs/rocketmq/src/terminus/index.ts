@@ -1,0 +1,9 @@
+// The entry `nestjs-rocketmq/terminus`: health checks for @nestjs/terminus.
+
+export type { HealthLimits } from '../nest/operations/rocketmq-health.js';
+export {
+  type LivenessOptions,
+  type ReadinessOptions,
+  RocketMQHealthIndicator,
+  type RocketMQHealthResult,
+} from './rocketmq-health-indicator.js';

@@ -1,0 +1,146 @@
+// The indicator for @nestjs/terminus. How a connection stands is decided in nest/operations.
+
+import { Inject, Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import * as terminus from '@nestjs/terminus';
+import { getHealthToken } from '../nest/injection.decorators.js';
+import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
+import { atLeast } from '../nest/option-checks.js';
+import { UsageError } from '../support/errors.js';
+
+/** What terminus takes as the result of an indicator, in all its versions. */
+export type RocketMQHealthResult<Key extends string = string> = Record<
+  Key,
+  { readonly status: 'up' | 'down'; readonly [detail: string]: unknown }
+>;
+
+/** When an application is ready. */
+export interface ReadinessOptions extends HealthLimits {
+  /** The name of the connection. Default: the one without a name. */
+  readonly connection?: string;
+}
+
+/** When an application is alive. */
+export interface LivenessOptions {
+  /** The name of the connection. Default: the one without a name. */
+  readonly connection?: string;
+  /**
+   * How long a handler may run, in milliseconds: for handlers that hang, which only a restart helps. Choose it far above what the
+   * slowest one takes. Default: that is not looked at.
+   */
+  readonly maxHandlerMs?: number;
+}
+
+/**
+ * `RocketMQModule` for the health checks of @nestjs/terminus. Provide it in the module of the health controller:
+ * `() => this.rocketmq.ready('rocketmq')`. It asks the server nothing: it tells what producer and consumers know by now.
+ */
+@Injectable()
+export class RocketMQHealthIndicator {
+  constructor(@Inject(ModuleRef) private readonly modules: ModuleRef) {}
+
+  /**
+   * For the readiness probe: `up` while messages can be sent and every consumer that was started receives. The details name the
+   * connection, and of each consumer its group, what it is assigned, when it last received, and its settle lag.
+   * @param key under which the result appears
+   * @throws UsageError `UNKNOWN_CONNECTION`; with terminus 10 a HealthCheckError says `down`, as it wants
+   */
+  async ready<const Key extends string = 'rocketmq'>(
+    key: Key = 'rocketmq' as Key,
+    { connection, ...limits }: ReadinessOptions = {},
+  ): Promise<RocketMQHealthResult<Key>> {
+    const report = this.health(connection).report(limits);
+    return told(key, report.isReady, { ...detailsOf(report), problems: report.problems });
+  }
+
+  /**
+   * For the liveness probe: `up` whether a server can be reached or not, since a restart would not bring it back. `down` only when
+   * handlers hang, and only if `maxHandlerMs` is given: messages that wait, for a handler or for their next attempt, are no reason.
+   * @param key under which the result appears
+   * @throws as {@link ready}
+   */
+  async live<const Key extends string = 'rocketmq'>(
+    key: Key = 'rocketmq' as Key,
+    { connection, maxHandlerMs, ...others }: LivenessOptions = {},
+  ): Promise<RocketMQHealthResult<Key>> {
+    assertLiveness(maxHandlerMs, others);
+    const { phase, consumers } = this.health(connection).report();
+    // A start that is not complete may be so for long, with handlers that run.
+    const isAtWork = phase === 'running' || phase === 'starting';
+    const stuck = consumers.flatMap(({ consumerGroup, health }) => {
+      const ranMs = health?.longestHandlerMs ?? 0;
+      if (maxHandlerMs === undefined || ranMs <= maxHandlerMs || !isAtWork) return [];
+      return [`consumer group "${consumerGroup}": a handler has been running for ${ranMs} ms`];
+    });
+    return told(key, stuck.length === 0, {
+      ...(connection === undefined ? {} : { connection }),
+      phase,
+      problems: stuck,
+    });
+  }
+
+  private health(connection: string | undefined): RocketMQHealth {
+    try {
+      return this.modules.get<RocketMQHealth>(getHealthToken(connection), { strict: false });
+    } catch (cause) {
+      const which = connection === undefined ? 'connection without a name' : `connection "${connection}"`;
+      const text = `RocketMQHealthIndicator: the application imports no RocketMQModule for the ${which}`;
+      throw new UsageError('UNKNOWN_CONNECTION', text, 'connection', { cause });
+    }
+  }
+}
+
+function assertLiveness(maxHandlerMs: unknown, others: object): void {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    const text = `${unknown} is unknown; the options are connection, maxHandlerMs`;
+    throw new UsageError('ILLEGAL_OPTION', text, unknown);
+  }
+  const problem = maxHandlerMs === undefined ? undefined : atLeast(1)(maxHandlerMs);
+  if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `maxHandlerMs ${problem}`, 'maxHandlerMs');
+}
+
+type Details = Readonly<Record<string, unknown>>;
+
+/** Plain data, short: it is sent to whoever may ask the health endpoint. */
+function detailsOf({ connection, phase, producer, consumers }: HealthReport): Details {
+  return {
+    ...(connection === undefined ? {} : { connection }),
+    phase,
+    servers: serversOf(producer?.sessions ?? []),
+    consumers: consumers.map(({ consumerGroup, status, health }) => {
+      if (health === undefined) return { consumerGroup, status };
+      const { sessions, topics, unsettled, settleLagMs, longestHandlerMs } = health;
+      const received = topics.map(({ topic, assigned, isPaused, lastReceiveAtMs }) => {
+        const lastReceive = lastReceiveAtMs === undefined ? null : new Date(lastReceiveAtMs).toISOString();
+        return { topic, assigned, isPaused, lastReceive };
+      });
+      return {
+        consumerGroup,
+        status,
+        servers: serversOf(sessions),
+        topics: received,
+        unsettled,
+        settleLagMs,
+        longestHandlerMs,
+      };
+    }),
+  };
+}
+
+function serversOf(sessions: NonNullable<HealthReport['producer']>['sessions']): Readonly<Record<string, string>> {
+  return Object.fromEntries(sessions.map(({ endpoint, status }) => [endpoint, status]));
+}
+
+/** What terminus 10 alone has, and later versions have no more. */
+interface OlderTerminus {
+  readonly HealthCheckError?: new (message: string, causes: unknown) => Error;
+}
+
+/** From 11 on, which has `HealthIndicatorService`, a result says `down`; before, only an error does. */
+function told<Key extends string>(key: Key, isUp: boolean, details: Details): RocketMQHealthResult<Key> {
+  const result = { [key]: { status: isUp ? 'up' : 'down', ...details } } as RocketMQHealthResult<Key>;
+  const { HealthCheckError } = terminus as OlderTerminus;
+  if (isUp || 'HealthIndicatorService' in terminus || HealthCheckError === undefined) return result;
+  throw new HealthCheckError(`${key} is down`, result);
+}
