@@ -21,7 +21,7 @@ export type MethodOf<T> = {
 
 /** The message beside its body, and which listener it is for. */
 export interface DeliverOptions extends Omit<TrialMessage, 'body'> {
-  /** The listener's name, where the method has several `@RocketMQListener`. */
+  /** The listener's name, where the method has several `@RocketMQListener`. Default: the only one it has. */
   readonly listener?: string;
   /** The connection of the listener. Default: the one without a name. */
   readonly connection?: string;

@@ -10,6 +10,7 @@ import type { SendReceipt } from '../producer/send-receipt.js';
 import { Transaction } from '../producer/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transaction-scope.js';
 import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage, toWireMessage } from '../protocol/message.js';
+import { MessageIdGenerator } from '../protocol/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';
@@ -108,6 +109,7 @@ class FakeDesk implements SendingPort {
   readonly sent: SentMessage[] = [];
   readonly failures: { readonly topic: string | undefined; times: number; readonly error: Error | undefined }[] = [];
   private readonly bodies = new WeakMap<object, unknown>();
+  private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
 
   constructor(private readonly clock: Clock) {}
 
@@ -166,7 +168,7 @@ class FakeDesk implements SendingPort {
   };
 
   private transactionOf(message: OutgoingMessage): Transaction {
-    const messageId = message.messageId ?? newMessageId();
+    const messageId = message.messageId ?? this.newMessageId();
     const body = bodyBytes(message.body);
     const nowMs = this.clock.nowMs();
     const wire = toWireMessage(message, {
@@ -193,7 +195,7 @@ class FakeDesk implements SendingPort {
   }
 
   private keep(kind: Kind, message: OutgoingMessage): SentMessage {
-    const { keys = [], properties = {}, messageId = newMessageId(), ...others } = message;
+    const { keys = [], properties = {}, messageId = this.newMessageId(), ...others } = message;
     const body = this.bodies.get(message);
     const kept = {
       ...others,
@@ -207,6 +209,10 @@ class FakeDesk implements SendingPort {
     };
     this.sent.push(kept);
     return kept;
+  }
+
+  private newMessageId(): string {
+    return this.ids.next(this.clock.nowMs());
   }
 
   private check(message: OutgoingMessage): void {
@@ -225,8 +231,4 @@ class FakeDesk implements SendingPort {
 function handleOf(message: SentMessage): string | undefined {
   const { topic, deliverAt, delayMs, messageId } = message;
   return messageTypeOf({ topic, body: '', deliverAt, delayMs }) === 'delay' ? `recall-${messageId}` : undefined;
-}
-
-function newMessageId(): string {
-  return systemRandom.bytes(17).toString('hex').toUpperCase();
 }

@@ -1,6 +1,6 @@
 // The entry `nestjs-rocketmq/testing`.
 
-export type { FaultAction, FaultRule, Faults } from '../broker/services/faults.js';
+export type { ConnectionFault, FaultAction, FaultRule, Faults } from '../broker/services/faults.js';
 export type { DeliveryOutcome } from '../nest/listener-trial.js';
 export { ManualClock } from '../support/manual-clock.js';
 export {
@@ -18,13 +18,13 @@ export {
   type SendFailure,
   type SentMessage,
 } from './fake-producer.js';
-export {
-  type AdvanceOptions,
-  type HalfMessage,
-  type InFlightMessage,
-  TestBroker,
-  type TestBrokerOptions,
-  type TestMessage,
-  type VisibleMessage,
-  type WaitingMessage,
-} from './test-broker.js';
+export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from './test-broker.js';
+export type {
+  DeadLetter,
+  HalfMessage,
+  InFlightMessage,
+  PendingMessage,
+  TestMessage,
+  VisibleMessage,
+  WaitingMessage,
+} from './test-messages.js';

@@ -14,6 +14,8 @@ export interface QuietProbe {
 /** Answers may be on their way through loopback sockets, and consumers about to ask again: so many looks must agree. */
 const CALM_LOOKS = 8;
 const LOOK_EVERY_MS = 1;
+/** So many of those who work are named in an error. */
+const MOST_NAMED = 30;
 
 /**
  * Resolves when nothing goes on, over several turns of the event loop and a few real milliseconds.
@@ -36,7 +38,9 @@ export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<vo
 }
 
 function notQuiet(blockers: readonly string[], guardMs: number): StateError {
-  const who = blockers.length === 0 ? 'new calls keep coming in' : `still at work: ${blockers.join('; ')}`;
+  const named = blockers.slice(0, MOST_NAMED).join('; ');
+  const others = blockers.length > MOST_NAMED ? `; and ${blockers.length - MOST_NAMED} more` : '';
+  const who = blockers.length === 0 ? 'new calls keep coming in' : `still at work: ${named}${others}`;
   const advice = 'end it, or pass a longer guardMs; time has not moved';
   return new StateError('NOT_QUIET', `no quiet within ${guardMs} ms: ${who}; ${advice}`);
 }

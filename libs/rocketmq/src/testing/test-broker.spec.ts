@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   consumerSettings,
@@ -8,7 +9,7 @@ import {
   resource,
 } from '../../../../test/support/raw-grpc-client.js';
 import { toDuration } from '../protocol/duration.js';
-import { MessageType, TransactionResolution } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Encoding, MessageType, TransactionResolution } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from './test-broker.js';
 
@@ -46,6 +47,29 @@ describe('TestBroker', () => {
     ]);
   });
 
+  it('moves past thousands of moments at which nobody waits, and stops where somebody does', async () => {
+    await start();
+    const producer = client('producer');
+    const consumer = client('consumer');
+    await consumer.settle(consumerSettings('waiters'));
+    const nowMs = broker.clock.nowMs();
+    const at = (ms: number) => ({ deliveryTimestamp: new Date(nowMs + ms) });
+    for (let first = 1; first <= 3_000; first += 100) {
+      const messages = Array.from({ length: 100 }, (_, index) => {
+        return message('unread', `id-${first + index}`, at((first + index) * 10_000));
+      });
+      await producer.call('sendMessage', { messages });
+    }
+    await producer.call('sendMessage', { messages: [message('read', 'awaited', at(5_000_005))] });
+    const poll = consumer.receive(receiveRequest('read', 'waiters'));
+    await broker.advance(30 * 24 * 60 * MINUTE_MS, { duringWork: true });
+    expect(broker.messages('unread')).toHaveLength(3_000);
+    const ids = (await poll).map(({ content }) => {
+      return content?.$case === 'message' ? content.value.systemProperties?.messageId : content?.$case;
+    });
+    expect(ids).toEqual(['status', 'awaited', 'deliveryTimestamp']);
+  });
+
   it('does not move time while a consumer holds a message, and names it', async () => {
     await start();
     const consumer = client('consumer');
@@ -60,6 +84,104 @@ describe('TestBroker', () => {
     expect(broker.inFlight()).toMatchObject([
       { messageId: 'id-1', group: 'holders', attempt: 1, leaseEndsAtMs: before + 30_000 },
     ]);
+  });
+
+  it('names who holds what, and what is in flight, when it does not become quiet', async () => {
+    await start();
+    const consumer = client('consumer-7');
+    await consumer.settle(consumerSettings('holders'));
+    await client('producer').call('sendMessage', { messages: [message('held', 'id-1')] });
+    await consumer.receive(receiveRequest('held', 'holders'));
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 500 } });
+    const sending = client('producer').call('sendMessage', { messages: [message('slow', 'id-2')] });
+    const text = await broker.idle({ guardMs: 100 }).catch(({ message: told }: Error) => told);
+    const leaseEnd = new Date(broker.clock.nowMs() + 30_000).toISOString();
+    expect(text).toContain('RPC in flight: sendMessage of producer');
+    expect(text).toContain(
+      'message id-1 of topic held, attempt 1, at a consumer of group holders ' +
+        `(client consumer-7, lease until ${leaseEnd}, in 30000 ms)`,
+    );
+    await sending;
+  });
+
+  it('shows bodies as text and as JSON, unpacked', async () => {
+    await start();
+    const json = Buffer.from('{"order":"1"}');
+    const packed = gzipSync(json);
+    const producer = client('producer');
+    const bodyEncoding = Encoding.GZIP;
+    await producer.call('sendMessage', { messages: [{ ...message('t', 'plain'), body: json }] });
+    await producer.call('sendMessage', { messages: [{ ...message('t', 'packed', { bodyEncoding }), body: packed }] });
+    // As clients of the remoting protocol pack.
+    const deflated = deflateSync(json);
+    await producer.call('sendMessage', { messages: [{ ...message('t', 'older', { bodyEncoding }), body: deflated }] });
+    const found = broker.messages('t').sort((a, b) => (a.messageId < b.messageId ? 1 : -1));
+    expect(found.map((one) => one.json<{ order: string }>().order)).toEqual(['1', '1', '1']);
+    expect(found.map((one) => one.text())).toEqual(['{"order":"1"}', '{"order":"1"}', '{"order":"1"}']);
+    expect(found.map(({ body }) => body)).toEqual([json, packed, deflated]);
+    // No field of it: a whole message can be compared.
+    expect(Object.keys(found[0] ?? {})).not.toContain('json');
+  });
+
+  it('shows dead letters of a group, with where and when they died', async () => {
+    await start({ manualClock: true, groups: [{ name: 'shop', maxDeliveryAttempts: 1 }] });
+    const consumer = client('consumer');
+    await consumer.settle(consumerSettings('shop'));
+    await client('producer').call('sendMessage', { messages: [message('orders', 'id-1')] });
+    await consumer.receive(receiveRequest('orders', 'shop'));
+    expect(broker.deadLetters('shop')).toEqual([]);
+    await broker.advance(30_000, { duringWork: true });
+    await consumer.receive(receiveRequest('orders', 'shop'));
+    expect(broker.deadLetters('shop')).toMatchObject([
+      { messageId: 'id-1', group: 'shop', originTopic: 'orders', diedAtMs: broker.clock.nowMs() },
+    ]);
+    expect(broker.deadLetters('shop')[0]?.text()).toBe('body of id-1');
+    expect(broker.deadLetters('other')).toEqual([]);
+  });
+
+  it('shows all that has a time, the earliest first', async () => {
+    await start();
+    const [producer, consumer] = [client('producer'), client('consumer')];
+    await consumer.settle(consumerSettings('shop'));
+    const nowMs = broker.clock.nowMs();
+    const bornTimestamp = new Date(nowMs);
+    const half = message('paid', 'half', { messageType: MessageType.TRANSACTION, bornTimestamp });
+    const deliveryTimestamp = new Date(nowMs + 10_000);
+    const delayed = message('later', 'delayed', { deliveryTimestamp });
+    for (const one of [delayed, half, message('orders', 'held')])
+      await producer.call('sendMessage', { messages: [one] });
+    await consumer.receive(receiveRequest('orders', 'shop'));
+    await producer.call('sendMessage', { messages: [message('orders', 'retried')] });
+    const [, item] = await consumer.receive(receiveRequest('orders', 'shop'));
+    const held = item?.content?.$case === 'message' ? item.content.value.systemProperties : undefined;
+    const wish = { topic: resource('orders'), group: resource('shop'), receiptHandle: held?.receiptHandle ?? '' };
+    await consumer.call('changeInvisibleDuration', { ...wish, invisibleDuration: toDuration(MINUTE_MS) });
+    expect(broker.pending().map(({ kind, messageId, dueAtMs }) => [kind, messageId, dueAtMs - nowMs])).toEqual([
+      ['check', 'half', 6_000],
+      ['delayed', 'delayed', 10_000],
+      ['lease', 'held', 30_000],
+      ['retry', 'retried', 60_000],
+    ]);
+    expect(broker.pending()[2]).toMatchObject({ group: 'shop', attempt: 1, clientId: 'consumer' });
+  });
+
+  it('lives beside many others in one process', async () => {
+    await start();
+    const others = await Promise.all(Array.from({ length: 20 }, () => TestBroker.start({ manualClock: true })));
+    const producers = others.map(({ endpoints }, index) => new RawClient(endpoints, `producer-${index}`));
+    clients.push(...producers);
+    const deliveryTimestamp = (one: TestBroker): Date => new Date(one.clock.nowMs() + MINUTE_MS);
+    await Promise.all(
+      producers.map((producer, index) => {
+        const own = message('t', `id-${index}`, { deliveryTimestamp: deliveryTimestamp(others[index] as TestBroker) });
+        return producer.call('sendMessage', { messages: [own] });
+      }),
+    );
+    await others[7]?.advance(MINUTE_MS);
+    const visible = others.map((one) => one.messages('t').map(({ messageId }) => messageId));
+    expect(visible).toEqual(others.map((_, index) => (index === 7 ? ['id-7'] : [])));
+    expect(others.map((one) => one.pending().length)).toEqual(others.map((_, index) => (index === 7 ? 0 : 1)));
+    for (const one of others) await one.stop();
   });
 
   it('lets leases end when told to, and delivers again to the poll that waits', async () => {
@@ -151,6 +273,13 @@ describe('TestBroker', () => {
     await broker.advance(1, { duringWork: true });
     end();
     await broker.advance(1);
+  });
+
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('refuses to move time by %s', async (durationMs) => {
+    await start({ manualClock: true });
+    const before = broker.clock.nowMs();
+    await expect(broker.advance(durationMs)).rejects.toThrow('ILLEGAL_DURATION');
+    expect(broker.clock.nowMs()).toBe(before);
   });
 
   it('refuses to move real time', async () => {

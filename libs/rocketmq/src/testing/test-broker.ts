@@ -2,73 +2,37 @@
 
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
-import type { StoredMessage } from '../broker/engine/records.js';
 import type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
-import {
-  type DeliveryEntry,
-  delayedMessages,
-  halfMessages,
-  messagesOf,
-  unsettledDeliveries,
-} from '../broker/engine/views.js';
 import type { Faults } from '../broker/services/faults.js';
-import type { MessageType } from '../protocol/message.js';
+import { subscriptionOf } from '../broker/services/sessions.js';
+import type { Store } from '../broker/store/store.js';
 import { type Clock, SystemClock } from '../support/clock.js';
-import { StateError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { untilQuiet } from './quiet.js';
+import {
+  type DeadLetter,
+  deadLettersOf,
+  type HalfMessage,
+  type InFlightMessage,
+  messagesInFlight,
+  openHalfMessages,
+  type PendingMessage,
+  pendingMessages,
+  type VisibleMessage,
+  visibleMessages,
+  type WaitingMessage,
+  waitingMessages,
+} from './test-messages.js';
 
 const GUARD_MS = 5_000;
+/** So many moments pass at most before others get their turn. */
+const STEPS_A_TURN = 256;
 
 /** The options of `TestBroker.start()`: those of the embedded broker, and whose time it lives in. */
 export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock'> {
   /** Time stands still until `advance()` moves it. Hand `clock` to the clients too. Default false: real time. */
   readonly manualClock?: boolean;
-}
-
-/** A message in a test broker. */
-export interface TestMessage {
-  readonly topic: string;
-  readonly messageId: string;
-  readonly body: Buffer;
-  readonly tag: string | undefined;
-  readonly keys: readonly string[];
-  readonly properties: Readonly<Record<string, string>>;
-  readonly messageType: MessageType;
-  readonly messageGroup: string | undefined;
-}
-
-/** A visible message and its place. */
-export interface VisibleMessage extends TestMessage {
-  readonly queueId: number;
-  readonly offset: number;
-}
-
-/** A message at a consumer that has neither settled it nor changed its lease. */
-export interface InFlightMessage extends TestMessage {
-  readonly group: string;
-  /** The first delivery is 1. */
-  readonly attempt: number;
-  readonly leaseEndsAtMs: number;
-}
-
-/** A message that comes by itself later. `retry`: its consumer moved the end of the lease, to try later or to renew. */
-export type WaitingMessage =
-  | (TestMessage & { readonly kind: 'delayed'; readonly dueAtMs: number })
-  | (TestMessage & {
-      readonly kind: 'retry';
-      readonly group: string;
-      /** Deliveries so far. */
-      readonly attempt: number;
-      readonly dueAtMs: number;
-    });
-
-/** A message whose transaction has not ended. */
-export interface HalfMessage extends TestMessage {
-  readonly transactionId: string;
-  /** Checks sent so far. */
-  readonly checks: number;
-  readonly nextCheckAtMs: number;
 }
 
 /** How `advance()` and `idle()` wait. */
@@ -111,6 +75,11 @@ export class TestBroker {
     return this.broker.adminEndpoint;
   }
 
+  /** Where a `ControlClient` connects. @throws StateError without the option `controlPort` */
+  get controlEndpoint(): string {
+    return this.broker.controlEndpoint;
+  }
+
   /** Faults of single RPCs: answers with a code, delays, cuts, answers that get lost. */
   get faults(): Faults {
     return this.broker.faults;
@@ -128,37 +97,32 @@ export class TestBroker {
 
   /** The visible messages of a topic, consumed or not, queue by queue. */
   messages(topic: string): VisibleMessage[] {
-    return messagesOf(this.broker.inside.store, topic).map(({ message, queueId, offset }) => {
-      return { ...toTestMessage(topic, message), queueId, offset };
-    });
+    return visibleMessages(this.store, topic);
+  }
+
+  /** The messages that died for a consumer group, the first one first. */
+  deadLetters(group: string): DeadLetter[] {
+    return deadLettersOf(this.store, group);
   }
 
   /** What consumers hold. */
   inFlight(): InFlightMessage[] {
-    return inFlightOf(this.deliveries());
+    return messagesInFlight(this.store);
   }
 
   /** Delayed messages, then messages that are to be delivered again. */
   waiting(): WaitingMessage[] {
-    const delayed = delayedMessages(this.broker.inside.store).map(({ topic, dueAtMs, message }): WaitingMessage => {
-      return { ...toTestMessage(topic, message), kind: 'delayed', dueAtMs };
-    });
-    const retries = this.deliveries().flatMap(({ topic, group, record, message }): WaitingMessage[] => {
-      const { state } = record;
-      if (message === undefined || state.kind === 'acked' || (state.kind === 'leased' && !state.changed)) return [];
-      const dueAtMs = state.kind === 'leased' ? state.endsAtMs : state.sinceMs;
-      const attempt = message.earlierAttempts + record.attempt;
-      return [{ ...toTestMessage(topic, message), kind: 'retry', group, attempt, dueAtMs }];
-    });
-    return [...delayed, ...retries];
+    return waitingMessages(this.store);
   }
 
   /** The messages of transactions that have not ended. */
   halfMessages(): HalfMessage[] {
-    return halfMessages(this.broker.inside.store).map(({ topic, half }) => {
-      const { transactionId, checks, nextCheckAtMs } = half;
-      return { ...toTestMessage(topic, half.message), transactionId, checks, nextCheckAtMs };
-    });
+    return openHalfMessages(this.store);
+  }
+
+  /** Everything that has a time of its own, the earliest first: delayed messages, retries, leases, half messages. */
+  pending(): PendingMessage[] {
+    return pendingMessages(this.store);
   }
 
   /**
@@ -175,18 +139,51 @@ export class TestBroker {
   /**
    * Moves time: to each moment at which something is due, one after the other, and lets all that can happen there happen.
    * @throws StateError `NOT_QUIET` that names who still works; `REAL_TIME` when the broker has no manual clock
+   * @throws UsageError `ILLEGAL_DURATION` for what is no number of milliseconds from 0 on
    */
   async advance(durationMs: number, options: AdvanceOptions = {}): Promise<void> {
     const clock = this.manualClock;
     if (clock === undefined) {
       throw new StateError('REAL_TIME', 'this broker lives in real time; start it with manualClock: true to move time');
     }
-    await this.idle(options);
-    const targetMs = clock.nowMs() + durationMs;
-    while (clock.nowMs() < targetMs) {
-      clock.advanceTo(Math.min(clock.nextDueAtMs() ?? targetMs, targetMs));
-      await this.idle(options);
+    if (!(Number.isFinite(durationMs) && durationMs >= 0)) {
+      const message = `time moves by a number of milliseconds from 0 on, not by ${durationMs}; time has not moved`;
+      throw new UsageError('ILLEGAL_DURATION', message, 'durationMs');
     }
+    await this.idle(options);
+    const { activity } = this.broker.inside;
+    const targetMs = clock.nowMs() + durationMs;
+    let begun = activity.count;
+    for (let steps = 1; clock.nowMs() < targetMs; steps++) {
+      const isSilent = this.step(clock, Math.min(clock.nextDueAtMs() ?? targetMs, targetMs));
+      if (isSilent && activity.count === begun && clock.nowMs() < targetMs) {
+        if (steps % STEPS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        continue;
+      }
+      await this.idle(options);
+      begun = activity.count;
+    }
+  }
+
+  /**
+   * Moves time to a moment. @returns whether nothing came of it but what the broker did at once, by itself: messages that became
+   * visible while nobody waited for them. Then there is nothing to wait for, and thousands of such moments pass quickly
+   */
+  private step(clock: ManualClock, atMs: number): boolean {
+    const { ticks } = this.broker.inside;
+    const foreignTasks = clock.ranTasks - ticks();
+    clock.advanceTo(atMs);
+    const isQuiet = clock.ranTasks - ticks() === foreignTasks && this.blockers(true).length === 0;
+    return isQuiet && !this.hasConsumerOnItsWay();
+  }
+
+  /** A consumer between two polls would not have been woken by what became visible: it needs a moment to ask again. */
+  private hasConsumerOnItsWay(): boolean {
+    const { sessions, isPolled } = this.broker.inside;
+    return sessions.all().some((session) => {
+      const { group, subscriptions = [] } = subscriptionOf(session) ?? {};
+      return subscriptions.some(({ topic }) => !isPolled(topic?.name ?? '', group?.name ?? ''));
+    });
   }
 
   /** Stops the broker. Repeating it is harmless. */
@@ -194,37 +191,27 @@ export class TestBroker {
     return this.broker.stop();
   }
 
-  private deliveries(): DeliveryEntry[] {
-    return unsettledDeliveries(this.broker.inside.store);
+  private get store(): Store {
+    return this.broker.inside.store;
   }
 
   private blockers(duringWork: boolean): string[] {
     const { activity, isDispatching } = this.broker.inside;
-    const blockers = [...activity.labels()];
+    const blockers = activity.labels().map((label) => `RPC in flight: ${label}`);
     if (isDispatching()) blockers.push('a long poll about to get messages');
     if (this.manualClock !== undefined) {
       const dueAtMs = this.manualClock.nextDueAtMs();
       if (dueAtMs !== undefined && dueAtMs <= this.manualClock.nowMs()) blockers.push('a task that is due now');
     }
     if (duringWork) return blockers;
-    const held = this.deliveries().filter(({ fifo }) => !fifo);
-    return [...blockers, ...(this.manualClock?.activeWork() ?? []), ...inFlightOf(held).map(describeInFlight)];
+    const held = messagesInFlight(this.store, ({ fifo }) => !fifo);
+    const work = this.manualClock?.activeWork() ?? [];
+    return [...blockers, ...work, ...held.map((one) => describeHeld(one, this.clock.nowMs()))];
   }
 }
 
-function inFlightOf(deliveries: readonly DeliveryEntry[]): InFlightMessage[] {
-  return deliveries.flatMap(({ topic, group, record, message }) => {
-    if (record.state.kind !== 'leased' || record.state.changed || message === undefined) return [];
-    const attempt = message.earlierAttempts + record.attempt;
-    return [{ ...toTestMessage(topic, message), group, attempt, leaseEndsAtMs: record.state.endsAtMs }];
-  });
-}
-
-function describeInFlight({ topic, group, messageId, attempt }: InFlightMessage): string {
-  return `message ${messageId} of topic ${topic}, attempt ${attempt}, at a consumer of group ${group}`;
-}
-
-function toTestMessage(topic: string, message: StoredMessage): TestMessage {
-  const { messageId, body, tag, keys, properties, type, messageGroup } = message;
-  return { topic, messageId, body, tag, keys, properties, messageType: type, messageGroup };
+function describeHeld(held: InFlightMessage, nowMs: number): string {
+  const { topic, group, messageId, attempt, clientId = 'unknown', leaseEndsAtMs } = held;
+  const lease = `lease until ${new Date(leaseEndsAtMs).toISOString()}, in ${leaseEndsAtMs - nowMs} ms`;
+  return `message ${messageId} of topic ${topic}, attempt ${attempt}, at a consumer of group ${group} (client ${clientId}, ${lease})`;
 }

@@ -1,0 +1,189 @@
+// The messages of a test broker as tests look at them: what they are, where they are, what they wait for.
+
+import { unzipSync } from 'node:zlib';
+import type { StoredMessage } from '../broker/engine/records.js';
+import {
+  type DeliveryEntry,
+  delayedMessages,
+  halfMessages,
+  messagesOf,
+  unsettledDeliveries,
+} from '../broker/engine/views.js';
+import type { Store } from '../broker/store/store.js';
+import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { MessageType } from '../protocol/message.js';
+import { deadLetterTopicOf } from '../protocol/names.js';
+
+/** What a packed body may come to. */
+const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;
+
+/** A message in a test broker. */
+export interface TestMessage {
+  readonly topic: string;
+  readonly messageId: string;
+  /** As it was sent: a packed one stays packed. */
+  readonly body: Buffer;
+  readonly tag: string | undefined;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageType: MessageType;
+  readonly messageGroup: string | undefined;
+  /** The body as text, unpacked. */
+  text(): string;
+  /** The body as JSON, unpacked. What it is said to be is not checked. @throws SyntaxError when it is none */
+  json<T = unknown>(): T;
+}
+
+/** A visible message and its place. */
+export interface VisibleMessage extends TestMessage {
+  readonly queueId: number;
+  readonly offset: number;
+}
+
+/** A message that died for a group, in the group's dead-letter topic. */
+export interface DeadLetter extends VisibleMessage {
+  readonly group: string;
+  /** The topic where it died. */
+  readonly originTopic: string;
+  readonly diedAtMs: number;
+}
+
+/** A message at a consumer that has neither settled it nor changed its lease. */
+export interface InFlightMessage extends TestMessage {
+  readonly group: string;
+  /** The first delivery is 1. */
+  readonly attempt: number;
+  readonly leaseEndsAtMs: number;
+  /** Who was handed it. */
+  readonly clientId: string | undefined;
+}
+
+/** A message that comes by itself later. `retry`: its consumer moved the end of the lease, to try later or to renew. */
+export type WaitingMessage =
+  | (TestMessage & { readonly kind: 'delayed'; readonly dueAtMs: number; readonly recallHandle: string })
+  | (TestMessage & {
+      readonly kind: 'retry';
+      readonly group: string;
+      /** Deliveries so far. */
+      readonly attempt: number;
+      /** Of one that waits for the next receive: since when. */
+      readonly dueAtMs: number;
+    });
+
+/** A message whose transaction has not ended. */
+export interface HalfMessage extends TestMessage {
+  readonly transactionId: string;
+  /** Checks sent so far. */
+  readonly checks: number;
+  readonly nextCheckAtMs: number;
+}
+
+/**
+ * Something that happens by itself at its time. `delayed`: a message becomes visible; `retry`: one comes again; `lease`: a consumer
+ * loses one that it holds; `check`: a producer is asked about a half message.
+ */
+export type PendingMessage =
+  | WaitingMessage
+  | (InFlightMessage & { readonly kind: 'lease'; readonly dueAtMs: number })
+  | (HalfMessage & { readonly kind: 'check'; readonly dueAtMs: number });
+
+export function visibleMessages(store: Store, topic: string): VisibleMessage[] {
+  return messagesOf(store, topic).map(({ message, queueId, offset }) => withBody(topic, message, { queueId, offset }));
+}
+
+export function deadLettersOf(store: Store, group: string): DeadLetter[] {
+  const topic = deadLetterTopicOf(group);
+  return messagesOf(store, topic).map(({ message, queueId, offset }) => {
+    const { originTopic = topic, storeTimestampMs: diedAtMs } = message;
+    return withBody(topic, message, { queueId, offset, group, originTopic, diedAtMs });
+  });
+}
+
+/** What consumers hold. @param takes which of the deliveries count */
+export function messagesInFlight(
+  store: Store,
+  takes: (entry: DeliveryEntry) => boolean = () => true,
+): InFlightMessage[] {
+  return unsettledDeliveries(store).flatMap((entry) => {
+    const { topic, group, record, message } = entry;
+    const { state } = record;
+    if (state.kind !== 'leased' || state.changed || message === undefined || !takes(entry)) return [];
+    const attempt = message.earlierAttempts + record.attempt;
+    return [withBody(topic, message, { group, attempt, leaseEndsAtMs: state.endsAtMs, clientId: state.holder })];
+  });
+}
+
+/** Delayed messages, the earliest first, then what is to come again. */
+export function waitingMessages(store: Store): WaitingMessage[] {
+  const retries = unsettledDeliveries(store).flatMap(({ topic, group, record, message }): WaitingMessage[] => {
+    const { state } = record;
+    if (message === undefined || state.kind === 'acked' || (state.kind === 'leased' && !state.changed)) return [];
+    const dueAtMs = state.kind === 'leased' ? state.endsAtMs : state.sinceMs;
+    const attempt = message.earlierAttempts + record.attempt;
+    return [withBody(topic, message, { kind: 'retry' as const, group, attempt, dueAtMs })];
+  });
+  const delayed = delayedMessages(store).map(({ topic, dueAtMs, recallHandle, message }) =>
+    withBody(topic, message, { kind: 'delayed' as const, dueAtMs, recallHandle }),
+  );
+  return [...delayed, ...retries];
+}
+
+export function openHalfMessages(store: Store): HalfMessage[] {
+  return halfMessages(store).map(({ topic, half }) => {
+    const { transactionId, checks, nextCheckAtMs } = half;
+    return withBody(topic, half.message, { transactionId, checks, nextCheckAtMs });
+  });
+}
+
+/** Everything that has a time, the earliest first. */
+export function pendingMessages(store: Store): PendingMessage[] {
+  const pending: PendingMessage[] = [
+    ...waitingMessages(store),
+    ...messagesInFlight(store).map((held) =>
+      Object.assign(held, { kind: 'lease' as const, dueAtMs: held.leaseEndsAtMs }),
+    ),
+    ...openHalfMessages(store).map((half) =>
+      Object.assign(half, { kind: 'check' as const, dueAtMs: half.nextCheckAtMs }),
+    ),
+  ];
+  return pending.sort((a, b) => a.dueAtMs - b.dueAtMs);
+}
+
+function withBody<T extends object>(topic: string, message: StoredMessage, fields: T): TestMessage & T {
+  return Object.assign(new Body(topic, message), fields);
+}
+
+/** A class, so that its two methods are no fields: tests compare fields. */
+class Body implements TestMessage {
+  readonly messageId: string;
+  readonly body: Buffer;
+  readonly tag: string | undefined;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageType: MessageType;
+  readonly messageGroup: string | undefined;
+  readonly #isPacked: boolean;
+
+  constructor(
+    readonly topic: string,
+    { messageId, body, bodyEncoding, tag, keys: own, properties, type, messageGroup }: StoredMessage,
+  ) {
+    this.messageId = messageId;
+    this.body = body;
+    this.tag = tag;
+    this.keys = own;
+    this.properties = properties;
+    this.messageType = type;
+    this.messageGroup = messageGroup;
+    this.#isPacked = bodyEncoding === Encoding.GZIP;
+  }
+
+  text(): string {
+    const body = this.#isPacked ? unzipSync(this.body, { maxOutputLength: MOST_UNPACKED_BYTES }) : this.body;
+    return body.toString();
+  }
+
+  json<T = unknown>(): T {
+    return JSON.parse(this.text()) as T;
+  }
+}
