@@ -1,11 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { adminOptionsOf } from './admin-access.js';
 
-const values = { 'name-server': 'ns:9876', tls: false };
+const values = { nameServer: 'ns:9876', timeout: 500 };
 
 describe('the access of a command to a cluster', () => {
   it('is plain and unsigned unless told otherwise', async () => {
-    expect(await adminOptionsOf(values, {})).toEqual({ nameServer: 'ns:9876', tls: false, credentials: undefined });
+    expect(await adminOptionsOf(values, {})).toEqual({ nameServer: 'ns:9876', timeoutMs: 500 });
   });
 
   it('has its keys from the environment', async () => {
@@ -15,11 +18,26 @@ describe('the access of a command to a cluster', () => {
     await expect(adminOptionsOf(values, { ROCKETMQ_SECRET_KEY: 'secret' })).rejects.toThrow('one of them is missing');
   });
 
+  it('has its keys from a file, of which no error tells anything', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'keys-'));
+    const credentials = join(folder, 'keys.json');
+    await writeFile(credentials, '{"accessKey": "a", "secretKey": "s"}');
+    expect((await adminOptionsOf({ ...values, credentials }, {})).credentials).toEqual({
+      accessKey: 'a',
+      secretKey: 's',
+    });
+    await writeFile(credentials, 'secretKey=hidden');
+    const refused = adminOptionsOf({ ...values, credentials }, {});
+    await expect(refused).rejects.toThrow('must be JSON: {"accessKey"');
+    await expect(refused).rejects.not.toThrow('hidden');
+    await rm(folder, { recursive: true });
+  });
+
   it('is over TLS, with the authority of a file or those of the machine', async () => {
     expect(await adminOptionsOf({ ...values, tls: true }, {})).toMatchObject({ tls: true });
-    expect(await adminOptionsOf({ ...values, 'tls-ca': 'package.json' }, {})).toMatchObject({
+    expect(await adminOptionsOf({ ...values, tlsCa: 'package.json' }, {})).toMatchObject({
       tls: { ca: expect.any(Buffer) },
     });
-    await expect(adminOptionsOf({ ...values, 'tls-ca': 'no/such.pem' }, {})).rejects.toThrow('--tls-ca: cannot read');
+    await expect(adminOptionsOf({ ...values, tlsCa: 'no/such.pem' }, {})).rejects.toThrow('--tls-ca: cannot read');
   });
 });

@@ -1,58 +1,133 @@
-// How the commands that administer a cluster reach it: which name server, over TLS or not, and as whom.
+// How the commands reach a cluster: which name server, over TLS or not, and as whom.
 
 import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/index.js';
+import type { Credentials } from '../protocol/metadata.js';
 import { describeError } from '../support/logger.js';
-import { wrongCall } from './command.js';
+import type { TlsOptions } from '../support/tls.js';
+import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
+import type { OutputValues } from './output.js';
 
-/** The options of every such command. A secret is not one of them: a command line can be read by everyone on the machine. */
-export const ACCESS_OPTIONS = {
-  'name-server': { type: 'string', default: '127.0.0.1:9876' },
-  tls: { type: 'boolean', default: false },
-  'tls-ca': { type: 'string' },
-} as const;
+/** How to reach any server. A secret is no option: a command line can be read by everyone on the machine. */
+export interface ReachValues {
+  readonly tls?: boolean;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsServerName?: string;
+  readonly tlsAnyCertificate?: boolean;
+  readonly credentials?: string;
+  readonly timeout: number;
+}
 
-export const ACCESS_USAGE = [
-  '[--name-server 127.0.0.1:9876] [--tls | --tls-ca FILE]',
-  '(on a cluster that checks access: ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment)',
-];
-
-export interface AccessValues {
-  readonly 'name-server': string;
-  readonly tls: boolean;
-  readonly 'tls-ca'?: string;
+/** How to reach a cluster for administration. */
+export interface AccessValues extends ReachValues, OutputValues {
+  readonly nameServer: string;
+  readonly cluster?: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const DEFAULT_NAME_SERVER = '127.0.0.1:9876';
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Gives a command the options of {@link AccessValues}. */
+export function accessOptions(command: Command): Command {
+  command
+    .addOption(
+      new Option('--name-server <addresses>', 'host:port of the name servers, with ";" between')
+        .env('ROCKETMQ_NAME_SERVER')
+        .default(DEFAULT_NAME_SERVER),
+    )
+    .option('--cluster <name>', 'the cluster, when the name server knows several');
+  return reachOptions(command, DEFAULT_TIMEOUT_MS).addOption(jsonOption());
+}
+
+/** Gives a command the options of {@link ReachValues}. */
+export function reachOptions(command: Command, timeoutMs: number): Command {
+  return command
+    .option('--tls', 'speak TLS, and believe the authorities of this machine')
+    .option('--tls-ca <file>', 'speak TLS, and believe the authority in this PEM file')
+    .option('--tls-cert <file>', "the client's own certificate, PEM; needs --tls-key")
+    .option('--tls-key <file>', 'the key of --tls-cert, PEM')
+    .option('--tls-server-name <name>', "the name that the server's certificate must hold")
+    .option('--tls-any-certificate', 'speak TLS, and believe everyone: for a try only')
+    .option(
+      '--credentials <file>',
+      'JSON with accessKey and secretKey; or ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment',
+    )
+    .option('--timeout <ms>', 'how long a call may take', countOf, timeoutMs);
+}
+
 /** @throws UsageError for half a pair of keys, or a file that cannot be read */
 export async function adminOptionsOf(values: AccessValues, environment: Environment): Promise<RocketMQAdminOptions> {
-  const { ROCKETMQ_ACCESS_KEY: accessKey, ROCKETMQ_SECRET_KEY: secretKey } = environment;
-  if ((accessKey === undefined) !== (secretKey === undefined)) {
-    throw wrongCall('ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY go together; one of them is missing');
-  }
   return {
-    nameServer: values['name-server'],
-    tls: values['tls-ca'] === undefined ? values.tls : { ca: await readCa(values['tls-ca']) },
-    credentials: accessKey === undefined || secretKey === undefined ? undefined : { accessKey, secretKey },
+    nameServer: values.nameServer,
+    cluster: values.cluster,
+    timeoutMs: values.timeout,
+    tls: await tlsOf(values),
+    credentials: await credentialsOf(values, environment),
   };
 }
 
-/** Runs the work with an admin client, and closes it. */
-export async function withAdmin(values: AccessValues, work: (admin: RocketMQAdmin) => Promise<void>): Promise<void> {
-  const { RocketMQAdmin } = await import('../admin/index.js');
-  const admin = new RocketMQAdmin(await adminOptionsOf(values, process.env));
+/** Undefined for none. @throws UsageError for a file that cannot be read */
+export async function tlsOf(values: ReachValues): Promise<true | TlsOptions | undefined> {
+  const { tls, tlsCa, tlsCert, tlsKey, tlsServerName: serverName, tlsAnyCertificate } = values;
+  const options: TlsOptions = {
+    ...(tlsCa === undefined ? {} : { ca: await read('--tls-ca', tlsCa) }),
+    ...(tlsCert === undefined ? {} : { cert: await read('--tls-cert', tlsCert) }),
+    ...(tlsKey === undefined ? {} : { key: await read('--tls-key', tlsKey) }),
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(tlsAnyCertificate === true ? { dangerouslyAcceptAnyCertificate: true } : {}),
+  };
+  if (Object.keys(options).length > 0) return options;
+  return tls === true ? true : undefined;
+}
+
+/** Undefined for none. @throws UsageError for half a pair of keys, or a file that is none of them; it never holds a key */
+export async function credentialsOf(values: ReachValues, environment: Environment): Promise<Credentials | undefined> {
+  if (values.credentials !== undefined) return credentialsIn(values.credentials);
+  const { ROCKETMQ_ACCESS_KEY: accessKey, ROCKETMQ_SECRET_KEY: secretKey } = environment;
+  if (accessKey !== undefined && secretKey !== undefined) return { accessKey, secretKey };
+  if (accessKey === undefined && secretKey === undefined) return undefined;
+  throw wrongCall('ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY go together; one of them is missing');
+}
+
+async function credentialsIn(file: string): Promise<Credentials> {
+  const wrong = (): Error => wrongCall(`--credentials: ${file} must be JSON: {"accessKey": "...", "secretKey": "..."}`);
+  const text = (await read('--credentials', file)).toString('utf8');
+  let value: unknown;
   try {
-    await work(admin);
+    value = JSON.parse(text);
+  } catch {
+    // What the parser says may hold a piece of the file.
+    throw wrong();
+  }
+  const { accessKey, secretKey } = (value ?? {}) as Record<string, unknown>;
+  if (typeof accessKey !== 'string' || typeof secretKey !== 'string') throw wrong();
+  return { accessKey, secretKey };
+}
+
+/** Runs the work with an admin client, and closes it. */
+export async function withAdmin<T>(
+  values: AccessValues,
+  { env }: CommandIo,
+  work: (admin: RocketMQAdmin) => Promise<T>,
+): Promise<T> {
+  const { RocketMQAdmin } = await import('../admin/index.js');
+  const admin = new RocketMQAdmin(await adminOptionsOf(values, env));
+  try {
+    return await work(admin);
   } finally {
     await admin.close();
   }
 }
 
-async function readCa(file: string): Promise<Buffer> {
+async function read(option: string, file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw wrongCall(`--tls-ca: cannot read ${file}: ${describeError(error)}`);
+    throw wrongCall(`${option}: cannot read ${file}: ${describeError(error)}`);
   }
 }

@@ -1,12 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { brokerOptionsOf } from './broker-command.js';
+import { brokerValuesOf } from './broker-command.js';
+import { brokerOptionsOf } from './broker-process.js';
 
 const noFile = async (file: string): Promise<string> => {
   throw new Error(`nobody asked for ${file}`);
 };
-const options = (...args: string[]) => brokerOptionsOf(args, noFile);
+const read = (args: readonly string[], readConfig: (file: string) => Promise<string>) =>
+  brokerOptionsOf(brokerValuesOf(args), readConfig);
+const options = async (...args: string[]) => read(args, noFile);
 const configured = (config: unknown, ...args: string[]) =>
-  brokerOptionsOf(['--config', 'broker.json', ...args], async () => {
+  read(['--config', 'broker.json', ...args], async () => {
     return typeof config === 'string' ? config : JSON.stringify(config);
   });
 
@@ -17,9 +20,18 @@ describe('the command line of the broker', () => {
 
   it('tells ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --admin-port 9876 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
-      ...{ port: 0, adminPort: 9876, host: '0.0.0.0', strict: true, data: 'd', flush: 'async' },
+      ...{
+        port: 0,
+        adminPort: 9876,
+        controlPort: 9080,
+        controlHost: '127.0.0.2',
+        host: '0.0.0.0',
+        strict: true,
+        data: 'd',
+        flush: 'async',
+      },
       topics: [
         { name: 'a', type: 'normal', queues: 8 },
         { name: 'b', type: 'priority', queues: 4 },
@@ -29,16 +41,18 @@ describe('the command line of the broker', () => {
   });
 
   it.each([
-    ['--port 99999', '--port must be a port'],
-    ['--admin-port x', '--admin-port must be a port'],
+    ['--port 99999', "'--port <port>' argument '99999' is invalid. It must be a port from 0 to 65535"],
+    ['--admin-port x', "'--admin-port <port>' argument 'x' is invalid. It must be a port"],
+    ['--control :1', 'It must be PORT, HOST:PORT or [IPV6]:PORT'],
     ['--topic :fifo', 'name:type:queues'],
-    ['--topic a:b', 'the type in --topic must be one of normal, fifo, delay, transaction, priority'],
-    ['--topic a:fifo:0', 'the queues in --topic'],
+    ['--topic a:b', 'The type must be one of normal, fifo, delay, transaction, priority'],
+    ['--topic a:fifo:0', 'The queues must be a whole number above 0'],
     ['--topic a:fifo:1:2', 'name:type:queues'],
     ['--group g:ordered', 'name:fifo:maxAttempts'],
-    ['--group g:fifo:none', 'the attempts in --group'],
-    ['--flush never', '--flush must be sync or async, not "never"'],
-    ['--ports 1', '--ports'],
+    ['--group g:fifo:none', 'The attempts must be'],
+    ['--flush never', "argument 'never' is invalid. Allowed choices are sync, async"],
+    ['--ports 1', "unknown option '--ports'"],
+    ['more', 'too many arguments'],
   ])('refuses %s', async (line, message) => {
     await expect(options(...line.split(' '))).rejects.toThrow(message);
   });
@@ -50,6 +64,8 @@ describe('the file of the broker', () => {
     morePorts: [9082],
     host: '127.0.0.2',
     adminPort: 0,
+    controlPort: 0,
+    controlHost: '127.0.0.2',
     advertisedAddress: { host: 'broker', port: 8081 },
     strict: true,
     data: '/var/lib/broker',
@@ -83,8 +99,8 @@ describe('the file of the broker', () => {
 
   it('names the files of certificates and keys, beside it', async () => {
     const tls = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt', passphrase: 'words' };
-    const read = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
-    expect((await brokerOptionsOf(['--config', 'etc/broker.json'], read)).tls).toEqual({
+    const readFile = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
+    expect((await read(['--config', 'etc/broker.json'], readFile)).tls).toEqual({
       cert: 'text of etc/tls/broker.crt',
       key: 'text of etc/broker.key',
       clientCa: 'text of etc/ca.crt',

@@ -1,155 +1,113 @@
-// `nestjs-rocketmq broker`: the embedded broker as a process of its own, on loopback.
+// `nestjs-rocketmq broker`: its options. What it does is in broker-process.ts, the file of --config in broker-config.ts.
 
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
-import type { BrokerTlsOptions, EmbeddedBroker, EmbeddedBrokerOptions, FlushMode } from '../broker/index.js';
-import { describeError, type Logger } from '../support/logger.js';
-import { type BrokerConfig, parseBrokerConfig, type TlsFiles } from './broker-config.js';
-import { type Command, countOf, portOf, topicTypeOf, wrongCall } from './command.js';
-
-const OPTIONS = {
-  port: { type: 'string' },
-  host: { type: 'string' },
-  'admin-port': { type: 'string' },
-  data: { type: 'string' },
-  flush: { type: 'string' },
-  strict: { type: 'boolean' },
-  topic: { type: 'string', multiple: true },
-  group: { type: 'string', multiple: true },
-  config: { type: 'string' },
-} as const;
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, type TopicType, withExamples } from './command.js';
+import { type ControlAddress, controlOption } from './control-option.js';
 
 /** Where clients look for a proxy by themselves. */
-const DEFAULT_PORT = 8081;
+export const DEFAULT_PORT = 8081;
+
+/** The command line of a broker, read. */
+export interface BrokerValues {
+  readonly port?: number;
+  readonly host?: string;
+  readonly adminPort?: number;
+  readonly control?: ControlAddress;
+  readonly strict?: boolean;
+  readonly data?: string;
+  readonly flush?: 'sync' | 'async';
+  readonly topic?: readonly DeclaredTopic[];
+  readonly group?: readonly DeclaredGroup[];
+  readonly config?: string;
+}
+
+export interface DeclaredTopic {
+  readonly name: string;
+  readonly type: TopicType;
+  readonly queues: number;
+}
+
+export interface DeclaredGroup {
+  readonly name: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+}
+
+export const addBrokerCommand: AddCommand = (program, io) => {
+  const command = brokerOptions(program.command('broker'));
+  command.action(async (values: BrokerValues) => {
+    const { runBroker } = await import('./broker-process.js');
+    await runBroker(values, io);
+  });
+};
+
+/** Gives a command the options of a broker. */
+export function brokerOptions(command: Command): Command {
+  command
+    .summary('start an embedded broker, on loopback')
+    .description(
+      'Starts an embedded broker that speaks the protocol of Apache RocketMQ 5, and serves until a signal ends it. For development, tests and demos: one node, never a cluster.',
+    )
+    .option('--port <port>', `port for clients, 0 for a free one (default: ${DEFAULT_PORT})`, portOf)
+    .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
+    .option('--admin-port <port>', 'also serve administration there, as a name server does', portOf)
+    .addOption(controlOption())
+    .option('--strict', 'refuse topics and groups that were not declared, as a real server does')
+    .option('--data <folder>', 'keep messages there (default: in memory)', folderOf)
+    .addOption(
+      new Option('--flush <mode>', 'with --data: whether a send waits for the disk').choices(['sync', 'async']),
+    )
+    .option('--topic <name[:type[:queues]]>', `declare a topic; type: ${TOPIC_TYPES.join(', ')}`, eachOf(declaredTopic))
+    .option('--group <name[:fifo|normal[:maxAttempts]]>', 'declare a consumer group', eachOf(declaredGroup))
+    .option('--config <file>', 'JSON with the options of EmbeddedBroker; the command line goes before it');
+  return withExamples(command, [
+    ['broker', 'for development: topics and groups come into being at first use'],
+    ['broker --data ./data --admin-port 9876', 'messages outlive a restart; topic, group, lag and the rest work on it'],
+    [
+      'broker --strict --topic orders:transaction --topic steps:fifo:4 --group billing:fifo:5',
+      'as strict as a real server',
+    ],
+    ['broker --control 9080', 'what is in it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
+    ['broker --config broker.json', 'everything else: TLS, users, backoffs, retention'],
+  ]);
+}
+
+/** A command line of a broker, read as the command reads it. @throws CommanderError for a wrong one */
+export function brokerValuesOf(args: readonly string[]): BrokerValues {
+  const command = new Command('broker').exitOverride().configureOutput({ outputError() {} });
+  return brokerOptions(command)
+    .parse([...args], { from: 'user' })
+    .opts();
+}
 
 /** `name:type:queues`, the last two optional. */
-function declaredTopic(text: string) {
-  const [name, type = 'normal', queues = '8', ...more] = text.split(':');
+function declaredTopic(text: string): DeclaredTopic {
+  const [name, typeText = 'normal', queues = '8', ...more] = text.split(':');
   if (name === undefined || name === '' || more.length > 0)
-    throw wrongCall(`--topic must be name:type:queues, not "${text}"`);
-  return { name, type: topicTypeOf('the type in --topic', type), queues: countOf('the queues in --topic', queues) };
+    throw new InvalidArgumentError('It must be name:type:queues.');
+  const type = TOPIC_TYPES.find((known) => known === typeText);
+  if (type === undefined) throw new InvalidArgumentError(`The type must be one of ${TOPIC_TYPES.join(', ')}.`);
+  return { name, type, queues: partOf('queues', queues) };
 }
 
 /** `name:fifo:maxAttempts`, the last two optional. */
-function declaredGroup(text: string) {
+function declaredGroup(text: string): DeclaredGroup {
   const [name, kind = 'normal', attempts = '17', ...more] = text.split(':');
   if (name === undefined || name === '' || more.length > 0 || !['fifo', 'normal'].includes(kind)) {
-    throw wrongCall(`--group must be name:fifo:maxAttempts or name:normal:maxAttempts, not "${text}"`);
+    throw new InvalidArgumentError('It must be name:fifo:maxAttempts or name:normal:maxAttempts.');
   }
-  const maxDeliveryAttempts = countOf('the attempts in --group', attempts);
-  return { name, fifo: kind === 'fifo', maxDeliveryAttempts };
+  return { name, fifo: kind === 'fifo', maxDeliveryAttempts: partOf('attempts', attempts) };
+}
+
+function partOf(part: string, text: string): number {
+  try {
+    return countOf(text);
+  } catch {
+    throw new InvalidArgumentError(`The ${part} must be a whole number above 0.`);
+  }
 }
 
 function folderOf(text: string): string {
-  if (text === '') throw wrongCall('--data must name a folder');
+  if (text === '') throw new InvalidArgumentError('It must name a folder.');
   return text;
 }
-
-function flushOf(text: string): FlushMode {
-  if (text === 'sync' || text === 'async') return text;
-  throw wrongCall(`--flush must be sync or async, not "${text}"`);
-}
-
-/** Warnings and errors of the broker on standard error. */
-const logger: Logger = {
-  debug() {},
-  info() {},
-  warn: (message, fields) => console.error(`broker: ${message}`, fields ?? ''),
-  error: (message, fields) => console.error(`broker: ${message}`, fields ?? ''),
-};
-
-/** Resolves when someone wants the process to end: by a signal, or because the parent that started it is gone. */
-function askedToStop(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    if (process.channel !== undefined && process.channel !== null) process.once('disconnect', () => resolve());
-  });
-}
-
-async function serve(broker: EmbeddedBroker, { adminPort, data }: EmbeddedBrokerOptions): Promise<void> {
-  const hasAdmin = adminPort !== undefined;
-  const stop = askedToStop();
-  await broker.start();
-  const place = data === undefined ? 'in memory, stopping it loses them' : `in ${data}`;
-  console.log(`embedded broker ready on ${broker.endpoints}; it keeps messages ${place}`);
-  if (hasAdmin) console.log(`administration on ${broker.adminEndpoint}`);
-  const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
-  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint });
-  await stop;
-  await broker.stop();
-  // The channel to a parent would keep the process alive.
-  if (process.connected) process.disconnect();
-}
-
-/**
- * The options of the broker: what the command line says, else the file, else the default. Topics and groups of both are
- * declared; of one name, as the command line has it.
- * @param readConfig reads the file of `--config`, and those that it names
- * @throws UsageError for a wrong command line or file
- */
-export async function brokerOptionsOf(
-  args: readonly string[],
-  readConfig: (file: string) => Promise<string>,
-): Promise<EmbeddedBrokerOptions> {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS });
-  const file: BrokerConfig = values.config === undefined ? {} : parseBrokerConfig(await readConfig(values.config));
-  const { host, strict, 'admin-port': adminPort } = values;
-  const { tls, ...rest } = file;
-  const given: EmbeddedBrokerOptions = {
-    ...(values.port === undefined ? {} : { port: portOf('--port', values.port) }),
-    ...(adminPort === undefined ? {} : { adminPort: portOf('--admin-port', adminPort) }),
-    ...(host === undefined ? {} : { host }),
-    ...(strict === undefined ? {} : { strict }),
-    ...(values.data === undefined ? {} : { data: folderOf(values.data) }),
-    ...(values.flush === undefined ? {} : { flush: flushOf(values.flush) }),
-    topics: merged(file.topics, values.topic?.map(declaredTopic)),
-    groups: merged(file.groups, values.group?.map(declaredGroup)),
-  };
-  const read = (name: string): Promise<string> => readConfig(join(dirname(values.config ?? ''), name));
-  return { port: DEFAULT_PORT, ...rest, ...(tls && { tls: await tlsIn(tls, read) }), ...given };
-}
-
-async function tlsIn(files: TlsFiles, read: (file: string) => Promise<string>): Promise<BrokerTlsOptions> {
-  const { certFile, keyFile, passphrase, clientCaFile } = files;
-  return {
-    cert: await read(certFile),
-    key: await read(keyFile),
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(clientCaFile === undefined ? {} : { clientCa: await read(clientCaFile) }),
-  };
-}
-
-/** The second list goes over the first, by name. */
-function merged<T extends { readonly name: string }>(below: readonly T[] = [], above: readonly T[] = []): T[] {
-  const isAbove = new Set(above.map(({ name }) => name));
-  return [...below.filter(({ name }) => !isAbove.has(name)), ...above];
-}
-
-async function readConfigFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw wrongCall(`--config: cannot read ${file}: ${describeError(error)}`);
-  }
-}
-
-export const brokerCommand: Command = {
-  usage: [
-    `broker [--port ${DEFAULT_PORT}] [--host 127.0.0.1] [--admin-port PORT] [--strict]`,
-    '[--data DIR [--flush sync|async]]  (keeps messages there; without it in memory)',
-    '[--topic name:normal|fifo|delay|transaction|priority:queues]... [--group name:fifo|normal:maxAttempts]...',
-    '[--config FILE]  (JSON with the options of EmbeddedBroker; the command line goes before)',
-  ],
-  async run(args) {
-    const options = await brokerOptionsOf(args, readConfigFile);
-    const { EmbeddedBroker } = await import('../broker/index.js');
-    const broker = new EmbeddedBroker({ ...options, logger });
-    try {
-      await serve(broker, options);
-    } catch (error) {
-      await broker.stop();
-      throw new Error(`the broker could not start: ${describeError(error)}`, { cause: error });
-    }
-  },
-};

@@ -63,6 +63,8 @@ const config = object<BrokerConfig>({
   morePorts: list(port),
   host: text,
   adminPort: port,
+  controlPort: port,
+  controlHost: text,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
   tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text }, ['certFile', 'keyFile']),
   users: list(

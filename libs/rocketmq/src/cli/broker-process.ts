@@ -1,0 +1,114 @@
+// What `nestjs-rocketmq broker` does: the embedded broker as a process of its own, until someone wants it to end.
+
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { inspect } from 'node:util';
+import { type BrokerTlsOptions, EmbeddedBroker, type EmbeddedBrokerOptions } from '../broker/index.js';
+import { describeError, type LogFields, type Logger } from '../support/logger.js';
+import { type BrokerValues, DEFAULT_PORT } from './broker-command.js';
+import type { BrokerConfig, TlsFiles } from './broker-config.js';
+import { type CommandIo, wrongCall } from './command.js';
+
+/** Resolves when the broker has stopped. @throws when it cannot start */
+export async function runBroker(values: BrokerValues, io: CommandIo): Promise<void> {
+  const options = await brokerOptionsOf(values, readConfigFile);
+  const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
+  try {
+    await serve(broker, options, io);
+  } catch (error) {
+    await broker.stop();
+    throw new Error(`the broker could not start: ${describeError(error)}`, { cause: error });
+  }
+}
+
+/**
+ * The options of the broker: what the command line says, else the file, else the default. Topics and groups of both are
+ * declared; of one name, as the command line has it.
+ * @param readConfig reads the file of `--config`, and those that it names
+ * @throws UsageError for a wrong file
+ */
+export async function brokerOptionsOf(
+  values: BrokerValues,
+  readConfig: (file: string) => Promise<string>,
+): Promise<EmbeddedBrokerOptions> {
+  const { config, topic, group, control, ...plain } = values;
+  const file = config === undefined ? {} : await parsedFile(await readConfig(config));
+  const { tls, ...rest } = file;
+  const read = (name: string): Promise<string> => readConfig(join(dirname(config ?? ''), name));
+  return {
+    port: DEFAULT_PORT,
+    ...rest,
+    ...(tls && { tls: await tlsIn(tls, read) }),
+    ...plain,
+    ...control,
+    topics: merged(file.topics, topic),
+    groups: merged(file.groups, group),
+  };
+}
+
+async function parsedFile(json: string): Promise<BrokerConfig> {
+  const { parseBrokerConfig } = await import('./broker-config.js');
+  return parseBrokerConfig(json);
+}
+
+async function tlsIn(
+  { certFile, keyFile, passphrase, clientCaFile }: TlsFiles,
+  read: (file: string) => Promise<string>,
+): Promise<BrokerTlsOptions> {
+  return {
+    cert: await read(certFile),
+    key: await read(keyFile),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(clientCaFile === undefined ? {} : { clientCa: await read(clientCaFile) }),
+  };
+}
+
+/** The second list goes over the first, by name. */
+function merged<T extends { readonly name: string }>(below: readonly T[] = [], above: readonly T[] = []): T[] {
+  const isAbove = new Set(above.map(({ name }) => name));
+  return [...below.filter(({ name }) => !isAbove.has(name)), ...above];
+}
+
+async function readConfigFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw wrongCall(`--config: cannot read ${file}: ${describeError(error)}`);
+  }
+}
+
+async function serve(
+  broker: EmbeddedBroker,
+  { adminPort, controlPort, data }: EmbeddedBrokerOptions,
+  io: CommandIo,
+): Promise<void> {
+  const hasAdmin = adminPort !== undefined;
+  const stop = askedToStop();
+  await broker.start();
+  const place = data === undefined ? 'in memory, stopping it loses them' : `in ${data}`;
+  io.out(`embedded broker ready on ${broker.endpoints}; it keeps messages ${place}\n`);
+  if (hasAdmin) io.out(`administration on ${broker.adminEndpoint}\n`);
+  const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
+  const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
+  if (controlEndpoint !== undefined) io.out(`control on ${controlEndpoint}\n`);
+  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint, controlEndpoint });
+  await stop;
+  await broker.stop();
+  // The channel to a parent would keep the process alive.
+  if (process.connected) process.disconnect();
+}
+
+/** Resolves when someone wants the process to end: by a signal, or because the parent that started it is gone. */
+function askedToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    if (process.channel !== undefined && process.channel !== null) process.once('disconnect', () => resolve());
+  });
+}
+
+/** Warnings and errors of the broker on standard error. */
+function loggerOn(io: CommandIo): Logger {
+  const write = (message: string, fields?: LogFields): void =>
+    io.err(`broker: ${message}${fields === undefined ? '' : ` ${inspect(fields)}`}\n`);
+  return { debug() {}, info() {}, warn: write, error: write };
+}

@@ -1,0 +1,284 @@
+// The commands that administer a cluster, called as a shell calls them, on an embedded broker with an admin port.
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Called, call, words } from '../../../../test/support/command-line.js';
+import { Connection, Producer, PushConsumer, SimpleConsumer } from '../client/index.js';
+import { TestBroker } from '../testing/index.js';
+
+let broker: TestBroker;
+let connection: Connection;
+let messageId: string;
+
+beforeAll(async () => {
+  broker = await TestBroker.start({ adminPort: 0, strict: true });
+  connection = new Connection({ endpoints: broker.endpoints });
+  broker.declareTopic({ name: 'orders', type: 'normal', queues: 2 });
+  broker.declareGroup({ name: 'billing' });
+  broker.declareGroup({ name: 'hopeless', maxDeliveryAttempts: 1 });
+  const producer = new Producer(connection);
+  await producer.start();
+  const properties = { user: 'Ada' };
+  ({ messageId } = await producer.send({ topic: 'orders', body: 'one', tag: 'paid', keys: ['order-1'], properties }));
+  await producer.send({ topic: 'orders', body: Buffer.from([0, 255, 1]), keys: ['order-2'] });
+  await producer.close();
+  await consumeAll('billing');
+  await buryAll('hopeless');
+});
+
+afterAll(async () => {
+  connection.close();
+  await broker.stop();
+});
+
+async function consumeAll(consumerGroup: string): Promise<void> {
+  let count = 0;
+  let all = (): void => {};
+  const consumed = new Promise<void>((resolve) => {
+    all = resolve;
+  });
+  const handler = async (): Promise<void> => {
+    if (++count === 2) all();
+  };
+  const consumer = new PushConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }], handler });
+  await consumer.start();
+  await consumed;
+  await consumer.close();
+}
+
+async function buryAll(consumerGroup: string): Promise<void> {
+  const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }] });
+  await consumer.start();
+  for (let buried = 0; buried < 2; ) {
+    const received = await consumer.receive({ maxMessages: 8, awaitMs: 5_000 });
+    for (const message of received) await consumer.forwardToDeadLetterQueue(message);
+    buried += received.length;
+  }
+  await consumer.close();
+}
+
+const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.adminEndpoint]);
+async function json(line: string): Promise<Record<string, never>> {
+  const { code, out, err } = await on(`${line} --json`);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  return JSON.parse(out);
+}
+const refused = async (line: string, code: number): Promise<string> => {
+  const called = await on(line);
+  expect({ code: called.code, out: called.out }).toEqual({ code, out: '' });
+  return called.err;
+};
+
+describe('topic', () => {
+  it('makes, lists, shows and deletes, and deletes nothing without --yes', async () => {
+    expect((await on('topic create steps --type fifo --queues 4')).out).toBe(
+      'topic steps takes fifo messages in 4 queues on each broker\n',
+    );
+    expect((await on('topic list')).out).toMatch(
+      /^TOPIC +TYPE +QUEUES +KIND +BROKERS\norders +normal +2 +user +\S+\nsteps +fifo +4/,
+    );
+    expect(await json('topic show steps')).toMatchObject({ topic: 'steps', type: 'fifo', queues: 4, messages: 0 });
+    expect((await on('topic delete steps')).out).toContain(
+      'would be deleted; nothing was changed: repeat it with --yes',
+    );
+    expect(await json('topic show steps')).toMatchObject({ topic: 'steps' });
+    expect((await on('topic delete steps --yes')).out).toMatch(/^topic steps was deleted from /);
+    expect(await json('topic delete steps')).toEqual({ topic: 'steps', done: false, exists: false, messages: 0 });
+    expect(await refused('topic show steps', 1)).toContain('topic "steps" does not exist');
+  });
+
+  it('alters nothing that is there without --yes, and with it no more than was asked for', async () => {
+    await on('topic create lines --type fifo --queues 16');
+    const called = await on('topic create lines --type delay --queues 8');
+    expect({ code: called.code, out: called.out }).toEqual({ code: 1, out: '' });
+    expect(called.err).toMatch(
+      /^topic "lines" is there otherwise: its type is fifo on \S+, not delay; it has 16 queues on \S+, not 8; nothing was changed/,
+    );
+    const untouched = { topic: 'lines', type: 'fifo', queues: 16 };
+    expect(await json('topic create lines')).toEqual(untouched);
+    expect(await json('topic show lines')).toMatchObject(untouched);
+    expect(await json('topic create lines --type delay --yes')).toEqual({ ...untouched, type: 'delay' });
+    expect(await json('topic show lines')).toMatchObject({ ...untouched, type: 'delay' });
+    await on('topic delete lines --yes');
+  });
+
+  it('shows what lies in the queues', async () => {
+    const { out } = await on('topic show orders');
+    expect(out).toContain('topic orders: normal, 2 queues on each of 1 broker, 2 messages\n');
+    expect(out).toMatch(/\d{4}-\d\d-\d\dT[\d:.]+Z\n/);
+    const { queueOffsets } = await json('topic show orders');
+    expect(queueOffsets).toHaveLength(2);
+  });
+
+  it('refuses a wrong call with exit code 2, before anything is asked', async () => {
+    expect(await refused('topic create x --type lite', 2)).toContain('Allowed choices are normal, fifo, delay');
+    expect(await refused('topic create x --queues 0', 2)).toContain('It must be a whole number above 0');
+    expect(await refused('topic create', 2)).toContain("missing required argument 'topic'");
+    expect(await refused('topic rename x', 2)).toContain("unknown command 'rename'");
+    expect(await refused('topic create a/b', 2)).toContain('may hold only letters');
+  });
+});
+
+describe('group', () => {
+  it('alters nothing that is there without --yes, and with it no more than was asked for', async () => {
+    await on('group create lines --fifo --max-attempts 5');
+    const called = await on('group create lines --no-fifo --max-attempts 9');
+    expect({ code: called.code, out: called.out }).toEqual({ code: 1, out: '' });
+    expect(called.err).toMatch(
+      /^group "lines" is there otherwise: it is ordered on \S+; it delivers at most 5 times on \S+, not 9; nothing was changed/,
+    );
+    const untouched = { consumerGroup: 'lines', fifo: true, maxDeliveryAttempts: 5 };
+    expect(await json('group create lines')).toEqual(untouched);
+    expect(await json('group show lines')).toMatchObject(untouched);
+    expect(await json('group create lines --max-attempts 9 --yes')).toEqual({ ...untouched, maxDeliveryAttempts: 9 });
+    expect(await json('group show lines')).toMatchObject({ fifo: true, maxDeliveryAttempts: 9 });
+    await on('group delete lines --yes');
+  });
+
+  it('makes, lists, shows and deletes, and deletes nothing without --yes', async () => {
+    expect((await on('group create shipping --fifo --max-attempts 5')).out).toBe(
+      'ordered group shipping delivers at most 5 times\n',
+    );
+    expect((await on('group list')).out).toMatch(/shipping +yes +5 +customized/);
+    expect((await on('group show shipping')).out).toContain('attempts  5, then a dead letter');
+    expect(await json('group delete shipping')).toMatchObject({
+      done: false,
+      exists: true,
+      clients: 0,
+      deadLetters: 0,
+    });
+    expect(await json('group show shipping')).toMatchObject({ fifo: true, maxDeliveryAttempts: 5 });
+    expect((await on('group delete shipping --yes')).out).toMatch(/^group shipping was deleted/);
+    expect(await refused('group show shipping', 1)).toContain('group "shipping" does not exist');
+  });
+
+  it('tells who is connected, and who does not subscribe alike', async () => {
+    const member = async (expression: string): Promise<SimpleConsumer> => {
+      const subscriptions = [{ topic: 'orders', filter: { kind: 'tag' as const, expression } }];
+      const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions });
+      await consumer.start();
+      return consumer;
+    };
+    const [one, other] = [await member('paid'), await member('refunded')];
+    expect((await on('group clients billing')).out).toMatch(/NODE_JS[\s\S]*orders +tag +/);
+    const { code, out } = await on('group clients billing --compare');
+    expect({ code, out }).toEqual({ code: 1, out: expect.stringContaining('do not subscribe alike to orders') });
+    await one.close();
+    await other.close();
+  });
+});
+
+describe('lag and rewind', () => {
+  it('move a group, after telling where to, and tell how far it is behind', async () => {
+    expect((await on('lag billing')).out).toContain('group billing is 0 messages behind\n');
+    const plan = await on('rewind billing orders --to beginning');
+    expect(plan.out).toMatch(/1 again\n.*1 again\nnothing was changed: repeat it with --yes\n$/);
+    expect(await json('lag billing')).toMatchObject({ lag: 0 });
+    expect((await on('rewind billing orders --to beginning --yes')).out).toContain('was moved in orders');
+    expect(await json('lag billing')).toMatchObject({ lag: 2, topics: [{ topic: 'orders', lag: 2 }] });
+    expect((await on('lag billing --queues')).out).toMatch(/orders +\S+ +1 +0 +1 +1 +-\n/);
+    expect(await on('lag billing --fail-above 1')).toMatchObject({ code: 1 });
+    expect(await refused('lag biling --fail-above 1', 1)).toContain('group "biling" does not exist');
+    expect(await on('lag billing --fail-above 2')).toMatchObject({ code: 0 });
+    const { moves } = await json('rewind billing orders --to end --yes');
+    expect(moves).toMatchObject([
+      { from: 0, to: 1 },
+      { from: 0, to: 1 },
+    ]);
+  });
+
+  it('refuse a place that is none, a group that is not there and a queue that the topic has not', async () => {
+    expect(await refused('rewind billing orders', 2)).toContain("required option '--to <place>' not specified");
+    expect(await refused('rewind billing orders --to yesterday', 2)).toContain('It must be beginning, end, a time');
+    expect(await refused('rewind nobody orders --to end --yes', 1)).toContain('group "nobody" does not exist');
+    expect(await refused('rewind billing nothing --to end', 1)).toContain('topic "nothing" does not exist');
+    expect(await refused('rewind billing orders --to broker:9:0', 1)).toContain('has no such queue');
+  });
+});
+
+describe('message', () => {
+  it('shows one in full', async () => {
+    const { out } = await on(`message show orders ${messageId}`);
+    for (const part of [messageId, 'tag            paid', 'keys           order-1', 'property user  Ada', '\n\none\n'])
+      expect(out).toContain(part);
+    expect(await on('message show orders no-such')).toEqual({
+      ...{ code: 1, out: '', err: 'warning: topic orders has no message no-such\n' },
+    });
+  });
+
+  it('finds by key, and lists page by page; a body that is no text is told as such', async () => {
+    const found = await json('message find orders --key order-2');
+    expect(found).toMatchObject({ messages: [{ keys: ['order-2'], body: 'AP8B' }] });
+    expect((await on('message find orders --key order-2')).out).toMatch(/order-2 +\(3 bytes\)\n/);
+    const first = await json('message list orders --limit 1');
+    expect(first).toMatchObject({ total: 2 });
+    const { out } = await on(`message list orders --limit 1 --after ${first.next}`);
+    expect(out).toContain('1 of 2 messages\n');
+    expect(await refused('message find orders --key order-2 --from noon', 2)).toContain('It must be a time like');
+  });
+});
+
+describe('what a message says', () => {
+  it('cannot steer the terminal that it is printed on', async () => {
+    broker.declareTopic({ name: 'hostile' });
+    const producer = new Producer(connection);
+    const body = 'red\u009b31m, and\rgone\u007f\r\nnext';
+    const sent = await producer.send({ topic: 'hostile', body, keys: ['k\u009b2J'] }).catch(() => undefined);
+    const { messageId: id } = sent ?? (await producer.send({ topic: 'hostile', body }));
+    await producer.close();
+    for (const line of ['message list hostile', `message show hostile ${id}`]) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+      expect((await on(line)).out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    }
+    expect((await on(`message show hostile ${id}`)).out).toContain('red\\x9b31m, and\\x0dgone\\x7f\nnext\n');
+    const [message] = (await json(`message show hostile ${id}`)).messages as { body: string }[];
+    expect(Buffer.from(message?.body ?? '', 'base64').toString()).toBe(body);
+  });
+});
+
+describe('dlq', () => {
+  it('lists, tells what it would send, and sends only that', async () => {
+    const listed = await json('dlq list hopeless');
+    expect(listed).toMatchObject({ total: 2, deadLetters: [{ originTopic: 'orders' }, { originTopic: 'orders' }] });
+    expect((await on('dlq replay hopeless --key order-1')).out).toContain('1 dead letter would be sent again');
+    expect(await json('topic show orders')).toMatchObject({ messages: 2 });
+    expect((await on('dlq replay hopeless --key order-1 --yes')).out).toBe(
+      '1 dead letter sent again, 0 left alone since they were before, 0 cannot be sent\n',
+    );
+    expect(await json('dlq replay hopeless --yes')).toMatchObject({ done: true, replayedBefore: 1, failed: [] });
+    expect(await json('topic show orders')).toMatchObject({ messages: 4 });
+  });
+
+  it('fails when one cannot be sent, and says which', async () => {
+    broker.declareTopic({ name: 'passing', type: 'normal', queues: 1 });
+    const producer = new Producer(connection);
+    await producer.start();
+    await producer.send({ topic: 'passing', body: 'x' });
+    await producer.close();
+    broker.declareGroup({ name: 'late', maxDeliveryAttempts: 1 });
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'late', subscriptions: [{ topic: 'passing' }] });
+    await consumer.start();
+    const [received] = await consumer.receive({ awaitMs: 5_000 });
+    if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
+    await consumer.close();
+    await on('topic delete passing --yes');
+    const { code, err } = await on('dlq replay late --yes');
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('stays: [ORIGIN_GONE]') });
+  });
+});
+
+describe('every command', () => {
+  it('tells a failure as JSON on standard error when asked for JSON, and nothing on standard output', async () => {
+    const { code, out, err } = await call(words('topic list --json --name-server 127.0.0.1:1 --timeout 500'));
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(JSON.parse(err)).toMatchObject({ error: { code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true } });
+    const wrong = await call(words('topic list --jsn --json'));
+    expect(wrong.code).toBe(2);
+    expect(JSON.parse(wrong.err)).toMatchObject({ error: { code: 'USAGE' } });
+  });
+
+  it('names the brokers without which a result is not complete', async () => {
+    const wrongPort = await call(words('lag billing --name-server 127.0.0.1:1 --timeout 500'));
+    expect(wrongPort).toMatchObject({ code: 1, out: '' });
+    expect(wrongPort.err).toContain('127.0.0.1:1');
+  });
+});

@@ -1,0 +1,381 @@
+// The doctor before servers with something wrong, called as a shell calls it.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { call, words } from '../../../../test/support/command-line.js';
+import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
+import type { EmbeddedBrokerOptions } from '../broker/index.js';
+import { Connection, SimpleConsumer } from '../client/index.js';
+import { TestBroker, type TestBrokerOptions } from '../testing/index.js';
+import { checkAdvertised } from './doctor/advertised.js';
+import type { Check } from './doctor/check.js';
+import { clockCheck } from './doctor/cluster-checks.js';
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function start(options: TestBrokerOptions = {}): Promise<TestBroker> {
+  const broker = await TestBroker.start({ adminPort: 0, ...options });
+  closers.push(() => broker.stop());
+  return broker;
+}
+
+interface Examined {
+  readonly code: number;
+  readonly status: string;
+  readonly checks: readonly Check[];
+  /** The only check of a name, about a subject if that is given. */
+  check(name: string, subject?: string): Check;
+}
+
+async function doctor(line: string, env: Readonly<Record<string, string>> = {}): Promise<Examined> {
+  const { code, out, err } = await call(words(`doctor ${line} --json`), env);
+  expect(err).toBe('');
+  const { status, checks } = JSON.parse(out) as { status: string; checks: Check[] };
+  const check = (name: string, subject?: string): Check => {
+    const found = checks.filter((one) => one.name === name && (subject === undefined || one.subject === subject));
+    expect(found).toHaveLength(1);
+    return found[0] as Check;
+  };
+  return { code, status, checks, check };
+}
+
+async function listening<S extends Server | HttpServer>(server: S): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => new Promise((resolve) => server.close(resolve)));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('the doctor, on a server where all is well', () => {
+  it('finds nothing wrong, and says so with exit code 0', async () => {
+    const broker = await start({ strict: true });
+    broker.declareTopic({ name: 'orders', type: 'fifo', queues: 4 });
+    broker.declareGroup({ name: 'billing', fifo: true, maxDeliveryAttempts: 5 });
+    const line = `${broker.endpoints} --admin ${broker.adminEndpoint} --topic orders --group billing`;
+    const { code, status, check } = await doctor(line);
+    expect({ code, status }).toEqual({ code: 0, status: 'ok' });
+    expect(check('protocol').seen).toContain('an embedded broker answers');
+    expect(check('topic').seen).toBe('takes fifo; 4 queues on embedded');
+    expect(check('address')).toMatchObject({ status: 'ok', subject: broker.endpoints });
+    expect(check('group').seen).toContain('ordered, 5 attempts');
+    expect(check('permission', 'billing in orders').status).toBe('ok');
+    expect(check('version').seen).toContain('5.5.0');
+    expect(check('clock').status).toBe('ok');
+    expect(check('lag').seen).toBe('0 messages behind');
+    expect(check('half messages given up').seen).toBe('none');
+  });
+
+  it('tells people the same, line by line', async () => {
+    const broker = await start();
+    const { code, out } = await call(['doctor', broker.endpoints]);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^doctor of 127[\s\S]+\nok {7}protocol +127\.0\.0\.1:\d+ +an embedded broker answers in \d+ ms\n/,
+    );
+    expect(out).toMatch(/\n\n3 ok, 0 warning, 0 failed, 2 skipped\n$/);
+  });
+
+  it('looks at all topics and groups that the name server knows when none is named', async () => {
+    const broker = await start();
+    for (let number = 0; number < 22; number++) broker.declareTopic({ name: `topic-${number}`, type: 'normal' });
+    broker.declareGroup({ name: 'billing' });
+    const { checks } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    expect(checks.filter(({ name, status }) => name === 'topic' && status === 'ok')).toHaveLength(20);
+    expect(checks).toContainEqual(
+      expect.objectContaining({ name: 'topic', seen: expect.stringContaining('2 more were not looked at') }),
+    );
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'group', subject: 'billing' }));
+  });
+
+  it('makes nothing by looking, also where a question would make it', async () => {
+    const broker = await start();
+    const unknown = await doctor(`${broker.endpoints} --topic new --group new`);
+    expect(unknown.check('topic')).toMatchObject({ status: 'skipped', seen: expect.stringContaining('might make it') });
+    expect(unknown.check('group')).toMatchObject({ status: 'skipped' });
+    const known = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --topic new --group new`);
+    expect(known.code).toBe(1);
+    expect(known.check('topic')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('topic create new'),
+    });
+    expect(known.check('group')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('group create new'),
+    });
+    const admin = (what: string) => call(words(`${what} list --json --name-server ${broker.adminEndpoint}`));
+    expect(JSON.parse((await admin('topic')).out)).toMatchObject({ topics: [] });
+    expect(JSON.parse((await admin('group')).out)).toMatchObject({ groups: [] });
+  });
+
+  it('sends only when asked to, what each topic takes; a transaction is rolled back', async () => {
+    const broker = await start({ strict: true });
+    const types = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
+    for (const type of types) broker.declareTopic({ name: type, type });
+    const line = `${broker.endpoints} --admin ${broker.adminEndpoint}`;
+    expect((await doctor(line)).checks.filter(({ name }) => name === 'send')).toEqual([]);
+    const { code, check } = await doctor(`${line} --send`);
+    expect(code).toBe(0);
+    for (const type of types) expect(check('send', type).status).toBe('ok');
+    expect(check('send', 'transaction').seen).toContain('rolled back');
+    expect(broker.messages('normal')).toMatchObject([{ tag: 'doctor' }]);
+    expect(broker.messages('transaction')).toEqual([]);
+  });
+});
+
+describe('the doctor, before the wrong server', () => {
+  it('knows a name server', async () => {
+    const broker = await start();
+    const { code, check } = await doctor(broker.adminEndpoint);
+    expect(code).toBe(1);
+    expect(check('protocol')).toMatchObject({
+      status: 'failed',
+      seen: expect.stringContaining('a name server of RocketMQ'),
+      advice: expect.stringContaining('usually at port 8081'),
+    });
+  });
+
+  it('knows an HTTP/1 server', async () => {
+    const address = await listening(createHttpServer((_, response) => response.end('hello')));
+    const { check } = await doctor(address);
+    expect(check('protocol')).toMatchObject({ status: 'failed', seen: 'an HTTP/1 server answers' });
+  });
+
+  it('does not wait longer than it was told for one that says nothing', async () => {
+    const sockets = new Set<Socket>();
+    const address = await listening(createServer((socket) => sockets.add(socket.on('error', () => {}))));
+    closers.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const { code, check } = await doctor(`${address} --timeout 300`);
+    expect(code).toBe(1);
+    expect(check('tcp').status).toBe('ok');
+    expect(check('protocol')).toMatchObject({ status: 'failed', seen: expect.stringContaining('300 ms') });
+  });
+
+  it('says what kept it from connecting, of each address that it was given', async () => {
+    const broker = await start();
+    const { code, check } = await doctor(`127.0.0.1:1;${broker.endpoints}`);
+    expect(code).toBe(1);
+    expect(check('tcp', '127.0.0.1:1')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('is the proxy running'),
+    });
+    expect(check('protocol', broker.endpoints).status).toBe('ok');
+    const unknown = await doctor('no-such-host.invalid:8081');
+    expect(unknown.check('tcp')).toMatchObject({
+      status: 'failed',
+      seen: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
+    });
+  });
+
+  it('asks for a name server that is one', async () => {
+    const broker = await start();
+    const { code, check } = await doctor(`${broker.endpoints} --admin 127.0.0.1:1`);
+    expect(code).toBe(1);
+    expect(check('name server')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('usually at port 9876'),
+    });
+  });
+
+  it('refuses a call that is wrong with exit code 2', async () => {
+    expect(await call(['doctor'])).toMatchObject({ code: 2, err: expect.stringContaining("argument 'endpoint'") });
+    expect(await call(['doctor', 'broker'])).toMatchObject({ code: 2, err: expect.stringContaining('host:port') });
+    expect(await call(['doctor', 'embedded:'])).toMatchObject({ code: 2 });
+    expect(await call(['doctor', 'a:1', '--timeout', 'soon'])).toMatchObject({ code: 2 });
+  });
+});
+
+describe('the doctor, on the addresses that a route hands out', () => {
+  const orders = { topics: [{ name: 'orders' }], adminPort: 0 } satisfies EmbeddedBrokerOptions;
+
+  it('tells a name server that hands out brokers which cannot be reached from here', async () => {
+    const broker = await start({ ...orders, advertisedAddress: { host: 'no-such-host.invalid', port: 8081 } });
+    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    expect(code).toBe(1);
+    expect(check('name server')).toMatchObject({ status: 'ok', seen: 'knows 1 broker' });
+    expect(check('broker')).toMatchObject({
+      status: 'failed',
+      seen: expect.stringContaining('no-such-host.invalid'),
+      advice: expect.stringContaining('brokerIP1'),
+    });
+  });
+
+  it('tells a port that is published under another number', async () => {
+    const unpublished = await start({ ...orders, advertisedAddress: { host: '127.0.0.1', port: 1 } });
+    const { code, check } = await doctor(`${unpublished.endpoints} --admin ${unpublished.adminEndpoint}`);
+    expect(code).toBe(1);
+    expect(check('address').advice).toContain('publish it under its own number (docker run -p 1:1)');
+  });
+
+  it('warns of a port other than the one given that answers all the same', async () => {
+    const broker = await start(orders);
+    const forwarder = await forwardTo(Number(broker.endpoints.split(':')[1]));
+    closers.push(() => forwarder.close());
+    const { code, status, check } = await doctor(`127.0.0.1:${forwarder.port} --admin ${broker.adminEndpoint}`);
+    expect({ code, status }).toEqual({ code: 0, status: 'warning' });
+    expect(check('address')).toMatchObject({
+      status: 'warning',
+      seen: expect.stringContaining('is it the same server?'),
+    });
+  });
+
+  it('warns of a loopback address that a server elsewhere hands out, although somebody answers', async () => {
+    const broker = await start();
+    const [host = '', port] = broker.endpoints.split(':');
+    const elsewhere = [{ host: 'mq.example.com', port: Number(port) }];
+    const check = await checkAdvertised({ host, port: Number(port) }, elsewhere, { timeoutMs: 2_000 });
+    expect(check).toMatchObject({ status: 'warning', seen: expect.stringContaining('a server of this one') });
+    expect(check.advice).toContain('brokerIP1');
+  });
+
+  it('tells what looks like the inside of a container', async () => {
+    const address = { host: 'container-without-dots', port: 8081 };
+    const check = await checkAdvertised(address, [{ host: 'mq.example.com', port: 8081 }], { timeoutMs: 2_000 });
+    expect(check).toMatchObject({ status: 'failed', advice: expect.stringContaining('inside a container') });
+  });
+});
+
+describe('the doctor, on access', () => {
+  const users = [{ accessKey: 'app', secretKey: 'its secret', isSuper: true }];
+  const keys = (secret: string) => ({ ROCKETMQ_ACCESS_KEY: 'app', ROCKETMQ_SECRET_KEY: secret });
+
+  it('tells credentials that are missing, wrong or right, and never shows them', async () => {
+    const broker = await start({ users, topics: [{ name: 'orders' }] });
+    const none = await doctor(broker.endpoints);
+    expect(none.code).toBe(1);
+    expect(none.check('credentials')).toMatchObject({
+      status: 'failed',
+      advice: expect.stringContaining('ROCKETMQ_ACCESS_KEY'),
+    });
+    const wrong = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('not its secret'));
+    expect(wrong.check('credentials').seen).toContain('the secret key does not fit');
+    expect(wrong.check('name server').seen).toContain('the secret key does not fit');
+    expect(JSON.stringify(wrong.checks)).not.toContain('not its secret');
+    const right = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('its secret'));
+    expect(right.code).toBe(0);
+    expect(right.check('credentials').seen).toBe('accepted; without them nobody is let in');
+    expect(right.check('topic', 'orders').status).toBe('ok');
+  });
+
+  it('warns of a server that lets everyone in', async () => {
+    const broker = await start();
+    const { code, check } = await doctor(broker.endpoints, keys('any'));
+    expect(code).toBe(0);
+    expect(check('credentials')).toMatchObject({
+      status: 'warning',
+      seen: expect.stringContaining('lets everyone in'),
+    });
+  });
+
+  it('tells a permission that is missing', async () => {
+    const permissions = [{ resource: 'Topic:mine', actions: ['Pub' as const] }];
+    const broker = await start({
+      users: [
+        { accessKey: 'app', secretKey: 'its secret', permissions },
+        { accessKey: 'root', secretKey: 'r', isSuper: true },
+      ],
+      topics: [{ name: 'mine' }, { name: 'theirs' }],
+    });
+    // The embedded broker's topics must be known to exist, which only an administrator is told.
+    const admin = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --topic mine`, keys('its secret'));
+    expect(admin.check('credentials').status).toBe('ok');
+    expect(admin.checks.some(({ seen }) => seen.includes('a permission is missing'))).toBe(true);
+    expect(admin.code).toBe(1);
+  });
+});
+
+describe('the doctor, on TLS', () => {
+  let authority: CertificateAuthority;
+  let folder: string;
+  let ca: string;
+
+  beforeAll(() => {
+    authority = new CertificateAuthority();
+    folder = mkdtempSync(join(tmpdir(), 'doctor-'));
+    ca = join(folder, 'ca.pem');
+    writeFileSync(ca, authority.cert);
+  });
+
+  afterAll(() => {
+    authority.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('tells TLS where none is spoken, and none where it is', async () => {
+    const plain = await start();
+    const asked = await doctor(`${plain.endpoints} --tls`);
+    expect(asked.code).toBe(1);
+    expect(asked.check('tls').seen).toContain('does not speak TLS on this port');
+    const secured = await start({ tls: authority.issue() });
+    const unasked = await doctor(secured.endpoints);
+    expect(unasked.code).toBe(1);
+    expect(unasked.check('protocol').seen).toContain('the server speaks TLS only');
+  });
+
+  it('tells whose certificate it is and when it ends, and whether it is believed', async () => {
+    const broker = await start({ tls: authority.issue(), topics: [{ name: 'orders' }] });
+    const believed = await doctor(`https://${broker.endpoints} --tls-ca ${ca} --admin ${broker.adminEndpoint}`);
+    expect(believed.check('tls')).toMatchObject({
+      seen: expect.stringMatching(/certificate of \S+ is valid until \d{4}-/),
+    });
+    // The certificates of these tests live two days.
+    expect(believed.check('tls').status).toBe('warning');
+    expect(believed.check('address').status).toBe('ok');
+    expect(believed.code).toBe(0);
+    const doubted = await doctor(`https://${broker.endpoints}`);
+    expect(doubted.check('tls').seen).toContain('signed by an authority that is not trusted here');
+    const careless = await doctor(`${broker.endpoints} --tls-any-certificate`);
+    expect(careless.check('protocol').status).toBe('ok');
+  });
+});
+
+describe('the doctor, on what brokers tell', () => {
+  it('tells how far a clock is off, and how sure that is', async () => {
+    const broker = await start({ manualClock: true });
+    await broker.advance(3_600_000);
+    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    expect(code).toBe(0);
+    const { status, seen } = check('clock');
+    expect(status).toBe('warning');
+    expect(seen).toMatch(/^3(599|600|601)\.\d s (ahead of|behind) this machine, give or take 0\.[5-9] s/);
+  });
+
+  it('finds no fault with a skew that the measurement cannot tell from none', () => {
+    const clock = { name: 'a', cluster: 'c', address: 'a:1' };
+    expect(clockCheck({ ...clock, aheadMs: 2_400, errorMs: 500 }).status).toBe('ok');
+    expect(clockCheck({ ...clock, aheadMs: -2_600, errorMs: 500 })).toMatchObject({
+      status: 'warning',
+      seen: expect.stringContaining('2.6 s behind this machine'),
+    });
+    expect(clockCheck({ ...clock, aheadMs: undefined, errorMs: 500 }).status).toBe('skipped');
+  });
+
+  it('warns of dead letters, and of messages that nobody consumes', async () => {
+    const broker = await start({ topics: [{ name: 'orders' }], groups: [{ name: 'billing', maxDeliveryAttempts: 1 }] });
+    await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint} --send`));
+    const connection = new Connection({ endpoints: broker.endpoints });
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });
+    await consumer.start();
+    const [received] = await consumer.receive({ awaitMs: 5_000 });
+    if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
+    await consumer.close();
+    connection.close();
+    await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint} --topic orders --send`));
+    const { code, status, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --group billing`);
+    expect({ code, status }).toEqual({ code: 0, status: 'warning' });
+    expect(check('dead letters')).toMatchObject({
+      status: 'warning',
+      advice: expect.stringContaining('dlq replay billing'),
+    });
+    expect(check('lag')).toMatchObject({ status: 'warning', seen: '1 message behind, 1 of them in orders' });
+  });
+});

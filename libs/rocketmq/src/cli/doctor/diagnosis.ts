@@ -1,0 +1,187 @@
+// The whole examination, in its order. It changes nothing on the server, unless it is told to send.
+
+import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/index.js';
+import { type Address, addressText, parseEndpoints } from '../../client/endpoint.js';
+import { describeError } from '../../support/logger.js';
+import { checkAdvertised } from './advertised.js';
+import type { Check } from './check.js';
+import { checkCluster } from './cluster-checks.js';
+import { checkGroup, type GroupFound } from './group-checks.js';
+import { type ProbeAccess, ProxyProbe } from './proxy-probe.js';
+import { type Reached, reach } from './reach.js';
+import { checkSend } from './send-check.js';
+import { checkAssignment, checkRoute } from './topic-checks.js';
+
+/** What to examine. */
+export interface Examination {
+  readonly endpoint: string;
+  readonly access: ProbeAccess;
+  /** Undefined: name server and brokers are not asked. */
+  readonly admin: RocketMQAdminOptions | undefined;
+  /** Undefined: those that the name server knows. */
+  readonly topics: readonly string[] | undefined;
+  readonly groups: readonly string[] | undefined;
+  readonly send: boolean;
+}
+
+/** How many topics and groups are looked at when none is named. */
+const MOST = 20;
+
+/** @throws UsageError for an endpoint that is none */
+export async function examine(examination: Examination): Promise<readonly Check[]> {
+  const { addresses } = parseEndpoints(examination.endpoint);
+  const reached = await Promise.all(addresses.map((address) => reach(address, examination.access)));
+  const first = reached.findIndex(({ greeted }) => greeted !== undefined);
+  const admin = await openAdmin(examination);
+  try {
+    const cluster = await lookAtCluster(examination, admin);
+    const proxy = addresses[first];
+    const checks = reached.flatMap((one) => one.checks);
+    const greeted = reached[first]?.greeted;
+    if (proxy === undefined || greeted === undefined) return [...checks, ...cluster.checks];
+    const access = await accessCheck(proxy, greeted, examination.access);
+    const routes = await lookAtTopics(examination, proxy, addresses, greeted.isEmbeddedBroker, cluster);
+    return [...checks, access, ...routes, ...cluster.checks];
+  } finally {
+    await admin?.close();
+  }
+}
+
+async function openAdmin({ admin }: Examination): Promise<RocketMQAdmin | undefined> {
+  if (admin === undefined) return undefined;
+  const { RocketMQAdmin } = await import('../../admin/index.js');
+  return new RocketMQAdmin(admin);
+}
+
+/** What name server and brokers told. */
+interface Cluster {
+  readonly checks: readonly Check[];
+  /** Undefined: not known. */
+  readonly topics: ReadonlySet<string> | undefined;
+  readonly groups: readonly string[];
+}
+
+const NOT_ASKED =
+  'give --admin NAMESERVER:9876 to look at versions, clocks, groups, lag, dead letters and half messages given up';
+
+async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | undefined): Promise<Cluster> {
+  if (admin === undefined) {
+    const groups = examination.groups?.map(
+      (group): Check => ({
+        status: 'skipped',
+        name: 'group',
+        subject: group,
+        seen: 'only a name server tells, see --admin',
+      }),
+    );
+    const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
+    return { checks: [...(groups ?? []), cluster], topics: undefined, groups: [] };
+  }
+  const checks = await checkCluster(admin, examination.admin?.nameServer ?? '');
+  if (!checks.some(({ name }) => name === 'version')) return { checks, topics: undefined, groups: [] };
+  const known = await listed(admin);
+  if (known.check !== undefined) return { checks: [...checks, known.check], topics: undefined, groups: [] };
+  const wanted = examination.groups ?? known.groups;
+  const names = wanted.slice(0, MOST);
+  const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group)));
+  return {
+    checks: [...checks, ...found.flatMap((one) => one.checks), ...leftOut('group', wanted.length)],
+    topics: new Set(known.topics),
+    groups: names.filter((_, index) => found[index]?.exists === true),
+  };
+}
+
+async function listed(admin: RocketMQAdmin) {
+  try {
+    const [{ topics }, { groups }] = await Promise.all([admin.listTopics(), admin.listGroups()]);
+    const names = { topics: topics.map(({ topic }) => topic), groups: groups.map((group) => group.consumerGroup) };
+    return { ...names, check: undefined };
+  } catch (error) {
+    const check: Check = { status: 'failed', name: 'cluster', subject: '-', seen: describeError(error) };
+    return { topics: [], groups: [], check };
+  }
+}
+
+async function accessCheck(
+  proxy: Address,
+  greeted: NonNullable<Reached['greeted']>,
+  access: ProbeAccess,
+): Promise<Check> {
+  const check = { name: 'credentials', subject: addressText(proxy) };
+  const { refusal } = greeted;
+  if (refusal !== undefined) {
+    const why = 'the server checks access and refuses this client';
+    const advice = 'ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment, or --credentials FILE';
+    return { ...check, status: 'failed', seen: refusal.message, why, advice };
+  }
+  if (access.credentials === undefined) return { ...check, status: 'ok', seen: 'none given, and none asked for' };
+  const stranger = new ProxyProbe(proxy, { ...access, credentials: undefined });
+  try {
+    const isChecked = (await stranger.greet()).refusal !== undefined;
+    if (isChecked) return { ...check, status: 'ok', seen: 'accepted; without them nobody is let in' };
+    const why = 'whoever reaches the server may do everything there';
+    const advice = 'set authenticationEnabled and authorizationEnabled on proxy and brokers, if that is not meant';
+    return { ...check, status: 'warning', seen: 'given, but the server lets everyone in', why, advice };
+  } catch (error) {
+    return { ...check, status: 'ok', seen: `accepted; whether others are was not found out: ${describeError(error)}` };
+  } finally {
+    stranger.close();
+  }
+}
+
+async function lookAtTopics(
+  { topics, groups, send, access }: Examination,
+  proxy: Address,
+  given: readonly Address[],
+  isEmbedded: boolean,
+  cluster: Cluster,
+): Promise<readonly Check[]> {
+  const wanted = topics ?? [...(cluster.topics ?? [])];
+  if (wanted.length === 0) {
+    const seen = 'no topic is known, so the addresses in routes are not: give --topic or --admin';
+    return [{ status: 'skipped', name: 'topic', subject: '-', seen }];
+  }
+  const names = wanted.slice(0, MOST);
+  const probe = new ProxyProbe(proxy, access);
+  try {
+    const asked = names.filter((topic) => !isEmbedded || cluster.topics?.has(topic) === true);
+    const found = await Promise.all(asked.map((topic) => checkRoute(probe, topic)));
+    const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster));
+    const advertised = new Map(found.flatMap((one) => one.addresses.map((address) => [addressText(address), address])));
+    const addresses = await Promise.all([...advertised.values()].map((one) => checkAdvertised(one, given, access)));
+    const usable = asked.filter((_, index) => found[index]?.checks[0]?.status === 'ok');
+    const pairs = (groups === undefined ? [] : cluster.groups).flatMap((group) =>
+      usable.map((topic) => ({ group, topic })),
+    );
+    const permissions = await Promise.all(pairs.map(({ topic, group }) => checkAssignment(probe, topic, group)));
+    const sends: Check[] = [];
+    if (send) {
+      for (const topic of usable) {
+        const types = found[asked.indexOf(topic)]?.types ?? [];
+        sends.push(await checkSend(given, topic, types, access));
+      }
+    }
+    const routes = [...found.flatMap((one) => one.checks), ...silent, ...leftOut('topic', wanted.length)];
+    return [...routes, ...addresses, ...permissions, ...sends];
+  } finally {
+    probe.close();
+  }
+}
+
+/** An embedded broker makes what it is asked for, unless it is strict, which nobody can see. */
+function notAsked(topic: string, { topics }: Cluster): Check {
+  const check = { name: 'topic', subject: topic };
+  if (topics !== undefined)
+    return {
+      ...{ ...check, status: 'failed', seen: 'does not exist' },
+      advice: `nestjs-rocketmq topic create ${topic} --type normal`,
+    };
+  const seen = 'not asked for: an embedded broker might make it by that; give --admin, so that it is known to exist';
+  return { ...check, status: 'skipped', seen };
+}
+
+function leftOut(name: string, count: number): Check[] {
+  if (count <= MOST) return [];
+  const seen = `${count - MOST} more were not looked at: name those that matter by --${name}`;
+  return [{ status: 'skipped', name, subject: '-', seen }];
+}

@@ -1,0 +1,71 @@
+// What brokers tell of one consumer group: how it delivers, who consumes, how far it is behind, what it did not manage.
+
+import type { RocketMQAdmin } from '../../admin/index.js';
+import { describeError } from '../../support/logger.js';
+import { plural } from '../command.js';
+import type { Check } from './check.js';
+
+/** What was found of a group. */
+export interface GroupFound {
+  readonly exists: boolean;
+  readonly checks: readonly Check[];
+}
+
+export async function checkGroup(admin: RocketMQAdmin, group: string): Promise<GroupFound> {
+  const check = { name: 'group', subject: group };
+  try {
+    const described = await admin.describeGroup(group);
+    if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group) }] };
+    const { fifo, maxDeliveryAttempts, backoff } = described;
+    const { clients } = await admin.groupClients(group);
+    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${plural(clients.length, 'consumer')} connected`;
+    const checks = [
+      { ...check, status: 'ok' as const, seen },
+      await lagCheck(admin, group, clients.length),
+      await deadLetterCheck(admin, group),
+    ];
+    return { exists: true, checks };
+  } catch (error) {
+    return { exists: false, checks: [{ ...check, status: 'failed', seen: describeError(error) }] };
+  }
+}
+
+function missing(group: string): Omit<Check, 'name' | 'subject'> {
+  return {
+    status: 'failed',
+    seen: 'does not exist',
+    why: 'a proxy of 5.5.0 in local mode refuses consumers of a group that does not exist; others make it, and never as an ordered one',
+    advice: `nestjs-rocketmq group create ${group}`,
+  };
+}
+
+async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number): Promise<Check> {
+  const check = { name: 'lag', subject: group };
+  const { lag, topics, failures } = await admin.groupLag(group);
+  const most = [...topics].sort((left, right) => Number(right.lag - left.lag))[0];
+  const where = lag > 0n && most !== undefined ? `, ${most.lag} of them in ${most.topic}` : '';
+  const part = failures.length > 0 ? `; without ${failures.map(({ name }) => name).join(', ')}` : '';
+  const seen = `${plural(lag, 'message')} behind${where}${part}`;
+  if (lag === 0n || consumers > 0) return { ...check, status: 'ok', seen };
+  const why = 'messages wait, and no consumer is connected to get them';
+  return {
+    ...check,
+    status: 'warning',
+    seen,
+    why,
+    advice: 'start the consumers, or delete a group that nobody uses any more',
+  };
+}
+
+async function deadLetterCheck(admin: RocketMQAdmin, group: string): Promise<Check> {
+  const check = { name: 'dead letters', subject: group };
+  const { total } = await admin.listDeadLetters(group, { limit: 1 });
+  if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
+  return {
+    ...check,
+    status: 'warning',
+    seen: plural(total, 'dead letter'),
+    why: 'the group has given these messages up; the server deletes them with its retention',
+    advice: `nestjs-rocketmq dlq list ${group}, then dlq replay ${group}`,
+  };
+}

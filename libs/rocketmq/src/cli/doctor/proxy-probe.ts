@@ -1,0 +1,80 @@
+// Asks one address of a proxy, as a client would, and leaves nothing behind: no session, no settings, no route is kept.
+
+import { Calls, type UnaryRpc } from '../../client/calls.js';
+import { Connection, type ConnectionOptions } from '../../client/connection.js';
+import { type Address, addressText, toWireEndpoints } from '../../client/endpoint.js';
+import { resource } from '../../client/route.js';
+import { ClientType, Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { StatusError } from '../../protocol/status.js';
+
+/** How to reach a proxy. */
+export type ProbeAccess = Pick<ConnectionOptions, 'tls' | 'credentials'> & { readonly timeoutMs: number };
+
+/** What a proxy said to a question that it answers without effect. */
+export interface Greeted {
+  readonly isEmbeddedBroker: boolean;
+  /** Undefined: it lets this client in. */
+  readonly refusal: StatusError | undefined;
+}
+
+export class ProxyProbe {
+  private readonly connection: Connection;
+  private readonly calls: Calls;
+
+  constructor(
+    readonly address: Address,
+    private readonly access: ProbeAccess,
+  ) {
+    const { tls, credentials, timeoutMs } = access;
+    this.connection = new Connection({
+      endpoints: addressText(address),
+      tls,
+      credentials,
+      requestTimeoutMs: timeoutMs,
+    });
+    this.calls = new Calls(this.connection, this.connection.newClientId());
+  }
+
+  /**
+   * A heartbeat of a producer that the server does not know, which it refuses. Nothing else is so cheap, needs neither topic nor
+   * group, and is checked for access.
+   * @throws TransportError when nobody answers, or somebody else
+   */
+  async greet(): Promise<Greeted> {
+    const { status } = await this.ask('heartbeat', { group: undefined, clientType: ClientType.PRODUCER });
+    const isRefused = status?.code === Code.UNAUTHORIZED || status?.code === Code.FORBIDDEN;
+    return {
+      isEmbeddedBroker: this.connection.channel(this.connection.bootstrap).isEmbeddedBroker,
+      refusal: isRefused ? new StatusError(`heartbeat to ${addressText(this.address)}`, status) : undefined,
+    };
+  }
+
+  /** @throws TransportError */
+  route(topic: string): Promise<RpcResponse<'queryRoute'>> {
+    return this.ask('queryRoute', this.of(topic));
+  }
+
+  /** Only for a group that exists: asking makes one in some modes of the server. @throws TransportError */
+  assignment(topic: string, group: string): Promise<RpcResponse<'queryAssignment'>> {
+    return this.ask('queryAssignment', { ...this.of(topic), group: resource('', group) });
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  private of(topic: string) {
+    return { topic: resource('', topic), endpoints: toWireEndpoints(this.connection.bootstrap) };
+  }
+
+  private ask<N extends UnaryRpc>(rpc: N, request: RpcRequest<N>): Promise<RpcResponse<N>> {
+    const options = { what: `${rpc} to ${addressText(this.address)}`, timeoutMs: this.access.timeoutMs };
+    return this.calls.unary(this.connection.bootstrap, rpc, request, options);
+  }
+}
+
+/** What is wrong with an answer, as an error; undefined when nothing is. */
+export function refusalOf(what: string, status: Status | undefined): StatusError | undefined {
+  return status?.code === Code.OK ? undefined : new StatusError(what, status);
+}

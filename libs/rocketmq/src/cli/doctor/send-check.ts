@@ -1,0 +1,56 @@
+// Sends one message to a topic, as an application would: only when asked to, since consumers get it.
+
+import { Connection } from '../../client/connection.js';
+import { type Address, addressText } from '../../client/endpoint.js';
+import { Producer } from '../../producer/producer.js';
+import { currentTransaction } from '../../producer/transaction-scope.js';
+import { monotonicMs } from '../../support/deadline.js';
+import { describeError } from '../../support/logger.js';
+import type { Check } from './check.js';
+import type { ProbeAccess } from './proxy-probe.js';
+import { sinceMs } from './reach.js';
+
+/** Consumers can leave it out by this tag. */
+const TAG = 'doctor';
+const BODY = 'a test message of nestjs-rocketmq doctor';
+const DELAY_MS = 1_000;
+
+/** @param types what the topic takes */
+export async function checkSend(
+  addresses: readonly Address[],
+  topic: string,
+  types: readonly string[],
+  access: ProbeAccess,
+): Promise<Check> {
+  const check = { name: 'send', subject: topic };
+  const { timeoutMs, ...how } = access;
+  const endpoints = addresses.map(addressText).join(';');
+  const connection = new Connection({ endpoints, requestTimeoutMs: timeoutMs, ...how });
+  const isTransactional = types.length === 1 && types[0] === 'transaction';
+  const producer = new Producer(
+    connection,
+    isTransactional ? { transactionCheckers: { [topic]: () => 'rollback' } } : {},
+  );
+  const startedAtMs = monotonicMs();
+  try {
+    await producer.start({ timeoutMs });
+    const message = { topic, body: BODY, tag: TAG };
+    if (isTransactional) {
+      await producer.transact({ message }, async () => currentTransaction().rollback());
+      return { ...check, status: 'ok', seen: `a half message was taken and rolled back in ${sinceMs(startedAtMs)} ms` };
+    }
+    const isOnly = (type: string): boolean => types.length === 1 && types[0] === type;
+    const { messageId } = await producer.send({
+      ...message,
+      ...(isOnly('fifo') ? { messageGroup: TAG } : {}),
+      ...(isOnly('delay') ? { delayMs: DELAY_MS } : {}),
+      ...(isOnly('priority') ? { priority: 0 } : {}),
+    });
+    return { ...check, status: 'ok', seen: `message ${messageId} was stored in ${sinceMs(startedAtMs)} ms` };
+  } catch (error) {
+    return { ...check, status: 'failed', seen: describeError(error), why: 'applications cannot send to it either' };
+  } finally {
+    await producer.close();
+    connection.close();
+  }
+}

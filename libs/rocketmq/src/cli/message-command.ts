@@ -1,0 +1,92 @@
+// `nestjs-rocketmq message`: messages where they lie, looked up or read on, never consumed.
+
+import type { Command } from 'commander';
+import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type AddCommand, type CommandIo, countOf, dateOf, plural, withExamples } from './command.js';
+import { messageInFull, messageTable } from './message-text.js';
+import { print, tellFailures } from './output.js';
+
+export const addMessageCommand: AddCommand = (program, io) => {
+  const message = program.command('message').description('Looks at messages without consuming them.');
+  withExamples(message, [['message find orders --key order-42', 'the messages of one order']]);
+  addShow(message, io);
+  addFind(message, io);
+  addList(message, io);
+};
+
+function addShow(message: Command, io: CommandIo): void {
+  const command = message
+    .command('show')
+    .description(
+      'Shows the messages of a topic with an id, in full. Ids are never deduplicated: there may be several. None is a failure.',
+    )
+    .argument('<topic>')
+    .argument('<id>');
+  accessOptions(command).action(async (topic: string, messageId: string, values: AccessValues) => {
+    const found = await withAdmin(values, io, (admin) => admin.findMessages({ topic, messageId }));
+    print(io, values, found, () => found.messages.map(messageInFull).join('\n'));
+    tellNone(io, found.messages.length, `topic ${topic} has no message ${messageId}`);
+    tellFailures(io, found.failures);
+  });
+  withExamples(command, [
+    ['message show orders 01A24C477AA4C02D7E0B1222CA00000001', 'all that the server keeps of it'],
+  ]);
+}
+
+type FindValues = AccessValues & { key: string; from?: Date; to?: Date; limit: number };
+
+function addFind(message: Command, io: CommandIo): void {
+  const command = message
+    .command('find')
+    .description('Lists the messages of a topic with a key, in the order in which they were stored. None is a failure.')
+    .argument('<topic>')
+    .requiredOption('--key <key>', 'one of the keys that the message was sent with')
+    .option('--from <time>', 'stored at this time or later', dateOf)
+    .option('--to <time>', 'stored at this time or earlier', dateOf)
+    .option('--limit <count>', 'the most messages from each broker, up to 64', countOf, 32);
+  accessOptions(command).action(async (topic: string, values: FindValues) => {
+    const { key, from, to, limit } = values;
+    const found = await withAdmin(values, io, (admin) => admin.findMessages({ topic, key, from, to, limit }));
+    print(
+      io,
+      values,
+      found,
+      () =>
+        messageTable(found.messages) +
+        (found.mayBeMore ? 'there may be more: raise --limit, or narrow the time\n' : ''),
+    );
+    tellNone(io, found.messages.length, `topic ${topic} has no message with the key ${key}`);
+    tellFailures(io, found.failures);
+  });
+  withExamples(command, [
+    ['message find orders --key order-42', 'the messages of one order'],
+    ['message find orders --key order-42 --from 2026-03-01T00:00:00Z --json', 'since March, bodies as base64'],
+  ]);
+}
+
+type ListValues = AccessValues & { limit: number; after?: string };
+
+function addList(message: Command, io: CommandIo): void {
+  const command = message
+    .command('list')
+    .description('Lists the messages of a topic page by page, the oldest of each queue first.')
+    .argument('<topic>')
+    .option('--limit <count>', 'the most messages of a page, up to 100', countOf, 32)
+    .option('--after <position>', 'where the page before ended');
+  accessOptions(command).action(async (topic: string, values: ListValues) => {
+    const { limit, after } = values;
+    const page = await withAdmin(values, io, (admin) => admin.browseMessages(topic, { limit, after }));
+    print(io, values, page, () => {
+      const next = page.next === undefined ? '' : `; go on with --after ${page.next}`;
+      return `${messageTable(page.messages)}${page.messages.length} of ${plural(page.total, 'message')}${next}\n`;
+    });
+    tellFailures(io, page.failures);
+  });
+  withExamples(command, [['message list orders --limit 10', 'the first ten that are kept']]);
+}
+
+function tellNone(io: CommandIo, count: number, text: string): void {
+  if (count > 0) return;
+  io.warn(text);
+  io.fail();
+}

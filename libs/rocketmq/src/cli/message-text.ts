@@ -1,0 +1,50 @@
+// Messages for people: in a list, and one in full.
+
+import type { StoredMessageView } from '../admin/index.js';
+import { plural } from './command.js';
+import { bodyText, table, timeText, visible } from './output.js';
+
+/** How much of a body a list shows. */
+const SHORT = 40;
+
+/** @param more one column more: its heading and its text */
+export function messageTable<T extends StoredMessageView>(
+  messages: readonly T[],
+  more?: { readonly heading: string; readonly of: (message: T) => string | undefined },
+): string {
+  return table(
+    ['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...(more ? [more.heading] : []), 'BODY'],
+    messages.map((one) => [
+      ...[one.messageId, timeText(one.storeTimestampMs), one.broker, one.queueId, one.queueOffset, one.tag],
+      ...[one.keys.join(' '), ...(more ? [more.of(one)] : []), shortBody(one)],
+    ]),
+  );
+}
+
+export function messageInFull(one: StoredMessageView): string {
+  const rows: [string, string | undefined][] = [
+    ['message id', one.messageId],
+    ['topic', one.topic],
+    ['place', `${one.broker} queue ${one.queueId} offset ${one.queueOffset} (${one.storeHost})`],
+    ['born', `${timeText(one.bornTimestampMs)} at ${one.bornHost}, by the producer's clock`],
+    ['stored', timeText(one.storeTimestampMs)],
+    ['due', timeText(one.deliveryTimestampMs)],
+    ['tag', one.tag],
+    ['keys', one.keys.join(' ') || undefined],
+    ['group', one.messageGroup],
+    ['priority', one.priority === undefined ? undefined : String(one.priority)],
+    ['came again', one.reconsumeTimes > 0 ? plural(one.reconsumeTimes, 'time') : undefined],
+    ...Object.entries(one.properties).map(([name, value]): [string, string] => [`property ${name}`, value]),
+    ['body', `${plural(one.body.length, 'byte')}${one.isPacked ? ', still packed' : ''}`],
+  ];
+  const given = rows.filter((row): row is [string, string] => row[1] !== undefined);
+  const width = Math.max(...given.map(([name]) => name.length));
+  const lines = given.map(([name, value]) => `${visible(name).padEnd(width)}  ${visible(value)}`);
+  return `${[...lines, '', bodyText(one.body)].join('\n')}\n`;
+}
+
+function shortBody({ body }: StoredMessageView): string {
+  const text = bodyText(body.subarray(0, SHORT * 4)).replace(/\s+/g, ' ');
+  if (text.startsWith('(') && text.endsWith('base64)')) return `(${plural(body.length, 'byte')})`;
+  return text.length > SHORT ? `${text.slice(0, SHORT - 1)}…` : text;
+}

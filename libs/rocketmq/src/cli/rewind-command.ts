@@ -1,0 +1,69 @@
+// `nestjs-rocketmq rewind`: moves a consumer group to another place in a topic; first it only tells where to.
+
+import { InvalidArgumentError } from 'commander';
+import type { RewindTarget } from '../admin/index.js';
+import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type AddCommand, dateOf, withExamples, yesOption } from './command.js';
+import { print, table } from './output.js';
+
+type Values = AccessValues & { to: RewindTarget; yes?: boolean };
+
+export const addRewindCommand: AddCommand = (program, io) => {
+  const command = program
+    .command('rewind')
+    .description(
+      'Moves a consumer group to another place in a topic, back or forward, also while it consumes. Back: messages come again. Forward: messages are left out.',
+    )
+    .argument('<group>')
+    .argument('<topic>')
+    .requiredOption('--to <place>', 'beginning, end, a time in ISO 8601, or broker:queue:offset', targetOf)
+    .addOption(yesOption());
+  accessOptions(command).action(async (consumerGroup: string, topic: string, values: Values) => {
+    const request = { consumerGroup, topic, to: values.to };
+    const done = values.yes === true;
+    const moves = await withAdmin(values, io, async (admin) => {
+      if ((await admin.describeGroup(consumerGroup)) === undefined)
+        throw new Error(`group "${consumerGroup}" does not exist; nothing was changed`);
+      const planned = await admin.planRewind(request);
+      if (!done) return planned;
+      const set = await admin.rewindGroup(request);
+      return set.map(({ broker, queueId, offset }) => {
+        const from = planned.find((one) => one.broker === broker && one.queueId === queueId)?.from;
+        return { broker, queueId, from, to: offset };
+      });
+    });
+    print(io, values, { consumerGroup, topic, done, moves }, () => {
+      const rows = moves.map(({ broker, queueId, from, to }) => [broker, queueId, from, to, change(from, to)]);
+      const end = done
+        ? `group ${consumerGroup} was moved in ${topic}; it takes effect with its next receive\n`
+        : 'nothing was changed: repeat it with --yes\n';
+      return table(['BROKER', 'QUEUE', 'FROM', 'TO', 'MESSAGES'], rows) + end;
+    });
+  });
+  withExamples(command, [
+    ['rewind billing orders --to 2026-03-01T12:00:00Z', 'where the group would go on; nothing is changed'],
+    ['rewind billing orders --to 2026-03-01T12:00:00Z --yes', 'moves it'],
+    ['rewind billing orders --to end --yes', 'leaves out all that waits'],
+    ['rewind billing orders --to broker-a:3:1200 --yes', 'one queue only'],
+  ]);
+};
+
+function change(from: bigint | undefined, to: bigint): string | undefined {
+  if (from === undefined) return undefined;
+  if (to === from) return 'stays';
+  return to < from ? `${from - to} again` : `${to - from} left out`;
+}
+
+function targetOf(text: string): RewindTarget {
+  if (text === 'beginning' || text === 'end') return { kind: text };
+  const [, broker, queueId, offset] = /^([^:]+):(\d{1,9}):(\d{1,18})$/.exec(text) ?? [];
+  if (broker !== undefined && queueId !== undefined && offset !== undefined)
+    return { kind: 'offset', broker, queueId: Number(queueId), offset: BigInt(offset) };
+  try {
+    return { kind: 'time', time: dateOf(text) };
+  } catch {
+    throw new InvalidArgumentError(
+      'It must be beginning, end, a time like 2026-03-01T12:00:00Z, or broker:queue:offset.',
+    );
+  }
+}

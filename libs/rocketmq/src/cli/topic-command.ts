@@ -1,0 +1,176 @@
+// `nestjs-rocketmq topic`: topics of a cluster, made, told and deleted without a JVM.
+
+import { type Command, Option } from 'commander';
+import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import {
+  type AddCommand,
+  alterOption,
+  type CommandIo,
+  countOf,
+  existsOtherwise,
+  plural,
+  TOPIC_TYPES,
+  type TopicType,
+  withExamples,
+  yesOption,
+} from './command.js';
+import { print, table, tellFailures, timeText } from './output.js';
+
+export const addTopicCommand: AddCommand = (program, io) => {
+  const topic = program.command('topic').description('Makes, shows and deletes topics.');
+  withExamples(topic, [
+    ['topic list', 'every topic with its type'],
+    ['topic show orders', 'where it lives and how much it holds'],
+  ]);
+  addList(topic, io);
+  addShow(topic, io);
+  addCreate(topic, io);
+  addDelete(topic, io);
+};
+
+function addList(topic: Command, io: CommandIo): void {
+  const command = topic
+    .command('list')
+    .description('Lists the topics of the cluster.')
+    .option('--system', "also the server's own: retries, dead letters and what it needs for itself");
+  accessOptions(command).action(async (values: AccessValues & { system?: boolean }) => {
+    const { topics, failures } = await withAdmin(values, io, (admin) =>
+      admin.listTopics({ includeSystem: values.system === true }),
+    );
+    print(io, values, { topics, failures }, () =>
+      table(
+        ['TOPIC', 'TYPE', 'QUEUES', 'KIND', 'BROKERS'],
+        topics.map((one) => [one.topic, one.type, one.queues, one.kind, one.brokers.map(({ name }) => name).join(',')]),
+      ),
+    );
+    tellFailures(io, failures);
+  });
+  withExamples(command, [
+    ['topic list --name-server ns1:9876;ns2:9876', 'the topics of a cluster with two name servers'],
+    ['topic list --json', 'for a program'],
+  ]);
+}
+
+function addShow(topic: Command, io: CommandIo): void {
+  const command = topic
+    .command('show')
+    .description(
+      'Shows a topic as its brokers have it, and what its queues hold. A topic that is not there is a failure.',
+    )
+    .argument('<topic>');
+  accessOptions(command).action(async (name: string, values: AccessValues) => {
+    const { described, offsets } = await withAdmin(values, io, async (admin) => {
+      const [described, offsets] = await Promise.all([admin.describeTopic(name), admin.topicOffsets(name)]);
+      return { described, offsets };
+    });
+    if (described === undefined) throw new Error(`topic "${name}" does not exist; make it with: topic create ${name}`);
+    const { queues, total, failures } = offsets;
+    print(io, values, { ...described, queueOffsets: queues, messages: total, failures }, () => {
+      const types = new Set(described.brokers.map(({ type }) => type));
+      const head = `topic ${name}: ${[...types].join(' and ')}, ${plural(described.queues, 'queue')} on each of ${plural(described.brokers.length, 'broker')}, ${plural(total, 'message')}\n`;
+      return `${head}${table(
+        ['BROKER', 'QUEUE', 'FIRST', 'NEXT', 'MESSAGES', 'NEWEST'],
+        queues.map((one) => [
+          ...[one.broker, one.queueId, one.minOffset, one.maxOffset, one.maxOffset - one.minOffset],
+          timeText(one.lastTimestampMs),
+        ]),
+      )}`;
+    });
+    tellFailures(io, failures);
+  });
+  withExamples(command, [['topic show orders', 'its type, and how much lies in each queue']]);
+}
+
+function addCreate(topic: Command, io: CommandIo): void {
+  const command = topic
+    .command('create')
+    .description(
+      'Makes a topic on every master broker of the cluster that lacks it. One that is there stays as it is, unless --yes is given: then it gets what the options say, and keeps the rest.',
+    )
+    .argument('<topic>')
+    .addOption(
+      new Option('--type <type>', 'what messages it takes (default for a new topic: normal)').choices(TOPIC_TYPES),
+    )
+    .option('--queues <count>', 'queues on each broker (default for a new topic: 8)', countOf)
+    .addOption(alterOption());
+  accessOptions(command).action(async (name: string, values: AccessValues & Wanted & { yes?: boolean }) => {
+    const alters = values.yes === true;
+    const made = await withAdmin(values, io, async (admin) => {
+      const found = await admin.describeTopic(name);
+      const differences = (found?.brokers ?? []).flatMap((broker) => topicDifferences(broker, values));
+      if (differences.length > 0 && !alters) throw existsOtherwise(`topic "${name}"`, differences);
+      const { type = typeIn(found) ?? 'normal', queues } = values;
+      await admin.createTopic(
+        { topic: name, type, queues: queues ?? (alters ? undefined : found?.queues) },
+        { keepExisting: !alters },
+      );
+      return { topic: name, type, queues: queues ?? found?.queues ?? 8 };
+    });
+    print(
+      io,
+      values,
+      made,
+      () => `topic ${name} takes ${made.type} messages in ${made.queues} queues on each broker\n`,
+    );
+  });
+  withExamples(command, [
+    ['topic create orders --type transaction', 'a topic for transactions'],
+    ['topic create steps --type fifo --queues 16', 'an ordered topic'],
+    ['topic create steps --queues 32 --yes', 'alters the one that is there: more queues, its type stays'],
+  ]);
+}
+
+interface Wanted {
+  readonly type?: TopicType;
+  readonly queues?: number;
+}
+
+function topicDifferences(
+  found: { readonly name: string; readonly type: string; readonly queues: number },
+  wanted: Wanted,
+): string[] {
+  const { type = found.type, queues = found.queues } = wanted;
+  return [
+    ...(type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
+    ...(queues === found.queues ? [] : [`it has ${found.queues} queues on ${found.name}, not ${queues}`]),
+  ];
+}
+
+/** @throws for a topic of a type that cannot be asked for */
+function typeIn(found: { readonly type: string } | undefined): TopicType | undefined {
+  if (found === undefined) return undefined;
+  const type = TOPIC_TYPES.find((known) => known === found.type);
+  if (type === undefined)
+    throw new Error(`the topic is there, of type ${found.type}; nothing was changed: say which by --type`);
+  return type;
+}
+
+function addDelete(topic: Command, io: CommandIo): void {
+  const command = topic
+    .command('delete')
+    .description('Deletes a topic and its messages for good, from every broker and name server.')
+    .argument('<topic>')
+    .addOption(yesOption());
+  accessOptions(command).action(async (name: string, values: AccessValues & { yes?: boolean }) => {
+    if (values.yes !== true) {
+      const { total, queues } = await withAdmin(values, io, (admin) => admin.topicOffsets(name));
+      const exists = queues.length > 0;
+      print(io, values, { topic: name, done: false, exists, messages: total }, () =>
+        exists
+          ? `topic ${name} and its ${plural(total, 'message')} would be deleted; nothing was changed: repeat it with --yes\n`
+          : `topic ${name} does not exist; there is nothing to delete\n`,
+      );
+      return;
+    }
+    const deleted = await withAdmin(values, io, (admin) => admin.deleteTopic(name));
+    print(io, values, { ...deleted, done: true }, () =>
+      deleted.deletedOn.length === 0
+        ? `topic ${name} was not there\n`
+        : `topic ${name} was deleted from ${deleted.deletedOn.join(', ')}\n`,
+    );
+  });
+  withExamples(command, [
+    ['topic delete orders-2023', 'what would be deleted'],
+    ['topic delete orders-2023 --yes', 'deletes it'],
+  ]);
+}
