@@ -3,6 +3,7 @@
 import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { refuseOtherSites } from 'demo-kit';
 import { InventoryDemoModule } from './inventory-demo.module.js';
 import type { InventoryDemoOptions } from './options.js';
 
@@ -17,6 +18,7 @@ export async function createInventoryDemo(
     // Idle keep-alive connections would hold the shutdown up.
     forceCloseConnections: true,
   });
+  app.use(refuseOtherSites);
   const document = new DocumentBuilder()
     .setTitle('inventory-demo')
     .setDescription('What is in stock, reserved by orders, and sold')

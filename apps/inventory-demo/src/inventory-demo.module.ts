@@ -1,10 +1,12 @@
 // inventory-demo put together.
 
 import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { INVENTORY_SERVICE, StockResult, transactionReport } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
+import { FaultsController } from './faults.controller.js';
 import { HealthController } from './health.controller.js';
 import { OrderCreatedListener } from './listeners/order-created.listener.js';
 import { OrderPaidListener } from './listeners/order-paid.listener.js';
@@ -12,6 +14,7 @@ import { StockReturnListener } from './listeners/stock-return.listener.js';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from './options.js';
 import { Reservations } from './stock/reservations.js';
 import { StockController } from './stock/stock.controller.js';
+import { StockHistory } from './stock/stock-history.js';
 import { StockStore } from './stock/stock-store.js';
 
 /** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
@@ -22,6 +25,7 @@ const SHUTDOWN_GRACE_MS = 1_000;
 @Module({})
 export class InventoryDemoModule {
   static register(options: InventoryDemoOptions): DynamicModule {
+    const { faults } = options;
     return {
       module: InventoryDemoModule,
       imports: [
@@ -46,8 +50,16 @@ export class InventoryDemoModule {
           }),
         }),
       ],
-      controllers: [StockController, HealthController],
-      providers: [StockStore, Reservations, OrderCreatedListener, OrderPaidListener, StockReturnListener],
+      controllers: [StockController, HealthController, ...(faults === undefined ? [] : [FaultsController])],
+      providers: [
+        StockStore,
+        StockHistory,
+        Reservations,
+        OrderCreatedListener,
+        OrderPaidListener,
+        StockReturnListener,
+        ...(faults === undefined ? [] : [{ provide: APP_INTERCEPTOR, useValue: faults }]),
+      ],
     };
   }
 }

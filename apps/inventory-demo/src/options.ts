@@ -4,7 +4,9 @@ import {
   type Checkpoint,
   ConfigurationError,
   type Environment,
+  type Faults,
   faultCheckpoint,
+  faultsOf,
   portOf,
   requiredText,
   textOf,
@@ -14,17 +16,23 @@ import type { Clock } from 'nestjs-rocketmq/client';
 export interface InventoryDemoOptions {
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
-  /** Where the database is kept; undefined keeps it in memory. */
+  /** A PostgreSQL, as `postgres://user:password@host/database`; undefined takes PGlite, in this process. */
+  readonly databaseUrl?: string;
+  /** Where PGlite keeps its data; undefined keeps them in memory. */
   readonly dataFolder: string | undefined;
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
   /** Awaited at named points of the library. For tests. */
   readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+  /** What visitors may break. Default: nothing. */
+  readonly faults?: Faults;
 }
 
 /** Settings of the process on top. */
 export interface InventoryDemoEnvironment extends InventoryDemoOptions {
   readonly port: number;
+  /** The address to listen on. */
+  readonly host: string;
 }
 
 /** @throws ConfigurationError that names the variable */
@@ -35,11 +43,15 @@ export function optionsOf(env: Environment): InventoryDemoEnvironment {
       'ROCKETMQ_ENDPOINTS: two processes cannot share an embedded broker; npm start runs one beside the demos';
     throw new ConfigurationError(text);
   }
+  const faults = faultsOf(env);
   return {
     endpoints,
     port: portOf(env, 'PORT', 3001),
+    host: textOf(env, 'HOST') ?? '127.0.0.1',
+    databaseUrl: textOf(env, 'DATABASE_URL'),
     dataFolder: textOf(env, 'DATA_DIR') ?? 'data/inventory-demo',
-    checkpoint: faultCheckpoint(env),
+    checkpoint: faultCheckpoint(env) ?? faults?.checkpoint,
+    faults,
   };
 }
 

@@ -3,6 +3,7 @@
 import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { refuseOtherSites } from 'demo-kit';
 import type { OrderDemoOptions } from './options.js';
 import { OrderDemoModule } from './order-demo.module.js';
 
@@ -17,6 +18,7 @@ export async function createOrderDemo(
     // Idle keep-alive connections would hold the shutdown up.
     forceCloseConnections: true,
   });
+  app.use(refuseOtherSites);
   const document = new DocumentBuilder()
     .setTitle('order-demo')
     .setDescription('Orders that time out when they are not paid')

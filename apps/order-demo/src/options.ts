@@ -5,7 +5,9 @@ import {
   ConfigurationError,
   durationOf,
   type Environment,
+  type Faults,
   faultCheckpoint,
+  faultsOf,
   portOf,
   requiredText,
   textOf,
@@ -18,7 +20,9 @@ const LONGEST_DELAY_MS = 24 * HOUR_MS;
 export interface OrderDemoOptions {
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
-  /** Where the database is kept; undefined keeps it in memory. */
+  /** A PostgreSQL, as `postgres://user:password@host/database`; undefined takes PGlite, in this process. */
+  readonly databaseUrl?: string;
+  /** Where PGlite keeps its data; undefined keeps them in memory. */
   readonly dataFolder: string | undefined;
   /** How long an order may stay unpaid. */
   readonly paymentTimeoutMs: number;
@@ -26,11 +30,19 @@ export interface OrderDemoOptions {
   readonly clock?: Clock;
   /** Awaited at named points of the library. For tests. */
   readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+  /** Where inventory-demo answers, for the page. Default: nowhere. */
+  readonly inventoryUrl?: string;
+  /** The control port of the embedded broker, for "time out now". Default: there is none. */
+  readonly controlEndpoint?: string;
+  /** What visitors may break. Default: nothing. */
+  readonly faults?: Faults;
 }
 
 /** Settings of the process on top. */
 export interface OrderDemoEnvironment extends OrderDemoOptions {
   readonly port: number;
+  /** The address to listen on. */
+  readonly host: string;
 }
 
 /** @throws ConfigurationError that names the variable */
@@ -41,15 +53,21 @@ export function optionsOf(env: Environment): OrderDemoEnvironment {
       'ROCKETMQ_ENDPOINTS: two processes cannot share an embedded broker; npm start runs one beside the demos';
     throw new ConfigurationError(text);
   }
+  const faults = faultsOf(env);
   return {
     endpoints,
     port: portOf(env, 'PORT', 3000),
+    host: textOf(env, 'HOST') ?? '127.0.0.1',
+    databaseUrl: textOf(env, 'DATABASE_URL'),
     dataFolder: textOf(env, 'DATA_DIR') ?? 'data/order-demo',
     paymentTimeoutMs: durationOf(env, 'ORDER_PAYMENT_TIMEOUT', {
       otherwiseMs: 30 * SECOND_MS,
       maxMs: LONGEST_DELAY_MS,
     }),
-    checkpoint: faultCheckpoint(env),
+    checkpoint: faultCheckpoint(env) ?? faults?.checkpoint,
+    faults,
+    inventoryUrl: textOf(env, 'INVENTORY_URL') ?? 'http://127.0.0.1:3001',
+    controlEndpoint: textOf(env, 'CONTROL_ENDPOINT'),
   };
 }
 

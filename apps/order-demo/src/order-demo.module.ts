@@ -1,7 +1,8 @@
 // order-demo put together.
 
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn, transactionReport } from 'demo-kit';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
@@ -12,11 +13,18 @@ import { StockResultListener } from './listeners/stock-result.listener.js';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from './options.js';
 import { Cancellation } from './orders/cancellation.js';
 import { OrderPlacement } from './orders/order-placement.js';
-import { OrderStore } from './orders/order-store.js';
 import { OrdersController } from './orders/orders.controller.js';
 import { Payment } from './orders/payment.js';
 import { PaymentTimeout } from './orders/payment-timeout.js';
 import { StockAnswer } from './orders/stock-answer.js';
+import { TransactionJournal } from './orders/transaction-journal.js';
+import { ControlController } from './page/control.controller.js';
+import { Control } from './page/control.js';
+import { EventsController } from './page/events.controller.js';
+import { FaultsController } from './page/faults.controller.js';
+import { InventoryClient } from './page/inventory.client.js';
+import { PageController } from './page/page.controller.js';
+import { Timeline } from './page/timeline.js';
 
 /** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
 const LEASE_MS = 10 * SECOND_MS;
@@ -26,16 +34,18 @@ const SHUTDOWN_GRACE_MS = 1_000;
 @Module({})
 export class OrderDemoModule {
   static register(options: OrderDemoOptions): DynamicModule {
+    const { faults } = options;
     return {
       module: OrderDemoModule,
       imports: [
         DatabaseModule.register(options),
         RocketMQModule.forRootAsync({
-          inject: [ORDER_DEMO_OPTIONS, TransactionLog, Inbox],
+          inject: [ORDER_DEMO_OPTIONS, TransactionLog, Inbox, TransactionJournal],
           useFactory: (
             { endpoints, clock, checkpoint }: OrderDemoOptions,
             transactionLog: TransactionLog,
             inbox: Inbox,
+            events: TransactionJournal,
           ): RocketMQModuleOptions => ({
             endpoints,
             clock,
@@ -44,15 +54,21 @@ export class OrderDemoModule {
             inbox,
             consumerGroup: ORDER_SERVICE,
             topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
-            events: transactionReport(),
+            events,
             defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
           }),
         }),
       ],
-      controllers: [OrdersController, HealthController],
+      controllers: [
+        OrdersController,
+        HealthController,
+        PageController,
+        EventsController,
+        ControlController,
+        ...(faults === undefined ? [] : [FaultsController]),
+      ],
       providers: [
-        OrderStore,
         OrderPlacement,
         Payment,
         Cancellation,
@@ -61,6 +77,10 @@ export class OrderDemoModule {
         OrderCreatedListener,
         StockResultListener,
         OrderTimeoutListener,
+        InventoryClient,
+        Timeline,
+        Control,
+        ...(faults === undefined ? [] : [{ provide: APP_INTERCEPTOR, useValue: faults }]),
       ],
     };
   }

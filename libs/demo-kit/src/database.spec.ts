@@ -20,19 +20,20 @@ afterEach(() => {
 
 describe('DemoDatabase', () => {
   it('keeps what is in it, and lets one process in at a time', async () => {
-    const options = { folder, schema: {}, migrationsFolder: join(apps, 'inventory-demo/drizzle') };
+    const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(apps, 'inventory-demo/drizzle') };
     const first = await DemoDatabase.open(options);
     await expect(DemoDatabase.open(options)).rejects.toThrow(FolderLockedError);
     await first.db.execute(sql`insert into rocketmq_inbox (key) values ('kept')`);
     await first.close();
     const second = await DemoDatabase.open(options);
-    expect((await second.db.execute(sql`select key from rocketmq_inbox`)).rows).toEqual([{ key: 'kept' }]);
+    const { rows } = await second.port.transaction((tx) => tx.query('select key from rocketmq_inbox', []));
+    expect(rows).toEqual([{ key: 'kept' }]);
     await second.close();
     await second.close();
   });
 
   it('lets the folder go when it cannot be opened', async () => {
-    const options = { folder, schema: {}, migrationsFolder: join(folder, 'missing') };
+    const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(folder, 'missing') };
     await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
     await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
   });

@@ -1,58 +1,56 @@
-// The database of a demo: PGlite in a locked folder, or in memory, with its migrations run.
+// The database of a demo, with its migrations run: PostgreSQL where its address is given, else PGlite in a locked folder, or in
+// memory.
 
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
-import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
-import { migrate } from 'drizzle-orm/pglite/migrator';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzleDatabase, drizzleExecutor, type SqlDatabase, type SqlExecutor } from 'nestjs-rocketmq/sql';
-import { type FolderLock, lockFolder } from './folder-lock.js';
+import { openPglite } from './pglite.js';
+import { openPostgres } from './postgres.js';
+import { repeatWhenLost } from './repeat.js';
 
 export interface DatabaseOptions<TSchema extends Schema> {
-  /** Where the data are kept; undefined keeps them in memory. */
+  /** Whose database it is. In PostgreSQL it names the table of the migrations. */
+  readonly name: string;
+  /** `postgres://user:password@host/database`; undefined takes PGlite. */
+  readonly url?: string;
+  /** Where PGlite keeps the data; undefined keeps them in memory. */
   readonly folder: string | undefined;
   readonly schema: TSchema;
   /** The folder that drizzle-kit writes. */
   readonly migrationsFolder: string;
 }
 
-type Schema = Record<string, unknown>;
+export type Schema = Record<string, unknown>;
 
-/** A transaction of a {@link DemoDatabase}. Inside of one use nothing else: PGlite has a single connection. */
+/** A transaction of a {@link DemoDatabase}. Inside of one use nothing else: PGlite has a single connection, and a pool runs dry. */
 export type TransactionOf<TSchema extends Schema> = Parameters<
-  Parameters<PgliteDatabase<TSchema>['transaction']>[0]
+  Parameters<PgDatabase<PgQueryResultHKT, TSchema>['transaction']>[0]
 >[0];
+
+/** What a driver opens. */
+export interface OpenedDatabase<TSchema extends Schema> {
+  readonly db: PgDatabase<PgQueryResultHKT, TSchema>;
+  close(): Promise<void>;
+}
 
 /** An open database. As a provider it closes after all consumers have ended. */
 export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdown {
   private closed: Promise<void> | undefined;
 
-  private constructor(
-    readonly db: PgliteDatabase<TSchema>,
-    private readonly client: PGlite,
-    private readonly lock: FolderLock | undefined,
-  ) {}
+  private constructor(private readonly opened: OpenedDatabase<TSchema>) {}
 
   /**
    * Opens a database and brings it up to date.
    * @throws FolderLockedError when another process has the folder
    */
   static async open<TSchema extends Schema>(options: DatabaseOptions<TSchema>): Promise<DemoDatabase<TSchema>> {
-    const { folder, schema, migrationsFolder } = options;
-    const lock = folder === undefined ? undefined : lockFolder(folder);
-    let client: PGlite | undefined;
-    try {
-      client = await PGlite.create(folder === undefined ? {} : { dataDir: dataDirIn(folder) });
-      const db = drizzle(client, { schema });
-      await migrate(db, { migrationsFolder });
-      return new DemoDatabase(db, client, lock);
-    } catch (error) {
-      await client?.close();
-      lock?.release();
-      throw error;
-    }
+    const { url } = options;
+    return new DemoDatabase(url === undefined ? await openPglite(options) : await openPostgres({ ...options, url }));
+  }
+
+  get db(): PgDatabase<PgQueryResultHKT, TSchema> {
+    return this.opened.db;
   }
 
   /** What the library's transaction log and inbox work on. */
@@ -65,24 +63,22 @@ export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdo
     return drizzleExecutor(tx, sql);
   }
 
-  transaction<T>(work: (tx: TransactionOf<TSchema>) => Promise<T>): Promise<T> {
-    return this.db.transaction(work);
+  /**
+   * Runs `work` as a transaction; and again, when PostgreSQL has given it up for another one (a deadlock).
+   * @param options `isRepeatable: false` for work that sends a message on its way: it fails then, and its own message comes again
+   */
+  transaction<T>(work: (tx: TransactionOf<TSchema>) => Promise<T>, { isRepeatable = true } = {}): Promise<T> {
+    const run = (): Promise<T> => this.db.transaction(work);
+    return isRepeatable ? repeatWhenLost(run) : run();
   }
 
   onApplicationShutdown(): Promise<void> {
     return this.close();
   }
 
-  /** Closes it and lets the next process into its folder. Repeating it waits for the same end. */
+  /** Closes it. Repeating it waits for the same end. */
   close(): Promise<void> {
-    this.closed ??= this.client.close().finally(() => this.lock?.release());
+    this.closed ??= this.opened.close();
     return this.closed;
   }
-}
-
-/** Beside the lock, since PGlite wants a folder of its own. */
-function dataDirIn(folder: string): string {
-  const dataDir = join(folder, 'postgres');
-  mkdirSync(dataDir, { recursive: true });
-  return dataDir;
 }

@@ -7,11 +7,11 @@ const FORCED_EXIT_MS = 1_900;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Reads the options, makes the application, listens on 127.0.0.1 and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
+ * Reads the options, makes the application, listens and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
  * process in good order on SIGINT, SIGTERM, SIGHUP and when the launcher is gone; with exit code 1 and a plain line when it
  * cannot start.
  */
-export async function launch<Options extends { readonly port: number }>(
+export async function launch<Options extends { readonly host: string; readonly port: number }>(
   name: string,
   readOptions: () => Options,
   create: (options: Options) => Promise<INestApplication>,
@@ -36,7 +36,7 @@ export async function launch<Options extends { readonly port: number }>(
   try {
     const options = readOptions();
     app = await create(options);
-    await app.listen(options.port, '127.0.0.1');
+    await app.listen(options.port, options.host);
     process.send?.({ ready: true, url: await app.getUrl() });
   } catch (error) {
     process.stderr.write(`${name} cannot start: ${describeStart(error)}\n`);

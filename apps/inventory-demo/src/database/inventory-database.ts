@@ -17,9 +17,15 @@ export const databaseProviders: Provider[] = [
   {
     provide: INVENTORY_DATABASE,
     inject: [INVENTORY_DEMO_OPTIONS],
-    useFactory: ({ dataFolder }: InventoryDemoOptions): Promise<InventoryDatabase> => {
+    useFactory: ({ databaseUrl, dataFolder }: InventoryDemoOptions): Promise<InventoryDatabase> => {
       const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-      return DemoDatabase.open({ folder: dataFolder, schema, migrationsFolder });
+      return DemoDatabase.open({
+        name: 'inventory-demo',
+        url: databaseUrl,
+        folder: dataFolder,
+        schema,
+        migrationsFolder,
+      });
     },
   },
   {

@@ -1,7 +1,7 @@
 // The tables of inventory-demo, for drizzle-kit and for queries. The library's own come by migrations of their own.
 
 import { sql } from 'drizzle-orm';
-import { check, integer, pgEnum, pgTable, text, uuid } from 'drizzle-orm/pg-core';
+import { check, index, integer, pgEnum, pgTable, serial, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 export const stock = pgTable(
   'stock',
@@ -26,5 +26,19 @@ export const reservations = pgTable('reservations', {
   status: reservationStatus('status').notNull(),
 });
 
-export const schema = { stock, reservations };
+/** What happened to the stock of orders, in order of `id`. */
+export const stockHistory = pgTable(
+  'stock_history',
+  {
+    id: serial('id').primaryKey(),
+    orderId: uuid('order_id').notNull(),
+    at: timestamp('at', { withTimezone: true, mode: 'date' }).notNull(),
+    what: text('what').notNull(),
+    messageId: text('message_id'),
+    attempt: integer('attempt'),
+  },
+  (table) => [index('stock_history_order_id').on(table.orderId)],
+);
+
+export const schema = { stock, reservations, stockHistory };
 export type InventorySchema = typeof schema;

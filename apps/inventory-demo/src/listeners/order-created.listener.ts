@@ -1,8 +1,8 @@
 // A new order wants its stock.
 
 import { Injectable } from '@nestjs/common';
-import { OrderCreated, type OrderCreatedBody } from 'demo-kit';
-import { RocketMQListener } from 'nestjs-rocketmq';
+import { OrderCreated, type OrderCreatedBody, receivedFrom } from 'demo-kit';
+import { RocketMQContext, RocketMQListener } from 'nestjs-rocketmq';
 import { Reservations } from '../stock/reservations.js';
 
 @Injectable()
@@ -10,7 +10,7 @@ export class OrderCreatedListener {
   constructor(private readonly reservations: Reservations) {}
 
   @RocketMQListener(OrderCreated)
-  async onOrderCreated(order: OrderCreatedBody): Promise<void> {
-    await this.reservations.reserve(order);
+  async onOrderCreated(order: OrderCreatedBody, context: RocketMQContext): Promise<void> {
+    await this.reservations.reserve(order, receivedFrom(context));
   }
 }

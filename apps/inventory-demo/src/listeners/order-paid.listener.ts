@@ -1,8 +1,8 @@
 // A paid order takes its stock for good.
 
 import { Injectable } from '@nestjs/common';
-import { OrderPaid, type OrderReference } from 'demo-kit';
-import { RocketMQListener } from 'nestjs-rocketmq';
+import { OrderPaid, type OrderReference, receivedFrom } from 'demo-kit';
+import { RocketMQContext, RocketMQListener } from 'nestjs-rocketmq';
 import { Reservations } from '../stock/reservations.js';
 
 @Injectable()
@@ -10,7 +10,7 @@ export class OrderPaidListener {
   constructor(private readonly reservations: Reservations) {}
 
   @RocketMQListener(OrderPaid)
-  async onOrderPaid({ orderId }: OrderReference): Promise<void> {
-    await this.reservations.sell(orderId);
+  async onOrderPaid({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
+    await this.reservations.sell(orderId, receivedFrom(context));
   }
 }

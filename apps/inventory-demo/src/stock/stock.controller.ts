@@ -1,7 +1,10 @@
 // The stock over HTTP.
 
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, ParseIntPipe, ParseUUIDPipe, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { badField } from 'demo-kit';
+import { PRODUCTS } from './products.js';
+import { StockHistory } from './stock-history.js';
 import { StockStore } from './stock-store.js';
 
 export class StockDto {
@@ -16,18 +19,70 @@ export class StockDto {
 
   @ApiProperty({ type: 'integer' })
   sold!: number;
+
+  @ApiProperty({ type: 'integer', description: 'what the three must add up to' })
+  total!: number;
+}
+
+export class StockHistoryDto {
+  @ApiProperty({ type: 'integer' })
+  id!: number;
+
+  @ApiProperty({ format: 'uuid' })
+  orderId!: string;
+
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+
+  @ApiProperty({ example: 'reserved' })
+  what!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: 'the message that was received' })
+  messageId!: string | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'its delivery attempt' })
+  attempt!: number | null;
+}
+
+const number = () =>
+  new ParseIntPipe({ optional: true, exceptionFactory: () => badField('after', 'after must be the id of an entry') });
+const orderId = () =>
+  new ParseUUIDPipe({ optional: true, exceptionFactory: () => badField('orderId', 'orderId must be a UUID') });
+
+function totalOf(wanted: string): number {
+  return PRODUCTS.find(({ sku }) => sku === wanted)?.quantity ?? 0;
 }
 
 @ApiTags('stock')
 @Controller('stock')
 export class StockController {
-  constructor(private readonly stock: StockStore) {}
+  constructor(
+    private readonly stock: StockStore,
+    private readonly entries: StockHistory,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'how many of each product are available, reserved and sold' })
   @ApiOkResponse({ type: [StockDto] })
   async list(): Promise<StockDto[]> {
     const rows = await this.stock.list();
-    return rows.map(({ sku, available, reserved, sold }) => ({ sku, available, reserved, sold }));
+    return rows.map((row) => ({ ...row, total: totalOf(row.sku) }));
+  }
+
+  @Get('history')
+  @ApiOperation({ summary: 'what happened to the stock of orders, oldest first: of one, or after an entry' })
+  @ApiOkResponse({ type: [StockHistoryDto] })
+  async history(
+    @Query('orderId', orderId()) ofOrder?: string,
+    @Query('after', number()) after?: number,
+  ): Promise<StockHistoryDto[]> {
+    const entries = await this.entries.list({ orderId: ofOrder, after });
+    return entries.map((entry) => ({ ...entry, at: entry.at.toISOString() }));
+  }
+
+  @Get('history/newest')
+  @ApiOperation({ summary: 'the id of the newest entry' })
+  async newest(): Promise<{ id: number }> {
+    return { id: await this.entries.newest() };
   }
 }

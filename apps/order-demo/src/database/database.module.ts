@@ -1,9 +1,11 @@
-// The database for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
+// The database and the orders in it, for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusinessClock } from 'demo-kit';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
+import { OrderStore } from '../orders/order-store.js';
+import { TransactionJournal } from '../orders/transaction-journal.js';
 import { databaseProviders, ORDER_DATABASE } from './order-database.js';
 
 @Module({})
@@ -14,8 +16,16 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [settings, clock, ...databaseProviders],
-      exports: [ORDER_DEMO_OPTIONS, BusinessClock, ORDER_DATABASE, Inbox, TransactionLog],
+      providers: [settings, clock, ...databaseProviders, OrderStore, TransactionJournal],
+      exports: [
+        ORDER_DEMO_OPTIONS,
+        BusinessClock,
+        ORDER_DATABASE,
+        Inbox,
+        TransactionLog,
+        OrderStore,
+        TransactionJournal,
+      ],
     };
   }
 }

@@ -17,9 +17,15 @@ export const databaseProviders: Provider[] = [
   {
     provide: ORDER_DATABASE,
     inject: [ORDER_DEMO_OPTIONS],
-    useFactory: ({ dataFolder }: OrderDemoOptions): Promise<OrderDatabase> => {
+    useFactory: ({ databaseUrl, dataFolder }: OrderDemoOptions): Promise<OrderDatabase> => {
       const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-      return DemoDatabase.open({ folder: dataFolder, schema, migrationsFolder });
+      return DemoDatabase.open({
+        name: 'order-demo',
+        url: databaseUrl,
+        folder: dataFolder,
+        schema,
+        migrationsFolder,
+      });
     },
   },
   {

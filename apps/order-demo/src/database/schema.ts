@@ -34,7 +34,7 @@ export const orderHistory = pgTable(
     messageId: text('message_id'),
     attempt: integer('attempt'),
   },
-  (table) => [index('order_history_order_id').on(table.orderId)],
+  (table) => [index('order_history_order_id').on(table.orderId), index('order_history_message_id').on(table.messageId)],
 );
 
 export const schema = { orders, orderHistory };

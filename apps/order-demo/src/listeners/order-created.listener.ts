@@ -1,8 +1,8 @@
 // order-demo's own listener on `order-created`: from here on the order's time to pay runs.
 
 import { Injectable } from '@nestjs/common';
-import { OrderCreated, type OrderCreatedBody } from 'demo-kit';
-import { RocketMQListener } from 'nestjs-rocketmq';
+import { OrderCreated, type OrderCreatedBody, receivedFrom } from 'demo-kit';
+import { RocketMQContext, RocketMQListener } from 'nestjs-rocketmq';
 import { PaymentTimeout } from '../orders/payment-timeout.js';
 
 @Injectable()
@@ -10,7 +10,7 @@ export class OrderCreatedListener {
   constructor(private readonly timeout: PaymentTimeout) {}
 
   @RocketMQListener(OrderCreated)
-  async onOrderCreated(order: OrderCreatedBody): Promise<void> {
-    await this.timeout.schedule(order);
+  async onOrderCreated(order: OrderCreatedBody, context: RocketMQContext): Promise<void> {
+    await this.timeout.schedule(order, receivedFrom(context));
   }
 }

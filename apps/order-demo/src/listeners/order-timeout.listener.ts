@@ -1,7 +1,7 @@
 // The end of an order's time to pay. An order that was paid or rejected meanwhile stays as it is.
 
 import { Injectable } from '@nestjs/common';
-import { type OrderReference, OrderTimeout } from 'demo-kit';
+import { type OrderReference, OrderTimeout, receivedFrom } from 'demo-kit';
 import { RocketMQContext, RocketMQListener } from 'nestjs-rocketmq';
 import { Cancellation } from '../orders/cancellation.js';
 
@@ -11,7 +11,7 @@ export class OrderTimeoutListener {
 
   @RocketMQListener(OrderTimeout)
   async onOrderTimeout({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
-    const received = { messageId: context.messageId, attempt: context.deliveryAttempt };
+    const received = receivedFrom(context);
     await this.cancellation.cancel(orderId, {
       cancelled: { ...received, what: 'cancelled: not paid in time' },
       refused: { ...received, what: 'time-out came too late' },

@@ -1,11 +1,11 @@
 // Cancelling an order, by its time-out or by hand, with the message that returns its stock.
 
 import { Inject, Injectable } from '@nestjs/common';
-import { StockReturn } from 'demo-kit';
+import { StockReturn, type Trace } from 'demo-kit';
 import { currentTransaction, TransactionalSend } from 'nestjs-rocketmq';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
-import { type Order, OrderStore, type Trace } from './order-store.js';
+import { type Order, OrderStore } from './order-store.js';
 
 /** How a cancellation goes into the history. */
 export interface CancellationTraces {

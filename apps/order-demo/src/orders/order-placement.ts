@@ -37,7 +37,10 @@ export class OrderPlacement {
     const transaction = currentTransaction();
     return this.database.transaction(async (tx) => {
       await this.log.record(this.database.portOf(tx), transaction);
-      return this.orders.insert(tx, order, { what: 'created', messageId: transaction.messageId });
+      const { messageId } = transaction;
+      const inserted = await this.orders.insert(tx, order, { what: 'half message sent', messageId });
+      await this.orders.note(tx, inserted, { what: 'created', messageId });
+      return inserted;
     });
   }
 }

@@ -1,8 +1,8 @@
 // Orders and their history in the database. Every change of a state is a compare-and-set and leaves a trace.
 
 import { Inject, Injectable } from '@nestjs/common';
-import { BusinessClock } from 'demo-kit';
-import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { BusinessClock, type Trace } from 'demo-kit';
+import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import { ORDER_DATABASE, type OrderDatabase, type OrderTransaction } from '../database/order-database.js';
 import { orderHistory, orders } from '../database/schema.js';
 import { REACHED_FROM } from './order-status.js';
@@ -10,14 +10,6 @@ import { REACHED_FROM } from './order-status.js';
 export type Order = typeof orders.$inferSelect;
 export type NewOrder = typeof orders.$inferInsert;
 export type HistoryEntry = typeof orderHistory.$inferSelect;
-
-/** Why something happened: the message that was received, or sent by it. */
-export interface Trace {
-  readonly what: string;
-  readonly messageId?: string;
-  /** The delivery attempt of a received message. */
-  readonly attempt?: number;
-}
 
 const LIST_LIMIT = 200;
 
@@ -41,6 +33,25 @@ export class OrderStore {
   history(orderId: string): Promise<HistoryEntry[]> {
     const { db } = this.database;
     return db.select().from(orderHistory).where(eq(orderHistory.orderId, orderId)).orderBy(asc(orderHistory.id));
+  }
+
+  /** What happened after an entry, to any order, oldest first. */
+  historyAfter(id: number, limit: number): Promise<HistoryEntry[]> {
+    const { db } = this.database;
+    return db.select().from(orderHistory).where(gt(orderHistory.id, id)).orderBy(asc(orderHistory.id)).limit(limit);
+  }
+
+  /** The number of the newest entry; 0 before the first. */
+  async newest(): Promise<number> {
+    const { id } = orderHistory;
+    return (await this.database.db.select({ id }).from(orderHistory).orderBy(desc(id)).limit(1))[0]?.id ?? 0;
+  }
+
+  /** The order in whose history a message is; undefined when it left none. */
+  async ofMessage(messageId: string): Promise<Order | undefined> {
+    const { db } = this.database;
+    const entry = (await db.select().from(orderHistory).where(eq(orderHistory.messageId, messageId)).limit(1))[0];
+    return entry === undefined ? undefined : this.find(entry.orderId);
   }
 
   async insert(tx: OrderTransaction, order: NewOrder, trace: Trace): Promise<Order> {

@@ -23,6 +23,8 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { BrokerErrorFilter, badField, requestValidation } from 'demo-kit';
+import { TimelineDto } from '../page/timeline.dto.js';
+import { Timeline } from '../page/timeline.js';
 import { Cancellation } from './cancellation.js';
 import { OrderDto, OrderWithHistoryDto, PlaceOrderDto, toHistoryDto, toOrderDto } from './order.dto.js';
 import { OrderPlacement } from './order-placement.js';
@@ -43,6 +45,7 @@ export class OrdersController {
     private readonly payment: Payment,
     private readonly cancellation: Cancellation,
     private readonly timeout: PaymentTimeout,
+    private readonly timeline: Timeline,
   ) {}
 
   @Post()
@@ -67,6 +70,15 @@ export class OrdersController {
   async find(@Param('id', orderId()) id: string): Promise<OrderWithHistoryDto> {
     const order = await this.existing(id);
     return { ...toOrderDto(order), history: (await this.orders.history(id)).map(toHistoryDto) };
+  }
+
+  @Get(':id/timeline')
+  @ApiOperation({ summary: 'the steps of an order in both services, oldest first' })
+  @ApiOkResponse({ type: TimelineDto })
+  @ApiNotFoundResponse()
+  async steps(@Param('id', orderId()) id: string): Promise<TimelineDto> {
+    await this.existing(id);
+    return this.timeline.of(id);
   }
 
   @Post(':id/pay')

@@ -1,10 +1,10 @@
 // What the inventory's answer means for an order.
 
 import { Inject, Injectable } from '@nestjs/common';
-import { STOCK_REJECTED, STOCK_RESERVED } from 'demo-kit';
+import { type Received, STOCK_REJECTED, STOCK_RESERVED } from 'demo-kit';
 import { Inbox } from 'nestjs-rocketmq/sql';
 import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
-import { OrderStore, type Trace } from './order-store.js';
+import { OrderStore } from './order-store.js';
 
 const MEANINGS = {
   [STOCK_RESERVED]: { status: 'PENDING_PAYMENT', what: 'stock reserved' },
@@ -27,7 +27,7 @@ export class StockAnswer {
   ) {}
 
   /** Takes an answer, once. An order that was cancelled meanwhile stays so. */
-  async take(orderId: string, answer: StockAnswerKind, received: Omit<Trace, 'what'>): Promise<void> {
+  async take(orderId: string, answer: StockAnswerKind, received: Received): Promise<void> {
     const { status, what } = MEANINGS[answer];
     await this.database.transaction(async (tx) => {
       await this.inbox.once(this.database.portOf(tx), `${orderId}:stock-result`, async () => {

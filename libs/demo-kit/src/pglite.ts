@@ -1,0 +1,41 @@
+// PostgreSQL inside of this process, in a folder that is locked for it, or in memory.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { drizzle } from 'drizzle-orm/pglite';
+import { migrate } from 'drizzle-orm/pglite/migrator';
+import type { DatabaseOptions, OpenedDatabase, Schema } from './database.js';
+import { lockFolder } from './folder-lock.js';
+
+/** @throws FolderLockedError when another process has the folder */
+export async function openPglite<TSchema extends Schema>(
+  options: DatabaseOptions<TSchema>,
+): Promise<OpenedDatabase<TSchema>> {
+  const { folder, schema, migrationsFolder } = options;
+  const lock = folder === undefined ? undefined : lockFolder(folder);
+  let client: PGlite | undefined;
+  const close = async (): Promise<void> => {
+    try {
+      await client?.close();
+    } finally {
+      lock?.release();
+    }
+  };
+  try {
+    client = await PGlite.create(folder === undefined ? {} : { dataDir: dataDirIn(folder) });
+    const db = drizzle(client, { schema });
+    await migrate(db, { migrationsFolder });
+    return { db, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Beside the lock, since PGlite wants a folder of its own. */
+function dataDirIn(folder: string): string {
+  const dataDir = join(folder, 'postgres');
+  mkdirSync(dataDir, { recursive: true });
+  return dataDir;
+}
