@@ -1,0 +1,128 @@
+// Reads the instructions of a Dockerfile that `npm run test:dockerfile` can replay, and refuses all others. Replaying them is
+// dockerfile-replay.mjs.
+
+/**
+ * One instruction.
+ * @typedef {{ kind: 'workdir', path: string }
+ *   | { kind: 'copy', from: string | undefined, sources: string[], target: string }
+ *   | { kind: 'run', command: string }
+ *   | { kind: 'env', name: string, value: string }
+ *   | { kind: 'user', name: string }
+ *   | { kind: 'expose', ports: string }
+ *   | { kind: 'cmd', args: string[] }} Instruction
+ */
+
+/** From one FROM to the next. @typedef {{ name: string | undefined, image: string, instructions: Instruction[] }} Stage */
+
+export class DockerfileError extends Error {
+  /** @param {number} line @param {string} text */
+  constructor(line, text) {
+    super(`Dockerfile, line ${line}: ${text}`);
+    this.name = 'DockerfileError';
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {Stage[]}
+ * @throws DockerfileError for what is not understood, with its line
+ */
+export function parseDockerfile(text) {
+  /** @type {Stage[]} */
+  const stages = [];
+  for (const { line, word, rest } of instructionsIn(text)) {
+    if (word === 'FROM') {
+      stages.push(stageOf(line, rest));
+      continue;
+    }
+    const stage = stages.at(-1);
+    if (stage === undefined) throw new DockerfileError(line, `${word} before the first FROM`);
+    const known = stages.slice(0, -1).map(({ name }) => name);
+    stage.instructions.push(instructionOf(line, word, rest, known));
+  }
+  if (stages.length === 0) throw new DockerfileError(1, 'it has no FROM');
+  return stages;
+}
+
+/** Lines without comments, with continued ones put together. */
+function* instructionsIn(text) {
+  let begun = '';
+  let line = 0;
+  for (const [index, raw] of text.split('\n').entries()) {
+    if (/^\s*#/.test(raw) || raw.trim() === '') continue;
+    if (begun === '') line = index + 1;
+    begun += raw.trim();
+    if (begun.endsWith('\\')) {
+      begun = `${begun.slice(0, -1)} `;
+      continue;
+    }
+    const [, word, rest] = /^(\S+)\s*(.*)$/.exec(begun) ?? [];
+    yield { line, word: word.toUpperCase(), rest };
+    begun = '';
+  }
+  if (begun !== '') throw new DockerfileError(line, 'it ends inside of an instruction');
+}
+
+/** @returns {Stage} */
+function stageOf(line, rest) {
+  const [, image, name] = /^(\S+)(?:\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
+  if (image === undefined || image.startsWith('-')) throw new DockerfileError(line, `cannot replay FROM ${rest}`);
+  if (!/:[\w.-]*\d/.test(image)) throw new DockerfileError(line, `${image} is an image without a version`);
+  return { name, image, instructions: [] };
+}
+
+/** @param {number} line @param {string} word @param {string} rest @param {readonly (string | undefined)[]} known names of stages */
+function instructionOf(line, word, rest, known) {
+  switch (word) {
+    case 'WORKDIR':
+      if (!rest.startsWith('/')) throw new DockerfileError(line, 'WORKDIR must be absolute');
+      return { kind: /** @type {const} */ ('workdir'), path: rest };
+    case 'COPY':
+      return copyOf(line, rest, known);
+    case 'RUN':
+      // A path from the root would be one of this machine.
+      if (/^[[<-]/.test(rest) || /(^|\s)["']?\//.test(rest))
+        throw new DockerfileError(line, `cannot replay RUN ${rest}`);
+      return { kind: /** @type {const} */ ('run'), command: rest };
+    case 'ENV':
+      return envOf(line, rest);
+    case 'USER':
+      return { kind: /** @type {const} */ ('user'), name: rest };
+    case 'EXPOSE':
+      return { kind: /** @type {const} */ ('expose'), ports: rest };
+    case 'CMD':
+      return { kind: /** @type {const} */ ('cmd'), args: listOf(line, rest) };
+    default:
+      throw new DockerfileError(line, `cannot replay ${word}`);
+  }
+}
+
+/** @returns {Instruction} */
+function copyOf(line, rest, known) {
+  const words = rest.split(/\s+/);
+  const [, from] = /^--from=(\S+)$/.exec(words[0]) ?? [];
+  if (from !== undefined) words.shift();
+  const target = words.pop();
+  if (target === undefined || words.length === 0) throw new DockerfileError(line, 'COPY needs a source and a target');
+  if (words.some((one) => /^--|[*?[<"]/.test(one))) throw new DockerfileError(line, `cannot replay COPY ${rest}`);
+  if (from !== undefined && !known.includes(from)) throw new DockerfileError(line, `there is no stage ${from}`);
+  return { kind: 'copy', from, sources: words, target };
+}
+
+/** @returns {Instruction} */
+function envOf(line, rest) {
+  const [, name, value] = /^(\w+)=([^\s"'$]*)$/.exec(rest) ?? [];
+  if (name === undefined) throw new DockerfileError(line, `cannot replay ENV ${rest}`);
+  return { kind: 'env', name, value };
+}
+
+/** @returns {string[]} */
+function listOf(line, rest) {
+  try {
+    const list = JSON.parse(rest);
+    if (Array.isArray(list) && list.every((one) => typeof one === 'string') && list.length > 0) return list;
+  } catch {
+    // Told below.
+  }
+  throw new DockerfileError(line, `CMD must be a list of strings in JSON, not ${rest}`);
+}
