@@ -5,10 +5,11 @@
  * @property {string} id
  * @property {string} label
  * @property {string} program a file of workloads/, or `java`
- * @property {object} [options] of the program; for nestjs-rocketmq.mjs { connection, producer, consumer }, as its classes take them
+ * @property {object} [options] of the program; for nestjs-rocketmq.mjs { connection, producer, consumer }, as its classes take them,
+ *   and `telemetry`
  * @property {readonly ('send' | 'drain' | 'handle')[]} [does] the sections that it is in: sends, drains, and what is measured by
  *   a handler; others name it themselves
- * @property {'real' | 'embedded'} [server] default `real`
+ * @property {import('./lib/servers.mjs').ServerKind} [server] default `real`
  * @property {Readonly<Record<string, number>>} [warmUpFactor] how much more warm-up it gets than the others, by workload; default 1
  * @property {number} [countFactor] how many more messages make a run of the same length; default 1
  * @property {boolean} [isSlowToGet] left out by --quick
@@ -43,11 +44,16 @@ export const COLUMNS = [
     isSlowToGet: true,
   },
   {
-    id: 'ours-embedded',
-    label: 'nestjs-rocketmq, embedded broker',
+    id: 'ours-without-sdk',
+    label: 'nestjs-rocketmq, telemetry without an SDK',
     program: 'nestjs-rocketmq.mjs',
-    options: UNBATCHED,
-    server: 'embedded',
+    options: { ...UNBATCHED, telemetry: 'without-sdk' },
+  },
+  {
+    id: 'ours-traced',
+    label: 'nestjs-rocketmq, telemetry with an SDK',
+    program: 'nestjs-rocketmq.mjs',
+    options: { ...UNBATCHED, telemetry: 'with-sdk' },
   },
   {
     id: 'node',
@@ -97,6 +103,11 @@ export const COLUMNS = [
       options: { wire, perRequest },
     })),
   ),
+  // Here columns are servers, and the client is the same on each.
+  { id: 'on-real', label: 'Apache RocketMQ', program: 'nestjs-rocketmq.mjs' },
+  { id: 'on-memory', label: 'embedded, in memory', program: 'nestjs-rocketmq.mjs', server: 'memory' },
+  { id: 'on-async', label: 'embedded, on disk, async', program: 'nestjs-rocketmq.mjs', server: 'async' },
+  { id: 'on-sync', label: 'embedded, on disk, sync', program: 'nestjs-rocketmq.mjs', server: 'sync' },
   { id: 'nest', label: '@RocketMQListener', program: 'nest.mjs', options: { enhanced: false } },
   {
     id: 'nest-enhanced',

@@ -50,6 +50,25 @@ const ONE_AT_A_TIME = ['ours', BATCHED].flatMap((column) =>
   ]),
 );
 
+/** Beside the real server on the same machine, in the same round. */
+const EMBEDDED = [
+  of('embedded-start', 'startMs', 'on-memory')('below', 300),
+  of('embedded-start', 'serverBytes', 'on-memory')('below', 120 * MEGABYTE),
+  ...['embedded-send', 'embedded-batched'].flatMap((section) => [
+    of(section, 'perSecond', 'on-memory')('at least', 1, 'on-real'),
+    of(section, 'perSecond', 'on-async')('at least', 1, 'on-real'),
+    of(section, 'perSecond', 'on-sync')('at least', 0.5, 'on-real'),
+  ]),
+  ...['on-memory', 'on-async', 'on-sync'].map((column) => {
+    return of('embedded-drain', 'perSecond', column)('at least', 1, 'on-real');
+  }),
+  ...['on-memory', 'on-async'].flatMap((column) => [
+    of('embedded-delays', 'share', column)('at least', 0.8),
+    of('embedded-delays', 'latestMs', column)('at most', 100),
+  ]),
+  of('embedded-advance', 'advanceSeconds', 'on-memory')('below', 2),
+];
+
 /** @type {readonly Goal[]} */
 export const GOALS = [
   ...UNBATCHED_SENDS,
@@ -64,9 +83,13 @@ export const GOALS = [
   of('latency', 'p99Ms')('at most', 1, 'node', 'java'),
   of('nest', 'perSecond', 'nest')('at least', 0.8, 'ours'),
   of('nest', 'perSecond', 'nest-enhanced')('at least', 0.6, 'ours'),
+  // Nothing, as far as a measurement can tell.
+  of('telemetry-send', 'cpuMicros', 'ours-without-sdk')('at most', 1.1, 'ours'),
+  of('telemetry-drain', 'cpuMicros', 'ours-without-sdk')('at most', 1.1, 'ours'),
   of('backlog', 'heapGrowthBytes')('at most', 5 * MEGABYTE),
   of('backlog', 'residentBytes')('below', 150 * MEGABYTE),
   of('idle', 'cpuPercent')('at most', 1),
+  ...EMBEDDED,
 ];
 
 const HOLDS = {

@@ -36,11 +36,11 @@ export async function runBenchmark(options, { root, home, log, signal }) {
   const classPath = needs(({ program }) => program === 'java') ? await compileJavaRival(javaVersion, log) : undefined;
   const servers = {};
   try {
-    for (const kind of ['real', 'embedded']) {
+    for (const kind of ['real', 'memory', 'async', 'sync']) {
       if (needs(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
     }
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
-    await warmUp(servers, run, options.quick, log);
+    if (servers.real !== undefined) await warmUp(await servers.real.take(), run, options.quick, log);
     if (options.profile) return await profile(plan, { servers, home, run, log, signal });
     await measure(options, plan, { servers, run, javaVersion, root, log, signal });
     log(`took ${minutes((performance.now() - began) / 1000)}`);
@@ -73,30 +73,31 @@ async function measure(options, plan, { servers, run, javaVersion, root, log, si
 
 /** @returns {number} seconds */
 function estimate({ sections, columnsOf, rounds }, isQuick) {
-  const ofRound = sections.flatMap((section) => columnsOf(section).map((id) => secondsOf(columnOf(id), section.task)));
-  return START_SECONDS[isQuick ? 'quick' : 'whole'] + rounds * ofRound.reduce((sum, one) => sum + one, 0);
+  const all = sections.flatMap((section) => {
+    const times = section.isOnce ? 1 : rounds;
+    return columnsOf(section).map((id) => times * secondsOf(columnOf(id), section.task));
+  });
+  return START_SECONDS[isQuick ? 'quick' : 'whole'] + all.reduce((sum, one) => sum + one, 0);
 }
 
 const minutes = (/** @type {number} */ seconds) =>
   seconds < 120 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} minutes`;
 
 /** A server compiles what is hot while it runs: whoever came first would be measured on a cold one. */
-async function warmUp(servers, run, isQuick, log) {
-  log('warming the servers up');
+async function warmUp(server, run, isQuick, log) {
+  log('warming the server up');
   const count = isQuick ? 10_000 : 60_000;
-  for (const server of Object.values(servers)) {
-    const topic = `bench-warm-up-${process.pid}`;
-    await server.createTopic(topic);
-    await server.createGroup(topic);
-    const task = { endpoints: server.endpoints, topic, group: topic, bodyBytes: 1024, inFlight: 64, warmUp: 1, count };
-    const lean = columnOf('lean');
-    for (const workload of ['send', 'drain']) {
-      await run(
-        lean,
-        { ...task, workload, options: lean.options, count: workload === 'send' ? count : count / 2 },
-        { timeoutMs: 120_000 },
-      );
-    }
+  const topic = `bench-warm-up-${process.pid}`;
+  await server.createTopic(topic);
+  await server.createGroup(topic);
+  const task = { endpoints: server.endpoints, topic, group: topic, bodyBytes: 1024, inFlight: 64, warmUp: 1, count };
+  const lean = columnOf('lean');
+  for (const workload of ['send', 'drain']) {
+    await run(
+      lean,
+      { ...task, workload, options: lean.options, count: workload === 'send' ? count : count / 2 },
+      { timeoutMs: 120_000 },
+    );
   }
 }
 
@@ -137,7 +138,9 @@ function positive(name, given) {
 /** What there is of messages and seconds, times a factor. @param {any} task @param {number} factor */
 function scaled(task, factor) {
   const times = (/** @type {number} */ value) => Math.ceil(value * factor);
-  const names = ['warmUp', 'count', 'warmUpSeconds', 'seconds'].filter((name) => task[name] !== undefined);
+  const names = ['warmUp', 'count', 'warmUpSeconds', 'seconds', 'pending', 'about'].filter(
+    (name) => task[name] !== undefined,
+  );
   return { ...task, ...Object.fromEntries(names.map((name) => [name, times(task[name])])) };
 }
 

@@ -1,9 +1,11 @@
 // What is measured: each section is one task that its columns do in turn, once a round.
 
 import { columnsThat } from './columns.mjs';
+import { EMBEDDED_SECTIONS } from './embedded-sections.mjs';
 
 /**
- * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes'} Figure
+ * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes' | 'serverMicros' | 'serverBytes' |
+ *   'startMs' | 'share' | 'cpuShare' | 'latestMs' | 'advanceSeconds'} Figure
  *
  * @typedef {object} Section
  * @property {string} id `--only` takes it, and whatever it begins with: `send` takes all sends
@@ -14,6 +16,10 @@ import { columnsThat } from './columns.mjs';
  * @property {object} [quickTask] what --quick tells instead; without it, --quick leaves the section out
  * @property {readonly string[]} [quickColumns] with --quick; default: those of `columns` that are quick to get
  * @property {boolean} [isLong] only with --long
+ * @property {boolean} [isOnce] only in the first round: it takes long, and what it compares it does in one process
+ * @property {object} [options] of the program, instead of those of its columns
+ * @property {string} [program] instead of that of its columns
+ * @property {boolean} [startsItself] the program starts what it measures: no server is started for it
  * @property {readonly string[]} [nodeFlags]
  */
 
@@ -26,6 +32,8 @@ const OF_DRAINS = ['cpuMicros', 'perSecond', 'residentBytes'];
 
 const sendTask = (inFlight, bodyBytes, warmUp, count) => ({ workload: 'send', inFlight, bodyBytes, warmUp, count });
 const drainTask = (warmUp, count, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
+
+const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-traced'];
 
 /** The bodies that are not of 1 KiB tell how the figures move with the size; who moves alike is measured once. */
 const OTHER_BODIES = {
@@ -122,21 +130,22 @@ export const SECTIONS = [
     quickColumns: ['nest-enhanced'],
   },
   {
-    id: 'embedded-send',
-    title: 'Send 1 KiB, 64 in flight: the embedded broker beside the real server',
-    columns: ['ours', 'ours-embedded'],
+    id: 'telemetry-send',
+    title: 'Send 1 KiB, 64 in flight: without telemetry, with it but without an SDK, with every span recorded',
+    columns: TELEMETRY,
     figures: OF_SENDS,
-    task: sendTask(64, KIB, 10_000, 20_000),
+    task: sendTask(64, KIB, 3_000, 8_000),
   },
   {
-    id: 'embedded-drain',
-    title: 'Drain a backlog of 1 KiB messages: the embedded broker beside the real server',
-    columns: ['ours', 'ours-embedded'],
+    id: 'telemetry-drain',
+    title: 'Drain a backlog of 1 KiB messages: without telemetry, with it but without an SDK, with every span recorded',
+    columns: TELEMETRY,
     figures: OF_DRAINS,
-    task: drainTask(5_000, 20_000),
+    task: drainTask(2_000, 6_000),
     quickTask: drainTask(1_000, 3_000),
-    quickColumns: ['ours-embedded'],
+    quickColumns: ['ours-traced'],
   },
+  ...EMBEDDED_SECTIONS,
   {
     id: 'idle',
     title: 'A consumer of 8 queues that nothing comes to',

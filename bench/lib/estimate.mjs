@@ -21,16 +21,15 @@ const LARGE_FACTOR = 6;
  * @returns {number} seconds
  */
 export function secondsOf({ program, warmUpFactor = {}, options = {} }, task) {
-  const { workload, inFlight, bodyBytes, warmUp = 0, count = 0, seconds, warmUpSeconds = 0 } = task;
+  const { workload, inFlight, bodyBytes, warmUp = 0, count = 0, seconds, warmUpSeconds = 0, about } = task;
+  if (about !== undefined) return about;
   const start = ofProgram(START_SECONDS, program) + filling(task);
   if (seconds !== undefined) return start + seconds + warmUpSeconds + (workload === 'idle' ? SETTLE_SECONDS : 0);
   // A column with more messages than others takes as long as they do.
   const messages = count + warmUp * (warmUpFactor[workload] ?? 1);
   const perSecond = ofProgram(PER_SECOND[workload === 'send' && inFlight === 1 ? 'oneAtATime' : workload], program);
-  return (
-    start +
-    (messages * (bodyBytes >= LARGE_BYTES ? LARGE_FACTOR : 1)) / (perSecond * Math.min(options.perRequest ?? 1, 6))
-  );
+  const { perRequest = options.perRequest ?? 1 } = task;
+  return start + (messages * (bodyBytes >= LARGE_BYTES ? LARGE_FACTOR : 1)) / (perSecond * Math.min(perRequest, 6));
 }
 
 function filling({ workload, warmUp = 0, count = 0 }) {

@@ -10,6 +10,13 @@ export const KINDS = {
   p99Ms: { label: 'p99 ms', write: (value) => value.toFixed(2) },
   residentBytes: { label: 'resident MB', write: (value) => (value / 1024 / 1024).toFixed(0) },
   cpuPercent: { label: '% of a core', write: (value) => value.toFixed(2) },
+  serverMicros: { label: 'server CPU µs/message', write: (value) => value.toFixed(1) },
+  serverBytes: { label: 'server resident MB', write: (value) => (value / 1024 / 1024).toFixed(0) },
+  startMs: { label: 'start to first send ms', write: (value) => value.toFixed(0) },
+  share: { label: 'messages/s, with to without', write: (value) => value.toFixed(2) },
+  cpuShare: { label: 'server CPU, with to without', write: (value) => value.toFixed(2) },
+  latestMs: { label: 'latest ms after its time', write: (value) => value.toFixed(0) },
+  advanceSeconds: { label: 'seconds', write: (value) => value.toFixed(2) },
   heapGrowthBytes: { label: 'heap growth MB', write: (value) => (value / 1024 / 1024).toFixed(1) },
 };
 

@@ -75,8 +75,10 @@ function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
 }
 
 /** How much was measured. */
-function extentOf({ count, warmUp, seconds, warmUpSeconds }) {
+function extentOf({ count, warmUp, seconds, warmUpSeconds, starts, pending }) {
   const number = (/** @type {number} */ value) => value.toLocaleString('en');
+  if (starts !== undefined) return `Of ${starts} start${starts === 1 ? '' : 's'} a round.`;
+  if (count === undefined && pending !== undefined) return `${number(pending)} messages.`;
   if (seconds !== undefined) return `${seconds} seconds${warmUpSeconds ? ` after a warm-up of ${warmUpSeconds}` : ''}.`;
   return `${number(count)} messages after a warm-up of ${number(warmUp)}.`;
 }

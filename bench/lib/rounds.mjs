@@ -3,6 +3,7 @@
 
 import { loadavg } from 'node:os';
 import { columnOf } from '../columns.mjs';
+import { KINDS } from './figures.mjs';
 
 /** Messages behind those that are measured, so that the last of those are received like the first. */
 const BEHIND = 2_000;
@@ -22,6 +23,7 @@ const LEAST_PER_SECOND = 250;
 export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, onRun, signal }) {
   for (let round = 0; round < rounds; round++) {
     for (const section of sections) {
+      if (section.isOnce && round > 0) continue;
       for (const id of rotated(columnsOf(section), round)) {
         signal.throwIfAborted();
         const run = await runOnce(section, columnOf(id), round, servers, runClient, signal);
@@ -42,29 +44,47 @@ export function rotated(list, by) {
 async function runOnce(section, column, round, servers, runClient, signal) {
   const [load = 0] = loadavg();
   const about = { section: section.id, column: column.id, round, load };
+  const kind = column.server ?? 'real';
+  let server;
   try {
-    const server = servers[column.server ?? 'real'];
+    server = section.startsItself ? undefined : await servers[kind].take();
     const task = await prepare(section, column, round, server);
-    const expected = (task.warmUp ?? 0) + (task.count ?? 0);
+    const expected = (task.warmUp ?? 0) + (task.count ?? 0) + (task.pending ?? 0);
     const timeoutMs = START_MS + 1000 * ((task.seconds ?? 0) + expected / LEAST_PER_SECOND);
-    return { ...about, figures: await runClient(column, task, { timeoutMs, nodeFlags: section.nodeFlags }) };
+    const client = { ...column, program: section.program ?? column.program };
+    const before = server?.usage();
+    const figures = await runClient(
+      client,
+      { ...task, kind, pids: server?.pids },
+      { timeoutMs, nodeFlags: section.nodeFlags },
+    );
+    return { ...about, figures: { ...ofServer(task, before, server?.usage()), ...figures } };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     return { ...about, error: error.message };
+  } finally {
+    await server?.giveBack();
   }
+}
+
+/** What the messages cost the server, those of the warm-up included. */
+function ofServer({ warmUp = 0, count = 0 }, before, after) {
+  if (before === undefined || after === undefined || count === 0) return {};
+  return { serverMicros: (after.cpuMicros - before.cpuMicros) / (warmUp + count), serverBytes: after.residentBytes };
 }
 
 /** A topic and a group that nobody else has used, filled where something is to be consumed. */
 async function prepare(section, column, round, server) {
   const name = `bench-${section.id}-${column.id}-${round}-${process.pid}`;
-  const { countFactor = 1, warmUpFactor = {}, options = {} } = column;
-  const task = { ...section.task, endpoints: server.endpoints, topic: name, group: name, options };
+  const { countFactor = 1, warmUpFactor = {} } = column;
+  const options = section.options ?? column.options ?? {};
+  const task = { ...section.task, endpoints: server?.endpoints, topic: name, group: name, options };
   // One at a time, messages take their time whatever the column.
   const factor = task.inFlight === 1 ? 1 : countFactor;
   if (task.count !== undefined) task.count *= factor;
   if (task.warmUp !== undefined) task.warmUp *= factor * (warmUpFactor[task.workload] ?? 1);
-  await server.createTopic(name);
-  await server.createGroup(name);
+  await server?.createTopic(name);
+  await server?.createGroup(name);
   const { topic, bodyBytes, warmUp, count } = task;
   if (['drain', 'backlog'].includes(task.workload)) {
     await server.fill({ topic, bodyBytes, count: warmUp + count + BEHIND });
@@ -77,10 +97,13 @@ function lineOf({ section, column, round, figures, error }, rounds) {
   const where = `${round + 1}/${rounds} ${section.padEnd(14)} ${column.padEnd(14)}`;
   if (figures === undefined) return `${where} FAILED: ${error}`;
   const { cpuMicros, perSecond, p50Ms, p99Ms, cpuPercent, messages } = figures;
+  const ofServers = ['serverMicros', 'startMs', 'share', 'latestMs', 'advanceSeconds'].filter(
+    (kind) => kind in figures,
+  );
   const parts = [
-    ...(messages > 1
-      ? [`${cpuMicros.toFixed(1)} µs`, `${Math.round(perSecond)}/s`]
-      : [`${cpuPercent?.toFixed(2)} % of a core`]),
+    ...(messages > 1 ? [`${cpuMicros.toFixed(1)} µs`, `${Math.round(perSecond)}/s`] : []),
+    ...(messages === 1 ? [`${cpuPercent?.toFixed(2)} % of a core`] : []),
+    ...ofServers.map((kind) => `${KINDS[kind].label} ${KINDS[kind].write(figures[kind])}`),
     ...(p50Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(2)} ms`, `p99 ${p99Ms.toFixed(2)} ms`]),
   ];
   return `${where} ${parts.join(', ')}`;

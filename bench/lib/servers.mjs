@@ -1,77 +1,83 @@
 // The servers of a run: a real Apache RocketMQ and an embedded broker, each in processes of its own; topics, groups, backlogs.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../scripts/lib/embedded-broker-process.mjs';
 import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
-import * as wire from '../workloads/floors/http2-wire.mjs';
-import { assertOk, metadataOf, PATHS, sendRequest } from '../workloads/floors/requests.mjs';
+import { fill } from '../workloads/floors/fill.mjs';
+import { storeArguments } from './embedded-arguments.mjs';
+import { processesNaming, usageOf } from './process-usage.mjs';
 
 const QUEUES = 8;
-/** Many messages of one topic in a request, some requests side by side: a backlog is quickly there. */
-const FILL = { perRequest: 32, maxBytes: 512 * 1024, inFlight: 8 };
 
-/** @typedef {{ endpoints: string, name: string, createTopic: Function, createGroup: Function, fill: Function, stop: Function }} Server */
+/**
+ * `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there.
+ * @typedef {'real' | 'memory' | 'async' | 'sync'} ServerKind
+ *
+ * @typedef {object} Server
+ * @property {string} endpoints
+ * @property {readonly number[]} pids
+ * @property {() => import('./process-usage.mjs').Usage} usage
+ * @property {(topic: string) => Promise<void>} createTopic
+ * @property {(consumerGroup: string) => Promise<void>} createGroup
+ * @property {(backlog: { topic: string, bodyBytes: number, count: number }) => Promise<void>} fill
+ * @property {() => Promise<void>} giveBack
+ *
+ * @typedef {object} ServerSource
+ * @property {string} name
+ * @property {() => Promise<Server>} take for one run
+ * @property {() => Promise<void>} stop
+ */
 
-/** @param {'real' | 'embedded'} kind @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<Server>} */
+/**
+ * A real server serves all runs. An embedded broker is started for each: it is quick to start, and what lay in it from a run before
+ * would be counted.
+ * @param {ServerKind} kind @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>}
+ */
 export async function openServer(kind, log, signal) {
-  const running = kind === 'real' ? await startReal(log, signal) : await startEmbedded(log);
-  const admin = new RocketMQAdmin({ nameServer: running.nameServer, timeoutMs: 10_000 });
-  return {
-    endpoints: running.endpoints,
-    name: running.name,
+  if (kind === 'real') return openReal(log, signal);
+  return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
+}
+
+async function openReal(log, signal) {
+  const { endpoints, nameServer, version, runFolder, stop } = await startRocketMQ({ log, signal });
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 10_000 });
+  const pids = processesNaming(runFolder);
+  const server = {
+    endpoints,
+    pids,
+    usage: () => usageOf(pids),
     createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
     createGroup: (/** @type {string} */ consumerGroup) => admin.createGroup({ consumerGroup }),
-    fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) =>
-      fill(running.endpoints, backlog),
+    fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) => fill(endpoints, backlog),
+    async giveBack() {},
+  };
+  return {
+    name: `Apache RocketMQ ${version}`,
+    take: async () => server,
     async stop() {
       await admin.close();
-      await running.stop();
+      await stop();
     },
   };
 }
 
-async function startReal(log, signal) {
-  const { endpoints, nameServer, version, stop } = await startRocketMQ({ log, signal });
-  return { endpoints, nameServer, stop, name: `Apache RocketMQ ${version}` };
-}
-
-async function startEmbedded(log) {
-  log('starting the embedded broker');
-  const { endpoints, adminEndpoint, kill } = await startEmbeddedBroker(['--port', '0', '--admin-port', '0']);
-  return { endpoints, nameServer: adminEndpoint, stop: kill, name: 'the embedded broker' };
-}
-
-/** @param {string} endpoints @param {{ topic: string, bodyBytes: number, count: number }} backlog */
-async function fill(endpoints, { topic, bodyBytes, count }) {
-  const failed = new AbortController();
-  const calls = await wire.open(endpoints, metadataOf(`bench-fill@${process.pid}`), (error) => failed.abort(error));
-  const body = Buffer.alloc(bodyBytes, 'x');
-  const perRequest = Math.min(FILL.perRequest, Math.ceil(FILL.maxBytes / bodyBytes));
-  let sent = 0;
-  const filler = async () => {
-    while (sent < count) {
-      // Consumers tell messages by their ids: each needs its own.
-      const request = wire.prepare(sendRequest({ topic, body, perRequest, firstId: sent }));
-      sent += perRequest;
-      assertOk(await answerOf(calls, request, failed.signal));
-    }
+/** Topics and groups come into being at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */
+async function startEmbedded(kind) {
+  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-data-'));
+  const { pid, endpoints, kill } = await startEmbeddedBroker(['--port', '0', ...storeArguments(kind, folder)]);
+  return {
+    endpoints,
+    pids: [pid],
+    usage: () => usageOf([pid]),
+    async createTopic() {},
+    async createGroup() {},
+    fill: (backlog) => fill(endpoints, backlog),
+    async giveBack() {
+      await kill();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
   };
-  try {
-    await Promise.all(Array.from({ length: FILL.inFlight }, filler));
-  } finally {
-    calls.close();
-  }
-}
-
-/** @param {AbortSignal} failed @returns {Promise<Buffer>} */
-function answerOf(calls, request, failed) {
-  return new Promise((resolve, reject) => {
-    const fail = () => reject(failed.reason);
-    if (failed.aborted) return fail();
-    failed.addEventListener('abort', fail, { once: true });
-    calls.unary(PATHS.send, request, (response) => {
-      failed.removeEventListener('abort', fail);
-      resolve(response);
-    });
-  });
 }

@@ -1,7 +1,9 @@
 // The workloads of the clients that run on Node.js, the same for each: a program says how its client sends and consumes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { usageOf } from '../lib/process-usage.mjs';
 import { median } from '../lib/statistics.mjs';
+import { fill } from './floors/fill.mjs';
 import { Meter, report, taskOfProcess } from './measuring.mjs';
 
 /**
@@ -16,6 +18,11 @@ const SETTLE_MS = 5_000;
 const HEAP_EVERY_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HANDLER_MS = 5;
+const HOURS_AWAY_MS = 2 * 60 * MINUTE_MS;
+const PENDING_BYTES = 100;
+const DUE_IN_MS = 1_500;
+const DUE_EVERY_MS = 100;
+const DUE_MESSAGES = 31;
 
 /** Runs the workload of this process's task and ends the process. @param {Program} program */
 export async function runWorkload(program) {
@@ -26,7 +33,7 @@ export async function runWorkload(program) {
   process.exit(0);
 }
 
-const WORKLOADS = { send, drain, latency, idle, backlog };
+const WORKLOADS = { send, drain, latency, idle, backlog, delays };
 
 async function send(program, task) {
   const sendOne = await program.producer(task);
@@ -137,4 +144,63 @@ async function backlog(program, task) {
 function heapAfterCollection() {
   globalThis.gc();
   return process.memoryUsage().heapUsed;
+}
+
+/** Sends as ever, then with many delayed messages pending; and how late those come that are due while nothing else happens. */
+async function delays(program, task) {
+  const sendOne = await program.producer(task);
+  const body = Buffer.alloc(task.bodyBytes, 'x');
+  const measured = async () => {
+    await sends(sendOne, body, task, task.warmUp, undefined);
+    const before = usageOf(task.pids).cpuMicros;
+    const meter = new Meter();
+    await sends(sendOne, body, task, task.count, meter);
+    return { ...meter.figures(task.count), serverMicros: (usageOf(task.pids).cpuMicros - before) / task.count };
+  };
+  const without = await measured();
+  // Sends go on while the timers wait: the first of those is due when this is long over.
+  const dueFromMs = Date.now() + HOURS_AWAY_MS;
+  await fill(task.endpoints, {
+    topic: `${task.topic}-pending`,
+    bodyBytes: PENDING_BYTES,
+    count: task.pending,
+    dueFromMs,
+  });
+  const figures = await measured();
+  const share = figures.perSecond / without.perSecond;
+  const cpuShare = figures.serverMicros / without.serverMicros;
+  return {
+    ...figures,
+    share,
+    cpuShare,
+    latestMs: await latestOf(program, task),
+    serverBytes: usageOf(task.pids).residentBytes,
+  };
+}
+
+/** How long after its time the latest of some delayed messages is handled. */
+async function latestOf(program, task) {
+  const topic = `${task.topic}-due`;
+  const handled = [];
+  const sendOne = await program.producer({ ...task, topic, delayMs: DUE_IN_MS });
+  // The topic comes into being with the first message.
+  await sendOne(timed());
+  await program.consumer({ ...task, topic, group: topic }, (body) => handled.push(Date.now() - body.readDoubleLE(0)));
+  for (let sent = 1; sent < DUE_MESSAGES; sent++) {
+    await sleep(DUE_EVERY_MS);
+    await sendOne(timed());
+  }
+  for (const endsAt = performance.now() + SETTLE_MS; handled.length < DUE_MESSAGES && performance.now() < endsAt; ) {
+    await sleep(10);
+  }
+  if (handled.length < DUE_MESSAGES) throw new Error(`${handled.length} of ${DUE_MESSAGES} delayed messages came`);
+  // The first one came while the consumer started.
+  return Math.max(...handled.slice(1));
+}
+
+/** A body that tells when it is due, nearly: the client adds the delay to its own now. */
+function timed() {
+  const body = Buffer.alloc(8);
+  body.writeDoubleLE(Date.now() + DUE_IN_MS, 0);
+  return body;
 }

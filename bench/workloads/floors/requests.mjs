@@ -13,6 +13,7 @@ export const PATHS = {
 };
 
 const NORMAL = 1;
+const DELAY = 3;
 const IDENTITY = 1;
 const PUSH_CONSUMER = 2;
 const TAG_FILTER = 1;
@@ -36,21 +37,28 @@ const resource = (/** @type {string} */ name) => text(2, name);
 
 /**
  * A SendMessageRequest.
- * @param {{ topic: string, body: Uint8Array, perRequest?: number, firstId?: number }} options messages have ids from `firstId` on
+ * @param {{ topic: string, body: Uint8Array, perRequest?: number, firstId?: number, dueFromMs?: number }} options messages have ids from
+ *   `firstId` on, and with `dueFromMs` are delayed until that time and a millisecond more for each id
  */
-export function sendRequest({ topic, body, perRequest = 1, firstId = 0 }) {
+export function sendRequest({ topic, body, perRequest = 1, firstId = 0, dueFromMs }) {
   const messages = Array.from({ length: perRequest }, (_, index) => {
     const system = message(
       3,
       text(3, `01${(firstId + index).toString(16).padStart(32, '0').toUpperCase()}`),
       integer(5, IDENTITY),
-      integer(6, NORMAL),
+      integer(6, dueFromMs === undefined ? NORMAL : DELAY),
       message(7, integer(1, Math.floor(Date.now() / 1000))),
       text(8, 'bench'),
+      ...(dueFromMs === undefined ? [] : [dueAt(dueFromMs + firstId + index)]),
     );
     return message(1, message(1, resource(topic)), system, bytes(4, body));
   });
   return Buffer.concat(messages);
+}
+
+/** @param {number} ms */
+function dueAt(ms) {
+  return message(11, integer(1, Math.floor(ms / 1000)), integer(2, (ms % 1000) * 1_000_000));
 }
 
 /** A TelemetryCommand with the settings of a push consumer. @param {{ topic: string, group: string }} names */

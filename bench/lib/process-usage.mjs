@@ -1,0 +1,54 @@
+// What processes take, by /proc: so that a program may tell it of another one. Linux.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Node.js runs on. */
+const TICKS_PER_SECOND = 100;
+const MICROS_PER_TICK = 1_000_000 / TICKS_PER_SECOND;
+/** Counted from the state of the process, which stands behind the name in brackets (proc(5)). */
+const USER_TICKS = 11;
+const SYSTEM_TICKS = 12;
+
+/** @typedef {{ cpuMicros: number, residentBytes: number }} Usage user and system time since the start; what is in memory now */
+
+/** @param {readonly number[]} pids @returns {Usage} of all together */
+export function usageOf(pids) {
+  const all = pids.map((pid) => ({
+    cpuMicros: cpuMicrosIn(read(pid, 'stat')),
+    residentBytes: residentIn(read(pid, 'status')),
+  }));
+  const sum = (/** @type {(usage: Usage) => number} */ part) => all.reduce((total, one) => total + part(one), 0);
+  return { cpuMicros: sum((one) => one.cpuMicros), residentBytes: sum((one) => one.residentBytes) };
+}
+
+/** @param {string} stat of /proc/PID/stat */
+export function cpuMicrosIn(stat) {
+  // The name may hold blanks and brackets; the last bracket is its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])) * MICROS_PER_TICK;
+}
+
+/** @param {string} status of /proc/PID/status */
+export function residentIn(status) {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** @param {string} text @returns {number[]} the processes whose command lines hold it */
+export function processesNaming(text) {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return read(pid, 'cmdline').includes(text);
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    });
+}
+
+/** @param {number} pid @param {string} file */
+function read(pid, file) {
+  return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+}

@@ -1,0 +1,36 @@
+// What the benchmarks tell of other processes.
+
+import { describe, expect, it } from '@jest/globals';
+import { storeArguments } from '../../bench/lib/embedded-arguments.mjs';
+import { cpuMicrosIn, processesNaming, residentIn, usageOf } from '../../bench/lib/process-usage.mjs';
+
+describe('the usage of a process', () => {
+  it('is its user and system time, whatever its name', () => {
+    const stat = '42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 120 30 0 0 20 0 11 0 5 1 1';
+    expect(cpuMicrosIn(stat)).toBe(1_500_000);
+  });
+
+  it('is what of it is in memory', () => {
+    expect(residentIn('VmHWM:\t    9 kB\nVmRSS:\t  2048 kB\nRssAnon:\t  1 kB\n')).toBe(2 * 1024 * 1024);
+  });
+
+  it('is that of all processes together', () => {
+    const one = usageOf([process.pid]);
+    const two = usageOf([process.pid, process.pid]);
+    expect(one.residentBytes).toBeGreaterThan(10 * 1024 * 1024);
+    expect(two.residentBytes).toBeGreaterThan(one.residentBytes * 1.5);
+    expect(two.cpuMicros).toBeGreaterThan(0);
+  });
+
+  it('is found by what stands on its command line', () => {
+    expect(processesNaming(process.argv0)).toContain(process.pid);
+    expect(processesNaming(`no process ${Math.random()}`)).toEqual([]);
+  });
+});
+
+describe('an embedded broker', () => {
+  it('keeps its messages where its kind says', () => {
+    expect(storeArguments('memory', '/tmp/x')).toEqual([]);
+    expect(storeArguments('sync', '/tmp/x')).toEqual(['--data', '/tmp/x', '--flush', 'sync']);
+  });
+});
