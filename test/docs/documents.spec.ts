@@ -20,21 +20,31 @@ import { shippingConsumer, traceId } from '../../docs/examples/push-consumer.js'
 import { nightlyRun } from '../../docs/examples/simple-consumer.js';
 import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
-import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-command.js';
+import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
+import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
+import { documents as allDocuments, deadLinks, exampleText } from '../../scripts/lib/documents.mjs';
 
-const documents = ['README.md', ...readdirSync('docs/guide').map((name) => join('docs/guide', name))];
+const documents = allDocuments();
 const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json)\n([\s\S]*?)```/g;
 
 describe('the documents', () => {
   it.each(documents)('%s shows the examples as they are', (document) => {
     for (const [, example = '', shown] of readFileSync(document, 'utf8').matchAll(EMBEDDED)) {
-      expect({ example, code: shown }).toEqual({ example, code: readFileSync(example, 'utf8') });
+      expect({ example, code: shown }).toEqual({ example, code: exampleText(example) });
     }
+  });
+
+  it.each(documents)('%s shows no TypeScript that is not checked', (document) => {
+    const text = readFileSync(document, 'utf8').replace(EMBEDDED, '');
+    const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+    expect(
+      blocks.filter(([, language = '']) => ['', 'ts', 'typescript'].includes(language)).map(([block]) => block),
+    ).toEqual([]);
   });
 
   it('show every example', () => {
     const shown = documents.flatMap((document) =>
-      [...readFileSync(document, 'utf8').matchAll(EMBEDDED)].map(([, example]) => example),
+      [...readFileSync(document, 'utf8').matchAll(EMBEDDED)].map(([, example = '']) => example.split('#')[0]),
     );
     expect(
       readdirSync('docs/examples')
@@ -50,16 +60,12 @@ describe('the documents', () => {
     expect(calls.length).toBeGreaterThan(2);
     for (const line of calls) {
       const words = line.split(' ').filter((word) => word !== '');
-      await brokerOptionsOf(words, async (file) => readFileSync(join('docs/examples', file), 'utf8'));
+      await brokerOptionsOf(brokerValuesOf(words), async (file) => readFileSync(join('docs/examples', file), 'utf8'));
     }
   });
 
-  it.each(documents)('%s links to files that exist', (document) => {
-    const links = [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
-      ([, link]) => link,
-    );
-    const base = join(process.cwd(), document, '..');
-    expect(links.filter((link = '') => !exists(join(base, link)))).toEqual([]);
+  it.each(documents)('%s links to files and places that exist, and to addresses that may', (document) => {
+    expect(deadLinks(document)).toEqual([]);
   });
 });
 
@@ -235,11 +241,3 @@ describe('the examples', () => {
     await app.get(PGlite).close();
   });
 });
-
-function exists(file: string): boolean {
-  try {
-    return readdirSync(file).length >= 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOTDIR';
-  }
-}

@@ -9,6 +9,7 @@ import { TemperatureRead, Thermometers } from '../../docs/examples/batch-listene
 import { CardCharged, Ledger, LedgerModule } from '../../docs/examples/failure-policy.js';
 import { OrderDesk } from '../../docs/examples/order-desk.js';
 import { recordingLogger } from '../support/nest-bench.js';
+import { until } from '../support/until.js';
 
 describe('the examples of listeners', () => {
   let broker: TestBroker;
@@ -69,7 +70,7 @@ describe('the examples of listeners', () => {
     const desk = get(OrderDesk);
     const send = (tag: string, id: string) => get(RocketMQProducer).send({ topic: 'orders', tag, body: { id } });
     const logged = async (line: string): Promise<void> => {
-      while (!desk.log.includes(line)) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => desk.log.includes(line));
     };
     await send('created', 'a');
     await logged('entered a');

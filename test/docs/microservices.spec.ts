@@ -8,6 +8,7 @@ import { RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { PriceCache } from '../../docs/examples/price-cache.js';
 import { recordingLogger } from '../support/nest-bench.js';
+import { until } from '../support/until.js';
 
 describe('the examples of microservices', () => {
   const apps: INestApplicationContext[] = [];
@@ -57,7 +58,7 @@ describe('the examples of microservices', () => {
     const body = { item: 'tea', cents: 240 };
     await instances[0]?.get(RocketMQProducer).send({ topic: 'prices', tag: 'changed', body });
     const known = () => instances.map((one) => one.get(PriceCache).cents.get('tea'));
-    while (known().includes(undefined)) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => !known().includes(undefined));
     expect(known()).toEqual([240, 240]);
   });
 });

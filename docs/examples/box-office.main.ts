@@ -1,0 +1,13 @@
+// A process that sells one seat, and dies as if by a power cut at the point that it is told.
+import { NestFactory } from '@nestjs/core';
+import { BoxOffice, BoxOfficeModule } from './box-office.js';
+
+const [endpoints = '', folder = '', deadlyPoint = ''] = process.argv.slice(2);
+const module = await BoxOfficeModule.open(folder, {
+  endpoints,
+  checkpoint: (point) => {
+    if (point === deadlyPoint) process.kill(process.pid, 'SIGKILL');
+  },
+});
+const app = await NestFactory.createApplicationContext(module, { logger: false });
+await app.get(BoxOffice).sell('12A');

@@ -1,0 +1,65 @@
+// A few lines that the guides show by themselves: each in something that makes them whole.
+
+import { NestFactory } from '@nestjs/core';
+import { Type } from 'class-transformer';
+import { IsDate, IsInt, Min } from 'class-validator';
+import { currentTransaction, defineTopic, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { ShopModule } from './first-steps.js';
+import { PricesModule } from './price-service.js';
+
+// #region class-schema
+class PlaceOrder {
+  @IsInt() @Min(1) readonly quantity!: number;
+  @Type(() => Date) @IsDate() readonly at!: Date;
+}
+
+export const OrderWished = defineTopic('order-wished', { type: 'normal', schema: PlaceOrder });
+// #endregion
+
+export const Reserved = defineTopic<{ orderId: string }>('reserved', { type: 'transaction' });
+
+export class Reservation {
+  @TransactionalSend(Reserved)
+  async reserve(orderId: string): Promise<void> {
+    // #region prepare
+    await currentTransaction().prepare({ body: { orderId }, tag: 'reserved' });
+    // #endregion
+  }
+}
+
+export function openAdmin(): RocketMQAdmin {
+  // #region admin
+  // Of several name servers, with ";" between.
+  const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:9876' });
+  // #endregion
+  return admin;
+}
+
+export async function createResources(nameServer: string): Promise<void> {
+  // #region resources
+  const admin = new RocketMQAdmin({ nameServer });
+  await admin.createTopic({ topic: 'order-timeout', type: 'delay' });
+  await admin.createGroup({ consumerGroup: 'order-service', maxDeliveryAttempts: 5 });
+  await admin.close();
+  // #endregion
+}
+
+export async function startShop(): Promise<void> {
+  // #region main
+  const app = await NestFactory.create(ShopModule);
+  // SIGTERM then ends the application in good order.
+  app.enableShutdownHooks();
+  await app.listen(3000);
+  // #endregion
+}
+
+export async function startPricesAlone(): Promise<void> {
+  // #region no-http
+  const app = await NestFactory.createMicroservice(PricesModule, {
+    inject: [ServerRocketMQ],
+    useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
+  });
+  await app.listen();
+  // #endregion
+}

@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import {
+  currentTransaction,
+  defineTopic,
+  RocketMQListener,
+  TransactionalSend,
+  type TransactionCheck,
+  TransactionChecker,
+} from 'nestjs-rocketmq';
+
+export const OrderConfirmed = defineTopic<{ orderId: string }>('order-confirmed', { type: 'transaction' });
+
+@Injectable()
+export class Confirmation {
+  /** Stands for a table. */
+  private readonly confirmed = new Map<string, string>();
+
+  // executeLocalTransaction: returning is COMMIT, throwing is ROLLBACK.
+  @TransactionalSend(OrderConfirmed, {
+    message: (orderId: string) => ({ body: { orderId }, tag: 'eu', keys: [orderId] }),
+  })
+  async confirm(orderId: string): Promise<void> {
+    if (orderId === 'cancelled') throw new Error('nothing to confirm');
+    this.confirmed.set(currentTransaction().transactionId, orderId);
+  }
+
+  // checkLocalTransaction. With a database, leave it out: the transaction log of `nestjs-rocketmq/sql` answers.
+  @TransactionChecker(OrderConfirmed)
+  async check({ transactionId }: TransactionCheck): Promise<'commit' | 'unknown'> {
+    return this.confirmed.has(transactionId) ? 'commit' : 'unknown';
+  }
+}
+
+@Injectable()
+export class Shipping {
+  readonly shipped: string[] = [];
+
+  @RocketMQListener(OrderConfirmed, { consumerGroup: 'shipping', filter: 'eu' })
+  async ship({ orderId }: { orderId: string }): Promise<void> {
+    this.shipped.push(orderId);
+  }
+}

@@ -1,0 +1,130 @@
+// The site: which pages there are, where they stand in the navigation, and how links out of docs/ are shown. The pages are in docs/.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { defineConfig } from 'vitepress';
+import { slugOf } from '../../../scripts/lib/documents.mjs';
+import { home } from '../home.mjs';
+import { guides } from '../navigation.mjs';
+
+const site = resolve(import.meta.dirname, '..');
+const docs = resolve(site, '..');
+const repository = resolve(docs, '..');
+
+/** The heading of a page without its marks; of one that shows another file its name. */
+function titleOf(file) {
+  const heading = /^# (.+)$/m.exec(readFileSync(join(docs, file), 'utf8'))?.[1] ?? basename(file, '.md');
+  return heading.replaceAll('`', '').replace(/^./, (first) => first.toUpperCase());
+}
+
+const entry = (file) => ({ text: titleOf(file), link: `/${file.replace(/\.md$/, '')}` });
+const pagesIn = (folder) =>
+  readdirSync(join(docs, folder))
+    .filter((name) => name.endsWith('.md'))
+    .sort()
+    .map((name) => entry(`${folder}/${name}`));
+
+/** Entry points of the API reference; there are none while the reference has not been built. */
+function entryPoints() {
+  const home = join(docs, 'reference/api/nestjs-rocketmq');
+  if (!existsSync(home)) return [];
+  const names = readdirSync(home).filter((name) => existsSync(join(home, name, 'index.md')));
+  return ['', ...names].map((name) => ({
+    text: name === '' ? 'nestjs-rocketmq' : `/${name}`,
+    link: `/reference/api/nestjs-rocketmq/${name === '' ? '' : `${name}/`}`,
+  }));
+}
+
+/** A file of the repository that is no page is named, not linked: a built site stands alone. */
+function nameFilesOutside(markdown) {
+  markdown.core.ruler.push('files-outside', ({ tokens, env }) => {
+    for (const { children } of tokens) {
+      let isInside = true;
+      for (const token of children ?? []) {
+        if (token.type === 'link_open') {
+          isInside = isPage(token.attrGet('href') ?? '', env.path);
+          if (!isInside) token.tag = 'span';
+          if (!isInside) token.attrs = [['title', relative(repository, target(token.attrGet('href') ?? '', env.path))]];
+        }
+        if (token.type !== 'link_close') continue;
+        if (!isInside) token.tag = 'span';
+        isInside = true;
+      }
+    }
+  });
+  const { link_open: linkOpen, link_close: linkClose } = markdown.renderer.rules;
+  const plain = (tokens, index, options, _env, self) => self.renderToken(tokens, index, options);
+  markdown.renderer.rules.link_open = (tokens, index, ...others) =>
+    (tokens[index].tag === 'span' ? plain : (linkOpen ?? plain))(tokens, index, ...others);
+  markdown.renderer.rules.link_close = (tokens, index, ...others) =>
+    (tokens[index].tag === 'span' ? plain : (linkClose ?? plain))(tokens, index, ...others);
+}
+
+/** Pages are text: braces in them are braces, not expressions. */
+function showBraces(markdown) {
+  for (const rule of ['text', 'code_inline']) {
+    const render = markdown.renderer.rules[rule];
+    markdown.renderer.rules[rule] = (...given) => render(...given).replaceAll('{{', '&#123;&#123;');
+  }
+}
+
+const target = (href, page) => resolve(dirname(page), decodeURI(href.split('#')[0]));
+
+function isPage(href, page) {
+  if (/^([a-z]+:|#|\/)/.test(href) || page === undefined) return true;
+  const file = relative(docs, target(href, page));
+  return !file.startsWith('..') && (file.endsWith('.md') || file.endsWith('.html') || !existsSync(join(docs, file)));
+}
+
+/** The pages are not below the folder in which Vue is installed. */
+const vueForPages = {
+  name: 'vue-for-pages',
+  enforce: 'pre',
+  resolveId(id, importer, options) {
+    if (!/^vue(\/|$)/.test(id) || importer === undefined || !relative(site, importer).startsWith('..')) return null;
+    return this.resolve(id, join(site, 'package.json'), { ...options, skipSelf: true });
+  },
+};
+
+export default defineConfig({
+  title: 'nestjs-rocketmq',
+  description: 'Apache RocketMQ 5 for NestJS',
+  lang: 'en',
+  srcDir: '../',
+  srcExclude: ['site/**', 'examples/**'],
+  outDir: './.vitepress/dist',
+  cleanUrls: false,
+  lastUpdated: false,
+  ignoreDeadLinks: false,
+  metaChunk: true,
+  markdown: {
+    // The anchors of a page are the same here and where its source is read.
+    anchor: { slugify: slugOf },
+    config(markdown) {
+      nameFilesOutside(markdown);
+      showBraces(markdown);
+    },
+  },
+  vite: { plugins: [vueForPages] },
+  transformPageData(page) {
+    if (page.relativePath === 'index.md') Object.assign(page.frontmatter, home);
+  },
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/getting-started' },
+      { text: 'Configuration', link: '/reference/configuration' },
+      { text: 'Troubleshooting', link: '/guide/troubleshooting' },
+      { text: 'API', link: '/reference/api/' },
+    ],
+    sidebar: [
+      ...guides.map(({ text, pages }) => ({
+        text,
+        items: pages.filter((page) => existsSync(join(docs, page))).map(entry),
+      })),
+      { text: 'API reference', collapsed: true, items: entryPoints() },
+      { text: 'Decisions', collapsed: true, items: pagesIn('decisions') },
+    ],
+    outline: [2, 3],
+    search: { provider: 'local' },
+  },
+});

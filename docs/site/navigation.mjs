@@ -1,0 +1,58 @@
+// The order of the pages. A test fails on a page that is in no group.
+
+export const guides = [
+  {
+    text: 'Start',
+    pages: ['guide/getting-started.md', 'demo.md', 'comparison.md'],
+  },
+  {
+    text: 'Use',
+    pages: [
+      'guide/listeners.md',
+      'guide/sending.md',
+      'guide/transactions.md',
+      'guide/data-safety.md',
+      'guide/failure-handling.md',
+      'guide/microservices.md',
+      'guide/testing.md',
+    ],
+  },
+  {
+    text: 'Without Nest',
+    pages: ['guide/producers.md', 'guide/consumers.md', 'guide/administration.md', 'guide/embedded-broker.md'],
+  },
+  {
+    text: 'Run',
+    pages: [
+      'guide/deployment.md',
+      'guide/real-server.md',
+      'guide/operations.md',
+      'guide/telemetry.md',
+      'guide/security.md',
+      'guide/performance.md',
+      'guide/command-line.md',
+      'guide/troubleshooting.md',
+    ],
+  },
+  {
+    text: 'Look up',
+    pages: [
+      'reference/configuration.md',
+      'reference/properties.md',
+      'protocol-notes.md',
+      'benchmarks/README.md',
+      'versioning.md',
+      'licences.md',
+      'changelog.md',
+    ],
+  },
+  {
+    text: 'Coming from',
+    pages: [
+      'coming-from/kafkajs.md',
+      'coming-from/rabbitmq.md',
+      'coming-from/bullmq.md',
+      'coming-from/rocketmq-spring.md',
+    ],
+  },
+];

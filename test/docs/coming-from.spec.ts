@@ -1,0 +1,79 @@
+// The examples for those who come from elsewhere, and of failure handling, run.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Type } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { MINUTE_MS, RocketMQModule } from 'nestjs-rocketmq';
+import { TestBroker, type TestBrokerOptions } from 'nestjs-rocketmq/testing';
+import { CartReminders } from '../../docs/examples/from-bullmq.js';
+import { OrderView } from '../../docs/examples/from-kafka.js';
+import { Ledger } from '../../docs/examples/from-rabbitmq.js';
+import { Confirmation, Shipping } from '../../docs/examples/from-spring.js';
+import { Handover } from '../../docs/examples/order-handover.js';
+import '../../docs/examples/first-steps.test.js';
+
+describe('the examples for those who come from elsewhere', () => {
+  let broker: TestBroker;
+  let app: TestingModule;
+
+  async function start(providers: Type[], options: TestBrokerOptions = {}): Promise<void> {
+    broker = await TestBroker.start({ manualClock: true, ...options });
+    const { endpoints, clock } = broker;
+    const rocketmq = RocketMQModule.forRoot({ endpoints, clock, logger: silent, consumerGroup: 'examples' });
+    app = await Test.createTestingModule({ imports: [rocketmq], providers }).compile();
+    await app.init();
+  }
+
+  afterEach(async () => {
+    await app.close();
+    await broker.stop();
+  });
+
+  it('kafkajs: the last state of an order is its last change', async () => {
+    await start([OrderView], { groups: [{ name: 'order-view', fifo: true }] });
+    const view = app.get(OrderView);
+    for (const state of ['placed', 'paid', 'shipped']) await view.change('order-1', state);
+    await broker.idle();
+    expect([...view.states]).toEqual([['order-1', 'shipped']]);
+  });
+
+  it('RabbitMQ: what is booked, and what cannot be', async () => {
+    await start([Ledger], { topics: [{ name: 'dead-invoices' }] });
+    const ledger = app.get(Ledger);
+    for (const number of ['7', '']) await ledger.pay(number);
+    await broker.advance(10 * MINUTE_MS);
+    expect(ledger.booked).toEqual(['7']);
+    expect(broker.messages('dead-invoices').map(({ properties }) => properties.originAttempts)).toEqual(['4']);
+  });
+
+  it('BullMQ: who has bought is not reminded', async () => {
+    await start([CartReminders], { recallEnabled: true });
+    const reminders = app.get(CartReminders);
+    for (const customer of ['Ada', 'Bob']) await reminders.remind(customer);
+    await reminders.bought('Bob');
+    await broker.advance(31 * MINUTE_MS);
+    expect(reminders.mails).toEqual(['Ada']);
+  });
+
+  it('rocketmq-spring: what was confirmed is shipped', async () => {
+    await start([Confirmation, Shipping]);
+    await app.get(Confirmation).confirm('order-1');
+    await expect(app.get(Confirmation).confirm('cancelled')).rejects.toThrow('nothing to confirm');
+    await broker.idle();
+    expect(app.get(Shipping).shipped).toEqual(['order-1']);
+  });
+
+  it('failure handling: a lost answer makes no second order', async () => {
+    await start([Handover]);
+    const handover = app.get(Handover);
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });
+    expect(await handover.handOver('order-1')).toBe(true);
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
+    expect(await handover.handOver('order-2')).toBe(false);
+    await broker.idle();
+    expect(handover.handled).toEqual(['order-1']);
+    expect(broker.messages('handed-over').length).toBeGreaterThan(1);
+  });
+});
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,87 @@
+// Every page has its place in the navigation of the site, and what checks the links of a built site finds dead ones.
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { guides } from '../../docs/site/navigation.mjs';
+import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../scripts/lib/documents.mjs';
+import { checkSite } from '../../scripts/lib/site-links.mjs';
+
+describe('the navigation', () => {
+  const pages = guides.flatMap(({ pages }) => pages);
+
+  it('has every page once', () => {
+    const written = documents().flatMap((document) => /^docs\/(.+)$/.exec(document)?.[1] ?? []);
+    const elsewhere = written.filter((page) => page === 'index.md' || page.startsWith('decisions/'));
+    expect([...pages, ...elsewhere].sort()).toEqual(written.sort());
+  });
+
+  it('has no page that is not there', () => {
+    expect(pages.filter((page) => !existsSync(join('docs', page)))).toEqual([]);
+  });
+});
+
+describe('the check of a built site', () => {
+  let folder: string;
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function site(pages: Record<string, string>) {
+    folder = mkdtempSync(join(tmpdir(), 'site-'));
+    for (const [page, html] of Object.entries(pages)) {
+      mkdirSync(dirname(join(folder, page)), { recursive: true });
+      writeFileSync(join(folder, page), html);
+    }
+    return checkSite(folder);
+  }
+
+  it('finds pages, places and addresses that are not there', () => {
+    const { dead, pages, links } = site({
+      'index.html': '<a href="/guide/one.html#here">1</a><a href="./guide/two.html">2</a><a href="http://x">3</a>',
+      'guide/one.html':
+        '<h2 id="here"></h2><a href="../">4</a><a href="#there">5</a><a href="https://example.org/x">6</a>',
+    });
+    expect({ pages, links }).toEqual({ pages: 2, links: 6 });
+    expect(dead.sort()).toEqual([
+      'guide/one.html: #there: no such place on the page',
+      'index.html: ./guide/two.html: no such page',
+      'index.html: http://x: no address',
+    ]);
+  });
+
+  it('takes pictures, folders and pages without their ending', () => {
+    const html = '<a href="/guide/">1</a><a href="/guide/one">2</a><img src="/picture.svg">';
+    const { dead } = site({ 'index.html': html, 'guide/index.html': '', 'guide/one.html': '', 'picture.svg': '' });
+    expect(dead).toEqual([]);
+  });
+});
+
+describe('reading documents', () => {
+  it('finds links, not those in code', () => {
+    const text = 'see [a](a.md#x), ![b](b.svg) and `[c](c.md)`\n\n```sh\n[d](d.md)\n```\n';
+    expect(linksIn(text)).toEqual(['a.md#x', 'b.svg']);
+  });
+
+  it('makes anchors as code hosts do', () => {
+    expect(anchorsIn('# On Apache RocketMQ 5.5\n## `a.b()` and c\n## Twice\n## Twice\n')).toEqual([
+      'on-apache-rocketmq-55',
+      'ab-and-c',
+      'twice',
+      'twice-1',
+    ]);
+  });
+
+  it('tells addresses from what is none', () => {
+    expect(['https://example.org/a', 'mailto:a@b.org', 'https://x', 'http://a.org', 'https:/'].map(isAddress)).toEqual([
+      ...[true, true, false, false, false],
+    ]);
+  });
+
+  it('shows a region of an example by itself', () => {
+    expect(exampleText('docs/examples/fragments.ts#prepare')).toMatch(/^await currentTransaction.*;\n$/);
+    expect(readFileSync('docs/guide/transactions.md', 'utf8')).toContain(
+      exampleText('docs/examples/fragments.ts#prepare'),
+    );
+    expect(() => exampleText('docs/examples/fragments.ts#missing')).toThrow('no region missing');
+  });
+});

@@ -1,0 +1,48 @@
+// Every error code that somebody may meet has a line in the page, with what it means and what to do.
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { STATUS_MEANINGS } from '../../libs/rocketmq/src/protocol/status.js';
+import { errorCodes } from '../../scripts/lib/error-codes.mjs';
+
+const codes = errorCodes();
+const page = readFileSync('docs/guide/troubleshooting.md', 'utf8');
+const rows = [...page.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) =>
+  row.split(/(?<!\\)\|/).map((cell) => cell.trim()),
+);
+
+describe('docs/guide/troubleshooting.md', () => {
+  it('tells of each error code of the library what it means and what to do', () => {
+    const told = new Set(
+      rows.filter((row) => row.length === 3 && row.every((cell) => cell !== '')).map(([code]) => code),
+    );
+    const missing = [...codes].filter(([code]) => !told.has(`\`${code}\``));
+    expect(missing.map(([code, file]) => `${code} (${file})`)).toEqual([]);
+  });
+
+  it('knows no error code that the library does not throw', () => {
+    const told = rows
+      .filter((row) => row.length === 3)
+      .flatMap(([code = '']) => /^`([A-Z0-9_]+)`$/.exec(code)?.[1] ?? []);
+    expect(told.filter((code) => !codes.has(code))).toEqual([]);
+    expect(told.length).toBeGreaterThan(100);
+  });
+
+  it('tells of each code of the server its number, whether it took effect and whether to try again', () => {
+    const told = rows.filter((row) => row.length === 6 && /^\d+$/.test(row[0] ?? '')).map((row) => row.slice(0, 4));
+    const known = [...STATUS_MEANINGS].map(([code, { outcome, retryable }]) => [
+      String(code),
+      `\`${Code[code]}\``,
+      outcome,
+      retryable ? 'yes' : 'no',
+    ]);
+    expect(told).toEqual(known.sort(([a], [b]) => Number(a) - Number(b)));
+  });
+
+  it('finds the codes in the ways in which they are written', () => {
+    for (const code of ['ILLEGAL_MESSAGE_GROUP', 'CLOSED', 'TRANSACTION_FENCED', 'TOPIC_NOT_FOUND', 'SYSTEM_BUSY']) {
+      expect(codes.has(code)).toBe(true);
+    }
+  });
+});
