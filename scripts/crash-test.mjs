@@ -15,6 +15,7 @@ import { Writer } from '../test/crash/writer.ts';
 import { build } from './build.mjs';
 import { startEmbeddedBroker } from './lib/embedded-broker-process.mjs';
 import { takePortBlock } from './lib/ports.mjs';
+import { within } from './lib/within.mjs';
 
 const KILLS = 40;
 const LONG_KILLS = 250;
@@ -86,20 +87,6 @@ function report({ violations, history, kills, seed, folder, beganAt }) {
 /** @param {{ kind: string }[]} history @param {string} kind */
 function count(history, kind) {
   return history.filter((event) => event.kind === kind).length;
-}
-
-/** @template T @param {Promise<T>} work @param {number} patienceMs @param {string} what @returns {Promise<T>} */
-async function within(work, patienceMs, what) {
-  const over = new AbortController();
-  const patience = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`${what} did not end within ${patienceMs / 1_000} s`);
-  });
-  patience.catch(() => {});
-  try {
-    return await Promise.race([work, patience]);
-  } finally {
-    over.abort();
-  }
 }
 
 /** @param {string} line */

@@ -1,16 +1,23 @@
-// npm run docs: puts the files of docs/examples into the documents that name them.
+// npm run docs: puts the files of docs/examples into the documents that name them, and writes the documents that are made from
+// the sources.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CONFIGURATION, configurationPage } from './lib/configuration.mjs';
+import { documents, exampleText, root } from './lib/documents.mjs';
+import { LICENCES, licences, licencesPage } from './lib/licences.mjs';
 
-const root = join(import.meta.dirname, '..');
-const documents = ['README.md', ...readdirSync(join(root, 'docs/guide')).map((name) => `docs/guide/${name}`)];
+writeFileSync(CONFIGURATION, configurationPage());
+writeFileSync(LICENCES, licencesPage(await licences()));
 
-for (const document of documents) {
+for (const document of documents()) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
   const mended = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
-    return `${head}${readFileSync(join(root, example), 'utf8')}\`\`\``;
+    return `${head}${exampleText(example)}\`\`\``;
   });
   if (mended !== text) writeFileSync(file, mended);
 }
+
+// The help of the command line, which needs a build.
+await import('./embed-help.mjs');

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { withDeadline } from '../libs/rocketmq/src/support/deadline.ts';
 import { seededRandom } from '../test/crash/seeded-random.ts';
 import { Attacker } from '../test/fuzz/attacker.ts';
 import { Coverage, outcomeOf } from '../test/fuzz/coverage.ts';
@@ -19,6 +18,7 @@ import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from '../test/fuzz/recording.ts';
 import { MOST_GROWTH_BYTES, summary, violations } from '../test/fuzz/verdict.ts';
 import { build } from './build.mjs';
 import { startEmbeddedBroker } from './lib/embedded-broker-process.mjs';
+import { within } from './lib/within.mjs';
 
 const REQUESTS = 20_000;
 const LONG_REQUESTS = 150_000;
@@ -174,7 +174,7 @@ class Run {
   }
 
   async round(requests) {
-    const recording = await within(this.recorder.record(), 'recording an exchange');
+    const recording = await within(this.recorder.record(), PATIENCE_MS, 'recording an exchange');
     const end = this.sent + requests;
     const attack = async (attacker) => {
       while (this.sent < end && this.broker.end === undefined) {
@@ -183,7 +183,7 @@ class Run {
     };
     const attacks = Promise.all(this.attackers.map(attack));
     await this.goodClient();
-    await within(attacks, 'a round of requests');
+    await within(attacks, PATIENCE_MS, 'a round of requests');
   }
 
   async goodClient() {
@@ -198,7 +198,7 @@ class Run {
   /** Everybody leaves; then what is held, as soon as it is not more than `enough`, or the time for it is over. */
   async memoryAtRest(enough) {
     for (const attacker of this.attackers) attacker.close();
-    await within(this.recorder.close(), 'the goodbye of all clients');
+    await within(this.recorder.close(), PATIENCE_MS, 'the goodbye of all clients');
     const leastMs = performance.now() + 2 * RETENTION_MS;
     const mostMs = performance.now() + REST_MS;
     await sleep(enough === 0 ? leastMs - performance.now() : RETENTION_MS);
@@ -231,16 +231,6 @@ function report(run, requests) {
   if (run.crashed !== undefined) process.stderr.write(`${run.broker.log.slice(-4_000)}\n`);
   print(summary(facts));
   if (broken.length > 0) process.exitCode = 1;
-}
-
-/** @template T @param {Promise<T>} work @param {string} what @returns {Promise<T>} */
-function within(work, what) {
-  return withDeadline(what, PATIENCE_MS, undefined, ({ signal }) => {
-    const late = new Promise((_, reject) =>
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
-    );
-    return Promise.race([work, late]);
-  });
 }
 
 /** @param {unknown} error */

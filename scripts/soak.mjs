@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { SoakBroker } from './lib/soak-broker.mjs';
+import { within } from './lib/within.mjs';
 
 const ROUNDS = 10;
 const SHORT = { restarts: 10, cycles: 500, messages: 10_000 };
@@ -54,10 +55,14 @@ async function main() {
     // The first round fills caches and compiles code: it is not measured.
     for (let round = 0; round <= ROUNDS; round++) {
       for (let done = 0; done < plan.restarts / ROUNDS; done++) {
-        await within(restartUnderLoad(broker, producer, consumed, `${round}.${done}`), 'a restart under load');
+        await within(
+          restartUnderLoad(broker, producer, consumed, `${round}.${done}`),
+          PATIENCE_MS,
+          'a restart under load',
+        );
       }
       await createAndClose(broker.endpoints, plan.cycles / ROUNDS);
-      await within(pass(producer, consumed, plan.messages / ROUNDS, `${round}`), 'sending and consuming');
+      await within(pass(producer, consumed, plan.messages / ROUNDS, `${round}`), PATIENCE_MS, 'sending and consuming');
       const heap = await heapBytes();
       if (round > 0) heaps.push(heap);
       print(`round ${round} of ${ROUNDS}: heap ${megabytes(heap)} MB after ${seconds(performance.now() - began)} s`);
@@ -110,7 +115,7 @@ async function restartUnderLoad(broker, producer, consumed, name) {
 async function createAndClose(endpoints, count) {
   let left = count;
   const worker = async () => {
-    while (left-- > 0) await within(oneCycle(endpoints), 'start and close of clients');
+    while (left-- > 0) await within(oneCycle(endpoints), PATIENCE_MS, 'start and close of clients');
   };
   await Promise.all(Array.from({ length: 4 }, worker));
 }
@@ -145,20 +150,6 @@ function consumerOf(connection, consumerGroup, onBody) {
     concurrency: CONCURRENCY,
     handler: ({ body }) => onBody(body.toString()),
   });
-}
-
-/** @param {Promise<unknown>} work @param {string} what */
-async function within(work, what) {
-  const over = new AbortController();
-  const patience = sleep(PATIENCE_MS, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`${what} did not end within ${PATIENCE_MS / 1_000} s`);
-  });
-  patience.catch(() => {});
-  try {
-    await Promise.race([work, patience]);
-  } finally {
-    over.abort();
-  }
 }
 
 /** What is used once everything unreachable is gone: objects with finalizers need more than one collection. */

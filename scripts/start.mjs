@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { assertPortFree, portFrom } from './lib/demo-ports.mjs';
+import { assertPortFree, freePort, portFrom } from './lib/demo-ports.mjs';
 import { DemoProcess } from './lib/demo-process.mjs';
 import { watchParents } from './lib/parent-watch.mjs';
 
@@ -52,10 +52,15 @@ class Demo {
 
   async start() {
     const { ports, dataFolder } = this.setup;
+    const forPage = { INVENTORY_URL: `http://127.0.0.1:${ports.inventory}`, DEMO_FAULTS: 'on' };
     let { endpoints } = this.setup;
     if (endpoints === undefined) {
       endpoints = `127.0.0.1:${ports.broker}`;
+      // Chosen here, since it must stay the same when the broker is started again.
+      const control = `127.0.0.1:${await freePort()}`;
+      forPage.CONTROL_ENDPOINT = control;
       const args = ['broker', '--port', String(ports.broker), '--data', brokerFolder(dataFolder)];
+      args.push('--control', control, '--config', join(root, 'scripts/lib/demo-broker.json'));
       this.#broker = new DemoProcess('broker', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
         args,
         restarts: 5,
@@ -65,7 +70,7 @@ class Demo {
     }
     const app = (name, port) =>
       new DemoProcess(name, join(root, `apps/${name}/dist/main.js`), {
-        env: { PORT: String(port), DATA_DIR: join(dataFolder, name), ROCKETMQ_ENDPOINTS: endpoints },
+        env: { PORT: String(port), DATA_DIR: join(dataFolder, name), ROCKETMQ_ENDPOINTS: endpoints, ...forPage },
         restarts: 5,
         onLost: this.reportLost,
       });
@@ -97,11 +102,12 @@ function greeting({ ports, dataFolder, endpoints }) {
       ? `Orders, stock and messages are kept in ${dataFolder} for the next start.`
       : `Messages go through the RocketMQ cluster at ${endpoints}.`;
   return `
-order-demo      ${order}   (${order}/docs)
-inventory-demo  ${inventory}   (${inventory}/docs)
+The page        ${order}
+order-demo      ${order}/orders   (${order}/docs)
+inventory-demo  ${inventory}/stock   (${inventory}/docs)
 ${kept}
 
-Order something, look at it, then pay, or wait for the time-out to return the stock:
+Open the page: order something, then pay, or wait for the time-out to return the stock; break things. Or without it:
   curl -X POST ${order}/orders -H 'content-type: application/json' -d '{"sku":"book","quantity":1}'
   curl ${order}/orders
   curl ${inventory}/stock

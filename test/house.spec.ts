@@ -19,6 +19,8 @@ const FLOORS = [
   'broker',
   'sql',
   'nest',
+  'opentelemetry',
+  'terminus',
   'testing',
   'cli',
 ] as const;
@@ -35,6 +37,9 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   sql: ['support', 'protocol', 'client', 'producer'],
   // nest loads the broker only by `import()`, when an application asks for it.
   nest: ['support', 'protocol', 'client', 'producer', 'consumer', 'sql'],
+  // protocol: what its spans say of a message, the type by its fields included.
+  opentelemetry: ['support', 'protocol', 'client', 'producer', 'consumer'],
+  terminus: ['support', 'nest'],
   testing: ['support', 'protocol', 'client', 'producer', 'broker', 'nest'],
 };
 
@@ -44,6 +49,9 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   client: [/^@grpc\/grpc-js$/],
   broker: [/^sorted-btree$/, /^@lezer\/(common|lr)$/],
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
+  opentelemetry: [/^@opentelemetry\/api$/],
+  terminus: [/^@nestjs\/(common|core|terminus)$/],
+  cli: [/^commander$/],
 };
 
 /** Packages that a floor may load by `import()`: their users install them. */

@@ -15,6 +15,18 @@ export function portFrom(env, variable, otherwise) {
   throw new Error(`${variable} must be a port from 1 to 65535, not "${text}"`);
 }
 
+/** A port that nobody has. @returns {Promise<number>} */
+export async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve, reject) => {
+    probe.once('error', reject);
+    probe.listen({ port: 0, host: '127.0.0.1' }, () => resolve(undefined));
+  });
+  const { port } = /** @type {import('node:net').AddressInfo} */ (probe.address());
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
 /**
  * @param {number} port
  * @param {string} variable

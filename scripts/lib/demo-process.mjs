@@ -39,8 +39,12 @@ export class DemoProcess {
     const child = fork(this.file, args, { env: { ...process.env, ...env }, detached: true, stdio: 'inherit' });
     this.#child = child;
     let wasReady = false;
+    let diesAsAsked = false;
     child.on('message', (message) => {
-      if (/** @type {{ ready?: boolean }} */ (message)?.ready !== true) return;
+      const told = /** @type {{ ready?: boolean, diesAsAsked?: boolean }} */ (message);
+      // A visitor of the page wanted it: no crash to be counted.
+      if (told?.diesAsAsked === true) diesAsAsked = true;
+      if (told?.ready !== true) return;
       wasReady = true;
       onReady();
     });
@@ -51,7 +55,9 @@ export class DemoProcess {
       });
       child.once('exit', (code, signal) => {
         resolve();
-        if (!this.#stopping) this.#crashed(signal ?? `exit code ${code}`, wasReady, onReady);
+        if (this.#stopping) return;
+        if (diesAsAsked) this.#startAgain('as asked for', onReady);
+        else this.#crashed(signal ?? `exit code ${code}`, wasReady, onReady);
       });
     });
   }
@@ -65,6 +71,11 @@ export class DemoProcess {
       this.options.onLost(new Error(`${this.name} ended (${how}); stopping everything`));
       return;
     }
+    this.#startAgain(how, onReady);
+  }
+
+  /** @param {string} how it ended */
+  #startAgain(how, onReady) {
     process.stdout.write(`${this.name} ended (${how}); starting it again\n`);
     this.#restart = setTimeout(() => this.#start(onReady), RESTART_PAUSE_MS);
   }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { RecordingServer } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
+import { until } from '../support/until.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 
@@ -44,7 +45,7 @@ describe('a cluster with a broker that is away', () => {
     const consumer = owned(new PushConsumer(connection, { ...READERS, handler: () => {} }));
     const simple = owned(new SimpleConsumer(connection, READERS));
     await Promise.all([consumer.start(), simple.start()]);
-    while (there.of('receiveMessage').length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => there.of('receiveMessage').length > 0);
   });
 
   it('lets consumers change what they subscribe to; who comes back hears of it first of all', async () => {
@@ -54,7 +55,7 @@ describe('a cluster with a broker that is away', () => {
     const back = new RecordingServer();
     await back.start(Number(away.endpoints.split(':')[1]));
     ends.push(() => back.stop());
-    while (back.recorded.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => back.recorded.length > 0);
     expect(back.recorded[0]).toMatchObject({
       rpc: 'telemetry',
       request: {

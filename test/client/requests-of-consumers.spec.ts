@@ -9,6 +9,7 @@ import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
+import { until } from '../support/until.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const SECOND = 1_000;
@@ -28,10 +29,6 @@ describe('the requests of a consumer', () => {
     connection.close();
     server.stop();
   });
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-  }
 
   const asked = <N extends RpcName>(rpc: N): RpcRequest<N>[] =>
     server.of(rpc).map((one) => one.request as RpcRequest<N>);

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
+import { until } from '../support/until.js';
 
 describe('a command of the server', () => {
   let server: RecordingServer;
@@ -35,7 +36,7 @@ describe('a command of the server', () => {
         .of('telemetry')
         .map(({ request }) => request)
         .filter((request) => !isSettings(request));
-    while (others().length < count) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => others().length >= count);
     return others();
   }
 
@@ -78,10 +79,10 @@ describe('a command of the server', () => {
     const starting = expect(consumer.start({ timeoutMs: 1_000 })).rejects.toMatchObject({
       code: 'INTERNAL_SERVER_ERROR',
     });
-    while (server.of('queryAssignment').length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => server.of('queryAssignment').length > 0);
     const value = { nonce: '9', message: recordedMessage('orders', 'a') };
     server.say({ status: undefined, command: { $case: 'verifyMessageCommand', value } });
-    while (!isRunning) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => isRunning);
     await starting;
     release();
     // Jest fails a case that leaves a rejection unhandled.

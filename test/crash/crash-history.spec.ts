@@ -32,6 +32,13 @@ describe('a right history', () => {
       ],
     ],
     [
+      'an ordered message whose second ack got lost, after the first one was acked',
+      [
+        ...[...sent('a', { group: 'g' }), ...sent('b', { group: 'g' }), delivered('a', 0, 0), delivered('b', 1, 0)],
+        ...[acked('b'), delivered('a', 0, 1), delivered('b', 1, 1), acked('a'), delivered('b', 1, 2)],
+      ],
+    ],
+    [
       'an ordered message again with one that was open when both were handed out',
       [
         ...[...sent('a', { group: 'g' }), ...sent('b', { group: 'g' })],

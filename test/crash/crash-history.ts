@@ -84,6 +84,8 @@ function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void 
     case 'delivered':
       fate.place = event;
       fate.receive = event.receive;
+      // An ordered message that came again is open again, whatever was acked before.
+      fate.isAcked = false;
       break;
     case 'acked':
       fate.isAcked = true;

@@ -267,6 +267,15 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect(answer).toMatchObject({ status: 400, body: { field: 'id' } });
   });
 
+  it('break nothing and hurry nothing on request, unless they are told that they may', async () => {
+    const { body } = await request(`${demo.orderUrl}/settings`, 'GET');
+    expect(body).toEqual({ paymentTimeoutMs: PAYMENT_TIMEOUT_MS, canHurry: false, canBreak: false });
+    const order = await payableOrder('book', 1);
+    expect((await request(`${demo.orderUrl}/orders/${order.id}/time-out-now`, 'POST')).status).toBe(404);
+    expect((await request(`${demo.orderUrl}/faults/stop-inventory`, 'POST')).status).toBe(404);
+    expect((await request(`${demo.inventoryUrl}/faults/stop`, 'POST')).status).toBe(404);
+  });
+
   it('answer for their health and describe themselves', async () => {
     for (const url of [demo.orderUrl, demo.inventoryUrl]) {
       expect(await request(`${url}/health`, 'GET')).toEqual({ status: 200, body: { status: 'ok' } });

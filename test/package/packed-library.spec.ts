@@ -85,6 +85,53 @@ describe('the packed library', () => {
     expect(await runScript(app, way, `${loads.join('\n')}\n${ROUND_TRIP}`)).toBe('hello');
   });
 
+  it.each(['import', 'require'])('traces a message from send to handler when loaded by %s', async (way) => {
+    const told = JSON.parse(await runFixture(app, way, 'traced-message'));
+    expect(told.spans).toEqual({ send: told.wire, process: told.wire, isChild: true });
+    expect(told.measured).toContain('rocketmq_process_time');
+  });
+
+  it('has types by which telemetry fits into all that takes it, in modules and in CommonJS', async () => {
+    const text = `
+      import { RocketMQModule } from 'nestjs-rocketmq';
+      import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+      import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
+      import { Inbox, Outbox } from 'nestjs-rocketmq/sql';
+      const telemetry = openTelemetry({ processTrace: 'link' });
+      const consumer = { consumerGroup: 'g', subscriptions: [{ topic: 't' }], telemetry };
+      export const connection = new Connection({ endpoints: 'localhost:8081' });
+      export const all = [
+        RocketMQModule.forRoot({ endpoints: 'embedded:', telemetry }),
+        new Producer(connection, { telemetry }),
+        new PushConsumer(connection, { ...consumer, handler: () => {} }),
+        new SimpleConsumer(connection, consumer),
+        new Inbox({ telemetry }),
+        new Outbox({ telemetry }),
+      ];`;
+    const files = ['types.mts', 'types.cts'].map((name) => join(app, name));
+    for (const file of files) writeFileSync(file, text);
+    const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, ...flags, ...files], { cwd: app }).catch((failure) => failure);
+    expect(stdout).toBe('');
+  });
+
+  it.each(['import', 'require'])('loads @opentelemetry/api for its own entry alone, by %s', async (way) => {
+    const entries = ['', '/client', '/broker', '/admin', '/sql', '/testing'].map((name) => `nestjs-rocketmq${name}`);
+    const api = join(app, 'node_modules', '@opentelemetry');
+    const load = way === 'import' ? 'await import(name)' : 'require(name)';
+    const script = `for (const name of ${JSON.stringify(entries)}) ${load};
+      let refused = 'loaded';
+      try { const name = 'nestjs-rocketmq/opentelemetry'; ${load}; } catch ({ message }) { refused = message; }
+      console.log(refused);`;
+    rmSync(api);
+    try {
+      expect(await runScript(app, way, script)).toMatch(/Cannot find (package|module) '@opentelemetry\/api'/);
+    } finally {
+      symlinkSync(join(root, 'node_modules', '@opentelemetry'), api);
+    }
+  });
+
   it.each(['import', 'require'])(
     'leaves nothing behind of 50 applications in turn, each with a TestBroker, when loaded by %s',
     async (way) => {

@@ -76,6 +76,27 @@ describe('npm start', () => {
     TIMEOUT_MS,
   );
 
+  it(
+    'starts inventory-demo again when a visitor of the page has stopped it, however often',
+    async () => {
+      run = await DemoRun.start(copy, { DEMO_DATA_DIR: join(copy, 'data') });
+      await run.ready();
+      const { orderUrl, inventoryUrl } = run;
+      const isUp = async () => (await fetch(`${inventoryUrl}/health`).catch(() => undefined))?.ok === true;
+      // More often than crashes are forgiven in a minute.
+      for (let times = 1; times <= 6; times++) {
+        expect((await fetch(`${orderUrl}/faults/stop-inventory`, { method: 'POST' })).status).toBe(202);
+        const restarts = () => run?.output.match(/inventory-demo ended \(as asked for\); starting it again/g) ?? [];
+        await until('it has ended', () => restarts().length === times);
+        await until('it is back', isUp);
+      }
+      process.kill(await run.launcher(), 'SIGINT');
+      await run.exited;
+      expect(await run.processes()).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
   it.each(['npm', 'the launcher'])(
     'leaves no process when %s is killed',
     async (victim) => {

@@ -12,6 +12,7 @@ import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/proto
 import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
 import { Arrivals } from './arrivals.js';
+import { until } from './until.js';
 
 export const BACKOFF = { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } as const;
 
@@ -155,7 +156,7 @@ export class ConsumerBench {
 
   /** Waits, in turns of the event loop, for something that needs no time to pass. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => holds());
   }
 
   /** Waits until every held message has a lease that is longer than this. */

@@ -5,6 +5,7 @@ import { Test } from '@nestjs/testing';
 import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from '../../libs/rocketmq/src/index.js';
 import { type Logger, silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
+import { closeApp } from './close-app.js';
 
 /** What an application is made of. */
 export interface NestParts {
@@ -47,7 +48,7 @@ export class NestBench {
   }
 
   async closeApps(): Promise<void> {
-    for (const app of this.apps.splice(0)) await app.close();
+    for (const app of this.apps.splice(0)) await closeApp(app);
   }
 
   async close(): Promise<void> {

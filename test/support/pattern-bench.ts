@@ -11,6 +11,7 @@ import {
 } from '../../libs/rocketmq/src/index.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker } from '../../libs/rocketmq/src/testing/test-broker.js';
+import { isNest10 } from './nest-version.js';
 
 /** What an application is made of. */
 export interface AppParts {
@@ -71,8 +72,9 @@ export class PatternBench {
     const app = await NestFactory.createMicroservice(this.moduleOf(parts), {
       logger: false,
       abortOnError: false,
-      inject: [ServerRocketMQ],
-      useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
+      ...(isNest10
+        ? { strategy: new ServerRocketMQ() }
+        : { inject: [ServerRocketMQ], useFactory: (strategy: ServerRocketMQ) => ({ strategy }) }),
     });
     this.apps.push(app);
     return app;

@@ -8,8 +8,8 @@ import { transformSync } from '@swc/core';
 const LIBRARY = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'src');
 
 export async function resolve(specifier, context, nextResolve) {
-  const entry = /^nestjs-rocketmq\/(\w+)$/.exec(specifier);
-  if (entry !== null) return nextResolve(pathToFileURL(join(LIBRARY, entry[1], 'index.ts')).href, context);
+  const entry = /^nestjs-rocketmq(?:\/(\w+))?$/.exec(specifier);
+  if (entry !== null) return nextResolve(pathToFileURL(join(LIBRARY, entry[1] ?? '', 'index.ts')).href, context);
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return nextResolve(source.href, context);
@@ -26,7 +26,12 @@ export async function load(url, context, nextLoad) {
     configFile: false,
     sourceMaps: 'inline',
     module: { type: 'es6' },
-    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+      keepClassNames: true,
+    },
   });
   return { format: 'module', source: code, shortCircuit: true };
 }

@@ -2,6 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
+import { Faults } from 'demo-kit';
 import type { Clock } from 'nestjs-rocketmq';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { PRODUCTS } from '../../../apps/inventory-demo/src/stock/products.js';
@@ -44,6 +45,9 @@ export interface DemoPairOptions {
   readonly paymentTimeoutMs: number;
   readonly clock?: Clock;
   readonly barriers?: Barriers;
+  /** Whether things can be broken over HTTP. Default: no. */
+  readonly canBreak?: boolean;
+  readonly controlEndpoint?: string;
 }
 
 export class DemoPair {
@@ -54,18 +58,34 @@ export class DemoPair {
   ) {}
 
   /** Starts both, each with a database of its own in memory. */
-  static async start({ endpoints, paymentTimeoutMs, clock, barriers }: DemoPairOptions): Promise<DemoPair> {
-    const checkpoint = barriers?.checkpoint;
-    const common = { endpoints, dataFolder: undefined, clock, checkpoint };
-    const made = await Promise.allSettled([
-      createOrderDemo({ ...common, paymentTimeoutMs }, ['error', 'fatal']),
-      createInventoryDemo(common, ['error', 'fatal']),
-    ]);
-    const apps = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  static async start({
+    endpoints,
+    paymentTimeoutMs,
+    clock,
+    barriers,
+    canBreak,
+    controlEndpoint,
+  }: DemoPairOptions): Promise<DemoPair> {
+    const common = () => {
+      const faults = canBreak === true ? new Faults() : undefined;
+      return {
+        endpoints,
+        dataFolder: undefined,
+        clock,
+        faults,
+        checkpoint: barriers?.checkpoint ?? faults?.checkpoint,
+      };
+    };
+    const apps: INestApplication[] = [];
+    const started = async (app: INestApplication): Promise<string> => {
+      apps.push(app);
+      await app.listen(0, '127.0.0.1');
+      return urlOf(app);
+    };
     try {
-      for (const result of made) if (result.status === 'rejected') throw result.reason;
-      await Promise.all(apps.map((app) => app.listen(0, '127.0.0.1')));
-      const [orderUrl, inventoryUrl] = apps.map(urlOf) as [string, string];
+      const inventoryUrl = await started(await createInventoryDemo(common(), ['error', 'fatal']));
+      const ownOptions = { ...common(), paymentTimeoutMs, inventoryUrl, controlEndpoint };
+      const orderUrl = await started(await createOrderDemo(ownOptions, ['error', 'fatal']));
       return new DemoPair(apps, orderUrl, inventoryUrl);
     } catch (error) {
       await Promise.allSettled(apps.map((app) => app.close()));

@@ -1,0 +1,57 @@
+// Checks of a script that counts by itself: a line for each, and `N passed, N failed` at the end.
+
+export class Checks {
+  #passed = 0;
+  #failed = 0;
+
+  /**
+   * Runs one; what it throws is told, and the next one runs.
+   * @template T
+   * @param {string} title @param {() => T | Promise<T>} work
+   * @returns {Promise<T | undefined>}
+   */
+  async check(title, work) {
+    const beganAt = Date.now();
+    try {
+      const result = await work();
+      this.#passed++;
+      process.stdout.write(`ok     ${title} (${((Date.now() - beganAt) / 1000).toFixed(1)} s)\n`);
+      return result;
+    } catch (error) {
+      this.fail(title, error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Runs one that the others need.
+   * @template T
+   * @param {string} title @param {() => T | Promise<T>} work
+   * @returns {Promise<T>}
+   * @throws Error when it fails, which is told already
+   */
+  async need(title, work) {
+    let result;
+    await this.check(title, async () => {
+      result = { value: await work() };
+    });
+    if (result === undefined) throw new NeededError(title);
+    return result.value;
+  }
+
+  /** Tells a failure. One that only repeats what was told is not counted again. @param {string} title @param {unknown} error */
+  fail(title, error) {
+    if (error instanceof NeededError) return;
+    this.#failed++;
+    const text = error instanceof Error ? error.message : String(error);
+    process.stdout.write(`FAILED ${title}\n         ${text.trimEnd().replaceAll('\n', '\n         ')}\n`);
+  }
+
+  /** Prints the sums. @returns {number} how many failed */
+  report() {
+    process.stdout.write(`${this.#passed} passed, ${this.#failed} failed\n`);
+    return this.#failed;
+  }
+}
+
+class NeededError extends Error {}

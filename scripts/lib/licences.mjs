@@ -1,0 +1,95 @@
+// The page of licences, docs/licences.md: of all that an installation of the library brings along. Which packages these are is in
+// the lock file, what their licences are in the packages.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { init } from 'license-checker-rseidelsohn';
+import { root } from './documents.mjs';
+
+/** @typedef {{ name: string, version: string, licence: string, wantedBy: string, isPeer: boolean }} Licensed */
+
+export const LICENCES = join(root, 'docs/licences.md');
+
+/** What may be used in, and handed on with, software under the Apache License 2.0 without further duties than to name it. */
+export const FITTING = [
+  'Apache-2.0',
+  'MIT',
+  'ISC',
+  '0BSD',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  '(Apache-2.0 AND BSD-3-Clause)',
+];
+
+const LIBRARY = 'libs/rocketmq';
+
+/** @returns {Promise<Licensed[]>} by name; what the library depends on, and the packages beside it that it can use */
+export async function licences() {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const known = { ...(await licencesBelow(root)), ...(await licencesBelow(join(root, LIBRARY))) };
+  const { dependencies, peerDependencies } = lock[LIBRARY];
+  const found = new Map();
+  const add = (/** @type {string} */ name, /** @type {string} */ from, wantedBy, isPeer) => {
+    const place = placeOf(name, from, lock);
+    if (place === undefined || found.has(place)) return;
+    const { version, dependencies: further = {} } = lock[place];
+    const licence = String(known[`${name}@${version}`]?.licenses ?? lock[place].license ?? 'unknown');
+    found.set(place, { name, version, licence, wantedBy, isPeer });
+    if (!isPeer) for (const next of Object.keys(further)) add(next, place, name, false);
+  };
+  for (const name of Object.keys(dependencies)) add(name, LIBRARY, 'nestjs-rocketmq', false);
+  for (const name of Object.keys(peerDependencies)) add(name, LIBRARY, 'nestjs-rocketmq', true);
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** @param {string} start @returns {Promise<Record<string, { licenses?: string | string[] }>>} */
+function licencesBelow(start) {
+  return promisify(init)({ start, excludePrivatePackages: false });
+}
+
+/** Where Node finds a package from another: the nearest folder upwards. @param {string} name @param {string} from @param {object} lock */
+function placeOf(name, from, lock) {
+  for (let folder = from; ; folder = folder.replace(/(^|\/)[^/]*$/, '')) {
+    const place = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
+    if (lock[place] !== undefined) return place;
+    if (folder === '') return undefined;
+  }
+}
+
+/** @param {readonly Licensed[]} all */
+export function licencesPage(all) {
+  const dependencies = all.filter(({ isPeer }) => !isPeer);
+  const peers = all.filter(({ isPeer }) => isPeer);
+  return `# Licences
+
+\`nestjs-rocketmq\` is under the Apache License 2.0. This page is made from the lock file and the installed packages: \`npm run docs\` writes it, a
+test compares it, and fails on a licence that does not fit: ${FITTING.map((name) => `\`${name}\``).join(', ')}.
+
+## Installed with it
+
+${table(dependencies)}
+
+## Beside it
+
+Packages that the application installs, the optional ones only where it uses what needs them. What they bring along themselves is theirs.
+
+${table(peers)}
+
+The protocol's \`.proto\` files (\`proto/\` in the package) are those of [apache/rocketmq-apis](https://github.com/apache/rocketmq-apis), Apache License 2.0.
+`;
+}
+
+/** @param {readonly Licensed[]} packages */
+function table(packages) {
+  const rows = packages.map(({ name, version, licence, wantedBy }) => [
+    `\`${name}\``,
+    version,
+    licence,
+    `\`${wantedBy}\``,
+  ]);
+  const head = ['Package', 'Version here', 'Licence', 'Wanted by'];
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
+  const line = (/** @type {string[]} */ cells) => `| ${cells.map((text, i) => text.padEnd(widths[i])).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,214 @@
+// The options of the library as its types have them: name, type, unit, default and text. What is written of them is configuration.mjs.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { root } from './documents.mjs';
+
+/**
+ * @typedef {{ name: string, type: string, unit: string, isOptional: boolean, default: string | undefined, text: string }} Option
+ * @typedef {{ name: string, entries: string[], text: string, bases: string[], options: Option[] }} OptionType
+ */
+
+/** Options under other names, by entry. All that is called …Options is found by its name. */
+const OTHERS = [
+  'ListenerSettings',
+  'ListenerOverrides',
+  'FailurePolicy',
+  'MessageListener',
+  'BatchListening',
+  'Subscription',
+  'ExponentialBackoff',
+  'CustomizedBackoff',
+  'Credentials',
+  'TopicDeclaration',
+  'GroupDeclaration',
+  'GroupDefinition',
+  'GroupSettings',
+  'BrokerUser',
+  'BrokerPermission',
+  'BrokerAddress',
+  'FaultRule',
+];
+
+/** Of numbers whose name does not end with their unit. */
+const UNITS = new Map([
+  ['ackBatchSize', 'acks'],
+  ['adminPort', 'port'],
+  ['afterMessages', 'messages'],
+  ['attempt', 'deliveries'],
+  ['backoff', 'ms'],
+  ['batchSize', 'messages'],
+  ['concurrency', 'at once'],
+  ['controlPort', 'port'],
+  ['level', '1 to 9'],
+  ['limit', 'messages'],
+  ['maxAttempts', 'attempts'],
+  ['maxBatches', 'batches'],
+  ['maxBufferedMessages', 'messages'],
+  ['maxDeliveryAttempts', 'deliveries'],
+  ['maxInFlight', 'messages'],
+  ['maxMessages', 'messages'],
+  ['maxSize', 'messages'],
+  ['maxWaiting', 'calls'],
+  ['maxWaitingRequests', 'requests'],
+  ['morePorts', 'ports'],
+  ['multiplier', 'factor'],
+  ['pageSize', 'messages'],
+  ['port', 'port'],
+  ['priority', 'priority'],
+  ['queue', 'queue'],
+  ['queues', 'queues'],
+  ['skip', 'calls'],
+  ['times', 'calls'],
+  ['transactionCheckMax', 'checks'],
+]);
+
+/** The entry points: their names as one imports them, and their files. */
+export function entryPoints() {
+  const source = join(root, 'libs/rocketmq/src');
+  const folders = readdirSync(source).filter((name) => existsSync(join(source, name, 'index.ts')));
+  return new Map([
+    ['nestjs-rocketmq', join(source, 'index.ts')],
+    ...folders.sort().map((name) => /** @type {const} */ ([`nestjs-rocketmq/${name}`, join(source, name, 'index.ts')])),
+  ]);
+}
+
+/** All option types of the entry points, in the order of the entries. @returns {OptionType[]} */
+export function optionTypes() {
+  const entries = entryPoints();
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root);
+  const program = ts.createProgram([...entries.values()], options);
+  const checker = program.getTypeChecker();
+  /** @type {Map<ts.Symbol, string[]>} */
+  const found = new Map();
+  for (const [entry, file] of entries) {
+    for (const symbol of exportsOf(checker, program.getSourceFile(file))) {
+      found.set(symbol, [...(found.get(symbol) ?? []), entry]);
+    }
+  }
+  return [...found].map(([symbol, names]) => describe(checker, symbol, names, [...found.keys()]));
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.SourceFile | undefined} file */
+function exportsOf(checker, file) {
+  const module = file && checker.getSymbolAtLocation(file);
+  if (module === undefined) throw new Error('an entry exports nothing');
+  return checker
+    .getExportsOfModule(module)
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+    .filter((symbol) => /Options$/.test(symbol.name) || OTHERS.includes(symbol.name))
+    .filter((symbol) => !checker.getDeclaredTypeOfSymbol(symbol).isUnion());
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Symbol} symbol @param {string[]} entries @param {ts.Symbol[]} listed */
+function describe(checker, symbol, entries, listed) {
+  const type = checker.getDeclaredTypeOfSymbol(symbol);
+  const bases = basesOf(checker, type).filter((base) => listed.includes(base));
+  const elsewhere = new Set(
+    bases.flatMap((base) => checker.getDeclaredTypeOfSymbol(base).getProperties()).map(placeOf),
+  );
+  const options = type.getProperties().filter((property) => !elsewhere.has(placeOf(property)));
+  return {
+    name: symbol.name,
+    entries,
+    text: textOf(checker, symbol),
+    bases: bases.map(({ name }) => name),
+    options: options.map((property) => optionOf(checker, property)),
+  };
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Type} type @returns {ts.Symbol[]} */
+function basesOf(checker, type) {
+  if (!type.isClassOrInterface()) return [];
+  return checker.getBaseTypes(type).flatMap((base) => (base.symbol === undefined ? [] : [base.symbol]));
+}
+
+/** @param {ts.Symbol} property */
+function isForeign(property) {
+  return property.declarations?.[0]?.getSourceFile().fileName.includes('/node_modules/') ?? false;
+}
+
+/** @param {ts.Symbol} property */
+function placeOf(property) {
+  return property.declarations?.[0] ?? property;
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Symbol} property @returns {Option} */
+function optionOf(checker, property) {
+  let text = textOf(checker, property);
+  const type = checker.getNonNullableType(checker.getTypeOfSymbol(property));
+  // Nest's own options have texts of their own kind.
+  if (isForeign(property)) text = `${text} Default: none.`;
+  return {
+    name: property.name,
+    type: declaredType(checker, property, type),
+    unit: isNumeric(checker, type) ? unitOf(property.name) : '',
+    isOptional: (property.flags & ts.SymbolFlags.Optional) !== 0,
+    ...splitDefault(text),
+  };
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Symbol} property @param {ts.Type} type */
+function declaredType(checker, property, type) {
+  const declaration = property.declarations?.[0];
+  if (declaration !== undefined && ts.isMethodSignature(declaration)) {
+    return checker.typeToString(type, undefined, ts.TypeFormatFlags.NoTruncation);
+  }
+  const written = declaration && ts.isPropertySignature(declaration) ? declaration.type?.getText() : undefined;
+  // A name of its own tells nobody what may be given.
+  if (written !== undefined && /^\w+$/.test(written) && isOfTexts(type)) {
+    return type.types
+      .map((part) => `'${part.value}'`)
+      .sort()
+      .join(' | ');
+  }
+  const text = written ?? checker.typeToString(type);
+  return text
+    .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+    .replace(/\s+/g, ' ')
+    .replace(/^\| /, '')
+    .replace(/\breadonly /g, '')
+    .trim();
+}
+
+/** @param {ts.Type} type @returns {type is ts.UnionType & { types: ts.StringLiteralType[] }} */
+function isOfTexts(type) {
+  return type.isUnion() && type.types.every((part) => part.isStringLiteral());
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Type} type @returns {boolean} */
+function isNumeric(checker, type) {
+  if (type.flags & ts.TypeFlags.NumberLike) return true;
+  if (type.isUnion()) return type.types.some((part) => isNumeric(checker, part));
+  const [element] = checker.isArrayType(type) ? checker.getTypeArguments(/** @type {ts.TypeReference} */ (type)) : [];
+  return element !== undefined && isNumeric(checker, element);
+}
+
+/** @param {string} name */
+function unitOf(name) {
+  if (name.endsWith('Ms')) return 'ms';
+  if (name.endsWith('Bytes')) return 'bytes';
+  return UNITS.get(name) ?? '?';
+}
+
+/** @param {ts.TypeChecker} checker @param {ts.Symbol} symbol */
+function textOf(checker, symbol) {
+  return ts
+    .displayPartsToString(symbol.getDocumentationComment(checker))
+    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/**
+ * The default is what the sentence says that begins with "Default".
+ * @param {string} text
+ */
+function splitDefault(text) {
+  const found = /(?:^|(?<=[.:;)] ))Default(?:,? and most)?:? (.+?)\.?(?=(?<=\.) [A-Z`]|$)/.exec(text);
+  if (found === null) return { default: undefined, text };
+  const rest = `${text.slice(0, found.index)}${text.slice(found.index + found[0].length)}`.trim();
+  return { default: found[1], text: rest };
+}

@@ -1,0 +1,50 @@
+// A Node process of a service that says on its IPC channel when it is ready, and ends with this one.
+
+import { fork } from 'node:child_process';
+
+export class Service {
+  /** What it has printed. */
+  output = '';
+  #child;
+  #ended;
+  #ready;
+
+  /** @param {string} name @param {readonly string[]} args the file first @param {{ cwd: string, env: Record<string, string> }} options */
+  constructor(name, [file, ...args], { cwd, env }) {
+    this.name = name;
+    this.#child = fork(file, args, { cwd, env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text) => {
+        this.output += text;
+      });
+    }
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(error.message));
+      this.#child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    });
+    this.#ready = new Promise((resolve) => this.#child.once('message', resolve));
+  }
+
+  /**
+   * What it says when it is ready.
+   * @param {number} timeoutMs
+   * @throws Error with its output when it ends before, or takes longer
+   */
+  async ready(timeoutMs) {
+    const late = AbortSignal.timeout(timeoutMs);
+    const gaveUp = new Promise((resolve) => late.addEventListener('abort', () => resolve('was not ready in time')));
+    const failed = Promise.race([this.#ended, gaveUp]).then((how) => {
+      throw new Error(`${this.name}: ${how}\n${this.output}`);
+    });
+    return Promise.race([this.#ready, failed]);
+  }
+
+  /** Asks it to end, by force when it does not. @param {number} graceMs @returns {Promise<string>} how it ended */
+  async stop(graceMs) {
+    this.#child.kill('SIGTERM');
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    const how = await this.#ended;
+    clearTimeout(force);
+    return how;
+  }
+}

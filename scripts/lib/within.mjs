@@ -1,0 +1,20 @@
+// Patience with a wait, for runs that must end.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * What a wait gives, or an error that names it when it lasts too long.
+ * @template T @param {Promise<T>} work @param {number} patienceMs @param {string} what @returns {Promise<T>}
+ */
+export async function within(work, patienceMs, what) {
+  const over = new AbortController();
+  const patience = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`${what} did not end within ${patienceMs / 1_000} s`);
+  });
+  patience.catch(() => {});
+  try {
+    return await Promise.race([work, patience]);
+  } finally {
+    over.abort();
+  }
+}

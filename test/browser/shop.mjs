@@ -1,0 +1,170 @@
+// The page as a visitor meets it: by roles and names.
+
+const PATIENCE_MS = 45_000;
+/** What a browser says by itself while a service is away that a scenario has stopped. */
+const AWAY = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|status of 503/;
+
+export class Shop {
+  /** Errors of the console and of scripts. */
+  errors = [];
+  #mayBeAway = false;
+
+  constructor(context, page) {
+    this.context = context;
+    this.page = page;
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !(this.#mayBeAway && AWAY.test(message.text())))
+        this.errors.push(message.text());
+    });
+    page.on('pageerror', (error) => this.errors.push(String(error)));
+  }
+
+  static async open(browser, url, look) {
+    const context = await browser.newContext({ ...look, baseURL: url });
+    const shop = new Shop(context, await context.newPage());
+    await shop.page.goto(url);
+    await shop.page.getByText('live', { exact: true }).waitFor();
+    await shop.page.getByRole('button', { name: 'Order one book' }).waitFor();
+    return shop;
+  }
+
+  close() {
+    return this.context.close();
+  }
+
+  forgetErrors() {
+    this.errors = [];
+  }
+
+  async go(view) {
+    await this.page.getByRole('link', { name: view }).click();
+    await this.page.getByRole('heading', { name: view === 'Flow' ? 'Flow' : 'Shop window', exact: true }).waitFor();
+  }
+
+  async goByKeyboard(view) {
+    await this.page.getByRole('link', { name: view }).focus();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Orders one; resolves when it is in the list. */
+  order(sku) {
+    return this.#ordered(sku, (button) => button.click());
+  }
+
+  orderByKeyboard(sku) {
+    return this.#ordered(sku, (button) => button.press('Enter'));
+  }
+
+  async #ordered(sku, press) {
+    const isAnswer = (response) => response.request().method() === 'POST' && response.url().endsWith('/orders');
+    const answered = this.page.waitForResponse(isAnswer);
+    await press(this.page.getByRole('button', { name: `Order one ${sku}` }));
+    const order = new OrderCard(this.page, await (await answered).json());
+    await order.card.waitFor();
+    return order;
+  }
+
+  /** Presses a button that breaks something. `isAwayFor`: a service goes away by it. */
+  async break(title, { isAwayFor = false } = {}) {
+    if (isAwayFor) this.#mayBeAway = true;
+    // Steps from before prove nothing.
+    await this.page.evaluate(() => document.getElementById('steps')?.replaceChildren());
+    const item = this.page
+      .locator('#faults > li')
+      .filter({ has: this.page.getByRole('heading', { name: title, exact: true }) });
+    await item.getByRole('button').click();
+  }
+
+  /** A step is told, after the last break. */
+  async hasLatestStep(pattern) {
+    await this.page.locator('#steps > li').filter({ hasText: pattern }).first().waitFor({ state: 'attached' });
+  }
+
+  /** The ids of all orders, as the service tells them. */
+  async orders() {
+    return (await (await this.page.request.get('/orders')).json()).map(({ id }) => id);
+  }
+
+  async goesAwayAndComesBack() {
+    const connection = this.page.locator('#connection');
+    await connection.getByText('order-demo is away').waitFor();
+    await connection.getByText('live', { exact: true }).waitFor();
+  }
+
+  async stock(sku) {
+    const text = await this.#sum(sku).textContent();
+    const [, available, reserved, sold] = /: (\d+) \+ (\d+) \+ (\d+) = \d+ ✓/.exec(text ?? '') ?? [];
+    if (sold === undefined) throw new Error(`the sum of ${sku} is "${text}"`);
+    return { available: Number(available), reserved: Number(reserved), sold: Number(sold) };
+  }
+
+  async hasStock(sku, { available, reserved, sold }) {
+    const text = `${sku}: ${available} + ${reserved} + ${sold} = ${available + reserved + sold} ✓`;
+    await this.page.locator('#sums').getByText(text, { exact: true }).waitFor();
+  }
+
+  /** The invariant is in sight, and holds. */
+  async isWhole() {
+    await this.page.locator('#sums > li').first().waitFor({ state: 'visible' });
+    for (const sku of ['book', 'chair', 'lamp']) await this.stock(sku);
+  }
+
+  /** Whether nothing is wider than the window. */
+  fits() {
+    return this.page.evaluate(() => document.documentElement.scrollWidth <= globalThis.innerWidth);
+  }
+
+  #sum(sku) {
+    return this.page.locator('#sums > li').filter({ hasText: `${sku}:` });
+  }
+}
+
+class OrderCard {
+  constructor(page, { id, expiresAt }) {
+    this.page = page;
+    this.expiresAtMs = Date.parse(expiresAt);
+    this.card = page.locator('#orders > li').filter({ hasText: id });
+  }
+
+  has(status) {
+    return this.card.locator('.status').getByText(status, { exact: true }).waitFor();
+  }
+
+  async showTimeline() {
+    await this.card.locator('summary').click();
+    await this.hasStep('created');
+  }
+
+  hasStep(what) {
+    return this.card
+      .locator('.timeline > li')
+      .filter({ hasText: ` ${what} ` })
+      .first()
+      .waitFor();
+  }
+
+  /** The countdown is there and moves. */
+  async counts() {
+    const countdown = this.card.getByRole('timer');
+    const before = await countdown.textContent();
+    if (!/^times out in [\d.]+ s$/.test(before ?? '')) throw new Error(`the countdown says "${before}"`);
+    await this.page.waitForFunction(
+      ([element, text]) => element.textContent !== text,
+      [await countdown.elementHandle(), before],
+    );
+  }
+
+  press(text) {
+    return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).click();
+  }
+
+  pressByKeyboard(text) {
+    return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).press('Enter');
+  }
+
+  /** Whether its time to pay is not over yet. */
+  async isBefore() {
+    return Date.now() < this.expiresAtMs;
+  }
+}

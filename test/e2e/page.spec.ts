@@ -1,0 +1,185 @@
+// What the page of order-demo is made of: time lines, live steps, "time out now", and the faults that visitors may ask for.
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MINUTE_MS } from 'nestjs-rocketmq';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import type { TimelineEntry } from '../../apps/order-demo/src/page/timeline.js';
+import { DemoPair, type OrderView, openOrders, request, stockViolations } from './support/demo-pair.js';
+import { EventReader } from './support/event-reader.js';
+
+let broker: TestBroker;
+let demo: DemoPair;
+const steps = async (id: string) =>
+  (await request<{ entries: TimelineEntry[]; isComplete: boolean }>(`${demo.orderUrl}/orders/${id}/timeline`, 'GET'))
+    .body;
+const whats = async (id: string) => (await steps(id)).entries.map(({ what }) => what);
+const post = <T>(path: string, body?: unknown) => request<T>(`${demo.orderUrl}${path}`, 'POST', body);
+
+beforeAll(async () => {
+  broker = await TestBroker.start({ manualClock: true, recallEnabled: true, controlPort: 0 });
+  const { endpoints, clock, controlEndpoint } = broker;
+  demo = await DemoPair.start({
+    endpoints,
+    clock,
+    controlEndpoint,
+    canBreak: true,
+    paymentTimeoutMs: 30 * MINUTE_MS,
+  });
+});
+afterAll(async () => {
+  await demo?.stop();
+  await broker?.stop();
+});
+
+async function payableOrder(sku = 'book'): Promise<OrderView> {
+  const { body } = await demo.place(sku, 1);
+  await broker.idle();
+  return demo.order(body.id);
+}
+
+describe('the time line of an order', () => {
+  it('has the steps of both services with message ids and attempts, from the half message to the sale', async () => {
+    const { id } = await payableOrder();
+    await demo.pay(id);
+    await broker.idle();
+    const { entries, isComplete } = await steps(id);
+    expect(isComplete).toBe(true);
+    expect(entries.slice(0, 2).map(({ what }) => what)).toEqual(['half message sent', 'created']);
+    const created = entries[0]?.messageId;
+    const find = (what: string) => entries.find((entry) => entry.what === what);
+    expect(find('order-created is committed: received')).toMatchObject({ messageId: created, attempt: 1 });
+    expect(find('reserved')).toMatchObject({ service: 'inventory-demo', messageId: created, attempt: 1 });
+    expect(find('stock reserved')).toMatchObject({ service: 'order-demo', attempt: 1 });
+    expect(find('time-out recalled')?.messageId).toBe(find('time-out scheduled')?.messageId);
+    expect(find('sold')?.messageId).toBe(find('paid')?.messageId);
+  });
+
+  it('tells that the commit was found by the check when its answer was lost', async () => {
+    broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
+    const { body } = await demo.place('book', 1);
+    await broker.advance(MINUTE_MS);
+    const found = await whats(body.id);
+    expect(found).toContain('order-created: the commit may be lost: left to the check');
+    expect(found).toContain('order-created: check answered: commit');
+    expect(found).toContain('reserved');
+    await demo.cancel(body.id);
+    await broker.idle();
+    expect(await whats(body.id)).toContain('returned');
+  });
+});
+
+describe('the live steps', () => {
+  it('come as they happen, and go on after Last-Event-ID without a gap', async () => {
+    const first = await EventReader.open(demo.orderUrl);
+    const one = await payableOrder();
+    const seen = await first.until((entries) =>
+      entries.some(({ what, orderId }) => what === 'reserved' && orderId === one.id),
+    );
+    expect(seen.filter(({ orderId }) => orderId !== one.id)).toEqual([]);
+    const lastEventId = await first.close();
+    await demo.cancel(one.id);
+    await broker.idle();
+    const second = await EventReader.open(demo.orderUrl, lastEventId);
+    const rest = await second.until((entries) => entries.some(({ what }) => what === 'returned'));
+    await second.close();
+    const name = ({ service, id }: TimelineEntry) => `${service} ${id}`;
+    const all = [...seen, ...rest].filter(({ orderId }) => orderId === one.id).map(name);
+    expect(all).toEqual([...new Set(all)]);
+    expect(new Set(all)).toEqual(new Set((await steps(one.id)).entries.map(name)));
+  });
+
+  it('are for a bounded number of watchers at once', async () => {
+    const readers = await Promise.all(Array.from({ length: 32 }, () => EventReader.open(demo.orderUrl)));
+    expect((await fetch(`${demo.orderUrl}/events`)).status).toBe(503);
+    await Promise.all(readers.map((reader) => reader.close()));
+  });
+});
+
+describe('what can be done to an order', () => {
+  it('"time out now" cancels it at once and returns its stock, though no clock is moved', async () => {
+    const before = await demo.stock();
+    const { id } = await payableOrder();
+    const nowMs = broker.clock.nowMs();
+    expect((await post(`/orders/${id}/time-out-now`)).status).toBe(202);
+    await broker.idle();
+    expect(broker.clock.nowMs()).toBe(nowMs);
+    expect((await demo.order(id)).status).toBe('CANCELLED');
+    expect(await demo.stock()).toEqual(before);
+    expect(await post(`/orders/${id}/time-out-now`)).toMatchObject({ status: 409 });
+  });
+
+  it('its message can come twice, and nothing is reserved twice', async () => {
+    const { id } = await payableOrder();
+    const before = await demo.stock();
+    expect((await post(`/orders/${id}/deliver-again`)).status).toBe(202);
+    await broker.idle();
+    expect(await whats(id)).toContain('came again: nothing to reserve');
+    expect(await demo.stock()).toEqual(before);
+    await demo.cancel(id);
+    await broker.idle();
+  });
+});
+
+describe('what can be broken', () => {
+  it('a handler that fails twice has done its work at the third attempt', async () => {
+    expect((await post('/faults/fail-twice')).status).toBe(202);
+    const { body } = await demo.place('chair', 1);
+    await broker.advance(MINUTE_MS);
+    const reserved = (await steps(body.id)).entries.find(({ what }) => what === 'reserved');
+    expect(reserved).toMatchObject({ attempt: 3 });
+    await demo.pay(body.id);
+    await broker.idle();
+  });
+
+  it('a return that comes before the reservation leaves the stock alone', async () => {
+    const before = await demo.stock();
+    const { status, body } = await post<OrderView>('/faults/return-before-reservation');
+    expect(status).toBe(201);
+    await broker.idle();
+    const found = await whats(body.id);
+    expect(found).toContain('returned before the reservation');
+    expect(found).toContain('not reserved: returned before');
+    expect(await demo.stock()).toEqual(before);
+    expect((await demo.order(body.id)).status).toBe('CANCELLED');
+  });
+});
+
+describe('the page', () => {
+  it('is served with its style and script, and may load nothing else', async () => {
+    const page = await fetch(demo.orderUrl);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
+    const html = await page.text();
+    expect(html).not.toMatch(/https?:\/\/|<script>|\son\w+=|style=/);
+    const types = await Promise.all(
+      ['page.css', 'page.js'].map(async (name) =>
+        (await fetch(`${demo.orderUrl}/${name}`)).headers.get('content-type'),
+      ),
+    );
+    expect(types).toEqual(['text/css; charset=utf-8', 'text/javascript; charset=utf-8']);
+  });
+
+  it('shows the products of inventory-demo and knows what it can do here', async () => {
+    const { body } = await request<{ sku: string; total: number }[]>(`${demo.orderUrl}/products`, 'GET');
+    expect(body).toEqual(await demo.stock());
+    expect(body.map(({ sku, total }) => [sku, total])).toEqual([
+      ['book', 100],
+      ['chair', 10],
+      ['lamp', 25],
+    ]);
+    const settings = { paymentTimeoutMs: 30 * MINUTE_MS, canHurry: true, canBreak: true };
+    expect((await request(`${demo.orderUrl}/settings`, 'GET')).body).toEqual(settings);
+  });
+
+  it('is the only one that may order: pages of other sites are refused', async () => {
+    const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site' };
+    const body = '{"sku":"book","quantity":1}';
+    expect((await fetch(`${demo.orderUrl}/orders`, { method: 'POST', headers, body })).status).toBe(403);
+  });
+});
+
+it('in the end all orders have ended, and no piece was made or lost', async () => {
+  await broker.advance(60 * MINUTE_MS);
+  expect(openOrders(await demo.orders())).toEqual([]);
+  expect(stockViolations(await demo.stock())).toEqual([]);
+});

@@ -1,0 +1,76 @@
+// The archive itself: what is in it, and whether its types and exports are what they say.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { publint as lint } from 'publint';
+import { run } from './run.mjs';
+
+const MOST_BYTES = 6 * 1024 * 1024;
+
+/**
+ * @param {string} archive @param {string} unpacked its folder `package` @param {string} root of the workspace
+ * @returns {{ name: string, run: () => Promise<void> }[]}
+ */
+export function archiveChecks(archive, unpacked, root) {
+  const tool = (/** @type {string} */ path) => join(root, 'node_modules', path);
+  return [
+    { name: 'archive: publint finds nothing', run: () => publint(unpacked) },
+    {
+      name: 'archive: its types are right for every way to import it',
+      run: async () =>
+        void (await run(process.execPath, [tool('@arethetypeswrong/cli/dist/index.js'), archive], { cwd: root })),
+    },
+    { name: 'archive: no tests, no sources, no source maps that lead nowhere', run: async () => checkFiles(unpacked) },
+    { name: 'archive: every file that package.json names is there', run: async () => checkExports(unpacked) },
+  ];
+}
+
+async function publint(unpacked) {
+  const { messages } = await lint({ pkgDir: unpacked, strict: true, pack: false });
+  if (messages.length > 0) throw new Error(JSON.stringify(messages, undefined, 2));
+}
+
+function checkFiles(unpacked) {
+  const files = readdirSync(unpacked, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const stray = files.filter((file) => /\.(?:spec|test)\.|(?<!\.d)\.ts$|\.built$/.test(file));
+  const lost = files.flatMap((file) => (file.endsWith('.map') ? lostSources(file) : danglingMap(file)));
+  const problems = [...stray.map((file) => `${file} does not belong there`), ...lost];
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  const bytes = files.reduce((sum, file) => sum + readFileSync(file).length, 0);
+  if (bytes > MOST_BYTES) throw new Error(`it holds ${bytes} bytes, more than ${MOST_BYTES}`);
+}
+
+/** @param {string} file a map */
+function lostSources(file) {
+  const { sources, sourcesContent, sourceRoot = '' } = JSON.parse(readFileSync(file, 'utf8'));
+  const folder = resolve(dirname(file), sourceRoot);
+  const lost = sources.filter(
+    (source, index) => sourcesContent?.[index] == null && !existsSync(resolve(folder, source)),
+  );
+  return lost.map((source) => `${file} names ${source}, which is not there`);
+}
+
+/** @param {string} file */
+function danglingMap(file) {
+  if (!/\.[cm]?js$|\.d\.ts$/.test(file)) return [];
+  const name = /\/\/# sourceMappingURL=(?!data:)(\S+)\s*$/.exec(readFileSync(file, 'utf8'))?.[1];
+  return name === undefined || existsSync(join(dirname(file), name))
+    ? []
+    : [`${file} names the map ${name}, which is not there`];
+}
+
+function checkExports(unpacked) {
+  const { exports, main, module, types, bin, typesVersions } = JSON.parse(
+    readFileSync(join(unpacked, 'package.json'), 'utf8'),
+  );
+  const named = [];
+  const walk = (value) => {
+    if (typeof value === 'string') named.push(value);
+    else for (const one of Object.values(value)) walk(one);
+  };
+  for (const value of [exports, main, module, types, bin, typesVersions]) walk(value);
+  const missing = named.filter((file) => !existsSync(join(unpacked, file)));
+  if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
+}

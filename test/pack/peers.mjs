@@ -1,0 +1,82 @@
+// A project without any optional peer: `.` loads and works, and what needs a peer says what to install.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NEST_PACKAGES } from './matrix.mjs';
+import { CommandFailure, npmInstall, run } from './run.mjs';
+
+const NEEDED = NEST_PACKAGES.filter((name) => name !== 'testing');
+
+/** What asks for a peer, and the peer. */
+const ASKS = [
+  { what: 'the entry /terminus', script: "await load('nestjs-rocketmq/terminus')", peer: '@nestjs/terminus' },
+  {
+    what: 'the entry /opentelemetry',
+    script: "await load('nestjs-rocketmq/opentelemetry')",
+    peer: '@opentelemetry/api',
+  },
+  {
+    what: 'a broker on disk',
+    script:
+      "const { EmbeddedBroker } = await load('nestjs-rocketmq/broker'); await new EmbeddedBroker({ data: './data' }).start()",
+    peer: 'lmdb',
+  },
+  {
+    what: 'a topic with a class',
+    script: `const { defineTopic, RocketMQModule, RocketMQProducer } = await load('nestjs-rocketmq');
+      const { NestFactory } = await load('@nestjs/core');
+      const topic = defineTopic('moved', { type: 'normal', schema: class Moved {} });
+      class App {}
+      const module = { module: App, imports: [RocketMQModule.forRoot({ endpoints: 'embedded:' })] };
+      const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+      await app.get(RocketMQProducer).send(topic, {}).finally(() => app.close())`,
+    peer: 'class-(?:validator|transformer)',
+  },
+];
+
+/** @param {string} archive @param {string} folder @returns {Promise<string>} */
+export async function installBare(archive, folder) {
+  const home = join(folder, 'bare');
+  const nest = Object.fromEntries(NEEDED.map((name) => [`@nestjs/${name}`, '^11.0.0']));
+  const dependencies = { ...nest, 'reflect-metadata': '^0.2.0', rxjs: '^7.8.0', 'nestjs-rocketmq': `file:${archive}` };
+  await npmInstall(home, 'bare', dependencies);
+  return home;
+}
+
+/** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
+export function peerChecks(home) {
+  return ['esm', 'cjs'].flatMap((format) => [
+    {
+      name: `bare ${format}: everything that needs no peer loads`,
+      run: async () => {
+        const entries = ['', '/client', '/broker', '/admin', '/sql', '/testing'].map(
+          (name) => `nestjs-rocketmq${name}`,
+        );
+        await script(home, format, entries.map((name) => `await load('${name}');`).join('\n'));
+      },
+    },
+    ...ASKS.map(({ what, script: text, peer }) => ({
+      name: `bare ${format}: ${what} says what to install`,
+      run: async () => {
+        const said = await script(home, format, text).then(
+          () => undefined,
+          (/** @type {unknown} */ error) => error,
+        );
+        if (!(said instanceof CommandFailure)) throw said ?? new Error('it did without');
+        // Node itself names the package that an entry imports.
+        const told = new RegExp(`(?:npm (?:i|install)\b[^\n]*|Cannot find (?:package|module) ')${peer}`);
+        if (!told.test(said.output)) throw new Error(said.output);
+      },
+    })),
+  ]);
+}
+
+async function script(home, format, text) {
+  const file = join(home, format === 'esm' ? 'script.mjs' : 'script.cjs');
+  const load = format === 'esm' ? '(name) => import(name)' : 'async (name) => require(name)';
+  writeFileSync(
+    file,
+    `const load = ${load};\n(async () => {\n${text}\n})().catch((error) => { console.error(error); process.exit(1); });\n`,
+  );
+  return run(process.execPath, [file], { cwd: home });
+}

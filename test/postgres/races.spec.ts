@@ -1,0 +1,84 @@
+// Payment against time-out on PostgreSQL: two instances of order-demo, two connections, one row.
+
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { TOPICS } from '../../libs/demo-kit/src/topics.js';
+import { Barriers } from '../e2e/support/barriers.js';
+import { stockViolations } from '../e2e/support/demo-pair.js';
+import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { DemoOnPostgres } from './support/demo-on-postgres.js';
+
+const ROUNDS = 100;
+const TIMEOUT_MS = 240_000;
+const PAYMENT_TIMEOUT_MS = MINUTE_MS;
+/** There are as many of it as there are rounds. */
+const SKU = 'book';
+
+describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', () => {
+  const barriers = new Barriers();
+  let postgres: Postgres;
+  let broker: TestBroker;
+  let demo: DemoOnPostgres;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    const topics = TOPICS.map(({ name, type }) => ({ name, type: type ?? 'normal' }));
+    const groups = [{ name: 'order-service' }, { name: 'inventory-service' }];
+    broker = await TestBroker.start({ manualClock: true, strict: true, recallEnabled: true, topics, groups });
+    const { endpoints, clock } = broker;
+    demo = await DemoOnPostgres.start({
+      ...{ postgres, endpoints, clock, barriers },
+      paymentTimeoutMs: PAYMENT_TIMEOUT_MS,
+    });
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    await demo?.stop();
+    await broker?.stop();
+    await postgres?.stop();
+  }, TIMEOUT_MS);
+
+  /** An order whose half messages for both ends are sent, and then both let go into their database transactions at once. */
+  async function race(round: number): Promise<'PAID' | 'CANCELLED'> {
+    const { body } = await demo.place(round % 2, SKU);
+    await broker.idle();
+    await broker.advance(PAYMENT_TIMEOUT_MS - SECOND_MS);
+    const paying = barriers.hold('half-sent', 'order-paid');
+    const cancelling = barriers.hold('half-sent', 'stock-return');
+    const answer = demo.pay(round % 2, body.id);
+    const passing = broker.advance(SECOND_MS);
+    await Promise.all([paying.reached, cancelling.reached]);
+    // Who starts first takes turns; who is first at the row is up to the connections.
+    const sides = round % 2 === 0 ? [paying, cancelling] : [cancelling, paying];
+    for (const side of sides) side.release();
+    await Promise.all([answer, passing]);
+    await broker.idle();
+    const { status } = await demo.order((round + 1) % 2, body.id);
+    expect((await answer).status).toBe(status === 'PAID' ? 200 : 409);
+    const sent = (topic: string) => broker.messages(topic).filter(({ keys }) => keys.includes(body.id)).length;
+    const messages = { paid: sent('order-paid'), returned: sent('stock-return') };
+    expect(messages).toEqual(status === 'PAID' ? { paid: 1, returned: 0 } : { paid: 0, returned: 1 });
+    return status as 'PAID' | 'CANCELLED';
+  }
+
+  it(
+    'lets exactly one of them win, each of them sometimes, and no piece of stock come or go',
+    async () => {
+      const wins = { PAID: 0, CANCELLED: 0 };
+      const whole = (await demo.stockOf(SKU)).available;
+      for (let round = 0; round < ROUNDS; round++) {
+        wins[await race(round)]++;
+        expect(stockViolations(await demo.stock())).toEqual([]);
+        expect(await demo.stockOf(SKU)).toMatchObject({
+          available: whole - wins.PAID,
+          reserved: 0,
+          sold: wins.PAID,
+        });
+      }
+      expect(wins.PAID).toBeGreaterThan(0);
+      expect(wins.CANCELLED).toBeGreaterThan(0);
+      expect(wins.PAID + wins.CANCELLED).toBe(ROUNDS);
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,59 @@
+// What only a real server has: half messages that it gave up.
+
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { Connection, currentTransaction, Producer } from 'nestjs-rocketmq/client';
+import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
+import { call } from '../support/command-line.js';
+import { transport } from '../support/transport.js';
+
+const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
+const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
+const topic = `given-up-${process.pid}-${Date.now()}`;
+/** The first check comes after six seconds; as much again for a busy machine. */
+const GIVEN_UP_MS = 40_000;
+/** The server counts its checks in this property, and believes one that came along. */
+const CHECKED_OFTEN = { TRANSACTION_CHECK_TIMES: '1000' };
+
+let admin: RocketMQAdmin;
+
+beforeAll(async () => {
+  admin = new RocketMQAdmin({ nameServer });
+  await admin.createTopic({ topic, type: 'transaction', queues: 1 });
+});
+afterAll(() => admin.close());
+
+it('the doctor names half messages that the server has given up', async () => {
+  const connection = new Connection({ endpoints, transport });
+  const producer = new Producer(connection, { transactionCheckers: { [topic]: () => 'unknown' } });
+  let messageId = '';
+  try {
+    await producer.start();
+    const message = { topic, body: 'half', properties: CHECKED_OFTEN };
+    const failing = producer.transact({ message }, async () => {
+      ({ messageId } = currentTransaction());
+      throw new Error('nobody knows how it ended');
+    });
+    await expect(failing).rejects.toThrow('nobody knows');
+    const lastTryAtMs = Date.now() + GIVEN_UP_MS;
+    while (!(await admin.givenUpHalfMessages({ limit: 100 })).messages.some((one) => one.messageId === messageId)) {
+      if (Date.now() > lastTryAtMs) throw new Error('it was not given up');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  } finally {
+    await producer.close();
+    connection.close();
+  }
+  const { messages } = await admin.givenUpHalfMessages({ limit: 100 });
+  expect(messages).toContainEqual(expect.objectContaining({ messageId, originTopic: topic }));
+  const { out, code } = await call(['doctor', endpoints, '--admin', nameServer, '--topic', topic, '--json']);
+  const { checks } = JSON.parse(out) as { checks: readonly Check[] };
+  expect(code).toBe(0);
+  expect(checks).toContainEqual(
+    expect.objectContaining({
+      name: 'half messages given up',
+      status: 'warning',
+      seen: expect.stringContaining(`${messageId} of ${topic}, born `),
+    }),
+  );
+});

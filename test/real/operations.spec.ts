@@ -1,0 +1,132 @@
+// Operations on a real Apache RocketMQ: topics and groups made by the application that declares them, compared with what it declares,
+// health as a real server leaves it, events. Runs by `npm run test:rocketmq` only.
+
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable, type Provider } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import {
+  deadLettersOf,
+  defineTopic,
+  RocketMQEvents,
+  RocketMQHealth,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+  SECOND_MS,
+} from 'nestjs-rocketmq';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { recordingLogger } from '../support/nest-bench.js';
+
+const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
+const Reminders = defineTopic<{ id: string }>('reminders', { type: 'delay', queues: 2 });
+const groups = { shop: { maxDeliveryAttempts: 5, backoff: [SECOND_MS, 5 * SECOND_MS] } };
+
+@Injectable()
+class Shop {
+  readonly handled: string[] = [];
+
+  @RocketMQListener(Orders, { consumerGroup: 'shop' })
+  handle({ id }: { id: string }): void {
+    this.handled.push(id);
+  }
+
+  @RocketMQListener(deadLettersOf('shop'), { consumerGroup: 'graveyard' })
+  bury(): void {}
+
+  @RocketMQListener(Reminders, { consumerGroup: 'reminders' })
+  remind({ id }: { id: string }): void {
+    this.handled.push(id);
+  }
+}
+
+const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
+const admin = new RocketMQAdmin({ nameServer: nameServer === '' ? '127.0.0.1:1' : nameServer });
+let prefix = '';
+const apps: TestingModule[] = [];
+
+beforeAll(() => {
+  prefix = `operations-${randomBytes(4).toString('hex')}-`;
+});
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+});
+afterAll(() => admin.close());
+
+async function start(options: Partial<RocketMQModuleOptions> = {}, providers: Provider[] = [Shop]) {
+  const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
+  const names = { topicPrefix: prefix, groupPrefix: prefix };
+  // The open-source server takes names of groups and topics as they are in every namespace; so must their creation.
+  const all = { endpoints, nameServer, groups, ...names, namespace: 'eu', logger: recordingLogger(), ...options };
+  const imports = [RocketMQModule.forRoot(all)];
+  const app = await Test.createTestingModule({ imports, providers }).compile();
+  await app.init();
+  apps.push(app);
+  return app;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds() && tries < 600; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+describe('operations on a real server', () => {
+  it('what is missing is named at start, then made by several instances at once, and fits from then on', async () => {
+    await expect(start({ provision: 'check' })).rejects.toMatchObject({
+      code: 'PROVISION_MISMATCH',
+      differences: expect.arrayContaining([
+        `topic "${prefix}orders" does not exist`,
+        `topic "%DLQ%${prefix}shop" does not exist`,
+        `consumer group "${prefix}shop" does not exist`,
+      ]),
+    });
+    const [app] = await Promise.all([1, 2, 3].map(() => start({ provision: 'create' })));
+    expect(await admin.describeTopic(`${prefix}orders`)).toMatchObject({ type: 'fifo', queues: 4 });
+    expect(await admin.describeTopic(`${prefix}reminders`)).toMatchObject({ type: 'delay', queues: 2 });
+    expect(await admin.describeGroup(`${prefix}shop`)).toMatchObject({
+      ...{ fifo: true, maxDeliveryAttempts: 5, backoff: { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } },
+    });
+    await app?.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
+    await until(() => apps.some((one) => one.get(Shop).handled.includes('a')));
+    expect(apps.flatMap((one) => one.get(Shop).handled)).toEqual(['a']);
+    await start({ provision: 'check' });
+  });
+
+  it('what differs is named, and left as it is', async () => {
+    const logger = recordingLogger();
+    const changed = { shop: { maxDeliveryAttempts: 6 } };
+    const name = (await admin.brokers())[0]?.name;
+    await start({ provision: 'create', groups: changed, logger });
+    expect(logger.lines.filter(([line]) => line.startsWith('warn the cluster differs'))).toEqual([
+      [
+        expect.any(String),
+        { differences: [`consumer group "${prefix}shop" has maxDeliveryAttempts 5 on ${name}, declared with 6`] },
+      ],
+    ]);
+    expect(await admin.describeGroup(`${prefix}shop`)).toMatchObject({ maxDeliveryAttempts: 5 });
+    await expect(start({ provision: 'check', groups: changed })).rejects.toMatchObject({ code: 'PROVISION_MISMATCH' });
+  });
+
+  it('an application is ready with a server that knows its producer and consumers, and is told when they connect', async () => {
+    const told: string[] = [];
+    @Injectable()
+    class Watcher {
+      constructor(events: RocketMQEvents) {
+        events.of('connected', 'drained').subscribe(({ type, consumerGroup = 'producer' }) => {
+          told.push(`${type} ${consumerGroup}`);
+        });
+      }
+    }
+    const app = await start({}, [Shop, Watcher]);
+    const { isReady, problems, consumers } = app.get(RocketMQHealth).report();
+    expect([isReady, problems]).toEqual([true, []]);
+    expect(consumers.map(({ health }) => health?.topics.map(({ assigned }) => assigned > 0))).toEqual([
+      [true],
+      [true],
+      [true],
+    ]);
+    await app.close();
+    const about = (type: string) => ['shop', 'graveyard', 'reminders'].map((group) => `${type} ${prefix}${group}`);
+    expect([...told].sort()).toEqual([...about('connected'), 'connected producer', ...about('drained')].sort());
+  });
+});

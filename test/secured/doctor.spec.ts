@@ -1,0 +1,99 @@
+// The command line on a server that asks for TLS and a signature.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect } from '@jest/globals';
+import type { BrokerPermission } from 'nestjs-rocketmq/broker';
+import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
+import { contractSuite } from '../contract/support/contract.js';
+import type { World } from '../contract/support/world.js';
+import { call } from '../support/command-line.js';
+import { type SecuredBackend, startSecured } from './support/secured-backend.js';
+
+const contract = contractSuite(startSecured);
+const folder = mkdtempSync(join(tmpdir(), 'doctor-'));
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Keys {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+function run(world: World, keys: Keys | undefined, ...args: string[]) {
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, (world.backend as SecuredBackend).ca);
+  const env = keys && { ROCKETMQ_ACCESS_KEY: keys.accessKey, ROCKETMQ_SECRET_KEY: keys.secretKey };
+  return call([...args, '--json', '--tls-ca', ca], env);
+}
+
+async function doctor(world: World, keys: Keys | undefined, ...args: string[]) {
+  const { code, out } = await run(world, keys, 'doctor', `https://${world.backend.endpoints}`, ...args);
+  if (keys !== undefined) expect(out).not.toContain(keys.secretKey);
+  const { checks } = JSON.parse(out) as { checks: readonly Check[] };
+  const of = (name: string) => checks.filter((one) => one.name === name).map(({ status, seen }) => ({ status, seen }));
+  return { code, checks, of };
+}
+
+async function user(world: World, ...permissions: BrokerPermission[]): Promise<Keys> {
+  const keys = { accessKey: world.name(), secretKey: 'its-own-secret' };
+  await (world.backend as SecuredBackend).declareUser({ ...keys, permissions });
+  return keys;
+}
+
+const seen = (part: string) => expect.stringContaining(part);
+const administrator = (world: World): Keys => (world.backend as SecuredBackend).administrator;
+
+describe('the doctor on a secured server', () => {
+  contract('is let in with the right keys and the right authority', async (world) => {
+    const topic = await world.topic();
+    const group = await world.group();
+    const args = ['--admin', world.backend.nameServer, '--topic', topic, '--group', group, '--send'];
+    const { code, of } = await doctor(world, administrator(world), ...args);
+    expect(of('tls')).toEqual([{ status: expect.stringMatching(/ok|warning/), seen: seen('is valid until') }]);
+    expect(of('credentials')).toEqual([{ status: 'ok', seen: 'accepted; without them nobody is let in' }]);
+    for (const name of ['topic', 'address', 'group', 'permission', 'send', 'version', 'clock'])
+      expect({ name, checks: of(name) }).toEqual({ name, checks: [expect.objectContaining({ status: 'ok' })] });
+    expect(code).toBe(0);
+  });
+
+  contract('says why it is not let in', async (world) => {
+    const wrong = await doctor(world, { ...administrator(world), secretKey: 'not-the-secret' });
+    expect(wrong.code).toBe(1);
+    expect(wrong.of('credentials')).toEqual([{ status: 'failed', seen: seen('the secret key does not fit') }]);
+    const unknown = await doctor(world, { accessKey: 'nobody', secretKey: 'x-and-y' });
+    expect(unknown.of('credentials')).toEqual([
+      { status: 'failed', seen: seen('does not know the access key "nobody"') },
+    ]);
+    const none = await doctor(world, undefined);
+    expect(none.of('credentials')).toEqual([{ status: 'failed', seen: seen('no credentials were given') }]);
+  });
+
+  contract('says which permission is missing to ask brokers', async (world) => {
+    const topic = await world.topic();
+    const group = await world.group();
+    const keys = await user(world, { resource: `Topic:${topic}`, actions: ['Pub', 'Sub'] });
+    const args = ['--admin', world.backend.nameServer, '--topic', topic, '--group', group];
+    const { code, checks, of } = await doctor(world, keys, ...args);
+    expect(code).toBe(1);
+    expect(of('credentials')).toEqual([{ status: 'ok', seen: 'accepted; without them nobody is let in' }]);
+    // Which of its questions a server refuses to whom is no administrator is its own affair; that it refused is told.
+    const refused = checks.filter(({ status }) => status === 'failed').map(({ seen: said }) => said);
+    expect(refused).toContainEqual(seen('a permission is missing'));
+  });
+});
+
+describe('the commands on a secured server', () => {
+  contract('work for an administrator, and tell others what is missing', async (world) => {
+    const topic = await world.topic();
+    const access = ['--name-server', world.backend.nameServer];
+    const shown = await run(world, administrator(world), 'topic', 'show', topic, ...access);
+    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(shown.out)).toMatchObject({ topic, type: 'normal' });
+    const keys = await user(world);
+    const refused = await run(world, keys, 'topic', 'create', world.name(), ...access);
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(JSON.parse(refused.err)).toMatchObject({ error: { code: 'NO_PERMISSION', outcome: 'rejected' } });
+  });
+});

@@ -1,0 +1,144 @@
+// A PostgreSQL of a test's own: a cluster in a temporary folder, reached by a socket there, gone afterwards.
+
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+
+const READY_MS = 30_000;
+const POLL_MS = 25;
+
+/** Where Debian keeps the programs, which are not on the path. */
+const DEBIAN = '/usr/lib/postgresql';
+
+/** The folder of `initdb` and `postgres`; undefined where PostgreSQL is not installed. */
+export function postgresFolder(): string | undefined {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [
+    ...versions.map((version) => join(DEBIAN, version, 'bin')),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ];
+  return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(join(folder, name))));
+}
+
+/** How a client of `pg` connects. */
+export interface PostgresAddress {
+  /** A folder: the socket is in it. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+}
+
+/** A running cluster. */
+export class Postgres {
+  private stopped: Promise<void> | undefined;
+
+  private constructor(
+    readonly address: PostgresAddress,
+    private readonly keeper: ChildProcess,
+    private readonly folder: string,
+  ) {}
+
+  /** Makes a cluster and starts it. It ends with this process, however that ends. @throws Error when it does not start */
+  static async start(): Promise<Postgres> {
+    const programs = postgresFolder();
+    if (programs === undefined) throw new Error('PostgreSQL is not installed');
+    const folder = mkdtempSync(join(tmpdir(), 'rocketmq-sql-'));
+    try {
+      const user = unprivilegedUser();
+      if (user !== undefined) chownSync(folder, user.uid, user.gid);
+      const data = join(folder, 'data');
+      const init = [
+        '-D',
+        data,
+        '-U',
+        'tester',
+        '-A',
+        'trust',
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '--no-sync',
+        '--no-instructions',
+      ];
+      await promisify(execFile)(join(programs, 'initdb'), init, { ...user, cwd: folder });
+      const keeper = keep(join(programs, 'postgres'), data, folder, user);
+      await ready(keeper, join(data, 'postmaster.pid'));
+      return new Postgres({ host: folder, port: 5432, user: 'tester', database: 'postgres' }, keeper, folder);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Makes a database. @returns the URL by which it is reached */
+  async createDatabase(name: string): Promise<string> {
+    const { host, port, user, database } = this.address;
+    const urlOf = (one: string): string =>
+      `postgres://${user}@localhost/${one}?host=${encodeURIComponent(host)}&port=${port}`;
+    const client = new pg.Client({ connectionString: urlOf(database) });
+    await client.connect();
+    try {
+      await client.query(`CREATE DATABASE ${name}`);
+    } finally {
+      await client.end();
+    }
+    return urlOf(name);
+  }
+
+  /** Stops it and removes all of it. Repeating it waits for the same end. */
+  stop(): Promise<void> {
+    this.stopped ??= new Promise<void>((resolve) => {
+      this.keeper.once('exit', () => resolve());
+      this.keeper.stdin?.end();
+    }).then(() => rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 }));
+    return this.stopped;
+  }
+}
+
+/** Runs the server under a shell that ends it when its own input ends: that happens however this process ends. */
+function keep(postgres: string, data: string, folder: string, user: Ids | undefined): ChildProcess {
+  const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
+  const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
+  const script = '"$@" & pid=$!; read -r _; kill -QUIT $pid; wait $pid';
+  return spawn('/bin/sh', ['-c', script, 'sh', postgres, ...args], {
+    ...user,
+    cwd: folder,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+}
+
+/** The server writes how far it is into the last line of its pid file. */
+async function ready(keeper: ChildProcess, pidFile: string): Promise<void> {
+  const lastTryAtMs = Date.now() + READY_MS;
+  while (!existsSync(pidFile) || !/^ready\s*$/m.test(readFileSync(pidFile, 'utf8'))) {
+    if (keeper.exitCode !== null) throw new Error(`postgres ended with code ${keeper.exitCode} before it was ready`);
+    if (Date.now() > lastTryAtMs) {
+      keeper.stdin?.end();
+      throw new Error('postgres was not ready in time');
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** PostgreSQL refuses to run as root: then it runs as its own user, else as nobody. */
+function unprivilegedUser(): Ids | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, name], { stdio: 'pipe' })));
+      if (uid !== undefined && gid !== undefined) return { uid, gid };
+    } catch {
+      // There is no such user here.
+    }
+  }
+  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as');
+}
