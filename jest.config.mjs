@@ -31,7 +31,8 @@ export default {
   },
   moduleNameMapper: {
     '^nestjs-rocketmq$': '<rootDir>/libs/rocketmq/src/index.ts',
-    '^nestjs-rocketmq/(client|broker|admin|sql|testing)$': '<rootDir>/libs/rocketmq/src/$1/index.ts',
+    '^nestjs-rocketmq/(client|broker|admin|sql|testing|terminus|opentelemetry)$':
+      '<rootDir>/libs/rocketmq/src/$1/index.ts',
     '^demo-kit$': '<rootDir>/libs/demo-kit/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
