@@ -44,5 +44,4 @@ for (const file of broken) {
 for (const file of again.broken) broken.add(file);
 
 const passed = [...outcomes.values()].filter(Boolean).length;
-console.log(`${passed} ${outcomes.size - passed + broken.size}`);
-for (const test of unsteady) console.log(test);
+process.stdout.write([`${passed} ${outcomes.size - passed + broken.size}`, ...unsteady, ''].join('\n'));
