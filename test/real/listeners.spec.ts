@@ -16,8 +16,8 @@ import {
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { eventually } from '../support/until.js';
 
-const PATIENCE_MS = 60 * SECOND_MS;
 const prefix = `listeners-${randomBytes(4).toString('hex')}-`;
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
@@ -84,12 +84,6 @@ beforeAll(async () => {
 
 afterAll(() => app?.close());
 
-async function until(holds: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !holds() && waitedMs < PATIENCE_MS; waitedMs += 100) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 describe('listeners on a real server', () => {
   it('share a group by tags, retry, keep dead letters in a topic, end by hand and get batches', async () => {
     if (app === undefined) throw new Error('the application did not start');
@@ -98,7 +92,7 @@ describe('listeners on a real server', () => {
     await producer.send(Orders, { id: 'a' }, { tag: 'created' });
     await producer.send(Orders, { id: 'b' }, { tag: 'disputed' });
     for (const value of [1, 2, 3, 4]) await producer.send(Readings, value);
-    await until(() => seen.length >= 10);
+    await eventually(() => seen.length >= 10, Boolean);
     expect([...seen].sort()).toEqual([
       `buried a: ${prefix}orders, 2, RangeError, the shop is closed`,
       'created a 1',

@@ -18,6 +18,7 @@ import {
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { eventually } from '../support/until.js';
 
 const PATIENCE_MS = 60 * SECOND_MS;
 const prefix = `micro-${randomBytes(4).toString('hex')}-`;
@@ -65,12 +66,6 @@ async function start({ controllers = [], providers = [], options = {} }: Parts):
 async function groupsNow(): Promise<string[]> {
   const { groups } = await admin.listGroups();
   return groups.map(({ consumerGroup }) => consumerGroup).filter((name) => name.startsWith(prefix));
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !holds() && waitedMs < PATIENCE_MS; waitedMs += 100) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 @Controller()
@@ -135,7 +130,7 @@ describe('a broadcast listener on a real server', () => {
     for (let number = 0; number < 20; number += 1) await send(`old ${number}`);
     const [a] = [await start({ providers: [listener('a')] }), await start({ providers: [listener('b')] })];
     for (let number = 0; number < 20; number += 1) await send(`new ${number}`);
-    await until(() => heard.length >= 40);
+    await eventually(() => heard.length >= 40, Boolean);
     const expected = ['a', 'b'].flatMap((name) => Array.from({ length: 20 }, (_, number) => `${name} new ${number}`));
     expect([...heard].sort()).toEqual(expected.sort());
     const isNews = (group: string): boolean => group.includes('news-broadcast-');

@@ -18,6 +18,7 @@ import {
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { eventually } from '../support/until.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
 const Reminders = defineTopic<{ id: string }>('reminders', { type: 'delay', queues: 2 });
@@ -66,10 +67,6 @@ async function start(options: Partial<RocketMQModuleOptions> = {}, providers: Pr
   return app;
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; !holds() && tries < 600; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-}
-
 describe('operations on a real server', () => {
   it('what is missing is named at start, then made by several instances at once, and fits from then on', async () => {
     await expect(start({ provision: 'check' })).rejects.toMatchObject({
@@ -87,7 +84,7 @@ describe('operations on a real server', () => {
       ...{ fifo: true, maxDeliveryAttempts: 5, backoff: { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } },
     });
     await app?.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
-    await until(() => apps.some((one) => one.get(Shop).handled.includes('a')));
+    await eventually(() => apps.some((one) => one.get(Shop).handled.includes('a')), Boolean);
     expect(apps.flatMap((one) => one.get(Shop).handled)).toEqual(['a']);
     await start({ provision: 'check' });
   });

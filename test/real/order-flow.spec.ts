@@ -5,11 +5,9 @@ import { SECOND_MS } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from '../../libs/demo-kit/src/topics.js';
 import { DemoPair, type OrderView } from '../e2e/support/demo-pair.js';
+import { eventually } from '../support/until.js';
 
 const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
-/** The server's timer is exact to a second; the rest is for a slow machine. */
-const PATIENCE_MS = 20 * SECOND_MS;
-const LOOK_EVERY_MS = 100;
 
 let demo: DemoPair;
 
@@ -26,15 +24,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => demo?.stop());
-
-/** Looks again and again until the value is as wanted; the last look is what an `expect` after it judges. */
-async function eventually<T>(look: () => Promise<T>, isWanted: (value: T) => boolean): Promise<T> {
-  for (let waitedMs = 0; ; waitedMs += LOOK_EVERY_MS) {
-    const value = await look();
-    if (isWanted(value) || waitedMs >= PATIENCE_MS) return value;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-}
 
 function orderIn(status: OrderView['status'], id: string): Promise<OrderView> {
   return eventually(

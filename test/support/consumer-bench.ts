@@ -154,15 +154,10 @@ export class ConsumerBench {
     return this.broker.inFlight().length + this.broker.waiting().length === 0;
   }
 
-  /** Waits, in turns of the event loop, for something that needs no time to pass. */
-  async until(holds: () => boolean): Promise<void> {
-    await until(() => holds());
-  }
-
   /** Waits until every held message has a lease that is longer than this. */
   async renewed(leftMs: number): Promise<void> {
     const ends = (): number[] => this.broker.waiting().flatMap((one) => ('dueAtMs' in one ? [one.dueAtMs] : []));
-    await this.until(() => ends().every((end) => end - this.broker.clock.nowMs() > leftMs));
+    await until(() => ends().every((end) => end - this.broker.clock.nowMs() > leftMs));
   }
 
   private async inTurn(messages: OutgoingMessage[]): Promise<void> {

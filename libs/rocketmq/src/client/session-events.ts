@@ -1,7 +1,6 @@
 // What a client tells those who watch of its sessions with servers, and how they stand.
 
-import type { Logger } from '../support/logger.js';
-import { describeError } from '../support/logger.js';
+import { describeError, type Logger } from '../support/logger.js';
 import type { SessionChange, SessionStatus } from './telemetry-session.js';
 
 /** Which client of an application. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { BatchHandler } from './batch-handler.js';
 import type { MessageListener } from './message-listener.js';
@@ -21,7 +22,7 @@ describe('a batch listener', () => {
   it('gets messages together, never more than its size, and all are acked when it succeeds', async () => {
     await bench.send(...names(10));
     await batch(journalled);
-    await bench.until(() => bench.journal.lines.reduce((sum, size) => sum + Number(size), 0) === 10);
+    await until(() => bench.journal.lines.reduce((sum, size) => sum + Number(size), 0) === 10);
     expect(bench.journal.lines.every((size) => Number(size) <= 4)).toBe(true);
     expect(bench.journal.lines.length).toBeLessThan(10);
     await bench.broker.idle();
@@ -74,7 +75,7 @@ describe('a batch listener', () => {
       ],
       { events: { onFailed: (_message, error) => void errors.push((error as Error).message) } },
     );
-    await bench.until(() => errors.length === 3);
+    await until(() => errors.length === 3);
     expect(errors.sort()).toEqual(['the first', 'the others', 'the others']);
     await bench.broker.idle();
     expect(bench.deadLetters('stock').sort()).toEqual(['m0', 'm1', 'm2']);
@@ -98,7 +99,7 @@ describe('a batch listener', () => {
     await bench.send('m0');
     await bench.journal.has(1);
     await bench.send('m1');
-    await bench.until(() => bench.broker.inFlight().length === 2);
+    await until(() => bench.broker.inFlight().length === 2);
     await bench.send('m2', 'm3');
     open();
     await bench.broker.idle();
@@ -120,7 +121,7 @@ describe('a batch listener', () => {
       2,
       1_000,
     );
-    await bench.until(() => bench.broker.waiting().length === 2);
+    await until(() => bench.broker.waiting().length === 2);
     expect(told).toEqual([true]);
   });
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageHandler } from './handler-run.js';
 import type { PushConsumer } from './push-consumer.js';
@@ -62,7 +63,7 @@ describe('a handler of a push consumer', () => {
     await bench.journal.has(1);
     expect(bench.broker.inFlight()).toHaveLength(1);
     finish();
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
   });
 
   it('that never ends keeps its lease, and the end of its consumer ends all the same', async () => {
@@ -103,7 +104,7 @@ describe('a handler of a push consumer', () => {
     const [left] = ['one 1', 'two 1'].filter((other) => other !== line);
     await bench.consume((message, context) => bench.journalled(message, context));
     expect(await bench.journal.has(2)).toEqual([line, left]);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
   });
 
   it('that waits for the end of its consumer waits for itself: the grace period ends it, its message comes again', async () => {

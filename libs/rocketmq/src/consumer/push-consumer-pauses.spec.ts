@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { SECOND_MS } from '../support/clock.js';
 import { RetryLaterError } from './outcome-errors.js';
 
@@ -59,11 +60,11 @@ describe('a push consumer that is paused', () => {
       { concurrency: 1 },
     );
     await bench.send('one', 'two', 'three');
-    await bench.until(() => bench.broker.inFlight().length === 3);
+    await until(() => bench.broker.inFlight().length === 3);
     const [first] = await bench.journal.has(1);
     consumer.pause('orders');
     open();
-    await bench.until(() => bench.broker.inFlight().length < 3);
+    await until(() => bench.broker.inFlight().length < 3);
     expect(bench.journal.lines).toEqual([first]);
     consumer.resume('orders');
     expect((await bench.journal.has(3)).sort()).toEqual(['one 1', 'three 1', 'two 1']);
@@ -115,7 +116,7 @@ describe('a push consumer that is paused', () => {
       const consumer = await bench.consume(bench.journalled, FIFO);
       consumer.pause();
       await bench.sendSteps('a1', 'a2', 'a3');
-      await bench.until(() => bench.broker.inFlight().length > 0);
+      await until(() => bench.broker.inFlight().length > 0);
       for (let steps = 0; steps < 6; steps++) {
         await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
         await bench.renewed(15 * SECOND_MS);

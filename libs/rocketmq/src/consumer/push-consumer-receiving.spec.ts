@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO } from '../../../../test/support/consumer-bench.js';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
+import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 
 describe('a push consumer whose receives go wrong', () => {
@@ -33,7 +34,7 @@ describe('a push consumer whose receives go wrong', () => {
     await bench.sendSteps('a1', 'a2', 'a3');
     await bench.consume(bench.journalled, FIFO);
     expect(await bench.journal.has(3)).toEqual(['a1 1', 'a2 1', 'a3 1']);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
   });
 
   it('goes on by itself when its connection breaks in the middle of everything', async () => {
@@ -43,10 +44,10 @@ describe('a push consumer whose receives go wrong', () => {
     await bench.consume(bench.journalled, {}, connection);
     for (const body of ['one', 'two', 'three']) {
       await bench.send(body);
-      await bench.until(() => bench.journal.lines.some((line) => line.startsWith(body)));
+      await until(() => bench.journal.lines.some((line) => line.startsWith(body)));
       forwarder.reset();
     }
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     await bench.broker.advance(MINUTE_MS);
     expect(bench.journal.lines).toEqual(['one 1', 'two 1', 'three 1']);
   });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RetryLaterError } from './outcome-errors.js';
 
@@ -22,7 +23,7 @@ describe('the settlements of a push consumer', () => {
       events: bench.events,
       ...(ackBatchSize === undefined ? {} : { ackBatchSize }),
     });
-    await bench.until(() => bench.broker.inFlight().length === count);
+    await until(() => bench.broker.inFlight().length === count);
     open();
   }
 
@@ -40,7 +41,7 @@ describe('the settlements of a push consumer', () => {
     refuseSecondAckRequest();
     await endTogether(count, ackBatchSize);
     const lines = await bench.journal.has(refused);
-    await bench.until(() => bench.broker.inFlight().length === refused);
+    await until(() => bench.broker.inFlight().length === refused);
     expect(lines.every((line) => /^unsettled m\d+ ack$/.test(line))).toBe(true);
     expect(bench.journal.lines).toHaveLength(refused);
   });
@@ -74,7 +75,7 @@ describe('the settlements of a push consumer', () => {
     await bench.consume(bench.journalled, { events: bench.events });
     await bench.send('one');
     await bench.journal.has(1);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     expect(bench.journal.lines).toEqual(['one 1']);
   });
 
@@ -126,7 +127,7 @@ describe('the settlements of a push consumer', () => {
     );
     await bench.send('one');
     await bench.journal.has(1);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     expect(bench.deadLetters('stock')).toEqual(['one']);
     expect(bench.journal.lines).toEqual(['dead letter one attempts-exhausted']);
   });
@@ -139,7 +140,7 @@ describe('the settlements of a push consumer', () => {
       bench.journal.add(`${textOf(message)} ${message.deliveryAttempt}, held: ${held.sort().join(' ')}`);
     }, FIFO);
     const lines = await bench.journal.has(2);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     expect(lines).toEqual(['a1 1, held: a1 a2', 'a2 1, held: a2']);
   });
 });

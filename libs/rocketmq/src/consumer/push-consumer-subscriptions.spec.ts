@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import type { PushConsumer } from './push-consumer.js';
 
 const TAGGED_A = { kind: 'tag', expression: 'a' } as const;
@@ -51,7 +52,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     const changed = consumer.subscribe({ topic: 'orders', filter: TAGGED_A });
     for (const body of ['one', 'two', 'three']) {
       await sendTagged('b', body);
-      await bench.until(() => bench.journal.lines.some((line) => line.startsWith(body)));
+      await until(() => bench.journal.lines.some((line) => line.startsWith(body)));
     }
     await changed;
     expect(known(consumer)).toEqual(['orders a']);
@@ -97,13 +98,13 @@ describe('the subscriptions of a push consumer that runs', () => {
       { concurrency: 1, subscriptions: [{ topic: 'orders' }, { topic: 'returns' }] },
     );
     await bench.sendTo('returns', 'one', 'two');
-    await bench.until(() => bench.broker.inFlight().length === 2);
+    await until(() => bench.broker.inFlight().length === 2);
     const [first] = await bench.journal.has(1);
     await consumer.unsubscribe('returns');
     // Ends the last poll: what is held is handed back after it.
     await bench.sendTo('returns', 'three');
     open();
-    await bench.until(() => bench.broker.inFlight().length === 0);
+    await until(() => bench.broker.inFlight().length === 0);
     expect(bench.journal.lines).toEqual([first]);
     await consumer.subscribe({ topic: 'returns' });
     expect((await bench.journal.has(3)).sort()).toEqual(['one 1', 'three 1', 'two 1']);

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { RawClient, message as rawMessage } from '../../../../test/support/raw-grpc-client.js';
+import { until } from '../../../../test/support/until.js';
 import { Connection } from '../client/connection.js';
 import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageView } from '../protocol/message.js';
@@ -106,7 +107,7 @@ describe('a push consumer', () => {
       events: { onDeadLetter: (message, reason) => bench.journal.add(`${reason} ${message.body.equals(bomb)}`) },
     });
     expect(await bench.journal.has(1)).toEqual(['corrupt-body true']);
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     expect(bench.broker.messages('%DLQ%stock')).toHaveLength(1);
   });
 
@@ -120,11 +121,11 @@ describe('a push consumer', () => {
       await raw.call('sendMessage', { messages: [{ ...made, body }] });
     };
     await send('first');
-    await bench.until(() => bench.broker.inFlight().length === 1);
+    await until(() => bench.broker.inFlight().length === 1);
     for (let count = 0; count < 5; count++) await send(`other ${count}`);
     expect(bench.broker.inFlight()).toHaveLength(1);
     open();
-    await bench.until(() => bench.isAllSettled);
+    await until(() => bench.isAllSettled);
     raw.close();
   });
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
+import { until } from '../../../../test/support/until.js';
 import type { BatchHandler } from '../consumer/batch-handler.js';
 import { DeadLetterError } from '../consumer/outcome-errors.js';
 import { Producer } from '../producer/producer.js';
@@ -170,7 +171,7 @@ describe('a message that fails', () => {
     const { opened, open } = gate();
     await bench.consume(() => opened, { telemetry, handlerTimeoutMs: 20 });
     await send(order('a'));
-    await bench.until(() => processed().length === 1);
+    await until(() => processed().length === 1);
     expect(sdk.span('process orders').attributes['error.type']).toBe('HANDLER_TIMEOUT');
     open();
     await bench.broker.idle();
@@ -206,7 +207,7 @@ describe('a batch', () => {
       await send({ topic: 'returns', body: 'all of it' });
     });
     await send(...names.map(order));
-    await bench.until(() => processed().length > 0);
+    await until(() => processed().length > 0);
     const process = sdk.span('process orders');
     const sends = sdk.spans.filter(({ name }) => name === 'send orders');
     expect(parentOf(process)).toBeUndefined();
@@ -223,7 +224,7 @@ describe('a batch', () => {
       for (const message of messages) if (textOf(message) === 'm1') batch.fail(message, new RangeError('this one'));
     });
     await send(...names.map(order));
-    await bench.until(() => processed().length > 0);
+    await until(() => processed().length > 0);
     expect(sdk.span('process orders').attributes).toMatchObject({
       'nestjs_rocketmq.batch.failed_count': 1,
       'error.type': 'RangeError',
@@ -240,7 +241,7 @@ describe('a batch', () => {
   it('of one message is a batch, too', async () => {
     await listen(() => {});
     await send(order('m0'));
-    await bench.until(() => processed().length > 0);
+    await until(() => processed().length > 0);
     const process = sdk.span('process orders');
     expect([parentOf(process), linksOf(process)]).toEqual([undefined, [idOf(sdk.span('send orders'))]]);
     expect(process.attributes['messaging.batch.message_count']).toBe(1);
@@ -251,14 +252,14 @@ describe('a batch', () => {
       for (const message of messages) if (!signalOf(message).aborted) fail(message, new RangeError('this one'));
     });
     await send(order('m0'));
-    await bench.until(() => processed().length > 0);
+    await until(() => processed().length > 0);
     expect(sdk.span('process orders').attributes['error.type']).toBe('RangeError');
   });
 
   it('that throws has failed as a whole', async () => {
     await listen(() => Promise.reject(new SyntaxError('no')));
     await send(order('m0'));
-    await bench.until(() => processed().length > 0);
+    await until(() => processed().length > 0);
     expect(sdk.span('process orders').attributes['error.type']).toBe('SyntaxError');
   });
 });
@@ -299,7 +300,7 @@ describe('the measurements of a consumer', () => {
         .map(({ labels: { topic, consumer_group }, value }) => [topic, consumer_group, value]);
     expect(await held('rocketmq_consumer_cached_messages')).toEqual([['orders', 'stock', 0]]);
     await send(order('four'), order('seven77'));
-    await bench.until(() => bench.broker.inFlight().length === 2);
+    await until(() => bench.broker.inFlight().length === 2);
     await new Promise((resolve) => setImmediate(resolve));
     expect(await held('rocketmq_consumer_cached_messages')).toEqual([['orders', 'stock', 2]]);
     expect(await held('rocketmq_consumer_cached_bytes')).toEqual([['orders', 'stock', 11]]);

@@ -1,6 +1,5 @@
 // The messages of a test broker as tests look at them: what they are, where they are, what they wait for.
 
-import { unzipSync } from 'node:zlib';
 import type { StoredMessage } from '../broker/engine/records.js';
 import {
   type DeliveryEntry,
@@ -10,6 +9,7 @@ import {
   unsettledDeliveries,
 } from '../broker/engine/views.js';
 import type { Store } from '../broker/store/store.js';
+import { unpackBodyNow } from '../protocol/body-encoding.js';
 import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { MessageType } from '../protocol/message.js';
 import { deadLetterTopicOf } from '../protocol/names.js';
@@ -179,7 +179,7 @@ class Body implements TestMessage {
   }
 
   text(): string {
-    const body = this.#isPacked ? unzipSync(this.body, { maxOutputLength: MOST_UNPACKED_BYTES }) : this.body;
+    const body = this.#isPacked ? unpackBodyNow(this.body, MOST_UNPACKED_BYTES) : this.body;
     return body.toString();
   }
 

@@ -47,10 +47,7 @@ export async function createDeclared(
   port: ProvisioningPort,
   signal: AbortSignal,
 ): Promise<void> {
-  const differences = await patiently(port, signal, async (deadline) => {
-    const work = new Provisioning(port.admin, deadline);
-    return work.create(declared);
-  });
+  const differences = await patiently(port, signal, (work) => work.create(declared));
   if (differences.length === 0) return;
   const text = 'the cluster differs from what the application declares; what exists is left as it is';
   port.logger.warn(text, { differences });
@@ -65,21 +62,18 @@ export async function checkDeclared(
   port: ProvisioningPort,
   signal: AbortSignal,
 ): Promise<void> {
-  const differences = await patiently(port, signal, async (deadline) => {
-    const work = new Provisioning(port.admin, deadline);
-    return work.differences(declared);
-  });
+  const differences = await patiently(port, signal, (work) => work.differences(declared));
   if (differences.length > 0) throw new ProvisionError(differences);
 }
 
 function patiently<T>(
-  { timeoutMs }: ProvisioningPort,
+  { admin, timeoutMs }: ProvisioningPort,
   signal: AbortSignal,
-  work: (deadline: Deadline) => Promise<T>,
+  task: (work: Provisioning) => Promise<T>,
 ): Promise<T> {
   const pace = { clock: new SystemClock(), random: systemRandom, policy: RETRY };
   return withDeadline('provisioning', timeoutMs, signal, (deadline) =>
-    retryUntil(deadline, pace, () => work(deadline)),
+    retryUntil(deadline, pace, () => task(new Provisioning(admin, deadline))),
   );
 }
 
