@@ -14,8 +14,8 @@ import { Checks } from './lib/checks.mjs';
 import { composeLoader, loadCompose } from './lib/compose-loader.mjs';
 import { startComposeServer } from './lib/compose-server.mjs';
 import { DemoClient } from './lib/demo-client.mjs';
-import { run } from './lib/dockerfile-replay.mjs';
 import { DEFAULT_VERSION } from './lib/rocketmq-jars.mjs';
+import { run } from './lib/run-command.mjs';
 import { Service } from './lib/service-process.mjs';
 
 const root = join(import.meta.dirname, '..');

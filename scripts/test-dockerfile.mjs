@@ -10,7 +10,8 @@ import { Checks } from './lib/checks.mjs';
 import { DemoClient, json } from './lib/demo-client.mjs';
 import { copyContext } from './lib/docker-context.mjs';
 import { parseDockerfile } from './lib/dockerfile.mjs';
-import { environmentOf, inside, replay, run } from './lib/dockerfile-replay.mjs';
+import { environmentOf, inside, replay } from './lib/dockerfile-replay.mjs';
+import { run } from './lib/run-command.mjs';
 import { Service } from './lib/service-process.mjs';
 
 const root = join(import.meta.dirname, '..');

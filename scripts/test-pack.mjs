@@ -8,10 +8,11 @@ import { archiveChecks } from '../test/pack/archive.mjs';
 import { PROJECTS } from '../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../test/pack/peers.mjs';
 import { install, stepsOf } from '../test/pack/project.mjs';
-import { run } from '../test/pack/run.mjs';
 import { specSteps } from '../test/pack/specs.mjs';
 import { build } from './build.mjs';
 import { parseRunnerArguments } from './lib/arguments.mjs';
+import { Checks } from './lib/checks.mjs';
+import { run } from './lib/run-command.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -60,32 +61,12 @@ async function pack(folder) {
 }
 
 async function runGroups(groups) {
-  let passed = 0;
-  let failed = 0;
-  const tell = async (name, what) => {
-    const beganAt = Date.now();
-    try {
-      const result = await what();
-      return { result, seconds: ((Date.now() - beganAt) / 1000).toFixed(1) };
-    } catch (error) {
-      failed++;
-      process.stdout.write(`FAILED ${name}\n  ${String(error.message ?? error).replaceAll('\n', '\n  ')}\n`);
-      return undefined;
-    }
-  };
+  const checks = new Checks();
   for (const { name, prepare } of groups) {
-    const prepared = await tell(`${name}: installation`, prepare);
-    if (prepared === undefined) continue;
-    process.stdout.write(`       ${name}: ready after ${prepared.seconds} s\n`);
-    for (const step of prepared.result) {
-      const done = await tell(step.name, step.run);
-      if (done === undefined) continue;
-      passed++;
-      process.stdout.write(`ok     ${step.name} (${done.seconds} s)\n`);
-    }
+    const steps = await checks.check(`${name}: installation`, prepare);
+    for (const step of steps ?? []) await checks.check(step.name, step.run);
   }
-  process.stdout.write(`${passed} passed, ${failed} failed\n`);
-  return failed;
+  return checks.report();
 }
 
 main().then(

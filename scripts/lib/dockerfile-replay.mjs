@@ -1,9 +1,9 @@
 // Replays the COPY and RUN steps of a Dockerfile in folders, one for the root of each stage. No container: what a RUN step needs must
 // be on this machine, and it runs as the one who calls.
 
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { run } from './run-command.mjs';
 
 /** What a base image brings along; nothing else of this process's environment reaches a step. */
 const INHERITED = ['PATH', 'LANG', 'npm_config_cache'];
@@ -90,38 +90,11 @@ async function copy(sourceRoot, { sources, target }, built) {
     if (!existsSync(from)) throw new Error(`COPY ${source}: there is no such thing, or .dockerignore leaves it out`);
     if (statSync(from).isDirectory()) {
       mkdirSync(to, { recursive: true });
-      await run('cp', ['-a', `${from}/.`, to], {});
+      await run('cp', ['-a', `${from}/.`, to]);
     } else {
       const file = isFolder ? join(to, basename(source)) : to;
       mkdirSync(dirname(file), { recursive: true });
-      await run('cp', ['-a', from, file], {});
+      await run('cp', ['-a', from, file]);
     }
   }
-}
-
-/**
- * @param {string} command @param {readonly string[]} args @param {import('node:child_process').SpawnOptions} options
- * @returns {Promise<string>} its output
- * @throws Error with the end of the output
- */
-export function run(command, args, options) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text) => {
-        output += text;
-      });
-    }
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(output);
-      else
-        reject(
-          new Error(
-            `${command} ${args.join(' ')} ended with ${signal ?? `exit code ${code}`}:\n${output.slice(-3000)}`,
-          ),
-        );
-    });
-  });
 }

@@ -2,8 +2,9 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandFailure, run } from '../../scripts/lib/run-command.mjs';
 import { NEST_PACKAGES } from './matrix.mjs';
-import { CommandFailure, npmInstall, run } from './run.mjs';
+import { npmInstall } from './npm-install.mjs';
 
 const NEEDED = NEST_PACKAGES.filter((name) => name !== 'testing');
 

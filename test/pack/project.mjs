@@ -2,8 +2,9 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../../scripts/lib/run-command.mjs';
 import { COMMON_PACKAGES, NEST_PACKAGES } from './matrix.mjs';
-import { npmInstall, run } from './run.mjs';
+import { npmInstall } from './npm-install.mjs';
 
 const here = import.meta.dirname;
 /** Our types, or the project's own sources: what other packages get wrong is theirs. */

@@ -1,0 +1,19 @@
+// A folder with packages installed from the registry and from an archive.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../scripts/lib/run-command.mjs';
+
+/**
+ * A folder with these packages installed; one that was kept from an earlier run gets the present archive.
+ * @param {string} home @param {string} name @param {Readonly<Record<string, string>>} dependencies
+ */
+export async function npmInstall(home, name, dependencies) {
+  mkdirSync(home, { recursive: true });
+  // To npm an archive of the same name and version is the same.
+  for (const old of ['nestjs-rocketmq', '.package-lock.json']) {
+    rmSync(join(home, 'node_modules', old), { recursive: true, force: true });
+  }
+  writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, private: true, dependencies }, undefined, 2)}\n`);
+  await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: home });
+}
