@@ -1,86 +1,29 @@
 // Nest's client proxy on RocketMQ: events, and requests with their answers.
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientProxyFactory, ClientsModule, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
+import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
+import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../admin/index.js';
 import {
-  ClientRocketMQ,
-  type ClientRocketMQOptions,
   DeadLetterError,
-  defineTopic,
   REQUEST_PROPERTIES,
   RetryLaterError,
   RocketMQContext,
   RocketMQListener,
   RocketMQModule,
-  type RocketMQModuleOptions,
   RocketMQProducer,
   RocketMQRecordBuilder,
   RocketMQRequester,
   ServerRocketMQ,
 } from '../../index.js';
 import { HOUR_MS, SECOND_MS } from '../../support/clock.js';
-import { silentLogger } from '../../support/logger.js';
-import { TestBroker } from '../../testing/test-broker.js';
 
-let broker: TestBroker;
-const apps: { close(): Promise<void> }[] = [];
-
-beforeEach(async () => {
-  broker = await TestBroker.start({ adminPort: 0 });
-});
-
-afterEach(async () => {
-  for (const app of apps.splice(0).reverse()) await app.close();
-  await broker.stop();
-});
-
-function options(more: Partial<RocketMQModuleOptions> = {}): RocketMQModuleOptions {
-  const { endpoints, adminEndpoint: nameServer } = broker;
-  return { endpoints, nameServer, consumerGroup: 'shop', logger: silentLogger, ...more };
-}
-
-/** A process that has the handlers. */
-async function server(controller: Type, more: Partial<RocketMQModuleOptions> = {}): Promise<INestApplicationContext> {
-  @Module({ imports: [RocketMQModule.forRoot(options(more))], controllers: [controller] })
-  class ServerModule {}
-  const app = await NestFactory.create(ServerModule, { logger: false, abortOnError: false });
-  apps.push(app);
-  app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
-  await app.startAllMicroservices();
-  await app.init();
-  return app;
-}
-
-/** A process that asks, by a client with the module's connection. */
-async function asking(more: Partial<RocketMQModuleOptions> = {}) {
-  const register = ClientsModule.registerAsync([
-    {
-      name: 'SHOP',
-      inject: [RocketMQRequester],
-      useFactory: (requester: RocketMQRequester) => ({ customClass: ClientRocketMQ, options: { requester } }),
-    },
-  ]);
-  const rocketmq = RocketMQModule.forRoot(options({ requests: { application: 'desk' }, ...more }));
-  @Module({ imports: [rocketmq, register] })
-  class AskingModule {}
-  const app = await NestFactory.createApplicationContext(AskingModule, { logger: false, abortOnError: false });
-  apps.push(app);
-  return { app, client: app.get<ClientRocketMQ>('SHOP'), requester: app.get(RocketMQRequester) };
-}
-
-function own(more: object = {}): ClientRocketMQ {
-  const { endpoints, adminEndpoint: nameServer } = broker;
-  const given = { endpoints, nameServer, logger: silentLogger, requests: { application: 'own' }, ...more };
-  const client = ClientProxyFactory.create({ customClass: ClientRocketMQ, options: given }) as ClientRocketMQ;
-  apps.push(client);
-  return client;
-}
+const bench = ClientBench.ofFile();
 
 describe('send()', () => {
   @Controller()
@@ -125,8 +68,8 @@ describe('send()', () => {
   }
 
   it('gets what the handler returns: a value, the last of several, bytes, nothing', async () => {
-    await server(Prices);
-    const { app, client } = await asking();
+    await bench.server(Prices);
+    const { app, client } = await bench.asking();
     const record = new RocketMQRecordBuilder({ item: 'tea' }).setKeys(['tea-1']).build();
     await expect(firstValueFrom(client.send('prices:of', record))).resolves.toEqual({ item: 'tea', cents: 250 });
     expect(Prices.asked).toEqual([[{ item: 'tea' }, ['tea-1'], 'of']]);
@@ -139,37 +82,37 @@ describe('send()', () => {
   });
 
   it('gets the error of the handler with its name and message, and the request is settled', async () => {
-    await server(Prices);
-    const { client } = await asking();
+    await bench.server(Prices);
+    const { client } = await bench.asking();
     const named = (name: string, message: string) => expect.objectContaining({ name, message });
     await expect(firstValueFrom(client.send('prices:bad', 'x'))).rejects.toEqual(named('RangeError', 'no such item'));
     await expect(firstValueFrom(client.send('prices:bad', 'rpc'))).rejects.toEqual(named('RpcException', 'sold out'));
     await expect(firstValueFrom(client.send('prices:bad', 'grave'))).rejects.toEqual(named('DeadLetterError', 'never'));
-    await broker.idle();
-    expect(broker.waiting()).toEqual([]);
-    expect(broker.messages('%DLQ%shop').map(({ body }) => body.toString())).toEqual(['"grave"']);
+    await bench.broker.idle();
+    expect(bench.broker.waiting()).toEqual([]);
+    expect(bench.broker.messages('%DLQ%shop').map(({ body }) => body.toString())).toEqual(['"grave"']);
   });
 
   it('waits for a request that is retried later', async () => {
-    await server(Prices);
-    const { client } = await asking();
+    await bench.server(Prices);
+    const { client } = await bench.asking();
     await expect(firstValueFrom(client.send('prices:later', 1))).resolves.toBe('attempt 2');
   });
 
   it('does nothing until somebody subscribes, and asks once for each subscriber', async () => {
     Prices.asked.length = 0;
-    await server(Prices);
-    const { client } = await asking();
+    await bench.server(Prices);
+    const { client } = await bench.asking();
     const answer = client.send('prices:of', { item: 'a' });
-    await broker.idle();
-    expect(broker.messages('prices')).toEqual([]);
+    await bench.broker.idle();
+    expect(bench.broker.messages('prices')).toEqual([]);
     await Promise.all([firstValueFrom(answer), firstValueFrom(answer)]);
     expect(Prices.asked).toHaveLength(2);
   });
 
   it('ends with its time: by default, by record, by call', async () => {
-    await server(Prices, { shutdownGraceMs: 0 });
-    const { app, client, requester } = await asking({ requests: { application: 'desk', timeoutMs: 60 } });
+    await bench.server(Prices, { shutdownGraceMs: 0 });
+    const { app, client, requester } = await bench.asking({ requests: { application: 'desk', timeoutMs: 60 } });
     await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*60 ms/);
     const record = new RocketMQRecordBuilder(1).setTimeoutMs(70).build();
     await expect(firstValueFrom(client.send('prices:never', record))).rejects.toThrow(/70 ms/);
@@ -189,8 +132,8 @@ describe('send()', () => {
         });
       }
     }
-    await server(Slow);
-    const { client } = await asking();
+    await bench.server(Slow);
+    const { client } = await bench.asking();
     const waiting = client.send('slow', 1).subscribe();
     await until(() => handling.length > 0);
     waiting.unsubscribe();
@@ -209,8 +152,8 @@ describe('send()', () => {
         return body;
       }
     }
-    await server(Echo);
-    const desks = [await asking(), await asking()];
+    await bench.server(Echo);
+    const desks = [await bench.asking(), await bench.asking()];
     const answers = desks.map(({ client }, desk) =>
       Promise.all([1, 2, 3].map((number) => firstValueFrom(client.send('echo', `${desk}-${number}`)))),
     );
@@ -222,9 +165,9 @@ describe('send()', () => {
   });
 
   it('has a group for the answers while it runs, and none afterwards', async () => {
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
     const groups = async () => (await admin.listGroups()).groups.map(({ consumerGroup }) => consumerGroup);
-    const { app } = await asking();
+    const { app } = await bench.asking();
     const [group] = await groups();
     expect(group).toMatch(/^nestjs-rocketmq-reply-desk-[0-9a-f]{20}$/);
     await app.close();
@@ -234,35 +177,37 @@ describe('send()', () => {
 
   it('answers to topics for answers only', async () => {
     const logger = recordingLogger();
-    await server(Prices, { logger });
-    const { app } = await asking();
+    await bench.server(Prices, { logger });
+    const { app } = await bench.asking();
     const { replyTopic, replyTag, requestId } = REQUEST_PROPERTIES;
     const properties = { [replyTopic]: 'salaries', [replyTag]: 'x', [requestId]: '1' };
     await app.get(RocketMQProducer).send({ topic: 'prices', tag: 'none', body: '1', properties });
-    await broker.idle();
-    expect(broker.messages('salaries')).toEqual([]);
+    await bench.broker.idle();
+    expect(bench.broker.messages('salaries')).toEqual([]);
     expect(logger.lines.map(([line]) => line).join()).toMatch(
       /warn a request asks for its answer in a topic that is not/,
     );
   });
 
   it('is refused without the option requests, and that without name servers, each saying what to do', async () => {
-    const { app, client } = await asking({ requests: undefined });
+    const { app, client } = await bench.asking({ requests: undefined });
     await expect(app.get(RocketMQProducer).request('prices:of', 1)).rejects.toThrow(/NO_REQUESTS/);
     await expect(firstValueFrom(client.send('prices:of', 1))).rejects.toThrow(
       /NO_REQUESTS.*requests: \{ application \}/,
     );
-    await expect(asking({ nameServer: undefined })).rejects.toThrow(/NO_NAME_SERVER.*option requests.*nameServer/);
+    await expect(bench.asking({ nameServer: undefined })).rejects.toThrow(
+      /NO_NAME_SERVER.*option requests.*nameServer/,
+    );
   });
 
   it('works inside of one application with the broker inside', async () => {
     const rocketmq = RocketMQModule.forRoot(
-      options({ endpoints: 'embedded:', nameServer: undefined, requests: { application: 'one' } }),
+      bench.options({ endpoints: 'embedded:', nameServer: undefined, requests: { application: 'one' } }),
     );
     @Module({ imports: [rocketmq], controllers: [Prices] })
     class One {}
     const app = await NestFactory.create(One, { logger: false, abortOnError: false });
-    apps.push(app);
+    bench.apps.push(app);
     app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
     await app.startAllMicroservices();
     await app.init();
@@ -281,13 +226,13 @@ describe('send()', () => {
       }),
       incoming: <T extends { body: Buffer }>(message: T): T => ({ ...message, body: swap(message.body) }),
     };
-    await server(Prices, { hooks: [hook] });
-    const { client } = await asking({ hooks: [hook] });
+    await bench.server(Prices, { hooks: [hook] });
+    const { client } = await bench.asking({ hooks: [hook] });
     await expect(firstValueFrom(client.send('prices:of', { item: 'tea' }))).resolves.toEqual({
       item: 'tea',
       cents: 250,
     });
-    expect(broker.messages('prices')[0]?.body.toString()).not.toContain('tea');
+    expect(bench.broker.messages('prices')[0]?.body.toString()).not.toContain('tea');
   });
 });
 
@@ -306,8 +251,8 @@ describe('emit()', () => {
         got.push(body);
       }
     }
-    await server(Orders);
-    const { client } = await asking();
+    await bench.server(Orders);
+    const { client } = await bench.asking();
     const record = new RocketMQRecordBuilder({ id: 1 })
       .setTag('created')
       .setKeys(['1'])
@@ -320,20 +265,20 @@ describe('emit()', () => {
     const ordered = new RocketMQRecordBuilder(2).setMessageGroup('g').build();
     const delayed = new RocketMQRecordBuilder(3).setDelayMs(50 * SECOND_MS).build();
     await Promise.all([lastValueFrom(client.emit('steps', ordered)), lastValueFrom(client.emit('reminders', delayed))]);
-    expect(broker.messages('steps').map(({ messageGroup }) => messageGroup)).toEqual(['g']);
-    expect(broker.waiting().map(({ kind }) => kind)).toEqual(['delayed']);
-    const deliverAt = new Date(broker.clock.nowMs() + HOUR_MS);
+    expect(bench.broker.messages('steps').map(({ messageGroup }) => messageGroup)).toEqual(['g']);
+    expect(bench.broker.waiting().map(({ kind }) => kind)).toEqual(['delayed']);
+    const deliverAt = new Date(bench.broker.clock.nowMs() + HOUR_MS);
     const later = new RocketMQRecordBuilder<number>().setData(4).setDeliverAt(deliverAt).build();
     await lastValueFrom(client.emit('reminders', later));
-    expect(broker.waiting()).toMatchObject([{}, { dueAtMs: deliverAt.getTime() }]);
-    broker.declareTopic({ name: 'tickets', type: 'priority' });
+    expect(bench.broker.waiting()).toMatchObject([{}, { dueAtMs: deliverAt.getTime() }]);
+    bench.broker.declareTopic({ name: 'tickets', type: 'priority' });
     await lastValueFrom(client.emit('tickets', new RocketMQRecordBuilder(5).setPriority(3).build()));
-    expect(broker.messages('tickets').map(({ messageType }) => messageType)).toEqual(['priority']);
+    expect(bench.broker.messages('tickets').map(({ messageType }) => messageType)).toEqual(['priority']);
   });
 
   it('counts and logs a failure that nobody has subscribed to', async () => {
     const logger = recordingLogger();
-    const { client } = await asking({ logger });
+    const { client } = await bench.asking({ logger });
     client.emit('no such pattern', 1);
     await until(() => client.lostEvents !== 0);
     expect(logger.lines.map(([line]) => line).join()).toMatch(/error an event could not be sent/);
@@ -343,91 +288,5 @@ describe('emit()', () => {
     const tagged = new RocketMQRecordBuilder(1).setTag('b').build();
     await expect(lastValueFrom(client.emit('notes:a', tagged))).rejects.toThrow(/TAG_GIVEN_TWICE/);
     expect(client.lostEvents).toBe(1);
-  });
-});
-
-describe('a client with a connection of its own', () => {
-  it('connects at its first message, or when told to; closes once; does not open again', async () => {
-    const client = own();
-    const statuses: string[] = [];
-    client.status.subscribe((status) => statuses.push(status));
-    await lastValueFrom(client.emit('notes', 1));
-    await client.connect();
-    expect(broker.messages('notes')).toHaveLength(1);
-    await Promise.all([client.close(), client.close()]);
-    await client.close();
-    await expect(client.connect()).rejects.toThrow(/CLOSED/);
-    await expect(lastValueFrom(client.emit('notes', 1))).rejects.toThrow(/CLOSED/);
-    expect(statuses).toEqual(['connected', 'closed']);
-  });
-
-  it('asks, and fails what waits when it is closed', async () => {
-    @Controller()
-    class Mute {
-      @MessagePattern<string>('mute')
-      handle(_body: unknown): Promise<never> {
-        return new Promise(() => {});
-      }
-
-      @MessagePattern<string>('echo')
-      echo(body: unknown): unknown {
-        return body;
-      }
-    }
-    await server(Mute, { shutdownGraceMs: 0 });
-    const client = own();
-    await expect(firstValueFrom(client.send('echo', { a: 1 }))).resolves.toEqual({ a: 1 });
-    const waiting = firstValueFrom(client.send('mute', 1));
-    const failed = expect(waiting).rejects.toThrow(/CLOSED/);
-    await until(() => broker.inFlight().length > 0);
-    await client.close();
-    await failed;
-  });
-
-  it('tries again after a connect that failed', async () => {
-    const strict = await TestBroker.start({ strict: true });
-    apps.push({ close: () => strict.stop() });
-    const { endpoints } = strict;
-    const client = own({ endpoints, requests: undefined, topics: [defineTopic('notes', { type: 'normal' })] });
-    await expect(client.connect()).rejects.toThrow(/TOPIC_NOT_FOUND/);
-    strict.declareTopic({ name: 'notes' });
-    await lastValueFrom(client.emit('notes', 1));
-    expect(strict.messages('notes')).toHaveLength(1);
-  });
-
-  it('refuses options by name', () => {
-    const refusal = (given: object): string => {
-      try {
-        new ClientRocketMQ(given as ClientRocketMQOptions);
-        return 'accepted';
-      } catch (error) {
-        return (error as Error).message;
-      }
-    };
-    expect(refusal({ endpoints: 'embedded:' })).toMatch(/embedded:.*option requester/);
-    expect(refusal({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* give codec/);
-    expect(refusal({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* give codec/);
-    expect(refusal({ endpoints: 'a:1', consumerGroup: 'x' })).toMatch(/option consumerGroup is unknown/);
-    expect(refusal({ endpoints: 'a:1', requests: { application: 'a b' } })).toMatch(/requests\.application must be/);
-    expect(refusal({ requester: {} })).toMatch(/option requester must be/);
-    expect(refusal({})).toMatch(/endpoints is undefined/);
-  });
-});
-
-describe('ClientsModule', () => {
-  it('injects the client, and closes it with the application', async () => {
-    @Injectable()
-    class Service {}
-    const { endpoints } = broker;
-    const register = ClientsModule.register([
-      { name: 'OWN', customClass: ClientRocketMQ, options: { endpoints, logger: silentLogger } },
-    ]);
-    @Module({ imports: [register], providers: [Service] })
-    class AppModule {}
-    const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
-    const client = app.get<ClientRocketMQ>('OWN');
-    await lastValueFrom(client.emit('notes', 1));
-    await app.close();
-    await expect(client.connect()).rejects.toThrow(/CLOSED/);
   });
 });
