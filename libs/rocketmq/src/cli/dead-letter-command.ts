@@ -94,7 +94,10 @@ async function replay(io: CommandIo, group: string, values: ReplayValues): Promi
         ...page.done.failed.map(({ deadLetter, error }) => ({ messageId: deadLetter.messageId, error })),
       );
       if (page.error !== undefined) {
-        io.warn(`${plural(total.replayed.length, 'dead letter')} were sent again before this failed`);
+        print(io, values, { consumerGroup: group, done: false, ...total }, () => '');
+        io.warn(
+          `${plural(total.replayed.length, 'dead letter')} sent again before this failed; the same command leaves them alone`,
+        );
         throw page.error;
       }
       tellFailures(io, page.done.failures);

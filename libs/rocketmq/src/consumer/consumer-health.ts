@@ -15,6 +15,11 @@ export interface TopicHealth {
    * before the first. A poll without messages takes up to 20 s; there is none while the topic is paused or the buffer is full.
    */
   readonly lastReceiveAtMs: number | undefined;
+  /**
+   * Since when the poll lasts that a server has left without an answer for longest, in milliseconds of real time since the epoch;
+   * undefined while none is open. More than half a minute ago: no server answers, though none says so.
+   */
+  readonly pollingSinceMs: number | undefined;
   /** Why polls fail, of every broker that has the topic. */
   readonly error: string | undefined;
 }
@@ -39,12 +44,14 @@ export interface ConsumerHealth {
 /** Sums up the loops of a topic. */
 export function topicHealth(topic: string, isPaused: boolean, loops: readonly LoopHealth[]): TopicHealth {
   const times = loops.flatMap(({ lastReceiveAtMs }) => lastReceiveAtMs ?? []);
+  const polls = loops.flatMap(({ pollingSinceMs }) => pollingSinceMs ?? []);
   const failed = loops.filter(({ error }) => error !== undefined);
   return {
     topic,
     assigned: loops.reduce((sum, { assigned }) => sum + assigned, 0),
     isPaused,
     lastReceiveAtMs: times.length === 0 ? undefined : Math.max(...times),
+    pollingSinceMs: polls.length === 0 ? undefined : Math.min(...polls),
     error: failed.length > 0 && failed.length === loops.length ? describeError(failed[0]?.error) : undefined,
   };
 }

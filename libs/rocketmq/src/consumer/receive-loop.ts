@@ -53,6 +53,8 @@ export interface LoopHealth {
   readonly assigned: number;
   /** When a poll last came back, with messages or without, in real time; undefined before the first. */
   readonly lastReceiveAtMs: number | undefined;
+  /** Since when, in real time, the poll lasts that has lasted for longest; undefined while none is open. */
+  readonly pollingSinceMs: number | undefined;
   /** Why the last poll failed. */
   readonly error: unknown;
 }
@@ -87,6 +89,8 @@ export class ReceiveLoop {
   private readonly extraLanes = new Set<Promise<void>>();
   private polls = 0;
   private lastReceiveAtMs: number | undefined;
+  /** Those with an open poll, the one that was opened first in front, each with when that was. */
+  private readonly polling = new Map<Lane, number>();
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   /** @param queues at least one, all of one topic on one broker */
@@ -103,7 +107,13 @@ export class ReceiveLoop {
   get health(): LoopHealth {
     const { lastReceiveAtMs, failure } = this;
     const isFresh = failure !== undefined && this.port.ioClock.nowMs() - failure.atMs < FAILURE_FRESH_MS;
-    return { assigned: this.queues.length, lastReceiveAtMs, error: isFresh ? failure.error : undefined };
+    const [pollingSinceMs] = this.polling.values();
+    return {
+      assigned: this.queues.length,
+      lastReceiveAtMs,
+      pollingSinceMs,
+      error: isFresh ? failure.error : undefined,
+    };
   }
 
   start(): void {
@@ -179,6 +189,7 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     let sizes: number[] = [];
     try {
+      this.polling.set(lane, port.ioClock.nowMs());
       // A poll that comes before the settings are known fails inside the server.
       await port.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return false;
@@ -187,9 +198,11 @@ export class ReceiveLoop {
       const batch = await this.poll(lane, reservation, this.nextQueue());
       sizes = batch.messages.map(({ body }) => body.length);
       reservation.close(sizes);
+      this.polling.delete(lane);
       await this.handOn(lane, batch);
       return batch.messages.length === most;
     } finally {
+      this.polling.delete(lane);
       reservation.close(sizes);
       endPoll?.();
     }

@@ -91,16 +91,14 @@ describe('the health of a connection', () => {
     release();
   });
 
-  it('says when nothing has come back for long, but not of a listener that is paused', async () => {
+  it('says when nothing has come back for long, the first poll included, but not of a listener that is paused', async () => {
     const app = await bench.start({ providers: [Shop] });
     const health = app.get(RocketMQHealth);
-    await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
     const overdue = (): boolean =>
       health.report({ maxReceiveAgeMs: 1 }).problems.join().includes('nothing has come back');
     await until(overdue);
     app.get(RocketMQListeners).pause('orders');
     expect(overdue()).toBe(false);
-    release();
   });
 
   it('does not count a consumer that the transport strategy has yet to start', async () => {

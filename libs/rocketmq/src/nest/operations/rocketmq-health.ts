@@ -49,8 +49,8 @@ export interface HealthLimits {
   /** How long ago the oldest message that is not settled may have been received. Default: that is not looked at. */
   readonly maxSettleLagMs?: number;
   /**
-   * How long ago the last poll of a topic that is not paused may have come back. More than 30 000: an idle poll takes 20 s. Default:
-   * that is not looked at.
+   * How long a poll of a topic that is not paused may be without an answer. More than 30 000: an idle poll takes 20 s. Default: that is not
+   * looked at.
    */
   readonly maxReceiveAgeMs?: number;
 }
@@ -150,12 +150,13 @@ function problemsOfConsumer(
 ): string[] {
   const problems = sessionProblem('it', sessions);
   const isAlone = problems.length > 0;
-  for (const { topic, assigned, isPaused, error, lastReceiveAtMs } of topics) {
+  for (const { topic, assigned, isPaused, error, pollingSinceMs = nowMs } of topics) {
     if (assigned === 0) problems.push(`the server has assigned nothing of topic "${topic}" to it`);
     // Without a server that follows.
     if (error !== undefined && !isAlone) problems.push(`receiving from topic "${topic}" fails: ${error}`);
-    if (isPaused || lastReceiveAtMs === undefined || nowMs - lastReceiveAtMs <= maxReceiveAgeMs) continue;
-    problems.push(`nothing has come back from topic "${topic}" for ${nowMs - lastReceiveAtMs} ms`);
+    const silentMs = nowMs - pollingSinceMs;
+    if (isPaused || silentMs <= maxReceiveAgeMs) continue;
+    problems.push(`nothing has come back from topic "${topic}" for ${silentMs} ms`);
   }
   if (settleLagMs > maxSettleLagMs) {
     problems.push(`the oldest of its ${unsettled} unsettled messages was received ${settleLagMs} ms ago`);
