@@ -8,12 +8,10 @@ import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { FaultsController } from './faults.controller.js';
 import { HealthController } from './health.controller.js';
-import { OrderCreatedListener } from './listeners/order-created.listener.js';
-import { OrderPaidListener } from './listeners/order-paid.listener.js';
-import { StockReturnListener } from './listeners/stock-return.listener.js';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from './options.js';
-import { Reservations } from './stock/reservations.js';
+import { ReservationStore } from './stock/reservation-store.js';
 import { StockController } from './stock/stock.controller.js';
+import { StockFlow } from './stock/stock-flow.js';
 import { StockHistory } from './stock/stock-history.js';
 import { StockStore } from './stock/stock-store.js';
 
@@ -54,10 +52,8 @@ export class InventoryDemoModule {
       providers: [
         StockStore,
         StockHistory,
-        Reservations,
-        OrderCreatedListener,
-        OrderPaidListener,
-        StockReturnListener,
+        ReservationStore,
+        StockFlow,
         ...(faults === undefined ? [] : [{ provide: APP_INTERCEPTOR, useValue: faults }]),
       ],
     };

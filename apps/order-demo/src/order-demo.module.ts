@@ -7,16 +7,9 @@ import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-ro
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health.controller.js';
-import { OrderCreatedListener } from './listeners/order-created.listener.js';
-import { OrderTimeoutListener } from './listeners/order-timeout.listener.js';
-import { StockResultListener } from './listeners/stock-result.listener.js';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from './options.js';
-import { Cancellation } from './orders/cancellation.js';
-import { OrderPlacement } from './orders/order-placement.js';
+import { OrderFlow } from './orders/order-flow.js';
 import { OrdersController } from './orders/orders.controller.js';
-import { Payment } from './orders/payment.js';
-import { PaymentTimeout } from './orders/payment-timeout.js';
-import { StockAnswer } from './orders/stock-answer.js';
 import { TransactionJournal } from './orders/transaction-journal.js';
 import { ControlController } from './page/control.controller.js';
 import { Control } from './page/control.js';
@@ -69,14 +62,7 @@ export class OrderDemoModule {
         ...(faults === undefined ? [] : [FaultsController]),
       ],
       providers: [
-        OrderPlacement,
-        Payment,
-        Cancellation,
-        PaymentTimeout,
-        StockAnswer,
-        OrderCreatedListener,
-        StockResultListener,
-        OrderTimeoutListener,
+        OrderFlow,
         InventoryClient,
         Timeline,
         Control,

@@ -25,12 +25,9 @@ import {
 import { BrokerErrorFilter, badField, requestValidation } from 'demo-kit';
 import { TimelineDto } from '../page/timeline.dto.js';
 import { Timeline } from '../page/timeline.js';
-import { Cancellation } from './cancellation.js';
 import { OrderDto, OrderWithHistoryDto, PlaceOrderDto, toHistoryDto, toOrderDto } from './order.dto.js';
-import { OrderPlacement } from './order-placement.js';
+import { OrderFlow } from './order-flow.js';
 import { type Order, OrderStore } from './order-store.js';
-import { Payment } from './payment.js';
-import { PaymentTimeout } from './payment-timeout.js';
 
 const orderId = () => new ParseUUIDPipe({ exceptionFactory: () => badField('id', 'id must be the UUID of an order') });
 
@@ -41,10 +38,7 @@ const orderId = () => new ParseUUIDPipe({ exceptionFactory: () => badField('id',
 export class OrdersController {
   constructor(
     private readonly orders: OrderStore,
-    private readonly placement: OrderPlacement,
-    private readonly payment: Payment,
-    private readonly cancellation: Cancellation,
-    private readonly timeout: PaymentTimeout,
+    private readonly flow: OrderFlow,
     private readonly timeline: Timeline,
   ) {}
 
@@ -53,7 +47,7 @@ export class OrdersController {
   @ApiCreatedResponse({ type: OrderDto })
   @ApiBadRequestResponse({ description: 'names the wrong field' })
   async place(@Body() { sku, quantity }: PlaceOrderDto): Promise<OrderDto> {
-    return toOrderDto(await this.placement.place(sku, quantity));
+    return toOrderDto(await this.flow.place(sku, quantity));
   }
 
   @Get()
@@ -89,9 +83,8 @@ export class OrdersController {
   @ApiConflictResponse({ description: 'not payable; `status` says why' })
   async pay(@Param('id', orderId()) id: string): Promise<OrderDto> {
     await this.existing(id);
-    const paid = await this.payment.pay(id);
+    const paid = await this.flow.pay(id);
     if (paid === undefined) throw await this.conflict(id, 'cannot be paid');
-    await this.timeout.recall(paid);
     return toOrderDto(paid);
   }
 
@@ -103,9 +96,8 @@ export class OrdersController {
   @ApiConflictResponse({ description: 'not to be cancelled any more; `status` says why' })
   async cancel(@Param('id', orderId()) id: string): Promise<OrderDto> {
     await this.existing(id);
-    const cancelled = await this.cancellation.cancel(id, { cancelled: { what: 'cancelled: on request' } });
+    const cancelled = await this.flow.cancel(id);
     if (cancelled === undefined) throw await this.conflict(id, 'cannot be cancelled');
-    await this.timeout.recall(cancelled);
     return toOrderDto(cancelled);
   }
 

@@ -5,9 +5,8 @@ import { Controller, HttpCode, Inject, Post, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { BrokerErrorFilter, type Faults, OrderCreated } from 'demo-kit';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
-import { Cancellation } from '../orders/cancellation.js';
 import { type OrderDto, toOrderDto } from '../orders/order.dto.js';
-import { OrderPlacement } from '../orders/order-placement.js';
+import { OrderFlow } from '../orders/order-flow.js';
 import { OrderStore } from '../orders/order-store.js';
 import { InventoryClient } from './inventory.client.js';
 
@@ -23,8 +22,7 @@ export class FaultsController {
   constructor(
     @Inject(ORDER_DEMO_OPTIONS) { faults }: OrderDemoOptions,
     private readonly orders: OrderStore,
-    private readonly placement: OrderPlacement,
-    private readonly cancellation: Cancellation,
+    private readonly flow: OrderFlow,
     private readonly inventory: InventoryClient,
   ) {
     if (faults === undefined) throw new Error('this controller needs the option faults');
@@ -71,12 +69,12 @@ export class FaultsController {
   @ApiOperation({ summary: 'places an order and cancels it before its message is committed: its return comes first' })
   async returnBeforeReservation(): Promise<OrderDto> {
     const holding = this.faults.hold('local-transaction-done', OrderCreated.name);
-    const placing = this.placement.place('lamp', 1);
+    const placing = this.flow.place('lamp', 1);
     try {
       const messageId = await Promise.race([holding.reached, placing.then(() => undefined)]);
       const order = messageId === undefined ? undefined : await this.orders.ofMessage(messageId);
       if (order !== undefined) {
-        await this.cancellation.cancel(order.id, { cancelled: { what: 'cancelled: on request' } });
+        await this.flow.cancel(order.id);
         await pause(HEAD_START_MS);
       }
     } finally {

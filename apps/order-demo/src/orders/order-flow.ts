@@ -1,0 +1,190 @@
+// The life of an order, from top to bottom: it is placed, its time to pay begins, the inventory answers, and then it is paid, cancelled
+// or not paid in time. A message and the change that it tells of are one transaction. Whatever comes twice, late or at the same
+// moment, the state in the database decides.
+
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import {
+  BusinessClock,
+  OrderCreated,
+  type OrderCreatedBody,
+  OrderPaid,
+  type OrderReference,
+  OrderTimeout,
+  receivedFrom,
+  STOCK_REJECTED,
+  STOCK_RESERVED,
+  StockResult,
+  StockReturn,
+  type Trace,
+} from 'demo-kit';
+import {
+  currentTransaction,
+  DeadLetterError,
+  RocketMQContext,
+  RocketMQListener,
+  RocketMQProducer,
+  TransactionalSend,
+} from 'nestjs-rocketmq';
+import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
+import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
+import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
+import { isEnded } from './order-status.js';
+import { type NewOrder, type Order, OrderStore } from './order-store.js';
+
+const RECALL_TIMEOUT_MS = 2_000;
+
+/** What the inventory's answer means, by its tag. */
+const ANSWERS = new Map<string | undefined, { status: 'PENDING_PAYMENT' | 'REJECTED'; what: string }>([
+  [STOCK_RESERVED, { status: 'PENDING_PAYMENT', what: 'stock reserved' }],
+  [STOCK_REJECTED, { status: 'REJECTED', what: 'stock rejected' }],
+]);
+
+/** The message that tells of an order. */
+const aboutOrder = (orderId: string) => ({ body: { orderId }, keys: [orderId] });
+
+@Injectable()
+export class OrderFlow {
+  private readonly logger = new Logger(OrderFlow.name);
+
+  constructor(
+    @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
+    @Inject(ORDER_DEMO_OPTIONS) private readonly options: OrderDemoOptions,
+    private readonly orders: OrderStore,
+    private readonly producer: RocketMQProducer,
+    private readonly log: TransactionLog,
+    private readonly inbox: Inbox,
+    private readonly clock: BusinessClock,
+  ) {}
+
+  /** 1. Somebody orders. */
+  place(sku: string, quantity: number): Promise<Order> {
+    const createdAt = this.clock.now();
+    const expiresAt = new Date(createdAt.getTime() + this.options.paymentTimeoutMs);
+    return this.insert({ id: randomUUID(), sku, quantity, status: 'PENDING_STOCK', createdAt, expiresAt });
+  }
+
+  /** The order and its message come into being together, or not at all. */
+  @TransactionalSend(OrderCreated, {
+    message: ({ id, sku, quantity, expiresAt }: NewOrder) => ({
+      body: { orderId: id, sku, quantity, expiresAt: expiresAt.toISOString() },
+      keys: [id],
+    }),
+  })
+  async insert(order: NewOrder): Promise<Order> {
+    const transaction = currentTransaction();
+    const { messageId } = transaction;
+    return this.database.transaction(async (tx) => {
+      await this.log.record(this.database.portOf(tx), transaction);
+      const inserted = await this.orders.insert(tx, order, { what: 'half message sent', messageId });
+      await this.orders.note(tx, inserted, { what: 'created', messageId });
+      return inserted;
+    });
+  }
+
+  /** 2. The order stands, and its time to pay begins. A second time-out, after a crash in between, does no harm. */
+  @RocketMQListener(OrderCreated)
+  async startTimeToPay({ orderId, expiresAt }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
+    const order = await this.orders.find(orderId);
+    if (order === undefined) throw new Error(`order ${orderId} was announced, but is not in the database`);
+    await this.note(order, { ...receivedFrom(context), what: 'order-created is committed: received' });
+    if (isEnded(order.status) || order.timeoutMessageId !== null) return;
+    const options = { deliverAt: new Date(expiresAt), keys: [orderId] };
+    const { messageId, recallHandle } = await this.producer.send(OrderTimeout, { orderId }, options);
+    await this.database.transaction(async (tx) => {
+      const timeout = { timeoutMessageId: messageId, recallHandle: recallHandle ?? null };
+      const scheduled = await this.orders.keepTimeout(tx, orderId, timeout);
+      if (scheduled !== undefined) await this.orders.note(tx, scheduled, { what: 'time-out scheduled', messageId });
+    });
+  }
+
+  /** 3. The inventory has reserved the stock, or has too little. An order that was cancelled meanwhile stays so. */
+  @RocketMQListener(StockResult)
+  async takeAnswer({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
+    const { tag } = context.message;
+    const answer = ANSWERS.get(tag);
+    if (answer === undefined) throw new DeadLetterError(`tag "${tag}" is no answer of the inventory`);
+    const { status, what } = answer;
+    const received = receivedFrom(context);
+    await this.database.transaction(async (tx) => {
+      await this.inbox.once(this.database.portOf(tx), `${orderId}:stock-result`, async () => {
+        const moved = await this.orders.move(tx, orderId, status, { ...received, what });
+        if (moved !== undefined) return;
+        const order = await this.orders.read(tx, orderId);
+        if (order === undefined) throw new Error(`order ${orderId} got an answer, but is not in the database`);
+        await this.orders.note(tx, order, { ...received, what: `${what}, too late` });
+      });
+    });
+  }
+
+  /** 4. It is paid. @returns undefined when it is not payable, or not any more */
+  async pay(orderId: string): Promise<Order | undefined> {
+    const paid = await this.markPaid(orderId);
+    if (paid !== undefined) await this.recallTimeout(paid);
+    return paid;
+  }
+
+  /** Competes with the time-out: whoever changes the state first has won. The loser's message is never seen. */
+  @TransactionalSend(OrderPaid, { message: aboutOrder })
+  async markPaid(orderId: string): Promise<Order | undefined> {
+    const transaction = currentTransaction();
+    const paid = await this.database.transaction(async (tx) => {
+      const moved = await this.orders.move(tx, orderId, 'PAID', { what: 'paid', messageId: transaction.messageId });
+      if (moved !== undefined) await this.log.record(this.database.portOf(tx), transaction);
+      return moved;
+    });
+    if (paid === undefined) transaction.rollback();
+    return paid;
+  }
+
+  /** 5. Or it is cancelled on request. @returns undefined when it has ended already */
+  async cancel(orderId: string): Promise<Order | undefined> {
+    const cancelled = await this.markCancelled(orderId, { what: 'cancelled: on request' });
+    if (cancelled !== undefined) await this.recallTimeout(cancelled);
+    return cancelled;
+  }
+
+  /** 6. Or its time to pay is over. An order that was paid or rejected meanwhile stays as it is. */
+  @RocketMQListener(OrderTimeout)
+  async timeOut({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
+    const received = receivedFrom(context);
+    const cancelled = await this.markCancelled(orderId, { ...received, what: 'cancelled: not paid in time' });
+    if (cancelled !== undefined) return;
+    const order = await this.orders.find(orderId);
+    if (order !== undefined) await this.note(order, { ...received, what: 'time-out came too late' });
+  }
+
+  /** Cancels what has not ended yet, with the message that returns its stock. */
+  @TransactionalSend(StockReturn, { message: aboutOrder })
+  async markCancelled(orderId: string, why: Trace): Promise<Order | undefined> {
+    const transaction = currentTransaction();
+    const { messageId } = transaction;
+    const cancelled = await this.database.transaction(async (tx) => {
+      const moved = await this.orders.move(tx, orderId, 'CANCELLED', why);
+      if (moved === undefined) return undefined;
+      await this.orders.note(tx, moved, { what: 'stock return sent', messageId });
+      await this.log.record(this.database.portOf(tx), transaction);
+      return moved;
+    });
+    if (cancelled === undefined) transaction.rollback();
+    return cancelled;
+  }
+
+  /** The time-out is not needed any more. Nothing depends on it: one that comes all the same changes nothing. */
+  private async recallTimeout({ id }: Order): Promise<void> {
+    // Read again: it may have been scheduled since.
+    const order = await this.orders.find(id);
+    if (order === undefined || order.recallHandle === null) return;
+    const { recallHandle, timeoutMessageId } = order;
+    try {
+      await this.producer.recall({ topic: OrderTimeout.name, recallHandle }, { timeoutMs: RECALL_TIMEOUT_MS });
+      await this.note(order, { what: 'time-out recalled', messageId: timeoutMessageId ?? undefined });
+    } catch (error) {
+      this.logger.debug(`the time-out of order ${id} was not taken back: ${String(error)}`);
+    }
+  }
+
+  private note(order: Order, trace: Trace): Promise<void> {
+    return this.database.transaction((tx) => this.orders.note(tx, order, trace));
+  }
+}
