@@ -3,9 +3,11 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
+import { Inbox, OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { ParcelModule, Parcels } from '../../docs/examples/outbox.js';
+import { Warehouse } from '../../docs/examples/retry-transaction.js';
 import { bookPayment, paymentRelay } from '../../docs/examples/typeorm.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 
@@ -54,5 +56,36 @@ describeWithPostgres('the example of TypeORM', () => {
     while ((await relay.runOnce()) > 0);
     expect(told).toEqual(['{"order":"order-1","cents":995}']);
     expect(await dataSource.query('SELECT * FROM ledger')).toEqual([{ order: 'order-1', cents: 995 }]);
+  });
+});
+
+describeWithPostgres('the example of retryTransaction', () => {
+  let postgres: Postgres;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    pool = new pg.Pool(postgres.address);
+    await pool.query(`${schemaSql()} CREATE TABLE shelf (name text, pieces int)`);
+    await pool.query(`INSERT INTO shelf VALUES ('left', 100), ('right', 100)`);
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await postgres?.stop();
+  });
+
+  it('does each transfer once, whoever is given up and whatever comes twice', async () => {
+    // The database gives up every other transaction.
+    await pool.query(`
+      CREATE SEQUENCE counted;
+      CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('counted') % 2 = 1 THEN RAISE EXCEPTION 'given up' USING ERRCODE = '40001'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER give_up BEFORE INSERT ON rocketmq_inbox FOR EACH STATEMENT EXECUTE FUNCTION give_up();`);
+    const warehouse = new Warehouse(pool, new Inbox());
+    for (const id of ['T1', 'T2', 'T1']) await warehouse.transfer({ id, from: 'left', to: 'right', pieces: 10 });
+    const { rows } = await pool.query('SELECT pieces FROM shelf ORDER BY name');
+    expect(rows).toEqual([{ pieces: 80 }, { pieces: 120 }]);
   });
 });

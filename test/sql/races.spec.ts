@@ -12,6 +12,7 @@ import {
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
+import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
 
@@ -40,6 +41,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     await local.port.transaction((tx) => tx.query('TRUNCATE orders, rocketmq_transaction_log, rocketmq_inbox', []));
   });
 
+  const fences = (): Promise<string[]> => column(checking.port, 'SELECT transaction_id FROM rocketmq_transaction_log');
   const orders = (): Promise<string[]> => column(local.port, 'SELECT id FROM orders');
 
   describe('of two processes with one broker', () => {
@@ -88,6 +90,8 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
         local.port.transaction(async (tx) => {
           await tx.query('INSERT INTO orders VALUES ($1)', [order]);
           await work(beforeMs);
+          // The last question may still be on its way to who answers it.
+          if (beforeMs > 0) await until(async () => (await fences()).length > 0);
           await log.record(tx);
           await work(afterMs);
         }),

@@ -4,10 +4,15 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { drizzleDatabase, drizzleExecutor, type SqlDatabase, type SqlExecutor } from 'nestjs-rocketmq/sql';
+import {
+  drizzleDatabase,
+  drizzleExecutor,
+  retryTransaction,
+  type SqlDatabase,
+  type SqlExecutor,
+} from 'nestjs-rocketmq/sql';
 import { openPglite } from './pglite.js';
 import { openPostgres } from './postgres.js';
-import { repeatWhenLost } from './repeat.js';
 
 export interface DatabaseOptions<TSchema extends Schema> {
   /** Whose database it is. In PostgreSQL it names the table of the migrations. */
@@ -63,13 +68,9 @@ export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdo
     return drizzleExecutor(tx, sql);
   }
 
-  /**
-   * Runs `work` as a transaction; and again, when PostgreSQL has given it up for another one (a deadlock).
-   * @param options `isRepeatable: false` for work that sends a message on its way: it fails then, and its own message comes again
-   */
-  transaction<T>(work: (tx: TransactionOf<TSchema>) => Promise<T>, { isRepeatable = true } = {}): Promise<T> {
-    const run = (): Promise<T> => this.db.transaction(work);
-    return isRepeatable ? repeatWhenLost(run) : run();
+  /** Runs `work` as a transaction; and again, when PostgreSQL has given it up for another one (a deadlock). */
+  transaction<T>(work: (tx: TransactionOf<TSchema>) => Promise<T>): Promise<T> {
+    return retryTransaction(() => this.db.transaction(work));
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -45,7 +45,7 @@ export class StockFlow {
   @RocketMQListener(OrderCreated)
   @TransactionalSend(StockResult)
   async reserve({ orderId, sku, quantity }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
-    const work = async (tx: InventoryTransaction): Promise<string> => {
+    await this.once({ orderId, name: 'reserve', context }, async (tx) => {
       const reservation = await this.reservations.insert(tx, { orderId, sku, quantity });
       if (reservation === undefined) return 'not reserved: returned before';
       const isReserved = await this.stock.move(tx, sku, quantity, 'available', 'reserved');
@@ -55,8 +55,7 @@ export class StockFlow {
       await currentTransaction().prepare({ body: { orderId }, tag, keys: [orderId] });
       await this.log.record(this.database.portOf(tx));
       return tag;
-    };
-    await this.once({ orderId, name: 'reserve', context }, work, { isRepeatable: false });
+    });
   }
 
   /** 2. It is paid: what it has reserved is sold. */
@@ -90,13 +89,12 @@ export class StockFlow {
   private async once(
     { orderId, name, context }: Step,
     work: (tx: InventoryTransaction) => Promise<string>,
-    options?: { readonly isRepeatable: boolean },
   ): Promise<void> {
     await this.database.transaction(async (tx) => {
       const done = await this.inbox.once(this.database.portOf(tx), `${orderId}:${name}`, () => work(tx));
       const what = done.first ? done.result : `came again: nothing to ${name}`;
       await this.history.note(tx, orderId, { ...receivedFrom(context), what });
-    }, options);
+    });
   }
 
   private async movePieces(

@@ -102,6 +102,10 @@ export class TopicTransaction implements CurrentTransaction {
     return this.inner.isPrepared;
   }
 
+  get isRollback(): boolean {
+    return this.inner.isRollback;
+  }
+
   get signal(): AbortSignal {
     return this.inner.signal;
   }

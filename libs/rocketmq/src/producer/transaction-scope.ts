@@ -16,6 +16,8 @@ export interface CurrentTransaction {
   readonly messageId: string;
   /** Whether the half message was sent. */
   readonly isPrepared: boolean;
+  /** Whether `rollback()` was called: the transaction ends without its message. */
+  readonly isRollback: boolean;
   /**
    * Fires `localTransactionTimeoutMs` after the half message was sent. Give up then: from now on the checker may decide that
    * this transaction never was.
@@ -74,7 +76,6 @@ export class TransactionScope implements CurrentTransaction {
     return this.overdue.signal;
   }
 
-  /** Whether the method asked for a rollback. */
   get isRollback(): boolean {
     return !this.mayCommit;
   }

@@ -22,6 +22,12 @@ export type {
   RelayedMessage,
 } from './outbox-relay-options.js';
 export { type RetryPolicy, retrySpanMs, type Waits } from './retry-span.js';
+export {
+  isTransactionConflict,
+  type RetryTransactionOptions,
+  retryTransaction,
+  TransactionConflictError,
+} from './retry-transaction.js';
 export { type SchemaOptions, schemaSql } from './schema.js';
 export type { SqlDatabase, SqlExecutor } from './sql-port.js';
 export { TransactionFencedError, TransactionLog, type TransactionLogOptions } from './transaction-log.js';

@@ -2,6 +2,7 @@
 
 import type { OutgoingMessage } from '../protocol/message.js';
 import { fromColumns } from './outbox-message.js';
+import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** A message that was taken, to be sent. */
@@ -100,7 +101,9 @@ SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fiel
   }
 
   private async run(text: string, parameters: unknown[]): Promise<readonly object[]> {
-    return (await this.database.transaction((tx) => tx.query(text, parameters))).rows;
+    // Marking what was sent must not fail for a conflict: it would be sent again.
+    const run = () => this.database.transaction((tx) => tx.query(text, parameters));
+    return (await retryTransaction(run)).rows;
   }
 }
 

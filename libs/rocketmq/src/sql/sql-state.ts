@@ -2,11 +2,19 @@
 
 export const UNIQUE_VIOLATION = '23505';
 export const LOCK_NOT_AVAILABLE = '55P03';
+export const SERIALIZATION_FAILURE = '40001';
+export const DEADLOCK_DETECTED = '40P01';
 
 /** Whether the error, or what caused it, carries this code. */
 export function hasSqlState(error: unknown, sqlState: string): boolean {
+  return sqlStateOf(error, [sqlState]) !== undefined;
+}
+
+/** Which of these codes the error, or what caused it, carries; undefined for none of them. */
+export function sqlStateOf(error: unknown, sqlStates: readonly string[]): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ((cause as { code?: unknown }).code === sqlState) return true;
+    const { code } = cause as { readonly code?: unknown };
+    if (typeof code === 'string' && sqlStates.includes(code)) return code;
   }
-  return false;
+  return undefined;
 }

@@ -10,6 +10,7 @@ import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../suppo
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { assertRetention, purge } from './retention.js';
+import { retryTransaction } from './retry-transaction.js';
 import { DEFAULT_TRANSACTION_LOG_TABLE, quoteTable } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { hasSqlState, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION } from './sql-state.js';
@@ -123,10 +124,8 @@ export class TransactionLog {
   async check(check: Question): Promise<Resolution | 'unknown'> {
     if (this.isForgotten(check)) return 'unknown';
     try {
-      return await raceAbort(
-        this.database.transaction((tx) => this.fence(tx, check)),
-        check.signal,
-      );
+      const fence = () => this.database.transaction((tx) => this.fence(tx, check));
+      return await raceAbort(retryTransaction(fence, { signal: check.signal }), check.signal);
     } catch (error) {
       if (check.signal.aborted || hasSqlState(error, LOCK_NOT_AVAILABLE)) return 'unknown';
       throw error;

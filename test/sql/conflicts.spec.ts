@@ -1,0 +1,106 @@
+// Transactions that really meet in a PostgreSQL, by what teams use: one is given up, and run again.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import {
+  drizzleDatabase,
+  isTransactionConflict,
+  poolDatabase,
+  retryTransaction,
+  type SqlDatabase,
+  type SqlExecutor,
+  typeormDatabase,
+} from 'nestjs-rocketmq/sql';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { describeWithPostgres, Postgres } from '../support/postgres.js';
+
+describeWithPostgres('retryTransaction on PostgreSQL', () => {
+  let postgres: Postgres;
+  let pool: pg.Pool;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+    const { user: username, ...address } = postgres.address;
+    pool = new pg.Pool(postgres.address);
+    dataSource = await new DataSource({ type: 'postgres', ...address, username }).initialize();
+    await pool.query('CREATE TABLE shelf (name text PRIMARY KEY, pieces int)');
+  });
+  afterAll(async () => {
+    await dataSource?.destroy();
+    await pool?.end();
+    await postgres?.stop();
+  });
+  beforeEach(async () => {
+    await pool.query(`TRUNCATE shelf; INSERT INTO shelf VALUES ('left', 10), ('right', 10)`);
+  });
+
+  const shelves = async (): Promise<unknown> =>
+    Object.fromEntries((await pool.query('SELECT name, pieces FROM shelf')).rows.map((row) => Object.values(row)));
+
+  const kinds: [string, () => SqlDatabase][] = [
+    ['Drizzle', () => drizzleDatabase(drizzle(pool), sql)],
+    ['TypeORM', () => typeormDatabase(dataSource)],
+    ['pg', () => poolDatabase(pool)],
+  ];
+
+  describe.each(kinds)('with %s', (_, open) => {
+    /** Two transactions at once. The first run of each waits until both have done their first half. */
+    async function meet(halves: readonly ((tx: SqlExecutor, side: number) => Promise<unknown>)[]) {
+      const failures: unknown[] = [];
+      let runs = 0;
+      let arrive = (): void => {};
+      const bothAreHalfway = new Promise<void>((resolve) => {
+        let arrived = 0;
+        arrive = () => {
+          arrived++;
+          if (arrived === 2) resolve();
+        };
+      });
+      const side = (number: number) =>
+        retryTransaction(() => {
+          runs++;
+          const run = open().transaction(async (tx) => {
+            await halves[0]?.(tx, number);
+            arrive();
+            await bothAreHalfway;
+            await halves[1]?.(tx, number);
+          });
+          return run.catch((error: unknown) => {
+            failures.push(error);
+            throw error;
+          });
+        });
+      await Promise.all([side(0), side(1)]);
+      return { runs, failures };
+    }
+
+    it('runs the one again that PostgreSQL gives up when two wait for each other', async () => {
+      const names = ['left', 'right'];
+      const add = (tx: SqlExecutor, index: number) =>
+        tx.query('UPDATE shelf SET pieces = pieces + 1 WHERE name = $1', [names[index % 2]]);
+      const { runs, failures } = await meet([add, (tx, side) => add(tx, side + 1)]);
+      expect([runs, failures.map(isTransactionConflict)]).toEqual([3, [true]]);
+      expect(await shelves()).toEqual({ left: 12, right: 12 });
+    });
+
+    it('runs the one again whose reading another one has overtaken', async () => {
+      // Each takes the pieces of its own shelf if there are enough on both: side by side both would.
+      const look = async (tx: SqlExecutor) => {
+        await tx.query('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', []);
+        await tx.query('SELECT sum(pieces) FROM shelf', []);
+      };
+      const take = async (tx: SqlExecutor, side: number) => {
+        const name = ['left', 'right'][side];
+        const { rows } = await tx.query('SELECT sum(pieces)::int AS "all" FROM shelf', []);
+        if ((rows as readonly { readonly all: number }[])[0]?.all !== 20) return;
+        await tx.query('UPDATE shelf SET pieces = 0 WHERE name = $1', [name]);
+      };
+      const { failures } = await meet([look, take]);
+      expect(failures.map(isTransactionConflict)).toEqual([true]);
+      expect(Object.values((await shelves()) as Record<string, number>).sort()).toEqual([0, 10]);
+    });
+  });
+});
