@@ -12,6 +12,7 @@ import {
   textOf,
 } from 'demo-kit';
 import type { Clock } from 'nestjs-rocketmq/client';
+import { type Product, productsOf } from './stock/products.js';
 
 export interface InventoryDemoOptions {
   /** `host:8081` of RocketMQ. */
@@ -20,6 +21,8 @@ export interface InventoryDemoOptions {
   readonly databaseUrl?: string;
   /** Where PGlite keeps its data; undefined keeps them in memory. */
   readonly dataFolder: string | undefined;
+  /** What there is when the database is new; later the same. Default: 100 books, 10 chairs, 25 lamps. */
+  readonly products?: readonly Product[];
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
   /** Awaited at named points of the library. For tests. */
@@ -50,6 +53,7 @@ export function optionsOf(env: Environment): InventoryDemoEnvironment {
     host: textOf(env, 'HOST') ?? '127.0.0.1',
     databaseUrl: textOf(env, 'DATABASE_URL'),
     dataFolder: textOf(env, 'DATA_DIR') ?? 'data/inventory-demo',
+    products: productsOf(env),
     checkpoint: faultCheckpoint(env) ?? faults?.checkpoint,
     faults,
   };

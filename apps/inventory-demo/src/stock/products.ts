@@ -1,5 +1,7 @@
 // What the demo starts with. Per product, available + reserved + sold stays this number for ever.
 
+import { ConfigurationError, type Environment, textOf } from 'demo-kit';
+
 export interface Product {
   readonly sku: string;
   readonly quantity: number;
@@ -10,3 +12,37 @@ export const PRODUCTS: readonly Product[] = [
   { sku: 'chair', quantity: 10 },
   { sku: 'lamp', quantity: 25 },
 ];
+
+const MOST_PRODUCTS = 1_000;
+/** Fits into the columns, also when all of it is moved. */
+const MOST_PIECES = 1_000_000_000;
+/** What an order may name. */
+const PRODUCT = /^([A-Za-z0-9_-]{1,64}):(\d{1,10})$/;
+
+/**
+ * The products of `STOCK`, as `book:100,chair:10`; undefined when it is not set.
+ * @throws ConfigurationError that names the product
+ */
+export function productsOf(env: Environment): readonly Product[] | undefined {
+  const parts = textOf(env, 'STOCK')?.split(',');
+  if (parts === undefined) return undefined;
+  if (parts.length > MOST_PRODUCTS) throw wrong(`names at most ${MOST_PRODUCTS} products, not ${parts.length}`);
+  const products = parts.map(productOf);
+  const twice = products.find(({ sku }, index) => products.findIndex((one) => one.sku === sku) !== index);
+  if (twice !== undefined) throw wrong(`names "${twice.sku}" twice`);
+  return products;
+}
+
+function productOf(text: string): Product {
+  const [, sku, quantity] = PRODUCT.exec(text.trim()) ?? [];
+  if (sku !== undefined && Number(quantity) >= 1 && Number(quantity) <= MOST_PIECES) {
+    return { sku, quantity: Number(quantity) };
+  }
+  throw wrong(
+    `must be products and how many there are, 1 to ${MOST_PIECES}, as book:100,chair:10; "${text}" is none; a sku has up to 64 letters, digits, "-" or "_"`,
+  );
+}
+
+function wrong(text: string): ConfigurationError {
+  return new ConfigurationError(`STOCK ${text}`);
+}

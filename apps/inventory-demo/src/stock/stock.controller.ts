@@ -3,7 +3,6 @@
 import { Controller, Get, ParseIntPipe, ParseUUIDPipe, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { badField } from 'demo-kit';
-import { PRODUCTS } from './products.js';
 import { StockHistory } from './stock-history.js';
 import { StockStore } from './stock-store.js';
 
@@ -49,10 +48,6 @@ const number = () =>
 const orderId = () =>
   new ParseUUIDPipe({ optional: true, exceptionFactory: () => badField('orderId', 'orderId must be a UUID') });
 
-function totalOf(wanted: string): number {
-  return PRODUCTS.find(({ sku }) => sku === wanted)?.quantity ?? 0;
-}
-
 @ApiTags('stock')
 @Controller('stock')
 export class StockController {
@@ -66,7 +61,7 @@ export class StockController {
   @ApiOkResponse({ type: [StockDto] })
   async list(): Promise<StockDto[]> {
     const rows = await this.stock.list();
-    return rows.map((row) => ({ ...row, total: totalOf(row.sku) }));
+    return rows.map((row) => ({ ...row, total: this.stock.totalOf(row.sku) }));
   }
 
   @Get('history')

@@ -1,0 +1,67 @@
+// STOCK: what there is at the beginning, from the environment into the database.
+
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { DemoDatabase } from 'demo-kit';
+import type { InventoryDatabase } from '../database/inventory-database.js';
+import { schema, stock } from '../database/schema.js';
+import { type Product, productsOf } from './products.js';
+import { StockStore } from './stock-store.js';
+
+describe('STOCK', () => {
+  it('names products and how many there are', () => {
+    expect(productsOf({ STOCK: 'book:100000, chair-2:5' })).toEqual([
+      { sku: 'book', quantity: 100_000 },
+      { sku: 'chair-2', quantity: 5 },
+    ]);
+  });
+
+  it('may be left out', () => {
+    expect(productsOf({})).toBeUndefined();
+    expect(productsOf({ STOCK: ' ' })).toBeUndefined();
+  });
+
+  it.each(['book', 'book:', ':5', 'book:0', 'book:-1', 'book:1.5', 'book:2000000000', 'a book:1', 'book:5,,chair:1'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => productsOf({ STOCK: text })).toThrow(/^STOCK must be products and how many there are/);
+    },
+  );
+
+  it('refuses a product that is named twice, and too many of them', () => {
+    expect(() => productsOf({ STOCK: 'book:1,chair:2,book:3' })).toThrow('STOCK names "book" twice');
+    const many = Array.from({ length: 1_001 }, (_, index) => `p${index}:1`).join(',');
+    expect(() => productsOf({ STOCK: many })).toThrow('STOCK names at most 1000 products, not 1001');
+  });
+});
+
+describe('the stock of a database', () => {
+  let database: InventoryDatabase;
+  beforeAll(async () => {
+    const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
+    database = await DemoDatabase.open({ name: 'inventory-demo', folder: undefined, schema, migrationsFolder });
+  });
+  beforeEach(async () => {
+    await database.db.delete(stock);
+  });
+  afterAll(() => database?.close());
+
+  const start = async (products?: readonly Product[]): Promise<StockStore> => {
+    const store = new StockStore(database, { endpoints: '127.0.0.1:8081', dataFolder: undefined, products });
+    await store.onModuleInit();
+    return store;
+  };
+
+  it('is what STOCK says, also for another process that is told the same', async () => {
+    const products = [{ sku: 'pen', quantity: 7 }];
+    await start(products);
+    expect(await (await start(products)).list()).toEqual([{ sku: 'pen', available: 7, reserved: 0, sold: 0 }]);
+  });
+
+  it('refuses to start when another number was there at the beginning, since the sum would seem wrong', async () => {
+    await start([{ sku: 'pen', quantity: 7 }]);
+    const told = 'there shall be 8 of "pen", but the database began with 7; set STOCK to what it was';
+    await expect(start([{ sku: 'pen', quantity: 8 }])).rejects.toThrow(told);
+    await expect(start()).rejects.toThrow('there shall be 0 of "pen", but the database began with 7');
+  });
+});
