@@ -16,6 +16,10 @@ export function machine() {
 }
 
 function javaVersion() {
-  // `--version` prints to standard output, `-version` does not.
-  return execFileSync('java', ['--version'], { encoding: 'utf8' }).split('\n')[0]?.trim() ?? 'unknown';
+  try {
+    // `--version` prints to standard output, `-version` does not.
+    return execFileSync('java', ['--version'], { encoding: 'utf8' }).split('\n')[0]?.trim() ?? 'unknown';
+  } catch {
+    return 'no Java';
+  }
 }

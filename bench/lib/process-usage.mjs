@@ -8,6 +8,11 @@ const MICROS_PER_TICK = 1_000_000 / TICKS_PER_SECOND;
 /** Counted from the state of the process, which stands behind the name in brackets (proc(5)). */
 const USER_TICKS = 11;
 const SYSTEM_TICKS = 12;
+/** Those of children that have ended. */
+const ENDED_USER_TICKS = 13;
+const ENDED_SYSTEM_TICKS = 14;
+/** Behind the state. */
+const PARENT = 1;
 
 /** @typedef {{ cpuMicros: number, residentBytes: number }} Usage user and system time since the start; what is in memory now */
 
@@ -21,11 +26,44 @@ export function usageOf(pids) {
   return { cpuMicros: sum((one) => one.cpuMicros), residentBytes: sum((one) => one.residentBytes) };
 }
 
+/**
+ * The CPU time of processes and of all that they have started, also of what has ended meanwhile.
+ * @param {readonly number[]} roots @returns {number} in microseconds
+ */
+export function treeCpuMicros(roots) {
+  const all = new Map(
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          return [/** @type {const} */ ([Number(name), fieldsOf(read(Number(name), 'stat'))])];
+        } catch {
+          // It has ended meanwhile.
+          return [];
+        }
+      }),
+  );
+  const isIn = (/** @type {number} */ pid) => {
+    for (let one = pid; all.has(one); one = Number(all.get(one)?.[PARENT])) if (roots.includes(one)) return true;
+    return false;
+  };
+  const ticks = [USER_TICKS, SYSTEM_TICKS, ENDED_USER_TICKS, ENDED_SYSTEM_TICKS];
+  const micros = [...all].map(([pid, fields]) =>
+    isIn(pid) ? ticks.reduce((sum, field) => sum + Number(fields[field]), 0) * MICROS_PER_TICK : 0,
+  );
+  return micros.reduce((sum, one) => sum + one, 0);
+}
+
 /** @param {string} stat of /proc/PID/stat */
 export function cpuMicrosIn(stat) {
-  // The name may hold blanks and brackets; the last bracket is its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = fieldsOf(stat);
   return (Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])) * MICROS_PER_TICK;
+}
+
+/** @param {string} stat */
+function fieldsOf(stat) {
+  // The name may hold blanks and brackets; the last bracket is its end.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 /** @param {string} status of /proc/PID/status */

@@ -25,6 +25,16 @@ export class Service {
     this.#ready = new Promise((resolve) => this.#child.once('message', resolve));
   }
 
+  /** Undefined when it could not be started. */
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Resolves with how it ended, whoever ended it. @returns {Promise<string>} */
+  get ended() {
+    return this.#ended;
+  }
+
   /**
    * What it says when it is ready.
    * @param {number} timeoutMs

@@ -42,8 +42,12 @@ export class Postgres {
     private readonly folder: string,
   ) {}
 
-  /** Makes a cluster and starts it. It ends with this process, however that ends. @throws Error when it does not start */
-  static async start(): Promise<Postgres> {
+  /**
+   * Makes a cluster and starts it. It ends with this process, however that ends.
+   * @param settings as `name=value`; they go before those of a test, which does not wait for the disk
+   * @throws Error when it does not start
+   */
+  static async start(settings: readonly string[] = []): Promise<Postgres> {
     const programs = postgresFolder();
     if (programs === undefined) throw new Error('PostgreSQL is not installed');
     const folder = mkdtempSync(join(tmpdir(), 'rocketmq-sql-'));
@@ -65,7 +69,7 @@ export class Postgres {
         '--no-instructions',
       ];
       await promisify(execFile)(join(programs, 'initdb'), init, { ...user, cwd: folder });
-      const keeper = keep(join(programs, 'postgres'), data, folder, user);
+      const keeper = keep(join(programs, 'postgres'), data, { folder, user, settings });
       await ready(keeper, join(data, 'postmaster.pid'));
       return new Postgres({ host: folder, port: 5432, user: 'tester', database: 'postgres' }, keeper, folder);
     } catch (error) {
@@ -99,10 +103,16 @@ export class Postgres {
   }
 }
 
+interface Keeping {
+  readonly folder: string;
+  readonly user: Ids | undefined;
+  readonly settings: readonly string[];
+}
+
 /** Runs the server under a shell that ends it when its own input ends: that happens however this process ends. */
-function keep(postgres: string, data: string, folder: string, user: Ids | undefined): ChildProcess {
-  const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
-  const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
+function keep(postgres: string, data: string, { folder, user, settings }: Keeping): ChildProcess {
+  const own = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
+  const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
   const script = '"$@" & pid=$!; read -r _; kill -QUIT $pid; wait $pid';
   return spawn('/bin/sh', ['-c', script, 'sh', postgres, ...args], {
     ...user,

@@ -1,0 +1,65 @@
+// The processes of a setup: one order-demo, and as many inventory-demo in one consumer group as are wanted.
+
+import { join } from 'node:path';
+import { Service } from '../../scripts/lib/service-process.mjs';
+
+const root = join(import.meta.dirname, '..', '..');
+/** PGlite's first start takes long on a busy machine. */
+const READY_MS = 90_000;
+const STOP_MS = 5_000;
+const OUTPUT_TAIL = 2_000;
+/** Whatever the caller's environment says to the demos. */
+const COMMON = {
+  NODE_ENV: 'production',
+  PORT: '0',
+  HOST: '',
+  DEMO_FAULTS: '',
+  DEMO_FAULT_POINT: '',
+  CONTROL_ENDPOINT: '',
+};
+/** No order times out while it is measured. */
+const PAYMENT_TIMEOUT = '12h';
+
+/** @typedef {{ orderUrl: string, inventoryUrl: string, pids: Record<string, number[]>, failed: Promise<never>, stop: () => Promise<void> }} Demo */
+
+/**
+ * @param {{ endpoints: string, instances: number, products: readonly { sku: string, quantity: number }[], folder: string,
+ *   databases: { order: Record<string, string>, inventory: Record<string, string> } }} options
+ * @returns {Promise<Demo>} `failed` when a process ends by itself
+ * @throws Error with the end of its output when one does not start
+ */
+export async function startDemo({ endpoints, instances, products, folder, databases }) {
+  const services = [];
+  const start = async (/** @type {string} */ name, /** @type {Record<string, string>} */ more) => {
+    const env = { ...process.env, ...COMMON, ROCKETMQ_ENDPOINTS: endpoints, ...more };
+    const service = new Service(name, [join(root, 'apps', name, 'dist', 'main.js')], { cwd: folder, env });
+    services.push(service);
+    const { url } = await service.ready(READY_MS);
+    return { url, service };
+  };
+  const stop = async () => {
+    await Promise.all(services.map((service) => service.stop(STOP_MS)));
+  };
+  try {
+    const stock = products.map(({ sku, quantity }) => `${sku}:${quantity}`).join(',');
+    const inventories = await Promise.all(
+      Array.from({ length: instances }, () => start('inventory-demo', { ...databases.inventory, STOCK: stock })),
+    );
+    const inventoryUrl = inventories[0].url;
+    const timeout = { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT, INVENTORY_URL: inventoryUrl };
+    const order = await start('order-demo', { ...databases.order, ...timeout });
+    const failed = Promise.race(services.map(endOf));
+    failed.catch(() => {});
+    const pids = { 'order-demo': [order.service.pid], 'inventory-demo': inventories.map(({ service }) => service.pid) };
+    return { orderUrl: order.url, inventoryUrl, pids, failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @param {Service} service @returns {Promise<never>} */
+async function endOf(service) {
+  const how = await service.ended;
+  throw new Error(`${service.name} ended: ${how}\n${service.output.slice(-OUTPUT_TAIL)}`);
+}

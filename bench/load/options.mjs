@@ -1,0 +1,129 @@
+// What `npm run load` can be told, and what it measures then. Nothing runs here.
+
+import { parseArgs } from 'node:util';
+import { rotated } from '../lib/rounds.mjs';
+
+/** Where the messages go. `embedded` is flushed once a second, as the real server's store is; `embedded-sync` before each answer. */
+export const BACKENDS = ['embedded', 'embedded-sync', 'rocketmq'];
+const DATABASES = ['postgres', 'pglite'];
+const MOST_INSTANCES = 16;
+
+export const USAGE = `npm run load [-- OPTIONS]
+Orders per second that order-demo and inventory-demo sustain, and how long it takes from POST to reserved. See bench/load/README.md.
+  --backend a,b      of ${BACKENDS.join(', ')}; default embedded,rocketmq
+  --instances 1,2,4  how many inventory-demo there are in their consumer group, one figure each
+  --database D       ${DATABASES.join(' or ')}; default postgres where it is installed. PGlite serves one process: one instance
+  --seconds S        of each rate that is tried; default 10
+  --limit MS         a rate is sustained when 99 of 100 orders are done within this time; default 1000
+  --rate R           orders per second of the comparison at one rate; default 20
+  --clients N        most requests at a time; default 64
+  --products N       among which the orders are spread; default 100. Orders of one product wait for each other
+  --rounds N         default 1
+  --quick            some 20 seconds, for CI: embedded, 1 and 2 instances, few seconds each
+  --out FOLDER       where load.json goes; default bench/results`;
+
+/**
+ * @typedef {{ backend: string, instances: number }} Setup
+ *
+ * @typedef {object} LoadPlan
+ * @property {readonly Setup[]} setups
+ * @property {'postgres' | 'pglite'} database
+ * @property {number} rounds
+ * @property {number} seconds
+ * @property {number} warmUpSeconds
+ * @property {number} limitMs
+ * @property {number} rate
+ * @property {number} clients
+ * @property {number} products
+ * @property {number} mostTries of rates, a setup
+ * @property {string | undefined} out
+ * @property {readonly string[]} notes what is left out, and why
+ */
+
+/**
+ * @param {readonly string[]} args
+ * @param {{ hasPostgres: boolean }} here
+ * @returns {LoadPlan | 'help'}
+ * @throws Error that names the option
+ */
+export function planOf(args, { hasPostgres }) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      backend: { type: 'string' },
+      instances: { type: 'string' },
+      database: { type: 'string' },
+      seconds: { type: 'string' },
+      limit: { type: 'string' },
+      rate: { type: 'string' },
+      clients: { type: 'string' },
+      products: { type: 'string' },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const { quick, out } = values;
+  const count = (/** @type {string} */ name, otherwise, /** @type {number} */ most) =>
+    wholeNumber(`--${name}`, values[name] ?? String(otherwise), most);
+  const database = databaseOf(values.database, hasPostgres);
+  const { instances, notes } = instancesOf(values.instances ?? (quick ? '1,2' : '1,2,4'), database, values.database);
+  const backends = oneOrMore('--backend', values.backend ?? (quick ? 'embedded' : 'embedded,rocketmq'), BACKENDS);
+  return {
+    setups: backends.flatMap((backend) => instances.map((one) => ({ backend, instances: one }))),
+    database,
+    notes,
+    rounds: count('rounds', 1, 100),
+    seconds: count('seconds', quick ? 2 : 10, 3_600),
+    warmUpSeconds: quick ? 1 : 5,
+    limitMs: count('limit', 1_000, 60_000),
+    rate: count('rate', 20, 10_000),
+    clients: count('clients', 64, 1_000),
+    products: count('products', 100, 1_000),
+    mostTries: quick ? 2 : 9,
+    out,
+  };
+}
+
+/** @returns {'postgres' | 'pglite'} */
+function databaseOf(/** @type {string | undefined} */ given, /** @type {boolean} */ hasPostgres) {
+  if (given === undefined) return hasPostgres ? 'postgres' : 'pglite';
+  const [database] = oneOrMore('--database', given, DATABASES);
+  if (given === 'postgres' && !hasPostgres) {
+    throw new Error('--database postgres: it is not installed (Debian: apt-get install postgresql)');
+  }
+  return /** @type {'postgres' | 'pglite'} */ (database);
+}
+
+/** PGlite lives in the process that uses it: two instances would have two stocks. */
+function instancesOf(/** @type {string} */ given, /** @type {string} */ database, /** @type {unknown} */ isChosen) {
+  const wanted = [...new Set(given.split(',').map((one) => wholeNumber('--instances', one, MOST_INSTANCES)))];
+  if (database === 'postgres') return { instances: wanted, notes: [] };
+  const why = isChosen === undefined ? 'PostgreSQL is not installed (Debian: apt-get install postgresql)' : 'asked for';
+  const left = wanted.filter((one) => one !== 1);
+  const notes = [`on PGlite (${why})`];
+  if (left.length > 0) notes.push(`only one instance, not ${left.join(' or ')}: PGlite serves one process`);
+  return { instances: [1], notes };
+}
+
+/** @param {string} name @param {string} given @param {number} most */
+function wholeNumber(name, given, most) {
+  const value = Number(given);
+  if (given.trim() !== '' && Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new Error(`${name} must be a whole number from 1 to ${most}, not "${given}"`);
+}
+
+/** @param {string} name @param {string} given @param {readonly string[]} known @returns {string[]} each once */
+function oneOrMore(name, given, known) {
+  const named = [...new Set(given.split(','))];
+  const unknown = named.find((one) => !known.includes(one));
+  if (unknown !== undefined) throw new Error(`${name} knows ${known.join(', ')}, not "${unknown}"`);
+  return named;
+}
+
+/** What runs in which order: each round begins with another one. @param {LoadPlan} plan @returns {(Setup & { round: number })[]} */
+export function scheduleOf({ setups, rounds }) {
+  return Array.from({ length: rounds }, (_, round) => rotated(setups, round).map((one) => ({ ...one, round }))).flat();
+}

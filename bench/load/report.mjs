@@ -1,0 +1,147 @@
+// The report of a run: tables for the terminal, and everything as JSON.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { median } from '../lib/statistics.mjs';
+import { table } from '../lib/table.mjs';
+
+/**
+ * @typedef {import('./options.mjs').Setup & { round: number, label: string, result?: import('./setup-run.mjs').SetupResult, error?: string }} Run
+ *
+ * @typedef {object} Outcome
+ * @property {string} date
+ * @property {ReturnType<typeof import('../lib/machine.mjs').machine>} machine
+ * @property {string} database
+ * @property {import('./options.mjs').LoadPlan} plan
+ * @property {readonly Run[]} runs
+ */
+
+/** In the order in which one reads them. */
+const PROCESSES = ['order-demo', 'inventory-demo', 'broker', 'database', 'generator'];
+
+/** @param {Outcome} outcome @returns {string} in Markdown, which reads well on a terminal, too */
+export function reportText(outcome) {
+  const { plan, runs } = outcome;
+  const good = runs.filter(({ result }) => result !== undefined);
+  const rows = groupsOf(plan, good);
+  const parts = [aboutText(outcome)];
+  if (good.length > 0) {
+    parts.push(
+      `Sustained: 99 of 100 orders done within ${plan.limitMs} ms\n\n${sustainedTable(rows)}`,
+      `At ${plan.rate} orders a second, from POST to reserved\n\n${comparedTable(rows)}`,
+      `CPU ms of an order, at ${plan.rate} a second and at the highest rate\n\n${costTable(rows)}`,
+    );
+  }
+  const problems = problemsIn(runs);
+  if (problems.length > 0) parts.push(`WRONG\n\n${problems.map((line) => `- ${line}`).join('\n')}`);
+  return parts.join('\n\n');
+}
+
+/** What makes a run fail: what was lost, and what broke. @param {readonly Run[]} runs @returns {string[]} */
+export function problemsIn(runs) {
+  return runs.flatMap(({ label, instances, round, result, error }) => {
+    const where = `${label}, ${instances} inventory-demo, round ${round + 1}`;
+    return [...(error === undefined ? [] : [error]), ...(result?.violations ?? [])].map((what) => `${where}: ${what}`);
+  });
+}
+
+function aboutText({ date, machine, database, plan }) {
+  const { cpu, cores, memoryGiB, system, node, java } = machine;
+  const { rounds, seconds, products, clients } = plan;
+  return [
+    `${date}. ${cpu}, ${cores} cores that all processes and the generator share, ${memoryGiB} GiB; ${system}; Node.js ${node}; ${java}; ${database}.`,
+    `${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds, with the least and the most`}; ${seconds} s each rate; ${products} products; at most ${clients} requests at a time. Times in ms.`,
+    ...plan.notes.map((note) => `Measured ${note}.`),
+  ].join('\n');
+}
+
+/** The runs of each setup, in the order of the plan. */
+function groupsOf({ setups }, runs) {
+  return setups
+    .map(({ backend, instances }) => runs.filter((run) => run.backend === backend && run.instances === instances))
+    .filter((group) => group.length > 0)
+    .map((group) => ({ name: `${group[0].label}, ${group[0].instances}`, results: group.map(({ result }) => result) }));
+}
+
+function sustainedTable(rows) {
+  const head = ['broker, inventory-demo', 'orders/s', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max'];
+  return table(
+    head,
+    rows.map(({ name, results }) => {
+      const best = results.flatMap((one) => (one.best === undefined ? [] : [one.best]));
+      // Where no higher rate was tried, it may sustain more.
+      const least = results.some(({ isHighest }) => !isHighest) ? '≥ ' : '';
+      if (best.length === 0) return [name, 'none tried'];
+      return [name, `${least}${cell(best.map(({ rate }) => rate))}`, ...latencies(best)];
+    }),
+  );
+}
+
+function comparedTable(rows) {
+  const head = ['broker, inventory-demo', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max', 'sustained'];
+  return table(
+    head,
+    rows.map(({ name, results }) => {
+      const compared = results.map((one) => one.compared);
+      return [name, ...latencies(compared), compared.every(({ isSustained }) => isSustained) ? 'yes' : 'no'];
+    }),
+  );
+}
+
+function latencies(tries) {
+  const of = (pick) => cell(tries.map(pick));
+  return [
+    of(({ postMs }) => postMs.p50),
+    of(({ postMs }) => postMs.p99),
+    of(({ reservedMs }) => reservedMs.p50),
+    of(({ reservedMs }) => reservedMs.p90),
+    of(({ reservedMs }) => reservedMs.p99),
+    of(({ reservedMs }) => reservedMs.max),
+  ];
+}
+
+function costTable(rows) {
+  const measured = PROCESSES.filter((name) => rows.some(({ results }) => name in results[0].compared.millisPerOrder));
+  const cost = (tries, name) =>
+    tries.map(({ millisPerOrder }) => millisPerOrder[name]).filter((one) => one !== undefined);
+  return table(
+    ['broker, inventory-demo', ...measured, 'busiest at the highest rate'],
+    rows.map(({ name, results }) => {
+      const best = results.flatMap((one) => (one.best === undefined ? [] : [one.best]));
+      const cells = measured.map((one) => {
+        const [atRate, highest] = [
+          cost(
+            results.map(({ compared }) => compared),
+            one,
+          ),
+          cost(best, one),
+        ];
+        return [atRate, highest].map((values) => (values.length === 0 ? '-' : median(values).toFixed(1))).join(' / ');
+      });
+      return [name, ...cells, busiestOf(best)];
+    }),
+  );
+}
+
+/** @param {readonly import('./setup-run.mjs').Tried[]} tries */
+function busiestOf(tries) {
+  const names = Object.keys(tries[0]?.cores ?? {});
+  const cores = names.map((name) => ({ name, cores: median(tries.map((one) => one.cores[name])) }));
+  const [busiest] = cores.sort((one, other) => other.cores - one.cores);
+  return busiest === undefined ? '-' : `${busiest.name}, ${busiest.cores.toFixed(2)} cores`;
+}
+
+/** @param {readonly number[]} values of the rounds */
+function cell(values) {
+  const write = (/** @type {number} */ value) => value.toFixed(0);
+  if (values.length === 1) return write(values[0]);
+  return `${write(median(values))} (${write(Math.min(...values))}-${write(Math.max(...values))})`;
+}
+
+/** @param {string} folder @param {Outcome} outcome @returns {string} the file */
+export function writeJson(folder, outcome) {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'load.json');
+  writeFileSync(file, `${JSON.stringify({ ...outcome, problems: problemsIn(outcome.runs) }, undefined, 2)}\n`);
+  return file;
+}

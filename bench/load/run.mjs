@@ -1,0 +1,65 @@
+// A whole run of `npm run load`, from its plan to its report.
+
+import { join } from 'node:path';
+import { machine } from '../lib/machine.mjs';
+import { openBackend } from './backends.mjs';
+import { openDatabases } from './databases.mjs';
+import { scheduleOf } from './options.mjs';
+import { problemsIn, reportText, writeJson } from './report.mjs';
+import { runSetup } from './setup-run.mjs';
+
+/**
+ * Whatever ends a run early, what was measured until then is reported. Figures fail nothing: what was lost does, and what broke.
+ * @param {import('./options.mjs').LoadPlan} plan
+ * @param {{ root: string, home: string, log: (line: string) => void, signal: AbortSignal }} tools
+ * @returns {Promise<boolean>} whether all went well
+ */
+export async function runLoad(plan, { root, home, log, signal }) {
+  for (const note of plan.notes) log(note);
+  const opened = [];
+  const open = async (what) => {
+    opened.push(what);
+    return what;
+  };
+  /** @type {import('./report.mjs').Run[]} */
+  const runs = [];
+  let database = plan.database;
+  try {
+    const databases = await open(await openDatabases(plan.database));
+    database = databases.name;
+    const backends = new Map();
+    for (const backend of new Set(plan.setups.map((setup) => setup.backend))) {
+      backends.set(backend, await open(await openBackend(backend, { log, signal })));
+    }
+    const schedule = scheduleOf(plan);
+    for (const [index, { backend: wanted, instances, round }] of schedule.entries()) {
+      signal.throwIfAborted();
+      const backend = backends.get(wanted);
+      log(`${index + 1}/${schedule.length} ${backend.label}, ${instances} inventory-demo, ${databases.name}`);
+      const about = { backend: wanted, instances, round, label: backend.label };
+      const setup = { backend: wanted, instances, name: `run${index + 1}` };
+      runs.push({ ...about, ...(await outcomeOf(setup, plan, { backend, databases, home, log, signal })) });
+    }
+  } finally {
+    for (const one of opened.reverse()) await one.stop();
+    if (runs.length > 0) report(plan, { runs, database, root, log });
+  }
+  return problemsIn(runs).length === 0;
+}
+
+/** A setup that breaks leaves the others alone. */
+async function outcomeOf(setup, plan, tools) {
+  try {
+    return { result: await runSetup(setup, plan, tools) };
+  } catch (error) {
+    if (tools.signal.aborted) throw tools.signal.reason;
+    tools.log(`  FAILED: ${error.message}`);
+    return { error: error.message };
+  }
+}
+
+function report(plan, { runs, database, root, log }) {
+  const outcome = { date: new Date().toISOString().slice(0, 10), machine: machine(), database, plan, runs };
+  log(`\n${reportText(outcome)}\n`);
+  log(`written to ${writeJson(plan.out ?? join(root, 'bench', 'results'), outcome)}`);
+}

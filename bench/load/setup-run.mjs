@@ -1,0 +1,166 @@
+// One setup from its start to its end: processes, warm-up, the comparison at one rate, the search for the highest, the check.
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { treeCpuMicros } from '../lib/process-usage.mjs';
+import { orderAtRate, orderInLoops } from './arrivals.mjs';
+import { startDemo } from './demo.mjs';
+import { costOf, figuresOf } from './figures.mjs';
+import { searchRate } from './rate-search.mjs';
+import { endingsOf, lastIsDone } from './settling.mjs';
+import { Shop } from './shop.mjs';
+import { violationsOf } from './violations.mjs';
+
+/** More than is ever ordered. */
+const PIECES = 1_000_000;
+/** Of what was done at full load, while there was a backlog: the first rate that is tried. */
+const FIRST_SHARE = 0.8;
+
+/**
+ * @typedef {import('./figures.mjs').Figures & { rate: number, millisPerOrder: Record<string, number>, cores: Record<string, number> }} Tried
+ *
+ * @typedef {object} SetupResult
+ * @property {Tried} compared at the rate that is the same for all
+ * @property {Tried | undefined} best the highest rate that was sustained; undefined when none was
+ * @property {boolean} isHighest whether a higher one was tried
+ * @property {readonly Tried[]} tries
+ * @property {readonly string[]} violations
+ */
+
+/**
+ * @param {import('./options.mjs').Setup & { name: string }} setup
+ * @param {import('./options.mjs').LoadPlan} plan
+ * @param {{ backend: import('./backends.mjs').Backend, databases: import('./databases.mjs').Databases, home: string,
+ *   log: (line: string) => void, signal: AbortSignal }} tools
+ * @returns {Promise<SetupResult>}
+ */
+export async function runSetup({ name, instances }, plan, { backend, databases, home, log, signal }) {
+  const folder = join(home, name);
+  mkdirSync(folder);
+  const products = Array.from({ length: plan.products }, (_, index) => ({ sku: `product-${index}`, quantity: PIECES }));
+  const broker = await backend.take(folder);
+  try {
+    const own = await databases.create(name, home);
+    const demo = await startDemo({ endpoints: broker.endpoints, instances, products, folder, databases: own });
+    const roots = { ...demo.pids, broker: broker.roots, database: databases.roots };
+    // A process that ends by itself ends the measuring, too.
+    const over = new AbortController();
+    const run = new SetupRun(plan, { demo, roots, products, signal: AbortSignal.any([signal, over.signal]), log });
+    try {
+      return await Promise.race([run.measure(), demo.failed, broker.failed]);
+    } finally {
+      over.abort();
+      await demo.stop();
+    }
+  } finally {
+    await broker.giveBack();
+  }
+}
+
+class SetupRun {
+  #plan;
+  #demo;
+  #roots;
+  #products;
+  #signal;
+  #log;
+  #ordered = 0;
+  /** @type {import('./arrivals.mjs').Placed[]} */
+  #placed = [];
+  /** @type {Map<string, import('./settling.mjs').Ending>} */
+  #endings = new Map();
+
+  constructor(plan, { demo, roots, products, signal, log }) {
+    this.#plan = plan;
+    this.#demo = demo;
+    this.#roots = Object.entries(roots).filter(([, pids]) => pids.length > 0);
+    this.#products = products;
+    this.#signal = signal;
+    this.#log = log;
+  }
+
+  /** @returns {Promise<SetupResult>} */
+  async measure() {
+    const { rate, warmUpSeconds, clients, mostTries } = this.#plan;
+    const full = await this.#attempt((till) => orderInLoops({ clients, seconds: warmUpSeconds }, till));
+    this.#log(`  warm-up: ${full.orders} orders in loops of ${clients}, done at ${full.perSecond.toFixed(0)}/s`);
+    const compared = { ...(await this.#atRate(rate)), rate };
+    const start = Math.max(1, full.perSecond * FIRST_SHARE);
+    const { best, isHighest, tries } = await searchRate({ start, mostTries }, (one) => this.#atRate(one));
+    return { compared, best, isHighest, tries, violations: await this.#violations() };
+  }
+
+  /** @param {number} rate */
+  async #atRate(rate) {
+    const { seconds } = this.#plan;
+    const one = await this.#attempt((till) => orderAtRate({ rate, seconds }, till));
+    this.#log(`  ${lineOf(rate, one)}`);
+    return one;
+  }
+
+  /** @param {(till: import('./arrivals.mjs').Till) => Promise<import('./arrivals.mjs').Placed[]>} order */
+  async #attempt(order) {
+    const { clients, limitMs } = this.#plan;
+    const shop = new Shop({ orderUrl: this.#demo.orderUrl, inventoryUrl: this.#demo.inventoryUrl, clients });
+    try {
+      const before = this.#cpu();
+      const beganAt = performance.now();
+      const till = { place: (sku) => shop.place(sku), nextSku: () => this.#nextSku(), signal: this.#signal };
+      const placed = await order(till);
+      await lastIsDone(placed, shop, this.#signal);
+      const elapsedMs = performance.now() - beganAt;
+      const after = this.#cpu();
+      const ids = placed.flatMap(({ id }) => (id === undefined ? [] : [id]));
+      const endings = await endingsOf(ids, shop, this.#signal);
+      this.#placed.push(...placed);
+      for (const [id, ending] of endings) this.#endings.set(id, ending);
+      const figures = figuresOf({ placed, endings, limitMs });
+      return { ...figures, ...costOf(before, after, { orders: figures.orders, elapsedMs }), ...errorIn(placed) };
+    } finally {
+      shop.close();
+    }
+  }
+
+  #nextSku() {
+    const { sku } = this.#products[this.#ordered % this.#products.length];
+    this.#ordered++;
+    return sku;
+  }
+
+  /** By process; nothing where there is no /proc. @returns {Record<string, number>} */
+  #cpu() {
+    if (!existsSync('/proc/self/stat')) return {};
+    const { user, system } = process.cpuUsage();
+    const measured = this.#roots.map(([name, pids]) => [name, treeCpuMicros(pids)]);
+    return { ...Object.fromEntries(measured), generator: user + system };
+  }
+
+  async #violations() {
+    const { orderUrl, inventoryUrl } = this.#demo;
+    const shop = new Shop({ orderUrl, inventoryUrl, clients: 1 });
+    try {
+      const stock = await shop.stock();
+      return violationsOf({ placed: this.#placed, endings: this.#endings, stock, products: this.#products });
+    } finally {
+      shop.close();
+    }
+  }
+}
+
+/** @param {readonly import('./arrivals.mjs').Placed[]} placed */
+function errorIn(placed) {
+  const error = placed.find((one) => one.error !== undefined)?.error;
+  return error === undefined ? {} : { error };
+}
+
+function lineOf(rate, { isSustained, postMs, reservedMs, doneMs, perSecond, failed, cores, error }) {
+  const busiest = Object.entries(cores).sort(([, one], [, other]) => other - one)[0];
+  return [
+    `${rate}/s ${isSustained ? 'sustained' : `not sustained (${perSecond.toFixed(0)}/s were done)`}`,
+    `POST p50 ${postMs.p50.toFixed(0)} p99 ${postMs.p99.toFixed(0)} ms`,
+    `reserved p50 ${reservedMs.p50.toFixed(0)} p99 ${reservedMs.p99.toFixed(0)} ms`,
+    `done p99 ${doneMs.p99.toFixed(0)} ms`,
+    ...(busiest === undefined ? [] : [`busiest ${busiest[0]} ${(100 * busiest[1]).toFixed(0)} % of a core`]),
+    ...(failed === 0 ? [] : [`${failed} failed, as: ${error}`]),
+  ].join(', ');
+}

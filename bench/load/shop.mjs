@@ -1,0 +1,67 @@
+// The two demos over HTTP, with connections that are kept and no more of them than there are clients.
+
+import { Agent, request } from 'node:http';
+
+const TIMEOUT_MS = 30_000;
+
+/**
+ * @typedef {{ id: string, sku: string, history: readonly { at: string, what: string, status: string }[] }} OrderView
+ * @typedef {{ sku: string, available: number, reserved: number, sold: number }} StockView
+ */
+
+export class Shop {
+  #orderUrl;
+  #inventoryUrl;
+  #agent;
+
+  /** @param {{ orderUrl: string, inventoryUrl: string, clients: number }} options */
+  constructor({ orderUrl, inventoryUrl, clients }) {
+    this.#orderUrl = orderUrl;
+    this.#inventoryUrl = inventoryUrl;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: clients, scheduling: 'fifo' });
+  }
+
+  /** @param {string} sku @returns {Promise<string>} its id @throws Error when it was not answered 201: the order may be there all the same */
+  async place(sku) {
+    const { id } = await this.#json('POST', `${this.#orderUrl}/orders`, 201, { sku, quantity: 1 });
+    return id;
+  }
+
+  /** @param {string} id @returns {Promise<OrderView>} */
+  order(id) {
+    return this.#json('GET', `${this.#orderUrl}/orders/${id}`, 200);
+  }
+
+  /** @returns {Promise<StockView[]>} */
+  stock() {
+    return this.#json('GET', `${this.#inventoryUrl}/stock`, 200);
+  }
+
+  /** Ends the connections. A server ends them as well when nothing comes for seconds, maybe just as something is sent. */
+  close() {
+    this.#agent.destroy();
+  }
+
+  /** @param {'GET' | 'POST'} method @param {string} url @param {number} wanted @param {object} [body] @returns {Promise<any>} */
+  #json(method, url, wanted, body) {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': text.length };
+    return new Promise((resolve, reject) => {
+      const asked = request(url, { method, headers, agent: this.#agent, timeout: TIMEOUT_MS }, (answer) => {
+        let received = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (chunk) => {
+          received += chunk;
+        });
+        answer.once('error', reject);
+        answer.once('end', () => {
+          if (answer.statusCode === wanted) resolve(JSON.parse(received));
+          else reject(new Error(`${method} ${new URL(url).pathname} was answered ${answer.statusCode}: ${received}`));
+        });
+      });
+      asked.once('timeout', () => asked.destroy(new Error(`${method} ${url} had no answer in ${TIMEOUT_MS / 1000} s`)));
+      asked.once('error', reject);
+      asked.end(text);
+    });
+  }
+}

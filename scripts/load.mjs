@@ -1,0 +1,41 @@
+// npm run load [-- OPTIONS]
+// Orders per second that the two demos sustain, and how long it takes from POST to reserved. See bench/load/README.md.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { planOf, USAGE } from '../bench/load/options.mjs';
+import { postgresFolder } from '../test/support/postgres-server.ts';
+import { build } from './build.mjs';
+
+const root = join(import.meta.dirname, '..');
+
+async function main() {
+  const plan = planOf(process.argv.slice(2), { hasPostgres: postgresFolder() !== undefined });
+  if (plan === 'help') return print(USAGE);
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopped.abort(new Error('stopped')));
+  await build();
+  const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-load-'));
+  try {
+    // Only now: it imports what was built.
+    const { runLoad } = await import('../bench/load/run.mjs');
+    const isGood = await runLoad(plan, { root, home, log: print, signal: stopped.signal });
+    if (!isGood) process.exitCode = 1;
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+main().catch((error) => {
+  // A wrong option is no fault of this program.
+  process.stderr.write(
+    `${error.code?.startsWith('ERR_PARSE_ARGS') || error.message.startsWith('--') ? error.message : error.stack}\n`,
+  );
+  process.exitCode = 1;
+});
