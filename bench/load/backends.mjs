@@ -13,14 +13,15 @@ const LABELS = { embedded: 'embedded', 'embedded-sync': 'embedded, sync' };
 
 /**
  * @typedef {{ endpoints: string, roots: readonly number[], failed: Promise<never>, giveBack: () => Promise<void> }} Broker
- * @typedef {{ label: string, take: (folder: string) => Promise<Broker>, stop: () => Promise<void> }} Backend
+ * @typedef {{ label: string, isCold: boolean, take: (folder: string) => Promise<Broker>, stop: () => Promise<void> }} Backend
+ *   `isCold`: it gets better by the first setup
  */
 
 /** @param {string} name @param {{ log: (line: string) => void, signal: AbortSignal }} tools @returns {Promise<Backend>} */
 export async function openBackend(name, { log, signal }) {
   if (name === 'rocketmq') return openReal(log, signal);
   const flush = name === 'embedded' ? 'async' : 'sync';
-  return { label: LABELS[name], take: (folder) => startEmbedded(flush, folder), async stop() {} };
+  return { label: LABELS[name], isCold: false, take: (folder) => startEmbedded(flush, folder), async stop() {} };
 }
 
 /** @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<Backend>} */
@@ -35,7 +36,7 @@ async function openReal(log, signal) {
   const { endpoints, version, runFolder, failed, stop } = server;
   const roots = processesNaming(runFolder);
   const broker = { endpoints, roots, failed: /** @type {Promise<never>} */ (failed), async giveBack() {} };
-  return { label: `Apache RocketMQ ${version}`, take: async () => broker, stop };
+  return { label: `Apache RocketMQ ${version}`, isCold: true, take: async () => broker, stop };
 }
 
 /** @param {'async' | 'sync'} flush @param {string} folder @returns {Promise<Broker>} */

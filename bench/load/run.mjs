@@ -32,12 +32,15 @@ export async function runLoad(plan, { root, home, log, signal }) {
       backends.set(backend, await open(await openBackend(backend, { log, signal })));
     }
     const schedule = scheduleOf(plan);
+    const warm = new Set();
     for (const [index, { backend: wanted, instances, round }] of schedule.entries()) {
       signal.throwIfAborted();
       const backend = backends.get(wanted);
       log(`${index + 1}/${schedule.length} ${backend.label}, ${instances} inventory-demo, ${databases.name}`);
       const about = { backend: wanted, instances, round, label: backend.label };
-      const setup = { backend: wanted, instances, name: `run${index + 1}` };
+      const isCold = backend.isCold && !warm.has(wanted);
+      warm.add(wanted);
+      const setup = { backend: wanted, instances, name: `run${index + 1}`, isCold };
       runs.push({ ...about, ...(await outcomeOf(setup, plan, { backend, databases, home, log, signal })) });
     }
   } finally {

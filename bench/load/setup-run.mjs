@@ -28,13 +28,13 @@ const FIRST_SHARE = 0.8;
  */
 
 /**
- * @param {import('./options.mjs').Setup & { name: string }} setup
+ * @param {import('./options.mjs').Setup & { name: string, isCold: boolean }} setup
  * @param {import('./options.mjs').LoadPlan} plan
  * @param {{ backend: import('./backends.mjs').Backend, databases: import('./databases.mjs').Databases, home: string,
  *   log: (line: string) => void, signal: AbortSignal }} tools
  * @returns {Promise<SetupResult>}
  */
-export async function runSetup({ name, instances }, plan, { backend, databases, home, log, signal }) {
+export async function runSetup({ name, instances, isCold }, plan, { backend, databases, home, log, signal }) {
   const folder = join(home, name);
   mkdirSync(folder);
   const products = Array.from({ length: plan.products }, (_, index) => ({ sku: `product-${index}`, quantity: PIECES }));
@@ -47,7 +47,8 @@ export async function runSetup({ name, instances }, plan, { backend, databases, 
     const over = new AbortController();
     const run = new SetupRun(plan, { demo, roots, products, signal: AbortSignal.any([signal, over.signal]), log });
     try {
-      return await Promise.race([run.measure(), demo.failed, broker.failed]);
+      const warmUpSeconds = isCold ? plan.coldSeconds : plan.warmUpSeconds;
+      return await Promise.race([run.measure(warmUpSeconds), demo.failed, broker.failed]);
     } finally {
       over.abort();
       await demo.stop();
@@ -79,9 +80,9 @@ class SetupRun {
     this.#log = log;
   }
 
-  /** @returns {Promise<SetupResult>} */
-  async measure() {
-    const { rate, warmUpSeconds, clients, mostTries } = this.#plan;
+  /** @param {number} warmUpSeconds @returns {Promise<SetupResult>} */
+  async measure(warmUpSeconds) {
+    const { rate, clients, mostTries } = this.#plan;
     const full = await this.#attempt((till) => orderInLoops({ clients, seconds: warmUpSeconds }, till));
     this.#log(`  warm-up: ${full.orders} orders in loops of ${clients}, done at ${full.perSecond.toFixed(0)}/s`);
     const compared = { ...(await this.#atRate(rate)), rate };

@@ -1,8 +1,9 @@
 // What the benchmarks tell of other processes.
 
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { storeArguments } from '../../bench/lib/embedded-arguments.mjs';
-import { cpuMicrosIn, processesNaming, residentIn, usageOf } from '../../bench/lib/process-usage.mjs';
+import { cpuMicrosIn, processesNaming, residentIn, treeCpuMicros, usageOf } from '../../bench/lib/process-usage.mjs';
 
 describe('the usage of a process', () => {
   it('is its user and system time, whatever its name', () => {
@@ -20,6 +21,17 @@ describe('the usage of a process', () => {
     expect(one.residentBytes).toBeGreaterThan(10 * 1024 * 1024);
     expect(two.residentBytes).toBeGreaterThan(one.residentBytes * 1.5);
     expect(two.cpuMicros).toBeGreaterThan(0);
+  });
+
+  it('is with that of what it has started and waited for, and of nobody else', () => {
+    const before = treeCpuMicros([process.pid]);
+    execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 200_000);']);
+    const own = usageOf([process.pid]).cpuMicros;
+    const tree = treeCpuMicros([process.pid]);
+    expect(tree - before).toBeGreaterThanOrEqual(150_000);
+    expect(tree - own).toBeGreaterThanOrEqual(150_000);
+    expect(treeCpuMicros([process.ppid])).toBeGreaterThanOrEqual(tree);
+    expect(treeCpuMicros([])).toBe(0);
   });
 
   it('is found by what stands on its command line', () => {

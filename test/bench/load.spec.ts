@@ -1,0 +1,271 @@
+// What `npm run load` reckons: its options, its search, its figures, and what it calls lost.
+
+import { describe, expect, it } from '@jest/globals';
+import { costOf, figuresOf } from '../../bench/load/figures.mjs';
+import { planOf, scheduleOf } from '../../bench/load/options.mjs';
+import { searchRate } from '../../bench/load/rate-search.mjs';
+import { problemsIn, reportText } from '../../bench/load/report.mjs';
+import { endingOf } from '../../bench/load/settling.mjs';
+import { violationsOf } from '../../bench/load/violations.mjs';
+
+const installed = { hasPostgres: true };
+
+function planned(args: readonly string[], here = installed) {
+  const plan = planOf(args, here);
+  if (plan === 'help') throw new Error('asked for help');
+  return plan;
+}
+
+describe('the options of a load', () => {
+  it('measure both brokers with one, two and four instances', () => {
+    expect(planned([])).toMatchObject({ database: 'postgres', rounds: 1, notes: [] });
+    expect(planned([]).setups.map(({ backend, instances }) => `${backend} ${instances}`)).toEqual([
+      'embedded 1',
+      'embedded 2',
+      'embedded 4',
+      'rocketmq 1',
+      'rocketmq 2',
+      'rocketmq 4',
+    ]);
+  });
+
+  it('leave several instances out where PostgreSQL is not installed, and say so', () => {
+    const plan = planned(['--backend', 'embedded'], { hasPostgres: false });
+    expect(plan.setups).toEqual([{ backend: 'embedded', instances: 1 }]);
+    expect(plan.notes.join('; ')).toMatch(/PostgreSQL is not installed.*only one instance, not 2 or 4/);
+  });
+
+  it.each([
+    [['--backend', 'kafka'], '--backend knows embedded, embedded-sync, rocketmq, not "kafka"'],
+    [['--instances', '1,many'], '--instances must be a whole number from 1 to 16, not "many"'],
+    [['--instances', ''], '--instances must be a whole number from 1 to 16, not ""'],
+    [['--seconds', '0'], '--seconds must be a whole number'],
+    [['--seconds', '1'], '--seconds 1: a try has to last longer than the limit of 1000 ms'],
+    [['--clients', '1e9'], '--clients must be a whole number'],
+    [['--database', 'oracle'], '--database knows postgres, pglite, not "oracle"'],
+    [['--sceonds', '3'], "Unknown option '--sceonds'"],
+  ])('refuse %j and name what is wrong', (args, told) => {
+    expect(() => planOf(args, installed)).toThrow(told);
+  });
+
+  it('refuse a PostgreSQL that is not there', () => {
+    const read = () => planOf(['--database', 'postgres'], { hasPostgres: false });
+    expect(read).toThrow('--database postgres: it is not installed');
+  });
+
+  it('begin each round with another setup', () => {
+    const plan = planned(['--backend', 'embedded', '--rounds', '2']);
+    const order = scheduleOf(plan).map(({ instances, round }) => `${round}:${instances}`);
+    expect(order).toEqual(['0:1', '0:2', '0:4', '1:2', '1:4', '1:1']);
+  });
+});
+
+describe('the search for the highest rate', () => {
+  const sustains = (most: number) => async (rate: number) => ({ isSustained: rate <= most });
+
+  it.each([0.1, 0.5, 0.9, 1, 3, 10])(
+    'ends within a tenth below it, when the first guess is %d times as high',
+    async (off) => {
+      const { best, isHighest } = await searchRate({ start: 100 * off, mostTries: 20 }, sustains(100));
+      expect(isHighest).toBe(true);
+      expect(best?.rate).toBeLessThanOrEqual(100);
+      expect(best?.rate).toBeGreaterThanOrEqual(90);
+    },
+  );
+
+  it('says when it had to end before', async () => {
+    const { best, isHighest, tries } = await searchRate({ start: 10, mostTries: 3 }, sustains(100));
+    expect(isHighest).toBe(false);
+    expect(tries).toHaveLength(3);
+    expect(best?.rate).toBeCloseTo(25.6);
+  });
+
+  it('has nothing to tell of what sustains nothing, and ends', async () => {
+    const { best, tries } = await searchRate({ start: 50, mostTries: 100 }, sustains(0));
+    expect(best).toBeUndefined();
+    expect(tries.length).toBeLessThan(20);
+  });
+});
+
+type Ending = NonNullable<ReturnType<typeof endingOf>>;
+
+const START = 1_000_000;
+
+/** Ten orders a second, each done after a time of its own. */
+function orders(latenciesMs: readonly number[], more: { readonly postMs?: number } = {}) {
+  const placed = latenciesMs.map((_, index) => ({
+    sku: 'product-0',
+    id: `order-${index}`,
+    dueAtMs: START + index * 100,
+    lateMs: 0,
+    postMs: more.postMs ?? 5,
+  }));
+  const endings = new Map(
+    latenciesMs.map((latencyMs, index) => {
+      const at = START + index * 100 + latencyMs;
+      return [`order-${index}`, { outcome: 'reserved' as const, reservedAtMs: at, doneAtMs: at }];
+    }),
+  );
+  return { placed, endings, limitMs: 1_000 };
+}
+
+const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+
+describe('a rate', () => {
+  it('is sustained when 99 of 100 orders are done in time', () => {
+    const figures = figuresOf(orders([...hundred.slice(1), 5_000]));
+    expect(figures).toMatchObject({ orders: 100, failed: 0, isSustained: true });
+    expect(figures.reservedMs).toEqual({ p50: 51, p90: 91, p99: 100, max: 5_000 });
+  });
+
+  it('is not sustained when orders wait ever longer', () => {
+    expect(figuresOf(orders(hundred.map((one) => one * 11))).isSustained).toBe(false);
+  });
+
+  it('is not sustained when an order was refused, or never done', () => {
+    const { placed, endings, limitMs } = orders([10, 10, 10]);
+    const refused = placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: '503' } : one));
+    expect(figuresOf({ placed: refused, endings, limitMs })).toMatchObject({
+      orders: 2,
+      failed: 1,
+      isSustained: false,
+    });
+    endings.delete('order-2');
+    expect(figuresOf({ placed, endings, limitMs })).toMatchObject({ orders: 3, failed: 0, isSustained: false });
+  });
+
+  it('is not sustained when the time-outs lag behind the reservations', () => {
+    const { placed, endings, limitMs } = orders([10, 10, 10]);
+    for (const [id, ending] of endings) endings.set(id, { ...ending, doneAtMs: ending.doneAtMs + 2_000 });
+    const figures = figuresOf({ placed, endings, limitMs });
+    expect(figures.reservedMs.max).toBe(10);
+    expect(figures.isSustained).toBe(false);
+  });
+
+  it('costs what processes took meanwhile, by order', () => {
+    const cost = costOf({ broker: 1_000_000 }, { broker: 3_000_000 }, { orders: 100, elapsedMs: 4_000 });
+    expect(cost).toEqual({ millisPerOrder: { broker: 20 }, cores: { broker: 0.5 } });
+  });
+});
+
+describe('the time line of an order', () => {
+  const step = (what: string, status: string, at: number) => ({ what, status, at: new Date(START + at).toISOString() });
+  const ending = (...history: ReturnType<typeof step>[]) => endingOf({ id: 'order-0', sku: 'book', history });
+
+  it('is at its end when the stock is reserved and the time-out scheduled, in whatever order', () => {
+    const created = step('created', 'PENDING_STOCK', 0);
+    const scheduled = step('time-out scheduled', 'PENDING_STOCK', 30);
+    const reserved = step('stock reserved', 'PENDING_PAYMENT', 50);
+    expect(ending(created)).toBeUndefined();
+    expect(ending(created, reserved)).toBeUndefined();
+    expect(ending(created, scheduled)).toBeUndefined();
+    const ended = { outcome: 'reserved', reservedAtMs: START + 50, doneAtMs: START + 50 };
+    expect(ending(created, scheduled, reserved)).toEqual(ended);
+    const late = step('time-out scheduled', 'PENDING_PAYMENT', 70);
+    expect(ending(created, reserved, late)).toEqual({ ...ended, doneAtMs: START + 70 });
+  });
+
+  it('is at its end when the stock is rejected', () => {
+    const rejected = step('stock rejected', 'REJECTED', 20);
+    expect(ending(rejected)).toEqual({ outcome: 'rejected', reservedAtMs: START + 20, doneAtMs: START + 20 });
+  });
+});
+
+describe('what must be true after a load', () => {
+  const products = [{ sku: 'product-0', quantity: 1_000 }];
+  const good = () => ({
+    ...orders([1, 2, 3]),
+    products,
+    stock: [{ sku: 'product-0', available: 997, reserved: 3, sold: 0 }],
+  });
+
+  it('is true of a good one', () => {
+    expect(violationsOf(good())).toEqual([]);
+  });
+
+  it('is not when an order got lost', () => {
+    const run = good();
+    run.endings.delete('order-1');
+    run.stock = [{ sku: 'product-0', available: 998, reserved: 2, sold: 0 }];
+    expect(violationsOf(run)).toEqual([expect.stringMatching(/neither reserved nor rejected.*: order-1$/)]);
+  });
+
+  it('is not when an order was rejected though there is enough', () => {
+    const run = good();
+    const endings = new Map<string, Ending>([...run.endings]);
+    endings.set('order-1', { outcome: 'rejected', reservedAtMs: START, doneAtMs: START });
+    const stock = [{ sku: 'product-0', available: 998, reserved: 2, sold: 0 }];
+    expect(violationsOf({ ...run, endings, stock })).toEqual([expect.stringMatching(/^rejected.*: order-1$/)]);
+  });
+
+  it.each([
+    ['a piece is gone', { available: 996, reserved: 3, sold: 0 }, /996 available \+ 3 reserved \+ 0 sold is not 1000/],
+    ['a piece is reserved twice', { available: 996, reserved: 4, sold: 0 }, /4 reserved, but its orders have 3/],
+    ['a piece is sold that nobody paid', { available: 997, reserved: 2, sold: 1 }, /2 reserved, but its orders have 3/],
+  ])('is not when %s', (_, pieces, told) => {
+    expect(violationsOf({ ...good(), stock: [{ sku: 'product-0', ...pieces }] })).toEqual([
+      expect.stringMatching(told),
+    ]);
+  });
+
+  it('is not when a product is gone, or two orders have one id', () => {
+    expect(violationsOf({ ...good(), stock: [] })).toEqual(['product-0 is not in stock any more']);
+    const run = good();
+    const placed = run.placed.map((one) => ({ ...one, id: 'order-0' }));
+    expect(violationsOf({ ...run, placed })[0]).toMatch(/^ids given to two orders: order-0/);
+  });
+
+  it('allows an order without an answer to be there, and not to be there', () => {
+    const run = good();
+    const placed = run.placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: 'cut off' } : one));
+    const stockOf = (reserved: number) => [{ sku: 'product-0', available: 1_000 - reserved, reserved, sold: 0 }];
+    for (const reserved of [2, 3]) expect(violationsOf({ ...run, placed, stock: stockOf(reserved) })).toEqual([]);
+    for (const reserved of [1, 4]) {
+      const told = `product-0: ${reserved} reserved, but its orders have 2 to 3`;
+      expect(violationsOf({ ...run, placed, stock: stockOf(reserved) })).toEqual([told]);
+    }
+  });
+});
+
+describe('the report of a load', () => {
+  const spread = { p50: 10, p90: 20, p99: 30, max: 40 };
+  const tried = (rate: number) => ({
+    ...{ rate, orders: 100, failed: 0, perSecond: rate, isSustained: true },
+    ...{ postMs: spread, reservedMs: spread, doneMs: spread, lateMs: spread },
+    ...{ millisPerOrder: { 'order-demo': 5, broker: 3 }, cores: { 'order-demo': 0.9, broker: 0.4 } },
+  });
+  const run = (round: number, rate: number) => ({
+    ...{ backend: 'embedded', instances: 2, round, label: 'embedded' },
+    result: { compared: tried(20), best: tried(rate), isHighest: true, tries: [], violations: [] as string[] },
+  });
+  const outcome = (runs: readonly Parameters<typeof problemsIn>[0][number][]) => ({
+    date: '2026-01-01',
+    machine: { cpu: 'a cpu', cores: 2, memoryGiB: 8, system: 'Linux', node: '20', java: 'no Java' },
+    database: 'PostgreSQL',
+    plan: planned(['--rounds', '2']),
+    runs,
+  });
+
+  it('tells the median of the rounds and what was busiest', () => {
+    const text = reportText(outcome([run(0, 100), run(1, 140)]));
+    expect(text).toMatch(/\| embedded, 2 +\| +120 \(100-140\) \|/);
+    expect(text).toContain('order-demo, 0.90 cores');
+    expect(text).not.toContain('WRONG');
+  });
+
+  it('tells that more may be sustained where no higher rate was tried', () => {
+    const one = run(0, 100);
+    expect(reportText(outcome([{ ...one, result: { ...one.result, isHighest: false } }]))).toMatch(/≥ 100/);
+  });
+
+  it('names what was lost and what broke', () => {
+    const lost = run(0, 100);
+    lost.result.violations.push('an order is lost');
+    const broken = { backend: 'rocketmq', instances: 1, round: 1, label: 'Apache RocketMQ', error: 'order-demo ended' };
+    expect(problemsIn([lost, broken])).toEqual([
+      'embedded, 2 inventory-demo, round 1: an order is lost',
+      'Apache RocketMQ, 1 inventory-demo, round 2: order-demo ended',
+    ]);
+    expect(reportText(outcome([lost, broken]))).toContain('WRONG');
+  });
+});
