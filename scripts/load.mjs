@@ -4,17 +4,26 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { planOf, USAGE } from '../bench/load/options.mjs';
+import { OptionError, planOf, USAGE } from '../bench/load/options.mjs';
 import { postgresFolder } from '../test/support/postgres-server.ts';
 import { build } from './build.mjs';
 
 const root = join(import.meta.dirname, '..');
 
+class Stopped extends Error {
+  constructor() {
+    super('stopped');
+  }
+}
+
 async function main() {
   const plan = planOf(process.argv.slice(2), { hasPostgres: postgresFolder() !== undefined });
   if (plan === 'help') return print(USAGE);
   const stopped = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopped.abort(new Error('stopped')));
+  const stop = () => stopped.abort(new Stopped());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  // Whoever read this is gone.
+  process.stdout.on('error', stop);
   await build();
   const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-load-'));
   try {
@@ -33,9 +42,8 @@ function print(line) {
 }
 
 main().catch((error) => {
-  // A wrong option is no fault of this program.
-  process.stderr.write(
-    `${error.code?.startsWith('ERR_PARSE_ARGS') || error.message.startsWith('--') ? error.message : error.stack}\n`,
-  );
+  // Neither is a fault of this program.
+  const isPlain = error instanceof Stopped || error instanceof OptionError;
+  process.stderr.write(`${isPlain ? error.message : error.stack}\n`);
   process.exitCode = 1;
 });

@@ -22,6 +22,9 @@ Orders per second that order-demo and inventory-demo sustain, and how long it ta
   --quick            some 20 seconds, for CI: embedded, 1 and 2 instances, few seconds each
   --out FOLDER       where load.json goes; default bench/results`;
 
+/** What was asked for is not possible. */
+export class OptionError extends Error {}
+
 /**
  * @typedef {{ backend: string, instances: number }} Setup
  *
@@ -45,26 +48,10 @@ Orders per second that order-demo and inventory-demo sustain, and how long it ta
  * @param {readonly string[]} args
  * @param {{ hasPostgres: boolean }} here
  * @returns {LoadPlan | 'help'}
- * @throws Error that names the option
+ * @throws OptionError that names it
  */
 export function planOf(args, { hasPostgres }) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      backend: { type: 'string' },
-      instances: { type: 'string' },
-      database: { type: 'string' },
-      seconds: { type: 'string' },
-      limit: { type: 'string' },
-      rate: { type: 'string' },
-      clients: { type: 'string' },
-      products: { type: 'string' },
-      rounds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      out: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const values = valuesIn(args);
   if (values.help) return 'help';
   const { quick, out } = values;
   const count = (/** @type {string} */ name, otherwise, /** @type {number} */ most) =>
@@ -76,7 +63,7 @@ export function planOf(args, { hasPostgres }) {
   const limitMs = count('limit', 1_000, 60_000);
   // Orders that wait ever longer do not pass the limit before.
   if (seconds * 1_000 <= limitMs) {
-    throw new Error(`--seconds ${seconds}: a try has to last longer than the limit of ${limitMs} ms`);
+    throw new OptionError(`--seconds ${seconds}: a try has to last longer than the limit of ${limitMs} ms`);
   }
   return {
     setups: backends.flatMap((backend) => instances.map((one) => ({ backend, instances: one }))),
@@ -95,12 +82,37 @@ export function planOf(args, { hasPostgres }) {
   };
 }
 
+/** @param {readonly string[]} args */
+function valuesIn(args) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        backend: { type: 'string' },
+        instances: { type: 'string' },
+        database: { type: 'string' },
+        seconds: { type: 'string' },
+        limit: { type: 'string' },
+        rate: { type: 'string' },
+        clients: { type: 'string' },
+        products: { type: 'string' },
+        rounds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        out: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (cause) {
+    throw new OptionError(cause.message, { cause });
+  }
+}
+
 /** @returns {'postgres' | 'pglite'} */
 function databaseOf(/** @type {string | undefined} */ given, /** @type {boolean} */ hasPostgres) {
   if (given === undefined) return hasPostgres ? 'postgres' : 'pglite';
   const [database] = oneOrMore('--database', given, DATABASES);
   if (given === 'postgres' && !hasPostgres) {
-    throw new Error('--database postgres: it is not installed (Debian: apt-get install postgresql)');
+    throw new OptionError('--database postgres: it is not installed (Debian: apt-get install postgresql)');
   }
   return /** @type {'postgres' | 'pglite'} */ (database);
 }
@@ -120,14 +132,14 @@ function instancesOf(/** @type {string} */ given, /** @type {string} */ database
 function wholeNumber(name, given, most) {
   const value = Number(given);
   if (given.trim() !== '' && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new Error(`${name} must be a whole number from 1 to ${most}, not "${given}"`);
+  throw new OptionError(`${name} must be a whole number from 1 to ${most}, not "${given}"`);
 }
 
 /** @param {string} name @param {string} given @param {readonly string[]} known @returns {string[]} each once */
 function oneOrMore(name, given, known) {
   const named = [...new Set(given.split(','))];
   const unknown = named.find((one) => !known.includes(one));
-  if (unknown !== undefined) throw new Error(`${name} knows ${known.join(', ')}, not "${unknown}"`);
+  if (unknown !== undefined) throw new OptionError(`${name} knows ${known.join(', ')}, not "${unknown}"`);
   return named;
 }
 

@@ -96,6 +96,7 @@ export class Postgres {
   /** Stops it and removes all of it. Repeating it waits for the same end. */
   stop(): Promise<void> {
     this.stopped ??= new Promise<void>((resolve) => {
+      if (this.keeper.exitCode !== null || this.keeper.signalCode !== null) resolve();
       this.keeper.once('exit', () => resolve());
       this.keeper.stdin?.end();
     }).then(() => rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 }));
@@ -118,6 +119,8 @@ function keep(postgres: string, data: string, { folder, user, settings }: Keepin
     ...user,
     cwd: folder,
     stdio: ['pipe', 'ignore', 'ignore'],
+    // A group of its own: Ctrl-C reaches its user alone, who stops it when nobody needs it any more.
+    detached: true,
   });
 }
 
