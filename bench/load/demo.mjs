@@ -11,6 +11,7 @@ const OUTPUT_TAIL = 2_000;
 /** Whatever the caller's environment says to the demos. */
 const COMMON = {
   NODE_ENV: 'production',
+  NO_COLOR: '1',
   PORT: '0',
   HOST: '',
   DEMO_FAULTS: '',

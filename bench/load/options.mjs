@@ -19,7 +19,7 @@ Orders per second that order-demo and inventory-demo sustain, and how long it ta
   --clients N        most requests at a time; default 64
   --products N       among which the orders are spread; default 100. Orders of one product wait for each other
   --rounds N         default 1
-  --quick            some 20 seconds, for CI: embedded, 1 and 2 instances, few seconds each
+  --quick            half a minute, for CI: embedded, 1 and 2 instances, few seconds each
   --out FOLDER       where load.json goes; default bench/results`;
 
 /** What was asked for is not possible. */

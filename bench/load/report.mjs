@@ -41,7 +41,11 @@ export function reportText(outcome) {
 export function problemsIn(runs) {
   return runs.flatMap(({ label, instances, round, result, error }) => {
     const where = `${label}, ${instances} inventory-demo, round ${round + 1}`;
-    return [...(error === undefined ? [] : [error]), ...(result?.violations ?? [])].map((what) => `${where}: ${what}`);
+    // What follows is the end of a process's output: told when it broke, and in the JSON.
+    const broken = error?.split('\n')[0];
+    return [...(broken === undefined ? [] : [broken]), ...(result?.violations ?? [])].map(
+      (what) => `${where}: ${what}`,
+    );
   });
 }
 

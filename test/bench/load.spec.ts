@@ -261,7 +261,13 @@ describe('the report of a load', () => {
   it('names what was lost and what broke', () => {
     const lost = run(0, 100);
     lost.result.violations.push('an order is lost');
-    const broken = { backend: 'rocketmq', instances: 1, round: 1, label: 'Apache RocketMQ', error: 'order-demo ended' };
+    const broken = {
+      backend: 'rocketmq',
+      instances: 1,
+      round: 1,
+      label: 'Apache RocketMQ',
+      error: 'order-demo ended\nits log',
+    };
     expect(problemsIn([lost, broken])).toEqual([
       'embedded, 2 inventory-demo, round 1: an order is lost',
       'Apache RocketMQ, 1 inventory-demo, round 2: order-demo ended',
