@@ -106,7 +106,7 @@ async function play({ point, isPaid, end, checked, comesAgain }: Scenario, run: 
 
   await until('both apps are back', () => demo.isHealthy());
   if (checked !== undefined) {
-    const asked = new RegExp(`the server asked about \\w+ on ${wantedTopic}: ${checked}`);
+    const asked = new RegExp(`the server asked how a transaction ended .*topic=${wantedTopic} .*resolution=${checked}`);
     await until(`the check is answered by ${checked}`, () => asked.test(run.output));
   }
   if (comesAgain !== undefined) {

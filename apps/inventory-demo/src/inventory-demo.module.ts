@@ -2,7 +2,7 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { INVENTORY_SERVICE, StockResult, transactionReport } from 'demo-kit';
+import { INVENTORY_SERVICE, StockResult } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
@@ -42,7 +42,6 @@ export class InventoryDemoModule {
             inbox,
             consumerGroup: INVENTORY_SERVICE,
             topics: [StockResult],
-            events: transactionReport(),
             defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
           }),

@@ -35,7 +35,7 @@ const EDGES = {
 /** Which way the messages of a step go, by how the step begins; the first that fits. */
 const MOVES = [
   ['half message sent', 'order>order-created'],
-  ['order-created is committed', 'order-created>order'],
+  ['order-created received', 'order-created>order'],
   ['reserved', 'order-created>inventory', 'inventory>stock-result'],
   ['rejected', 'order-created>inventory', 'inventory>stock-result'],
   ['not reserved', 'order-created>inventory'],

@@ -23,4 +23,3 @@ export {
   StockReturn,
   TOPICS,
 } from './topics.js';
-export { transactionReport } from './transaction-report.js';

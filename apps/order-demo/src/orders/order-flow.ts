@@ -87,7 +87,7 @@ export class OrderFlow {
   async startTimeToPay({ orderId, expiresAt }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
     const order = await this.orders.find(orderId);
     if (order === undefined) throw new Error(`order ${orderId} was announced, but is not in the database`);
-    await this.note(order, { ...receivedFrom(context), what: 'order-created is committed: received' });
+    await this.note(order, { ...receivedFrom(context), what: 'order-created received' });
     if (isEnded(order.status) || order.timeoutMessageId !== null) return;
     const options = { deliverAt: new Date(expiresAt), keys: [orderId] };
     const { messageId, recallHandle } = await this.producer.send(OrderTimeout, { orderId }, options);

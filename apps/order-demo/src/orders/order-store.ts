@@ -50,8 +50,11 @@ export class OrderStore {
   /** The order in whose history a message is; undefined when it left none. */
   async ofMessage(messageId: string): Promise<Order | undefined> {
     const { db } = this.database;
-    const entry = (await db.select().from(orderHistory).where(eq(orderHistory.messageId, messageId)).limit(1))[0];
-    return entry === undefined ? undefined : this.find(entry.orderId);
+    const ofMessage = db
+      .select({ id: orderHistory.orderId })
+      .from(orderHistory)
+      .where(eq(orderHistory.messageId, messageId));
+    return (await db.select().from(orders).where(inArray(orders.id, ofMessage)))[0];
   }
 
   async insert(tx: OrderTransaction, order: NewOrder, trace: Trace): Promise<Order> {
@@ -86,6 +89,16 @@ export class OrderStore {
     timeout: Pick<Order, 'timeoutMessageId' | 'recallHandle'>,
   ): Promise<Order | undefined> {
     return (await tx.update(orders).set(timeout).where(eq(orders.id, id)).returning())[0];
+  }
+
+  /** Writes down what became of a message, with the state of the order in whose history it is; nothing when it left none. */
+  async noteOfMessage(messageId: string, what: string): Promise<void> {
+    const { db } = this.database;
+    const at = this.clock.now();
+    const order = await this.ofMessage(messageId);
+    if (order !== undefined) {
+      await db.insert(orderHistory).values({ orderId: order.id, at, what, status: order.status, messageId });
+    }
   }
 
   /** Writes down that something happened, with the state it led to. */

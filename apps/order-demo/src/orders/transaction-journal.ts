@@ -1,40 +1,31 @@
-// How transactions ended that did not end in one go, in the histories of their orders and in the log.
+// How the transactions of messages end, in the time lines of their orders.
 
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { transactionReport } from 'demo-kit';
+import { Injectable, Logger } from '@nestjs/common';
 import type { TransactionEvents } from 'nestjs-rocketmq';
-import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
 import { OrderStore } from './order-store.js';
-
-type Told = Parameters<TransactionEvents['onChecked']>[0];
 
 @Injectable()
 export class TransactionJournal implements TransactionEvents {
   private readonly logger = new Logger(TransactionJournal.name);
-  private readonly report = transactionReport();
 
-  constructor(
-    @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
-    private readonly orders: OrderStore,
-  ) {}
+  constructor(private readonly orders: OrderStore) {}
 
-  onLeftToCheck(...told: Parameters<TransactionEvents['onLeftToCheck']>): void {
-    this.report.onLeftToCheck(...told);
-    this.note(told[0], `the ${told[1]} may be lost: left to the check`);
+  onEnded(...[{ topic, messageId }, resolution, by]: Parameters<TransactionEvents['onEnded']>): void {
+    // What the server had asked for is told already.
+    if (by === 'client') this.note(messageId, `${topic}: ${resolution === 'commit' ? 'committed' : 'rolled back'}`);
   }
 
-  onChecked(...told: Parameters<TransactionEvents['onChecked']>): void {
-    this.report.onChecked(...told);
-    this.note(told[0], `check answered: ${told[1]}`);
+  onLeftToCheck(...[{ topic, messageId }, resolution]: Parameters<TransactionEvents['onLeftToCheck']>): void {
+    this.note(messageId, `${topic}: the ${resolution} may be lost: left to the check`);
+  }
+
+  onChecked(...[{ topic, messageId }, resolution]: Parameters<TransactionEvents['onChecked']>): void {
+    this.note(messageId, `${topic}: check answered: ${resolution}`);
   }
 
   /** Only for the time line: nothing waits for it, and a message that was rolled back has no order. */
-  private note({ topic, messageId }: Told, what: string): void {
-    const write = async (): Promise<void> => {
-      const order = await this.orders.ofMessage(messageId);
-      if (order === undefined) return;
-      await this.database.transaction((tx) => this.orders.note(tx, order, { what: `${topic}: ${what}`, messageId }));
-    };
-    write().catch((error) => this.logger.warn(`not in the time line: ${String(error)}`));
+  private note(messageId: string, what: string): void {
+    const warn = (error: unknown): void => this.logger.warn(`not in the time line: ${String(error)}`);
+    this.orders.noteOfMessage(messageId, what).catch(warn);
   }
 }

@@ -39,6 +39,7 @@ export type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 export type { SendReceipt } from '../producer/send-receipt.js';
 export type {
   EndResult,
+  EndSource,
   Resolution,
   Transaction,
   TransactionEvents,

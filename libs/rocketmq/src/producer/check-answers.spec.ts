@@ -30,6 +30,7 @@ function answersBy(
     checkers: new Map([['orders', checker]]),
     ownerOf: () => 'shop',
     onChecked: (_, resolution) => void told.push(resolution),
+    onEnded: (_, resolution) => void told.push(`ended: ${resolution}`),
   });
 }
 
@@ -94,7 +95,7 @@ describe('the answers to checks', () => {
         answers.take(checkOf('a'), connection.bootstrap);
         await answers.drain();
       }
-      expect([told, broker.messages('orders').length]).toEqual([['commit', 'unknown'], 1]);
+      expect([told, broker.messages('orders').length]).toEqual([['commit', 'ended: commit', 'unknown'], 1]);
     } finally {
       raw.close();
       connection.close();

@@ -31,6 +31,8 @@ export interface CheckPort {
   readonly telemetry?: ProducerTelemetry | undefined;
   ownerOf(topic: string): string;
   onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
+  /** The server took the answer. */
+  onEnded(check: CheckedTransaction, resolution: Resolution): void;
 }
 
 /** The checks that are being answered. */
@@ -80,6 +82,8 @@ export class CheckAnswers {
       const resolution = await (telemetry === undefined
         ? find()
         : telemetry.check({ ...check, properties: check.message.properties }, find));
+      const { topic, messageId, transactionId } = check;
+      this.logger.info('the server asked how a transaction ended', { topic, messageId, transactionId, resolution });
       this.port.onChecked(check, resolution);
       if (resolution !== 'unknown') await this.end(check, resolution, endpoint);
     } finally {
@@ -108,6 +112,7 @@ export class CheckAnswers {
       await endTransaction(this.port.client, endpoint, check, resolution, 'check');
       // The next check may be on its way already; answered as well, it would deliver the message a second time.
       this.port.memory.ended(check.transactionId, resolution, true);
+      this.port.onEnded(check, resolution);
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, resolution, error: describeError(error) };

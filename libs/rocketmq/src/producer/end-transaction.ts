@@ -7,7 +7,7 @@ import { TransactionResolution, TransactionSource } from '../protocol/generated/
 import { requireOk } from '../protocol/status.js';
 import { withDeadline } from '../support/deadline.js';
 import { retryUntil } from '../support/retry.js';
-import type { Resolution, TransactionIdentity } from './transaction.js';
+import type { EndSource, Resolution, TransactionIdentity } from './transaction.js';
 
 /**
  * Tells the server that holds the half message how its transaction ended, within `requestTimeoutMs` of the connection. What
@@ -20,7 +20,7 @@ export async function endTransaction(
   endpoint: Endpoint,
   { topic, messageId, transactionId }: TransactionIdentity,
   resolution: Resolution,
-  source: 'client' | 'check',
+  source: EndSource,
 ): Promise<void> {
   const what = `${resolution} of transaction ${transactionId} on "${topic}"`;
   const request = {

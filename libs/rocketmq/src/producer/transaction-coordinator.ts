@@ -34,7 +34,7 @@ export interface TransactionOptions extends TransactionTimes {
    * of its own where several send transactions on one topic.
    */
   readonly transactionOwner?: string;
-  /** Told of ends that were lost, and of checks. Default: nobody. */
+  /** Told of ends, of ends that were lost, and of checks. Default: nobody. */
   readonly events?: Partial<TransactionEvents>;
   /** Awaited at named points of a transaction. For crash tests; it can stop a process there. Default: nothing. */
   readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
@@ -64,6 +64,7 @@ export class TransactionCoordinator {
       telemetry,
       ownerOf: (topic) => this.ownerOf(topic),
       onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
+      onEnded: (check, resolution) => this.tell(() => options.events?.onEnded?.(check, resolution, 'check')),
     });
   }
 
@@ -167,6 +168,7 @@ export class TransactionCoordinator {
       this.assertInTime(wire, resolution);
       await endTransaction(this.client, endpoint, identity, resolution, 'client');
       this.memory.ended(transactionId, resolution, true);
+      this.tell(() => this.options.events?.onEnded?.(identity, resolution, 'client'));
       return 'accepted';
     } catch (error) {
       this.memory.ended(transactionId, resolution, false);

@@ -15,8 +15,16 @@ export type Resolution = 'commit' | 'rollback';
  */
 export type EndResult = 'accepted' | 'left-to-check';
 
+/** Who told the server of an end: `client`, when the local transaction was over; `check`, in answer to the server's question. */
+export type EndSource = 'client' | 'check';
+
 /** What happened to transactions, for those who watch. What a watcher throws is logged and changes nothing. */
 export interface TransactionEvents {
+  /**
+   * The server took the end: the ordinary case. An OK proves no more than that (it does not say that the message is visible), and when
+   * the server asks again all the same, it is told again.
+   */
+  onEnded(transaction: TransactionIdentity, resolution: Resolution, by: EndSource): void;
   /** The answer to an end is missing or was an error. Not a failure: the server's check settles it. */
   onLeftToCheck(transaction: TransactionIdentity, resolution: Resolution, error: unknown): void;
   /** The server asked; `unknown` means that it will ask again. */

@@ -31,6 +31,7 @@ describe('a transaction', () => {
     const producer = bench.newProducer({
       transactionCheckers: { orders: checker },
       events: {
+        onEnded: (_, resolution, by) => void events.push(`ended by ${by}: ${resolution}`),
         onLeftToCheck: (_, resolution) => void events.push(`left to check: ${resolution}`),
         onChecked: (_, resolution) => void events.push(`checked: ${resolution}`),
       },
@@ -66,6 +67,27 @@ describe('a transaction', () => {
     });
   });
 
+  describe('whose end the server took', () => {
+    it.each(['commit', 'rollback'] as const)('tells it once, with its names: %s', async (resolution) => {
+      const told: unknown[][] = [];
+      const producer = await start(never, { events: { onEnded: (...end) => void told.push(end) } });
+      const transaction = await producer.beginTransaction(order);
+      expect(told).toEqual([]);
+      await transaction[resolution]();
+      await transaction[resolution]();
+      await broker.advance(10 * MINUTE_MS);
+      const { topic, messageId, transactionId } = transaction;
+      expect(told).toEqual([[{ topic, messageId, transactionId }, resolution, 'client']]);
+    });
+
+    it('tells it when its method failed, as the checker answered', async () => {
+      const producer = await start(() => 'rollback');
+      const running = producer.transact({ message: order }, () => Promise.reject(new Error('out of stock')));
+      await expect(running).rejects.toThrow('out of stock');
+      expect(events).toEqual(['ended by client: rollback']);
+    });
+  });
+
   describe('whose end the server did not take', () => {
     it('is left to the check, which commits as it ended, without the checker', async () => {
       const producer = await start(never);
@@ -73,7 +95,8 @@ describe('a transaction', () => {
       await producer.transact({ message: order }, async () => {});
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);
       await broker.advance(10 * SECOND_MS);
-      expect([visible(), events]).toEqual([1, ['left to check: commit', 'checked: commit']]);
+      const told = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
+      expect([visible(), events]).toEqual([1, told]);
     });
 
     it('is visible once when the server took it and only the answer was lost', async () => {
@@ -88,7 +111,7 @@ describe('a transaction', () => {
       const producer = await start(never);
       broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
       await producer.transact({ message: order }, async () => {});
-      expect([visible(), events]).toEqual([1, []]);
+      expect([visible(), events]).toEqual([1, ['ended by client: commit']]);
     });
   });
 
@@ -134,7 +157,7 @@ describe('a transaction', () => {
       await dying.close();
       await start(() => 'commit', { transactionOwner: 'shop' });
       await broker.advance(10 * SECOND_MS);
-      expect([visible(), events]).toEqual([1, ['checked: commit']]);
+      expect([visible(), events]).toEqual([1, ['checked: commit', 'ended by check: commit']]);
     });
 
     it('is left to the checker when nobody ever ended it', async () => {
@@ -150,7 +173,9 @@ describe('a transaction', () => {
       const broken = (): never => {
         throw new Error('metrics down');
       };
-      const producer = await start(() => 'commit', { events: { onChecked: broken, onLeftToCheck: broken } });
+      const producer = await start(() => 'commit', {
+        events: { onChecked: broken, onEnded: broken, onLeftToCheck: broken },
+      });
       broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
       await producer.transact({ message: order }, async () => {});
       await broker.advance(10 * SECOND_MS);
@@ -227,7 +252,8 @@ describe('a transaction', () => {
         seen.push(signal.aborted, asked, (signal.reason as { code: string }).code);
       });
       expect(seen).toEqual([false, 0, true, 1, 'TRANSACTION_TOO_LONG']);
-      expect([visible(), events]).toEqual([0, ['checked: unknown', 'checked: rollback', 'left to check: commit']]);
+      const answers = ['checked: unknown', 'checked: rollback', 'ended by check: rollback'];
+      expect([visible(), events]).toEqual([0, [...answers, 'left to check: commit']]);
     });
 
     it('has no signal any more once it has ended', async () => {
@@ -242,7 +268,8 @@ describe('a transaction', () => {
       await producer.transact({ message: order }, () => broker.advance(31 * SECOND_MS));
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);
       await broker.advance(10 * SECOND_MS);
-      expect([visible(), events]).toEqual([1, ['left to check: commit', 'checked: commit']]);
+      const told = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
+      expect([visible(), events]).toEqual([1, told]);
     });
 
     it('is asked for as late as its producer says', async () => {
@@ -251,7 +278,7 @@ describe('a transaction', () => {
       await broker.advance(39 * SECOND_MS);
       expect([visible(), events]).toEqual([0, []]);
       await broker.advance(SECOND_MS);
-      expect([visible(), events]).toEqual([1, ['checked: commit']]);
+      expect([visible(), events]).toEqual([1, ['checked: commit', 'ended by check: commit']]);
     });
 
     it('is dropped by the server after 15 checks, and nothing is visible', async () => {
@@ -288,7 +315,7 @@ describe('a transaction', () => {
         await currentTransaction().prepare(order);
       });
       await closed;
-      expect([visible(), events]).toEqual([1, []]);
+      expect([visible(), events]).toEqual([1, ['ended by client: commit']]);
     });
 
     it('is left to the check when it takes longer than the grace period', async () => {

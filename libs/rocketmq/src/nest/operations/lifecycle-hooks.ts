@@ -34,6 +34,11 @@ function sessionHooks(given: Partial<SessionHooks>, events: Tell): SessionHooks 
 export function producerHooks(given: Partial<ProducerEvents>, events: Tell): ProducerEvents {
   return {
     ...sessionHooks(given, events),
+    onEnded: ({ topic, messageId, transactionId }, resolution, by) => {
+      const subject = { topic, messageId, transactionId };
+      events.tell({ type: 'transaction-ended', ...subject, resolution, by });
+      given.onEnded?.(subject, resolution, by);
+    },
     onLeftToCheck: ({ topic, messageId, transactionId }, resolution, error) => {
       const subject = { topic, messageId, transactionId };
       events.tell({ type: 'transaction-unknown', ...subject, during: 'end', resolution, error });

@@ -5,6 +5,7 @@ import { Injectable } from '@nestjs/common';
 import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
 import {
+  currentTransaction,
   DeadLetterError,
   getEventsToken,
   type RocketMQEvent,
@@ -24,6 +25,7 @@ function inShort(event: RocketMQEvent): string {
   if ('listener' in event) return `${event.type} ${event.listener}`;
   if (event.type === 'drained') return `drained ${event.consumerGroup} ${event.unfinished}`;
   if (event.type === 'dead-lettered') return `dead-lettered ${event.consumerGroup} ${event.reason}`;
+  if (event.type === 'transaction-ended') return `transaction-ended ${event.resolution} by ${event.by}`;
   if (event.type === 'transaction-unknown') return `transaction-unknown ${event.during} ${event.resolution}`;
   return event.type;
 }
@@ -144,6 +146,30 @@ describe('the lifecycle events of a connection', () => {
     bench.broker.faults.clear();
     const unknown = watcher.events.find(({ type }) => type === 'transaction-unknown');
     expect(unknown).toMatchObject({ topic: 'paid', transactionId: expect.any(String), error: expect.any(Error) });
+  });
+
+  it('tell how transactions end, to the hook, too', async () => {
+    @Injectable()
+    class Till {
+      @TransactionalSend('paid', { message: (id: string) => ({ body: { id } }) })
+      async pay(id: string): Promise<string> {
+        if (id === 'refused') currentTransaction().rollback();
+        return currentTransaction().messageId;
+      }
+    }
+    const hooked: string[] = [];
+    const events = {
+      onEnded: ({ messageId }: { messageId: string }, ...end: string[]) => void hooked.push(`${messageId} ${end}`),
+    };
+    const transactionLog = { check: async () => 'unknown' as const };
+    const app = await bench.start({ providers: [Till, Watcher], options: { transactionLog, events } });
+    const ids = [await app.get(Till).pay('1'), await app.get(Till).pay('refused')];
+    const watcher = app.get(Watcher);
+    await watcher.has('transaction-ended commit by client');
+    await watcher.has('transaction-ended rollback by client');
+    expect(hooked).toEqual([`${ids[0]} commit,client`, `${ids[1]} rollback,client`]);
+    const ended = watcher.events.find(({ type }) => type === 'transaction-ended');
+    expect(ended).toMatchObject({ topic: 'paid', messageId: ids[0], transactionId: expect.any(String) });
   });
 
   it('are of one connection each, and a subscriber that throws stops neither sends nor handlers', async () => {

@@ -2,7 +2,7 @@
 
 import { filter, type Observable } from 'rxjs';
 import type { DeadLetterReason } from '../../consumer/failure-policy.js';
-import type { Resolution } from '../../producer/transaction.js';
+import type { EndSource, Resolution } from '../../producer/transaction.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { EventStream } from './event-stream.js';
@@ -32,6 +32,12 @@ interface MessageSubject {
   readonly keys: readonly string[];
   /** The first is 1. */
   readonly deliveryAttempt: number;
+}
+
+interface TransactionSubject {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly transactionId: string;
 }
 
 interface ListenerSubject {
@@ -69,17 +75,23 @@ type EventDetails =
    * How a transaction ended is not known to the server yet; its check settles it. `end`: the answer to a commit or rollback was lost;
    * `check`: the server asked, and the checker could not tell.
    */
-  | {
+  | ({
       readonly type: 'transaction-unknown';
-      readonly topic: string;
-      readonly messageId: string;
-      readonly transactionId: string;
       readonly during: 'end' | 'check';
       /** How it was to end; `during: 'check'`: undefined. */
       readonly resolution: Resolution | undefined;
       /** Why the end was lost; `during: 'check'`: undefined. */
       readonly error: unknown;
-    };
+    } & TransactionSubject)
+  /**
+   * The server took the end of a transaction, each time: the ordinary case. `by`: the local transaction was over (`client`), or the
+   * server had asked (`check`).
+   */
+  | ({
+      readonly type: 'transaction-ended';
+      readonly resolution: Resolution;
+      readonly by: EndSource;
+    } & TransactionSubject);
 
 /** Something that happened. Tell them apart by `type`. There are no bodies in it and no secrets. */
 export type RocketMQEvent = EventBase & EventDetails;
