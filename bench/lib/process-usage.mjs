@@ -54,6 +54,13 @@ export function treeCpuMicros(roots) {
   return micros.reduce((sum, one) => sum + one, 0);
 }
 
+/** The CPU time of all processes of this machine. @param {string} [stat] of /proc/stat @returns {number} in microseconds */
+export function machineCpuMicros(stat = readFileSync('/proc/stat', 'utf8')) {
+  // The first line: user, nice, system, idle, waiting for a disk, interrupts of two kinds (proc(5)).
+  const [user, nice, system, , , hard, soft] = stat.split('\n')[0].trim().split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + hard + soft) * MICROS_PER_TICK;
+}
+
 /** @param {string} stat of /proc/PID/stat */
 export function cpuMicrosIn(stat) {
   const fields = fieldsOf(stat);

@@ -56,15 +56,25 @@ function spreadOf(values) {
 }
 
 /**
- * @param {Readonly<Record<string, number>>} before CPU time by process @param {Readonly<Record<string, number>>} after
- * @param {{ orders: number, elapsedMs: number }} extent
- * @returns {{ millisPerOrder: Record<string, number>, cores: Record<string, number> }} CPU time of an order; cores that were busy
+ * CPU time until now, in microseconds: of our own processes, and of all there are on the machine.
+ * @typedef {{ own: Readonly<Record<string, number>>, machine: number }} CpuTimes
+ *
+ * What a try took: CPU time of an order; cores that were busy with ours, and with what else runs on the machine.
+ * @typedef {{ millisPerOrder: Record<string, number>, cores: Record<string, number>, otherCores: number }} Cost
+ */
+
+/**
+ * @param {CpuTimes} before @param {CpuTimes} after @param {{ orders: number, elapsedMs: number }} extent
+ * @returns {Cost}
  */
 export function costOf(before, after, { orders, elapsedMs }) {
-  const micros = Object.entries(after).map(
-    ([name, value]) => /** @type {const} */ ([name, value - (before[name] ?? 0)]),
+  const micros = Object.entries(after.own).map(
+    ([name, value]) => /** @type {const} */ ([name, value - (before.own[name] ?? 0)]),
   );
+  const own = micros.reduce((sum, [, value]) => sum + value, 0);
+  const others = Math.max(0, after.machine - before.machine - own);
   return {
+    otherCores: others / 1_000 / Math.max(1, elapsedMs),
     millisPerOrder: Object.fromEntries(micros.map(([name, value]) => [name, value / 1_000 / Math.max(1, orders)])),
     cores: Object.fromEntries(micros.map(([name, value]) => [name, value / 1_000 / Math.max(1, elapsedMs)])),
   };

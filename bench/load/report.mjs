@@ -19,6 +19,10 @@ import { table } from '../lib/table.mjs';
 /** In the order in which one reads them. */
 const PROCESSES = ['order-demo', 'inventory-demo', 'broker', 'database', 'generator'];
 
+/** What a machine does that has nothing to do. */
+const QUIET_CORES = 0.2;
+const NOT_QUIET = 'Orders a second and times are those of a busy machine; CPU times are a guide.';
+
 /** @param {Outcome} outcome @returns {string} in Markdown, which reads well on a terminal, too */
 export function reportText(outcome) {
   const { plan, runs } = outcome;
@@ -32,9 +36,17 @@ export function reportText(outcome) {
       `CPU ms of an order, at ${plan.rate} a second and at the highest rate\n\n${costTable(rows)}`,
     );
   }
+  const others = Math.max(0, ...good.flatMap(({ result }) => othersIn(result)));
+  if (others > QUIET_CORES)
+    parts.push(`NOT QUIET: other processes took up to ${others.toFixed(1)} cores. ${NOT_QUIET}`);
   const problems = problemsIn(runs);
   if (problems.length > 0) parts.push(`WRONG\n\n${problems.map((line) => `- ${line}`).join('\n')}`);
   return parts.join('\n\n');
+}
+
+/** Of the tries that are told. @param {import('./setup-run.mjs').SetupResult} result */
+function othersIn({ compared, best }) {
+  return [compared, ...(best === undefined ? [] : [best])].map(({ otherCores }) => otherCores);
 }
 
 /** What makes a run fail: what was lost, and what broke. @param {readonly Run[]} runs @returns {string[]} */

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { treeCpuMicros } from '../lib/process-usage.mjs';
+import { machineCpuMicros, treeCpuMicros } from '../lib/process-usage.mjs';
 import { orderAtRate, orderInLoops } from './arrivals.mjs';
 import { startDemo } from './demo.mjs';
 import { costOf, figuresOf } from './figures.mjs';
@@ -17,7 +17,7 @@ const PIECES = 1_000_000;
 const FIRST_SHARE = 0.8;
 
 /**
- * @typedef {import('./figures.mjs').Figures & { rate: number, millisPerOrder: Record<string, number>, cores: Record<string, number> }} Tried
+ * @typedef {import('./figures.mjs').Figures & import('./figures.mjs').Cost & { rate: number }} Tried
  *
  * @typedef {object} SetupResult
  * @property {Tried} compared at the rate that is the same for all
@@ -128,12 +128,12 @@ class SetupRun {
     return sku;
   }
 
-  /** By process; nothing where there is no /proc. @returns {Record<string, number>} */
+  /** Nothing where there is no /proc. @returns {import('./figures.mjs').CpuTimes} */
   #cpu() {
-    if (!existsSync('/proc/self/stat')) return {};
+    if (!existsSync('/proc/self/stat')) return { own: {}, machine: 0 };
     const { user, system } = process.cpuUsage();
     const measured = this.#roots.map(([name, pids]) => [name, treeCpuMicros(pids)]);
-    return { ...Object.fromEntries(measured), generator: user + system };
+    return { own: { ...Object.fromEntries(measured), generator: user + system }, machine: machineCpuMicros() };
   }
 
   async #violations() {

@@ -13,7 +13,8 @@ const MOST_NAMED = 5;
 export function violationsOf({ placed, endings, stock, products }) {
   const found = [];
   const ids = placed.flatMap(({ id }) => (id === undefined ? [] : [id]));
-  const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
+  const seen = new Set();
+  const twice = ids.filter((id) => seen.size === seen.add(id).size);
   if (twice.length > 0) found.push(`ids given to two orders: ${named(twice)}`);
   const open = ids.filter((id) => !endings.has(id));
   if (open.length > 0)

@@ -143,8 +143,10 @@ describe('a rate', () => {
   });
 
   it('costs what processes took meanwhile, by order', () => {
-    const cost = costOf({ broker: 1_000_000 }, { broker: 3_000_000 }, { orders: 100, elapsedMs: 4_000 });
-    expect(cost).toEqual({ millisPerOrder: { broker: 20 }, cores: { broker: 0.5 } });
+    const before = { own: { broker: 1_000_000 }, machine: 7_000_000 };
+    const after = { own: { broker: 3_000_000 }, machine: 12_000_000 };
+    const cost = costOf(before, after, { orders: 100, elapsedMs: 4_000 });
+    expect(cost).toEqual({ millisPerOrder: { broker: 20 }, cores: { broker: 0.5 }, otherCores: 0.75 });
   });
 });
 
@@ -232,7 +234,7 @@ describe('the report of a load', () => {
   const tried = (rate: number) => ({
     ...{ rate, orders: 100, failed: 0, perSecond: rate, isSustained: true },
     ...{ postMs: spread, reservedMs: spread, doneMs: spread, lateMs: spread },
-    ...{ millisPerOrder: { 'order-demo': 5, broker: 3 }, cores: { 'order-demo': 0.9, broker: 0.4 } },
+    ...{ millisPerOrder: { 'order-demo': 5, broker: 3 }, cores: { 'order-demo': 0.9, broker: 0.4 }, otherCores: 0.02 },
   });
   const run = (round: number, rate: number) => ({
     ...{ backend: 'embedded', instances: 2, round, label: 'embedded' },
@@ -256,6 +258,13 @@ describe('the report of a load', () => {
   it('tells that more may be sustained where no higher rate was tried', () => {
     const one = run(0, 100);
     expect(reportText(outcome([{ ...one, result: { ...one.result, isHighest: false } }]))).toMatch(/≥ 100/);
+  });
+
+  it('warns when the machine had other things to do', () => {
+    expect(reportText(outcome([run(0, 100)]))).not.toContain('NOT QUIET');
+    const busy = run(1, 100);
+    busy.result.compared.otherCores = 1.5;
+    expect(reportText(outcome([run(0, 100), busy]))).toMatch(/^NOT QUIET: .*1\.5 cores/m);
   });
 
   it('names what was lost and what broke', () => {

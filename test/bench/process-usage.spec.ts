@@ -3,7 +3,14 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { storeArguments } from '../../bench/lib/embedded-arguments.mjs';
-import { cpuMicrosIn, processesNaming, residentIn, treeCpuMicros, usageOf } from '../../bench/lib/process-usage.mjs';
+import {
+  cpuMicrosIn,
+  machineCpuMicros,
+  processesNaming,
+  residentIn,
+  treeCpuMicros,
+  usageOf,
+} from '../../bench/lib/process-usage.mjs';
 
 describe('the usage of a process', () => {
   it('is its user and system time, whatever its name', () => {
@@ -32,6 +39,11 @@ describe('the usage of a process', () => {
     expect(tree - own).toBeGreaterThanOrEqual(150_000);
     expect(treeCpuMicros([process.ppid])).toBeGreaterThanOrEqual(tree);
     expect(treeCpuMicros([])).toBe(0);
+  });
+
+  it('is a part of what all of the machine takes', () => {
+    expect(machineCpuMicros('cpu  100 20 30 4000 500 6 7 80 0 0\ncpu0 1 1 1 1\n')).toBe(1_630_000);
+    expect(machineCpuMicros()).toBeGreaterThan(0);
   });
 
   it('is found by what stands on its command line', () => {
