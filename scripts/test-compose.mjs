@@ -112,7 +112,7 @@ async function tryHealthCheck([program, ...args]) {
     [undefined, 1],
   ]) {
     const server = createServer((request, response) => {
-      response.writeHead(request.url === '/health' ? (status ?? 200) : 404).end();
+      response.writeHead(request.url === '/health/ready' ? (status ?? 200) : 404).end();
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());

@@ -102,7 +102,7 @@ async function runImage({ env, cwd, folder, checks, ends }) {
   );
   const [orderUrl, inventoryUrl] = urls.map(({ url }) => url);
   await checks.check('the health that compose.yaml asks for is good', async () => {
-    for (const url of [orderUrl, inventoryUrl]) await json(`${url}/health`);
+    for (const url of [orderUrl, inventoryUrl]) await json(`${url}/health/ready`);
   });
   await checks.check('the page is in it', async () => {
     const { status, headers } = await fetch(orderUrl);

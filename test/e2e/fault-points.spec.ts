@@ -143,7 +143,7 @@ class Observer {
 
   async isHealthy(): Promise<boolean> {
     const urls = [this.run.orderUrl, this.run.inventoryUrl];
-    const answers = urls.map((url) => quietly<{ readonly status?: string }>(`${url}/health`, {}));
+    const answers = urls.map((url) => quietly<{ readonly status?: string }>(`${url}/health/ready`, {}));
     return (await Promise.all(answers)).every(({ status }) => status === 'ok');
   }
 

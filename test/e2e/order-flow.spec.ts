@@ -272,10 +272,12 @@ describe('order-demo and inventory-demo over HTTP', () => {
 
   it('answer for their health and describe themselves', async () => {
     for (const url of [demo.orderUrl, demo.inventoryUrl]) {
-      expect(await request(`${url}/health`, 'GET')).toEqual({ status: 200, body: { status: 'ok' } });
+      const ready = { status: 'ok', info: { rocketmq: { status: 'up' }, database: { status: 'up' } } };
+      expect(await request(`${url}/health/ready`, 'GET')).toMatchObject({ status: 200, body: ready });
+      expect((await request(`${url}/health/live`, 'GET')).status).toBe(200);
       expect((await fetch(`${url}/docs`)).status).toBe(200);
     }
     const { body } = await request<{ paths: object }>(`${demo.orderUrl}/docs-json`, 'GET');
-    expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/orders', '/orders/{id}/pay', '/health']));
+    expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/orders', '/orders/{id}/pay', '/health/ready']));
   });
 });

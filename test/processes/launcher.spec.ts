@@ -33,7 +33,7 @@ describe('npm start', () => {
       expect(run.output).toContain(run.inventoryUrl);
       expect(run.output).toContain(`kept in ${join(copy, 'data')}`);
       expect(run.output.match(/^ {2}curl /gm)).toHaveLength(3);
-      const health = await Promise.all([run.orderUrl, run.inventoryUrl].map((url) => fetch(`${url}/health`)));
+      const health = await Promise.all([run.orderUrl, run.inventoryUrl].map((url) => fetch(`${url}/health/ready`)));
       expect(health.map(({ status }) => status)).toEqual([200, 200]);
       const launcher = await run.launcher();
       expect((await run.processes()).length).toBe(4);
@@ -82,7 +82,7 @@ describe('npm start', () => {
       run = await DemoRun.start(copy, { DEMO_DATA_DIR: join(copy, 'data') });
       await run.ready();
       const { orderUrl, inventoryUrl } = run;
-      const isUp = async () => (await fetch(`${inventoryUrl}/health`).catch(() => undefined))?.ok === true;
+      const isUp = async () => (await fetch(`${inventoryUrl}/health/ready`).catch(() => undefined))?.ok === true;
       // More often than crashes are forgiven in a minute.
       for (let times = 1; times <= 6; times++) {
         expect((await fetch(`${orderUrl}/faults/stop-inventory`, { method: 'POST' })).status).toBe(202);

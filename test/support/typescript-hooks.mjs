@@ -6,10 +6,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transformSync } from '@swc/core';
 
 const LIBRARY = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'src');
+const DEMO_KIT = join(import.meta.dirname, '..', '..', 'libs', 'demo-kit', 'src', 'index.ts');
 
 export async function resolve(specifier, context, nextResolve) {
   const entry = /^nestjs-rocketmq(?:\/(\w+))?$/.exec(specifier);
   if (entry !== null) return nextResolve(pathToFileURL(join(LIBRARY, entry[1] ?? '', 'index.ts')).href, context);
+  if (specifier === 'demo-kit') return nextResolve(pathToFileURL(DEMO_KIT).href, context);
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return nextResolve(source.href, context);

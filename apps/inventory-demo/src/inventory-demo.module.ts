@@ -2,18 +2,20 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { INVENTORY_SERVICE, StockResult } from 'demo-kit';
+import { INVENTORY_SERVICE, ObservabilityModule, StockResult } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
+import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
+import { INVENTORY_DATABASE } from './database/inventory-database.js';
 import { FaultsController } from './faults.controller.js';
-import { HealthController } from './health.controller.js';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from './options.js';
 import { ReservationStore } from './stock/reservation-store.js';
 import { StockController } from './stock/stock.controller.js';
 import { StockFlow } from './stock/stock-flow.js';
 import { StockHistory } from './stock/stock-history.js';
 import { StockStore } from './stock/stock-store.js';
+import { StockMetrics } from './stock-metrics.js';
 
 /** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
 const LEASE_MS = 10 * SECOND_MS;
@@ -23,11 +25,12 @@ const SHUTDOWN_GRACE_MS = 1_000;
 @Module({})
 export class InventoryDemoModule {
   static register(options: InventoryDemoOptions): DynamicModule {
-    const { faults } = options;
+    const { faults, metrics } = options;
     return {
       module: InventoryDemoModule,
       imports: [
         DatabaseModule.register(options),
+        ObservabilityModule.register({ database: INVENTORY_DATABASE, metrics }),
         RocketMQModule.forRootAsync({
           inject: [INVENTORY_DEMO_OPTIONS, TransactionLog, Inbox],
           useFactory: (
@@ -44,11 +47,13 @@ export class InventoryDemoModule {
             topics: [StockResult],
             defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
+            telemetry: openTelemetry(),
           }),
         }),
       ],
-      controllers: [StockController, HealthController, ...(faults === undefined ? [] : [FaultsController])],
+      controllers: [StockController, ...(faults === undefined ? [] : [FaultsController])],
       providers: [
+        StockMetrics,
         StockStore,
         StockHistory,
         ReservationStore,

@@ -5,4 +5,4 @@ import { launch } from 'demo-kit';
 import { createInventoryDemo } from './app.js';
 import { optionsOf } from './options.js';
 
-await launch('inventory-demo', () => optionsOf(process.env), createInventoryDemo);
+await launch('inventory-demo', process.env, optionsOf, createInventoryDemo);

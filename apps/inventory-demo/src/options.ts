@@ -7,6 +7,7 @@ import {
   type Faults,
   faultCheckpoint,
   faultsOf,
+  type MetricsSource,
   portOf,
   requiredText,
   textOf,
@@ -29,6 +30,8 @@ export interface InventoryDemoOptions {
   readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
   /** What visitors may break. Default: nothing. */
   readonly faults?: Faults;
+  /** What `/metrics` serves. Default: there is no such path. */
+  readonly metrics?: MetricsSource;
 }
 
 /** Settings of the process on top. */

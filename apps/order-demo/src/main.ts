@@ -5,4 +5,4 @@ import { launch } from 'demo-kit';
 import { createOrderDemo } from './app.js';
 import { optionsOf } from './options.js';
 
-await launch('order-demo', () => optionsOf(process.env), createOrderDemo);
+await launch('order-demo', process.env, optionsOf, createOrderDemo);

@@ -8,6 +8,7 @@ import {
   type Faults,
   faultCheckpoint,
   faultsOf,
+  type MetricsSource,
   portOf,
   requiredText,
   textOf,
@@ -36,6 +37,8 @@ export interface OrderDemoOptions {
   readonly controlEndpoint?: string;
   /** What visitors may break. Default: nothing. */
   readonly faults?: Faults;
+  /** What `/metrics` serves. Default: there is no such path. */
+  readonly metrics?: MetricsSource;
 }
 
 /** Settings of the process on top. */

@@ -2,12 +2,14 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
+import { ObservabilityModule, ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
+import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
-import { HealthController } from './health.controller.js';
+import { ORDER_DATABASE } from './database/order-database.js';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from './options.js';
+import { OrderMetrics } from './order-metrics.js';
 import { OrderFlow } from './orders/order-flow.js';
 import { OrdersController } from './orders/orders.controller.js';
 import { TransactionJournal } from './orders/transaction-journal.js';
@@ -27,11 +29,12 @@ const SHUTDOWN_GRACE_MS = 1_000;
 @Module({})
 export class OrderDemoModule {
   static register(options: OrderDemoOptions): DynamicModule {
-    const { faults } = options;
+    const { faults, metrics } = options;
     return {
       module: OrderDemoModule,
       imports: [
         DatabaseModule.register(options),
+        ObservabilityModule.register({ database: ORDER_DATABASE, metrics }),
         RocketMQModule.forRootAsync({
           inject: [ORDER_DEMO_OPTIONS, TransactionLog, Inbox, TransactionJournal],
           useFactory: (
@@ -50,12 +53,12 @@ export class OrderDemoModule {
             events,
             defaults: { leaseMs: LEASE_MS },
             shutdownGraceMs: SHUTDOWN_GRACE_MS,
+            telemetry: openTelemetry(),
           }),
         }),
       ],
       controllers: [
         OrdersController,
-        HealthController,
         PageController,
         EventsController,
         ControlController,
@@ -63,6 +66,7 @@ export class OrderDemoModule {
       ],
       providers: [
         OrderFlow,
+        OrderMetrics,
         InventoryClient,
         Timeline,
         Control,

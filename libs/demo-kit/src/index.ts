@@ -9,6 +9,9 @@ export { FolderLockedError, lockFolder } from './folder-lock.js';
 export { type Received, receivedFrom, type Trace } from './history.js';
 export { BrokerErrorFilter, badField, refuseOtherSites, requestValidation } from './http.js';
 export { launch } from './launch.js';
+export { registerDatabaseGauge } from './observability/database-gauge.js';
+export type { MetricsSource } from './observability/metrics.controller.js';
+export { ObservabilityModule } from './observability/observability.module.js';
 export {
   INVENTORY_SERVICE,
   ORDER_SERVICE,

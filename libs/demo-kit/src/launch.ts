@@ -1,22 +1,29 @@
 // The life of a demo process: it says when it is ready, and ends in time when it is told to or its launcher is gone.
 
-import type { INestApplication } from '@nestjs/common';
+import { type INestApplication, Logger, type LoggerService } from '@nestjs/common';
+import type { Environment } from './environment.js';
+import { DemoLogger, logFormatOf } from './observability/demo-logger.js';
+import type { MetricsSource } from './observability/metrics.controller.js';
+import { spanTargetOf } from './observability/span-target.js';
+import { startTelemetry, type Telemetry } from './observability/telemetry.js';
 
 /** The launcher gives an app 2 s and the whole demo 3 s. */
 const FORCED_EXIT_MS = 1_900;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Reads the options, makes the application, listens and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
+ * Reads the options, starts log and telemetry, makes the application, listens and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
  * process in good order on SIGINT, SIGTERM, SIGHUP and when the launcher is gone; with exit code 1 and a plain line when it
  * cannot start.
  */
 export async function launch<Options extends { readonly host: string; readonly port: number }>(
   name: string,
-  readOptions: () => Options,
-  create: (options: Options) => Promise<INestApplication>,
+  env: Environment,
+  readOptions: (env: Environment) => Options,
+  create: (options: Options & { readonly metrics: MetricsSource }, logger: LoggerService) => Promise<INestApplication>,
 ): Promise<void> {
   let app: INestApplication | undefined;
+  let telemetry: Telemetry | undefined;
   let isEnding = false;
   const end = async (exitCode: number): Promise<void> => {
     if (isEnding) return;
@@ -25,6 +32,8 @@ export async function launch<Options extends { readonly host: string; readonly p
     setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
     try {
       await app?.close();
+      // After the last span, that of the last message.
+      await telemetry?.shutdown();
       process.exit(exitCode);
     } catch (error) {
       process.stderr.write(`${name} did not close cleanly: ${messageOf(error)}\n`);
@@ -34,8 +43,12 @@ export async function launch<Options extends { readonly host: string; readonly p
   for (const signal of SIGNALS) process.once(signal, () => void end(0));
   process.once('disconnect', () => void end(0));
   try {
-    const options = readOptions();
-    app = await create(options);
+    const options = readOptions(env);
+    const logger = new DemoLogger(name, logFormatOf(env));
+    // For what is logged before there is an application.
+    Logger.overrideLogger(logger);
+    telemetry = startTelemetry(name, spanTargetOf(env));
+    app = await create({ ...options, metrics: telemetry.metrics }, logger);
     await app.listen(options.port, options.host);
     process.send?.({ ready: true, url: await app.getUrl() });
   } catch (error) {

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
 import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
 import { type InventorySchema, schema } from './schema.js';
@@ -13,7 +14,7 @@ export type InventoryDatabase = DemoDatabase<InventorySchema>;
 export const INVENTORY_DATABASE = Symbol('inventory database');
 
 export const databaseProviders: Provider[] = [
-  { provide: Inbox, useFactory: () => new Inbox() },
+  { provide: Inbox, useFactory: () => new Inbox({ telemetry: openTelemetry() }) },
   {
     provide: INVENTORY_DATABASE,
     inject: [INVENTORY_DEMO_OPTIONS],

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
 import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
 import { type OrderSchema, schema } from './schema.js';
@@ -13,7 +14,7 @@ export type OrderDatabase = DemoDatabase<OrderSchema>;
 export const ORDER_DATABASE = Symbol('order database');
 
 export const databaseProviders: Provider[] = [
-  { provide: Inbox, useFactory: () => new Inbox() },
+  { provide: Inbox, useFactory: () => new Inbox({ telemetry: openTelemetry() }) },
   {
     provide: ORDER_DATABASE,
     inject: [ORDER_DEMO_OPTIONS],

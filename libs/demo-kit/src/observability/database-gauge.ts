@@ -1,0 +1,40 @@
+// Measurements that are read from the database when they are asked for: exact, whichever process counted, and after each restart.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Attributes, metrics, type ObservableResult } from '@opentelemetry/api';
+
+/** Below the time-out of Prometheus, 10 s. */
+const READ_TIMEOUT_MS = 2_000;
+
+export interface DatabaseGauge {
+  readonly name: string;
+  readonly description: string;
+  /** As OpenTelemetry writes units: `s`, `By`, or what is counted in braces. */
+  readonly unit: string;
+  /** @throws Error: then the measurement is left out, this once */
+  read(): Promise<readonly { readonly value: number; readonly labels: Attributes }[]>;
+}
+
+/**
+ * Registers a gauge with the SDK of this process; without one nothing ever reads. A database that does not answer holds nobody up: one
+ * reading at a time, and 2 s for it.
+ * @returns what takes it back
+ */
+export function registerDatabaseGauge({ name, description, unit, read }: DatabaseGauge): () => void {
+  const gauge = metrics.getMeter('demo').createObservableGauge(name, { description, unit });
+  let reading: ReturnType<DatabaseGauge['read']> | undefined;
+  const observe = async (result: ObservableResult): Promise<void> => {
+    reading ??= read().finally(() => {
+      reading = undefined;
+    });
+    const timer = new AbortController();
+    const late = pause(READ_TIMEOUT_MS, [], { signal: timer.signal }).catch(() => []);
+    try {
+      for (const { value, labels } of await Promise.race([reading, late])) result.observe(value, labels);
+    } finally {
+      timer.abort();
+    }
+  };
+  gauge.addCallback(observe);
+  return () => gauge.removeCallback(observe);
+}

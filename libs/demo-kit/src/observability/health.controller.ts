@@ -1,0 +1,58 @@
+// The probes. Alive: no handler hangs. Ready: messages come and go, and the database answers.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { Controller, Get, Inject } from '@nestjs/common';
+import {
+  HealthCheck,
+  type HealthCheckResult,
+  HealthCheckService,
+  type HealthIndicatorResult,
+  HealthIndicatorService,
+} from '@nestjs/terminus';
+import { sql } from 'drizzle-orm';
+import { MINUTE_MS } from 'nestjs-rocketmq';
+import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
+import type { DemoDatabase, Schema } from '../database.js';
+
+/** Far above what the slowest handler takes: only a restart helps one that hangs. */
+const LONGEST_HANDLER_MS = 5 * MINUTE_MS;
+const PING_TIMEOUT_MS = 2_000;
+
+export const HEALTH_DATABASE = Symbol('health database');
+
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicator: HealthIndicatorService,
+    private readonly rocketmq: RocketMQHealthIndicator,
+    @Inject(HEALTH_DATABASE) private readonly database: DemoDatabase<Schema>,
+  ) {}
+
+  // Neither server is asked: a restart of this process would bring neither back.
+  @Get('live')
+  @HealthCheck()
+  live(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.rocketmq.live('rocketmq', { maxHandlerMs: LONGEST_HANDLER_MS })]);
+  }
+
+  @Get('ready')
+  @HealthCheck()
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.rocketmq.ready('rocketmq'), () => this.ping()]);
+  }
+
+  private async ping(): Promise<HealthIndicatorResult<'database'>> {
+    const check = this.indicator.check('database');
+    const timer = new AbortController();
+    const late = pause(PING_TIMEOUT_MS, 'no answer in time', { signal: timer.signal }).catch(() => undefined);
+    const answer = this.database.db.execute(sql`select 1`).then(
+      () => undefined,
+      // What the driver says may name hosts and users; who may ask for the health need not know them.
+      () => 'it cannot be asked',
+    );
+    const problem = await Promise.race([answer, late]);
+    timer.abort();
+    return problem === undefined ? check.up() : check.down(problem);
+  }
+}

@@ -1,0 +1,21 @@
+// The measurements of this process, as Prometheus reads them.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+
+/** What writes them: the Prometheus exporter of OpenTelemetry. */
+export interface MetricsSource {
+  getMetricsRequestHandler(request: IncomingMessage, response: ServerResponse): void;
+}
+
+export const METRICS_SOURCE = Symbol('metrics source');
+
+@Controller('metrics')
+export class MetricsController {
+  constructor(@Inject(METRICS_SOURCE) private readonly source: MetricsSource) {}
+
+  @Get()
+  read(@Req() request: IncomingMessage, @Res() response: ServerResponse): void {
+    this.source.getMetricsRequestHandler(request, response);
+  }
+}

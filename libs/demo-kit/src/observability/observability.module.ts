@@ -1,0 +1,35 @@
+// What a demo shows to those who operate it. Import it once.
+
+import { type DynamicModule, type InjectionToken, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
+import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
+import { HEALTH_DATABASE, HealthController } from './health.controller.js';
+import { METRICS_SOURCE, MetricsController, type MetricsSource } from './metrics.controller.js';
+import { OrderTrailInterceptor } from './order-trail.interceptor.js';
+
+export interface ObservabilityOptions {
+  /** The token of the `DemoDatabase`, which a global module provides. */
+  readonly database: InjectionToken;
+  /** What `/metrics` serves; undefined: there is no such path. */
+  readonly metrics?: MetricsSource;
+}
+
+@Module({})
+export class ObservabilityModule {
+  static register({ database, metrics }: ObservabilityOptions): DynamicModule {
+    const measured = metrics !== undefined;
+    return {
+      module: ObservabilityModule,
+      // A probe that is down says so to who asks, every few seconds: not in the log as well.
+      imports: [TerminusModule.forRoot({ logger: false })],
+      controllers: [HealthController, ...(measured ? [MetricsController] : [])],
+      providers: [
+        RocketMQHealthIndicator,
+        { provide: HEALTH_DATABASE, useExisting: database },
+        { provide: APP_INTERCEPTOR, useClass: OrderTrailInterceptor },
+        ...(measured ? [{ provide: METRICS_SOURCE, useValue: metrics }] : []),
+      ],
+    };
+  }
+}

@@ -1,0 +1,79 @@
+// Tells what is done for which order: in the log, and in the span of the request or the message.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
+import { context as activeContext, trace } from '@opentelemetry/api';
+import { getRPCMetadata } from '@opentelemetry/core';
+import type { RocketMQContext } from 'nestjs-rocketmq';
+import { tap } from 'rxjs';
+import { type LogFields, logFieldsNow, withLogFields } from './log-fields.js';
+
+/** What Express says of a request whose route it has found. */
+type RoutedRequest = IncomingMessage & {
+  readonly params?: { readonly id?: string };
+  readonly route?: { readonly path?: string };
+};
+
+/** One line for each message that is handled, and for each request that is not a question. */
+@Injectable()
+export class OrderTrailInterceptor implements NestInterceptor {
+  private readonly messages = new Logger('Messages');
+  private readonly requests = new Logger('Requests');
+
+  intercept(context: ExecutionContext, next: CallHandler): ReturnType<CallHandler['handle']> {
+    return context.getType<string>() === 'rocketmq'
+      ? this.handle(context.switchToRpc().getContext(), next)
+      : this.answer(context.switchToHttp().getRequest(), context.switchToHttp().getResponse(), next);
+  }
+
+  /** One that fails is told by the library, with the reason. */
+  private handle(received: RocketMQContext, next: CallHandler): ReturnType<CallHandler['handle']> {
+    const { topic, messageId, deliveryAttempt: attempt } = received;
+    const [orderId] = received.message.keys;
+    const fields: LogFields = { topic, messageId, attempt, ...(orderId === undefined ? {} : { orderId }) };
+    noteOrder(orderId);
+    // The end of the handler is told to whoever has called it: outside of what it has logged in.
+    const handled = tap({ complete: () => this.messages.log(`${topic} is handled`, fields) });
+    return withLogFields(fields, () => next.handle().pipe(handled));
+  }
+
+  private answer(
+    request: RoutedRequest,
+    response: ServerResponse,
+    next: CallHandler,
+  ): ReturnType<CallHandler['handle']> {
+    const { method, route, params } = request;
+    nameRoute(route?.path);
+    let orderId = params?.id;
+    noteOrder(orderId);
+    if (method !== 'GET') {
+      const { traceId } = logFieldsNow();
+      response.once('finish', () => {
+        const fields = { ...(orderId === undefined ? {} : { orderId }), ...(traceId === undefined ? {} : { traceId }) };
+        this.requests.log(`${method} ${route?.path} is answered: ${response.statusCode}`, fields);
+      });
+    }
+    const fields: LogFields = orderId === undefined ? {} : { orderId };
+    const placed = (result: unknown): void => {
+      // The answer of POST /orders is the first that knows the id.
+      if (orderId !== undefined || !hasId(result)) return;
+      orderId = result.id;
+      noteOrder(orderId);
+    };
+    return withLogFields(fields, () => next.handle().pipe(tap(placed)));
+  }
+}
+
+/** Requests of one kind have one name in spans and measurements, whatever id is in their path. */
+function nameRoute(route: string | undefined): void {
+  const metadata = getRPCMetadata(activeContext.active());
+  if (metadata !== undefined && route !== undefined) metadata.route = route;
+}
+
+function noteOrder(orderId: string | undefined): void {
+  if (orderId !== undefined) trace.getActiveSpan()?.setAttribute('order.id', orderId);
+}
+
+function hasId(result: unknown): result is { readonly id: string } {
+  return typeof result === 'object' && result !== null && 'id' in result && typeof result.id === 'string';
+}

@@ -1,0 +1,135 @@
+// What the log says of orders and messages, whoever writes the line.
+
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, type INestApplication, Injectable, Logger, Param, Post } from '@nestjs/common';
+import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
+import { RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { DemoLogger, type LogFormat } from './demo-logger.js';
+import { OrderTrailInterceptor } from './order-trail.interceptor.js';
+
+@Controller('orders')
+class SomeController {
+  private readonly logger = new Logger('Some');
+
+  @Post()
+  place(): { id: string } {
+    return { id: 'fresh' };
+  }
+
+  @Post(':id/pay')
+  async pay(@Param('id') id: string): Promise<{ id: string }> {
+    await new Promise(setImmediate);
+    this.logger.log('is paid');
+    return { id };
+  }
+
+  @Get(':id')
+  read(@Param('id') id: string): { id: string } {
+    return { id };
+  }
+}
+
+@Injectable()
+class SomeListener {
+  private readonly logger = new Logger('Some');
+
+  @RocketMQListener('steps', { consumerGroup: 'readers' })
+  async onStep(body: { isGood: boolean }): Promise<void> {
+    await new Promise(setImmediate);
+    this.logger.warn('is at work');
+    if (!body.isGood) throw new Error('no good');
+  }
+}
+
+describe('the log of a demo', () => {
+  let broker: TestBroker;
+  let app: INestApplication;
+  let written: string;
+
+  beforeEach(async () => {
+    written = '';
+    for (const stream of [process.stdout, process.stderr]) {
+      jest.spyOn(stream, 'write').mockImplementation((text) => {
+        written += text;
+        return true;
+      });
+    }
+    broker = await TestBroker.start();
+  });
+  afterEach(async () => {
+    await app.close();
+    await broker.stop();
+    jest.restoreAllMocks();
+  });
+
+  const start = async (format: LogFormat): Promise<string> => {
+    const SomeModule = {
+      module: class {},
+      imports: [RocketMQModule.forRoot({ endpoints: broker.endpoints })],
+      controllers: [SomeController],
+      providers: [SomeListener, { provide: APP_INTERCEPTOR, useClass: OrderTrailInterceptor }],
+    };
+    const logger = new DemoLogger('some-demo', format);
+    app = await NestFactory.create(SomeModule, { logger, forceCloseConnections: true });
+    await app.listen(0, '127.0.0.1');
+    return app.getUrl();
+  };
+  const post = (url: string) => fetch(url, { method: 'POST', headers: { connection: 'close' } });
+  const line = (message: string): Record<string, unknown> | undefined =>
+    written
+      .split('\n')
+      .filter((text) => text.startsWith('{'))
+      .map((text) => JSON.parse(text))
+      .find((entry) => entry.message === message);
+  const eventually = async (message: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const found = line(message);
+      if (found !== undefined) return found;
+      await new Promise(setImmediate);
+    }
+  };
+
+  it('names the order in the lines of a request, and in the one about its answer', async () => {
+    const url = await start('json');
+    await post(`${url}/orders/o-1/pay`);
+    expect(line('is paid')).toMatchObject({ orderId: 'o-1', context: 'Some' });
+    expect(await eventually('POST /orders/:id/pay is answered: 201')).toMatchObject({ orderId: 'o-1' });
+    await post(`${url}/orders`);
+    expect(await eventually('POST /orders is answered: 201')).toMatchObject({ orderId: 'fresh' });
+    await fetch(`${url}/orders/o-1`, { headers: { connection: 'close' } });
+    expect(written).not.toContain('GET /orders/:id is');
+  });
+
+  it('names order and message in the lines of a handler, and in that about its end', async () => {
+    await start('json');
+    const producer = app.get(RocketMQProducer);
+    const { messageId } = await producer.send({ topic: 'steps', keys: ['o-2'], body: { isGood: true } });
+    const about = { topic: 'steps', messageId, orderId: 'o-2', attempt: 1 };
+    expect(await eventually('steps is handled')).toMatchObject(about);
+    expect(line('is at work')).toMatchObject({ ...about, level: 'warn' });
+  });
+
+  it("names order and message in the library's own line about a failure, and says nothing of an end then", async () => {
+    await start('json');
+    const { messageId } = await app
+      .get(RocketMQProducer)
+      .send({ topic: 'steps', keys: ['o-3'], body: { isGood: false } });
+    await eventually('is at work');
+    const failure = async (): Promise<Record<string, unknown>> => {
+      for (;;) {
+        const texts = written.split('\n').filter((text) => text.includes('no good') && text.startsWith('{'));
+        if (texts[0] !== undefined) return JSON.parse(texts[0]);
+        await new Promise(setImmediate);
+      }
+    };
+    expect(await failure()).toMatchObject({ context: 'RocketMQ', orderId: 'o-3', messageId, keys: ['o-3'] });
+    expect(line('steps is handled')).toBeUndefined();
+  });
+
+  it('can be read by people', async () => {
+    const url = await start('text');
+    await post(`${url}/orders/o-4/pay`);
+    expect(written).toMatch(/\[some-demo\].*\[Some\].*is paid.*\{ orderId: .*o-4.*\}\n/);
+  });
+});
