@@ -8,12 +8,14 @@ import { createServer } from 'node:http';
 import { connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { boardMetrics, servedMetrics } from '../test/observability/support/board.ts';
 import { Postgres, postgresFolder } from '../test/support/postgres-server.ts';
 import { build } from './build.mjs';
 import { Checks } from './lib/checks.mjs';
 import { composeLoader, loadCompose } from './lib/compose-loader.mjs';
+import { lookAtWatching } from './lib/compose-observe.mjs';
 import { startComposeServer } from './lib/compose-server.mjs';
-import { DemoClient } from './lib/demo-client.mjs';
+import { DemoClient, until } from './lib/demo-client.mjs';
 import { DEFAULT_VERSION } from './lib/rocketmq-jars.mjs';
 import { run } from './lib/run-command.mjs';
 import { Service } from './lib/service-process.mjs';
@@ -24,6 +26,8 @@ const cli = join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js');
 const READY_MS = 90_000;
 const STOP_MS = 10_000;
 const APPS = ['order-demo', 'inventory-demo'];
+/** Where the apps read the environment beside their own options. */
+const KIT = ['span-target.ts', 'demo-logger.ts'];
 
 const log = (/** @type {string} */ line) => process.stdout.write(`       ${line}\n`);
 
@@ -41,6 +45,7 @@ async function main() {
     const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
     await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
     await lookAt(model, checks);
+    await lookAtWatching(model, root, checks);
     await runWithoutDocker(model, checks, ends);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
@@ -71,7 +76,7 @@ async function lookAt(model, checks) {
       if (found.length > 0) throw new Error(found.join('\n'));
     });
   await each('every image has a version, and the server is the one that the tests run on', ({ image }) => [
-    ...(/:\d+\.\d+/.test(image ?? '') ? [] : [`image ${image}`]),
+    ...(/:v?\d+\.\d+/.test(image ?? '') ? [] : [`image ${image}`]),
     ...(image.startsWith('apache/rocketmq:') && !image.endsWith(`:${DEFAULT_VERSION}`) ? [`image ${image}`] : []),
   ]);
   await each('nothing is published but on this machine', ({ ports = [] }) =>
@@ -97,7 +102,11 @@ async function lookAt(model, checks) {
   ]);
   await each('an app is told nothing that it does not read', ({ environment = {} }, name) => {
     if (!APPS.includes(name)) return [];
-    const text = readFileSync(join(root, 'apps', name, 'src/options.ts'), 'utf8');
+    const files = [
+      join('apps', name, 'src/options.ts'),
+      ...KIT.map((one) => join('libs/demo-kit/src/observability', one)),
+    ];
+    const text = files.map((path) => readFileSync(join(root, path), 'utf8')).join();
     return Object.keys(environment).filter((variable) => !text.includes(`'${variable}'`));
   });
   await checks.check('the health checks of the apps tell a good answer from a bad one and from none', () =>
@@ -168,7 +177,7 @@ async function tryAddresses({ grpcPort }, checks, ends) {
 }
 
 /** Both apps with their environment of compose.yaml; only where the others are is this run's. */
-async function runApps(model, { grpcPort }, checks, ends) {
+async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
   if (postgresFolder() === undefined) {
     log('PostgreSQL is not installed: the apps of compose.yaml were not run');
     return;
@@ -199,6 +208,21 @@ async function runApps(model, { grpcPort }, checks, ends) {
     await demo.reaches(left, 'CANCELLED');
     await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
     await demo.stockIs('chair', { available: 10, reserved: 0, sold: 0 });
+  });
+  await checks.check('what the board shows is served, but for what has to go wrong first', async () => {
+    const urls = [`${orderUrl}/metrics`, `${inventoryUrl}/metrics`, ...metricsUrls];
+    const texts = () => Promise.all(urls.map(async (url) => (await fetch(url)).text()));
+    const shown = boardMetrics(readFileSync(join(root, 'docker/grafana/dashboards/demos.json'), 'utf8'));
+    const wanted = shown.filter((name) => !/^rocketmq_client_(retries|dead_letters|inbox_hits)_total$/.test(name));
+    let missing = wanted;
+    // The server counts some things every now and then only.
+    await until('all is served', READY_MS, async () => {
+      const served = servedMetrics(...(await texts()));
+      missing = wanted.filter((name) => !served.has(name));
+      return missing.length === 0;
+    }).catch(() => {
+      throw new Error(`nobody serves ${missing.join(', ')}`);
+    });
   });
 }
 

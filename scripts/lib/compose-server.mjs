@@ -18,14 +18,21 @@ const MAIN_CLASSES = {
  * Starts name server, broker and proxy as the model says.
  * @param {any} model of compose.yaml
  * @param {(line: string) => void} log
- * @returns {Promise<{ grpcPort: number, nameServer: string, stop: () => Promise<void> }>}
+ * @returns {Promise<{ grpcPort: number, nameServer: string, metricsUrls: string[], stop: () => Promise<void> }>}
  * @throws RealServerError without Java or Maven, or with the end of the output of what did not start
  */
 export async function startComposeServer({ services }, log) {
   const [, version] = services.broker.image.split(':');
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
-  const ports = { nameServer: block.first, broker: block.first + 3, grpc: block.first + 5, remoting: block.first + 6 };
+  const ports = {
+    nameServer: block.first,
+    broker: block.first + 3,
+    grpc: block.first + 5,
+    remoting: block.first + 6,
+    brokerMetrics: block.first + 7,
+    proxyMetrics: block.first + 8,
+  };
   const run = new JavaRun({ version, jars });
   const stop = () => run.stop().finally(() => block.release());
   const nameServer = `127.0.0.1:${ports.nameServer}`;
@@ -53,7 +60,8 @@ export async function startComposeServer({ services }, log) {
     await stop();
     throw error;
   }
-  return { grpcPort: ports.grpc, nameServer, stop };
+  const metricsUrls = [ports.brokerMetrics, ports.proxyMetrics].map((port) => `http://127.0.0.1:${port}/metrics`);
+  return { grpcPort: ports.grpc, nameServer, metricsUrls, stop };
 }
 
 /** A copy of a configuration file, with this run's ports and folder in it. */
@@ -61,11 +69,17 @@ function adapt(source, folder, ports) {
   const text = readFileSync(source, 'utf8');
   const file = join(folder, source.split('/').at(-1));
   if (source.endsWith('.json')) {
-    const settings = { ...JSON.parse(text), grpcServerPort: ports.grpc, remotingListenPort: ports.remoting };
-    writeFileSync(file, JSON.stringify(settings));
+    const own = {
+      grpcServerPort: ports.grpc,
+      remotingListenPort: ports.remoting,
+      metricsPromExporterPort: ports.proxyMetrics,
+      metricsPromExporterHost: '127.0.0.1',
+    };
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(text), ...own }));
   } else {
     const own = text
       .replace(/^listenPort=.*$/m, `listenPort=${ports.broker}\nbrokerIP1=127.0.0.1`)
+      .replace(/^metricsPromExporterPort=.*$/m, `metricsPromExporterPort=${ports.brokerMetrics}`)
       .replaceAll('/home/rocketmq/store', join(folder, 'store'));
     writeFileSync(file, own);
   }
