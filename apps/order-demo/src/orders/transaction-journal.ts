@@ -25,7 +25,7 @@ export class TransactionJournal implements TransactionEvents {
 
   /** Only for the time line: nothing waits for it, and a message that was rolled back has no order. */
   private note(messageId: string, what: string): void {
-    const warn = (error: unknown): void => this.logger.warn(`not in the time line: ${String(error)}`);
+    const warn = (error: unknown): void => this.logger.warn(`not in the time line: ${String(error)}`, { messageId });
     this.orders.noteOfMessage(messageId, what).catch(warn);
   }
 }

@@ -1,10 +1,17 @@
 // What a demo shows to those who operate it. Import it once.
 
-import { type DynamicModule, type InjectionToken, Module } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type InjectionToken,
+  type MiddlewareConsumer,
+  Module,
+  type NestModule,
+} from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
 import { HEALTH_DATABASE, HealthController } from './health.controller.js';
+import { shareLogFields } from './log-fields.js';
 import { METRICS_SOURCE, MetricsController, type MetricsSource } from './metrics.controller.js';
 import { OrderTrailInterceptor } from './order-trail.interceptor.js';
 
@@ -16,7 +23,7 @@ export interface ObservabilityOptions {
 }
 
 @Module({})
-export class ObservabilityModule {
+export class ObservabilityModule implements NestModule {
   static register({ database, metrics }: ObservabilityOptions): DynamicModule {
     const measured = metrics !== undefined;
     return {
@@ -31,5 +38,9 @@ export class ObservabilityModule {
         ...(measured ? [{ provide: METRICS_SOURCE, useValue: metrics }] : []),
       ],
     };
+  }
+
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(shareLogFields).forRoutes('{*path}');
   }
 }

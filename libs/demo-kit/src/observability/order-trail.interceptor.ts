@@ -6,7 +6,7 @@ import { context as activeContext, trace } from '@opentelemetry/api';
 import { getRPCMetadata } from '@opentelemetry/core';
 import type { RocketMQContext } from 'nestjs-rocketmq';
 import { tap } from 'rxjs';
-import { type LogFields, logFieldsNow, withLogFields } from './log-fields.js';
+import { addLogFields, type LogFields, logFieldsNow, withLogFields } from './log-fields.js';
 
 /** What Express says of a request whose route it has found. */
 type RoutedRequest = IncomingMessage & {
@@ -45,7 +45,11 @@ export class OrderTrailInterceptor implements NestInterceptor {
     const { method, route, params } = request;
     nameRoute(route?.path);
     let orderId = params?.id;
-    noteOrder(orderId);
+    const note = (): void => {
+      if (orderId !== undefined) addLogFields({ orderId });
+      noteOrder(orderId);
+    };
+    note();
     if (method !== 'GET') {
       const { traceId } = logFieldsNow();
       response.once('finish', () => {
@@ -53,14 +57,13 @@ export class OrderTrailInterceptor implements NestInterceptor {
         this.requests.log(`${method} ${route?.path} is answered: ${response.statusCode}`, fields);
       });
     }
-    const fields: LogFields = orderId === undefined ? {} : { orderId };
     const placed = (result: unknown): void => {
       // The answer of POST /orders is the first that knows the id.
       if (orderId !== undefined || !hasId(result)) return;
       orderId = result.id;
-      noteOrder(orderId);
+      note();
     };
-    return withLogFields(fields, () => next.handle().pipe(tap(placed)));
+    return next.handle().pipe(tap(placed));
   }
 }
 

@@ -1,14 +1,37 @@
 // What the log says of orders and messages, whoever writes the line.
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Get, type INestApplication, Injectable, Logger, Param, Post } from '@nestjs/common';
+import {
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  Get,
+  HttpException,
+  type INestApplication,
+  Injectable,
+  Logger,
+  type MiddlewareConsumer,
+  Param,
+  Post,
+  UseFilters,
+} from '@nestjs/common';
 import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { DemoLogger, type LogFormat } from './demo-logger.js';
+import { shareLogFields } from './log-fields.js';
 import { OrderTrailInterceptor } from './order-trail.interceptor.js';
 
+@Catch(HttpException)
+class SomeFilter implements ExceptionFilter {
+  catch(_error: HttpException, host: { switchToHttp(): { getResponse(): { sendStatus(code: number): void } } }): void {
+    new Logger('Some').warn('is refused');
+    host.switchToHttp().getResponse().sendStatus(409);
+  }
+}
+
 @Controller('orders')
+@UseFilters(SomeFilter)
 class SomeController {
   private readonly logger = new Logger('Some');
 
@@ -22,6 +45,12 @@ class SomeController {
     await new Promise(setImmediate);
     this.logger.log('is paid');
     return { id };
+  }
+
+  @Post(':id/cancel')
+  async cancel(): Promise<void> {
+    await new Promise(setImmediate);
+    throw new HttpException('too late', 409);
   }
 
   @Get(':id')
@@ -65,7 +94,9 @@ describe('the log of a demo', () => {
 
   const start = async (format: LogFormat): Promise<string> => {
     const SomeModule = {
-      module: class {},
+      module: class {
+        configure = (consumer: MiddlewareConsumer) => consumer.apply(shareLogFields).forRoutes('{*path}');
+      },
       imports: [RocketMQModule.forRoot({ endpoints: broker.endpoints })],
       controllers: [SomeController],
       providers: [SomeListener, { provide: APP_INTERCEPTOR, useClass: OrderTrailInterceptor }],
@@ -95,6 +126,9 @@ describe('the log of a demo', () => {
     await post(`${url}/orders/o-1/pay`);
     expect(line('is paid')).toMatchObject({ orderId: 'o-1', context: 'Some' });
     expect(await eventually('POST /orders/:id/pay is answered: 201')).toMatchObject({ orderId: 'o-1' });
+    await post(`${url}/orders/o-5/cancel`);
+    expect(line('is refused')).toMatchObject({ orderId: 'o-5', level: 'warn' });
+    expect(await eventually('POST /orders/:id/cancel is answered: 409')).toMatchObject({ orderId: 'o-5' });
     await post(`${url}/orders`);
     expect(await eventually('POST /orders is answered: 201')).toMatchObject({ orderId: 'fresh' });
     await fetch(`${url}/orders/o-1`, { headers: { connection: 'close' } });
