@@ -31,6 +31,9 @@ async function main() {
     const { runLoad } = await import('../bench/load/run.mjs');
     const isGood = await runLoad(plan, { root, home, log: print, signal: stopped.signal });
     if (!isGood) process.exitCode = 1;
+  } catch (error) {
+    // What was being started was ended by the same Ctrl-C.
+    throw stopped.signal.aborted ? stopped.signal.reason : error;
   } finally {
     rmSync(home, { recursive: true, force: true, maxRetries: 3 });
   }
