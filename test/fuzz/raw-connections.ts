@@ -4,8 +4,10 @@ import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting-frame.js'
 import { below, type Chance, noise, oneOf } from './chance.js';
 import { inPieces, mutatedBytes } from './mutations.js';
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const TYPE = {
+/** What a client of HTTP/2 sends first. */
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+/** What a frame of HTTP/2 may be. */
+export const FRAME_TYPE = {
   data: 0,
   headers: 1,
   priority: 2,
@@ -49,11 +51,11 @@ function literal(text: string): Buffer {
  * @param severalFaults whether a connection may have more than one broken frame: see {@link takesSeveralFaults}
  */
 export function rawConnection(chance: Chance, path: string, message: Buffer, severalFaults: boolean): Buffer[] {
-  const opening = Buffer.concat([PREFACE, http2Frame(TYPE.settings, 0, 0)]);
+  const opening = Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0)]);
   const fields = headerFields(chance, path);
-  const call = (stream: number): Buffer => http2Frame(TYPE.headers, END_HEADERS, stream, headerBlock(fields));
-  const data = (stream: number): Buffer => http2Frame(TYPE.data, END_STREAM, stream, message);
-  const reset = (stream: number): Buffer => http2Frame(TYPE.reset, 0, stream, Buffer.from([0, 0, 0, 8]));
+  const call = (stream: number): Buffer => http2Frame(FRAME_TYPE.headers, END_HEADERS, stream, headerBlock(fields));
+  const data = (stream: number): Buffer => http2Frame(FRAME_TYPE.data, END_STREAM, stream, message);
+  const reset = (stream: number): Buffer => http2Frame(FRAME_TYPE.reset, 0, stream, Buffer.from([0, 0, 0, 8]));
   const streams = Array.from({ length: 1 + below(chance, 60) }, (_, index) => 2 * index + 1);
   const oneFault: (() => Buffer)[] = [
     () => noise(chance, below(chance, 500)),
@@ -65,7 +67,7 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
     () => Buffer.concat([opening, call(1), data(1), call(3), data(3)]),
     () => Buffer.concat([opening, call(1), data(1), wildFrame(chance)]),
     () => Buffer.concat([opening, call(1), wildFrame(chance)]),
-    () => Buffer.concat([opening, http2Frame(TYPE.headers, 0, 1, headerBlock(fields))]),
+    () => Buffer.concat([opening, http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock(fields))]),
     () => Buffer.concat([opening, call(1), data(1), data(1)]),
     () => Buffer.concat([opening, call(2 * below(chance, 3))]),
   ];
@@ -74,7 +76,7 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
     () => Buffer.concat([opening, call(1), data(1), data(1), call(1)]),
     () => Buffer.concat([opening, call(2), data(4), data(0)]),
     () => Buffer.concat([opening, wildFrame(chance), call(1), wildFrame(chance), data(1), wildFrame(chance)]),
-    () => Buffer.concat([opening, http2Frame(TYPE.headers, 0, 1, headerBlock(fields)), wildFrame(chance)]),
+    () => Buffer.concat([opening, http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock(fields)), wildFrame(chance)]),
     () => mutatedBytes(chance, Buffer.concat([opening, call(1), data(1)])),
   ];
   const bytes = oneOf(chance, severalFaults ? [...oneFault, ...moreFaults] : oneFault)();
@@ -127,19 +129,22 @@ function headerFields(chance: Chance, path: string): (readonly [string, string])
 
 /** A frame that stands where it must not, or says what it must not. */
 function wildFrame(chance: Chance): Buffer {
-  const types = Object.values(TYPE);
+  const types = Object.values(FRAME_TYPE);
   const payload = noise(chance, oneOf(chance, [0, 4, 5, 6, 8, 12, 100]));
   const zeros = Buffer.alloc(4);
   const ways: (() => Buffer)[] = [
     () => http2Frame(oneOf(chance, types), below(chance, 256), below(chance, 6), payload),
-    () => http2Frame(TYPE.window, 0, below(chance, 3), zeros),
-    () => http2Frame(TYPE.window, 0, below(chance, 3), Buffer.from([0x7f, 0xff, 0xff, 0xff])),
-    () => http2Frame(TYPE.settings, 0, 0, Buffer.from([0, 4, 0xff, 0xff, 0xff, 0xff])),
+    () => http2Frame(FRAME_TYPE.window, 0, below(chance, 3), zeros),
+    () => http2Frame(FRAME_TYPE.window, 0, below(chance, 3), Buffer.from([0x7f, 0xff, 0xff, 0xff])),
+    () => http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.from([0, 4, 0xff, 0xff, 0xff, 0xff])),
     // No window at all: what is answered cannot go out.
-    () => http2Frame(TYPE.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])),
-    () => http2Frame(TYPE.priority, 0, 1, Buffer.from([0, 0, 0, 1, 0])),
-    () => http2Frame(TYPE.goaway, 0, 0, Buffer.alloc(8)),
-    () => Buffer.concat(Array.from({ length: below(chance, 200) }, () => http2Frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
+    () => http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])),
+    () => http2Frame(FRAME_TYPE.priority, 0, 1, Buffer.from([0, 0, 0, 1, 0])),
+    () => http2Frame(FRAME_TYPE.goaway, 0, 0, Buffer.alloc(8)),
+    () =>
+      Buffer.concat(
+        Array.from({ length: below(chance, 200) }, () => http2Frame(FRAME_TYPE.ping, 0, 0, Buffer.alloc(8))),
+      ),
     () => http2Frame(80 + below(chance, 100), 0, below(chance, 6), payload),
   ];
   return oneOf(chance, ways)();

@@ -8,8 +8,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Clock, sleep } from '../../../support/clock.js';
+import { type Clock, type ScheduledTask, SECOND_MS, sleep } from '../../../support/clock.js';
 import { GrpcError } from '../../../support/grpc/status.js';
+import { Http2Connection } from './http2-connection.js';
 import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -27,9 +28,11 @@ const STREAM_WINDOW_BYTES = MEBIBYTE;
 const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
 /** What a connection may hold in memory, in MB as Node counts it; its default of 10 breaks a few bodies of full size. */
 const MAX_SESSION_MEMORY_MB = 1024;
+/** How often connections are looked at: one that nghttp2 gave up is ended within three looks. */
+const LOOK_EVERY_MS = 5 * SECOND_MS;
 
 export interface GrpcHttp2ServerOptions {
-  /** Real time: deadlines of calls, the grace of a stop. */
+  /** Real time: deadlines of calls, looks at connections, the grace of a stop. */
   readonly clock: Clock;
   /** A message over it ends its call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
@@ -40,7 +43,8 @@ export interface GrpcHttp2ServerOptions {
 /** Serves the methods, by their HTTP/2 path, on the sockets it is given. */
 export class GrpcHttp2Server {
   private readonly server: Http2Server;
-  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly connections = new Set<Http2Connection>();
+  private nextLook: ScheduledTask | undefined;
   private readonly callOptions: ServerCallOptions;
   /** Calls of this turn that have a deadline. */
   private timedCalls: ServerCall[] = [];
@@ -63,25 +67,26 @@ export class GrpcHttp2Server {
         initialWindowSize: STREAM_WINDOW_BYTES,
       },
     });
-    this.server.on('session', (session) => this.openSession(session));
-    this.server.on('stream', (stream, headers) => this.openStream(stream, headers));
     // A peer that does not speak HTTP/2 has lost its connection already, and that is all there is to do.
     this.server.on('sessionError', () => {});
   }
 
   /** Serves a connection. */
   accept(socket: Socket): void {
+    const open = (session: ServerHttp2Session): void => this.openSession(session, socket);
+    this.server.once('session', open);
     this.server.emit('connection', socket);
+    // A TLS client that does not choose HTTP/2 gets no session.
+    this.server.off('session', open);
   }
 
   /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `graceMs` ends the rest. */
   async stop(graceMs: number): Promise<void> {
-    const sessions = [...this.sessions];
-    const closed = sessions.map((session) => new Promise<void>((resolve) => session.close(resolve)));
+    const closed = [...this.connections].map((connection) => connection.close());
     const grace = new AbortController();
     await Promise.race([Promise.all(closed), sleep(this.options.clock, graceMs, grace.signal).catch(() => {})]);
     grace.abort();
-    for (const session of this.sessions) session.destroy();
+    await Promise.all([...this.connections].map((connection) => connection.destroy()));
   }
 
   private timed(call: ServerCall): void {
@@ -94,10 +99,31 @@ export class GrpcHttp2Server {
     });
   }
 
-  private openSession(session: ServerHttp2Session): void {
-    this.sessions.add(session);
+  private openSession(session: ServerHttp2Session, socket: Socket): void {
+    const connection = new Http2Connection(session, socket);
+    this.connections.add(connection);
+    this.nextLook ??= this.scheduleLook();
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    session.once('close', () => this.sessions.delete(session));
+    const onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+      connection.hold(stream);
+      this.openStream(stream, headers);
+    };
+    session.on('stream', onStream);
+    session.once('close', () => {
+      // Node keeps a session for ever whose client has not acknowledged its settings, if by its listeners it leads to its socket.
+      session.off('stream', onStream);
+      this.connections.delete(connection);
+      if (this.connections.size > 0) return;
+      this.nextLook?.cancel();
+      this.nextLook = undefined;
+    });
+  }
+
+  private scheduleLook(): ScheduledTask {
+    return this.options.clock.schedule(LOOK_EVERY_MS, () => {
+      this.nextLook = this.scheduleLook();
+      for (const connection of this.connections) connection.look();
+    });
   }
 
   private openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {

@@ -1,0 +1,227 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { connect as connectTls, type TlsOptions } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { FRAME_TYPE, headerBlock, http2Frame, PREFACE } from '../../../../../../test/fuzz/raw-connections.js';
+import { CertificateAuthority } from '../../../../../../test/support/certificates.js';
+import { framed, Http2Peer } from '../../../../../../test/support/http2-peer.js';
+import { until } from '../../../../../../test/support/until.js';
+import { ManualClock } from '../../../support/manual-clock.js';
+import { serverTlsOf } from '../../server-tls.js';
+import { Listener } from '../listener.js';
+import { GrpcHttp2Server } from './grpc-http2-server.js';
+import { type Method, oneMessage } from './server-call.js';
+
+const MEBIBYTE = 1024 * 1024;
+const LOOK_MS = 5_000;
+/** What a connection may outlive that was given up with answers on their way. */
+const LOOKS_TO_THE_END = 5;
+const GRACE_MS = 100;
+/** More than the system takes for a client that reads nothing. */
+const LARGE_BYTES = 64 * MEBIBYTE;
+const END_STREAM = 1;
+const END_HEADERS = 4;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const opening = Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0)]);
+const callTo = (path: string): Buffer => {
+  const fields = [
+    ':method POST',
+    ':scheme http',
+    `:path ${path}`,
+    ':authority broker',
+    'content-type application/grpc',
+  ];
+  return http2Frame(FRAME_TYPE.headers, END_HEADERS, 1, headerBlock(fields.map((field) => pairOf(field))));
+};
+const pairOf = (field: string): [string, string] => field.split(' ') as [string, string];
+const message = (flags = 0): Buffer => http2Frame(FRAME_TYPE.data, flags, 1, framed(Buffer.from('x')));
+const ping = (bytes: number): Buffer => http2Frame(FRAME_TYPE.ping, 0, 0, Buffer.alloc(bytes));
+const halfTrailers = http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock([['trailer', 'x'.repeat(50)]]));
+const halfBlock = Buffer.concat([callTo('/s/Hold'), message(), halfTrailers, ping(8)]);
+
+/** What nghttp2 answers with GOAWAY, and Node.js 20 does not tell of. */
+const REFUSED: [string, Buffer][] = [
+  ['data of no stream', http2Frame(FRAME_TYPE.data, 0, 0, Buffer.alloc(4))],
+  ['a ping of five bytes', ping(5)],
+  ['settings of five bytes', http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.alloc(5))],
+  ['a frame over the size that is allowed', http2Frame(FRAME_TYPE.data, 0, 1, Buffer.alloc(20_000))],
+  ['headers that cannot be read', http2Frame(FRAME_TYPE.headers, END_HEADERS, 1, Buffer.alloc(6, 0xff))],
+  ['a continuation of nothing', http2Frame(FRAME_TYPE.continuation, END_HEADERS, 1, Buffer.alloc(8))],
+  ['data after the end of a call', Buffer.concat([callTo('/s/Hold'), message(END_STREAM), message()])],
+  ['an answer that did not go out', Buffer.concat([callTo('/s/Echo'), message(END_STREAM), ping(5)])],
+  ['half a header block in a call', halfBlock],
+];
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const METHODS: Record<string, Method> = {
+  '/s/Echo': (call) => oneMessage((bytes) => call.answer(framed(bytes))),
+  '/s/Hold': () => ({ message() {}, halfClosed() {} }),
+  '/s/Large': (call) => oneMessage(() => call.answer(framed(Buffer.alloc(LARGE_BYTES)))),
+};
+
+/** A server whose time a test moves, and its ends of the connections. */
+async function serve(tls?: TlsOptions) {
+  const clock = new ManualClock();
+  const server = new GrpcHttp2Server(new Map(Object.entries(METHODS)), { clock, maxMessageBytes: 1_000 });
+  const accepted: Socket[] = [];
+  const listener = new Listener((socket) => {
+    server.accept(socket);
+    accepted.push(socket);
+    // The worst moment for it: Node is not yet done with what was on the connection.
+    socket.once('close', collect);
+  }, tls);
+  const port = await listener.listen('127.0.0.1', 0);
+  const stop = async (): Promise<void> => {
+    listener.stopListening();
+    const stopped = server.stop(GRACE_MS);
+    clock.advanceTo(clock.nowMs() + GRACE_MS);
+    await stopped;
+    collect();
+  };
+  /** Lets the server look at its connections so many times. */
+  const look = async (times: number): Promise<void> => {
+    for (let time = 0; time < times; time++) {
+      clock.advanceTo(clock.nowMs() + LOOK_MS);
+      collect();
+      for (let turns = 0; turns < 3; turns++) await turn();
+    }
+  };
+  closers.push(async () => {
+    await stop();
+    listener.destroyConnections();
+  });
+  return { port, accepted, stop, look, clock };
+}
+
+/** Sends bytes, and waits until the server has said GOAWAY to them. `closed`: once it has ended the connection. */
+async function refuseTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promise<unknown> }> {
+  socket.on('error', () => {});
+  closers.push(() => socket.destroy());
+  const closed = once(socket, 'close');
+  const goaway = Buffer.from([FRAME_TYPE.goaway, 0, 0, 0, 0, 0]);
+  let received = Buffer.alloc(0);
+  const refused = new Promise<void>((resolve) => {
+    socket.on('data', (piece: Buffer) => {
+      received = Buffer.concat([received, piece]);
+      if (received.includes(goaway)) resolve();
+    });
+  });
+  socket.write(Buffer.concat([opening, bytes]));
+  await Promise.race([refused, closed]);
+  return { closed };
+}
+
+/** A process with one HTTP/2 session, that does what it is told: stand still, call, or stand still when the answer begins. */
+function client(port: number) {
+  const script = `
+    const { connect } = require('node:http2');
+    const session = connect('http://127.0.0.1:${port}', { settings: { initialWindowSize: 2 ** 31 - 1 } });
+    session.on('error', () => {});
+    session.on('connect', () => { session.setLocalWindowSize(2 ** 31 - 1); process.send('connected'); });
+    const stand = () => process.kill(process.pid, 'SIGSTOP');
+    process.on('message', ({ path, stands }) => {
+      if (path === undefined) return process.send('stands', stand);
+      let bytes = 0;
+      const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+      stream.on('error', () => {});
+      if (stands) stream.once('data', stand);
+      stream.on('data', (piece) => { bytes += piece.length; });
+      stream.on('close', () => process.send(bytes));
+      stream.end(Buffer.from([0, 0, 0, 0, 1, 120]));
+    });`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  closers.push(async () => {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const told = async (): Promise<unknown> => (await once(child, 'message'))[0];
+  return {
+    told,
+    tell: (task: { path?: string; stands?: boolean }) => child.send(task),
+    goOn: () => child.kill('SIGCONT'),
+  };
+}
+
+describe('a connection', () => {
+  it.each(REFUSED)('is ended after %s, which nghttp2 refuses', async (_what, bytes) => {
+    const { port, accepted, look } = await serve();
+    const { closed } = await refuseTo(connect(port, '127.0.0.1'), bytes);
+    await look(LOOKS_TO_THE_END);
+    await closed;
+    expect(accepted.map((socket) => socket.destroyed)).toEqual([true]);
+  });
+
+  it('is ended over TLS, too, while a good one beside it is served', async () => {
+    const authority = new CertificateAuthority();
+    closers.push(() => authority.remove());
+    const { port, look } = await serve(serverTlsOf(authority.issue()));
+    const options = { port, host: '127.0.0.1', ca: authority.cert, ALPNProtocols: ['h2'] };
+    const good = connectTls(options);
+    closers.push(() => good.destroy());
+    good.write(opening);
+    await once(good, 'data');
+    const { closed } = await refuseTo(connectTls(options), ping(5));
+    await look(LOOKS_TO_THE_END);
+    await closed;
+    const answered = once(good, 'data');
+    good.write(ping(8));
+    await answered;
+    expect(good.destroyed).toBe(false);
+  });
+
+  it('is ended by a stop when nghttp2 has given it up with half a header block in a call', async () => {
+    const { port, stop } = await serve();
+    const many = Array.from({ length: 10 }, () => refuseTo(connect(port, '127.0.0.1'), halfBlock));
+    const ends = await Promise.all(many);
+    await stop();
+    await Promise.all(ends.map(({ closed }) => closed));
+  });
+
+  it('stays when its client has nothing to say', async () => {
+    const { port, look, accepted } = await serve();
+    const peer = new Http2Peer(`127.0.0.1:${port}`);
+    closers.push(() => peer.close());
+    await peer.call('/s/Echo', [framed(Buffer.from('x'))]);
+    await look(30);
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
+    expect(accepted).toHaveLength(1);
+  });
+
+  it('stays when its client stands still, however long', async () => {
+    const { port, look, accepted } = await serve();
+    const { told, tell, goOn } = client(port);
+    await told();
+    tell({});
+    await told();
+    await look(60);
+    goOn();
+    tell({ path: '/s/Echo' });
+    expect(await told()).toBe(6);
+    expect(accepted).toHaveLength(1);
+  });
+
+  it('stays for a while when its client stands still in the middle of an answer, and goes on with it', async () => {
+    const { port, look, accepted } = await serve();
+    const { told, tell, goOn } = client(port);
+    await told();
+    tell({ path: '/s/Large', stands: true });
+    await until(() => (accepted[0]?.bytesWritten ?? 0) > MEBIBYTE);
+    await look(LOOKS_TO_THE_END - 1);
+    goOn();
+    expect(await told()).toBe(LARGE_BYTES + 5);
+    expect(accepted).toHaveLength(1);
+  });
+});
