@@ -129,6 +129,7 @@ function client(port: number) {
     const { connect } = require('node:http2');
     const session = connect('http://127.0.0.1:${port}', { settings: { initialWindowSize: 2 ** 31 - 1 } });
     session.on('error', () => {});
+    session.on('close', () => process.send('closed'));
     session.on('connect', () => { session.setLocalWindowSize(2 ** 31 - 1); process.send('connected'); });
     const stand = () => process.kill(process.pid, 'SIGSTOP');
     process.on('message', ({ path, stands }) => {
@@ -206,7 +207,7 @@ describe('a connection', () => {
     await told();
     tell({});
     await told();
-    await look(60);
+    await look(30);
     goOn();
     tell({ path: '/s/Echo' });
     expect(await told()).toBe(6);

@@ -26,15 +26,23 @@ export class Http2Connection {
   private life: Life = { kind: 'alive', bytes: -1 };
   private bytesAtFarewell = 0;
 
+  /** One for all streams: there is one for each call. */
+  private readonly forget: (this: ServerHttp2Stream) => void;
+
   constructor(
     private readonly session: ServerHttp2Session,
     private readonly socket: Socket,
-  ) {}
+  ) {
+    const { streams } = this;
+    this.forget = function () {
+      streams.delete(this);
+    };
+  }
 
   /** Takes a stream until it is closed. */
   hold(stream: ServerHttp2Stream): void {
     this.streams.add(stream);
-    stream.once('close', () => this.streams.delete(stream));
+    stream.on('close', this.forget);
   }
 
   /**
