@@ -237,10 +237,12 @@ export class EmbeddedBroker {
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
     const server = messagingServer(context, checks);
-    const admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
-    const control = this.controlPort === undefined ? undefined : await this.makeControl();
     const host = this.options.host ?? LOOPBACK;
+    let admin: RemotingServer | undefined;
+    let control: ControlServer | undefined;
     try {
+      admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
+      control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.declareAll();
       const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
