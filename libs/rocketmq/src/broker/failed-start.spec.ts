@@ -1,0 +1,24 @@
+// A start that fails where nothing but a broken installation fails: the module of a port cannot be loaded. Only here is one replaced.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, jest } from '@jest/globals';
+import { EmbeddedBroker } from './embedded-broker.js';
+
+it.each([
+  ['admin', './admin/remoting-server.js', { adminPort: 0 }],
+  ['control', './control/control-port.js', { controlPort: 0 }],
+])('leaves the folder to the next broker when the %s port cannot be loaded', async (_port, module, ports) => {
+  const folder = await mkdtemp(join(tmpdir(), 'failed-start-'));
+  const data = join(folder, 'data');
+  jest.unstable_mockModule(module, () => {
+    throw new Error('not installed');
+  });
+  const broken = new EmbeddedBroker({ data, ...ports });
+  await expect(broken.start()).rejects.toThrow('not installed');
+  const next = new EmbeddedBroker({ data });
+  await next.start();
+  await Promise.all([next.stop(), broken.stop()]);
+  await rm(folder, { recursive: true });
+});
