@@ -197,6 +197,15 @@ describe('the gRPC server', () => {
     expect(answers.map(({ data }) => data.subarray(5).toString())).toEqual(texts);
   });
 
+  it('keeps a connection whose client takes 900 calls back at once, as when their time is up together', async () => {
+    const { peer } = await serve({ '/s/Echo': echo, '/s/Hold': held().method });
+    const calls = Array.from({ length: 900 }, () => peer.open('/s/Hold'));
+    await peer.call('/s/Echo', [framed(Buffer.from('behind them'))]);
+    for (const call of calls) call.close(8);
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
+    expect(peer.goaways).toBe(0);
+  });
+
   it('carries messages both ways until one side ends', async () => {
     const chat: Method = (call) => ({
       message: (bytes) => void call.send(framed(bytes)),
