@@ -41,6 +41,11 @@ export interface EmbeddedBrokerOptions {
   /** What routes tell clients, where that differs from host and port (NAT, containers). Default: host and port. */
   readonly advertisedAddress?: BrokerAddress;
   /**
+   * Whether routes tell each client the address by which it asked, as a proxy in cluster mode does with `useEndpointPortFromRequest`:
+   * for ports that are published under several numbers, and tunnels. Goes before `advertisedAddress`. Default false.
+   */
+  readonly advertiseAsAsked?: boolean;
+  /**
    * The folder in which messages and all that is known of them are kept, for this broker alone; made when it is not there. Needs the
    * package `lmdb`. Default: in memory, gone with the process.
    */

@@ -320,7 +320,9 @@ export class EmbeddedBroker {
   private makeContext(polls: LongPolls): BrokerContext {
     const { engine, store, clock, realClock, sessions, activity, faults, logger, tls, access } = this;
     const addresses = () => this.addresses();
-    return { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, access, addresses };
+    const { advertiseAsAsked = false } = this.options;
+    const own = { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, access };
+    return { ...own, addresses, advertiseAsAsked };
   }
 
   private async makeAdmin(): Promise<RemotingServer> {

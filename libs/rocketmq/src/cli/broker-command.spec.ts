@@ -67,6 +67,7 @@ describe('the file of the broker', () => {
     controlPort: 0,
     controlHost: '127.0.0.2',
     advertisedAddress: { host: 'broker', port: 8081 },
+    advertiseAsAsked: true,
     strict: true,
     data: '/var/lib/broker',
     flush: 'sync',

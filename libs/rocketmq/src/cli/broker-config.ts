@@ -66,6 +66,7 @@ const config = object<BrokerConfig>({
   controlPort: port,
   controlHost: text,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
+  advertiseAsAsked: flag,
   tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text }, ['certFile', 'keyFile']),
   users: list(
     object(

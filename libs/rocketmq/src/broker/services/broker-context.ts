@@ -39,6 +39,8 @@ export interface BrokerContext {
   readonly tls: TlsOptions | undefined;
   /** What routes tell: at least one. */
   addresses(): readonly BrokerAddress[];
+  /** Whether routes tell the address by which they were asked for, where the client says it. */
+  readonly advertiseAsAsked: boolean;
 }
 
 /** The addresses as the protocol's endpoints; equal on every answer, or clients would think it a new server. */

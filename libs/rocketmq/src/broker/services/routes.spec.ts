@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire } from '../../../../../test/support/broker-wire.js';
 import { message, resource } from '../../../../../test/support/raw-grpc-client.js';
-import { MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { AddressScheme, MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();
 
@@ -29,6 +29,31 @@ describe('routes', () => {
     const broker = await wire.broker({ advertisedAddress: { host: 'broker.example', port: 4711 } });
     const route = await wire.client(broker).call('queryRoute', { topic: resource('t') });
     expect(route.messageQueues[0]?.broker?.endpoints?.addresses).toEqual([{ host: 'broker.example', port: 4711 }]);
+  });
+
+  it('tell the address by which they were asked, where they shall; the own one to who does not say it', async () => {
+    const broker = await wire.broker({
+      advertiseAsAsked: true,
+      advertisedAddress: { host: 'broker.example', port: 4711 },
+    });
+    const client = wire.client(broker);
+    const asked = (count: number) => ({
+      scheme: AddressScheme.DOMAIN_NAME,
+      addresses: Array.from({ length: count }, (_, index) => ({ host: 'tunnel.example', port: 18_081 + index })),
+    });
+    const told = async (endpoints: ReturnType<typeof asked> | undefined) => {
+      const route = await client.call('queryRoute', { topic: resource('t'), endpoints });
+      const group = { topic: resource('t'), group: resource('g'), endpoints };
+      const { assignments } = await client.call('queryAssignment', group);
+      const queues = [...route.messageQueues, ...assignments.map(({ messageQueue }) => messageQueue)];
+      return queues.map((queue) => queue?.broker?.endpoints);
+    };
+    const own = { scheme: AddressScheme.DOMAIN_NAME, addresses: [{ host: 'broker.example', port: 4711 }] };
+    // Of eight queues and one assignment.
+    const everywhere = (endpoints: typeof own) => Array.from({ length: 9 }, () => endpoints);
+    expect(await told(asked(2))).toEqual(everywhere(asked(2)));
+    expect(await told(undefined)).toEqual(everywhere(own));
+    expect(await told(asked(17))).toEqual(everywhere(own));
   });
 
   it('assign all queues at once, and each queue of its own to an ordered group', async () => {

@@ -1,6 +1,7 @@
 // Routes and assignments: which queues a topic has, and where they are. Everywhere: here.
 
 import {
+  type Endpoints,
   type MessageQueue,
   Permission,
   type Resource,
@@ -16,33 +17,41 @@ import { groupName, topicName } from './validation.js';
 
 /** A topic without a type yet takes the type of its first message: until then it must accept any. */
 const ANY_TYPE = [WireType.NORMAL, WireType.FIFO, WireType.DELAY, WireType.TRANSACTION];
+/** What is asked by more addresses is not told back: each queue of an answer names them all. */
+const MOST_ASKED = 16;
 
 export class Routes {
   constructor(private readonly broker: BrokerContext) {}
 
-  queryRoute({ topic }: RpcRequest<'queryRoute'>): RpcResponse<'queryRoute'> {
+  queryRoute({ topic, endpoints }: RpcRequest<'queryRoute'>): RpcResponse<'queryRoute'> {
     const record = this.broker.engine.topic(topicName(topic));
     const acceptMessageTypes = record.type === undefined ? ANY_TYPE : [toWireMessageType(record.type)];
-    const messageQueues = queueIds(record).map((id) => ({ ...this.queue(topic, id), acceptMessageTypes }));
+    const messageQueues = queueIds(record).map((id) => ({ ...this.queue(topic, id, endpoints), acceptMessageTypes }));
     return { status: OK, messageQueues };
   }
 
   /** One assignment for all queues; an ordered group gets one for each (PROTOCOL 5.1). */
-  queryAssignment({ topic, group }: RpcRequest<'queryAssignment'>): RpcResponse<'queryAssignment'> {
+  queryAssignment({ topic, group, endpoints }: RpcRequest<'queryAssignment'>): RpcResponse<'queryAssignment'> {
     const record = this.broker.engine.topic(topicName(topic));
     const isFifo = this.broker.engine.findGroup(groupName(group))?.fifo === true;
     const ids = isFifo ? queueIds(record) : [-1];
-    return { status: OK, assignments: ids.map((id) => ({ messageQueue: this.queue(topic, id) })) };
+    return { status: OK, assignments: ids.map((id) => ({ messageQueue: this.queue(topic, id, endpoints) })) };
   }
 
-  private queue(topic: Resource | undefined, id: number): MessageQueue {
+  private queue(topic: Resource | undefined, id: number, asked: Endpoints | undefined): MessageQueue {
     return {
       topic,
       id,
       permission: Permission.READ_WRITE,
-      broker: { name: BROKER_NAME, id: 0, endpoints: wireEndpoints(this.broker.addresses()) },
+      broker: { name: BROKER_NAME, id: 0, endpoints: this.endpoints(asked) },
       acceptMessageTypes: [],
     };
+  }
+
+  private endpoints(asked: Endpoints | undefined): Endpoints {
+    const count = asked?.addresses.length ?? 0;
+    if (this.broker.advertiseAsAsked && asked !== undefined && count > 0 && count <= MOST_ASKED) return asked;
+    return wireEndpoints(this.broker.addresses());
   }
 }
 
