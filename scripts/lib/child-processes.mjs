@@ -164,6 +164,11 @@ export class ChildProcess {
     return existsSync(this.logFile) ? readFileSync(this.logFile).subarray(this.#logStart).toString('utf8') : '';
   }
 
+  /** Sends it a signal that does not end it. @param {'SIGSTOP' | 'SIGCONT'} signal */
+  signal(signal) {
+    this.#child.kill(signal);
+  }
+
   /**
    * Asks it to end, and ends it when it does not. Resolves when it is gone.
    * @param {{ graceMs: number }} options 0 does not ask
@@ -177,7 +182,8 @@ export class ChildProcess {
   }
 }
 
-function canDieWithParent() {
+/** Whether the kernel can be told to kill a process when its parent is gone: by `setpriv --pdeathsig`. */
+export function canDieWithParent() {
   return (
     process.platform === 'linux' &&
     spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true'], { stdio: 'ignore' }).status === 0

@@ -80,6 +80,11 @@ export class JavaRun {
     this.#note();
   }
 
+  /** Stops a process where it is, or lets it go on. @param {string} name @param {'SIGSTOP' | 'SIGCONT'} signal */
+  signal(name, signal) {
+    this.#children.get(name)?.signal(signal);
+  }
+
   /** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
   async stop() {
     const graceMs = this.#isFolderKept ? KEPT_STORE_GRACE_MS : 0;

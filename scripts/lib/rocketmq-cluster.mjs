@@ -1,5 +1,5 @@
-// Starts a real Apache RocketMQ as it stands in production: a name server, a broker, and several proxies in processes of their
-// own (cluster mode), each of which can be killed and started again.
+// Starts a real Apache RocketMQ as it stands in production: a name server, a broker, and proxies in processes of their own
+// (cluster mode). The broker and each proxy can be killed and started again, and stopped and continued.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { brokerConf, proxyJson } from './rocketmq-config.mjs';
 import { DEFAULT_VERSION, ensureJars } from './rocketmq-jars.mjs';
 import { PROXY_READY_LINE, startNameServer } from './rocketmq-server.mjs';
 
-/** Fits with the name server and the broker into one block of ports. */
+/** As many fit with the name server and the broker into one block of ports. */
 const PROXIES = 2;
 
 /**
@@ -19,6 +19,9 @@ const PROXIES = 2;
  * @property {string} nameServer
  * @property {(index: number) => Promise<void>} killProxy
  * @property {(index: number) => Promise<void>} reviveProxy
+ * @property {() => Promise<void>} killBroker its store stays
+ * @property {() => Promise<void>} reviveBroker resolves when it is registered with the name server
+ * @property {(name: 'broker' | `proxy-${number}`, signal: 'SIGSTOP' | 'SIGCONT') => void} signal
  * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
  * @property {() => Promise<void>} stop idempotent
  */
@@ -26,17 +29,24 @@ const PROXIES = 2;
 /**
  * @param {object} [options]
  * @param {string} [options.version] 5.5.0 unless given
+ * @param {number} [options.proxies] 1 or 2; 2 unless given
+ * @param {Record<string, unknown>} [options.proxySettings] more of `rmq-proxy.json`
  * @param {(line: string) => void} [options.log]
  * @returns {Promise<RunningCluster>}
  * @throws RealServerError with the end of the output of what did not start
  */
-export async function startRocketMQCluster({ version = DEFAULT_VERSION, log = () => {} } = {}) {
+export async function startRocketMQCluster({
+  version = DEFAULT_VERSION,
+  proxies = PROXIES,
+  proxySettings = {},
+  log = () => {},
+} = {}) {
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
   const { first } = block;
   const nameServer = first;
   const broker = first + 3;
-  const proxyPorts = Array.from({ length: PROXIES }, (_, index) => ({
+  const proxyPorts = Array.from({ length: proxies }, (_, index) => ({
     grpc: first + 5 + 2 * index,
     remoting: first + 6 + 2 * index,
     nameServer,
@@ -48,9 +58,10 @@ export async function startRocketMQCluster({ version = DEFAULT_VERSION, log = ()
     stopping ??= run.stop().finally(() => block.release());
     return stopping;
   };
-  const startProxy = (/** @type {number} */ index) => startOneProxy(run, `proxy-${index}`, proxyPorts[index]);
+  const startProxy = (/** @type {number} */ index) =>
+    startOneProxy(run, `proxy-${index}`, proxyPorts[index], proxySettings);
   try {
-    log(`starting Apache RocketMQ ${version} with ${PROXIES} proxies`);
+    log(`starting Apache RocketMQ ${version} with ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`);
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
     await startNameServer(run, { nameServer });
     await startBroker(run, proxyPorts[0]);
@@ -64,6 +75,9 @@ export async function startRocketMQCluster({ version = DEFAULT_VERSION, log = ()
     nameServer: `127.0.0.1:${nameServer}`,
     killProxy: (index) => run.kill(`proxy-${index}`),
     reviveProxy: startProxy,
+    killBroker: () => run.kill('broker'),
+    reviveBroker: () => startBroker(run, proxyPorts[0]),
+    signal: (name, signal) => run.signal(name, signal),
     failed: run.failed,
     stop,
   };
@@ -79,10 +93,10 @@ async function startBroker(run, ports) {
   await run.start(program, isReady, 'the broker to register with the name server');
 }
 
-/** @param {JavaRun} run @param {string} name @param {import('./rocketmq-server.mjs').Ports} ports */
-async function startOneProxy(run, name, ports) {
+/** @param {JavaRun} run @param {string} name @param {import('./rocketmq-server.mjs').Ports} ports @param {object} settings */
+async function startOneProxy(run, name, ports, settings) {
   const file = join(run.folder, `${name}.json`);
-  writeFileSync(file, proxyJson(ports));
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports)), ...settings }, undefined, 2));
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
   const isReady = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
