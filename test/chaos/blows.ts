@@ -1,0 +1,107 @@
+// Carries a plan out, blow by blow, and measures how soon traffic flows again after each.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Blow, describeFault, type PlannedFault } from './fault-plan.js';
+import type { Link } from './link.js';
+import type { Victim } from './servers.js';
+
+/** Traffic that does not flow by then does not flow any more: the run fails. */
+export const RECOVERY_DEADLINE_MS = 60_000;
+
+/** A blow that is over. */
+export interface Struck {
+  readonly faults: readonly PlannedFault[];
+  /** From the end of its last fault until an order was reserved that was placed after it; undefined when it took too long. */
+  readonly recoveryMs: number | undefined;
+  /** How long the processes that were down took of it to be ready; 0 when none was down. */
+  readonly readyMs: number;
+}
+
+export interface Battlefield {
+  readonly victims: ReadonlyMap<string, Victim>;
+  readonly links: ReadonlyMap<string, Link>;
+  /** Resolves with the moment of the first order reserved, by performance.now(). */
+  readonly flows: (timeoutMs: number) => Promise<number | undefined>;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Stops early when traffic does not flow again. */
+export async function strikeAll(blows: readonly Blow[], field: Battlefield): Promise<Struck[]> {
+  const struck: Struck[] = [];
+  for (const { pauseMs, faults } of blows) {
+    await sleep(pauseMs, undefined, { signal: field.signal });
+    const strikes = await Promise.all(faults.map((fault) => strike(fault, field)));
+    const endedAtMs = Math.max(...strikes.map((one) => one.endedAtMs));
+    const ready = Promise.all(strikes.map(({ readyAtMs }) => readyAtMs));
+    const [reservedAtMs, readyAtMs] = await Promise.all([field.flows(RECOVERY_DEADLINE_MS), ready]);
+    const recoveryMs = reservedAtMs === undefined ? undefined : reservedAtMs - endedAtMs;
+    const readyMs = Math.max(0, Math.max(...readyAtMs) - endedAtMs);
+    struck.push({ faults, recoveryMs, readyMs });
+    field.log(`${faults.map(describeFault).join(' + ')}: ${describeRecovery(recoveryMs, readyMs)}`);
+    if (recoveryMs === undefined) break;
+  }
+  return struck;
+}
+
+function describeRecovery(recoveryMs: number | undefined, readyMs: number): string {
+  if (recoveryMs === undefined) return `traffic does not flow again within ${RECOVERY_DEADLINE_MS / 1_000} s`;
+  const start = readyMs === 0 ? '' : `, ${seconds(readyMs)} of it to start`;
+  return `traffic flows again after ${seconds(recoveryMs)}${start}`;
+}
+
+function seconds(durationMs: number): string {
+  return `${(durationMs / 1_000).toFixed(1)} s`;
+}
+
+/** A fault that is over. Moments are by performance.now(). */
+interface Strike {
+  readonly endedAtMs: number;
+  /** When a process that was down is ready; at once when none was. */
+  readonly readyAtMs: Promise<number>;
+}
+
+async function strike(fault: PlannedFault, { victims, links, signal }: Battlefield): Promise<Strike> {
+  await sleep(fault.afterMs, undefined, { signal });
+  switch (fault.kind) {
+    case 'kill':
+    case 'restart': {
+      const victim = of(victims, fault.target);
+      await (fault.kind === 'kill' ? victim.kill() : victim.terminate());
+      await sleep(fault.kind === 'kill' ? fault.lengthMs : 0, undefined, { signal });
+      const commandedAtMs = performance.now();
+      const readyAtMs = victim.start().then(() => performance.now());
+      // Whoever awaits it is told, and that may be later.
+      readyAtMs.catch(() => {});
+      return { endedAtMs: victim.isSlowToStart ? await readyAtMs : commandedAtMs, readyAtMs };
+    }
+    case 'stop': {
+      const victim = of(victims, fault.target);
+      victim.pause();
+      try {
+        await sleep(fault.lengthMs, undefined, { signal });
+      } finally {
+        victim.continue();
+      }
+      return endedNow();
+    }
+    default: {
+      const link = of(links, fault.target);
+      link.suffer(fault);
+      await sleep(fault.lengthMs, undefined, { signal });
+      link.heal();
+      return endedNow();
+    }
+  }
+}
+
+function endedNow(): Strike {
+  const endedAtMs = performance.now();
+  return { endedAtMs, readyAtMs: Promise.resolve(endedAtMs) };
+}
+
+function of<T>(all: ReadonlyMap<string, T>, name: string): T {
+  const found = all.get(name);
+  if (found === undefined) throw new Error(`there is no ${name} in this run`);
+  return found;
+}

@@ -1,0 +1,49 @@
+// What customers were told, against what became of the order.
+
+import type { Call, Status } from '../facts.js';
+import type { Book } from './books.js';
+
+const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELLED'];
+const DONE: Readonly<Partial<Record<Call['kind'], Status>>> = { pay: 'PAID', cancel: 'CANCELLED' };
+
+export function answerViolations({ order, history, calls }: Book): string[] {
+  const way = wayOf(history);
+  const wrong: string[] = [];
+  for (const call of calls) {
+    const { kind, answer } = call;
+    if (answer.kind === 'wrong') wrong.push(answer.text);
+    if (answer.kind !== 'done' && answer.kind !== 'conflict') continue;
+    const told = answer.status;
+    const wanted = DONE[kind];
+    if (answer.kind === 'done' && wanted !== undefined && told !== wanted)
+      wrong.push(`${kind} was confirmed as ${told}`);
+    if (!way.includes(told)) wrong.push(`a customer was told that it is ${told}, and it never was`);
+    else if (ENDS.includes(told) && told !== order.status)
+      wrong.push(`${kind} was told ${told}, and it is ${order.status}`);
+    if (call.kind === 'place' && (call.sku !== order.sku || call.quantity !== order.quantity)) {
+      wrong.push(`of ${call.quantity} ${call.sku} was confirmed, and it is of ${order.quantity} ${order.sku}`);
+    }
+  }
+  wrong.push(...backwards(way, calls));
+  return wrong.map((text) => `order ${order.id}: ${text}`);
+}
+
+/** The states that it went through. */
+function wayOf(history: Book['history']): Status[] {
+  const way: Status[] = [];
+  const moves = /^(half message sent|stock reserved|stock rejected|paid|cancelled: .*)$/;
+  for (const { what, status } of history) if (moves.test(what)) way.push(status);
+  return way;
+}
+
+/** Nobody sees an order go back: not even who was told by different calls. */
+function backwards(way: readonly Status[], calls: readonly Call[]): string[] {
+  const told = calls.flatMap((call) => {
+    const { answer } = call;
+    return answer.kind === 'done' || answer.kind === 'conflict' ? [{ call, at: way.indexOf(answer.status) }] : [];
+  });
+  return told.flatMap(({ call, at }) => {
+    const before = told.find((other) => other.call.endedAtMs < call.beganAtMs && other.at > at);
+    return before === undefined ? [] : [`was ${way[before.at]} to a customer, and ${way[at]} to a later call`];
+  });
+}

@@ -1,0 +1,108 @@
+// The history of an order by itself: a legal way through the states, every line explained, an end.
+
+import type { OrderEntry, Status } from '../facts.js';
+import type { Book } from './books.js';
+
+/** The server's timer counts whole seconds. */
+const TIMER_MS = 1_000;
+
+/** Lines that change the state: from where, and to what. */
+const MOVES: Readonly<Record<string, { readonly from: readonly (Status | undefined)[]; readonly to: Status }>> = {
+  'half message sent': { from: [undefined], to: 'PENDING_STOCK' },
+  'stock reserved': { from: ['PENDING_STOCK'], to: 'PENDING_PAYMENT' },
+  'stock rejected': { from: ['PENDING_STOCK'], to: 'REJECTED' },
+  paid: { from: ['PENDING_PAYMENT'], to: 'PAID' },
+  'cancelled: on request': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELLED' },
+  'cancelled: not paid in time': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELLED' },
+};
+
+/** Lines that change nothing, and in which states they can be written. */
+const NOTES: Readonly<Record<string, readonly Status[]>> = {
+  created: ['PENDING_STOCK'],
+  'order-created is committed: received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
+  'time-out scheduled': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
+  'time-out recalled': ['PAID', 'CANCELLED'],
+  'time-out came too late': ['PAID', 'REJECTED', 'CANCELLED'],
+  'stock return sent': ['CANCELLED'],
+  'stock reserved, too late': ['CANCELLED'],
+  'stock rejected, too late': ['CANCELLED'],
+};
+
+/** How a transaction ended that did not end in one go. A rollback of what is in a history would be a lie. */
+const TRANSACTION_NOTE =
+  /^(order-created|order-paid|stock-return): (the commit may be lost: left to the check|check answered: (commit|unknown))$/;
+
+const RECEIVED =
+  /^(order-created is committed: received|stock (reserved|rejected)(, too late)?|cancelled: not paid in time|time-out came too late)$/;
+const TIMED_OUT = new Set(['cancelled: not paid in time', 'time-out came too late']);
+/** What is written at most once in all. */
+const ONCE = [
+  /^half message sent$/,
+  /^created$/,
+  /^stock (reserved|rejected)(, too late)?$/,
+  /^paid$/,
+  /^cancelled: /,
+  /^stock return sent$/,
+];
+const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELLED'];
+
+export function orderViolations({ order, history, calls }: Book): string[] {
+  const wrong: string[] = [];
+  const seen = new Set<Status>();
+  let state: Status | undefined;
+  for (const entry of history) {
+    const move = MOVES[entry.what];
+    if (move !== undefined) {
+      if (!move.from.includes(state)) wrong.push(`"${entry.what}" while it was ${state ?? 'nothing'}`);
+      if (entry.status !== move.to) wrong.push(`"${entry.what}" led to ${entry.status}`);
+      state = move.to;
+      seen.add(state);
+    } else if (NOTES[entry.what] === undefined && !TRANSACTION_NOTE.test(entry.what)) {
+      wrong.push(`"${entry.what}" cannot be explained`);
+    } else if (!seen.has(entry.status) || NOTES[entry.what]?.includes(entry.status) === false) {
+      wrong.push(`"${entry.what}" while it was ${entry.status}`);
+    }
+    wrong.push(...ofReceipt(entry, order.expiresAtMs));
+  }
+  if (state !== order.status) wrong.push(`is ${order.status}, by its history ${state ?? 'nothing'}`);
+  if (!ENDS.includes(order.status)) wrong.push(`has not ended: it is ${order.status}`);
+  for (const once of ONCE) {
+    const times = history.filter(({ what }) => once.test(what)).length;
+    if (times > 1) wrong.push(`${once.source} ${times} times`);
+  }
+  wrong.push(...ofCauses(history, calls));
+  return wrong.map((text) => `order ${order.id}: ${text}`);
+}
+
+function ofReceipt({ what, attempt, messageId, atMs }: OrderEntry, expiresAtMs: number): string[] {
+  const isReceived = RECEIVED.test(what);
+  if (isReceived && (messageId === null || attempt === null || attempt < 1)) return [`"${what}" without a message`];
+  if (!isReceived && attempt !== null) return [`"${what}" has an attempt and is no receipt`];
+  if (TIMED_OUT.has(what) && atMs < expiresAtMs - TIMER_MS) return [`"${what}" ${expiresAtMs - atMs} ms early`];
+  return [];
+}
+
+/** A step that needs another one before it. */
+function ofCauses(history: readonly OrderEntry[], calls: Book['calls']): string[] {
+  const wrong: string[] = [];
+  const index = (what: string) => history.findIndex((entry) => entry.what === what);
+  const has = (what: string) => index(what) >= 0;
+  const isAsked = (kind: 'pay' | 'cancel') =>
+    calls.some((call) => call.kind === kind && (call.answer.kind === 'done' || call.answer.kind === 'unknown'));
+  if (has('paid') && !isAsked('pay')) wrong.push('was paid and no customer can have paid it');
+  if (has('cancelled: on request') && !isAsked('cancel'))
+    wrong.push('was cancelled and no customer can have asked for it');
+  const isCancelled = has('cancelled: on request') || has('cancelled: not paid in time');
+  if (isCancelled !== has('stock return sent')) {
+    wrong.push(isCancelled ? 'was cancelled and sent no stock return' : 'sent a stock return and was not cancelled');
+  }
+  if (has('time-out recalled') && !has('time-out scheduled'))
+    wrong.push('recalled a time-out that it did not schedule');
+  if (!has('created')) wrong.push('was never created');
+  const received = index('order-created is committed: received');
+  for (const later of ['time-out scheduled', 'cancelled: not paid in time', 'time-out came too late']) {
+    if (has(later) && (received < 0 || received > index(later)))
+      wrong.push(`"${later}" before its message was received`);
+  }
+  return wrong;
+}

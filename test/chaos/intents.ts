@@ -1,0 +1,70 @@
+// What customers mean to do, decided by the seed alone.
+
+import { seededRandom } from '../crash/seeded-random.js';
+import { below, type Chance, oneOf } from '../fuzz/chance.js';
+
+/** What a customer does with an order once it is placed. */
+export type Plan =
+  | 'pay'
+  /** At the moment of its time-out. */
+  | 'pay-late'
+  /** Twice at once. */
+  | 'pay-twice'
+  | 'pay-and-cancel'
+  | 'cancel'
+  /** Without waiting for the stock. */
+  | 'cancel-at-once'
+  /** Nothing: it times out. */
+  | 'leave';
+
+/** One order of a customer. */
+export interface Intent {
+  readonly sku: string;
+  readonly quantity: number;
+  readonly plan: Plan;
+  /** Before the plan, and before the next order. */
+  readonly pauseMs: number;
+}
+
+/** Far more of it than a run can sell. */
+export const PLENTY = ['book', 'lamp'] as const;
+/** A few of it, so that those who come late are refused. */
+export const SCARCE = 'chair';
+/** The most that an order may ask for, and more than there is of {@link SCARCE}. */
+const TOO_MANY = 1_000;
+const MOST_PIECES = 3;
+const PAUSE_MS = { least: 100, most: 400 };
+
+const PLANS: readonly (readonly [Plan, number])[] = [
+  ['pay', 0.25],
+  ['pay-late', 0.12],
+  ['pay-twice', 0.08],
+  ['pay-and-cancel', 0.12],
+  ['cancel', 0.1],
+  ['cancel-at-once', 0.1],
+  ['leave', 0.23],
+];
+
+/** The intents of one customer, without end. The same seed gives the same ones. */
+export function* intentsOf(seed: number, customer: number): Generator<Intent, never> {
+  const chance = seededRandom(seed * 1_000 + customer);
+  for (;;) yield intent(chance);
+}
+
+function intent(chance: Chance): Intent {
+  const kind = chance();
+  const plan = planBy(chance());
+  const pauseMs = PAUSE_MS.least + below(chance, PAUSE_MS.most - PAUSE_MS.least);
+  if (kind < 0.14) return { sku: SCARCE, quantity: TOO_MANY, plan: 'pay', pauseMs };
+  if (kind < 0.2) return { sku: SCARCE, quantity: 1, plan, pauseMs };
+  return { sku: oneOf(chance, PLENTY), quantity: 1 + below(chance, MOST_PIECES), plan, pauseMs };
+}
+
+function planBy(share: number): Plan {
+  let left = share;
+  for (const [plan, part] of PLANS) {
+    if (left < part) return plan;
+    left -= part;
+  }
+  return 'leave';
+}

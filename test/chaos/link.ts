@@ -1,0 +1,144 @@
+// The way from an app to the server, as a TCP forwarder that can be made bad.
+
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { LinkFault } from './fault-plan.js';
+
+const HOST = '127.0.0.1';
+
+/** One direction of a connection. What waits in it goes on in its order. */
+interface Lane {
+  readonly from: Socket;
+  readonly to: Socket;
+  /** Lost for ever: what is read is thrown away, and nobody is told of an end. */
+  isLost: boolean;
+  readonly late: { readonly dueAtMs: number; readonly pass: () => void }[];
+  timer: NodeJS.Timeout | undefined;
+}
+
+interface Way {
+  readonly app: Socket;
+  readonly server: Socket;
+  /** What the app says, and what it is told. */
+  readonly said: Lane;
+  readonly told: Lane;
+}
+
+export class Link {
+  private readonly ways = new Set<Way>();
+  private fault: LinkFault | undefined;
+
+  private constructor(
+    private readonly listener: Server,
+    private readonly serverPort: number,
+  ) {}
+
+  /** Listens on `port` for what is meant for `serverPort`. */
+  static async open(port: number, serverPort: number): Promise<Link> {
+    const listener = createServer({ allowHalfOpen: true });
+    const link = new Link(listener, serverPort);
+    listener.on('connection', (socket) => link.accept(socket));
+    listener.listen(port, HOST);
+    await once(listener, 'listening');
+    return link;
+  }
+
+  /** Makes it bad, for the connections that are open and for new ones, until {@link heal}. */
+  suffer(fault: LinkFault): void {
+    this.fault = fault;
+    for (const way of this.ways) hit(way, fault);
+  }
+
+  /** From now on all is well, but what was lost, closed or broken stays so. */
+  heal(): void {
+    this.fault = undefined;
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.listener, 'close');
+    this.listener.close();
+    for (const way of this.ways) end(way);
+    await closed;
+  }
+
+  private accept(app: Socket): void {
+    if (this.fault?.kind === 'reset') {
+      app.resetAndDestroy();
+      return;
+    }
+    const server = connect({ port: this.serverPort, host: HOST, allowHalfOpen: true });
+    const way: Way = { app, server, said: laneOf(app, server), told: laneOf(server, app) };
+    this.ways.add(way);
+    for (const lane of [way.said, way.told]) this.carry(lane, way);
+    if (this.fault !== undefined) hit(way, this.fault);
+  }
+
+  private carry(lane: Lane, way: Way): void {
+    const { from, to } = lane;
+    from.on('data', (bytes) => {
+      this.pass(lane, () => {
+        // Who was told of an end hears nothing more.
+        if (!to.writableEnded && !to.write(bytes)) from.pause();
+      });
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => this.pass(lane, () => to.end()));
+    // Told by `close`.
+    from.on('error', () => {});
+    from.on('close', (hadError) => {
+      if (way.app.destroyed && way.server.destroyed) this.ways.delete(way);
+      // What is late is lost with a connection that broke; after a close in good order it still goes on.
+      if (hadError) lane.late.length = 0;
+      this.pass(lane, () => to.destroy());
+    });
+  }
+
+  private pass(lane: Lane, pass: () => void): void {
+    if (lane.isLost) return;
+    const delayMs = this.fault?.kind === 'delay' ? this.fault.delayMs : 0;
+    lane.late.push({ dueAtMs: performance.now() + delayMs, pass });
+    if (lane.timer === undefined) run(lane);
+  }
+}
+
+function laneOf(from: Socket, to: Socket): Lane {
+  return { from, to, isLost: false, late: [], timer: undefined };
+}
+
+/** Passes on what is due, and waits for the next. */
+function run(lane: Lane): void {
+  lane.timer = undefined;
+  for (let next = lane.late[0]; next !== undefined; next = lane.late[0]) {
+    const waitMs = next.dueAtMs - performance.now();
+    if (waitMs > 0) {
+      lane.timer = setTimeout(() => run(lane), waitMs);
+      return;
+    }
+    lane.late.shift();
+    if (!lane.isLost) next.pass();
+  }
+}
+
+function hit(way: Way, fault: LinkFault): void {
+  switch (fault.kind) {
+    case 'drop':
+      way.told.isLost = true;
+      if (fault.lost === 'everything') way.said.isLost = true;
+      break;
+    case 'half-close':
+      (fault.told === 'app' ? way.app : way.server).end();
+      break;
+    case 'reset':
+      for (const socket of [way.app, way.server]) socket.resetAndDestroy();
+      break;
+    case 'delay':
+  }
+}
+
+function end({ app, server, said, told }: Way): void {
+  for (const lane of [said, told]) {
+    clearTimeout(lane.timer);
+    lane.isLost = true;
+  }
+  for (const socket of [app, server]) socket.destroy();
+}

@@ -1,0 +1,114 @@
+// A process of the run: started until it says that it is ready, killed, stopped, continued, restarted. Its output goes to a file.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { canDieWithParent } from '../../scripts/lib/child-processes.mjs';
+
+/** PGlite's start on a busy machine included. */
+const START_MS = 60_000;
+const RETRY_MS = 200;
+/** Asked to end, it has so long. */
+const GRACE_MS = 8_000;
+
+export interface ProgramOptions {
+  readonly name: string;
+  /** A file for Node, and its arguments. It says on its IPC channel when it is ready. */
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Where its output goes. */
+  readonly logFolder: string;
+  /** Called when it ends though nobody wanted it to. */
+  readonly onLost: (how: string) => void;
+}
+
+export class Program {
+  readonly name: string;
+  private child: ChildProcess | undefined;
+  private ended: Promise<string> = Promise.resolve('');
+  /** The child that is to live; another one's end is wanted. */
+  private wanted: ChildProcess | undefined;
+
+  constructor(private readonly options: ProgramOptions) {
+    this.name = options.name;
+  }
+
+  /**
+   * Resolves when it is ready. One that gives up before, since the server is away, is started again.
+   * @throws Error when it is not ready in time
+   */
+  async start(): Promise<void> {
+    const lastTryAtMs = performance.now() + START_MS;
+    for (;;) {
+      const how = await this.startOnce(lastTryAtMs - performance.now());
+      if (how === 'ready') return;
+      if (performance.now() > lastTryAtMs) throw new Error(`${this.name} did not start in time: ${how}`);
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** Ends it as a lost machine would. */
+  async kill(): Promise<void> {
+    this.wanted = undefined;
+    this.child?.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Asks it to end in good order, and ends it by force when it does not. */
+  async terminate(): Promise<void> {
+    this.wanted = undefined;
+    this.child?.kill('SIGTERM');
+    const force = setTimeout(() => this.child?.kill('SIGKILL'), GRACE_MS);
+    await this.ended;
+    clearTimeout(force);
+  }
+
+  /** Lets it do nothing until it is continued. */
+  pause(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  continue(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  private async startOnce(timeoutMs: number): Promise<string> {
+    const child = this.spawn();
+    this.child = child;
+    this.ended = new Promise((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    });
+    const late = new AbortController();
+    const outcome = await Promise.race([
+      new Promise<string>((resolve) => child.once('message', () => resolve('ready'))),
+      this.ended,
+      sleep(timeoutMs, 'time over', { signal: late.signal }).catch(() => ''),
+    ]);
+    late.abort();
+    if (outcome !== 'ready') {
+      child.kill('SIGKILL');
+      return outcome;
+    }
+    this.wanted = child;
+    void this.ended.then((how) => {
+      if (this.wanted === child) this.options.onLost(how);
+    });
+    return outcome;
+  }
+
+  private spawn(): ChildProcess {
+    const { name, args, env, logFolder } = this.options;
+    const command = [process.execPath, ...args];
+    // A stopped process cannot see that its parent is gone: the kernel ends it.
+    const [program, ...rest] = canDieWithParent() ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
+    const log = openSync(join(logFolder, `${name}.log`), 'a');
+    try {
+      // In a group of its own: Ctrl-C reaches the run alone.
+      return spawn(program as string, rest, { env, stdio: ['ignore', log, log, 'ipc'], detached: true });
+    } finally {
+      closeSync(log);
+    }
+  }
+}

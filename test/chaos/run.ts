@@ -1,0 +1,120 @@
+// A run on one backend from its first process to its facts.
+
+import { takePortBlock } from '../../scripts/lib/ports.mjs';
+import { type Struck, strikeAll } from './blows.js';
+import { Customers } from './customers.js';
+import { readDatabases } from './databases.js';
+import { APPS, Demos } from './demos.js';
+import type { ChaosFacts } from './facts.js';
+import { type Blow, planOf } from './fault-plan.js';
+import { type Backend, type Server, startServer, victimOf } from './servers.js';
+import { Settlement } from './settlement.js';
+import { read, Shop } from './shop.js';
+
+/** So long may it take until every order has ended, once nothing breaks any more. */
+const SETTLED_MS = 60_000;
+
+export interface RunOptions {
+  readonly backend: Backend;
+  readonly seed: number;
+  /** About a minute each. */
+  readonly rounds: number;
+  readonly withLongStops: boolean;
+  /** For data and logs. */
+  readonly folder: string;
+  readonly log: (line: string) => void;
+  /** Breaks the run off; everything is ended before it rejects. */
+  readonly signal: AbortSignal;
+}
+
+/** What a run has to show. */
+export interface RunResult {
+  readonly blows: readonly Blow[];
+  readonly struck: readonly Struck[];
+  readonly facts: ChaosFacts;
+  /** What was not at its end in time. */
+  readonly open: readonly string[];
+  /** Processes that ended by themselves. */
+  readonly lost: readonly string[];
+  readonly settledAfterMs: number;
+}
+
+export async function run({
+  backend,
+  seed,
+  rounds,
+  withLongStops,
+  folder,
+  log,
+  signal,
+}: RunOptions): Promise<RunResult> {
+  const lost: string[] = [];
+  const ends: (() => Promise<void>)[] = [];
+  const onLost = (how: string): void => {
+    lost.push(how);
+    log(`ended by itself: ${how}`);
+  };
+  const ports = await takePortBlock();
+  ends.push(() => ports.release());
+  try {
+    const server = await startServer(backend, { folder, port: ports.first, onLost, log });
+    ends.push(() => server.stop());
+    const own = [1, 2, 3, 4].map((offset) => ports.first + offset);
+    const demos = await Demos.make({ folder, onLost, serverPort: server.port, ports: own });
+    ends.push(() => demos.kill());
+    await demos.start();
+    signal.throwIfAborted();
+    log(`${backend}: all is started`);
+    const totals = await totalsOf(demos.inventoryUrl, signal);
+    const blows = planOf(breakable(server), { seed, rounds, withLongStops });
+    const traffic = await underTraffic({ seed, demos, server, blows, log, signal });
+    await demos.terminate();
+    const facts = { totals, calls: traffic.calls, ...(await readDatabases(folder)) };
+    return { blows, facts, lost, ...traffic };
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+interface Traffic {
+  readonly seed: number;
+  readonly demos: Demos;
+  readonly server: Server;
+  readonly blows: readonly Blow[];
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+async function underTraffic({ seed, demos, server, blows, log, signal }: Traffic) {
+  const shop = new Shop(demos.orderUrl, signal);
+  const settlement = new Settlement(demos.orderUrl, demos.inventoryUrl, signal);
+  settlement.follow();
+  const customers = new Customers(shop, seed);
+  const victims = [...server.victims, ...[...demos.programs.values()].map(victimOf)];
+  try {
+    const struck = await strikeAll(blows, {
+      victims: new Map(victims.map((victim) => [victim.name, victim])),
+      links: demos.links,
+      flows: (timeoutMs) => customers.flows(timeoutMs),
+      log,
+      signal,
+    });
+    await customers.stop();
+    const beganAtMs = performance.now();
+    const open = await settlement.settled(shop.calls, SETTLED_MS);
+    return { struck, open, calls: shop.calls, settledAfterMs: performance.now() - beganAtMs };
+  } finally {
+    await Promise.all([customers.stop(), settlement.stop()]);
+  }
+}
+
+function breakable({ victims }: Server) {
+  const apps = APPS.map((name) => [name, ['kill', 'stop', 'restart']] as const);
+  return { processes: new Map([...victims.map(({ name, faults }) => [name, faults] as const), ...apps]), links: APPS };
+}
+
+async function totalsOf(inventoryUrl: string, signal: AbortSignal): Promise<Map<string, number>> {
+  const stock = await read<{ readonly sku: string; readonly total: number }[]>(`${inventoryUrl}/stock`, signal);
+  if (stock === undefined) throw new Error('inventory-demo does not tell its stock');
+  return new Map(stock.map(({ sku, total }) => [sku, total]));
+}

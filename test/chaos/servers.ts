@@ -1,0 +1,159 @@
+// The server under the demos: the embedded broker on a folder, or a real Apache RocketMQ in cluster mode. Which faults its processes
+// take is said here.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { createDemoResources } from '../../scripts/lib/demo-resources.mjs';
+import { startRocketMQCluster } from '../../scripts/lib/rocketmq-cluster.mjs';
+import type { ProcessFaultKind } from './fault-plan.js';
+import { Program } from './program.js';
+
+/** A process of the run, as faults see it. */
+export interface Victim {
+  readonly name: string;
+  /** What may happen to it. */
+  readonly faults: readonly ProcessFaultKind[];
+  /** Whether its fault ends when it is ready again; else with the command to start it: it is ours to be quick. */
+  readonly isSlowToStart: boolean;
+  kill(): Promise<void>;
+  terminate(): Promise<void>;
+  pause(): void;
+  continue(): void;
+  /** Starts it again. */
+  start(): Promise<void>;
+}
+
+export interface Server {
+  /** Where it serves, on the loopback. Routes name the port that was asked. */
+  readonly port: number;
+  readonly victims: readonly Victim[];
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** For data and logs. */
+  readonly folder: string;
+  /** A free one, for a server that takes any. */
+  readonly port: number;
+  /** Called when a process ends though nobody wanted it to. */
+  readonly onLost: (how: string) => void;
+  readonly log: (line: string) => void;
+}
+
+export const BACKENDS = ['embedded', 'rocketmq'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** What fails comes again soon, and often enough for a long fault. */
+const BACKOFF = { kind: 'exponential', initialMs: 500, maxMs: 4_000, multiplier: 2 } as const;
+const MAX_DELIVERY_ATTEMPTS = 64;
+/** Half messages wait longer than any fault lasts. */
+const CHECKS = { transactionFirstCheckMs: 2_000, transactionCheckIntervalMs: 1_000, transactionCheckMax: 100 };
+
+/** By default a proxy takes 20 s to notice that a broker is back. */
+const PROXY_SETTINGS = {
+  useEndpointPortFromRequest: true,
+  topicConfigCacheRefreshSeconds: 1,
+  topicRouteServiceCacheRefreshSeconds: 1,
+  subscriptionGroupConfigCacheRefreshSeconds: 1,
+};
+
+const CLI = join(process.cwd(), 'libs/rocketmq/bin/nestjs-rocketmq.js');
+
+export function startServer(backend: Backend, options: ServerOptions): Promise<Server> {
+  return backend === 'embedded' ? startEmbedded(options) : startReal(options);
+}
+
+interface Resources {
+  readonly topics: readonly { readonly name: string; readonly type: string }[];
+  readonly groups: readonly { readonly name: string }[];
+}
+
+function demoResources(): Resources {
+  return JSON.parse(readFileSync(join(process.cwd(), 'scripts/lib/demo-resources.json'), 'utf8'));
+}
+
+async function startEmbedded({ folder, port, onLost }: ServerOptions): Promise<Server> {
+  const { topics, groups } = demoResources();
+  const config = join(folder, 'broker.json');
+  const own = groups.map(({ name }) => ({ name, backoff: BACKOFF, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS }));
+  writeFileSync(
+    config,
+    JSON.stringify({ topics, groups: own, strict: true, recallEnabled: true, advertiseAsAsked: true, ...CHECKS }),
+  );
+  const args = ['broker', '--port', String(port), '--data', join(folder, 'broker'), '--flush', 'sync'];
+  const program = new Program({
+    name: 'broker',
+    args: [CLI, ...args, '--config', config],
+    env: process.env,
+    logFolder: folder,
+    onLost,
+  });
+  try {
+    await program.start();
+  } catch (error) {
+    await program.kill();
+    throw error;
+  }
+  return { port, victims: [victimOf(program)], stop: () => program.kill() };
+}
+
+/** A program of this repository can be treated in every way. */
+export function victimOf(program: Program): Victim {
+  return {
+    name: program.name,
+    faults: ['kill', 'stop', 'restart'],
+    isSlowToStart: false,
+    kill: () => program.kill(),
+    terminate: () => program.terminate(),
+    pause: () => program.pause(),
+    continue: () => program.continue(),
+    start: () => program.start(),
+  };
+}
+
+async function startReal({ onLost, log }: ServerOptions): Promise<Server> {
+  const cluster = await startRocketMQCluster({ proxies: 1, proxySettings: PROXY_SETTINGS, log });
+  cluster.failed.catch((error: Error) => onLost(error.message));
+  try {
+    await createResources(cluster.nameServer);
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  const victim = (name: 'broker' | 'proxy-0', kill: () => Promise<void>, start: () => Promise<void>): Victim => ({
+    name: name === 'broker' ? 'broker' : 'proxy',
+    // Its end in good order takes a quarter of a minute.
+    faults: ['kill', 'stop'],
+    isSlowToStart: true,
+    kill,
+    terminate: kill,
+    pause: () => cluster.signal(name, 'SIGSTOP'),
+    continue: () => cluster.signal(name, 'SIGCONT'),
+    start,
+  });
+  return {
+    port: Number(cluster.proxies[0]?.split(':')[1]),
+    victims: [
+      victim('broker', cluster.killBroker, cluster.reviveBroker),
+      victim(
+        'proxy-0',
+        () => cluster.killProxy(0),
+        () => cluster.reviveProxy(0),
+      ),
+    ],
+    stop: cluster.stop,
+  };
+}
+
+async function createResources(nameServer: string): Promise<void> {
+  await createDemoResources(nameServer, () => {});
+  const admin = new RocketMQAdmin({ nameServer });
+  try {
+    for (const { name: consumerGroup } of demoResources().groups) {
+      await admin.createGroup({ consumerGroup, backoff: BACKOFF, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS });
+    }
+  } finally {
+    await admin.close();
+  }
+}

@@ -1,0 +1,105 @@
+// Whether everything has come to its end, as far as both demos tell over HTTP.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Call, Status, StockFact } from './facts.js';
+import { read } from './shop.js';
+
+const LOOK_EVERY_MS = 400;
+
+type OrderTold = { readonly id: string; readonly status: Status };
+type StepTold = { readonly id: number; readonly orderId: string; readonly what: string };
+
+/** What must have happened to the stock of an order that has ended so. */
+const LAST_STEPS: Partial<Record<Status, readonly string[]>> = {
+  PAID: ['sold'],
+  CANCELLED: ['returned', 'returned before the reservation', 'nothing to return'],
+  REJECTED: ['rejected'],
+};
+
+/** Follows all orders and all steps of the stock while they come, so that none is missed in a list that is cut off. */
+export class Settlement {
+  private readonly statuses = new Map<string, Status>();
+  private readonly steps = new Map<string, Set<string>>();
+  private newestStep = 0;
+  private stock: readonly StockFact[] | undefined;
+  private looking: Promise<void> = Promise.resolve();
+  private isOver = false;
+
+  constructor(
+    private readonly orderUrl: string,
+    private readonly inventoryUrl: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Looks from now on, until {@link stop}. */
+  follow(): void {
+    this.looking = (async () => {
+      while (!this.isOver && !this.signal.aborted) {
+        await this.look();
+        await sleep(LOOK_EVERY_MS);
+      }
+    })();
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await this.looking;
+  }
+
+  /**
+   * Waits until nothing is open.
+   * @returns what is open when the time is over; nothing when all is settled
+   */
+  async settled(calls: readonly Call[], timeoutMs: number): Promise<string[]> {
+    await this.stop();
+    const lastLookAtMs = performance.now() + timeoutMs;
+    for (;;) {
+      await this.look();
+      await this.lookAt(this.unended(calls));
+      const open = this.open(calls);
+      if (open.length === 0 || performance.now() > lastLookAtMs || this.signal.aborted) return open;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const orders = (await read<OrderTold[]>(`${this.orderUrl}/orders`, this.signal)) ?? [];
+    for (const { id, status } of orders) this.statuses.set(id, status);
+    this.stock = await read<StockFact[]>(`${this.inventoryUrl}/stock`, this.signal);
+    for (;;) {
+      const page = await read<StepTold[]>(`${this.inventoryUrl}/stock/history?after=${this.newestStep}`, this.signal);
+      for (const { id, orderId, what } of page ?? []) {
+        this.newestStep = Math.max(this.newestStep, id);
+        this.steps.set(orderId, (this.steps.get(orderId) ?? new Set()).add(what));
+      }
+      if (page === undefined || page.length === 0) return;
+    }
+  }
+
+  /** Those that the list does not reach any more. */
+  private async lookAt(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const order = await read<OrderTold>(`${this.orderUrl}/orders/${id}`, this.signal);
+      if (order !== undefined) this.statuses.set(id, order.status);
+    }
+  }
+
+  private unended(calls: readonly Call[]): string[] {
+    const ids = new Set([...this.statuses.keys(), ...calls.flatMap(({ placedId }) => placedId ?? [])]);
+    return [...ids].filter((id) => LAST_STEPS[this.statuses.get(id) ?? 'PENDING_STOCK'] === undefined);
+  }
+
+  private open(calls: readonly Call[]): string[] {
+    const unended = this.unended(calls).map((id) => `order ${id} is ${this.statuses.get(id) ?? 'unknown'}`);
+    const unfinished = [...this.statuses].flatMap(([id, status]) => {
+      const steps = this.steps.get(id) ?? new Set();
+      const last = LAST_STEPS[status];
+      return last === undefined || last.some((step) => steps.has(step))
+        ? []
+        : [`order ${id}: its stock is not ${last[0]}`];
+    });
+    if (this.stock === undefined) return [...unended, ...unfinished, 'inventory-demo does not answer'];
+    const reserved = this.stock.filter((one) => one.reserved > 0).map((one) => `${one.sku}: ${one.reserved} reserved`);
+    return [...unended, ...unfinished, ...reserved];
+  }
+}

@@ -1,0 +1,111 @@
+// What a run has to say: faults, recoveries, duplicates that did no harm, and everything that did not hold.
+
+import { RECOVERY_DEADLINE_MS, type Struck } from './blows.js';
+import { chaosViolations } from './checker.js';
+import type { ChaosFacts, Entry, OrderEntry, Status } from './facts.js';
+import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
+import type { RunResult } from './run.js';
+
+/** A run with fewer of a kind in a round shows too little. */
+export const LEAST_FAULTS = 2;
+/** The same for orders that ended so. */
+export const LEAST_ENDS = { PAID: 10, CANCELLED: 20, REJECTED: 5 } as const satisfies Partial<Record<Status, number>>;
+/** Traffic is to flow again so soon after a fault: a goal that is told and fails nothing, since machines differ. */
+export const RECOVERY_GOAL_MS = 5_000;
+
+/** What of a run is judged here. */
+export type Judged = Pick<RunResult, 'struck' | 'facts' | 'open' | 'lost'> & { readonly rounds: number };
+
+/** Each thing that did not hold; empty for a sound run. */
+export function runViolations({ struck, facts, open, lost, rounds }: Judged): string[] {
+  return [
+    ...lost.map((how) => `ended by itself: ${how}`),
+    ...struck.filter(({ recoveryMs }) => recoveryMs === undefined).map(unrecovered),
+    ...open.map((what) => `not at its end in time: ${what}`),
+    ...chaosViolations(facts),
+    ...shortfalls(struck, facts, rounds),
+  ];
+}
+
+function unrecovered({ faults }: Struck): string {
+  const names = faults.map(({ kind, target }) => `${kind} ${target}`).join(' and ');
+  return `no order was reserved within ${RECOVERY_DEADLINE_MS / 1_000} s after ${names}`;
+}
+
+function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: number): string[] {
+  const fired = struck.flatMap(({ faults }) => faults);
+  const ofFaults = FAULT_KINDS.map((kind) => {
+    return {
+      what: `faults of kind "${kind}"`,
+      count: fired.filter((fault) => fault.kind === kind).length,
+      least: LEAST_FAULTS,
+    };
+  });
+  const ofEnds = Object.entries(LEAST_ENDS).map(([status, least]) => {
+    return { what: `orders ${status}`, count: orders.filter((order) => order.status === status).length, least };
+  });
+  return [...ofFaults, ...ofEnds]
+    .filter(({ count, least }) => count < least * rounds)
+    .map(({ what, count, least }) => `only ${count} ${what}, at least ${least * rounds} are wanted`);
+}
+
+/** How soon traffic flowed again, by what had happened: single faults by their kind, double blows together. */
+export function recoveryTable(struck: readonly Struck[]): string[] {
+  const rows: (FaultKind | 'two at once')[] = [...FAULT_KINDS, 'two at once'];
+  return rows.flatMap((row) => {
+    const ofRow = struck.filter(({ faults }) => (faults.length > 1 ? 'two at once' : faults[0]?.kind) === row);
+    if (ofRow.length === 0) return [];
+    const times = recoveries(ofRow);
+    const late = ofRow.length - times.filter((ms) => ms <= RECOVERY_GOAL_MS).length;
+    const told = [`${row.padEnd(12)} ${String(ofRow.length).padStart(3)} x`, `p50 ${seconds(middle(times))}`];
+    return `${[...told, `max ${seconds(times.at(-1))}`, `${late} over ${RECOVERY_GOAL_MS / 1_000} s`].join('  ')}`;
+  });
+}
+
+/** Deliveries of what had been done already, and did nothing. */
+export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
+  readonly order: number;
+  readonly stock: number;
+} {
+  const again = (entries: readonly Entry[], what: RegExp): number => {
+    const hits = entries.filter((entry) => what.test(entry.what));
+    return hits.length - new Set(hits.map(({ orderId }) => orderId)).size;
+  };
+  const stock = stockHistory.filter(({ what }) => what.startsWith('came again')).length;
+  return {
+    stock,
+    order: again(orderHistory, /^order-created is committed: received$/) + again(timeOuts(orderHistory), /./),
+  };
+}
+
+function timeOuts(history: readonly OrderEntry[]): readonly OrderEntry[] {
+  return history.filter(({ what }) => what === 'cancelled: not paid in time' || what === 'time-out came too late');
+}
+
+/** What the last line says before the verdict. */
+export function summary({ struck, facts }: Judged): string {
+  const times = recoveries(struck);
+  const faults = struck.flatMap((blow) => blow.faults).length;
+  const ends = Object.keys(LEAST_ENDS).map((status) => {
+    return `${facts.orders.filter((order) => order.status === status).length} ${status}`;
+  });
+  const { order, stock } = duplicates(facts);
+  return [
+    `${faults} faults`,
+    `${facts.orders.length} orders (${ends.join(', ')})`,
+    `traffic back after p50 ${seconds(middle(times))}, max ${seconds(times.at(-1))}`,
+    `${order + stock} duplicates absorbed`,
+  ].join(', ');
+}
+
+function recoveries(struck: readonly Struck[]): number[] {
+  return struck.flatMap(({ recoveryMs }) => recoveryMs ?? []).sort((one, other) => one - other);
+}
+
+function middle(sorted: readonly number[]): number | undefined {
+  return sorted[Math.floor((sorted.length - 1) / 2)];
+}
+
+function seconds(ms: number | undefined): string {
+  return ms === undefined ? '-' : `${(ms / 1_000).toFixed(1)} s`;
+}
