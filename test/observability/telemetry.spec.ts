@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
+import { type DatabaseGauge, registerDatabaseGauge } from '../../libs/demo-kit/src/observability/database-gauge.js';
 import { spanTargetOf } from '../../libs/demo-kit/src/observability/span-target.js';
 import { startTelemetry, type Telemetry } from '../../libs/demo-kit/src/observability/telemetry.js';
 import { OtlpReceiver } from './support/otlp-receiver.js';
@@ -90,13 +91,33 @@ describe('the telemetry of a demo', () => {
     telemetry = startTelemetry('some-demo', spanTargetOf({}));
     expect(trace.getTracer('a test').startSpan('none').isRecording()).toBe(false);
     metrics.getMeter('a test').createCounter('some_counter').add(3);
-    const { metrics: source } = telemetry;
+    expect(await scraped(telemetry)).toMatch(/^some_counter_total 3$/m);
+  });
+
+  it('asks a database that does not answer once at a time, and serves the rest', async () => {
+    telemetry = startTelemetry('some-demo', 'none');
+    let asked = 0;
+    const of = (name: string, read: DatabaseGauge['read']) =>
+      registerDatabaseGauge({ name, description: name, unit: '{piece}', read });
+    of('stuck', () => {
+      asked++;
+      return new Promise(() => {});
+    });
+    of('broken', () => Promise.reject(new Error('the database is away')));
+    of('fine', async () => [{ value: 7, labels: { sku: 'book' } }]);
+    jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const texts = await Promise.all([scraped(telemetry), scraped(telemetry)]);
+    for (const text of texts) expect(text).toMatch(/^fine\{sku="book"\} 7$/m);
+    expect(texts.join()).not.toMatch(/^(stuck|broken)\{/m);
+    expect(asked).toBe(1);
+  });
+
+  const scraped = async ({ metrics: source }: Telemetry): Promise<string> => {
     const server = createServer((request, response) => source.getMetricsRequestHandler(request, response));
     await listen(server);
     ends.push(() => closed(server));
-    const answer = await fetch(urlOf(server), { headers: { connection: 'close' } });
-    expect(await answer.text()).toMatch(/^some_counter_total 3$/m);
-  });
+    return (await fetch(urlOf(server), { headers: { connection: 'close' } })).text();
+  };
 });
 
 function listen(server: Server): Promise<void> {

@@ -11,7 +11,7 @@ export interface DatabaseGauge {
   readonly description: string;
   /** As OpenTelemetry writes units: `s`, `By`, or what is counted in braces. */
   readonly unit: string;
-  /** @throws Error: then the measurement is left out, this once */
+  /** @throws Error: then the SDK goes on telling what was read last */
   read(): Promise<readonly { readonly value: number; readonly labels: Attributes }[]>;
 }
 
