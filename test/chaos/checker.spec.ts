@@ -95,7 +95,7 @@ class Story {
 }
 
 const CREATED = ['half message sent|PENDING_STOCK|c', 'created|PENDING_STOCK|c'];
-const RECEIVED = 'order-created is committed: received|PENDING_STOCK|c|1';
+const RECEIVED = 'order-created received|PENDING_STOCK|c|1';
 const SCHEDULED = 'time-out scheduled|PENDING_STOCK|t';
 const done = (status: Status): Answer => ({ kind: 'done', status });
 const conflict = (status: Status): Answer => ({ kind: 'conflict', status });
@@ -108,7 +108,7 @@ function paid(): Story {
     .called('pay', 'a', done('PAID'))
     .called('look', 'a', done('PAID'))
     .wrote('a', ...CREATED, RECEIVED, SCHEDULED, 'stock reserved|PENDING_PAYMENT|r|1', 'paid|PAID|p')
-    .wrote('a', 'time-out recalled|PAID|t')
+    .wrote('a', 'order-paid: committed|PAID|p', 'time-out recalled|PAID|t')
     .stepped('a', 'reserved|c|1', 'sold|p|1')
     .ended('a', 'PAID', 'SOLD')
     .leaves(8, 0, 2);
@@ -162,7 +162,7 @@ describe('a right history', () => {
     [
       'deliveries that came again',
       paid()
-        .wrote('a', 'order-created is committed: received|PAID|c|2', 'time-out scheduled|PAID|u')
+        .wrote('a', 'order-created received|PAID|c|2', 'time-out scheduled|PAID|u')
         .wrote('a', 'time-out came too late|PAID|u|1')
         .stepped('a', 'came again: nothing to reserve|c|2', 'came again: nothing to sell|p|2'),
     ],
@@ -265,7 +265,7 @@ describe('a wrong history is told:', () => {
     ],
     [
       'a time-out of an order that was not announced',
-      dropLine(timedOut(), 'order-created is committed'),
+      dropLine(timedOut(), 'order-created received'),
       'before its message was received',
     ],
     [

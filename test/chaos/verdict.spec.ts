@@ -82,7 +82,7 @@ describe('the report', () => {
   });
 
   it('counts what came again', () => {
-    const created = 'order-created is committed: received';
+    const created = 'order-created received';
     const history = [created, created, 'cancelled: not paid in time', 'time-out came too late'];
     const orderHistory = history.map((what): OrderEntry => ({ ...entry('a', what), status: 'CANCELLED' }));
     const stockHistory = [entry('a', 'reserved'), entry('a', 'came again: nothing to reserve', 2)];

@@ -74,7 +74,7 @@ export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
   const stock = stockHistory.filter(({ what }) => what.startsWith('came again')).length;
   return {
     stock,
-    order: again(orderHistory, /^order-created is committed: received$/) + again(timeOuts(orderHistory), /./),
+    order: again(orderHistory, /^order-created received$/) + again(timeOuts(orderHistory), /./),
   };
 }
 

@@ -19,7 +19,7 @@ const MOVES: Readonly<Record<string, { readonly from: readonly (Status | undefin
 /** Lines that change nothing, and in which states they can be written. */
 const NOTES: Readonly<Record<string, readonly Status[]>> = {
   created: ['PENDING_STOCK'],
-  'order-created is committed: received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
+  'order-created received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
   'time-out scheduled': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
   'time-out recalled': ['PAID', 'CANCELLED'],
   'time-out came too late': ['PAID', 'REJECTED', 'CANCELLED'],
@@ -28,12 +28,12 @@ const NOTES: Readonly<Record<string, readonly Status[]>> = {
   'stock rejected, too late': ['CANCELLED'],
 };
 
-/** How a transaction ended that did not end in one go. A rollback of what is in a history would be a lie. */
+/** How a transaction ended. A rollback of what is in a history would be a lie. */
 const TRANSACTION_NOTE =
-  /^(order-created|order-paid|stock-return): (the commit may be lost: left to the check|check answered: (commit|unknown))$/;
+  /^(order-created|order-paid|stock-return): (committed|the commit may be lost: left to the check|check answered: (commit|unknown))$/;
 
 const RECEIVED =
-  /^(order-created is committed: received|stock (reserved|rejected)(, too late)?|cancelled: not paid in time|time-out came too late)$/;
+  /^(order-created received|stock (reserved|rejected)(, too late)?|cancelled: not paid in time|time-out came too late)$/;
 const TIMED_OUT = new Set(['cancelled: not paid in time', 'time-out came too late']);
 /** What is written at most once in all. */
 const ONCE = [
@@ -99,7 +99,7 @@ function ofCauses(history: readonly OrderEntry[], calls: Book['calls']): string[
   if (has('time-out recalled') && !has('time-out scheduled'))
     wrong.push('recalled a time-out that it did not schedule');
   if (!has('created')) wrong.push('was never created');
-  const received = index('order-created is committed: received');
+  const received = index('order-created received');
   for (const later of ['time-out scheduled', 'cancelled: not paid in time', 'time-out came too late']) {
     if (has(later) && (received < 0 || received > index(later)))
       wrong.push(`"${later}" before its message was received`);
