@@ -76,8 +76,11 @@ async function runOn(backend, options, signal) {
     if (violations.length === 0) rmSync(folder, { recursive: true, force: true });
     return violations.length === 0;
   } catch (error) {
-    if (signal.aborted) rmSync(folder, { recursive: true, force: true });
-    else process.stderr.write(`${backend}: broke off; logs in ${folder}\n`);
+    if (signal.aborted) {
+      rmSync(folder, { recursive: true, force: true });
+      throw signal.reason;
+    }
+    process.stderr.write(`${backend}: broke off; logs in ${folder}\n`);
     throw error;
   }
 }

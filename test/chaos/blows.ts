@@ -21,7 +21,7 @@ export interface Battlefield {
   readonly victims: ReadonlyMap<string, Victim>;
   readonly links: ReadonlyMap<string, Link>;
   /** Resolves with the moment of the first order reserved, by performance.now(). */
-  readonly flows: (timeoutMs: number) => Promise<number | undefined>;
+  readonly flows: (timeoutMs: number, signal: AbortSignal) => Promise<number | undefined>;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -34,7 +34,8 @@ export async function strikeAll(blows: readonly Blow[], field: Battlefield): Pro
     const strikes = await Promise.all(faults.map((fault) => strike(fault, field)));
     const endedAtMs = Math.max(...strikes.map((one) => one.endedAtMs));
     const ready = Promise.all(strikes.map(({ readyAtMs }) => readyAtMs));
-    const [reservedAtMs, readyAtMs] = await Promise.all([field.flows(RECOVERY_DEADLINE_MS), ready]);
+    const [reservedAtMs, readyAtMs] = await Promise.all([field.flows(RECOVERY_DEADLINE_MS, field.signal), ready]);
+    field.signal.throwIfAborted();
     const recoveryMs = reservedAtMs === undefined ? undefined : reservedAtMs - endedAtMs;
     const readyMs = Math.max(0, Math.max(...readyAtMs) - endedAtMs);
     struck.push({ faults, recoveryMs, readyMs });

@@ -40,9 +40,10 @@ export class Customers {
 
   /**
    * Places orders until the first of them is reserved.
+   * @param signal gives up
    * @returns when that was, by performance.now(); undefined when it took longer than `timeoutMs`
    */
-  async flows(timeoutMs: number): Promise<number | undefined> {
+  async flows(timeoutMs: number, signal: AbortSignal): Promise<number | undefined> {
     let reservedAtMs: number | undefined;
     const attempt = async (): Promise<void> => {
       const id = await this.shop.place(PROBER, PLENTY[0], 1);
@@ -50,7 +51,7 @@ export class Customers {
       if ((await this.statusOf(PROBER, id)) === 'PENDING_PAYMENT') reservedAtMs ??= performance.now();
     };
     const lastTryAtMs = performance.now() + timeoutMs;
-    while (reservedAtMs === undefined && performance.now() < lastTryAtMs) {
+    while (reservedAtMs === undefined && performance.now() < lastTryAtMs && !signal.aborted) {
       if (this.attempts.size < MOST_TRIES) {
         const one = attempt().finally(() => this.attempts.delete(one));
         this.attempts.add(one);

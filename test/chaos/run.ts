@@ -1,5 +1,6 @@
 // A run on one backend from its first process to its facts.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { takePortBlock } from '../../scripts/lib/ports.mjs';
 import { type Struck, strikeAll } from './blows.js';
 import { Customers } from './customers.js';
@@ -13,6 +14,8 @@ import { read, Shop } from './shop.js';
 
 /** So long may it take until every order has ended, once nothing breaks any more. */
 const SETTLED_MS = 60_000;
+/** Traffic goes on so long a round, also when the faults are over before. */
+const ROUND_MS = 60_000;
 
 export interface RunOptions {
   readonly backend: Backend;
@@ -67,7 +70,8 @@ export async function run({
     log(`${backend}: all is started`);
     const totals = await totalsOf(demos.inventoryUrl, signal);
     const blows = planOf(breakable(server), { seed, rounds, withLongStops });
-    const traffic = await underTraffic({ seed, demos, server, blows, log, signal });
+    const traffic = await underTraffic({ seed, rounds, demos, server, blows, log, signal });
+    signal.throwIfAborted();
     await demos.terminate();
     const facts = { totals, calls: traffic.calls, ...(await readDatabases(folder)) };
     return { blows, facts, lost, ...traffic };
@@ -78,6 +82,7 @@ export async function run({
 
 interface Traffic {
   readonly seed: number;
+  readonly rounds: number;
   readonly demos: Demos;
   readonly server: Server;
   readonly blows: readonly Blow[];
@@ -85,20 +90,22 @@ interface Traffic {
   readonly signal: AbortSignal;
 }
 
-async function underTraffic({ seed, demos, server, blows, log, signal }: Traffic) {
+async function underTraffic({ seed, rounds, demos, server, blows, log, signal }: Traffic) {
   const shop = new Shop(demos.orderUrl, signal);
   const settlement = new Settlement(demos.orderUrl, demos.inventoryUrl, signal);
   settlement.follow();
   const customers = new Customers(shop, seed);
+  const lastOrderAtMs = performance.now() + rounds * ROUND_MS;
   const victims = [...server.victims, ...[...demos.programs.values()].map(victimOf)];
   try {
     const struck = await strikeAll(blows, {
       victims: new Map(victims.map((victim) => [victim.name, victim])),
       links: demos.links,
-      flows: (timeoutMs) => customers.flows(timeoutMs),
+      flows: (...wait) => customers.flows(...wait),
       log,
       signal,
     });
+    await sleep(Math.max(0, lastOrderAtMs - performance.now()), undefined, { signal });
     await customers.stop();
     const beganAtMs = performance.now();
     const open = await settlement.settled(shop.calls, SETTLED_MS);

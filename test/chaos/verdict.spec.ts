@@ -54,7 +54,7 @@ describe('a run', () => {
       `only ${LEAST_FAULTS - 1} faults of kind "kill", at least ${LEAST_FAULTS} are wanted`,
     ],
     ['with too few for its length', { rounds: 2 }, 'only 2 faults of kind "reset", at least 4 are wanted'],
-    ['with too few orders of an end', {}, 'only 0 orders PAID, at least 10 are wanted'],
+    ['with too few orders of an end', {}, 'only 0 orders PAID, at least 8 are wanted'],
     ['whose history is wrong', { facts: { ...nothing, orders } }, 'order PAID-0: was never created'],
   ])('%s is not sound', (_what, more, told) => {
     expect(runViolations(judged(more))).toContain(told);
