@@ -2,11 +2,11 @@
 // after a restart of this process, and a slow one costs nothing.
 
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BeforeApplicationShutdown, Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Controller, Get, Headers, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { type Cursor, Timeline, type TimelineEntry } from './timeline.js';
+import { type Cursor, FULL_PAGE, Timeline, type TimelineEntry } from './timeline.js';
 
 const MOST_WATCHERS = 32;
 /** Far more than is asked for again. */
@@ -31,7 +31,6 @@ export class EventsController implements BeforeApplicationShutdown {
   @ApiOperation({ summary: 'the steps of all orders; from now on, or after Last-Event-ID (or `after`)' })
   @ApiProduces('text/event-stream')
   async watch(
-    @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
     @Headers('last-event-id') lastEventId?: string,
     @Query('after') after?: string,
@@ -41,7 +40,6 @@ export class EventsController implements BeforeApplicationShutdown {
       return;
     }
     const gone = new AbortController();
-    request.once('close', () => gone.abort());
     response.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.ending.signal]);
     this.watchers++;
@@ -67,14 +65,17 @@ export class EventsController implements BeforeApplicationShutdown {
         cursor = { order: cursor.order, stock: await this.timeline.newestOfStock() };
         await this.passOver(seen, cursor);
       }
+      let told = 0;
       for (const entry of await this.timeline.after(cursor)) {
         if (!isFirst(seen, entry)) continue;
         cursor = moved(cursor, entry);
+        told++;
         quiet = 0;
         await write(response, `id: ${textOf(cursor)}\ndata: ${JSON.stringify(entry)}\n\n`, signal);
       }
       if (quiet % QUIET_POLLS === QUIET_POLLS - 1) await write(response, ': still here\n\n', signal);
-      await pause(POLL_MS, undefined, { signal });
+      // Who is behind need not wait for more to come.
+      if (told < FULL_PAGE) await pause(POLL_MS, undefined, { signal });
     }
   }
 

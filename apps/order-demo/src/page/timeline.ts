@@ -26,6 +26,8 @@ export interface Cursor {
 const PAGE = 100;
 /** PostgreSQL gives numbers before commits: a lower one may show up later. A watcher drops what it has seen. */
 const LOOK_BACK = 20;
+/** Of so many new steps at once some may have been left for the next page. */
+export const FULL_PAGE = PAGE - LOOK_BACK;
 
 @Injectable()
 export class Timeline {
