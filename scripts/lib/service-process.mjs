@@ -2,8 +2,11 @@
 
 import { fork } from 'node:child_process';
 
+/** Of what it prints so much is kept, so that one that runs for hours costs nothing: it is for the message when it fails. */
+const MOST_OUTPUT = 64_000;
+
 export class Service {
-  /** What it has printed. */
+  /** The end of what it has printed. */
   output = '';
   #child;
   #ended;
@@ -15,12 +18,13 @@ export class Service {
     this.#child = fork(file, args, { cwd, env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
-        this.output += text;
+        this.output = (this.output + text).slice(-MOST_OUTPUT);
       });
     }
     this.#ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(error.message));
-      this.#child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+      // Not its exit: what it has said at last would be read after that.
+      this.#child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
     });
     this.#ready = new Promise((resolve) => this.#child.once('message', resolve));
   }

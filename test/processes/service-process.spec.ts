@@ -1,0 +1,29 @@
+// The process of a service as scripts start it.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import { Service } from '../../scripts/lib/service-process.mjs';
+
+it('keeps the end of what a service prints, however much that is', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'service-process-'));
+  const file = join(folder, 'talker.cjs');
+  writeFileSync(
+    file,
+    `process.stdout.write('begin ' + '.'.repeat(1_000_000) + ' end', () => {
+      process.send('ready');
+      process.once('SIGTERM', () => process.exit(0));
+    });`,
+  );
+  const service = new Service('talker', [file], { cwd: folder, env: {} });
+  try {
+    await service.ready(60_000);
+    expect(await service.stop(30_000)).toMatch(/^(exit code 0|SIGTERM)$/);
+  } finally {
+    await service.stop(0);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  expect(service.output).toMatch(/^\.+ end$/);
+  expect(service.output.length).toBeLessThan(100_000);
+});
