@@ -172,15 +172,15 @@ export class OrderFlow {
 
   /** The time-out is not needed any more. Nothing depends on it: one that comes all the same changes nothing. */
   private async recallTimeout({ id }: Order): Promise<void> {
-    // Read again: it may have been scheduled since.
-    const order = await this.orders.find(id);
-    if (order === undefined || order.recallHandle === null) return;
-    const { recallHandle, timeoutMessageId } = order;
     try {
+      // Read again: it may have been scheduled since.
+      const order = await this.orders.find(id);
+      if (order === undefined || order.recallHandle === null) return;
+      const { recallHandle, timeoutMessageId } = order;
       await this.producer.recall({ topic: OrderTimeout.name, recallHandle }, { timeoutMs: RECALL_TIMEOUT_MS });
       await this.note(order, { what: 'time-out recalled', messageId: timeoutMessageId ?? undefined });
     } catch (error) {
-      this.logger.debug(`the time-out of order ${id} was not taken back: ${String(error)}`);
+      this.logger.debug(`it is not known that the time-out of order ${id} was taken back: ${String(error)}`);
     }
   }
 
