@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { TimelineEntry } from '../../apps/order-demo/src/page/timeline.js';
+import { endingOf } from '../../bench/load/settling.mjs';
 import { until } from '../support/until.js';
 import { DemoPair, type OrderView, openOrders, request, stockViolations } from './support/demo-pair.js';
 import { EventReader } from './support/event-reader.js';
@@ -59,7 +60,7 @@ describe('the time line of an order', () => {
     expect(find('order-created: committed')).toMatchObject({ service: 'order-demo', messageId: created });
     expect(find('reserved')).toMatchObject({ service: 'inventory-demo', messageId: created, attempt: 1 });
     expect(find('stock reserved')).toMatchObject({ service: 'order-demo', attempt: 1 });
-    expect(find('time-out recalled')?.messageId).toBe(find('time-out scheduled')?.messageId);
+    expect(find('time-out recalled')).toMatchObject({ messageId: find('time-out scheduled')?.messageId });
     expect(find('sold')?.messageId).toBe(find('paid')?.messageId);
   });
 
@@ -76,6 +77,25 @@ describe('the time line of an order', () => {
     await broker.idle();
     await hasSteps(body.id, 'stock-return: committed');
     expect(await whats(body.id)).toContain('returned');
+  });
+});
+
+describe('the history of an order', () => {
+  it('is what the measuring of the load can read', async () => {
+    const order = await payableOrder();
+    expect(endingOf(order)).toMatchObject({ outcome: 'reserved', doneAtMs: expect.any(Number) });
+    await demo.cancel(order.id);
+    await broker.idle();
+    const { body } = await demo.place('chair', 1_000);
+    await broker.idle();
+    expect(endingOf(await demo.order(body.id))).toMatchObject({ outcome: 'rejected' });
+  });
+});
+
+describe('the history of the stock', () => {
+  it.each(['99999999999', '-1', 'x', '1&after=2'])('refuses after=%s, and names the field', async (after) => {
+    const answer = await request(`${demo.inventoryUrl}/stock/history?after=${after}`, 'GET');
+    expect(answer).toMatchObject({ status: 400, body: { field: 'after' } });
   });
 });
 

@@ -1,6 +1,6 @@
 // The stock over HTTP.
 
-import { Controller, Get, ParseIntPipe, ParseUUIDPipe, Query } from '@nestjs/common';
+import { Controller, Get, ParseUUIDPipe, type PipeTransform, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { badField } from 'demo-kit';
 import { StockHistory } from './stock-history.js';
@@ -43,8 +43,14 @@ export class StockHistoryDto {
   attempt!: number | null;
 }
 
-const number = () =>
-  new ParseIntPipe({ optional: true, exceptionFactory: () => badField('after', 'after must be the id of an entry') });
+/** A number that the database takes for an id. */
+const entryId = (): PipeTransform<unknown, number | undefined> => ({
+  transform: (after) => {
+    if (after === undefined) return undefined;
+    if (typeof after === 'string' && /^\d{1,9}$/.test(after)) return Number(after);
+    throw badField('after', 'after must be the id of an entry, a whole number of at most 9 digits');
+  },
+});
 const orderId = () =>
   new ParseUUIDPipe({ optional: true, exceptionFactory: () => badField('orderId', 'orderId must be a UUID') });
 
@@ -69,7 +75,7 @@ export class StockController {
   @ApiOkResponse({ type: [StockHistoryDto] })
   async history(
     @Query('orderId', orderId()) ofOrder?: string,
-    @Query('after', number()) after?: number,
+    @Query('after', entryId()) after?: number,
   ): Promise<StockHistoryDto[]> {
     const entries = await this.entries.list({ orderId: ofOrder, after });
     return entries.map((entry) => ({ ...entry, at: entry.at.toISOString() }));
