@@ -127,7 +127,8 @@ async function startReal({ onLost, log }: ServerOptions): Promise<Server> {
     faults: ['kill', 'stop'],
     isSlowToStart: true,
     kill,
-    terminate: kill,
+    // As it is not among its faults.
+    terminate: () => Promise.reject(new Error(`${name} is never restarted here`)),
     pause: () => cluster.signal(name, 'SIGSTOP'),
     continue: () => cluster.signal(name, 'SIGCONT'),
     start,
