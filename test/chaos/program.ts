@@ -29,6 +29,8 @@ export class Program {
   private ended: Promise<string> = Promise.resolve('');
   /** The child that is to live; another one's end is wanted. */
   private wanted: ChildProcess | undefined;
+  /** How often it was killed or asked to end: a start that was under way then is over. */
+  private endings = 0;
 
   constructor(private readonly options: ProgramOptions) {
     this.name = options.name;
@@ -36,20 +38,23 @@ export class Program {
 
   /**
    * Resolves when it is ready. One that gives up before, since the server is away, is started again.
-   * @throws Error when it is not ready in time
+   * @throws Error when it is not ready in time, or is killed or asked to end meanwhile
    */
   async start(): Promise<void> {
     const lastTryAtMs = performance.now() + START_MS;
+    const endings = this.endings;
     for (;;) {
       const how = await this.startOnce(lastTryAtMs - performance.now());
       if (how === 'ready') return;
       if (performance.now() > lastTryAtMs) throw new Error(`${this.name} did not start in time: ${how}`);
-      await sleep(RETRY_MS);
+      if (this.endings === endings) await sleep(RETRY_MS);
+      if (this.endings !== endings) throw new Error(`${this.name} was ended before it was ready`);
     }
   }
 
   /** Ends it as a lost machine would. */
   async kill(): Promise<void> {
+    this.endings++;
     this.wanted = undefined;
     this.child?.kill('SIGKILL');
     await this.ended;
@@ -57,6 +62,7 @@ export class Program {
 
   /** Asks it to end in good order, and ends it by force when it does not. */
   async terminate(): Promise<void> {
+    this.endings++;
     this.wanted = undefined;
     this.child?.kill('SIGTERM');
     const force = setTimeout(() => this.child?.kill('SIGKILL'), GRACE_MS);
@@ -74,6 +80,7 @@ export class Program {
   }
 
   private async startOnce(timeoutMs: number): Promise<string> {
+    const { endings } = this;
     const child = this.spawn();
     this.child = child;
     this.ended = new Promise((resolve) => {
@@ -91,6 +98,7 @@ export class Program {
       child.kill('SIGKILL');
       return outcome;
     }
+    if (this.endings !== endings) return 'ended';
     this.wanted = child;
     void this.ended.then((how) => {
       if (this.wanted === child) this.options.onLost(how);

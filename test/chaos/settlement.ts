@@ -7,6 +7,7 @@ import { read } from './shop.js';
 const LOOK_EVERY_MS = 400;
 
 type OrderTold = { readonly id: string; readonly status: Status };
+type OrderWithHistory = OrderTold & { readonly history: readonly { readonly what: string }[] };
 type StepTold = { readonly id: number; readonly orderId: string; readonly what: string };
 
 /** What must have happened to the stock of an order that has ended so. */
@@ -16,10 +17,16 @@ const LAST_STEPS: Partial<Record<Status, readonly string[]>> = {
   REJECTED: ['rejected'],
 };
 
+/** The steps with which the stock answers an order, and the lines of the order that has heard of it. */
+const ANSWERS = ['reserved', 'rejected'];
+const HEARD = /^stock (reserved|rejected)/;
+
 /** Follows all orders and all steps of the stock while they come, so that none is missed in a list that is cut off. */
 export class Settlement {
   private readonly statuses = new Map<string, Status>();
   private readonly steps = new Map<string, Set<string>>();
+  /** Orders that are known to have heard of their stock. */
+  private readonly heard = new Set<string>();
   private newestStep = 0;
   private stock: readonly StockFact[] | undefined;
   private looking: Promise<void> = Promise.resolve();
@@ -55,7 +62,7 @@ export class Settlement {
     const lastLookAtMs = performance.now() + timeoutMs;
     for (;;) {
       await this.look();
-      await this.lookAt(this.unended(calls));
+      await this.lookAt([...this.unended(calls), ...this.unheard()]);
       const open = this.open(calls);
       if (open.length === 0 || performance.now() > lastLookAtMs || this.signal.aborted) return open;
       await sleep(LOOK_EVERY_MS);
@@ -76,17 +83,26 @@ export class Settlement {
     }
   }
 
-  /** Those that the list does not reach any more. */
+  /** Those that the list does not reach any more, and those of which it does not tell enough. */
   private async lookAt(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
-      const order = await read<OrderTold>(`${this.orderUrl}/orders/${id}`, this.signal);
-      if (order !== undefined) this.statuses.set(id, order.status);
+      const order = await read<OrderWithHistory>(`${this.orderUrl}/orders/${id}`, this.signal);
+      if (order === undefined) continue;
+      this.statuses.set(id, order.status);
+      if (order.history.some(({ what }) => HEARD.test(what))) this.heard.add(id);
     }
   }
 
   private unended(calls: readonly Call[]): string[] {
     const ids = new Set([...this.statuses.keys(), ...calls.flatMap(({ placedId }) => placedId ?? [])]);
     return [...ids].filter((id) => LAST_STEPS[this.statuses.get(id) ?? 'PENDING_STOCK'] === undefined);
+  }
+
+  /** Cancelled orders whose answer is still on its way: it may wait for a lease to end long after the stock has returned. */
+  private unheard(): string[] {
+    const isAnswered = (id: string) => ANSWERS.some((step) => this.steps.get(id)?.has(step));
+    const cancelled = [...this.statuses].filter(([, status]) => status === 'CANCELLED').map(([id]) => id);
+    return cancelled.filter((id) => isAnswered(id) && !this.heard.has(id));
   }
 
   private open(calls: readonly Call[]): string[] {
@@ -98,8 +114,10 @@ export class Settlement {
         ? []
         : [`order ${id}: its stock is not ${last[0]}`];
     });
-    if (this.stock === undefined) return [...unended, ...unfinished, 'inventory-demo does not answer'];
+    const unheard = this.unheard().map((id) => `order ${id} has not heard of its stock`);
+    const ofOrders = [...unended, ...unfinished, ...unheard];
+    if (this.stock === undefined) return [...ofOrders, 'inventory-demo does not answer'];
     const reserved = this.stock.filter((one) => one.reserved > 0).map((one) => `${one.sku}: ${one.reserved} reserved`);
-    return [...unended, ...unfinished, ...reserved];
+    return [...ofOrders, ...reserved];
   }
 }

@@ -1,0 +1,72 @@
+// When a run may end: what the demos tell here is served as they would.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from '@jest/globals';
+import type { Status } from './facts.js';
+import { Settlement } from './settlement.js';
+
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+interface Told {
+  readonly status: Status;
+  readonly history: readonly string[];
+  readonly steps: readonly string[];
+  readonly reserved?: number;
+}
+
+/** What is open when both demos tell this of their only order. */
+async function openOf({ status, history, steps, reserved = 0 }: Told): Promise<string[]> {
+  const answers = new Map<string, unknown>([
+    ['/orders', [{ id: 'a', status }]],
+    ['/orders/a', { id: 'a', status, history: history.map((what) => ({ what })) }],
+    ['/stock', [{ sku: 'book', available: 10 - reserved, reserved, sold: 0 }]],
+    ['/stock/history?after=0', steps.map((what, index) => ({ id: index + 1, orderId: 'a', what }))],
+  ]);
+  const server = createServer((request, response) => {
+    response.setHeader('connection', 'close');
+    response.end(JSON.stringify(answers.get(request.url ?? '') ?? []));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ends.push(() => new Promise((resolve) => server.close(resolve)));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  // One look and no wait.
+  return new Settlement(url, url, new AbortController().signal).settled([], 0);
+}
+
+it.each<[string, Told, string[]]>([
+  ['an order that is paid', { status: 'PAID', history: [], steps: ['reserved', 'sold'] }, []],
+  ['one whose stock is not sold yet', { status: 'PAID', history: [], steps: ['reserved'] }, ['its stock is not sold']],
+  [
+    'one that has not ended',
+    { status: 'PENDING_STOCK', history: ['created'], steps: [] },
+    ['order a is PENDING_STOCK'],
+  ],
+  [
+    'one that was cancelled and has heard of its stock',
+    { status: 'CANCELLED', history: ['stock reserved, too late'], steps: ['reserved', 'returned'] },
+    [],
+  ],
+  [
+    'one whose answer is still on its way when its stock has returned',
+    { status: 'CANCELLED', history: ['created'], steps: ['reserved', 'returned'] },
+    ['order a has not heard of its stock'],
+  ],
+  [
+    'one whose return came first',
+    { status: 'CANCELLED', history: ['created'], steps: ['returned before the reservation'] },
+    [],
+  ],
+  [
+    'pieces that are still held',
+    { status: 'PAID', history: [], steps: ['reserved', 'sold'], reserved: 2 },
+    ['book: 2 reserved'],
+  ],
+])('of %s it tells what is open', async (_what, told, open) => {
+  expect(await openOf(told)).toEqual(open.map((text) => expect.stringContaining(text)));
+});
