@@ -8,6 +8,8 @@ const SOON_MS = 80;
 /** Steps that are older were missed, not watched. */
 const FRESH_MS = 10_000;
 const LOOK_AGAIN_MS = 5_000;
+const RETRY_MS = 2_000;
+const MOST_LOOKS = 50;
 const ENDED = ['PAID', 'REJECTED', 'CANCELLED'];
 const STATUS_TEXT = {
   PENDING_STOCK: 'waits for stock',
@@ -247,7 +249,7 @@ function watch(after = '') {
   events.onerror = () => {
     isConnected(false);
     // The browser tries again by itself, unless it was refused.
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => watch(last), 2_000);
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => watch(last), RETRY_MS);
   };
 }
 
@@ -264,7 +266,9 @@ async function breakAndOrder(fault) {
 async function deliverTwice() {
   let [order] = await ask('orders');
   order ??= await orderBook();
-  while (order.status === 'PENDING_STOCK') {
+  for (let looks = 0; order.status === 'PENDING_STOCK'; looks++) {
+    if (looks === MOST_LOOKS)
+      throw new Error(`the stock of ${order.id.slice(0, 8)} is not reserved yet: try again later`);
     await sleep(200);
     order = await ask(`orders/${order.id}`);
   }
@@ -327,10 +331,20 @@ function showView() {
   }
 }
 
+/** The page may have come just before order-demo went away. */
+async function loadSettings() {
+  try {
+    settings = await ask('settings');
+  } catch {
+    await sleep(RETRY_MS);
+    await loadSettings();
+  }
+}
+
 async function start() {
   addEventListener('hashchange', showView);
   showView();
-  settings = await ask('settings');
+  await loadSettings();
   find('patience').textContent = `${Math.round(settings.paymentTimeoutMs / 1000)} s`;
   showFaults();
   watch();
