@@ -13,8 +13,8 @@ const root = join(import.meta.dirname, '..');
 const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
 // As root in a container: no sandbox, no GPU, little shared memory.
 const BROWSER_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
-/** Long enough to do something to an order, short enough to watch. */
-const PAYMENT_TIMEOUT = '12s';
+/** Short enough to watch, and far longer than the lease of 10 s for which an order waits whose message went down with inventory-demo. */
+const PAYMENT_TIMEOUT = '25s';
 const START_MS = 120_000;
 const STOP_MS = 10_000;
 
