@@ -143,23 +143,12 @@ const LOOKS = [
   ['dark, on a phone', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
 
-/** Runs all, prints a line for each, and counts. */
-export async function runScenarios({ browser, url, screenshots }) {
-  const counts = { passed: 0, failed: 0 };
-  const run = async (name, work) => {
-    try {
-      await work();
-      counts.passed++;
-      process.stdout.write(`ok      ${name}\n`);
-    } catch (error) {
-      counts.failed++;
-      process.stdout.write(`FAILED  ${name}\n${error.stack}\n`);
-    }
-  };
+/** Runs all of them. */
+export async function runScenarios({ browser, url, screenshots, tally }) {
   const shop = await Shop.open(browser, url, { viewport: DESK });
   const shot = (name) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
   for (const [name, work] of SCENARIOS) {
-    await run(name, async () => {
+    await tally.run(name, async () => {
       shop.forgetErrors();
       await work(shop, { shot }).catch(async (error) => {
         await shot(`failed ${name.replace(/\W+/g, ' ')}`);
@@ -170,9 +159,10 @@ export async function runScenarios({ browser, url, screenshots }) {
   }
   await shop.close();
   for (const [name, look] of LOOKS) {
-    await run(`is accessible and fits: ${name}`, () => lookAt(browser, { url, look, path: join(screenshots, name) }));
+    await tally.run(`is accessible and fits: ${name}`, () =>
+      lookAt(browser, { url, look, path: join(screenshots, name) }),
+    );
   }
-  return counts;
 }
 
 async function lookAt(browser, { url, look, path }) {

@@ -24,7 +24,7 @@ export class Shop {
     const context = await browser.newContext({ ...look, baseURL: url });
     const shop = new Shop(context, await context.newPage());
     await shop.page.goto(url);
-    await shop.page.getByText('live', { exact: true }).waitFor();
+    await shop.#isShown();
     await shop.page.getByRole('button', { name: 'Order one book' }).waitFor();
     return shop;
   }
@@ -110,6 +110,83 @@ export class Shop {
     for (const sku of ['book', 'chair', 'lamp']) await this.stock(sku);
   }
 
+  /** The titles of what can be broken. */
+  faults() {
+    return this.page.locator('#faults > li h3').allTextContents();
+  }
+
+  /** The names of all controls that can be seen, in the order of the document. */
+  controls() {
+    return this.page.evaluate(() => {
+      const all = [...document.querySelectorAll('a[href], button, summary')];
+      return all
+        .filter((element) => element.checkVisibility())
+        .map((element) => element.ariaLabel ?? element.textContent);
+    });
+  }
+
+  /** As if it was just opened: nothing has the focus, and Tab begins at the top. */
+  async reload() {
+    await this.page.reload();
+    await this.#isShown();
+  }
+
+  async #isShown() {
+    await this.page.getByText('live', { exact: true }).waitFor();
+    await this.page.locator('#sums > li').first().waitFor();
+  }
+
+  /** Presses Tab until the page is left. @returns the names of what had the focus; each must be in sight, and show it */
+  async walk() {
+    const names = [];
+    for (;;) {
+      await this.page.keyboard.press('Tab');
+      const focused = await this.page.evaluate(() => {
+        const element = document.activeElement;
+        if (element === null || element === document.body) return undefined;
+        const { left, top, width, height } = element.getBoundingClientRect();
+        const onTop = document.elementFromPoint(left + width / 2, top + height / 2);
+        return {
+          name: element.ariaLabel ?? element.textContent,
+          isInSight: element.contains(onTop),
+          isMarked: getComputedStyle(element).outlineStyle !== 'none',
+        };
+      });
+      if (focused === undefined || names.length > 200) return names;
+      if (!focused.isInSight) throw new Error(`"${focused.name}" has the focus and is covered, or out of sight`);
+      if (!focused.isMarked) throw new Error(`"${focused.name}" does not show that it has the focus`);
+      names.push(focused.name);
+    }
+  }
+
+  /** From now on the page counts at how many places each message of the drawing is. */
+  async watchMessages() {
+    await this.page.evaluate(() => {
+      globalThis.places = new Map();
+      const look = (dot) => {
+        if (!dot.isConnected) return;
+        globalThis.places.get(dot).add(getComputedStyle(dot).transform);
+        requestAnimationFrame(() => look(dot));
+      };
+      const watcher = new MutationObserver((changes) => {
+        const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+        for (const dot of added.filter(({ localName }) => localName === 'circle')) {
+          globalThis.places.set(dot, new Set());
+          look(dot);
+        }
+      });
+      watcher.observe(document.querySelector('#diagram svg'), { childList: true });
+    });
+  }
+
+  /** Waits until no message is on its way, after at least one. @returns at how many places each was */
+  async seenMessages() {
+    await this.page.waitForFunction(
+      () => globalThis.places.size > 0 && document.querySelector('#diagram circle') === null,
+    );
+    return this.page.evaluate(() => [...globalThis.places.values()].map(({ size }) => size));
+  }
+
   /** Whether nothing is wider than the window. */
   fits() {
     return this.page.evaluate(() => document.documentElement.scrollWidth <= globalThis.innerWidth);
@@ -121,8 +198,10 @@ export class Shop {
 }
 
 class OrderCard {
-  constructor(page, { id, expiresAt }) {
+  constructor(page, { id, sku, expiresAt }) {
     this.page = page;
+    this.id = id;
+    this.sku = sku;
     this.expiresAtMs = Date.parse(expiresAt);
     this.card = page.locator('#orders > li').filter({ hasText: id });
   }
@@ -153,6 +232,17 @@ class OrderCard {
       ([element, text]) => element.textContent !== text,
       [await countdown.elementHandle(), before],
     );
+  }
+
+  /** The names of its buttons that can be seen. */
+  buttons() {
+    return this.card.locator('.buttons button:visible').allTextContents();
+  }
+
+  /** The name of one of its controls. */
+  control(text) {
+    const short = `${this.sku} ${this.id.slice(0, 8)}`;
+    return text.endsWith(' of') ? `${text} ${short}` : `${text}: ${short}`;
   }
 
   press(text) {

@@ -265,7 +265,14 @@ describe('order-demo and inventory-demo over HTTP', () => {
     const { body } = await request(`${demo.orderUrl}/settings`, 'GET');
     expect(body).toEqual({ paymentTimeoutMs: PAYMENT_TIMEOUT_MS, canHurry: false, canBreak: false });
     const order = await payableOrder('book', 1);
-    expect((await request(`${demo.orderUrl}/orders/${order.id}/time-out-now`, 'POST')).status).toBe(404);
+    for (const path of ['time-out-now', 'deliver-again']) {
+      const answer = await request(`${demo.orderUrl}/orders/${order.id}/${path}`, 'POST');
+      expect(answer).toMatchObject({
+        status: 404,
+        body: { message: 'there is no control port: not with a real server' },
+      });
+    }
+    expect([(await demo.order(order.id)).status, timeoutsFor(order.id).length]).toEqual(['PENDING_PAYMENT', 1]);
     expect((await request(`${demo.orderUrl}/faults/stop-inventory`, 'POST')).status).toBe(404);
     expect((await request(`${demo.inventoryUrl}/faults/stop`, 'POST')).status).toBe(404);
   });

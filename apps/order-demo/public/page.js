@@ -19,6 +19,15 @@ const STATUS_TEXT = {
   CANCELLED: 'cancelled',
 };
 
+/** In the visitor's own time. */
+const TIME = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hourCycle: 'h23',
+});
+
 const find = (id) => document.getElementById(id);
 const flow = new Flow(find('diagram'));
 const cards = new Map();
@@ -178,7 +187,7 @@ function countDown() {
 // Time lines
 
 function stepItem({ service, at, what, messageId, attempt }, about = '') {
-  const time = make('time', { dateTime: at, textContent: at.slice(11, 23) });
+  const time = make('time', { dateTime: at, textContent: TIME.format(new Date(at)) });
   const again = attempt === null ? '' : `, attempt ${attempt}`;
   const where = make('span', { className: 'where', textContent: ` ${service}${again}` });
   const item = make('li', { data: { service } }, time, ` ${about}${what}`, where);
@@ -314,7 +323,13 @@ function showFaults() {
   find('breaking').hidden = !settings.canBreak;
   const possible = FAULTS.filter(([, , , isPossible]) => isPossible?.() ?? true);
   const items = possible.map(([title, text, work]) =>
-    make('li', {}, make('h3', { textContent: title }), make('p', { textContent: text }), button(title, work)),
+    make(
+      'li',
+      {},
+      make('h3', { textContent: title }),
+      make('p', { textContent: text }),
+      button('Break it', work, { ariaLabel: `Break it: ${title}` }),
+    ),
   );
   find('faults').replaceChildren(...items);
 }
