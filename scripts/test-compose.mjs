@@ -190,7 +190,8 @@ async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
       PORT: '0',
       ROCKETMQ_ENDPOINTS: `localhost:${grpcPort}`,
       DATABASE_URL: await postgres.createDatabase(new URL(environment.DATABASE_URL).pathname.slice(1)),
-      ORDER_PAYMENT_TIMEOUT: '4s',
+      // For an order to be paid in, though all of this has just started on a machine with other things to do.
+      ORDER_PAYMENT_TIMEOUT: '20s',
     };
     const env = { PATH: process.env.PATH, HOST: '127.0.0.1', ...environment, ...here };
     const app = new Service(name, command.slice(1), { cwd: root, env });
