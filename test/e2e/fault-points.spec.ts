@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Semaphore } from '../../libs/rocketmq/src/support/semaphore.js';
 import { copyTree, DemoRun, removeTree, until } from '../processes/demo-tree.js';
@@ -106,8 +107,10 @@ async function play({ point, isPaid, end, checked, comesAgain }: Scenario, run: 
 
   await until('both apps are back', () => demo.isHealthy());
   if (checked !== undefined) {
-    const asked = new RegExp(`the server asked how a transaction ended .*topic=${wantedTopic} .*resolution=${checked}`);
-    await until(`the check is answered by ${checked}`, () => asked.test(run.output));
+    const asked = new RegExp(
+      `the server asked how a transaction ended .*topic: '${wantedTopic}'.*resolution: '${checked}'`,
+    );
+    await until(`the check is answered by ${checked}`, () => asked.test(stripVTControlCharacters(run.output)));
   }
   if (comesAgain !== undefined) {
     await until('the message has come again', async () => {
