@@ -158,6 +158,10 @@ describe('a right history', () => {
     ],
     ['a payment that could not be sent', timedOut().called('pay', 'a', { kind: 'not-done' })],
     ['an order without an answer', paid().but((draft) => replaceAnswer(draft, 'place', unknown))],
+    [
+      'the ends of transactions, however late they are written down',
+      paid().wrote('a', 'order-created: committed|PENDING_STOCK|c', 'order-paid: committed|PAID|p'),
+    ],
     ['an order without an answer that does not exist', paid().asked(unknown)],
     [
       'deliveries that came again',
@@ -263,6 +267,7 @@ describe('a wrong history is told:', () => {
       paid().wrote('a', 'order-paid: check answered: rollback|PAID|p'),
       'cannot be explained',
     ],
+    ['a transaction that was rolled back', paid().wrote('a', 'order-paid: rolled back|PAID|p'), 'cannot be explained'],
     [
       'a time-out of an order that was not announced',
       dropLine(timedOut(), 'order-created received'),
