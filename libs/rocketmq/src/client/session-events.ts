@@ -1,6 +1,7 @@
 // What a client tells those who watch of its sessions with servers, and how they stand.
 
-import { describeError, type Logger } from '../support/logger.js';
+import type { Logger } from '../support/logger.js';
+import { callWatcher } from '../support/watchers.js';
 import type { SessionChange, SessionStatus } from './telemetry-session.js';
 
 /** Which client of an application. */
@@ -36,11 +37,9 @@ export function tellOfSession(
   client: ClientIdentity,
   { endpoint, change, logger }: { readonly endpoint: string; readonly change: SessionChange; readonly logger: Logger },
 ): void {
-  try {
-    if (change.kind === 'lost') events.onLost?.(client, endpoint, change.error);
-    else if (change.kind === 'recovered') events.onRecovered?.(client, endpoint);
-    else events.onConnected?.(client, endpoint);
-  } catch (error) {
-    logger.error('an event handler of sessions failed', { error: describeError(error) });
-  }
+  callWatcher(logger, 'sessions', () => {
+    if (change.kind === 'lost') return events.onLost?.(client, endpoint, change.error);
+    if (change.kind === 'recovered') return events.onRecovered?.(client, endpoint);
+    return events.onConnected?.(client, endpoint);
+  });
 }

@@ -5,6 +5,7 @@ import { type Abortable, AbortSource, onAbort, reasonOf } from '../support/abort
 import { inFreshAsyncContext } from '../support/async-context.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { RocketMQError } from '../support/errors.js';
+import { isThenable } from '../support/thenable.js';
 
 /** What a handler gets beside the message. */
 export interface HandlerContext {
@@ -63,10 +64,6 @@ export function runHandler(message: MessageView, options: RunOptions): RunResult
 }
 
 const SUCCEEDED: RunResult = { kind: 'succeeded' };
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
-}
 
 function awaited(
   message: MessageView,

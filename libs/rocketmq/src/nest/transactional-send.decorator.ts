@@ -2,6 +2,7 @@
 
 import { Inject, Optional } from '@nestjs/common';
 import { StateError, UsageError } from '../support/errors.js';
+import { isThenable } from '../support/thenable.js';
 import { type TransactionalCall, type TransactionalMessage, topicTransactionHere } from './current-transaction.js';
 import { TRANSACTIONAL_SEND_METADATA, transactionsToken } from './rocketmq.constants.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
@@ -91,7 +92,7 @@ export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
 }
 
 function awaitable<T>(label: string, result: Promise<T>): Promise<T> {
-  if (typeof (result as { readonly then?: unknown } | undefined)?.then === 'function') return result;
+  if (isThenable(result)) return result;
   const text =
     `${label} has @TransactionalSend, but returns no promise: nobody can tell when its local transaction has ended; ` +
     'make it async; its check decides what became of the message';

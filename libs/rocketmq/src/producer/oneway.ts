@@ -1,6 +1,7 @@
 // A send that nobody waits for: what its caller is told, and what those who watch.
 
 import { describeError, type Logger } from '../support/logger.js';
+import { callWatcher } from '../support/watchers.js';
 import type { ProducerEvents } from './producer-events.js';
 
 /** A one-way send under way. */
@@ -44,9 +45,5 @@ function tellFailed(
   { logger, events }: OnewayWatchers,
 ): void {
   logger.warn('a one-way send failed', { topic, messageId, error: describeError(error) });
-  try {
-    events?.onOnewayFailed?.({ topic, messageId }, error);
-  } catch (thrown) {
-    logger.error('an event handler of one-way sends failed', { error: describeError(thrown) });
-  }
+  callWatcher(logger, 'one-way sends', () => events?.onOnewayFailed?.({ topic, messageId }, error));
 }

@@ -4,6 +4,10 @@ import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
 
+const broken = (): never => {
+  throw new Error('no disk left');
+};
+
 describe('a one-way send', () => {
   let bench: ProducerBench;
   let broker: TestBroker;
@@ -47,10 +51,10 @@ describe('a one-way send', () => {
     expect(warnings).toEqual(['a one-way send failed']);
   });
 
-  it('fails without harm when whoever watches throws', async () => {
-    const onOnewayFailed = (): void => {
-      throw new Error('no disk left');
-    };
+  it.each([
+    ['throws', broken],
+    ['rejects', async () => broken()],
+  ])('fails without harm when whoever watches %s', async (_, onOnewayFailed) => {
     const producer = newProducer({ events: { onOnewayFailed } });
     await producer.sendOneway({ ...order, topic: 'missing' });
     await producer.close();

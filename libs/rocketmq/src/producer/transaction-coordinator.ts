@@ -6,6 +6,7 @@ import type { ServerCommand } from '../client/telemetry-session.js';
 import type { OutgoingMessage } from '../protocol/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { callWatcher } from '../support/watchers.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
 import type { ProducerTelemetry } from './producer-telemetry.js';
@@ -187,13 +188,8 @@ export class TransactionCoordinator {
     throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not told, the check tells it`);
   }
 
-  /** Who only watches must not change how a transaction ends. */
-  private tell(notify: () => void): void {
-    try {
-      notify();
-    } catch (error) {
-      this.client.connection.logger.error('an event handler of transactions failed', { error: describeError(error) });
-    }
+  private tell(notify: () => unknown): void {
+    callWatcher(this.client.connection.logger, 'transactions', notify);
   }
 
   private marked(message: OutgoingMessage): OutgoingMessage {

@@ -9,6 +9,11 @@ import { currentTransaction } from './transaction-scope.js';
 
 const order = { topic: 'orders', body: 'one' };
 
+const brokenAtOnce = (): never => {
+  throw new Error('metrics down');
+};
+const brokenLater = async (): Promise<never> => brokenAtOnce();
+
 describe('a transaction', () => {
   let bench: ProducerBench;
   let broker: TestBroker;
@@ -169,10 +174,10 @@ describe('a transaction', () => {
       expect(visible()).toBe(1);
     });
 
-    it('ends as the checker says, whatever those who watch do', async () => {
-      const broken = (): never => {
-        throw new Error('metrics down');
-      };
+    it.each([
+      ['throw', brokenAtOnce],
+      ['reject', brokenLater],
+    ])('ends as the checker says, though those who watch %s', async (_, broken) => {
       const producer = await start(() => 'commit', {
         events: { onChecked: broken, onEnded: broken, onLeftToCheck: broken },
       });

@@ -5,6 +5,7 @@ import { backoffMs } from '../support/backoff.js';
 import { withDeadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { callWatcher } from '../support/watchers.js';
 import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
 
@@ -112,13 +113,8 @@ export class OutboxPass {
     return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
   }
 
-  /** Who only watches must not change what happens. */
-  private tell(notify: () => void): void {
-    try {
-      notify();
-    } catch (error) {
-      this.settings.logger.error('an event handler of the outbox failed', { error: describeError(error) });
-    }
+  private tell(notify: () => unknown): void {
+    callWatcher(this.settings.logger, 'the outbox', notify);
   }
 }
 

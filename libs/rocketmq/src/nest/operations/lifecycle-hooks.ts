@@ -1,4 +1,5 @@
-// Turns what producer and consumers tell into lifecycle events, and passes it on to the hooks of the module option `events`.
+// Turns what producer and consumers tell into lifecycle events, and passes it on to the hooks of the module option `events`. What these
+// return goes back: a hook may be asynchronous, and who calls it tells when it fails.
 
 import type { ClientIdentity } from '../../client/session-events.js';
 import type { ConsumerEvents } from '../../consumer/consumer-events.js';
@@ -17,15 +18,15 @@ function sessionHooks(given: Partial<SessionHooks>, events: Tell): SessionHooks 
   return {
     onConnected: (client, endpoint) => {
       events.tell({ type: 'connected', ...subjectOf(client, endpoint) });
-      given.onConnected?.(client, endpoint);
+      return given.onConnected?.(client, endpoint);
     },
     onLost: (client, endpoint, error) => {
       events.tell({ type: 'lost', ...subjectOf(client, endpoint), error });
-      given.onLost?.(client, endpoint, error);
+      return given.onLost?.(client, endpoint, error);
     },
     onRecovered: (client, endpoint) => {
       events.tell({ type: 'recovered', ...subjectOf(client, endpoint) });
-      given.onRecovered?.(client, endpoint);
+      return given.onRecovered?.(client, endpoint);
     },
   };
 }
@@ -37,12 +38,12 @@ export function producerHooks(given: Partial<ProducerEvents>, events: Tell): Pro
     onEnded: ({ topic, messageId, transactionId }, resolution, by) => {
       const subject = { topic, messageId, transactionId };
       events.tell({ type: 'transaction-ended', ...subject, resolution, by });
-      given.onEnded?.(subject, resolution, by);
+      return given.onEnded?.(subject, resolution, by);
     },
     onLeftToCheck: ({ topic, messageId, transactionId }, resolution, error) => {
       const subject = { topic, messageId, transactionId };
       events.tell({ type: 'transaction-unknown', ...subject, during: 'end', resolution, error });
-      given.onLeftToCheck?.(subject, resolution, error);
+      return given.onLeftToCheck?.(subject, resolution, error);
     },
     onChecked: ({ topic, messageId, transactionId }, resolution) => {
       const subject = { topic, messageId, transactionId };
@@ -50,7 +51,7 @@ export function producerHooks(given: Partial<ProducerEvents>, events: Tell): Pro
         const unknown = { during: 'check', resolution: undefined, error: undefined } as const;
         events.tell({ type: 'transaction-unknown', ...subject, ...unknown });
       }
-      given.onChecked?.(subject, resolution);
+      return given.onChecked?.(subject, resolution);
     },
     onOnewayFailed: (message, error) => given.onOnewayFailed?.(message, error),
   };
@@ -80,12 +81,12 @@ export function consumerHooks(given: Partial<ConsumerEvents>, events: Tell, cons
     },
     onLeaseLost: (message) => {
       tell({ type: 'lease-lost', ...subjectOf(message) });
-      given.onLeaseLost?.(message);
+      return given.onLeaseLost?.(message);
     },
     onSettleFailed: (message, settlement, error) => given.onSettleFailed?.(message, settlement, error),
     onGraceOver: (messages) => {
       unfinished = messages.length;
-      given.onGraceOver?.(messages);
+      return given.onGraceOver?.(messages);
     },
   };
 }

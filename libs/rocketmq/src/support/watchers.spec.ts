@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from './logger.js';
+import { callWatcher } from './watchers.js';
+
+describe('callWatcher', () => {
+  const lines: unknown[] = [];
+  const logger = { ...silentLogger, error: (...line: unknown[]) => void lines.push(line) };
+  const told = () => lines.splice(0);
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no disk left');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no disk left');
+      },
+    ],
+  ])('tells of a watcher that %s, and goes on', async (_, watcher) => {
+    callWatcher(logger, 'tests', watcher);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told()).toEqual([['an event handler of tests failed', { error: 'no disk left' }]]);
+  });
+
+  it.each([
+    ['returns', () => 'well'],
+    ['resolves', async () => 'well'],
+  ])('says nothing of one that %s', async (_, watcher) => {
+    callWatcher(logger, 'tests', watcher);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told()).toEqual([]);
+  });
+});
