@@ -106,6 +106,7 @@ async function underTraffic({ seed, rounds, demos, server, blows, log, signal }:
       signal,
     });
     await sleep(Math.max(0, lastOrderAtMs - performance.now()), undefined, { signal });
+    await settlement.enoughEnds(rounds, rounds * ROUND_MS);
     await customers.stop();
     const beganAtMs = performance.now();
     const open = await settlement.settled(shop.calls, SETTLED_MS);

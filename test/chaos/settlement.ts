@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, Status, StockFact } from './facts.js';
+import { tooFewEnds } from './minimums.js';
 import { read } from './shop.js';
 
 const LOOK_EVERY_MS = 400;
@@ -51,6 +52,15 @@ export class Settlement {
   async stop(): Promise<void> {
     this.isOver = true;
     await this.looking;
+  }
+
+  /** Waits while there are too few orders of one end: customers on a slow machine need longer. Not for ever: the verdict tells it then. */
+  async enoughEnds(rounds: number, timeoutMs: number): Promise<void> {
+    const lastLookAtMs = performance.now() + timeoutMs;
+    while (tooFewEnds(this.statuses.values(), rounds).length > 0) {
+      if (performance.now() > lastLookAtMs || this.signal.aborted) return;
+      await sleep(LOOK_EVERY_MS);
+    }
   }
 
   /**

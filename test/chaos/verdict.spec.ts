@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Struck } from './blows.js';
 import type { Entry, OrderEntry, OrderFact, Status } from './facts.js';
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from './fault-plan.js';
-import { duplicates, type Judged, LEAST_ENDS, LEAST_FAULTS, recoveryTable, runViolations, summary } from './verdict.js';
+import { LEAST_ENDS, LEAST_FAULTS } from './minimums.js';
+import { duplicates, type Judged, recoveryTable, runViolations, summary } from './verdict.js';
 
 const fault = (kind: FaultKind): PlannedFault =>
   ({

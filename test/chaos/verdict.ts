@@ -2,14 +2,11 @@
 
 import { RECOVERY_DEADLINE_MS, type Struck } from './blows.js';
 import { chaosViolations } from './checker.js';
-import type { ChaosFacts, Entry, OrderEntry, Status } from './facts.js';
+import type { ChaosFacts, Entry, OrderEntry } from './facts.js';
 import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
+import { LEAST_ENDS, LEAST_FAULTS, tooFewEnds } from './minimums.js';
 import type { RunResult } from './run.js';
 
-/** A run with fewer of a kind in a round shows too little. */
-export const LEAST_FAULTS = 2;
-/** The same for orders that ended so. */
-export const LEAST_ENDS = { PAID: 8, CANCELLED: 20, REJECTED: 3 } as const satisfies Partial<Record<Status, number>>;
 /** Traffic is to flow again so soon after a fault: a goal that is told and fails nothing, since machines differ. */
 export const RECOVERY_GOAL_MS = 5_000;
 
@@ -34,19 +31,15 @@ function unrecovered({ faults }: Struck): string {
 
 function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: number): string[] {
   const fired = struck.flatMap(({ faults }) => faults);
+  const least = LEAST_FAULTS * rounds;
   const ofFaults = FAULT_KINDS.map((kind) => {
-    return {
-      what: `faults of kind "${kind}"`,
-      count: fired.filter((fault) => fault.kind === kind).length,
-      least: LEAST_FAULTS,
-    };
+    return { what: `faults of kind "${kind}"`, count: fired.filter((fault) => fault.kind === kind).length, least };
+  }).filter(({ count }) => count < least);
+  const ends = orders.map(({ status }) => status);
+  const ofEnds = tooFewEnds(ends, rounds).map(({ status, ...few }) => ({ what: `orders ${status}`, ...few }));
+  return [...ofFaults, ...ofEnds].map(({ what, count, least: wanted }) => {
+    return `only ${count} ${what}, at least ${wanted} are wanted`;
   });
-  const ofEnds = Object.entries(LEAST_ENDS).map(([status, least]) => {
-    return { what: `orders ${status}`, count: orders.filter((order) => order.status === status).length, least };
-  });
-  return [...ofFaults, ...ofEnds]
-    .filter(({ count, least }) => count < least * rounds)
-    .map(({ what, count, least }) => `only ${count} ${what}, at least ${least * rounds} are wanted`);
 }
 
 /** How soon traffic flowed again, by what had happened: single faults by their kind, double blows together. */
