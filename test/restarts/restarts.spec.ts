@@ -72,6 +72,7 @@ describe('a real server under load', () => {
       ends.push(() => server.stop());
       const { producer, arrivals } = await clients({ endpoints: server.endpoints }, server.nameServer);
       const load = new Load(producer, 'orders', MESSAGES_PER_SECOND);
+      ends.push(() => load.stop());
       await arrivals.until(() => arrivals.texts.length >= 2 * MESSAGES_PER_SECOND);
       await server.killBroker();
       await server.reviveBroker();
@@ -98,6 +99,7 @@ describe('a real server under load', () => {
       const endpoints = { endpoints: cluster.proxies.join(';'), useBootstrapEndpoints: true };
       const { producer, arrivals } = await clients(endpoints, cluster.nameServer);
       const load = new Load(producer, 'orders', MESSAGES_PER_SECOND / 4);
+      ends.push(() => load.stop());
       for (const index of cluster.proxies.keys()) {
         const known = arrivals.texts.length;
         await arrivals.until(() => arrivals.texts.length > known + MESSAGES_PER_SECOND / 2);

@@ -112,6 +112,12 @@ describe('retryTransaction', () => {
     expect(runs()).toBe(1);
   });
 
+  it('passes an error on that is its own cause', async () => {
+    const error = new Error('round and round');
+    error.cause = error;
+    await expect(retryTransaction(() => Promise.reject(error), atOnce)).rejects.toBe(error);
+  });
+
   it('does not begin when it was told to end', async () => {
     const { run, runs } = failing(0, '40001');
     await expect(retryTransaction(run, { signal: AbortSignal.abort(new Error('closing')) })).rejects.toThrow('closing');

@@ -5,6 +5,9 @@ export const LOCK_NOT_AVAILABLE = '55P03';
 export const SERIALIZATION_FAILURE = '40001';
 export const DEADLOCK_DETECTED = '40P01';
 
+/** Wraps upon wraps; more only where they go in a circle. */
+const MOST_CAUSES = 16;
+
 /** Whether the error, or what caused it, carries this code. */
 export function hasSqlState(error: unknown, sqlState: string): boolean {
   return sqlStateOf(error, [sqlState]) !== undefined;
@@ -12,7 +15,7 @@ export function hasSqlState(error: unknown, sqlState: string): boolean {
 
 /** Which of these codes the error, or what caused it, carries; undefined for none of them. */
 export function sqlStateOf(error: unknown, sqlStates: readonly string[]): string | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < MOST_CAUSES; cause = cause.cause, depth++) {
     const { code } = cause as { readonly code?: unknown };
     if (typeof code === 'string' && sqlStates.includes(code)) return code;
   }
