@@ -28,7 +28,7 @@ const STREAM_WINDOW_BYTES = MEBIBYTE;
 const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
 /** What a connection may hold in memory, in MB as Node counts it; its default of 10 breaks a few bodies of full size. */
 const MAX_SESSION_MEMORY_MB = 1024;
-/** How often connections are looked at: one that nghttp2 gave up is ended within three looks. */
+/** How often connections are looked at: one that nghttp2 gave up is ended within three looks, or five while answers wait. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
 
 export interface GrpcHttp2ServerOptions {
