@@ -3,6 +3,7 @@
 import {
   createServer,
   type Http2Server,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -43,7 +44,7 @@ export interface GrpcHttp2ServerOptions {
 /** Serves the methods, by their HTTP/2 path, on the sockets it is given. */
 export class GrpcHttp2Server {
   private readonly server: Http2Server;
-  private readonly connections = new Set<Http2Connection>();
+  private readonly connections = new Map<Http2Session, Http2Connection>();
   private nextLook: ScheduledTask | undefined;
   private readonly callOptions: ServerCallOptions;
   /** Calls of this turn that have a deadline. */
@@ -67,6 +68,7 @@ export class GrpcHttp2Server {
         initialWindowSize: STREAM_WINDOW_BYTES,
       },
     });
+    this.server.on('stream', (stream, headers) => this.openStream(stream, headers));
     // A peer that does not speak HTTP/2 has lost its connection already, and that is all there is to do.
     this.server.on('sessionError', () => {});
   }
@@ -82,11 +84,11 @@ export class GrpcHttp2Server {
 
   /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `graceMs` ends the rest. */
   async stop(graceMs: number): Promise<void> {
-    const closed = [...this.connections].map((connection) => connection.close());
+    const closed = [...this.connections.values()].map((connection) => connection.close());
     const grace = new AbortController();
     await Promise.race([Promise.all(closed), sleep(this.options.clock, graceMs, grace.signal).catch(() => {})]);
     grace.abort();
-    await Promise.all([...this.connections].map((connection) => connection.destroy()));
+    await Promise.all([...this.connections.values()].map((connection) => connection.destroy()));
   }
 
   private timed(call: ServerCall): void {
@@ -99,20 +101,16 @@ export class GrpcHttp2Server {
     });
   }
 
+  /**
+   * No listener of the session may lead to its socket for longer than it lives: Node would keep both for ever when the client has
+   * not acknowledged its settings.
+   */
   private openSession(session: ServerHttp2Session, socket: Socket): void {
-    const connection = new Http2Connection(session, socket);
-    this.connections.add(connection);
+    this.connections.set(session, new Http2Connection(session, socket));
     this.nextLook ??= this.scheduleLook();
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    const onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
-      connection.hold(stream);
-      this.openStream(stream, headers);
-    };
-    session.on('stream', onStream);
     session.once('close', () => {
-      // Node keeps a session for ever whose client has not acknowledged its settings, if by its listeners it leads to its socket.
-      session.off('stream', onStream);
-      this.connections.delete(connection);
+      this.connections.delete(session);
       if (this.connections.size > 0) return;
       this.nextLook?.cancel();
       this.nextLook = undefined;
@@ -122,13 +120,15 @@ export class GrpcHttp2Server {
   private scheduleLook(): ScheduledTask {
     return this.options.clock.schedule(LOOK_EVERY_MS, () => {
       this.nextLook = this.scheduleLook();
-      for (const connection of this.connections) connection.look();
+      for (const connection of this.connections.values()) connection.look();
     });
   }
 
   private openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     // The stream's end says it all; why it ended early does not matter here.
     stream.on('error', () => {});
+    const { session } = stream;
+    if (session !== undefined) this.connections.get(session)?.hold(stream);
     const type = headers['content-type'] ?? '';
     if (headers[':method'] !== 'POST' || !type.startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
