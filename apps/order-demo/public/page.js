@@ -189,8 +189,8 @@ function countDown() {
 function stepItem({ service, at, what, messageId, attempt }, about = '') {
   const time = make('time', { dateTime: at, textContent: TIME.format(new Date(at)) });
   const again = attempt === null ? '' : `, attempt ${attempt}`;
-  const where = make('span', { className: 'where', textContent: ` ${service}${again}` });
-  const item = make('li', { data: { service } }, time, ` ${about}${what}`, where);
+  const where = make('span', { className: 'where', textContent: `${service}${again}` });
+  const item = make('li', { data: { service } }, time, ` ${about}${what} `, where);
   if (messageId !== null) item.append(make('code', { textContent: messageId }));
   return item;
 }
