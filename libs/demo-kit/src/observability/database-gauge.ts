@@ -1,7 +1,7 @@
 // Measurements that are read from the database when they are asked for: exact, whichever process counted, and after each restart.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { type Attributes, metrics, type ObservableResult } from '@opentelemetry/api';
+import { inTime } from './in-time.js';
 
 /** Below the time-out of Prometheus, 10 s. */
 const READ_TIMEOUT_MS = 2_000;
@@ -27,13 +27,7 @@ export function registerDatabaseGauge({ name, description, unit, read }: Databas
     reading ??= read().finally(() => {
       reading = undefined;
     });
-    const timer = new AbortController();
-    const late = pause(READ_TIMEOUT_MS, [], { signal: timer.signal }).catch(() => []);
-    try {
-      for (const { value, labels } of await Promise.race([reading, late])) result.observe(value, labels);
-    } finally {
-      timer.abort();
-    }
+    for (const { value, labels } of await inTime(reading, READ_TIMEOUT_MS, [])) result.observe(value, labels);
   };
   gauge.addCallback(observe);
   return () => gauge.removeCallback(observe);

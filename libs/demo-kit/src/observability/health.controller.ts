@@ -1,6 +1,5 @@
 // The probes. Alive: no handler hangs. Ready: messages come and go, and the database answers.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { Controller, Get, Inject } from '@nestjs/common';
 import {
   HealthCheck,
@@ -13,6 +12,7 @@ import { sql } from 'drizzle-orm';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
 import type { DemoDatabase, Schema } from '../database.js';
+import { inTime } from './in-time.js';
 
 /** Far above what the slowest handler takes: only a restart helps one that hangs. */
 const LONGEST_HANDLER_MS = 5 * MINUTE_MS;
@@ -44,15 +44,12 @@ export class HealthController {
 
   private async ping(): Promise<HealthIndicatorResult<'database'>> {
     const check = this.indicator.check('database');
-    const timer = new AbortController();
-    const late = pause(PING_TIMEOUT_MS, 'no answer in time', { signal: timer.signal }).catch(() => undefined);
     const answer = this.database.db.execute(sql`select 1`).then(
       () => undefined,
       // What the driver says may name hosts and users; who may ask for the health need not know them.
       () => 'it cannot be asked',
     );
-    const problem = await Promise.race([answer, late]);
-    timer.abort();
+    const problem = await inTime<string | undefined>(answer, PING_TIMEOUT_MS, 'no answer in time');
     return problem === undefined ? check.up() : check.down(problem);
   }
 }

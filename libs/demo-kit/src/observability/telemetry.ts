@@ -2,7 +2,6 @@
 // is read.
 
 import { createRequire } from 'node:module';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { DiagLogLevel, diag, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
@@ -17,6 +16,7 @@ import {
   SimpleSpanProcessor,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
+import { inTime } from './in-time.js';
 import type { MetricsSource } from './metrics.controller.js';
 import type { SpanTarget } from './span-target.js';
 
@@ -65,11 +65,8 @@ export function startTelemetry(serviceName: string, target: SpanTarget): Telemet
   let ended: Promise<void> | undefined;
   const end = async (timeoutMs: number): Promise<void> => {
     instrumentation.disable();
-    const timer = new AbortController();
-    const late = pause(timeoutMs, undefined, { signal: timer.signal }).catch(() => {});
     const all = Promise.all([tracerProvider?.shutdown(), meterProvider.shutdown()]);
-    await Promise.race([all, late]).catch((error) => lost(String(error)));
-    timer.abort();
+    await inTime<unknown>(all, timeoutMs, undefined).catch((error) => lost(String(error)));
   };
   return {
     metrics: exporter,
