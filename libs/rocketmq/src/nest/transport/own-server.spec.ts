@@ -5,6 +5,7 @@ import { Controller, Inject, Injectable, Module, type OnModuleDestroy, type Type
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { until } from '../../../../../test/support/until.js';
 import {
   DeadLetterError,
   RocketMQEvents,
@@ -79,10 +80,6 @@ async function elsewhere() {
   apps.push(app);
   const send = (body: string) => app.get(RocketMQProducer).send({ topic: 'orders', body: JSON.stringify(body) });
   return { send, ask: (body: unknown) => app.get(RocketMQRequester).request('echo', body) };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(new SystemClock(), 2);
 }
 
 function deadLetters(): string[] {

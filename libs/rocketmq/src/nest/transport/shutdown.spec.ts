@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Global, Inject, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern } from '@nestjs/microservices';
+import { until } from '../../../../../test/support/until.js';
 import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
 import { MINUTE_MS, SystemClock, sleep } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
@@ -100,10 +101,6 @@ async function fill(): Promise<string[]> {
   await Promise.all(ids.map((id) => sender.get(RocketMQProducer).send({ topic: 'orders', body: JSON.stringify(id) })));
   await sender.close();
   return ids;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(new SystemClock(), 5);
 }
 
 describe('an application with the transport strategy that ends under load', () => {
