@@ -79,6 +79,57 @@ describe('connections', () => {
     }
   });
 
+  contract('a call that ends before the way there and back does leaves the connection to all others', async (world) => {
+    const topic = await world.topic();
+    const forwarder = await forwarderOf(world);
+    try {
+      const connection = world.connection(through(forwarder));
+      const { deliveries } = await world.record({ topic }, connection);
+      const producer = await world.producer({}, connection);
+      await producer.send({ topic, body: 'before' });
+      forwarder.delay(40);
+      for (let sent = 0; sent < 5; sent++) {
+        const impatient = producer.send({ topic, body: 'impatient' }, { timeoutMs: 30 });
+        await expect(impatient).rejects.toMatchObject({ outcome: 'unknown' });
+      }
+      await producer.send({ topic, body: 'patient' }, { timeoutMs: 10_000 });
+      await world.until('it is delivered', () => texts(deliveries).includes('patient'));
+      expect(forwarder.connections()).toBe(1);
+      await world.close();
+    } finally {
+      await forwarder.close();
+    }
+  });
+
+  contract(
+    'what is under way when a server announces its end is answered, and what comes after goes to the next address',
+    async (world) => {
+      const topic = await world.topic();
+      const [first, second] = [await forwarderOf(world), await forwarderOf(world)];
+      try {
+        const endpoints = `127.0.0.1:${first.port};127.0.0.1:${second.port}`;
+        const connection = world.connection({ endpoints, useBootstrapEndpoints: true });
+        const receiver = await world.simpleConsumer(topic, await world.group(), connection);
+        const producer = await world.producer({}, connection);
+        await producer.send({ topic, body: 'before' });
+        const [before] = await receiver.receive();
+        if (before !== undefined) await receiver.ack(before);
+        const poll = receiver.receive();
+        first.delay(200);
+        const sends = ['a', 'b', 'c'].map((body) => producer.send({ topic, body }, { timeoutMs: 10_000 }));
+        first.goaway();
+        expect(await Promise.all(sends)).toHaveLength(3);
+        expect((await poll).length).toBeGreaterThan(0);
+        await producer.send({ topic, body: 'after' });
+        expect(first.connections() + second.connections()).toBe(2);
+        await world.close();
+      } finally {
+        await first.close();
+        await second.close();
+      }
+    },
+  );
+
   contract('an address where nobody listens is passed over', async (world) => {
     const topic = await world.topic();
     const forwarder = await forwarderOf(world);

@@ -12,7 +12,68 @@ export interface TcpForwarder {
   loseAnswers(): void;
   /** Breaks every open connection with a reset. New ones are served. */
   reset(): void;
+  /** From now on each piece takes this much longer, in each direction. */
+  delay(delayMs: number): void;
+  /** Tells the clients on the open connections in the server's name that it takes no further call (HTTP/2's GOAWAY). */
+  goaway(): void;
   close(): Promise<void>;
+}
+
+const FRAME_HEADER_BYTES = 9;
+/** A frame of 8 bytes, type 7, on stream 0: the last stream id is the highest, the code NO_ERROR. */
+const GOAWAY = Buffer.from('0000080700000000007fffffff00000000', 'hex');
+
+/** Knows where the frames of HTTP/2 begin in what a server says, so that one can be put between two of them. */
+class FrameBorders {
+  private isWanted = false;
+  /** What has come of the header of the present frame. */
+  private header = Buffer.alloc(0);
+  /** What is still to come of its payload. */
+  private leftBytes = 0;
+
+  constructor(private readonly near: Socket) {}
+
+  goaway(): void {
+    this.isWanted = true;
+    if (this.isBetweenFrames) this.near.write(this.inserted());
+  }
+
+  /** @returns the piece, with the frame in it where it is wanted */
+  take(piece: Buffer): Buffer {
+    const parts: Buffer[] = [];
+    let rest = piece;
+    while (rest.length > 0) {
+      if (this.isBetweenFrames) parts.push(this.inserted());
+      const size = this.leftBytes > 0 ? this.leftBytes : FRAME_HEADER_BYTES - this.header.length;
+      const part = rest.subarray(0, size);
+      rest = rest.subarray(part.length);
+      parts.push(part);
+      this.pass(part);
+    }
+    if (this.isBetweenFrames) parts.push(this.inserted());
+    return Buffer.concat(parts);
+  }
+
+  private pass(part: Buffer): void {
+    if (this.leftBytes > 0) {
+      this.leftBytes -= part.length;
+      return;
+    }
+    this.header = Buffer.concat([this.header, part]);
+    if (this.header.length < FRAME_HEADER_BYTES) return;
+    this.leftBytes = this.header.readUIntBE(0, 3);
+    this.header = Buffer.alloc(0);
+  }
+
+  private get isBetweenFrames(): boolean {
+    return this.leftBytes === 0 && this.header.length === 0;
+  }
+
+  private inserted(): Buffer {
+    if (!this.isWanted) return Buffer.alloc(0);
+    this.isWanted = false;
+    return GOAWAY;
+  }
 }
 
 /** @param alter what becomes of what the server says; default: nothing */
@@ -21,6 +82,20 @@ export async function forwardTo(
   alter: (bytes: Buffer) => Buffer = (bytes) => bytes,
 ): Promise<TcpForwarder> {
   const sockets = new Set<Socket>();
+  const borders = new Map<Socket, FrameBorders>();
+  const timers = new Set<NodeJS.Timeout>();
+  let delayMs = 0;
+  const later = (pass: () => void): void => {
+    if (delayMs === 0) {
+      pass();
+      return;
+    }
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      pass();
+    }, delayMs);
+    timers.add(timer);
+  };
   const frozen = new WeakSet<Socket>();
   const servers = new Set<Socket>();
   let connections = 0;
@@ -28,6 +103,9 @@ export async function forwardTo(
     connections++;
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     servers.add(far);
+    const frames = new FrameBorders(near);
+    borders.set(near, frames);
+    near.on('close', () => borders.delete(near));
     far.on('close', () => servers.delete(far));
     for (const [from, to] of [
       [near, far],
@@ -37,11 +115,14 @@ export async function forwardTo(
       // What is read from a frozen connection is dropped, as on a way that loses every packet.
       from.on('data', (bytes) => {
         if (frozen.has(from)) return;
-        if (!to.write(from === far ? alter(bytes) : bytes)) from.pause();
+        const passed = from === far ? frames.take(alter(bytes)) : bytes;
+        later(() => {
+          if (!to.destroyed && !to.writableEnded && !to.write(passed)) from.pause();
+        });
       });
       to.on('drain', () => from.resume());
       from.on('end', () => {
-        if (!frozen.has(from)) to.end();
+        if (!frozen.has(from)) later(() => to.end());
       });
       from.on('error', () => to.destroy());
       from.on('close', () => {
@@ -63,8 +144,15 @@ export async function forwardTo(
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy();
     },
+    delay: (ms) => {
+      delayMs = ms;
+    },
+    goaway: () => {
+      for (const frames of borders.values()) frames.goaway();
+    },
     close: () =>
       new Promise((resolve) => {
+        for (const timer of timers) clearTimeout(timer);
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),

@@ -42,7 +42,12 @@ export interface Channel {
   readonly isEmbeddedBroker: boolean;
   /** Whether whoever stands at the other end answers within this real time, whatever it has to do. Never rejects. */
   isAlive(timeoutMs: number): Promise<boolean>;
-  /** Closes the connection; calls under way fail. */
+  /**
+   * Takes no further call, and lets those that were written end by themselves. A call that has no connection yet is not sent.
+   * Resolves when the connection needs no {@link close} any more; never rejects.
+   */
+  retire(): Promise<void>;
+  /** Closes the connection; calls under way fail. Repeating it does nothing. */
   close(): void;
 }
 

@@ -131,7 +131,7 @@ export class Connection {
     const key = endpointKey(endpoint);
     let channel = this.channels.get(key);
     if (channel === undefined) {
-      channel = new EndpointChannel(endpoint, this.openChannel);
+      channel = new EndpointChannel(endpoint, this.openChannel, this.requestTimeoutMs);
       this.channels.set(key, channel);
     }
     this.knownChannels.set(endpoint, channel);

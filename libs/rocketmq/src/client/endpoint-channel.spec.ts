@@ -1,9 +1,18 @@
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
+import { until } from '../../../../test/support/until.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
 import type { TransactionIdentity } from '../producer/transaction.js';
+import { frame } from '../support/grpc/framing.js';
+import { systemRandom } from '../support/random.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
+import type { WireCall } from './channel.js';
 import { Connection } from './connection.js';
+import { parseEndpoints } from './endpoint.js';
+import { EndpointChannel } from './endpoint-channel.js';
+import { Http2Channel } from './wire/http2-channel.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }, { name: 'plain' }];
 /** Nothing listens there. */
@@ -77,6 +86,87 @@ describe('an endpoint with several addresses', () => {
     expect(second.broker.halfMessages().concat(second.broker.messages('orders') as never)).toMatchObject([
       { messageId },
     ]);
+  });
+});
+
+describe('calls on an endpoint with several addresses', () => {
+  const ends: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
+  const nothing = frame(Buffer.alloc(0));
+
+  /** A server that hands each of its streams over. */
+  async function serve(onStream: (stream: ServerHttp2Stream) => void): Promise<string> {
+    const server = createServer();
+    server.on('session', (session) => {
+      session.on('error', () => {});
+      ends.push(() => session.destroy());
+    });
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      onStream(stream);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ends.unshift(() => new Promise((resolve) => server.close(resolve)));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  function answer(stream: ServerHttp2Stream, text: string): void {
+    stream.respond(GRPC, { waitForTrailers: true });
+    stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(frame(Buffer.from(text)));
+  }
+
+  const refusals: [string, (stream: ServerHttp2Stream) => void][] = [
+    ['refuses a stream', (stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM)],
+    ['answers UNAVAILABLE', (stream) => stream.respond({ ...GRPC, 'grpc-status': '14' }, { endStream: true })],
+    ['announces its end', (stream) => stream.session?.goaway(0, stream.id ?? 0)],
+  ];
+  it.each(refusals)(
+    'are answered where they began when their server %s, and new ones go to the next',
+    async (_, refuse) => {
+      const held: ServerHttp2Stream[] = [];
+      const first = await serve((stream) => {
+        held.push(stream);
+        if (held.length === 4) refuse(stream);
+      });
+      const second = await serve((stream) => answer(stream, 'second'));
+      const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
+      const channel = new EndpointChannel(parseEndpoints(`${first};${second}`), open, 3_000);
+      ends.push(() => channel.close());
+      const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 20_000 });
+      const unary = async (): Promise<string> => Buffer.from(await channel.unary(call(), nothing)).toString();
+      const polled: string[] = [];
+      const underWay = [unary(), unary(), channel.serverStream(call(), nothing, (one) => polled.push(String(one)))];
+      await until(() => held.length === 3);
+      // A stream without end tells of the announcement, as telemetry does in a client.
+      const telemetry = channel.stream({ ...call(), timeoutMs: undefined });
+      const end = telemetry.frames[Symbol.asyncIterator]()
+        .next()
+        .catch((error: unknown) => error);
+      expect(await end).toMatchObject({ code: expect.stringMatching(/UNAVAILABLE|ABORTED/) });
+      expect(await unary()).toBe('second');
+      for (const stream of held.slice(0, 3)) answer(stream, 'first');
+      expect(await Promise.all(underWay)).toEqual(['first', 'first', undefined]);
+      expect(polled).toEqual(['first']);
+    },
+  );
+
+  it('that wait for a connection go to the next address when it cannot be made', async () => {
+    const second = await serve((stream) => answer(stream, 'second'));
+    const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
+    const channel = new EndpointChannel(parseEndpoints(`${DEAD};${second}`), open, 3_000);
+    ends.push(() => channel.close());
+    const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 20_000 });
+    const failures = await Promise.all(
+      [0, 1, 2].map(() => channel.unary(call(), nothing).catch((error: unknown) => error)),
+    );
+    for (const failure of failures) expect(failure).toMatchObject({ outcome: 'not-sent', retryable: true });
+    expect(Buffer.from(await channel.unary(call(), nothing)).toString()).toBe('second');
   });
 });
 

@@ -1,21 +1,20 @@
 // One endpoint's channel. All calls of an endpoint share one connection, since the server keeps a client's state (settings,
-// transactions, receipt handles) in the one proxy that it talks to; when an address is gone, everything moves to the next.
-// A connection that is open and silent (packets are dropped, no end is ever told) is left for a new one.
+// transactions, receipt handles) in the one proxy that it talks to; when an address fails, new calls go to the next one.
+// A connection that is open and silent (packets are dropped, no end is ever reported) is replaced.
 
 import { linkedController } from '../support/abort.js';
-import { SystemClock } from '../support/clock.js';
+import { monotonicMs } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
 
-/** The longest that the other end of a connection that has gone silent may take to show that it lives. */
-const SUSPECT_MS = 2_000;
+/** How long the other end of a connection may take to answer the question whether it is there. */
+const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
 /** The server's gRPC library breaks a connection at the third ping in five minutes between which it said nothing. */
 const MAX_QUESTIONS = 2;
 
 /** A connection on which calls are left unanswered, though somebody may be there. */
 interface Doubt {
-  readonly channel: Channel;
   /** How often the server had been heard when the doubt arose. */
   readonly heard: number;
   questions: number;
@@ -24,71 +23,82 @@ interface Doubt {
   nextAtMs: number;
 }
 
+/** A channel to one address, and what is open on it. */
+interface Line {
+  readonly address: string;
+  readonly channel: Channel;
+  readonly streams: Set<WireStream>;
+  readonly polls: Set<AbortController>;
+  doubt: Doubt | undefined;
+}
+
 /** A {@link Channel} over all addresses of an endpoint, on one of them at a time. */
 export class EndpointChannel implements Channel {
   private index = 0;
-  private current: Channel;
-  private readonly streams = new Set<WireStream>();
-  /** Polls that are open on the present connection. */
-  private readonly polls = new Set<AbortController>();
-  private doubt: Doubt | undefined;
-  private readonly clock = new SystemClock();
+  private current: Line;
+  /** Lines that take no further call, until their last one has ended. */
+  private readonly retired = new Set<Line>();
+  /** The connection's own: a call with less time than this proves nothing by its time-out. */
+  private readonly patienceMs: number;
   private closed = false;
 
+  /** @param requestTimeoutMs how long a request may take by default */
   constructor(
     private readonly endpoint: Endpoint,
     private readonly open: ChannelFactory,
+    requestTimeoutMs: number,
   ) {
-    this.current = open(this.addressAt(0));
+    // Half of it, so that a repetition that is under way by then fails early enough for one more.
+    this.patienceMs = Math.max(LEAST_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MOST_PATIENCE_MS));
+    this.current = this.newLine();
   }
 
   get isConnected(): boolean {
-    return this.current.isConnected;
+    return this.current.channel.isConnected;
   }
 
   get heard(): number {
-    return this.current.heard;
+    return this.current.channel.heard;
   }
 
   get isEmbeddedBroker(): boolean {
-    return this.current.isEmbeddedBroker;
+    return this.current.channel.isEmbeddedBroker;
   }
 
   isAlive(timeoutMs: number): Promise<boolean> {
-    return this.usable().isAlive(timeoutMs);
+    return this.closed ? Promise.resolve(false) : this.current.channel.isAlive(timeoutMs);
   }
 
   unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
-    const used = this.usable();
-    const { heard } = used;
-    const answer = used.unary(call, request);
-    answer.catch((error) => this.judge(used, error, heard, call.timeoutMs));
+    const line = this.usable();
+    const { heard } = line.channel;
+    const answer = line.channel.unary(call, request);
+    answer.catch((error) => this.judge(line, error, heard, call.timeoutMs));
     return answer;
   }
 
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
-    const used = this.usable();
-    const { heard } = used;
+    const line = this.usable();
+    const { heard } = line.channel;
     const { controller, unlink } = linkedController([call.signal]);
-    this.polls.add(controller);
+    line.polls.add(controller);
     try {
-      await used.serverStream({ ...call, signal: controller.signal }, request, onMessage);
+      await line.channel.serverStream({ ...call, signal: controller.signal }, request, onMessage);
     } catch (error) {
-      this.judge(used, error, heard);
+      this.judge(line, error, heard, call.timeoutMs);
       throw error;
     } finally {
-      this.polls.delete(controller);
+      line.polls.delete(controller);
       unlink();
     }
   }
 
   stream(call: WireCall): WireStream {
-    const used = this.usable();
-    const stream = used.stream(call);
-    this.streams.add(stream);
-    const { streams } = this;
-    const { heard } = used;
-    const judge = (error: unknown): void => this.judge(used, error, heard);
+    const line = this.usable();
+    const stream = line.channel.stream(call);
+    line.streams.add(stream);
+    const { heard } = line.channel;
+    const judge = (error: unknown): void => this.judge(line, error, heard, undefined);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         yield* stream.frames;
@@ -96,19 +106,23 @@ export class EndpointChannel implements Channel {
         judge(error);
         throw error;
       } finally {
-        streams.delete(stream);
+        line.streams.delete(stream);
       }
     }
     return { ...stream, frames: frames() };
   }
 
-  /** Repeating it does nothing. */
-  close(): void {
+  retire(): Promise<void> {
     this.closed = true;
-    this.current.close();
+    return this.retireLine(this.current);
   }
 
-  private usable(): Channel {
+  close(): void {
+    this.closed = true;
+    for (const { channel } of [this.current, ...this.retired]) channel.close();
+  }
+
+  private usable(): Line {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
     return this.current;
   }
@@ -116,61 +130,71 @@ export class EndpointChannel implements Channel {
   /**
    * Leaves the connection when this failure says that it is gone.
    * @param heardBefore how often the server had been heard when the failed call began
-   * @param patienceMs how long that call waited
+   * @param waitedMs the time that the call had; undefined for one without end
    */
-  private judge(used: Channel, error: unknown, heardBefore: number, patienceMs = SUSPECT_MS): void {
+  private judge(line: Line, error: unknown, heardBefore: number, waitedMs: number | undefined): void {
     // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
-    if (this.closed || used !== this.current) return;
+    if (this.closed || line !== this.current) return;
     // A channel to the only address connects again by itself when it knows that it was broken.
-    if (this.endpoint.addresses.length > 1 && isGone(used, error)) this.leave(used);
-    else if (isOverdue(error) && used.isConnected && used.heard === heardBefore)
-      // Half of its time, so that a repetition that is under way by now fails early enough for one more.
-      void this.suspect(used, Math.min(patienceMs / 2, SUSPECT_MS));
+    if (this.endpoint.addresses.length > 1 && isGone(line.channel, error)) this.moveOn();
+    else if (isOverdue(error) && line.channel.isConnected && line.channel.heard === heardBefore)
+      void this.suspect(line, waitedMs ?? this.patienceMs);
   }
 
-  /**
-   * A server may only be slow, and this process too busy to read its answers: a question that costs nothing tells. One that
-   * answers questions and nothing else is left, too: there may be another behind the same address.
-   */
-  private async suspect(used: Channel, patienceMs: number): Promise<void> {
-    const doubt = this.doubtOn(used);
-    if (doubt.isAsking || this.clock.nowMs() < doubt.nextAtMs) return;
-    if (doubt.questions === MAX_QUESTIONS) return this.leave(used);
+  /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing finds out. */
+  private async suspect(line: Line, waitedMs: number): Promise<void> {
+    const { channel } = line;
+    const doubt = doubtOn(line);
+    if (doubt.isAsking || monotonicMs() < doubt.nextAtMs) return;
+    if (doubt.questions === MAX_QUESTIONS) {
+      // One that answers questions and nothing else is left, too: there may be another server behind the same address.
+      if (waitedMs >= this.patienceMs) this.moveOn();
+      return;
+    }
     doubt.questions++;
     doubt.isAsking = true;
-    const isAlive = await used.isAlive(patienceMs);
+    const isAlive = await channel.isAlive(this.patienceMs);
     doubt.isAsking = false;
-    doubt.nextAtMs = this.clock.nowMs() + patienceMs;
-    if (!isAlive && !this.closed && used === this.current) this.leave(used);
+    doubt.nextAtMs = monotonicMs() + this.patienceMs;
+    if (!isAlive && channel.heard === doubt.heard && !this.closed && line === this.current) this.abandon(line);
   }
 
-  private doubtOn(channel: Channel): Doubt {
-    const { doubt } = this;
-    if (doubt?.channel === channel && (doubt.isAsking || doubt.heard === channel.heard)) return doubt;
-    const fresh = { channel, heard: channel.heard, questions: 0, isAsking: false, nextAtMs: 0 };
-    this.doubt = fresh;
-    return fresh;
-  }
-
-  /** For the next address, or for a new connection to the only one. */
-  private leave(used: Channel): void {
-    const address = this.addressAt(this.index);
+  /** New calls go to the next address, or over a new connection to the only one. What is under way ends where it began. */
+  private moveOn(): void {
+    const line = this.current;
     this.index = (this.index + 1) % this.endpoint.addresses.length;
-    this.current = this.open(this.addressAt(this.index));
-    // A poll on a silent connection would wait in vain until its deadline.
-    const lost = new TransportError('UNAVAILABLE', `the connection to ${address} was lost`, 'unknown', true);
-    for (const poll of this.polls) poll.abort(lost);
-    this.polls.clear();
+    this.current = this.newLine();
+    void this.retireLine(line);
     // The new server does not know the settings; a stream left on the old one would hide that.
-    for (const stream of this.streams) stream.cancel();
-    this.streams.clear();
-    used.close();
+    for (const stream of line.streams) stream.cancel();
   }
 
-  private addressAt(index: number): string {
-    // An endpoint has at least one address, and `index` stays below their number.
-    return addressText(this.endpoint.addresses[index] as Endpoint['addresses'][number]);
+  /** Nothing comes over this connection any more, so nothing is waited for. */
+  private abandon(line: Line): void {
+    this.moveOn();
+    const lost = new TransportError('UNAVAILABLE', `the connection to ${line.address} was lost`, 'unknown', true);
+    for (const poll of line.polls) poll.abort(lost);
+    line.channel.close();
   }
+
+  private async retireLine(line: Line): Promise<void> {
+    this.retired.add(line);
+    await line.channel.retire();
+    this.retired.delete(line);
+  }
+
+  private newLine(): Line {
+    // An endpoint has at least one address, and `index` stays below their number.
+    const address = addressText(this.endpoint.addresses[this.index] as Endpoint['addresses'][number]);
+    return { address, channel: this.open(address), streams: new Set(), polls: new Set(), doubt: undefined };
+  }
+}
+
+function doubtOn(line: Line): Doubt {
+  const { doubt, channel } = line;
+  if (doubt !== undefined && (doubt.isAsking || doubt.heard === channel.heard)) return doubt;
+  line.doubt = { heard: channel.heard, questions: 0, isAsking: false, nextAtMs: 0 };
+  return line.doubt;
 }
 
 /** A call that was written and not answered in its time. */
@@ -178,8 +202,8 @@ function isOverdue(error: unknown): boolean {
   return error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'unknown';
 }
 
-/** A refused or broken connection, or one that did not come about in the time of a call (packets may be lost silently). */
-function isGone(used: Channel, error: unknown): boolean {
+/** A refused or broken connection, or one that was not made in the time of a call (packets may be lost silently). */
+function isGone(channel: Channel, error: unknown): boolean {
   if (!(error instanceof TransportError)) return false;
-  return error.code === 'UNAVAILABLE' || (error.code !== 'RPC_FAILED' && !used.isConnected);
+  return error.code === 'UNAVAILABLE' || (error.code !== 'RPC_FAILED' && !channel.isConnected);
 }

@@ -1,15 +1,23 @@
 // Both channels against servers that do what servers of gRPC may do. The good days are in every other suite.
 
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import {
+  type ClientHttp2Session,
+  createServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../../../test/support/until.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import type { Channel, WireCall } from '../channel.js';
 import { GrpcChannel } from './grpc-channel.js';
 import { Http2Channel } from './http2-channel.js';
+import { type Http2Session, openSession } from './http2-session.js';
 
 const CALL: WireCall = { path: '/service/Method', metadata: { 'x-mq-client-id': 'a' }, timeoutMs: 5_000 };
 const NOTHING = frame(Buffer.alloc(0));
@@ -170,6 +178,17 @@ describe.each([
     expect(Buffer.from(await channel.unary(CALL, frame(Buffer.from('kept')))).toString()).toBe('kept');
   });
 
+  it('says that nobody is there, and fails nothing, when the connection just broke', async () => {
+    const { channel } = await serve((stream, session, count) => {
+      if (count === 1) echo(stream);
+      else session.destroy();
+    });
+    await channel.unary(CALL, NOTHING);
+    const [alive] = await Promise.all([channel.isAlive(5_000), channel.unary(CALL, NOTHING).catch(() => {})]);
+    channel.close();
+    expect([alive, await channel.isAlive(5_000)]).toContain(false);
+  });
+
   it('keeps calls back that are more than the server takes at once', async () => {
     let open = 0;
     let most = 0;
@@ -284,5 +303,127 @@ describe.each([
     const { channel } = await serve(() => channel.close());
     const call = channel.unary({ ...CALL, timeoutMs: transport === 'http2' ? 60_000 : 1_000 }, NOTHING);
     await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+});
+
+/** As if the connection had carried so many streams. Node has it, its types have not. */
+function nextStreamId(session: ClientHttp2Session, id: number): void {
+  (session as unknown as { setNextStreamID(id: number): void }).setNextStreamID(id);
+}
+
+describe('the channel on http2', () => {
+  const ends: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  async function serve(
+    onStream: (stream: ServerHttp2Stream) => void,
+    onOpened: (session: ClientHttp2Session) => void = () => {},
+  ): Promise<{ channel: Http2Channel; connections: () => number; sockets: Set<Socket> }> {
+    const sockets = new Set<Socket>();
+    let connections = 0;
+    const server = createServer();
+    server.on('session', (session) => {
+      connections++;
+      session.on('error', () => {});
+    });
+    server.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      onStream(stream);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ends.push(() => new Promise((resolve) => server.close(resolve)));
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const channel = new Http2Channel(address, systemRandom, undefined, async (...to) => {
+      const opened = await openSession(...to);
+      onOpened((opened as unknown as { session: ClientHttp2Session }).session);
+      return opened;
+    });
+    ends.push(() => channel.close());
+    return { channel, connections: () => connections, sockets };
+  }
+
+  const answer = (stream: ServerHttp2Stream, text = 'answer'): void => {
+    stream.respond(GRPC, { waitForTrailers: true });
+    stream.once('wantTrailers', () => stream.sendTrailers(OK));
+    stream.end(frame(Buffer.from(text)));
+  };
+
+  it('goes on over a new connection long before the ids of streams run out, and calls under way are answered', async () => {
+    const held: ServerHttp2Stream[] = [];
+    let opened = 0;
+    const { channel, connections } = await serve(
+      (stream) => (held.length === 0 ? void held.push(stream) : answer(stream)),
+      // Only the first connection is that old.
+      (session) => (opened++ === 0 ? nextStreamId(session, 2 ** 30 - 5) : undefined),
+    );
+    const early = channel.unary(CALL, NOTHING);
+    const later = [];
+    for (let call = 0; call < 6; call++) later.push((await channel.unary(CALL, NOTHING)).length);
+    expect(later).toEqual(Array(6).fill('answer'.length));
+    expect(connections()).toBe(2);
+    answer(held[0] as ServerHttp2Stream, 'in the end');
+    expect(Buffer.from(await early).toString()).toBe('in the end');
+  });
+
+  it('opens its telemetry anew when the ids of streams run out', async () => {
+    let opened = 0;
+    const { channel } = await serve(
+      (stream) => (stream.id === 1 ? stream.respond(GRPC) : answer(stream)),
+      (session) => (opened++ === 0 ? undefined : nextStreamId(session, 2 ** 30 + 1)),
+    );
+    const frames = channel.stream({ ...CALL, timeoutMs: undefined }).frames[Symbol.asyncIterator]();
+    const end = frames.next().catch((error: unknown) => error);
+    await channel.unary(CALL, NOTHING);
+    const [session] = (channel as unknown as { sessions: Set<Http2Session> }).sessions;
+    nextStreamId((session as unknown as { session: ClientHttp2Session }).session, 2 ** 30 + 1);
+    await channel.unary(CALL, NOTHING);
+    expect(await end).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+  });
+
+  it('says that nothing was sent by a call for which no id of a stream is left', async () => {
+    const { channel } = await serve(answer, (session) => {
+      nextStreamId(session, 2 ** 31 - 1);
+      const used = session.request({ ':path': '/used' });
+      used.on('error', () => {});
+      used.close();
+    });
+    await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
+  });
+
+  it('leaves no socket behind when a server announced its end and never closes its half', async () => {
+    const silent = createTcpServer({ allowHalfOpen: true });
+    const near = new Set<Socket>();
+    silent.on('connection', (socket) => {
+      near.add(socket);
+      socket.on('error', () => {});
+      // Settings, an acknowledgement of the client's, GOAWAY; then nothing more, and no end.
+      socket.write(
+        Buffer.from('000000040000000000' + '000000040100000000' + '0000080700000000007fffffff00000000', 'hex'),
+      );
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    ends.push(() => new Promise((resolve) => silent.close(resolve)));
+    ends.push(() => {
+      for (const socket of near) socket.destroy();
+    });
+    const channel = new Http2Channel(`127.0.0.1:${(silent.address() as AddressInfo).port}`, systemRandom);
+    await expect(channel.unary({ ...CALL, timeoutMs: 300 }, NOTHING)).rejects.toMatchObject({
+      outcome: expect.any(String),
+    });
+    channel.close();
+    const open = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    const servers = near.size;
+    await until(() => open() === servers);
   });
 });

@@ -163,10 +163,28 @@ export class GrpcChannel implements Channel {
     // grpc-js has no ping of its own to offer. That a method is unknown is answered before any work is queued.
     const options = { deadline: realTimeIn(timeoutMs) };
     return new Promise((resolve) => {
-      this.client.makeUnaryRequest(NO_METHOD, asBuffer, asBytes, Buffer.alloc(0), new Metadata(), options, (error) => {
-        resolve(error === null || !SILENCES.has(error.code));
-      });
+      try {
+        this.client.makeUnaryRequest(
+          NO_METHOD,
+          asBuffer,
+          asBytes,
+          Buffer.alloc(0),
+          new Metadata(),
+          options,
+          (error) => {
+            resolve(error === null || !SILENCES.has(error.code));
+          },
+        );
+      } catch {
+        // grpc-js throws once its channel is closed.
+        resolve(false);
+      }
     });
+  }
+
+  async retire(): Promise<void> {
+    // grpc-js lets the calls under way end, and closes the connection after the last one.
+    this.close();
   }
 
   close(): void {

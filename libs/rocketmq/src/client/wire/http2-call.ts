@@ -1,7 +1,7 @@
 // One gRPC call on an HTTP/2 session, down to the status it ended with. Sessions are http2-session.ts, what is asked for is
 // http2-channel.ts. Every message pays for what is here: listeners are shared, and texts are made when they are needed.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { LIMITS } from '../../protocol/limits.js';
 import { abortReason } from '../../support/abort.js';
 import { TransportError } from '../../support/errors.js';
@@ -9,6 +9,7 @@ import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
 import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.js';
 import type { WireCall } from '../channel.js';
+import type { Http2Session } from './http2-session.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
@@ -18,8 +19,8 @@ export interface CallOwner {
   readonly address: string;
   /** The name that the server is called by. */
   readonly authority: string;
-  /** Told what each answer begins with. */
-  onHeaders(headers: IncomingHttpHeaders, session: ClientHttp2Session): void;
+  /** Called with what each answer begins with. */
+  onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void;
 }
 
 /** Why a call was broken off from here. */
@@ -47,7 +48,7 @@ export abstract class Http2Call {
   /** @throws Error of Node's when the session was lost; nothing was written then */
   constructor(
     private readonly owner: CallOwner,
-    session: ClientHttp2Session,
+    private readonly session: Http2Session,
     private readonly call: WireCall,
   ) {
     const stream = session.request(headersOf(call, owner.authority)) as CallStream;
@@ -109,8 +110,7 @@ export abstract class Http2Call {
 
   /** @internal */
   takeHeaders(headers: IncomingHttpHeaders): void {
-    const { session } = this.stream;
-    if (session !== undefined) this.owner.onHeaders(headers, session as ClientHttp2Session);
+    this.owner.onHeaders(headers, this.session);
     if (headers['grpc-status'] !== undefined) {
       this.takeStatus(headers);
       return;
@@ -161,8 +161,12 @@ export abstract class Http2Call {
 
   /** No status came: the stream or the connection broke. */
   private broken(): Error {
-    const { rstCode } = this.stream;
+    const { id, rstCode } = this.stream;
     const options = { cause: this.streamError };
+    if (id === undefined) {
+      const why = this.streamError?.message ?? 'the connection was lost';
+      return new TransportError('UNAVAILABLE', `${this.what}: ${why}; nothing was sent`, 'not-sent', true, options);
+    }
     if (rstCode === NGHTTP2_REFUSED_STREAM) {
       const text = `${this.what}: the server refused the request before looking at it`;
       return new TransportError('UNAVAILABLE', text, 'not-sent', true, options);
@@ -178,7 +182,7 @@ export class UnaryCall extends Http2Call {
 
   constructor(
     owner: CallOwner,
-    session: ClientHttp2Session,
+    session: Http2Session,
     call: WireCall,
     private readonly resolve: (answer: Buffer) => void,
     private readonly reject: (failure: Error) => void,

@@ -1,8 +1,9 @@
 // The channel on node:http2, which costs half of what a general gRPC library does: one connection, and calls on it.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason, raceAbort } from '../../support/abort.js';
+import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
@@ -14,16 +15,17 @@ import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
 import { type CallOwner, StreamCall, UnaryCall } from './http2-call.js';
-import { ConnectFailure, openSession, type ReadySession } from './http2-session.js';
+import { ConnectFailure, type Http2Session, type OpenSession, openSession } from './http2-session.js';
 import { TlsDiagnosis } from './tls-diagnosis.js';
 
 type State =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly ready: Promise<ClientHttp2Session> }
-  | { readonly kind: 'ready'; readonly session: ClientHttp2Session }
-  /** The last connection did not come about; calls fail with its error until the next may be tried. */
+  | { readonly kind: 'connecting'; readonly ready: Promise<Http2Session> }
+  | { readonly kind: 'ready'; readonly session: Http2Session }
+  /** The last connection failed; calls fail with its error until the next may be tried. */
   | { readonly kind: 'waiting'; readonly error: ConnectFailure; readonly timer: ScheduledTask }
-  | { readonly kind: 'closed' };
+  /** It takes no further call. `reason` is the failure of those that have no connection yet. */
+  | { readonly kind: 'closed'; readonly reason: Error };
 
 const CONNECT_MS = 10 * SECOND_MS;
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: SECOND_MS, multiplier: 2 };
@@ -31,12 +33,12 @@ const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: S
 /** A gRPC channel to `host:port`. Connects at the first call, and again at the first call after a connection broke. */
 export class Http2Channel implements Channel, CallOwner {
   private state: State = { kind: 'idle' };
-  /** Connections in a row that did not come about. */
+  /** Connections in a row that failed. */
   private failures = 0;
-  /** All that are not closed: one that the server takes leave of serves its last calls beside its successor. */
-  private readonly sessions = new Set<ClientHttp2Session>();
+  /** All that are open: one that was left serves its last calls beside its successor. */
+  private readonly sessions = new Set<Http2Session>();
   /** The connection on which an embedded broker announced itself. */
-  private embedded: ClientHttp2Session | undefined;
+  private embedded: Http2Session | undefined;
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
   private readonly diagnosis: TlsDiagnosis;
@@ -48,13 +50,14 @@ export class Http2Channel implements Channel, CallOwner {
     readonly address: string,
     private readonly random: Random,
     private readonly tls?: ResolvedTls,
+    private readonly open: OpenSession = openSession,
   ) {
     this.diagnosis = new TlsDiagnosis(parseAddress(address), tls);
     this.authority = tls?.serverName ?? address;
   }
 
   get isConnected(): boolean {
-    return this.state.kind === 'ready';
+    return this.usable() !== undefined;
   }
 
   get heard(): number {
@@ -92,9 +95,9 @@ export class Http2Channel implements Channel, CallOwner {
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { session, timeoutMs } = await channel.session({ ...call, signal });
       under = channel.begin(session, { ...call, signal, timeoutMs });
-      const leave = (): void => cancelling.abort(channel.left());
-      session.once('goaway', leave);
-      under.ended.then(() => session.off('goaway', leave));
+      // It has no end of its own, so it would hold a connection that is left.
+      const unlisten = onAbort(session.left, () => cancelling.abort(reasonOf(session.left)));
+      under.ended.then(unlisten);
       for (const message of waiting.splice(0)) under.stream.write(message);
       if (isEnded) under.stream.end();
       yield* channel.messagesOf(under);
@@ -116,29 +119,28 @@ export class Http2Channel implements Channel, CallOwner {
     };
   }
 
-  /** By HTTP/2's own ping, which a server answers before any work. */
   isAlive(timeoutMs: number): Promise<boolean> {
-    if (this.state.kind !== 'ready') return Promise.resolve(false);
-    const { session } = this.state;
-    return new Promise((resolve) => {
-      const timer = this.clock.schedule(timeoutMs, () => resolve(false));
-      const isSent = session.ping((error) => {
-        timer.cancel();
-        resolve(error === null);
-      });
-      if (isSent) return;
-      timer.cancel();
-      resolve(false);
-    });
+    return this.usable()?.ping(timeoutMs) ?? Promise.resolve(false);
+  }
+
+  async retire(): Promise<void> {
+    const text = `the connection to ${this.address} takes no further call; nothing was sent`;
+    this.end(new TransportError('UNAVAILABLE', text, 'not-sent', true));
+    const sessions = [...this.sessions];
+    for (const session of sessions) session.leave(`the connection to ${this.address} is left`);
+    await Promise.all(sessions.map(({ gone }) => gone));
   }
 
   close(): void {
-    if (this.state.kind === 'waiting') this.state.timer.cancel();
-    this.state = { kind: 'closed' };
-    this.closing.abort(new StateError('CLOSED', 'the connection is closed; nothing was sent'));
-    this.embedded = undefined;
-    for (const session of this.sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    this.end(new StateError('CLOSED', 'the connection is closed; nothing was sent'));
+    for (const session of this.sessions) session.destroy();
     this.sessions.clear();
+  }
+
+  private end(reason: Error): void {
+    if (this.state.kind === 'waiting') this.state.timer.cancel();
+    if (this.state.kind !== 'closed') this.state = { kind: 'closed', reason };
+    this.closing.abort(reason);
   }
 
   private async unaryWhenReady(call: WireCall, request: Buffer): Promise<Uint8Array> {
@@ -146,7 +148,7 @@ export class Http2Channel implements Channel, CallOwner {
     return this.unaryOn(session, { ...call, timeoutMs }, request);
   }
 
-  private unaryOn(session: ClientHttp2Session, call: WireCall, request: Buffer): Promise<Uint8Array> {
+  private unaryOn(session: Http2Session, call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       try {
         new UnaryCall(this, session, call, resolve, reject).stream.end(request);
@@ -157,21 +159,21 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   /** The connection, if there is one that takes calls. */
-  private usable(): ClientHttp2Session | undefined {
+  private usable(): Http2Session | undefined {
     if (this.state.kind !== 'ready') return undefined;
     const { session } = this.state;
-    if (!session.closed && !session.destroyed) return session;
-    // It broke a moment ago, and its socket has not told yet.
+    if (session.isUsable) return session;
+    // It was left, or broke a moment ago and its socket has not said so yet.
     this.state = { kind: 'idle' };
     return undefined;
   }
 
-  onHeaders(headers: IncomingHttpHeaders, session: ClientHttp2Session): void {
+  onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void {
     this.heardCount++;
     if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
   }
 
-  private begin(session: ClientHttp2Session, call: WireCall): StreamCall {
+  private begin(session: Http2Session, call: WireCall): StreamCall {
     try {
       return new StreamCall(this, session, call);
     } catch (error) {
@@ -186,7 +188,7 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   /** A connection, and what is left of the call's time once there is one. */
-  private async session(call: WireCall): Promise<{ session: ClientHttp2Session; timeoutMs: number | undefined }> {
+  private async session(call: WireCall): Promise<{ session: Http2Session; timeoutMs: number | undefined }> {
     const { signal, timeoutMs } = call;
     if (signal?.aborted) throw abortReason(signal);
     const usable = this.usable();
@@ -203,7 +205,7 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private connected(): Promise<ClientHttp2Session> {
+  private connected(): Promise<Http2Session> {
     switch (this.state.kind) {
       case 'ready':
         return Promise.resolve(this.state.session);
@@ -212,7 +214,7 @@ export class Http2Channel implements Channel, CallOwner {
       case 'waiting':
         return Promise.reject(this.state.error);
       case 'closed':
-        return Promise.reject(abortReason(this.closing.signal));
+        return Promise.reject(this.state.reason);
       case 'idle': {
         const ready = this.connect();
         this.state = { kind: 'connecting', ready };
@@ -221,13 +223,14 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private async connect(): Promise<ClientHttp2Session> {
+  private async connect(): Promise<Http2Session> {
     const deadline = new Deadline(`connection to ${this.address}`, CONNECT_MS, this.closing.signal);
     try {
-      const ready = await openSession(parseAddress(this.address), this.tls, deadline);
-      this.take(ready);
-      return ready.session;
+      const session = await this.open(parseAddress(this.address), this.tls, deadline);
+      this.take(session);
+      return session;
     } catch (error) {
+      if (this.state.kind === 'closed') throw this.state.reason;
       const failure = error instanceof ConnectFailure ? error : new ConnectFailure(false, error as Error);
       this.wait(failure);
       throw failure;
@@ -236,24 +239,18 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private take({ session, gone }: ReadySession): void {
+  private take(session: Http2Session): void {
+    if (this.state.kind === 'closed') {
+      session.destroy();
+      throw this.state.reason;
+    }
     this.failures = 0;
     this.state = { kind: 'ready', session };
     this.sessions.add(session);
-    // Every client of the connection has a stream that listens for the server's leave.
-    session.setMaxListeners(0);
-    const leave = (): void => {
-      if (this.state.kind === 'ready' && this.state.session === session) this.state = { kind: 'idle' };
-    };
-    session.once('goaway', leave);
-    gone.then(() => {
-      leave();
-      this.sessions.delete(session);
-    });
+    session.gone.then(() => this.sessions.delete(session));
   }
 
   private wait(error: ConnectFailure): void {
-    if (this.state.kind === 'closed') return;
     const waitMs = withJitter(backoffMs(RECONNECT, ++this.failures), () => this.random.next());
     const timer = this.clock.schedule(waitMs, () => {
       this.state = { kind: 'idle' };
@@ -293,10 +290,6 @@ export class Http2Channel implements Channel, CallOwner {
     }
     const failure = await under.ended;
     if (failure !== undefined) throw failure;
-  }
-
-  private left(): TransportError {
-    return new TransportError('UNAVAILABLE', `${this.address} takes leave of its connections`, 'unknown', true);
   }
 }
 

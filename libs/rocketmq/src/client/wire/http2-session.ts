@@ -1,10 +1,13 @@
-// Makes one HTTP/2 connection, plaintext or TLS, that is ready for calls.
+// One HTTP/2 connection, plaintext or TLS: how it is opened, which calls it still takes, and how it ends.
 
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectTcp, isIP } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { raceAbort } from '../../support/abort.js';
+import { AbortSource } from '../../support/abort-source.js';
+import { MINUTE_MS, type ScheduledTask, SystemClock } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
+import { TransportError } from '../../support/errors.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Address, addressText } from '../endpoint.js';
 
@@ -26,23 +29,101 @@ const STREAM_WINDOW_BYTES = 8 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 64 * 1024 * 1024;
 /** Node breaks a session whose buffers outgrow this; a thousand large messages under way must fit. */
 const SESSION_MEMORY_MB = 4_096;
+/** Stream ids end at 2^31 - 1. Half of them leaves room for any number of calls that begin together. */
+const LAST_STREAM_ID = 2 ** 30;
+/** How long calls may go on after the connection takes no more of them. Polls last up to 30 s. */
+const DRAIN_MS = MINUTE_MS;
 
-/** A connection that is ready for calls. */
-export interface ReadySession {
-  readonly session: ClientHttp2Session;
-  /** Resolves when the connection is gone, however. */
-  readonly gone: Promise<void>;
+/** The socket below a session. */
+export interface SessionSocket {
+  readonly destroyed: boolean;
+  destroy(): unknown;
 }
 
+/** Makes a connection that is ready for calls. @throws ConnectFailure; the reason of the deadline */
+export type OpenSession = (address: Address, tls: ResolvedTls | undefined, deadline: Deadline) => Promise<Http2Session>;
+
 /**
- * Connects, and waits for the server's HTTP/2 settings, without which nobody knows what is there.
- * @throws ConnectFailure; the reason of the deadline
+ * An open connection. It takes calls until it is left: the server announced its end (GOAWAY), its stream ids run out, or the
+ * channel retires it. Calls that were begun before go on, for a minute at most; then nothing of the connection is left behind.
  */
-export async function openSession(
-  address: Address,
-  tls: ResolvedTls | undefined,
-  deadline: Deadline,
-): Promise<ReadySession> {
+export class Http2Session {
+  /** Aborts when no further call may begin. */
+  readonly left = new AbortSource();
+  private readonly clock = new SystemClock();
+  private calls = 0;
+  private drainLimit: ScheduledTask | undefined;
+
+  /** @param gone resolves when the connection has ended, for whatever reason */
+  constructor(
+    readonly address: string,
+    private readonly session: ClientHttp2Session,
+    private readonly socket: SessionSocket,
+    readonly gone: Promise<void>,
+  ) {
+    session.once('goaway', () => this.leave(`${address} closes its connections`));
+    void gone.then(() => this.destroy());
+  }
+
+  /** Whether a call may begin. */
+  get isUsable(): boolean {
+    return !this.left.aborted && !this.session.closed && !this.session.destroyed;
+  }
+
+  /** Begins a stream. @throws Error of Node's when the session was lost; nothing was written then */
+  request(headers: Record<string, string>): ClientHttp2Stream {
+    const stream = this.session.request(headers);
+    this.calls++;
+    stream.once('close', this.onStreamClosed);
+    if ((stream.id ?? 0) >= LAST_STREAM_ID) this.leave(`the connection to ${this.address} has used up its stream ids`);
+    return stream;
+  }
+
+  /** Asks the other end for a sign of life by HTTP/2's own ping, which a server answers before any work. */
+  ping(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      // After a blocked event loop the timer is looked at first, though the answer may be in the socket already.
+      let timer = this.clock.schedule(timeoutMs, () => {
+        timer = this.clock.schedule(0, () => resolve(false));
+      });
+      const end = (isAlive: boolean): void => {
+        timer.cancel();
+        resolve(isAlive);
+      };
+      try {
+        if (!this.session.ping((error) => end(error === null))) end(false);
+      } catch {
+        // Node throws when the session was destroyed.
+        end(false);
+      }
+    });
+  }
+
+  /** Takes no further call; those under way go on. Repeating it does nothing. */
+  leave(why: string): void {
+    if (this.left.aborted) return;
+    // A call that is ended by this had begun, so nobody knows what became of it.
+    this.left.abort(new TransportError('UNAVAILABLE', why, 'unknown', true));
+    if (this.calls === 0) this.destroy();
+    else this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
+  }
+
+  /** Ends the connection; calls under way fail. Repeating it does nothing. */
+  destroy(): void {
+    this.drainLimit?.cancel();
+    if (!this.session.destroyed) this.session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    // A session that closes in good order waits for the other end to close its half, which may never happen.
+    if (!this.socket.destroyed) this.socket.destroy();
+  }
+
+  private readonly onStreamClosed = (): void => {
+    this.calls--;
+    if (this.calls === 0 && this.left.aborted) this.destroy();
+  };
+}
+
+/** Connects, and waits for the server's HTTP/2 settings, without which nobody knows what is there. */
+export const openSession: OpenSession = async (address, tls, deadline) => {
   const socket = tls === undefined ? connectTcp({ ...address }) : connectTls(tlsOptions(address, tls));
   let wasAccepted = false;
   let error: Error | undefined;
@@ -65,10 +146,7 @@ export async function openSession(
   session.on('error', (problem) => {
     error ??= problem;
   });
-  gone.then(() => {
-    session.destroy();
-    socket.destroy();
-  });
+  const opened = new Http2Session(addressText(address), session, socket, gone);
   const isReady = new Promise<void>((resolve, reject) => {
     session.once('remoteSettings', () => {
       // At once: a turn later the session may be gone, and would refuse.
@@ -80,12 +158,11 @@ export async function openSession(
   try {
     await raceAbort(isReady, deadline.signal);
   } catch (failure) {
-    session.destroy();
-    socket.destroy();
+    opened.destroy();
     throw failure;
   }
-  return { session, gone };
-}
+  return opened;
+};
 
 function tlsOptions({ host, port }: Address, tls: ResolvedTls): ConnectionOptions {
   return {
