@@ -1,5 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq/client';
+import { SteppedClock } from '../support/stepped-clock.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
@@ -55,6 +56,29 @@ describe('leases', () => {
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
     expect(texts(recorder.deliveries)).toEqual(['slow']);
   });
+
+  contract(
+    'a step of the wall clock ends no lease: what was handled is acknowledged, and not delivered again',
+    async (world) => {
+      const topic = await world.topic();
+      const clock = new SteppedClock(world.backend.clock);
+      const producer = await world.producer();
+      let finish = (): void => {};
+      const finished = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      const options = { topic, leaseMs: LEASE_MS, handle: () => finished };
+      const { deliveries } = await world.record(options, world.connection({ clock }));
+      const sent = ['1', '2', '3', '4', '5'];
+      for (const body of sent) await producer.send({ topic, body });
+      await world.until('the handlers have begun', () => deliveries.length === sent.length);
+      clock.step(LEASE_MS);
+      finish();
+      await world.backend.quiet();
+      for (let second = 0; second < 16; second++) await world.backend.advance(SECOND_MS);
+      expect(texts(deliveries).sort()).toEqual(sent);
+    },
+  );
 
   contract('a message whose lease ended cannot be acknowledged any more', async (world) => {
     const topic = await world.topic();

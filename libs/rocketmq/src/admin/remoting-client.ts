@@ -3,7 +3,7 @@
 import type { CredentialsSource } from '../protocol/credentials.js';
 import { MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
-import { Deadline, realTimeIn } from '../support/deadline.js';
+import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { greet, tlsMissing } from '../support/tls-failure.js';
@@ -120,7 +120,7 @@ export class RemotingClient {
 }
 
 function sign(request: RemotingRequest, credentials: CredentialsSource): RemotingRequest {
-  const now = credentials.current(realTimeIn(0).getTime());
+  const now = credentials.current(monotonicMs());
   return now === undefined ? request : signed(request, now);
 }
 

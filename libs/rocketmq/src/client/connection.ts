@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials.js';
 import { type Credentials, METADATA, Signer } from '../protocol/metadata.js';
 import { type Clock, SystemClock } from '../support/clock.js';
-import { realTimeIn } from '../support/deadline.js';
+import { monotonicMs, realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
@@ -149,7 +149,7 @@ export class Connection {
    */
   metadata(clientId: string): Record<string, string> {
     const nowMs = realTimeIn(0).getTime();
-    const credentials = this.credentials.current(nowMs);
+    const credentials = this.credentials.current(monotonicMs());
     const { dateTime, authorization } = this.signer.sign(nowMs, credentials);
     const metadata: Record<string, string> = {
       [METADATA.clientId]: clientId,

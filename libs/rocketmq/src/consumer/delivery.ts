@@ -97,9 +97,9 @@ export class Delivery {
       const untrack = this.trackHandler();
       const end = await this.end(view, this.settlement(view), turn, untrack);
       if (typeof end === 'boolean') return end;
-      const retryAtMs = this.port.clock.nowMs() + end.retryInMs;
+      const retryAtMs = this.port.clock.monotonicMs() + end.retryInMs;
       const isDue = await this.turns.waitToRetry(this.lease, end.retryInMs);
-      if (!isDue) return this.letGo(retryAtMs - this.port.clock.nowMs());
+      if (!isDue) return this.letGo(retryAtMs - this.port.clock.monotonicMs());
     }
   }
 
@@ -138,14 +138,14 @@ export class Delivery {
    */
   async letGo(visibleInMs: number): Promise<false> {
     const { lease, port } = this;
-    const visibleAtMs = port.clock.nowMs() + visibleInMs;
+    const visibleAtMs = port.clock.monotonicMs() + visibleInMs;
     await this.turns.handBackAllowed(lease);
     if (lease.isInDoubt) {
       port.report.leaseLost(lease.message);
       lease.drop();
       return false;
     }
-    const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.nowMs());
+    const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.monotonicMs());
     await lease.settle({ kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
     return false;
   }
@@ -169,7 +169,7 @@ export class Delivery {
   }
 
   private async settlementOf(view: MessageView, run: RunResult | Promise<RunResult>): Promise<Settlement | undefined> {
-    if (run instanceof Promise) this.lease.handlerSinceMs = this.port.clock.nowMs();
+    if (run instanceof Promise) this.lease.handlerSinceMs = this.port.clock.monotonicMs();
     const result = run instanceof Promise ? await run : run;
     this.lease.handlerSinceMs = undefined;
     if (result.kind === 'abandoned') {

@@ -50,13 +50,13 @@ export class Dispatcher implements Turns {
     return this.underWay;
   }
 
-  /** How many messages are held, and when the first of them was received, on the business clock. */
+  /** How many messages are held, and when the first of them was received, by monotonic business time. */
   get held(): { readonly count: number; readonly oldestAtMs: number | undefined } {
     const [oldest] = this.underWay;
     return { count: this.underWay.size, oldestAtMs: oldest?.receivedAtMs };
   }
 
-  /** When the handler began that has been running for longest, on the business clock; undefined when none runs. */
+  /** When the handler began that has been running for longest, by monotonic business time; undefined when none runs. */
   get handlerSinceMs(): number | undefined {
     let since: number | undefined;
     for (const { handlerSinceMs } of this.underWay) {

@@ -1,6 +1,6 @@
 // The states of one held message and the only way from one to the next. Pure: timers and requests are in message-lease.ts.
 
-/** What is true of a message between its receipt and its end. */
+/** What is true of a message between its receipt and its end. Times are those of a monotonic clock. */
 export type LeaseState =
   /** Ours until `endsAtMs`; nothing is under way. */
   | { readonly kind: 'held'; readonly handle: string; readonly endsAtMs: number }

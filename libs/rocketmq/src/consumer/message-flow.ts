@@ -114,7 +114,12 @@ export class MessageFlow {
       const incoming = unpacked.some((one) => one instanceof Promise)
         ? await Promise.all(unpacked)
         : (unpacked as IncomingMessage[]);
-      telemetry?.received({ messages: incoming.map(({ message }) => message), deliveredAtMs, receivedAtMs });
+      const { clock } = client.connection;
+      telemetry?.received({
+        messages: incoming.map(({ message }) => message),
+        deliveredAtMs,
+        receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
+      });
       const { endpoint } = queue;
       const heldBytes = incoming.map(({ message }, index) =>
         Math.max(message.body.length, messages[index]?.body.length ?? 0),

@@ -195,7 +195,7 @@ describe('the lease of a message', () => {
   it('is over for a settlement that comes after its end, though no timer has told so yet', async () => {
     const { lease, requests, clock } = held();
     // A handler that blocks the event loop keeps the timers from running.
-    Object.assign(clock, { nowMs: () => LEASE_MS });
+    Object.assign(clock, { monotonicMs: () => LEASE_MS });
     expect(await lease.settle(ack, signal)).toMatchObject({ code: 'LEASE_LOST' });
     expect(lease.lostSignal.aborted).toBe(true);
     expect(requests).toEqual([]);

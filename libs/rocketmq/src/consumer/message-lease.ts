@@ -41,7 +41,7 @@ const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
 
 /** What a lease needs of its consumer. */
 export interface LeasePort {
-  /** Business time: leases run on it. */
+  /** Business time: leases run on its monotonic side, since a step of the wall clock ends no lease. */
   readonly clock: Clock;
   /** On that clock. */
   readonly timers: SharedTimers;
@@ -58,7 +58,7 @@ export interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
   /** The size of the body as it came or unpacked, whichever is more. */
   readonly heldBytes: number;
-  /** When the server's answer began to arrive, on the business clock. */
+  /** When the server's answer began to arrive, by monotonic business time: leases are durations. */
   readonly receivedAtMs: number;
 }
 
@@ -74,7 +74,7 @@ const RENEWAL_RETRY_MIN_MS = 250;
 export class MessageLease {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
-  /** Since when a handler has the message, on the business clock; undefined while none has. Kept by who calls the handler. */
+  /** Since when a handler has the message, by monotonic business time; undefined while none has. Kept by who calls the handler. */
   handlerSinceMs: number | undefined = undefined;
   private state: LeaseState;
   private timer: ScheduledTask | undefined;
@@ -99,7 +99,7 @@ export class MessageLease {
     return `message ${this.message.messageId} from "${this.message.topic}"`;
   }
 
-  /** On the business clock. */
+  /** By monotonic business time. */
   get receivedAtMs(): number {
     return this.received.receivedAtMs;
   }
@@ -188,7 +188,8 @@ export class MessageLease {
   /** Undefined when the message is no longer ours, or its settlement has begun before. */
   private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
     // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
-    if ('endsAtMs' in this.state && this.port.clock.nowMs() >= this.state.endsAtMs) this.apply({ kind: 'timeOver' });
+    if ('endsAtMs' in this.state && this.port.clock.monotonicMs() >= this.state.endsAtMs)
+      this.apply({ kind: 'timeOver' });
     if (this.state.kind === 'settling') return undefined;
     const state = this.apply({ kind: 'settlementBegun' });
     return state.kind === 'settling' ? state : undefined;
@@ -231,13 +232,13 @@ export class MessageLease {
     first: unknown,
   ): Promise<unknown> {
     const { clock, ioClock, random } = this.port;
-    const leftMs = Math.max(1, endsAtMs - clock.nowMs());
+    const leftMs = Math.max(1, endsAtMs - clock.monotonicMs());
     const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
     let last = first;
     try {
       for (let failures = 1; ; failures++) {
         const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
-        const isTooLate = clock.nowMs() >= endsAtMs || waitMs >= deadline.remainingMs();
+        const isTooLate = clock.monotonicMs() >= endsAtMs || waitMs >= deadline.remainingMs();
         if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, last)) return last;
         try {
           await sleep(ioClock, waitMs, deadline.signal);
@@ -298,13 +299,13 @@ export class MessageLease {
     const { clock, calls, leaseMs } = this.port;
     const held = this.state;
     if (held.kind !== 'held') return;
-    if (clock.nowMs() >= held.endsAtMs) {
+    if (clock.monotonicMs() >= held.endsAtMs) {
       this.apply({ kind: 'timeOver' });
       return;
     }
     this.apply({ kind: 'renewalBegun' });
     const untrack = clock.track('lease renewal of', this);
-    const askedAtMs = clock.nowMs();
+    const askedAtMs = clock.monotonicMs();
     try {
       const postponement = { invisibleDurationMs: leaseMs, suspend: false };
       const handle = await calls.changeInvisibleDuration(this.receipt(held.handle), postponement);
@@ -327,9 +328,11 @@ export class MessageLease {
     const { clock, leaseMs } = this.port;
     const state = this.state;
     if (state.kind === 'held') {
-      const leftMs = state.endsAtMs - clock.nowMs();
+      const leftMs = state.endsAtMs - clock.monotonicMs();
       const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
-      this.renewAt(event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.nowMs() + Math.min(retryMs, leftMs));
+      this.renewAt(
+        event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.monotonicMs() + Math.min(retryMs, leftMs),
+      );
     } else if (state.kind === 'uncertain') {
       this.timer = this.port.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
       this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));

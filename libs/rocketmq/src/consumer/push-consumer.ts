@@ -96,8 +96,8 @@ export class PushConsumer {
   get health(): ConsumerHealth {
     const { clientId, client, flow, subscriptions, options } = this;
     const { count, oldestAtMs } = flow.held;
-    const nowMs = client.connection.clock.nowMs();
-    const ageMs = (atMs: number | undefined): number => (atMs === undefined ? 0 : Math.max(0, nowMs - atMs));
+    const nowMs = client.connection.clock.monotonicMs();
+    const ageMs = (atMs: number | undefined): number => (atMs === undefined ? 0 : Math.round(nowMs - atMs));
     return {
       clientId,
       consumerGroup: options.consumerGroup,

@@ -21,7 +21,7 @@ import { toWireFilter } from './subscription.js';
 export interface ReceivedBatch {
   readonly queue: Queue;
   readonly messages: readonly WireMessage[];
-  /** When the answer began to arrive, on the business clock. */
+  /** When the answer began to arrive, by monotonic business time. */
   readonly receivedAtMs: number;
   /** When the server sent it off, by its clock; undefined when it does not tell. */
   readonly deliveredAtMs: number | undefined;
@@ -51,9 +51,9 @@ export interface ReceivePort {
 /** How the polls of a loop go. */
 export interface LoopHealth {
   readonly assigned: number;
-  /** When a poll last came back, with messages or without, in real time; undefined before the first. */
+  /** When a poll last came back, with messages or without, in milliseconds since the epoch; undefined before the first. */
   readonly lastReceiveAtMs: number | undefined;
-  /** Since when, in real time, the poll lasts that has lasted for longest; undefined while none is open. */
+  /** Since when the poll lasts that has lasted for longest, in milliseconds since the epoch; undefined while none is open. */
   readonly pollingSinceMs: number | undefined;
   /** Why the last poll failed. */
   readonly error: unknown;
@@ -88,6 +88,7 @@ export class ReceiveLoop {
   private running: Promise<void> | undefined;
   private readonly extraLanes = new Set<Promise<void>>();
   private polls = 0;
+  /** By monotonic real time, like all times here. */
   private lastReceiveAtMs: number | undefined;
   /** Those with an open poll, the one that was opened first in front, each with when that was. */
   private readonly polling = new Map<Lane, number>();
@@ -105,13 +106,17 @@ export class ReceiveLoop {
   }
 
   get health(): LoopHealth {
-    const { lastReceiveAtMs, failure } = this;
-    const isFresh = failure !== undefined && this.port.ioClock.nowMs() - failure.atMs < FAILURE_FRESH_MS;
+    const { failure } = this;
+    const { ioClock } = this.port;
+    const isFresh = failure !== undefined && ioClock.monotonicMs() - failure.atMs < FAILURE_FRESH_MS;
     const [pollingSinceMs] = this.polling.values();
+    // As dates of now: whoever subtracts them from the present gets the true age, whatever was done to the wall clock.
+    const asDate = (atMs: number | undefined): number | undefined =>
+      atMs === undefined ? undefined : Math.round(ioClock.nowMs() - (ioClock.monotonicMs() - atMs));
     return {
       assigned: this.queues.length,
-      lastReceiveAtMs,
-      pollingSinceMs,
+      lastReceiveAtMs: asDate(this.lastReceiveAtMs),
+      pollingSinceMs: asDate(pollingSinceMs),
       error: isFresh ? failure.error : undefined,
     };
   }
@@ -157,7 +162,7 @@ export class ReceiveLoop {
       } catch (error) {
         if (signal.aborted) return;
         failures++;
-        this.failure = { error, atMs: this.port.ioClock.nowMs() };
+        this.failure = { error, atMs: this.port.ioClock.monotonicMs() };
         this.logFailure(error, failures);
         const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
         await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
@@ -189,7 +194,7 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     let sizes: number[] = [];
     try {
-      this.polling.set(lane, port.ioClock.nowMs());
+      this.polling.set(lane, port.ioClock.monotonicMs());
       // A poll that comes before the settings are known fails inside the server.
       await port.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return false;
@@ -230,7 +235,7 @@ export class ReceiveLoop {
     try {
       const request = this.request(lane, reservation, queue);
       await client.receive(queue.endpoint, request, this.options(lane, what), (answer) => {
-        receivedAtMs ??= clock.nowMs();
+        receivedAtMs ??= clock.monotonicMs();
         answers.take(answer);
         if (messages.length > 0) untrack ??= clock.track(what);
       });
@@ -241,9 +246,9 @@ export class ReceiveLoop {
       untrack?.();
     }
     answers.assertUsable();
-    this.lastReceiveAtMs = this.port.ioClock.nowMs();
+    this.lastReceiveAtMs = this.port.ioClock.monotonicMs();
     const { deliveredAtMs } = answers;
-    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.nowMs(), deliveredAtMs };
+    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs };
   }
 
   /**

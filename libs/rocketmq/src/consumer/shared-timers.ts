@@ -19,7 +19,7 @@ export class SharedTimers {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Runs `callback` once at `atMs` on the clock; at its next turn when that has passed. */
+  /** Runs `callback` once at `atMs` of the clock's monotonic time; at its next turn when that has passed. */
   at(atMs: number, callback: () => void): ScheduledTask {
     const moment = this.moments.get(atMs) ?? this.begin(atMs);
     const task: Task = { run: callback, cancel: () => this.cancel(atMs, moment, task) };
@@ -29,7 +29,7 @@ export class SharedTimers {
 
   private begin(atMs: number): Moment {
     const tasks = new Set<Task>();
-    const timer = this.clock.schedule(atMs - this.clock.nowMs(), () => {
+    const timer = this.clock.schedule(atMs - this.clock.monotonicMs(), () => {
       this.moments.delete(atMs);
       // One that is cancelled by another of the same moment does not run.
       for (const task of tasks) {

@@ -93,7 +93,7 @@ class SeenVersions {
     const hasChanged = this.brokersOf.get(route.topic) !== brokers;
     this.brokersOf.set(route.topic, brokers);
     if (hasChanged) this.safe = undefined;
-    const isOld = this.askedAtMs === undefined || this.clock.nowMs() - this.askedAtMs >= ASK_AGAIN_MS;
+    const isOld = this.askedAtMs === undefined || this.clock.monotonicMs() - this.askedAtMs >= ASK_AGAIN_MS;
     if (hasChanged || isOld) void this.renew();
     const { safe } = this;
     const isSafe = safe !== undefined && route.queues.every(({ brokerName }) => safe.has(brokerName));
@@ -102,7 +102,7 @@ class SeenVersions {
   }
 
   private async renew(): Promise<void> {
-    this.askedAtMs = this.clock.nowMs();
+    this.askedAtMs = this.clock.monotonicMs();
     const asking = ++this.asking;
     let safe: ReadonlySet<string> | undefined;
     try {

@@ -51,13 +51,13 @@ export class TransactionMemory {
   /** `unknown` where the server should ask again later; undefined when this process does not know the transaction. */
   recall(transactionId: string): Resolution | 'unknown' | undefined {
     const entry = this.known.get(transactionId);
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     if (entry === undefined || nowMs >= entry.validUntilMs) return undefined;
     return nowMs < entry.silentUntilMs ? 'unknown' : entry.resolution;
   }
 
   private remember(id: string, resolution: Resolution | 'unknown', silentMs: number, validMs: number): void {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     const [silentUntilMs, validUntilMs] = [nowMs + silentMs, nowMs + validMs];
     this.known.delete(id);
     this.known.set(id, { resolution, silentUntilMs, validUntilMs, keptUntilMs: nowMs + REMEMBER_MS });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { monotonicMs } from '../support/deadline.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { CredentialsSource, type ProvidedCredentials } from './credentials.js';
 
@@ -29,7 +30,7 @@ describe('credentials that are given', () => {
     const source = new CredentialsSource(given, { logger: silentLogger });
     given.secretKey = 'changed';
     expect(source.ready()).toBeUndefined();
-    expect(source.current(Date.now())).toEqual(FIRST);
+    expect(source.current(monotonicMs())).toEqual(FIRST);
   });
 
   it('are not renewed', async () => {
@@ -41,10 +42,10 @@ describe('credentials that are given', () => {
 describe('credentials of a provider', () => {
   it('are asked for once, however many wait for them', async () => {
     const { source, state } = sourceOf([FIRST]);
-    expect(source.current(Date.now())).toBeUndefined();
+    expect(source.current(monotonicMs())).toBeUndefined();
     await Promise.all([source.ready(), source.ready()]);
     expect(source.ready()).toBeUndefined();
-    expect(source.current(Date.now())).toEqual(FIRST);
+    expect(source.current(monotonicMs())).toEqual(FIRST);
     expect(state.asked).toBe(1);
   });
 
@@ -55,8 +56,8 @@ describe('credentials of a provider', () => {
     ['within the last fifth of a short life', undefined, MINUTE_MS, 47 * SECOND_MS, 49 * SECOND_MS],
     ['whichever of the two is sooner', 10 * SECOND_MS, HOUR_MS, 9 * SECOND_MS, 11 * SECOND_MS],
   ])('are asked for again %s, in the background', async (_, refreshMs, lifeMs, stillMs, dueMs) => {
-    const startMs = Date.now();
-    const expiresAt = lifeMs === undefined ? undefined : new Date(startMs + lifeMs);
+    const startMs = monotonicMs();
+    const expiresAt = lifeMs === undefined ? undefined : new Date(Date.now() + lifeMs);
     const { source, state } = sourceOf([{ ...FIRST, expiresAt }, SECOND], refreshMs);
     await source.ready();
     expect(source.current(startMs + stillMs)).toEqual(FIRST);
@@ -73,10 +74,10 @@ describe('credentials of a provider', () => {
     source.onRotation(() => changes++);
     await source.ready();
     const { version } = source;
-    source.current(Date.now() + HOUR_MS);
+    source.current(monotonicMs() + HOUR_MS);
     await settled();
     expect([changes, source.version]).toEqual([0, version]);
-    source.current(Date.now() + 2 * HOUR_MS);
+    source.current(monotonicMs() + 2 * HOUR_MS);
     await settled();
     expect([changes, source.version]).toEqual([1, version + 1]);
   });
@@ -88,7 +89,7 @@ describe('credentials of a provider', () => {
     expect(await Promise.all([source.renew(version), source.renew(version)])).toEqual([false, false]);
     expect(await source.renew(version)).toBe(false);
     expect(state.asked).toBe(2);
-    source.current(Date.now() + HOUR_MS);
+    source.current(monotonicMs() + HOUR_MS);
     await settled();
     expect(await source.renew(version)).toBe(true);
     expect(state.asked).toBe(3);
@@ -97,14 +98,14 @@ describe('credentials of a provider', () => {
   it('stay in use when the provider fails later, which is told without secrets', async () => {
     const { source, lines } = sourceOf([FIRST, new Error('no access with first secret and first token'), SECOND]);
     await source.ready();
-    source.current(Date.now() + HOUR_MS);
+    source.current(monotonicMs() + HOUR_MS);
     await settled();
-    expect(source.current(Date.now())).toEqual(FIRST);
+    expect(source.current(monotonicMs())).toEqual(FIRST);
     expect(lines).toEqual([expect.stringContaining('the last ones stay in use')]);
     expect(lines.join()).toContain('no access with *** and ***');
-    source.current(Date.now() + HOUR_MS);
+    source.current(monotonicMs() + HOUR_MS);
     await settled();
-    expect(source.current(Date.now())).toEqual(SECOND);
+    expect(source.current(monotonicMs())).toEqual(SECOND);
     expect(lines.join()).not.toMatch(/first secret|second secret|first token/);
   });
 
@@ -113,7 +114,7 @@ describe('credentials of a provider', () => {
     const failure = { code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-sent', retryable: true };
     await expect(source.ready()).rejects.toMatchObject(failure);
     await source.ready();
-    expect(source.current(Date.now())).toEqual(FIRST);
+    expect(source.current(monotonicMs())).toEqual(FIRST);
   });
 
   it.each<[string, unknown]>([

@@ -3,7 +3,7 @@
 
 import { raceAbort } from '../support/abort.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
-import { realTimeIn, withDeadline } from '../support/deadline.js';
+import { monotonicMs, realTimeIn, withDeadline } from '../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { Credentials } from './metadata.js';
@@ -39,8 +39,9 @@ export class CredentialsSource {
   /** Really private: who writes an object of this library to a log must not write this. */
   #held: Credentials | undefined;
   private readonly provider: CredentialsProvider | undefined;
-  private dueAtMs = 0;
-  private askedAgainAtMs = 0;
+  /** By monotonic time, like the next: a step of the wall clock must not keep expired credentials in use. */
+  private dueAtMs = Number.NEGATIVE_INFINITY;
+  private mayAskAgainAtMs = Number.NEGATIVE_INFINITY;
   private asking: Promise<void> | undefined;
   private readonly listeners = new Set<() => void>();
   private readonly closing = new AbortController();
@@ -65,7 +66,7 @@ export class CredentialsSource {
     return this.rotations;
   }
 
-  /** The credentials to sign with; undefined for none. @param nowMs real time */
+  /** The credentials to sign with; undefined for none. @param nowMs by `monotonicMs` */
   current(nowMs: number): Credentials | undefined {
     // A failure is logged where it happens.
     if (this.provider !== undefined && nowMs >= this.dueAtMs) this.ask(this.provider).catch(() => {});
@@ -84,9 +85,9 @@ export class CredentialsSource {
    */
   async renew(version: number, signal?: AbortSignal): Promise<boolean> {
     if (this.provider === undefined) return false;
-    const nowMs = realTimeIn(0).getTime();
-    if (version === this.rotations && nowMs >= this.askedAgainAtMs) {
-      this.askedAgainAtMs = nowMs + RETRY_MS;
+    const nowMs = monotonicMs();
+    if (version === this.rotations && nowMs >= this.mayAskAgainAtMs) {
+      this.mayAskAgainAtMs = nowMs + RETRY_MS;
       await raceAbort(this.ask(this.provider), signal).catch(() => {});
     }
     return version !== this.rotations;
@@ -117,10 +118,10 @@ export class CredentialsSource {
         raceAbort(Promise.resolve().then(provider), signal),
       );
       const next = checked(provided, 'ILLEGAL_CREDENTIALS', 'the provider of credentials gave something else: ');
-      this.dueAtMs = this.nextTimeMs(provided.expiresAt);
+      this.dueAtMs = monotonicMs() + this.nextInMs(provided.expiresAt);
       this.hold(next);
     } catch (error) {
-      this.dueAtMs = realTimeIn(RETRY_MS).getTime();
+      this.dueAtMs = monotonicMs() + RETRY_MS;
       const failure = RocketMQError.is(error) && error.code === 'ILLEGAL_CREDENTIALS' ? error : this.failed(error);
       const text =
         this.#held === undefined ? 'no credentials' : 'credentials could not be renewed; the last ones stay in use';
@@ -143,15 +144,13 @@ export class CredentialsSource {
     for (const listener of [...this.listeners]) listener();
   }
 
-  private nextTimeMs(expiresAt: Date | undefined): number {
-    const nowMs = realTimeIn(0).getTime();
+  private nextInMs(expiresAt: Date | undefined): number {
     const { refreshMs } = this.options;
-    const atPaceMs = nowMs + (refreshMs ?? (expiresAt === undefined ? DEFAULT_REFRESH_MS : Number.POSITIVE_INFINITY));
-    if (expiresAt === undefined) return atPaceMs;
-    const lifeMs = expiresAt.getTime() - nowMs;
+    const paceMs = refreshMs ?? (expiresAt === undefined ? DEFAULT_REFRESH_MS : Number.POSITIVE_INFINITY);
+    if (expiresAt === undefined) return paceMs;
+    const lifeMs = expiresAt.getTime() - realTimeIn(0).getTime();
     // Of a short life the last fifth; and never at each call, be they long past.
-    const beforeEndMs = nowMs + Math.max(lifeMs - Math.min(LEAD_MS, lifeMs / 5), SECOND_MS);
-    return Math.min(atPaceMs, beforeEndMs);
+    return Math.min(paceMs, Math.max(lifeMs - Math.min(LEAD_MS, lifeMs / 5), SECOND_MS));
   }
 
   private failed(cause: unknown): TransportError {

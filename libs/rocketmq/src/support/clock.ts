@@ -1,5 +1,6 @@
 // Time as an injected thing: the real clock, and sleeping on any clock. The clock that tests move is in manual-clock.ts.
 
+import { performance } from 'node:perf_hooks';
 import { type Abortable, onAbort, reasonOf } from './abort-source.js';
 
 /** A callback that waits for its time on a {@link Clock}. */
@@ -10,8 +11,10 @@ export interface ScheduledTask {
 
 /** Where time comes from. Business time only (delays, leases, backoffs): deadlines of I/O are always real, see `Deadline`. */
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  /** Milliseconds since 1970-01-01T00:00:00Z. It may be set forward or back (NTP): only what others read as a time comes from it. */
   nowMs(): number;
+  /** Milliseconds since some fixed moment, never set: durations are measured on it. */
+  monotonicMs(): number;
   /** Runs `callback` once, `delayMs` from now; at the next turn for 0 or less. */
   schedule(delayMs: number, callback: () => void): ScheduledTask;
   /**
@@ -32,6 +35,10 @@ const NOTHING_TO_END = (): void => {};
 export class SystemClock implements Clock {
   nowMs(): number {
     return Date.now();
+  }
+
+  monotonicMs(): number {
+    return performance.now();
   }
 
   schedule(delayMs: number, callback: () => void): ScheduledTask {

@@ -25,6 +25,10 @@ export class ManualClock implements Clock {
     return this.currentMs;
   }
 
+  monotonicMs(): number {
+    return this.currentMs;
+  }
+
   schedule(delayMs: number, callback: () => void): ScheduledTask {
     const task: Task = { atMs: this.currentMs + Math.max(0, delayMs), order: this.nextOrder++, callback };
     this.tasks.add(task);

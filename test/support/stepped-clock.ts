@@ -1,0 +1,31 @@
+// A clock whose wall time is set, as NTP and administrators do, while the time that passes stays what it is.
+
+import { type Clock, type ScheduledTask, SystemClock } from '../../libs/rocketmq/src/support/clock.js';
+
+export class SteppedClock implements Clock {
+  private offsetMs = 0;
+
+  /** @param base default: the machine's */
+  constructor(private readonly base: Clock = new SystemClock()) {}
+
+  /** Sets the wall time forward, or back by a negative number. */
+  step(byMs: number): void {
+    this.offsetMs += byMs;
+  }
+
+  nowMs(): number {
+    return this.base.nowMs() + this.offsetMs;
+  }
+
+  monotonicMs(): number {
+    return this.base.monotonicMs();
+  }
+
+  schedule(delayMs: number, callback: () => void): ScheduledTask {
+    return this.base.schedule(delayMs, callback);
+  }
+
+  track(label: string, subject?: { toString(): string }): () => void {
+    return this.base.track(label, subject);
+  }
+}
