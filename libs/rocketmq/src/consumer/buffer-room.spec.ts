@@ -7,15 +7,26 @@ const isPending = async (promise: Promise<unknown>): Promise<boolean> => {
   return (await Promise.race([promise, new Promise((resolve) => setImmediate(resolve, pending))])) === pending;
 };
 
+/** A poll that asks for up to `most`, and brings messages of these sizes. */
+async function poll(room: BufferRoom, most: number, sizes: readonly number[]): Promise<boolean[]> {
+  const reservation = await room.reserve(most, signal);
+  const mayGoOn = sizes.map((size) => reservation.add(size));
+  reservation.close();
+  return mayGoOn;
+}
+
 describe('the room of a buffer', () => {
   it('gives what is free, and the rest only when held messages have ended', async () => {
     const room = new BufferRoom(10, 1_000);
+    await poll(room, 1, [1]);
+    room.release(1);
     const first = await room.reserve(8, signal);
     expect(first.count).toBe(8);
     expect((await room.reserve(8, signal)).count).toBe(2);
     const third = room.reserve(8, signal);
     expect(await isPending(third)).toBe(true);
-    first.close([1, 1, 1, 1, 1, 1, 1, 1]);
+    for (let came = 0; came < 8; came++) first.add(1);
+    first.close();
     expect(await isPending(third)).toBe(true);
     room.release(1);
     expect((await third).count).toBe(1);
@@ -23,18 +34,22 @@ describe('the room of a buffer', () => {
 
   it('gives back what a poll did not use, once', async () => {
     const room = new BufferRoom(4, 1_000);
+    await poll(room, 1, [1]);
+    room.release(1);
     const reservation = await room.reserve(4, signal);
-    reservation.close([1]);
-    reservation.close([1]);
+    reservation.add(1);
+    reservation.close();
+    reservation.close();
     expect((await room.reserve(4, signal)).count).toBe(3);
   });
 
   it('asks for less when the held messages are large, and for nothing when they fill it', async () => {
     const room = new BufferRoom(100, 1_000);
-    (await room.reserve(32, signal)).close([200, 200]);
+    await poll(room, 32, [200, 200]);
     const next = await room.reserve(32, signal);
     expect(next.count).toBe(3);
-    next.close([200, 200, 200]);
+    for (let came = 0; came < 3; came++) next.add(200);
+    next.close();
     const third = room.reserve(32, signal);
     expect(await isPending(third)).toBe(true);
     room.release(200);
@@ -43,7 +58,7 @@ describe('the room of a buffer', () => {
 
   it('goes by the messages that came last also when none is held, and counts what polls under way may bring', async () => {
     const room = new BufferRoom(100, 1_000);
-    (await room.reserve(32, signal)).close([200, 200]);
+    await poll(room, 32, [200, 200]);
     room.release(200);
     room.release(200);
     expect((await room.reserve(32, signal)).count).toBe(5);
@@ -51,24 +66,69 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(1);
   });
 
-  it('counts messages as large as they are unpacked', async () => {
+  it('lets a poll go on while the bytes are within the limit, and stops it at the first message over it', async () => {
     const room = new BufferRoom(100, 1_000);
-    (await room.reserve(32, signal)).close([10, 10]);
-    room.unpacked([10, 10], [10, 990]);
-    const next = room.reserve(32, signal);
-    expect(await isPending(next)).toBe(true);
-    room.release(990);
-    expect((await next).count).toBeLessThan(10);
-    room.release(10);
+    expect(await poll(room, 32, [400, 600, 1])).toEqual([true, true, false]);
+  });
+
+  it('asks for few messages before it knows how large they are', async () => {
+    const room = new BufferRoom(100, 8 * 1024 * 1024);
+    expect((await room.reserve(32, signal)).count).toBe(2);
+  });
+
+  it('gives back what came with a poll that is not kept', async () => {
+    const room = new BufferRoom(2, 1_000);
+    const reservation = await room.reserve(2, signal);
+    reservation.add(600);
+    reservation.drop();
+    reservation.close();
+    expect(await poll(room, 2, [300, 300])).toEqual([true, true]);
+  });
+
+  it('unpacks one message after another, while the bytes are within the limit', async () => {
+    const room = new BufferRoom(100, 1_000);
+    await poll(room, 32, [10, 10, 10]);
+    const first = await room.grow(signal);
+    const second = room.grow(signal);
+    expect(await isPending(second)).toBe(true);
+    first.by(500);
+    (await second).by(700);
+    const third = room.grow(signal);
+    expect(await isPending(third)).toBe(true);
+    expect(await isPending(room.reserve(32, signal))).toBe(true);
+    first.end();
+    first.end();
+    (await third).end();
+  });
+
+  it('unpacks one message though others fill the room, or nothing would ever end', async () => {
+    const room = new BufferRoom(100, 1_000);
+    await poll(room, 32, [2_000]);
+    const first = await room.grow(signal);
+    first.by(5_000);
+    const second = room.grow(signal);
+    expect(await isPending(second)).toBe(true);
+    first.end();
+    await second;
+  });
+
+  it('goes on unpacking when a message could not be unpacked, and when one is no longer waited for', async () => {
+    const room = new BufferRoom(100, 1_000);
+    const first = await room.grow(signal);
+    const controller = new AbortController();
+    const given = room.grow(controller.signal);
+    controller.abort(new Error('stopped'));
+    await expect(given).rejects.toThrow('stopped');
+    first.end();
+    await room.grow(signal);
   });
 
   it('forgets large messages when small ones come', async () => {
     const room = new BufferRoom(100, 1_000);
-    (await room.reserve(32, signal)).close([1_000]);
+    await poll(room, 32, [1_000]);
     room.release(1_000);
-    for (let poll = 0; poll < 12; poll++) {
-      const reservation = await room.reserve(32, signal);
-      reservation.close([1]);
+    for (let polls = 0; polls < 12; polls++) {
+      await poll(room, 32, [1]);
       room.release(1);
     }
     expect((await room.reserve(32, signal)).count).toBe(32);
@@ -82,7 +142,7 @@ describe('the room of a buffer', () => {
     controller.abort(new Error('stopped'));
     await expect(given).rejects.toThrow('stopped');
     const next = room.reserve(1, signal);
-    only.close([]);
+    only.close();
     expect((await next).count).toBe(1);
   });
 });

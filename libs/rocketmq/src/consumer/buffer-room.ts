@@ -1,32 +1,54 @@
 // How much a consumer may hold: messages asked for or held, and their bytes. It holds no message itself.
 
+import { LIMITS } from '../protocol/limits.js';
 import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 
 /** Room for the messages of one poll, to be closed when the poll has ended. */
 export interface Reservation {
   /** How many messages the poll may ask for; at least 1. */
   readonly count: number;
-  /** Turns what came into held messages and gives the rest back. */
-  close(bodyBytes: readonly number[]): void;
+  /** Books a message that came. @returns whether another one may come: false once the bytes are over the limit */
+  add(bodyBytes: number): boolean;
+  /** Gives back what came, when it is not kept. */
+  drop(): void;
+  /** Gives back what the poll did not use. Repeating it does nothing. */
+  close(): void;
 }
 
-interface Waiter {
+/** What one held message takes beyond its size as it came, while it is unpacked. */
+export interface Growth {
+  /** Books the bytes, once they are known. */
+  by(bytes: number): void;
+  /** Gives them back. Repeating it does nothing. */
+  end(): void;
+}
+
+interface PollWaiter {
   readonly most: number;
   grant(reservation: Reservation): void;
 }
 
+interface GrowthWaiter {
+  grant(growth: Growth): void;
+}
+
 /**
- * Bounds what is received and not yet settled. Messages are bounded strictly. Bytes are bounded by asking for no more messages
- * than fit if they are as large as those before them: a poll goes over the limit only by what is larger than expected, and
- * by one message where it could ask for none.
+ * Bounds what is received and not yet settled. Messages are bounded strictly, bytes by one message more than the limit:
+ * - a poll asks for no more messages than fit if they are as large as those before them, and stops at the limit;
+ * - packed messages are unpacked one after another, each once the bytes held are below the limit, or when it is the only one.
  */
 export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
   private heldBytes = 0;
-  /** The size of a message, learned from those that came last; 0 before the first. */
-  private typicalBytes = 0;
-  private readonly waiters = new Set<Waiter>();
+  /** How large messages may be, learned from those that came last; before the first, as large as a server takes them. */
+  private expectedBytes: number = LIMITS.bodyBytes;
+  private isLearned = false;
+  private growths = 0;
+  /** Of these, whether one is being unpacked: nobody knows yet by how much it grows. */
+  private isUnpacking = false;
+  private readonly polls = new Set<PollWaiter>();
+  private readonly growing = new Set<GrowthWaiter>();
 
   constructor(
     private readonly maxMessages: number,
@@ -35,44 +57,48 @@ export class BufferRoom {
 
   /** Waits until at least one message fits, and reserves room for up to `most`. @throws the signal's reason */
   reserve(most: number, signal: Abortable): Promise<Reservation> {
-    if (signal.aborted) return Promise.reject(reasonOf(signal));
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        most,
-        grant: (reservation) => {
-          unlisten();
-          resolve(reservation);
-        },
-      };
-      const unlisten = onAbort(signal, () => {
-        this.waiters.delete(waiter);
-        reject(reasonOf(signal));
-      });
-      this.waiters.add(waiter);
-      this.serveWaiters();
-    });
+    return this.queued(this.polls, signal, (grant) => ({ most, grant }));
   }
 
-  /** Says that held messages are larger now than they came. */
-  unpacked(cameBytes: readonly number[], bodyBytes: readonly number[]): void {
-    const grownBytes = sumOf(bodyBytes) - sumOf(cameBytes);
-    if (grownBytes === 0) return;
-    this.heldBytes += grownBytes;
-    this.learn(bodyBytes);
+  /** Waits until a held message may be unpacked. @throws the signal's reason */
+  grow(signal: Abortable): Promise<Growth> {
+    return this.queued(this.growing, signal, (grant) => ({ grant }));
   }
 
-  /** Says that a held message has ended. @param bodyBytes its size at the end: unpacked, if it was */
+  /** Says that a held message has ended. @param bodyBytes its size as it came */
   release(bodyBytes: number): void {
     this.heldMessages--;
     this.heldBytes -= bodyBytes;
-    this.serveWaiters();
+    this.serve();
   }
 
-  private serveWaiters(): void {
-    for (const waiter of this.waiters) {
+  private queued<T, W>(queue: Set<W>, signal: Abortable, waiterOf: (grant: (granted: T) => void) => W): Promise<T> {
+    if (signal.aborted) return Promise.reject(reasonOf(signal));
+    return new Promise((resolve, reject) => {
+      const waiter = waiterOf((granted) => {
+        unlisten();
+        resolve(granted);
+      });
+      const unlisten = onAbort(signal, () => {
+        queue.delete(waiter);
+        reject(reasonOf(signal));
+      });
+      queue.add(waiter);
+      this.serve();
+    });
+  }
+
+  /** What is held comes first: a message that cannot be unpacked would be held for longer. */
+  private serve(): void {
+    for (const waiter of this.growing) {
+      if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;
+      this.growing.delete(waiter);
+      waiter.grant(this.growth());
+    }
+    for (const waiter of this.polls) {
       const free = this.freeMessages();
       if (free < 1) return;
-      this.waiters.delete(waiter);
+      this.polls.delete(waiter);
       waiter.grant(this.reservation(Math.min(waiter.most, free)));
     }
   }
@@ -81,32 +107,69 @@ export class BufferRoom {
     const free = this.maxMessages - this.reserved - this.heldMessages;
     if (this.heldMessages > 0 && this.heldBytes >= this.maxBytes) return 0;
     // At least one: idle polls hold their room for long, and those of other topics must not wait for them.
-    const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.typicalBytes;
-    return Math.min(free, Math.max(1, Math.floor(leftBytes / Math.max(1, this.typicalBytes))));
+    const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.expectedBytes;
+    return Math.min(free, Math.max(1, Math.floor(leftBytes / Math.max(1, this.expectedBytes))));
   }
 
-  private learn(bodyBytes: readonly number[]): void {
-    if (bodyBytes.length === 0) return;
-    const meanBytes = sumOf(bodyBytes) / bodyBytes.length;
-    this.typicalBytes = this.typicalBytes === 0 ? meanBytes : (this.typicalBytes + meanBytes) / 2;
+  /** Large ones count at once, and are forgotten slowly: what a poll brings beyond the limit is delivered late. */
+  private learn(largestBytes: number): void {
+    const decayedBytes = this.isLearned ? (this.expectedBytes + largestBytes) / 2 : largestBytes;
+    this.expectedBytes = Math.max(largestBytes, decayedBytes);
+    this.isLearned = true;
   }
 
   private reservation(count: number): Reservation {
     this.reserved += count;
+    let [came, cameBytes, largestBytes] = [0, 0, 0];
     let open = true;
     return {
       count,
-      close: (bodyBytes) => {
+      add: (bodyBytes) => {
+        // A server that sends more than it was asked for takes room that nobody reserved.
+        if (came < count) this.reserved--;
+        came++;
+        cameBytes += bodyBytes;
+        largestBytes = Math.max(largestBytes, bodyBytes);
+        this.heldMessages++;
+        this.heldBytes += bodyBytes;
+        return this.heldBytes <= this.maxBytes;
+      },
+      drop: () => {
+        this.heldMessages -= came;
+        this.heldBytes -= cameBytes;
+        this.reserved += Math.min(came, count);
+        [came, cameBytes] = [0, 0];
+      },
+      close: () => {
         if (!open) return;
         open = false;
-        this.reserved -= count;
-        this.heldMessages += bodyBytes.length;
-        this.heldBytes += sumOf(bodyBytes);
-        this.learn(bodyBytes);
-        this.serveWaiters();
+        this.reserved -= Math.max(0, count - came);
+        if (came > 0) this.learn(largestBytes);
+        this.serve();
+      },
+    };
+  }
+
+  private growth(): Growth {
+    this.growths++;
+    this.isUnpacking = true;
+    let bytes: number | undefined;
+    let open = true;
+    return {
+      by: (grownBytes) => {
+        bytes = grownBytes;
+        this.heldBytes += grownBytes;
+        this.isUnpacking = false;
+        this.serve();
+      },
+      end: () => {
+        if (!open) return;
+        open = false;
+        this.growths--;
+        this.heldBytes -= bytes ?? 0;
+        if (bytes === undefined) this.isUnpacking = false;
+        this.serve();
       },
     };
   }
 }
-
-const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);

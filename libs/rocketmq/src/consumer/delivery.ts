@@ -10,6 +10,7 @@ import type { Logger } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { type DeadLetterReason, type Settlement, settlementAfterFailure } from './failure-policy.js';
 import { type MessageHandler, type RunOptions, type RunResult, runHandler } from './handler-run.js';
+import type { OpenedMessage } from './incoming-message.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 import type { LeaseSettlement, MessageLease } from './message-lease.js';
 import type { Listener } from './message-listener.js';
@@ -39,11 +40,18 @@ export type Turn =
   | { readonly kind: 'granted'; end(): void }
   | { readonly kind: 'refused'; readonly visibleInMs: number };
 
+/** A message that was unpacked; call `end` when its handler and all that follows from it has ended. */
+export interface UnpackedMessage extends OpenedMessage {
+  end(): void;
+}
+
 /** What a delivery waits for. The waits are cut short when the lease cannot be renewed or the consumer stops. */
 export interface Turns {
   /** A turn that needs no wait; undefined when there is none. */
   turnNow(lease: MessageLease, listener: Listener): Turn | undefined;
   turn(lease: MessageLease, listener: Listener): Promise<Turn>;
+  /** The message with its body unpacked; undefined when the wait for room was cut short. */
+  unpacked(lease: MessageLease): Promise<UnpackedMessage | undefined>;
   /** False when it was cut short. */
   waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean>;
   /** Resolves when the message may be given back. */
@@ -51,6 +59,11 @@ export interface Turns {
 }
 
 const ACK: Settlement = { kind: 'ack' };
+
+/** A message of an ordered group is tried again by its delivery, since nothing of its group may be handled before it. */
+interface RetryHere {
+  readonly retryInMs: number;
+}
 
 /** When a message comes again that no listener takes. */
 const UNMATCHED_MS = 10 * SECOND_MS;
@@ -71,10 +84,10 @@ export class Delivery {
    */
   begin(onEnd: (brokeOff?: unknown) => void): void {
     const { lease, port, listener } = this;
-    const turn = listener.isNobody ? undefined : this.turns.turnNow(lease, listener);
+    const turn = listener.isNobody || lease.isPacked ? undefined : this.turns.turnNow(lease, listener);
     if (turn?.kind !== 'granted') return void this.run().then(() => onEnd(), onEnd);
     const untrack = this.trackHandler();
-    const decided = this.settlement(lease.message);
+    const decided = this.settlement(lease.message, lease.bodyProblem);
     if (decided !== ACK) return void this.end(lease.message, decided, turn, untrack).then(() => onEnd(), onEnd);
     lease.ack(port.settleSignal, (error) => {
       if (error !== undefined) port.report.settleFailed(lease.message, ACK, error);
@@ -89,17 +102,33 @@ export class Delivery {
    */
   async run(): Promise<boolean> {
     if (this.listener.isNobody) return this.handBackUnmatched();
-    const { message } = this.lease;
-    for (let attempt = message.deliveryAttempt; ; attempt++) {
+    for (let attempt = this.lease.message.deliveryAttempt; ; attempt++) {
       const turn = this.turns.turnNow(this.lease, this.listener) ?? (await this.turns.turn(this.lease, this.listener));
       if (turn.kind === 'refused') return this.letGo(turn.visibleInMs);
-      const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
-      const untrack = this.trackHandler();
-      const end = await this.end(view, this.settlement(view), turn, untrack);
+      const end = await this.attempt(attempt, turn);
       if (typeof end === 'boolean') return end;
       const retryAtMs = this.port.clock.monotonicMs() + end.retryInMs;
       const isDue = await this.turns.waitToRetry(this.lease, end.retryInMs);
       if (!isDue) return this.letGo(retryAtMs - this.port.clock.monotonicMs());
+    }
+  }
+
+  /** @returns as {@link end} */
+  private async attempt(attempt: number, turn: Turn & { kind: 'granted' }): Promise<boolean | RetryHere> {
+    const { lease } = this;
+    const untrack = this.trackHandler();
+    const unpacked = lease.isPacked ? await this.turns.unpacked(lease) : undefined;
+    if (lease.isPacked && unpacked === undefined) {
+      turn.end();
+      untrack();
+      return this.letGo(0);
+    }
+    const { message, bodyProblem } = unpacked ?? lease;
+    const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
+    try {
+      return await this.end(view, this.settlement(view, bodyProblem), turn, untrack);
+    } finally {
+      unpacked?.end();
     }
   }
 
@@ -109,7 +138,7 @@ export class Delivery {
     decided: Settlement | undefined | Promise<Settlement | undefined>,
     turn: Turn & { kind: 'granted' },
     untrack: () => void,
-  ): Promise<boolean | { readonly retryInMs: number }> {
+  ): Promise<boolean | RetryHere> {
     let settling: Promise<boolean>;
     try {
       const settlement = decided instanceof Promise ? await decided : decided;
@@ -156,8 +185,10 @@ export class Delivery {
   }
 
   /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
-  private settlement(view: MessageView): Settlement | undefined | Promise<Settlement | undefined> {
-    const { bodyProblem } = this.lease;
+  private settlement(
+    view: MessageView,
+    bodyProblem: string | undefined,
+  ): Settlement | undefined | Promise<Settlement | undefined> {
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
     if (view.deliveryAttempt > this.maxAttempts()) {
       return this.asDeadLetter(view, 'attempts-exhausted', unseenEnd(view, this.maxAttempts()));

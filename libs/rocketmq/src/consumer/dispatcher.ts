@@ -6,7 +6,7 @@ import { type Abortable, AbortSource, onAbort, reasonOf } from '../support/abort
 import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { Delivery, type DeliveryPort, type Turn, type Turns } from './delivery.js';
+import { Delivery, type DeliveryPort, type Turn, type Turns, type UnpackedMessage } from './delivery.js';
 import { ABORT_GRACE_MS } from './handler-run.js';
 import type { Intake } from './intake.js';
 import type { ListenerTurns } from './listener-turns.js';
@@ -18,6 +18,8 @@ export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settle
   readonly intake: Intake;
   readonly listeners: ListenerSet;
   readonly listenerTurns: ListenerTurns;
+  /** Unpacks the body of a held message, once there is room for it. @throws the signal's reason */
+  unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage>;
   /** Called once for each message when it has ended, however. */
   onEnded(lease: MessageLease): void;
 }
@@ -70,7 +72,7 @@ export class Dispatcher implements Turns {
     if (!isFifo) {
       for (const lease of leases) {
         this.underWay.add(lease);
-        this.deliveryOf(lease, false).begin((brokeOff) => this.ended(lease, brokeOff));
+        this.begin(lease);
       }
       return;
     }
@@ -82,6 +84,14 @@ export class Dispatcher implements Turns {
       else group.push(lease);
     }
     for (const [key, group] of groups) this.dispatchInOrder(key, group);
+  }
+
+  private begin(lease: MessageLease): void {
+    try {
+      this.deliveryOf(lease, false).begin((brokeOff) => this.ended(lease, brokeOff));
+    } catch (error) {
+      this.ended(lease, error);
+    }
   }
 
   /** Starts no further handler. */
@@ -127,6 +137,13 @@ export class Dispatcher implements Turns {
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
     turn.end();
     return HAND_BACK;
+  }
+
+  async unpacked(lease: MessageLease): Promise<UnpackedMessage | undefined> {
+    const unpacked = await this.whileUsable(lease, (signal) => this.port.unpack(lease, signal));
+    if (unpacked === undefined || !this.isOver(lease)) return unpacked;
+    unpacked.end();
+    return undefined;
   }
 
   /** Waits on the business clock; false when the wait was cut short. */

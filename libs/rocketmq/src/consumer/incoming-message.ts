@@ -13,25 +13,28 @@ import { fromWireMessage, type MessageView } from '../protocol/message.js';
 import { describeError } from '../support/logger.js';
 
 /** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */
-export interface IncomingMessage {
+export interface OpenedMessage {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
 }
 
-/** Never fails: a bad body is told, so that it cannot take the rest of its batch with it. A promise for a packed body only. */
-export function incomingMessage(
-  wire: WireMessage,
-  maxUnpackedBytes: number,
-): IncomingMessage | Promise<IncomingMessage> {
+/** A message whose body may still be packed. */
+export interface IncomingMessage extends OpenedMessage {
+  readonly isPacked: boolean;
+}
+
+/** A bad body is reported, not thrown, so that it cannot take the rest of its batch with it. */
+export function incomingMessage(wire: WireMessage): IncomingMessage {
   const message = fromWireMessage(wire);
   const { bodyDigest, bodyEncoding } = wire.systemProperties ?? {};
   if (!digestMatches(message.body, bodyDigest)) {
-    return { message, bodyProblem: 'the digest does not match the body' };
+    return { message, bodyProblem: 'the digest does not match the body', isPacked: false };
   }
-  return bodyEncoding === Encoding.GZIP ? unpacked(message, maxUnpackedBytes) : { message, bodyProblem: undefined };
+  return { message, bodyProblem: undefined, isPacked: bodyEncoding === Encoding.GZIP };
 }
 
-async function unpacked(message: MessageView, maxUnpackedBytes: number): Promise<IncomingMessage> {
+/** The message with its body as it was sent; never rejects. */
+export async function unpackedMessage(message: MessageView, maxUnpackedBytes: number): Promise<OpenedMessage> {
   try {
     const body = await unpackBody(message.body, maxUnpackedBytes);
     return { message: { ...message, body }, bodyProblem: undefined };

@@ -4,14 +4,18 @@
 import type { Client } from '../client/client.js';
 import type { Queue } from '../client/route.js';
 import type { Filter } from '../protocol/filter.js';
+import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Abortable } from '../support/abort-source.js';
 import { SystemClock } from '../support/clock.js';
+import { describeError } from '../support/logger.js';
 import { withAckBatches } from './ack-batcher.js';
 import { BufferRooms } from './buffer-rooms.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
 import type { HeldOfTopic, PushConsumerTelemetry } from './consumer-telemetry.js';
+import type { UnpackedMessage } from './delivery.js';
 import { Dispatcher } from './dispatcher.js';
-import { type IncomingMessage, incomingMessage } from './incoming-message.js';
+import { incomingMessage, unpackedMessage } from './incoming-message.js';
 import { Intake } from './intake.js';
 import { ListenerTurns } from './listener-turns.js';
 import { type LeasePort, MessageLease } from './message-lease.js';
@@ -80,10 +84,10 @@ export class MessageFlow {
   /** What is held of each of these topics, and of others of which something is. */
   heldOf(topics: readonly string[]): HeldOfTopic[] {
     const byTopic = new Map(topics.map((topic) => [topic, { topic, messages: 0, bytes: 0 }]));
-    for (const { message, heldBytes } of this.dispatcher.leases()) {
+    for (const { message, heldBytes, grownBytes } of this.dispatcher.leases()) {
       const held = byTopic.get(message.topic) ?? { topic: message.topic, messages: 0, bytes: 0 };
       held.messages += 1;
-      held.bytes += heldBytes;
+      held.bytes += heldBytes + grownBytes;
       byTopic.set(message.topic, held);
     }
     return [...byTopic.values()];
@@ -106,37 +110,44 @@ export class MessageFlow {
     await dispatcher.drainRest();
   }
 
-  private async take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): Promise<void> {
-    const { client, options, settings, telemetry } = this.port;
-    const untrack = client.connection.clock.track(`unpacking of messages from "${queue.topic}"`);
+  private take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): void {
+    const { client, settings, telemetry } = this.port;
+    const leases = messages.flatMap((wire) => this.leaseOf(wire, queue, receivedAtMs) ?? []);
+    const { clock } = client.connection;
+    telemetry?.received({
+      messages: leases.map(({ message }) => message),
+      deliveredAtMs,
+      receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
+    });
+    this.dispatcher.dispatch(leases, settings().isFifo);
+  }
+
+  /** Undefined for what cannot be read; it is redelivered when its lease ends, and ends by the server's limit of attempts. */
+  private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, receivedAtMs: number): MessageLease | undefined {
+    const heldBytes = wire.body.length;
     try {
-      const unpacked = messages.map((message) => incomingMessage(message, options.maxUnpackedBytes));
-      const incoming = unpacked.some((one) => one instanceof Promise)
-        ? await Promise.all(unpacked)
-        : (unpacked as IncomingMessage[]);
-      const { clock } = client.connection;
-      telemetry?.received({
-        messages: incoming.map(({ message }) => message),
-        deliveredAtMs,
-        receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
-      });
-      const { endpoint } = queue;
-      const heldBytes = incoming.map(({ message }, index) =>
-        Math.max(message.body.length, messages[index]?.body.length ?? 0),
-      );
-      this.rooms.of(queue.topic).unpacked(
-        messages.map(({ body }) => body.length),
-        heldBytes,
-      );
-      const leases = incoming.map((one, index) => {
-        const { message, bodyProblem } = one;
-        const received = { message, bodyProblem, endpoint, receivedAtMs, heldBytes: heldBytes[index] ?? 0 };
-        return new MessageLease(this.leasePort, received);
-      });
-      this.dispatcher.dispatch(leases, settings().isFifo);
-    } finally {
-      untrack();
+      return new MessageLease(this.leasePort, { ...incomingMessage(wire), endpoint, receivedAtMs, heldBytes });
+    } catch (error) {
+      this.rooms.of(topic).release(heldBytes);
+      const fields = { topic, messageId: wire.systemProperties?.messageId, error: describeError(error) };
+      this.port.client.connection.logger.error('a received message cannot be read; no handler gets it', fields);
+      return undefined;
     }
+  }
+
+  private async unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage> {
+    const { message } = lease;
+    const growth = await this.rooms.of(message.topic).grow(signal);
+    const opened = await unpackedMessage(message, this.port.options.maxUnpackedBytes);
+    lease.grownBytes = Math.max(0, opened.message.body.length - message.body.length);
+    growth.by(lease.grownBytes);
+    return {
+      ...opened,
+      end: () => {
+        lease.grownBytes = 0;
+        growth.end();
+      },
+    };
   }
 
   private newDispatcher(): Dispatcher {
@@ -154,6 +165,7 @@ export class MessageFlow {
       intake: this.intake,
       listenerTurns: this.listenerTurns,
       settings,
+      unpack: (lease, signal) => this.unpack(lease, signal),
       onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
     });
   }

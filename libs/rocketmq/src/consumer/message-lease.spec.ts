@@ -49,7 +49,14 @@ function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
     leaseMs: LEASE_MS,
   };
   const endpoint = { addresses: [{ host: '127.0.0.1', port: 1 }] };
-  const lease = new MessageLease(port, { message, bodyProblem: undefined, endpoint, heldBytes: 0, receivedAtMs: 0 });
+  const lease = new MessageLease(port, {
+    message,
+    bodyProblem: undefined,
+    isPacked: false,
+    endpoint,
+    heldBytes: 0,
+    receivedAtMs: 0,
+  });
   const advance = async (byMs: number): Promise<void> => {
     clock.advanceTo(clock.nowMs() + byMs);
     await turn();

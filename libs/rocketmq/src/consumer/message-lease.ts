@@ -56,7 +56,7 @@ export interface LeasePort {
 /** A message as it was received. */
 export interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
-  /** The size of the body as it came or unpacked, whichever is more. */
+  /** The size of the body as it came. */
   readonly heldBytes: number;
   /** When the server's answer began to arrive, by monotonic business time: leases are durations. */
   readonly receivedAtMs: number;
@@ -74,6 +74,10 @@ const RENEWAL_RETRY_MIN_MS = 250;
 export class MessageLease {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
+  /** Whether the body has to be unpacked before a handler gets it. */
+  readonly isPacked: boolean;
+  /** By how much the body is larger than it came, while it is unpacked. Kept by who unpacks it. */
+  grownBytes = 0;
   /** Since when a handler has the message, by monotonic business time; undefined while none has. Kept by who calls the handler. */
   handlerSinceMs: number | undefined = undefined;
   private state: LeaseState;
@@ -90,6 +94,7 @@ export class MessageLease {
   ) {
     this.message = received.message;
     this.bodyProblem = received.bodyProblem;
+    this.isPacked = received.isPacked;
     const endsAtMs = received.receivedAtMs + port.leaseMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
     this.renewAt(endsAtMs - port.leaseMs / 2);

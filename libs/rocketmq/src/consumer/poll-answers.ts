@@ -1,4 +1,4 @@
-// What the answers to one poll bring together.
+// What the answers to one poll bring together, and when it is enough.
 
 import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse } from '../protocol/rpc.js';
@@ -8,21 +8,40 @@ import { TransportError } from '../support/errors.js';
 /** No server sends so many: it cuts a poll at 32. */
 const MOST_MESSAGES = 128;
 
+/** There is no room for more messages: the poll is broken off, and what came is kept. */
+class PollFull extends Error {
+  constructor() {
+    super('no room for more messages');
+  }
+}
+
 /** Gathers messages and the status. */
 export class PollAnswers {
   readonly messages: WireMessage[] = [];
   private status: Status | undefined;
   private sentOffAtMs: number | undefined;
+  private full: PollFull | undefined;
 
-  /** @param what names the poll in errors */
-  constructor(private readonly what: string) {}
+  /**
+   * @param what names the poll in errors
+   * @param add books a message; false when there is no room for another
+   */
+  constructor(
+    private readonly what: string,
+    private readonly add: (bodyBytes: number) => boolean,
+  ) {}
 
   /** When the server sent the messages off, by its clock; undefined when it has not told. */
   get deliveredAtMs(): number | undefined {
     return this.sentOffAtMs;
   }
 
-  /** @throws TransportError when there is no end of messages */
+  /** Whether a poll was broken off because there was no room for more. @param error what the poll ended with */
+  wasFull(error: unknown): boolean {
+    return this.full !== undefined && error === this.full;
+  }
+
+  /** @throws TransportError when there is no end of messages; an error that {@link wasFull} knows */
   take({ content }: RpcResponse<'receiveMessage'>): void {
     if (content?.$case === 'status') this.status = content.value;
     if (content?.$case === 'deliveryTimestamp') this.sentOffAtMs = content.value.getTime();
@@ -32,6 +51,9 @@ export class PollAnswers {
       throw new TransportError('RPC_FAILED', text, 'unknown', false);
     }
     this.messages.push(content.value);
+    if (this.add(content.value.body.length)) return;
+    this.full = new PollFull();
+    throw this.full;
   }
 
   /** @throws StatusError when there are no messages, for another reason than that there are none */

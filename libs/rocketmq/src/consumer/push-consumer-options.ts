@@ -1,6 +1,6 @@
 // The options of a push consumer: what they mean, their defaults, their check.
 
-import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
+import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
 import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
@@ -42,7 +42,10 @@ export interface PushConsumerOptions extends FailurePolicy {
    * if that is more.
    */
   readonly maxBufferedMessages?: number;
-  /** Bytes of the bodies of these messages; polls under way may go over it by their own messages. Default 64 MiB. */
+  /**
+   * Bytes of the bodies of these messages, packed or unpacked, whichever is more. Each poll under way may go over it by one message; what
+   * it brings beyond that is redelivered when its lease ends. Default 64 MiB.
+   */
   readonly maxBufferedBytes?: number;
   /** How long a message of a dead process stays away from others; renewed at half of it. 10 s to 12 h. Default 30 s. */
   readonly leaseMs?: number;
@@ -96,7 +99,6 @@ export interface ResolvedOptions
 
 const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_BUFFERED_MESSAGES = 256;
-const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 
 /** @throws UsageError that names the option and what it may be */

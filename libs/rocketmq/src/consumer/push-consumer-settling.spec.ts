@@ -17,13 +17,18 @@ describe('the settlements of a push consumer', () => {
   /** Handlers that all wait, and then end in one moment. */
   async function endTogether(count: number, ackBatchSize?: number): Promise<void> {
     const { opened, open } = gate();
+    let begun = 0;
+    const handler = (): Promise<void> => {
+      begun++;
+      return opened;
+    };
     await bench.send(...names(count));
-    await bench.consume(() => opened, {
+    await bench.consume(handler, {
       concurrency: count,
       events: bench.events,
       ...(ackBatchSize === undefined ? {} : { ackBatchSize }),
     });
-    await until(() => bench.broker.inFlight().length === count);
+    await until(() => begun === count);
     open();
   }
 

@@ -45,7 +45,7 @@ export interface ReceivePort {
   batchShare(): number;
   /** The most polls that one loop may have open, each for a full batch. */
   pollShare(): number;
-  deliver(batch: ReceivedBatch): Promise<void>;
+  deliver(batch: ReceivedBatch): void;
 }
 
 /** How the polls of a loop go. */
@@ -192,7 +192,6 @@ export class ReceiveLoop {
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
     const reservation = await port.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
-    let sizes: number[] = [];
     try {
       this.polling.set(lane, port.ioClock.monotonicMs());
       // A poll that comes before the settings are known fails inside the server.
@@ -201,23 +200,22 @@ export class ReceiveLoop {
       endPoll = port.intake.beginPoll(topic);
       if (endPoll === undefined) return false;
       const batch = await this.poll(lane, reservation, this.nextQueue());
-      sizes = batch.messages.map(({ body }) => body.length);
-      reservation.close(sizes);
+      reservation.close();
       this.polling.delete(lane);
-      await this.handOn(lane, batch);
+      this.handOn(lane, batch);
       return batch.messages.length === most;
     } finally {
       this.polling.delete(lane);
-      reservation.close(sizes);
+      reservation.close();
       endPoll?.();
     }
   }
 
-  private async handOn(lane: Lane, batch: ReceivedBatch): Promise<void> {
+  private handOn(lane: Lane, batch: ReceivedBatch): void {
     // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
     lane.attemptId = this.newAttemptId();
-    await this.port.deliver(batch);
+    this.port.deliver(batch);
   }
 
   /** Each in turn, for a server that would go by the queue's id. */
@@ -228,7 +226,7 @@ export class ReceiveLoop {
   private async poll(lane: Lane, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
     const { client, clock, consumerGroup } = this.port;
     const what = `receive from ${queue.topic} for "${consumerGroup}"`;
-    const answers = new PollAnswers(what);
+    const answers = new PollAnswers(what, (bodyBytes) => reservation.add(bodyBytes));
     const { messages } = answers;
     let receivedAtMs: number | undefined;
     let untrack: (() => void) | undefined;
@@ -240,8 +238,13 @@ export class ReceiveLoop {
         if (messages.length > 0) untrack ??= clock.track(what);
       });
     } catch (error) {
-      if (!this.keepsAfterBreak(messages)) throw error;
-      client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+      if (answers.wasFull(error)) this.logFull(messages.length);
+      else if (this.keepsAfterBreak(messages))
+        client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+      else {
+        reservation.drop();
+        throw error;
+      }
     } finally {
       untrack?.();
     }
@@ -283,6 +286,14 @@ export class ReceiveLoop {
     // The end of a consumer of an ordered group waits for its polls: short ones make it short. Others hold room that is needed.
     const isShort = isFifo || isExtra;
     return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+  }
+
+  private logFull(messages: number): void {
+    const { client, consumerGroup } = this.port;
+    const text =
+      'a poll brought more bytes than maxBufferedBytes leaves room for; what did not fit is redelivered when its lease ends. ' +
+      'Raise maxBufferedBytes if this repeats';
+    client.connection.logger.warn(text, { consumerGroup, topic: this.topic, messages });
   }
 
   private logFailure(error: unknown, failures: number): void {

@@ -56,6 +56,38 @@ describe('SimpleConsumer over the wire', () => {
     expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
   });
 
+  it('returns no more bytes than it may, and one message more; the others are received later', async () => {
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const body = gzipSync(Buffer.alloc(1_000_000));
+    const sent = Array.from({ length: 9 }, (_, index) => `packed ${index}`);
+    for (const name of sent) {
+      const made = rawMessage('returns', name, { bodyEncoding: Encoding.GZIP });
+      await raw.call('sendMessage', { messages: [{ ...made, body }] });
+    }
+    raw.close();
+    const subscriptions = [{ topic: 'returns' }];
+    const small = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions,
+      maxBufferedBytes: 2_500_000,
+    });
+    await small.start();
+    const counts: number[] = [];
+    const received = new Set<string>();
+    while (received.size < sent.length) {
+      const messages = await small.receive({ maxMessages: 32, awaitMs: 5_000 });
+      counts.push(messages.length);
+      for (const message of messages) {
+        expect(message.body.length).toBe(1_000_000);
+        received.add(message.messageId);
+        await small.ack(message);
+      }
+      await broker.advance(MINUTE_MS, { duringWork: true });
+    }
+    await small.close();
+    expect(counts).toEqual([3, 3, 3]);
+  });
+
   it('receives a message again when it is not settled in time; the earlier receipt is void then', async () => {
     const message = await receiveOne();
     await broker.advance(30 * SECOND_MS, { duringWork: true });

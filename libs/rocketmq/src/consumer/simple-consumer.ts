@@ -8,12 +8,14 @@ import { observedClient } from '../client/observed-client.js';
 import { type Queue, resource } from '../client/route.js';
 import { toDuration } from '../protocol/duration.js';
 import { ClientType, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
+import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/limits.js';
 import type { MessageView } from '../protocol/message.js';
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import { positive } from '../support/options.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
 import type {
@@ -22,7 +24,7 @@ import type {
   SettleOperation,
   SimpleConsumerTelemetry,
 } from './consumer-telemetry.js';
-import { incomingMessage } from './incoming-message.js';
+import { incomingMessage, unpackedMessage } from './incoming-message.js';
 import { PollAnswers } from './poll-answers.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
@@ -40,6 +42,11 @@ export interface SimpleConsumerOptions extends GroupSubscription {
   readonly longPollingTimeoutMs?: number;
   /** A packed body that unpacks to more has a `bodyProblem`. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
+  /**
+   * Bytes of the bodies that one receive returns, unpacked; it may go over by one message. Messages that do not fit are not returned:
+   * they are redelivered, at the latest when `invisibleDurationMs` is over. Default 64 MiB.
+   */
+  readonly maxBufferedBytes?: number;
   /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
   readonly telemetry?: ConsumerTelemetrySource;
 }
@@ -84,6 +91,7 @@ export class SimpleConsumer {
   private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
   private readonly closing = new AbortController();
   private readonly longPollingTimeoutMs: number;
+  private readonly maxBufferedBytes: number;
   private settings = DEFAULT_SETTINGS;
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
@@ -101,6 +109,7 @@ export class SimpleConsumer {
       1,
       LIMITS.longPollingMaxMs,
     );
+    this.maxBufferedBytes = positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES);
     this.subscriptions = new SubscriptionSet(options);
     this.client = consumerClient(connection, {
       type: ClientType.SIMPLE_CONSUMER,
@@ -185,8 +194,16 @@ export class SimpleConsumer {
       await this.client.session(queue.endpoint).synced(deadline.signal);
       const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize };
       const call = { what, timeoutMs, signal: deadline.signal };
-      const answers = new PollAnswers(what);
-      await this.client.receive(queue.endpoint, request, call, (answer) => answers.take(answer));
+      let leftBytes = this.maxBufferedBytes;
+      const answers = new PollAnswers(what, (bodyBytes) => {
+        leftBytes -= bodyBytes;
+        return leftBytes >= 0;
+      });
+      await this.client
+        .receive(queue.endpoint, request, call, (answer) => answers.take(answer))
+        .catch((error) => {
+          if (!answers.wasFull(error)) throw error;
+        });
       answers.assertUsable();
       const receivedAtMs = this.connection.clock.nowMs();
       const messages = await this.received(queue, answers.messages);
@@ -297,13 +314,35 @@ export class SimpleConsumer {
     };
   }
 
+  /** One after another: together they could unpack to many times what may be held. */
   private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
     const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
-    const incoming = await Promise.all(wires.map((wire) => incomingMessage(wire, maxUnpackedBytes)));
-    return incoming.map(({ message, bodyProblem }) => {
+    const messages: ReceivedMessage[] = [];
+    let heldBytes = 0;
+    for (const wire of wires) {
+      const incoming = incomingMessage(wire);
+      if (heldBytes > this.maxBufferedBytes) {
+        this.release(incoming.message, endpoint);
+        continue;
+      }
+      const { message, bodyProblem } = incoming.isPacked
+        ? await unpackedMessage(incoming.message, maxUnpackedBytes)
+        : incoming;
+      heldBytes += message.body.length;
       const received = { ...message, bodyProblem };
       this.endpoints.set(received, endpoint);
-      return received;
+      messages.push(received);
+    }
+    return messages;
+  }
+
+  /** Makes a message visible at once that is not returned. When that fails, it is visible when its time is over. */
+  private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
+    const receipt = { topic, messageId, handle: receiptHandle, endpoint };
+    const postponement = { invisibleDurationMs: 0, suspend: this.settings.handsBackFree };
+    this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
+      const fields = { topic, messageId, error: describeError(error) };
+      this.connection.logger.debug('a message that did not fit could not be released', fields);
     });
   }
 

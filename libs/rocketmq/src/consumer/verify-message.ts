@@ -7,7 +7,7 @@ import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { runHandler } from './handler-run.js';
-import { incomingMessage } from './incoming-message.js';
+import { incomingMessage, unpackedMessage } from './incoming-message.js';
 import type { ListenerSet } from './message-listener.js';
 
 /** What the run needs of its consumer. */
@@ -29,7 +29,10 @@ export async function verifyMessage(
     command: { $case: 'verifyMessageResult', value: { nonce } },
   });
   if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
-  const { message, bodyProblem } = await incomingMessage(wire, options.maxUnpackedBytes);
+  const incoming = incomingMessage(wire);
+  const { message, bodyProblem } = incoming.isPacked
+    ? await unpackedMessage(incoming.message, options.maxUnpackedBytes)
+    : incoming;
   if (bodyProblem !== undefined) return answer(Code.MESSAGE_CORRUPTED, bodyProblem);
   const { handler, handlerTimeoutMs } = options.listeners.of(message);
   const result = await runHandler(message, {

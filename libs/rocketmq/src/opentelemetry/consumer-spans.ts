@@ -35,7 +35,8 @@ type Failure = { readonly error: unknown } | undefined;
 export class ConsumerSpans implements PushConsumerTelemetry {
   private readonly labels: ClientLabels;
   private readonly runs = new WeakMap<MessageView, Run>();
-  private readonly arrivedAtMs = new WeakMap<MessageView, number>();
+  /** By the properties, which all views of a message share: the handler gets a view of its own when the body was packed. */
+  private readonly arrivedAtMs = new WeakMap<MessageView['properties'], number>();
   private unwatch: (() => void) | undefined;
   private known: Attributes | undefined;
 
@@ -82,7 +83,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     if (metrics === undefined || first === undefined) return;
     guarded(() => {
       const nowMs = monotonicMs();
-      for (const message of messages) this.arrivedAtMs.set(message, nowMs);
+      for (const message of messages) this.arrivedAtMs.set(message.properties, nowMs);
       const latencyMs = deliveredAtMs === undefined ? -1 : receivedAtMs - deliveredAtMs;
       // Two clocks: less than nothing says that they differ, and nothing else.
       if (latencyMs >= 0) metrics.deliveryLatency.record(latencyMs, this.labels.of(first.topic).plain);
@@ -139,7 +140,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     const { metrics, arrivedAtMs } = this;
     if (metrics === undefined) return;
     for (const message of messages) {
-      const atMs = arrivedAtMs.get(message);
+      const atMs = arrivedAtMs.get(message.properties);
       if (atMs !== undefined) metrics.awaitTime.record(monotonicMs() - atMs, this.labels.of(message.topic).plain);
     }
   }

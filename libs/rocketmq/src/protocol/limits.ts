@@ -30,5 +30,8 @@ export const LIMITS = {
   receivedFrameBytes: 130 * 1024 * 1024,
 } as const;
 
+/** Our consumers hold this many bytes of bodies unless told otherwise. */
+export const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
+
 /** Our consumers unpack a body to this many bytes unless told otherwise: eight times what a message may carry. */
 export const DEFAULT_MAX_UNPACKED_BYTES = 8 * LIMITS.bodyBytes;
