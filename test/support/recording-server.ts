@@ -47,6 +47,10 @@ export class RecordingServer {
   types: readonly MessageType[] = [MessageType.NORMAL];
   /** What its receives bring, each once; a receive that finds nothing here waits until something comes, or is broken off. */
   readonly deliveries: Message[][] = [];
+  /** What a receive is answered with at once; undefined: it waits for {@link deliveries}. */
+  hastyAnswer: { readonly text: string } | undefined;
+  /** The queues of its topics; default: one on each server of its cluster. */
+  queues: ((topic: string) => MessageQueue[]) | undefined;
   /** Whether a receive that has brought its messages is left open, until {@link endReceives}. */
   holdsReceives = false;
   /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
@@ -156,11 +160,11 @@ export class RecordingServer {
     const handler = (call: ServerWritableStream<RpcRequest<'receiveMessage'>, RpcResponse<'receiveMessage'>>): void => {
       this.record('receiveMessage', call, call.request);
       const look = (): void => {
-        const messages = this.deliveries.shift();
+        const messages = this.deliveries.shift() ?? (this.hastyAnswer && []);
         if (messages === undefined) return;
         this.polls.delete(look);
         const code = messages.length === 0 ? Code.MESSAGE_NOT_FOUND : Code.OK;
-        call.write({ content: { $case: 'status', value: { code, message: '' } } });
+        call.write({ content: { $case: 'status', value: { code, message: this.hastyAnswer?.text ?? '' } } });
         for (const message of messages) call.write({ content: { $case: 'message', value: message } });
         if (this.holdsReceives) this.held.add(() => call.end());
         else call.end();
@@ -199,12 +203,18 @@ export class RecordingServer {
 
   private queuesOf(name: string): MessageQueue[] {
     const { types } = this;
+    if (this.queues !== undefined) return this.queues(name);
     if (this.cluster.length === 0) return [queueOf(name, 'recorder', undefined, types)];
     return this.cluster.map(({ port }) => queueOf(name, `broker-${port}`, port, types));
   }
 }
 
-function queueOf(name: string, broker: string, port: number | undefined, types: readonly MessageType[]): MessageQueue {
+export function queueOf(
+  name: string,
+  broker: string,
+  port: number | undefined,
+  types: readonly MessageType[] = [MessageType.NORMAL],
+): MessageQueue {
   const addresses = [{ host: '127.0.0.1', port: port ?? 0 }];
   const endpoints = port === undefined ? undefined : { scheme: AddressScheme.IPv4, addresses };
   return {

@@ -232,6 +232,7 @@ export class Client {
             .catch((error) => this.connection.logger.debug('goodbye failed', { error: describeError(error) }));
         }
         await session.close();
+        this.connection.release(endpoint);
       }),
     );
   }
@@ -239,7 +240,10 @@ export class Client {
   private async refreshRoutes(): Promise<void> {
     await this.routes.refresh();
     const left = await this.sessions.leaveGone([this.connection.bootstrap, ...this.routes.endpoints()]);
-    for (const endpoint of left) this.isolation.remove(endpoint);
+    for (const endpoint of left) {
+      this.isolation.remove(endpoint);
+      this.connection.release(endpoint);
+    }
   }
 
   private async fetchRoute(topic: string): Promise<Route> {
@@ -263,6 +267,7 @@ export class Client {
 
   private newSession(endpoint: Endpoint): TelemetrySession {
     const { connection, role } = this;
+    connection.retain(endpoint);
     const { path } = rpcMethod('telemetry');
     const session: TelemetrySession = new TelemetrySession({
       endpoint: endpointKey(endpoint),

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Producer } from '../producer/producer.js';
 import { Connection, type ConnectionOptions } from './connection.js';
+import { parseEndpoints } from './endpoint.js';
 
 const CREDENTIALS = { accessKey: 'AK', secretKey: 'geheim-ü', sessionToken: 'token' };
 
@@ -103,6 +104,31 @@ describe('a connection', () => {
       expect(make).not.toThrow(/to\nken/);
     },
   );
+
+  it('closes what leads to a server that is away when the last client has left it, and opens it anew when it is needed', () => {
+    const connection = new Connection({ endpoints: server.endpoints });
+    const endpoint = parseEndpoints('127.0.0.1:1');
+    const first = connection.channel(endpoint);
+    connection.retain(endpoint);
+    connection.retain(endpoint);
+    connection.release(endpoint);
+    expect(connection.channel(endpoint)).toBe(first);
+    connection.release(endpoint);
+    const second = connection.channel(endpoint);
+    expect(second).not.toBe(first);
+    expect(connection.channel(parseEndpoints('127.0.0.1:1'))).toBe(second);
+    connection.close();
+  });
+
+  it('keeps what leads to a server that is there, and to its own endpoints', async () => {
+    const connection = new Connection({ endpoints: server.endpoints });
+    const producer = new Producer(connection, { topics: { orders: 'normal' } });
+    await producer.start();
+    const channel = connection.channel(connection.bootstrap);
+    await producer.close();
+    expect(connection.channel(connection.bootstrap)).toBe(channel);
+    connection.close();
+  });
 
   it('sends nothing once closed', async () => {
     const connection = new Connection({ endpoints: server.endpoints });

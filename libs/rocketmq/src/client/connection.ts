@@ -74,9 +74,11 @@ export class Connection {
   readonly credentials: CredentialsSource;
   private readonly signer = new Signer();
   private readonly tls: ResolvedTls | undefined;
-  private readonly channels = new Map<string, Channel>();
+  private readonly channels = new Map<string, EndpointChannel>();
   /** The same by the object that was asked for last: no key is made for each call. */
-  private readonly knownChannels = new WeakMap<Endpoint, Channel>();
+  private readonly knownChannels = new WeakMap<Endpoint, EndpointChannel>();
+  /** How many clients have a session with an endpoint. */
+  private readonly users = new Map<string, number>();
   private readonly openChannel: ChannelFactory;
   private clientCount = 0;
   private closed = false;
@@ -127,7 +129,7 @@ export class Connection {
   channel(endpoint: Endpoint): Channel {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
     const known = this.knownChannels.get(endpoint);
-    if (known !== undefined) return known;
+    if (known !== undefined && !known.isClosed) return known;
     const key = endpointKey(endpoint);
     let channel = this.channels.get(key);
     if (channel === undefined) {
@@ -136,6 +138,27 @@ export class Connection {
     }
     this.knownChannels.set(endpoint, channel);
     return channel;
+  }
+
+  /** Says that a client needs the channel to an endpoint, until {@link release}. */
+  retain(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint);
+    this.users.set(key, (this.users.get(key) ?? 0) + 1);
+  }
+
+  /** Says that a client needs the channel no more. That to a server that is away is then closed: it may never come back. */
+  release(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint);
+    const left = (this.users.get(key) ?? 1) - 1;
+    if (left > 0) {
+      this.users.set(key, left);
+      return;
+    }
+    this.users.delete(key);
+    const channel = this.channels.get(key);
+    if (channel === undefined || channel.isConnected || key === endpointKey(this.bootstrap)) return;
+    this.channels.delete(key);
+    channel.close();
   }
 
   /** Whether the server that an endpoint is connected to at present announced itself as an embedded broker. */

@@ -57,6 +57,10 @@ export class EndpointChannel implements Channel {
     return this.current.channel.isConnected;
   }
 
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
   get heard(): number {
     return this.current.channel.heard;
   }

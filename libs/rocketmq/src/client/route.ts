@@ -6,7 +6,8 @@ import {
   type MessageQueue as WireQueue,
 } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessageType, type MessageType } from '../protocol/message.js';
-import type { Address, Endpoint } from './endpoint.js';
+import { TransportError } from '../support/errors.js';
+import { type Address, type Endpoint, endpointKey } from './endpoint.js';
 
 /** One queue of a topic on one broker. */
 export interface Queue {
@@ -40,7 +41,7 @@ export interface AddressRules {
 }
 
 /** A queue from the wire, with an endpoint that can be reached from here. */
-export function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Queue {
+function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Queue {
   const { permission } = wire;
   return {
     topic,
@@ -55,9 +56,26 @@ export function queueFromWire(topic: string, wire: WireQueue, rules: AddressRule
   };
 }
 
+/** @throws TransportError for what no server says of a topic that exists */
 export function routeFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Route {
-  const queues = wires.map((wire) => queueFromWire(topic, wire, rules));
+  const queues = queuesFromWire(topic, wires, rules);
+  if (queues.length === 0) {
+    const text = `the server answered that topic "${topic}" has no queue at all; nothing was sent`;
+    throw new TransportError('RPC_FAILED', text, 'not-sent', true);
+  }
   return { topic, queues, types: [...new Set(queues.flatMap(({ types }) => types))] };
+}
+
+/** Far more than clusters have. Each server that is named gets a connection of its own. */
+const MOST_SERVERS = 256;
+
+/** @throws TransportError when they lie on more servers than a cluster has */
+export function queuesFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Queue[] {
+  const queues = wires.map((wire) => queueFromWire(topic, wire, rules));
+  const servers = new Set(queues.map(({ endpoint }) => endpointKey(endpoint))).size;
+  if (servers <= MOST_SERVERS) return queues;
+  const text = `the server named ${servers} servers for topic "${topic}", and ${MOST_SERVERS} are the most; none was connected to`;
+  throw new TransportError('RPC_FAILED', text, 'not-sent', false);
 }
 
 /** A cluster-mode proxy answers without addresses when it was not told any; the way we came is then the way to go. */

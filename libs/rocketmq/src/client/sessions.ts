@@ -50,6 +50,7 @@ export class Sessions {
    */
   async synced(deadline: Deadline, attemptMs: number): Promise<void> {
     const sessions = this.list().map(({ session }) => session);
+    if (sessions.length === 0) return;
     const tried = await withDeadline('settings', attemptMs, deadline.signal, ({ signal }) =>
       Promise.all(sessions.map((session) => session.tried(signal))),
     );

@@ -3,7 +3,7 @@
 import type { Client } from '../client/client.js';
 import { toWireEndpoints } from '../client/endpoint.js';
 import { topicNotFound } from '../client/resource-errors.js';
-import { type Queue, queueFromWire, resource } from '../client/route.js';
+import { type Queue, queuesFromWire, resource } from '../client/route.js';
 import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { requireOk, StatusError } from '../protocol/status.js';
 import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
@@ -83,9 +83,8 @@ export class AssignmentWatcher {
     const { status, assignments } = await client.unary(bootstrap, 'queryAssignment', request, options);
     if (status?.code === Code.TOPIC_NOT_FOUND) throw topicNotFound(topic, undefined, new StatusError(what, status));
     requireOk(what, status);
-    const queues = assignments.flatMap(({ messageQueue }) =>
-      messageQueue === undefined ? [] : [queueFromWire(topic, messageQueue, addressRules)],
-    );
+    const wires = assignments.flatMap(({ messageQueue }) => messageQueue ?? []);
+    const queues = queuesFromWire(topic, wires, addressRules);
     if (!this.stopping.signal.aborted) this.port.onAssigned(topic, queues);
   }
 }

@@ -73,7 +73,7 @@ describe('the room of a buffer', () => {
 
   it('asks for few messages before it knows how large they are', async () => {
     const room = new BufferRoom(100, 8 * 1024 * 1024);
-    expect((await room.reserve(32, signal)).count).toBe(2);
+    expect((await room.reserve(32, signal)).count).toBe(4);
   });
 
   it('gives back what came with a poll that is not kept', async () => {

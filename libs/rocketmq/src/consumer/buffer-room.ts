@@ -41,8 +41,8 @@ export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
   private heldBytes = 0;
-  /** How large messages may be, learned from those that came last; before the first, as large as a server takes them. */
-  private expectedBytes: number = LIMITS.bodyBytes;
+  /** How large messages may be, learned from those that came last; before the first, half of what a server takes. */
+  private expectedBytes = LIMITS.bodyBytes / 2;
   private isLearned = false;
   private growths = 0;
   /** Of these, whether one is being unpacked: nobody knows yet by how much it grows. */

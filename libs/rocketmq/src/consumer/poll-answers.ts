@@ -8,6 +8,9 @@ import { TransportError } from '../support/errors.js';
 /** No server sends so many: it cuts a poll at 32. */
 const MOST_MESSAGES = 128;
 
+/** `ReceiveMessageResponseStreamWriter` of the proxy (5.5.0), in place of "no new message". */
+const FILTERED = 'no match message';
+
 /** There is no room for more messages: the poll is broken off, and what came is kept. */
 class PollFull extends Error {
   constructor() {
@@ -30,6 +33,11 @@ export class PollAnswers {
     private readonly what: string,
     private readonly add: (bodyBytes: number) => boolean,
   ) {}
+
+  /** Whether the server says that it had messages, none of which passed the filter: more may come at once. */
+  get wereFiltered(): boolean {
+    return this.messages.length === 0 && this.status?.message.startsWith(FILTERED) === true;
+  }
 
   /** When the server sent the messages off, by its clock; undefined when it has not told. */
   get deliveredAtMs(): number | undefined {

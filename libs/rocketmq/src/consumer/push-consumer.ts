@@ -23,7 +23,7 @@ import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from '
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './settings.js';
 import { assertTopic, type Subscription } from './subscription.js';
 import { SubscriptionSet } from './subscription-set.js';
-import { verifyMessage } from './verify-message.js';
+import { Verification } from './verify-message.js';
 
 type State =
   | { readonly kind: 'idle' }
@@ -47,6 +47,7 @@ export class PushConsumer {
   private readonly flow: MessageFlow;
   private readonly watcher: AssignmentWatcher;
   private readonly closing = new AbortController();
+  private readonly verification: Verification;
   private settings: ConsumerSettings = DEFAULT_SETTINGS;
 
   /** @throws UsageError that names the wrong option; nothing is sent yet */
@@ -65,6 +66,15 @@ export class PushConsumer {
       events,
     });
     this.report = new ConsumerReport(events, connection.logger, consumerGroup, this.telemetry);
+    const { listeners, maxUnpackedBytes } = this.options;
+    const { ioClock, report } = this;
+    this.verification = new Verification({
+      listeners,
+      maxUnpackedBytes,
+      ioClock,
+      report,
+      forceSignal: this.closing.signal,
+    });
     this.flow = new MessageFlow({
       client: this.client,
       options: this.options,
@@ -307,10 +317,7 @@ export class PushConsumer {
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case !== 'verifyMessageCommand') return false;
-    const { listeners, maxUnpackedBytes } = this.options;
-    const options = { listeners, maxUnpackedBytes, ioClock: this.ioClock, report: this.report };
-    const verified = verifyMessage(command.value, { ...options, forceSignal: this.closing.signal });
-    verified.then((answer) => {
+    this.verification.verify(command.value).then((answer) => {
       // A closed client has no session any more, and the server has lost interest.
       if (!this.closing.signal.aborted) this.client.session(endpoint).write(answer);
     });

@@ -25,6 +25,8 @@ export interface ReceivedBatch {
   readonly receivedAtMs: number;
   /** When the server sent it off, by its clock; undefined when it does not tell. */
   readonly deliveredAtMs: number | undefined;
+  /** Whether nothing came because of the filter. */
+  readonly wereFiltered: boolean;
 }
 
 /** What a loop needs of its consumer. */
@@ -67,12 +69,25 @@ const POLL_MARGIN_MS = 10 * SECOND_MS;
 /** More than two side by side fetched no more from a server with two cores. */
 const MOST_POLLS = 2;
 
+/** What one poll brought. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
+type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
+
+const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered';
+
 /** Polls one after another. */
 interface Lane {
   attemptId: string;
   /** One that is there only while there is more than one lane can fetch. */
   readonly isExtra: boolean;
 }
+
+/** A server waits for messages before it answers that there are none, for 5 s at least. One that does not is asked more and more slowly. */
+const HASTY_MS = SECOND_MS;
+/** The first of these polls may follow at once: one that finds all its messages filtered out or moved to the dead letters is such a one. */
+const FREE_HASTY_POLLS = 16;
+const HASTY_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
+/** A backlog of messages that the filter skips is worth more polls. */
+const FILTERED_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
 
 const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
@@ -153,12 +168,17 @@ export class ReceiveLoop {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     const lane: Lane = { attemptId: this.newAttemptId(), isExtra: false };
+    let hastyPolls = 0;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const isFull = await this.round(lane, signal);
+        const beganAtMs = this.port.ioClock.monotonicMs();
+        const end = await this.round(lane, signal);
         failures = 0;
         this.failure = undefined;
-        if (isFull) this.addLane();
+        if (end === 'full') this.addLane();
+        const isHasty = isEmpty(end) && this.port.ioClock.monotonicMs() - beganAtMs < HASTY_MS;
+        hastyPolls = isHasty ? hastyPolls + 1 : 0;
+        await this.pace(end, hastyPolls - FREE_HASTY_POLLS, signal);
       } catch (error) {
         if (signal.aborted) return;
         failures++;
@@ -168,6 +188,12 @@ export class ReceiveLoop {
         await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
       }
     }
+  }
+
+  private async pace(end: RoundEnd, hastyPolls: number, signal: AbortSignal): Promise<void> {
+    if (hastyPolls <= 0) return;
+    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL : HASTY_POLL, hastyPolls);
+    await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
   }
 
   private addLane(): void {
@@ -181,12 +207,11 @@ export class ReceiveLoop {
   /** Until a poll is not full. What fails here is met and told by the first lane, too. */
   private async runExtra(signal: AbortSignal): Promise<void> {
     const lane: Lane = { attemptId: this.newAttemptId(), isExtra: true };
-    let isFull = true;
-    while (isFull && !signal.aborted) isFull = await this.round(lane, signal).catch(() => false);
+    let end: RoundEnd = 'full';
+    while (end === 'full' && !signal.aborted) end = await this.round(lane, signal).catch(() => 'stopped' as const);
   }
 
-  /** @returns whether there is likely more to fetch at once */
-  private async round(lane: Lane, signal: AbortSignal): Promise<boolean> {
+  private async round(lane: Lane, signal: AbortSignal): Promise<RoundEnd> {
     const { port, topic } = this;
     await port.intake.opened(topic, signal);
     const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
@@ -196,14 +221,15 @@ export class ReceiveLoop {
       this.polling.set(lane, port.ioClock.monotonicMs());
       // A poll that comes before the settings are known fails inside the server.
       await port.client.session(this.queues[0].endpoint).synced(signal);
-      if (signal.aborted) return false;
+      if (signal.aborted) return 'stopped';
       endPoll = port.intake.beginPoll(topic);
-      if (endPoll === undefined) return false;
+      if (endPoll === undefined) return 'stopped';
       const batch = await this.poll(lane, reservation, this.nextQueue());
       reservation.close();
       this.polling.delete(lane);
       this.handOn(lane, batch);
-      return batch.messages.length === most;
+      if (batch.messages.length === 0) return batch.wereFiltered ? 'filtered' : 'empty';
+      return batch.messages.length === most ? 'full' : 'some';
     } finally {
       this.polling.delete(lane);
       reservation.close();
@@ -250,8 +276,8 @@ export class ReceiveLoop {
     }
     answers.assertUsable();
     this.lastReceiveAtMs = this.port.ioClock.monotonicMs();
-    const { deliveredAtMs } = answers;
-    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs };
+    const { deliveredAtMs, wereFiltered } = answers;
+    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs, wereFiltered };
   }
 
   /**

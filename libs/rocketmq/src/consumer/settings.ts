@@ -4,7 +4,7 @@ import { durationMs } from '../protocol/duration.js';
 import type { RetryPolicy, Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 
 /** The group's rules as the server holds them. */
 export interface ConsumerSettings {
@@ -33,17 +33,29 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   handsBackFree: false,
 };
 
-/** Reads the answer; what the server left out has its default. */
+/** With less, a handler of an ordered group that fails would run without a pause. */
+const LEAST_BACKOFF_MS = 10;
+/** Longer lists say nothing more: the last wait repeats. */
+const MOST_WAITS = 256;
+/** Longer than any server polls (`grpcClientConsumerMaxLongPollingTimeoutMillis` is 20 s by default). */
+const LONGEST_POLL_MS = MINUTE_MS;
+
+/** Reads the answer; what the server left out, or what makes no sense, has its default. */
 export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerSettings {
   const subscription = pubSub?.$case === 'subscription' ? pubSub.value : undefined;
-  const { longPollingTimeout, receiveBatchSize } = subscription ?? {};
+  const { longPollingTimeout, receiveBatchSize = 0 } = subscription ?? {};
+  const { maxAttempts = 0 } = backoffPolicy ?? {};
+  const pollMs = longPollingTimeout === undefined ? Number.NaN : durationMs(longPollingTimeout);
   return {
     isFifo: subscription?.fifo ?? DEFAULT_SETTINGS.isFifo,
-    maxAttempts: backoffPolicy?.maxAttempts || DEFAULT_SETTINGS.maxAttempts,
+    maxAttempts: maxAttempts > 0 ? maxAttempts : DEFAULT_SETTINGS.maxAttempts,
     backoff: backoffOf(backoffPolicy) ?? DEFAULT_SETTINGS.backoff,
-    receiveBatchSize: Math.min(receiveBatchSize || DEFAULT_SETTINGS.receiveBatchSize, LIMITS.receiveBatchSize),
+    receiveBatchSize:
+      receiveBatchSize > 0 ? Math.min(receiveBatchSize, LIMITS.receiveBatchSize) : DEFAULT_SETTINGS.receiveBatchSize,
     longPollingTimeoutMs:
-      longPollingTimeout === undefined ? DEFAULT_SETTINGS.longPollingTimeoutMs : durationMs(longPollingTimeout),
+      pollMs > 0
+        ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), LONGEST_POLL_MS)
+        : DEFAULT_SETTINGS.longPollingTimeoutMs,
     handsBackFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
   };
 }
@@ -51,11 +63,17 @@ export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerS
 function backoffOf(policy: RetryPolicy | undefined): BackoffPolicy | undefined {
   const strategy = policy?.strategy;
   if (strategy?.$case === 'customizedBackoff') {
-    const nextMs = strategy.value.next.map(durationMs);
-    return nextMs.length === 0 ? undefined : { kind: 'customized', nextMs };
+    const nextMs = strategy.value.next.slice(0, MOST_WAITS).map(durationMs);
+    if (nextMs.length === 0 || !nextMs.every(isWait)) return undefined;
+    return { kind: 'customized', nextMs: nextMs.map(atLeast) };
   }
   if (strategy?.$case !== 'exponentialBackoff') return undefined;
   const { initial, max, multiplier } = strategy.value;
   if (initial === undefined || max === undefined) return undefined;
-  return { kind: 'exponential', initialMs: durationMs(initial), maxMs: durationMs(max), multiplier };
+  const [initialMs, maxMs] = [durationMs(initial), durationMs(max)];
+  if (!isWait(initialMs) || !isWait(maxMs) || maxMs < initialMs || !(multiplier >= 1)) return undefined;
+  return { kind: 'exponential', initialMs: atLeast(initialMs), maxMs: atLeast(maxMs), multiplier };
 }
+
+const isWait = (ms: number): boolean => ms >= 0 && Number.isFinite(ms);
+const atLeast = (ms: number): number => Math.max(LEAST_BACKOFF_MS, ms);

@@ -60,6 +60,28 @@ describe('a producer with two brokers', () => {
     expect(sendsAt(first, second)).toEqual([6, 1]);
   });
 
+  it('sends to the other what one refuses as not writable, and asks for the route anew', async () => {
+    const [first, second] = servers;
+    second.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
+    const asked = first.of('queryRoute').length;
+    await send(4);
+    expect(sendsAt(first)).toEqual([4]);
+    expect(first.of('queryRoute').length).toBeGreaterThan(asked);
+  });
+
+  it('fails with the refusal when each broker refuses, and asks each once', async () => {
+    for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
+    await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
+    expect(sendsAt(...servers)).toEqual([1, 1]);
+  });
+
+  it('does not send a message of a group by another broker than its own, though that one refuses', async () => {
+    for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
+    const ordered = producer.send({ topic: 'orders', body: 'one', messageGroup: 'a' });
+    await expect(ordered).rejects.toMatchObject({ outcome: 'rejected' });
+    expect(sendsAt(...servers).reduce((sum, sends) => sum + sends)).toBeLessThanOrEqual(1);
+  });
+
   it('takes it back when it answers heartbeats again', async () => {
     const [, second] = servers;
     second.statusOf = TROUBLE;
@@ -99,9 +121,9 @@ describe('a producer with two brokers', () => {
   });
 
   it('leaves nobody alone for a refusal, which another would answer, too', async () => {
-    for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.FORBIDDEN };
-    await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.BAD_REQUEST };
+    await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
   });
 

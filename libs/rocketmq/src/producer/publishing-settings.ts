@@ -3,6 +3,7 @@
 import { resource } from '../client/route.js';
 import { durationMs, toDuration } from '../protocol/duration.js';
 import type { Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/limits.js';
 import type { SendPolicy } from './send-pipeline.js';
 
 /**
@@ -31,7 +32,9 @@ export function publishingSettings(
 
 /** Takes the server's limits and pace. */
 export function adoptSettings(policy: SendPolicy, { backoffPolicy, pubSub }: Settings): void {
-  if (pubSub?.$case === 'publishing' && pubSub.value.maxBodySize > 0) policy.maxBodyBytes = pubSub.value.maxBodySize;
+  if (pubSub?.$case === 'publishing' && pubSub.value.maxBodySize > 0) {
+    policy.maxBodyBytes = Math.min(pubSub.value.maxBodySize, LIMITS.receivedFrameBytes);
+  }
   const strategy = backoffPolicy?.strategy;
   if (strategy?.$case !== 'exponentialBackoff') return;
   const { initial, max, multiplier } = strategy.value;

@@ -31,6 +31,11 @@ export class QueueChooser {
     return queues[failures % queues.length] as Queue;
   }
 
+  /** How many brokers take messages. */
+  brokersOf(route: Route | undefined): number {
+    return route === undefined ? 0 : new Set(this.writableOf(route).map(({ brokerName }) => brokerName)).size;
+  }
+
   private writableOf(route: Route): readonly Queue[] {
     let queues = this.writable.get(route);
     if (queues === undefined) {

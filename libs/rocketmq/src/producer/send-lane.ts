@@ -56,7 +56,6 @@ interface Passenger extends LaneMessage {
 /** All ordinary messages of one topic to one endpoint take it. */
 export class SendLane {
   private readonly clock = new SystemClock();
-  private readonly channel: Channel;
   private waiting: Passenger[] = [];
   /** Of those that wait. */
   private route: Route | undefined;
@@ -68,9 +67,7 @@ export class SendLane {
   constructor(
     private readonly endpoint: Endpoint,
     private readonly port: LanePort,
-  ) {
-    this.channel = port.client.connection.channel(endpoint);
-  }
+  ) {}
 
   /**
    * Sends a message; in a request of its own where nobody knows that the brokers keep several apart.
@@ -80,6 +77,11 @@ export class SendLane {
     if (this.port.safety.allows(route, this.channel)) return this.join(message, route);
     const { wire, what, deadline } = message;
     return requestOne(this.port.client, this.endpoint, wire, what, deadline);
+  }
+
+  /** Looked up each time: that of a server that was away is replaced. */
+  private get channel(): Channel {
+    return this.port.client.connection.channel(this.endpoint);
   }
 
   private join({ wire, deadline, what }: LaneMessage, route: Route): Promise<StoredPlace> {

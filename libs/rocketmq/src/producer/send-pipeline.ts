@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import type { Client } from '../client/client.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code, Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import {
   assertSendable,
   bodyBytes,
@@ -13,6 +13,7 @@ import {
   toWireMessage,
 } from '../protocol/message.js';
 import { MessageIdGenerator } from '../protocol/message-id.js';
+import { StatusError } from '../protocol/status.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';
@@ -148,9 +149,11 @@ export class SendPipeline {
         } catch (error) {
           failures ??= new SendFailures(deadline);
           const failure = failures.add(error);
-          if (deadline.isOver || !mayRepeat(error, prepared.type === 'transaction')) throw failure;
+          const { topic } = prepared.message;
+          if (isStaleRoute(error)) this.client.renewRoute(topic);
+          if (deadline.isOver || !this.mayRepeat(error, prepared, failures.count)) throw failure;
           // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
-          if (error.outcome === 'not-sent') this.client.renewRoute(prepared.message.topic);
+          if (error.outcome === 'not-sent') this.client.renewRoute(topic);
           else if (++attempt > this.policy.maxAttempts) throw failure;
           this.logFailure(prepared, failures.count, error);
           await this.pause(error, failures.count, failure, deadline);
@@ -159,6 +162,14 @@ export class SendPipeline {
     } finally {
       room.leave();
     }
+  }
+
+  private mayRepeat(error: unknown, prepared: PreparedMessage, failures: number): error is RocketMQError {
+    if (!RocketMQError.is(error)) return false;
+    if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
+    if (!isStaleRoute(error) || prepared.message.messageGroup !== undefined) return false;
+    // What one broker refuses may be welcome on the next, each of which is asked once.
+    return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
 
   private logFailure({ message, messageId }: PreparedMessage, failures: number, error: unknown): void {
@@ -221,7 +232,7 @@ export class SendPipeline {
     // packed ones are marked as the first of them is.
     const place =
       type === 'normal' && body.encoding === Encoding.IDENTITY
-        ? await this.lanes.lane(message.topic, queue).send({ wire, deadline, what }, route)
+        ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
         : await requestOne(client, endpoint, wire, what, deadline);
     return {
       topic: message.topic,
@@ -262,7 +273,14 @@ export interface PreparedMessage {
   readonly turn: number;
 }
 
-function mayRepeat(error: unknown, half: boolean): error is RocketMQError {
-  if (!RocketMQError.is(error) || !error.retryable) return false;
-  return !half || error.outcome !== 'unknown';
+const STALE: ReadonlySet<Code> = new Set([
+  Code.FORBIDDEN,
+  Code.NOT_FOUND,
+  Code.TOPIC_NOT_FOUND,
+  Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+]);
+
+/** The refusal says that the topic is not as the route says: on this broker, or since the route was asked for. */
+function isStaleRoute(error: unknown): boolean {
+  return error instanceof StatusError && STALE.has(error.statusCode);
 }

@@ -1,7 +1,7 @@
 // What the proxy tells of topics: whether they are there, what they take, where they live, and whether they may be used.
 
 import { type Address, addressText } from '../../client/endpoint.js';
-import { type Queue, queueFromWire } from '../../client/route.js';
+import { type Queue, queuesFromWire } from '../../client/route.js';
 import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
@@ -35,7 +35,7 @@ export async function checkRoute(probe: ProxyProbe, topic: string): Promise<Rout
       addressMapping: undefined,
       bootstrap: { addresses: [probe.address] },
     };
-    const queues = messageQueues.map((queue) => queueFromWire(topic, queue, rules));
+    const queues = queuesFromWire(topic, messageQueues, rules);
     return found(judge(queues), queues);
   } catch (error) {
     return found({ status: 'failed', seen: describeError(error), why: 'no client can find its queues' });
