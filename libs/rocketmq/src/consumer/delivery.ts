@@ -9,6 +9,7 @@ import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ConsumerReport } from './consumer-events.js';
 import { type DeadLetterReason, type Settlement, settlementAfterFailure } from './failure-policy.js';
+import type { FinishedAttempts } from './finished-attempts.js';
 import { type MessageHandler, type RunOptions, type RunResult, runHandler } from './handler-run.js';
 import type { OpenedMessage } from './incoming-message.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
@@ -31,6 +32,8 @@ export interface DeliveryPort {
   settings(): ConsumerSettings;
   /** Fires when handlers must end. */
   readonly forceSignal: Abortable;
+  /** Of the consumer's messages. */
+  readonly finished: FinishedAttempts;
   /** Fires when settlements are no longer repeated. */
   readonly settleSignal: AbortSignal;
 }
@@ -70,6 +73,9 @@ const UNMATCHED_MS = 10 * SECOND_MS;
 
 /** Brings one held message to its end. It waits only where there is something to wait for: every message pays for each wait. */
 export class Delivery {
+  /** Whether the latest attempt ended by its signal, and not by itself. */
+  private wasInterrupted = false;
+
   constructor(
     private readonly lease: MessageLease,
     private readonly listener: Listener,
@@ -91,6 +97,7 @@ export class Delivery {
     if (decided !== ACK) return void this.end(lease.message, decided, turn, untrack).then(() => onEnd(), onEnd);
     lease.ack(port.settleSignal, (error) => {
       if (error !== undefined) port.report.settleFailed(lease.message, ACK, error);
+      else port.finished.forget(lease.message);
       onEnd();
     });
     turn.end();
@@ -190,10 +197,13 @@ export class Delivery {
     bodyProblem: string | undefined,
   ): Settlement | undefined | Promise<Settlement | undefined> {
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
-    if (view.deliveryAttempt > this.maxAttempts()) {
-      return this.asDeadLetter(view, 'attempts-exhausted', unseenEnd(view, this.maxAttempts()));
-    }
     const { port } = this;
+    const { maxAttempts = Number.POSITIVE_INFINITY } = this.listener.policy;
+    const failures = port.finished.of(view);
+    // It is on its way to the dead letters, and the place of the listener's choice did not take it the last time.
+    if (failures !== undefined && failures.count >= maxAttempts) {
+      return this.asDeadLetter(view, 'attempts-exhausted', failures.error);
+    }
     const result = runHandler(view, new DeliveryRun(view, this.lease, this.listener, port));
     if (!(result instanceof Promise) && result.kind === 'succeeded' && port.checkpoint === undefined) return ACK;
     return this.settlementOf(view, result);
@@ -216,14 +226,20 @@ export class Delivery {
   private async settlementAfter(view: MessageView, failed: RunResult & { kind: 'failed' }): Promise<Settlement> {
     const { policy } = this.listener;
     const { error, wasInterrupted } = failed;
+    const { settings } = this.port;
+    const finished = wasInterrupted ? 0 : this.port.finished.add(view, error);
     const settlement = settlementAfterFailure({
       ...policy,
       error,
       attempt: view.deliveryAttempt,
-      maxAttempts: this.maxAttempts(),
+      attemptsOfServer: settings().maxAttempts,
+      finished,
+      // In an ordered group the server counts no failure, but each delivery that a deploy cut short.
+      wait: this.isFifo ? finished : view.deliveryAttempt,
       backoff: this.backoff(),
       wasInterrupted,
     });
+    this.wasInterrupted = wasInterrupted;
     this.port.report.failed(view, error, settlement);
     return settlement.kind === 'retry' ? settlement : this.asDeadLetter(view, settlement.reason, error);
   }
@@ -240,10 +256,6 @@ export class Delivery {
     return this.listener.policy.backoff ?? this.port.settings().backoff;
   }
 
-  private maxAttempts(): number {
-    return Math.min(this.port.settings().maxAttempts, this.listener.policy.maxAttempts ?? Number.POSITIVE_INFINITY);
-  }
-
   private async settle(view: MessageView, settlement: Settlement | undefined): Promise<boolean> {
     const { lease, port } = this;
     if (settlement === undefined) {
@@ -252,6 +264,7 @@ export class Delivery {
     }
     const error = await lease.settle(this.leaseSettlement(view, settlement), port.settleSignal);
     if (error !== undefined) port.report.settleFailed(view, settlement, error);
+    else if (settlement.kind !== 'retry') port.finished.forget(view);
     return error === undefined;
   }
 
@@ -260,7 +273,12 @@ export class Delivery {
       case 'ack':
         return settlement;
       case 'retry':
-        return { kind: 'postpone', invisibleDurationMs: settlement.delayMs, suspend: false };
+        // What was interrupted counts as no attempt, where the server can be told so.
+        return {
+          kind: 'postpone',
+          invisibleDurationMs: settlement.delayMs,
+          suspend: this.wasInterrupted && !this.isFifo,
+        };
       case 'deadLetter': {
         const { maxAttempts } = this.port.settings();
         return { kind: 'deadLetter', attempt: view.deliveryAttempt, maxAttempts };
@@ -305,12 +323,4 @@ class DeliveryRun implements RunOptions {
   onIgnoredSignal(): void {
     this.port.report.handlerIgnoredItsSignal(this.view);
   }
-}
-
-/** The attempts before it ended with their process, or were handed back. */
-function unseenEnd({ messageId, topic, deliveryAttempt }: MessageView, maxAttempts: number): StateError {
-  const text =
-    `message ${messageId} from "${topic}" comes with attempt ${deliveryAttempt}, and ${maxAttempts} are allowed: ` +
-    'earlier attempts ended with their process or were handed back';
-  return new StateError('ATTEMPTS_EXHAUSTED', text);
 }

@@ -7,6 +7,7 @@ import { type Clock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { Delivery, type DeliveryPort, type Turn, type Turns, type UnpackedMessage } from './delivery.js';
+import { FinishedAttempts } from './finished-attempts.js';
 import { ABORT_GRACE_MS } from './handler-run.js';
 import type { Intake } from './intake.js';
 import type { ListenerTurns } from './listener-turns.js';
@@ -14,7 +15,7 @@ import type { MessageLease } from './message-lease.js';
 import type { Listener, ListenerSet } from './message-listener.js';
 
 /** What a dispatcher needs of its consumer. */
-export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal'> {
+export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal' | 'finished'> {
   readonly intake: Intake;
   readonly listeners: ListenerSet;
   readonly listenerTurns: ListenerTurns;
@@ -44,7 +45,8 @@ export class Dispatcher implements Turns {
   constructor(private readonly port: DispatchPort) {
     // Each settlement that is repeated listens to it for as long as it lasts.
     setMaxListeners(0, this.settleEnding.signal);
-    this.delivery = { ...port, forceSignal: this.forcing, settleSignal: this.settleEnding.signal };
+    const finished = new FinishedAttempts();
+    this.delivery = { ...port, finished, forceSignal: this.forcing, settleSignal: this.settleEnding.signal };
   }
 
   /** What is held, in no order. */

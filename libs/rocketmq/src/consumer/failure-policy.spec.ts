@@ -7,20 +7,34 @@ import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 const attempt = {
   error: new Error('no stock'),
   attempt: 1,
-  maxAttempts: 3,
+  attemptsOfServer: 3,
+  finished: 1,
+  wait: 1,
   backoff: { kind: 'customized', nextMs: [1_000, 5_000] } as const,
 };
 
 describe('the settlement after a failed attempt', () => {
   it('is a retry by the backoff in force, growing with the attempt', () => {
     expect(settlementAfterFailure(attempt)).toEqual({ kind: 'retry', delayMs: 1_000 });
-    expect(settlementAfterFailure({ ...attempt, attempt: 2 })).toEqual({ kind: 'retry', delayMs: 5_000 });
+    expect(settlementAfterFailure({ ...attempt, attempt: 2, wait: 2 })).toEqual({ kind: 'retry', delayMs: 5_000 });
   });
 
   it('is a dead letter once the last allowed attempt has failed', () => {
     const exhausted = { kind: 'deadLetter', reason: 'attempts-exhausted' };
     expect(settlementAfterFailure({ ...attempt, attempt: 3 })).toEqual(exhausted);
     expect(settlementAfterFailure({ ...attempt, attempt: 4 })).toEqual(exhausted);
+  });
+
+  it('is a dead letter once a handler has finished as many attempts as the listener allows, however many deliveries there were', () => {
+    const listener = { ...attempt, attemptsOfServer: 17, maxAttempts: 3 };
+    expect(settlementAfterFailure({ ...listener, attempt: 9, finished: 2 }).kind).toBe('retry');
+    const exhausted = { kind: 'deadLetter', reason: 'attempts-exhausted' };
+    expect(settlementAfterFailure({ ...listener, attempt: 9, finished: 3 })).toEqual(exhausted);
+  });
+
+  it('is a retry at once when the attempt was interrupted, though it was the last one', () => {
+    const interrupted = { ...attempt, attempt: 3, finished: 2, maxAttempts: 2, wasInterrupted: true };
+    expect(settlementAfterFailure(interrupted)).toEqual({ kind: 'retry', delayMs: 0 });
   });
 
   it('is a dead letter at once when the handler says that no retry can help', () => {

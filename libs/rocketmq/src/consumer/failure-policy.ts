@@ -9,7 +9,7 @@ import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 /**
  * Why a message becomes a dead letter.
  * - `handler-decided`: the handler threw a DeadLetterError
- * - `attempts-exhausted`: its last allowed attempt failed, or did not end: the process died in it
+ * - `attempts-exhausted`: the last attempt that the listener or the server allows has failed
  * - `not-retryable`: `retryOn` or `deadLetterOn` says that no retry helps against the handler's error
  * - `corrupt-body`: its body is not what was sent; no handler has seen it
  */
@@ -39,9 +39,9 @@ export interface FailurePolicy {
   /** The waits between attempts. Default: what the server holds for the group. */
   readonly backoff?: BackoffPolicy;
   /**
-   * Deliveries of a message before it is a dead letter; those count too that ended with the process, and those that were handed
-   * back where a hand-back costs one (ordered groups, servers before 5.5.0). Default, and most: what the server holds for the
-   * group.
+   * Attempts before a message is a dead letter. Those count that a handler of this process has finished: not deliveries that no
+   * handler saw, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
+   * each counts its own, up to the deliveries that the server allows. Default, and most: those deliveries, every one of which counts.
    */
   readonly maxAttempts?: number;
   /**
@@ -65,9 +65,16 @@ export interface FailurePolicy {
 /** A failed attempt, and what is allowed. */
 export interface FailedAttempt {
   readonly error: unknown;
-  /** The attempt that failed; the first is 1. */
+  /** The attempt that failed; the first is 1. The server counts every delivery. */
   readonly attempt: number;
-  readonly maxAttempts: number;
+  /** Deliveries after which the server moves the message to the dead letters. */
+  readonly attemptsOfServer: number;
+  /** How many attempts a handler has finished, this one included unless it was interrupted. */
+  readonly finished: number;
+  /** How many of these the listener allows. */
+  readonly maxAttempts?: number | undefined;
+  /** Which wait of the backoff is due; the first is 1. */
+  readonly wait: number;
   readonly backoff: BackoffPolicy;
   readonly retryOn?: ErrorTest | undefined;
   readonly deadLetterOn?: ErrorTest | undefined;
@@ -80,12 +87,17 @@ export type FailureSettlement = Exclude<Settlement, { readonly kind: 'ack' }>;
 
 /** Decides by what the handler asked for, then by the attempts that are left, by the kind of error, by the backoff in force. */
 export function settlementAfterFailure(failed: FailedAttempt): FailureSettlement {
-  const { error, attempt, maxAttempts, backoff } = failed;
+  const { error, wait, backoff, wasInterrupted } = failed;
   if (DeadLetterError.is(error)) return { kind: 'deadLetter', reason: 'handler-decided' };
-  if (attempt >= maxAttempts) return { kind: 'deadLetter', reason: 'attempts-exhausted' };
+  if (!wasInterrupted && areExhausted(failed)) return { kind: 'deadLetter', reason: 'attempts-exhausted' };
   if (RetryLaterError.is(error)) return retryIn(error.delayMs);
-  if (!failed.wasInterrupted && !isRetryable(failed)) return { kind: 'deadLetter', reason: 'not-retryable' };
-  return retryIn(backoffMs(backoff, attempt));
+  // Nothing is wrong with the message: others may have it at once. The server alone ends what is interrupted again and again.
+  if (wasInterrupted) return retryIn(0);
+  return isRetryable(failed) ? retryIn(backoffMs(backoff, wait)) : { kind: 'deadLetter', reason: 'not-retryable' };
+}
+
+function areExhausted({ attempt, attemptsOfServer, finished, maxAttempts }: FailedAttempt): boolean {
+  return attempt >= attemptsOfServer || (maxAttempts !== undefined && finished >= maxAttempts);
 }
 
 function retryIn(wantedMs: number): FailureSettlement {

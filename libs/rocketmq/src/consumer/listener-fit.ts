@@ -7,7 +7,7 @@ import type { ConsumerSettings } from './settings.js';
 
 /** When failed messages of a listener come again: what it says itself, and what the server says where it says nothing. */
 export interface PolicyInForce {
-  /** Deliveries of a message before it is a dead letter. */
+  /** The most deliveries of a message: the server's, since a listener's own limit does not count those that were interrupted. */
   readonly maxAttempts: number;
   readonly backoff: BackoffPolicy;
   /** How long one attempt may take: the handler's time-out, or the lease of a process that died, whichever is longer. */
@@ -20,7 +20,7 @@ export function policyInForce(
   leaseMs: number,
 ): PolicyInForce {
   return {
-    maxAttempts: Math.min(maxAttempts, policy.maxAttempts ?? maxAttempts),
+    maxAttempts,
     backoff: policy.backoff ?? backoff,
     attemptMs: Math.max(leaseMs, handlerTimeoutMs),
   };

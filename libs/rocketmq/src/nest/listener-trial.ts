@@ -144,7 +144,11 @@ async function run(
   const settlement = settlementAfterFailure({
     ...{ error, wasInterrupted, retryOn: policy.retryOn, deadLetterOn: policy.deadLetterOn },
     attempt: message.deliveryAttempt,
-    maxAttempts: policy.maxAttempts ?? attemptsOfServer,
+    // As if the attempts before had been made here.
+    finished: message.deliveryAttempt,
+    wait: message.deliveryAttempt,
+    attemptsOfServer,
+    maxAttempts: policy.maxAttempts,
     backoff: policy.backoff ?? { kind: 'customized', nextMs: [0] },
   });
   if (settlement.kind === 'retry') {
