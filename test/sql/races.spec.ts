@@ -19,6 +19,8 @@ import { column, type OpenDatabase, openDatabase } from './support/databases.js'
 const neverAborted = new AbortController().signal;
 /** Short, so that a check that meets a running transaction does not hold the test up. */
 const LOCK_TIMEOUT_MS = 20;
+/** So short that checks fence local transactions that take longer. */
+const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
 
 describeWithPostgres('local transactions and checks on PostgreSQL', () => {
   let postgres: Postgres;
@@ -67,7 +69,10 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     async function startProcess(database: SqlDatabase): Promise<Producer> {
       const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
       const log = new TransactionLog({ database, lockTimeoutMs: LOCK_TIMEOUT_MS });
-      const producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
+      const producer = new Producer(connection, {
+        transactionCheckers: { [ORDERS]: (check) => log.check(check) },
+        localTransactionTimeoutMs: LOCAL_TRANSACTION_TIMEOUT_MS,
+      });
       const consumer = new PushConsumer(connection, {
         consumerGroup: 'stock',
         subscriptions: [{ topic: ORDERS }],

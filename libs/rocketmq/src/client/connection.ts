@@ -128,15 +128,19 @@ export class Connection {
   /** The one channel to an endpoint. @throws StateError `CLOSED` */
   channel(endpoint: Endpoint): Channel {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
+    const open = this.openTo(endpoint);
+    if (open !== undefined) return open;
+    const channel = new EndpointChannel(endpoint, this.openChannel, this.requestTimeoutMs);
+    this.channels.set(endpointKey(endpoint), channel);
+    this.knownChannels.set(endpoint, channel);
+    return channel;
+  }
+
+  private openTo(endpoint: Endpoint): EndpointChannel | undefined {
     const known = this.knownChannels.get(endpoint);
     if (known !== undefined && !known.isClosed) return known;
-    const key = endpointKey(endpoint);
-    let channel = this.channels.get(key);
-    if (channel === undefined) {
-      channel = new EndpointChannel(endpoint, this.openChannel, this.requestTimeoutMs);
-      this.channels.set(key, channel);
-    }
-    this.knownChannels.set(endpoint, channel);
+    const channel = this.channels.get(endpointKey(endpoint));
+    if (channel !== undefined) this.knownChannels.set(endpoint, channel);
     return channel;
   }
 
@@ -163,7 +167,7 @@ export class Connection {
 
   /** Whether the server that an endpoint is connected to at present announced itself as an embedded broker. */
   isEmbeddedBroker(endpoint: Endpoint): boolean {
-    return this.knownChannels.get(endpoint)?.isEmbeddedBroker === true;
+    return this.openTo(endpoint)?.isEmbeddedBroker === true;
   }
 
   /**

@@ -131,6 +131,7 @@ const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> =
   brokerVersions: true,
   interceptors: true,
   localTransactionTimeoutMs: true,
+  checkTimeoutMs: true,
   firstCheckAfterMs: true,
 };
 

@@ -49,6 +49,7 @@ export type RocketMQProducerOptions = Pick<
   | 'brokerVersions'
   | 'interceptors'
   | 'localTransactionTimeoutMs'
+  | 'checkTimeoutMs'
   | 'firstCheckAfterMs'
 >;
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Channel } from '../client/channel.js';
 import type { Queue, Route } from '../client/route.js';
 import { silentLogger } from '../support/logger.js';
 import { type BatchingOptions, BatchSafety, type SeenBrokers } from './batching.js';
@@ -21,8 +20,8 @@ function route(topic: string, ...brokers: string[]): Route {
   return { topic, queues, types: [] };
 }
 
-const real = { isEmbeddedBroker: false } as Channel;
-const embedded = { isEmbeddedBroker: true } as Channel;
+const real = { isEmbeddedBroker: false };
+const embedded = { isEmbeddedBroker: true };
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function safety(options: BatchingOptions): BatchSafety {

@@ -1,7 +1,6 @@
 // Whether messages may share a request: the options, and how it is known that the brokers keep them apart. Sharing itself is
 // send-lane.ts.
 
-import type { Channel } from '../client/channel.js';
 import { endpointKey } from '../client/endpoint.js';
 import type { Route } from '../client/route.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
@@ -60,10 +59,10 @@ export class BatchSafety {
     this.seen = brokerVersions && new SeenVersions(brokerVersions, logger);
   }
 
-  /** @param channel where the messages would be sent */
-  allows(route: Route, channel: Channel): boolean {
+  /** @param server where the messages would be sent */
+  allows(route: Route, server: { readonly isEmbeddedBroker: boolean }): boolean {
     if (this.told !== undefined) return this.told;
-    return channel.isEmbeddedBroker || (this.seen?.allows(route) ?? false);
+    return server.isEmbeddedBroker || (this.seen?.allows(route) ?? false);
   }
 }
 

@@ -9,6 +9,7 @@ import { MINUTE_MS } from '../support/clock.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { CheckAnswers } from './check-answers.js';
+import { TransactionBounds } from './transaction-bounds.js';
 import { OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
 
@@ -28,6 +29,7 @@ function answersBy(
     client: new Client(connection, role),
     memory: new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
     checkers: new Map([['orders', checker]]),
+    bounds: new TransactionBounds({}),
     ownerOf: () => 'shop',
     onChecked: (_, resolution) => void told.push(resolution),
     onEnded: (_, resolution) => void told.push(`ended: ${resolution}`),

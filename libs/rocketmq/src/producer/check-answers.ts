@@ -12,6 +12,7 @@ import { Semaphore } from '../support/semaphore.js';
 import { endTransaction } from './end-transaction.js';
 import type { ProducerTelemetry } from './producer-telemetry.js';
 import type { Resolution } from './transaction.js';
+import type { TransactionBounds } from './transaction-bounds.js';
 import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import type { TransactionMemory } from './transaction-memory.js';
 
@@ -28,6 +29,7 @@ export interface CheckPort {
   readonly client: Client;
   readonly memory: TransactionMemory;
   readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  readonly bounds: TransactionBounds;
   readonly telemetry?: ProducerTelemetry | undefined;
   ownerOf(topic: string): string;
   onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
@@ -49,7 +51,10 @@ export class CheckAnswers {
     if (message === undefined || this.answering.has(transactionId)) return true;
     const view = fromWireMessage(message);
     const isPacked = message.systemProperties?.bodyEncoding === Encoding.GZIP;
-    const check = { topic: view.topic, messageId: view.messageId, transactionId, message: view, isPacked };
+    const { topic, messageId, bornTimestampMs } = view;
+    // Only its own instance knows whether a local transaction runs, and the server asks each of them in turn.
+    const mayStillRun = this.port.bounds.mayStillRun(bornTimestampMs, this.clock.nowMs());
+    const check = { topic, messageId, transactionId, message: view, isPacked, mayStillRun };
     const isOurs = view.properties[OWNER_PROPERTY] === this.port.ownerOf(view.topic);
     const checker = this.port.checkers.get(view.topic);
     // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
@@ -73,7 +78,7 @@ export class CheckAnswers {
 
   /** Never rejects: nobody waits for it but {@link drain}. */
   private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
-    const untrack = this.port.client.connection.clock.track('answer to a check of transaction', check.transactionId);
+    const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
     const release = await this.permits.acquire();
     try {
       const find = async (): Promise<Resolution | 'unknown'> =>
@@ -98,7 +103,16 @@ export class CheckAnswers {
   ): Promise<Resolution | 'unknown'> {
     try {
       const body = isPacked ? await unpackBody(message.body, DEFAULT_MAX_UNPACKED_BYTES) : message.body;
-      return await askChecker(checker, { ...check, message: { ...message, body } }, this.logger);
+      const { bounds, memory } = this.port;
+      return await askChecker(
+        checker,
+        { ...check, message: { ...message, body } },
+        {
+          timeoutMs: bounds.checkTimeoutMs,
+          logger: this.logger,
+          onLate: (resolution) => memory.ended(check.transactionId, resolution, false),
+        },
+      );
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, error: describeError(error) };
@@ -118,6 +132,10 @@ export class CheckAnswers {
       const fields = { topic, transactionId, resolution, error: describeError(error) };
       this.logger.warn('the answer to a transaction check was lost; the server will ask again', fields);
     }
+  }
+
+  private get clock() {
+    return this.port.client.connection.clock;
   }
 
   private get logger() {

@@ -215,7 +215,7 @@ export class Producer {
     // A local transaction that runs may still prepare while the producer closes: its half message is part of it.
     const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
     const { message } = options;
-    const transact = (): Promise<T> => this.transactions.transact(message, half, work);
+    const transact = (): Promise<T> => this.transactions.transact(message, half, work, options.signal);
     return this.transacting.track(this.telemetry?.transact(message?.topic, transact) ?? transact());
   }
 

@@ -1,7 +1,6 @@
 // The way of one topic's ordinary messages to one endpoint. A message never waits for company: it leaves as soon as it comes,
 // unless as many requests as are worth while are under way; what queues up behind them leaves together.
 
-import type { Channel } from '../client/channel.js';
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { Route } from '../client/route.js';
@@ -74,14 +73,14 @@ export class SendLane {
    * @throws StatusError or TransportError, which may be that of all messages of its request; the reason of the caller's signal
    */
   send(message: LaneMessage, route: Route): Promise<StoredPlace> {
-    if (this.port.safety.allows(route, this.channel)) return this.join(message, route);
+    if (this.port.safety.allows(route, this)) return this.join(message, route);
     const { wire, what, deadline } = message;
     return requestOne(this.port.client, this.endpoint, wire, what, deadline);
   }
 
-  /** Looked up each time: that of a server that was away is replaced. */
-  private get channel(): Channel {
-    return this.port.client.connection.channel(this.endpoint);
+  /** Of the server that the lane leads to at present. */
+  get isEmbeddedBroker(): boolean {
+    return this.port.client.connection.isEmbeddedBroker(this.endpoint);
   }
 
   private join({ wire, deadline, what }: LaneMessage, route: Route): Promise<StoredPlace> {
@@ -112,10 +111,10 @@ export class SendLane {
   /** @param requests how many may leave */
   private depart(requests: number): void {
     // What was known when they came may not be true any more.
-    const maySend = this.route !== undefined && this.port.safety.allows(this.route, this.channel);
+    const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this);
     for (let left = requests; this.waiting.length > 0 && left > 0; left--) {
       const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
-      void this.transmit(this.take(maySend ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
+      void this.transmit(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
     }
     this.dropGuard();
     const [first] = this.waiting;

@@ -214,12 +214,14 @@ export class SendPipeline {
     const { message, type, messageId, dueMs, half } = prepared;
     const route = client.knownRoute(message.topic, type) ?? (await client.route(message.topic, deadline, type));
     const queue = this.chooser.choose(route, message.messageGroup, prepared.turn, failures);
+    const { clock } = client.connection;
+    const bornAtMs = half === undefined ? 0 : clock.monotonicMs();
     const wire = toWireMessage(message, {
       messageId,
       type,
       body: body.bytes,
       bodyEncoding: body.encoding,
-      bornTimestampMs: client.connection.clock.nowMs(),
+      bornTimestampMs: clock.nowMs(),
       namespace: client.connection.namespace,
       bornHost: this.bornHost,
       queueId: Math.max(0, queue.id),
@@ -240,6 +242,7 @@ export class SendPipeline {
       offset: place.offset,
       recallHandle: place.recallHandle === '' ? undefined : place.recallHandle,
       transactionId: place.transactionId,
+      bornAtMs,
       endpoint,
       wire,
       body: prepared.body,

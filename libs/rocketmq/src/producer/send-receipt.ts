@@ -17,6 +17,8 @@ export interface SendReceipt {
 /** A receipt with what ends a transaction. */
 export interface StoredMessage extends SendReceipt {
   readonly transactionId: string;
+  /** When the half message was born, by monotonic business time: how old it is decides whether it can still be ended. */
+  readonly bornAtMs: number;
   readonly endpoint: Endpoint;
   /** The body may be packed. */
   readonly wire: WireMessage;

@@ -6,7 +6,7 @@ describe('the times of transactions', () => {
   it('are five minutes, and the first check is the affair of the server, unless told otherwise', () => {
     const bounds = new TransactionBounds({});
     expect([bounds.timeoutMs, bounds.firstCheckAfterMs]).toEqual([5 * MINUTE_MS, undefined]);
-    expect(bounds.isTooLateToEnd(0, HOUR_MS)).toBe(false);
+    expect(bounds.isTooLateToEnd(HOUR_MS)).toBe(false);
   });
 
   it('leave ten seconds between the end of the local transaction and the first check', () => {
@@ -23,8 +23,22 @@ describe('the times of transactions', () => {
     expect(() => new TransactionBounds({ localTransactionTimeoutMs: 0 })).toThrow('option localTransactionTimeoutMs');
   });
 
+  it('give a checker ten seconds, or what they are set to, within the time that the server waits for an answer', () => {
+    expect(new TransactionBounds({}).checkTimeoutMs).toBe(10_000);
+    expect(new TransactionBounds({ checkTimeoutMs: 25_000 }).checkTimeoutMs).toBe(25_000);
+    expect(() => new TransactionBounds({ checkTimeoutMs: 25_001 })).toThrow(
+      'option checkTimeoutMs must be at most 25000',
+    );
+    expect(() => new TransactionBounds({ checkTimeoutMs: 0 })).toThrow('option checkTimeoutMs');
+  });
+
+  it('hold that a local transaction may still run for as long as it may take', () => {
+    const bounds = new TransactionBounds({ localTransactionTimeoutMs: MINUTE_MS });
+    expect([bounds.mayStillRun(1_000, 60_999), bounds.mayStillRun(1_000, 61_000)]).toEqual([true, false]);
+  });
+
   it('leave an end to the check when it may reach the server after the first check is due', () => {
     const bounds = new TransactionBounds({ localTransactionTimeoutMs: MINUTE_MS, firstCheckAfterMs: 70_000 });
-    expect([bounds.isTooLateToEnd(1_000, 61_000), bounds.isTooLateToEnd(1_000, 61_001)]).toEqual([false, true]);
+    expect([bounds.isTooLateToEnd(60_000), bounds.isTooLateToEnd(60_001)]).toEqual([false, true]);
   });
 });

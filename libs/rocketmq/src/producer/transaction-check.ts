@@ -16,6 +16,11 @@ export interface TransactionCheck {
   readonly transactionId: string;
   /** The half message as it was sent. It has no receipt handle. */
   readonly message: MessageView;
+  /**
+   * Whether the local transaction may still run, in this instance or another: until `localTransactionTimeoutMs` after its half message. Then
+   * only `commit` counts; `rollback` is taken as `unknown`. A checker that fences must not do so yet.
+   */
+  readonly mayStillRun: boolean;
   /** Fires when the answer would come too late. */
   readonly signal: AbortSignal;
 }
@@ -24,39 +29,50 @@ export interface TransactionCheck {
 export type CheckedTransaction = Omit<TransactionCheck, 'signal'>;
 
 /**
- * Finds out how a transaction ended, usually from the database. It may be asked while the local transaction still runs, in
- * this process or another: "not found" alone must then not mean rollback. Throwing, taking too long or returning undefined
- * means `unknown`: the server asks again later.
+ * Finds out how a transaction ended, usually from the database. Throwing, taking longer than `checkTimeoutMs` or returning undefined means
+ * `unknown`: the server asks again later.
  */
 export type TransactionChecker = (
   check: TransactionCheck,
 ) => Promise<Resolution | 'unknown' | undefined> | Resolution | 'unknown' | undefined;
 
-/** In real time. The server wants an answer within 30 s; after that it has to ask again. */
-const CHECK_TIMEOUT_MS = 10_000;
+/** How a checker is asked. */
+export interface AskOptions {
+  /** In real time. */
+  readonly timeoutMs: number;
+  /** Ends the wait early, like the time-out. Default: nothing. */
+  readonly signal?: AbortSignal | undefined;
+  readonly logger: Logger;
+  /** Called with an end that came after the wait was over. */
+  onLate(resolution: Resolution): void;
+}
+
 /** Asks a checker; whatever goes wrong with it means `unknown`, never rollback. */
 export async function askChecker(
   checker: TransactionChecker,
   check: CheckedTransaction,
-  logger: Logger,
+  { timeoutMs, signal: outer, logger, onLate }: AskOptions,
 ): Promise<Resolution | 'unknown'> {
-  const { topic, transactionId } = check;
+  const { topic, transactionId, mayStillRun } = check;
+  const judge = (answer: unknown): Resolution | 'unknown' => {
+    if (answer === 'commit') return answer;
+    return answer === 'rollback' && !mayStillRun ? answer : 'unknown';
+  };
   try {
-    return await withDeadline(
-      `check of transaction ${transactionId}`,
-      CHECK_TIMEOUT_MS,
-      undefined,
-      async ({ signal }) => {
-        const answer = await raceAbort(Promise.resolve(checker({ ...check, signal })), signal);
-        return answer === 'commit' || answer === 'rollback' ? answer : 'unknown';
-      },
-    );
-  } catch (error) {
-    logger.error('a transaction checker failed; the server will ask again', {
-      topic,
-      transactionId,
-      error: describeError(error),
+    return await withDeadline(`check of transaction ${transactionId}`, timeoutMs, outer, async ({ signal }) => {
+      const asked = Promise.resolve(checker({ ...check, signal }));
+      asked.then(
+        (answer) => {
+          const late = signal.aborted ? judge(answer) : 'unknown';
+          if (late !== 'unknown') onLate(late);
+        },
+        () => {},
+      );
+      return judge(await raceAbort(asked, signal));
     });
+  } catch (error) {
+    const text = 'a transaction checker failed or took longer than checkTimeoutMs; the server will ask again';
+    logger.error(text, { topic, transactionId, timeoutMs, error: describeError(error) });
     return 'unknown';
   }
 }

@@ -62,6 +62,7 @@ export class TransactionCoordinator {
       client,
       memory: this.memory,
       checkers: this.checkers,
+      bounds: this.bounds,
       telemetry,
       ownerOf: (topic) => this.ownerOf(topic),
       onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
@@ -95,6 +96,7 @@ export class TransactionCoordinator {
     message: OutgoingMessage | undefined,
     begin: (message: OutgoingMessage) => Promise<Transaction>,
     work: () => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<T> {
     const sendHalf = async (half: OutgoingMessage): Promise<Transaction> => {
       const transaction = await begin(half);
@@ -110,7 +112,7 @@ export class TransactionCoordinator {
     } catch (error) {
       // The method's error counts; that of a half message which it did not wait for adds nothing to it.
       transaction = await scope.end().catch(() => undefined);
-      if (transaction !== undefined) await this.endAfterFailure(transaction);
+      if (transaction !== undefined) await this.endAfterFailure(transaction, scope.remainingMs, signal);
       throw error;
     }
     transaction = await scope.end();
@@ -134,17 +136,33 @@ export class TransactionCoordinator {
     await this.options.checkpoint?.('transaction-ended', transaction);
   }
 
-  /** A failed method may still have committed its database transaction; only the checker knows. */
-  private async endAfterFailure(transaction: Transaction): Promise<void> {
+  /**
+   * A failed method may still have committed its database transaction; only the checker knows. Until it has answered, the server's own
+   * checks are answered with "not yet", or both would end the transaction.
+   * @param leftMs of the time that the local transaction has: its caller waits for no longer
+   */
+  private async endAfterFailure(
+    transaction: Transaction,
+    leftMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!transaction.isOpen) return;
     const { topic, messageId, transactionId, message } = transaction;
-    this.memory.forget(transactionId);
     const checker = this.checkers.get(topic);
-    if (checker === undefined || !transaction.isOpen) return;
-    const check = { topic, messageId, transactionId, message };
-    const resolution = await askChecker(checker, check, this.client.connection.logger);
+    const check = { topic, messageId, transactionId, message, mayStillRun: false };
+    const options = {
+      timeoutMs: Math.min(this.bounds.checkTimeoutMs, leftMs),
+      signal,
+      logger: this.client.connection.logger,
+      onLate: (resolution: Resolution) => this.memory.ended(transactionId, resolution, false),
+    };
+    const isAsked = checker !== undefined && leftMs > 0 && signal?.aborted !== true;
+    const resolution = isAsked ? await askChecker(checker, check, options) : 'unknown';
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
-    if (resolution === 'unknown') this.telemetry?.leftOpen(transaction);
+    if (resolution !== 'unknown') return;
+    this.memory.forget(transactionId);
+    this.telemetry?.leftOpen(transaction);
   }
 
   private end(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
@@ -160,13 +178,13 @@ export class TransactionCoordinator {
   }
 
   private async tellEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
-    const { endpoint, wire } = half;
+    const { endpoint } = half;
     const identity = identityOf(half);
     const { topic, transactionId } = identity;
     // A check that crosses this end must not be answered as well: on a real server both would deliver.
     this.memory.opened(transactionId);
     try {
-      this.assertInTime(wire, resolution);
+      this.assertInTime(half, resolution);
       await endTransaction(this.client, endpoint, identity, resolution, 'client');
       this.memory.ended(transactionId, resolution, true);
       this.tell(() => this.options.events?.onEnded?.(identity, resolution, 'client'));
@@ -180,12 +198,11 @@ export class TransactionCoordinator {
     }
   }
 
-  private assertInTime({ systemProperties }: StoredMessage['wire'], resolution: Resolution): void {
-    const nowMs = this.client.connection.clock.nowMs();
-    const bornAtMs = systemProperties?.bornTimestamp?.getTime() ?? nowMs;
-    if (!this.bounds.isTooLateToEnd(bornAtMs, nowMs)) return;
-    const text = `the ${resolution} comes ${nowMs - bornAtMs} ms after its half message, when the server takes answers to checks only`;
-    throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not told, the check tells it`);
+  private assertInTime({ bornAtMs }: StoredMessage, resolution: Resolution): void {
+    const ageMs = this.client.connection.clock.monotonicMs() - bornAtMs;
+    if (!this.bounds.isTooLateToEnd(ageMs)) return;
+    const text = `the ${resolution} comes ${Math.round(ageMs)} ms after its half message, when the server takes answers to checks only`;
+    throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not sent, the server's check gets it as its answer`);
   }
 
   private tell(notify: () => unknown): void {

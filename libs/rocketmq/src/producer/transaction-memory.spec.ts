@@ -10,8 +10,20 @@ describe('TransactionMemory', () => {
     expect(memory.recall('a')).toBe('unknown');
     memory.ended('a', 'commit', false);
     expect(memory.recall('a')).toBe('commit');
+  });
+
+  it('knows nothing of a transaction that it was told to forget', () => {
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
+    memory.opened('a');
     memory.forget('a');
     expect(memory.recall('a')).toBeUndefined();
+  });
+
+  it('keeps every transaction that runs, however many there are', () => {
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
+    for (let count = 0; count < 20_000; count++) memory.opened(`t${count}`);
+    for (let count = 0; count < 20_000; count++) memory.ended(`other ${count}`, 'commit', false);
+    expect([memory.recall('t0'), memory.recall('t19999')]).toEqual(['unknown', 'unknown']);
   });
 
   it('lets the server ask again when a check crosses an end that it took, and answers then', () => {

@@ -9,20 +9,20 @@ const REMEMBER_COUNT = 10_000;
 /** A real server that takes a commit while it sends a check delivers twice when the check is answered, too (seen on 5.5.0). */
 const CROSSING_MS = 5_000;
 
-interface Remembered {
-  /** `unknown` while the local transaction runs. */
-  readonly resolution: Resolution | 'unknown';
+/** How a transaction ended. */
+interface Ended {
+  readonly resolution: Resolution;
   /** Until then a check crosses an end that the server has taken; answering it would end the transaction twice. */
   readonly silentUntilMs: number;
-  /** After that the entry says no more. */
-  readonly validUntilMs: number;
   readonly keptUntilMs: number;
 }
 
-/** Transactions by id, for an hour and 10 000 at most. */
+/** Transactions by id: those that run, for as long as they may, and how up to 10 000 of the last hour ended. */
 export class TransactionMemory {
+  /** With the time until which each may run. In the order of these times, which are all equally far away. */
+  private readonly running = new Map<string, number>();
   /** In order of `keptUntilMs`, since each entry is kept for the same time. */
-  private readonly known = new Map<string, Remembered>();
+  private readonly ends = new Map<string, Ended>();
 
   /** @param openMs after that the checker is asked: a transaction may have been begun and never ended */
   constructor(
@@ -32,7 +32,13 @@ export class TransactionMemory {
 
   /** The local transaction runs, so the server is to ask again later, as long as it may run. */
   opened(transactionId: string): void {
-    this.remember(transactionId, 'unknown', 0, this.openMs);
+    const nowMs = this.clock.monotonicMs();
+    this.running.delete(transactionId);
+    this.running.set(transactionId, nowMs + this.openMs);
+    for (const [oldest, untilMs] of this.running) {
+      if (untilMs > nowMs) return;
+      this.running.delete(oldest);
+    }
   }
 
   /**
@@ -40,30 +46,29 @@ export class TransactionMemory {
    * @param isAccepted the server took the end, so a check that comes now was probably sent before
    */
   ended(transactionId: string, resolution: Resolution, isAccepted: boolean): void {
-    this.remember(transactionId, resolution, isAccepted ? CROSSING_MS : 0, REMEMBER_MS);
+    const nowMs = this.clock.monotonicMs();
+    this.running.delete(transactionId);
+    this.ends.delete(transactionId);
+    const silentUntilMs = isAccepted ? nowMs + CROSSING_MS : nowMs;
+    this.ends.set(transactionId, { resolution, silentUntilMs, keptUntilMs: nowMs + REMEMBER_MS });
+    for (const [oldest, { keptUntilMs }] of this.ends) {
+      if (keptUntilMs > nowMs && this.ends.size <= REMEMBER_COUNT) return;
+      this.ends.delete(oldest);
+    }
   }
 
-  /** The process no longer knows: its database must tell. */
+  /** The process no longer knows: its database must answer. */
   forget(transactionId: string): void {
-    this.known.delete(transactionId);
+    this.running.delete(transactionId);
   }
 
   /** `unknown` where the server should ask again later; undefined when this process does not know the transaction. */
   recall(transactionId: string): Resolution | 'unknown' | undefined {
-    const entry = this.known.get(transactionId);
     const nowMs = this.clock.monotonicMs();
-    if (entry === undefined || nowMs >= entry.validUntilMs) return undefined;
-    return nowMs < entry.silentUntilMs ? 'unknown' : entry.resolution;
-  }
-
-  private remember(id: string, resolution: Resolution | 'unknown', silentMs: number, validMs: number): void {
-    const nowMs = this.clock.monotonicMs();
-    const [silentUntilMs, validUntilMs] = [nowMs + silentMs, nowMs + validMs];
-    this.known.delete(id);
-    this.known.set(id, { resolution, silentUntilMs, validUntilMs, keptUntilMs: nowMs + REMEMBER_MS });
-    for (const [oldest, { keptUntilMs }] of this.known) {
-      if (keptUntilMs > nowMs && this.known.size <= REMEMBER_COUNT) return;
-      this.known.delete(oldest);
-    }
+    const runsUntilMs = this.running.get(transactionId);
+    if (runsUntilMs !== undefined && nowMs < runsUntilMs) return 'unknown';
+    const end = this.ends.get(transactionId);
+    if (end === undefined || nowMs >= end.keptUntilMs) return undefined;
+    return nowMs < end.silentUntilMs ? 'unknown' : end.resolution;
   }
 }

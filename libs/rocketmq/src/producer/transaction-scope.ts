@@ -49,6 +49,7 @@ export class TransactionScope implements CurrentTransaction {
   private mayCommit = true;
   private readonly overdue = new AbortController();
   private limit: ScheduledTask | undefined;
+  private endsAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly sendHalf: (message: OutgoingMessage) => Promise<Transaction>,
@@ -80,6 +81,11 @@ export class TransactionScope implements CurrentTransaction {
     return !this.mayCommit;
   }
 
+  /** What is left of the time of the local transaction. */
+  get remainingMs(): number {
+    return Math.max(0, this.endsAtMs - this.clock.monotonicMs());
+  }
+
   async prepare(message: OutgoingMessage): Promise<void> {
     this.assertRunning();
     if (this.state.kind !== 'unprepared') {
@@ -90,6 +96,7 @@ export class TransactionScope implements CurrentTransaction {
     this.state = { kind: 'preparing', half };
     try {
       this.state = { kind: 'prepared', transaction: await half };
+      this.endsAtMs = this.clock.monotonicMs() + this.timeoutMs;
       this.limit = this.clock.schedule(this.timeoutMs, () => this.overdue.abort(tookTooLong(this.timeoutMs)));
     } catch (error) {
       this.state = { kind: 'unprepared' };

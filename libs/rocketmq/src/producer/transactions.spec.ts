@@ -238,6 +238,40 @@ describe('a transaction', () => {
     });
   });
 
+  describe('that throws', () => {
+    it('is not ended a second time by a check that comes while its checker is asked', async () => {
+      let answer = (_: 'commit'): void => {};
+      let asked = 0;
+      const checker: TransactionChecker = () => {
+        asked++;
+        return new Promise((resolve) => {
+          answer = resolve;
+        });
+      };
+      const producer = await start(checker);
+      const running = producer.transact({ message: order }, async () => {
+        throw new Error('after the commit of the database');
+      });
+      const failed = expect(running).rejects.toThrow('after the commit');
+      await until(() => asked === 1);
+      await broker.advance(10 * SECOND_MS);
+      answer('commit');
+      await failed;
+      await broker.advance(10 * MINUTE_MS);
+      expect([asked, visible()]).toEqual([1, 1]);
+      expect(events.filter((event) => event.startsWith('ended'))).toEqual(['ended by client: commit']);
+    });
+
+    it('keeps its caller waiting for the checker no longer than a local transaction may take', async () => {
+      const producer = await start(() => new Promise(() => {}), { localTransactionTimeoutMs: 50 });
+      const running = producer.transact({ message: order }, async () => {
+        throw new Error('no');
+      });
+      await expect(running).rejects.toThrow('no');
+      expect(visible()).toBe(0);
+    });
+  });
+
   describe('that takes too long', () => {
     const times = { localTransactionTimeoutMs: 20 * SECOND_MS };
 

@@ -42,11 +42,13 @@ const DEFAULT_CHECK_INTERVAL_MS = 30 * SECOND_MS;
 const DEFAULT_LOCK_TIMEOUT_MS = 3 * SECOND_MS;
 /** What the clocks of two processes may differ. */
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
-/** What a check has in all. */
+/** What a check has in all, by default. */
 const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** What the log needs of the server's question; a `TransactionCheck`. */
 type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
+  /** Default: false. */
+  readonly mayStillRun?: boolean;
   readonly message?: Pick<TransactionCheck['message'], 'bornTimestampMs'>;
 };
 
@@ -117,15 +119,16 @@ export class TransactionLog {
 
   /**
    * How a transaction ended; a `TransactionChecker`. `rollback` is final: from then on the local transaction cannot commit.
-   * `unknown` while the local transaction holds its row, when the check's time is over, or when the half message is so old that
-   * its row may have been purged.
+   * `unknown` while the local transaction may still run and has not committed, while it holds its row, when the check's time is over, or
+   * when the half message is so old that its row may have been purged.
    * @throws what the database throws; the producer takes it as `unknown`
    */
   async check(check: Question): Promise<Resolution | 'unknown'> {
     if (this.isForgotten(check)) return 'unknown';
+    const ask = check.mayStillRun === true ? this.look : this.fence;
     try {
-      const fence = () => this.database.transaction((tx) => this.fence(tx, check));
-      return await raceAbort(retryTransaction(fence, { signal: check.signal }), check.signal);
+      const work = () => this.database.transaction((tx) => ask.call(this, tx, check));
+      return await raceAbort(retryTransaction(work, { signal: check.signal }), check.signal);
     } catch (error) {
       if (check.signal.aborted || hasSqlState(error, LOCK_NOT_AVAILABLE)) return 'unknown';
       throw error;
@@ -156,9 +159,16 @@ export class TransactionLog {
     const inserted = await tx.query(insert, [transactionId, topic]);
     if (signal.aborted) throw abortReason(signal);
     if (inserted.rows.length > 0) return 'rollback';
+    return this.look(tx, { transactionId });
+  }
+
+  /** A row that is not there, or was there and is gone, says nothing: the next check starts afresh. */
+  private async look(
+    tx: SqlExecutor,
+    { transactionId }: Pick<Question, 'transactionId'>,
+  ): Promise<Resolution | 'unknown'> {
     const select = `SELECT "resolution" FROM ${this.table} WHERE "transaction_id" = $1`;
     const [row] = (await tx.query(select, [transactionId])).rows as readonly { readonly resolution: Resolution }[];
-    // A row that was there and is gone was deleted this moment: the next check starts afresh.
     return row?.resolution ?? 'unknown';
   }
 }

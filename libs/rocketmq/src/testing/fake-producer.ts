@@ -179,6 +179,7 @@ class FakeDesk implements SendingPort {
     const half = {
       ...receipt,
       transactionId: `fake-${messageId}`,
+      bornAtMs: this.clock.monotonicMs(),
       endpoint: parseEndpoints('127.0.0.1:1'),
       wire,
       body,
