@@ -4,9 +4,11 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { consumerSettings, RawClient, receiveRequest, resource } from '../../../../test/support/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';
 import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 import { Producer } from '../producer/producer.js';
+import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 
@@ -45,12 +47,12 @@ async function clientsOf(broker: TestBroker, topic: string) {
 const bodies = (messages: readonly ReceivedMessage[]): string[] => messages.map(({ body }) => body.toString()).sort();
 
 /** What a kill at this moment would leave: the folder as it is, without the close. */
-async function killed(broker: TestBroker): Promise<TestBroker> {
+async function killed(broker: TestBroker, options: TestBrokerOptions = {}): Promise<TestBroker> {
   const copy = join(folder, `copy-${closers.length}`);
   await cp(join(folder, 'data'), copy, { recursive: true });
   await rm(join(copy, 'LOCK'));
   expect(broker.endpoints).toBeDefined();
-  return start({ data: copy });
+  return start({ ...options, data: copy });
 }
 
 describe('a broker with a folder', () => {
@@ -129,6 +131,57 @@ describe('a broker with a folder', () => {
     const key = 'k'.repeat(5_000);
     await producer.send({ topic: 'orders', body: 'x', keys: [key] });
     expect(broker.messages('orders')).toMatchObject([{ keys: [key] }]);
+  });
+});
+
+describe('a lease that the broker renews (auto_renew), after a restart', () => {
+  /** A client of this id, with its telemetry stream open: the broker takes it for one that lives. */
+  async function present(broker: TestBroker): Promise<RawClient> {
+    const client = new RawClient(broker.endpoints, 'the same client');
+    closers.push(async () => client.close());
+    await client.settle(consumerSettings('g', ClientType.PUSH_CONSUMER));
+    return client;
+  }
+
+  async function receive(client: RawClient) {
+    const items = await client.receive({ ...receiveRequest('q', 'g'), autoRenew: true, invisibleDuration: undefined });
+    return items.flatMap(({ content }) => {
+      if (content?.$case !== 'message') return [];
+      const { messageId, deliveryAttempt, receiptHandle = '' } = content.value.systemProperties ?? {};
+      return [{ messageId, deliveryAttempt, receiptHandle }];
+    });
+  }
+
+  const killedInManualTime = (broker: TestBroker): Promise<TestBroker> => killed(broker, { manualClock: true });
+  const restarted = async (broker: TestBroker): Promise<TestBroker> => {
+    await broker.stop();
+    await broker.broker.start();
+    return broker;
+  };
+
+  it.each([
+    { fifo: false, how: 'a kill', restart: killedInManualTime },
+    { fifo: true, how: 'a kill', restart: killedInManualTime },
+    { fifo: false, how: 'a stop', restart: restarted },
+    { fifo: true, how: 'a stop', restart: restarted },
+  ])('is redelivered within a minute of $how, though its client heartbeats (ordered: $fifo)', async (given) => {
+    const topics = [{ name: 'q', queues: 1 }];
+    const before = await start({ manualClock: true, topics, groups: [{ name: 'g', fifo: given.fifo }] });
+    const { producer } = await clientsOf(before, 'q');
+    const { messageId } = await producer.send({ topic: 'q', body: 'x' });
+    // The answer may as well have been lost: what the client makes of it is the same to the broker.
+    expect(await receive(await present(before))).toMatchObject([{ messageId, deliveryAttempt: 1 }]);
+    const after = await given.restart(before);
+    const client = await present(after);
+    await after.advance(MINUTE_MS, { duringWork: true });
+    await client.call('heartbeat', { group: resource('g'), clientType: ClientType.PUSH_CONSUMER });
+    const again = await receive(client);
+    expect(again).toMatchObject([{ messageId, deliveryAttempt: 2 }]);
+    // What this process delivered, it renews.
+    await after.advance(10 * MINUTE_MS, { duringWork: true });
+    const entries = again.map(({ receiptHandle }) => ({ messageId: messageId ?? '', receiptHandle }));
+    const ack = await client.call('ackMessage', { group: resource('g'), topic: resource('q'), entries });
+    expect(ack.status?.message).toBe('OK');
   });
 });
 

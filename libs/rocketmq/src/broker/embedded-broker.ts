@@ -243,6 +243,7 @@ export class EmbeddedBroker {
     try {
       admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
       control = this.controlPort === undefined ? undefined : await this.makeControl();
+      this.engine.endRenewals();
       this.declareAll();
       const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),

@@ -84,10 +84,21 @@ type Located =
 
 /** Keeps the delivery records of all groups. */
 export class Deliveries {
+  /** Deliveries up to this serial were made before the broker was started. */
+  private lastEarlierSerial = 0;
+
   constructor(
     private readonly log: MessageLog,
     private readonly registry: Registry,
   ) {}
+
+  /**
+   * The broker was started: the stored deliveries are no longer renewed. Whether their answers arrived is unknown, so a renewal must
+   * not outlive the process that sent the answer; the real proxy keeps its renewals in memory, too.
+   */
+  endRenewals(changes: Changes): void {
+    this.lastEarlierSerial = changes.get<number>(keys.serial) ?? 0;
+  }
 
   /** Hands out a message: writes its record and its lease, and makes its handle. */
   deliver(changes: Changes, queue: QueueRef, offset: number, { message, ...lease }: HandOver): Delivery {
@@ -188,7 +199,7 @@ export class Deliveries {
   ): void {
     const record = changes.get<DeliveryRecord>(keys.delivery(queue, offset));
     if (record?.state.kind !== 'leased' || record.state.endsAtMs !== atMs) return;
-    const { renewal } = record.state;
+    const renewal = record.serial > this.lastEarlierSerial ? record.state.renewal : undefined;
     if (renewal !== undefined && atMs < renewal.untilMs && isPresent(renewal.clientId)) {
       this.moveLease(changes, queue, offset, record, { ...record.state, endsAtMs: atMs + RENEWAL_MS });
       return;

@@ -95,6 +95,11 @@ export class Engine {
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
+  /** To be called at each start, once the store is open: leases that were renewed until then are not renewed any more. */
+  endRenewals(): void {
+    this.run((changes) => this.deliveries.endRenewals(changes));
+  }
+
   declareTopic(declaration: TopicDeclaration): void {
     this.run((changes) => this.registry.declareTopic(changes, declaration));
   }
