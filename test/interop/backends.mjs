@@ -1,16 +1,27 @@
 // The two brokers that the official clients are run against, with the topics and groups of those clients.
 
 import { fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { takePortBlock } from '../../scripts/lib/ports.mjs';
 import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
+import { KILLS } from './kills.mjs';
 import { startMutatingProxy } from './mutating-proxy.mjs';
-import { resourcesOf } from './resources.mjs';
+import { prefixOf, resourcesOf } from './resources.mjs';
 
 const ADMIN_TIMEOUT_MS = 20_000;
+const LOOK_EVERY_MS = 250;
+/** Until an answer of each group has been lost. */
+const LOSS_MS = 30_000;
 
 /**
  * @typedef {object} Backend
  * @property {string} endpoints
+ * @property {number} kills how often it is to be killed
+ * @property {(clients: readonly string[]) => Promise<void>} killAndRevive ends it without a warning under these clients, and starts it
+ *   again on its store
  * @property {() => Promise<void>} stop
  */
 
@@ -26,7 +37,11 @@ export async function startRealBackend({ clients, log, signal }) {
     await server.stop();
     throw error;
   }
-  return { endpoints: server.endpoints, stop: () => server.stop() };
+  const killAndRevive = async () => {
+    await server.killBroker();
+    await server.reviveBroker();
+  };
+  return { endpoints: server.endpoints, kills: 2, killAndRevive, stop: () => server.stop() };
 }
 
 async function createResources(nameServer, clients) {
@@ -43,34 +58,90 @@ async function createResources(nameServer, clients) {
 }
 
 /**
+ * On a folder of its own.
  * @param {{ clients: readonly string[], mutation?: import('./mutating-proxy.mjs').Mutation }} options with a mutation,
  *   clients see the broker through a proxy that spoils its answers
  * @returns {Promise<Backend>}
  */
 export async function startEmbeddedBackend({ clients, mutation }) {
   const proxy = mutation === undefined ? undefined : await startMutatingProxy(mutation);
+  const ports = await takePortBlock();
+  const data = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-interop-data-'));
+  const resources = clients.map(resourcesOf);
+  const options = {
+    topics: resources.flatMap(({ topics }) => topics),
+    groups: resources.flatMap(({ groups }) => groups),
+    advertisedAddress: proxy?.address,
+    port: ports.first,
+    data,
+  };
+  let broker = await startEmbedded(options).catch((error) => ({ error, stop: async () => {} }));
+  const stop = async () => {
+    await proxy?.close();
+    await broker.stop();
+    rmSync(data, { recursive: true, force: true, maxRetries: 3 });
+    await ports.release();
+  };
+  if (broker.error !== undefined) {
+    await stop();
+    throw broker.error;
+  }
+  proxy?.forwardTo(broker.endpoints);
+  const killAndRevive = async (served) => {
+    await loseAnswers(broker.controlEndpoint, served);
+    await broker.kill();
+    broker = await startEmbedded(options);
+  };
+  const endpoints = proxy === undefined ? broker.endpoints : `${proxy.address.host}:${proxy.address.port}`;
+  return { endpoints, kills: 3, killAndRevive, stop };
+}
+
+/** @throws Error with the broker's own words when it does not start */
+async function startEmbedded(options) {
   const broker = fork(join(import.meta.dirname, 'embedded-broker.mjs'));
   const ended = new Promise((resolve) => broker.once('exit', resolve));
   const answer = new Promise((resolve) => {
     broker.once('message', resolve);
     broker.once('exit', (code) => resolve({ error: `the embedded broker ended with ${code}` }));
   });
-  const resources = clients.map(resourcesOf);
-  broker.send({
-    topics: resources.flatMap(({ topics }) => topics),
-    groups: resources.flatMap(({ groups }) => groups),
-    advertisedAddress: proxy?.address,
-  });
-  const { endpoints, error } = await answer;
+  broker.send(options);
+  const { endpoints, controlEndpoint, error } = await answer;
   const stop = async () => {
-    await proxy?.close();
     if (broker.connected) broker.disconnect();
     await ended;
   };
-  if (error !== undefined) {
-    await stop();
-    throw new Error(error);
+  const kill = async () => {
+    broker.kill('SIGKILL');
+    await ended;
+  };
+  if (error === undefined) return { endpoints, controlEndpoint, stop, kill };
+  await stop();
+  throw new Error(error);
+}
+
+/**
+ * Answers of receives get lost from now on; resolves when each group of the kills has messages that its consumers never saw. To hit
+ * that moment by a kill alone would be luck.
+ */
+async function loseAnswers(controlEndpoint, clients) {
+  const { ControlClient } = await import('nestjs-rocketmq/broker');
+  const control = new ControlClient({ endpoint: controlEndpoint });
+  await control.addFault({ rpc: 'receiveMessage', action: { kind: 'dropResponse' }, times: 1_000_000 });
+  for (const client of clients) {
+    for (const purpose of [KILLS, `${KILLS}-order`]) await untilHeld(control, `${prefixOf(client)}${purpose}`);
   }
-  proxy?.forwardTo(endpoints);
-  return { endpoints: proxy === undefined ? endpoints : `${proxy.address.host}:${proxy.address.port}`, stop };
+}
+
+/** A message that two looks find with one consumer is not just on its way through: these consumers need no time for one. */
+async function untilHeld(control, group) {
+  let before = new Set();
+  for (const endsAt = Date.now() + LOSS_MS; Date.now() < endsAt; await sleep(LOOK_EVERY_MS)) {
+    const { items } = await control.inFlight({ group });
+    const held = items
+      .filter(({ state }) => state === 'held')
+      .map(({ queueId, offset, atMs }) => `${queueId}/${offset} ${atMs}`);
+    if (held.some((one) => before.has(one))) return;
+    before = new Set(held);
+  }
+  throw new Error(`no answer to ${group} was lost in ${LOSS_MS} ms`);
 }

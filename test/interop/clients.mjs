@@ -93,15 +93,21 @@ export const CLIENTS = {
 /**
  * Runs a client's program to its end.
  * @param {string} name @param {string} folder what `prepare` answered
- * @param {{ endpoints: string, steps: readonly string[], home: string, timeoutMs: number, signal?: AbortSignal }} options
- *   `home` takes the logs that the client writes
+ * @param {object} options
+ * @param {string} options.endpoints
+ * @param {readonly string[]} options.steps
+ * @param {string} options.home takes the logs that the client writes
+ * @param {number} options.timeoutMs
+ * @param {AbortSignal} [options.signal]
+ * @param {(child: import('node:child_process').ChildProcess) => void} [options.attach] sees the process while it runs, with an input
  * @returns {Promise<string>} what it printed
  * @throws Error with the end of its error output when it does not end by itself, with 0, in time
  */
-export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal }) {
+export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal, attach }) {
   mkdirSync(home, { recursive: true });
   const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home);
-  return run(program, args, undefined, { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...env } });
+  const options = { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...env } };
+  return run(program, args, undefined, options, attach);
 }
 
 /** A folder in the cache, filled once; two runs at once are safe. */
@@ -135,9 +141,11 @@ function sourceHash(folder) {
 }
 
 /** @returns {Promise<string>} standard output */
-function run(program, args, cwd, options = {}) {
+function run(program, args, cwd, options = {}, attach = undefined) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], killSignal: 'SIGKILL', ...options });
+    const stdio = [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
+    const child = spawn(program, args, { cwd, stdio, killSignal: 'SIGKILL', ...options });
+    attach?.(child);
     let output = '';
     let errors = '';
     child.stdout.on('data', (chunk) => {

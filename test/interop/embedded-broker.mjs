@@ -12,12 +12,12 @@ const LIKE_THE_REAL_SERVER = {
   transactionCheckMax: 60,
 };
 
-process.once('message', async ({ topics, groups, advertisedAddress }) => {
-  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, topics, groups, advertisedAddress });
+process.once('message', async (options) => {
+  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, controlPort: 0, ...options });
   process.once('disconnect', () => broker.stop());
   try {
     await broker.start();
-    process.send({ endpoints: broker.endpoints });
+    process.send({ endpoints: broker.endpoints, controlEndpoint: broker.controlEndpoint });
   } catch (error) {
     process.send({ error: error.message });
     process.disconnect();

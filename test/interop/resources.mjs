@@ -1,6 +1,8 @@
 // What every interop program finds on its broker: the same topics and consumer groups, on both backends. A program reaches
 // them by purpose; the prefix keeps programs apart that share a broker.
 
+import { KILLS } from './kills.mjs';
+
 /** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
 const EXPONENTIAL = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
 const CUSTOMIZED = { kind: 'customized', nextMs: [1000] };
@@ -27,6 +29,8 @@ const TOPICS = {
   priority: { type: 'priority' },
   transactions: { type: 'transaction' },
   shutdown: { type: 'normal' },
+  kills: { type: 'normal' },
+  'kills-order': { type: 'fifo', queues: 1 },
 };
 
 /** @type {Record<string, { fifo?: boolean, maxDeliveryAttempts?: number, isQuick?: boolean }>} `isQuick`: retried after 1 s */
@@ -50,6 +54,8 @@ const GROUPS = {
   priority: {},
   transactions: {},
   shutdown: {},
+  kills: { isQuick: true },
+  'kills-order': { fifo: true, isQuick: true },
 };
 
 /** What a program does, each a transcript of its own, in the order of their starts. A program that skips one fails. */
@@ -71,6 +77,7 @@ export const STEPS = [
   'priority',
   'transactions',
   'shutdown',
+  KILLS,
 ];
 
 /** @param {string} client such as `java` */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
 import { CLIENTS, runClient } from './clients.mjs';
 import { DIFFERENCES } from './differences.mjs';
+import { KILLS, killUnder, Program, stepsFor } from './kills.mjs';
 import { MUTATIONS } from './mutating-proxy.mjs';
 import { STEPS } from './resources.mjs';
 import { compareStep, failureOf, judge, parseTranscript } from './transcript.mjs';
@@ -46,9 +47,12 @@ export async function runInterop(options) {
     const wanted = Object.keys(starters).filter((name) => backends.includes(name));
     const byBackend = await withBackends(
       wanted.map((name) => [name, starters[name]]),
-      (name, { endpoints }) => runClients(run, name, endpoints, steps),
+      async (name, backend) => {
+        const others = await runClients(run, name, backend.endpoints, without(steps, KILLS));
+        return steps.includes(KILLS) ? joined(others, await runUnderKills(run, name, backend)) : others;
+      },
     );
-    const checks = clients.flatMap((client) => checkClient(client, byBackend, steps));
+    const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsFor(client, steps)));
     const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
     if (isWhole) checks.push(...(await checkMutations(run, byBackend.real)));
     return checks;
@@ -74,12 +78,20 @@ async function withBackends(starters, use) {
   }
 }
 
-/** @returns {Promise<Map<string, { lines: object[], error?: string }>>} by client */
-async function runClients({ clients, folders, home, keep, log, signal }, name, endpoints, steps) {
+/** @typedef {Map<string, { lines: object[], error?: string }>} Transcripts by client */
+
+/**
+ * @param {(client: string, child: import('node:child_process').ChildProcess) => void} [attach] sees each program while it runs
+ * @returns {Promise<Transcripts>}
+ */
+async function runClients({ clients, folders, home, keep, log, signal }, name, endpoints, steps, attach) {
   const timeoutMs = CLIENT_TIMEOUT_MS;
   const run = async (client) => {
     const beganAt = Date.now();
-    const settings = { endpoints, steps, home: join(home, `${client}-${name}`), timeoutMs, signal };
+    const settings = {
+      ...{ endpoints, steps, home: join(home, `${client}-${name}`), timeoutMs, signal },
+      ...(attach && { attach: (child) => attach(client, child) }),
+    };
     const ran = await runClient(client, folders.get(client), settings).then(
       (output) => ({ output }),
       (error) => ({ output: error.output ?? '', error: error.message }),
@@ -91,9 +103,39 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, e
     }
     return [client, { lines: parseTranscript(ran.output), error: ran.error }];
   };
-  const transcripts = new Map(await Promise.all(clients.map(run)));
+  const transcripts = new Map(steps.length === 0 ? [] : await Promise.all(clients.map(run)));
   signal.throwIfAborted();
   return transcripts;
+}
+
+/** @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each */
+async function runUnderKills(run, name, backend) {
+  const clients = run.clients.filter((client) => stepsFor(client, [KILLS]).length > 0);
+  const programs = new Map(clients.map((client) => [client, new Program()]));
+  const attach = (client, child) => programs.get(client).attach(child);
+  const [transcripts, error] = await Promise.all([
+    runClients({ ...run, clients }, `${name}-kills`, backend.endpoints, [KILLS], attach),
+    killUnder(backend, programs, (line) => run.log(`${name}: ${line}`)).catch((error) => error.message),
+  ]);
+  return new Map([...transcripts].map(([client, ran]) => [client, { ...ran, error: ran.error ?? error }]));
+}
+
+/** @param {Transcripts} first @param {Transcripts} second @returns {Transcripts} */
+function joined(first, second) {
+  const clients = new Set([...first.keys(), ...second.keys()]);
+  const both = (client) => [first.get(client), second.get(client)].filter((side) => side !== undefined);
+  return new Map(
+    [...clients].map((client) => {
+      const errors = both(client).flatMap(({ error }) => error ?? []);
+      const error = errors.length === 0 ? undefined : errors.join('\n');
+      return [client, { lines: both(client).flatMap(({ lines }) => lines), error }];
+    }),
+  );
+}
+
+/** @returns {string[]} */
+function without(steps, step) {
+  return steps.filter((one) => one !== step);
 }
 
 /** @returns {Check[]} one for each step, one for each program's end, one for stale differences */

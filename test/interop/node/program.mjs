@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONSUMING_STEPS } from './consuming.mjs';
+import { KILL_STEPS } from './kills.mjs';
 import { ORDERING_STEPS } from './ordering.mjs';
 import { SENDING_STEPS } from './sending.mjs';
 import { TRANSACTION_STEPS } from './transactions.mjs';
@@ -12,7 +13,7 @@ import { World } from './world.mjs';
 
 /** All at once would starve a small machine, and then what has a lease or a due time. */
 const STAGGER_MS = 300;
-const STEPS = { ...SENDING_STEPS, ...CONSUMING_STEPS, ...ORDERING_STEPS, ...TRANSACTION_STEPS };
+const STEPS = { ...SENDING_STEPS, ...CONSUMING_STEPS, ...ORDERING_STEPS, ...TRANSACTION_STEPS, ...KILL_STEPS };
 
 const [clientFolder, endpoints, prefix, wanted] = process.argv.slice(2);
 const client = createRequire(join(clientFolder, 'package.json'))('rocketmq-client-nodejs');

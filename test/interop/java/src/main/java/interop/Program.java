@@ -21,6 +21,7 @@ public final class Program {
         steps.putAll(Consuming.STEPS);
         steps.putAll(Ordering.STEPS);
         steps.putAll(Transactions.STEPS);
+        steps.putAll(Kills.STEPS);
         List<Thread> threads = new ArrayList<>();
         for (String name : args[2].split(",")) {
             Thread thread = new Thread(() -> run(name, steps.get(name), args[0], args[1]), name);

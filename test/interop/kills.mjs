@@ -1,0 +1,70 @@
+// Brokers that are killed under the official clients' push consumers, while messages flow. The clients leave the leases to the server
+// (auto_renew), so a message whose answer was lost with the process must come back by the server's doing alone.
+
+/** The step of the programs; it needs a broker of its own time, after all others. */
+export const KILLS = 'kills';
+/** Written for these clients; the others are run only when named. */
+const CLIENTS_WITH_KILLS = ['java', 'node'];
+/** Until the consumers of all programs are at work, also on a small machine. */
+const FLOW_MS = 60_000;
+
+/** @param {string} client @param {readonly string[]} steps @returns {readonly string[]} those that the client's program has */
+export function stepsFor(client, steps) {
+  return CLIENTS_WITH_KILLS.includes(client) ? steps : steps.filter((step) => step !== KILLS);
+}
+
+/**
+ * Kills a broker as often as its backend wants, once each program has said that messages flow.
+ * @param {import('./backends.mjs').Backend} backend
+ * @param {ReadonlyMap<string, Program>} programs by client
+ * @param {(line: string) => void} log
+ * @throws Error when a program does not get that far
+ */
+export async function killUnder(backend, programs, log) {
+  try {
+    await Promise.all([...programs.values()].map((program) => program.flows()));
+    for (let kill = 1; kill <= backend.kills; kill++) {
+      const beganAt = Date.now();
+      await backend.killAndRevive([...programs.keys()]);
+      log(`killed and started again (${kill} of ${backend.kills}): ${Math.round((Date.now() - beganAt) / 1000)} s`);
+    }
+  } finally {
+    // They stop sending then, and wait for what is left.
+    for (const program of programs.values()) program.endInput();
+  }
+}
+
+/** What a program of this step says and hears while it runs. */
+export class Program {
+  #output = '';
+  #heard = () => {};
+  #stdin;
+  #flowing = new Promise((resolve) => {
+    this.#heard = resolve;
+  });
+
+  /** @param {import('node:child_process').ChildProcess} child */
+  attach(child) {
+    this.#stdin = child.stdin;
+    // A program that has died takes no input; its end says why.
+    child.stdin.on('error', () => {});
+    child.stdout.on('data', (chunk) => {
+      this.#output += chunk;
+      if (this.#output.includes('"what":"flowing"')) this.#heard(true);
+    });
+    child.once('close', () => this.#heard(false));
+  }
+
+  /** Resolves when the program has said so, or is over: then its transcript says what was wrong. */
+  async flows() {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(reject, FLOW_MS, new Error(`no message was consumed in ${FLOW_MS} ms, nothing was killed`));
+    });
+    await Promise.race([this.#flowing, late]).finally(() => clearTimeout(timer));
+  }
+
+  endInput() {
+    this.#stdin?.end();
+  }
+}
