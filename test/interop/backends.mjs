@@ -19,6 +19,7 @@ const LOSS_MS = 30_000;
 /**
  * @typedef {object} Backend
  * @property {string} endpoints
+ * @property {boolean} [isPlaintext] it speaks no TLS
  * @property {number} kills how often it is to be killed
  * @property {(clients: readonly string[]) => Promise<void>} killAndRevive ends it without a warning under these clients, and starts it
  *   again on its store
@@ -93,7 +94,7 @@ export async function startEmbeddedBackend({ clients, mutation }) {
     broker = await startEmbedded(options);
   };
   const endpoints = proxy === undefined ? broker.endpoints : `${proxy.address.host}:${proxy.address.port}`;
-  return { endpoints, kills: 3, killAndRevive, stop };
+  return { endpoints, isPlaintext: proxy !== undefined, kills: 3, killAndRevive, stop };
 }
 
 /** @throws Error with the broker's own words when it does not start */

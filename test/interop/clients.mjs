@@ -99,14 +99,16 @@ export const CLIENTS = {
  * @param {string} options.home takes the logs that the client writes
  * @param {number} options.timeoutMs
  * @param {AbortSignal} [options.signal]
+ * @param {boolean} [options.isPlaintext] without TLS, whatever the client does by default
  * @param {(child: import('node:child_process').ChildProcess) => void} [options.attach] sees the process while it runs, with an input
  * @returns {Promise<string>} what it printed
  * @throws Error with the end of its error output when it does not end by itself, with 0, in time
  */
-export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal, attach }) {
+export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal, isPlaintext, attach }) {
   mkdirSync(home, { recursive: true });
   const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home);
-  const options = { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...env } };
+  const plaintext = isPlaintext ? { INTEROP_PLAINTEXT: '1' } : {};
+  const options = { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...plaintext, ...env } };
   return run(program, args, undefined, options, attach);
 }
 

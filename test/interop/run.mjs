@@ -48,7 +48,7 @@ export async function runInterop(options) {
     const byBackend = await withBackends(
       wanted.map((name) => [name, starters[name]]),
       async (name, backend) => {
-        const others = await runClients(run, name, backend.endpoints, without(steps, KILLS));
+        const others = await runClients(run, name, backend, without(steps, KILLS));
         return steps.includes(KILLS) ? joined(others, await runUnderKills(run, name, backend)) : others;
       },
     );
@@ -84,12 +84,13 @@ async function withBackends(starters, use) {
  * @param {(client: string, child: import('node:child_process').ChildProcess) => void} [attach] sees each program while it runs
  * @returns {Promise<Transcripts>}
  */
-async function runClients({ clients, folders, home, keep, log, signal }, name, endpoints, steps, attach) {
+async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, attach) {
+  const { endpoints, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
   const run = async (client) => {
     const beganAt = Date.now();
     const settings = {
-      ...{ endpoints, steps, home: join(home, `${client}-${name}`), timeoutMs, signal },
+      ...{ endpoints, isPlaintext, steps, home: join(home, `${client}-${name}`), timeoutMs, signal },
       ...(attach && { attach: (child) => attach(client, child) }),
     };
     const ran = await runClient(client, folders.get(client), settings).then(
@@ -114,7 +115,7 @@ async function runUnderKills(run, name, backend) {
   const programs = new Map(clients.map((client) => [client, new Program()]));
   const attach = (client, child) => programs.get(client).attach(child);
   const [transcripts, error] = await Promise.all([
-    runClients({ ...run, clients }, `${name}-kills`, backend.endpoints, [KILLS], attach),
+    runClients({ ...run, clients }, `${name}-kills`, backend, [KILLS], attach),
     killUnder(backend, programs, (line) => run.log(`${name}: ${line}`)).catch((error) => error.message),
   ]);
   return new Map([...transcripts].map(([client, ran]) => [client, { ...ran, error: ran.error ?? error }]));
@@ -181,8 +182,8 @@ async function checkMutations(run, real) {
   // One after another: each is as good on a small machine.
   for (const mutation of Object.keys(MUTATIONS)) {
     const start = () => startEmbeddedBackend({ clients: run.clients, mutation });
-    const { spoiled } = await withBackends([['spoiled', start]], (_name, { endpoints }) =>
-      runClients(run, `mutated-${mutation}`, endpoints, MUTATED_STEPS),
+    const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
+      runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );
     for (const client of run.clients) {
       const found = MUTATED_STEPS.flatMap((step) =>

@@ -20,7 +20,8 @@ const stagger = 300 * time.Millisecond
 type step func(*world)
 
 func main() {
-	rmq.EnableSsl = false
+	// By default this client speaks TLS, and so it does here wherever the server can.
+	rmq.EnableSsl = os.Getenv("INTEROP_PLAINTEXT") == ""
 	endpoints, prefix, wanted := os.Args[1], os.Args[2], os.Args[3]
 	steps := map[string]step{}
 	for _, some := range []map[string]step{sendingSteps, consumingSteps, orderingSteps, transactionSteps} {

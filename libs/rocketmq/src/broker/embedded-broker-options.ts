@@ -31,7 +31,10 @@ export interface EmbeddedBrokerOptions {
   readonly controlPort?: number;
   /** The address of the control port. Default `127.0.0.1`, whatever `host` is. */
   readonly controlHost?: string;
-  /** Speak TLS, and TLS only, on every port, the admin and the control port too. Default: plaintext. */
+  /**
+   * The certificate for TLS on every port, the admin and the control port too. Connections without TLS are then refused, unless
+   * `allowPlaintext` is set. Default: plaintext and, with a self-signed certificate, TLS on the same ports; the control port is plaintext.
+   */
   readonly tls?: BrokerTlsOptions;
   /**
    * Who may do what; requests then must be signed by one of them. Default: everyone may do all. Administration is for users

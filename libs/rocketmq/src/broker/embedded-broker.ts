@@ -1,6 +1,5 @@
 // The embedded broker: puts the four layers together, starts and stops them.
 
-import type { TlsOptions } from 'node:tls';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import { raceAbort } from '../support/abort.js';
@@ -18,11 +17,12 @@ import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
 import { RetentionSweeper } from './retention-sweeper.js';
-import { serverTlsOf } from './server-tls.js';
+import { portTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
 import { Faults } from './services/faults.js';
 import type { GrpcServer } from './services/grpc-server.js';
+import type { PortTls } from './services/listener.js';
 import { LongPolls } from './services/long-polls.js';
 import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
@@ -81,7 +81,7 @@ export class EmbeddedBroker {
   private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
-  private readonly tls: TlsOptions | undefined;
+  private readonly tls: PortTls;
   private readonly access: AccessControl;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
@@ -98,7 +98,7 @@ export class EmbeddedBroker {
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
-    this.tls = serverTlsOf(options.tls);
+    this.tls = portTlsOf(options.tls, this.realClock, this.logger);
     this.access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
@@ -147,7 +147,7 @@ export class EmbeddedBroker {
       );
     }
     if (this.controlPort === 0) throw notStarted();
-    return `${this.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
+    return `${this.options.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
   }
 
   /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
@@ -341,31 +341,21 @@ export class EmbeddedBroker {
       this.access.admitAdministration(request);
       return requests.answer(request);
     };
-    return new RemotingServer(admitted, this.logger, this.tls);
+    return new RemotingServer(admitted, this.logger, { clock: this.realClock, tls: this.tls });
   }
 
   private async makeControl(): Promise<ControlServer> {
-    const { engine, store, clock, realClock, sessions, faults, access, logger, tls, options } = this;
+    const { engine, store, clock, realClock, sessions, faults, access, logger, options } = this;
+    // Its clients come by a URL, which says what they speak.
+    const tls = options.tls && { ...this.tls, allowsPlaintext: false };
     const { controlPortOf } = await import('./control/control-port.js');
     const names = [this.controlHost, options.host, options.advertisedAddress?.host].filter(
       (name) => name !== undefined,
     );
     const storage = options.data === undefined ? 'memory' : 'disk';
     const endpoints = (): string => this.endpoints;
-    return controlPortOf({
-      engine,
-      store,
-      storage,
-      clock,
-      realClock,
-      sessions,
-      faults,
-      access,
-      logger,
-      tls,
-      names,
-      endpoints,
-    });
+    const own = { engine, store, storage, clock, realClock, sessions, faults } as const;
+    return controlPortOf({ ...own, access, logger, tls, names, endpoints });
   }
 
   private get controlHost(): string {

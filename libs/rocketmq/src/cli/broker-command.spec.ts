@@ -99,13 +99,15 @@ describe('the file of the broker', () => {
   });
 
   it('names the files of certificates and keys, beside it', async () => {
-    const tls = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt', passphrase: 'words' };
+    const files = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt' };
+    const tls = { ...files, passphrase: 'words', allowPlaintext: false };
     const readFile = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
     expect((await read(['--config', 'etc/broker.json'], readFile)).tls).toEqual({
       cert: 'text of etc/tls/broker.crt',
       key: 'text of etc/broker.key',
       clientCa: 'text of etc/ca.crt',
       passphrase: 'words',
+      allowPlaintext: false,
     });
   });
 

@@ -14,6 +14,8 @@ export interface TlsFiles {
   readonly keyFile: string;
   readonly passphrase?: string;
   readonly clientCaFile?: string;
+  /** Serve clients without TLS, too. */
+  readonly allowPlaintext?: boolean;
 }
 
 /** Throws what is wrong with a value. `field` is its place, for instance `topics[0].name`. */
@@ -67,7 +69,10 @@ const config = object<BrokerConfig>({
   controlHost: text,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
   advertiseAsAsked: flag,
-  tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text }, ['certFile', 'keyFile']),
+  tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text, allowPlaintext: flag }, [
+    'certFile',
+    'keyFile',
+  ]),
   users: list(
     object(
       {

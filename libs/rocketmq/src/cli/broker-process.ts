@@ -52,7 +52,7 @@ async function parsedFile(json: string): Promise<BrokerConfig> {
 }
 
 async function tlsIn(
-  { certFile, keyFile, passphrase, clientCaFile }: TlsFiles,
+  { certFile, keyFile, passphrase, clientCaFile, allowPlaintext }: TlsFiles,
   read: (file: string) => Promise<string>,
 ): Promise<BrokerTlsOptions> {
   return {
@@ -60,6 +60,7 @@ async function tlsIn(
     key: await read(keyFile),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(clientCaFile === undefined ? {} : { clientCa: await read(clientCaFile) }),
+    ...(allowPlaintext === undefined ? {} : { allowPlaintext }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -311,8 +312,7 @@ describe('the doctor, on TLS', () => {
   });
 
   it('tells TLS where none is spoken, and none where it is', async () => {
-    const plain = await start();
-    const asked = await doctor(`${plain.endpoints} --tls`);
+    const asked = await doctor(`${await listening(createHttp2Server())} --tls`);
     expect(asked.code).toBe(1);
     expect(asked.check('tls').seen).toContain('does not speak TLS on this port');
     const secured = await start({ tls: authority.issue() });

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:net';
+import { createServer as createHttp2Server } from 'node:http2';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority, OTHER_NAME } from '../../../../test/support/certificates.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
@@ -31,12 +32,20 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
   });
-  /** @returns where it listens, by name */
+  /** @returns where it listens, by name; without a certificate it is a server that knows no TLS */
   async function serve(tls: BrokerTlsOptions | undefined): Promise<string> {
+    if (tls === undefined) return servePlaintext();
     const broker = new EmbeddedBroker({ tls });
     closers.push(() => broker.stop());
     await broker.start();
     return broker.endpoints.replace('127.0.0.1', 'localhost');
+  }
+
+  async function servePlaintext(): Promise<string> {
+    const server = createHttp2Server();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => new Promise((resolve) => server.close(resolve)));
+    return `localhost:${(server.address() as AddressInfo).port}`;
   }
 
   /** Starts a producer and sends a message. */

@@ -1,12 +1,11 @@
 // The admin port: frames in, answers out. What a request means is in admin-requests.ts.
 
 import type { Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import { LIMITS } from '../../protocol/limits.js';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
-import { Listener } from '../services/listener.js';
+import { Listener, type ListenerOptions } from '../services/listener.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
 /** The largest request taken: a message with a body of 4 MiB and its properties. */
@@ -19,13 +18,12 @@ export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;
 export class RemotingServer {
   private readonly listener: Listener;
 
-  /** @param tls undefined for plaintext */
   constructor(
     private readonly handler: AdminHandler,
     private readonly logger: Logger,
-    tls?: TlsOptions,
+    port: ListenerOptions,
   ) {
-    this.listener = new Listener((socket) => this.serve(socket), tls);
+    this.listener = new Listener((socket) => this.serve(socket), port);
   }
 
   /**

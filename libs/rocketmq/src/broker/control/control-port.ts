@@ -1,9 +1,9 @@
 // The control port of a broker: puts its parts together.
 
-import type { TlsOptions } from 'node:tls';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { AccessControl } from '../access/access-control.js';
+import type { PortTls } from '../services/listener.js';
 import type { ControlContext } from './control-context.js';
 import { controlRoutes } from './control-requests.js';
 import { ControlServer } from './control-server.js';
@@ -13,7 +13,8 @@ export interface ControlledBroker extends ControlContext {
   readonly access: AccessControl;
   readonly realClock: Clock;
   readonly logger: Logger;
-  readonly tls: TlsOptions | undefined;
+  /** Undefined for plaintext. */
+  readonly tls: PortTls | undefined;
   /** Names by which the broker is called, beside addresses and `localhost`. */
   readonly names: readonly string[];
 }

@@ -2,11 +2,10 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import type { Clock } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
-import { Listener } from '../services/listener.js';
+import { Listener, type PortTls } from '../services/listener.js';
 import { StoreFailure } from '../store/store-failure.js';
 import { assertLocalCaller } from './control-guard.js';
 import { Fields, parseJson } from './control-input.js';
@@ -28,7 +27,7 @@ export interface ControlServerOptions {
   readonly realClock: Clock;
   readonly logger: Logger;
   /** Undefined for plaintext. */
-  readonly tls: TlsOptions | undefined;
+  readonly tls: PortTls | undefined;
 }
 
 /** Serves the control port. */
@@ -43,7 +42,7 @@ export class ControlServer {
     });
     // What is sent behind the first request would be done without an answer.
     this.http.maxRequestsPerSocket = 1;
-    this.listener = new Listener((socket) => this.accept(socket), options.tls);
+    this.listener = new Listener((socket) => this.accept(socket), { clock: options.realClock, tls: options.tls });
   }
 
   /**

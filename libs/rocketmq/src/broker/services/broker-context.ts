@@ -1,7 +1,6 @@
 // What the services share.
 
 import { isIP } from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import { AddressScheme, type Endpoints } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
@@ -10,6 +9,7 @@ import type { Engine } from '../engine/engine.js';
 import type { Store } from '../store/store.js';
 import type { Activity } from './activity.js';
 import type { Faults } from './faults.js';
+import type { PortTls } from './listener.js';
 import type { LongPolls } from './long-polls.js';
 import type { Sessions } from './sessions.js';
 
@@ -35,8 +35,8 @@ export interface BrokerContext {
   readonly faults: Faults;
   readonly logger: Logger;
   readonly access: AccessControl;
-  /** Undefined for plaintext. */
-  readonly tls: TlsOptions | undefined;
+  /** How the ports for clients speak TLS. */
+  readonly tls: PortTls;
   /** What routes tell: at least one. */
   addresses(): readonly BrokerAddress[];
   /** Whether routes tell the address by which they were asked for, where the client says it. */

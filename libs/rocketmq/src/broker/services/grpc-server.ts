@@ -86,8 +86,9 @@ export class GrpcServer {
   async listen(host: string, ports: readonly number[]): Promise<number[]> {
     const bound: number[] = [];
     for (const port of ports) {
-      const admits = (at: number): boolean => this.broker.faults.admitsConnection(at);
-      const listener = new Listener((socket) => this.wire.accept(socket), this.broker.tls, admits);
+      const { realClock: clock, tls, faults } = this.broker;
+      const admits = (at: number): boolean => faults.admitsConnection(at);
+      const listener = new Listener((socket) => this.wire.accept(socket), { clock, tls, admits });
       this.listeners.push(listener);
       bound.push(await listener.listen(host, port));
     }

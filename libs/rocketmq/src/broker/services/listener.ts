@@ -1,35 +1,78 @@
-// The port: accepts connections, over TLS where it is told to, and owns their sockets. What is spoken on them is not its business.
+// The port: accepts connections, in plaintext, over TLS or both, and owns their sockets. What is spoken on them is not its business.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
+
+/** The first byte of a TLS connection: a record of its handshake. No request in plaintext begins with it. */
+const TLS_HANDSHAKE = 0x16;
+/** A connection on which nothing is sent by then is ended. A client begins at once; TLS alone has as long for its handshake. */
+const FIRST_BYTE_MS = 2 * MINUTE_MS;
+
+/** How a port speaks TLS. */
+export interface PortTls {
+  /** Whether a connection may be plaintext as well: its first byte decides. */
+  readonly allowsPlaintext: boolean;
+  /** The same at each call. */
+  readonly serverOptions: () => TlsOptions;
+}
+
+/** A port, and what it asks of connections. */
+export interface ListenerOptions {
+  /** Real time. */
+  readonly clock: Clock;
+  /** Default: plaintext only. */
+  readonly tls?: PortTls | undefined;
+  /** Asked for each connection, with the port it came to; one that is not admitted is broken at once. Default: all are. */
+  readonly admits?: (port: number) => boolean;
+}
 
 /** A listening TCP port. */
 export class Listener {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
+  /** Listens to no port of its own: it is handed connections. */
+  private tlsServer: Server | undefined;
 
-  /**
-   * @param tls what its TLS is made of; undefined for plaintext
-   * @param admits asked for each connection, with the port it came to; one that is not admitted is broken at once
-   */
   constructor(
-    onConnection: (socket: Socket) => void,
-    tls?: TlsOptions,
-    private readonly admits: (port: number) => boolean = () => true,
+    private readonly onConnection: (socket: Socket) => void,
+    private readonly options: ListenerOptions,
   ) {
-    this.server = tls === undefined ? createServer() : createTlsServer(tls);
-    this.server.on('connection', (socket: Socket) => {
-      if (this.takes(socket) && tls === undefined) onConnection(socket);
-    });
-    this.server.on('secureConnection', (socket: Socket) => {
-      socket.on('error', () => {});
-      onConnection(socket);
+    this.server = createServer((socket) => {
+      if (!this.takes(socket)) return;
+      const { tls } = options;
+      if (tls === undefined) onConnection(socket);
+      else if (tls.allowsPlaintext) this.detectTls(socket, tls);
+      else this.secure(socket, tls);
     });
   }
 
+  private detectTls(socket: Socket, tls: PortTls): void {
+    const late = this.options.clock.schedule(FIRST_BYTE_MS, () => socket.destroy());
+    socket.once('close', () => late.cancel());
+    socket.once('readable', () => {
+      const begin = socket.read() as Buffer | null;
+      // It has ended without a word.
+      if (begin === null) return;
+      late.cancel();
+      // HTTP/2 and TLS take over what was read and not used.
+      socket.unshift(begin);
+      if (begin[0] === TLS_HANDSHAKE) this.secure(socket, tls);
+      else this.onConnection(socket);
+    });
+  }
+
+  private secure(socket: Socket, { serverOptions }: PortTls): void {
+    this.tlsServer ??= createTlsServer(serverOptions(), (secured) => {
+      secured.on('error', () => {});
+      this.onConnection(secured);
+    });
+    this.tlsServer.emit('connection', socket);
+  }
+
   private takes(socket: Socket): boolean {
-    if (!this.admits(this.port)) {
+    if (this.options.admits?.(this.port) === false) {
       socket.destroy();
       return false;
     }

@@ -19,7 +19,7 @@ const echo: Method = (call) => oneMessage((bytes) => call.answer(framed(bytes)))
 async function serve(methods: Record<string, Method>, maxMessageBytes = 1_000) {
   const options = { clock: new SystemClock(), maxMessageBytes };
   const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
-  const listener = new Listener((socket) => server.accept(socket));
+  const listener = new Listener((socket) => server.accept(socket), options);
   const port = await listener.listen('127.0.0.1', 0);
   const peer = new Http2Peer(`127.0.0.1:${port}`);
   closers.push(async () => {

@@ -72,16 +72,18 @@ const METHODS: Record<string, Method> = {
 };
 
 /** A server whose time a test moves, and its ends of the connections. */
-async function serve(tls?: TlsOptions) {
+async function serve(identity?: TlsOptions) {
+  const tls = identity && { allowsPlaintext: false, serverOptions: () => identity };
   const clock = new ManualClock();
   const server = new GrpcHttp2Server(new Map(Object.entries(METHODS)), { clock, maxMessageBytes: 1_000 });
   const accepted: Socket[] = [];
-  const listener = new Listener((socket) => {
+  const onConnection = (socket: Socket): void => {
     server.accept(socket);
     accepted.push(socket);
     // The worst moment for it: Node is not yet done with what was on the connection.
     socket.once('close', collect);
-  }, tls);
+  };
+  const listener = new Listener(onConnection, { clock, tls });
   const port = await listener.listen('127.0.0.1', 0);
   const stop = async (): Promise<void> => {
     listener.stopListening();

@@ -81,8 +81,12 @@ final class World {
     World(String endpoints, String prefix, String step) {
         this.prefix = prefix;
         this.step = step;
-        configuration = ClientConfiguration.newBuilder().setEndpoints(endpoints).enableSsl(false)
-            .setRequestTimeout(REQUEST_TIMEOUT).build();
+        var builder = ClientConfiguration.newBuilder().setEndpoints(endpoints).setRequestTimeout(REQUEST_TIMEOUT);
+        // By default this client speaks TLS, and so it does here wherever the server can.
+        if (System.getenv("INTEROP_PLAINTEXT") != null) {
+            builder.enableSsl(false);
+        }
+        configuration = builder.build();
     }
 
     /** The name of a topic or group by its purpose. */

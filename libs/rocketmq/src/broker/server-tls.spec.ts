@@ -1,0 +1,173 @@
+// Which clients the broker serves on one port: with TLS, and without.
+
+import { X509Certificate } from 'node:crypto';
+import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { RocketMQAdmin } from '../admin/index.js';
+import { Connection } from '../client/connection.js';
+import { Producer } from '../producer/producer.js';
+import { MINUTE_MS } from '../support/clock.js';
+import { ManualClock } from '../support/manual-clock.js';
+import type { TlsOptions } from '../support/tls.js';
+import { EmbeddedBroker } from './embedded-broker.js';
+import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
+import { selfSignedCertificate } from './self-signed-certificate.js';
+import type { BrokerTlsOptions } from './server-tls.js';
+import { Listener } from './services/listener.js';
+
+const authority = new CertificateAuthority();
+const identity = authority.issue();
+const UNVERIFIED: TlsOptions = { dangerouslyAcceptAnyCertificate: true };
+const closers: (() => unknown)[] = [];
+
+afterAll(() => authority.remove());
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function serve(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
+  const broker = new EmbeddedBroker(options);
+  closers.push(() => broker.stop());
+  await broker.start();
+  return broker;
+}
+
+/** Sends a message. @returns its id */
+async function send({ endpoints }: EmbeddedBroker, tls?: TlsOptions): Promise<string> {
+  const connection = new Connection({ endpoints, ...(tls && { tls }) });
+  closers.push(() => connection.close());
+  const producer = new Producer(connection, {});
+  closers.push(() => producer.close());
+  await producer.start();
+  return (await producer.send({ topic: 'orders', body: 'one' })).messageId;
+}
+
+async function administer({ adminEndpoint: nameServer }: EmbeddedBroker, tls?: TlsOptions): Promise<void> {
+  const admin = new RocketMQAdmin({ nameServer, ...(tls && { tls }) });
+  closers.push(() => admin.close());
+  await admin.createTopic({ topic: 'made', type: 'normal' });
+}
+
+async function certificateOf({ endpoints }: EmbeddedBroker): Promise<X509Certificate> {
+  const [host, port] = endpoints.split(':') as [string, string];
+  const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  await new Promise((resolve) => socket.once('secureConnect', resolve));
+  const certificate = socket.getPeerX509Certificate() as X509Certificate;
+  socket.destroy();
+  return certificate;
+}
+
+describe('the ports of a broker without the option tls', () => {
+  it('serve clients with TLS and without, as those of a real server do', async () => {
+    const broker = await serve({ adminPort: 0 });
+    for (const tls of [undefined, UNVERIFIED]) {
+      await expect(send(broker, tls)).resolves.toMatch(/^01/);
+      await administer(broker, tls);
+    }
+  });
+
+  it('show a certificate of their own, the same to every client', async () => {
+    const broker = await serve();
+    const certificate = await certificateOf(broker);
+    expect((await certificateOf(broker)).fingerprint256).toBe(certificate.fingerprint256);
+    expect((await certificateOf(await serve())).fingerprint256).not.toBe(certificate.fingerprint256);
+    await expect(send(broker, { ca: authority.cert })).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    await expect(send(broker, { ca: certificate.toString() })).resolves.toMatch(/^01/);
+  });
+});
+
+describe('the ports of a broker with a certificate', () => {
+  it('refuse clients without TLS', async () => {
+    const broker = await serve({ tls: identity, adminPort: 0 });
+    await expect(send(broker)).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent' });
+    await expect(administer(broker)).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    await expect(send(broker, { ca: authority.cert })).resolves.toMatch(/^01/);
+  });
+
+  it('serve both where that is asked for', async () => {
+    const broker = await serve({ tls: { ...identity, allowPlaintext: true }, adminPort: 0, controlPort: 0 });
+    for (const tls of [undefined, { ca: authority.cert }]) {
+      await expect(send(broker, tls)).resolves.toMatch(/^01/);
+      await administer(broker, tls);
+    }
+    expect(broker.controlEndpoint).toMatch(/^https:/);
+    await expect(fetch(broker.controlEndpoint.replace('https:', 'http:'))).rejects.toThrow();
+  });
+
+  it.each<[string, Partial<BrokerTlsOptions>]>([
+    ['option tls.allowPlaintext contradicts tls.clientCa', { allowPlaintext: true, clientCa: authority.cert }],
+    ['option tls.allowPlaintext must be true or false', { allowPlaintext: 'yes' as never }],
+    ['option tls.cert is missing', { cert: undefined as never, key: undefined as never }],
+  ])('are refused with "%s"', (text, options) => {
+    expect(() => new EmbeddedBroker({ tls: { ...identity, ...options } })).toThrow(text);
+  });
+});
+
+describe('a port for TLS and plaintext', () => {
+  const clock = new ManualClock();
+
+  /** @returns what arrives on plaintext connections, and a connection to the port */
+  async function open(): Promise<{ received: Promise<string>; socket: Socket }> {
+    let heard = (_text: string): void => {};
+    const received = new Promise<string>((resolve) => {
+      heard = resolve;
+    });
+    const onConnection = (socket: Socket): void => {
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      socket.once('end', () => heard(Buffer.concat(chunks).toString()));
+    };
+    const tls = { allowsPlaintext: true, serverOptions: () => identity };
+    const listener = new Listener(onConnection, { clock, tls });
+    const port = await listener.listen('127.0.0.1', 0);
+    closers.push(() => {
+      listener.stopListening();
+      listener.destroyConnections();
+    });
+    const socket = connectPlain(port, '127.0.0.1');
+    closers.push(() => socket.destroy());
+    await new Promise((resolve) => socket.once('connect', resolve));
+    return { received, socket };
+  }
+
+  it('hands on all of a plaintext connection, in whatever pieces it comes', async () => {
+    const { received, socket } = await open();
+    for (const piece of ['P', 'RI ', '* HTTP/2.0']) {
+      await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    socket.end();
+    expect(await received).toBe('PRI * HTTP/2.0');
+  });
+
+  it('ends a connection on which nothing is sent', async () => {
+    const { socket } = await open();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    clock.advanceTo(clock.nowMs() + 2 * MINUTE_MS);
+    await closed;
+  });
+
+  it('lets a connection go that ends without a byte', async () => {
+    const { socket } = await open();
+    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    socket.end();
+    while (clock.nextDueAtMs() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe('a self-signed certificate', () => {
+  it.each(['2026-02-03T04:05:06Z', '2044-12-31T23:59:59Z'])('of %s holds for this machine, for years', (now) => {
+    const nowMs = Date.parse(now);
+    const { cert, key } = selfSignedCertificate(nowMs);
+    const certificate = new X509Certificate(cert);
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    expect(certificate.checkHost('localhost')).toBe('localhost');
+    expect(certificate.checkIP('127.0.0.1')).toBe('127.0.0.1');
+    expect(Date.parse(certificate.validFrom)).toBeLessThan(nowMs);
+    expect(Date.parse(certificate.validTo)).toBeGreaterThan(nowMs + 9 * 365 * 24 * 60 * MINUTE_MS);
+    expect(key).toContain('BEGIN PRIVATE KEY');
+  });
+});
