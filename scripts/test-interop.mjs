@@ -8,7 +8,7 @@ import { parseRunnerArguments } from './lib/arguments.mjs';
 import { RealServerError } from './lib/rocketmq-jars.mjs';
 
 const USAGE = `npm run test:interop [-- OPTIONS]
-  --client java,node             these (default); there are also python and go
+  --client java,node,tools       these (default; tools: the official admin tools); there are also python and go
   --backend both|embedded|real   both (default) compares them; one alone is only run
   --steps a,b                    only these steps
   --mutate attempt|tag|order     spoils the embedded broker's deliveries: shows how such a run fails
@@ -17,7 +17,7 @@ const interop = join(import.meta.dirname, '..', 'test', 'interop');
 
 async function main() {
   const { options, rest } = parseRunnerArguments(process.argv.slice(2), {
-    client: 'java,node',
+    client: 'java,node,tools',
     backend: 'both',
     steps: 'all',
     mutate: 'none',
@@ -35,7 +35,7 @@ async function main() {
 async function readSettings({ client, backend, steps, mutate, keep }) {
   const { STEPS } = await import(join(interop, 'resources.mjs'));
   return {
-    clients: client.split(',').flatMap((name) => choose('client', name, ['java', 'node', 'python', 'go'])),
+    clients: client.split(',').flatMap((name) => choose('client', name, ['java', 'node', 'tools', 'python', 'go'])),
     backends: choose('backend', backend, ['embedded', 'real'], 'both'),
     steps: steps === 'all' ? STEPS : steps.split(',').flatMap((step) => choose('steps', step, STEPS)),
     mutation: mutate === 'none' ? undefined : choose('mutate', mutate, ['attempt', 'tag', 'order'])[0],

@@ -1,6 +1,8 @@
 import { describe, expect } from '@jest/globals';
 import type { TopicType } from 'nestjs-rocketmq/admin';
+import { RemotingClient } from '../../libs/rocketmq/src/admin/remoting-client.js';
 import { durationMs } from '../../libs/rocketmq/src/protocol/duration.js';
+import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { consumerSettings, resource } from '../support/raw-grpc-client.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
@@ -15,6 +17,20 @@ async function routeWith(world: World, topic: string, queues: number): Promise<v
     const { messageQueues } = await client.call('queryRoute', { topic: resource(topic), endpoints: undefined });
     return messageQueues.length === queues;
   });
+}
+
+/** The route of a topic as the name server words it. */
+async function routeInWords(world: World, topic: string) {
+  const client = new RemotingClient({ connectTimeoutMs: 5_000, tls: undefined, credentials: undefined });
+  try {
+    const fields = { topic, acceptStandardJsonOnly: 'true' };
+    const answer = await withDeadline('route', 10_000, undefined, (deadline) =>
+      client.call(world.backend.nameServer, { code: 105, fields }, deadline),
+    );
+    return JSON.parse(answer.body.toString());
+  } finally {
+    await client.close();
+  }
 }
 
 describe('topics', () => {
@@ -35,6 +51,19 @@ describe('topics', () => {
     const topic = world.name();
     await expect(world.admin().describeTopic(topic)).resolves.toBeUndefined();
     await expect(world.admin().describeTopic(topic)).resolves.toBeUndefined();
+  });
+
+  contract('of the cluster, of the broker and TBW102 exist: tools find the brokers by them', async (world) => {
+    const { brokerDatas } = await routeInWords(world, CLUSTER);
+    const [{ brokerName }] = brokerDatas as [{ brokerName: string }];
+    const brokerAddrs = { 0: expect.stringMatching(/^\S+:\d+$/) };
+    for (const [topic, queues] of Object.entries({ [CLUSTER]: 16, [brokerName]: 1, TBW102: 8 })) {
+      expect(await routeInWords(world, topic)).toMatchObject({
+        brokerDatas: [{ brokerName, cluster: CLUSTER, brokerAddrs }],
+        queueDatas: [{ brokerName, readQueueNums: queues, writeQueueNums: queues, perm: 7 }],
+      });
+    }
+    await expect(world.admin().describeTopic(CLUSTER)).resolves.toMatchObject({ queues: 16 });
   });
 
   contract('are altered in type and queues, and keep what is left out', async (world) => {

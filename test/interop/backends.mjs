@@ -19,6 +19,7 @@ const LOSS_MS = 30_000;
 /**
  * @typedef {object} Backend
  * @property {string} endpoints
+ * @property {string} nameServer for administration
  * @property {boolean} [isPlaintext] it speaks no TLS
  * @property {number} kills how often it is to be killed
  * @property {(clients: readonly string[]) => Promise<void>} killAndRevive ends it without a warning under these clients, and starts it
@@ -42,7 +43,8 @@ export async function startRealBackend({ clients, log, signal }) {
     await server.killBroker();
     await server.reviveBroker();
   };
-  return { endpoints: server.endpoints, kills: 2, killAndRevive, stop: () => server.stop() };
+  const { endpoints, nameServer } = server;
+  return { endpoints, nameServer, kills: 2, killAndRevive, stop: () => server.stop() };
 }
 
 async function createResources(nameServer, clients) {
@@ -94,7 +96,8 @@ export async function startEmbeddedBackend({ clients, mutation }) {
     broker = await startEmbedded(options);
   };
   const endpoints = proxy === undefined ? broker.endpoints : `${proxy.address.host}:${proxy.address.port}`;
-  return { endpoints, isPlaintext: proxy !== undefined, kills: 3, killAndRevive, stop };
+  const { nameServer } = broker;
+  return { endpoints, nameServer, isPlaintext: proxy !== undefined, kills: 3, killAndRevive, stop };
 }
 
 /** @throws Error with the broker's own words when it does not start */
@@ -106,7 +109,7 @@ async function startEmbedded(options) {
     broker.once('exit', (code) => resolve({ error: `the embedded broker ended with ${code}` }));
   });
   broker.send(options);
-  const { endpoints, controlEndpoint, error } = await answer;
+  const { error, ...addresses } = await answer;
   const stop = async () => {
     if (broker.connected) broker.disconnect();
     await ended;
@@ -115,7 +118,7 @@ async function startEmbedded(options) {
     broker.kill('SIGKILL');
     await ended;
   };
-  if (error === undefined) return { endpoints, controlEndpoint, stop, kill };
+  if (error === undefined) return { ...addresses, stop, kill };
   await stop();
   throw new Error(error);
 }

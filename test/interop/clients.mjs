@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../../scripts/lib/rocketmq-jars.mjs';
+import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../scripts/lib/rocketmq-jars.mjs';
 import { prefixOf } from './resources.mjs';
 
 const NODE_CLIENT_VERSION = '1.0.8';
@@ -28,7 +28,7 @@ const OUTPUT_TAIL = 4000;
 /**
  * @typedef {object} Client
  * @property {(log: (line: string) => void) => Promise<string>} prepare gets and compiles what it needs; answers its folder
- * @property {(folder: string, endpoints: string, steps: readonly string[], home: string) => [string, string[], object?]} command
+ * @property {(folder: string, endpoints: string, steps: readonly string[], home: string, nameServer: string) => [string, string[], object?]} command
  *   program, arguments, environment
  */
 
@@ -74,6 +74,17 @@ export const CLIENTS = {
       { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
     ],
   },
+  // They come with the server.
+  tools: {
+    prepare: (log) => ensureJars(DEFAULT_VERSION, log),
+    command: (folder, _endpoints, _steps, home, nameServer) => [
+      'java',
+      [
+        ...['-Xmx256m', `-Duser.home=${home}`, '-cp', join(folder, '*')],
+        ...[join(import.meta.dirname, 'tools', 'Administration.java'), nameServer, prefixOf('tools')],
+      ],
+    ],
+  },
   // Its version stands in go.mod.
   go: {
     prepare: (log) =>
@@ -95,6 +106,7 @@ export const CLIENTS = {
  * @param {string} name @param {string} folder what `prepare` answered
  * @param {object} options
  * @param {string} options.endpoints
+ * @param {string} options.nameServer for administration
  * @param {readonly string[]} options.steps
  * @param {string} options.home takes the logs that the client writes
  * @param {number} options.timeoutMs
@@ -104,12 +116,13 @@ export const CLIENTS = {
  * @returns {Promise<string>} what it printed
  * @throws Error with the end of its error output when it does not end by itself, with 0, in time
  */
-export async function runClient(name, folder, { endpoints, steps, home, timeoutMs, signal, isPlaintext, attach }) {
+export async function runClient(name, folder, options) {
+  const { endpoints, nameServer, steps, home, timeoutMs, signal, isPlaintext, attach } = options;
   mkdirSync(home, { recursive: true });
-  const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home);
+  const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home, nameServer);
   const plaintext = isPlaintext ? { INTEROP_PLAINTEXT: '1' } : {};
-  const options = { timeout: timeoutMs, signal, env: { ...process.env, HOME: home, ...plaintext, ...env } };
-  return run(program, args, undefined, options, attach);
+  const environment = { ...process.env, HOME: home, ...plaintext, ...env };
+  return run(program, args, undefined, { timeout: timeoutMs, signal, env: environment }, attach);
 }
 
 /** A folder in the cache, filled once; two runs at once are safe. */

@@ -13,11 +13,12 @@ const LIKE_THE_REAL_SERVER = {
 };
 
 process.once('message', async (options) => {
-  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, controlPort: 0, ...options });
+  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, adminPort: 0, controlPort: 0, ...options });
   process.once('disconnect', () => broker.stop());
   try {
     await broker.start();
-    process.send({ endpoints: broker.endpoints, controlEndpoint: broker.controlEndpoint });
+    const { endpoints, adminEndpoint: nameServer, controlEndpoint } = broker;
+    process.send({ endpoints, nameServer, controlEndpoint });
   } catch (error) {
     process.send({ error: error.message });
     process.disconnect();

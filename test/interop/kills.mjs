@@ -3,15 +3,8 @@
 
 /** The step of the programs; it needs a broker of its own time, after all others. */
 export const KILLS = 'kills';
-/** Written for these clients; the others are run only when named. */
-const CLIENTS_WITH_KILLS = ['java', 'node'];
 /** Until the consumers of all programs are at work, also on a small machine. */
 const FLOW_MS = 60_000;
-
-/** @param {string} client @param {readonly string[]} steps @returns {readonly string[]} those that the client's program has */
-export function stepsFor(client, steps) {
-  return CLIENTS_WITH_KILLS.includes(client) ? steps : steps.filter((step) => step !== KILLS);
-}
 
 /**
  * Kills a broker as often as its backend wants, once each program has said that messages flow.

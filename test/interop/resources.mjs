@@ -3,6 +3,12 @@
 
 import { KILLS } from './kills.mjs';
 
+/** The clients that send and receive, and the official admin tools. */
+const MESSAGING = ['java', 'node', 'python', 'go'];
+const TOOLS = 'tools';
+/** Steps that not all of those have. */
+const STEPS_OF_SOME = { [KILLS]: ['java', 'node'], administration: [TOOLS] };
+
 /** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
 const EXPONENTIAL = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
 const CUSTOMIZED = { kind: 'customized', nextMs: [1000] };
@@ -77,8 +83,14 @@ export const STEPS = [
   'priority',
   'transactions',
   'shutdown',
+  'administration',
   KILLS,
 ];
+
+/** @param {string} client @param {readonly string[]} steps @returns {string[]} those that the client's program has */
+export function stepsOf(client, steps) {
+  return steps.filter((step) => (STEPS_OF_SOME[step] ?? MESSAGING).includes(client));
+}
 
 /** @param {string} client such as `java` */
 export function prefixOf(client) {
@@ -90,6 +102,7 @@ export function prefixOf(client) {
  * @returns {{ topics: { name: string, type: string, queues?: number }[], groups: { name: string }[] }}
  */
 export function resourcesOf(client) {
+  if (client === TOOLS) return { topics: [], groups: [] };
   const prefix = prefixOf(client);
   const backoff = client === 'node' ? EXPONENTIAL : CUSTOMIZED;
   return {

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
 import { CLIENTS, runClient } from './clients.mjs';
 import { DIFFERENCES } from './differences.mjs';
-import { KILLS, killUnder, Program, stepsFor } from './kills.mjs';
+import { KILLS, killUnder, Program } from './kills.mjs';
 import { MUTATIONS } from './mutating-proxy.mjs';
-import { STEPS } from './resources.mjs';
+import { STEPS, stepsOf } from './resources.mjs';
 import { compareStep, failureOf, judge, parseTranscript } from './transcript.mjs';
 
 const CLIENT_TIMEOUT_MS = 240_000;
@@ -52,7 +52,7 @@ export async function runInterop(options) {
         return steps.includes(KILLS) ? joined(others, await runUnderKills(run, name, backend)) : others;
       },
     );
-    const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsFor(client, steps)));
+    const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
     const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
     if (isWhole) checks.push(...(await checkMutations(run, byBackend.real)));
     return checks;
@@ -85,12 +85,13 @@ async function withBackends(starters, use) {
  * @returns {Promise<Transcripts>}
  */
 async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, attach) {
-  const { endpoints, isPlaintext } = backend;
+  const { endpoints, nameServer, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
   const run = async (client) => {
     const beganAt = Date.now();
     const settings = {
-      ...{ endpoints, isPlaintext, steps, home: join(home, `${client}-${name}`), timeoutMs, signal },
+      ...{ endpoints, nameServer, isPlaintext, steps: stepsOf(client, steps) },
+      ...{ home: join(home, `${client}-${name}`), timeoutMs, signal },
       ...(attach && { attach: (child) => attach(client, child) }),
     };
     const ran = await runClient(client, folders.get(client), settings).then(
@@ -104,14 +105,16 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
     }
     return [client, { lines: parseTranscript(ran.output), error: ran.error }];
   };
-  const transcripts = new Map(steps.length === 0 ? [] : await Promise.all(clients.map(run)));
+  const wanted = clients.filter((client) => stepsOf(client, steps).length > 0);
+  const transcripts = new Map(await Promise.all(wanted.map(run)));
   signal.throwIfAborted();
   return transcripts;
 }
 
 /** @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each */
 async function runUnderKills(run, name, backend) {
-  const clients = run.clients.filter((client) => stepsFor(client, [KILLS]).length > 0);
+  const clients = run.clients.filter((client) => stepsOf(client, [KILLS]).length > 0);
+  if (clients.length === 0) return new Map();
   const programs = new Map(clients.map((client) => [client, new Program()]));
   const attach = (client, child) => programs.get(client).attach(child);
   const [transcripts, error] = await Promise.all([
@@ -185,7 +188,7 @@ async function checkMutations(run, real) {
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );
-    for (const client of run.clients) {
+    for (const client of spoiled.keys()) {
       const found = MUTATED_STEPS.flatMap((step) =>
         compareStep(spoiled.get(client).lines, real.get(client).lines, step),
       );

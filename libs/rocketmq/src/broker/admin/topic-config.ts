@@ -7,13 +7,31 @@ import type { TopicAlteration, TopicType } from '../engine/registry.js';
 import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
 const READ_WRITE = 6;
+/** Besides: others may be created by its example (PERM_INHERIT). */
+const READ_WRITE_INHERIT = 7;
 /** More than the real server's tools ever ask for; a route lists each queue. */
 const MOST_QUEUES = 1024;
 const TYPE_ATTRIBUTE = '+message.type=';
 const TYPES: readonly TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
 
 /** The answer to request code 351. @see TopicConfig of the server */
-export function topicConfigOf({ name, type, queues }: TopicRecord): object {
+export interface TopicConfig {
+  readonly topicName: string;
+  readonly readQueueNums: number;
+  readonly writeQueueNums: number;
+  readonly perm: number;
+  readonly topicFilterType: string;
+  readonly topicSysFlag: number;
+  readonly order: boolean;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** One of the server's own topics. */
+export function systemTopicConfig(name: string, queues: number): TopicConfig {
+  return { ...topicConfigOf({ name, type: undefined, queues }), perm: READ_WRITE_INHERIT };
+}
+
+export function topicConfigOf({ name, type, queues }: TopicRecord): TopicConfig {
   return {
     topicName: name,
     readQueueNums: queues,
@@ -28,13 +46,13 @@ export function topicConfigOf({ name, type, queues }: TopicRecord): object {
 
 /** The answer to request code 105. @see TopicRouteData of the server */
 export function topicRouteOf(
-  { queues }: TopicRecord,
+  { perm, readQueueNums, writeQueueNums, topicSysFlag }: TopicConfig,
   broker: { name: string; cluster: string; address: string },
 ): object {
   const { name: brokerName, cluster, address } = broker;
   return {
     brokerDatas: [{ brokerName, cluster, brokerAddrs: { 0: address }, enableActingMaster: false }],
-    queueDatas: [{ brokerName, perm: READ_WRITE, readQueueNums: queues, writeQueueNums: queues, topicSysFlag: 0 }],
+    queueDatas: [{ brokerName, perm, readQueueNums, writeQueueNums, topicSysFlag }],
     filterServerTable: {},
   };
 }

@@ -7,9 +7,25 @@ import type { TopicRecord } from '../engine/records.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { CLUSTER_NAME } from './cluster-requests.js';
-import { topicAlterationOf, topicConfigOf, topicNameOf, topicRouteOf } from './topic-config.js';
+import {
+  systemTopicConfig,
+  type TopicConfig,
+  topicAlterationOf,
+  topicConfigOf,
+  topicNameOf,
+  topicRouteOf,
+} from './topic-config.js';
 
 const RETRY_PREFIX = '%RETRY%';
+/**
+ * Topics that a real server has from the start, with their queues. Nobody uses them but tools, which find the brokers by their routes
+ * before they create a topic there. @see TopicConfigManager of the server
+ */
+const SYSTEM_TOPICS: ReadonlyMap<string, number> = new Map([
+  [CLUSTER_NAME, 16],
+  [BROKER_NAME, 1],
+  ['TBW102', 8],
+]);
 
 export class TopicRequests {
   readonly table: RequestTable = [
@@ -23,7 +39,7 @@ export class TopicRequests {
     [216, () => SUCCESS],
     [224, () => this.names()],
     [305, () => answerWith({ topicList: [] })],
-    [351, ({ fields }) => answerWith(topicConfigOf(this.topic(fields.topic)))],
+    [351, ({ fields }) => answerWith(this.config(fields.topic))],
   ];
 
   constructor(private readonly broker: AdminContext) {}
@@ -58,7 +74,13 @@ export class TopicRequests {
 
   private route({ fields }: RemotingFrame): AdminAnswer {
     const broker = { name: BROKER_NAME, cluster: CLUSTER_NAME, address: this.broker.address() };
-    return answerWith(topicRouteOf(this.retryTopic(fields.topic) ?? this.topic(fields.topic), broker));
+    const retries = this.retryTopic(fields.topic);
+    return answerWith(topicRouteOf(retries === undefined ? this.config(fields.topic) : topicConfigOf(retries), broker));
+  }
+
+  private config(name = ''): TopicConfig {
+    const queues = this.broker.engine.findTopic(name) === undefined ? SYSTEM_TOPICS.get(name) : undefined;
+    return queues === undefined ? topicConfigOf(this.topic(name)) : systemTopicConfig(name, queues);
   }
 
   /** Tools find the brokers of a group by the route of its retries, a topic that the real server makes with the group. */
