@@ -1,12 +1,12 @@
 // Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
 
 import type { CredentialsSource } from '../protocol/credentials.js';
-import { MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
+import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
-import { greet, tlsMissing } from '../support/tls-failure.js';
+import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
 import { RemotingConnection, splitAddress } from './remoting-connection.js';
 import { RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
@@ -25,6 +25,8 @@ export interface RemotingClientOptions {
 
 /** The server's code for a signature that it does not take, and for a permission that is missing. */
 const NO_PERMISSION = 16;
+/** A question without effect, which name servers and brokers answer, be it with a refusal. */
+const OPENING = encodeFrame({ code: 106, opaque: 0 });
 
 /** Speaks to any number of name servers and brokers. */
 export class RemotingClient {
@@ -76,7 +78,7 @@ export class RemotingClient {
     } catch (error) {
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
       // Who speaks nothing but TLS breaks off without a word.
-      if (!isSilent || (await greet(splitAddress(address), undefined)) === 'none') throw error;
+      if (!isSilent || !(await isTlsOnly(splitAddress(address), OPENING))) throw error;
       throw tlsMissing(`${deadline.what}: ${address}`, error);
     }
   }

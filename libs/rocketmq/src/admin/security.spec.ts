@@ -1,5 +1,7 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import { RocketMQAdmin, type RocketMQAdminOptions } from './rocketmq-admin.js';
@@ -47,6 +49,21 @@ describe('administration of a broker that asks for keys and certificates', () =>
     await create(broker, { tls, credentials: async () => SUPER });
   });
 
+  it('does not take a broken connection for one that TLS was missing on, where both are served', async () => {
+    const embedded = new EmbeddedBroker({ adminPort: 0 });
+    closers.push(() => embedded.stop());
+    await embedded.start();
+    const forwarder = await forwardTo(Number(embedded.adminEndpoint.split(':')[1]), (answer) => {
+      if (forwarder.connections() === 1) forwarder.reset();
+      return answer;
+    });
+    closers.push(() => forwarder.close());
+    const admin = new RocketMQAdmin({ nameServer: `127.0.0.1:${forwarder.port}` });
+    closers.push(() => admin.close());
+    await expect(admin.describeTopic('orders')).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    await expect(admin.describeTopic('orders')).resolves.toBeUndefined();
+  });
+
   it('asks a provider again when a key was refused', async () => {
     const answers = [{ ...SUPER, secretKey: 'of yesterday' }, SUPER];
     await create({ users: [SUPER] }, { credentials: () => answers.shift() ?? SUPER });
@@ -62,7 +79,11 @@ describe('administration of a broker that asks for keys and certificates', () =>
   });
 
   it('asks about TLS when a server breaks its greeting off', async () => {
-    const failed = create({}, { tls: { ca } });
+    const server = await startScriptedServer(() => undefined);
+    closers.push(() => server.close());
+    const admin = new RocketMQAdmin({ nameServer: server.address, tls: { ca } });
+    closers.push(() => admin.close());
+    const failed = admin.createTopic({ topic: 'orders', type: 'normal', queues: 1 });
     await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await expect(failed).rejects.toThrow('does it speak TLS?');
   });

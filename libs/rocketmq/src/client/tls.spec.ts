@@ -109,6 +109,16 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     });
   });
 
+  it('is not asked for by a server that serves both and broke a connection', async () => {
+    const broker = new EmbeddedBroker();
+    closers.push(() => broker.stop());
+    await broker.start();
+    for (const tls of [undefined, { dangerouslyAcceptAnyCertificate: true }]) {
+      broker.faults.refuseConnections({ times: 1 });
+      await expect(send({ endpoints: broker.endpoints, tls })).resolves.toMatch(/^01/);
+    }
+  });
+
   describe('a server that breaks every connection', () => {
     let server: Server;
     let endpoints: string;

@@ -1,7 +1,7 @@
 // What kept a connection from being made where TLS is the cause, in words that tell what to do. The words of Node and OpenSSL
 // are all there is to tell by: @grpc/grpc-js hands on no code.
 
-import { isIP } from 'node:net';
+import { connect as connectTcp, isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { raceAbort } from './abort.js';
 import { withDeadline } from './deadline.js';
@@ -82,6 +82,9 @@ export function identityRefused(what: string, cause: unknown): TransportError {
 /** How long the question may take: it only makes an error clearer. */
 const PROBE_MS = 1_000;
 
+/** The first byte of a record by which a TLS server refuses what is not TLS. */
+const TLS_ALERT = 0x15;
+
 /** What became of a TLS greeting: `served` and `dropped` are what came after it. */
 export type Greeting = 'none' | 'alert' | 'dropped' | 'served';
 
@@ -115,6 +118,32 @@ export async function greet(
     return await withDeadline('TLS greeting', PROBE_MS, undefined, ({ signal }) => raceAbort(over, signal));
   } catch {
     return greeting === 'none' ? 'none' : 'served';
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * Whether TLS is all that is spoken on an address: it is, and what a client begins with in plaintext is not answered. A server may serve
+ * both on one port, and then a connection that broke has another cause.
+ * @param opening what the client begins with
+ */
+export async function isTlsOnly(address: { host: string; port: number }, opening: Buffer): Promise<boolean> {
+  return (await greet(address, undefined)) !== 'none' && !(await answersPlaintext(address, opening));
+}
+
+async function answersPlaintext({ host, port }: { host: string; port: number }, opening: Buffer): Promise<boolean> {
+  const socket = connectTcp({ host, port });
+  const answered = new Promise<boolean>((resolve) => {
+    socket.once('data', (bytes: Buffer) => resolve(bytes[0] !== TLS_ALERT));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+  });
+  socket.write(opening);
+  try {
+    return await withDeadline('plaintext greeting', PROBE_MS, undefined, ({ signal }) => raceAbort(answered, signal));
+  } catch {
+    return false;
   } finally {
     socket.destroy();
   }
