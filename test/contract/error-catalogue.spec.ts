@@ -1,4 +1,5 @@
-// What each RPC answers to what it cannot do: one row each, on both servers (PROTOCOL: limits, error catalogue, names).
+// What each RPC answers to what it cannot do: one row each, on both servers (PROTOCOL: limits, error catalogue, names). Texts that the
+// real server keeps are compared, too: programs match them.
 // The rows are in catalogue/.
 
 import { describe } from '@jest/globals';
@@ -14,6 +15,8 @@ const catalogue = { ...ROUTES_AND_CLIENTS, ...SENDING, ...RECEIVING, ...TRANSACT
 
 for (const [rpc, rows] of Object.entries(catalogue)) {
   describe(rpc, () => {
-    for (const [condition, expected, ask] of rows) contract.answers(`${rpc}: ${condition}`, expected, ask);
+    for (const [condition, expected, ask, ...words] of rows) {
+      contract.answers(`${rpc}: ${condition}`, expected, ask, words);
+    }
   });
 }

@@ -15,6 +15,7 @@ import {
   MessageType,
   Permission,
   type Settings,
+  type Status,
 } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
 import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
@@ -27,6 +28,8 @@ export type TelemetryCall = ClientDuplexStream<TelemetryCommand, TelemetryComman
 export class RawClient {
   private readonly client: Client;
   private readonly open = new Set<TelemetryCall>();
+  /** Called with the texts of each answer: the status's, those of its entries; or that of gRPC when the call itself failed. */
+  onAnswer: (texts: readonly string[]) => void = () => {};
 
   constructor(
     endpoints: string,
@@ -53,7 +56,11 @@ export class RawClient {
         { ...requests.decode(new Uint8Array()), ...request },
         this.metadata(),
         { deadline: Date.now() + 10_000 },
-        (error: ServiceError | null, value) => (error === null ? resolve(value as RpcResponse<N>) : reject(error)),
+        (error: ServiceError | null, value) => {
+          this.onAnswer(error === null ? textsOf(value as Statuses) : [error.details]);
+          if (error === null) resolve(value as RpcResponse<N>);
+          else reject(error);
+        },
       );
     });
   }
@@ -76,7 +83,11 @@ export class RawClient {
     return new Promise((resolve, reject) => {
       const items: RpcResponse<'receiveMessage'>[] = [];
       call.on('data', (item: RpcResponse<'receiveMessage'>) => items.push(item));
-      call.on('end', () => resolve(items));
+      call.on('end', () => {
+        const [status] = items.flatMap(({ content }) => (content?.$case === 'status' ? [content.value] : []));
+        this.onAnswer(textsOf({ status }));
+        resolve(items);
+      });
       call.on('error', reject);
     });
   }
@@ -98,8 +109,14 @@ export class RawClient {
   async settle(settings: Settings): Promise<{ call: TelemetryCall; reply: TelemetryCommand }> {
     const call = this.telemetry();
     const reply = new Promise<TelemetryCommand>((resolve, reject) => {
-      call.once('data', resolve);
-      call.on('error', reject);
+      call.once('data', (command: TelemetryCommand) => {
+        this.onAnswer(textsOf(command));
+        resolve(command);
+      });
+      call.on('error', (error: ServiceError) => {
+        this.onAnswer([error.details]);
+        reject(error);
+      });
       call.once('end', () => reject(new Error('telemetry ended before a reply')));
     });
     call.write({ command: { $case: 'settings', value: settings } });
@@ -121,6 +138,15 @@ export class RawClient {
     for (const [key, value] of Object.entries(values)) if (value !== '') metadata.set(key, value);
     return metadata;
   }
+}
+
+interface Statuses {
+  readonly status?: Status | undefined;
+  readonly entries?: readonly { readonly status?: Status | undefined }[];
+}
+
+function textsOf({ status, entries = [] }: Statuses): string[] {
+  return [status, ...entries.map((entry) => entry.status)].map((one) => one?.message ?? '');
 }
 
 export function resource(name: string) {

@@ -7,7 +7,7 @@ import { consumerSettings, receiveRequest, resource } from '../../support/raw-gr
 import { SERVER_SLACK_MS } from '../support/backend.js';
 import { codeOf, codeOfReceive, codeOfSend, consuming, holding } from '../support/question.js';
 import type { World } from '../support/world.js';
-import type { Catalogue, Row } from './rows.js';
+import { type Catalogue, type Row, WORDS } from './rows.js';
 
 type ReceiveFields = Parameters<typeof codeOfReceive>[1];
 /** Of a group for which one message waits, so that nothing has to be waited for. */
@@ -33,12 +33,13 @@ const RECEIVE_MESSAGE_ROWS: readonly Row[] = [
       const { client, topic, group } = await consuming(world);
       return codeOfReceive(client, { ...receiveRequest(topic, group), ...POLL });
     },
+    'no new message',
   ],
   ['nothing that the filter wants', 'MESSAGE_NOT_FOUND', receive(filter(FilterType.TAG, 'other'))],
   ['a batch of no message', 'MESSAGE_NOT_FOUND', receive({ batchSize: 0 })],
   ['a batch of 100 messages', 'OK', receive({ batchSize: 100 })],
-  ['an illegal topic', 'ILLEGAL_TOPIC', receive({ messageQueue: queueOf('a b') })],
-  ['an illegal group', 'ILLEGAL_CONSUMER_GROUP', receive({ group: resource('a b') })],
+  ['an illegal topic', 'ILLEGAL_TOPIC', receive({ messageQueue: queueOf('a b') }), WORDS.illegalTopic],
+  ['an illegal group', 'ILLEGAL_CONSUMER_GROUP', receive({ group: resource('a b') }), WORDS.illegalGroup],
   [
     'a topic that does not exist',
     'TOPIC_NOT_FOUND',
@@ -55,7 +56,12 @@ const RECEIVE_MESSAGE_ROWS: readonly Row[] = [
     async (world) => codeOfReceive(world.rawClient(), receiveRequest(await world.topic(), await world.group())),
   ],
   ['no deadline', 'ILLEGAL_POLLING_TIME', receive({}, { deadlineMs: null })],
-  ['a deadline of under 5 s', 'ILLEGAL_POLLING_TIME', receive({}, { deadlineMs: 4_000 })],
+  [
+    'a deadline of under 5 s',
+    'ILLEGAL_POLLING_TIME',
+    receive({}, { deadlineMs: 4_000 }),
+    'The deadline time remaining is not enough for polling, please check network condition',
+  ],
   [
     'a deadline of under 5 s, from a client before 5.0.3',
     'BAD_REQUEST',
@@ -65,16 +71,17 @@ const RECEIVE_MESSAGE_ROWS: readonly Row[] = [
       await client.settle(consumerSettings(group));
       return codeOfReceive(client, receiveRequest(topic, group), { deadlineMs: 4_000 });
     },
+    'The deadline time remaining is not enough for polling, please check network condition',
   ],
-  ['no lease', 'ILLEGAL_INVISIBLE_TIME', receive({ invisibleDuration: undefined })],
-  ['a lease of under 10 s', 'ILLEGAL_INVISIBLE_TIME', receive(lease(10 * SECOND_MS - 1))],
+  ['no lease', 'ILLEGAL_INVISIBLE_TIME', receive({ invisibleDuration: undefined }), `${WORDS.shortLease}10000`],
+  ['a lease of under 10 s', 'ILLEGAL_INVISIBLE_TIME', receive(lease(10 * SECOND_MS - 1)), `${WORDS.shortLease}10000`],
   ['a lease of 12 h', 'OK', receive(lease(12 * HOUR_MS))],
-  ['a lease of over 12 h', 'ILLEGAL_INVISIBLE_TIME', receive(lease(12 * HOUR_MS + 1))],
+  ['a lease of over 12 h', 'ILLEGAL_INVISIBLE_TIME', receive(lease(12 * HOUR_MS + 1)), WORDS.longLease],
   ['no lease of its own', 'OK', receive({ autoRenew: true, invisibleDuration: undefined })],
-  ['empty SQL', 'ILLEGAL_FILTER_EXPRESSION', receive(filter(FilterType.SQL, ''))],
+  ['empty SQL', 'ILLEGAL_FILTER_EXPRESSION', receive(filter(FilterType.SQL, '')), "Expression can't be null! SQL92"],
   ['bad SQL', 'ILLEGAL_FILTER_EXPRESSION', receive(filter(FilterType.SQL, 'a = = 1'))],
   ['an empty tag filter', 'OK', receive(filter(FilterType.TAG, ''))],
-  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOfReceive(world.rawClient(''), {})],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOfReceive(world.rawClient(''), {}), WORDS.noClientId],
 ];
 
 const GARBAGE = 'no handle of this server';
@@ -103,10 +110,10 @@ const ack = (prepare: typeof holding, receiptHandle?: string) => async (world: W
 };
 
 const ACK_MESSAGE_ROWS: readonly Row[] = [
-  ['a handle in force', 'OK', ack(holding)],
-  ['a handle that was acknowledged', 'OK', ack(acked)],
+  ['a handle in force', 'OK', ack(holding), 'OK', 'OK'],
+  ['a handle that was acknowledged', 'OK', ack(acked), 'OK', 'OK'],
   ['a handle that a newer one replaced', 'INVALID_RECEIPT_HANDLE', ack(changed)],
-  ['a handle whose lease ended', 'INVALID_RECEIPT_HANDLE', ack(lapsed)],
+  ['a handle whose lease ended', 'INVALID_RECEIPT_HANDLE', ack(lapsed), 'INVALID_RECEIPT_HANDLE', WORDS.deadHandle],
   ['a text that is no handle', 'INVALID_RECEIPT_HANDLE', ack(holding, GARBAGE)],
   [
     'an empty handle',
@@ -141,6 +148,8 @@ const ACK_MESSAGE_ROWS: readonly Row[] = [
       const entries = [entry, { messageId: 'x', receiptHandle: GARBAGE }];
       return codeOf(client, 'ackMessage', { ...names, entries });
     },
+    'MULTIPLE_RESULTS',
+    'OK',
   ],
   [
     'no handle',
@@ -150,7 +159,12 @@ const ACK_MESSAGE_ROWS: readonly Row[] = [
       return codeOf(client, 'ackMessage', { ...names, entries: [] });
     },
   ],
-  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'ackMessage', { entries: [] })],
+  [
+    'no client id',
+    'CLIENT_ID_REQUIRED',
+    (world) => codeOf(world.rawClient(''), 'ackMessage', { entries: [] }),
+    WORDS.noClientId,
+  ],
 ];
 
 const change =
@@ -164,13 +178,18 @@ const change =
 const CHANGE_INVISIBLE_DURATION_ROWS: readonly Row[] = [
   ['nothing to wait for', 'OK', change(holding, 0)],
   ['12 h', 'OK', change(holding, 12 * HOUR_MS)],
-  ['less than nothing', 'ILLEGAL_INVISIBLE_TIME', change(holding, -SECOND_MS)],
-  ['over 12 h', 'ILLEGAL_INVISIBLE_TIME', change(holding, 12 * HOUR_MS + 1)],
-  ['a handle whose lease ended', 'INVALID_RECEIPT_HANDLE', change(lapsed, MINUTE_MS)],
+  ['less than nothing', 'ILLEGAL_INVISIBLE_TIME', change(holding, -SECOND_MS), `${WORDS.shortLease}0`],
+  ['over 12 h', 'ILLEGAL_INVISIBLE_TIME', change(holding, 12 * HOUR_MS + 1), WORDS.longLease],
+  ['a handle whose lease ended', 'INVALID_RECEIPT_HANDLE', change(lapsed, MINUTE_MS), WORDS.deadHandle],
   ['a handle that was acknowledged', 'INVALID_RECEIPT_HANDLE', change(acked, MINUTE_MS)],
   ['a handle that a newer one replaced', 'INVALID_RECEIPT_HANDLE', change(changed, MINUTE_MS)],
   ['a text that is no handle', 'INVALID_RECEIPT_HANDLE', change(holding, MINUTE_MS, GARBAGE)],
-  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'changeInvisibleDuration', {})],
+  [
+    'no client id',
+    'CLIENT_ID_REQUIRED',
+    (world) => codeOf(world.rawClient(''), 'changeInvisibleDuration', {}),
+    WORDS.noClientId,
+  ],
 ];
 
 const forward =
@@ -186,7 +205,12 @@ const FORWARD_MESSAGE_TO_DEAD_LETTER_QUEUE_ROWS: readonly Row[] = [
   ['a handle in force', 'OK', forward(holding)],
   ['a handle whose lease ended', 'OK', forward(lapsed)],
   ['a text that is no handle', 'INVALID_RECEIPT_HANDLE', forward(holding, GARBAGE)],
-  ['no client id', 'CLIENT_ID_REQUIRED', (w) => codeOf(w.rawClient(''), 'forwardMessageToDeadLetterQueue', {})],
+  [
+    'no client id',
+    'CLIENT_ID_REQUIRED',
+    (w) => codeOf(w.rawClient(''), 'forwardMessageToDeadLetterQueue', {}),
+    WORDS.noClientId,
+  ],
 ];
 
 export const RECEIVING: Catalogue = {

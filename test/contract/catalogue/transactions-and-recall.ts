@@ -6,7 +6,7 @@ import { resource } from '../../support/raw-grpc-client.js';
 import { SERVER_SLACK_MS } from '../support/backend.js';
 import { codeOf, delayedSent, halfSent } from '../support/question.js';
 import type { World } from '../support/world.js';
-import type { Catalogue, Row } from './rows.js';
+import { type Catalogue, type Row, WORDS } from './rows.js';
 
 const { COMMIT, TRANSACTION_RESOLUTION_UNSPECIFIED: UNSPECIFIED } = TransactionResolution;
 const end =
@@ -22,12 +22,32 @@ const end =
 
 const END_TRANSACTION_ROWS: readonly Row[] = [
   ['a commit', 'OK', end({}, COMMIT)],
-  ['a second commit', 'OK, INTERNAL_SERVER_ERROR', end({}, COMMIT, COMMIT)],
-  ['no resolution, and a commit after it', 'OK, INTERNAL_SERVER_ERROR', end({}, UNSPECIFIED, COMMIT)],
-  ['no transaction id', 'INVALID_TRANSACTION_ID', end({ transactionId: '' }, COMMIT)],
-  ['a blank transaction id', 'INVALID_TRANSACTION_ID', end({ transactionId: ' ' }, COMMIT)],
-  ['a transaction that nobody began', 'INTERNAL_SERVER_ERROR', end({ transactionId: 'unknown' }, COMMIT)],
-  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'endTransaction', {})],
+  ['a second commit', 'OK, INTERNAL_SERVER_ERROR', end({}, COMMIT, COMMIT), 'cannot found transaction data'],
+  [
+    'no resolution, and a commit after it',
+    'OK, INTERNAL_SERVER_ERROR',
+    end({}, UNSPECIFIED, COMMIT),
+    'cannot found transaction data',
+  ],
+  ['no transaction id', 'INVALID_TRANSACTION_ID', end({ transactionId: '' }, COMMIT), 'transaction id cannot be empty'],
+  [
+    'a blank transaction id',
+    'INVALID_TRANSACTION_ID',
+    end({ transactionId: ' ' }, COMMIT),
+    'transaction id cannot be empty',
+  ],
+  [
+    'a transaction that nobody began',
+    'INTERNAL_SERVER_ERROR',
+    end({ transactionId: 'unknown' }, COMMIT),
+    'cannot found transaction data',
+  ],
+  [
+    'no client id',
+    'CLIENT_ID_REQUIRED',
+    (world) => codeOf(world.rawClient(''), 'endTransaction', {}),
+    WORDS.noClientId,
+  ],
 ];
 
 const recall =
@@ -62,13 +82,15 @@ const RECALL_MESSAGE_ROWS: readonly Row[] = [
       const { client, recallHandle } = await delayedSent(world, HOUR_MS);
       return codeOf(client, 'recallMessage', { topic: resource(await world.topic()), recallHandle });
     },
+    `${WORDS.wrongType}NORMAL, but actual type is DELAY`,
   ],
   [
     'an illegal topic',
     'ILLEGAL_TOPIC',
     (world) => codeOf(world.rawClient(), 'recallMessage', { topic: resource('a b') }),
+    WORDS.illegalTopic,
   ],
-  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'recallMessage', {})],
+  ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'recallMessage', {}), WORDS.noClientId],
 ];
 
 export const TRANSACTIONS_AND_RECALL: Catalogue = {

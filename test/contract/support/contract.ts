@@ -14,8 +14,9 @@ export interface Contract {
   /**
    * Declares a case that asks one question. A backend that is listed with an `answer` of its own must give exactly that.
    * @param expected what fits, for instance the name of a code
+   * @param words how the text of the last answer begins, then those of its entries, where the backend answers what fits
    */
-  answers(title: string, expected: string, ask: (world: World) => Promise<string>): void;
+  answers(title: string, expected: string, ask: (world: World) => Promise<string>, words?: readonly string[]): void;
 }
 
 /**
@@ -50,13 +51,21 @@ export function contractSuite(start: () => Promise<Backend> = startBackend): Con
       const difference = differenceFor(title);
       return difference === undefined ? body(own) : expectFailure(difference, () => body(own));
     });
-  const answers: Contract['answers'] = (title, expected, ask) =>
+  const answers: Contract['answers'] = (title, expected, ask, words = []) =>
     inWorld(title, async (own) => {
       const difference = differenceFor(title);
       if (difference?.answer === expected) throw stale(difference);
       expect(await ask(own)).toBe(difference?.answer ?? expected);
+      if (difference !== undefined) return;
+      const beginnings = words.map((text, index) => wordsOf(own.heard[index]).slice(0, text.length));
+      expect(beginnings).toEqual(words);
     });
   return Object.assign(contract, { answers });
+}
+
+/** Without the name of the exception that the real server puts before some of its texts. */
+function wordsOf(text = ''): string {
+  return text.replace('org.apache.rocketmq.proxy.common.ProxyException: ', '');
 }
 
 function differenceFor(title: string): KnownDifference | undefined {

@@ -53,6 +53,8 @@ export class World {
   private readonly closers: (() => Promise<void> | void)[] = [];
   private readonly prefix: string;
   private count = 0;
+  /** What a server said last to a raw client: the text of a status, then those of its entries. */
+  heard: readonly string[] = [];
 
   constructor(
     readonly backend: Backend,
@@ -148,6 +150,9 @@ export class World {
   /** A client without our client's code, closed after the case. */
   rawClient(clientId = this.name(), metadata: Record<string, string> = {}): RawClient {
     const client = new RawClient(this.backend.endpoints, clientId, metadata);
+    client.onAnswer = (texts) => {
+      this.heard = texts;
+    };
     this.closers.push(() => client.close());
     return client;
   }

@@ -33,24 +33,50 @@ const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** What may be wrong with a name. `reserved`: it is for the server's own. */
+export type NameFault = 'blank' | 'too-long' | 'characters' | 'reserved';
+
+/** What is wrong with a topic name; undefined when it is fine. */
+export function topicNameFault(topic: string): NameFault | undefined {
+  const isReserved = SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_');
+  return nameFault(topic, LIMITS.topicNameLength) ?? (isReserved ? 'reserved' : undefined);
+}
+
+/** What is wrong with a consumer group name; undefined when it is fine. */
+export function consumerGroupNameFault(group: string): NameFault | undefined {
+  const fault = nameFault(group, LIMITS.consumerGroupNameLength);
+  return fault ?? (group.startsWith('CID_RMQ_SYS_') ? 'reserved' : undefined);
+}
+
 /** Why a topic name is refused, or undefined when it is fine. */
 export function topicNameProblem(topic: string): string | undefined {
-  if (topic.trim() === '') return 'is blank';
-  if (topic.length > LIMITS.topicNameLength) return `is longer than ${LIMITS.topicNameLength} characters`;
-  if (!NAME.test(topic)) return 'may hold only letters, digits, "_", "-", "%" and "|"';
-  if (SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_')) return 'is a system topic';
-  return undefined;
+  return problemOf(topicNameFault(topic), LIMITS.topicNameLength, 'topic');
 }
 
 /** Why a consumer group name is refused, or undefined when it is fine. */
 export function consumerGroupNameProblem(group: string): string | undefined {
-  if (group.trim() === '') return 'is blank';
-  if (group.length > LIMITS.consumerGroupNameLength) {
-    return `is longer than ${LIMITS.consumerGroupNameLength} characters`;
+  return problemOf(consumerGroupNameFault(group), LIMITS.consumerGroupNameLength, 'group');
+}
+
+function nameFault(name: string, longest: number): NameFault | undefined {
+  if (name.trim() === '') return 'blank';
+  if (name.length > longest) return 'too-long';
+  return NAME.test(name) ? undefined : 'characters';
+}
+
+function problemOf(fault: NameFault | undefined, longest: number, what: string): string | undefined {
+  switch (fault) {
+    case 'blank':
+      return 'is blank';
+    case 'too-long':
+      return `is longer than ${longest} characters`;
+    case 'characters':
+      return 'may hold only letters, digits, "_", "-", "%" and "|"';
+    case 'reserved':
+      return `is a system ${what}`;
+    case undefined:
+      return undefined;
   }
-  if (!NAME.test(group)) return 'may hold only letters, digits, "_", "-", "%" and "|"';
-  if (group.startsWith('CID_RMQ_SYS_')) return 'is a system group';
-  return undefined;
 }
 
 /** Whether the text holds an ISO control character, which the server refuses nearly everywhere. */

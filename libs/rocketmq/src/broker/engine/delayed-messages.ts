@@ -60,7 +60,7 @@ export class DelayedMessages {
     this.registry.topicFor(changes, topic, 'delay');
     const { topic: handleTopic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
     if (handleTopic !== topic) {
-      throw new Refusal('recall-invalid', `recall failed, the handle is not for topic "${topic}"`);
+      throw new Refusal('recall-invalid', `recall failed, topic not match: the handle is not for topic "${topic}"`);
     }
     if (dueAtMs <= nowMs) throw new Refusal('recall-late', 'recall failed, timestamp invalid: the message was due');
     for (const [key] of changes.scan<StoredMessage>(keys.delayedAt(topic, messageId, dueAtMs))) {
@@ -98,7 +98,7 @@ function parseRecallHandle(recallHandle: string): { topic: string; dueAtMs: numb
   const dueAtMs = Number(due);
   const messageId = rest.join(' ');
   if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
-    throw new Refusal('recall-invalid', 'recall failed, the recall handle is not one of this broker');
+    throw new Refusal('recall-invalid', 'recall handle is invalid: it is not one of this broker');
   }
   return { topic: topic ?? '', dueAtMs, messageId };
 }

@@ -112,8 +112,7 @@ export class Deliveries {
   ack(changes: Changes, request: HandleRef): void {
     const located = this.locate(changes, request);
     if (located.kind === 'settled') {
-      if ((parseHandle(request.receiptHandle)?.leaseEndsAtMs ?? 0) <= request.nowMs)
-        throw deadHandle('its lease ended');
+      if ((parseHandle(request.receiptHandle)?.leaseEndsAtMs ?? 0) <= request.nowMs) throw endedLease();
       return;
     }
     assertLeased(located.record, request.nowMs);
@@ -311,7 +310,12 @@ export class Deliveries {
 }
 
 function assertLeased({ state }: DeliveryRecord, nowMs: number): void {
-  if (state.kind !== 'leased' || state.endsAtMs <= nowMs) throw deadHandle('its lease ended');
+  if (state.kind !== 'leased' || state.endsAtMs <= nowMs) throw endedLease();
+}
+
+/** In the real server's words; handles that are void for another reason it does not find out, or fails on. */
+function endedLease(): Refusal {
+  return new Refusal('dead-handle', 'receipt handle is expired: its lease ended');
 }
 
 function deadHandle(why: string): Refusal {

@@ -111,7 +111,8 @@ export class Registry {
     if (topic !== undefined) return topic;
     // A dead-letter topic exists from the first dead letter on, here as on the real server.
     if (this.strict || name.startsWith(deadLetterTopicOf(''))) {
-      throw new Refusal('unknown-topic', `topic "${name}" does not exist`);
+      const words = `No topic route info in name server for the topic: ${name}`;
+      throw new Refusal('unknown-topic', `${words}; topic "${name}" does not exist`);
     }
     return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
   }
@@ -122,7 +123,8 @@ export class Registry {
     if (topic.type === type) return topic;
     if (topic.type !== undefined || type === 'lite' || type === 'priority') {
       const takes = topic.type === undefined ? 'normal, fifo, delay or transaction messages' : `${topic.type} messages`;
-      throw new Refusal('type-conflict', `topic "${name}" takes ${takes}, this one is of type ${type}`);
+      const words = wrongTypeWords(topic.type ?? 'mixed', type);
+      throw new Refusal('type-conflict', `${words}: topic "${name}" takes ${takes}, this one is of type ${type}`);
     }
     return this.createTopic(changes, name, type, topic.queues);
   }
@@ -149,6 +151,12 @@ export class Registry {
     changes.put(keys.topic(name), topic);
     return topic;
   }
+}
+
+/** How the real server words that a topic does not take a message. */
+export function wrongTypeWords(expected: MessageType | 'mixed' | 'unspecified', actual: MessageType): string {
+  const [takes, is] = [expected.toUpperCase(), actual.toUpperCase()];
+  return `TopicMessageType validate failed, the expected type is ${takes}, but actual type is ${is}`;
 }
 
 /** What only ordered groups keep: acks behind an unsettled message, and the attempts of their pops. */

@@ -46,8 +46,10 @@ function compile({ compileSqlFilter, SqlFilterError }: Sql, expression: string):
   try {
     return compileSqlFilter(expression);
   } catch (error) {
-    if (error instanceof SqlFilterError) throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, error.message);
-    throw error;
+    if (!(error instanceof SqlFilterError)) throw error;
+    const words =
+      expression.trim() === '' ? "Expression can't be null! SQL92" : "parse the consumer's subscription failed";
+    throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, `${words}: ${error.message}`);
   }
 }
 

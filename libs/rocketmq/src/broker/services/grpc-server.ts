@@ -10,6 +10,7 @@ import {
   type RpcRequest,
   type RpcResponse,
   rpcMethod,
+  rpcNames,
 } from '../../protocol/rpc.js';
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
@@ -72,6 +73,7 @@ export class GrpcServer {
     }
     methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
     methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
+    for (const { path } of rpcNames().map(rpcMethod)) if (!methods.has(path)) methods.set(path, unimplemented(path));
     this.wire = new GrpcHttp2Server(methods, {
       clock: broker.realClock,
       maxMessageBytes: MAX_REQUEST_BYTES,
@@ -258,6 +260,13 @@ export class GrpcServer {
         return fault;
     }
   }
+}
+
+/** An RPC of the protocol that this broker does not have, in the words of gRPC's Java server. */
+function unimplemented(path: string): Method {
+  return () => {
+    throw new GrpcError('unimplemented', `Method ${path.slice(1)} is unimplemented`);
+  };
 }
 
 async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<void> {

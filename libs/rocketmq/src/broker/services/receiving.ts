@@ -13,7 +13,7 @@ import type { CallContext } from './call-context.js';
 import { Filters } from './filters.js';
 import type { ClientSession } from './sessions.js';
 import { AnswerError, OK, statusOf } from './status.js';
-import { groupName, topicName } from './validation.js';
+import { assertInvisibleTime, groupName, topicName } from './validation.js';
 import { toDeliveredMessage } from './wire-messages.js';
 
 /** The lease of a client that leaves renewal to the server (`auto_renew`). */
@@ -182,21 +182,16 @@ function pollTime(
   if (remainingMs < longPollingMinMs) {
     // Clients before 5.0.3 do not know the newer code.
     const code = clientVersion < '5.0.3' ? Code.BAD_REQUEST : Code.ILLEGAL_POLLING_TIME;
-    throw new AnswerError(
-      code,
-      `the deadline is ${Math.round(remainingMs)} ms away, it must be ${longPollingMinMs} ms or more`,
-    );
+    const words = 'The deadline time remaining is not enough for polling, please check network condition';
+    const message = `${words}; it is ${Math.round(remainingMs)} ms away and must be ${longPollingMinMs} ms or more`;
+    throw new AnswerError(code, message);
   }
   return remainingMs - ANSWER_TIME_MS;
 }
 
 function leaseTime({ autoRenew, invisibleDuration }: RpcRequest<'receiveMessage'>): number {
   if (autoRenew) return AUTO_RENEW_LEASE_MS;
-  const { invisibleDurationMinMs, invisibleDurationMaxMs } = LIMITS;
   const leaseMs = invisibleDuration === undefined ? 0 : durationMs(invisibleDuration);
-  if (leaseMs < invisibleDurationMinMs || leaseMs > invisibleDurationMaxMs) {
-    const message = `the invisible time must be ${invisibleDurationMinMs} to ${invisibleDurationMaxMs} ms, not ${leaseMs}`;
-    throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, message);
-  }
+  assertInvisibleTime(leaseMs, LIMITS.invisibleDurationMinMs);
   return leaseMs;
 }

@@ -14,6 +14,7 @@ import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import type { SendRequest, SendResult } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
+import { wrongTypeWords } from '../engine/registry.js';
 import type { Resolution } from '../engine/transactions.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, OK } from './status.js';
@@ -58,7 +59,7 @@ export class Sending {
     const topic = topicName(request.topic);
     const { transactionId } = request;
     if (transactionId.trim() === '') {
-      throw new AnswerError(Code.INVALID_TRANSACTION_ID, 'transaction id cannot be blank');
+      throw new AnswerError(Code.INVALID_TRANSACTION_ID, 'transaction id cannot be empty');
     }
     this.checks.answered(topic, transactionId);
     const resolution = resolutionOf(request.resolution);
@@ -76,7 +77,9 @@ export class Sending {
       if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
       if (request.topic.startsWith(deadLetterTopicOf(''))) throw error;
       // The real server finds no topic by finding no type of it; clients see TOPIC_NOT_FOUND before, from the route.
-      throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, `${error.message}, expected type is UNSPECIFIED`);
+      const actual = request.messages[0]?.type ?? 'normal';
+      const message = `${wrongTypeWords('unspecified', actual)}: topic "${request.topic}" does not exist`;
+      throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, message);
     }
   }
 }

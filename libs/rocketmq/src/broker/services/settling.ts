@@ -3,12 +3,11 @@
 import { durationMs } from '../../protocol/duration.js';
 import { Code, type Resource } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { AckMessageEntry, AckMessageResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
-import { LIMITS } from '../../protocol/limits.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
 import type { HandleRef } from '../engine/deliveries.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, commonStatus, OK, statusOf } from './status.js';
-import { groupName, topicName } from './validation.js';
+import { assertInvisibleTime, groupName, topicName } from './validation.js';
 
 interface HandleRequest {
   readonly topic?: Resource | undefined;
@@ -49,10 +48,7 @@ export class Settling {
   ): Promise<RpcResponse<'changeInvisibleDuration'>> {
     const { invisibleDuration, suspend = false } = request;
     const invisibleMs = invisibleDuration === undefined ? 0 : durationMs(invisibleDuration);
-    if (invisibleMs < 0 || invisibleMs > LIMITS.invisibleDurationMaxMs) {
-      const message = `the invisible time must be 0 to ${LIMITS.invisibleDurationMaxMs} ms, not ${invisibleMs}`;
-      throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, message);
-    }
+    assertInvisibleTime(invisibleMs, 0);
     const handle = this.handleOf(request, request.receiptHandle);
     const receiptHandle = this.broker.engine.changeInvisible({ ...handle, invisibleMs, suspend });
     await this.broker.store.flush();

@@ -1,6 +1,7 @@
 // The answers' statuses: OK, and the errors that handlers throw to answer with a code.
 
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../protocol/status.js';
 import { AccessRefusal } from '../access/access-control.js';
 import { Refusal, type RefusalReason } from '../engine/refusal.js';
 
@@ -39,14 +40,19 @@ const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
 export function statusOf(error: unknown): Status {
   if (error instanceof AnswerError) return { code: error.answer, message: error.message };
   if (error instanceof AccessRefusal) return { code: Code.UNAUTHORIZED, message: error.message };
-  if (error instanceof Refusal) return { code: REFUSAL_CODES[error.reason], message: error.message };
+  if (error instanceof Refusal) return { code: REFUSAL_CODES[error.reason], message: wordsOf(error) };
   const message = error instanceof Error ? error.message : String(error);
   return { code: Code.INTERNAL_SERVER_ERROR, message };
 }
 
-/** The status over several entries: their common code, or MULTIPLE_RESULTS. */
+/** In the proxy a broker's refusal carries the broker's own code, 17 for an unknown topic. */
+function wordsOf({ reason, message }: Refusal): string {
+  return reason === 'unknown-topic' ? `CODE: 17  DESC: ${message}` : message;
+}
+
+/** The status over several entries: their common code, or MULTIPLE_RESULTS. Its text is the code's name; the entries say more. */
 export function commonStatus(statuses: readonly Status[]): Status {
   const [first = OK, ...others] = statuses;
-  const isCommon = others.every(({ code }) => code === first.code);
-  return isCommon ? first : { code: Code.MULTIPLE_RESULTS, message: 'the results of the entries differ' };
+  const code = others.every((other) => other.code === first.code) ? first.code : Code.MULTIPLE_RESULTS;
+  return { code, message: codeName(code) };
 }

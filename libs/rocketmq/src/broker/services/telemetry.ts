@@ -65,8 +65,8 @@ export class Telemetry {
     if (fault !== undefined && !(await this.applyFault(fault, context, stream))) return;
     if (stream.signal.aborted) return;
     if (!LANGUAGES.has(context.language)) {
-      stream.fail('internal', `No enum constant LanguageCode.${context.language}`);
-      return;
+      const constant = `org.apache.rocketmq.remoting.protocol.LanguageCode.${context.language}`;
+      throw new Error(`No enum constant ${constant}`);
     }
     const answer = this.answerTo(settings);
     const { language } = context;
@@ -83,11 +83,10 @@ export class Telemetry {
       for (const topic of pubSub.value.topics) topicName(topic);
       return producerSettings(settings);
     }
-    if (clientType === ClientType.LITE_PUSH_CONSUMER) {
-      throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, 'this broker has no groups for lite topics');
-    }
     if (clientType !== ClientType.PUSH_CONSUMER && clientType !== ClientType.SIMPLE_CONSUMER) {
-      throw new Error('Client type is not consumer');
+      if (clientType === ClientType.LITE_PUSH_CONSUMER) throw noLiteTopics(groupName(pubSub.value.group));
+      const type = ClientType[clientType ?? ClientType.CLIENT_TYPE_UNSPECIFIED] ?? 'UNRECOGNIZED';
+      throw new Error(`Client type is not consumer, type: ${type}`);
     }
     const name = groupName(pubSub.value.group);
     for (const { topic } of pubSub.value.subscriptions) topicName(topic);
@@ -116,8 +115,16 @@ export class Telemetry {
   }
 }
 
+function noLiteTopics(group: string): AnswerError {
+  const message = `regular group cannot use LITE mode: ${group}; the embedded broker has no groups for lite topics`;
+  return new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, message);
+}
+
 /** Telemetry's errors are gRPC's: INVALID_ARGUMENT for what the client sent, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
   const isClients = error instanceof AnswerError || error instanceof Refusal;
-  stream.fail(isClients ? 'invalidArgument' : 'internal', describeError(error));
+  // Of all that is refused only settings without content are told bare by the real server.
+  const isBare = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
+  const message = isBare ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;
+  stream.fail(isClients ? 'invalidArgument' : 'internal', message);
 }

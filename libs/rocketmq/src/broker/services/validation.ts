@@ -1,4 +1,5 @@
-// What a request must look like, with the codes of the real server's validator (PROTOCOL: limits, error catalogue).
+// What a request must look like, with the codes and words of the real server's validator: programs match them (PROTOCOL: limits, error
+// catalogue).
 
 import { durationMs } from '../../protocol/duration.js';
 import {
@@ -9,44 +10,82 @@ import {
 } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/limits.js';
 import {
-  consumerGroupNameProblem,
+  consumerGroupNameFault,
   hasControlCharacter,
   isReservedProperty,
-  topicNameProblem,
+  type NameFault,
+  topicNameFault,
 } from '../../protocol/names.js';
+import { SECOND_MS } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 
-const LITE_TOPIC = /^[a-zA-Z0-9_-]{1,64}$/;
+const LONGEST_LITE_TOPIC = 64;
+const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
+const ILLEGAL_CHARACTERS = 'contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$';
+/** So much of a name that is too long is told back. */
+const MOST_ECHOED = 255;
 
 /** The name of a topic, checked. */
 export function topicName(topic: Resource | undefined): string {
   const name = topic?.name ?? '';
-  const problem = topicNameProblem(name);
-  if (problem !== undefined) throw new AnswerError(Code.ILLEGAL_TOPIC, `topic "${name}" ${problem}`);
+  const fault = topicNameFault(name);
+  if (fault !== undefined) throw new AnswerError(Code.ILLEGAL_TOPIC, wordsOfTopic(fault, name));
   return name;
+}
+
+function wordsOfTopic(fault: NameFault, name: string): string {
+  switch (fault) {
+    case 'blank':
+      return 'The specified topic is blank';
+    case 'too-long':
+      return `The specified topic is longer than topic max length ${LIMITS.topicNameLength}.`;
+    case 'characters':
+      return `The specified topic[${name}] ${ILLEGAL_CHARACTERS}`;
+    case 'reserved':
+      return `cannot access system topic: ${name}`;
+  }
 }
 
 /** The name of a consumer group, checked. */
 export function groupName(group: Resource | undefined): string {
   const name = group?.name ?? '';
-  const problem = consumerGroupNameProblem(name);
-  if (problem !== undefined) throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, `consumer group "${name}" ${problem}`);
+  const fault = consumerGroupNameFault(name);
+  if (fault !== undefined) throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, wordsOfGroup(fault, name));
   return name;
+}
+
+function wordsOfGroup(fault: NameFault, name: string): string {
+  switch (fault) {
+    case 'blank':
+      return 'the specified group is blank';
+    case 'too-long':
+      return `the specified group[${name.slice(0, MOST_ECHOED)}] is longer than group max length: ${LIMITS.consumerGroupNameLength}.`;
+    case 'characters':
+      return `the specified group[${name}] ${ILLEGAL_CHARACTERS}`;
+    case 'reserved':
+      return `cannot use system consumer group: ${name}`;
+  }
+}
+
+/** @throws AnswerError ILLEGAL_INVISIBLE_TIME */
+export function assertInvisibleTime(invisibleMs: number, leastMs: number): void {
+  const { invisibleDurationMaxMs: mostMs } = LIMITS;
+  if (invisibleMs >= leastMs && invisibleMs <= mostMs) return;
+  const words = invisibleMs < leastMs ? `too small. min is ${leastMs}` : `too large. max is ${mostMs}`;
+  throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, `the invisibleTime is ${words}, it is ${invisibleMs} ms`);
 }
 
 /** @throws AnswerError with the code of the first thing that is wrong */
 export function assertMessage(message: WireMessage, nowMs: number): SystemProperties {
   const system = message.systemProperties;
   if (system === undefined || system.messageId.trim() === '') {
-    throw new AnswerError(Code.ILLEGAL_MESSAGE_ID, 'message id cannot be blank');
+    throw new AnswerError(Code.ILLEGAL_MESSAGE_ID, 'message id cannot be empty');
   }
   const size = message.body.length;
   if (size === 0) throw new AnswerError(Code.MESSAGE_BODY_EMPTY, 'message body cannot be empty');
   if (size > LIMITS.bodyBytes) {
-    throw new AnswerError(
-      Code.MESSAGE_BODY_TOO_LARGE,
-      `message body has ${size} bytes, the limit is ${LIMITS.bodyBytes}`,
-    );
+    const message = `message body cannot exceed the max ${LIMITS.bodyBytes}, it has ${size} bytes`;
+    throw new AnswerError(Code.MESSAGE_BODY_TOO_LARGE, message);
   }
   assertTagAndKeys(system);
   assertProperties(message.userProperties, system);
@@ -58,34 +97,37 @@ export function assertMessage(message: WireMessage, nowMs: number): SystemProper
 }
 
 function assertTagAndKeys({ tag, keys }: SystemProperties): void {
-  if (tag !== undefined && tag !== '' && (tag.trim() === '' || tag.includes('|') || hasControlCharacter(tag))) {
-    throw new AnswerError(Code.ILLEGAL_MESSAGE_TAG, 'tag cannot be blank or hold "|" or control characters');
-  }
-  for (const key of keys) {
-    // The real server takes an empty key for none, and refuses a blank one.
-    if (key !== '' && (key.trim() === '' || hasControlCharacter(key))) {
-      throw new AnswerError(Code.ILLEGAL_MESSAGE_KEY, 'key cannot be blank or hold control characters');
-    }
-  }
+  if (tag?.includes('|')) throw new AnswerError(Code.ILLEGAL_MESSAGE_TAG, "tag cannot contain '|'");
+  assertText('tag', tag, Code.ILLEGAL_MESSAGE_TAG);
+  for (const key of keys) assertText('key', key, Code.ILLEGAL_MESSAGE_KEY);
+}
+
+/** The real server takes an empty text for none, and refuses a blank one. */
+function assertText(what: string, text: string | undefined, code: Code): void {
+  if (text === undefined || text === '') return;
+  if (text.trim() === '') throw new AnswerError(code, `${what} cannot be the char sequence of whitespace`);
+  if (hasControlCharacter(text)) throw new AnswerError(code, `${what} cannot contain control character`);
 }
 
 function assertProperties(properties: Readonly<Record<string, string>>, { tag, keys }: SystemProperties): void {
   const entries = Object.entries(properties);
   if (entries.length > LIMITS.properties) {
-    const message = `${entries.length} user properties, the limit is ${LIMITS.properties}`;
+    const message = `too many user properties, max is ${LIMITS.properties}, there are ${entries.length}`;
     throw new AnswerError(Code.MESSAGE_PROPERTIES_TOO_LARGE, message);
   }
   for (const [name, value] of entries) {
     if (isReservedProperty(name)) {
-      throw new AnswerError(Code.ILLEGAL_MESSAGE_PROPERTY_KEY, `property "${name}" is used by the system`);
+      throw new AnswerError(Code.ILLEGAL_MESSAGE_PROPERTY_KEY, `property is used by system: ${name}`);
     }
     if (hasControlCharacter(name) || hasControlCharacter(value)) {
-      throw new AnswerError(Code.ILLEGAL_MESSAGE_PROPERTY_KEY, 'a property cannot hold control characters');
+      const where = hasControlCharacter(name) ? 'key' : 'value';
+      const message = `the ${where} of property cannot contain control character`;
+      throw new AnswerError(Code.ILLEGAL_MESSAGE_PROPERTY_KEY, message);
     }
   }
   const size = [tag ?? '', ...keys, ...entries.flat()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (size > LIMITS.propertiesBytes) {
-    const message = `properties have ${size} bytes, the limit is ${LIMITS.propertiesBytes}`;
+    const message = `the total size of user property is too large, max is ${LIMITS.propertiesBytes}, it is ${size} bytes`;
     throw new AnswerError(Code.MESSAGE_PROPERTIES_TOO_LARGE, message);
   }
 }
@@ -98,15 +140,24 @@ export function hasMessageGroup(messageGroup: string | undefined): messageGroup 
 function assertMessageGroup(messageGroup: string | undefined): void {
   if (!hasMessageGroup(messageGroup)) return;
   const size = Buffer.byteLength(messageGroup);
-  if (messageGroup.trim() === '' || size >= LIMITS.messageGroupBytes || hasControlCharacter(messageGroup)) {
-    const message = `message group must have 1 to ${LIMITS.messageGroupBytes - 1} bytes and no control characters`;
+  if (size >= LIMITS.messageGroupBytes) {
+    const message = `message group exceed the max size ${LIMITS.messageGroupBytes}, it has ${size} bytes and may have ${LIMITS.messageGroupBytes - 1}`;
     throw new AnswerError(Code.ILLEGAL_MESSAGE_GROUP, message);
   }
+  assertText('message group', messageGroup, Code.ILLEGAL_MESSAGE_GROUP);
 }
 
 function assertLiteTopic(liteTopic: string | undefined): void {
-  if (liteTopic === undefined || LITE_TOPIC.test(liteTopic)) return;
-  throw new AnswerError(Code.ILLEGAL_LITE_TOPIC, 'a lite topic has 1 to 64 letters, digits, "_" or "-"');
+  if (liteTopic === undefined) return;
+  if (liteTopic.trim() === '') throw illegalLiteTopic('cannot be the char sequence of whitespace');
+  if (liteTopic.length > LONGEST_LITE_TOPIC) throw illegalLiteTopic(`exceed the max size ${LONGEST_LITE_TOPIC}`);
+  if (!LITE_TOPIC.test(liteTopic)) {
+    throw illegalLiteTopic('can only contain alphanumeric characters, hyphens(-), and underscores(_)');
+  }
+}
+
+function illegalLiteTopic(problem: string): AnswerError {
+  return new AnswerError(Code.ILLEGAL_LITE_TOPIC, `lite topic ${problem}`);
 }
 
 function assertPriority(priority: number | undefined): void {
@@ -133,13 +184,17 @@ function assertTimes(
     throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, 'the delivery timestamp is no time of the years 1 to 9999');
   }
   if (deliveryTimestamp !== undefined && deliveryTimestamp.getTime() > nowMs + LIMITS.delayMs) {
-    throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, `the max delay time is ${LIMITS.delayMs} ms`);
+    throw new AnswerError(
+      Code.ILLEGAL_DELIVERY_TIME,
+      `the max delay time of message is too large, max is ${LIMITS.delayMs} ms`,
+    );
   }
   if (
     orphanedTransactionRecoveryDuration !== undefined &&
     durationMs(orphanedTransactionRecoveryDuration) > LIMITS.recoveryDurationMs
   ) {
-    const message = `the max orphaned transaction recovery duration is ${LIMITS.recoveryDurationMs} ms`;
+    const most = LIMITS.recoveryDurationMs / SECOND_MS;
+    const message = `the max transaction recovery time of message is too large, max is ${most} s`;
     throw new AnswerError(Code.BAD_REQUEST, message);
   }
 }
