@@ -25,6 +25,49 @@ describe('the lag of a group', () => {
     await expect(world.admin().groupLag('no-such-group')).resolves.toMatchObject(nothing);
   });
 
+  contract(
+    'is what it will read of a topic that it has not started on, by the position where it begins',
+    async (world) => {
+      const topic = await topicOf(world, 2);
+      const consumerGroup = await world.group();
+      const producer = await world.producer();
+      for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
+      const expected = await lagIn(world, consumerGroup, topic);
+      expect(expected).toMatchObject({ topic, lag: 3n, retries: 0n });
+      expect(expected?.queues.map(({ consumerOffset, hasStarted }) => ({ consumerOffset, hasStarted }))).toEqual([
+        { consumerOffset: 0n, hasStarted: false },
+        { consumerOffset: 0n, hasStarted: false },
+      ]);
+      // Asking is not starting.
+      expect(await lagIn(world, consumerGroup, topic)).toEqual(expected);
+      await expect(world.admin().groupLag(world.name(), { topic })).resolves.toMatchObject({ topics: [], lag: 0n });
+      const recorder = await world.record({ topic, consumerGroup });
+      await world.until('it reads what was foretold', () => recorder.deliveries.length === 3);
+      await world.until('it stands behind all', async () => (await lagIn(world, consumerGroup, topic))?.lag === 0n);
+      const { queues = [] } = (await lagIn(world, consumerGroup, topic)) ?? {};
+      expect(queues.map(({ hasStarted }) => hasStarted)).toEqual([true, true]);
+    },
+  );
+
+  contract(
+    'is known of every topic to which a connected consumer subscribes, though it receives nothing',
+    async (world) => {
+      const topic = await topicOf(world, 1);
+      const consumerGroup = await world.group();
+      const producer = await world.producer();
+      for (const body of ['a', 'b']) await producer.send({ topic, body });
+      await world.simpleConsumer(topic, consumerGroup);
+      await world.until('the subscription is known', async () => {
+        const { topics } = await world.admin().groupLag(consumerGroup);
+        return topics.length === 1;
+      });
+      await expect(world.admin().groupLag(consumerGroup)).resolves.toMatchObject({
+        topics: [{ topic, lag: 2n, queues: [{ hasStarted: false }] }],
+        lag: 2n,
+      });
+    },
+  );
+
   contract('counts what was not handed out yet, queue by queue', async (world) => {
     const topic = await topicOf(world, 2);
     const consumerGroup = await world.group();

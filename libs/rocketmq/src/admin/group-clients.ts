@@ -78,11 +78,9 @@ export async function clientsOfGroup(
 ): Promise<GroupClients> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   return cluster.run(`clients of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      const asked = cluster.call(broker, { code: 203, fields: { consumerGroup } }, deadline);
-      const answer = await undefinedWhen(RESPONSE_CODES.consumerNotOnline, asked);
-      return answer === undefined ? {} : jsonOf(answer);
-    });
+    const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
+      connectionsOn(cluster, broker, consumerGroup, deadline),
+    );
     const connected = connectedClients(answers);
     const own =
       options.compareMembers === true ? await ownSubscriptions(cluster, consumerGroup, connected, deadline) : new Map();
@@ -94,6 +92,18 @@ export async function clientsOfGroup(
     const subscriptions = subscriptionsIn(tables);
     return { consumerGroup, clients, subscriptions, differences: differencesOf(clients), failures };
   });
+}
+
+/** What one broker says of the consumers that are connected to it; empty when none is. */
+export async function connectionsOn(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  consumerGroup: string,
+  deadline: Deadline,
+): Promise<Readonly<Record<string, unknown>>> {
+  const asked = cluster.call(broker, { code: 203, fields: { consumerGroup } }, deadline);
+  const answer = await undefinedWhen(RESPONSE_CODES.consumerNotOnline, asked);
+  return answer === undefined ? {} : jsonOf(answer);
 }
 
 type Connected = Omit<GroupClient, 'subscriptions'> & { readonly askAt: MasterBroker };
@@ -151,7 +161,7 @@ async function ownSubscriptionsOf(
 }
 
 /** Several brokers tell the same. Consumers of the remoting protocol also subscribe to the group's retries. */
-function subscriptionsIn(told: readonly unknown[]): ClientSubscription[] {
+export function subscriptionsIn(told: readonly unknown[]): ClientSubscription[] {
   const found = new Map<string, ClientSubscription>();
   for (const one of told as readonly Record<string, unknown>[]) {
     const topic = String(one.topic);

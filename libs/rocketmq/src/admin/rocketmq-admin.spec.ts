@@ -93,6 +93,29 @@ describe('RocketMQAdmin', () => {
     expect(changes(broker).map(({ body }) => JSON.parse(body))).toEqual([{ ...kept, retryMaxTimes: 5 }]);
   });
 
+  it('counts the last message of a queue for a group that would not begin at the first', async () => {
+    const offsets = [0, 7].map((maxOffset, queueId) => {
+      return `{"brokerName":"broker-0","queueId":${queueId},"topic":"orders"}:{"minOffset":0,"maxOffset":${maxOffset}}`;
+    });
+    const broker = await startServer(({ code }) => {
+      if (code === 201) return { body: '{"subscriptionGroupTable":{"g":{"groupName":"g"}}}' };
+      if (code === 202) return { body: `{"offsetTable":{${offsets.join(',')}}}` };
+      // Its first message is no longer in memory.
+      return code === 14 ? { code: 22, remark: 'Not found' } : { body: '{"offsetTable":{}}' };
+    });
+    const { address } = await startNameServer([broker]);
+
+    const { lag, topics } = await newAdmin({ nameServer: address }).groupLag('g', { topic: 'orders' });
+
+    expect({ lag, queues: topics[0]?.queues }).toMatchObject({
+      lag: 1n,
+      queues: [
+        { brokerOffset: 0n, consumerOffset: 0n, lag: 0n, hasStarted: false },
+        { brokerOffset: 7n, consumerOffset: 6n, lag: 1n, hasStarted: false },
+      ],
+    });
+  });
+
   it('refuses to choose between clusters, and works on the one it is told', async () => {
     const brokers = [await startBroker(), await startBroker()];
     const { address } = await startNameServer(brokers, ['east', 'west']);

@@ -58,27 +58,36 @@ export async function queuesOf(
   deadline: Deadline,
 ): Promise<{ readonly queues: readonly OwnedQueue[]; readonly failures: readonly BrokerFailure[] }> {
   const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
-    undefinedWhen(RESPONSE_CODES.topicNotExist, cluster.call(broker, { code: 202, fields: { topic } }, deadline)),
+    queuesOn(cluster, broker, topic, deadline),
   );
-  const queues = answers.flatMap(({ broker: owner, value }): OwnedQueue[] => {
-    const table = value === undefined ? undefined : jsonOf(value).offsetTable;
-    if (!(table instanceof ObjectKeyedMap)) return [];
-    return table.pairs.map(([key, told]) => {
-      const { minOffset, maxOffset, lastUpdateTimestamp } = told as Record<string, unknown>;
-      const offsets = {
-        broker: owner.name,
-        queueId: Number((key as Record<string, unknown>).queueId),
-        minOffset: offsetIn(minOffset),
-        maxOffset: offsetIn(maxOffset),
-        lastTimestampMs: timeIn(lastUpdateTimestamp),
-      };
-      return { owner, offsets };
-    });
-  });
+  const queues = answers.flatMap(({ broker: owner, value }) => value.map((offsets) => ({ owner, offsets })));
   queues.sort(
     ({ offsets: left }, { offsets: right }) => compareText(left.broker, right.broker) || left.queueId - right.queueId,
   );
   return { queues, failures };
+}
+
+/** The queues of a topic on one broker; none when it has not the topic. */
+export async function queuesOn(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  topic: string,
+  deadline: Deadline,
+): Promise<QueueOffsets[]> {
+  const asked = cluster.call(broker, { code: 202, fields: { topic } }, deadline);
+  const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
+  const table = answer === undefined ? undefined : jsonOf(answer).offsetTable;
+  if (!(table instanceof ObjectKeyedMap)) return [];
+  return table.pairs.map(([key, told]) => {
+    const { minOffset, maxOffset, lastUpdateTimestamp } = told as Record<string, unknown>;
+    return {
+      broker: broker.name,
+      queueId: Number((key as Record<string, unknown>).queueId),
+      minOffset: offsetIn(minOffset),
+      maxOffset: offsetIn(maxOffset),
+      lastTimestampMs: timeIn(lastUpdateTimestamp),
+    };
+  });
 }
 
 export function totalOf(queues: readonly OwnedQueue[]): bigint {

@@ -186,6 +186,18 @@ describe('lag and rewind', () => {
     ]);
   });
 
+  it('tell what a group will read that has not started, and do not judge what is not known', async () => {
+    await on('group create newcomer');
+    expect((await on('lag newcomer')).out).toContain('name a topic with --topic');
+    expect(await refused('lag newcomer --fail-above 0', 1)).toContain('is not known');
+    expect((await on('lag newcomer --topic orders')).out).toMatch(
+      /2 messages behind[\s\S]*orders +2 +0 +2 +not started\n/,
+    );
+    expect((await on('lag newcomer --topic orders --queues')).out).toMatch(/orders +\S+ +1 +0 +1 +1 +not started\n/);
+    expect(await on('lag newcomer --topic orders --fail-above 1')).toMatchObject({ code: 1 });
+    expect(await on('lag newcomer --topic orders --fail-above 2')).toMatchObject({ code: 0 });
+  });
+
   it('refuse a place that is none, a group that is not there and a queue that the topic has not', async () => {
     expect(await refused('rewind billing orders', 2)).toContain("required option '--to <place>' not specified");
     expect(await refused('rewind billing orders --to yesterday', 2)).toContain('It must be beginning, end, a time');

@@ -32,6 +32,7 @@ type Pair = readonly [key: object, value: unknown];
 
 export class OffsetRequests {
   readonly table: RequestTable = [
+    [14, (request) => this.position(request)],
     [29, (request) => this.offsetOf(request, (topic, range, fields) => this.target(topic, range, fields))],
     [30, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
     [31, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
@@ -55,6 +56,15 @@ export class OffsetRequests {
     const [range] = this.queuesIn(topic, numberIn(fields, 'queueId'));
     const offset = range === undefined ? 0 : choose(topic.name, range, fields);
     return { ...SUCCESS, fields: { offset: String(offset) } };
+  }
+
+  /** Where a group stands in a queue; one that has never received from it begins at the first message that is kept. */
+  private position(request: RemotingFrame): AdminAnswer {
+    const group = this.broker.engine.findGroup(groupNameOf(request.fields.consumerGroup));
+    return this.offsetOf(request, (name, { queueId, minOffset }) => {
+      const positions = group && positionsOf(this.broker.store, group, this.topics.topic(name));
+      return Math.max(minOffset, positions?.[queueId]?.offset ?? 0);
+    });
   }
 
   /** @throws AdminRefusal for a queue that the topic has not */

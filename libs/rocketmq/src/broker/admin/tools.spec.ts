@@ -62,6 +62,17 @@ describe('the admin port', () => {
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
   });
 
+  it('tells where a group stands in a queue, and a group that has not started where it will', async () => {
+    const broker = await brokerWith(3);
+    const position = async (consumerGroup: string) => {
+      const fields = { consumerGroup, topic: 'orders', queueId: '0' };
+      return (await ask(broker, { code: 14, fields })).fields.offset;
+    };
+    expect([await position('shop'), await position('nobody')]).toEqual(['0', '0']);
+    await ask(broker, { code: 222, fields: { group: 'shop', topic: 'orders', timestamp: '-1' } });
+    expect([await position('shop'), await position('nobody')]).toEqual(['3', '0']);
+  });
+
   it('hands the messages of a queue to a pull, which moves no group', async () => {
     const broker = await brokerWith(40);
     const first = await ask(broker, { code: 11, fields: pullFields({ maxMsgNums: '100' }) });
