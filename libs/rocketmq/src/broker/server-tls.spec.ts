@@ -78,6 +78,24 @@ describe('the ports of a broker without the option tls', () => {
   });
 });
 
+describe('a broken TLS greeting', () => {
+  it.each([
+    ['noise', Buffer.from(`16${'00ff'.repeat(400)}`, 'hex')],
+    ['half a greeting', Buffer.from('1603010200010001fc0303', 'hex')],
+  ])('of %s ends its own connection only', async (_what, bytes) => {
+    const broker = await serve({ adminPort: 0 });
+    for (const endpoint of [broker.endpoints, broker.adminEndpoint]) {
+      const socket = connectPlain(Number(endpoint.split(':')[1]), '127.0.0.1');
+      socket.on('error', () => {});
+      socket.resume();
+      socket.end(bytes);
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    await expect(send(broker, UNVERIFIED)).resolves.toMatch(/^01/);
+    await administer(broker, UNVERIFIED);
+  });
+});
+
 describe('the ports of a broker with a certificate', () => {
   it('refuse clients without TLS', async () => {
     const broker = await serve({ tls: identity, adminPort: 0 });

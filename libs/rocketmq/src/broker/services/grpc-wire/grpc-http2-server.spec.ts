@@ -19,7 +19,8 @@ const echo: Method = (call) => oneMessage((bytes) => call.answer(framed(bytes)))
 async function serve(methods: Record<string, Method>, maxMessageBytes = 1_000) {
   const options = { clock: new SystemClock(), maxMessageBytes };
   const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
-  const listener = new Listener((socket) => server.accept(socket), options);
+  const tls = { allowsPlaintext: true, serverOptions: () => ({}) };
+  const listener = new Listener((socket) => server.accept(socket), { ...options, tls });
   const port = await listener.listen('127.0.0.1', 0);
   const peer = new Http2Peer(`127.0.0.1:${port}`);
   closers.push(async () => {
@@ -104,6 +105,35 @@ describe('the gRPC server', () => {
     const { peer } = await serve({ '/s/Echo': echo });
     const answer = await peer.call('/s/Echo', [], { 'content-type': 'text/plain' });
     expect(answer.headers[':status']).toBe(415);
+  });
+
+  it.each([
+    ['what is not gRPC', '828486410161'],
+    ['a call', `838644072f732f4563686f4101615f106170706c69636174696f6e2f67727063`],
+  ])('goes on when a client takes %s back in the bytes that open its connection', async (_what, headers) => {
+    let calls = 0;
+    const method: Method = (call) => {
+      calls++;
+      return echo(call);
+    };
+    const { peer, port } = await serve({ '/s/Echo': method });
+    const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    const frames = [
+      '000000040000000000',
+      `${(headers.length / 2).toString(16).padStart(6, '0')}010500000001${headers}`,
+      '00000403000000000100000008',
+    ];
+    const socket = connect(port, '127.0.0.1');
+    socket.write(Buffer.concat([preface, ...frames.map((frame) => Buffer.from(frame, 'hex'))]));
+    // When its ping is answered, all before has been worked on.
+    const ping = Buffer.from('000008060000000000aabbccddeeff0011', 'hex');
+    socket.write(ping);
+    await new Promise<void>((resolve) => {
+      socket.on('data', (bytes: Buffer) => bytes.includes(ping.subarray(9)) && resolve());
+    });
+    socket.destroy();
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('next'))])).status).toBe('0');
+    expect(calls).toBe(1);
   });
 
   it('takes a deadline of 60 years, none at all, and ends a call whose deadline has passed', async () => {

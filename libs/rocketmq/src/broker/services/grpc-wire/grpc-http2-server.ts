@@ -127,6 +127,8 @@ export class GrpcHttp2Server {
   private openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     // The stream's end says it all; why it ended early does not matter here.
     stream.on('error', () => {});
+    // Opened and reset by the bytes that a connection began with: they are read at once, before this is reported.
+    if (stream.closed || stream.destroyed) return;
     const { session } = stream;
     if (session !== undefined) this.connections.get(session)?.hold(stream);
     const type = headers['content-type'] ?? '';

@@ -73,7 +73,7 @@ const METHODS: Record<string, Method> = {
 
 /** A server whose time a test moves, and its ends of the connections. */
 async function serve(identity?: TlsOptions) {
-  const tls = identity && { allowsPlaintext: false, serverOptions: () => identity };
+  const tls = { allowsPlaintext: identity === undefined, serverOptions: () => identity ?? {} };
   const clock = new ManualClock();
   const server = new GrpcHttp2Server(new Map(Object.entries(METHODS)), { clock, maxMessageBytes: 1_000 });
   const accepted: Socket[] = [];
