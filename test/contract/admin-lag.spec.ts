@@ -42,7 +42,7 @@ describe('the lag of a group', () => {
       expect(await lagIn(world, consumerGroup, topic)).toEqual(expected);
       await expect(world.admin().groupLag(world.name(), { topic })).resolves.toMatchObject({ topics: [], lag: 0n });
       const recorder = await world.record({ topic, consumerGroup });
-      await world.until('it reads what was foretold', () => recorder.deliveries.length === 3);
+      await world.until('it reads as many', () => recorder.deliveries.length === 3);
       await world.until('it stands behind all', async () => (await lagIn(world, consumerGroup, topic))?.lag === 0n);
       const { queues = [] } = (await lagIn(world, consumerGroup, topic)) ?? {};
       expect(queues.map(({ hasStarted }) => hasStarted)).toEqual([true, true]);

@@ -7,7 +7,7 @@ export const KILLS = 'kills';
 const FLOW_MS = 60_000;
 
 /**
- * Kills a broker as often as its backend wants, once each program has said that messages flow.
+ * Kills a broker as often as its backend wants, once each program has reported that messages flow.
  * @param {import('./backends.mjs').Backend} backend
  * @param {ReadonlyMap<string, Program>} programs by client
  * @param {(line: string) => void} log
@@ -27,7 +27,7 @@ export async function killUnder(backend, programs, log) {
   }
 }
 
-/** What a program of this step says and hears while it runs. */
+/** The output and input of a program of this step while it runs. */
 export class Program {
   #output = '';
   #heard = () => {};
@@ -48,7 +48,7 @@ export class Program {
     child.once('close', () => this.#heard(false));
   }
 
-  /** Resolves when the program has said so, or is over: then its transcript says what was wrong. */
+  /** Resolves when the program has reported it, or has ended: then its transcript shows what was wrong. */
   async flows() {
     let timer;
     const late = new Promise((_, reject) => {

@@ -2,7 +2,7 @@
 
 import type { World } from '../support/world.js';
 
-/** When, what fits, how to ask for it; and how the texts begin that programs may go by: of the status, then of its entries. */
+/** When, what fits, how to ask for it; and how the messages begin that programs may match: the status's, then those of its entries. */
 export type Row = readonly [
   condition: string,
   expected: string,

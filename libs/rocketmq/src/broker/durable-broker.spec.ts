@@ -169,7 +169,7 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
     const before = await start({ manualClock: true, topics, groups: [{ name: 'g', fifo: given.fifo }] });
     const { producer } = await clientsOf(before, 'q');
     const { messageId } = await producer.send({ topic: 'q', body: 'x' });
-    // The answer may as well have been lost: what the client makes of it is the same to the broker.
+    // Whether this answer arrives makes no difference to the broker.
     expect(await receive(await present(before))).toMatchObject([{ messageId, deliveryAttempt: 1 }]);
     const after = await given.restart(before);
     const client = await present(after);

@@ -1,5 +1,5 @@
-// A certificate for a broker that was given none: made at run time, signed by itself, checked by nobody. Node.js has keys and
-// signatures but no certificates, so the few DER structures are written here. @see RFC 5280, section 4.1
+// Creates a self-signed certificate for a broker that has no other. Node.js creates keys and signatures but no certificates, so the few DER
+// structures are written here. @see RFC 5280, section 4.1
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { HOUR_MS } from '../support/clock.js';

@@ -186,7 +186,7 @@ describe('lag and rewind', () => {
     ]);
   });
 
-  it('tell what a group will read that has not started, and do not judge what is not known', async () => {
+  it('show what a group will read that has not started, and fail when asked to judge an unknown lag', async () => {
     await on('group create newcomer');
     expect((await on('lag newcomer')).out).toContain('name a topic with --topic');
     expect(await refused('lag newcomer --fail-above 0', 1)).toContain('is not known');

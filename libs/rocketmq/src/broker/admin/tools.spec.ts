@@ -62,7 +62,7 @@ describe('the admin port', () => {
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
   });
 
-  it('tells where a group stands in a queue, and a group that has not started where it will', async () => {
+  it('returns the position of a group in a queue, of a group that has not started the position where it will', async () => {
     const broker = await brokerWith(3);
     const position = async (consumerGroup: string) => {
       const fields = { consumerGroup, topic: 'orders', queueId: '0' };

@@ -123,7 +123,7 @@ function noLiteTopics(group: string): AnswerError {
 /** Telemetry's errors are gRPC's: INVALID_ARGUMENT for what the client sent, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
   const isClients = error instanceof AnswerError || error instanceof Refusal;
-  // Of all that is refused only settings without content are told bare by the real server.
+  // The only refusal that the real server sends without this prefix: settings without content.
   const isBare = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
   const message = isBare ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;
   stream.fail(isClients ? 'invalidArgument' : 'internal', message);

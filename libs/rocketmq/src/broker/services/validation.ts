@@ -22,7 +22,7 @@ import { AnswerError } from './status.js';
 const LONGEST_LITE_TOPIC = 64;
 const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
 const ILLEGAL_CHARACTERS = 'contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$';
-/** So much of a name that is too long is told back. */
+/** How much of an overlong name is repeated in the message. */
 const MOST_ECHOED = 255;
 
 /** The name of a topic, checked. */
@@ -102,7 +102,7 @@ function assertTagAndKeys({ tag, keys }: SystemProperties): void {
   for (const key of keys) assertText('key', key, Code.ILLEGAL_MESSAGE_KEY);
 }
 
-/** The real server takes an empty text for none, and refuses a blank one. */
+/** The real server treats an empty string as absent and refuses a blank one. */
 function assertText(what: string, text: string | undefined, code: Code): void {
   if (text === undefined || text === '') return;
   if (text.trim() === '') throw new AnswerError(code, `${what} cannot be the char sequence of whitespace`);
