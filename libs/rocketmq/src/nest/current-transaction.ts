@@ -119,6 +119,11 @@ export class TopicTransaction implements CurrentTransaction {
     this.inner.rollback();
   }
 
+  /** @internal */
+  proveBy(...proof: Parameters<ClientTransaction['proveBy']>): void {
+    this.inner.proveBy(...proof);
+  }
+
   private topicOf(given: TopicLike | undefined): TopicDefinition {
     const { bound } = this;
     if (given === undefined) {

@@ -21,7 +21,7 @@ import {
 import { TransactionBounds, type TransactionTimes } from './transaction-bounds.js';
 import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
-import { runInTransaction, TransactionScope } from './transaction-scope.js';
+import { type LocalEnd, runInTransaction, TransactionScope } from './transaction-scope.js';
 
 /** Where a crash of a transaction is worth testing. */
 export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'transaction-ended';
@@ -116,7 +116,7 @@ export class TransactionCoordinator {
       throw error;
     }
     transaction = await scope.end();
-    if (transaction !== undefined) await this.endAfterReturn(transaction, scope.isRollback);
+    if (transaction !== undefined) await this.endAfterReturn(transaction, scope);
     return result;
   }
 
@@ -130,10 +130,27 @@ export class TransactionCoordinator {
     await Promise.allSettled([...this.ending, this.answers.drain()]);
   }
 
-  private async endAfterReturn(transaction: Transaction, isRollback: boolean): Promise<void> {
+  private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
     await this.options.checkpoint?.('local-transaction-done', transaction);
-    await (isRollback ? transaction.rollback() : transaction.commit());
+    const { resolution, error } = await scope.proven().catch((failure: unknown) => this.unproven(transaction, failure));
+    if (resolution === 'commit') await transaction.commit();
+    if (resolution === 'rollback') await transaction.rollback();
+    if (resolution === 'unknown') this.leaveOpen(transaction);
     await this.options.checkpoint?.('transaction-ended', transaction);
+    if (error !== undefined) throw error;
+  }
+
+  private unproven({ topic, transactionId }: Transaction, failure: unknown): LocalEnd {
+    const fields = { topic, transactionId, error: describeError(failure) };
+    const text = 'it cannot be found out whether a local transaction was committed; the server will ask for it';
+    this.client.connection.logger.warn(text, fields);
+    return { resolution: 'unknown' };
+  }
+
+  /** From now on its checks are answered by the checker. */
+  private leaveOpen(transaction: Transaction): void {
+    this.memory.forget(transaction.transactionId);
+    this.telemetry?.leftOpen(transaction);
   }
 
   /**

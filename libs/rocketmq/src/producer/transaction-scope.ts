@@ -4,7 +4,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OutgoingMessage } from '../protocol/message.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
-import type { Transaction } from './transaction.js';
+import type { Resolution, Transaction } from './transaction.js';
+
+/** How a local transaction ended whose method has returned. */
+export interface LocalEnd {
+  /** `unknown` leaves it to the server's check. */
+  readonly resolution: Resolution | 'unknown';
+  /** What the method fails with all the same. */
+  readonly error?: unknown;
+}
 
 /** The transaction that the running code belongs to. */
 export interface CurrentTransaction {
@@ -35,6 +43,13 @@ export interface CurrentTransaction {
    * @throws StateError `TRANSACTION_ENDED` once the method has ended
    */
   rollback(): void;
+  /**
+   * For a log that is not sure whether what it wrote is committed when the method returns: then `proof` decides, unless
+   * {@link rollback} is called later. A proof that fails leaves the end to the server's check.
+   * @internal
+   * @param proof ends by itself; undefined when there is no doubt any more
+   */
+  proveBy(proof: (() => Promise<LocalEnd>) | undefined): void;
 }
 
 type State =
@@ -47,6 +62,7 @@ type State =
 export class TransactionScope implements CurrentTransaction {
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
+  private proof: (() => Promise<LocalEnd>) | undefined;
   private readonly overdue = new AbortController();
   private limit: ScheduledTask | undefined;
   private endsAtMs = Number.POSITIVE_INFINITY;
@@ -107,6 +123,19 @@ export class TransactionScope implements CurrentTransaction {
   rollback(): void {
     this.assertRunning();
     this.mayCommit = false;
+    this.proof = undefined;
+  }
+
+  proveBy(proof: (() => Promise<LocalEnd>) | undefined): void {
+    this.proof = proof;
+  }
+
+  /**
+   * How the transaction ended whose method has returned.
+   * @throws what its proof fails with; only the server's check can end it then
+   */
+  async proven(): Promise<LocalEnd> {
+    return this.proof?.() ?? { resolution: this.mayCommit ? 'commit' : 'rollback' };
   }
 
   /**

@@ -30,5 +30,10 @@ export {
 } from './retry-transaction.js';
 export { type SchemaOptions, schemaSql } from './schema.js';
 export type { SqlDatabase, SqlExecutor } from './sql-port.js';
-export { TransactionFencedError, TransactionLog, type TransactionLogOptions } from './transaction-log.js';
+export {
+  RecordRolledBackError,
+  TransactionFencedError,
+  TransactionLog,
+  type TransactionLogOptions,
+} from './transaction-log.js';
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from './typeorm.js';

@@ -2,13 +2,15 @@
 
 import type { Resolution } from '../producer/transaction.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
-import type { CurrentTransaction } from '../producer/transaction-scope.js';
+import type { CurrentTransaction, LocalEnd } from '../producer/transaction-scope.js';
 import { currentTransaction } from '../producer/transaction-scope.js';
 import { LIMITS } from '../protocol/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { withDeadline } from '../support/deadline.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
+import { insertRow, isTraceable, statusOf, transactionNumber } from './log-row.js';
 import { assertRetention, purge } from './retention.js';
 import { retryTransaction } from './retry-transaction.js';
 import { DEFAULT_TRANSACTION_LOG_TABLE, quoteTable } from './schema.js';
@@ -53,7 +55,21 @@ type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
 };
 
 /** What the log needs of a transaction; a `CurrentTransaction`. */
-type Recorded = Pick<CurrentTransaction, 'transactionId' | 'topic'> & Partial<Pick<CurrentTransaction, 'rollback'>>;
+interface Recorded
+  extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
+    Partial<Pick<CurrentTransaction, 'rollback'>> {
+  /** @internal */
+  proveBy?(proof: (() => Promise<LocalEnd>) | undefined): void;
+}
+
+/** What there is to find out how a transaction ended whose row may be missing. */
+interface Proof {
+  readonly half: { readonly transactionId: string; readonly topic: string };
+  /** Undefined when the database did not say it. */
+  readonly number: string | undefined;
+  /** What `record()` failed with. */
+  readonly failure?: unknown;
+}
 
 /**
  * The server's check came first and declared the transaction rolled back, for instance since the process had stalled. Nothing
@@ -72,6 +88,25 @@ export class TransactionFencedError extends RocketMQError {
 }
 
 /**
+ * The local database transaction was committed, but the row of `record()` was not: a savepoint around it was rolled back, and its error
+ * was caught. The message was dropped; what was written outside of that savepoint is in the database. The `cause` is the error of
+ * `record()`, if it had failed.
+ */
+export class RecordRolledBackError extends RocketMQError {
+  constructor(
+    readonly transactionId: string,
+    options?: ErrorOptions,
+  ) {
+    const text =
+      `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
+      'record() ran was rolled back, and its error was caught. The message was dropped, but what was written outside of that ' +
+      'savepoint is committed: do not repeat it. Call record() outside of such a savepoint, or let the error pass. Where the ' +
+      'message is to be dropped, call currentTransaction().rollback()';
+    super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
+  }
+}
+
+/**
  * Answers the server's checks from the database. A transaction that committed has its row; for any other the check inserts
  * a row itself, which the local transaction, should it still come, runs into.
  */
@@ -81,6 +116,8 @@ export class TransactionLog {
   private readonly retentionMs: number;
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
+  /** Of its table; asked once. */
+  private isTraceable: boolean | undefined;
 
   /**
    * @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option; `RETENTION_TOO_SHORT`, with both times, for rows
@@ -100,20 +137,35 @@ export class TransactionLog {
   /**
    * Notes the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call
    * it when the transaction is to be rolled back; that needs no row.
+   *
+   * In a savepoint, the row stands and falls with the savepoint. When that is rolled back, its error is caught and the rest is
+   * committed, the method fails with a {@link RecordRolledBackError} on its return, unless it calls `rollback()` of its
+   * `currentTransaction()`: the message is dropped, but the rest is in the database.
+   * @param tx what a transaction of the database hands to its callback
    * @throws TransactionFencedError when a check came first; let it pass, the database transaction cannot commit any more
+   * @throws UsageError `NO_TRANSACTION` for a connection that is in no database transaction, such as a pool; nothing was written
    * @throws StateError outside of a transaction, or before its half message was sent
    */
   async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
     const { transactionId, topic } = transaction;
+    const half = { transactionId, topic };
+    const prove = (proof: Omit<Proof, 'half'>) => transaction.proveBy?.(() => this.prove({ half, ...proof }));
+    let number: string | undefined;
     try {
-      // No ON CONFLICT: the failed statement keeps PostgreSQL from committing, even if the caller swallows the error.
-      const text = `INSERT INTO ${this.table} ("transaction_id", "topic", "resolution") VALUES ($1, $2, 'commit')`;
-      await tx.query(text, [transactionId, topic]);
+      this.isTraceable ??= await isTraceable(tx, this.table);
+      // Not in the statement that inserts: one that fails returns nothing.
+      number = await transactionNumber(tx);
+      const row = { ...half, table: this.table, number, isTraceable: this.isTraceable };
+      const { isInSavepoint } = await insertRow(tx, row);
+      if (isInSavepoint) prove({ number });
+      else transaction.proveBy?.(undefined);
     } catch (error) {
-      if (!hasSqlState(error, UNIQUE_VIOLATION)) throw error;
+      const isFenced = hasSqlState(error, UNIQUE_VIOLATION);
+      const failure = isFenced ? new TransactionFencedError(transactionId, { cause: error }) : error;
       // Swallowed, the error would let the method return, and its message be committed without a database transaction.
-      transaction.rollback?.();
-      throw new TransactionFencedError(transactionId, { cause: error });
+      if (isFenced) transaction.rollback?.();
+      prove({ number, failure });
+      throw failure;
     }
   }
 
@@ -142,6 +194,23 @@ export class TransactionLog {
    */
   purge(database: SqlDatabase = this.database, signal?: AbortSignal): Promise<number> {
     return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
+  }
+
+  /** How a transaction ended whose method has returned, although its row may be missing: as a check by any process would find it. */
+  private prove({ half, number, failure }: Proof): Promise<LocalEnd> {
+    const what = `proof of transaction ${half.transactionId}`;
+    return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
+      const status = number === undefined ? undefined : await raceAbort(statusOf(this.database, number), signal);
+      // It was begun around the method and has not ended with it, so only a later check can know.
+      if (status === 'in progress') return { resolution: 'unknown' };
+      const resolution = await this.check({ ...half, signal });
+      if (resolution !== 'rollback' || status === 'aborted') return { resolution };
+      const isInNone = status === undefined || failure instanceof UsageError;
+      return {
+        resolution,
+        error: isInNone ? failure : new RecordRolledBackError(half.transactionId, { cause: failure }),
+      };
+    });
   }
 
   /** A row that is not there says nothing then, and a fence would drop the message of a transaction that was committed. */

@@ -158,7 +158,9 @@ class FakeDesk implements SendingPort {
     try {
       const result = await runInTransaction(scope, work);
       await scope.end();
-      if (half !== undefined && !scope.isRollback) this.keep('transaction', half);
+      const { resolution, error } = await scope.proven();
+      if (half !== undefined && resolution === 'commit') this.keep('transaction', half);
+      if (error !== undefined) throw error;
       return result;
     } catch (error) {
       // As if the check had answered "rolled back".
