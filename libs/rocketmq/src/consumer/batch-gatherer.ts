@@ -23,6 +23,8 @@ export interface BatchRunOptions {
 interface Entry {
   readonly message: MessageView;
   readonly signal: AbortSignal;
+  /** Its failure is known; the batch goes on. */
+  decide(error: unknown): void;
   succeed(): void;
   fail(error: unknown): void;
 }
@@ -58,8 +60,9 @@ export class BatchGatherer {
   }
 
   /** Handles a message as a part of a batch: it ends when the batch has, in its own way. */
-  readonly handler: MessageHandler = (message, { signal }) =>
+  readonly handler: MessageHandler = (message, context) =>
     new Promise<void>((resolve, reject) => {
+      const { signal } = context;
       if (signal.aborted) return reject(abortReason(signal));
       const batch = this.open ?? this.begin();
       const leave = (): void => {
@@ -73,6 +76,7 @@ export class BatchGatherer {
       const entry: Entry = {
         message,
         signal,
+        decide: (error) => context.decide?.(error),
         succeed: () => ended(resolve),
         fail: (error) => ended(() => reject(error)),
       };
@@ -145,8 +149,10 @@ function contextOf(entries: readonly Entry[], signal: AbortSignal, failures: Map
     signal,
     signalOf: (message) => entryOf(message).signal,
     fail: (message, error) => {
-      entryOf(message);
-      if (!failures.has(message)) failures.set(message, error);
+      const entry = entryOf(message);
+      if (failures.has(message)) return;
+      failures.set(message, error);
+      entry.decide(error);
     },
   };
 }

@@ -11,19 +11,25 @@ import { isThenable } from '../support/thenable.js';
 export interface HandlerContext {
   /** Fires when the handler runs out of time, when the lease is lost, and at the end of the shutdown's grace period. */
   readonly signal: AbortSignal;
+  /**
+   * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
+   * @internal
+   * @param failure what it would throw; undefined for a success
+   */
+  decide?(failure: unknown): void;
 }
 
 /** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
 export type MessageHandler = (message: MessageView, context: HandlerContext) => Promise<unknown> | unknown;
 
-/** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown. */
+/** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown, and had decided nothing. */
 export type RunResult =
   | { readonly kind: 'succeeded' }
   /** `wasInterrupted`: its signal had fired for another reason than its own time-out, so the error may be due to that. */
   | { readonly kind: 'failed'; readonly error: unknown; readonly wasInterrupted: boolean }
   | { readonly kind: 'abandoned' };
 
-/** The handler ran longer than `handlerTimeoutMs`. It counts as failed, whatever it does afterwards. */
+/** The handler ran longer than `handlerTimeoutMs`. Unless it had decided before, it counts as failed, whatever it does afterwards. */
 export class HandlerTimeoutError extends RocketMQError {
   constructor(message: MessageView, timeoutMs: number) {
     const text = `the handler of message ${message.messageId} from "${message.topic}" did not end within ${timeoutMs} ms`;
@@ -52,25 +58,30 @@ export interface RunOptions {
 
 /** Runs the handler once; never throws. A promise only when the handler gives one: most of what a message costs is waiting. */
 export function runHandler(message: MessageView, options: RunOptions): RunResult | Promise<RunResult> {
-  const ending = new AbortSource();
+  const context = new RunContext();
   let work: unknown;
   try {
     // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
-    work = inFreshAsyncContext(() => options.handler(message, new RunContext(ending)));
+    work = inFreshAsyncContext(() => options.handler(message, context));
   } catch (error) {
-    return { kind: 'failed', error, wasInterrupted: false };
+    return failed(error);
   }
-  return isThenable(work) ? awaited(message, work, ending, options) : SUCCEEDED;
+  return isThenable(work) ? awaited(message, work, context, options) : SUCCEEDED;
 }
 
 const SUCCEEDED: RunResult = { kind: 'succeeded' };
 
+function failed(error: unknown): RunResult {
+  return { kind: 'failed', error, wasInterrupted: false };
+}
+
 function awaited(
   message: MessageView,
   work: PromiseLike<unknown>,
-  ending: AbortSource,
+  context: RunContext,
   options: RunOptions,
 ): Promise<RunResult> {
+  const { ending } = context;
   const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
   return new Promise((resolve) => {
     const timers: ScheduledTask[] = [];
@@ -83,7 +94,9 @@ function awaited(
       unlistenLost();
       unlistenForce();
       if (result.kind === 'abandoned') options.onIgnoredSignal();
-      resolve(timedOut === undefined ? result : { kind: 'failed', error: timedOut, wasInterrupted: false });
+      const isInTime = timedOut === undefined && result.kind !== 'abandoned';
+      if (isInTime) resolve(result);
+      else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));
     };
     const giveUpSoon = (): void => {
       timers.push(ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' })));
@@ -112,9 +125,14 @@ function awaited(
 
 /** Most handlers never look at their signal. */
 class RunContext implements HandlerContext {
-  constructor(private readonly ending: AbortSource) {}
+  readonly ending = new AbortSource();
+  decided: RunResult | undefined;
 
   get signal(): AbortSignal {
     return this.ending.signal;
+  }
+
+  decide(failure: unknown): void {
+    this.decided ??= failure === undefined ? SUCCEEDED : failed(failure);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { ContextId } from '@nestjs/core';
 import type { BatchHandler } from '../consumer/batch-handler.js';
+import type { HandlerContext } from '../consumer/handler-run.js';
 import type { MessageView } from '../protocol/message.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { settleInvalid } from './invalid-body.js';
@@ -35,7 +36,7 @@ export class HandlerInvoker {
       if (decoded === undefined) return;
       const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, run, origin));
-      return this.untilSaid(run.signal, (outcome) => {
+      return this.untilSaid(run, (outcome) => {
         const context = new RocketMQContext(message, run, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
           if (!outcome.isSaid) throw error;
@@ -64,11 +65,11 @@ export class HandlerInvoker {
     };
   }
 
-  private async untilSaid(signal: AbortSignal, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
-    const outcome = new ManualOutcome();
+  private async untilSaid(run: HandlerContext, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
+    const outcome = new ManualOutcome((error) => run.decide?.(error));
     try {
       await work(outcome);
-      await outcome.said(signal);
+      await outcome.said(run.signal);
     } finally {
       outcome.close();
     }

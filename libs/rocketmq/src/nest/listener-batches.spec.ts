@@ -15,6 +15,7 @@ import { REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { z } from 'zod';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { until } from '../../../../test/support/until.js';
 import {
   DeadLetterError,
   defineTopic,
@@ -95,6 +96,36 @@ describe('a batch listener', () => {
     expect(bench.retries('failing')).toHaveLength(2);
     expect(bench.retries('marked').map(([body]) => body)).toEqual(['1']);
   });
+
+  it.each(['it runs out of time', 'the application ends'])(
+    'goes by what was said of single messages when %s while its handler goes on',
+    async (why) => {
+      let end = (): void => {};
+      const tested = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      let isSaid = false;
+      const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it runs out of time'];
+      @Injectable()
+      class Meter {
+        @RocketMQListener(topic, { consumerGroup: topic, batch, timeoutMs: isOver ? 50 : 60_000 })
+        async store(bodies: unknown[], context: RocketMQBatchContext): Promise<void> {
+          context.fail(bodies.indexOf('later'), new RetryLaterError({ delayMs: 77_000 }));
+          context.fail(bodies.indexOf('dead'), new DeadLetterError('nobody wants it'));
+          isSaid = true;
+          await tested;
+        }
+      }
+      const app = await bench.start({ providers: [Meter], options: { shutdownGraceMs: 50 } });
+      const producer = app.get(RocketMQProducer);
+      await producer.sendBatch(['later', 'dead'].map((body) => ({ topic, body: JSON.stringify(body) })));
+      await until(() => isSaid);
+      if (isOver) await bench.broker.idle();
+      else await bench.closeApps();
+      expect([bench.retries(topic), bench.deadLetters(topic)]).toEqual([[['"later"', 77_000]], ['"dead"']]);
+      end();
+    },
+  );
 
   it('fails as a whole when a pipe refuses its bodies, whatever onInvalid says', async () => {
     const refusing = {

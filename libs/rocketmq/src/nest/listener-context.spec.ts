@@ -116,6 +116,70 @@ describe('a manual listener', () => {
     expect(reasons).toEqual(['DeadLetterError: nobody wants it']);
     expect(() => contexts.get('silence')?.ack()).toThrow('TOO_LATE');
   });
+
+  const says: Readonly<Record<string, (context: RocketMQContext) => void>> = {
+    ack: (context) => context.ack(),
+    retry: (context) => context.retryLater({ delayMs: 44_000 }),
+    dead: (context) => context.deadLetter('nobody wants it'),
+  };
+
+  /** Says how the message ends, and goes on for longer than it may: until its signal fires, or for as long as the test lasts. */
+  class Tidying {
+    end = (): void => {};
+    readonly tested = new Promise<void>((resolve) => {
+      this.end = resolve;
+    });
+    handled = 0;
+
+    async handle(body: string, context: RocketMQContext, mayIgnoreSignal: boolean): Promise<void> {
+      this.handled++;
+      says[body]?.(context);
+      if (mayIgnoreSignal) return this.tested;
+      await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
+      throw new Error('tidying was cut short');
+    }
+  }
+
+  it.each([
+    ['heeds', false],
+    ['ignores', true],
+  ])('goes by its first word when its handler then runs out of time, and %s its signal', async (how, mayIgnore) => {
+    const tidying = new Tidying();
+    const topic = `tidying-${how}`;
+    @Injectable()
+    class Orders {
+      @RocketMQListener(topic, { consumerGroup: topic, manual: true, timeoutMs: 50 })
+      async handle(body: string, context: RocketMQContext): Promise<void> {
+        await tidying.handle(body, context, mayIgnore);
+      }
+    }
+    const app = await bench.start({ providers: [Orders] });
+    await bench.send(app, topic, ...['ack', 'retry', 'dead'].map((body) => JSON.stringify(body)));
+    expect(bench.retries(topic)).toEqual([['"retry"', 44_000]]);
+    expect([bench.deadLetters(topic), bench.broker.inFlight(), tidying.handled]).toEqual([['"dead"'], [], 3]);
+    tidying.end();
+  });
+
+  it('goes by its first word when the application ends while its handler goes on', async () => {
+    const tidying = new Tidying();
+    @Injectable()
+    class Orders {
+      @RocketMQListener('tidying-end', { consumerGroup: 'tidying-end', manual: true, timeoutMs: 60_000 })
+      async handle(body: string, context: RocketMQContext): Promise<void> {
+        await tidying.handle(body, context, true);
+      }
+    }
+    const app = await bench.start({ providers: [Orders], options: { shutdownGraceMs: 50 } });
+    const producer = app.get(RocketMQProducer);
+    for (const body of ['ack', 'retry', 'dead']) {
+      await producer.send({ topic: 'tidying-end', body: JSON.stringify(body) });
+    }
+    await until(() => tidying.handled === 3);
+    await bench.closeApps();
+    expect(bench.retries('tidying-end')).toEqual([['"retry"', 44_000]]);
+    expect([bench.deadLetters('tidying-end'), bench.broker.inFlight()]).toEqual([['"dead"'], []]);
+    tidying.end();
+  });
 });
 
 const storage = new AsyncLocalStorage<{ id?: string }>();

@@ -15,6 +15,9 @@ export class ManualOutcome {
   private state: State = { kind: 'open' };
   private wake: () => void = () => {};
 
+  /** @param onSaid called with what was said; undefined is an ack */
+  constructor(private readonly onSaid: (error: Error | undefined) => void) {}
+
   /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the message has ended otherwise */
   ack(): void {
     this.say(undefined);
@@ -71,6 +74,7 @@ export class ManualOutcome {
       throw new StateError('TOO_LATE', text);
     }
     this.state = { kind: 'said', error };
+    this.onSaid(error);
     this.wake();
   }
 }

@@ -56,7 +56,8 @@ export class RocketMQBatchContext {
 
   /**
    * Says that one message has failed: what follows is decided for it alone, as if its handler had thrown the error
-   * (RetryLaterError and DeadLetterError too). The others are acked when the handler ends without an error.
+   * (RetryLaterError and DeadLetterError too), even if the handler runs out of time afterwards. The others are acked when the handler
+   * ends without an error.
    * @param which the message, or its place in the array of bodies
    * @throws UsageError `NOT_IN_BATCH`
    */

@@ -79,7 +79,8 @@ export class RocketMQContext {
   }
 
   /**
-   * The message is done. For listeners with `manual: true`, during the handler or after it; settled when the handler has ended.
+   * The message is done. For listeners with `manual: true`, during the handler or after it. It is settled when the handler has ended or
+   * its time is over.
    * @throws StateError `NOT_MANUAL`; `ALREADY_SETTLED` after another word; `TOO_LATE` when the message has ended before
    */
   ack(): void {

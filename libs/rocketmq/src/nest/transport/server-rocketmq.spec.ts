@@ -104,6 +104,27 @@ describe('handlers with @EventPattern', () => {
     ]);
   });
 
+  it('go by what they said first when they then run out of time', async () => {
+    let handled = 0;
+    @Controller()
+    class Orders {
+      @EventPattern<string>('orders', { manual: true, timeoutMs: 50 })
+      async handle(kind: string, context: RocketMQContext): Promise<void> {
+        handled++;
+        if (kind === 'done') context.ack();
+        if (kind === 'grave') context.deadLetter('no hope');
+        if (kind === 'later') context.retryLater({ delayMs: 40 * SECOND_MS });
+        await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
+      }
+    }
+    const app = await bench.started({ controllers: [Orders] });
+    for (const kind of ['done', 'grave', 'later']) await bench.send(app, 'orders', kind);
+    const waits = bench.broker
+      .waiting()
+      .map(({ body, dueAtMs }) => [body.toString(), dueAtMs - bench.broker.clock.nowMs()]);
+    expect([handled, bench.deadLetters(), waits]).toEqual([3, ['"grave"'], [['"later"', 40 * SECOND_MS]]]);
+  });
+
   it('are not acked by what a filter returns, only by markHandled()', async () => {
     const seen: [string, unknown][] = [];
     @Catch()
