@@ -4,7 +4,7 @@ import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.
 import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
-import { StateError } from '../../support/errors.js';
+import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { MessageWire } from '../resource-names.js';
 import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from './reply-message.js';
@@ -30,15 +30,30 @@ export function answering(handler: ResultHandler, parts: AnswerParts): MessageHa
     if (address === 'refused') warnOfRefused(message, parts.logger);
     if (address === undefined || address === 'refused') return handler(message, context);
     const answer = await outcome(handler, message, context);
-    // Timed out, or no longer ours: it comes again, and the next attempt answers.
-    if (context.signal.aborted) return answer.kind === 'error' ? Promise.reject(answer.error) : undefined;
-    if (answer.kind === 'error' && RetryLaterError.is(answer.error)) throw answer.error;
+    if (isForNextAttempt(answer, context.signal)) {
+      if (answer.kind === 'error') throw answer.error;
+      return;
+    }
     await reply(address, answer, message, parts);
     if (answer.kind === 'error' && DeadLetterError.is(answer.error)) throw answer.error;
   };
 }
 
 type Answer = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'error'; readonly error: unknown };
+
+/** Whether the request is redelivered, so that the next attempt answers. */
+function isForNextAttempt(answer: Answer, signal: AbortSignal): boolean {
+  if (answer.kind === 'error' && RetryLaterError.is(answer.error)) return true;
+  if (!signal.aborted) return false;
+  // Timed out, or no longer ours.
+  if (!isShutdown(signal.reason)) return true;
+  // What ends in spite of the shutdown is settled, so it is answered; an error may be due to the shutdown.
+  return answer.kind === 'error' && !DeadLetterError.is(answer.error);
+}
+
+function isShutdown(reason: unknown): boolean {
+  return RocketMQError.is(reason) && reason.code === 'CLOSED';
+}
 
 async function outcome(handler: ResultHandler, message: MessageView, context: HandlerContext): Promise<Answer> {
   try {

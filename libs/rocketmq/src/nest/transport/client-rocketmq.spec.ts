@@ -121,6 +121,62 @@ describe('send()', () => {
     expect(requester.pending).toBe(0);
   });
 
+  it.each([
+    ['while the application waits for its handlers', 60_000],
+    ['after it has fired their signals', 20],
+  ])('gets the answer of a handler that ends %s', async (_, shutdownGraceMs) => {
+    let end = (): void => {};
+    const seen: { signal?: AbortSignal } = {};
+    @Controller()
+    class Slow {
+      @MessagePattern<string>('slow')
+      async handle(_body: unknown, { signal }: RocketMQContext): Promise<string> {
+        seen.signal = signal;
+        await new Promise<void>((resolve) => {
+          end = resolve;
+        });
+        return 'done';
+      }
+    }
+    const app = await bench.server(Slow, { shutdownGraceMs });
+    const { requester } = await bench.asking();
+    const asked = requester.request('slow', 1, { timeoutMs: 10 * SECOND_MS });
+    await until(() => seen.signal !== undefined);
+    const closed = app.close();
+    if (shutdownGraceMs < SECOND_MS) await until(() => seen.signal?.aborted === true);
+    end();
+    await expect(asked).resolves.toBe('done');
+    await closed;
+    // Answered and acked: nobody gets it again.
+    expect([bench.broker.inFlight().filter(({ topic }) => topic === 'slow'), bench.broker.waiting()]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['is redelivered when it fails', RangeError, { waiting: ['1'], dead: [] }],
+    ['is answered when it becomes a dead letter', DeadLetterError, { waiting: [], dead: ['1'] }],
+  ])('%s after the application has fired the signal of its handler', async (_, type, expected) => {
+    let isCalled = false;
+    @Controller()
+    class Slow {
+      @MessagePattern<string>('slow', { backoff: HOUR_MS })
+      async handle(_body: unknown, { signal }: RocketMQContext): Promise<void> {
+        isCalled = true;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        throw new type('cut short');
+      }
+    }
+    const app = await bench.server(Slow, { shutdownGraceMs: 20 });
+    const { requester } = await bench.asking();
+    const asked = requester.request('slow', 1, { timeoutMs: 10 * SECOND_MS }).catch(({ name }: Error) => name);
+    await until(() => isCalled);
+    await app.close();
+    const waiting = bench.broker.waiting().map(({ body }) => body.toString());
+    const dead = bench.broker.messages('%DLQ%shop').map(({ body }) => body.toString());
+    expect({ waiting, dead }).toEqual(expected);
+    if (type === DeadLetterError) expect(await asked).toBe('DeadLetterError');
+    else expect(requester.pending).toBe(1);
+  });
+
   it('drops and counts an answer that comes too late', async () => {
     const handling: (() => void)[] = [];
     @Controller()
