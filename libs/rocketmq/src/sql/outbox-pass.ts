@@ -3,7 +3,7 @@
 import { abortReason, raceAbort } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import { withDeadline } from '../support/deadline.js';
-import { RocketMQError } from '../support/errors.js';
+import { RocketMQError, type UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
@@ -100,16 +100,17 @@ export class OutboxPass {
     const { id, topic, attempts } = about;
     const isParked = this.isHopeless(error, attempts);
     const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
-    await this.claims.failed(this.claim, { id, error: describeError(error), retryAtMs });
+    const text = isOfTheWay(error) ? `${describeError(error)}; ${OF_THE_WAY}` : describeError(error);
+    await this.claims.failed(this.claim, { id, error: text, retryAtMs });
     this.counts[isParked ? 'parked' : 'failed']++;
-    const fields = { id, topic, attempts, error: describeError(error) };
+    const fields = { id, topic, attempts, error: text };
     if (isParked) logger.error('a message of the outbox is given up; it stays in the table, parked', fields);
     else logger.warn('a message of the outbox could not be sent; it will be tried again', fields);
     this.tell(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
   }
 
   private isHopeless(error: unknown, attempts: number): boolean {
-    if (isUsageError(error)) return true;
+    if (isUsageError(error) && !isOfTheWay(error)) return true;
     return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
   }
 
@@ -119,9 +120,18 @@ export class OutboxPass {
 }
 
 /** By name, since the producer may be of another copy of this package (ESM and CommonJS side by side). */
-function isUsageError(error: unknown): boolean {
+function isUsageError(error: unknown): error is UsageError {
   return RocketMQError.is(error) && error.name === 'UsageError';
 }
+
+/** The properties were checked when the message was added: what is wrong with them now was added on its way. */
+function isOfTheWay(error: unknown): boolean {
+  return isUsageError(error) && (error.field === 'properties' || error.field === 'interceptors');
+}
+
+const OF_THE_WAY =
+  'the message was fine when it was added, so an interceptor or a hook of the producer has caused this: change that, or put fewer ' +
+  'properties into the message';
 
 /** A lane for each message group, and for each message without one. */
 function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
