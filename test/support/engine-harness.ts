@@ -21,7 +21,7 @@ export class EngineHarness {
   readonly store = new MemoryStore();
   readonly available: Available[] = [];
   readonly checks: TransactionCheck[] = [];
-  readonly dropped: string[] = [];
+  readonly givenUp: string[] = [];
   /** The clients that are there. */
   readonly present = new Set<string>();
   readonly engine: Engine;
@@ -37,7 +37,7 @@ export class EngineHarness {
         available: (available) => void this.available.push(available),
         isPresent: (clientId) => this.present.has(clientId),
         checkDue: (check) => void this.checks.push(check),
-        transactionDropped: (_topic, transactionId) => void this.dropped.push(transactionId),
+        transactionGivenUp: (_topic, transactionId) => void this.givenUp.push(transactionId),
       },
     );
   }

@@ -27,7 +27,13 @@ export type {
 export type { GroupDefinition, GroupDelivery, GroupDescription, GroupOnBroker } from './groups.js';
 export type { GroupLag, LagOptions, QueueLag, TopicLag } from './lag.js';
 export type { FoundMessages, MessageQuery } from './message-lookup.js';
-export type { GivenUpHalfMessage, GivenUpPage, MessagePage, MessagePageOptions } from './message-pages.js';
+export type {
+  GivenUpHalfMessage,
+  GivenUpPage,
+  MessagePage,
+  MessagePageOptions,
+  ResumableHalfMessage,
+} from './message-pages.js';
 export type { StoredMessageView } from './message-view.js';
 export { PartlyDoneError, RemotingError } from './remoting-error.js';
 export type { QueueOffset, RewindRequest, RewindTarget } from './rewind.js';

@@ -1,12 +1,15 @@
 // The messages of a topic for reading, and the half messages that the server has given up.
 
-import { topicNameProblem } from '../protocol/names.js';
+import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/names.js';
+import { offsetMessageIdOf } from '../protocol/stored-message.js';
 import type { CallOptions } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
 import type { ClusterAccess } from './cluster-access.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
-import { checkPageOptions, type PageOptions, readTopicPage } from './topic-page.js';
+import { queuesOf } from './topic-offsets.js';
+import { checkPageOptions, type PageOptions, readQueue, readTopicPage, type TopicPage } from './topic-page.js';
 
 export interface MessagePageOptions extends PageOptions {}
 
@@ -25,14 +28,16 @@ export interface MessagePage {
 export interface GivenUpHalfMessage extends StoredMessageView {
   /** The topic that it was sent to; undefined when the server did not keep it. */
   readonly originTopic: string | undefined;
+  /** Names this copy of it, by which it is resumed: `messageId` may name several. */
+  readonly offsetMessageId: string;
 }
+
+/** What names a half message that was given up: one of a page. */
+export type ResumableHalfMessage = Pick<GivenUpHalfMessage, 'broker' | 'originTopic' | 'offsetMessageId'>;
 
 export interface GivenUpPage extends Omit<MessagePage, 'messages'> {
   readonly messages: readonly GivenUpHalfMessage[];
 }
-
-/** Where Apache RocketMQ puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
-const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 
 export async function browseMessages(
   cluster: ClusterAccess,
@@ -41,7 +46,10 @@ export async function browseMessages(
 ): Promise<MessagePage> {
   checkName('topic', topic, topicNameProblem(topic));
   checkPageOptions(options);
-  return page(cluster, topic, `browse topic ${topic}`, options);
+  return cluster.run(`browse topic ${topic}`, options, async (deadline) => {
+    const { found, ...rest } = await readTopicPage(cluster, topic, options, deadline);
+    return { messages: await Promise.all(found.map(({ stored, broker }) => messageView(stored, broker))), ...rest };
+  });
 }
 
 export async function givenUpHalfMessages(
@@ -49,18 +57,67 @@ export async function givenUpHalfMessages(
   options: MessagePageOptions & CallOptions = {},
 ): Promise<GivenUpPage> {
   checkPageOptions(options);
-  const found = await page(cluster, GIVEN_UP_TOPIC, 'look for half messages given up', options);
-  const messages = found.messages.map((message) => ({
-    ...message,
-    originTopic: message.systemProperties[PROPERTIES.realTopic],
-  }));
-  return { ...found, messages };
+  return cluster.run('look for half messages given up', options, async (deadline) => {
+    const { found, ...rest } = await readTopicPage(cluster, GIVEN_UP_TOPIC, options, deadline);
+    return { messages: await Promise.all(found.map(givenUpView)), ...rest };
+  });
 }
 
-function page(cluster: ClusterAccess, topic: string, what: string, options: MessagePageOptions): Promise<MessagePage> {
-  return cluster.run(what, options, async (deadline) => {
-    const { found, ...rest } = await readTopicPage(cluster, topic, options, deadline);
-    const messages = await Promise.all(found.map(({ stored, broker }) => messageView(stored, broker)));
-    return { messages, ...rest };
+/** What was given up since somebody looked last. */
+export interface GivenUpNews {
+  readonly messages: readonly GivenUpHalfMessage[];
+  /** Where the next look goes on, by broker. */
+  readonly reached: ReadonlyMap<string, bigint>;
+}
+
+/**
+ * @param reached undefined: the newest of each broker
+ * @param limit the most messages of each broker
+ * @throws what a broker that did not answer failed with
+ */
+export async function givenUpSince(
+  cluster: ClusterAccess,
+  reached: ReadonlyMap<string, bigint> | undefined,
+  limit: number,
+  options?: CallOptions,
+): Promise<GivenUpNews> {
+  return cluster.run('look for half messages given up', options, async (deadline) => {
+    const { queues, failures } = await queuesOf(cluster, GIVEN_UP_TOPIC, deadline);
+    const [failure] = failures;
+    if (failure !== undefined) throw failure.error;
+    const next = new Map(reached);
+    const messages: GivenUpHalfMessage[] = [];
+    // One queue on each broker.
+    for (const queue of queues) {
+      const { broker, minOffset, maxOffset } = queue.offsets;
+      const last = reached?.get(broker) ?? (reached === undefined ? maxOffset - BigInt(limit) : minOffset);
+      // A broker that was set up anew begins with 0.
+      const offset = last > maxOffset ? minOffset : last;
+      const { found, nextOffset } = await readQueue(cluster, GIVEN_UP_TOPIC, queue, { offset, limit }, deadline);
+      messages.push(...(await Promise.all(found.map(givenUpView))));
+      next.set(broker, nextOffset);
+    }
+    return { messages, reached: next };
   });
+}
+
+/** @see ResumeCheckHalfMessageRequestHeader of the server, request code 323 */
+export async function resumeHalfMessage(
+  cluster: ClusterAccess,
+  { broker: name, originTopic: topic = '', offsetMessageId: msgId }: ResumableHalfMessage,
+  options?: CallOptions,
+): Promise<void> {
+  await cluster.run(`resume the checks of half message ${msgId}`, options, async (deadline) => {
+    const broker = (await cluster.masters(deadline)).find((one) => one.name === name);
+    if (broker === undefined) {
+      throw new UsageError('UNKNOWN_BROKER', `the cluster has no broker "${name}"; nothing was changed`, 'broker');
+    }
+    await cluster.call(broker, { code: 323, fields: { topic, msgId } }, deadline);
+  });
+}
+
+async function givenUpView({ stored, broker }: TopicPage['found'][number]): Promise<GivenUpHalfMessage> {
+  const view = await messageView(stored, broker);
+  const originTopic = view.systemProperties[PROPERTIES.realTopic];
+  return { ...view, originTopic, offsetMessageId: offsetMessageIdOf(stored) };
 }

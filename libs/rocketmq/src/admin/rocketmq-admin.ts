@@ -25,10 +25,14 @@ import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
 import {
   browseMessages,
+  type GivenUpNews,
   type GivenUpPage,
   givenUpHalfMessages,
+  givenUpSince,
   type MessagePage,
   type MessagePageOptions,
+  type ResumableHalfMessage,
+  resumeHalfMessage,
 } from './message-pages.js';
 import { RemotingClient } from './remoting-client.js';
 import { type QueueOffset, type RewindRequest, rewindGroup } from './rewind.js';
@@ -177,11 +181,33 @@ export class RocketMQAdmin {
   }
 
   /**
-   * A page of the half messages that Apache RocketMQ has given up: of transactions that nobody ended, whose checks nobody
-   * answered. They are never delivered. The embedded broker keeps none.
+   * A page of the half messages that the brokers have given up: of transactions that nobody ended, whose checks nobody answered.
+   * They are not delivered any more, unless their checks are resumed ({@link resumeHalfMessage}); they also stay here then.
    */
   givenUpHalfMessages(options?: MessagePageOptions): Promise<GivenUpPage> {
     return givenUpHalfMessages(this.cluster, options);
+  }
+
+  /** @internal for an application that looks again and again */
+  givenUpSince(
+    reached: ReadonlyMap<string, bigint> | undefined,
+    limit: number,
+    options?: CallOptions,
+  ): Promise<GivenUpNews> {
+    return givenUpSince(this.cluster, reached, limit, options);
+  }
+
+  /**
+   * Has the broker ask again how the transaction of a half message ended that it has given up, as often as the first time. A producer of the
+   * service that sent it has to run: its transaction log, or checker, decides whether the message is delivered or dropped.
+   *
+   * Resume each once: two copies that are checked at the same time may both be delivered. One that was delivered since is found by
+   * {@link findMessages} in its topic.
+   * @param message one of {@link givenUpHalfMessages}
+   * @throws UsageError `UNKNOWN_BROKER`; RemotingError when the broker has it no more
+   */
+  resumeHalfMessage(message: ResumableHalfMessage, options?: CallOptions): Promise<void> {
+    return resumeHalfMessage(this.cluster, message, options);
   }
 
   /**

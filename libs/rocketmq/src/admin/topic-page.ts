@@ -74,6 +74,20 @@ export function positionOf({ broker, queueId, queueOffset }: StoredMessageView):
   return formatPosition({ broker, queueId, offset: queueOffset });
 }
 
+/** What lies in a queue from an offset on, some of it at most, and where to go on. */
+export async function readQueue(
+  cluster: ClusterAccess,
+  topic: string,
+  queue: OwnedQueue,
+  { offset, limit }: { readonly offset: bigint; readonly limit: number },
+  deadline: Deadline,
+): Promise<{ readonly found: TopicPage['found']; readonly nextOffset: bigint }> {
+  const { broker, queueId, maxOffset } = queue.offsets;
+  const reader = new PageReader(cluster, topic, limit, deadline);
+  await reader.read(queue, { broker, queueId, offset });
+  return { found: reader.found, nextOffset: reader.next?.offset ?? maxOffset };
+}
+
 /** Reads queue after queue until the page is full. */
 class PageReader {
   readonly found: { readonly stored: StoredMessageFields; readonly broker: string }[] = [];

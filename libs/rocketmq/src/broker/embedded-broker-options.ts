@@ -80,7 +80,7 @@ export interface EmbeddedBrokerOptions {
   readonly transactionFirstCheckMs?: number;
   /** Default 30 s (`transactionCheckInterval`). */
   readonly transactionCheckIntervalMs?: number;
-  /** After this many checks without an answer a half message is dropped. Default 15 (`transactionCheckMax`). */
+  /** After this many checks without an answer a half message is given up. Default 15 (`transactionCheckMax`). */
   readonly transactionCheckMax?: number;
   /** How long an end of a transaction is taken, from half message or newest check on. Default 30 s. */
   readonly transactionDataExpireMs?: number;

@@ -313,8 +313,8 @@ export class EmbeddedBroker {
       available: (available) => this.running()?.polls.wake(available),
       isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
       checkDue: (check) => this.running()?.checks.send(check),
-      transactionDropped: (topic, transactionId) =>
-        this.logger.warn('half message dropped after its last check', { topic, transactionId }),
+      transactionGivenUp: (topic, transactionId) =>
+        this.logger.warn('a half message was given up after its last check', { topic, transactionId }),
     });
   }
 

@@ -6,6 +6,9 @@ const NAME = /^[%|a-zA-Z0-9_-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
+/** Where the server puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
+export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
+
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'TBW102',
   'SCHEDULE_TOPIC_XXXX',
@@ -13,7 +16,7 @@ const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'RMQ_SYS_TRANS_HALF_TOPIC',
   'RMQ_SYS_TRACE_TOPIC',
   'RMQ_SYS_TRANS_OP_HALF_TOPIC',
-  'TRANS_CHECK_MAX_TIME_TOPIC',
+  GIVEN_UP_TOPIC,
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
   'CHECKPOINT_TOPIC',

@@ -173,6 +173,25 @@ class Reader {
 }
 
 /** A host that is a name, not an address, is written as 0.0.0.0: the layout has no room for names. */
+/**
+ * Names one stored copy of a message (RocketMQ: `offsetMsgId`), which `messageId` does not: host, port and offset in the log, as hex.
+ * @see MessageDecoder.createMessageId of the server
+ */
+export function offsetMessageIdOf({
+  storeHost,
+  commitLogOffset,
+}: Pick<StoredMessageFields, 'storeHost' | 'commitLogOffset'>): string {
+  return Buffer.concat([encodeHost(storeHost), int64(commitLogOffset)])
+    .toString('hex')
+    .toUpperCase();
+}
+
+/** The offset that an {@link offsetMessageIdOf} names, which is all that a broker reads of it; undefined for another text. */
+export function offsetInMessageId(offsetMessageId: string): bigint | undefined {
+  const [, offset] = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})([0-9A-Fa-f]{16})$/.exec(offsetMessageId) ?? [];
+  return offset === undefined ? undefined : BigInt(`0x${offset}`);
+}
+
 function encodeHost(host: string): Buffer {
   const at = host.lastIndexOf(':');
   const name = host.slice(0, at).replace(/^\[|\]$/g, '');

@@ -2,7 +2,7 @@
 
 import { LIMITS } from '../../protocol/limits.js';
 import type { RemotingFrame } from '../../protocol/remoting-frame.js';
-import { encodeStoredMessage } from '../../protocol/stored-message.js';
+import { encodeStoredMessage, offsetInMessageId } from '../../protocol/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges } from '../engine/offsets.js';
 import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
@@ -27,6 +27,7 @@ export class MessageRequests {
     [10, (request) => this.send(request)],
     [11, (request) => this.pull(request)],
     [12, (request) => this.query(request)],
+    [323, (request) => this.resume(request)],
   ];
 
   constructor(
@@ -118,6 +119,21 @@ export class MessageRequests {
       queueOffset: String(at.offset),
     };
     return { ...SUCCESS, fields: told };
+  }
+
+  /** Has a half message checked again that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
+  private async resume({ fields }: RemotingFrame): Promise<AdminAnswer> {
+    const offset = offsetInMessageId(fields.msgId ?? '');
+    if (offset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is no id of a stored message`);
+    try {
+      this.broker.engine.resumeTransaction(Number(offset), this.broker.clock.nowMs());
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const failed = 'Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.';
+      throw refused(`${failed} ${error.message}`);
+    }
+    await this.broker.store.flush();
+    return SUCCESS;
   }
 
   private put(name: string, queueId: number | undefined, message: StoredMessage) {

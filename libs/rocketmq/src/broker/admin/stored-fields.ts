@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { isReservedProperty } from '../../protocol/names.js';
+import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/names.js';
 import type { RemotingFrame } from '../../protocol/remoting-frame.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/stored-message.js';
 import type { StoredMessage } from '../engine/records.js';
@@ -23,8 +23,8 @@ export function storedFieldsOf(
   return {
     ...{ topic, queueId, flag: 0, reconsumeTimes: message.earlierAttempts, body: message.body },
     queueOffset: BigInt(offset),
-    // Messages lie by topic and queue here, in no common log.
-    commitLogOffset: 0n,
+    // Messages lie by topic and queue here, in no common log; only those given up are asked for by it.
+    commitLogOffset: topic === GIVEN_UP_TOPIC ? BigInt(offset) : 0n,
     preparedTransactionOffset: 0n,
     sysFlag: isPacked ? SYS_FLAGS.compressed | ZLIB : 0,
     bodyCrc: crc32(message.body) & 0x7f_ff_ff_ff,

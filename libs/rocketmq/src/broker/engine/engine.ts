@@ -41,7 +41,7 @@ export interface EngineListener {
   /** Whether a client is known and not silent for too long. Asked when a lease ends that is renewed for it. */
   isPresent(clientId: string): boolean;
   /** A half message is given up after its last check. */
-  transactionDropped(topic: string, transactionId: string): void;
+  transactionGivenUp(topic: string, transactionId: string): void;
 }
 
 /** Messages that are sent together: they share topic and type, and lie in one queue. */
@@ -219,6 +219,11 @@ export class Engine {
     if (hasEnded) this.traffic.ended(end.topic, end.resolution);
   }
 
+  /** Has a half message checked again that was given up. @throws Refusal `unknown-transaction`, `unknown-topic` */
+  resumeTransaction(offset: number, nowMs: number): void {
+    this.run((changes) => this.transactions.resume(changes, offset, nowMs));
+  }
+
   /** @returns the message id @throws Refusal `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
   recall(topic: string, recallHandle: string, nowMs: number): string {
     return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs));
@@ -270,7 +275,7 @@ export class Engine {
       return due.kind === 'check' ? this.transactions.check(changes, due.key, nowMs) : undefined;
     });
     if (outcome?.kind === 'ask') this.listener.checkDue(outcome.check);
-    if (outcome?.kind === 'dropped') this.listener.transactionDropped(outcome.topic, outcome.transactionId);
+    if (outcome?.kind === 'givenUp') this.listener.transactionGivenUp(outcome.topic, outcome.transactionId);
   }
 
   private endLease(changes: Changes, { queue, offset }: Extract<Due, { kind: 'lease' }>, atMs: number): void {

@@ -1,7 +1,7 @@
 // Topics and consumer groups: declared, or made at first use unless the broker is strict.
 
 import type { MessageType } from '../../protocol/message.js';
-import { deadLetterTopicOf } from '../../protocol/names.js';
+import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/names.js';
 import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';
@@ -132,6 +132,12 @@ export class Registry {
   deadLetterTopic(changes: Changes, group: string): TopicRecord {
     const name = deadLetterTopicOf(group);
     return changes.get<TopicRecord>(keys.topic(name)) ?? this.createTopic(changes, name, 'normal', 1);
+  }
+
+  /** The topic of half messages that were given up. It exists from the first one on. */
+  givenUpTopic(changes: Changes): TopicRecord {
+    const existing = changes.get<TopicRecord>(keys.topic(GIVEN_UP_TOPIC));
+    return existing ?? this.createTopic(changes, GIVEN_UP_TOPIC, 'normal', 1);
   }
 
   /**

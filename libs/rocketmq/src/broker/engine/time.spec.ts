@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { GIVEN_UP_TOPIC } from '../../protocol/names.js';
 import type { SendResult } from './engine.js';
 import { delayedMessages, halfMessages, messagesOf } from './views.js';
 
@@ -73,12 +74,42 @@ describe('half messages', () => {
     expect(harness.checks).toMatchObject([{ topic: 't', transactionId: 'm', times: 1 }]);
     harness.advance(14 * 30_000);
     expect(harness.checks).toHaveLength(15);
-    expect(harness.dropped).toEqual([]);
+    expect(harness.givenUp).toEqual([]);
     harness.advance(30_000);
-    expect(harness.dropped).toEqual(['m']);
+    expect(harness.givenUp).toEqual(['m']);
     expect(halfMessages(harness.store)).toEqual([]);
     expect(harness.nowMs - startMs).toBe(6_000 + 15 * 30_000);
     expect(harness.popIds('t', 'g')).toEqual([]);
+  });
+
+  it('lie among those given up, and are asked about again when somebody resumes them', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', { ...HALF, properties: { own: '1' } });
+    harness.advance(6_000 + 15 * 30_000);
+    const [givenUp, ...others] = messagesOf(harness.store, GIVEN_UP_TOPIC);
+    expect(others).toEqual([]);
+    const properties = { own: '1', REAL_TOPIC: 't', TRANSACTION_CHECK_TIMES: '15', __transactionId__: 'm' };
+    expect(givenUp).toMatchObject({
+      offset: 0,
+      message: { messageId: 'm', properties, storeTimestampMs: harness.nowMs },
+    });
+    harness.engine.resumeTransaction(0, harness.nowMs);
+    expect(harness.checks).toHaveLength(15);
+    harness.advance(0);
+    expect(harness.checks.slice(15)).toMatchObject([{ topic: 't', transactionId: 'm', times: 1 }]);
+    harness.end('t', 'm', 'commit', true);
+    expect(harness.pop('t', 'g').deliveries.map(({ message }) => message.properties)).toEqual([
+      { own: '1', TRANSACTION_CHECK_TIMES: '1', __transactionId__: 'm' },
+    ]);
+    expect(() => harness.engine.resumeTransaction(1, harness.nowMs)).toThrow('no half message was given up at 1');
+  });
+
+  it('are given up at once when they say that they were checked often enough', () => {
+    const harness = new EngineHarness();
+    harness.send('t', 'm', { ...HALF, properties: { TRANSACTION_CHECK_TIMES: '15' } });
+    harness.send('t', 'n', { ...HALF, properties: { TRANSACTION_CHECK_TIMES: 'many' } });
+    harness.advance(6_000);
+    expect([harness.givenUp, harness.checks.map(({ transactionId }) => transactionId)]).toEqual([['m'], ['n']]);
   });
 
   it('are first asked about by the birth that the producer tells, unless its clock is ahead', () => {

@@ -1,5 +1,6 @@
 // Half messages: invisible until their transaction ends, asked about when it does not.
 
+import { GIVEN_UP_TOPIC } from '../../protocol/names.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition, MessageLog } from './log.js';
@@ -13,7 +14,7 @@ export interface TransactionTiming {
   readonly checkIntervalMs: number;
   /** How long an end is taken, from the half message or the newest check on (`transactionDataExpireMillis`). */
   readonly dataExpireMs: number;
-  /** After this many checks without an answer the half message is dropped (`transactionCheckMax`). */
+  /** After this many checks without an answer the half message is given up (`transactionCheckMax`). */
   readonly maxChecks: number;
 }
 
@@ -29,7 +30,7 @@ export interface TransactionCheck {
 /** What a due check led to. */
 export type CheckOutcome =
   | { readonly kind: 'ask'; readonly check: TransactionCheck }
-  | { readonly kind: 'dropped'; readonly topic: string; readonly transactionId: string }
+  | { readonly kind: 'givenUp'; readonly topic: string; readonly transactionId: string }
   | { readonly kind: 'ended' };
 
 export type Resolution = 'commit' | 'rollback' | 'unspecified';
@@ -67,7 +68,7 @@ export class Transactions {
     const record: HalfRecord = {
       message,
       transactionId,
-      checks: 0,
+      checks: checksIn(message),
       nextCheckAtMs: Math.max(firstCheckAtMs, half.nowMs),
       openUntilMs: [half.nowMs + this.timing.dataExpireMs],
       endableUntilMs: half.recoveryMs === undefined ? undefined : bornAtMs + half.recoveryMs,
@@ -100,7 +101,10 @@ export class Transactions {
     const topic = key[1] as string;
     const { transactionId, message } = record;
     this.delete(changes, key, record);
-    if (record.checks >= this.timing.maxChecks) return { kind: 'dropped', topic, transactionId };
+    if (record.checks >= this.timing.maxChecks) {
+      this.giveUp(changes, topic, record, nowMs);
+      return { kind: 'givenUp', topic, transactionId };
+    }
     const times = record.checks + 1;
     this.put(changes, key, {
       ...record,
@@ -109,6 +113,31 @@ export class Transactions {
       openUntilMs: [...stillOpen(record, nowMs), nowMs + this.timing.dataExpireMs],
     });
     return { kind: 'ask', check: { topic, transactionId, message, times } };
+  }
+
+  /**
+   * Has a half message checked again that was given up, from its first check on. The copy among those given up stays.
+   * @param offset where it lies among them
+   * @throws Refusal `unknown-transaction` when there is none, `unknown-topic` when its topic was deleted
+   */
+  resume(changes: Changes, offset: number, nowMs: number): void {
+    const givenUp = this.log.message(changes, GIVEN_UP_TOPIC, 0, offset);
+    if (givenUp === undefined) throw new Refusal('unknown-transaction', `no half message was given up at ${offset}`);
+    const { [REAL_TOPIC]: name = '', ...properties } = givenUp.properties;
+    const topic = this.registry.topicFor(changes, name, 'transaction');
+    const message: StoredMessage = {
+      ...givenUp,
+      type: 'transaction',
+      properties: { ...properties, [CHECK_TIMES]: '0' },
+    };
+    this.begin(changes, topic, message, { recoveryMs: undefined, nowMs });
+  }
+
+  private giveUp(changes: Changes, topic: string, { message, transactionId, checks }: HalfRecord, nowMs: number): void {
+    const own = { ...transactionProperties(transactionId, checks), [REAL_TOPIC]: topic };
+    const properties = { ...message.properties, ...own };
+    const kept: StoredMessage = { ...message, type: 'normal', properties, storeTimestampMs: nowMs };
+    this.log.append(changes, this.registry.givenUpTopic(changes), 0, kept);
   }
 
   private findOpen(changes: Changes, topic: string, transactionId: string, nowMs: number): [Key, HalfRecord] {
@@ -141,8 +170,18 @@ function stillOpen({ openUntilMs }: HalfRecord, nowMs: number): number[] {
   return openUntilMs.filter((untilMs) => untilMs > nowMs);
 }
 
+const CHECK_TIMES = 'TRANSACTION_CHECK_TIMES';
+/** Where the server keeps the topic of a message that it keeps elsewhere. */
+const REAL_TOPIC = 'REAL_TOPIC';
+
+/** The server counts in this property, and believes one that came along. */
+function checksIn({ properties }: StoredMessage): number {
+  const checks = Number(properties[CHECK_TIMES]);
+  return Number.isSafeInteger(checks) && checks > 0 ? checks : 0;
+}
+
 /** What the server keeps of a transaction among the user's properties, where consumers and checkers see it (5.5.0). */
 export function transactionProperties(transactionId: string, checks: number): Record<string, string> {
   const id = { __transactionId__: transactionId };
-  return checks === 0 ? id : { ...id, TRANSACTION_CHECK_TIMES: String(checks) };
+  return checks === 0 ? id : { ...id, [CHECK_TIMES]: String(checks) };
 }
