@@ -12,6 +12,7 @@ import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
 import { addRewindCommand } from './rewind-command.js';
 import { addTopicCommand } from './topic-command.js';
+import { addTransactionCommand } from './transaction-command.js';
 
 /** How a command ended. A warning is no failure. */
 const EXIT_CODES = { done: 0, failed: 1, wrongCall: 2 } as const;
@@ -24,6 +25,7 @@ const COMMANDS: readonly AddCommand[] = [
   addLagCommand,
   addRewindCommand,
   addDeadLetterCommand,
+  addTransactionCommand,
   addMessageCommand,
 ];
 

@@ -95,7 +95,7 @@ async function givenUpCheck(admin: RocketMQAdmin): Promise<Check> {
       seen: `${total}, the oldest: ${named.join('; ')}`,
       why: 'their transactions were neither committed nor rolled back, and nobody answered the checks: they are never delivered',
       advice:
-        'look in the database whether each was committed, and send it again if so; then see why no checker answered',
+        'run the services that sent them, then nestjs-rocketmq transaction resume: their transaction logs decide; see why no checker answered',
     };
   } catch (error) {
     return { ...check, status: 'skipped', seen: describeError(error) };

@@ -1,0 +1,87 @@
+// Half messages that were given up, from the command line: what their transaction log says becomes of them.
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Called, call, words } from '../../../../test/support/command-line.js';
+import { Connection, currentTransaction, MINUTE_MS, Producer, type Resolution } from '../client/index.js';
+import { TestBroker } from '../testing/index.js';
+
+let broker: TestBroker;
+let connection: Connection;
+let producer: Producer;
+/** What the log of the service knows. */
+const log = new Map<string, Resolution>();
+const ids: Record<string, string> = {};
+
+beforeAll(async () => {
+  const checks = { transactionFirstCheckMs: 6_000, transactionCheckIntervalMs: 30_000, transactionCheckMax: 15 };
+  broker = await TestBroker.start({ adminPort: 0, manualClock: true, ...checks });
+  for (const name of ['orders', 'refunds']) broker.declareTopic({ name, type: 'transaction' });
+  connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+  const answer = ({ messageId }: { messageId: string }) => log.get(messageId) ?? 'unknown';
+  producer = new Producer(connection, { transactionCheckers: { orders: answer, refunds: answer } });
+  await producer.start();
+  for (const [topic, body] of [
+    ['orders', 'kept'],
+    ['orders', 'dropped'],
+    ['refunds', 'other'],
+  ] as const) {
+    await producer
+      .transact({ message: { topic, body } }, async () => {
+        ids[body] = currentTransaction().messageId;
+        throw new Error('the database is away');
+      })
+      .catch(() => {});
+  }
+  await broker.advance(10 * MINUTE_MS);
+});
+afterAll(async () => {
+  await producer.close();
+  connection.close();
+  await broker.stop();
+});
+
+const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.adminEndpoint]);
+const delivered = () => broker.messages('orders').map(({ body }) => body.toString());
+
+describe('transaction', () => {
+  it('lists what was given up, and changes nothing without --yes', async () => {
+    const { out, code } = await on('transaction list');
+    expect(code).toBe(0);
+    expect(out).toMatch(/OF TOPIC/);
+    for (const [body, topic] of [
+      ['kept', 'orders'],
+      ['other', 'refunds'],
+    ] as const) {
+      expect(out).toMatch(new RegExp(`^${ids[body]} .* ${topic} +${body}$`, 'm'));
+    }
+    expect(out).toContain('3 of 3 half messages\n');
+    const dry = await on('transaction resume --topic orders');
+    expect(dry.out).toContain('2 half messages would be checked again; nothing was changed: repeat it with --yes\n');
+    await broker.advance(MINUTE_MS);
+    expect([delivered(), broker.halfMessages()]).toEqual([[], []]);
+  });
+
+  it('resumes what is chosen, by the word of the log, and leaves alone what was delivered', async () => {
+    log.set(ids.kept ?? '', 'commit');
+    log.set(ids.dropped ?? '', 'rollback');
+    const { out } = await on('transaction resume --topic orders --yes');
+    expect(out).toBe('2 half messages resumed; the server asks for them within its check interval (30 s by default)\n');
+    await broker.advance(MINUTE_MS);
+    expect([delivered(), broker.halfMessages()]).toEqual([['kept'], []]);
+    expect((await on('transaction list')).out).toMatch(
+      new RegExp(`^${ids.kept} .* orders \\(delivered since\\) +kept$`, 'm'),
+    );
+    const again = JSON.parse((await on(`transaction resume --id ${ids.kept} --yes --json`)).out);
+    expect(again).toEqual({ done: true, messages: [] });
+    await broker.advance(MINUTE_MS);
+    expect(delivered()).toEqual(['kept']);
+  });
+
+  it('takes a page and a position, and refuses a wrong call', async () => {
+    const first = JSON.parse((await on('transaction list --limit 1 --json')).out);
+    expect(first).toMatchObject({ total: 3, messages: [{ messageId: ids.kept, isDelivered: true }] });
+    const { out } = await on(`transaction list --limit 1 --after ${first.next}`);
+    expect(out).toContain(ids.dropped);
+    expect((await on('transaction list --limit none')).code).toBe(2);
+  });
+});
