@@ -43,6 +43,7 @@ export type {
 export { InvalidBodyError } from './nest/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
 export type { GroupSettings } from './nest/operations/declarations.js';
+export type { GivenUpTransaction } from './nest/operations/given-up-watch.js';
 export { ProvisionError } from './nest/operations/provisioning.js';
 export { type RocketMQEvent, RocketMQEvents } from './nest/operations/rocketmq-events.js';
 export {

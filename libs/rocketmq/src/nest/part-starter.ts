@@ -13,6 +13,7 @@ import { consumerOptionsOf } from './listener-consumer.js';
 import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
 import type { CheckedOptions } from './module-options.js';
 import type { Declarations } from './operations/declarations.js';
+import { GivenUpWatch } from './operations/given-up-watch.js';
 import { type ConsumerHooks, consumerHooks, producerHooks } from './operations/lifecycle-hooks.js';
 import { checkDeclared, createDeclared } from './operations/provisioning.js';
 import type { RocketMQEvents } from './operations/rocketmq-events.js';
@@ -39,6 +40,8 @@ export interface Parts {
   consumers?: RunningConsumers;
   /** Undefined unless something needs a group of this instance. */
   groups?: InstanceGroups;
+  /** Undefined without transactions, and where there is no administration connection. */
+  givenUp?: GivenUpWatch;
 }
 
 /** What parts are made with. */
@@ -64,7 +67,7 @@ export class PartStarter {
   async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
-    const { target, startTimeoutMs, transactionOwner = this.ownGroup(), checkpoint } = options;
+    const { target, startTimeoutMs, checkpoint } = options;
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
@@ -79,7 +82,7 @@ export class PartStarter {
       brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
       topics: plan.verified,
       transactionCheckers: plan.checkers,
-      transactionOwner,
+      transactionOwner: this.transactionOwner,
       events: producerHooks(options.events ?? {}, events),
       telemetry: options.telemetry,
       checkpoint,
@@ -101,6 +104,18 @@ export class PartStarter {
       await replies.close();
       throw error;
     }
+  }
+
+  /** Looks for transactions that the server has given up, if it has any and can ask. */
+  async givenUpWatch(parts: Parts, { checkers }: Plan): Promise<void> {
+    const { connection } = parts;
+    const admin = await this.given.admin.ofCluster();
+    if (connection === undefined || admin === undefined || Object.keys(checkers).length === 0) return;
+    const { clock, logger } = connection;
+    const { events } = this.given;
+    const ownerOf = (topic: string): string => this.transactionOwner ?? topic;
+    parts.givenUp ??= new GivenUpWatch({ admin, checkers, clock, logger, events, ownerOf });
+    parts.givenUp.start();
   }
 
   /** Those of some groups. @throws as {@link producer}, when all others have started or failed */
@@ -164,9 +179,9 @@ export class PartStarter {
     });
   }
 
-  private ownGroup(): string | undefined {
-    const { consumerGroup, names } = this.options;
-    return consumerGroup === undefined ? undefined : names.group(consumerGroup);
+  private get transactionOwner(): string | undefined {
+    const { consumerGroup, names, transactionOwner } = this.options;
+    return transactionOwner ?? (consumerGroup === undefined ? undefined : names.group(consumerGroup));
   }
 
   private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {

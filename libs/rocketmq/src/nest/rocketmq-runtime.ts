@@ -128,6 +128,10 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return 'parts' in this.state ? this.state.parts.consumers?.of(plan) : undefined;
   }
 
+  get givenUpTransactions(): HealthSource['givenUpTransactions'] {
+    return 'parts' in this.state ? this.state.parts.givenUp?.transactions : undefined;
+  }
+
   /** Undefined before the start, after the end, and when requests are not switched on. */
   get replies(): ReplyChannel | undefined {
     return 'parts' in this.state ? this.state.parts.replies : undefined;
@@ -178,6 +182,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       for (const consumer of waiting) this.announceWaiting(consumer);
       const ready = plan.consumers.filter((consumer) => !waiting.includes(consumer));
       await this.steps.run((signal) => this.startConsumers(parts, ready, signal));
+      await this.steps.run(() => this.starter.givenUpWatch(parts, plan));
     });
     this.isStarting = false;
   }
@@ -279,6 +284,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     if (this.arePatternsWanted) server?.tell('draining');
     // Before the consumers: what is starting in the background would be forgotten.
     await this.steps.stop();
+    await parts.givenUp?.stop();
     await parts.consumers?.close();
     if (this.arePatternsWanted) server?.tell('closed');
   }

@@ -45,6 +45,9 @@ export interface TransactionRunner {
  * message, unless it called `currentTransaction().rollback()`. A throw asks the topic's check at once, whose answer ends the
  * transaction; the error is rethrown. The topic needs a `@TransactionChecker`, or the module a `transactionLog`.
  *
+ * The message is visible if and only if the local transaction committed, with one exception: the server gives it up when nobody answers its
+ * checks, 15 by default, for about 7.5 minutes without any instance alive. The event `transaction-given-up` reports that.
+ *
  * An override that has the decorator, too, and calls `super.method()` is one transaction with it, and one message: the override's,
  * or that of the method it overrides when the override has none. All other calls are transactions of their own.
  */

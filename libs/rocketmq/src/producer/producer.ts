@@ -208,7 +208,8 @@ export class Producer {
    * Runs `work` as the local transaction of a message. With `message` the half is sent before; without, `work` calls
    * `currentTransaction().prepare()`, or nothing is sent. A return commits, unless `currentTransaction().rollback()` was
    * called. A throw asks the checker at once: its answer ends the transaction, `unknown` leaves it to the server's check;
-   * the error is rethrown.
+   * the error is rethrown. After its checks (15 by default, about 7.5 minutes) the server gives up what nobody answered for, and the
+   * message is not delivered: `RocketMQAdmin.givenUpHalfMessages()`.
    */
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();

@@ -108,7 +108,8 @@ export class RecordRolledBackError extends RocketMQError {
 
 /**
  * Answers the server's checks from the database. A transaction that committed has its row; for any other the check inserts
- * a row itself, which the local transaction, should it still come, runs into.
+ * a row itself, which the local transaction, should it still come, runs into. It must be asked: after its checks (15 by default, about
+ * 7.5 minutes) the server gives up what nobody answered for.
  */
 export class TransactionLog {
   private readonly database: SqlDatabase;

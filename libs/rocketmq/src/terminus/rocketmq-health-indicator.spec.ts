@@ -3,7 +3,7 @@ import { Controller, Get, type INestApplication, Inject, Injectable } from '@nes
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { NestBench } from '../../../../test/support/nest-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { RocketMQListener, RocketMQModule, RocketMQProducer } from '../index.js';
+import { RocketMQListener, RocketMQModule, RocketMQProducer, TransactionChecker } from '../index.js';
 import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { RocketMQHealthIndicator } from './index.js';
@@ -83,6 +83,39 @@ describe('the health indicator for terminus', () => {
         },
       }),
     });
+  });
+
+  it('counts transactions that the server has given up, and is up all the same', async () => {
+    @Injectable()
+    class Payments {
+      constructor(@Inject(RocketMQProducer) private readonly producer: RocketMQProducer) {}
+
+      pay(): Promise<void> {
+        return this.producer.transaction({ topic: 'paid', body: '1' }, async () => {
+          throw new Error('the database is away');
+        });
+      }
+
+      @TransactionChecker('paid')
+      answer(): 'unknown' {
+        return 'unknown';
+      }
+    }
+    const broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
+    const { endpoints, clock, adminEndpoint: nameServer } = broker;
+    const app = await bench.start({
+      ...{ ...parts, providers: [RocketMQHealthIndicator, Payments] },
+      options: { endpoints, clock, nameServer },
+    });
+    await broker.idle();
+    expect(await ask(app, 'ready')).toMatchObject({ body: { details: { rocketmq: { givenUpTransactions: 0 } } } });
+    await expect(app.get(Payments).pay()).rejects.toThrow('the database is away');
+    await broker.advance(15 * MINUTE_MS);
+    expect(await ask(app, 'ready')).toMatchObject({
+      ...{ status: 200, body: { details: { rocketmq: { status: 'up', givenUpTransactions: 1 } } } },
+    });
+    await bench.closeApps();
+    await broker.stop();
   });
 
   it('is not ready while the server is away, and says why, but alive; and ready when it is back', async () => {

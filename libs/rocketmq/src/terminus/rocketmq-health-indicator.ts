@@ -103,11 +103,12 @@ function assertLiveness(maxHandlerMs: unknown, others: object): void {
 type Details = Readonly<Record<string, unknown>>;
 
 /** Plain data, short: it is sent to whoever may ask the health endpoint. */
-function detailsOf({ connection, phase, producer, consumers }: HealthReport): Details {
+function detailsOf({ connection, phase, producer, consumers, givenUpTransactions }: HealthReport): Details {
   return {
     ...(connection === undefined ? {} : { connection }),
     phase,
     servers: serversOf(producer?.sessions ?? []),
+    ...(givenUpTransactions === undefined ? {} : { givenUpTransactions: givenUpTransactions.length }),
     consumers: consumers.map(({ consumerGroup, status, health }) => {
       if (health === undefined) return { consumerGroup, status };
       const { sessions, topics, unsettled, settleLagMs, longestHandlerMs } = health;

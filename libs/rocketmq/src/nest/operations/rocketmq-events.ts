@@ -91,7 +91,13 @@ type EventDetails =
       readonly type: 'transaction-ended';
       readonly resolution: Resolution;
       readonly by: EndSource;
-    } & TransactionSubject);
+    } & TransactionSubject)
+  /**
+   * The server has given up a transaction of this application after its checks, and its message is not delivered: `commit` when the log or
+   * checker says that it was committed, so that a message is missing; `unknown` when it cannot say. Once from each instance that runs.
+   * Needs `nameServer`.
+   */
+  | ({ readonly type: 'transaction-given-up'; readonly resolution: 'commit' | 'unknown' } & TransactionSubject);
 
 /** Something that happened. Tell them apart by `type`. There are no bodies in it and no secrets. */
 export type RocketMQEvent = EventBase & EventDetails;

@@ -9,6 +9,7 @@ import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listener-plan.js';
 import { atLeast, type Check } from '../option-checks.js';
+import type { GivenUpTransaction } from './given-up-watch.js';
 import type { StartProblem } from './start-steps.js';
 
 /**
@@ -42,6 +43,11 @@ export interface HealthReport {
   readonly problems: readonly string[];
   readonly producer: { readonly clientId: string; readonly sessions: readonly SessionHealth[] } | undefined;
   readonly consumers: readonly ConsumerReport[];
+  /**
+   * Transactions of this application that the server has given up and nobody has resumed, as every 5 minutes found. They are no reason
+   * to be not ready. Undefined when that is not known: without `nameServer`, without transactions, or when the brokers refuse to tell.
+   */
+  readonly givenUpTransactions: readonly GivenUpTransaction[] | undefined;
 }
 
 /** From when on a consumer that is slow is not ready. Default of both: never, since that is for the application to know. */
@@ -62,6 +68,7 @@ export interface HealthSource {
   readonly producer: Producer | undefined;
   readonly consumers: readonly PlannedConsumer[] | undefined;
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined;
+  readonly givenUpTransactions: readonly GivenUpTransaction[] | undefined;
 }
 
 /** Tells how one connection stands, with the transport servers that it has adopted. */
@@ -93,6 +100,7 @@ export class RocketMQHealth {
       problems: problems.map((problem) => `${name}: ${problem}`),
       producer: head?.producer && { clientId: head.producer.clientId, sessions: head.producer.sessions },
       consumers,
+      givenUpTransactions: head?.givenUpTransactions,
     };
   }
 

@@ -1,0 +1,164 @@
+// Transactions that the server has given up, as the application that began them reports them.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { NestBench, type NestParts, recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { until } from '../../../../../test/support/until.js';
+import { RocketMQAdmin } from '../../admin/index.js';
+import { Connection } from '../../client/connection.js';
+import {
+  RocketMQEvents,
+  RocketMQHealth,
+  type RocketMQModuleOptions,
+  type TransactionAnswer,
+  TransactionalSend,
+  TransactionChecker,
+} from '../../index.js';
+import { Producer } from '../../producer/producer.js';
+import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+
+/** What the database of the service says of each transaction. */
+const answers = new Map<string, TransactionAnswer>();
+
+@Injectable()
+class Orders {
+  /** Whether the process dies in the middle: nothing is told of the end, and no check is answered. */
+  static isAway = false;
+
+  @TransactionalSend('orders', { message: (id: string) => ({ body: { id } }) })
+  async place(id: string): Promise<string> {
+    if (Orders.isAway) throw new Error('the database is away');
+    return id;
+  }
+
+  @TransactionChecker('orders')
+  answer({ body }: { body: { id: string } }): TransactionAnswer {
+    return Orders.isAway ? 'unknown' : (answers.get(body.id) ?? 'rollback');
+  }
+}
+
+describe('an application with transactions', () => {
+  let bench: NestBench;
+
+  beforeEach(async () => {
+    answers.clear();
+    Orders.isAway = false;
+    bench = await NestBench.open({
+      adminPort: 0,
+      ...{ transactionFirstCheckMs: 6 * SECOND_MS, transactionCheckIntervalMs: 30 * SECOND_MS, transactionCheckMax: 2 },
+    });
+    bench.broker.declareTopic({ name: 'orders', type: 'transaction' });
+  });
+  afterEach(() => bench.close());
+
+  const start = (options: Partial<RocketMQModuleOptions> = {}, prepare?: NestParts['prepare']) =>
+    bench.start({
+      providers: [Orders],
+      options: { consumerGroup: 'shop', nameServer: bench.broker.adminEndpoint, ...options },
+      ...(prepare && { prepare }),
+    });
+
+  /** Transactions that nobody answers for until the server has given them up. */
+  async function giveUp(app: INestApplication, ...ids: string[]): Promise<void> {
+    Orders.isAway = true;
+    for (const id of ids)
+      await app
+        .get(Orders)
+        .place(id)
+        .catch(() => {});
+    await bench.broker.advance(2 * MINUTE_MS);
+    expect(bench.broker.halfMessages()).toEqual([]);
+    Orders.isAway = false;
+  }
+
+  const watched = (app: INestApplication): unknown[] => {
+    const told: unknown[] = [];
+    app
+      .get(RocketMQEvents)
+      .of('transaction-given-up')
+      .subscribe(({ topic, resolution }) => told.push([topic, resolution]));
+    return told;
+  };
+  const reported = (app: INestApplication) =>
+    app
+      .get(RocketMQHealth)
+      .report()
+      .givenUpTransactions?.map(({ resolution }) => resolution);
+
+  it('reports the committed ones once, within 5 minutes, and is ready all the same', async () => {
+    const logger = recordingLogger();
+    const app = await start({ logger });
+    const told = watched(app);
+    answers.set('kept', 'commit');
+    await giveUp(app, 'kept', 'dropped');
+    await bench.broker.advance(5 * MINUTE_MS);
+    expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
+    expect(app.get(RocketMQHealth).report()).toMatchObject({ isReady: true, problems: [] });
+    const line = logger.lines.find(([text]) => text.startsWith('error the server has given up a transaction'));
+    expect(line?.[0]).toMatch(/its message is missing; .* transaction resume --id \S+ --yes$/);
+    await bench.broker.advance(10 * MINUTE_MS);
+    expect(told).toHaveLength(1);
+  });
+
+  it('reports at its start those that were given up while no instance ran, each instance for itself', async () => {
+    const first = await start();
+    answers.set('kept', 'commit');
+    await giveUp(first, 'kept');
+    await bench.closeApps();
+    for (let instance = 0; instance < 2; instance++) {
+      let told: unknown[] = [];
+      const app = await start({}, (made) => {
+        told = watched(made);
+      });
+      await bench.broker.idle();
+      expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
+    }
+  });
+
+  it('reports one no more that was resumed, whichever way it ended', async () => {
+    const app = await start();
+    await giveUp(app, 'kept', 'dropped');
+    Orders.isAway = true;
+    await bench.broker.advance(5 * MINUTE_MS);
+    expect(reported(app)).toEqual(['unknown', 'unknown']);
+    Orders.isAway = false;
+    answers.set('kept', 'commit');
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+    for (const half of (await admin.givenUpHalfMessages()).messages) await admin.resumeHalfMessage(half);
+    await admin.close();
+    await bench.broker.advance(6 * MINUTE_MS);
+    expect(bench.broker.messages('orders').map(({ body }) => body.toString())).toEqual(['{"id":"kept"}']);
+    expect(reported(app)).toEqual([]);
+  });
+
+  it('leaves alone those of other services on the same topic', async () => {
+    const app = await start();
+    const told = watched(app);
+    const connection = new Connection({ endpoints: bench.broker.endpoints, clock: bench.broker.clock });
+    const other = new Producer(connection, {
+      transactionOwner: 'another service',
+      transactionCheckers: { orders: () => 'unknown' },
+    });
+    answers.set('theirs', 'commit');
+    await other.beginTransaction({ topic: 'orders', body: JSON.stringify({ id: 'theirs' }) });
+    await other.close();
+    connection.close();
+    await bench.broker.advance(10 * MINUTE_MS);
+    expect(bench.broker.halfMessages()).toEqual([]);
+    expect([told, reported(app)]).toEqual([[], []]);
+  });
+
+  it('knows nothing of them without nameServer, and says once when the brokers cannot be asked', async () => {
+    const without = await start({ nameServer: undefined });
+    await bench.broker.advance(5 * MINUTE_MS);
+    expect(reported(without)).toBeUndefined();
+    const logger = recordingLogger();
+    const unreachable = await start({ nameServer: '127.0.0.1:1', logger });
+    await until(() => logger.lines.some(([text]) => text.includes('TRANS_CHECK_MAX_TIME_TOPIC')));
+    await bench.broker.advance(10 * MINUTE_MS);
+    expect(reported(unreachable)).toBeUndefined();
+    const lines = logger.lines.filter(([text]) => text.startsWith('warn the brokers cannot be asked'));
+    expect(lines).toHaveLength(1);
+  });
+});
