@@ -18,7 +18,8 @@ export async function createInventoryDemo(
     // Idle keep-alive connections would hold the shutdown up.
     forceCloseConnections: true,
   });
-  app.use(refuseOtherSites);
+  // Its own name is that by which it is asked in compose.yaml.
+  app.use(refuseOtherSites('inventory-demo', options.host));
   const document = new DocumentBuilder()
     .setTitle('inventory-demo')
     .setDescription('What is in stock, reserved by orders, and sold')

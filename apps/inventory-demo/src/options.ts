@@ -16,6 +16,8 @@ import type { Clock } from 'nestjs-rocketmq/client';
 import { type Product, productsOf } from './stock/products.js';
 
 export interface InventoryDemoOptions {
+  /** The address to listen on; a name there is one to be asked by. Default: tests listen as they like. */
+  readonly host?: string;
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
   /** A PostgreSQL, as `postgres://user:password@host/database`; undefined takes PGlite, in this process. */

@@ -18,7 +18,8 @@ export async function createOrderDemo(
     // Idle keep-alive connections would hold the shutdown up.
     forceCloseConnections: true,
   });
-  app.use(refuseOtherSites);
+  // Its own name is that by which it is asked in compose.yaml.
+  app.use(refuseOtherSites('order-demo', options.host));
   const document = new DocumentBuilder()
     .setTitle('order-demo')
     .setDescription('Orders that time out when they are not paid')

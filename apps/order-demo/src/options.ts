@@ -19,6 +19,8 @@ import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 const LONGEST_DELAY_MS = 24 * HOUR_MS;
 
 export interface OrderDemoOptions {
+  /** The address to listen on; a name there is one to be asked by. Default: tests listen as they like. */
+  readonly host?: string;
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
   /** A PostgreSQL, as `postgres://user:password@host/database`; undefined takes PGlite, in this process. */

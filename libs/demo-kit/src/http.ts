@@ -1,6 +1,5 @@
 // What both demos answer over HTTP when a request is wrong or the broker is away.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type ArgumentsHost,
   BadRequestException,
@@ -26,14 +25,6 @@ export function requestValidation(): ValidationPipe {
       return badField(first?.property ?? 'body', problem ?? 'the body is not valid');
     },
   });
-}
-
-/** Express middleware: a page of another site must not order, pay or break things here. Browsers say where a request comes from. */
-export function refuseOtherSites(request: IncomingMessage, response: ServerResponse, next: () => void): void {
-  const from = request.headers['sec-fetch-site'] ?? 'none';
-  const isReading = request.method === 'GET' || request.method === 'HEAD';
-  if (isReading || from === 'same-origin' || from === 'none') next();
-  else response.writeHead(403).end();
 }
 
 interface JsonResponse {

@@ -7,11 +7,12 @@ export { type Checkpoint, faultCheckpoint } from './fault-point.js';
 export { Faults, faultsOf, killThisProcess } from './faults.js';
 export { FolderLockedError, lockFolder } from './folder-lock.js';
 export { type Received, receivedFrom, type Trace } from './history.js';
-export { BrokerErrorFilter, badField, refuseOtherSites, requestValidation } from './http.js';
+export { BrokerErrorFilter, badField, requestValidation } from './http.js';
 export { launch } from './launch.js';
 export { registerDatabaseGauge } from './observability/database-gauge.js';
 export type { MetricsSource } from './observability/metrics.controller.js';
 export { ObservabilityModule } from './observability/observability.module.js';
+export { refuseOtherSites } from './other-sites.js';
 export {
   INVENTORY_SERVICE,
   ORDER_SERVICE,
