@@ -248,6 +248,17 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect(answer).toMatchObject({ status: 400, body: { statusCode: 400, field } });
   });
 
+  it.each([
+    ['a field', (deep: string) => `{"sku":${deep},"quantity":1}`, 'sku'],
+    ['the body', (deep: string) => deep, 'body'],
+  ])('refuse JSON that is nested 50,000 deep, as %s', async (_, bodyOf, field) => {
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${demo.orderUrl}/orders`, { method: 'POST', headers, body: bodyOf(deep) });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ statusCode: 400, field, message: expect.stringMatching(/nested/) });
+  });
+
   it('tell an unknown order from what is no order at all', async () => {
     const unknown = `${demo.orderUrl}/orders/00000000-0000-4000-8000-000000000000`;
     for (const [path, method] of [

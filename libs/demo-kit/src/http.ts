@@ -1,6 +1,7 @@
 // What both demos answer over HTTP when a request is wrong or the broker is away.
 
 import {
+  type ArgumentMetadata,
   type ArgumentsHost,
   BadRequestException,
   Catch,
@@ -17,7 +18,7 @@ export function badField(field: string, message: string): BadRequestException {
 
 /** Validates bodies by their DTO class; what does not fit is a 400 that names the first wrong field. */
 export function requestValidation(): ValidationPipe {
-  return new ValidationPipe({
+  return new RequestValidation({
     whitelist: true,
     forbidNonWhitelisted: true,
     exceptionFactory: ([first]) => {
@@ -25,6 +26,31 @@ export function requestValidation(): ValidationPipe {
       return badField(first?.property ?? 'body', problem ?? 'the body is not valid');
     },
   });
+}
+
+/** Far more than any body here has. What validates goes down by recursion, and has only so much stack. */
+const MOST_LEVELS = 32;
+
+class RequestValidation extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const [field] = Object.entries(isObject(value) ? value : {}).find(([, inner]) => isDeep(inner)) ?? [];
+    if (field === undefined) return super.transform(value, metadata);
+    const what = Array.isArray(value) ? 'body' : field;
+    throw badField(what, `${what} is nested deeper than ${MOST_LEVELS} levels`);
+  }
+}
+
+function isDeep(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= MOST_LEVELS; depth++) {
+    level = level.filter(isObject).flatMap((one): unknown[] => Object.values(one));
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 interface JsonResponse {
