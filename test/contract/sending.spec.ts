@@ -7,6 +7,21 @@ import { texts } from './support/world.js';
 const contract = contractSuite();
 
 describe('sending', () => {
+  contract('a property arrives whatever it is called', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const recorder = await world.record({ topic });
+    // As JSON.parse gives it: a literal with `__proto__` would have no such property.
+    const properties = JSON.parse('{"__proto__":"a","constructor":"b","toString":"c","hasOwnProperty":"d","own":"e"}');
+    await producer.send({ topic, body: 'one', properties });
+    await producer.sendBatch([{ topic, body: 'two', properties }]);
+    await world.until('both arrive', () => recorder.deliveries.length === 2);
+    for (const { message } of recorder.deliveries) {
+      expect(Object.entries(message.properties).sort()).toEqual(Object.entries(properties).sort());
+      expect(Object.getPrototypeOf(message.properties)).toBe(Object.prototype);
+    }
+  });
+
   contract('a message arrives with body, tag, keys, properties and times as they were sent', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();

@@ -22,7 +22,7 @@ export function planCheckers(
   { checkers, transactionalSends }: Discovered,
   options: PlanOptions,
 ): Record<string, ClientChecker> {
-  const plan: Record<string, ClientChecker> = {};
+  const plan = new Map<string, ClientChecker>();
   const owners = new Map<string, FoundChecker>();
   for (const checker of checkers) {
     const { name } = checker.topic;
@@ -34,7 +34,7 @@ export function planCheckers(
     }
     assertTransactional(checker.topic, `${methodLabel(checker)} (@TransactionChecker)`);
     owners.set(topic, checker);
-    plan[topic] = (check) => ask(checker, check, options);
+    plan.set(topic, (check) => ask(checker, check, options));
   }
   const { transactionLog, topics = [], names } = options;
   const needed = [
@@ -44,11 +44,11 @@ export function planCheckers(
   for (const { topic, who } of needed) {
     assertTransactional(topic, who);
     const name = names.topic(topic.name);
-    if (plan[name] !== undefined) continue;
+    if (plan.has(name)) continue;
     if (transactionLog === undefined) throw noChecker(topic.name, who);
-    plan[name] = (check) => transactionLog.check(check);
+    plan.set(name, (check) => transactionLog.check(check));
   }
-  return plan;
+  return Object.fromEntries(plan);
 }
 
 async function ask(

@@ -53,7 +53,9 @@ export function deadLetterMessage(
     [names.errorName]: inOneLine(error instanceof Error ? error.name : typeof error),
     [names.errorMessage]: inOneLine(describeError(error)),
   };
-  const own = Object.entries(message.properties).filter(([name]) => !isReservedProperty(name) && !(name in story));
+  const own = Object.entries(message.properties).filter(
+    ([name]) => !isReservedProperty(name) && !Object.hasOwn(story, name),
+  );
   // The server refuses a message with more; its story is worth more than its last properties.
   const kept = own.slice(0, LIMITS.properties - Object.keys(story).length);
   const { body, tag, keys } = message;

@@ -128,15 +128,17 @@ describe('the failure policy of a listener', () => {
     }
     const app = await bench.start({ providers: [Orders] });
     const producer = app.get(RocketMQProducer);
-    const properties = { tenant: 'acme', originTopic: 'an older story' };
+    const own = JSON.parse('{"tenant":"acme","constructor":"c","__proto__":"p"}');
+    const properties = { ...own, originTopic: 'an older story' };
     const first = await producer.send({ topic: 'buried', tag: 't', keys: ['k'], properties, body: '1' });
     await bench.broker.idle();
     await bench.send(app, 'buried', 2);
     const graves = bench.broker.messages('graves');
     const [buried, second] = ['1', '2'].map((body) => graves.find((grave) => grave.body.toString() === body));
     expect(buried).toMatchObject({ tag: 't', keys: ['k'], body: Buffer.from('1') });
+    expect(Object.entries(buried?.properties ?? {})).toEqual(expect.arrayContaining(Object.entries(own)));
     expect(buried?.properties).toEqual({
-      tenant: 'acme',
+      ...own,
       originTopic: 'buried',
       originMessageId: first.messageId,
       originConsumerGroup: 'buried',

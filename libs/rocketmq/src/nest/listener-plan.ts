@@ -95,11 +95,16 @@ function namesOf(
   return names;
 }
 
+/** What is given for a name, which may be one that every object has. */
+function own<T>(given: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return given !== undefined && Object.hasOwn(given, name) ? given[name] : undefined;
+}
+
 /** Undefined for a listener that is switched off. */
 function resolve(listener: FoundListener, name: string, module: PlanOptions): PlannedListener | undefined {
   const place = placeOf(name, listener);
   assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
-  const settings = mergedOptions([module.listeners?.[name], listener.options, ofTopic(listener), module.defaults]);
+  const settings = mergedOptions([own(module.listeners, name), listener.options, ofTopic(listener), module.defaults]);
   if (settings.enabled === false) return undefined;
   const { names = NAMES_AS_GIVEN } = module;
   const { mode = 'shared' } = settings;

@@ -108,6 +108,25 @@ class OrderService {
   }
 }
 
+describe('a transactional topic', () => {
+  it.each(['__proto__', 'constructor', 'toString'])('may be called %s: its checks are answered', async (name) => {
+    const topic = defineTopic<{ id: string }>(name, { type: 'transaction' });
+    @Injectable()
+    class Service {
+      @TransactionalSend(topic, { message: () => ({ body: { id: 'kept' } }) })
+      async create(): Promise<void> {
+        throw new Error('the answer of the database was lost');
+      }
+    }
+    const log = new FakeLog();
+    log.answer = 'commit';
+    const app = await start([Service], { transactionLog: log });
+    await expect(app.get(Service).create()).rejects.toThrow('was lost');
+    expect(await newMessages(name)).toMatchObject([{ body: '{"id":"kept"}' }]);
+    expect(log.asked).toHaveLength(1);
+  });
+});
+
 describe('a method with @TransactionalSend', () => {
   it('sends the half before the method and makes the message visible after its return', async () => {
     const app = await start([OrderService], { transactionLog: new FakeLog() });

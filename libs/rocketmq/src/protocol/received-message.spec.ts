@@ -80,6 +80,19 @@ describe('the answer to a poll', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
+  it('has its properties whatever they are called, as the generated code reads them, too', () => {
+    const userProperties = JSON.parse('{"__proto__":"a","constructor":"b"}') as Record<string, string>;
+    const message = { ...Message.fromPartial({ body: Buffer.from('body') }), userProperties };
+    const bytes = bytesOf({ content: { $case: 'message', value: message } });
+    const partial = Message.fromPartial({ userProperties });
+    const read = [decodeReceived(bytes), ReceiveMessageResponse.decode(bytes)].map(({ content }) => {
+      return content?.$case === 'message' ? content.value : undefined;
+    });
+    for (const one of [...read, partial]) {
+      expect(Object.entries(one?.userProperties ?? {})).toEqual(Object.entries(userProperties));
+    }
+  });
+
   it('may be a status or a time instead of a message', () => {
     const answers: ReceiveMessageResponse['content'][] = [
       { $case: 'status', value: { code: 20000, message: 'OK' } },

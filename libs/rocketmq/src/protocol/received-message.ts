@@ -12,7 +12,7 @@ import type {
 } from './generated/apache/rocketmq/v2/definition.js';
 import { ReceiveMessageResponse } from './generated/apache/rocketmq/v2/service.js';
 import type { Duration } from './generated/google/protobuf/duration.js';
-import { allBytes, allVarints, BYTES, readOr, UNUSUAL, VARINT, WireReader } from './wire-reading.js';
+import { allBytes, allVarints, BYTES, readOr, setOwn, UNUSUAL, VARINT, WireReader } from './wire-reading.js';
 
 /** The answer as the generated code reads it. @throws Error when the bytes are none of the protocol */
 export function decodeReceived(bytes: Uint8Array): ReceiveMessageResponse {
@@ -75,7 +75,7 @@ function readEntry(reader: WireReader, entries: Record<string, string>): void {
     else if (field === 2) value = reader.text();
     else throw UNUSUAL;
   }
-  entries[name] = value;
+  setOwn(entries, name, value);
 }
 
 /** A bit for each field that holds a number. */

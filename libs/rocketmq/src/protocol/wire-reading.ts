@@ -10,6 +10,12 @@ export const allVarints = (): number => VARINT;
 /** Thrown by readers: the generated code is to read it. */
 export const UNUSUAL = Symbol('unusual');
 
+/** Sets a property of its own, whatever its name: an assignment to `__proto__` sets nothing. */
+export function setOwn(entries: Record<string, string>, name: string, value: string): void {
+  if (name !== '__proto__') entries[name] = value;
+  else Object.defineProperty(entries, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
 /** What `read` makes of the bytes, or the generated code where that finds something unusual. */
 export function readOr<T>(bytes: Uint8Array, read: (reader: WireReader) => T, generated: (bytes: Uint8Array) => T): T {
   if (!Buffer.isBuffer(bytes)) return generated(bytes);

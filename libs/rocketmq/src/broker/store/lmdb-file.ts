@@ -8,6 +8,7 @@ import { checkFile } from './lmdb-pages.js';
 import type { PendingEntry } from './pending-writes.js';
 import { compareKeys, type Key } from './store.js';
 import type { StoreFolder } from './store-folder.js';
+import { fromDisk, toDisk } from './stored-names.js';
 
 type Lmdb = typeof import('lmdb');
 type Database = ReturnType<Lmdb['open']>;
@@ -54,7 +55,7 @@ export class LmdbFile {
   }
 
   get(key: Key): unknown {
-    return this.database.get(keyToBytes(key));
+    return fromDisk(this.database.get(keyToBytes(key)));
   }
 
   *scan(prefix: Key, from: Key, before: Key | undefined): Iterable<Pair> {
@@ -63,7 +64,7 @@ export class LmdbFile {
     for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
       // Read at once, so that no cursor stays open when the reader stops early.
       const pairs = [...this.database.getRange({ start, end, limit })];
-      for (const { key, value } of pairs) yield [bytesToKey(key as Buffer), value];
+      for (const { key, value } of pairs) yield [bytesToKey(key as Buffer), fromDisk(value)];
       const last = pairs.at(-1)?.key as Buffer | undefined;
       if (last === undefined || pairs.length < limit) return;
       start = Buffer.concat([last, Buffer.from([0])]);
@@ -77,7 +78,7 @@ export class LmdbFile {
     const batch = database.batch(() => {
       for (const [key, { value }] of entries) {
         const bytes = keyToBytes(key);
-        parts.add(value === undefined ? database.remove(bytes) : database.put(bytes, value));
+        parts.add(value === undefined ? database.remove(bytes) : database.put(bytes, toDisk(value)));
       }
     });
     // They fail with the batch. Few are promises of their own, and one that nobody waits for would end the process.

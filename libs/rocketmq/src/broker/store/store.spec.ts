@@ -65,6 +65,25 @@ describe.each<[string, (folder: string) => Store]>([
     );
   });
 
+  it('keeps what a message has, whatever that is called', async () => {
+    const properties = JSON.parse('{"__proto__":"a","__proto_":"b","constructor":"c"}') as Record<string, string>;
+    const message = { body: Buffer.from('body'), properties };
+    store.write([
+      { kind: 'put', key: ['message'], value: message },
+      { kind: 'put', key: ['half'], value: { transactionId: 'id', message } },
+    ]);
+    const entries = () => {
+      const half = store.get(['half']) as { message: typeof message };
+      const [[, scanned]] = [...store.scan(['message'])] as unknown as [[Key, typeof message]];
+      const found = [store.get(['message']) as typeof message, scanned, half.message];
+      return found.map((one) => Object.entries(one.properties));
+    };
+    const expected = Object.entries(properties);
+    expect(entries()).toEqual([expected, expected, expected]);
+    await store.flush();
+    expect(entries()).toEqual([expected, expected, expected]);
+  });
+
   it('begins and ends a scan where it is told', async () => {
     store.write([1, 2, 10, 20].map((offset) => ({ kind: 'put', key: ['log', offset], value: offset })));
     store.write([{ kind: 'put', key: ['other', 5], value: 0 }]);

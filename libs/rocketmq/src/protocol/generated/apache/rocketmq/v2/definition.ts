@@ -1676,7 +1676,7 @@ export const Message: MessageFns<Message> = {
 
             const entry2 = Message_UserPropertiesEntry.decode(reader, reader.uint32());
             if (entry2.value !== undefined) {
-              message.userProperties[entry2.key] = entry2.value;
+              globalThis.Object.defineProperty(message.userProperties, entry2.key, { value: entry2.value, enumerable: true, configurable: true, writable: true });
             }
             continue;
           }
@@ -1719,7 +1719,7 @@ export const Message: MessageFns<Message> = {
     message.userProperties = (globalThis.Object.entries(object.userProperties ?? {}) as [string, string][]).reduce(
       (acc: { [key: string]: string }, [key, value]: [string, string]) => {
         if (value !== undefined) {
-          acc[key] = globalThis.String(value);
+          globalThis.Object.defineProperty(acc, key, { value: globalThis.String(value), enumerable: true, configurable: true, writable: true });
         }
         return acc;
       },
@@ -2146,7 +2146,7 @@ export const Settings: MessageFns<Settings> = {
 
             const entry9 = Settings_ClientPropertiesEntry.decode(reader, reader.uint32());
             if (entry9.value !== undefined) {
-              message.clientProperties[entry9.key] = entry9.value;
+              globalThis.Object.defineProperty(message.clientProperties, entry9.key, { value: entry9.value, enumerable: true, configurable: true, writable: true });
             }
             continue;
           }
@@ -2200,7 +2200,7 @@ export const Settings: MessageFns<Settings> = {
     message.clientProperties = (globalThis.Object.entries(object.clientProperties ?? {}) as [string, string][]).reduce(
       (acc: { [key: string]: string }, [key, value]: [string, string]) => {
         if (value !== undefined) {
-          acc[key] = globalThis.String(value);
+          globalThis.Object.defineProperty(acc, key, { value: globalThis.String(value), enumerable: true, configurable: true, writable: true });
         }
         return acc;
       },
