@@ -4,6 +4,7 @@
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
+import { TransactionBounds } from '../producer/transaction-bounds.js';
 import type { TransactionChecker } from '../producer/transaction-check.js';
 import { StateError, UsageError } from '../support/errors.js';
 import type { AdminAccess } from './admin-access.js';
@@ -114,7 +115,8 @@ export class PartStarter {
     const { clock, logger } = connection;
     const { events } = this.given;
     const ownerOf = (topic: string): string => this.transactionOwner ?? topic;
-    parts.givenUp ??= new GivenUpWatch({ admin, checkers, clock, logger, events, ownerOf });
+    const bounds = new TransactionBounds(this.options.producer ?? {});
+    parts.givenUp ??= new GivenUpWatch({ admin, checkers, bounds, clock, logger, events, ownerOf });
     parts.givenUp.start();
   }
 

@@ -71,6 +71,7 @@ export async function askChecker(
       return judge(await raceAbort(asked, signal));
     });
   } catch (error) {
+    if (outer?.aborted === true) return 'unknown';
     const text = 'a transaction checker failed or took longer than checkTimeoutMs; the server will ask again';
     logger.error(text, { topic, transactionId, timeoutMs, error: describeError(error) });
     return 'unknown';

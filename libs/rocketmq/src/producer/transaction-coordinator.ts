@@ -177,9 +177,7 @@ export class TransactionCoordinator {
     const resolution = isAsked ? await askChecker(checker, check, options) : 'unknown';
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
-    if (resolution !== 'unknown') return;
-    this.memory.forget(transactionId);
-    this.telemetry?.leftOpen(transaction);
+    if (resolution === 'unknown') this.leaveOpen(transaction);
   }
 
   private end(half: StoredMessage, resolution: Resolution): Promise<EndResult> {

@@ -2,9 +2,9 @@
 
 import { PeriodicWork } from '../../client/periodic-work.js';
 import type { Resolution } from '../../producer/transaction.js';
+import type { TransactionBounds } from '../../producer/transaction-bounds.js';
 import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../producer/transaction-check.js';
 import type { MessageView } from '../../protocol/message.js';
-import { raceAbort } from '../../support/abort.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from '../admin-access.js';
@@ -23,6 +23,7 @@ export interface GivenUpTransaction {
 export interface GivenUpPort {
   readonly admin: Pick<Admin, 'givenUpSince' | 'findMessages'>;
   readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly bounds: TransactionBounds;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<RocketMQEvents, 'tell'>;
@@ -130,12 +131,15 @@ export class GivenUpWatch {
   }
 
   private async ask({ topic, half }: Open): Promise<Resolution | 'unknown'> {
-    const checker = this.port.checkers[topic];
+    const { checkers, bounds, clock, logger } = this.port;
+    const checker = checkers[topic];
     if (checker === undefined || half.isPacked) return 'unknown';
-    const { messageId } = half;
-    const check = { topic, messageId, transactionId: transactionIdOf(half), message: viewOf(topic, half) };
-    // The end of the application does not wait for a database.
-    return raceAbort(askChecker(checker, check, this.port.logger), this.stopping.signal);
+    const message = viewOf(topic, half);
+    const mayStillRun = bounds.mayStillRun(message.bornTimestampMs, clock.nowMs());
+    const check = { topic, messageId: half.messageId, transactionId: transactionIdOf(half), message, mayStillRun };
+    // The end of the application does not wait for a database; a late answer is found by the next look.
+    const { signal } = this.stopping;
+    return askChecker(checker, check, { timeoutMs: bounds.checkTimeoutMs, signal, logger, onLate: () => {} });
   }
 
   private report({ topic, messageId, transactionId, resolution }: GivenUpTransaction): void {
