@@ -1,6 +1,8 @@
 // The frames of the remoting protocol, which name servers and brokers speak with tools and with each other: a frame to bytes,
 // and bytes to frames. What codes and fields mean is not known here, nor are sockets.
 
+import { GatheredBytes } from '../support/gathered-bytes.js';
+
 /** A request or an answer. */
 export interface RemotingFrame {
   /** Of a request: what is asked, for instance 17 to create a topic. Of an answer: 0 is success. */
@@ -63,38 +65,42 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
 
 /** Puts the chunks of one connection together to frames. After an error the stream cannot be read any further. */
 export class FrameDecoder {
-  private chunks: Buffer[] = [];
-  private bufferedBytes = 0;
+  private readonly held = new GatheredBytes();
   private neededBytes = LENGTH_BYTES;
 
   constructor(private readonly maxFrameBytes: number = MAX_FRAME_BYTES) {}
+
+  /** The memory that a begun frame takes. */
+  get heldBytes(): number {
+    return this.held.roomBytes;
+  }
 
   /**
    * The frames that this chunk completes, in order.
    * @throws MalformedFrame when the bytes are no frame or the frame is larger than the limit
    */
   push(chunk: Buffer): RemotingFrame[] {
-    this.chunks.push(chunk);
-    this.bufferedBytes += chunk.length;
-    const frames: RemotingFrame[] = [];
-    // Joined only when enough is there, so that a large frame in many chunks is not copied again for each.
-    while (this.bufferedBytes >= this.neededBytes) {
-      const buffered = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks);
-      const frameBytes = LENGTH_BYTES + this.checkedLength(buffered.readInt32BE(0));
-      if (buffered.length < frameBytes) {
-        this.keep(buffered, frameBytes);
-        break;
-      }
-      frames.push(decodeFrame(buffered.subarray(LENGTH_BYTES, frameBytes)));
-      this.keep(buffered.subarray(frameBytes), LENGTH_BYTES);
-    }
-    return frames;
+    if (this.held.length === 0) return this.read(chunk);
+    this.held.add(chunk, this.neededBytes);
+    return this.held.length < this.neededBytes ? [] : this.read(this.held.take());
   }
 
-  private keep(rest: Buffer, neededBytes: number): void {
-    this.chunks = rest.length === 0 ? [] : [rest];
-    this.bufferedBytes = rest.length;
-    this.neededBytes = neededBytes;
+  private read(bytes: Buffer): RemotingFrame[] {
+    const frames: RemotingFrame[] = [];
+    let at = 0;
+    this.neededBytes = LENGTH_BYTES;
+    while (bytes.length - at >= LENGTH_BYTES) {
+      const start = at + LENGTH_BYTES;
+      const length = this.checkedLength(bytes.readInt32BE(at));
+      if (bytes.length - start < length) {
+        this.neededBytes = LENGTH_BYTES + length;
+        break;
+      }
+      at = start + length;
+      frames.push(decodeFrame(bytes.subarray(start, at)));
+    }
+    if (at < bytes.length) this.held.add(bytes.subarray(at), this.neededBytes);
+    return frames;
   }
 
   private checkedLength(length: number): number {

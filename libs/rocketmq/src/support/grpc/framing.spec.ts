@@ -25,6 +25,20 @@ describe('framing', () => {
     expect(reader.isInMessage).toBe(true);
   });
 
+  it('keeps no piece of a message that goes on, and little more memory than its bytes', () => {
+    const reader = new FrameReader(1_000_000);
+    const piece = Buffer.alloc(1);
+    const bytes = frame(Buffer.alloc(100_000, 7));
+    const read: Buffer[] = [];
+    for (const [index, byte] of bytes.entries()) {
+      piece[0] = byte;
+      read.push(...reader.push(piece));
+      expect(reader.heldBytes).toBeLessThanOrEqual(Math.max(4 * (index + 1), 256));
+    }
+    expect(read).toEqual([Buffer.alloc(100_000, 7)]);
+    expect(reader.heldBytes).toBe(0);
+  });
+
   it('refuses a message over the limit by its prefix alone, a compressed one and unknown flags', () => {
     const refusal = (bytes: number[]) => {
       try {

@@ -1,5 +1,6 @@
 // Messages on an HTTP/2 stream: one byte of flags, four of length, then the message (grpc/doc/PROTOCOL-HTTP2.md).
 
+import { GatheredBytes } from '../gathered-bytes.js';
 import { GrpcError } from './status.js';
 
 /** What stands before every message. */
@@ -26,7 +27,7 @@ export function frame(message: Uint8Array): Buffer {
 export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | undefined {
   if (
     piece.length < MESSAGE_PREFIX_BYTES ||
-    piece.length !== MESSAGE_PREFIX_BYTES + messageLength(piece, maxMessageBytes)
+    piece.length !== MESSAGE_PREFIX_BYTES + messageLength(piece, 0, maxMessageBytes)
   )
     return undefined;
   return piece.subarray(MESSAGE_PREFIX_BYTES);
@@ -34,8 +35,7 @@ export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | u
 
 /** Puts messages together from the pieces in which they arrive. */
 export class FrameReader {
-  private pieces: Buffer[] = [];
-  private heldBytes = 0;
+  private readonly held = new GatheredBytes();
   /** What must be there before the next look. */
   private neededBytes = MESSAGE_PREFIX_BYTES;
 
@@ -43,7 +43,12 @@ export class FrameReader {
 
   /** Whether the stream so far ends in the middle of a message. */
   get isInMessage(): boolean {
-    return this.heldBytes > 0;
+    return this.held.length > 0;
+  }
+
+  /** The memory that the begun message takes. */
+  get heldBytes(): number {
+    return this.held.roomBytes;
   }
 
   /**
@@ -52,44 +57,41 @@ export class FrameReader {
    * compressed one; internal for flags that are none
    */
   push(piece: Buffer): Buffer[] {
-    this.pieces.push(piece);
-    this.heldBytes += piece.length;
+    if (this.held.length === 0) return this.read(piece);
+    this.held.add(piece, this.neededBytes);
+    return this.held.length < this.neededBytes ? [] : this.read(this.held.take());
+  }
+
+  /** Lets go of a message that goes on. */
+  drop(): void {
+    this.held.take();
+  }
+
+  private read(bytes: Buffer): Buffer[] {
     const messages: Buffer[] = [];
-    while (this.heldBytes >= this.neededBytes) {
-      const bytes = this.join();
-      const length = messageLength(bytes, this.maxMessageBytes);
-      const end = MESSAGE_PREFIX_BYTES + length;
-      if (bytes.length < end) {
-        this.neededBytes = end;
+    let at = 0;
+    this.neededBytes = MESSAGE_PREFIX_BYTES;
+    while (bytes.length - at >= MESSAGE_PREFIX_BYTES) {
+      const start = at + MESSAGE_PREFIX_BYTES;
+      const length = messageLength(bytes, at, this.maxMessageBytes);
+      if (bytes.length - start < length) {
+        this.neededBytes = MESSAGE_PREFIX_BYTES + length;
         break;
       }
-      messages.push(bytes.subarray(MESSAGE_PREFIX_BYTES, end));
-      this.keep(bytes.subarray(end));
+      at = start + length;
+      messages.push(bytes.subarray(start, at));
     }
+    if (at < bytes.length) this.held.add(bytes.subarray(at), this.neededBytes);
     return messages;
-  }
-
-  private join(): Buffer {
-    const [first] = this.pieces;
-    if (this.pieces.length === 1 && first !== undefined) return first;
-    const joined = Buffer.concat(this.pieces);
-    this.pieces = [joined];
-    return joined;
-  }
-
-  private keep(rest: Buffer): void {
-    this.pieces = rest.length === 0 ? [] : [rest];
-    this.heldBytes = rest.length;
-    this.neededBytes = MESSAGE_PREFIX_BYTES;
   }
 }
 
 /** What the prefix says, checked. */
-function messageLength(bytes: Buffer, maxMessageBytes: number): number {
-  const flags = bytes.readUInt8(0);
+function messageLength(bytes: Buffer, at: number, maxMessageBytes: number): number {
+  const flags = bytes.readUInt8(at);
   if (flags === 1) throw new GrpcError('unimplemented', 'compressed messages are not supported; send them as they are');
   if (flags !== 0) throw new GrpcError('internal', `a message begins with flags ${flags}, which gRPC does not know`);
-  const length = bytes.readUInt32BE(1);
+  const length = bytes.readUInt32BE(at + 1);
   if (length <= maxMessageBytes) return length;
   throw new GrpcError('resourceExhausted', `message of ${length} bytes, the limit is ${maxMessageBytes}`);
 }

@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals';
+import { GatheredBytes } from './gathered-bytes.js';
+
+const MEBIBYTE = 1024 * 1024;
+
+describe('gathered bytes', () => {
+  it('are copies: what becomes of a piece does not matter', () => {
+    const gathered = new GatheredBytes();
+    const piece = Buffer.alloc(1);
+    for (const byte of Buffer.from('one by one')) {
+      piece[0] = byte;
+      gathered.add(piece, 10);
+    }
+    expect(gathered.length).toBe(10);
+    expect(gathered.take().toString()).toBe('one by one');
+    expect([gathered.length, gathered.roomBytes]).toEqual([0, 0]);
+  });
+
+  it('take at most four times what was given, and no more than will be wanted', () => {
+    const gathered = new GatheredBytes();
+    for (let given = 1_000; given <= MEBIBYTE; given += 1_000) {
+      gathered.add(Buffer.alloc(1_000), MEBIBYTE);
+      expect(gathered.roomBytes).toBeGreaterThanOrEqual(given);
+      expect(gathered.roomBytes).toBeLessThanOrEqual(Math.min(4 * given, MEBIBYTE));
+    }
+    gathered.add(Buffer.alloc(1_000), MEBIBYTE);
+    expect(gathered.roomBytes).toBeLessThan(2 * MEBIBYTE + 4_000);
+  });
+});
