@@ -337,11 +337,11 @@ export class EmbeddedBroker {
       return textOf(host, this.adminPort ?? 0);
     };
     const requests = new AdminRequests({ engine, store, clock, sessions, address });
-    const admitted = async (request: RemotingFrame) => {
+    const handler = async (request: RemotingFrame) => {
       this.access.admitAdministration(request);
       return requests.answer(request);
     };
-    return new RemotingServer(admitted, this.logger, { clock: this.realClock, tls: this.tls });
+    return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.tls });
   }
 
   private async makeControl(): Promise<ControlServer> {

@@ -16,6 +16,15 @@ export class AccessRefusal extends Error {
   }
 }
 
+/** Who makes a request over gRPC. */
+export interface Caller {
+  readonly headers: IncomingHttpHeaders;
+  /** As {@link AccessControl.identify} found. */
+  readonly user: BrokerUser | undefined;
+  /** The address, for refusals. */
+  readonly from: string;
+}
+
 /** Knows the users. Without any ever declared, everyone may do all and signatures are not looked at. */
 export class AccessControl {
   private users: Map<string, BrokerUser> | undefined;
@@ -38,10 +47,17 @@ export class AccessControl {
     this.users?.delete(accessKey);
   }
 
+  /** Who signed these headers; undefined when nobody has to. @throws AccessRefusal for whom the broker does not know */
+  identify(headers: IncomingHttpHeaders): BrokerUser | undefined {
+    return this.users === undefined ? undefined : this.callerOf(headers);
+  }
+
   /** @throws AccessRefusal unless the caller may make this request */
-  admit<N extends RpcName>(rpc: N, request: RpcRequest<N>, headers: IncomingHttpHeaders, from: string): void {
+  admit<N extends RpcName>(rpc: N, request: RpcRequest<N>, { headers, user: identified, from }: Caller): void {
     if (this.users === undefined) return;
-    const user = this.callerOf(headers);
+    // Users may have changed since the headers came.
+    const isKnown = identified !== undefined && this.users.get(identified.accessKey) === identified;
+    const user = isKnown ? identified : this.callerOf(headers);
     for (const access of requirementsOf(rpc, request)) {
       const refusal = refusalOf(user, access);
       if (refusal === undefined) continue;

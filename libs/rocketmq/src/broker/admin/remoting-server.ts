@@ -3,27 +3,47 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../protocol/limits.js';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
+import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
-import { Listener, type ListenerOptions } from '../services/listener.js';
+import { ConnectionRoom } from '../services/connection-room.js';
+import { Listener, type PortTls } from '../services/listener.js';
+import { RequestMemory, type UnfinishedRequest } from '../services/request-memory.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
 /** The largest request taken: a message with a body of 4 MiB and its properties. */
 const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;
 
+/** What frames that are not whole may hold, of all connections together. */
+const MOST_UNFINISHED_BYTES = 64 * 1024 * 1024;
+/** Tools are few; those beyond take the place of connections that ask nothing. */
+const MOST_CONNECTIONS = 256;
+/** How long a connection may ask nothing, and a frame may take until it is whole, as on the real server (`serverChannelMaxIdleTimeSeconds`). */
+const LONGEST_IDLE_MS = 2 * MINUTE_MS;
+
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
 export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;
+
+export interface RemotingServerOptions {
+  readonly handler: AdminHandler;
+  /** Real time. */
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Undefined for plaintext. */
+  readonly tls: PortTls | undefined;
+}
 
 /** Serves remoting requests on one port. */
 export class RemotingServer {
   private readonly listener: Listener;
+  private readonly room: ConnectionRoom;
+  private readonly memory: RequestMemory;
 
-  constructor(
-    private readonly handler: AdminHandler,
-    private readonly logger: Logger,
-    port: ListenerOptions,
-  ) {
-    this.listener = new Listener((socket) => this.serve(socket), port);
+  constructor(private readonly options: RemotingServerOptions) {
+    const { clock, tls } = options;
+    this.listener = new Listener((socket) => this.serve(socket), { clock, tls });
+    this.room = new ConnectionRoom({ most: MOST_CONNECTIONS, idle: { clock, longestMs: LONGEST_IDLE_MS } });
+    this.memory = new RequestMemory({ clock, mostBytes: MOST_UNFINISHED_BYTES });
   }
 
   /**
@@ -41,15 +61,17 @@ export class RemotingServer {
   }
 
   private serve(socket: Socket): void {
+    if (!this.room.take(socket)) return;
     const decoder = new FrameDecoder(MAX_REQUEST_BYTES);
-    // One request after the other: a change is in force when the next request of its connection is read.
-    let turn = Promise.resolve();
+    const unfinished: UnfinishedRequest = { giveWay: () => socket.destroy() };
+    socket.once('close', () => this.memory.release(unfinished));
     socket.on('data', (chunk: Buffer) => {
       // Who asks and does not read the answers is not read from either.
       socket.pause();
       const requests = this.decode(decoder, chunk, socket);
-      for (const request of requests) turn = turn.then(() => this.answer(request, socket));
-      turn = turn.then(() => resume(socket));
+      if (decoder.heldBytes > 0 && !socket.destroyed) this.memory.hold(unfinished, decoder.heldBytes);
+      else this.memory.release(unfinished);
+      void this.answerAll(requests, socket);
     });
   }
 
@@ -58,32 +80,49 @@ export class RemotingServer {
       return decoder.push(chunk);
     } catch (error) {
       const problem = error instanceof MalformedFrame ? error.what : describeError(error);
-      this.logger.warn('admin connection closed: it does not speak remoting', { problem });
+      this.options.logger.warn('admin connection closed: it does not speak remoting', { problem });
       socket.destroy();
       return [];
     }
+  }
+
+  /** One request after the other: a change is in force when the next request of its connection is read. */
+  private async answerAll(requests: readonly RemotingFrame[], socket: Socket): Promise<void> {
+    if (requests.length > 0) this.room.begin(socket);
+    for (const request of requests) {
+      await this.answer(request, socket);
+      if (socket.destroyed) return;
+    }
+    this.room.answered(socket);
+    socket.resume();
   }
 
   private async answer(request: RemotingFrame, socket: Socket): Promise<void> {
     if (request.isResponse) return;
     const answer = await this.answerTo(request);
     if (request.isOneWay || socket.destroyed) return;
-    socket.write(encodeFrame({ ...answer, opaque: request.opaque, isResponse: true }));
+    const isTaken = socket.write(encodeFrame({ ...answer, opaque: request.opaque, isResponse: true }));
+    if (!isTaken) await drained(socket);
   }
 
   private async answerTo(request: RemotingFrame): Promise<AdminAnswer> {
     try {
-      return await this.handler(request);
+      return await this.options.handler(request);
     } catch (error) {
       if (error instanceof AccessRefusal) return { code: RESPONSE_CODES.noPermission, remark: error.message };
       if (error instanceof AdminRefusal) return { code: error.code, remark: error.message };
-      this.logger.error('admin request failed', { code: request.code, error: describeError(error) });
+      this.options.logger.error('admin request failed', { code: request.code, error: describeError(error) });
       return { code: RESPONSE_CODES.systemError, remark: describeError(error) };
     }
   }
 }
 
-function resume(socket: Socket): void {
-  if (socket.writableNeedDrain) socket.once('drain', () => socket.resume());
-  else socket.resume();
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.once('drain', done).once('close', done);
+  });
 }

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { METADATA } from '../../protocol/metadata.js';
 import type { RpcName } from '../../protocol/rpc.js';
+import type { BrokerUser } from '../access/users.js';
 import { AnswerError } from './status.js';
 
 /** The caller of an RPC. */
@@ -13,10 +14,12 @@ export interface CallContext {
   /** A name of the remoting protocol's languages, for instance `NODE_JS`. */
   readonly language: string;
   readonly clientVersion: string;
+  /** The access key of the user who asks; undefined on a broker without users. */
+  readonly user: string | undefined;
 }
 
 /** @throws AnswerError CLIENT_ID_REQUIRED */
-export function callContext(rpc: RpcName, headers: IncomingHttpHeaders): CallContext {
+export function callContext(rpc: RpcName, headers: IncomingHttpHeaders, user: BrokerUser | undefined): CallContext {
   const clientId = textOf(headers, METADATA.clientId);
   if (clientId.trim() === '') throw new AnswerError(Code.CLIENT_ID_REQUIRED, 'client id cannot be empty');
   return {
@@ -24,6 +27,7 @@ export function callContext(rpc: RpcName, headers: IncomingHttpHeaders): CallCon
     clientId,
     language: textOf(headers, METADATA.language),
     clientVersion: textOf(headers, METADATA.clientVersion),
+    user: user?.accessKey,
   };
 }
 

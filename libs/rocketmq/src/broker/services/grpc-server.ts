@@ -15,6 +15,8 @@ import {
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
 import { describeError } from '../../support/logger.js';
+import type { Caller } from '../access/access-control.js';
+import type { BrokerUser } from '../access/users.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
 import type { FaultAction } from './faults.js';
@@ -47,6 +49,16 @@ export interface Handlers {
   readonly telemetry: Telemetry;
 }
 
+/** A call of whom the broker knows; `user` is undefined where it asks nobody. */
+interface KnownCall {
+  readonly call: ServerCall;
+  readonly user: BrokerUser | undefined;
+}
+
+type Open = (known: KnownCall) => CallHandler;
+/** Ends a call in the way of its RPC. */
+type Refuse = (call: ServerCall, why: Status) => void;
+
 /** An open stream, as faults and the stop need it. */
 interface OpenStream {
   readonly clientId: string;
@@ -69,10 +81,14 @@ export class GrpcServer {
     for (const name of Object.keys(handlers.unary) as UnaryName[]) {
       const method = rpcMethod(name);
       const handler = handlers.unary[name] as UnaryHandler<UnaryName>;
-      methods.set(method.path, (call) => oneMessage((bytes) => this.answer(method, handler, bytes, call)));
+      const refuse: Refuse = (call, why) => call.answer(frameAnswer(method, emptyAnswer(name, why)));
+      const open: Open = (known) => oneMessage((bytes) => this.answer(method, handler, known, bytes));
+      methods.set(method.path, this.forKnown(refuse, open));
     }
-    methods.set(rpcMethod('receiveMessage').path, (call) => oneMessage((bytes) => void this.receive(bytes, call)));
-    methods.set(rpcMethod('telemetry').path, (call) => this.openTelemetry(call));
+    const receive: Open = (known) => oneMessage((bytes) => void this.receive(known, bytes));
+    methods.set(rpcMethod('receiveMessage').path, this.forKnown(refuseReceive, receive));
+    const telemetry: Open = (known) => this.openTelemetry(known);
+    methods.set(rpcMethod('telemetry').path, this.forKnown(refuseTelemetry, telemetry));
     for (const { path } of rpcNames().map(rpcMethod)) if (!methods.has(path)) methods.set(path, unimplemented(path));
     this.wire = new GrpcHttp2Server(methods, {
       clock: broker.realClock,
@@ -121,13 +137,28 @@ export class GrpcServer {
     this.broker.sessions.close();
   }
 
+  /** Whom the broker does not know is refused by the headers of a call: nothing more of it is read. */
+  private forKnown(refuse: Refuse, open: Open): Method {
+    return (call) => {
+      let user: BrokerUser | undefined;
+      try {
+        user = this.broker.access.identify(call.headers);
+      } catch (error) {
+        refuse(call, statusOf(error));
+        return { message() {}, halfClosed() {} };
+      }
+      return open({ call, user });
+    };
+  }
+
   /** In one go where the handler answers at once: a promise costs what a message does. */
   private answer(
     method: RpcMethod<UnaryName>,
     handler: UnaryHandler<UnaryName>,
+    known: KnownCall,
     bytes: Buffer,
-    call: ServerCall,
   ): void {
+    const { call } = known;
     const end = this.broker.activity.begin(method.name, call.headers[METADATA.clientId]);
     const answered = (answer: RpcResponse<UnaryName>): void => {
       call.answer(frameAnswer(method, answer));
@@ -139,7 +170,7 @@ export class GrpcServer {
       end();
     };
     try {
-      const answer = this.handle(method, handler, bytes, call);
+      const answer = this.handle(method, handler, known, bytes);
       if (answer instanceof Promise) answer.then(answered).catch(failed);
       else answered(answer);
     } catch (error) {
@@ -150,12 +181,12 @@ export class GrpcServer {
   private handle(
     { name }: RpcMethod<UnaryName>,
     handler: UnaryHandler<UnaryName>,
+    known: KnownCall,
     bytes: Buffer,
-    call: ServerCall,
   ): Promise<RpcResponse<UnaryName>> | RpcResponse<UnaryName> {
     const request = decode(name, bytes);
-    this.broker.access.admit(name, request, call.headers, call.remoteHost);
-    const context = callContext(name, call.headers);
+    this.broker.access.admit(name, request, callerOf(known));
+    const context = callContext(name, known.call.headers, known.user);
     const fault = this.broker.faults.take(name, context.clientId);
     if (fault === undefined) return handler(request, context);
     return this.applyFault(fault, context).then(async (after) => {
@@ -165,12 +196,13 @@ export class GrpcServer {
     });
   }
 
-  private async receive(bytes: Buffer, call: ServerCall): Promise<void> {
+  private async receive(known: KnownCall, bytes: Buffer): Promise<void> {
+    const { call, user } = known;
     let stream: OpenStream | undefined;
     try {
       const request = decode('receiveMessage', bytes);
-      this.broker.access.admit('receiveMessage', request, call.headers, call.remoteHost);
-      const context = callContext('receiveMessage', call.headers);
+      this.broker.access.admit('receiveMessage', request, callerOf(known));
+      const context = callContext('receiveMessage', call.headers, user);
       stream = this.open(context.clientId, call);
       const found = this.broker.faults.take('receiveMessage', context.clientId);
       const fault = found && (await this.applyFault(found, context));
@@ -179,20 +211,21 @@ export class GrpcServer {
       await sendReceived(call, answer);
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else call.answer(frameItem({ content: { $case: 'status', value: statusOf(error) } }));
+      else refuseReceive(call, statusOf(error));
     } finally {
       if (stream !== undefined) this.streams.delete(stream);
     }
   }
 
-  private openTelemetry(call: ServerCall): CallHandler {
+  private openTelemetry(known: KnownCall): CallHandler {
+    const { call, user } = known;
     const method = rpcMethod('telemetry');
     const send = (command: RpcResponse<'telemetry'>): void => {
       if (call.unreadBytes > MOST_UNREAD_BYTES) call.breakOff();
       else void call.send(frameAnswer(method, command));
     };
     try {
-      const context = callContext('telemetry', call.headers);
+      const context = callContext('telemetry', call.headers, user);
       const stream = this.open(context.clientId, call);
       call.signal.addEventListener('abort', () => this.streams.delete(stream), { once: true });
       const take = this.handlers.telemetry.open(
@@ -209,29 +242,23 @@ export class GrpcServer {
         message: (bytes) => {
           const command = decode('telemetry', bytes);
           // Checked at each command, by the metadata that the stream was opened with, as on the real server.
-          if (this.admits(command, call, send)) void take(command);
+          if (this.admits(command, known)) void take(command);
         },
         // Half-closed by the client: it says goodbye.
         halfClosed: () => call.finish(),
       };
     } catch (error) {
-      send({ status: statusOf(error) });
-      call.finish();
+      refuseTelemetry(call, statusOf(error));
       return { message() {}, halfClosed() {} };
     }
   }
 
-  private admits(
-    command: RpcRequest<'telemetry'>,
-    call: ServerCall,
-    send: (answer: RpcResponse<'telemetry'>) => void,
-  ): boolean {
+  private admits(command: RpcRequest<'telemetry'>, known: KnownCall): boolean {
     try {
-      this.broker.access.admit('telemetry', command, call.headers, call.remoteHost);
+      this.broker.access.admit('telemetry', command, callerOf(known));
       return true;
     } catch (error) {
-      send({ status: statusOf(error) });
-      call.finish();
+      refuseTelemetry(known.call, statusOf(error));
       return false;
     }
   }
@@ -278,6 +305,19 @@ async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<vo
   call.finish();
   const firstLost = (await Promise.all(sent)).indexOf(false);
   if (firstLost >= 0) answer.giveBackFrom(firstLost);
+}
+
+function callerOf({ call, user }: KnownCall): Caller {
+  return { headers: call.headers, user, from: call.remoteHost };
+}
+
+function refuseReceive(call: ServerCall, why: Status): void {
+  call.answer(frameItem({ content: { $case: 'status', value: why } }));
+}
+
+function refuseTelemetry(call: ServerCall, why: Status): void {
+  if (call.unreadBytes > MOST_UNREAD_BYTES) call.breakOff();
+  else call.answer(frameAnswer(rpcMethod('telemetry'), { status: why, command: undefined }));
 }
 
 function frameItem(item: RpcResponse<'receiveMessage'>): Buffer {

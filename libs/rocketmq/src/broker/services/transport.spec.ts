@@ -4,6 +4,7 @@ import { answerOn, framed, Http2Peer } from '../../../../../test/support/http2-p
 import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
 import { Code, MessageType, SystemProperties } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/rpc.js';
+import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 
 const wire = new BrokerWire();
 const peers: Http2Peer[] = [];
@@ -13,8 +14,8 @@ afterEach(async () => {
   await wire.close();
 });
 
-async function peerOf(): Promise<Http2Peer> {
-  const peer = new Http2Peer((await wire.broker()).endpoints);
+async function peerOf(options: EmbeddedBrokerOptions = {}): Promise<Http2Peer> {
+  const peer = new Http2Peer((await wire.broker(options)).endpoints);
   peers.push(peer);
   return peer;
 }
@@ -75,6 +76,18 @@ describe('the wire of the broker', () => {
     }
     expect(codes).toEqual([Code.BAD_REQUEST, Code.OK]);
   });
+
+  it.each<RpcName>(['sendMessage', 'receiveMessage', 'telemetry'])(
+    'refuses a %s of nobody it knows by its headers: it waits for no byte of the request',
+    async (rpc) => {
+      const users = [{ accessKey: 'root', secretKey: 'its secret', isSuper: true }];
+      const peer = await peerOf({ users });
+      const stream = peer.open(rpcMethod(rpc).path);
+      const { data } = await answerOn(stream);
+      const answer = rpcMethod(rpc).response.decode(data.subarray(5));
+      expect(JSON.stringify(answer)).toContain('username cannot be null');
+    },
+  );
 
   it('answers bytes that are no request with INTERNAL', async () => {
     const peer = await peerOf();

@@ -1,9 +1,10 @@
+import type { ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { answerOn, framed, Http2Peer } from '../../../../../../test/support/http2-peer.js';
+import { answerOn, framed, Http2Peer, type PeerAnswer } from '../../../../../../test/support/http2-peer.js';
 import { SystemClock } from '../../../support/clock.js';
 import { Listener } from '../listener.js';
-import { GrpcHttp2Server } from './grpc-http2-server.js';
+import { GrpcHttp2Server, type GrpcHttp2ServerOptions } from './grpc-http2-server.js';
 import { type Method, oneMessage, type ServerCall } from './server-call.js';
 
 const closers: (() => Promise<void> | void)[] = [];
@@ -16,8 +17,8 @@ afterEach(async () => {
 const echo: Method = (call) => oneMessage((bytes) => call.answer(framed(bytes)));
 
 /** A server with the given methods and a peer of it. */
-async function serve(methods: Record<string, Method>, maxMessageBytes = 1_000) {
-  const options = { clock: new SystemClock(), maxMessageBytes };
+async function serve(methods: Record<string, Method>, given: Partial<GrpcHttp2ServerOptions> = {}) {
+  const options = { clock: new SystemClock(), maxMessageBytes: 1_000, ...given };
   const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
   const tls = { allowsPlaintext: true, serverOptions: () => ({}) };
   const listener = new Listener((socket) => server.accept(socket), { ...options, tls });
@@ -51,6 +52,23 @@ function held(): { method: Method; next(): Promise<ServerCall> } {
       return calls.shift() as ServerCall;
     },
   };
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/** A further connection. */
+function peerOf(port: number): Http2Peer {
+  const peer = new Http2Peer(`127.0.0.1:${port}`);
+  closers.push(() => peer.close());
+  return peer;
+}
+
+/** Waits until the server has read what was sent before. */
+const reached = (peer: Http2Peer): Promise<void> => new Promise((resolve) => peer.session.ping(() => resolve()));
+
+function write(stream: ClientHttp2Stream, bytes: Buffer): ClientHttp2Stream {
+  stream.write(bytes);
+  return stream;
 }
 
 const aborted = (call: ServerCall): Promise<void> =>
@@ -255,6 +273,51 @@ describe('the gRPC server', () => {
     };
     const { peer } = await serve({ '/s/Broken': broken });
     expect(await peer.call('/s/Broken', [])).toMatchObject({ status: '13', message: 'out of order' });
+  });
+
+  it('lets the oldest requests that are not whole end when all of them hold too much, and serves the newest', async () => {
+    const { port, peer } = await serve(
+      { '/s/Echo': echo },
+      { maxMessageBytes: MEBIBYTE, maxUnfinishedBytes: 2 * MEBIBYTE },
+    );
+    const hoards: Promise<PeerAnswer>[] = [];
+    for (let index = 0; index < 6; index++) {
+      const hoarder = peerOf(port);
+      hoards.push(answerOn(write(hoarder.open('/s/Echo'), framed(Buffer.alloc(600_000), 0, MEBIBYTE))));
+      await reached(hoarder);
+    }
+    const ended = await Promise.all(hoards.slice(0, 4));
+    expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['8']));
+    expect(ended[0]?.message).toContain('send it again');
+    const large = framed(Buffer.alloc(MEBIBYTE, 1));
+    expect((await peer.call('/s/Echo', [large])).data).toEqual(large);
+  });
+
+  it('counts what a request has brought until its client is done, not only what is still to come', async () => {
+    const { port, peer } = await serve(
+      { '/s/Echo': echo },
+      { maxMessageBytes: MEBIBYTE, maxUnfinishedBytes: 2 * MEBIBYTE },
+    );
+    const whole = answerOn(write(peerOf(port).open('/s/Echo'), framed(Buffer.alloc(MEBIBYTE))));
+    const others = [1, 2].map(() => answerOn(write(peerOf(port).open('/s/Echo'), framed(Buffer.alloc(MEBIBYTE)))));
+    const first = await Promise.race([whole, ...others]);
+    expect(first.status).toBe('8');
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
+  });
+
+  it('takes as many connections as there is room for: one without a call gives way, one with a call does not', async () => {
+    const { method, next } = held();
+    const { port } = await serve({ '/s/Hold': method, '/s/Echo': echo }, { maxConnections: 4 });
+    const [calling, first, second] = [peerOf(port), peerOf(port), peerOf(port)];
+    const stream = calling.open('/s/Hold');
+    await next();
+    for (const peer of [first, second]) await reached(peer);
+    // The peer that serve() made has never asked anything; then the first of the others.
+    for (const number of [1, 2]) {
+      expect((await peerOf(port).call('/s/Echo', [framed(Buffer.from(`${number}`))])).status).toBe('0');
+    }
+    await first.closed;
+    expect([stream.closed, second.session.closed]).toEqual([false, false]);
   });
 
   it('answers pings and outlives a connection that does not speak HTTP/2, or sends headers without end', async () => {

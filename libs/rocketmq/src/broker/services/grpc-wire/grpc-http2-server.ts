@@ -9,10 +9,19 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Clock, type ScheduledTask, SECOND_MS, sleep } from '../../../support/clock.js';
+import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS, sleep } from '../../../support/clock.js';
 import { GrpcError } from '../../../support/grpc/status.js';
+import { ConnectionRoom } from '../connection-room.js';
+import { RequestMemory } from '../request-memory.js';
 import { Http2Connection } from './http2-connection.js';
-import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
+import {
+  closeUnfinished,
+  type Method,
+  RESPONSE_HEADERS,
+  refuse,
+  ServerCall,
+  type ServerCallOptions,
+} from './server-call.js';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -31,12 +40,22 @@ const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
 const MAX_SESSION_MEMORY_MB = 1024;
 /** How often connections are looked at: one that nghttp2 gave up is ended within three looks, or five while answers wait. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
+/** What requests that are not whole may hold, of all connections together. */
+const MOST_UNFINISHED_BYTES = 256 * MEBIBYTE;
+/** How long a request may take until it is whole, when its caller gives it no deadline. */
+const LONGEST_REQUEST_MS = 2 * MINUTE_MS;
+/** Far more clients than a broker of one process has; those beyond take the place of connections without calls. */
+const MOST_CONNECTIONS = 4_096;
 
 export interface GrpcHttp2ServerOptions {
   /** Real time: deadlines of calls, looks at connections, the grace of a stop. */
   readonly clock: Clock;
   /** A message over it ends its call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
+  /** What requests that are not whole may hold, of all connections together; then the oldest end. Default 256 MiB. */
+  readonly maxUnfinishedBytes?: number;
+  /** How many connections there may be. Default 4,096. */
+  readonly maxConnections?: number;
   /** What each answer says beside what gRPC wants. Default: nothing. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -46,6 +65,8 @@ export class GrpcHttp2Server {
   private readonly server: Http2Server;
   private readonly connections = new Map<Http2Session, Http2Connection>();
   private nextLook: ScheduledTask | undefined;
+  private readonly memory: RequestMemory;
+  private readonly room: ConnectionRoom;
   private readonly callOptions: ServerCallOptions;
   /** Calls of this turn that have a deadline. */
   private timedCalls: ServerCall[] = [];
@@ -54,8 +75,16 @@ export class GrpcHttp2Server {
     private readonly methods: ReadonlyMap<string, Method>,
     private readonly options: GrpcHttp2ServerOptions,
   ) {
+    const {
+      clock,
+      maxUnfinishedBytes: mostBytes = MOST_UNFINISHED_BYTES,
+      maxConnections: most = MOST_CONNECTIONS,
+    } = options;
+    this.memory = new RequestMemory({ clock, mostBytes });
+    this.room = new ConnectionRoom({ most });
     this.callOptions = {
       ...options,
+      memory: this.memory,
       responseHeaders: { ...RESPONSE_HEADERS, ...options.metadata },
       timed: (call) => this.timed(call),
     };
@@ -75,6 +104,7 @@ export class GrpcHttp2Server {
 
   /** Serves a connection. */
   accept(socket: Socket): void {
+    if (!this.room.take(socket)) return;
     const open = (session: ServerHttp2Session): void => this.openSession(session, socket);
     this.server.once('session', open);
     this.server.emit('connection', socket);
@@ -106,7 +136,7 @@ export class GrpcHttp2Server {
    * not acknowledged its settings.
    */
   private openSession(session: ServerHttp2Session, socket: Socket): void {
-    this.connections.set(session, new Http2Connection(session, socket));
+    this.connections.set(session, new Http2Connection(session, socket, this.room));
     this.nextLook ??= this.scheduleLook();
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.once('close', () => {
@@ -121,6 +151,7 @@ export class GrpcHttp2Server {
     return this.options.clock.schedule(LOOK_EVERY_MS, () => {
       this.nextLook = this.scheduleLook();
       for (const connection of this.connections.values()) connection.look();
+      this.memory.endAfter(LONGEST_REQUEST_MS);
     });
   }
 
@@ -134,6 +165,7 @@ export class GrpcHttp2Server {
     const type = headers['content-type'] ?? '';
     if (headers[':method'] !== 'POST' || !type.startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
+      closeUnfinished(stream);
       return;
     }
     const path = String(headers[':path']);

@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { FRAME_TYPE, headerBlock, http2Frame, PREFACE } from '../../../../../../test/fuzz/raw-connections.js';
 import { CertificateAuthority } from '../../../../../../test/support/certificates.js';
-import { framed, Http2Peer } from '../../../../../../test/support/http2-peer.js';
+import { answerOn, framed, Http2Peer } from '../../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../../test/support/until.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { serverTlsOf } from '../../server-tls.js';
@@ -201,6 +201,23 @@ describe('a connection', () => {
     await look(30);
     expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
     expect(accepted).toHaveLength(1);
+  });
+
+  it('carries a request to its end that is not whole within two minutes, and none whose answer takes long', async () => {
+    const { port, look } = await serve();
+    const peer = new Http2Peer(`127.0.0.1:${port}`);
+    closers.push(() => peer.close());
+    const waiting = peer.open('/s/Hold');
+    waiting.end(framed(Buffer.from('x')));
+    const stream = peer.open('/s/Echo');
+    const answer = answerOn(stream);
+    stream.write(framed(Buffer.from('x')).subarray(0, 3));
+    await new Promise<void>((resolve) => peer.session.ping(() => resolve()));
+    await look(23);
+    expect(stream.closed).toBe(false);
+    await look(2);
+    expect(await answer).toMatchObject({ status: '8', message: expect.stringContaining('was not whole') });
+    expect(waiting.closed).toBe(false);
   });
 
   it('stays when its client stands still, however long', async () => {

@@ -3,6 +3,7 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { ConnectionRoom } from '../connection-room.js';
 
 /**
  * How many looks a ping may take to get out while answers wait: for a client that stands still and has left so much unread that the
@@ -32,15 +33,18 @@ export class Http2Connection {
   constructor(
     private readonly session: ServerHttp2Session,
     private readonly socket: Socket,
+    private readonly room: ConnectionRoom,
   ) {
     const { streams } = this;
     this.forget = function () {
       streams.delete(this);
+      if (streams.size === 0) room.answered(socket);
     };
   }
 
   /** Takes a stream until it is closed. */
   hold(stream: ServerHttp2Stream): void {
+    if (this.streams.size === 0) this.room.begin(this.socket);
     this.streams.add(stream);
     stream.on('close', this.forget);
   }

@@ -4,10 +4,16 @@ import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type Ser
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
 import { FrameReader } from '../../../support/grpc/framing.js';
 import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
+import type { RequestMemory, UnfinishedRequest } from '../request-memory.js';
 import { timeoutMs } from './grpc-timeout.js';
+
+/** What is counted for a call whose request is not whole, beside what came of it: its headers, and what Node keeps of a stream. */
+const CALL_BYTES = 16 * 1024;
 
 /** What a method does with what the client sends. May throw: a {@link GrpcError}'s status ends the call, else INTERNAL. */
 export interface CallHandler {
+  /** How much it keeps until the client has sent all. Left out: each message is worked on when it comes, and not kept. */
+  readonly keptBytes?: number;
   message(bytes: Buffer): void;
   /** The client has sent all it wanted to. */
   halfClosed(): void;
@@ -21,6 +27,8 @@ export interface ServerCallOptions {
   readonly maxMessageBytes: number;
   /** What answers begin with, {@link RESPONSE_HEADERS} included. */
   readonly responseHeaders: OutgoingHttpHeaders;
+  /** Counts what calls hold whose requests are not whole. */
+  readonly memory: RequestMemory;
   /** Takes a call that has a deadline, to {@link ServerCall.armDeadline arm} it after this turn of the event loop. */
   readonly timed: (call: ServerCall) => void;
 }
@@ -36,9 +44,12 @@ const RESPOND_OPTIONS = { waitForTrailers: true, sendDate: false } as const;
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok) };
 
 /** A call as its method sees it. Once it is over, sending and ending do nothing. */
-export class ServerCall {
+export class ServerCall implements UnfinishedRequest {
   private readonly clock: Clock;
+  private readonly memory: RequestMemory;
   private readonly frames: FrameReader;
+  /** Until the call is over. */
+  private handler: CallHandler | undefined;
   private readonly responseHeaders: OutgoingHttpHeaders;
   private readonly deadlineAtMs: number;
   private timer: ScheduledTask | undefined;
@@ -54,9 +65,10 @@ export class ServerCall {
     private readonly stream: ServerHttp2Stream,
     /** The metadata of the client. */
     readonly headers: IncomingHttpHeaders,
-    { clock, maxMessageBytes, responseHeaders, timed }: ServerCallOptions,
+    { clock, maxMessageBytes, responseHeaders, memory, timed }: ServerCallOptions,
   ) {
     this.clock = clock;
+    this.memory = memory;
     this.responseHeaders = responseHeaders;
     this.frames = new FrameReader(maxMessageBytes);
     const allowedMs = timeoutMs(headers['grpc-timeout']);
@@ -126,22 +138,35 @@ export class ServerCall {
 
   /** Hands what arrives to the method. */
   serve(method: Method): void {
+    this.memory.hold(this, CALL_BYTES);
     const handler = this.guarded(() => method(this));
-    if (handler === undefined) return;
-    this.stream.on('data', (piece: Buffer) => {
-      // What comes after the end is read away, so that it does not fill the connection's window.
-      if (this.isOver) return;
-      this.guarded(() => {
-        for (const bytes of this.frames.push(piece)) if (!this.isOver) handler.message(bytes);
-      });
-    });
+    if (!this.isOver) this.handler = handler;
+    this.stream.on('data', (piece: Buffer) => this.take(piece));
     this.stream.on('end', () => {
+      this.memory.release(this);
       if (this.isOver) return;
       this.guarded(() => {
         if (this.frames.isInMessage) throw new GrpcError('internal', 'the request ends in the middle of a message');
-        handler.halfClosed();
+        this.handler?.halfClosed();
       });
     });
+  }
+
+  /** @internal Called by {@link RequestMemory}. */
+  giveWay(why: string): void {
+    this.fail('resourceExhausted', why);
+  }
+
+  private take(piece: Buffer): void {
+    // What comes after the end is read away, so that it does not fill the connection's window.
+    if (this.isOver) return;
+    this.guarded(() => {
+      for (const bytes of this.frames.push(piece)) if (!this.isOver) this.handler?.message(bytes);
+    });
+    if (this.isOver) return;
+    const { keptBytes } = this.handler ?? {};
+    if (keptBytes === undefined && !this.frames.isInMessage) this.memory.release(this);
+    else this.memory.hold(this, CALL_BYTES + this.frames.heldBytes + (keptBytes ?? 0));
   }
 
   /** Sends a message with its prefix. @returns whether it went out: false when the call is over before the client's window took it all */
@@ -224,6 +249,9 @@ export class ServerCall {
   private over(): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.memory.release(this);
+    this.handler = undefined;
+    this.frames.drop();
     // What the client reads so slowly that it is not out yet is held until the deadline, and not longer.
     if (!this.isUnsent) this.timer?.cancel();
     this.controller?.abort();
@@ -241,6 +269,9 @@ export function refuse(stream: ServerHttp2Stream, status: GrpcStatusName, messag
 export function oneMessage(handle: (bytes: Buffer) => void): CallHandler {
   let request: Buffer | undefined;
   return {
+    get keptBytes() {
+      return request?.length ?? 0;
+    },
     message(bytes) {
       if (request !== undefined) throw new GrpcError('internal', 'more than one request message');
       request = bytes;
@@ -268,7 +299,7 @@ function respondOnlyTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHe
  * A client that has not finished sending is told to stop, or its stream would stay open. A turn later: in the same one, the
  * reset would overtake the status.
  */
-function closeUnfinished(stream: ServerHttp2Stream): void {
+export function closeUnfinished(stream: ServerHttp2Stream): void {
   if (stream.readableEnded) return;
   setImmediate(() => {
     if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);

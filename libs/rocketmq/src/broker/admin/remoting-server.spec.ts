@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../../../test/support/until.js';
+import { encodeFrame } from '../../protocol/remoting-frame.js';
+import { silentLogger } from '../../support/logger.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { type AdminHandler, RemotingServer } from './remoting-server.js';
+
+const MINUTE_MS = 60_000;
+const MEBIBYTE = 1024 * 1024;
+const request = encodeFrame({ code: 106, opaque: 1 });
+/** All but the last byte of a frame as large as may be. */
+const unfinished = encodeFrame({ code: 106, opaque: 1, body: Buffer.alloc(4 * MEBIBYTE) }).subarray(0, -1);
+
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0).reverse()) close();
+});
+
+async function serve(handler: AdminHandler = async () => ({ code: 0 })) {
+  const clock = new ManualClock();
+  const server = new RemotingServer({ handler, clock, logger: silentLogger, tls: undefined });
+  const port = await server.listen('127.0.0.1', 0);
+  closers.push(() => server.stop());
+  const open = async (): Promise<Socket> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.resume();
+    closers.push(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+  const ask = async (socket: Socket): Promise<Buffer> => {
+    const answered = once(socket, 'data');
+    socket.write(request);
+    return (await answered)[0] as Buffer;
+  };
+  return { clock, open, ask };
+}
+
+describe('the admin port', () => {
+  it('ends a connection that asks nothing for two minutes, be it in the middle of a frame', async () => {
+    const { clock, open, ask } = await serve();
+    const [silent, slow, asking] = [await open(), await open(), await open()];
+    slow.write(unfinished.subarray(0, 100));
+    await ask(silent);
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await ask(asking);
+    slow.write(unfinished.subarray(100, 200));
+    const closed = [silent, slow].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await Promise.all(closed);
+    expect((await ask(asking)).length).toBeGreaterThan(0);
+  });
+
+  it('does not end a connection that waits for its answer', async () => {
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    let asked = 0;
+    const { clock, open, ask } = await serve(async () => {
+      asked++;
+      await answered;
+      return { code: 0 };
+    });
+    const waiting = ask(await open());
+    await until(() => asked === 1);
+    clock.advanceTo(clock.nowMs() + 10 * MINUTE_MS);
+    answer();
+    expect((await waiting).length).toBeGreaterThan(0);
+  });
+
+  it('serves a new connection when 300 others ask nothing: those that were silent for longest give way', async () => {
+    const { open, ask } = await serve();
+    const sockets: Socket[] = [];
+    for (let index = 0; index < 300; index++) sockets.push(await open());
+    const newest = await open();
+    expect((await ask(newest)).length).toBeGreaterThan(0);
+    await until(() => sockets.slice(0, 45).every((socket) => socket.destroyed));
+    expect(sockets.slice(45).filter((socket) => socket.destroyed)).toEqual([]);
+  });
+
+  it('ends the connections with the oldest frames that are not whole when all of them hold too much', async () => {
+    const { open, ask } = await serve();
+    const hoarders: Socket[] = [];
+    for (let index = 0; index < 20; index++) {
+      const socket = await open();
+      await new Promise((resolve) => socket.write(unfinished, resolve));
+      hoarders.push(socket);
+    }
+    await until(() => hoarders.filter((socket) => socket.destroyed).length >= 4);
+    expect((await ask(await open())).length).toBeGreaterThan(0);
+    expect(hoarders.at(-1)?.destroyed).toBe(false);
+  });
+});
