@@ -16,6 +16,9 @@ export const RESPONSE_CODES = {
   consumerNotOnline: 206,
 } as const;
 
+/** A long of Java: BigInt would take minutes for millions of digits. */
+const OFFSET = /^-?\d{1,19}$/;
+
 /** The answer, or undefined when it is a refusal with this code. */
 export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>): Promise<T | undefined> {
   try {
@@ -45,6 +48,15 @@ function parsed(text: string): unknown {
 /** A list of texts in an answer; what is no text is left out. */
 export function textsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
+
+/** An offset in a field of an answer; `otherwise` where the field is not there. @throws TransportError for what is none */
+export function offsetField({ fields }: RemotingFrame, name: string, otherwise: bigint): bigint {
+  const text = fields[name];
+  if (text === undefined) return otherwise;
+  if (OFFSET.test(text)) return BigInt(text);
+  const message = `the answer of the server has no offset as ${name}; is it a name server or broker of RocketMQ?`;
+  throw new TransportError('RPC_FAILED', message, 'unknown', false);
 }
 
 /** An offset in an answer; 0 where there is none. */

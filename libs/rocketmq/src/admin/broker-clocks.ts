@@ -21,7 +21,7 @@ export interface BrokerClocks {
   readonly failures: readonly BrokerFailure[];
 }
 
-const UPTIME = /(\d+) days?, (\d+) hours?, (\d+) minutes?, (\d+) seconds?/;
+const UPTIME = /^\D*(\d+) days?, (\d+) hours?, (\d+) minutes?, (\d+) seconds?/;
 /** The broker cuts its uptime down to whole seconds. */
 const HALF_A_SECOND_MS = 500;
 

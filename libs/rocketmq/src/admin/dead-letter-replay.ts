@@ -5,6 +5,7 @@ import { queueOfMessageGroup } from '../protocol/queue-hash.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
+import { offsetField } from './answers.js';
 import type { MasterBroker, TopicRoute } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { checkPage, type DeadLetter, type DeadLetterPageOptions, readPage } from './dead-letters.js';
@@ -192,7 +193,7 @@ class Replay {
     };
     const answer = await this.cluster.ask(broker, { code: 10, fields, body: stored.body }, this.deadline);
     if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
-    const queueOffset = BigInt(answer.fields.queueOffset ?? 0);
+    const queueOffset = offsetField(answer, 'queueOffset', 0n);
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
   }
 

@@ -44,6 +44,13 @@ describe('parseJavaJson', () => {
     );
   });
 
+  it('refuses a whole number that no server writes, instead of working on it for minutes', () => {
+    expect(parseJavaJson('{"offset":9223372036854775807}')).toEqual({ offset: 9223372036854775807n });
+    expect(() => parseJavaJson(`{"offset":${'9'.repeat(20_000_000)}}`)).toThrow(
+      'a whole number of 20000000 characters',
+    );
+  });
+
   it('accepts numeric keys without quotes', () => {
     expect(parseJavaJson('{"brokerAddrs":{0:"10.0.0.1:10911", -1 :"b"}}')).toEqual({
       brokerAddrs: { '0': '10.0.0.1:10911', '-1': 'b' },

@@ -18,6 +18,8 @@ export class ObjectKeyedMap {
 const DEEPEST = 64;
 /** A number that JSON.parse might round. */
 const INEXACT = /\d{16}/;
+/** Far over any number of Java; BigInt would take minutes for millions of digits. */
+const LONGEST_INTEGER = 40;
 const WHITESPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const INTEGER = /-?(?:0|[1-9]\d*)/y;
@@ -168,5 +170,7 @@ class Parser {
 
 function numberOf(text: string): number | bigint {
   const value = Number(text);
-  return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? BigInt(text) : value;
+  if (Number.isSafeInteger(value) || !/^-?\d+$/.test(text)) return value;
+  if (text.length > LONGEST_INTEGER) throw new MalformedJson(`has a whole number of ${text.length} characters`);
+  return BigInt(text);
 }

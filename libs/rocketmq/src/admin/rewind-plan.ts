@@ -3,6 +3,7 @@
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { offsetField } from './answers.js';
 import { checkName } from './checks.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { lagOfGroup } from './lag.js';
@@ -68,7 +69,7 @@ async function targetIn(
   if (to.kind === 'offset') return inRange(to.offset, offsets);
   const fields = { topic, queueId: String(offsets.queueId), timestamp: String(to.time.getTime()) };
   const answer = await cluster.call(owner, { code: 29, fields }, deadline);
-  return BigInt(answer.fields.offset ?? offsets.minOffset);
+  return offsetField(answer, 'offset', offsets.minOffset);
 }
 
 function inRange(offset: bigint, { queueId, minOffset, maxOffset }: OwnedQueue['offsets']): bigint {

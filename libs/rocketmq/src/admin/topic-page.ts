@@ -3,7 +3,7 @@
 import type { StoredMessageFields } from '../protocol/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { RESPONSE_CODES } from './answers.js';
+import { offsetField, RESPONSE_CODES } from './answers.js';
 import { checkLimit } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -142,7 +142,7 @@ class PageReader {
     const { success, pullNotFound, pullRetryImmediately, pullOffsetMoved } = RESPONSE_CODES;
     const known: readonly number[] = [success, pullNotFound, pullRetryImmediately, pullOffsetMoved];
     if (!known.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
-    const nextOffset = BigInt(answer.fields.nextBeginOffset ?? offset);
+    const nextOffset = offsetField(answer, 'nextBeginOffset', offset);
     return { messages: answer.code === success ? messagesIn(answer) : [], nextOffset };
   }
 }

@@ -12,11 +12,11 @@ const REASONS: readonly Reason[] = [
     advice: () => 'no credentials were given and the server wants some: set the option credentials',
   },
   {
-    pattern: /User:(\S+) is not found|User:(\S+) not found/i,
+    pattern: /(?:^|\s)User:(\S+) is not found|(?:^|\s)User:(\S+) not found/i,
     advice: ([, a, b]) => `the server does not know the access key "${a ?? b}": look at credentials.accessKey`,
   },
   {
-    pattern: /User:(\S+) is disabled/i,
+    pattern: /(?:^|\s)User:(\S+) is disabled/i,
     advice: ([, user]) => `the server has disabled the access key "${user}": enable it there, or use another`,
   },
   {
@@ -24,14 +24,14 @@ const REASONS: readonly Reason[] = [
     advice: () => 'the secret key does not fit the access key: look at credentials.secretKey',
   },
   {
-    pattern: /User:(\S+) has no permission to access (Topic|Group):(\S+)/i,
+    pattern: /(?:^|\s)User:(\S+) has no permission to access (Topic|Group):(\S+)/i,
     advice: ([, user, kind, name]) =>
       kind?.toLowerCase() === 'group'
         ? `the key is right, a permission is missing: allow "${user}" the action SUB on consumer group "${name}"`
         : `the key is right, a permission is missing: allow "${user}" on topic "${name}" the action PUB to send, SUB to receive`,
   },
   {
-    pattern: /User:(\S+) has no permission to access (\S+)/i,
+    pattern: /(?:^|\s)User:(\S+) has no permission to access (\S+)/i,
     advice: ([, user, what]) => `the key is right, a permission is missing: allow "${user}" this on ${what}`,
   },
 ];

@@ -155,11 +155,19 @@ function refused(message: string, cause: unknown): TransportError {
 
 /** Without what grpc-js puts around it, and OpenSSL's line numbers. */
 function reasonIn(text: string): string {
-  return text
+  const noteAt = text.indexOf(' Resolution note:');
+  const said =
+    noteAt < 0
+      ? text
+      : text
+          .slice(0, noteAt)
+          .replace(/\.$/, '')
+          .replace(/\([\dT:.Z-]+\)$/, '');
+  return said
     .replace(/^No connection established\. Last error: /, '')
-    .replace(/\s*(?:\([\dT:.Z-]+\))?\.? Resolution note:[\s\S]*$/, '')
+    .trimEnd()
     .replace(/^Error(?: \[\w+\])?: /, '')
-    .replace(/[0-9A-F]+:error:[0-9A-F]+:/, '')
+    .replace(/\b[0-9A-F]+:error:[0-9A-F]+:/, '')
     .replace(/:[^:]*\.c:\d+:(?:SSL alert number \d+)?/, '')
     .trim();
 }

@@ -83,8 +83,11 @@ export function resolveIdentity(
 
 /** The certificates in a PEM text, at least one. @throws UsageError that names the option */
 export function certificatesIn(field: string, pem: Pem): X509Certificate[] {
-  const blocks = textOf(pem, field).match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g);
-  if (blocks === null) throw wrong(field, `holds no PEM certificate; ${NOT_A_PATH}`);
+  const blocks = textOf(pem, field)
+    .split(CERTIFICATE_BEGIN)
+    .slice(1)
+    .map((rest) => CERTIFICATE_BEGIN + rest);
+  if (blocks.length === 0) throw wrong(field, `holds no PEM certificate; ${NOT_A_PATH}`);
   return blocks.map((block, index) => {
     try {
       return new X509Certificate(block);
@@ -95,6 +98,7 @@ export function certificatesIn(field: string, pem: Pem): X509Certificate[] {
   });
 }
 
+const CERTIFICATE_BEGIN = '-----BEGIN CERTIFICATE-----';
 const NOT_A_PATH = "give the file's text (readFileSync), not its path";
 
 function keyIn(pem: Pem, passphrase: string | undefined): KeyObject {

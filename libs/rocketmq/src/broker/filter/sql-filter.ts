@@ -4,11 +4,10 @@
 import type { SyntaxNode, Tree } from '@lezer/common';
 import type { LRParser } from '@lezer/lr';
 import { parser } from './generated/sql-filter.js';
+import { LONGEST_FILTER } from './longest-filter.js';
 import * as sql from './sql-conditions.js';
 import { Incomparable, integerOf, type SqlValue } from './sql-values.js';
 
-/** The longest filter, in characters. */
-export const LONGEST_FILTER = 16 * 1024;
 /** How deep parentheses and prefixes may nest, so that no filter exhausts the stack. */
 export const DEEPEST_NESTING = 200;
 /** How much of a bad filter its error quotes. */

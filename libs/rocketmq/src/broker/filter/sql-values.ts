@@ -13,12 +13,17 @@ export type SqlValue = string | boolean | number | SqlInteger | null;
 /** A comparison that has no answer for this message, so that the message is not matched whatever surrounds it. */
 export class Incomparable extends Error {}
 
-const WHOLE = /^[+-]?\d+$/;
+/** What `Long.valueOf` reads: no more digits than a 64-bit number has, but for zeros before them. */
+const WHOLE = /^([+-]?)0*(\d{1,19})$/;
 /** What `Double.valueOf` reads, without hexadecimal. */
-const DECIMAL = /^\s*([+-]?)(NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[fFdD]?\s*$/;
+const DECIMAL = /^\s*([+-]?)(NaN|Infinity|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)[fFdD]?\s*$/;
+
+/** Of a 64-bit number. */
+const MOST_DIGITS = 19;
 
 /** Makes a literal's digits a value; undefined when they do not fit into 64 bits. */
 export function integerOf(digits: string): SqlInteger | undefined {
+  if (digits.length > MOST_DIGITS) return undefined;
   const value = BigInt(digits);
   if (!fits(value, 64)) return undefined;
   return { value, bits: fits(value, 32) ? 32 : 64 };
@@ -73,7 +78,8 @@ function asDecimal(value: number | SqlInteger): number {
 /** Text as a number of the kind of `model`. */
 function readAs(model: number | SqlInteger, text: string): number | SqlInteger {
   if (typeof model === 'number') return decimalOf(text);
-  const value = WHOLE.test(text) ? BigInt(text.replace('+', '')) : undefined;
+  const [, sign, digits] = WHOLE.exec(text) ?? [];
+  const value = digits === undefined ? undefined : BigInt(sign === '-' ? `-${digits}` : digits);
   if (value === undefined || !fits(value, model.bits)) {
     throw new Incomparable(`"${text}" is no whole number of ${model.bits} bits`);
   }

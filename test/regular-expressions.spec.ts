@@ -1,0 +1,76 @@
+// No text from outside may hold the process up: every regular expression of the sources is judged by a checker that finds
+// backtracking which grows faster than the text.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import typescript from 'typescript';
+
+type Checker = typeof import('recheck');
+
+/** What the checker takes for one of them, with all others at once on a machine that is busy. */
+const TIMEOUT_MS = 60_000;
+let checker: Checker;
+
+beforeAll(async () => {
+  // In this process: a helper would be left behind.
+  process.env.RECHECK_BACKEND = 'pure';
+  checker = await import('recheck');
+});
+
+/** Why it is not linear; undefined when it is. */
+function fault(pattern: string, flags: string): string | undefined {
+  const { status, ...found } = checker.checkSync(pattern, flags, { timeout: TIMEOUT_MS });
+  if (status === 'safe') return undefined;
+  return 'complexity' in found ? found.complexity?.summary : `${status}: it could not be judged`;
+}
+
+const sources = ['libs', 'apps']
+  .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
+  .filter((entry) => entry.isFile() && /(?<!\.spec|\.d)\.ts$/.test(entry.name))
+  .map((entry) => join(entry.parentPath, entry.name))
+  .filter((file) => !/\/(node_modules|dist|generated)\//.test(file));
+
+interface Found {
+  readonly file: string;
+  readonly pattern: string;
+  readonly flags: string;
+}
+
+function expressionsIn(file: string): Found[] {
+  const found: Found[] = [];
+  const look = (node: typescript.Node): void => {
+    if (typescript.isRegularExpressionLiteral(node)) {
+      const end = node.text.lastIndexOf('/');
+      found.push({ file, pattern: node.text.slice(1, end), flags: node.text.slice(end + 1) });
+    }
+    typescript.forEachChild(node, look);
+  };
+  look(typescript.createSourceFile(file, readFileSync(file, 'utf8'), typescript.ScriptTarget.Latest, true));
+  return found;
+}
+
+const expressions = sources.flatMap(expressionsIn);
+
+describe('the regular expressions of the sources', () => {
+  it('are all found', () => {
+    expect(expressions.length).toBeGreaterThan(50);
+    const made = sources.filter((file) => /\bRegExp\(/.test(readFileSync(file, 'utf8')));
+    expect(made).toEqual([]);
+  });
+
+  it('are judged: one that reads digits again and again, and one of nested repetitions, are found', () => {
+    expect(fault('^(?:\\d+\\.?\\d*)x?$', '')).toContain('2nd degree polynomial');
+    expect(fault('\\s*$', '')).toContain('2nd degree polynomial');
+    expect(fault('^(?:a+)+$', '')).toContain('exponential');
+    expect(fault('^\\d+(?:\\.\\d*)?x?$', '')).toBeUndefined();
+  });
+
+  it.each(expressions.map(({ file, pattern, flags }) => [`/${pattern}/${flags}`, file, pattern, flags] as const))(
+    'read a text in a time that grows with its length: %s in %s',
+    (_, __, pattern, flags) => {
+      expect(fault(pattern, flags)).toBeUndefined();
+    },
+    2 * TIMEOUT_MS,
+  );
+});
