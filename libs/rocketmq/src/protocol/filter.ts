@@ -34,6 +34,11 @@ export function tagsOf(expression: string): ReadonlySet<string> | 'every' {
 
 /** Whether a message with this tag is wanted. */
 export function matchesTag(expression: string, tag: string | undefined): boolean {
+  return tagMatcher(expression)(tag);
+}
+
+/** The same for many messages: the expression is read once. */
+export function tagMatcher(expression: string): (tag: string | undefined) => boolean {
   const tags = tagsOf(expression);
-  return tags === 'every' || (tag !== undefined && tags.has(tag));
+  return (tag) => tags === 'every' || (tag !== undefined && tags.has(tag));
 }

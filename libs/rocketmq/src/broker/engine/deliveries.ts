@@ -55,6 +55,8 @@ export interface PopRequest {
   /** The client whose leases the broker is to renew. */
   readonly renewFor?: string | undefined;
   readonly matches: (message: StoredMessage) => boolean;
+  /** How much work that is for a message, 1 for what is next to none: see LONGEST_SCAN. Default 1. */
+  readonly effort?: ((message: StoredMessage) => number) | undefined;
 }
 
 /** What a pop gave. `skipped`: messages that the filter or the attempt limit kept back, now settled for the group. */

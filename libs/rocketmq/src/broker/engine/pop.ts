@@ -6,7 +6,10 @@ import type { Deliveries, Delivery, PopRequest, PopResult } from './deliveries.j
 import type { MessageLog } from './log.js';
 import { type DeliveryRecord, keys, type QueueRef, type StoredMessage, type TopicRecord } from './records.js';
 
-/** A filter that wants nothing must not hold the process up: a pop looks at no more messages than this. */
+/**
+ * A filter that wants nothing must not hold the process up: a pop looks at no more messages than this, and at fewer when the filter has
+ * much to do for each.
+ */
 export const LONGEST_SCAN = 1_000;
 
 /**
@@ -26,6 +29,7 @@ const LONGEST_RENEWAL_MS = 3 * HOUR_MS;
 export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
+  private effort = 0;
 
   constructor(
     readonly changes: Changes,
@@ -39,7 +43,7 @@ export class Pop {
   }
 
   get isDone(): boolean {
-    return this.deliveries.length >= this.request.batchSize || this.deliveries.length + this.skipped >= LONGEST_SCAN;
+    return this.deliveries.length >= this.request.batchSize || this.effort >= LONGEST_SCAN;
   }
 
   get result(): PopResult {
@@ -77,7 +81,8 @@ export class Pop {
   }
 
   private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {
-    const { group, nowMs, leaseMs, renewFor, clientId, matches } = this.request;
+    const { group, nowMs, leaseMs, renewFor, clientId, matches, effort } = this.request;
+    this.effort += effort?.(message) ?? 1;
     if (!matches(message)) {
       this.skipped++;
     } else if (attempt > group.maxDeliveryAttempts) {

@@ -1,21 +1,25 @@
-// The filter of a receive as a predicate over stored messages.
+// The filter of a receive as a predicate over stored messages, and how much work it is.
 
-import { matchesTag } from '../../protocol/filter.js';
+import { tagMatcher } from '../../protocol/filter.js';
 import { Code, type FilterExpression, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { PopRequest } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
+import { LONGEST_FILTER } from '../filter/longest-filter.js';
 import type { SqlFilter } from '../filter/sql-filter.js';
 import { AnswerError } from './status.js';
 
-/** Every receive brings its filter along: this many compiled ones are kept. */
+/** Every receive brings its filter along: this many are kept ready. */
 const KEPT_FILTERS = 100;
+/** As much work as it is to look at a message: so many characters of a filter, times those of the message that it can ask for. */
+const CHARACTERS_PER_EFFORT = 2 ** 18;
 
-/** Whether a message is wanted. */
-export type Matches = (message: StoredMessage) => boolean;
+/** The part of a pop that a filter decides. */
+type Filter = Pick<PopRequest, 'matches' | 'effort'>;
 
 type Sql = typeof import('../filter/sql-filter.js');
 
 export class Filters {
-  private readonly compiled = new Map<string, SqlFilter>();
+  private readonly kept = new Map<string, Filter>();
   private sql: Sql | undefined;
 
   /** To be awaited before filters of SQL: most brokers never see one, and start without its parser. */
@@ -23,23 +27,36 @@ export class Filters {
     this.sql ??= await import('../filter/sql-filter.js');
   }
 
-  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for bad SQL */
-  of(filter: FilterExpression | undefined): Matches {
-    const expression = filter?.expression ?? '*';
-    if (filter?.type !== FilterType.SQL) return ({ tag }) => matchesTag(expression, tag);
-    const matches = this.sqlFilter(expression);
-    return (message) => matches((property) => propertyOf(message, property));
-  }
-
-  private sqlFilter(expression: string): SqlFilter {
-    const filter = this.compiled.get(expression) ?? compile(this.sql as Sql, expression);
+  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for bad SQL, and for a filter that is too long */
+  of({ type, expression }: FilterExpression = { type: FilterType.TAG, expression: '*' }): Filter {
+    if (expression.length > LONGEST_FILTER) {
+      const message = `the filter has ${expression.length} characters, the limit is ${LONGEST_FILTER}`;
+      throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, message);
+    }
+    const isSql = type === FilterType.SQL;
+    const name = `${isSql ? 'sql' : 'tag'} ${expression}`;
+    const filter = this.kept.get(name) ?? (isSql ? sqlFilter(this.sql as Sql, expression) : tagFilter(expression));
     // Put in anew, so that the first in the map is the longest unused.
-    this.compiled.delete(expression);
-    this.compiled.set(expression, filter);
-    const [oldest] = this.compiled.keys();
-    if (this.compiled.size > KEPT_FILTERS) this.compiled.delete(oldest as string);
+    this.kept.delete(name);
+    this.kept.set(name, filter);
+    const [oldest] = this.kept.keys();
+    if (this.kept.size > KEPT_FILTERS) this.kept.delete(oldest as string);
     return filter;
   }
+}
+
+function tagFilter(expression: string): Filter {
+  const matches = tagMatcher(expression);
+  return { matches: ({ tag }) => matches(tag) };
+}
+
+function sqlFilter(sql: Sql, expression: string): Filter {
+  const matches = compile(sql, expression);
+  return {
+    matches: (message) => matches((property) => propertyOf(message, property)),
+    // Each part of the filter may read each text of the message from end to end.
+    effort: (message) => Math.max(1, (expression.length * charactersIn(message)) / CHARACTERS_PER_EFFORT),
+  };
 }
 
 function compile({ compileSqlFilter, SqlFilterError }: Sql, expression: string): SqlFilter {
@@ -51,6 +68,13 @@ function compile({ compileSqlFilter, SqlFilterError }: Sql, expression: string):
       expression.trim() === '' ? "Expression can't be null! SQL92" : "parse the consumer's subscription failed";
     throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, `${words}: ${error.message}`);
   }
+}
+
+function charactersIn({ messageId, tag = '', keys, properties }: StoredMessage): number {
+  let characters = messageId.length + tag.length;
+  for (const key of keys) characters += key.length;
+  for (const name in properties) characters += (properties[name] as string).length;
+  return characters;
 }
 
 /** The properties under the names by which the real server stores them. */

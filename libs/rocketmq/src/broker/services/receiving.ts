@@ -151,14 +151,14 @@ export class Receiving {
     const session = this.broker.sessions.require(context.clientId);
     const pollMs = pollTime(request, session, context, call.remainingMs);
     const leaseMs = leaseTime(request);
-    const matches = this.filters.of(request.filterExpression);
+    const filter = this.filters.of(request.filterExpression);
     this.broker.engine.topic(topic);
     this.broker.engine.group(group);
     // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
     const batchSize = Math.min(Math.max(0, request.batchSize), LIMITS.receiveBatchSize);
     const renewFor = request.autoRenew ? context.clientId : undefined;
     const { clientId } = context;
-    return { topic, group, batchSize, leaseMs, clientId, renewFor, pollMs, matches, attemptId: request.attemptId };
+    return { topic, group, batchSize, leaseMs, clientId, renewFor, pollMs, ...filter, attemptId: request.attemptId };
   }
 }
 

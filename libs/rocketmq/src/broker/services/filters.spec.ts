@@ -1,0 +1,76 @@
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
+import { message, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
+import { Code, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { StoredMessage } from '../engine/records.js';
+import { LONGEST_FILTER } from '../filter/longest-filter.js';
+import { Filters } from './filters.js';
+
+const wire = new BrokerWire();
+afterEach(() => wire.close());
+
+const filters = new Filters();
+beforeAll(() => filters.load());
+
+const stored = (fields: Partial<StoredMessage>) =>
+  ({ messageId: 'id', keys: [], properties: {}, ...fields }) as StoredMessage;
+
+describe('the filter of a receive', () => {
+  it.each([FilterType.TAG, FilterType.SQL])(
+    'is refused when it is longer than 16,384 characters (type %p)',
+    async (type) => {
+      const broker = await wire.broker();
+      const inbox = await wire.consumer(broker, 'g');
+      const tags = 'x || '.repeat(LONGEST_FILTER / 5);
+      const ask = async (expression: string): Promise<Code | undefined> =>
+        statusIn(await inbox.receive({ ...receiveRequest('t', 'g'), filterExpression: { type, expression } }));
+      expect(await ask(`${tags}${'y'.repeat(10)}`)).toBe(Code.ILLEGAL_FILTER_EXPRESSION);
+    },
+  );
+
+  it('takes as many tags as its length allows', async () => {
+    const broker = await wire.broker();
+    await wire.client(broker).call('sendMessage', { messages: [message('t', 'wanted', { tag: 'tag-999' })] });
+    const inbox = await wire.consumer(broker, 'g');
+    const expression = Array.from({ length: 1_000 }, (_, index) => `tag-${index}`).join(' || ');
+    const filterExpression = { type: FilterType.TAG, expression };
+    const received = messagesIn(await inbox.receive({ ...receiveRequest('t', 'g'), filterExpression }));
+    expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual(['wanted']);
+  });
+
+  it('is read once, however many messages it is asked about', () => {
+    const tags = Array.from({ length: 1_800 }, (_, index) => `tag${index}`);
+    const { matches } = filters.of({ type: FilterType.TAG, expression: tags.join('||') });
+    // Reading it takes most of a millisecond.
+    for (let round = 0; round < 250_000; round++) {
+      if (matches(stored({ tag: `tag${round % 4_000}` })) !== round % 4_000 < 1_800) throw new Error(`tag${round}`);
+    }
+  });
+
+  it('that has much to do for a message looks at few, and leaves the others to the next receive', async () => {
+    const broker = await wire.broker();
+    const messages = Array.from({ length: 20 }, (_, index) => {
+      return { ...message('t', `id-${index}`), userProperties: { n: '9'.repeat(15_000) } };
+    });
+    await wire.client(broker).call('sendMessage', { messages });
+    const inbox = await wire.consumer(broker, 'g');
+    const expression = Array.from({ length: 2_000 }, () => 'n<1.5')
+      .join(' OR ')
+      .slice(0, LONGEST_FILTER - 6);
+    const filterExpression = { type: FilterType.SQL, expression: expression.slice(0, expression.lastIndexOf(' OR ')) };
+    const none = await inbox.receive({ ...receiveRequest('t', 'g'), filterExpression });
+    expect(statusIn(none)).toBe(Code.MESSAGE_NOT_FOUND);
+    const others = messagesIn(await inbox.receive(receiveRequest('t', 'g')));
+    expect(others.length).toBeGreaterThan(15);
+  });
+
+  it('in SQL counts as more than one look at a message, the longer both are', () => {
+    const effort = (expression: string, text: string): number => {
+      return filters.of({ type: FilterType.SQL, expression }).effort?.(stored({ properties: { text } })) ?? 0;
+    };
+    const long = Array.from({ length: 650 }, (_, index) => `text CONTAINS 'a${index}'`).join(' OR ');
+    expect(effort("text = 'a'", 'a'.repeat(15_000))).toBe(1);
+    expect(effort(long, 'short')).toBe(1);
+    expect(effort(long, 'a'.repeat(15_000))).toBeGreaterThan(500);
+  });
+});
