@@ -22,6 +22,7 @@ export class EngineHarness {
   readonly available: Available[] = [];
   readonly checks: TransactionCheck[] = [];
   readonly givenUp: string[] = [];
+  readonly damaged: string[] = [];
   /** The clients that are there. */
   readonly present = new Set<string>();
   readonly engine: Engine;
@@ -36,6 +37,7 @@ export class EngineHarness {
         committed: () => {},
         available: (available) => void this.available.push(available),
         isPresent: (clientId) => this.present.has(clientId),
+        damaged: (record) => void this.damaged.push(record.message),
         checkDue: (check) => void this.checks.push(check),
         transactionGivenUp: (_topic, transactionId) => void this.givenUp.push(transactionId),
       },

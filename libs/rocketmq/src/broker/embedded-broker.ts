@@ -13,6 +13,7 @@ import type { RemotingServer } from './admin/remoting-server.js';
 import type { ControlServer } from './control/control-server.js';
 import { type EmbeddedBrokerOptions, engineOptionsOf } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
+import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
@@ -27,6 +28,7 @@ import { LongPolls } from './services/long-polls.js';
 import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
 import { TransactionChecks } from './services/transaction-checks.js';
+import { type DamagedRecord, DamageLog } from './store/damaged-record.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
@@ -88,6 +90,7 @@ export class EmbeddedBroker {
   private readonly sweeper: RetentionSweeper;
   /** What was declared before there was a store to hold it. */
   private declarations: (() => void)[] = [];
+  private readonly damages: DamageLog;
   private isOpen: boolean;
   private state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
@@ -98,6 +101,7 @@ export class EmbeddedBroker {
   constructor(private readonly options: EmbeddedBrokerOptions = {}) {
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
+    this.damages = new DamageLog(this.logger);
     this.tls = portTlsOf(options.tls, this.realClock, this.logger);
     this.access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
@@ -304,7 +308,8 @@ export class EmbeddedBroker {
       this.sweeper.stop();
       this.logger.error(failure.message, { data });
     };
-    return new LmdbStore({ folder: data, flush, clock: this.realClock, failed });
+    const damaged = (record: DamagedRecord): void => this.damages.add(record);
+    return new LmdbStore({ folder: data, flush, clock: this.realClock, failed, nameOf: nameOfRecord, damaged });
   }
 
   private makeEngine(retention: RetentionLimits): Engine {
@@ -313,6 +318,7 @@ export class EmbeddedBroker {
       available: (available) => this.running()?.polls.wake(available),
       isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
       checkDue: (check) => this.running()?.checks.send(check),
+      damaged: (record) => this.damages.add(record),
       transactionGivenUp: (topic, transactionId) =>
         this.logger.warn('a half message was given up after its last check', { topic, transactionId }),
     });
@@ -353,9 +359,8 @@ export class EmbeddedBroker {
       (name) => name !== undefined,
     );
     const storage = options.data === undefined ? 'memory' : 'disk';
-    const endpoints = (): string => this.endpoints;
-    const own = { engine, store, storage, clock, realClock, sessions, faults } as const;
-    return controlPortOf({ ...own, access, logger, tls, names, endpoints });
+    const parts = { engine, store, storage, clock, realClock, sessions, faults, access, logger, tls } as const;
+    return controlPortOf({ ...parts, names, endpoints: () => this.endpoints });
   }
 
   private get controlHost(): string {

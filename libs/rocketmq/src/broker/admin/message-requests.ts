@@ -7,7 +7,7 @@ import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges } from '../engine/offsets.js';
 import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
-import type { MessageEntry } from '../engine/views.js';
+import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import { type AdminAnswer, AdminRefusal, numberIn, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { TOOLS_GROUP } from './group-requests.js';
@@ -77,6 +77,8 @@ export class MessageRequests {
     if (offset > maxOffset) return answer(RESPONSE_CODES.pullOffsetMoved, maxOffset);
     if (offset === maxOffset) return answer(RESPONSE_CODES.pullNotFound, offset);
     const { entries, nextOffset } = this.read(topic, queueId, offset, numberIn(fields, 'maxMsgNums'));
+    // None of the rest can be read.
+    if (entries.length === 0) return answer(RESPONSE_CODES.pullNotFound, maxOffset);
     return { ...answer(SUCCESS.code, nextOffset), body: Buffer.concat(entries.map((entry) => this.bytesOf(entry))) };
   }
 
@@ -85,15 +87,11 @@ export class MessageRequests {
     let bytes = 0;
     let nextOffset = offset;
     const most = Math.min(MOST_PULLED, Math.max(1, wanted));
-    for (const [key, value] of this.broker.store.scan(keys.log(topic), {
-      from: keys.message(topic, queueId, offset),
-    })) {
-      if (key[2] !== queueId || entries.length >= most || bytes >= PULL_BYTES) break;
-      const message = value as StoredMessage;
-      const at = key.at(-1) as number;
-      entries.push({ topic, queueId, offset: at, message });
-      bytes += message.body.length;
-      nextOffset = at + 1;
+    for (const entry of messagesFrom(this.broker.store, topic, keys.message(topic, queueId, offset))) {
+      if (entry.queueId !== queueId || entries.length >= most || bytes >= PULL_BYTES) break;
+      entries.push(entry);
+      bytes += entry.message.body.length;
+      nextOffset = entry.offset + 1;
     }
     return { entries, nextOffset };
   }

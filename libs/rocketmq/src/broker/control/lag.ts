@@ -8,6 +8,7 @@ import {
   type StoredMessage,
   type TopicRecord,
 } from '../engine/records.js';
+import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import type { LagState } from './control-views.js';
 import { allOf } from './pages.js';
@@ -61,7 +62,7 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
 }
 
 function storedAt(store: Store, topic: string, queueId: number, offset: number): number | undefined {
-  return (store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
+  return (peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
 }
 
 /** Not by spreading: there may be very many. */

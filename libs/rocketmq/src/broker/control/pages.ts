@@ -24,7 +24,10 @@ export function pageWishOf(fields: Fields): PageWish {
   return { limit: fields.count('limit', { from: 1, to: MOST_ITEMS }) ?? DEFAULT_ITEMS, after: fields.text('after') };
 }
 
-/** @param view makes an item of a pair; undefined: it is not of this list */
+/**
+ * Without what cannot be read.
+ * @param view makes an item of a pair; undefined: it is not of this list
+ */
 export function pageOf<T>(
   store: Store,
   prefix: Key,
@@ -35,12 +38,12 @@ export function pageOf<T>(
   const items: T[] = [];
   let looked = 0;
   let last: Key | undefined;
-  for (const [key, value] of store.scan(prefix, from === undefined ? {} : { from })) {
+  for (const [key, value] of store.scan(prefix, { ...(from && { from }), tolerant: true })) {
     if (from !== undefined && looked === 0 && textOf(key) === after) continue;
     if (items.length >= limit || looked >= LONGEST_LOOK) return { items, next: textOf(last ?? key) };
     looked++;
     last = key;
-    const item = view(key, value);
+    const item = value === undefined ? undefined : view(key, value);
     if (item !== undefined) items.push(item);
   }
   return { items };

@@ -5,7 +5,7 @@ import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
 import {
   type DeliveryRecord,
-  type Due,
+  dueOf,
   type GroupRecord,
   type HalfRecord,
   keys,
@@ -13,6 +13,7 @@ import {
   type TopicRecord,
 } from '../engine/records.js';
 import { type ClientSession, publishingOf, subscriptionOf } from '../services/sessions.js';
+import { peek } from '../store/damaged-record.js';
 import type { Key } from '../store/store.js';
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';
@@ -109,10 +110,10 @@ export class StateRequests {
       const view = (key: Key, message: unknown) => delayedMessage(key, message as StoredMessage);
       return pageOf(store, keys.delayedById(topic, messageId), wish, view);
     }
-    return pageOf(store, keys.dues, wish, (_, value) => {
-      const due = value as Due;
+    return pageOf(store, keys.dues, wish, (key) => {
+      const due = dueOf(key);
       if (due.kind !== 'delayed' || (topic ?? due.key[1]) !== due.key[1]) return undefined;
-      const message = store.get(due.key) as StoredMessage | undefined;
+      const message = peek(store, due.key) as StoredMessage | undefined;
       return message && delayedMessage(due.key, message);
     });
   }
@@ -161,7 +162,7 @@ export class StateRequests {
   private deliveryState(key: Key, { attempt, state }: DeliveryRecord): DeliveryState | undefined {
     if (state.kind === 'acked') return undefined;
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
-    const message = this.broker.store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = peek(this.broker.store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
     if (message === undefined) return undefined;
     const isLeased = state.kind === 'leased';
     return {

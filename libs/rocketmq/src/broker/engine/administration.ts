@@ -35,13 +35,14 @@ export class Administration {
       changes.delete(keys.topic(name));
       for (const prefix of [keys.log(name), keys.begins(name), keys.ends(name), keys.indexOf(name)])
         deleteAll(changes, prefix);
-      for (const [key] of changes.scan(keys.delayedOf(name))) {
+      for (const [key] of changes.scan(keys.delayedOf(name), { tolerant: true })) {
         changes.delete(key);
         changes.deleteDue(dueAtOf(key), { kind: 'delayed', key });
       }
-      for (const [key, half] of changes.scan<HalfRecord>(keys.halvesOf(name))) {
+      for (const [key, half] of changes.scan<HalfRecord | undefined>(keys.halvesOf(name), { tolerant: true })) {
         changes.delete(key);
-        changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
+        // The check of one that cannot be read finds nothing, and is over.
+        if (half !== undefined) changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
       }
       for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
       return existed;
@@ -105,5 +106,5 @@ export class Administration {
 }
 
 function deleteAll(changes: Changes, prefix: Key): void {
-  for (const [key] of changes.scan(prefix)) changes.delete(key);
+  for (const [key] of changes.scan(prefix, { tolerant: true })) changes.delete(key);
 }

@@ -1,7 +1,7 @@
 // The changes of one command: reads see them, the store gets them as one batch.
 
 import type { Change, Key, ScanOptions, Store } from '../store/store.js';
-import { type Due, keys } from './records.js';
+import { type Due, dueReference, keys } from './records.js';
 
 /** Messages that a consumer may be waiting for: of a topic, for one group or for all. */
 export interface Available {
@@ -84,12 +84,6 @@ export class Changes {
     this.store.write([...this.entries.values()]);
     return true;
   }
-}
-
-function dueReference(due: Due): Key {
-  if (due.kind !== 'lease') return [due.kind, ...due.key];
-  const { group, topic, queueId } = due.queue;
-  return ['lease', group, topic, queueId, due.offset];
 }
 
 /** Numbers and strings must not meet, and no part may run into the next. */

@@ -1,6 +1,8 @@
 // The engine: plain synchronous decisions over the state in the store. No I/O of its own and no timer: every command brings
 // its time along, `tick` does what has become due, and `nextDueAtMs` says when that is next.
 
+import { HOUR_MS } from '../../support/clock.js';
+import { DamagedRecord } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
 import { type Available, Changes } from './changes.js';
@@ -18,6 +20,9 @@ import { Traffic } from './traffic.js';
 import { type TransactionCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { dueBy, nextDue } from './views.js';
+
+/** How often something is tried that cannot be done for a damaged record. */
+const DAMAGE_INTERVAL_MS = HOUR_MS;
 
 export interface EngineOptions {
   readonly strict: boolean;
@@ -40,6 +45,8 @@ export interface EngineListener {
   checkDue(check: TransactionCheck): void;
   /** Whether a client is known and not silent for too long. Asked when a lease ends that is renewed for it. */
   isPresent(clientId: string): boolean;
+  /** A record cannot be read. */
+  damaged(record: DamagedRecord): void;
   /** A half message is given up after its last check. */
   transactionGivenUp(topic: string, transactionId: string): void;
 }
@@ -178,7 +185,7 @@ export class Engine {
     return results;
   }
 
-  /** @throws Refusal `unknown-topic` */
+  /** @throws Refusal `unknown-topic`; DamagedRecord when there is nothing else to hand out */
   pop(request: PopRequest): PopResult {
     const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
@@ -187,7 +194,12 @@ export class Engine {
       if (request.group.fifo) popOrdered(pop, turns);
       else if (topic.type === 'priority') popByPriority(pop, turns);
       else popUnordered(pop, turns);
-      return pop.result;
+      const { result, damage } = pop;
+      if (damage !== undefined) {
+        this.listener.damaged(damage);
+        if (result.deliveries.length === 0 && result.skipped === 0) throw damage;
+      }
+      return result;
     });
     this.traffic.handedOut(request.topic, request.group.name, result.deliveries);
     return result;
@@ -254,7 +266,7 @@ export class Engine {
 
   /** Deletes messages that are too old or too many, some at a time. @returns whether more may be left */
   sweep(nowMs: number): boolean {
-    return this.run((changes) => this.retention.sweep(changes, nowMs));
+    return this.unlessDamaged(() => this.run((changes) => this.retention.sweep(changes, nowMs))) ?? false;
   }
 
   private assertRoom(): void {
@@ -268,6 +280,30 @@ export class Engine {
   }
 
   private perform(atMs: number, due: Due, nowMs: number): void {
+    const isDone = this.unlessDamaged(() => {
+      this.performAll(atMs, due, nowMs);
+      return true;
+    });
+    if (isDone) return;
+    // It cannot be done, and is not forgotten, either: it is told of again.
+    this.run((changes) => {
+      changes.deleteDue(atMs, due);
+      changes.putDue(nowMs + DAMAGE_INTERVAL_MS, due);
+    });
+  }
+
+  /** For what nobody asked for, and so nobody would be told by the error. */
+  private unlessDamaged<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof DamagedRecord)) throw error;
+      this.listener.damaged(error);
+      return undefined;
+    }
+  }
+
+  private performAll(atMs: number, due: Due, nowMs: number): void {
     const outcome = this.run((changes) => {
       changes.deleteDue(atMs, due);
       if (due.kind === 'lease') this.endLease(changes, due, atMs);

@@ -1,9 +1,10 @@
 // The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
 
 import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
+import { DamagedRecord } from '../store/damaged-record.js';
 import type { Changes } from './changes.js';
 import { indexMessage, unindexMessage } from './message-index.js';
-import { keys, type StoredMessage, type TopicRecord } from './records.js';
+import { keys, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
 
 /** Where a message came to lie. */
 export interface LogPosition {
@@ -26,16 +27,16 @@ export class MessageLog {
   /** @param indexed whether messages are to be found by id and key */
   constructor(private readonly indexed: boolean) {}
 
-  /** Forgets the messages of a queue before an offset, which the caller has looked at. */
+  /** Forgets the messages of a queue before an offset, which the caller has looked at; undefined for one that cannot be read. */
   deleteBefore(
     changes: Changes,
     { topic, queueId, offset: begin }: LogPosition & { topic: string },
-    messages: Iterable<readonly [offset: number, StoredMessage]>,
+    messages: Iterable<{ readonly offset: number; readonly message: StoredMessage | undefined }>,
   ): void {
-    for (const [offset, message] of messages) {
+    for (const { offset, message } of messages) {
       changes.delete(keys.message(topic, queueId, offset));
       // Also when this run of the broker does not index: an earlier one may have.
-      unindexMessage(changes, topic, { queueId, offset }, message);
+      if (message !== undefined) unindexMessage(changes, topic, { queueId, offset }, message);
     }
     changes.put(keys.begin(topic, queueId), begin);
   }
@@ -54,6 +55,7 @@ export class MessageLog {
   /** One behind the other. @returns the offset of the first */
   appendAll(changes: Changes, { name }: TopicRecord, queueId: number, messages: readonly StoredMessage[]): number {
     const first = this.endOffset(changes, name, queueId);
+    if (first === 0) this.assertEmpty(changes, name, queueId);
     let offset = first;
     for (const message of messages) {
       changes.put(keys.message(name, queueId, offset), message);
@@ -65,6 +67,12 @@ export class MessageLog {
     return first;
   }
 
+  /** @throws DamagedRecord for a queue whose end is lost: what is appended would take the place of what it has */
+  private assertEmpty(changes: Changes, topic: string, queueId: number): void {
+    const [found] = changes.scan([...keys.log(topic), queueId], { tolerant: true }, 1);
+    if (found !== undefined) throw new DamagedRecord(nameOfRecord(keys.end(topic, queueId)), 'it is not there');
+  }
+
   endOffset(changes: Changes, topic: string, queueId: number): number {
     return changes.get<number>(keys.end(topic, queueId)) ?? 0;
   }
@@ -74,7 +82,14 @@ export class MessageLog {
     return changes.get<number>(keys.begin(topic, queueId)) ?? 0;
   }
 
+  /** Undefined for what retention has deleted, and for what is still to come. @throws DamagedRecord */
   message(changes: Changes, topic: string, queueId: number, offset: number): StoredMessage | undefined {
-    return changes.get<StoredMessage>(keys.message(topic, queueId, offset));
+    const key = keys.message(topic, queueId, offset);
+    const message = changes.get<StoredMessage>(key);
+    if (message !== undefined) return message;
+    const isBetween =
+      offset >= this.beginOffset(changes, topic, queueId) && offset < this.endOffset(changes, topic, queueId);
+    if (isBetween) throw new DamagedRecord(nameOfRecord(key), 'it is not there');
+    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 // Where messages lie by their id and by their keys. Written with the message; only tools read it.
 
+import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition } from './log.js';
@@ -53,7 +54,7 @@ function entriesOf(
   for (const [key] of found) {
     if (entries.length >= limit) break;
     const [queueId, offset] = key.slice(-2) as [number, number];
-    const message = store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
     if (message !== undefined) entries.push({ topic, queueId, offset, message });
   }
   return entries;

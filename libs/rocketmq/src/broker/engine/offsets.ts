@@ -1,5 +1,6 @@
 // How far topics reach and how far groups have come. Reads only.
 
+import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import {
   type DeliveryRecord,
@@ -30,7 +31,7 @@ export function queueRanges(store: Store, { name, queues }: TopicRecord): QueueR
   return Array.from({ length: queues }, (_, queueId) => {
     const maxOffset = endOf(store, name, queueId);
     let minOffset = maxOffset;
-    for (const [key] of store.scan([...keys.log(name), queueId])) {
+    for (const [key] of store.scan([...keys.log(name), queueId], { tolerant: true })) {
       minOffset = key.at(-1) as number;
       break;
     }
@@ -97,5 +98,5 @@ function endOf(store: Store, topic: string, queueId: number): number {
 }
 
 function storedAt(store: Store, topic: string, queueId: number, offset: number): number | undefined {
-  return (store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
+  return (peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
 }

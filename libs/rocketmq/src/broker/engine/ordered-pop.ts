@@ -24,7 +24,7 @@ function popQueue(pop: Pop, queue: QueueRef): void {
     const offset = key.at(-1) as number;
     // Acked, and all before it has just become dead letters: nothing is left that it could wait for.
     if (record.state.kind === 'acked' && pop.handedOut === before) changes.delete(key);
-    else pop.takeAgain(queue, offset, record, isRepeat ? record.attempt : record.attempt + 1);
+    else if (!pop.takeAgain(queue, offset, record, isRepeat ? record.attempt : record.attempt + 1)) return;
   }
   // A repeat after a lost answer gets what was lost, not more: its batch is still open.
   if (!isBlocked) pop.takeNew(queue);

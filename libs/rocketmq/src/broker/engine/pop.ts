@@ -1,6 +1,7 @@
 // One pop in progress: what every pop does with a message, whatever the order in which messages are chosen.
 
 import { HOUR_MS } from '../../support/clock.js';
+import { DamagedRecord } from '../store/damaged-record.js';
 import type { Changes } from './changes.js';
 import type { Deliveries, Delivery, PopRequest, PopResult } from './deliveries.js';
 import type { MessageLog } from './log.js';
@@ -30,6 +31,8 @@ export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
   private effort = 0;
+  /** A message that cannot be read. What lies behind it in its queue has to wait, for it may not be left out without a word. */
+  damage: DamagedRecord | undefined;
 
   constructor(
     readonly changes: Changes,
@@ -61,23 +64,36 @@ export class Pop {
     const start = this.changes.get<number>(keys.cursor(queue)) ?? 0;
     let offset = start;
     for (; offset < end && !this.isDone; offset++) {
-      const message = this.log.message(this.changes, queue.topic, queue.queueId, offset);
-      if (message !== undefined) this.offer(queue, offset, message, 1);
+      const read = this.read(queue, offset);
+      if (read === undefined) break;
+      if (read.message !== undefined) this.offer(queue, offset, read.message, 1);
       // Deleted by retention, and with it all before the beginning.
       else offset = Math.max(offset, this.log.beginOffset(this.changes, queue.topic, queue.queueId) - 1);
     }
     if (offset > start) this.changes.put(keys.cursor(queue), offset);
   }
 
-  /** Hands a message out again, with the attempt number that is its turn now. */
-  takeAgain(queue: QueueRef, offset: number, record: DeliveryRecord, attempt: number): void {
+  /** Hands a message out again, with the attempt number that is its turn now. @returns false when it cannot be read */
+  takeAgain(queue: QueueRef, offset: number, record: DeliveryRecord, attempt: number): boolean {
+    const read = this.read(queue, offset);
+    if (read === undefined) return false;
     this.ledger.drop(this.changes, queue, offset, record.state);
-    const message = this.log.message(this.changes, queue.topic, queue.queueId, offset);
-    if (message === undefined) return;
+    if (read.message === undefined) return true;
     const isSpent = attempt > this.request.group.maxDeliveryAttempts;
     // Acked behind an unsettled message of an ordered queue: comes again with it, but is no dead letter.
-    if (isSpent && record.state.kind === 'acked') return;
-    this.offer(queue, offset, message, attempt);
+    if (!isSpent || record.state.kind !== 'acked') this.offer(queue, offset, read.message, attempt);
+    return true;
+  }
+
+  /** @returns undefined for a message that cannot be read */
+  private read({ topic, queueId }: QueueRef, offset: number): { message: StoredMessage | undefined } | undefined {
+    try {
+      return { message: this.log.message(this.changes, topic, queueId, offset) };
+    } catch (error) {
+      if (!(error instanceof DamagedRecord)) throw error;
+      this.damage ??= error;
+      return undefined;
+    }
   }
 
   private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {

@@ -105,6 +105,34 @@ export type Due =
   | { readonly kind: 'delayed'; readonly key: Key }
   | { readonly kind: 'check'; readonly key: Key };
 
+/** What the key of something due refers to: all that its record holds. */
+export function dueOf(key: Key): Due {
+  const [, , kind, ...reference] = key;
+  if (kind !== 'lease') return { kind: kind as 'delayed' | 'check', key: reference };
+  const [group, topic, queueId, offset] = reference as [string, string, number, number];
+  return { kind, queue: { group, topic, queueId }, offset };
+}
+
+/** The reverse of {@link dueOf}. */
+export function dueReference(due: Due): Key {
+  if (due.kind !== 'lease') return [due.kind, ...due.key];
+  const { group, topic, queueId } = due.queue;
+  return ['lease', group, topic, queueId, due.offset];
+}
+
+/** What lies under a key, for people. */
+export function nameOfRecord([kind, ...parts]: Key): string {
+  switch (kind) {
+    case 'log':
+      return `the message of topic "${parts[0]}", queue ${parts[1]}, offset ${parts[2]}`;
+    case 'delayed':
+    case 'half':
+      return `the ${kind} message "${parts[1]}" of topic "${parts[0]}"`;
+    default:
+      return `the record "${[kind, ...parts].join(' ')}"`;
+  }
+}
+
 /** Longer texts of producers stand in keys as their digests: a store on disk bounds its keys. */
 const LONGEST_TEXT = 255;
 

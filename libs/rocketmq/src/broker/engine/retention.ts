@@ -18,15 +18,20 @@ const LONGEST_SWEEP = 1_000;
 /** About what a message takes on disk beside its body. */
 const MESSAGE_BYTES = 700;
 
-type OffsetAndMessage = readonly [offset: number, message: StoredMessage];
+/** A message in its queue. One that cannot be read is taken for as old as the next one that can. */
+interface Entry {
+  readonly offset: number;
+  readonly storeTimestampMs: number;
+  readonly message: StoredMessage | undefined;
+}
 
 /** A queue, from its oldest message on. */
 interface Head {
   readonly topic: string;
   readonly queueId: number;
-  readonly rest: Iterator<OffsetAndMessage>;
-  readonly taken: OffsetAndMessage[];
-  oldest: OffsetAndMessage | undefined;
+  readonly rest: Iterator<Entry>;
+  readonly taken: Entry[];
+  oldest: Entry | undefined;
 }
 
 export class Retention {
@@ -51,9 +56,9 @@ export class Retention {
     for (; count < LONGEST_SWEEP; count++) {
       const head = oldestOf(heads);
       if (head?.oldest === undefined) break;
-      const [, message] = head.oldest;
-      if (message.storeTimestampMs > nowMs - maxAgeMs && excessBytes <= 0) break;
-      excessBytes -= message.body.length + MESSAGE_BYTES;
+      const { message, storeTimestampMs } = head.oldest;
+      if (storeTimestampMs > nowMs - maxAgeMs && excessBytes <= 0) break;
+      excessBytes -= (message?.body.length ?? 0) + MESSAGE_BYTES;
       head.taken.push(head.oldest);
       advance(head);
     }
@@ -71,7 +76,7 @@ export class Retention {
   }
 
   private heads(changes: Changes): Head[] {
-    return changes.scan(keys.allEnds).map(([key]) => {
+    return changes.scan(keys.allEnds, { tolerant: true }).map(([key]) => {
       const [, topic, queueId] = key as [string, string, number];
       const head: Head = { topic, queueId, rest: this.messages(changes, topic, queueId), taken: [], oldest: undefined };
       advance(head);
@@ -80,15 +85,25 @@ export class Retention {
   }
 
   /** From the beginning that is known on: what lies before it need not be skipped again. */
-  private *messages(changes: Changes, topic: string, queueId: number): Iterator<OffsetAndMessage> {
+  private *messages(changes: Changes, topic: string, queueId: number): Iterator<Entry> {
     const from = keys.message(topic, queueId, this.log.beginOffset(changes, topic, queueId));
-    for (const [key, message] of this.store.scan([...keys.log(topic), queueId], { from })) {
-      yield [key.at(-1) as number, message as StoredMessage];
+    let unreadable: number[] = [];
+    for (const [key, value] of this.store.scan([...keys.log(topic), queueId], { from, tolerant: true })) {
+      const offset = key.at(-1) as number;
+      if (value === undefined) {
+        unreadable.push(offset);
+        continue;
+      }
+      const message = value as StoredMessage;
+      const { storeTimestampMs } = message;
+      for (const before of unreadable) yield { offset: before, storeTimestampMs, message: undefined };
+      unreadable = [];
+      yield { offset, storeTimestampMs, message };
     }
   }
 
   private delete(changes: Changes, { topic, queueId, taken }: Head): void {
-    const offset = (taken.at(-1)?.[0] ?? -1) + 1;
+    const offset = (taken.at(-1)?.offset ?? -1) + 1;
     this.log.deleteBefore(changes, { topic, queueId, offset }, taken);
     for (const [, { name }] of changes.scan<GroupRecord>(keys.groups)) {
       const queue = { group: name, topic, queueId };
@@ -107,7 +122,7 @@ function oldestOf(heads: readonly Head[]): Head | undefined {
 }
 
 function ageOf(head: Head | undefined): number {
-  return head?.oldest?.[1].storeTimestampMs ?? Number.POSITIVE_INFINITY;
+  return head?.oldest?.storeTimestampMs ?? Number.POSITIVE_INFINITY;
 }
 
 function advance(head: Head): void {

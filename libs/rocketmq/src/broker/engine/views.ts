@@ -1,10 +1,12 @@
 // What lies in the broker, for tests and tools. Reads only.
 
-import type { Store } from '../store/store.js';
+import { peek } from '../store/damaged-record.js';
+import type { Key, Store } from '../store/store.js';
 import { dueAtOf, recallHandleOf } from './delayed-messages.js';
 import {
   type DeliveryRecord,
   type Due,
+  dueOf,
   type GroupRecord,
   type HalfRecord,
   keys,
@@ -33,17 +35,22 @@ export interface DeliveryEntry {
 
 /** The visible messages of a topic, queue by queue. */
 export function messagesOf(store: Store, topic: string): MessageEntry[] {
-  return Array.from(store.scan(keys.log(topic)), ([key, message]) => {
+  return [...messagesFrom(store, topic, keys.log(topic))];
+}
+
+/** The same, as they are asked for, from a key on; without those that cannot be read. */
+export function* messagesFrom(store: Store, topic: string, from: Key): Iterable<MessageEntry> {
+  for (const [key, message] of store.scan(keys.log(topic), { from, tolerant: true })) {
     const [queueId, offset] = key.slice(-2) as [number, number];
-    return { topic, queueId, offset, message: message as StoredMessage };
-  });
+    if (message !== undefined) yield { topic, queueId, offset, message: message as StoredMessage };
+  }
 }
 
 /** All deliveries that are leased, or wait for the next pop. */
 export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   const entries = Array.from(store.scan(keys.deliveries), ([key, value]): DeliveryEntry => {
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
-    const message = store.get(keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
     const { fifo } = store.get(keys.group(group)) as GroupRecord;
     return { topic, group, queueId, offset, record: value as DeliveryRecord, message, fifo };
   });
@@ -83,7 +90,7 @@ export interface DueEntry {
 
 /** What is due next, or undefined. */
 export function nextDue(store: Store): DueEntry | undefined {
-  for (const [key, due] of store.scan(keys.dues)) return { atMs: key[1] as number, due: due as Due };
+  for (const [key] of store.scan(keys.dues, { tolerant: true })) return { atMs: key[1] as number, due: dueOf(key) };
   return undefined;
 }
 
@@ -96,8 +103,8 @@ const MOST_AT_ONCE = 256;
  */
 export function dueBy(store: Store, nowMs: number): DueEntry[] {
   const entries: DueEntry[] = [];
-  for (const [key, value] of store.scan(keys.dues)) {
-    const [atMs, due] = [key[1] as number, value as Due];
+  for (const [key] of store.scan(keys.dues, { tolerant: true })) {
+    const [atMs, due] = [key[1] as number, dueOf(key)];
     if (atMs > nowMs || (due.kind !== 'delayed' && entries.length > 0)) break;
     entries.push({ atMs, due });
     if (due.kind !== 'delayed' || entries.length >= MOST_AT_ONCE) break;

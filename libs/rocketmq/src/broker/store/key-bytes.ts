@@ -36,6 +36,7 @@ export function keyToBytes(key: Key): Buffer {
   return bytes.subarray(0, at);
 }
 
+/** @throws RangeError for bytes that are no key */
 export function bytesToKey(bytes: Buffer): Key {
   const key: KeyPart[] = [];
   let at = 0;
@@ -44,7 +45,8 @@ export function bytesToKey(bytes: Buffer): Key {
       key.push(numberAt(bytes, at + 1));
       at += NUMBER_BYTES;
     } else {
-      const end = endOfString(bytes, at + 1);
+      const end = bytes[at] === STRING ? endOfString(bytes, at + 1) : -1;
+      if (end < 0) throw new RangeError('the bytes are no key');
       key.push(stringIn(bytes, at + 1, end));
       at = end + 1;
     }
@@ -96,7 +98,7 @@ function putString(bytes: Buffer, start: number, text: string): number {
 
 function endOfString(bytes: Buffer, start: number): number {
   let at = bytes.indexOf(END_OF_STRING, start);
-  while (bytes[at + 1] === ZERO_CHARACTER) at = bytes.indexOf(END_OF_STRING, at + 2);
+  while (at >= 0 && bytes[at + 1] === ZERO_CHARACTER) at = bytes.indexOf(END_OF_STRING, at + 2);
   return at;
 }
 

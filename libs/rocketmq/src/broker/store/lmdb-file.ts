@@ -1,12 +1,14 @@
 // One LMDB file: opened and checked, read, committed. The package is loaded when the first one is opened.
 
-import { open as openFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS, bytesToKey, keyToBytes } from './key-bytes.js';
 import { checkFile } from './lmdb-pages.js';
 import type { PendingEntry } from './pending-writes.js';
-import { compareKeys, type Key } from './store.js';
+import { openPrivate } from './private-files.js';
+import { isSealed, sealed, unsealed } from './sealed-value.js';
+import { compareKeys, type Key, type ScanOptions } from './store.js';
 import type { StoreFolder } from './store-folder.js';
 import { fromDisk, toDisk } from './stored-names.js';
 
@@ -23,31 +25,58 @@ const SETUP_VALUE = 'nestjs-rocketmq broker';
 const FIRST_READ = 4;
 const LONGEST_READ = 256;
 
+/** A file of an older version is rewritten so many pairs at a time. */
+const UPGRADE_PAIRS = 64;
+
+/** Values as bytes. */
+interface Codec {
+  encode(value: unknown): Uint8Array;
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Makes an error of the key whose record cannot be read; of undefined where the key cannot be read, either. */
+type Damage = (key: Key | undefined) => Error;
+
+/** A pair as it lies there. */
+interface RawPair {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** The range of a scan. */
+interface Range extends ScanOptions {
+  readonly from: Key;
+}
+
 /** An open file. */
 export class LmdbFile {
-  private constructor(private readonly database: Database) {}
+  private constructor(
+    private readonly database: Database,
+    private readonly codec: Codec,
+    private readonly damage: Damage,
+  ) {}
 
-  /** @throws StateError `LMDB_MISSING`, `DATA_DAMAGED` */
-  static async open(folder: StoreFolder): Promise<LmdbFile> {
+  /** @throws StateError `LMDB_MISSING`, `DATA_DAMAGED`, `DATA_FOREIGN` */
+  static async open(folder: StoreFolder, damage: Damage): Promise<LmdbFile> {
     const lmdb = await loadLmdb();
     const path = join(folder.path, DATA_FILE);
-    await assertReadable(path, folder);
+    await prepare(path, folder);
     let database: Database | undefined;
     try {
       database = lmdb.open({
         path,
         noSubdir: true,
         keyEncoding: 'binary',
-        encoding: 'msgpack',
-        // Records would tie each value to a table of structures elsewhere in the file.
-        encoder: { useRecords: false, copyBuffers: true } as never,
+        encoding: 'binary',
         // A commit ends when it is on disk, and there is no other kind of commit.
         overlappingSync: false,
         // Batches are ours; those of LMDB's would leave a promise that fails with nobody to see it, and end the process.
         eventTurnBatching: false,
       });
-      await setUp(database, folder);
-      return new LmdbFile(database);
+      const file = new LmdbFile(database, codecOf(database), damage);
+      if (folder.isOlder) await file.upgrade(folder);
+      await file.setUp(folder);
+      return file;
     } catch (error) {
       await database?.close();
       throw error instanceof StateError ? error : damaged(path, messageOf(error), error);
@@ -55,17 +84,22 @@ export class LmdbFile {
   }
 
   get(key: Key): unknown {
-    return fromDisk(this.database.get(keyToBytes(key)));
+    const keyBytes = keyToBytes(key);
+    const bytes = this.database.getBinaryFast(keyBytes) as Buffer | undefined;
+    return bytes === undefined ? undefined : this.valueIn(keyBytes, bytes, () => key);
   }
 
-  *scan(prefix: Key, from: Key, before: Key | undefined): Iterable<Pair> {
+  *scan(prefix: Key, { from, before, tolerant = false }: Range): Iterable<Pair> {
     const end = endOf(prefix, before);
     let start: Buffer = from.length === 0 ? BEFORE_ALL_KEYS : keyToBytes(from);
     for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
       // Read at once, so that no cursor stays open when the reader stops early.
-      const pairs = [...this.database.getRange({ start, end, limit })];
-      for (const { key, value } of pairs) yield [bytesToKey(key as Buffer), fromDisk(value)];
-      const last = pairs.at(-1)?.key as Buffer | undefined;
+      const pairs = [...this.database.getRange({ start, end, limit })] as RawPair[];
+      for (const pair of pairs) {
+        const found = this.pairOf(pair, tolerant);
+        if (found !== undefined) yield found;
+      }
+      const last = pairs.at(-1)?.key;
       if (last === undefined || pairs.length < limit) return;
       start = Buffer.concat([last, Buffer.from([0])]);
     }
@@ -73,13 +107,20 @@ export class LmdbFile {
 
   /** Resolves when all of it is on disk; then reads see it. */
   async commit(entries: readonly (readonly [Key, PendingEntry])[]): Promise<void> {
+    await this.write(
+      entries.map(([key, { value }]) => {
+        const keyBytes = keyToBytes(key);
+        return [keyBytes, value === undefined ? undefined : sealed(keyBytes, this.codec.encode(value))];
+      }),
+    );
+  }
+
+  private async write(entries: readonly (readonly [Buffer, Buffer | undefined])[]): Promise<void> {
     const { database } = this;
     const parts = new Set<Promise<boolean>>();
     const batch = database.batch(() => {
-      for (const [key, { value }] of entries) {
-        const bytes = keyToBytes(key);
-        parts.add(value === undefined ? database.remove(bytes) : database.put(bytes, toDisk(value)));
-      }
+      for (const [key, bytes] of entries)
+        parts.add(bytes === undefined ? database.remove(key) : database.put(key, bytes));
     });
     // They fail with the batch. Few are promises of their own, and one that nobody waits for would end the process.
     for (const part of parts) part.catch(() => {});
@@ -89,6 +130,51 @@ export class LmdbFile {
       throw await causeOf(error);
     }
     database.resetReadTxn();
+  }
+
+  /** @returns undefined for a key that cannot be read, where the scan goes on without it */
+  private pairOf({ key: keyBytes, value: bytes }: RawPair, tolerant: boolean): Pair | undefined {
+    const key = keyIn(keyBytes);
+    try {
+      const value = this.valueIn(keyBytes, bytes, () => key);
+      if (key !== undefined) return [key, value];
+    } catch (error) {
+      if (!tolerant) throw error;
+    }
+    return key === undefined ? undefined : [key, undefined];
+  }
+
+  private valueIn(keyBytes: Buffer, bytes: Buffer, keyOf: () => Key | undefined): unknown {
+    const value = unsealed(keyBytes, bytes);
+    if (value === undefined) throw this.damage(keyOf());
+    return this.codec.decode(value);
+  }
+
+  /** Gives a checksum to what has none. When it is ended half done, the next start goes on with it. */
+  private async upgrade(folder: StoreFolder): Promise<void> {
+    await folder.beginUpgrade();
+    for (let start: Buffer = SETUP_KEY; ; ) {
+      const pairs = [...this.database.getRange({ start, limit: UPGRADE_PAIRS })] as RawPair[];
+      const bare = pairs.filter(({ value }) => !isSealed(value));
+      if (bare.length > 0) await this.write(bare.map(({ key, value }) => [key, sealed(key, value)]));
+      const last = pairs.at(-1)?.key;
+      if (last === undefined || pairs.length < UPGRADE_PAIRS) return;
+      start = Buffer.concat([last, Buffer.from([0])]);
+    }
+  }
+
+  /** A file that is new is marked when it is complete; one that should be complete must have the mark. */
+  private async setUp(folder: StoreFolder): Promise<void> {
+    const bytes = this.database.getBinary(SETUP_KEY);
+    const value = bytes && unsealed(SETUP_KEY, bytes);
+    if (value !== undefined && this.codec.decode(value) === SETUP_VALUE) {
+      if (folder.isOlder || !folder.isComplete) await folder.markComplete();
+      return;
+    }
+    if (folder.isComplete)
+      throw damaged(join(folder.path, DATA_FILE), 'it has lost what it was set up with', undefined);
+    await this.write([[SETUP_KEY, sealed(SETUP_KEY, this.codec.encode(SETUP_VALUE))]]);
+    await folder.markComplete();
   }
 
   /** Pages in use; those that LMDB keeps for later are not counted. */
@@ -114,26 +200,27 @@ async function loadLmdb(): Promise<Lmdb> {
   }
 }
 
-/** A file that is new is marked when it is complete; one that should be complete must have the mark. */
-async function setUp(database: Database, folder: StoreFolder): Promise<void> {
-  if (database.get(SETUP_KEY) === SETUP_VALUE) return;
-  if (folder.isComplete) throw damaged(join(folder.path, DATA_FILE), 'it has lost what it was set up with', undefined);
-  await database.put(SETUP_KEY, SETUP_VALUE).catch(async (error) => {
-    throw await causeOf(error);
-  });
-  await folder.markComplete();
+/** LMDB's own MessagePack; asked for apart from the file, so that the checksum is of the bytes that lie there. */
+function codecOf(database: Database): Codec {
+  // Records would tie each value to a table of structures elsewhere in the file.
+  const encoder = { useRecords: false, copyBuffers: true };
+  const options = { name: null, keyEncoding: 'binary', encoding: 'msgpack', encoder };
+  // The types know neither the name of the file's one table nor the options of an encoder.
+  const { encoder: codec } = database.openDB(options as never) as unknown as { encoder: Codec };
+  return { encode: (value) => codec.encode(toDisk(value)), decode: (bytes) => fromDisk(codec.decode(bytes)) };
 }
 
-/** @throws StateError `DATA_DAMAGED` */
-async function assertReadable(path: string, folder: StoreFolder): Promise<void> {
-  const file = await openFile(path, 'r+').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (file === undefined) {
-    if (folder.isComplete) throw damaged(path, 'it is gone', undefined);
-    return;
-  }
+/** Readable by nobody else, and nothing that leads elsewhere: LMDB itself would follow a link, and let others read. */
+async function prepare(path: string, folder: StoreFolder): Promise<void> {
+  const file = await openPrivate(path, folder.isComplete ? 'found' : 'found or new');
+  if (file === undefined) throw damaged(path, 'it is gone', undefined);
+  await assertReadable(path, file, folder);
+  const lock = await openPrivate(`${path}-lock`, 'found or new');
+  await lock?.close();
+}
+
+/** Closes the file. @throws StateError `DATA_DAMAGED` */
+async function assertReadable(path: string, file: FileHandle, folder: StoreFolder): Promise<void> {
   try {
     const found = await checkFile(file);
     if (found === 'whole') return;
@@ -142,6 +229,15 @@ async function assertReadable(path: string, folder: StoreFolder): Promise<void> 
     else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is no file of LMDB', undefined);
   } finally {
     await file.close();
+  }
+}
+
+/** @returns undefined for bytes that are no key */
+function keyIn(bytes: Buffer): Key | undefined {
+  try {
+    return bytesToKey(bytes);
+  } catch {
+    return undefined;
   }
 }
 

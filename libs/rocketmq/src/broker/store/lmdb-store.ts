@@ -3,6 +3,7 @@
 
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
+import { DamagedRecord } from './damaged-record.js';
 import { LONGEST_KEY_BYTES, longestBytes } from './key-bytes.js';
 import type { LmdbFile } from './lmdb-file.js';
 import { PendingBatch, type PendingEntry, PendingWrites } from './pending-writes.js';
@@ -30,6 +31,10 @@ export interface LmdbStoreOptions {
   readonly clock: Clock;
   /** Told once when the disk fails. */
   readonly failed: (failure: StoreFailure) => void;
+  /** Names the record of a key, for people. */
+  readonly nameOf: (key: Key) => string;
+  /** Told of a record that cannot be read, each time. */
+  readonly damaged: (record: DamagedRecord) => void;
 }
 
 type LmdbState =
@@ -56,7 +61,7 @@ export class LmdbStore implements Store {
     const [{ StoreFolder }, { LmdbFile }] = await Promise.all([import('./store-folder.js'), import('./lmdb-file.js')]);
     const folder = await StoreFolder.claim(this.options.folder);
     try {
-      this.state = { kind: 'open', file: await LmdbFile.open(folder), folder };
+      this.state = { kind: 'open', file: await LmdbFile.open(folder, (key) => this.damage(key)), folder };
     } catch (error) {
       await folder.release();
       throw error;
@@ -68,9 +73,11 @@ export class LmdbStore implements Store {
     return pending === undefined ? this.file().get(key) : pending.value;
   }
 
-  scan(prefix: Key, { from = prefix, before }: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
+  scan(prefix: Key, options: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
+    const { from = prefix, before } = options;
     const first = compareKeys(from, prefix) < 0 ? prefix : from;
-    return merged(this.pending.scan(prefix, first, before), this.file().scan(prefix, first, before));
+    const stored = this.file().scan(prefix, { ...options, from: first });
+    return merged(this.pending.scan(prefix, first, before), stored);
   }
 
   write(changes: readonly Change[]): void {
@@ -171,6 +178,13 @@ export class LmdbStore implements Store {
     this.committing = undefined;
     this.gathering = undefined;
     this.options.failed(failure);
+  }
+
+  private damage(key: Key | undefined): DamagedRecord {
+    const what = key === undefined ? 'a record without a key' : this.options.nameOf(key);
+    const record = new DamagedRecord(what, 'its checksum is wrong');
+    this.options.damaged(record);
+    return record;
   }
 
   private file(): LmdbFile {

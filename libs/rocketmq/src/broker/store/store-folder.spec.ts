@@ -1,9 +1,9 @@
 // Whose a folder is, and what a broker says that cannot use it.
 
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '../../support/clock.js';
 import { currentProcess } from '../../support/process-mark.js';
@@ -25,7 +25,14 @@ afterEach(async () => {
 
 function storeIn(path = folder): LmdbStore {
   const failed = (failure: StoreFailure): void => expect(failure).toBeUndefined();
-  const store = new LmdbStore({ folder: path, flush: 'sync', clock: new SystemClock(), failed });
+  const store = new LmdbStore({
+    folder: path,
+    flush: 'sync',
+    clock: new SystemClock(),
+    failed,
+    nameOf: String,
+    damaged: () => {},
+  });
   open.push(store);
   return store;
 }
@@ -105,8 +112,8 @@ describe('a folder that cannot be used', () => {
 
   it('is one that a newer version wrote', async () => {
     await fill(1);
-    await writeFile(join(folder, 'broker.json'), '{"format":2,"state":"complete"}');
-    await refusal('DATA_NEWER', 'has format 2, this version of nestjs-rocketmq reads up to 1');
+    await writeFile(join(folder, 'broker.json'), '{"format":3,"state":"complete"}');
+    await refusal('DATA_NEWER', 'has format 3, this version of nestjs-rocketmq reads up to 2');
   });
 
   it.each(['', '{"form', '[]', '{"format":"1"}'])('is one whose description is %j', async (text) => {
@@ -149,6 +156,47 @@ describe('a folder that cannot be used', () => {
     await refusal('DATA_DAMAGED', 'gone');
     expect(await readdir(folder)).not.toContain('LOCK');
   });
+});
+
+describe('a folder of a store', () => {
+  const modeOf = async (name: string): Promise<number> => (await stat(join(folder, name))).mode & 0o777;
+
+  it('is readable by its user alone, whatever it was, with all that is in it', async () => {
+    folder = join(folder, 'data');
+    for (let start = 0; start < 2; start++) {
+      await fill(1);
+      const store = storeIn();
+      await store.open();
+      expect(await modeOf('.')).toBe(0o700);
+      const names = await readdir(folder);
+      expect(names.sort()).toEqual(['LOCK', 'broker.json', 'messages.mdb', 'messages.mdb-lock']);
+      for (const name of names) expect([name, await modeOf(name)]).toEqual([name, 0o600]);
+      await store.close();
+      // As an older version left them.
+      for (const name of await readdir(folder)) await chmod(join(folder, name), 0o644);
+      await chmod(folder, 0o755);
+    }
+    folder = dirname(folder);
+  });
+
+  it.each(['messages.mdb', 'messages.mdb-lock', 'LOCK'])(
+    'is not written through %s, when that is a link',
+    async (name) => {
+      const victim = join(folder, '..', `victim-${basename(folder)}`);
+      await writeFile(victim, 'not of this broker');
+      const data = join(folder, 'data');
+      await mkdir(data);
+      await writeFile(join(data, 'broker.json'), '{"format":2,"state":"new"}');
+      await symlink(victim, join(data, name));
+      const opened = storeIn(data).open();
+      // A lock that says nothing is nobody's, and is taken away.
+      if (name === 'LOCK') await opened;
+      else await expect(opened).rejects.toMatchObject({ code: 'DATA_FOREIGN', message: expect.stringContaining(name) });
+      await open[0]?.close();
+      expect(await readFile(victim, 'utf8')).toBe('not of this broker');
+      await rm(victim);
+    },
+  );
 });
 
 describe('a first start that was cut off', () => {

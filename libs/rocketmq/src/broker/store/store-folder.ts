@@ -6,17 +6,20 @@ import { dirname, join, resolve } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { currentProcess, isRunning, type ProcessMark } from '../../support/process-mark.js';
 import { systemRandom } from '../../support/random.js';
+import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from './private-files.js';
 
 /** Raised when a broker can no longer read what an older one wrote. */
-const FORMAT = 1;
+const FORMAT = 2;
 const FORMAT_FILE = 'broker.json';
 const LOCK_FILE = 'LOCK';
 
-/** `new` until the data file has been set up. */
+/** `new` until the data file has been set up, `upgrading` while one of an older format is rewritten. */
 interface Format {
   readonly format: number;
-  readonly state: 'new' | 'complete';
+  readonly state: (typeof STATES)[number];
 }
+
+const STATES = ['new', 'complete', 'upgrading'] as const;
 
 /** Who has the folder. */
 interface Lock extends ProcessMark {
@@ -41,8 +44,10 @@ export class StoreFolder {
   static async claim(folder: string): Promise<StoreFolder> {
     const path = resolve(folder);
     try {
-      await mkdir(path, { recursive: true });
+      await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER });
       const known = await readFormat(path);
+      await makePrivate(path, PRIVATE_FOLDER);
+      if (known !== undefined) await makePrivate(join(path, FORMAT_FILE), PRIVATE_FILE);
       const lock = await takeLock(path);
       try {
         const format = known ?? (await writeFormat(path, { format: FORMAT, state: 'new' }));
@@ -60,11 +65,21 @@ export class StoreFolder {
 
   /** Whether a data file must be there. */
   get isComplete(): boolean {
-    return this.format.state === 'complete';
+    return this.format.state !== 'new';
+  }
+
+  /** Whether the data file is still in an older format, all of it or a part. */
+  get isOlder(): boolean {
+    return this.isComplete && (this.format.format < FORMAT || this.format.state === 'upgrading');
+  }
+
+  /** From now on an older version of this library refuses the folder. */
+  async beginUpgrade(): Promise<void> {
+    this.format = await writeFormat(this.path, { format: FORMAT, state: 'upgrading' });
   }
 
   async markComplete(): Promise<void> {
-    this.format = await writeFormat(this.path, { ...this.format, state: 'complete' });
+    this.format = await writeFormat(this.path, { format: FORMAT, state: 'complete' });
   }
 
   async release(): Promise<void> {
@@ -83,7 +98,7 @@ async function readFormat(path: string): Promise<Format | undefined> {
     throw new StateError('DATA_FOREIGN', `${what}; give an empty folder or a new one. Nothing was changed`);
   }
   const { format, state } = parse(text) as Partial<Format>;
-  if (typeof format !== 'number' || (state !== 'new' && state !== 'complete')) {
+  if (typeof format !== 'number' || state === undefined || !STATES.includes(state)) {
     const what = `${join(path, FORMAT_FILE)} is torn or not of this broker`;
     throw new StateError('DATA_DAMAGED', `${what}; put a copy of the folder back, or begin with an empty one`);
   }
@@ -146,7 +161,7 @@ async function readLock(path: string): Promise<Lock | undefined> {
 /** Writes a file that is there whole, on disk, or not at all. */
 async function writeWhole(file: string, text: string, place: typeof rename): Promise<void> {
   const draft = `${file}.${systemRandom.uuid()}.new`;
-  const handle = await open(draft, 'wx');
+  const handle = await open(draft, 'wx', PRIVATE_FILE);
   try {
     await handle.writeFile(text);
     await handle.sync();

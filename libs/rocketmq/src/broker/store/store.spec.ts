@@ -12,7 +12,7 @@ import { MemoryStore } from './memory-store.js';
 import { compareKeys, hasPrefix, type Key, type Store } from './store.js';
 
 const onDisk = (flush: FlushMode) => (folder: string) =>
-  new LmdbStore({ folder, flush, clock: new SystemClock(), failed: () => {} });
+  new LmdbStore({ folder, flush, clock: new SystemClock(), failed: () => {}, nameOf: String, damaged: () => {} });
 
 describe.each<[string, (folder: string) => Store]>([
   ['MemoryStore', () => new MemoryStore()],

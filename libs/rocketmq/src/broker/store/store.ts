@@ -17,6 +17,8 @@ export interface ScanOptions {
   readonly from?: Key;
   /** The first key that no longer counts. Default: none. */
   readonly before?: Key;
+  /** Gives a record that cannot be read as undefined. Default: the scan throws. */
+  readonly tolerant?: boolean;
 }
 
 /**
@@ -26,8 +28,12 @@ export interface ScanOptions {
 export interface Store {
   /** Makes it ready to be read and written. Harmless when repeated; a closed store can be opened again. */
   open(): Promise<void>;
+  /** @throws DamagedRecord for one that cannot be read */
   get(key: Key): unknown;
-  /** The pairs whose key begins with `prefix`, in ascending order. A write ends the scan's validity: collect first. */
+  /**
+   * The pairs whose key begins with `prefix`, in ascending order. A write ends the scan's validity: collect first.
+   * @throws DamagedRecord unless `tolerant`
+   */
   scan(prefix: Key, options?: ScanOptions): Iterable<readonly [Key, unknown]>;
   /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
   write(changes: readonly Change[]): void;

@@ -1,0 +1,31 @@
+// Values as they lie on disk: a mark, a checksum of key and value, the value. LMDB itself would hand out bytes that have changed.
+
+import { crc32 } from 'node:zlib';
+
+/** No value begins with it that has no checksum: MessagePack never uses it. */
+const MARK = 0xc1;
+const SUM_AT = 1;
+const VALUE_AT = 5;
+
+export function sealed(key: Uint8Array, value: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(VALUE_AT + value.length);
+  bytes[0] = MARK;
+  bytes.writeUInt32LE(sumOf(key, value), SUM_AT);
+  bytes.set(value, VALUE_AT);
+  return bytes;
+}
+
+/** @returns undefined when key or value are not what was sealed */
+export function unsealed(key: Uint8Array, bytes: Buffer): Buffer | undefined {
+  if (!isSealed(bytes) || bytes.length < VALUE_AT) return undefined;
+  const value = bytes.subarray(VALUE_AT);
+  return bytes.readUInt32LE(SUM_AT) === sumOf(key, value) ? value : undefined;
+}
+
+export function isSealed(bytes: Buffer): boolean {
+  return bytes[0] === MARK;
+}
+
+function sumOf(key: Uint8Array, value: Uint8Array): number {
+  return crc32(value, crc32(key));
+}
