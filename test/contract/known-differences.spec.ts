@@ -5,10 +5,13 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { KNOWN_DIFFERENCES } from './support/known-differences.js';
 
-const folder = resolve('test/contract');
-const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts') && !path.startsWith('support'))
-  .map((path) => readFileSync(join(folder, path), 'utf8'))
+const sources = ['test/contract', 'test/secured']
+  .map((folder) => resolve(folder))
+  .flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && !path.startsWith('support'))
+      .map((path) => readFileSync(join(folder, path), 'utf8')),
+  )
   .join('\n');
 
 /** Rows of the error catalogue are named `RPC: row`, and some end with the name that they ask about. */

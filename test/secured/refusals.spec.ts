@@ -27,9 +27,10 @@ async function withClient<T>(
   world: World,
   metadata: Record<string, string>,
   use: (client: RawClient) => Promise<T>,
+  clientId = world.name(),
 ): Promise<T> {
   const backend = world.backend as SecuredBackend;
-  const client = new RawClient(backend.endpoints, world.name(), metadata, backend.ca);
+  const client = new RawClient(backend.endpoints, clientId, metadata, backend.ca);
   try {
     return await use(client);
   } finally {
@@ -41,10 +42,11 @@ async function asUser<T>(
   world: World,
   permissions: BrokerPermission[],
   use: (client: RawClient, accessKey: string) => Promise<T>,
+  clientId = world.name(),
 ): Promise<T> {
   const accessKey = world.name();
   await (world.backend as SecuredBackend).declareUser({ accessKey, secretKey: SECRET, permissions });
-  return withClient(world, signature(accessKey), (client) => use(client, accessKey));
+  return withClient(world, signature(accessKey), (client) => use(client, accessKey), clientId);
 }
 
 describe('who may nothing is refused', () => {
@@ -88,6 +90,25 @@ describe('what needs no permission', () => {
   );
   contract.answers('the telemetry of a producer without topics', 'OK', (world) =>
     asUser(world, [], (client) => codeOfSettings(client, producerSettings())),
+  );
+});
+
+describe('a user', () => {
+  /** A consumer that is there, and what a user without a permission does under its id. */
+  const under = async (world: World, doHarm: (client: RawClient) => Promise<string>): Promise<string> => {
+    const group = await world.group();
+    return asUser(world, [{ resource: `Group:${group}`, actions: ['Sub'] }], async (victim) => {
+      expect(await codeOfSettings(victim, consumerSettings(group))).toBe('OK');
+      const said = await asUser(world, [], (stranger) => doHarm(stranger), victim.clientId);
+      const consumer = { group: resource(group), clientType: ClientType.SIMPLE_CONSUMER };
+      return `${said}, then ${await codeOf(victim, 'heartbeat', consumer)}`;
+    });
+  };
+  contract.answers('a client is not ended by a user who may nothing', 'UNAUTHORIZED, then OK', (world) =>
+    under(world, (stranger) => codeOf(stranger, 'notifyClientTermination', {})),
+  );
+  contract.answers('a client is not replaced by a user who may nothing', 'UNAUTHORIZED, then OK', (world) =>
+    under(world, (stranger) => codeOfSettings(stranger, producerSettings())),
   );
 });
 

@@ -57,6 +57,21 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: 'its parser stops at the end of the first complete expression and ignores the rest, be it a typing mistake',
     source: 'SelectorParser.jj has no end of input; test/contract/sql-filter.spec.ts on 5.5.0',
   },
+  {
+    title: 'a client is not ended by a user who may nothing',
+    backend: 'rocketmq',
+    answer: 'ILLEGAL_CONSUMER_GROUP, then UNRECOGNIZED_CLIENT_TYPE',
+    reason:
+      'it forgets the settings of whatever client id a goodbye names, and looks at permissions only where it names a group',
+    source: 'ClientActivity.notifyClientTermination; test/secured/refusals.spec.ts on 5.5.0',
+  },
+  {
+    title: 'a client is not replaced by a user who may nothing',
+    backend: 'rocketmq',
+    answer: 'OK, then OK',
+    reason: 'settings replace those of the same client id, whoever signed them',
+    source: 'ClientActivity.processClientSettings; test/secured/refusals.spec.ts on 5.5.0',
+  },
   ...[
     'hand out what waits by priority, the highest first',
     'take any number from 0 on, and treat what is above the last queue like it',

@@ -2,6 +2,7 @@
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http2';
+import type { Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { METADATA } from '../../protocol/metadata.js';
 import type { RemotingFrame } from '../../protocol/remoting-frame.js';
 import type { RpcName, RpcRequest } from '../../protocol/rpc.js';
@@ -14,6 +15,14 @@ export class AccessRefusal extends Error {
     super(message);
     this.name = 'AccessRefusal';
   }
+}
+
+/** A client that sent its settings. */
+export interface KnownClient {
+  readonly clientId: string;
+  readonly settings: Settings;
+  /** The access key of the user who signed them. */
+  readonly origin: { readonly user?: string | undefined };
 }
 
 /** Who makes a request over gRPC. */
@@ -68,6 +77,18 @@ export class AccessControl {
     }
   }
 
+  /**
+   * Lets a user send settings under the id of a client that is there: of its own, or of one that does nothing which the user may not do.
+   * So a client goes on when its access key changes.
+   * @throws AccessRefusal
+   */
+  admitSuccessor(client: KnownClient, user: BrokerUser | undefined): void {
+    if (user === undefined || isOwner(client, user.accessKey)) return;
+    const command = { status: undefined, command: { $case: 'settings', value: client.settings } } as const;
+    const needs = requirementsOf('telemetry', command);
+    if (needs.some((access) => refusalOf(user, access) !== undefined)) throw foreignClient(client, user.accessKey);
+  }
+
   /** Administration is for super users. @throws AccessRefusal */
   admitAdministration({ fields, body }: RemotingFrame): void {
     if (this.users === undefined) return;
@@ -112,6 +133,21 @@ export class AccessControl {
     if (signature.length === expected.length && timingSafeEqual(signature, expected)) return user;
     throw new AccessRefusal('check signature failed.');
   }
+}
+
+/** The end of a client is for the user whom its session belongs to. @throws AccessRefusal */
+export function assertOwner(client: KnownClient, accessKey: string | undefined): void {
+  if (!isOwner(client, accessKey)) throw foreignClient(client, accessKey);
+}
+
+function isOwner({ origin: { user } }: KnownClient, accessKey: string | undefined): boolean {
+  return user === undefined || user === accessKey;
+}
+
+function foreignClient({ clientId }: KnownClient, accessKey: string | undefined): AccessRefusal {
+  return new AccessRefusal(
+    `User:${accessKey} has no permission to access Client:${clientId}, which belongs to another user.`,
+  );
 }
 
 /** Takes as long whatever differs. */

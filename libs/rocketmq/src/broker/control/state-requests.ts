@@ -194,7 +194,8 @@ function clientState(session: ClientSession): ClientState {
   return {
     clientId: session.clientId,
     kind: KINDS[session.settings.clientType ?? ClientType.CLIENT_TYPE_UNSPECIFIED] ?? 'other',
-    ...session.origin,
+    language: session.origin.language,
+    address: session.origin.address,
     isConnected: session.push !== undefined,
     ...(group && { group }),
     topics: topics.map((topic) => topic?.name ?? ''),

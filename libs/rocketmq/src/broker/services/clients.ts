@@ -2,6 +2,7 @@
 
 import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { assertOwner } from '../access/access-control.js';
 import { Refusal } from '../engine/refusal.js';
 import { StoreFailure } from '../store/store-failure.js';
 import type { BrokerContext } from './broker-context.js';
@@ -33,9 +34,10 @@ export class Clients {
 
   notifyClientTermination(
     { group }: RpcRequest<'notifyClientTermination'>,
-    { clientId }: CallContext,
+    { clientId, user }: CallContext,
   ): RpcResponse<'notifyClientTermination'> {
     const session = this.broker.sessions.require(clientId);
+    assertOwner(session, user);
     // The settings go first: a consumer that forgets its group is told so and gone all the same.
     this.broker.sessions.remove(clientId);
     if (isConsumer(session)) this.releaseLeases(groupName(group), clientId);

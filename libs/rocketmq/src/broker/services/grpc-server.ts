@@ -242,7 +242,7 @@ export class GrpcServer {
         message: (bytes) => {
           const command = decode('telemetry', bytes);
           // Checked at each command, by the metadata that the stream was opened with, as on the real server.
-          if (this.admits(command, known)) void take(command);
+          if (this.admits(command, known, context.clientId)) void take(command);
         },
         // Half-closed by the client: it says goodbye.
         halfClosed: () => call.finish(),
@@ -253,9 +253,13 @@ export class GrpcServer {
     }
   }
 
-  private admits(command: RpcRequest<'telemetry'>, known: KnownCall): boolean {
+  private admits(command: RpcRequest<'telemetry'>, known: KnownCall, clientId: string): boolean {
+    const { access, sessions } = this.broker;
     try {
-      this.broker.access.admit('telemetry', command, callerOf(known));
+      access.admit('telemetry', command, callerOf(known));
+      const before = sessions.find(clientId);
+      // Nobody is there any more where the stream is gone.
+      if (before?.push !== undefined) access.admitSuccessor(before, known.user);
       return true;
     } catch (error) {
       refuseTelemetry(known.call, statusOf(error));

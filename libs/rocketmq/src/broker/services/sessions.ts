@@ -32,6 +32,8 @@ export interface ClientOrigin {
   readonly language: string;
   /** `host:port` of the connection by which it sent its settings. */
   readonly address: string;
+  /** The access key of the user whom the session belongs to; undefined where the broker asks nobody. */
+  readonly user?: string | undefined;
 }
 
 const UNKNOWN_ORIGIN: ClientOrigin = { language: 'OTHER', address: '' };

@@ -69,8 +69,8 @@ export class Telemetry {
       throw new Error(`No enum constant ${constant}`);
     }
     const answer = this.answerTo(settings);
-    const { language } = context;
-    this.broker.sessions.register(context.clientId, answer, push, { language, address: stream.remoteAddress });
+    const { language, user } = context;
+    this.broker.sessions.register(context.clientId, answer, push, { language, address: stream.remoteAddress, user });
     if (fault?.kind !== 'dropResponse') stream.send({ status: OK, command: { $case: 'settings', value: answer } });
   }
 
