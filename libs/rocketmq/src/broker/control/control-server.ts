@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
+import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
 import { StoreFailure } from '../store/store-failure.js';
 import { assertLocalCaller } from './control-guard.js';
@@ -34,7 +35,7 @@ export interface ControlServerOptions {
 export class ControlServer {
   private readonly listener: Listener;
   private readonly http: Server;
-  private connections = 0;
+  private readonly room = new ConnectionRoom({ most: MOST_CONNECTIONS });
 
   constructor(private readonly options: ControlServerOptions) {
     this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES, keepAlive: false }, (request, response) => {
@@ -42,7 +43,8 @@ export class ControlServer {
     });
     // What is sent behind the first request would be done without an answer.
     this.http.maxRequestsPerSocket = 1;
-    this.listener = new Listener((socket) => this.accept(socket), { clock: options.realClock, tls: options.tls });
+    const { realClock: clock, tls } = options;
+    this.listener = new Listener((socket) => this.accept(socket), { clock, tls: tls && speakingHttp1(tls) });
   }
 
   /**
@@ -60,16 +62,9 @@ export class ControlServer {
   }
 
   private accept(socket: Socket): void {
-    if (this.connections >= MOST_CONNECTIONS) {
-      socket.destroy();
-      return;
-    }
-    this.connections++;
+    if (!this.room.take(socket)) return;
     const end = this.options.realClock.schedule(LONGEST_CONNECTION_MS, () => socket.destroy());
-    socket.once('close', () => {
-      this.connections--;
-      end.cancel();
-    });
+    socket.once('close', () => end.cancel());
     this.http.emit('connection', socket);
   }
 
@@ -82,15 +77,26 @@ export class ControlServer {
     }
   }
 
+  /** The connection is idle until all of the request has come from who may ask, and again when the answer is on its way. */
   private async answer(request: IncomingMessage): Promise<Answer> {
     assertLocalCaller(request, this.options.ownNames);
     this.options.admit(request.headers.authorization);
     const { path, query } = targetOf(request.url ?? '');
     const route = this.routeFor(path, request.method ?? '');
-    if (route.kind === 'read') return route.answer(Fields.ofQuery(query));
+    const fields = await this.fieldsOf(request, route, query);
+    this.room.begin(request.socket);
+    try {
+      return await route.answer(fields);
+    } finally {
+      this.room.answered(request.socket);
+    }
+  }
+
+  private async fieldsOf(request: IncomingMessage, { kind }: Route, query: URLSearchParams): Promise<Fields> {
+    if (kind === 'read') return Fields.ofQuery(query);
     if ([...query].length > 0)
       throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'what to change stands in the body, not in the query');
-    return route.answer(Fields.ofBody(parseJson(await bodyOf(request))));
+    return Fields.ofBody(parseJson(await bodyOf(request)));
   }
 
   private routeFor(path: string, method: string): Route {
@@ -164,4 +170,9 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString();
+}
+
+/** What curl, fetch and Prometheus ask for; the other ports speak HTTP/2. */
+function speakingHttp1(tls: PortTls): PortTls {
+  return { ...tls, serverOptions: () => ({ ...tls.serverOptions(), ALPNProtocols: ['http/1.1'] }) };
 }
