@@ -126,12 +126,15 @@ describe('the file of the broker', () => {
     ['{', 'is not JSON'],
     [[], 'the file must be an object'],
     [{ prot: 1 }, 'no field prot; there are port,'],
-    [{ port: '1' }, 'port must be a port from 0 to 65535, not "1"'],
+    [{ port: '1' }, 'port must be a port from 0 to 65535, not the text that is there'],
     [{ strict: 'yes' }, 'strict must be true or false'],
     [{ topics: {} }, 'topics must be a list'],
     [{ topics: [{ name: 'a' }, { type: 'fifo' }] }, 'topics[1].name must be there'],
     [{ topics: [{ name: 'a', type: 'lite' }] }, 'topics[0].type must be one of normal,'],
-    [{ topics: [{ name: 'a', queues: 0 }] }, 'topics[0].queues must be a whole number above 0, not 0'],
+    [
+      { topics: [{ name: 'a', queues: 0 }] },
+      'topics[0].queues must be a whole number above 0, not the number that is there',
+    ],
     [{ topics: [{ name: 'a', kind: 'fifo' }] }, 'no field topics[0].kind'],
     [{ groups: [{ name: 'g', backoff: {} }] }, 'groups[0].backoff.kind must be one of customized, exponential'],
     [{ groups: [{ name: 'g', backoff: { kind: 'customized', nextMs: [] } }] }, 'groups[0].backoff.nextMs'],
@@ -141,10 +144,30 @@ describe('the file of the broker', () => {
     [{ flush: 'never' }, 'flush must be sync or async'],
     [{ retentionMs: 0 }, 'retentionMs must be a number of milliseconds'],
     [{ clock: {} }, 'no field clock'],
+    ['{\n "port": 1,\n}', 'is not JSON: look at line 3, column 1'],
   ])('is refused as %j, naming the field', async (config, message) => {
     await expect(configured(config)).rejects.toMatchObject({
       code: 'USAGE',
       message: expect.stringContaining(message),
     });
+  });
+
+  it.each([
+    '{"users": [{"accessKey": "a", "secretKey": "hidden" "isSuper": true}]}',
+    '{"users": [{"accessKey": "a", "secretKey": hidden}]}',
+    'hidden',
+    { users: [{ accessKey: 'a', secretKey: ['hidden'] }] },
+    { users: [{ accessKey: 'a', secretKey: 's', isSuper: 'hidden' }] },
+    { users: ['hidden'] },
+    { port: 'hidden' },
+    { tls: 'hidden' },
+    { groups: [{ name: 'g', backoff: { kind: 'hidden' } }] },
+  ])('is refused without a word of what it holds: %j', async (config) => {
+    const error: Error = await configured(config).then(
+      () => new Error('it was taken'),
+      (error) => error,
+    );
+    expect(error.message).toContain('--config');
+    expect(error.message).not.toContain('hidden');
   });
 });

@@ -22,10 +22,6 @@ export interface TlsFiles {
 type Check = (field: string, value: unknown) => void;
 
 const text: Check = (field, value) => expectThat(typeof value === 'string' && value !== '', field, 'a text', value);
-/** Text that no message may hold. */
-const secret: Check = (field, value) => {
-  expectThat(typeof value === 'string' && value !== '', field, 'a text', 'what is there');
-};
 const flag: Check = (field, value) => expectThat(typeof value === 'boolean', field, 'true or false', value);
 const count: Check = (field, value) => {
   expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'a whole number above 0', value);
@@ -69,7 +65,7 @@ const config = object<BrokerConfig>({
   controlHost: text,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),
   advertiseAsAsked: flag,
-  tls: object({ certFile: text, keyFile: text, passphrase: secret, clientCaFile: text, allowPlaintext: flag }, [
+  tls: object({ certFile: text, keyFile: text, passphrase: text, clientCaFile: text, allowPlaintext: flag }, [
     'certFile',
     'keyFile',
   ]),
@@ -77,7 +73,7 @@ const config = object<BrokerConfig>({
     object(
       {
         accessKey: text,
-        secretKey: secret,
+        secretKey: text,
         isSuper: flag,
         permissions: list(object({ resource: text, actions: list(text, 1), decision: text }, ['resource', 'actions'])),
       },
@@ -109,10 +105,18 @@ export function parseBrokerConfig(json: string): BrokerConfig {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw wrongCall(`the file of --config is not JSON: ${(error as Error).message}`);
+    throw wrongCall(`the file of --config is not JSON${placeOf(error as Error, json)}`);
   }
   config('', value);
   return value as BrokerConfig;
+}
+
+/** Where the parser stopped, if it says so. What else it says may hold a piece of the file. */
+function placeOf({ message }: Error, json: string): string {
+  const [, position] = /at position (\d{1,15})/.exec(message) ?? [];
+  if (position === undefined) return '';
+  const lines = json.slice(0, Number(position)).split('\n');
+  return `: look at line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
 /** @param fields every field that the object may have @param required those that it must have */
@@ -149,7 +153,15 @@ function expectThat(holds: boolean, field: string, what: string, value: unknown)
   if (!holds) throw wrong(field, what, value);
 }
 
+/** The value is not told: it may be a key that came to a wrong place. */
 function wrong(field: string, what: string, value: unknown): Error {
   const place = field === '' ? 'the file' : field;
-  return wrongCall(`--config: ${place} must be ${what}, not ${JSON.stringify(value)}`);
+  const found = value === undefined ? '' : `, not the ${kindOf(value)} that is there`;
+  return wrongCall(`--config: ${place} must be ${what}${found}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'list';
+  return { string: 'text', boolean: 'true or false' }[typeof value as string] ?? typeof value;
 }

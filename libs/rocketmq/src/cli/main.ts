@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { RocketMQError, UsageError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
+import { describeError, visible } from '../support/logger.js';
 import { addBrokerCommand } from './broker-command.js';
 import { type AddCommand, type CommandIo, type ProcessIo, withExamples } from './command.js';
 import { addDeadLetterCommand } from './dead-letter-command.js';
@@ -10,6 +10,7 @@ import { addDoctorCommand } from './doctor-command.js';
 import { addGroupCommand } from './group-command.js';
 import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
+import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
 import { addTopicCommand } from './topic-command.js';
 import { addTransactionCommand } from './transaction-command.js';
@@ -62,9 +63,14 @@ const HELP_WIDTH = 110;
 export async function run(args: readonly string[], surroundings: ProcessIo): Promise<number> {
   const asJson = args.includes('--json');
   let hasFailed = false;
+  // Whatever is printed goes through here, and much of it is what servers and messages say.
+  const out = (text: string): void => surroundings.out(visible(text));
+  const err = (text: string): void => surroundings.err(visible(text));
   const io: CommandIo = {
-    ...surroundings,
-    warn: (text) => surroundings.err(asJson ? `${JSON.stringify({ warning: text })}\n` : `warning: ${text}\n`),
+    out,
+    err,
+    env: surroundings.env,
+    warn: (text) => err(asJson ? jsonLine({ warning: text }) : `warning: ${text}\n`),
     fail: () => {
       hasFailed = true;
     },
@@ -107,5 +113,5 @@ function told(error: unknown, asJson: boolean): string {
   const told = RocketMQError.is(error)
     ? { code: error.code, message, outcome: error.outcome, retryable: error.retryable }
     : { code: error instanceof CommanderError ? 'USAGE' : 'FAILED', message };
-  return `${JSON.stringify({ error: told })}\n`;
+  return jsonLine({ error: told });
 }

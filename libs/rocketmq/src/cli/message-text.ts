@@ -1,8 +1,9 @@
 // Messages for people: in a list, and one in full.
 
 import type { StoredMessageView } from '../admin/index.js';
+import { visible } from '../support/logger.js';
 import { plural } from './command.js';
-import { bodyText, table, timeText, visible } from './output.js';
+import { bodyText, table, timeText } from './output.js';
 
 /** How much of a body a list shows. */
 const SHORT = 40;

@@ -1,6 +1,7 @@
 // How results are printed: aligned tables for people, one JSON document for programs.
 
 import type { BrokerFailure } from '../admin/index.js';
+import { visible } from '../support/logger.js';
 import { type CommandIo, plural } from './command.js';
 
 /** What every command that prints a result takes. */
@@ -17,7 +18,17 @@ export function print(io: CommandIo, { json }: OutputValues, result: unknown, te
 
 /** One document. Whole numbers that JavaScript cannot hold are texts, bytes are base64, errors their message, dates ISO in UTC. */
 export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, replaced, 2)}\n`;
+  return `${escaped(JSON.stringify(value, replaced, 2))}\n`;
+}
+
+/** The same in one line, of plain data. */
+export function jsonLine(value: unknown): string {
+  return `${escaped(JSON.stringify(value))}\n`;
+}
+
+/** JSON leaves some control characters as they are. */
+function escaped(json: string): string {
+  return json.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }
 
 function replaced(this: unknown, key: string, value: unknown): unknown {
@@ -52,14 +63,6 @@ export function table(headings: readonly string[], rows: readonly (readonly Cell
 /** ISO 8601 in UTC; undefined stays undefined. */
 export function timeText(timestampMs: number | undefined): string | undefined {
   return timestampMs === undefined ? undefined : new Date(timestampMs).toISOString();
-}
-
-/** What comes from messages must not steer the terminal that it is printed on: control characters are shown, not sent. */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => {
-    return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
 }
 
 /** A body for people: as text when it is one, else its size. */

@@ -59,6 +59,20 @@ describe('the log lines of the library', () => {
     ]);
   });
 
+  it('show the control characters of what they quote, and are one line each', () => {
+    const lines: string[] = [];
+    const note = (message: unknown): void => void lines.push(`${message}`, JSON.stringify(message));
+    NestLogger.overrideLogger({ debug: note, log: note, warn: note, error: note });
+    const logger = new NestLoggerAdapter();
+    const said = 'no\u001b[2J\u009b31m\nERROR a line of its own';
+    logger.error(`the server said "${said}"`);
+    logger.error('refused', { error: said, keys: [said] });
+    expect(lines).toHaveLength(4);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    for (const line of lines) expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+    expect(lines[0]).toBe('the server said "no\\x1b[2J\\x9b31m\\nERROR a line of its own"');
+  });
+
   it("are lines of text in Nest's console logger", () => {
     const written: string[] = [];
     class Console extends ConsoleLogger {

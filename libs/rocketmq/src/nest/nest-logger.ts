@@ -1,7 +1,7 @@
 // The library's log lines as Nest's: one line of text for consoles, fields for structured loggers.
 
 import { Logger as NestLogger } from '@nestjs/common';
-import type { LogFields, Logger } from '../support/logger.js';
+import { type LogFields, type Logger, visible } from '../support/logger.js';
 
 /** How Node.js asks an object for the text that stands for it, as Nest's console logger does from 11 on. */
 const INSPECTED = Symbol.for('nodejs.util.inspect.custom');
@@ -15,11 +15,13 @@ class LogLine {
   readonly #text: string;
 
   constructor(message: string, fields: LogFields) {
-    this.#text = lineOf(message, fields);
+    this.#text = oneLine(lineOf(message, fields));
     // Defined, not assigned: a field may be called like one of our own members.
     const own = { enumerable: true, configurable: true, writable: true };
-    for (const [name, value] of Object.entries(fields)) Object.defineProperty(this, name, { ...own, value });
-    this.msg = message;
+    for (const [name, value] of Object.entries(fields)) {
+      Object.defineProperty(this, name, { ...own, value: shown(value) });
+    }
+    this.msg = oneLine(message);
   }
 
   /** What nest-winston calls `msg`. Not a field of its own, so nobody writes both. */
@@ -62,7 +64,7 @@ function entryOf(message: string, given: LogFields = {}): string | LogLine {
   const told = Object.entries(given).filter(
     ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
-  return told.length === 0 ? message : new LogLine(message, Object.fromEntries(told));
+  return told.length === 0 ? oneLine(message) : new LogLine(message, Object.fromEntries(told));
 }
 
 function lineOf(message: string, fields: LogFields): string {
@@ -70,6 +72,16 @@ function lineOf(message: string, fields: LogFields): string {
     return `${name}=${Array.isArray(value) ? value.join(',') : quoted(String(value))}`;
   });
   return `${message} (${pairs.join(' ')})`;
+}
+
+/** What a server said may be in it: it must not look like a line of its own, or steer the terminal. */
+function oneLine(text: string): string {
+  return visible(text).replaceAll('\n', '\\n');
+}
+
+function shown(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shown);
+  return typeof value === 'string' ? visible(value) : value;
 }
 
 function quoted(text: string): string {
