@@ -28,7 +28,7 @@ import { LongPolls } from './services/long-polls.js';
 import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
 import { TransactionChecks } from './services/transaction-checks.js';
-import { type DamagedRecord, DamageLog } from './store/damaged-record.js';
+import { DamageLog } from './store/damaged-record.js';
 import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
@@ -83,8 +83,10 @@ export class EmbeddedBroker {
   private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
-  private readonly tls: PortTls;
-  private readonly access: AccessControl;
+  /** These are really private: who writes an object of this library to a log must not write keys. */
+  readonly #options: EmbeddedBrokerOptions;
+  readonly #tls: PortTls;
+  readonly #access: AccessControl;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
   private readonly sweeper: RetentionSweeper;
@@ -92,18 +94,19 @@ export class EmbeddedBroker {
   private declarations: (() => void)[] = [];
   private readonly damages: DamageLog;
   private isOpen: boolean;
-  private state: BrokerState = { kind: 'stopped' };
+  #state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
   private controlPort: number | undefined;
 
   /** @throws UsageError for TLS options, users, topics or groups that cannot be */
-  constructor(private readonly options: EmbeddedBrokerOptions = {}) {
+  constructor(options: EmbeddedBrokerOptions = {}) {
+    this.#options = options;
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
     this.damages = new DamageLog(this.logger);
-    this.tls = portTlsOf(options.tls, this.realClock, this.logger);
-    this.access = new AccessControl(options.users);
+    this.#tls = portTlsOf(options.tls, this.realClock, this.logger);
+    this.#access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
     this.adminPort = options.adminPort;
     this.controlPort = options.controlPort;
@@ -139,7 +142,7 @@ export class EmbeddedBroker {
       throw new StateError('NO_ADMIN_PORT', 'this embedded broker has no admin port; give it the option adminPort');
     }
     if (this.adminPort === 0) throw notStarted();
-    return textOf(this.options.host ?? LOOPBACK, this.adminPort);
+    return textOf(this.#options.host ?? LOOPBACK, this.adminPort);
   }
 
   /** Where the control port is: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
@@ -151,7 +154,7 @@ export class EmbeddedBroker {
       );
     }
     if (this.controlPort === 0) throw notStarted();
-    return `${this.options.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
   }
 
   /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
@@ -178,12 +181,12 @@ export class EmbeddedBroker {
    * @throws UsageError for a user that cannot be
    */
   declareUser(user: BrokerUser): void {
-    this.access.declare(user);
+    this.#access.declare(user);
   }
 
   /** Forgets a user, also while the broker runs: what it asks from now on is refused. */
   removeUser(accessKey: string): void {
-    this.access.remove(accessKey);
+    this.#access.remove(accessKey);
   }
 
   /**
@@ -193,24 +196,24 @@ export class EmbeddedBroker {
    * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that the folder knows otherwise
    */
   start(options: CallOptions = {}): Promise<void> {
-    switch (this.state.kind) {
+    switch (this.#state.kind) {
       case 'started':
         return Promise.resolve();
       case 'starting':
-        return this.state.done;
+        return this.#state.done;
       case 'stopping':
-        return this.state.done.then(() => this.start(options));
+        return this.#state.done.then(() => this.start(options));
       case 'stopped': {
         const done = this.listen(options).then(
           (running) => {
-            this.state = { kind: 'started', running };
+            this.#state = { kind: 'started', running };
           },
           (error: unknown) => {
-            this.state = { kind: 'stopped' };
+            this.#state = { kind: 'stopped' };
             throw error;
           },
         );
-        this.state = { kind: 'starting', done };
+        this.#state = { kind: 'starting', done };
         return done;
       }
     }
@@ -218,18 +221,18 @@ export class EmbeddedBroker {
 
   /** Ends streams, polls, timers and sockets. Repeating it is harmless; messages are kept for the next start. */
   stop(): Promise<void> {
-    switch (this.state.kind) {
+    switch (this.#state.kind) {
       case 'stopped':
         return Promise.resolve();
       case 'stopping':
-        return this.state.done;
+        return this.#state.done;
       case 'starting':
-        return this.state.done.catch(() => {}).then(() => this.stop());
+        return this.#state.done.catch(() => {}).then(() => this.stop());
       case 'started': {
-        const done = this.shutDown(this.state.running).then(() => {
-          this.state = { kind: 'stopped' };
+        const done = this.shutDown(this.#state.running).then(() => {
+          this.#state = { kind: 'stopped' };
         });
-        this.state = { kind: 'stopping', done };
+        this.#state = { kind: 'stopping', done };
         return done;
       }
     }
@@ -241,7 +244,7 @@ export class EmbeddedBroker {
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
     const server = messagingServer(context, checks);
-    const host = this.options.host ?? LOOPBACK;
+    const host = this.#options.host ?? LOOPBACK;
     let admin: RemotingServer | undefined;
     let control: ControlServer | undefined;
     try {
@@ -289,7 +292,7 @@ export class EmbeddedBroker {
   }
 
   private async closeStore(): Promise<void> {
-    this.isOpen = this.options.data === undefined;
+    this.isOpen = this.#options.data === undefined;
     await this.store.close();
   }
 
@@ -301,35 +304,35 @@ export class EmbeddedBroker {
   }
 
   private makeStore(): Store {
-    const { data, flush = 'sync' } = this.options;
-    if (data === undefined) return new MemoryStore();
+    const { data: folder, flush = 'sync' } = this.#options;
+    if (folder === undefined) return new MemoryStore();
     const failed = (failure: StoreFailure): void => {
       this.ticker.stop();
       this.sweeper.stop();
-      this.logger.error(failure.message, { data });
+      this.logger.error(failure.message, { data: folder });
     };
-    const damaged = (record: DamagedRecord): void => this.damages.add(record);
-    return new LmdbStore({ folder: data, flush, clock: this.realClock, failed, nameOf: nameOfRecord, damaged });
+    const reports = { failed, nameOf: nameOfRecord, damaged: this.damages.add };
+    return new LmdbStore({ folder, flush, clock: this.realClock, ...reports });
   }
 
   private makeEngine(retention: RetentionLimits): Engine {
-    return new Engine(this.store, engineOptionsOf(this.options, retention), {
+    return new Engine(this.store, engineOptionsOf(this.#options, retention), {
       committed: () => this.ticker.rearm(),
       available: (available) => this.running()?.polls.wake(available),
       isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
       checkDue: (check) => this.running()?.checks.send(check),
-      damaged: (record) => this.damages.add(record),
+      damaged: this.damages.add,
       transactionGivenUp: (topic, transactionId) =>
         this.logger.warn('a half message was given up after its last check', { topic, transactionId }),
     });
   }
 
   private makeContext(polls: LongPolls): BrokerContext {
-    const { engine, store, clock, realClock, sessions, activity, faults, logger, tls, access } = this;
-    const addresses = () => this.addresses();
-    const { advertiseAsAsked = false } = this.options;
-    const own = { engine, store, clock, realClock, sessions, polls, activity, faults, logger, tls, access };
-    return { ...own, addresses, advertiseAsAsked };
+    const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
+    const { advertiseAsAsked = false } = this.#options;
+    const own = { engine, store, clock, realClock, sessions, polls, activity, faults, logger };
+    const secret = { tls: this.#tls, access: this.#access };
+    return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked };
   }
 
   private async makeAdmin(): Promise<RemotingServer> {
@@ -339,46 +342,45 @@ export class EmbeddedBroker {
       import('./admin/remoting-server.js'),
     ]);
     const address = (): string => {
-      const host = this.options.advertisedAddress?.host ?? this.options.host ?? LOOPBACK;
+      const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
     const requests = new AdminRequests({ engine, store, clock, sessions, address });
     const handler = async (request: RemotingFrame) => {
-      this.access.admitAdministration(request);
+      this.#access.admitAdministration(request);
       return requests.answer(request);
     };
-    return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.tls });
+    return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.#tls });
   }
 
   private async makeControl(): Promise<ControlServer> {
-    const { engine, store, clock, realClock, sessions, faults, access, logger, options } = this;
+    const { engine, store, clock, realClock, sessions, faults, logger } = this;
+    const { host, advertisedAddress, data, tls: ownTls } = this.#options;
     // Its clients come by a URL, which says what they speak.
-    const tls = options.tls && { ...this.tls, allowsPlaintext: false };
+    const tls = ownTls && { ...this.#tls, allowsPlaintext: false };
     const { controlPortOf } = await import('./control/control-port.js');
-    const names = [this.controlHost, options.host, options.advertisedAddress?.host].filter(
-      (name) => name !== undefined,
-    );
-    const storage = options.data === undefined ? 'memory' : 'disk';
-    const parts = { engine, store, storage, clock, realClock, sessions, faults, access, logger, tls } as const;
-    return controlPortOf({ ...parts, names, endpoints: () => this.endpoints });
+    const names = [this.controlHost, host, advertisedAddress?.host].filter((name) => name !== undefined);
+    const storage = data === undefined ? 'memory' : 'disk';
+    const own = { engine, store, storage, clock, realClock, sessions, faults, logger } as const;
+    return controlPortOf({ ...own, tls, access: this.#access, names, endpoints: () => this.endpoints });
   }
 
   private get controlHost(): string {
-    return this.options.controlHost ?? LOOPBACK;
+    return this.#options.controlHost ?? LOOPBACK;
   }
 
   private running(): Running | undefined {
-    return this.state.kind === 'started' ? this.state.running : undefined;
+    return this.#state.kind === 'started' ? this.#state.running : undefined;
   }
 
   private addresses(): readonly BrokerAddress[] {
-    const { advertisedAddress } = this.options;
+    const { advertisedAddress } = this.#options;
     return advertisedAddress === undefined ? this.listening() : [advertisedAddress];
   }
 
   private listening(): readonly BrokerAddress[] {
     if (this.ports.includes(0)) throw notStarted();
-    return this.ports.map((port) => ({ host: this.options.host ?? LOOPBACK, port }));
+    return this.ports.map((port) => ({ host: this.#options.host ?? LOOPBACK, port }));
   }
 }
 

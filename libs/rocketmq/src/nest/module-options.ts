@@ -35,7 +35,7 @@ export interface EmbeddedTarget {
   readonly data: string | undefined;
 }
 
-/** Options that were checked. */
+/** Options that were checked. `credentials` and `tls` are not enumerable: a copy has to name them. */
 export interface CheckedOptions extends RocketMQModuleOptions {
   readonly target: Target;
   readonly codec: BodyCodec;
@@ -153,8 +153,9 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   assertGroups(options.groups ?? {});
   assertHooks(options.hooks);
   assertRequests(options.requests);
-  return {
-    ...options,
+  const { credentials, tls, ...open } = options;
+  const checked = {
+    ...open,
     target: targetOf(options.endpoints),
     codec: options.codec ?? jsonCodec,
     names: resourceNames(options),
@@ -162,6 +163,8 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
     startTimeoutMs: options.startTimeoutMs ?? 30 * SECOND_MS,
     shutdownGraceMs: options.shutdownGraceMs ?? 20 * SECOND_MS,
   };
+  // Known by name alone: who writes an object of the application to a log must not write them.
+  return Object.defineProperties(checked, { credentials: { get: () => credentials }, tls: { get: () => tls } });
 }
 
 function assertKnown(options: object, known: object, prefix = ''): void {

@@ -130,9 +130,10 @@ export class PartStarter {
 
   private connection({ broker }: Parts): Connection {
     const { options } = this;
-    if (options.target.kind === 'cluster') return new Connection({ ...options, endpoints: options.target.endpoints });
+    const { target, credentials, tls } = options;
+    if (target.kind === 'cluster') return new Connection({ ...options, credentials, tls, endpoints: target.endpoints });
     // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
-    return new Connection({ ...options, endpoints: broker?.endpoints ?? '', tls: undefined, credentials: undefined });
+    return new Connection({ ...options, endpoints: broker?.endpoints ?? '' });
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {

@@ -75,10 +75,12 @@ export type MessageName = { readonly group: string; readonly topic: string } & (
 export class ControlClient {
   private readonly base: URL;
   private readonly timeoutMs: number;
+  /** Really private: who writes an object of this library to a log must not write this. */
+  readonly #access: Pick<ControlClientOptions, 'credentials' | 'ca'>;
 
   /** @throws UsageError for an endpoint that is none */
-  constructor(private readonly options: ControlClientOptions) {
-    const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  constructor({ endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca }: ControlClientOptions) {
+    this.#access = { ...(credentials && { credentials }), ...(ca && { ca }) };
     this.base = urlOf(endpoint);
     this.timeoutMs = timeoutMs;
   }
@@ -211,7 +213,7 @@ export class ControlClient {
   }
 
   private async exchange(what: string, asked: Asked, body: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
-    const { credentials, ca } = this.options;
+    const { credentials, ca } = this.#access;
     const headers = {
       ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
       ...(credentials && { authorization: basic(credentials) }),

@@ -26,11 +26,12 @@ export class DamageLog {
 
   constructor(private readonly logger: Logger) {}
 
-  add({ message }: DamagedRecord): void {
+  /** May be handed on by itself. */
+  readonly add = ({ message }: DamagedRecord): void => {
     if (this.logged.has(message) || this.logged.size >= MOST_LOGGED) return;
     this.logged.add(message);
     this.logger.error(message);
-  }
+  };
 }
 
 /** The value of a key for who only looks; undefined also for one that cannot be read. */
