@@ -9,6 +9,7 @@ import type { PendingEntry } from './pending-writes.js';
 import { openPrivate } from './private-files.js';
 import { isSealed, sealed, unsealed } from './sealed-value.js';
 import { compareKeys, type Key, type ScanOptions } from './store.js';
+import { StoreFailure } from './store-failure.js';
 import type { StoreFolder } from './store-folder.js';
 import { fromDisk, toDisk } from './stored-names.js';
 
@@ -85,7 +86,7 @@ export class LmdbFile {
 
   get(key: Key): unknown {
     const keyBytes = keyToBytes(key);
-    const bytes = this.database.getBinaryFast(keyBytes) as Buffer | undefined;
+    const bytes = readable(() => this.database.getBinaryFast(keyBytes) as Buffer | undefined);
     return bytes === undefined ? undefined : this.valueIn(keyBytes, bytes, () => key);
   }
 
@@ -94,7 +95,7 @@ export class LmdbFile {
     let start: Buffer = from.length === 0 ? BEFORE_ALL_KEYS : keyToBytes(from);
     for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
       // Read at once, so that no cursor stays open when the reader stops early.
-      const pairs = [...this.database.getRange({ start, end, limit })] as RawPair[];
+      const pairs = readable(() => [...this.database.getRange({ start, end, limit })] as RawPair[]);
       for (const pair of pairs) {
         const found = this.pairOf(pair, tolerant);
         if (found !== undefined) yield found;
@@ -229,6 +230,15 @@ async function assertReadable(path: string, file: FileHandle, folder: StoreFolde
     else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is no file of LMDB', undefined);
   } finally {
     await file.close();
+  }
+}
+
+/** LMDB reads nothing any more once the last page of a commit could not be written. @throws StoreFailure */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new StoreFailure(messageOf(error), { cause: error });
   }
 }
 

@@ -69,11 +69,13 @@ export class LmdbStore implements Store {
   }
 
   get(key: Key): unknown {
+    this.assertWhole();
     const pending = this.pending.get(key);
     return pending === undefined ? this.file().get(key) : pending.value;
   }
 
   scan(prefix: Key, options: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
+    this.assertWhole();
     const { from = prefix, before } = options;
     const first = compareKeys(from, prefix) < 0 ? prefix : from;
     const stored = this.file().scan(prefix, { ...options, from: first });
@@ -81,7 +83,7 @@ export class LmdbStore implements Store {
   }
 
   write(changes: readonly Change[]): void {
-    if (this.state.kind === 'failed') throw this.state.failure;
+    this.assertWhole();
     this.file();
     for (const { key } of changes) {
       if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in this request is too long to be stored');
@@ -93,7 +95,7 @@ export class LmdbStore implements Store {
   }
 
   flush(): Promise<void> | undefined {
-    if (this.state.kind === 'failed') throw this.state.failure;
+    this.assertWhole();
     const oldest = this.committing ?? this.gathering;
     if (oldest === undefined) return undefined;
     const { flush, clock } = this.options;
@@ -178,6 +180,11 @@ export class LmdbStore implements Store {
     this.committing = undefined;
     this.gathering = undefined;
     this.options.failed(failure);
+  }
+
+  /** After a failure what lies over the file may never have come to the disk, and LMDB may read nothing. @throws StoreFailure */
+  private assertWhole(): void {
+    if (this.state.kind === 'failed') throw this.state.failure;
   }
 
   private damage(key: Key | undefined): DamagedRecord {

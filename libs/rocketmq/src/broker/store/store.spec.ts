@@ -1,6 +1,7 @@
 // What every store promises, on each of them.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -142,6 +143,51 @@ describe.each<[string, (folder: string) => Store]>([
     await store.close();
     await store.close();
     await store.open();
+  });
+});
+
+const onLinux = process.platform === 'linux' ? describe : describe.skip;
+
+onLinux('LmdbStore on a disk that is full when all but the last page of a commit is written', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'full-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** LMDB writes the last page of a commit by a descriptor of its own, which knows no cache: a full device takes its place. */
+  async function fillDisk(): Promise<void> {
+    for (const name of await readdir('/proc/self/fd')) {
+      const file = await readlink(`/proc/self/fd/${name}`).catch(() => '');
+      const info = await readFile(`/proc/self/fdinfo/${name}`, 'utf8').catch(() => '');
+      const flags = Number.parseInt(/^flags:\s+(\d+)/m.exec(info)?.[1] ?? '0', 8);
+      if (file !== join(folder, 'messages.mdb') || (flags & constants.O_DSYNC) === 0) continue;
+      closeSync(Number(name));
+      const others: number[] = [];
+      for (let full = -1; full !== Number(name); others.push(full)) full = openSync('/dev/full', 'r+');
+      for (const other of others) if (other !== Number(name)) closeSync(other);
+      return;
+    }
+    throw new Error('there is no such descriptor');
+  }
+
+  it('says so at everything that is asked of it, reads included, which LMDB refuses then', async () => {
+    const failures: string[] = [];
+    const failed = ({ message }: Error): void => void failures.push(message);
+    const options = { folder, flush: 'sync', clock: new SystemClock(), nameOf: String, damaged: () => {} } as const;
+    const store = new LmdbStore({ ...options, failed });
+    await store.open();
+    const put = (value: number): void => store.write([{ kind: 'put', key: ['k'], value }]);
+    put(1);
+    await store.flush();
+    await fillDisk();
+    put(2);
+    await expect(store.flush()).rejects.toThrow('No space left on device');
+    for (const ask of [() => store.get(['other']), () => [...store.scan(['k'])], () => put(3), () => store.flush()]) {
+      expect(ask).toThrow(/^the broker could not write to its disk \(.*No space left on device\)/);
+    }
+    expect(failures).toHaveLength(1);
+    await store.close();
   });
 });
 

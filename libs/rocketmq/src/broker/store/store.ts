@@ -28,11 +28,11 @@ export interface ScanOptions {
 export interface Store {
   /** Makes it ready to be read and written. Harmless when repeated; a closed store can be opened again. */
   open(): Promise<void>;
-  /** @throws DamagedRecord for one that cannot be read */
+  /** @throws DamagedRecord for one that cannot be read; StoreFailure once the store has lost its disk */
   get(key: Key): unknown;
   /**
    * The pairs whose key begins with `prefix`, in ascending order. A write ends the scan's validity: collect first.
-   * @throws DamagedRecord unless `tolerant`
+   * @throws DamagedRecord unless `tolerant`; StoreFailure as `get`
    */
   scan(prefix: Key, options?: ScanOptions): Iterable<readonly [Key, unknown]>;
   /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
