@@ -29,7 +29,7 @@ import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
 import { TransactionChecks } from './services/transaction-checks.js';
 import { DamageLog } from './store/damaged-record.js';
-import { LmdbStore } from './store/lmdb-store.js';
+import { LmdbStore, type LmdbStoreOptions } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
 import type { StoreFailure } from './store/store-failure.js';
@@ -99,8 +99,11 @@ export class EmbeddedBroker {
   private adminPort: number | undefined;
   private controlPort: number | undefined;
 
-  /** @throws UsageError for TLS options, users, topics or groups that cannot be */
-  constructor(options: EmbeddedBrokerOptions = {}) {
+  /**
+   * @param disk internal: what a simulation has in place of a file
+   * @throws UsageError for TLS options, users, topics or groups that cannot be
+   */
+  constructor(options: EmbeddedBrokerOptions = {}, disk?: Pick<LmdbStoreOptions, 'openFile'>) {
     this.#options = options;
     this.clock = options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
@@ -111,7 +114,7 @@ export class EmbeddedBroker {
     this.adminPort = options.adminPort;
     this.controlPort = options.controlPort;
     assertStoring(options);
-    this.store = this.makeStore();
+    this.store = this.makeStore(disk);
     this.isOpen = options.data === undefined;
     const retention = retentionOf(options);
     this.engine = this.makeEngine(retention);
@@ -303,7 +306,7 @@ export class EmbeddedBroker {
     this.isOpen = true;
   }
 
-  private makeStore(): Store {
+  private makeStore(disk: Pick<LmdbStoreOptions, 'openFile'> | undefined): Store {
     const { data: folder, flush = 'sync' } = this.#options;
     if (folder === undefined) return new MemoryStore();
     const failed = (failure: StoreFailure): void => {
@@ -312,7 +315,7 @@ export class EmbeddedBroker {
       this.logger.error(failure.message, { data: folder });
     };
     const reports = { failed, nameOf: nameOfRecord, damaged: this.damages.add };
-    return new LmdbStore({ folder, flush, clock: this.realClock, ...reports });
+    return new LmdbStore({ folder, flush, clock: this.realClock, ...reports, ...disk });
   }
 
   private makeEngine(retention: RetentionLimits): Engine {

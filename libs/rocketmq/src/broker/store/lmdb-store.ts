@@ -23,6 +23,14 @@ const MOST_PENDING_BYTES = 16 * 1024 * 1024;
 /** From this size on a commit does not wait for more. */
 const COMMIT_BYTES = 4 * 1024 * 1024;
 
+/** @internal What the store needs of a file, and of the folder around it. */
+export type StoreFile = Pick<LmdbFile, 'get' | 'scan' | 'commit' | 'usedBytes' | 'close'>;
+/** @internal */
+export interface OpenFile {
+  readonly file: StoreFile;
+  readonly folder: Pick<StoreFolder, 'release'>;
+}
+
 export interface LmdbStoreOptions {
   /** The folder; made when it is not there. */
   readonly folder: string;
@@ -35,12 +43,14 @@ export interface LmdbStoreOptions {
   readonly nameOf: (key: Key) => string;
   /** Told of a record that cannot be read, each time. */
   readonly damaged: (record: DamagedRecord) => void;
+  /** @internal Opens another kind of file. Default: LMDB's in the folder. */
+  readonly openFile?: ((folder: string) => Promise<OpenFile>) | undefined;
 }
 
 type LmdbState =
   | { readonly kind: 'closed' }
-  | { readonly kind: 'open'; readonly file: LmdbFile; readonly folder: StoreFolder }
-  | { readonly kind: 'failed'; readonly file: LmdbFile; readonly folder: StoreFolder; readonly failure: StoreFailure };
+  | ({ readonly kind: 'open' } & OpenFile)
+  | ({ readonly kind: 'failed'; readonly failure: StoreFailure } & OpenFile);
 
 /** A {@link Store} in a folder, which belongs to it alone while it is open. */
 export class LmdbStore implements Store {
@@ -57,11 +67,16 @@ export class LmdbStore implements Store {
   /** @throws StateError for a missing package, and for a folder that is in use, foreign, damaged or of a newer version */
   async open(): Promise<void> {
     if (this.state.kind !== 'closed') return;
+    const { folder, openFile = (path: string) => this.openLmdb(path) } = this.options;
+    this.state = { kind: 'open', ...(await openFile(folder)) };
+  }
+
+  private async openLmdb(path: string): Promise<OpenFile> {
     // A broker in memory starts without them.
     const [{ StoreFolder }, { LmdbFile }] = await Promise.all([import('./store-folder.js'), import('./lmdb-file.js')]);
-    const folder = await StoreFolder.claim(this.options.folder);
+    const folder = await StoreFolder.claim(path);
     try {
-      this.state = { kind: 'open', file: await LmdbFile.open(folder, (key) => this.damage(key)), folder };
+      return { file: await LmdbFile.open(folder, (key) => this.damage(key)), folder };
     } catch (error) {
       await folder.release();
       throw error;
@@ -194,7 +209,7 @@ export class LmdbStore implements Store {
     return record;
   }
 
-  private file(): LmdbFile {
+  private file(): StoreFile {
     if (this.state.kind !== 'closed') return this.state.file;
     throw new StateError('NOT_STARTED', `the folder ${this.options.folder} is not open; await start() first`);
   }
