@@ -59,6 +59,8 @@ function parse(strictParser: LRParser, text: string): Tree {
   try {
     return strictParser.parse(text);
   } catch (error) {
+    // The parser makes its tree by recursion, before there is something to count.
+    if (error instanceof RangeError) throw tooDeep();
     // "No parse at 12"
     if (error instanceof SyntaxError)
       throw new SqlFilterError(`${error.message} of ${JSON.stringify(shortened(text))}`);
@@ -127,7 +129,7 @@ class Compiler {
   }
 
   private unary(node: SyntaxNode): sql.Operand {
-    if (++this.depth > DEEPEST_NESTING) throw new SqlFilterError(`it nests deeper than ${DEEPEST_NESTING}`);
+    if (++this.depth > DEEPEST_NESTING) throw tooDeep();
     const [first, second] = childrenOf(node) as [SyntaxNode, SyntaxNode | undefined];
     const operand = this.prefixed(first, second);
     this.depth--;
@@ -169,7 +171,7 @@ class Compiler {
     const value = /[.eE]/.test(digits) ? Number(digits) : integerOf(digits.replace(/[lL]$/, ''));
     // The real server takes its smallest positive decimal for the smallest of all, and so refuses 0.0.
     if (value === undefined || value === Number.POSITIVE_INFINITY || value === 0) {
-      throw new SqlFilterError(`the number ${digits} is out of range`);
+      throw new SqlFilterError(`the number ${shortened(digits)} is out of range`);
     }
     return value;
   }
@@ -181,6 +183,10 @@ class Compiler {
   private textOf({ from, to }: SyntaxNode): string {
     return this.text.slice(from, to);
   }
+}
+
+function tooDeep(): SqlFilterError {
+  return new SqlFilterError(`it nests deeper than ${DEEPEST_NESTING}`);
 }
 
 function negateIf(test: SyntaxNode, operand: sql.Operand): sql.Operand {
