@@ -1,6 +1,7 @@
 // The RPCs: from bytes to handlers and back, and what surrounds every handler (caller, faults, activity, errors as statuses).
 // How bytes travel is in grpc-wire/.
 
+import { decodeRequest, TooManyFields } from '../../protocol/bounded-decoding.js';
 import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
 import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/metadata.js';
 import {
@@ -331,8 +332,9 @@ function frameItem(item: RpcResponse<'receiveMessage'>): Buffer {
 /** @throws GrpcError internal for bytes that are no such message */
 function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
   try {
-    return rpcMethod(name).request.decode(bytes);
+    return decodeRequest(name, bytes);
   } catch (error) {
+    if (error instanceof TooManyFields) throw new GrpcError('resourceExhausted', error.message);
     throw new GrpcError('internal', `the request of ${name} cannot be decoded: ${describeError(error)}`);
   }
 }

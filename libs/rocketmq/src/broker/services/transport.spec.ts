@@ -109,6 +109,24 @@ describe('the wire of the broker', () => {
     expect(stream.rstCode).toBe(8);
   });
 
+  it.each<[RpcName, string, number]>([
+    ['sendMessage', 'messages', 0x0a],
+    ['ackMessage', 'entries', 0x1a],
+    ['telemetry', 'settings', 0x0a],
+    ['queryRoute', 'endpoints', 0x12],
+  ])('refuses a request of %s that has two bytes for each of a million %s', async (rpc, _, tag) => {
+    const peer = await peerOf();
+    const answer = await peer.call(rpcMethod(rpc).path, [framed(Buffer.alloc(2_000_000, Buffer.from([tag, 0])))]);
+    expect(answer.status).toBe(String(grpcStatus.RESOURCE_EXHAUSTED));
+  });
+
+  it('takes 512 messages with all the properties that are allowed in one request', async () => {
+    const broker = await wire.broker();
+    const userProperties = Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`property-${index}`, 'x']));
+    const messages = Array.from({ length: 512 }, (_, index) => ({ ...message('t', `id-${index}`), userProperties }));
+    expect((await wire.client(broker).call('sendMessage', { messages })).status?.code).toBe(Code.OK);
+  });
+
   it('breaks a telemetry stream that carries bytes which are no command', async () => {
     const peer = await peerOf();
     const stream = peer.open(rpcMethod('telemetry').path);
