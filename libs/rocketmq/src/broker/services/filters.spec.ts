@@ -64,6 +64,15 @@ describe('the filter of a receive', () => {
     expect(others.length).toBeGreaterThan(15);
   });
 
+  it('in SQL puts the keys of a message together once, however often it asks for them', () => {
+    let joins = 0;
+    const keys = Object.assign(['a', 'b'], { join: () => `joined ${++joins} times` });
+    const expression = Array.from({ length: 1_000 }, (_, index) => `KEYS = '${index}'`).join(' OR ');
+    const { matches } = filters.of({ type: FilterType.SQL, expression });
+    expect(matches(stored({ keys }))).toBe(false);
+    expect(joins).toBe(1);
+  });
+
   it('in SQL counts as more than one look at a message, the longer both are', () => {
     const effort = (expression: string, text: string): number => {
       return filters.of({ type: FilterType.SQL, expression }).effort?.(stored({ properties: { text } })) ?? 0;

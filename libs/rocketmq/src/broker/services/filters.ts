@@ -53,7 +53,7 @@ function tagFilter(expression: string): Filter {
 function sqlFilter(sql: Sql, expression: string): Filter {
   const matches = compile(sql, expression);
   return {
-    matches: (message) => matches((property) => propertyOf(message, property)),
+    matches: (message) => matches(lookupIn(message)),
     // Each part of the filter may read each text of the message from end to end.
     effort: (message) => Math.max(1, (expression.length * charactersIn(message)) / CHARACTERS_PER_EFFORT),
   };
@@ -77,16 +77,20 @@ function charactersIn({ messageId, tag = '', keys, properties }: StoredMessage):
   return characters;
 }
 
-/** The properties under the names by which the real server stores them. */
-function propertyOf(message: StoredMessage, name: string): string | null {
-  switch (name) {
-    case 'TAGS':
-      return message.tag ?? null;
-    case 'KEYS':
-      return message.keys.length === 0 ? null : message.keys.join(' ');
-    case 'UNIQ_KEY':
-      return message.messageId;
-    default:
-      return Object.hasOwn(message.properties, name) ? (message.properties[name] as string) : null;
-  }
+/** The properties under the names by which the real server stores them. Keys are joined once, however often a filter asks for them. */
+function lookupIn(message: StoredMessage): (name: string) => string | null {
+  let joinedKeys: string | undefined;
+  return (name) => {
+    switch (name) {
+      case 'TAGS':
+        return message.tag ?? null;
+      case 'KEYS':
+        joinedKeys ??= message.keys.join(' ');
+        return message.keys.length === 0 ? null : joinedKeys;
+      case 'UNIQ_KEY':
+        return message.messageId;
+      default:
+        return Object.hasOwn(message.properties, name) ? (message.properties[name] as string) : null;
+    }
+  };
 }
