@@ -1,23 +1,22 @@
 // npm run fuzz [-- --long] [-- --requests N] [-- --seed N]
 // Hostile requests to an embedded broker in a process of its own: test/fuzz has what is sent. Fails with exit code 1 and says
-// what broke when the broker crashes, no longer serves a good client, keeps memory, or an RPC was not reached behind its checks.
+// what broke when the broker crashes, no longer serves a good client, works on a request for too long, keeps memory, holds too much for
+// callers that finish nothing, or an RPC was not reached behind its checks. The same seed and number of requests send the same.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../test/crash/seeded-random.ts';
 import { Attacker } from '../test/fuzz/attacker.ts';
 import { Coverage, outcomeOf } from '../test/fuzz/coverage.ts';
+import { Flights } from '../test/fuzz/flights.ts';
 import { GOOD_GROUP, GOOD_TOPIC, serveGoodClient } from '../test/fuzz/good-client.ts';
 import { hostileRequest } from '../test/fuzz/hostile-requests.ts';
 import { takesSeveralFaults } from '../test/fuzz/raw-connections.ts';
 import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from '../test/fuzz/recording.ts';
-import { MOST_GROWTH_BYTES, summary, violations } from '../test/fuzz/verdict.ts';
+import { UnfinishedCallers, unfinishedRequests } from '../test/fuzz/unfinished-requests.ts';
+import { MOST_GROWTH_BYTES, MOST_HELD_BYTES, summary, violations } from '../test/fuzz/verdict.ts';
 import { build } from './build.mjs';
-import { startEmbeddedBroker } from './lib/embedded-broker-process.mjs';
+import { FuzzedBroker } from './lib/fuzzed-broker.mjs';
 import { within } from './lib/within.mjs';
 
 const REQUESTS = 20_000;
@@ -33,9 +32,6 @@ const RETENTION_MS = 3_000;
 const REST_MS = 30_000;
 /** What takes longer hangs. */
 const PATIENCE_MS = 20_000;
-const ANSWER_MS = 10_000;
-/** What the broker warns of when peers do not speak its protocol, or never end their transactions. */
-const EXPECTED_LOG = /it does not speak remoting|half message dropped after its last check/;
 const CONFIG = {
   retentionMs: RETENTION_MS,
   recallEnabled: true,
@@ -43,6 +39,13 @@ const CONFIG = {
   transactionCheckIntervalMs: 500,
   transactionCheckMax: 3,
 };
+const DECLARED = { topics: [...FUZZ_TOPICS, GOOD_TOPIC], groups: [...FUZZ_GROUPS, GOOD_GROUP] };
+/** Requests that are named when the broker was busy for too long. */
+const MOST_NAMED = 20;
+/** Times the callers come that finish no request. */
+const UNFINISHED_TIMES = 2;
+const LONG_UNFINISHED_TIMES = 20;
+const GOOD_USER = { accessKey: 'good', secretKey: 'the key of a good client', isSuper: true };
 
 async function main() {
   const { values } = parseArgs({
@@ -59,75 +62,45 @@ async function main() {
     const { nghttp2 } = process.versions;
     print(`nghttp2 ${nghttp2} of this Node has CVE-2026-27135: no connection gets more than one broken HTTP/2 frame`);
   }
-  const broker = await Broker.start();
+  const broker = await FuzzedBroker.start(CONFIG, DECLARED);
   const run = new Run(broker, seed);
+  const times = values.long ? LONG_UNFINISHED_TIMES : UNFINISHED_TIMES;
+  const holdings = [];
   try {
     await run.all(requests);
+    holdings.push(await heldUnfinished(broker, 'without users', MOST_HELD_BYTES.withoutUsers, run, times));
   } finally {
     await broker.stop();
   }
-  report(run, requests);
+  const secured = await FuzzedBroker.start({ ...CONFIG, users: [GOOD_USER] }, DECLARED);
+  try {
+    holdings.push(await heldUnfinished(secured, 'with users', MOST_HELD_BYTES.withUsers, run, times));
+  } finally {
+    await secured.stop();
+  }
+  report(run, requests, holdings);
 }
 
-/** The broker, and what can be seen of it from outside. */
-class Broker {
-  /** How it ended, before it was asked to. */
-  end = /** @type {string | undefined} */ (undefined);
-  log = '';
-
-  static async start() {
-    const broker = new Broker();
-    const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
-    const config = join(folder, 'broker.json');
-    writeFileSync(config, JSON.stringify(CONFIG));
-    const args = ['--port', '0', '--admin-port', '0', '--strict', '--config', config];
-    for (const topic of [...FUZZ_TOPICS, GOOD_TOPIC]) args.push('--topic', topic);
-    for (const group of [...FUZZ_GROUPS, GOOD_GROUP]) args.push('--group', group);
-    const probe = pathToFileURL(join(import.meta.dirname, 'lib', 'memory-probe.mjs')).href;
-    const onStderr = (text) => {
-      broker.log += text;
-    };
+/** What a broker holds for callers who finish none of their requests, and have no keys. A good client is served all the same. */
+async function heldUnfinished(broker, name, mostBytes, run, times) {
+  const before = (await broker.memoryBytes()) ?? 0;
+  let heldBytes = 0;
+  for (let time = 0; time < times && broker.end === undefined; time++) {
+    const callers = new UnfinishedCallers(broker.ports);
     try {
-      broker.process = await startEmbeddedBroker(args, { execArgv: ['--expose-gc', '--import', probe], onStderr });
+      const begun = callers.begin(unfinishedRequests(run.seed + time));
+      await run.goodClient(broker);
+      await within(begun, PATIENCE_MS, 'to begin requests');
+      await run.goodClient(broker);
+      heldBytes = Math.max(heldBytes, ((await broker.memoryBytes()) ?? Number.POSITIVE_INFINITY) - before);
+    } catch (error) {
+      run.goodClientFailures.push(describe(error));
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      callers.close();
     }
-    broker.process.ended.then((end) => {
-      broker.end ??= end;
-    });
-    return broker;
   }
-
-  get ports() {
-    return { clients: this.process.endpoints, admin: this.process.adminEndpoint };
-  }
-
-  /** What it holds after collection; undefined when it does not answer. @returns {Promise<number | undefined>} */
-  memoryBytes() {
-    const { child } = this.process;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => answer({}), ANSWER_MS);
-      const answer = ({ memoryBytes }) => {
-        clearTimeout(timer);
-        child.off('message', answer);
-        resolve(memoryBytes);
-      };
-      child.on('message', answer);
-      if (!child.connected) answer({});
-      else child.send({ asks: 'memory' });
-    });
-  }
-
-  /** What it told as errors, without what hostile and careless peers cause by design. */
-  errors() {
-    const lines = this.log.split('\n').filter((line) => line !== '' && !EXPECTED_LOG.test(line));
-    return lines.filter((line) => !/^(\s|\}|\{)/.test(line));
-  }
-
-  async stop() {
-    this.end ??= '';
-    await this.process.kill();
-  }
+  run.crashed ??= broker.end;
+  return { broker: name, heldBytes, mostBytes };
 }
 
 /** Rounds of requests, and what was seen. */
@@ -138,6 +111,10 @@ class Run {
   memoryBeforeBytes = 0;
   memoryAfterBytes = /** @type {number | undefined} */ (undefined);
   crashed = /** @type {string | undefined} */ (undefined);
+  /** The longest that the broker worked at a stretch, and what it was asked then. */
+  busiest = { cpuMs: 0, requests: /** @type {string[]} */ ([]) };
+  yardstickCpuMs = 0;
+  flights = new Flights();
   sent = 0;
   beganAt = performance.now();
 
@@ -156,6 +133,8 @@ class Run {
       for (let round = 0; round < WARM_UP_ROUNDS; round++) await this.round(ROUND);
       this.memoryBeforeBytes = (await this.memoryAtRest(0)) ?? 0;
       this.sent = 0;
+      this.yardstickCpuMs = (await this.broker.yardstickCpuMs()) ?? 0;
+      this.busiest = { cpuMs: 0, requests: [] };
       for (let round = 1; this.sent < requests && this.broker.end === undefined; round++) {
         await this.round(Math.min(ROUND, requests - this.sent));
         if (round % 10 === 0) print(`${this.sent} requests, ${this.goodClients} good clients served`);
@@ -174,21 +153,35 @@ class Run {
   }
 
   async round(requests) {
+    this.flights.clear();
+    await this.broker.busiest();
     const recording = await within(this.recorder.record(), PATIENCE_MS, 'recording an exchange');
     const end = this.sent + requests;
     const attack = async (attacker) => {
       while (this.sent < end && this.broker.end === undefined) {
-        await attacker.send(hostileRequest(this.attackWith(recording), this.sent++));
+        const number = this.sent++;
+        const request = hostileRequest(this.attackWith(recording), number);
+        const ended = this.flights.begin(number, request);
+        await attacker.send(request);
+        ended();
       }
     };
     const attacks = Promise.all(this.attackers.map(attack));
-    await this.goodClient();
+    await this.goodClient(this.broker);
     await within(attacks, PATIENCE_MS, 'a round of requests');
+    await this.lookAtWork();
   }
 
-  async goodClient() {
+  async lookAtWork() {
+    const busiest = await this.broker.busiest();
+    if (busiest === undefined || busiest.cpuMs <= this.busiest.cpuMs) return;
+    const requests = this.flights.during(busiest.fromMs, busiest.toMs).slice(0, MOST_NAMED);
+    this.busiest = { cpuMs: busiest.cpuMs, requests };
+  }
+
+  async goodClient(broker) {
     try {
-      await serveGoodClient(this.broker.ports.clients, this.goodClients);
+      await serveGoodClient(broker.ports.clients, this.goodClients, GOOD_USER);
       this.goodClients++;
     } catch (error) {
       this.goodClientFailures.push(describe(error));
@@ -211,7 +204,7 @@ class Run {
   }
 }
 
-function report(run, requests) {
+function report(run, requests, holdings) {
   const facts = {
     requests,
     seed: run.seed,
@@ -222,6 +215,9 @@ function report(run, requests) {
     goodClients: run.goodClients,
     memoryBeforeBytes: run.memoryBeforeBytes,
     memoryAfterBytes: run.memoryAfterBytes,
+    busiest: run.busiest,
+    yardstickCpuMs: run.yardstickCpuMs,
+    holdings,
     gaps: run.coverage.gaps(),
     faults: [...run.coverage.faults].slice(0, 20),
   };

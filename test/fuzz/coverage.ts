@@ -22,7 +22,7 @@ const NOT_SERVED: ReadonlySet<RpcName> = new Set<RpcName>([
 ]);
 /** An answer with this text comes from a fault of the program, not from a check. */
 const FAULT =
-  /cannot read propert|is not a function|is not iterable|is not defined|maximum call stack|invalid time value|cannot convert|cannot mix bigint|out of range/i;
+  /cannot read propert|is not a function|is not iterable|is not defined|maximum call stack|invalid time value|cannot convert|cannot mix bigint|value of .{1,40} is out of range|offset is outside/i;
 
 /** What an answer says. A receive that found nothing was done all the same. */
 export function outcomeOf(

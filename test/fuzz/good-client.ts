@@ -1,6 +1,7 @@
 // A client that does nothing wrong, beside the hostile ones.
 
 import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { authorization, type Credentials, dateTimeText, METADATA } from '../../libs/rocketmq/src/protocol/metadata.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { messagesIn } from '../support/broker-wire.js';
 import { consumerSettings, message, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
@@ -13,11 +14,13 @@ const NAME = 'good';
 const DEADLINE_MS = 10_000;
 
 /**
- * Connects, sends a message, receives and acks it.
+ * Connects, sends a message, receives and acks it, all of it signed: a broker without users does not look at that.
  * @throws Error that says what did not work, or that it took too long
  */
-export function serveGoodClient(endpoints: string, number: number): Promise<void> {
-  const client = new RawClient(endpoints, `good-${number % 4}`);
+export function serveGoodClient(endpoints: string, number: number, credentials: Credentials): Promise<void> {
+  const dateTime = dateTimeText(Date.now());
+  const signature = { [METADATA.dateTime]: dateTime, [METADATA.authorization]: authorization(credentials, dateTime) };
+  const client = new RawClient(endpoints, `good-${number % 4}`, signature);
   const work = async (): Promise<void> => {
     await client.settle(consumerSettings(NAME));
     const { status } = await client.call('sendMessage', { messages: [message(NAME, `good-${number}`)] });

@@ -3,10 +3,22 @@
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/rpc.js';
 import { seededRandom } from '../crash/seeded-random.js';
 import { framed } from '../support/http2-peer.js';
+import { message, receiveRequest } from '../support/raw-grpc-client.js';
 import { below, type Chance, noise, oneOf } from './chance.js';
+import { hostileFilter, hostileProperties } from './filters.js';
 import { mutatedBytes, mutatedValue, wrongFrames } from './mutations.js';
 import { adminConnection, rawConnection } from './raw-connections.js';
-import { CLIENT_IDS, GROUP, type RecordedRequest, type Recording, TOPIC } from './recording.js';
+import {
+  CLIENT_IDS,
+  CONSUMERS,
+  FILTERED_TOPIC,
+  FILTERING_GROUPS,
+  GROUP,
+  type RecordedRequest,
+  type Recording,
+  recorded,
+  TOPIC,
+} from './recording.js';
 
 /** How a stream ends that was opened: as it should, taken back, left open, or with its whole connection. */
 export type Ending = 'half-close' | 'reset' | 'abandon' | 'cut';
@@ -31,6 +43,7 @@ export type HostileRequest =
 type Call = Extract<HostileRequest, { kind: 'call' }>;
 
 const OVERSIZED_BYTES = 5 * 1024 * 1024;
+const MOST_EMPTY_FIELDS = 1_000_000;
 const TIMEOUTS = [
   '0n',
   '1n',
@@ -57,8 +70,12 @@ export interface Attack {
 /** The request of this number. */
 export function hostileRequest({ seed, recording, severalFaults }: Attack, number: number): HostileRequest {
   const chance = seededRandom(Math.imul(seed, 0x9e3779b1) + number);
-  const source = sourceOf(chance, recording);
   const way = chance();
+  if (way >= 0.94) {
+    const source = chance() < 0.5 ? forFilters(chance, number) : filtered(chance);
+    return callOf(source, [framed(encoded(source))], 'half-close');
+  }
+  const source = sourceOf(chance, recording);
   if (way < 0.25) return mutated(chance, source);
   if (way < 0.4) return callOf(source, wrongFrames(chance, encoded(source)), endingOf(chance));
   if (way < 0.5) return callOf(source, [framed(garbled(chance, source, recording))], endingOf(chance));
@@ -84,6 +101,24 @@ function sourceOf(chance: Chance, recording: Recording): RecordedRequest {
   return oneOf(chance, ofRpc.length === 0 ? recording : ofRpc);
 }
 
+/** Messages that are hard on filters. */
+function forFilters(chance: Chance, number: number): RecordedRequest {
+  const messages = Array.from({ length: 1 + below(chance, 20) }, (_, index) => {
+    const { system, userProperties } = hostileProperties(chance);
+    return {
+      ...message(FILTERED_TOPIC, `filtered-${number}-${index}`, { ...system, bornTimestamp: undefined }),
+      userProperties,
+    };
+  });
+  return recorded('sendMessage', CLIENT_IDS[0] as string, { messages });
+}
+
+/** A receive of them. Each group comes to all of them. */
+function filtered(chance: Chance): RecordedRequest {
+  const receive = receiveRequest(FILTERED_TOPIC, oneOf(chance, FILTERING_GROUPS));
+  return recorded('receiveMessage', oneOf(chance, CONSUMERS), { ...receive, filterExpression: hostileFilter(chance) });
+}
+
 /** A recorded request with a field or some bytes changed; some stay as they are, and are accepted. */
 function mutated(chance: Chance, source: RecordedRequest): Call {
   const way = chance();
@@ -105,6 +140,8 @@ function garbled(chance: Chance, source: RecordedRequest, recording: Recording):
     () => mutatedBytes(chance, mutatedBytes(chance, encoded(source))),
     // Groups in groups in groups: what reads them by recursion runs out of stack.
     () => Buffer.alloc(below(chance, 200_000), 0x0b),
+    // As many empty messages, or empty keys, as fit: what is two bytes here is an object there.
+    () => Buffer.alloc(2 * below(chance, MOST_EMPTY_FIELDS), Buffer.from([oneOf(chance, [0x0a, 0x12, 0x1a, 0x22]), 0])),
     // A field that says it is 2 GiB long.
     () => Buffer.concat([encoded(source), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x07])]),
   ];

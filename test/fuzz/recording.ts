@@ -28,8 +28,16 @@ export const FUZZ_TOPICS = [
   'later:delay:2',
   'paid:transaction:2',
   'first:priority:2',
+  'filtered:normal:1',
 ];
-export const FUZZ_GROUPS = ['readers:normal:3', 'ordered:fifo:3'];
+export const FILTERED_TOPIC = 'filtered';
+/** Each of them sees all messages of that topic. */
+export const FILTERING_GROUPS = ['pickers-0', 'pickers-1', 'pickers-2', 'pickers-3'];
+export const FUZZ_GROUPS = [
+  'readers:normal:3',
+  'ordered:fifo:3',
+  ...FILTERING_GROUPS.map((group) => `${group}:normal:3`),
+];
 export const TOPIC = 'plain';
 export const GROUP = 'readers';
 const ORDERED_GROUP = 'ordered';
@@ -48,7 +56,7 @@ export type Recording = readonly RecordedRequest[];
 
 /** The clients in whose names requests are sent; no others, or the broker would have to remember each for two minutes. */
 const PRODUCERS = ['fuzz-0', 'fuzz-1', 'fuzz-2', 'fuzz-3'];
-const CONSUMERS = ['fuzz-4', 'fuzz-5', 'fuzz-6', 'fuzz-7'];
+export const CONSUMERS: readonly string[] = ['fuzz-4', 'fuzz-5', 'fuzz-6', 'fuzz-7'];
 export const CLIENT_IDS: readonly string[] = [...PRODUCERS, ...CONSUMERS];
 
 /** Speaks to the broker as good clients do, and keeps their telemetry streams until it is closed. */
@@ -189,7 +197,8 @@ function settingsOf(clientId: string): Settings {
   return consumerSettings(GROUP, clientId === 'fuzz-7' ? ClientType.PUSH_CONSUMER : ClientType.SIMPLE_CONSUMER);
 }
 
-function recorded<N extends RpcName>(rpc: N, clientId: string, fields: Partial<RpcRequest<N>>): RecordedRequest {
+/** A request with these fields, and the others empty. */
+export function recorded<N extends RpcName>(rpc: N, clientId: string, fields: Partial<RpcRequest<N>>): RecordedRequest {
   const request = { ...rpcMethod(rpc).request.decode(new Uint8Array()), ...fields };
   return { rpc, clientId, request } as unknown as RecordedRequest;
 }

@@ -3,7 +3,7 @@ import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq
 import { rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
 import { framed } from '../support/http2-peer.js';
 import { Coverage, outcomeOf } from './coverage.js';
-import { MOST_GROWTH_BYTES, type RunFacts, summary, violations } from './verdict.js';
+import { MOST_GROWTH_BYTES, MOST_YARDSTICKS, type RunFacts, summary, violations } from './verdict.js';
 
 const sound: RunFacts = {
   requests: 100,
@@ -15,6 +15,9 @@ const sound: RunFacts = {
   goodClients: 2,
   memoryBeforeBytes: 50_000_000,
   memoryAfterBytes: 50_000_000 + MOST_GROWTH_BYTES,
+  busiest: { cpuMs: 100 * MOST_YARDSTICKS, requests: ['7 receiveMessage'] },
+  yardstickCpuMs: 100,
+  holdings: [{ broker: 'with users', heldBytes: 60_000_000, mostBytes: 60_000_000 }],
   gaps: [],
   faults: [],
 };
@@ -32,6 +35,17 @@ describe('the verdict over a run', () => {
     ['no good client at all', { goodClients: 0 }, /no good client/],
     ['a leak', { memoryAfterBytes: 50_000_001 + MOST_GROWTH_BYTES }, /leaks: from 47.7 to 63.7 MB/],
     ['a broker that does not tell its memory', { memoryAfterBytes: undefined }, /did not tell/],
+    [
+      'a request that takes long',
+      { busiest: { cpuMs: 100 * MOST_YARDSTICKS + 1, requests: ['7 receiveMessage'] } },
+      /401 ms of CPU, .*one of: 7 receiveMessage/,
+    ],
+    ['a broker that does not report its work', { yardstickCpuMs: 0 }, /did not report its work/],
+    [
+      'too much held for unfinished requests',
+      { holdings: [{ broker: 'with users', heldBytes: 60_000_001, mostBytes: 60_000_000 }] },
+      /with users holds too much/,
+    ],
     ['an RPC that was not reached', { gaps: ['ackMessage never did'] }, /not covered: ackMessage/],
     ['an answer that shows a fault', { faults: ['x is not a function'] }, /fault of the broker: x is not/],
   ])('tells %s', (_, facts, what) => {

@@ -3,6 +3,22 @@
 const MEBIBYTE = 1024 * 1024;
 /** What the memory of the broker may be above what it was, all requests of a run over and forgotten. */
 export const MOST_GROWTH_BYTES = 16 * MEBIBYTE;
+/** How often the yardstick of broker-probe.mjs no request may take: the bounds of a receive and of a request let less happen. */
+export const MOST_YARDSTICKS = 4;
+/** For requests at the admin port that are not whole: docs/guide/embedded-broker.md. */
+const ADMIN_BYTES = 64 * MEBIBYTE;
+/** What a broker may hold, the growth above included, for callers without valid keys that finish no request: docs/guide/embedded-broker.md. */
+export const MOST_HELD_BYTES = {
+  withoutUsers: 256 * MEBIBYTE + ADMIN_BYTES + MOST_GROWTH_BYTES,
+  withUsers: ADMIN_BYTES + MOST_GROWTH_BYTES,
+};
+
+/** What a broker held for callers that finished no request. */
+export interface Holding {
+  readonly broker: string;
+  readonly heldBytes: number;
+  readonly mostBytes: number;
+}
 
 /** What was seen in a run. */
 export interface RunFacts {
@@ -19,6 +35,11 @@ export interface RunFacts {
   /** What is reachable in the broker, buffers outside the heap included; undefined when it could not be asked. */
   readonly memoryBeforeBytes: number;
   readonly memoryAfterBytes: number | undefined;
+  /** The most CPU that the broker took at a stretch, and which requests were under way then. */
+  readonly busiest: { readonly cpuMs: number; readonly requests: readonly string[] };
+  /** What a certain work takes on this machine. */
+  readonly yardstickCpuMs: number;
+  readonly holdings: readonly Holding[];
   readonly gaps: readonly string[];
   readonly faults: readonly string[];
 }
@@ -35,8 +56,25 @@ export function violations(facts: RunFacts): string[] {
     const most = `more than ${megabytes(MOST_GROWTH_BYTES)} MB`;
     found.push(`the broker leaks: from ${megabytes(before)} to ${megabytes(after)} MB after collection, ${most}`);
   }
+  found.push(...longWork(facts), ...facts.holdings.filter(isTooMuch).map(tooMuch));
   found.push(...facts.faults.map((fault) => `an answer tells of a fault of the broker: ${fault}`));
   return [...found, ...facts.gaps.map((gap) => `not covered: ${gap}`)];
+}
+
+function longWork({ busiest: { cpuMs, requests }, yardstickCpuMs }: RunFacts): string[] {
+  if (yardstickCpuMs === 0) return ['the broker did not report its work'];
+  if (cpuMs <= MOST_YARDSTICKS * yardstickCpuMs) return [];
+  const most = `more than ${MOST_YARDSTICKS} times ${yardstickCpuMs.toFixed(0)} ms`;
+  return [`a request takes too long: ${cpuMs.toFixed(0)} ms of CPU, ${most}; it is one of: ${requests.join(', ')}`];
+}
+
+function isTooMuch({ heldBytes, mostBytes }: Holding): boolean {
+  return heldBytes > mostBytes;
+}
+
+function tooMuch({ broker, heldBytes, mostBytes }: Holding): string {
+  const held = `${megabytes(heldBytes)} MB, more than ${megabytes(mostBytes)} MB`;
+  return `the broker ${broker} holds too much for requests that are not whole: ${held}`;
 }
 
 /** The last line of a run. */
@@ -47,6 +85,10 @@ export function summary(facts: RunFacts): string {
     `${facts.requests} requests in ${(facts.durationMs / 1_000).toFixed(0)} s, seed ${facts.seed}`,
     `${facts.goodClients} good clients served`,
     `memory ${megabytes(facts.memoryBeforeBytes)} MB before, ${after} MB after`,
+    `longest work ${facts.busiest.cpuMs.toFixed(0)} ms of CPU of ${(MOST_YARDSTICKS * facts.yardstickCpuMs).toFixed(0)}`,
+    ...facts.holdings.map(({ broker, heldBytes, mostBytes }) => {
+      return `unfinished requests hold ${megabytes(heldBytes)} of ${megabytes(mostBytes)} MB ${broker}`;
+    }),
   ];
   return `${said.join(', ')}: ${broken === 0 ? 'sound' : `NOT SOUND (${broken})`}`;
 }

@@ -1,0 +1,19 @@
+import { describe, expect, it } from '@jest/globals';
+import { unfinishedRequests } from './unfinished-requests.js';
+import { MOST_HELD_BYTES } from './verdict.js';
+
+const bytesOf = (port: 'clients' | 'admin', seed: number): number => {
+  return unfinishedRequests(seed).reduce((sum, request) => sum + (request.port === port ? request.bytes : 0), 0);
+};
+
+describe('requests that are never finished', () => {
+  it('are the same for the same seed, and others for another', () => {
+    expect(unfinishedRequests(7)).toEqual(unfinishedRequests(7));
+    expect(unfinishedRequests(8)).not.toEqual(unfinishedRequests(7));
+  });
+
+  it.each([1, 2, 3, 4, 5])('are more than a broker may hold, at either port (seed %p)', (seed) => {
+    expect(bytesOf('clients', seed)).toBeGreaterThan(1.2 * MOST_HELD_BYTES.withoutUsers);
+    expect(bytesOf('admin', seed)).toBeGreaterThan(1.2 * MOST_HELD_BYTES.withUsers);
+  });
+});
