@@ -5,10 +5,11 @@ import {
   type FilterExpression,
   FilterType,
 } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../libs/rocketmq/src/protocol/limits.js';
 import { below, type Chance, oneOf } from './chance.js';
 
 /** What both speak of: a filter over properties that no message has does nothing. */
-const NAMES = ['n', 's', 'p0', 'p119', 'constructor'];
+const NAMES = ['n', 'n', 'n', 's', 'p0', 'constructor'];
 const TAGS = ['paid', 'tag7', 'grün', '😀', 'x'];
 /** At the limits of the broker, on both sides of them, and far beyond. */
 const FILTER_LENGTHS = [200, 2_000, 16_000, 16_384, 16_384, 16_385, 150_000, 800_000];
@@ -21,6 +22,18 @@ const LETTERS = ['a', 'aab', 'ß', 'İ', '😀', 'e\u0301', '\u200f', ' ', "'", 
 export interface HostileProperties {
   readonly system: Partial<Pick<SystemProperties, 'tag' | 'keys'>>;
   readonly userProperties: Record<string, string>;
+}
+
+/** Those of several messages that are sent together: one that is over the limits would have all of them refused, so most times there is none. */
+export function hostileBatch(chance: Chance): HostileProperties[] {
+  const all = Array.from({ length: 1 + below(chance, 20) }, () => hostileProperties(chance));
+  return chance() < 0.1 ? all : all.filter(isWithinLimits);
+}
+
+function isWithinLimits({ system: { tag = '', keys = [] }, userProperties }: HostileProperties): boolean {
+  const texts = [tag, ...keys, ...Object.entries(userProperties).flat()];
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  return bytes <= LIMITS.propertiesBytes && Object.keys(userProperties).length <= LIMITS.properties;
 }
 
 export function hostileProperties(chance: Chance): HostileProperties {

@@ -5,7 +5,7 @@ import { seededRandom } from '../crash/seeded-random.js';
 import { framed } from '../support/http2-peer.js';
 import { message, receiveRequest } from '../support/raw-grpc-client.js';
 import { below, type Chance, noise, oneOf } from './chance.js';
-import { hostileFilter, hostileProperties } from './filters.js';
+import { hostileBatch, hostileFilter } from './filters.js';
 import { mutatedBytes, mutatedValue, wrongFrames } from './mutations.js';
 import { adminConnection, rawConnection } from './raw-connections.js';
 import {
@@ -71,7 +71,7 @@ export interface Attack {
 export function hostileRequest({ seed, recording, severalFaults }: Attack, number: number): HostileRequest {
   const chance = seededRandom(Math.imul(seed, 0x9e3779b1) + number);
   const way = chance();
-  if (way >= 0.94) {
+  if (way >= 0.9) {
     const source = chance() < 0.5 ? forFilters(chance, number) : filtered(chance);
     return callOf(source, [framed(encoded(source))], 'half-close');
   }
@@ -103,12 +103,9 @@ function sourceOf(chance: Chance, recording: Recording): RecordedRequest {
 
 /** Messages that are hard on filters. */
 function forFilters(chance: Chance, number: number): RecordedRequest {
-  const messages = Array.from({ length: 1 + below(chance, 20) }, (_, index) => {
-    const { system, userProperties } = hostileProperties(chance);
-    return {
-      ...message(FILTERED_TOPIC, `filtered-${number}-${index}`, { ...system, bornTimestamp: undefined }),
-      userProperties,
-    };
+  const messages = hostileBatch(chance).map(({ system, userProperties }, index) => {
+    const id = `filtered-${number}-${index}`;
+    return { ...message(FILTERED_TOPIC, id, { ...system, bornTimestamp: undefined }), userProperties };
   });
   return recorded('sendMessage', CLIENT_IDS[0] as string, { messages });
 }
