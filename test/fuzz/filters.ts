@@ -26,7 +26,9 @@ export interface HostileProperties {
 
 /** Those of several messages that are sent together: one that is over the limits would have all of them refused, so most times there is none. */
 export function hostileBatch(chance: Chance): HostileProperties[] {
-  const all = Array.from({ length: 1 + below(chance, 20) }, () => hostileProperties(chance));
+  const first = hostileProperties(chance);
+  const areSame = chance() < 0.3;
+  const all = Array.from({ length: 1 + below(chance, 20) }, () => (areSame ? first : hostileProperties(chance)));
   return chance() < 0.1 ? all : all.filter(isWithinLimits);
 }
 
