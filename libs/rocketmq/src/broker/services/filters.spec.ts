@@ -64,6 +64,19 @@ describe('the filter of a receive', () => {
     expect(others.length).toBeGreaterThan(15);
   });
 
+  it('is kept ready with many others when they are short, and with few when they are long', () => {
+    const kept = (length: number): number => {
+      const fresh = Array.from({ length: 50 }, (_, index) => ({
+        type: FilterType.SQL,
+        expression: `n = ${index} AND length = ${length}`.padEnd(length),
+      }));
+      const first = fresh.map((filter) => filters.of(filter));
+      return fresh.reverse().filter((filter, index) => filters.of(filter) === first[first.length - 1 - index]).length;
+    };
+    expect(kept(100)).toBe(50);
+    expect(kept(LONGEST_FILTER)).toBeLessThan(5);
+  });
+
   it('in SQL puts the keys of a message together once, however often it asks for them', () => {
     let joins = 0;
     const keys = Object.assign(['a', 'b'], { join: () => `joined ${++joins} times` });

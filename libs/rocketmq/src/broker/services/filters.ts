@@ -8,8 +8,10 @@ import { LONGEST_FILTER } from '../filter/longest-filter.js';
 import type { SqlFilter } from '../filter/sql-filter.js';
 import { AnswerError } from './status.js';
 
-/** Every receive brings its filter along: this many are kept ready. */
+/** Every receive brings its filter along: this many are kept ready, */
 const KEPT_FILTERS = 100;
+/** and of long ones fewer: compiled, a filter takes some fifty times its length. */
+const KEPT_CHARACTERS = 4 * LONGEST_FILTER;
 /** As much work as it is to look at a message: so many characters of a filter, times those of the message that it can ask for. */
 const CHARACTERS_PER_EFFORT = 2 ** 18;
 
@@ -39,9 +41,18 @@ export class Filters {
     // Put in anew, so that the first in the map is the longest unused.
     this.kept.delete(name);
     this.kept.set(name, filter);
-    const [oldest] = this.kept.keys();
-    if (this.kept.size > KEPT_FILTERS) this.kept.delete(oldest as string);
+    this.forgetOldest();
     return filter;
+  }
+
+  private forgetOldest(): void {
+    let characters = 0;
+    for (const name of this.kept.keys()) characters += name.length;
+    for (const name of this.kept.keys()) {
+      if (this.kept.size <= KEPT_FILTERS && characters <= KEPT_CHARACTERS) return;
+      this.kept.delete(name);
+      characters -= name.length;
+    }
   }
 }
 
