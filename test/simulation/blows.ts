@@ -1,0 +1,186 @@
+// How each fault of a plan is done to the system that runs.
+
+import { Settings } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { FAULT_KINDS, type Fault } from './plan.js';
+import type { Frame, SimulatedConnection } from './platform/network.js';
+import type { System } from './system.js';
+
+/** Does a fault now. It ends by itself. */
+export function strike(system: System, fault: Fault): void {
+  const { simulation } = system;
+  simulation.say(`fault: ${fault.kind} for ${fault.durationMs} ms`);
+  system.count(fault.kind);
+  const met = BLOWS[fault.kind](system, fault);
+  if (FAULT_KINDS[fault.kind] === 'harmless' || met === 'nobody') return;
+  const untilMs = simulation.nowMs + fault.durationMs;
+  system.disturbances.push({ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: met });
+}
+
+/** The names of the processes that it meets; undefined for all. */
+type Met = readonly string[] | undefined | 'nobody';
+
+const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Met>> = {
+  'slow link': (system, fault) => {
+    const { ways, process } = linkOf(system, fault);
+    for (const link of ways) {
+      const before = link.latencyMs;
+      link.latencyMs = 10 + fault.strength ** 3 * 3_000;
+      system.later(fault.durationMs, () => {
+        link.latencyMs = before;
+      });
+    }
+    return process;
+  },
+  'lossy link': (system, fault) => {
+    const { ways, process } = linkOf(system, fault);
+    for (const link of ways) {
+      link.loss = 0.02 + fault.strength * 0.4;
+      system.later(fault.durationMs, () => {
+        link.loss = 0;
+      });
+    }
+    return process;
+  },
+  'link down': (system, fault) => {
+    const { ways, process } = linkOf(system, fault);
+    const both = fault.strength < 0.7 ? ways : ways.slice(0, 1);
+    for (const link of both) link.downUntilMs = Math.max(link.downUntilMs, system.simulation.nowMs + fault.durationMs);
+    return process;
+  },
+  'half-open connection': (system, fault) => {
+    const connection = connectionOf(system, fault);
+    if (connection === undefined) return 'nobody';
+    connection.isVanished = true;
+    return [connection.client.process.name];
+  },
+  'cut connection': (system, fault) => {
+    const connection = connectionOf(system, fault);
+    if (connection === undefined) return 'nobody';
+    connection.cut();
+    return [connection.client.process.name];
+  },
+  goaway: (system, fault) => {
+    const sessions = system.sessions.filter(({ closed }) => !closed);
+    if (sessions.length === 0) return 'nobody';
+    const session = sessions[Math.floor(fault.pick * sessions.length)];
+    if (session !== undefined) system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
+    return 'nobody';
+  },
+  'refused streams': (system, fault) => {
+    system.refusal = fault.strength;
+    system.later(Math.min(fault.durationMs, 2 * SECOND_MS), () => {
+      system.refusal = 0;
+    });
+    return 'nobody';
+  },
+  'lost answers': (system, fault) => {
+    system.answerLoss = fault.strength * 0.5;
+    system.later(fault.durationMs, () => {
+      system.answerLoss = 0;
+    });
+    return undefined;
+  },
+  'paused process': (system, fault) => {
+    const all = [system.brokerProcess, ...system.services.map(({ process }) => process)];
+    const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
+    process.pausedUntilMs = Math.max(process.pausedUntilMs, system.simulation.nowMs + fault.durationMs);
+    return process === system.brokerProcess ? undefined : [process.name];
+  },
+  'slow disk': (system, fault) => {
+    system.disk.slowMs = 20 + fault.strength ** 2 * 4_000;
+    system.later(fault.durationMs, () => {
+      system.disk.slowMs = 1;
+    });
+    return undefined;
+  },
+  'broker restart': (system, fault) => {
+    void system.restartBroker(fault.durationMs / 4);
+    return undefined;
+  },
+  'broker crash': (system, fault) => {
+    if (fault.strength < 0.3) for (const connection of system.network.connections) connection.isVanished = true;
+    system.crashBroker(fault.durationMs / 4);
+    return undefined;
+  },
+  'client crash': (system, fault) => {
+    const service = serviceOf(system, fault);
+    if (service === undefined) return 'nobody';
+    // At some effect of what it does from now on; it may have a few thousand.
+    service.process.effectsLeft = Math.floor(fault.strength ** 2 * 400);
+    system.watchOver(service);
+    return undefined;
+  },
+  'rolling deploy': (system, fault) => {
+    void system.deploy(fault.durationMs);
+    return 'nobody';
+  },
+  'clock step': (system, fault) => {
+    const all = [system.brokerProcess, ...system.services.map(({ process }) => process)];
+    const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
+    const stepMs = (fault.strength - 0.3) * 3 * MINUTE_MS;
+    // A broker's wall clock decides what is due, on a real server too; only clients must not care.
+    if (process !== system.brokerProcess) process.wallOffsetMs = stepMs;
+    return 'nobody';
+  },
+  'hostile settings': (system, fault) => {
+    system.hostility = fault;
+    return 'nobody';
+  },
+};
+
+function linkOf(system: System, { pick }: Fault) {
+  const services = system.services.filter(({ process }) => !process.isDead);
+  const service = services[Math.floor(pick * services.length)];
+  const address = system.addresses[Math.floor(pick * 997) % system.addresses.length] ?? '';
+  const host = service?.process.host ?? '';
+  const ways = [`${host}>${address}`, `${address}>${host}`].map((way) => system.network.link(way));
+  return { ways, process: service === undefined ? undefined : [service.process.name] };
+}
+
+function connectionOf(system: System, { pick }: Fault): SimulatedConnection | undefined {
+  const open = [...system.network.connections].filter(({ isOpen, isVanished }) => isOpen && !isVanished);
+  return open[Math.floor(pick * open.length)];
+}
+
+function serviceOf(system: System, { pick }: Fault) {
+  const services = system.services.filter(({ process, isClosed }) => !process.isDead && !isClosed);
+  return services[Math.floor(pick * services.length)];
+}
+
+const PREFIX_BYTES = 5;
+
+/** Settings as a server might send them that is broken, or means ill. @returns the frame as it was, unless it carries settings */
+export function withHostileSettings(frame: Frame, { strength, pick }: Fault): Frame {
+  if (frame.kind !== 'data' || frame.bytes.length <= PREFIX_BYTES) return frame;
+  const method = rpcMethod('telemetry');
+  let command: ReturnType<typeof method.response.decode>;
+  try {
+    command = method.response.decode(frame.bytes.subarray(PREFIX_BYTES));
+  } catch {
+    return frame;
+  }
+  if (command.command?.$case !== 'settings') return frame;
+  const settings = command.command.value;
+  const seconds = Math.floor((strength - 0.5) * 2 ** 33);
+  const duration = { seconds, nanos: Math.floor((pick - 0.5) * 2 ** 31) };
+  const backoff = { $case: 'customizedBackoff' as const, value: { next: pick < 0.5 ? [duration] : [] } };
+  const altered = Settings.fromPartial({
+    ...settings,
+    backoffPolicy: { maxAttempts: settings.backoffPolicy?.maxAttempts ?? 1, strategy: backoff },
+    requestTimeout: duration,
+    ...(settings.pubSub?.$case === 'subscription'
+      ? {
+          pubSub: {
+            $case: 'subscription',
+            value: { ...settings.pubSub.value, receiveBatchSize: Math.floor((pick - 0.5) * 1_000), longPollingTimeout: duration },
+          },
+        }
+      : {}),
+  });
+  const bytes = method.response.encode({ ...command, command: { $case: 'settings', value: altered } }).finish();
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(bytes.length, 1);
+  return { ...frame, bytes: Buffer.concat([prefix, bytes]) };
+}

@@ -1,0 +1,155 @@
+// What must not be in the facts of a run. Pure: facts in, violations out.
+
+import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
+
+/** An ack waits for others and is tried again: so long after a handler its loss may show. */
+const ACK_MS = 40_000;
+/** What a disturbance does lasts longer than itself: connections are found dead and made anew, leases end. */
+const AFTERMATH_MS = 45_000;
+
+type Checker = (facts: Facts) => string[];
+
+/** Each thing that cannot be, as a sentence. */
+export function violationsOf(facts: Facts): string[] {
+  return CHECKERS.flatMap((check) => check(facts));
+}
+
+const CHECKERS: readonly Checker[] = [
+  lost,
+  ghosts,
+  unexplainedOutcomes,
+  unexplainedRepetitions,
+  disorder,
+  earlyDeaths,
+  disagreements,
+  reconnections,
+  ({ leaks }) => leaks.map((leak) => `left behind: ${leak}`),
+  ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
+  ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
+  ({ mostUnpackedBytes, bufferBound }) =>
+    mostUnpackedBytes > bufferBound ? [`${mostUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`] : [],
+];
+
+export function lost(facts: Facts): string[] {
+  const done = new Set(facts.handlings.filter(({ end }) => end === 'done').map(({ group, key }) => `${group} ${key}`));
+  for (const { group, key } of facts.dead) done.add(`${group} ${key}`);
+  return facts.sends
+    .filter(({ outcome }) => outcome === 'acknowledged')
+    .flatMap(({ key, topic }) => (facts.groupsOf[topic] ?? []).map((group) => ({ key, group })))
+    .filter(({ key, group }) => !done.has(`${group} ${key}`))
+    .map(({ key, group }) => `lost: ${key} was acknowledged, and ${group} has never handled it`);
+}
+
+export function ghosts({ sends, handlings }: Facts): string[] {
+  const unsent = new Set(sends.filter(({ outcome }) => outcome === 'not-sent').map(({ key }) => key));
+  const seen = new Set(handlings.map(({ key }) => key).filter((key) => unsent.has(key)));
+  return [...seen].map((key) => `ghost: ${key} was delivered, though its send said "not-sent"`);
+}
+
+/** Whether something harmful met one of the processes in that time. */
+function isExcused({ disturbances }: Facts, processes: readonly string[], fromMs: number, untilMs: number): boolean {
+  return disturbances.some((disturbance) => meets(disturbance, processes, fromMs, untilMs));
+}
+
+function meets(disturbance: Disturbance, processes: readonly string[], fromMs: number, untilMs: number): boolean {
+  if (disturbance.fromMs > untilMs || disturbance.untilMs + AFTERMATH_MS < fromMs) return false;
+  return disturbance.processes === undefined || processes.some((process) => disturbance.processes?.includes(process));
+}
+
+export function unexplainedOutcomes(facts: Facts): string[] {
+  return facts.sends
+    .filter(({ outcome }) => outcome !== 'acknowledged' && outcome !== 'under way')
+    .filter((send) => !isOverdue(send) && !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
+    .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
+}
+
+/** A call that had less time than its way there and back. */
+function isOverdue({ timeoutMs, error }: SendFact): boolean {
+  return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within/.test(error ?? '');
+}
+
+export function unexplainedRepetitions(facts: Facts): string[] {
+  const sends = new Map(facts.sends.map((send) => [send.key, send]));
+  return [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
+    const first = handlings.find(({ end }) => end === 'done');
+    const again = first && handlings.find(({ startMs }) => startMs > (first.endMs ?? 0));
+    if (first === undefined || again === undefined) return [];
+    const send = sends.get(first.key);
+    const processes = [first.process, ...(send === undefined ? [] : [send.process])];
+    const isSentTwice = send !== undefined && send.outcome !== 'acknowledged';
+    if (isSentTwice || isExcused(facts, processes, send?.atMs ?? first.startMs, (first.endMs ?? 0) + ACK_MS)) return [];
+    return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${again.startMs}`];
+  });
+}
+
+function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {
+  const found = new Map<string, HandlingFact[]>();
+  for (const handling of handlings) {
+    const what = `${handling.key} for ${handling.group}`;
+    const known = found.get(what);
+    if (known === undefined) found.set(what, [handling]);
+    else known.push(handling);
+  }
+  return found;
+}
+
+/** Of messages of one message group, one whose send began after another's had ended is first handled after that one. */
+export function disorder(facts: Facts): string[] {
+  const handlings = byDelivery(facts.handlings);
+  const dead = new Set(facts.dead.map(({ key, group }) => `${key} for ${group}`));
+  const ordered = facts.sends.filter(({ messageGroup, outcome }) => messageGroup !== undefined && outcome === 'acknowledged');
+  return [...new Set(ordered.map(({ messageGroup }) => messageGroup))].flatMap((messageGroup) => {
+    const sends = ordered.filter((send) => send.messageGroup === messageGroup);
+    return (facts.groupsOf[sends[0]?.topic ?? ''] ?? []).flatMap((group) => {
+      const steps = sends
+        .filter(({ key }) => !dead.has(`${key} for ${group}`))
+        .map(({ key, atMs, endMs = atMs }) => {
+          const own = handlings.get(`${key} for ${group}`) ?? [];
+          return { key, atMs, endMs, startMs: own[0]?.startMs, doneMs: own.find(({ end }) => end === 'done')?.endMs };
+        });
+      return steps.flatMap(({ key, atMs, startMs = Number.POSITIVE_INFINITY }) => {
+        const late = steps.find((step) => step.endMs < atMs && (step.doneMs ?? Number.POSITIVE_INFINITY) > startMs);
+        return late === undefined ? [] : [`out of order: ${group} began ${key} at ${startMs}, ${late.key} ended at ${late.doneMs}`];
+      });
+    });
+  });
+}
+
+export function earlyDeaths(facts: Facts): string[] {
+  const handlings = byDelivery(facts.handlings);
+  return facts.dead
+    .map(({ key, group }) => {
+      const tried = (handlings.get(`${key} for ${group}`) ?? []).filter(({ end }) => end === 'failed').length;
+      return { key, group, tried };
+    })
+    .filter(({ tried }) => tried < facts.maxAttempts)
+    .map(({ key, group, tried }) => {
+      return `died too early: ${key} is a dead letter of ${group} after ${tried} of ${facts.maxAttempts} attempts`;
+    });
+}
+
+/** A message of a transaction is visible if and only if its database transaction was committed. */
+export function disagreements(facts: Facts): string[] {
+  const seen = new Set(facts.handlings.map(({ key }) => key));
+  const violations = facts.halves.map((key) => `undecided: the half message of ${key} is still there`);
+  for (const transaction of facts.transactions) {
+    const { key, transactionId, process, atMs, durationMs, error } = transaction;
+    const isCommitted = transactionId !== undefined && facts.resolutions.get(transactionId) === 'commit';
+    if (isCommitted && !seen.has(key)) violations.push(`missing: ${key} is in the database, and its message was not delivered`);
+    if (!isCommitted && seen.has(key)) violations.push(`unfounded: ${key} was delivered, and is not in the database`);
+    const isFenced = error === 'TRANSACTION_FENCED' || error === 'TRANSACTION_TOO_LONG';
+    if (isFenced && !isExcused(facts, [process], atMs, atMs + durationMs)) violations.push(`fenced: ${key} (${error}) after ${durationMs} ms`);
+  }
+  return violations;
+}
+
+/** Connections do not come and go without a reason. */
+export function reconnections(facts: Facts): string[] {
+  const known = new Map<string, number>();
+  return facts.connections.flatMap(({ process, atMs }) => {
+    const count = (known.get(process) ?? 0) + 1;
+    known.set(process, count);
+    if (count <= facts.usualConnections || facts.isMoving || isExcused(facts, [process], atMs - 1, atMs)) return [];
+    return [`reconnected: ${process} opened its connection number ${count} at ${atMs}`];
+  });
+}

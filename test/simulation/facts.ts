@@ -1,0 +1,88 @@
+// What a run leaves behind, for those who judge it.
+
+/** How a call ended: what its caller may conclude. */
+export type SendOutcome = 'acknowledged' | 'not-sent' | 'rejected' | 'unknown' | 'under way';
+
+/** One call of `send`. */
+export interface SendFact {
+  readonly key: string;
+  readonly topic: string;
+  readonly messageGroup?: string | undefined;
+  readonly process: string;
+  readonly atMs: number;
+  /** What the call had. */
+  readonly timeoutMs: number;
+  endMs: number | undefined;
+  outcome: SendOutcome;
+  error?: string;
+}
+
+/** One run of a handler. */
+export interface HandlingFact {
+  readonly key: string;
+  readonly group: string;
+  readonly process: string;
+  readonly attempt: number;
+  readonly startMs: number;
+  endMs: number | undefined;
+  end: 'done' | 'failed' | undefined;
+}
+
+/** One local transaction with its message. */
+export interface TransactionFact {
+  readonly key: string;
+  readonly process: string;
+  readonly atMs: number;
+  readonly durationMs: number;
+  transactionId: string | undefined;
+  endMs: number | undefined;
+  /** The code of the error that the method failed with. */
+  error: string | undefined;
+  isReturned: boolean;
+}
+
+/** A time in which something may happen that cannot happen otherwise. */
+export interface Disturbance {
+  readonly kind: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** The processes that it meets; all when undefined. */
+  readonly processes: readonly string[] | undefined;
+}
+
+/** A dead letter as the broker keeps it. */
+export interface DeadFact {
+  readonly key: string;
+  readonly group: string;
+}
+
+export interface Facts {
+  readonly sends: readonly SendFact[];
+  readonly handlings: readonly HandlingFact[];
+  readonly transactions: readonly TransactionFact[];
+  readonly disturbances: readonly Disturbance[];
+  readonly dead: readonly DeadFact[];
+  /** What the database says of each transaction id. */
+  readonly resolutions: ReadonlyMap<string, string>;
+  /** Half messages that are left. */
+  readonly halves: readonly string[];
+  /** Messages still to be delivered, or at a consumer, by group. */
+  readonly unsettled: readonly string[];
+  /** Attempts that a listener has before its message is a dead letter. */
+  readonly maxAttempts: number;
+  readonly groupsOf: Readonly<Record<string, readonly string[]>>;
+  /** Connections that clients opened, with the time. */
+  readonly connections: readonly { readonly process: string; readonly atMs: number }[];
+  /** How many a client has when nothing goes wrong. */
+  readonly usualConnections: number;
+  /** Whether harmless faults make it move: GOAWAY, refused streams, stream ids that run out. */
+  readonly isMoving: boolean;
+  /** What was left behind after all had been closed. */
+  readonly leaks: readonly string[];
+  readonly uncaught: readonly string[];
+  /** Of bodies, unpacked and not handled yet, at most. */
+  readonly mostUnpackedBytes: number;
+  readonly bufferBound: number;
+  /** Longer than this nothing waits: no call, no close. */
+  readonly hanging: readonly string[];
+}

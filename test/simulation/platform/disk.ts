@@ -1,0 +1,62 @@
+// The simulated disk of a broker: what a commit has not brought to it is gone with the process.
+
+import { KeyTree } from '../../../libs/rocketmq/src/broker/store/key-tree.js';
+import type { OpenFile, StoreFile } from '../../../libs/rocketmq/src/broker/store/lmdb-store.js';
+import { type Key, type KeyPart } from '../../../libs/rocketmq/src/broker/store/store.js';
+import type { Simulation } from './simulation.js';
+
+type Entries = Parameters<StoreFile['commit']>[0];
+
+/** One folder, whoever opens it. */
+export class SimulatedDisk {
+  private readonly tree = new KeyTree<unknown>();
+  /** How long a commit takes. */
+  slowMs = 1;
+  commits = 0;
+
+  constructor(private readonly simulation: Simulation) {}
+
+  readonly open = (): Promise<OpenFile> => {
+    const file: StoreFile = {
+      get: (key) => this.tree.get(key),
+      scan: (prefix, { from, before }) => this.tree.scan(prefix, from, before),
+      commit: (entries) => this.commit(entries),
+      usedBytes: () => 0,
+      close: () => Promise.resolve(),
+    };
+    return Promise.resolve({ file, folder: { release: () => Promise.resolve() } });
+  };
+
+  /** All that is on it, with the prefix. */
+  list(...prefix: KeyPart[]): (readonly [Key, unknown])[] {
+    return [...this.tree.scan(prefix, prefix, undefined)];
+  }
+
+  private commit(entries: Entries): Promise<void> {
+    const { simulation } = this;
+    const process = simulation.current;
+    // The values of now: they may be overwritten in memory meanwhile.
+    const written = entries.map(([key, { value }]) => [key, value] as const);
+    return new Promise((resolve) => {
+      const apply = (): void => {
+        this.commits++;
+        for (const [key, value] of written) {
+          if (value === undefined) this.tree.delete(key);
+          else this.tree.set(key, value);
+        }
+      };
+      if (process === undefined || process.isDead) return;
+      // A process that dies meanwhile does not learn whether it is on the disk.
+      const died = (): void => {
+        if (simulation.networkChance.is(0.5)) apply();
+      };
+      process.onDeath.add(died);
+      const takesMs = this.slowMs * simulation.networkChance.between(0.3, 1.5);
+      simulation.at(simulation.nowMs + takesMs, process, () => {
+        process.onDeath.delete(died);
+        apply();
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,242 @@
+// The simulated network: connections that keep the order of what they carry, links that delay, lose and go down.
+
+import type { SimulatedProcess, Simulation } from './simulation.js';
+
+/** What a connection carries: an HTTP/2 frame, more or less. */
+export type Frame =
+  | { readonly kind: 'settings' }
+  | { readonly kind: 'headers'; readonly id: number; readonly headers: Record<string, unknown>; readonly isEnd: boolean }
+  | { readonly kind: 'data'; readonly id: number; readonly bytes: Buffer; readonly isEnd: boolean }
+  | { readonly kind: 'trailers'; readonly id: number; readonly headers: Record<string, unknown> }
+  | { readonly kind: 'reset'; readonly id: number; readonly code: number }
+  | { readonly kind: 'goaway'; readonly lastId: number }
+  | { readonly kind: 'ping'; readonly number: number }
+  | { readonly kind: 'pong'; readonly number: number };
+
+/** The way from one place to another, in one direction. */
+interface Link {
+  latencyMs: number;
+  jitterMs: number;
+  /** How likely a frame must be sent again. */
+  loss: number;
+  /** Nothing passes until then. */
+  downUntilMs: number;
+}
+
+/** After which a lost packet is sent again; twice as long each further time. */
+const RETRANSMIT_MS = 200;
+const FRAME_BYTES = 9;
+
+/** One of the two ends of a connection. */
+export class End {
+  peer!: End;
+  isClosed = false;
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** What is sent later does not arrive earlier. */
+  lastArrivalMs = 0;
+  onFrame: (frame: Frame) => void = () => {};
+  /** The connection is over. @param error how it broke; undefined for an end in good order */
+  onClosed: (error: Error | undefined) => void = () => {};
+
+  constructor(
+    readonly connection: SimulatedConnection,
+    readonly process: SimulatedProcess,
+    private readonly isClient: boolean,
+  ) {}
+
+  send(frame: Frame): void {
+    const { connection, peer } = this;
+    const { simulation } = connection;
+    if (this.isClosed || !simulation.effect()) return;
+    const size = sizeOf(frame);
+    this.bytesWritten += size;
+    if (connection.isVanished) return;
+    const what = connection.alter(frame, this.isClient);
+    if (what === undefined) return;
+    simulation.at(this.arrivalMs(), peer.process, () => {
+      if (peer.isClosed || connection.isVanished) return;
+      peer.bytesRead += size;
+      simulation.note(what.kind.charCodeAt(0) * 1_000_003 + size);
+      peer.onFrame(what);
+    });
+  }
+
+  /** Ends both ends: this one at once, the other when it hears of it. */
+  close(error?: Error): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const { connection, peer } = this;
+    connection.ended();
+    if (connection.simulation.current?.isDead !== true && !connection.isVanished) {
+      connection.simulation.at(this.arrivalMs(), peer.process, () => {
+        if (connection.isVanished || peer.isClosed) return;
+        peer.isClosed = true;
+        connection.ended();
+        peer.onClosed(error);
+      });
+    }
+    this.onClosed(error);
+  }
+
+  /** Breaks it for this end, now. */
+  break(error: Error): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.connection.ended();
+    this.connection.simulation.at(0, this.process, () => this.onClosed(error));
+  }
+
+  private arrivalMs(): number {
+    const { connection } = this;
+    const travelsMs = connection.network.travelMs(connection.linkOf(this.isClient));
+    this.lastArrivalMs = Math.max(this.lastArrivalMs, connection.simulation.nowMs + travelsMs);
+    return this.lastArrivalMs;
+  }
+}
+
+/** A TCP connection. */
+export class SimulatedConnection {
+  readonly client: End;
+  readonly server: End;
+  /** Nothing arrives any more and nobody is told: a machine was unplugged, or a table of addresses was cleared. */
+  isVanished = false;
+
+  constructor(
+    readonly network: Network,
+    readonly simulation: Simulation,
+    client: SimulatedProcess,
+    server: SimulatedProcess,
+    /** Where it leads: `host:port`. */
+    readonly address: string,
+  ) {
+    this.client = new End(this, client, true);
+    this.server = new End(this, server, false);
+    this.client.peer = this.server;
+    this.server.peer = this.client;
+  }
+
+  get isOpen(): boolean {
+    return !this.client.isClosed && !this.server.isClosed;
+  }
+
+  /** Breaks both ends. */
+  cut(): void {
+    const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    this.client.break(error);
+    this.server.break(error);
+  }
+
+  /** @internal */
+  ended(): void {
+    if (this.client.isClosed && (this.server.isClosed || this.isVanished)) this.network.connections.delete(this);
+  }
+
+  /** @internal */
+  linkOf(isFromClient: boolean): Link {
+    const { host } = this.client.process;
+    return this.network.link(isFromClient ? `${host}>${this.address}` : `${this.address}>${host}`);
+  }
+
+  /** @internal @returns what arrives in its place; undefined for nothing */
+  alter(frame: Frame, isFromClient: boolean): Frame | undefined {
+    return this.network.alter === undefined ? frame : this.network.alter(this, frame, isFromClient);
+  }
+}
+
+/** Who listens where, and the ways between them. */
+export class Network {
+  readonly connections = new Set<SimulatedConnection>();
+  private readonly listeners = new Map<string, { process: SimulatedProcess; accept(end: End): void }>();
+  private readonly links = new Map<string, Link>();
+  /** How links are at first. */
+  usual: Link = { latencyMs: 0.3, jitterMs: 0.2, loss: 0, downUntilMs: 0 };
+  /** Looks at every frame before it leaves. */
+  alter: ((connection: SimulatedConnection, frame: Frame, isFromClient: boolean) => Frame | undefined) | undefined;
+  /** Told of each connection that a client opens. */
+  opened: (connection: SimulatedConnection) => void = () => {};
+
+  constructor(readonly simulation: Simulation) {}
+
+  listen(address: string, process: SimulatedProcess, accept: (end: End) => void): () => void {
+    if (this.listeners.has(address)) throw Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
+    this.listeners.set(address, { process, accept });
+    const stop = (): void => {
+      process.onDeath.delete(stop);
+      this.listeners.delete(address);
+    };
+    process.onDeath.add(stop);
+    return stop;
+  }
+
+  /** Opens a connection for a process. The callback gets the end of it, or why there is none. */
+  connect(client: SimulatedProcess, address: string, opened: (end: End | Error) => void): () => void {
+    const { simulation } = this;
+    let isWanted = true;
+    const there = this.link(`${client.host}>${address}`);
+    const back = this.link(`${address}>${client.host}`);
+    const refuse = (): void => {
+      const error = Object.assign(new Error(`connect ECONNREFUSED ${address}`), { code: 'ECONNREFUSED' });
+      simulation.at(simulation.nowMs + this.travelMs(back), client, () => isWanted && opened(error));
+    };
+    simulation.at(simulation.nowMs + this.travelMs(there), undefined, () => {
+      const listener = this.listeners.get(address);
+      if (listener === undefined) return refuse();
+      const connection = new SimulatedConnection(this, simulation, client, listener.process, address);
+      const tell = (error: Error): void => connection.server.break(error);
+      this.connections.add(connection);
+      const died = (end: End): (() => void) => {
+        return () => {
+          end.isClosed = true;
+          if (!connection.isVanished && !end.peer.isClosed) {
+            simulation.at(simulation.nowMs + this.travelMs(connection.linkOf(end === connection.client)), undefined, () =>
+              end.peer.break(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })),
+            );
+          }
+          connection.ended();
+        };
+      };
+      client.onDeath.add(died(connection.client));
+      listener.process.onDeath.add(died(connection.server));
+      const opensAtMs = simulation.nowMs + this.travelMs(back);
+      connection.server.lastArrivalMs = opensAtMs;
+      simulation.at(simulation.nowMs, listener.process, () => listener.accept(connection.server));
+      simulation.at(opensAtMs, client, () => {
+        if (!isWanted) return tell(new Error('the client has gone'));
+        this.opened(connection);
+        opened(connection.client);
+      });
+    });
+    return () => {
+      isWanted = false;
+    };
+  }
+
+  link(way: string): Link {
+    let link = this.links.get(way);
+    if (link === undefined) {
+      link = { ...this.usual };
+      this.links.set(way, link);
+    }
+    return link;
+  }
+
+  /** All ways that were used. */
+  get ways(): string[] {
+    return [...this.links.keys()];
+  }
+
+  /** @internal */
+  travelMs({ latencyMs, jitterMs, loss, downUntilMs }: Link): number {
+    const { networkChance: chance, nowMs } = this.simulation;
+    let travelsMs = latencyMs + jitterMs * chance.next();
+    for (let again = RETRANSMIT_MS; loss > 0 && again < 10_000 && chance.is(loss); again *= 2) travelsMs += again;
+    // What was not acknowledged is sent again at some time after the link is up.
+    if (downUntilMs > nowMs) travelsMs += downUntilMs - nowMs + chance.between(0, 2 * RETRANSMIT_MS);
+    return travelsMs;
+  }
+}
+
+function sizeOf(frame: Frame): number {
+  return frame.kind === 'data' ? FRAME_BYTES + frame.bytes.length : 4 * FRAME_BYTES;
+}

@@ -1,0 +1,128 @@
+// What stands in for node:net: sockets and servers whose bytes are frames of the simulated network.
+
+import { EventEmitter } from 'node:events';
+import type { End, Network } from './network.js';
+import type { Simulation } from './simulation.js';
+
+/** What an HTTP/2 client begins with; a port looks at its first byte. */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+
+/** A `net.Socket`, as far as it is used. */
+export class SimulatedSocket extends EventEmitter {
+  end_: End | undefined;
+  destroyed = false;
+  remoteAddress: string | undefined;
+  remotePort: number | undefined;
+  /** Told of the end; set by the HTTP/2 session on it. */
+  private give: (() => void) | undefined;
+
+  /** @internal An end that a server accepted. */
+  static accepted(simulation: Simulation, end: End): SimulatedSocket {
+    const socket = new SimulatedSocket(simulation);
+    socket.take(end);
+    socket.remoteAddress = end.peer.process.host;
+    socket.remotePort = 40_000;
+    return socket;
+  }
+
+  constructor(private readonly simulation: Simulation) {
+    super();
+  }
+
+  connect(network: Network, address: string): this {
+    const { current } = this.simulation;
+    if (current === undefined) throw new Error('only a process can connect');
+    this.give = network.connect(current, address, (opened) => {
+      if (this.destroyed) return;
+      if (opened instanceof Error) {
+        this.emit('error', opened);
+        this.destroy();
+        return;
+      }
+      this.take(opened);
+      this.emit('connect');
+    });
+    return this;
+  }
+
+  get bytesRead(): number {
+    return this.end_?.bytesRead ?? 0;
+  }
+
+  get bytesWritten(): number {
+    return this.end_?.bytesWritten ?? 0;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  read(): Buffer {
+    return PREFACE;
+  }
+
+  unshift(): void {}
+
+  destroy(): this {
+    if (this.destroyed) return this;
+    this.destroyed = true;
+    this.give?.();
+    if (this.end_?.isClosed === false) this.end_.close();
+    this.simulation.soon(() => this.emit('close'));
+    return this;
+  }
+
+  private take(end: End): void {
+    this.end_ = end;
+    end.onClosed = (error) => {
+      if (this.destroyed) return;
+      if (error !== undefined) this.emit('error', error);
+      this.destroy();
+    };
+  }
+}
+
+/** A `net.Server`, as far as it is used. */
+export class SimulatedServer extends EventEmitter {
+  listening = false;
+  private port = 0;
+  private stop: (() => void) | undefined;
+
+  constructor(
+    private readonly simulation: Simulation,
+    private readonly network: Network,
+    onConnection: (socket: SimulatedSocket) => void,
+  ) {
+    super();
+    this.on('connection', onConnection);
+  }
+
+  listen({ host, port }: { readonly host: string; readonly port: number }, listening: () => void): this {
+    const process = this.simulation.current;
+    if (process === undefined) throw new Error('only a process can listen');
+    try {
+      this.stop = this.network.listen(`${host}:${port}`, process, (end) => {
+        const socket = SimulatedSocket.accepted(this.simulation, end);
+        this.emit('connection', socket);
+        this.simulation.soon(() => socket.emit('readable'));
+      });
+    } catch (error) {
+      this.simulation.soon(() => this.emit('error', error));
+      return this;
+    }
+    this.port = port;
+    this.listening = true;
+    this.simulation.soon(listening);
+    return this;
+  }
+
+  address(): { readonly port: number } | null {
+    return this.listening ? { port: this.port } : null;
+  }
+
+  close(): this {
+    this.listening = false;
+    this.stop?.();
+    return this;
+  }
+}

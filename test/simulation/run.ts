@@ -1,0 +1,41 @@
+// One run: a plan in, what it showed out.
+
+import { violationsOf } from './checkers.js';
+import type { Plan } from './plan.js';
+import { bootMachine, shutMachine } from './platform/machine.js';
+import { System } from './system.js';
+
+export interface RunResult {
+  readonly plan: Plan;
+  readonly violations: readonly string[];
+  /** Of the whole history. */
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly sends: number;
+  readonly handlings: number;
+  readonly struck: ReadonlyMap<string, number>;
+}
+
+/** @param trace gets each line of the history */
+export async function runPlan(plan: Plan, trace?: (line: string) => void): Promise<RunResult> {
+  const machine = bootMachine(plan.seed);
+  machine.simulation.trace = trace;
+  const { uncaught } = machine.simulation;
+  const onRejection = (reason: unknown): void => {
+    uncaught.push(`rejection: ${String((reason as Error | undefined)?.stack ?? reason)}`);
+  };
+  process.on('unhandledRejection', onRejection);
+  try {
+    const system = new System(machine, plan);
+    const facts = await system.run();
+    const { hash, events, nowMs } = machine.simulation;
+    return {
+      ...{ plan, violations: violationsOf(facts), hash, events, virtualMs: nowMs },
+      ...{ sends: facts.sends.length, handlings: facts.handlings.length, struck: system.struck },
+    };
+  } finally {
+    process.off('unhandledRejection', onRejection);
+    shutMachine();
+  }
+}

@@ -1,0 +1,324 @@
+// The simulated system: a broker and the services that use it, as long as a plan says.
+
+import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { deadLettersOf, openHalfMessages, pendingMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
+import { strike, withHostileSettings } from './blows.js';
+import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
+import { FAULT_KINDS, type Fault, type FaultKind, type Plan } from './plan.js';
+import { Chance } from './platform/chance.js';
+import { SimulatedDatabase } from './platform/database.js';
+import { SimulatedDisk } from './platform/disk.js';
+import type { SimulatedServerSession } from './platform/http2.js';
+import type { Machine } from './platform/machine.js';
+import type { Network, SimulatedConnection } from './platform/network.js';
+import type { SimulatedProcess, Simulation } from './platform/simulation.js';
+import { CLOSE_GRACE_MS, GROUPS, MAX_ATTEMPTS, Service, type ServiceWorld, TOPICS } from './service.js';
+
+const BROKER_HOST = '10.0.0.1';
+const PORTS = [8081, 8082];
+/** Who watches over services starts a dead one again after this. */
+const RESTART_MS = 3 * SECOND_MS;
+/** After a close this is left to end what was begun: a connection drains for a minute at most. */
+const AFTER_CLOSE_MS = 90 * SECOND_MS;
+const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
+
+export class System implements ServiceWorld {
+  readonly simulation: Simulation;
+  readonly network: Network;
+  readonly disk: SimulatedDisk;
+  readonly database: SimulatedDatabase;
+  readonly sends: SendFact[] = [];
+  readonly handlings: HandlingFact[] = [];
+  readonly transactions: TransactionFact[] = [];
+  readonly disturbances: Disturbance[] = [];
+  readonly connections: { process: string; atMs: number }[] = [];
+  readonly services: Service[] = [];
+  /** Open HTTP/2 sessions, as the broker sees them. */
+  sessions: SimulatedServerSession[] = [];
+  /** How likely the broker refuses a stream. */
+  refusal = 0;
+  /** How likely an answer is lost after the work. */
+  answerLoss = 0;
+  hostility: Fault | undefined;
+  readonly struck = new Map<FaultKind, number>();
+  readonly addresses: readonly string[];
+  brokerProcess: SimulatedProcess;
+  private broker: EmbeddedBroker;
+  private isWorking = true;
+  private keys = 0;
+  private instances = 0;
+  private readonly leaks: string[] = [];
+  private readonly hanging: string[] = [];
+  private unpackedBytes = 0;
+  private mostUnpackedBytes = 0;
+  private isBrokerUp = false;
+  private isEnding = false;
+
+  constructor(
+    machine: Machine,
+    readonly plan: Plan,
+  ) {
+    const { simulation, network } = machine;
+    this.simulation = simulation;
+    this.network = network;
+    this.disk = new SimulatedDisk(simulation);
+    this.database = new SimulatedDatabase(simulation);
+    network.usual = { latencyMs: plan.latencyMs, jitterMs: plan.latencyMs / 4, loss: 0, downUntilMs: 0 };
+    network.opened = ({ client }) => this.connections.push({ process: client.process.name, atMs: simulation.nowMs });
+    const chance = new Chance(plan.seed ^ 0x3c6ef372);
+    network.alter = (connection, frame, isFromClient) => this.alter(chance, connection, frame, isFromClient);
+    machine.idStep = plan.idStep;
+    machine.sessionOpened = (session) => {
+      this.sessions = [...this.sessions.filter(({ destroyed }) => !destroyed), session];
+    };
+    machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
+    machine.unpacked = (bytes) => {
+      this.unpackedBytes += bytes;
+      this.mostUnpackedBytes = Math.max(this.mostUnpackedBytes, this.unpackedBytes);
+    };
+    this.addresses = PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
+    this.brokerProcess = simulation.process('broker', BROKER_HOST);
+    this.broker = this.makeBroker();
+  }
+
+  get endpoints(): string {
+    return this.addresses.join(';');
+  }
+
+  isActive(): boolean {
+    return this.isWorking;
+  }
+
+  nextKey(): string {
+    return `m${this.keys++}`;
+  }
+
+  handled(bytes: number): void {
+    if (bytes >= 1_000) this.unpackedBytes = Math.max(0, this.unpackedBytes - bytes);
+  }
+
+  count(kind: FaultKind): void {
+    this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+  }
+
+  later(delayMs: number, work: () => void): void {
+    const { simulation } = this;
+    simulation.at(simulation.nowMs + delayMs, undefined, work);
+  }
+
+  /** From the beginning to the end. @returns what the judges need */
+  async run(): Promise<Facts> {
+    const { simulation, plan } = this;
+    this.startBroker();
+    for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());
+    for (const fault of plan.faults) simulation.at(fault.atMs, undefined, () => strike(this, fault));
+    await simulation.run(plan.activeMs);
+    this.calm();
+    await simulation.run(plan.activeMs + plan.settleMs);
+    const calmFacts = this.stateOfBroker();
+    await simulation.run(plan.activeMs + plan.settleMs + plan.idleMs);
+    await this.closeAll();
+    return this.facts(calmFacts);
+  }
+
+  private startBroker(): void {
+    const { simulation, brokerProcess } = this;
+    simulation.at(simulation.nowMs, brokerProcess, () => {
+      this.isBrokerUp = true;
+      this.broker.start({ timeoutMs: MINUTE_MS }).catch((error) => simulation.uncaught.push(`start of the broker: ${error}`));
+    });
+  }
+
+  private makeBroker(): EmbeddedBroker {
+    const { plan, simulation, disk } = this;
+    const [port = 0, ...morePorts] = PORTS.slice(0, this.addresses.length);
+    const topics = [
+      { name: TOPICS.normal, type: 'normal' as const, queues: 4 },
+      { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
+      { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
+      { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
+    ];
+    const groups = Object.values(GROUPS).map((name) => ({ name, fifo: name === GROUPS.ordered }));
+    return simulation.as(this.brokerProcess, () => {
+      return new EmbeddedBroker(
+        { host: BROKER_HOST, port, morePorts, data: 'broker', flush: plan.flush, strict: true, topics, groups },
+        { openFile: disk.open },
+      );
+    });
+  }
+
+  private startService(): void {
+    if (this.isEnding) return;
+    const { simulation } = this;
+    const number = this.instances++;
+    const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
+    simulation.at(simulation.nowMs, process, () => {
+      const service = new Service(this, process);
+      this.services.push(service);
+      service.start().catch((error) => simulation.uncaught.push(`start of ${process.name}: ${(error as Error).stack}`));
+    });
+  }
+
+  /** Starts another when it has died. */
+  watchOver(service: Service): void {
+    const { process } = service;
+    process.onDeath.add(() => {
+      this.unpackedBytes = 0;
+      this.services.splice(this.services.indexOf(service), 1);
+      this.disturbances.push({
+        ...{ kind: 'client crash', fromMs: this.simulation.nowMs, untilMs: this.simulation.nowMs + RESTART_MS },
+        processes: undefined,
+      });
+      this.simulation.at(this.simulation.nowMs + RESTART_MS, undefined, () => this.startService());
+    });
+  }
+
+  /** One after the other is closed in good order, and replaced. */
+  async deploy(durationMs: number): Promise<void> {
+    for (const service of this.services.filter(({ isClosed }) => !isClosed)) {
+      if (service.process.isDead || service.isClosing || this.isEnding) continue;
+      service.isClosing = true;
+      this.later(Math.min(durationMs, SECOND_MS), () => this.startService());
+      await this.closeService(service);
+    }
+  }
+
+  private async closeService(service: Service): Promise<void> {
+    const { simulation } = this;
+    const { process } = service;
+    const startMs = simulation.nowMs;
+    service.isClosing = true;
+    await new Promise<void>((resolve) => {
+      process.onDeath.add(resolve);
+      simulation.at(startMs, process, () => {
+        service.close().then(resolve, (error) => {
+          simulation.uncaught.push(`close of ${process.name}: ${(error as Error).stack}`);
+          resolve();
+        });
+      });
+      simulation.at(startMs + CLOSE_LIMIT_MS, undefined, () => {
+        if (!service.isClosed && !process.isDead && process.pausedUntilMs <= startMs) this.hanging.push(`close of ${process.name}`);
+        resolve();
+      });
+    });
+    const index = this.services.indexOf(service);
+    if (index >= 0) this.services.splice(index, 1);
+    this.later(AFTER_CLOSE_MS, () => this.assertGone(process));
+  }
+
+  private assertGone(process: SimulatedProcess): void {
+    if (process.isDead) return;
+    if (process.timers > 0) this.leaks.push(`${process.timers} timers of ${process.name}`);
+    for (const connection of this.network.connections) {
+      if (connection.client.process === process && !connection.client.isClosed) this.leaks.push(`a connection of ${process.name}`);
+    }
+    process.isDead = true;
+  }
+
+  async restartBroker(awayMs: number): Promise<void> {
+    if (!this.isBrokerUp) return;
+    this.isBrokerUp = false;
+    const { simulation, broker, brokerProcess } = this;
+    await new Promise<void>((resolve) => {
+      simulation.at(simulation.nowMs, brokerProcess, () => void broker.stop().then(resolve));
+      brokerProcess.onDeath.add(resolve);
+    });
+    if (!brokerProcess.isDead) simulation.kill(brokerProcess);
+    this.later(awayMs, () => this.bootBroker());
+  }
+
+  crashBroker(awayMs: number): void {
+    if (!this.isBrokerUp) return;
+    this.isBrokerUp = false;
+    this.simulation.kill(this.brokerProcess);
+    this.later(awayMs, () => this.bootBroker());
+  }
+
+  private bootBroker(): void {
+    this.brokerProcess = this.simulation.process('broker', BROKER_HOST);
+    this.broker = this.makeBroker();
+    this.startBroker();
+  }
+
+  /** Faults and work end. */
+  private calm(): void {
+    this.isWorking = false;
+    this.refusal = 0;
+    this.answerLoss = 0;
+    this.hostility = undefined;
+    this.simulation.say('all is calm');
+  }
+
+  private async closeAll(): Promise<void> {
+    const { simulation } = this;
+    this.isEnding = true;
+    const closing = [...this.services].map((service) => this.closeService(service));
+    await simulation.run(simulation.nowMs + CLOSE_LIMIT_MS + AFTER_CLOSE_MS + SECOND_MS);
+    await Promise.all(closing);
+    const { broker, brokerProcess } = this;
+    let isStopped = false;
+    simulation.at(simulation.nowMs, brokerProcess, () => {
+      void broker.stop().then(() => {
+        isStopped = true;
+      });
+    });
+    await simulation.run(simulation.nowMs + MINUTE_MS);
+    if (!isStopped) this.hanging.push('stop of the broker');
+    if (brokerProcess.timers > 0) this.leaks.push(`${brokerProcess.timers} timers of the broker`);
+    if (this.network.connections.size > 0) this.leaks.push(`${this.network.connections.size} connections`);
+  }
+
+  private stateOfBroker() {
+    const { store } = this.broker.inside;
+    const dead = Object.values(GROUPS).flatMap((group) => {
+      return deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }));
+    });
+    const halves = openHalfMessages(store).map(({ keys: [key = ''] }) => key);
+    const unsettled = pendingMessages(store).map((pending) => JSON.stringify(pending).slice(0, 200));
+    return { dead, halves, unsettled };
+  }
+
+  private facts(state: Pick<Facts, 'dead' | 'halves' | 'unsettled'>): Facts {
+    const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
+    const harmless = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmless');
+    return {
+      ...{ sends, handlings, transactions, disturbances, connections, ...state },
+      resolutions: this.database.rows,
+      maxAttempts: MAX_ATTEMPTS,
+      groupsOf: {
+        [TOPICS.normal]: [GROUPS.normal],
+        [TOPICS.ordered]: plan.parts.ordered ? [GROUPS.ordered] : [],
+        [TOPICS.simple]: plan.parts.simple ? [GROUPS.simple] : [],
+      },
+      usualConnections: 1,
+      isMoving: harmless || plan.idStep > 2,
+      leaks: this.leaks,
+      uncaught: simulation.uncaught,
+      mostUnpackedBytes: this.mostUnpackedBytes,
+      bufferBound: Number.POSITIVE_INFINITY,
+      hanging: [...this.hanging, ...this.stillUnderWay()],
+    };
+  }
+
+  private stillUnderWay(): string[] {
+    const names = new Set(this.services.filter(({ process }) => !process.isDead).map(({ process }) => process.name));
+    return this.sends
+      .filter(({ outcome, process }) => outcome === 'under way' && names.has(process))
+      .map(({ key }) => `the send of ${key}`);
+  }
+
+  private alter(
+    chance: Chance,
+    connection: SimulatedConnection,
+    frame: Parameters<typeof withHostileSettings>[0],
+    isFromClient: boolean,
+  ) {
+    if (isFromClient) return frame;
+    if (this.answerLoss > 0 && frame.kind === 'headers' && chance.is(this.answerLoss)) {
+      // The server has done the work; its answer breaks off.
+      return { kind: 'reset' as const, id: frame.id, code: 2 };
+    }
+    return this.hostility === undefined ? frame : withHostileSettings(frame, this.hostility);
+  }
+}
