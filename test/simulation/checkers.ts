@@ -75,11 +75,23 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     const again = first && handlings.find(({ startMs }) => startMs > (first.endMs ?? 0));
     if (first === undefined || again === undefined) return [];
     const send = sends.get(first.key);
-    const processes = [first.process, ...(send === undefined ? [] : [send.process])];
+    const processes = [first.process, again.process, ...(send === undefined ? [] : [send.process])];
     const isSentTwice = send !== undefined && send.outcome !== 'acknowledged';
-    if (isSentTwice || isExcused(facts, processes, send?.atMs ?? first.startMs, (first.endMs ?? 0) + ACK_MS)) return [];
+    const fromMs = send?.atMs ?? first.startMs;
+    if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
+    if (send?.messageGroup !== undefined && isQueueGivenBack(facts, first, again.startMs)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${again.startMs}`];
   });
+}
+
+/**
+ * A server delivers an ordered queue from the first message on that was not acknowledged, later ones included that were: after a handler
+ * has failed, and after a shutdown has handed something back.
+ */
+function isQueueGivenBack({ handlings, handBacks }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
+  const fromMs = startMs - AFTERMATH_MS;
+  const isThen = (atMs: number | undefined): boolean => atMs !== undefined && atMs >= fromMs && atMs <= untilMs;
+  return handBacks.some(isThen) || handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs));
 }
 
 function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {

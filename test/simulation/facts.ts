@@ -61,6 +61,8 @@ export interface Facts {
   readonly handlings: readonly HandlingFact[];
   readonly transactions: readonly TransactionFact[];
   readonly disturbances: readonly Disturbance[];
+  /** When services began to close. */
+  readonly handBacks: readonly number[];
   readonly dead: readonly DeadFact[];
   /** What the database says of each transaction id. */
   readonly resolutions: ReadonlyMap<string, string>;

@@ -93,13 +93,13 @@ export class Service {
 
   private readonly log: TransactionLog;
 
+  /** @throws what a start fails with: then the process is at its end */
   async start(): Promise<void> {
-    await this.trying('start', () => this.producer.start());
-    for (const consumer of this.consumers) await this.trying('start', () => consumer.start());
+    await this.producer.start();
+    for (const consumer of this.consumers) await consumer.start();
     if (this.simple !== undefined) {
-      const { simple } = this;
-      await this.trying('start', () => simple.start());
-      this.begin(this.receive(simple));
+      await this.simple.start();
+      this.begin(this.receive(this.simple));
     }
     this.begin(this.work());
   }
@@ -120,20 +120,6 @@ export class Service {
   private begin(work: Promise<void>): void {
     const tracked = work.finally(() => this.working.delete(tracked));
     this.working.add(tracked);
-  }
-
-  /** A service is started again and again by whoever watches over it. */
-  private async trying(what: string, work: () => Promise<unknown>): Promise<void> {
-    for (;;) {
-      try {
-        await work();
-        return;
-      } catch (error) {
-        if (this.stopping.signal.aborted) return;
-        this.world.simulation.say(`${what} failed: ${(error as Error).message}`);
-        await this.pause(SECOND_MS);
-      }
-    }
   }
 
   private pause(durationMs: number): Promise<void> {

@@ -48,8 +48,11 @@ export class System implements ServiceWorld {
   private isWorking = true;
   private keys = 0;
   private instances = 0;
+  private readonly handBacks: number[] = [];
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
+  /** The streams that carry telemetry. */
+  private readonly telemetry = new Set<string>();
   private unpackedBytes = 0;
   private mostUnpackedBytes = 0;
   private isBrokerUp = false;
@@ -156,7 +159,12 @@ export class System implements ServiceWorld {
     simulation.at(simulation.nowMs, process, () => {
       const service = new Service(this, process);
       this.services.push(service);
-      service.start().catch((error) => simulation.uncaught.push(`start of ${process.name}: ${(error as Error).stack}`));
+      service.start().catch((error) => {
+        if (service.isClosing || process.isDead) return;
+        simulation.say(`start failed: ${(error as Error).message}`);
+        this.watchOver(service);
+        simulation.kill(process);
+      });
     });
   }
 
@@ -188,6 +196,7 @@ export class System implements ServiceWorld {
     const { simulation } = this;
     const { process } = service;
     const startMs = simulation.nowMs;
+    this.handBacks.push(startMs);
     service.isClosing = true;
     await new Promise<void>((resolve) => {
       process.onDeath.add(resolve);
@@ -284,6 +293,7 @@ export class System implements ServiceWorld {
     const harmless = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmless');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
+      handBacks: this.handBacks,
       resolutions: this.database.rows,
       maxAttempts: MAX_ATTEMPTS,
       groupsOf: {
@@ -314,11 +324,17 @@ export class System implements ServiceWorld {
     frame: Parameters<typeof withHostileSettings>[0],
     isFromClient: boolean,
   ) {
-    if (isFromClient) return frame;
+    if (isFromClient) {
+      if (frame.kind === 'headers' && String(frame.headers[':path']).endsWith('/Telemetry')) {
+        this.telemetry.add(`${connection.number} ${frame.id}`);
+      }
+      return frame;
+    }
     if (this.answerLoss > 0 && frame.kind === 'headers' && chance.is(this.answerLoss)) {
       // The server has done the work; its answer breaks off.
       return { kind: 'reset' as const, id: frame.id, code: 2 };
     }
-    return this.hostility === undefined ? frame : withHostileSettings(frame, this.hostility);
+    if (this.hostility === undefined || frame.kind !== 'data') return frame;
+    return this.telemetry.has(`${connection.number} ${frame.id}`) ? withHostileSettings(frame, this.hostility) : frame;
   }
 }

@@ -160,6 +160,16 @@ function installNetwork(): void {
       return new SimulatedServer(simulation, network, onConnection);
     },
   });
+  const tls = require('node:tls') as typeof import('node:tls');
+  const connectTls = tls.connect as (...values: unknown[]) => unknown;
+  Object.assign(tls, {
+    connect: (options: { readonly host: string; readonly port: number }) => {
+      if (machine === undefined) return connectTls(options);
+      // No server of a simulation speaks it.
+      const socket = new SimulatedSocket(machine.simulation).connect(machine.network, `${options.host}:${options.port}`);
+      return socket.on('connect', () => socket.write());
+    },
+  });
   Object.assign(http2, {
     connect: (_url: string, { createConnection }: { createConnection(): SimulatedSocket }) => {
       const booted = running();

@@ -109,6 +109,7 @@ export class SimulatedConnection {
     server: SimulatedProcess,
     /** Where it leads: `host:port`. */
     readonly address: string,
+    readonly number: number,
   ) {
     this.client = new End(this, client, true);
     this.server = new End(this, server, false);
@@ -129,7 +130,8 @@ export class SimulatedConnection {
 
   /** @internal */
   ended(): void {
-    if (this.client.isClosed && (this.server.isClosed || this.isVanished)) this.network.connections.delete(this);
+    if (!this.client.isClosed || !(this.server.isClosed || this.isVanished)) return;
+    if (this.network.connections.delete(this)) this.simulation.say(`connection ${this.number} is over`);
   }
 
   /** @internal */
@@ -149,6 +151,7 @@ export class Network {
   readonly connections = new Set<SimulatedConnection>();
   private readonly listeners = new Map<string, { process: SimulatedProcess; accept(end: End): void }>();
   private readonly links = new Map<string, Link>();
+  private nextNumber = 1;
   /** How links are at first. */
   usual: Link = { latencyMs: 0.3, jitterMs: 0.2, loss: 0, downUntilMs: 0 };
   /** Looks at every frame before it leaves. */
@@ -182,8 +185,7 @@ export class Network {
     simulation.at(simulation.nowMs + this.travelMs(there), undefined, () => {
       const listener = this.listeners.get(address);
       if (listener === undefined) return refuse();
-      const connection = new SimulatedConnection(this, simulation, client, listener.process, address);
-      const tell = (error: Error): void => connection.server.break(error);
+      const connection = new SimulatedConnection(this, simulation, client, listener.process, address, this.nextNumber++);
       this.connections.add(connection);
       const died = (end: End): (() => void) => {
         return () => {
@@ -202,7 +204,12 @@ export class Network {
       connection.server.lastArrivalMs = opensAtMs;
       simulation.at(simulation.nowMs, listener.process, () => listener.accept(connection.server));
       simulation.at(opensAtMs, client, () => {
-        if (!isWanted) return tell(new Error('the client has gone'));
+        if (!isWanted) {
+          connection.client.isClosed = true;
+          connection.server.break(new Error('the client has gone'));
+          return;
+        }
+        simulation.say(`connection ${connection.number} to ${address} is open`);
         this.opened(connection);
         opened(connection.client);
       });

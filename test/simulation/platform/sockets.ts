@@ -57,6 +57,12 @@ export class SimulatedSocket extends EventEmitter {
     return this;
   }
 
+  /** Of bytes that are no frames a server of HTTP/2 understands nothing: it ends the connection. */
+  write(): boolean {
+    this.end_?.close();
+    return true;
+  }
+
   read(): Buffer {
     return PREFACE;
   }
