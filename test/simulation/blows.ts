@@ -1,8 +1,8 @@
 // How each fault of a plan is done to the system that runs.
 
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Settings } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
 import { rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
-import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { FAULT_KINDS, type Fault } from './plan.js';
 import type { Frame, SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
@@ -65,13 +65,20 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     const sessions = system.sessions.filter(({ closed }) => !closed);
     if (sessions.length === 0) return 'nobody';
     const session = sessions[Math.floor(fault.pick * sessions.length)];
-    if (session !== undefined) system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
+    if (session !== undefined)
+      system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
     return 'nobody';
   },
   'refused streams': (system, fault) => {
+    const { simulation } = system;
+    const durationMs = Math.min(fault.durationMs, 2 * SECOND_MS);
     system.refusal = fault.strength;
-    system.later(Math.min(fault.durationMs, 2 * SECOND_MS), () => {
+    system.later(durationMs, () => {
       system.refusal = 0;
+    });
+    const untilMs = simulation.nowMs + durationMs;
+    system.disturbances.push({
+      ...{ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: undefined, isMild: true },
     });
     return 'nobody';
   },
@@ -174,7 +181,11 @@ export function withHostileSettings(frame: Frame, { strength, pick }: Fault): Fr
       ? {
           pubSub: {
             $case: 'subscription',
-            value: { ...settings.pubSub.value, receiveBatchSize: Math.floor((pick - 0.5) * 1_000), longPollingTimeout: duration },
+            value: {
+              ...settings.pubSub.value,
+              receiveBatchSize: Math.floor((pick - 0.5) * 1_000),
+              longPollingTimeout: duration,
+            },
           },
         }
       : {}),

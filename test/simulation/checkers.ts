@@ -27,7 +27,9 @@ const CHECKERS: readonly Checker[] = [
   ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
   ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
   ({ mostUnpackedBytes, bufferBound }) =>
-    mostUnpackedBytes > bufferBound ? [`${mostUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`] : [],
+    mostUnpackedBytes > bufferBound
+      ? [`${mostUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`]
+      : [],
 ];
 
 export function lost(facts: Facts): string[] {
@@ -48,7 +50,11 @@ export function ghosts({ sends, handlings }: Facts): string[] {
 
 /** Whether something harmful met one of the processes in that time. */
 function isExcused({ disturbances }: Facts, processes: readonly string[], fromMs: number, untilMs: number): boolean {
-  return disturbances.some((disturbance) => meets(disturbance, processes, fromMs, untilMs));
+  return disturbances.some((one) => one.isMild !== true && meets(one, processes, fromMs, untilMs));
+}
+
+function isRefused({ disturbances }: Facts, { outcome, process, atMs, endMs = atMs }: SendFact): boolean {
+  return outcome === 'not-sent' && disturbances.some((one) => meets(one, [process], atMs, endMs));
 }
 
 function meets(disturbance: Disturbance, processes: readonly string[], fromMs: number, untilMs: number): boolean {
@@ -59,7 +65,8 @@ function meets(disturbance: Disturbance, processes: readonly string[], fromMs: n
 export function unexplainedOutcomes(facts: Facts): string[] {
   return facts.sends
     .filter(({ outcome }) => outcome !== 'acknowledged' && outcome !== 'under way')
-    .filter((send) => !isOverdue(send) && !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
+    .filter((send) => !isOverdue(send) && !isRefused(facts, send))
+    .filter((send) => !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
 }
 
@@ -91,7 +98,9 @@ export function unexplainedRepetitions(facts: Facts): string[] {
 function isQueueGivenBack({ handlings, handBacks }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
   const fromMs = startMs - AFTERMATH_MS;
   const isThen = (atMs: number | undefined): boolean => atMs !== undefined && atMs >= fromMs && atMs <= untilMs;
-  return handBacks.some(isThen) || handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs));
+  return (
+    handBacks.some(isThen) || handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs))
+  );
 }
 
 function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {
@@ -109,7 +118,9 @@ function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFac
 export function disorder(facts: Facts): string[] {
   const handlings = byDelivery(facts.handlings);
   const dead = new Set(facts.dead.map(({ key, group }) => `${key} for ${group}`));
-  const ordered = facts.sends.filter(({ messageGroup, outcome }) => messageGroup !== undefined && outcome === 'acknowledged');
+  const ordered = facts.sends.filter(
+    ({ messageGroup, outcome }) => messageGroup !== undefined && outcome === 'acknowledged',
+  );
   return [...new Set(ordered.map(({ messageGroup }) => messageGroup))].flatMap((messageGroup) => {
     const sends = ordered.filter((send) => send.messageGroup === messageGroup);
     return (facts.groupsOf[sends[0]?.topic ?? ''] ?? []).flatMap((group) => {
@@ -121,7 +132,9 @@ export function disorder(facts: Facts): string[] {
         });
       return steps.flatMap(({ key, atMs, startMs = Number.POSITIVE_INFINITY }) => {
         const late = steps.find((step) => step.endMs < atMs && (step.doneMs ?? Number.POSITIVE_INFINITY) > startMs);
-        return late === undefined ? [] : [`out of order: ${group} began ${key} at ${startMs}, ${late.key} ended at ${late.doneMs}`];
+        return late === undefined
+          ? []
+          : [`out of order: ${group} began ${key} at ${startMs}, ${late.key} ended at ${late.doneMs}`];
       });
     });
   });
@@ -147,10 +160,12 @@ export function disagreements(facts: Facts): string[] {
   for (const transaction of facts.transactions) {
     const { key, transactionId, process, atMs, durationMs, error } = transaction;
     const isCommitted = transactionId !== undefined && facts.resolutions.get(transactionId) === 'commit';
-    if (isCommitted && !seen.has(key)) violations.push(`missing: ${key} is in the database, and its message was not delivered`);
+    if (isCommitted && !seen.has(key))
+      violations.push(`missing: ${key} is in the database, and its message was not delivered`);
     if (!isCommitted && seen.has(key)) violations.push(`unfounded: ${key} was delivered, and is not in the database`);
     const isFenced = error === 'TRANSACTION_FENCED' || error === 'TRANSACTION_TOO_LONG';
-    if (isFenced && !isExcused(facts, [process], atMs, atMs + durationMs)) violations.push(`fenced: ${key} (${error}) after ${durationMs} ms`);
+    if (isFenced && !isExcused(facts, [process], atMs, atMs + durationMs))
+      violations.push(`fenced: ${key} (${error}) after ${durationMs} ms`);
   }
   return violations;
 }

@@ -48,6 +48,8 @@ export interface Disturbance {
   readonly untilMs: number;
   /** The processes that it meets; all when undefined. */
   readonly processes: readonly string[] | undefined;
+  /** Nothing can come of it but calls that were not sent. */
+  readonly isMild?: boolean;
 }
 
 /** A dead letter as the broker keeps it. */

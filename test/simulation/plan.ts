@@ -103,7 +103,13 @@ function faultsOf(chance: Chance, activeMs: number): Fault[] {
     const everyMs = chance.between(10, 120) * SECOND_MS;
     for (let atMs = chance.next() * everyMs; atMs < activeMs; atMs += chance.between(0.3, 1.7) * everyMs) {
       const durationMs = Math.min(chance.pick([0.3, 2, 8, 40]) * SECOND_MS * chance.between(0.5, 1.5), activeMs - atMs);
-      faults.push({ kind, atMs: Math.round(atMs), durationMs: Math.round(durationMs), pick: chance.next(), strength: chance.next() });
+      faults.push({
+        kind,
+        atMs: Math.round(atMs),
+        durationMs: Math.round(durationMs),
+        pick: chance.next(),
+        strength: chance.next(),
+      });
     }
   }
   return faults.sort((one, other) => one.atMs - other.atMs);

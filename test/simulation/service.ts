@@ -1,8 +1,8 @@
 // A process of the simulated system: it sends, handles, receives and runs transactions until it is closed or dies.
 
+import type { MessageView } from 'nestjs-rocketmq/client';
 import { Connection, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { currentTransaction, TransactionLog } from 'nestjs-rocketmq/sql';
-import type { MessageView } from 'nestjs-rocketmq/client';
 import type { HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
 import type { Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
@@ -199,7 +199,8 @@ export class Service {
       });
       if (!this.process.isDead) fact.isReturned = true;
     } catch (error) {
-      if (!this.process.isDead) fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);
+      if (!this.process.isDead)
+        fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);
     }
     if (this.process.isDead) return;
     fact.endMs = simulation.nowMs;
@@ -228,7 +229,11 @@ export class Service {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        const messages = await consumer.receive({ maxMessages: 8, invisibleDurationMs: this.world.plan.leaseMs, signal });
+        const messages = await consumer.receive({
+          maxMessages: 8,
+          invisibleDurationMs: this.world.plan.leaseMs,
+          signal,
+        });
         for (const message of messages) {
           this.world.handled(message.body.length);
           const { simulation } = this.world;

@@ -1,7 +1,7 @@
 // The simulated system: a broker and the services that use it, as long as a plan says.
 
-import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { deadLettersOf, openHalfMessages, pendingMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
 import { strike, withHostileSettings } from './blows.js';
 import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
@@ -129,7 +129,9 @@ export class System implements ServiceWorld {
     const { simulation, brokerProcess } = this;
     simulation.at(simulation.nowMs, brokerProcess, () => {
       this.isBrokerUp = true;
-      this.broker.start({ timeoutMs: MINUTE_MS }).catch((error) => simulation.uncaught.push(`start of the broker: ${error}`));
+      this.broker
+        .start({ timeoutMs: MINUTE_MS })
+        .catch((error) => simulation.uncaught.push(`start of the broker: ${error}`));
     });
   }
 
@@ -207,7 +209,8 @@ export class System implements ServiceWorld {
         });
       });
       simulation.at(startMs + CLOSE_LIMIT_MS, undefined, () => {
-        if (!service.isClosed && !process.isDead && process.pausedUntilMs <= startMs) this.hanging.push(`close of ${process.name}`);
+        if (!service.isClosed && !process.isDead && process.pausedUntilMs <= startMs)
+          this.hanging.push(`close of ${process.name}`);
         resolve();
       });
     });
@@ -220,7 +223,8 @@ export class System implements ServiceWorld {
     if (process.isDead) return;
     if (process.timers > 0) this.leaks.push(`${process.timers} timers of ${process.name}`);
     for (const connection of this.network.connections) {
-      if (connection.client.process === process && !connection.client.isClosed) this.leaks.push(`a connection of ${process.name}`);
+      if (connection.client.process === process && !connection.client.isClosed)
+        this.leaks.push(`a connection of ${process.name}`);
     }
     process.isDead = true;
   }
@@ -275,7 +279,10 @@ export class System implements ServiceWorld {
     await simulation.run(simulation.nowMs + MINUTE_MS);
     if (!isStopped) this.hanging.push('stop of the broker');
     if (brokerProcess.timers > 0) this.leaks.push(`${brokerProcess.timers} timers of the broker`);
-    if (this.network.connections.size > 0) this.leaks.push(`${this.network.connections.size} connections`);
+    for (const { number, client, server, isVanished } of this.network.connections) {
+      const ends = [client, server].map(({ process, isClosed }) => `${process.name} ${isClosed ? 'closed' : 'open'}`);
+      this.leaks.push(`connection ${number} (${ends.join(', ')}${isVanished ? ', vanished' : ''})`);
+    }
   }
 
   private stateOfBroker() {

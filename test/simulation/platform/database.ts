@@ -86,7 +86,11 @@ export class SimulatedDatabase {
   }
 
   private async unlocked(transaction: Transaction, id: string): Promise<void> {
-    for (let holder = this.holders.get(id); holder !== undefined && holder !== transaction; holder = this.holders.get(id)) {
+    for (
+      let holder = this.holders.get(id);
+      holder !== undefined && holder !== transaction;
+      holder = this.holders.get(id)
+    ) {
       const { released } = holder;
       await new Promise<void>((resolve, reject) => {
         const { simulation } = this;

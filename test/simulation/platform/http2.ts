@@ -317,7 +317,8 @@ export class SimulatedClientSession extends SimulatedSession {
     if (this.destroyed) throw coded('ERR_HTTP2_INVALID_SESSION', 'The session has been destroyed');
     if (this.closed) throw coded('ERR_HTTP2_GOAWAY_SESSION', 'New streams cannot be created after receiving a GOAWAY');
     const id = this.nextId;
-    if (id > LAST_ID) throw coded('ERR_HTTP2_OUT_OF_STREAMS', 'No stream ID is available because maximum stream ID has been reached');
+    if (id > LAST_ID)
+      throw coded('ERR_HTTP2_OUT_OF_STREAMS', 'No stream ID is available because maximum stream ID has been reached');
     this.nextId += this.ways.idStep;
     const stream = new SimulatedClientStream(this.simulation, this, id);
     this.streams.set(id, stream);

@@ -3,7 +3,7 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { SimulatedClientSession, SimulatedHttp2Server, type SimulatedServerSession } from './http2.js';
 import { Network } from './network.js';
-import { Simulation, SimulatedTimer } from './simulation.js';
+import { SimulatedTimer, Simulation } from './simulation.js';
 import { SimulatedServer, SimulatedSocket } from './sockets.js';
 
 const require = createRequire(import.meta.url);
@@ -130,7 +130,10 @@ function installCompression(): void {
   const inThread = (name: 'gzip' | 'unzip', work: (bytes: Buffer, options: object) => Buffer) => {
     const elsewhere = zlib[name] as (...values: unknown[]) => void;
     return (bytes: Buffer, ...rest: unknown[]): void => {
-      if (machine === undefined) return elsewhere(bytes, ...rest);
+      if (machine === undefined) {
+        elsewhere(bytes, ...rest);
+        return;
+      }
       const { unpacked, simulation } = machine;
       const done = rest.pop() as Callback;
       simulation.soon(() => {
@@ -166,7 +169,10 @@ function installNetwork(): void {
     connect: (options: { readonly host: string; readonly port: number }) => {
       if (machine === undefined) return connectTls(options);
       // No server of a simulation speaks it.
-      const socket = new SimulatedSocket(machine.simulation).connect(machine.network, `${options.host}:${options.port}`);
+      const socket = new SimulatedSocket(machine.simulation).connect(
+        machine.network,
+        `${options.host}:${options.port}`,
+      );
       return socket.on('connect', () => socket.write());
     },
   });

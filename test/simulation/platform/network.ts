@@ -5,7 +5,12 @@ import type { SimulatedProcess, Simulation } from './simulation.js';
 /** What a connection carries: an HTTP/2 frame, more or less. */
 export type Frame =
   | { readonly kind: 'settings' }
-  | { readonly kind: 'headers'; readonly id: number; readonly headers: Record<string, unknown>; readonly isEnd: boolean }
+  | {
+      readonly kind: 'headers';
+      readonly id: number;
+      readonly headers: Record<string, unknown>;
+      readonly isEnd: boolean;
+    }
   | { readonly kind: 'data'; readonly id: number; readonly bytes: Buffer; readonly isEnd: boolean }
   | { readonly kind: 'trailers'; readonly id: number; readonly headers: Record<string, unknown> }
   | { readonly kind: 'reset'; readonly id: number; readonly code: number }
@@ -175,6 +180,7 @@ export class Network {
   /** Opens a connection for a process. The callback gets the end of it, or why there is none. */
   connect(client: SimulatedProcess, address: string, opened: (end: End | Error) => void): () => void {
     const { simulation } = this;
+    if (!simulation.effect()) return () => {};
     let isWanted = true;
     const there = this.link(`${client.host}>${address}`);
     const back = this.link(`${address}>${client.host}`);
@@ -185,14 +191,23 @@ export class Network {
     simulation.at(simulation.nowMs + this.travelMs(there), undefined, () => {
       const listener = this.listeners.get(address);
       if (listener === undefined) return refuse();
-      const connection = new SimulatedConnection(this, simulation, client, listener.process, address, this.nextNumber++);
+      const connection = new SimulatedConnection(
+        this,
+        simulation,
+        client,
+        listener.process,
+        address,
+        this.nextNumber++,
+      );
       this.connections.add(connection);
       const died = (end: End): (() => void) => {
         return () => {
           end.isClosed = true;
           if (!connection.isVanished && !end.peer.isClosed) {
-            simulation.at(simulation.nowMs + this.travelMs(connection.linkOf(end === connection.client)), undefined, () =>
-              end.peer.break(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })),
+            simulation.at(
+              simulation.nowMs + this.travelMs(connection.linkOf(end === connection.client)),
+              undefined,
+              () => end.peer.break(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })),
             );
           }
           connection.ended();
@@ -207,6 +222,10 @@ export class Network {
         if (!isWanted) {
           connection.client.isClosed = true;
           connection.server.break(new Error('the client has gone'));
+          return;
+        }
+        if (connection.client.isClosed) {
+          opened(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
           return;
         }
         simulation.say(`connection ${connection.number} to ${address} is open`);

@@ -100,7 +100,9 @@ export class Simulation {
 
   say(text: string): void {
     this.note(text.length, text);
-    this.trace?.(`${(this.elapsedMs / 1000).toFixed(3).padStart(12)}  ${(this.running?.name ?? '').padEnd(14)} ${text}`);
+    this.trace?.(
+      `${(this.elapsedMs / 1000).toFixed(3).padStart(12)}  ${(this.running?.name ?? '').padEnd(14)} ${text}`,
+    );
   }
 
   /** Runs code as a process, at once. */
@@ -164,8 +166,8 @@ export class Simulation {
     for (const tell of [...process.onDeath]) tell();
   }
 
-  /** Moves time on, event by event, until `isDone` or until then. @returns false when nothing is left to happen */
-  run(untilMs: number, isDone: () => boolean = () => false): Promise<boolean> {
+  /** Moves time on, event by event, until then. @returns false when nothing is left to happen */
+  run(untilMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       let isOver = false;
       const end = (isLeft: boolean): void => {
@@ -175,14 +177,10 @@ export class Simulation {
       };
       const step = (): void => {
         if (isOver) return;
-        if (isDone()) return end(true);
         const event = this.take(untilMs);
-        if (event === 'later') {
-          this.elapsedMs = Math.max(this.elapsedMs, untilMs);
-          return end(true);
-        }
-        if (event === undefined) return end(false);
-        this.fire(event);
+        if (event === 'later') this.elapsedMs = Math.max(this.elapsedMs, untilMs);
+        if (event === 'later' || event === undefined) end(event === 'later');
+        else this.fire(event);
       };
       const turn = (): void => {
         for (let count = 0; count < EVENTS_A_TURN; count++) realTurn(step);

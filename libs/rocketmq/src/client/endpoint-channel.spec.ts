@@ -156,6 +156,22 @@ describe('calls on an endpoint with several addresses', () => {
     },
   );
 
+  it('that have little time leave a connection to the others that is still being made', async () => {
+    const first = await serve((stream) => answer(stream, 'first'));
+    const second = await serve((stream) => answer(stream, 'second'));
+    const far = await forwardTo(Number(first.split(':')[1]));
+    ends.push(() => far.close());
+    far.delay(100);
+    const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
+    const channel = new EndpointChannel(parseEndpoints(`127.0.0.1:${far.port};${second}`), open, 3_000);
+    ends.push(() => channel.close());
+    const call = (timeoutMs: number): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs });
+    const patient = channel.unary(call(20_000), nothing);
+    const hasty = await Promise.all([1, 20].map((ms) => channel.unary(call(ms), nothing).catch((error) => error)));
+    for (const failure of hasty) expect(failure).toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
+    expect(Buffer.from(await patient).toString()).toBe('first');
+  });
+
   it('that wait for a connection go to the next address when it cannot be made', async () => {
     const second = await serve((stream) => answer(stream, 'second'));
     const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);

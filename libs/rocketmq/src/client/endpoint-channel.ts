@@ -140,9 +140,17 @@ export class EndpointChannel implements Channel {
     // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
     if (this.closed || line !== this.current) return;
     // A channel to the only address connects again by itself when it knows that it was broken.
-    if (this.endpoint.addresses.length > 1 && isGone(line.channel, error)) this.moveOn();
+    if (this.endpoint.addresses.length > 1 && this.isGone(line.channel, error, waitedMs)) this.moveOn();
     else if (isOverdue(error) && line.channel.isConnected && line.channel.heard === heardBefore)
       void this.suspect(line, waitedMs ?? this.patienceMs);
+  }
+
+  /** A refused or broken connection, or one that was not made in good time (packets may be lost silently). */
+  private isGone(channel: Channel, error: unknown, waitedMs = this.patienceMs): boolean {
+    if (!(error instanceof TransportError)) return false;
+    if (error.code === 'UNAVAILABLE') return true;
+    if (error.code === 'RPC_FAILED' || channel.isConnected) return false;
+    return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;
   }
 
   /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing finds out. */
@@ -204,10 +212,4 @@ function doubtOn(line: Line): Doubt {
 /** A call that was written and not answered in its time. */
 function isOverdue(error: unknown): boolean {
   return error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'unknown';
-}
-
-/** A refused or broken connection, or one that was not made in the time of a call (packets may be lost silently). */
-function isGone(channel: Channel, error: unknown): boolean {
-  if (!(error instanceof TransportError)) return false;
-  return error.code === 'UNAVAILABLE' || (error.code !== 'RPC_FAILED' && !channel.isConnected);
 }
