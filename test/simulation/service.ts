@@ -53,7 +53,9 @@ export class Service {
   ) {
     const { plan, simulation } = world;
     this.chance = new Chance(Math.imul(plan.seed, 31) ^ Math.imul(process.pid, 0x85ebca6b));
-    this.connection = new Connection({ endpoints: world.endpoints, requestTimeoutMs: plan.requestTimeoutMs });
+    const say = (text: string, fields?: object): void => simulation.say(`${text} ${JSON.stringify(fields ?? {})}`);
+    const logger = { debug() {}, info() {}, warn: say, error: say };
+    this.connection = new Connection({ endpoints: world.endpoints, requestTimeoutMs: plan.requestTimeoutMs, logger });
     const log = new TransactionLog({ database: world.database.port });
     this.producer = new Producer(this.connection, {
       localTransactionTimeoutMs: plan.localTransactionTimeoutMs,
@@ -238,13 +240,14 @@ export class Service {
           this.world.handled(message.body.length);
           const { simulation } = this.world;
           const [key = ''] = message.keys;
-          const fact = {
+          const fact: HandlingFact = {
             ...{ key, group: GROUPS.simple, process: this.process.name, attempt: message.deliveryAttempt },
-            ...{ startMs: simulation.nowMs, endMs: simulation.nowMs, end: 'done' as const },
+            ...{ startMs: simulation.nowMs, endMs: simulation.nowMs, end: undefined },
           };
           if (!this.process.isDead) this.world.handlings.push(fact);
           simulation.say(`${GROUPS.simple} takes ${key}, attempt ${message.deliveryAttempt}`);
           await consumer.ack(message);
+          fact.end = 'done';
         }
       } catch (error) {
         if (signal.aborted) return;

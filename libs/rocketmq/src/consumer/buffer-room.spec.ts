@@ -76,6 +76,24 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(4);
   });
 
+  it('goes by what packed messages unpack to, not by how they came', async () => {
+    const room = new BufferRoom(100, 1_000);
+    const reservation = await room.reserve(32, signal);
+    for (let came = 0; came < 3; came++) reservation.add(1, true);
+    reservation.close();
+    const growth = await room.grow(signal);
+    growth.by(300);
+    expect((await room.reserve(32, signal)).count).toBe(2);
+    growth.end();
+  });
+
+  it('does not stop a poll that has brought all that it was asked for', async () => {
+    const room = new BufferRoom(100, 1_000);
+    const reservation = await room.reserve(32, signal);
+    expect(reservation.count).toBe(1);
+    expect([reservation.add(2_000), reservation.add(1)]).toEqual([true, false]);
+  });
+
   it('gives back what came with a poll that is not kept', async () => {
     const room = new BufferRoom(2, 1_000);
     const reservation = await room.reserve(2, signal);

@@ -7,8 +7,12 @@ import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 export interface Reservation {
   /** How many messages the poll may ask for; at least 1. */
   readonly count: number;
-  /** Books a message that came. @returns whether another one may come: false once the bytes are over the limit */
-  add(bodyBytes: number): boolean;
+  /**
+   * Books a message that came.
+   * @param isPacked whether its size says nothing of how large such messages are. Default false
+   * @returns whether another one may come: false once the bytes are over the limit and more were asked for
+   */
+  add(bodyBytes: number, isPacked?: boolean): boolean;
   /** Gives back what came, when it is not kept. */
   drop(): void;
   /** Gives back what the poll did not use. Repeating it does nothing. */
@@ -120,19 +124,20 @@ export class BufferRoom {
 
   private reservation(count: number): Reservation {
     this.reserved += count;
-    let [came, cameBytes, largestBytes] = [0, 0, 0];
+    let [came, cameBytes] = [0, 0];
+    let largestBytes: number | undefined;
     let open = true;
     return {
       count,
-      add: (bodyBytes) => {
+      add: (bodyBytes, isPacked = false) => {
         // A server that sends more than it was asked for takes room that nobody reserved.
         if (came < count) this.reserved--;
         came++;
         cameBytes += bodyBytes;
-        largestBytes = Math.max(largestBytes, bodyBytes);
+        if (!isPacked) largestBytes = Math.max(largestBytes ?? 0, bodyBytes);
         this.heldMessages++;
         this.heldBytes += bodyBytes;
-        return this.heldBytes <= this.maxBytes;
+        return this.heldBytes <= this.maxBytes || came === count;
       },
       drop: () => {
         this.heldMessages -= came;
@@ -144,7 +149,7 @@ export class BufferRoom {
         if (!open) return;
         open = false;
         this.reserved -= Math.max(0, count - came);
-        if (came > 0) this.learn(largestBytes);
+        if (largestBytes !== undefined) this.learn(largestBytes);
         this.serve();
       },
     };
@@ -160,6 +165,8 @@ export class BufferRoom {
         bytes = grownBytes;
         this.heldBytes += grownBytes;
         this.isUnpacking = false;
+        // A poll that goes by the packed size asks for more than will fit; what it leaves behind costs each message an attempt.
+        this.learn(grownBytes);
         this.serve();
       },
       end: () => {

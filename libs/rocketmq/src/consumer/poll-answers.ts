@@ -1,6 +1,11 @@
 // What the answers to one poll bring together, and when it is enough.
 
-import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import {
+  Code,
+  Encoding,
+  type Status,
+  type Message as WireMessage,
+} from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse } from '../protocol/rpc.js';
 import { StatusError } from '../protocol/status.js';
 import { TransportError } from '../support/errors.js';
@@ -31,7 +36,7 @@ export class PollAnswers {
    */
   constructor(
     private readonly what: string,
-    private readonly add: (bodyBytes: number) => boolean,
+    private readonly add: (bodyBytes: number, isPacked: boolean) => boolean,
   ) {}
 
   /** Whether the server says that it had messages, none of which passed the filter: more may come at once. */
@@ -58,8 +63,9 @@ export class PollAnswers {
       const text = `${this.what}: the server sends more than ${MOST_MESSAGES} messages for one poll`;
       throw new TransportError('RPC_FAILED', text, 'unknown', false);
     }
+    const { body, systemProperties } = content.value;
     this.messages.push(content.value);
-    if (this.add(content.value.body.length)) return;
+    if (this.add(body.length, systemProperties?.bodyEncoding === Encoding.GZIP)) return;
     this.full = new PollFull();
     throw this.full;
   }
