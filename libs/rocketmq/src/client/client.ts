@@ -9,7 +9,7 @@ import { requireOk } from '../protocol/status.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
-import { type Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
@@ -23,6 +23,17 @@ import { RouteTable } from './route-table.js';
 import { type ClientIdentity, type SessionEvents, type SessionHealth, tellOfSession } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
+
+/** How a producer or a consumer starts. */
+export interface StartOptions extends CallOptions {
+  /**
+   * Waits until the time is over for topics that the server does not know, with a warning for each. Use it where topics may have been
+   * created shortly before: Apache RocketMQ denies a topic for about 20 s if somebody asked for it before its creation, so `timeoutMs`
+   * should be longer than that. An embedded broker knows its topics at once, and nothing is waited for. Default: a missing topic is an
+   * error at once.
+   */
+  readonly waitForTopics?: boolean;
+}
 
 /** What a role adds to the common client. */
 export interface ClientRole {
@@ -72,7 +83,12 @@ export class Client {
     this.id = connection.newClientId();
     const { logger, random } = connection;
     this.pace = { clock: this.clock, random, policy: RETRY };
-    this.routes = new RouteTable({ pace: this.pace, logger, fetch: (topic) => this.fetchRoute(topic) });
+    this.routes = new RouteTable({
+      pace: this.pace,
+      logger,
+      mayDenyNewTopics: () => !connection.isEmbeddedBroker(connection.bootstrap),
+      fetch: (topic) => this.fetchRoute(topic),
+    });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
     this.calls = new Calls(connection, this.id);
@@ -86,8 +102,12 @@ export class Client {
    * @throws ResourceError when a topic is missing or of another type; the first refusal of the server; when the server is
    *   away, the last failure once the deadline has passed
    */
-  async start(topics: ReadonlyMap<string, MessageType | undefined>, deadline: Deadline): Promise<void> {
-    await Promise.all([...topics].map(([topic, type]) => this.route(topic, deadline, type)));
+  async start(
+    topics: ReadonlyMap<string, MessageType | undefined>,
+    deadline: Deadline,
+    { waitForTopics: waitForTopic }: StartOptions = {},
+  ): Promise<void> {
+    await Promise.all([...topics].map(([topic, type]) => this.routes.get(topic, deadline, { type, waitForTopic })));
     // Without a topic there is no route to follow; the bootstrap endpoint then is the one to be known to.
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
@@ -102,7 +122,7 @@ export class Client {
    *   took effect
    */
   route(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
-    return this.routes.get(topic, deadline, type);
+    return this.routes.get(topic, deadline, { type });
   }
 
   /** The route from memory, if it is known and takes messages of `type`; {@link route} says what is wrong else. */

@@ -60,6 +60,7 @@ export type { CallOptions } from '../support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
 export type { Logger } from '../support/logger.js';
 export type { Pem, TlsOptions } from '../support/tls.js';
+export type { StartOptions } from './client.js';
 export { Connection, type ConnectionOptions, type Transport } from './connection.js';
 export type { Address } from './endpoint.js';
 export { ResourceError } from './resource-errors.js';

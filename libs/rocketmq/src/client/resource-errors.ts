@@ -18,10 +18,16 @@ export class ResourceError extends RocketMQError {
 
 const NAME_SERVER = '--name-server <host:9876>';
 
+/** How long a real server denies a topic that it was asked for before its creation; measured, see `docs/protocol-notes.md`. */
+export const DENIAL_SECONDS = 20;
+
 /** @param type the type that the application sends or expects; undefined when it takes any */
 export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
   const command = `npx nestjs-rocketmq topic create ${topic} --type ${type ?? 'normal'} ${NAME_SERVER}`;
-  return new ResourceError('TOPIC_NOT_FOUND', `topic "${topic}" does not exist on this cluster`, command, { cause });
+  const problem =
+    `topic "${topic}" does not exist on this cluster, or was created a moment ago: a server that was asked for a topic before ` +
+    `its creation denies it for ${DENIAL_SECONDS} s, and once more after that`;
+  return new ResourceError('TOPIC_NOT_FOUND', problem, command, { cause });
 }
 
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {

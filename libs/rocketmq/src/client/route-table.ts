@@ -8,15 +8,25 @@ import { RocketMQError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
 import type { Endpoint } from './endpoint.js';
-import { topicNotFound, topicTypeMismatch } from './resource-errors.js';
+import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
 
 /** What a table needs of its client. */
 export interface RoutePort {
   readonly pace: RetryPace;
   readonly logger: Logger;
+  /** Whether the server may deny a topic that was created a moment ago. */
+  mayDenyNewTopics(): boolean;
   /** Asks the server once; ends by itself within the time of one request. */
   fetch(topic: string): Promise<Route>;
+}
+
+/** What is asked for. */
+export interface RouteWish {
+  /** The messages that the topic must take. Default: any. */
+  readonly type?: MessageType;
+  /** Whether a topic that the server does not know is asked for until the deadline, if it may exist nevertheless. Default false. */
+  readonly waitForTopic?: boolean;
 }
 
 /** Routes by topic. */
@@ -32,8 +42,9 @@ export class RouteTable {
    * @throws ResourceError when the topic does not exist, or does not take messages of `type`. No error leaves the outcome
    *   open: asking for a route changes nothing
    */
-  async get(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
-    const route = this.known.get(topic) ?? (await this.find(topic, deadline, type));
+  async get(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
+    const { type } = wish;
+    const route = this.known.get(topic) ?? (await this.find(topic, deadline, wish));
     if (type !== undefined && route.types.length > 0 && !route.types.includes(type)) {
       throw topicTypeMismatch(topic, type, route.types);
     }
@@ -68,14 +79,31 @@ export class RouteTable {
     });
   }
 
-  private async find(topic: string, deadline: Deadline, type: MessageType | undefined): Promise<Route> {
+  private async find(topic: string, deadline: Deadline, { type, waitForTopic }: RouteWish): Promise<Route> {
+    const { pace } = this.port;
+    let isAnnounced = false;
+    const mayRepeat = (error: RocketMQError): boolean => {
+      if (!isMissing(error)) return error.retryable;
+      if (waitForTopic !== true || !this.port.mayDenyNewTopics()) return false;
+      if (!isAnnounced) this.announceWait(topic, type, deadline);
+      isAnnounced = true;
+      return true;
+    };
     try {
-      const { pace } = this.port;
-      return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal));
+      return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal), mayRepeat);
     } catch (error) {
-      if (error instanceof StatusError && error.code === 'TOPIC_NOT_FOUND') throw topicNotFound(topic, type, error);
+      if (isMissing(error)) throw topicNotFound(topic, type, error);
       throw withoutEffect(topic, deadline, error);
     }
+  }
+
+  private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
+    const { command } = topicNotFound(topic, type);
+    const text =
+      `the server does not know topic "${topic}"; waiting for it, since a server may deny a new topic for about ` +
+      `${DENIAL_SECONDS} s after its creation`;
+    const waitMs = Math.round(deadline.remainingMs());
+    this.port.logger.warn(text, { topic, waitMs, ifItDoesNotExist: command });
   }
 
   private ask(topic: string): Promise<Route> {
@@ -91,6 +119,10 @@ export class RouteTable {
     this.asking.set(topic, asking);
     return asking;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof StatusError && error.code === 'TOPIC_NOT_FOUND';
 }
 
 /** Whatever befell the question, the operation behind it was not begun. */

@@ -1,6 +1,6 @@
 // The client of a consumer: its role, its start, and what a refusal of its group means.
 
-import { Client } from '../client/client.js';
+import { Client, type StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { consumerGroupNotFound } from '../client/resource-errors.js';
@@ -47,11 +47,11 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
 export async function startConsumerClient(
   client: Client,
   { consumerGroup, subscriptions }: GroupSubscription,
-  isFifo: boolean,
+  { isFifo = false, ...options }: StartOptions & { readonly isFifo?: boolean },
   deadline: Deadline,
 ): Promise<void> {
   try {
-    await client.start(new Map(subscriptions.map(({ topic }) => [topic, undefined])), deadline);
+    await client.start(new Map(subscriptions.map(({ topic }) => [topic, undefined])), deadline, options);
   } catch (error) {
     throw saysGroupNotFound(error) ? consumerGroupNotFound(consumerGroup, isFifo, error) : error;
   }

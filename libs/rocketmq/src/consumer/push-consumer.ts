@@ -1,7 +1,7 @@
 // The life of a push consumer: its start and end, its subscriptions, its pauses. What happens to messages is in
 // message-flow.ts.
 
-import type { Client } from '../client/client.js';
+import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
@@ -219,7 +219,7 @@ export class PushConsumer {
    * @throws ResourceError when a topic or the group does not exist, or is not ordered although `requireFifo` is set
    * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
    */
-  start(options: CallOptions = {}): Promise<void> {
+  start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
@@ -242,14 +242,15 @@ export class PushConsumer {
     return closed;
   }
 
-  private async begin({ timeoutMs = DEFAULT_START_MS, signal }: CallOptions): Promise<void> {
+  private async begin(options: StartOptions): Promise<void> {
+    const { timeoutMs = DEFAULT_START_MS, signal } = options;
     const { consumerGroup } = this.options;
     const onAbort = (): void => this.closing.abort(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
     try {
       const what = `start of the consumer of "${consumerGroup}"`;
-      await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline));
+      await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
     } catch (error) {
       // A start that has failed leaves nothing behind; close() then has nothing to wait for.
       this.closing.abort(closedError());
@@ -260,9 +261,9 @@ export class PushConsumer {
     }
   }
 
-  private async connect(deadline: Deadline): Promise<void> {
+  private async connect(deadline: Deadline, options: StartOptions): Promise<void> {
     const { requireFifo, consumerGroup, listeners, leaseMs, acceptPolicy } = this.options;
-    await startConsumerClient(this.client, this.subscriptions, requireFifo, deadline);
+    await startConsumerClient(this.client, this.subscriptions, { ...options, isFifo: requireFifo }, deadline);
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
     assertFitsGroup(consumerGroup, listeners.all, this.settings);
     for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, leaseMs));

@@ -1,7 +1,7 @@
 // The simple consumer: the application asks for messages and settles each by itself. No handler, no renewal, no policy.
 
 import { setMaxListeners } from 'node:events';
-import type { Client } from '../client/client.js';
+import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
@@ -142,7 +142,7 @@ export class SimpleConsumer {
    * @throws ResourceError when a topic or the group does not exist
    * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
    */
-  start(options: CallOptions = {}): Promise<void> {
+  start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
@@ -284,10 +284,11 @@ export class SimpleConsumer {
     return closed;
   }
 
-  private async begin({ timeoutMs = DEFAULT_START_MS, signal }: CallOptions): Promise<void> {
+  private async begin(options: StartOptions): Promise<void> {
+    const { timeoutMs = DEFAULT_START_MS, signal } = options;
     const what = `start of the consumer of "${this.options.consumerGroup}"`;
     const work = (deadline: Deadline): Promise<void> =>
-      startConsumerClient(this.client, this.subscriptions, false, deadline);
+      startConsumerClient(this.client, this.subscriptions, options, deadline);
     try {
       await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
     } catch (error) {

@@ -1,6 +1,6 @@
 // The producer: its lifecycle, sends, recalls and transactions.
 
-import { Client, type ClientRole } from '../client/client.js';
+import { Client, type ClientRole, type StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { observedClient } from '../client/observed-client.js';
 import type { SessionHealth } from '../client/session-events.js';
@@ -113,7 +113,7 @@ export class Producer {
    * @throws ResourceError when a topic is missing or of another type; the server's refusal of the settings; the last failure
    *   when the server stays away. The producer is then closed: make a new one to try again
    */
-  start(options: CallOptions = {}): Promise<void> {
+  start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
       // Later than this turn, so that a start which fails at once finds the state it changes.
@@ -235,13 +235,15 @@ export class Producer {
     return closed;
   }
 
-  private async begin(options: CallOptions): Promise<void> {
+  private async begin(options: StartOptions): Promise<void> {
     try {
       const topics = new Map<string, MessageType | undefined>(Object.entries(this.options.topics ?? {}));
       for (const topic of this.transactions.topics) topics.set(topic, 'transaction');
       const timeoutMs = this.timeoutMs(options);
       await withAnySignal([options.signal, this.starting.signal], (signal) =>
-        withDeadline('start of the producer', timeoutMs, signal, (deadline) => this.client.start(topics, deadline)),
+        withDeadline('start of the producer', timeoutMs, signal, (deadline) =>
+          this.client.start(topics, deadline, options),
+        ),
       );
     } catch (error) {
       // A start that has failed leaves nothing behind: no stream, no timer.

@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/status.js';
+import { SystemClock } from '../support/clock.js';
+import { withDeadline } from '../support/deadline.js';
+import { systemRandom } from '../support/random.js';
+import type { Route } from './route.js';
+import { RouteTable, type RouteWish } from './route-table.js';
+
+const ROUTE: Route = { topic: 'orders', queues: [], types: ['normal'] };
+const DENIAL = new StatusError('route of topic "orders"', { code: Code.TOPIC_NOT_FOUND, message: 'no route' });
+const policy = { kind: 'exponential', initialMs: 1, maxMs: 1, multiplier: 1 } as const;
+
+describe('a route of a topic that the server does not know', () => {
+  let logger: ReturnType<typeof recordingLogger>;
+  let questions: number;
+
+  beforeEach(() => {
+    logger = recordingLogger();
+    questions = 0;
+  });
+
+  /** @param denials how often the server denies the topic */
+  function get(denials: number, wish: RouteWish, { timeoutMs = 60_000, mayDeny = true } = {}): Promise<Route> {
+    const table = new RouteTable({
+      pace: { clock: new SystemClock(), random: systemRandom, policy },
+      logger,
+      mayDenyNewTopics: () => mayDeny,
+      fetch: async () => {
+        if (questions++ < denials) throw DENIAL;
+        return ROUTE;
+      },
+    });
+    return withDeadline('start', timeoutMs, undefined, (deadline) => table.get('orders', deadline, wish));
+  }
+
+  it('is an error at once, which says that a server may deny a new topic', async () => {
+    const refused = get(1, { type: 'delay' });
+    await expect(refused).rejects.toMatchObject({
+      code: 'TOPIC_NOT_FOUND',
+      outcome: 'rejected',
+      command: expect.stringContaining('topic create orders --type delay'),
+      message: expect.stringContaining('denies it for 20 s, and once more after that'),
+    });
+    expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });
+  });
+
+  it('is waited for where that is wished, and one warning says for what, why, and what to do', async () => {
+    await expect(get(3, { type: 'normal', waitForTopic: true })).resolves.toBe(ROUTE);
+    expect(questions).toBe(4);
+    expect(logger.lines).toEqual([
+      [
+        expect.stringMatching(
+          /^warn the server does not know topic "orders"; waiting for it, since .* about 20 s after/,
+        ),
+        {
+          topic: 'orders',
+          waitMs: expect.any(Number),
+          ifItDoesNotExist: expect.stringContaining('topic create orders --type normal'),
+        },
+      ],
+    ]);
+  });
+
+  it('is the same error when the time of the wait is over', async () => {
+    const refused = get(Number.POSITIVE_INFINITY, { waitForTopic: true }, { timeoutMs: 50 });
+    await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+    expect(logger.lines).toHaveLength(1);
+  });
+
+  it('is not waited for on a server that knows a new topic at once', async () => {
+    const refused = get(1, { waitForTopic: true }, { mayDeny: false });
+    await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });
+  });
+});
