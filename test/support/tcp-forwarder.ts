@@ -76,10 +76,14 @@ class FrameBorders {
   }
 }
 
-/** @param alter what becomes of what the server says; default: nothing */
+/**
+ * @param alter what becomes of what the server says; default: nothing
+ * @param at the port to listen at; default: a free one
+ */
 export async function forwardTo(
   port: number,
   alter: (bytes: Buffer) => Buffer = (bytes) => bytes,
+  at = 0,
 ): Promise<TcpForwarder> {
   const sockets = new Set<Socket>();
   const borders = new Map<Socket, FrameBorders>();
@@ -131,7 +135,7 @@ export async function forwardTo(
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => connections,

@@ -1,6 +1,7 @@
 // Starts the parts of a connection, one by one: broker when embedded, connection, producer, answers, consumers. In which order, and
 // what ends when, is in rocketmq-runtime.ts.
 
+import type { StartOptions } from '../client/client.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
@@ -62,13 +63,15 @@ export class PartStarter {
   constructor(
     private readonly given: PartStarterPort,
     private readonly instanceId: string,
+    /** Whether a missing topic is waited for. Else it is an error at once, which suits a start that is repeated anyway. */
+    private readonly mayWaitForTopics: () => boolean,
   ) {}
 
   /** Everything that sending needs. @throws UsageError or ResourceError that says what is wrong; what the server throws */
   async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
-    const { target, startTimeoutMs, checkpoint } = options;
+    const { target, checkpoint } = options;
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
@@ -89,7 +92,7 @@ export class PartStarter {
       checkpoint,
     });
     // One whose start fails has closed itself.
-    await producer.start({ timeoutMs: startTimeoutMs, signal });
+    await producer.start({ ...this.startOptions(), signal });
     parts.producer = producer;
   }
 
@@ -99,7 +102,7 @@ export class PartStarter {
     if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
     const replies = replyChannelOf(this.options, this.instanceId, { connection, groups, wire: this.given.wire });
     try {
-      await replies.open({ timeoutMs: this.options.startTimeoutMs, signal });
+      await replies.open({ ...this.startOptions(), signal });
       parts.replies = replies;
     } catch (error) {
       await replies.close();
@@ -128,6 +131,10 @@ export class PartStarter {
     await parts.consumers.start(plans, signal);
   }
 
+  private startOptions(): StartOptions {
+    return { timeoutMs: this.options.startTimeoutMs, waitForTopics: this.mayWaitForTopics() };
+  }
+
   private connection({ broker }: Parts): Connection {
     const { options } = this;
     const { target, credentials, tls } = options;
@@ -146,10 +153,11 @@ export class PartStarter {
   }
 
   private async running(connection: Connection, parts: Parts): Promise<RunningConsumers> {
-    const { startTimeoutMs, shutdownGraceMs, logger } = this.options;
+    const { shutdownGraceMs, logger } = this.options;
     const admin = await this.given.admin.ofCluster();
     return new RunningConsumers({
-      ...{ startTimeoutMs, shutdownGraceMs, groups: parts.groups },
+      ...{ shutdownGraceMs, groups: parts.groups },
+      startOptions: () => this.startOptions(),
       make: (plan) => namingListeners(plan, () => this.consumer(connection, plan, parts)),
       beforeStart: async (plan, signal) => {
         if (admin !== undefined) await warnOfOtherSubscriptions(plan, { admin, logger, signal });

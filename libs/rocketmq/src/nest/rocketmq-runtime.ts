@@ -65,7 +65,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   constructor(private readonly given: RuntimeParts) {
     const { options, events } = given;
-    this.starter = new PartStarter(given, this.instanceId);
+    this.starter = new PartStarter(given, this.instanceId, () => this.steps.problem === undefined);
     this.steps = new StartSteps({
       mayWait: options.whenUnavailable === 'degraded' && options.target.kind === 'cluster',
       logger: options.logger,

@@ -147,7 +147,11 @@ export interface RocketMQModuleOptions extends NamingOptions {
   readonly inbox?: InboxPort;
   /** Marks this service's half messages, so that only it answers for them. Default: `consumerGroup`. */
   readonly transactionOwner?: string;
-  /** How long provisioning, then the producer, then all consumers may take to start: while it waits, the server may come. Default 30 000. */
+  /**
+   * How long provisioning, then the producer, then all consumers may take to start. Until then the start waits for a server that is away,
+   * and for topics that the server does not know: Apache RocketMQ denies a topic for 20 s if it was asked for it before its creation. So
+   * a mistyped topic takes this long to stop the application, after a warning at once. Default 30 000.
+   */
   readonly startTimeoutMs?: number;
   /**
    * What happens when no server can be reached within `startTimeoutMs`. `fail`: the application does not start. `degraded`: it

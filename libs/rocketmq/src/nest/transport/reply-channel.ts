@@ -1,9 +1,9 @@
 // Where answers arrive: a topic of the application, a tag and a consumer group of this instance.
 
+import type { StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import type { MessageView } from '../../protocol/message.js';
-import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { CheckedOptions } from '../module-options.js';
@@ -58,7 +58,7 @@ export class ReplyChannel {
   }
 
   /** Makes topic and group, and begins to receive. @throws what the admin connection or the consumer throws */
-  async open(options: CallOptions): Promise<void> {
+  async open(options: StartOptions): Promise<void> {
     const { groups, topic, consumerGroup } = this.parts;
     await groups.ensureTopic(topic, options.signal);
     await groups.make({ consumerGroup, fifo: false, topics: [topic] }, options.signal);

@@ -1,12 +1,14 @@
 // The consumers that run: started one by one or all, stopped again; groups of this instance are made before and deleted after.
 
+import type { StartOptions } from '../../client/client.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { PlannedConsumer } from '../listener-plan.js';
 import type { InstanceGroups } from './instance-groups.js';
 
 /** What consumers are started with. */
 export interface ConsumerStarts {
-  readonly startTimeoutMs: number;
+  /** How each consumer starts; asked for at every start. */
+  startOptions(): StartOptions;
   readonly shutdownGraceMs: number;
   /** Undefined: no consumer needs a group of this instance. */
   readonly groups: InstanceGroups | undefined;
@@ -51,13 +53,13 @@ export class RunningConsumers {
   }
 
   private async startOne(plan: PlannedConsumer, consumer: PushConsumer, signal: AbortSignal): Promise<void> {
-    const { groups, startTimeoutMs: timeoutMs } = this.starts;
+    const { groups } = this.starts;
     try {
       if (plan.ofInstance) {
         const { consumerGroup, requireFifo: fifo, subscriptions } = plan;
         await groups?.make({ consumerGroup, fifo, topics: subscriptions.map(({ topic }) => topic) }, signal);
       } else await this.starts.beforeStart(plan, signal);
-      await consumer.start({ timeoutMs, signal });
+      await consumer.start({ ...this.starts.startOptions(), signal });
       this.started.add(plan);
       this.starts.onStarted(plan);
     } catch (error) {

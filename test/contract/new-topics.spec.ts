@@ -1,0 +1,116 @@
+// Applications whose topics are created after a start that failed for want of them: a real server denies such a topic for a while.
+
+import { describe, expect } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  defineTopic,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+} from 'nestjs-rocketmq';
+import { call } from '../support/command-line.js';
+import { recordingLogger } from '../support/nest-bench.js';
+import { forwardTo } from '../support/tcp-forwarder.js';
+import { contractSuite } from './support/contract.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+
+/** An application that sends to a topic and listens to it, while it starts, and what it has handled. */
+function application(world: World, topic: string, options: Partial<RocketMQModuleOptions>) {
+  const { endpoints, nameServer, clock } = world.backend;
+  const Orders = defineTopic<{ id: string }>(topic, { type: 'normal' });
+  const seen: unknown[] = [];
+  class Shop {
+    @RocketMQListener(Orders, { consumerGroup: `${topic}-group` })
+    handle(order: { id: string }): void {
+      seen.push(order);
+    }
+  }
+  const all = { endpoints, nameServer, clock, logger: recordingLogger(), topics: [Orders], ...options };
+  @Module({ imports: [RocketMQModule.forRoot(all)], providers: [Shop] })
+  class ShopModule {}
+  return { app: NestFactory.createApplicationContext(ShopModule, { logger: false, abortOnError: false }), seen };
+}
+
+/** Starts an application, and closes it after its first message. @returns what it has handled */
+async function roundTrip(world: World, topic: string, options: Partial<RocketMQModuleOptions>): Promise<unknown[]> {
+  const { app: starting, seen } = application(world, topic, options);
+  const app = await starting;
+  try {
+    await app.get(RocketMQProducer).send({ topic, body: { id: 'a' } });
+    await world.until('the message is handled', () => seen.length > 0);
+    return seen;
+  } finally {
+    await app.close();
+  }
+}
+
+type Recorded = ReturnType<typeof recordingLogger>;
+
+const WAIT_FOR = (topic: string) => expect.stringContaining(`warn the server does not know topic "${topic}"; waiting`);
+
+/** The warnings of a wait for a topic: those of the producer, since no consumer starts before it. */
+function waitsIn(logger: Recorded, topic: string): string[] {
+  return logger.lines.map(([line]) => line).filter((line) => line.includes(`does not know topic "${topic}"`));
+}
+
+/** A topic that does not exist, and for which a start has failed just now. */
+async function missed(world: World): Promise<string> {
+  const topic = world.name();
+  await world.backend.createGroup(`${topic}-group`, {});
+  await expect(roundTrip(world, topic, { startTimeoutMs: 500 })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+  return topic;
+}
+
+describe('an application that starts again after its topic was missing', () => {
+  contract("runs with provision: 'create'", async (world) => {
+    const topic = await missed(world);
+    expect(await roundTrip(world, topic, { provision: 'create' })).toEqual([{ id: 'a' }]);
+  });
+
+  contract('runs once somebody has entered the command that the error prints', async (world) => {
+    const topic = await missed(world);
+    const { nameServer } = world.backend;
+    const { code, err } = await call(['topic', 'create', topic, '--type', 'normal', '--name-server', nameServer]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const logger = recordingLogger();
+    expect(await roundTrip(world, topic, { logger })).toEqual([{ id: 'a' }]);
+    // Only a real server denies a new topic.
+    expect(waitsIn(logger, topic)).toEqual(world.backend.name === 'embedded' ? [] : [WAIT_FOR(topic)]);
+  });
+
+  contract('gets the error in the end where nobody creates the topic, after one warning', async (world) => {
+    const topic = await missed(world);
+    const logger = recordingLogger();
+    await expect(roundTrip(world, topic, { logger, startTimeoutMs: 3_000 })).rejects.toMatchObject({
+      code: 'TOPIC_NOT_FOUND',
+      outcome: 'rejected',
+      message: expect.stringContaining('denies it for 20 s, and once more after that'),
+    });
+    expect(waitsIn(logger, topic)).toEqual(world.backend.name === 'embedded' ? [] : [WAIT_FOR(topic)]);
+  });
+
+  contract('says at once what is missing when it runs without it and tries again anyway', async (world) => {
+    const topic = world.name();
+    const serverPort = Number(world.backend.endpoints.split(':').at(-1));
+    const absent = await forwardTo(serverPort);
+    await absent.close();
+    const logger = recordingLogger();
+    const { app: starting } = application(world, topic, {
+      ...{ endpoints: `127.0.0.1:${absent.port}`, useBootstrapEndpoints: true, logger },
+      ...{ startTimeoutMs: 1_000, whenUnavailable: 'degraded' },
+    });
+    const app = await starting;
+    const present = await forwardTo(serverPort, undefined, absent.port);
+    try {
+      await world.until('the refusal is logged', () => logger.lines.some(([line]) => line.startsWith('error ')));
+      expect(waitsIn(logger, topic)).toEqual([]);
+    } finally {
+      await app.close();
+      await present.close();
+    }
+  });
+});
