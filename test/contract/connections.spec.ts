@@ -1,4 +1,5 @@
 import { describe, expect } from '@jest/globals';
+import { Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 import { contractSuite } from './support/contract.js';
@@ -154,5 +155,15 @@ describe('connections', () => {
     await world.until('it is delivered', () => texts(deliveries).includes('one'));
     await producer.send({ topic, body: 'two' });
     await world.until('the next is delivered, too', () => texts(deliveries).includes('two'));
+  });
+
+  contract('the address of a name server is named as one, in plaintext and over TLS', async (world) => {
+    const endpoints = world.backend.nameServer;
+    for (const tls of [undefined, { dangerouslyAcceptAnyCertificate: true }]) {
+      const producer = new Producer(world.connection({ endpoints, tls }));
+      const starting = producer.start({ timeoutMs: 30_000 });
+      await expect(starting).rejects.toMatchObject({ code: 'NOT_A_PROXY', outcome: 'not-sent', retryable: false });
+      await expect(starting).rejects.toThrow('a name server of RocketMQ (remoting protocol) answers there');
+    }
   });
 });

@@ -147,6 +147,9 @@ describe('the doctor, before the wrong server', () => {
     const address = await listening(createHttpServer((_, response) => response.end('hello')));
     const { check } = await doctor(address);
     expect(check('protocol')).toMatchObject({ status: 'failed', seen: 'an HTTP/1 server answers' });
+    const overTls = await doctor(`${address} --tls`);
+    expect(overTls.check('protocol').seen).toBe('an HTTP/1 server answers');
+    expect(overTls.check('tls')).toMatchObject({ status: 'skipped', seen: 'what answers is no proxy' });
   });
 
   it('does not wait longer than it was told for one that says nothing', async () => {

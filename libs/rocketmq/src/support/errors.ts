@@ -66,6 +66,8 @@ export class TransportError extends RocketMQError {
       | 'RPC_FAILED'
       /** Client and server do not come together over TLS. The message says what is wrong. */
       | 'TLS_FAILED'
+      /** What listens at the address is no RocketMQ proxy. The message says what it is. */
+      | 'NOT_A_PROXY'
       /** The provider of credentials failed, and there are none yet. */
       | 'CREDENTIALS_UNAVAILABLE',
     message: string,

@@ -4,7 +4,7 @@
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { raceAbort } from './abort.js';
-import { withDeadline } from './deadline.js';
+import { type CallOptions, withDeadline } from './deadline.js';
 import { TransportError } from './errors.js';
 import type { ResolvedTls } from './tls.js';
 
@@ -12,6 +12,9 @@ interface Explanation {
   readonly pattern: RegExp;
   readonly advice: string;
 }
+
+/** What OpenSSL calls an answer that is not TLS. */
+const PLAINTEXT_ANSWER = /wrong version number|packet length too long|http request/i;
 
 const EXPLANATIONS: readonly Explanation[] = [
   {
@@ -44,7 +47,7 @@ const EXPLANATIONS: readonly Explanation[] = [
       'the server refuses the certificate of this client: give one in the options tls.cert and tls.key that it trusts',
   },
   {
-    pattern: /wrong version number|packet length too long|http request/i,
+    pattern: PLAINTEXT_ANSWER,
     advice:
       'the server does not speak TLS on this port: leave out the option tls (and "https://"), or switch TLS on at the server',
   },
@@ -66,6 +69,11 @@ export function tlsFailure(what: string, text: string, cause: unknown): Transpor
     : refused(`${what}: ${found.advice}; nothing was sent (${reasonIn(text)})`, cause);
 }
 
+/** Whether the wire said that a greeting by TLS was answered by something else. */
+export function isAnsweredInPlaintext(text: string): boolean {
+  return PLAINTEXT_ANSWER.test(text);
+}
+
 /** The error for a client without TLS whose server speaks nothing else. */
 export function tlsMissing(what: string, cause: unknown): TransportError {
   const advice = 'the server speaks TLS only: set the option tls, or begin endpoints with "https://"';
@@ -83,7 +91,7 @@ export function identityRefused(what: string, cause: unknown): TransportError {
 const PROBE_MS = 1_000;
 
 /** The first byte of a record by which a TLS server refuses what is not TLS. */
-const TLS_ALERT = 0x15;
+export const TLS_ALERT = 0x15;
 
 /** What became of a TLS greeting: `served` and `dropped` are what came after it. */
 export type Greeting = 'none' | 'alert' | 'dropped' | 'served';
@@ -91,10 +99,12 @@ export type Greeting = 'none' | 'alert' | 'dropped' | 'served';
 /**
  * Greets what listens on an address by TLS and says nothing else. Its certificate does not matter.
  * @param tls whose certificate to show; undefined for none
+ * @param options `timeoutMs` default 1 s
  */
 export async function greet(
   { host, port }: { readonly host: string; readonly port: number },
   tls: ResolvedTls | undefined,
+  { timeoutMs = PROBE_MS, signal: outer }: CallOptions = {},
 ): Promise<Greeting> {
   const socket = connect({
     host,
@@ -115,7 +125,7 @@ export async function greet(
     socket.once('close', () => resolve(greeting));
   });
   try {
-    return await withDeadline('TLS greeting', PROBE_MS, undefined, ({ signal }) => raceAbort(over, signal));
+    return await withDeadline('TLS greeting', timeoutMs, outer, ({ signal }) => raceAbort(over, signal));
   } catch {
     return greeting === 'none' ? 'none' : 'served';
   } finally {

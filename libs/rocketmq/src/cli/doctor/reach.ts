@@ -3,13 +3,13 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type Address, addressText } from '../../client/endpoint.js';
+import { listenerAt } from '../../client/wire/strangers.js';
 import { abortReason } from '../../support/abort.js';
 import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { Check } from './check.js';
 import { type Greeted, type ProbeAccess, ProxyProbe } from './proxy-probe.js';
-import { strangerAt } from './strangers.js';
 
 /** What came of an address. */
 export interface Reached {
@@ -54,7 +54,8 @@ async function greet(address: Address, access: ProbeAccess) {
   } catch (error) {
     const isOverTls = access.tls !== undefined && access.tls !== false;
     const isOfTls = RocketMQError.is(error) && error.code === 'TLS_FAILED';
-    const stranger = await strangerAt(address, access.timeoutMs);
+    const listener = await listenerAt(address, access.timeoutMs);
+    const stranger = listener?.kind === 'stranger' ? listener : undefined;
     const why = 'clients speak gRPC over HTTP/2 with a proxy, and with nobody else';
     const protocol: Check =
       stranger === undefined
@@ -67,8 +68,7 @@ async function greet(address: Address, access: ProbeAccess) {
             why,
             advice: stranger.advice,
           };
-    const tlsProblem: Check | undefined =
-      isOfTls && isOverTls ? { ...protocol, ...TLS, seen: describeError(error) } : undefined;
+    const tlsProblem = tlsProblemOf(isOfTls && isOverTls, stranger !== undefined, protocol, error);
     return {
       greeted: undefined,
       protocol: stranger === undefined && tlsProblem ? NOT_REACHED(subject) : protocol,
@@ -77,6 +77,12 @@ async function greet(address: Address, access: ProbeAccess) {
   } finally {
     probe.close();
   }
+}
+
+function tlsProblemOf(isOfTls: boolean, isStranger: boolean, protocol: Check, error: unknown): Check | undefined {
+  if (isOfTls) return { ...protocol, ...TLS, seen: describeError(error) };
+  const { subject } = protocol;
+  return isStranger ? { status: 'skipped', name: 'tls', subject, seen: 'what answers is no proxy' } : undefined;
 }
 
 const ADVICE_FOR_STRANGERS = 'look at the address, and at whether TLS is to be spoken there (--tls)';

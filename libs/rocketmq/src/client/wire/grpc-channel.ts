@@ -13,13 +13,13 @@ import {
 import { LIMITS } from '../../protocol/limits.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason } from '../../support/abort.js';
-import { realTimeIn } from '../../support/deadline.js';
+import { Deadline, realTimeIn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
-import { TlsDiagnosis } from './tls-diagnosis.js';
+import { ConnectionDiagnosis } from './connection-diagnosis.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -47,7 +47,7 @@ const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.
 /** A gRPC channel to `host:port`. */
 export class GrpcChannel implements Channel {
   private readonly client: Client;
-  private readonly diagnosis: TlsDiagnosis;
+  private readonly diagnosis: ConnectionDiagnosis;
   private heardCount = 0;
   private embedded = false;
 
@@ -56,7 +56,7 @@ export class GrpcChannel implements Channel {
     private readonly address: string,
     tls?: ResolvedTls,
   ) {
-    this.diagnosis = new TlsDiagnosis(parseAddress(address), tls);
+    this.diagnosis = new ConnectionDiagnosis(parseAddress(address), tls);
     this.client = new Client(address, credentialsOf(tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
   }
 
@@ -64,6 +64,7 @@ export class GrpcChannel implements Channel {
     return new Promise((resolve, reject) => {
       const { signal } = call;
       if (signal?.aborted) return reject(abortReason(signal));
+      const deadline = this.begin(call);
       const onAbort = (): void => under.cancel();
       const under = this.client.makeUnaryRequest(
         call.path,
@@ -75,7 +76,7 @@ export class GrpcChannel implements Channel {
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) this.heardCount++;
-          if (error !== null) this.failure(call, error).then(reject);
+          if (error !== null) this.failure(call, error, deadline).then(reject);
           else resolve(response as Uint8Array);
         },
       );
@@ -87,6 +88,7 @@ export class GrpcChannel implements Channel {
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { signal } = call;
     if (signal?.aborted) throw abortReason(signal);
+    const deadline = this.begin(call);
     const under = this.client.makeServerStreamRequest(
       call.path,
       asBuffer,
@@ -109,7 +111,7 @@ export class GrpcChannel implements Channel {
         }
       }
     } catch (error) {
-      throw error === refusal ? error : await this.failure(call, error as ServiceError);
+      throw error === refusal ? error : await this.failure(call, error as ServiceError, deadline);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       under.cancel();
@@ -117,6 +119,7 @@ export class GrpcChannel implements Channel {
   }
 
   stream(call: WireCall): WireStream {
+    const deadline = this.begin(call);
     const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
     under.on('metadata', this.takeHeaders);
     // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
@@ -124,7 +127,7 @@ export class GrpcChannel implements Channel {
     const hear = (): void => {
       this.heardCount++;
     };
-    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError);
+    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, deadline);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         for await (const frame of under) {
@@ -188,17 +191,24 @@ export class GrpcChannel implements Channel {
   }
 
   close(): void {
+    this.diagnosis.close();
     this.client.close();
   }
 
+  /** Until when the failure of a call may be explained. */
+  private begin(call: WireCall): Deadline {
+    if (!this.isConnected) this.diagnosis.watch(UNDER_WAY, () => !this.isConnected);
+    return new Deadline(nameOf(call, this.address), call.timeoutMs ?? EXPLANATION_MS, call.signal);
+  }
+
   private readonly takeHeaders = (headers: Metadata): void => {
+    this.diagnosis.connected();
     if (headers.get(EMBEDDED_BROKER_METADATA).length > 0) this.embedded = true;
   };
 
-  private async failure(call: WireCall, error: ServiceError): Promise<Error> {
+  private async failure(call: WireCall, error: ServiceError, deadline: Deadline): Promise<Error> {
     if (call.signal?.aborted) return abortReason(call.signal);
-    const rpc = call.path.slice(call.path.lastIndexOf('/') + 1);
-    const what = `${rpc} to ${this.address}`;
+    const what = nameOf(call, this.address);
     const text = `${what}: ${error.details || error.message}`;
     const options = { cause: error };
     switch (error.code) {
@@ -206,11 +216,19 @@ export class GrpcChannel implements Channel {
         // Whoever is there after the next connection has to say anew who it is. The telemetry stream sees every break.
         this.embedded = false;
         if (NEVER_CONNECTED.test(error.details)) {
-          const told = await this.diagnosis.explain(what, error.details, NOT_UNDERSTOOD.test(error.details), error);
+          const { details } = error;
+          const failed = { text: details, attempt: details, wasAccepted: NOT_UNDERSTOOD.test(details), cause: error };
+          const told = await this.diagnosis.explain(what, failed, deadline);
+          deadline.dispose();
+          if (call.signal?.aborted) return abortReason(call.signal);
           if (told !== undefined) return told;
         }
         return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
       case status.DEADLINE_EXCEEDED:
+        if (STILL_WAITING.test(error.details) && !this.isConnected) {
+          const told = this.diagnosis.explainSilence(what, error);
+          if (told !== undefined) return told;
+        }
         return new TransportError('DEADLINE_EXCEEDED', text, outcomeOf(STILL_WAITING, error), true, options);
       case status.CANCELLED:
         return new TransportError('ABORTED', text, 'unknown', true, options);
@@ -231,8 +249,12 @@ function targetName(tls: ResolvedTls | undefined): ChannelOptions {
   return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
 }
 
-/** A connection was there, and what came over it was not HTTP/2; a refused one has a text of its own. */
-const NOT_UNDERSTOOD = /Failed to connect/;
+/** A connection was there, and what came over it was not HTTP/2, or no TLS; a refused one has a text of its own. */
+const NOT_UNDERSTOOD = /Failed to connect|Protocol error|socket disconnected|ECONNRESET|SSL routines/;
+/** grpc-js connects by itself: its connections have no names, only their failures have. */
+const UNDER_WAY = 'under way';
+/** The same for a call without an end, in milliseconds. */
+const EXPLANATION_MS = 10_000;
 
 /** grpc-js tells in its text only that a call ended before it had a connection; nothing of the request was written then. */
 const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;
@@ -251,6 +273,10 @@ function metadataOf(call: WireCall): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(call.metadata)) metadata.set(key, value);
   return metadata;
+}
+
+function nameOf({ path }: WireCall, address: string): string {
+  return `${path.slice(path.lastIndexOf('/') + 1)} to ${address}`;
 }
 
 function optionsOf(call: WireCall): CallOptions {

@@ -2,7 +2,7 @@
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
-import { abortReason, raceAbort } from '../../support/abort.js';
+import { abortReason, linkedController, raceAbort } from '../../support/abort.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.js';
@@ -14,9 +14,9 @@ import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import type { Channel, WireCall, WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
+import { ConnectionDiagnosis } from './connection-diagnosis.js';
 import { type CallOwner, StreamCall, UnaryCall } from './http2-call.js';
 import { ConnectFailure, type Http2Session, type OpenSession, openSession } from './http2-session.js';
-import { TlsDiagnosis } from './tls-diagnosis.js';
 
 type State =
   | { readonly kind: 'idle' }
@@ -35,13 +35,15 @@ export class Http2Channel implements Channel, CallOwner {
   private state: State = { kind: 'idle' };
   /** Connections in a row that failed. */
   private failures = 0;
+  /** Connections that were begun. */
+  private attempts = 0;
   /** All that are open: one that was left serves its last calls beside its successor. */
   private readonly sessions = new Set<Http2Session>();
   /** The connection on which an embedded broker announced itself. */
   private embedded: Http2Session | undefined;
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
-  private readonly diagnosis: TlsDiagnosis;
+  private readonly diagnosis: ConnectionDiagnosis;
   readonly authority: string;
   private heardCount = 0;
 
@@ -52,7 +54,7 @@ export class Http2Channel implements Channel, CallOwner {
     private readonly tls?: ResolvedTls,
     private readonly open: OpenSession = openSession,
   ) {
-    this.diagnosis = new TlsDiagnosis(parseAddress(address), tls);
+    this.diagnosis = new ConnectionDiagnosis(parseAddress(address), tls);
     this.authority = tls?.serverName ?? address;
   }
 
@@ -141,6 +143,7 @@ export class Http2Channel implements Channel, CallOwner {
     if (this.state.kind === 'waiting') this.state.timer.cancel();
     if (this.state.kind !== 'closed') this.state = { kind: 'closed', reason };
     this.closing.abort(reason);
+    this.diagnosis.close();
   }
 
   private async unaryWhenReady(call: WireCall, request: Buffer): Promise<Uint8Array> {
@@ -216,15 +219,19 @@ export class Http2Channel implements Channel, CallOwner {
       case 'closed':
         return Promise.reject(this.state.reason);
       case 'idle': {
-        const ready = this.connect();
+        const ready = this.connect(++this.attempts);
         this.state = { kind: 'connecting', ready };
         return ready;
       }
     }
   }
 
-  private async connect(): Promise<Http2Session> {
-    const deadline = new Deadline(`connection to ${this.address}`, CONNECT_MS, this.closing.signal);
+  private async connect(attempt: number): Promise<Http2Session> {
+    const { controller: ending, unlink } = linkedController([this.closing.signal]);
+    const deadline = new Deadline(`connection to ${this.address}`, CONNECT_MS, ending.signal);
+    const isUnderWay = (): boolean => this.state.kind === 'connecting' && this.attempts === attempt;
+    const giveUp = (): void => ending.abort(new ConnectFailure(true, new Error('no HTTP/2 settings came')));
+    this.diagnosis.watch(attempt, isUnderWay, giveUp);
     try {
       const session = await this.open(parseAddress(this.address), this.tls, deadline);
       this.take(session);
@@ -236,6 +243,7 @@ export class Http2Channel implements Channel, CallOwner {
       throw failure;
     } finally {
       deadline.dispose();
+      unlink();
     }
   }
 
@@ -245,6 +253,7 @@ export class Http2Channel implements Channel, CallOwner {
       throw this.state.reason;
     }
     this.failures = 0;
+    this.diagnosis.connected();
     this.state = { kind: 'ready', session };
     this.sessions.add(session);
     session.gone.then(() => this.sessions.delete(session));
@@ -260,7 +269,10 @@ export class Http2Channel implements Channel, CallOwner {
 
   private async notConnected(what: string, error: unknown, deadline: Deadline): Promise<Error> {
     if (error instanceof ConnectFailure) {
-      const told = await this.diagnosis.explain(what, error.message, error.wasAccepted, error.cause);
+      const { message: text, wasAccepted, cause } = error;
+      const failed = { text, wasAccepted, cause, attempt: this.attempts };
+      const told = await this.diagnosis.explain(what, failed, deadline);
+      if (deadline.caller?.aborted) return abortReason(deadline.caller);
       if (told !== undefined) return told;
       return new TransportError(
         'UNAVAILABLE',
@@ -271,6 +283,8 @@ export class Http2Channel implements Channel, CallOwner {
       );
     }
     if (!deadline.hasPassed) return error as Error;
+    const told = this.diagnosis.explainSilence(what, error);
+    if (told !== undefined) return told;
     const text = `${what}: no connection within ${deadline.timeoutMs} ms; nothing was sent`;
     return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }

@@ -1,0 +1,40 @@
+// The ports of a real broker, given where a proxy's belongs. Name servers: test/contract/connections.spec.ts.
+
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { transport } from '../support/transport.js';
+
+const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER || '127.0.0.1:1' });
+afterAll(() => admin.close());
+
+/** The fast port of a broker is two below its own. */
+const portsOf = (address: string): string[] => {
+  const [host, port] = address.split(':');
+  return [address, `${host}:${Number(port) - 2}`];
+};
+
+describe('a client whose endpoint is a port of a broker', () => {
+  it.each([
+    ['plaintext', undefined],
+    ['TLS', { dangerouslyAcceptAnyCertificate: true }],
+  ])('says so over %s, and which port to give', async (_, tls) => {
+    const { brokers } = await admin.brokerVersions();
+    const endpoints = brokers.flatMap(({ address }) => portsOf(address));
+    expect(endpoints).toHaveLength(2);
+    for (const one of endpoints) {
+      const connection = new Connection({ endpoints: one, transport, tls });
+      const producer = new Producer(connection);
+      try {
+        const starting = producer.start({ timeoutMs: 30_000 });
+        await expect(starting).rejects.toMatchObject({ code: 'NOT_A_PROXY', outcome: 'not-sent', retryable: false });
+        await expect(starting).rejects.toThrow(
+          /a broker of RocketMQ \(remoting protocol\) answers there.*usually at port 8081/,
+        );
+      } finally {
+        await producer.close();
+        connection.close();
+      }
+    }
+  });
+});
