@@ -25,7 +25,8 @@ export interface HandlingFact {
   readonly attempt: number;
   readonly startMs: number;
   endMs: number | undefined;
-  end: 'done' | 'failed' | undefined;
+  /** `unsure`: the ack of a simple consumer may have been taken or not. */
+  end: 'done' | 'failed' | 'unsure' | undefined;
 }
 
 /** One local transaction with its message. */
@@ -74,7 +75,11 @@ export interface Facts {
   readonly unsettled: readonly string[];
   /** Attempts that a listener has before its message is a dead letter. */
   readonly maxAttempts: number;
+  /** Deliveries after which the server makes it one. */
+  readonly attemptsOfServer: number;
   readonly groupsOf: Readonly<Record<string, readonly string[]>>;
+  /** When what was acknowledged may not be on the disk yet, and the broker died. */
+  readonly forgotten: readonly { readonly fromMs: number; readonly untilMs: number }[];
   /** Connections that clients opened, with the time. */
   readonly connections: readonly { readonly process: string; readonly atMs: number }[];
   /** How many a client has when nothing goes wrong. */

@@ -12,6 +12,7 @@ const USAGE = `npm run simulate -- [options]
   --seed N      begin with this seed (default: a new one each time); without --seconds, run it alone
   --plan JSON   run one plan, as a failing run prints it
   --trace       print the whole history of each run
+  --brief       do not look for the shortest history of a seed that fails
   --keep-going  do not end at the first seed that fails`;
 const SHRINK_MS = 90_000;
 /** Of the shortest history, at most. */
@@ -25,6 +26,7 @@ const options = {
   plan: { type: 'string' },
   trace: { type: 'boolean' },
   'keep-going': { type: 'boolean' },
+  brief: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -76,7 +78,7 @@ async function main(): Promise<number> {
       total.failed++;
       for (const violation of result.violations.slice(0, 20)) print(`  VIOLATION of seed ${plan.seed}: ${violation}`);
       if (!values['keep-going'] && values.plan === undefined) {
-        await explain(result);
+        if (!values.brief) await explain(result);
         break;
       }
     }

@@ -246,6 +246,7 @@ export class Service {
           };
           if (!this.process.isDead) this.world.handlings.push(fact);
           simulation.say(`${GROUPS.simple} takes ${key}, attempt ${message.deliveryAttempt}`);
+          fact.end = 'unsure';
           await consumer.ack(message);
           fact.end = 'done';
         }

@@ -21,6 +21,13 @@ const PORTS = [8081, 8082];
 const RESTART_MS = 3 * SECOND_MS;
 /** After a close this is left to end what was begun: a connection drains for a minute at most. */
 const AFTER_CLOSE_MS = 90 * SECOND_MS;
+/** How far the disk may be behind a broker that does not wait for it, with a commit that takes its time. */
+const MOST_BEHIND_MS = 8 * SECOND_MS;
+const ATTEMPTS_OF_SERVER = 17;
+const PACKED_FROM_BYTES = 1_000;
+const LONGEST_HELD_MS = MINUTE_MS;
+/** Of one process. */
+const CONSUMERS = 4;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
 export class System implements ServiceWorld {
@@ -49,11 +56,13 @@ export class System implements ServiceWorld {
   private keys = 0;
   private instances = 0;
   private readonly handBacks: number[] = [];
+  private readonly forgotten: { fromMs: number; untilMs: number }[] = [];
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
   /** The streams that carry telemetry. */
   private readonly telemetry = new Set<string>();
-  private unpackedBytes = 0;
+  /** What each process has unpacked and not begun to handle. */
+  private readonly unpacked = new Map<string, { bytes: number; atMs: number }[]>();
   private mostUnpackedBytes = 0;
   private isBrokerUp = false;
   private isEnding = false;
@@ -77,8 +86,16 @@ export class System implements ServiceWorld {
     };
     machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
     machine.unpacked = (bytes) => {
-      this.unpackedBytes += bytes;
-      this.mostUnpackedBytes = Math.max(this.mostUnpackedBytes, this.unpackedBytes);
+      const { current, nowMs } = simulation;
+      const name = current?.name ?? '';
+      // What was unpacked and never handled, since its lease was lost, is not held for long.
+      const held = (this.unpacked.get(name) ?? []).filter(({ atMs }) => nowMs - atMs < LONGEST_HELD_MS);
+      held.push({ bytes, atMs: nowMs });
+      this.unpacked.set(name, held);
+      this.mostUnpackedBytes = Math.max(
+        this.mostUnpackedBytes,
+        held.reduce((sum, one) => sum + one.bytes, 0),
+      );
     };
     this.addresses = PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
     this.brokerProcess = simulation.process('broker', BROKER_HOST);
@@ -98,7 +115,8 @@ export class System implements ServiceWorld {
   }
 
   handled(bytes: number): void {
-    if (bytes >= 1_000) this.unpackedBytes = Math.max(0, this.unpackedBytes - bytes);
+    const held = this.unpacked.get(this.simulation.current?.name ?? '');
+    if (bytes >= PACKED_FROM_BYTES) held?.shift();
   }
 
   count(kind: FaultKind): void {
@@ -144,7 +162,9 @@ export class System implements ServiceWorld {
       { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
       { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
     ];
-    const groups = Object.values(GROUPS).map((name) => ({ name, fifo: name === GROUPS.ordered }));
+    const groups = Object.values(GROUPS).map((name) => ({
+      ...{ name, fifo: name === GROUPS.ordered, maxDeliveryAttempts: ATTEMPTS_OF_SERVER },
+    }));
     return simulation.as(this.brokerProcess, () => {
       return new EmbeddedBroker(
         { host: BROKER_HOST, port, morePorts, data: 'broker', flush: plan.flush, strict: true, topics, groups },
@@ -174,7 +194,6 @@ export class System implements ServiceWorld {
   watchOver(service: Service): void {
     const { process } = service;
     process.onDeath.add(() => {
-      this.unpackedBytes = 0;
       this.services.splice(this.services.indexOf(service), 1);
       this.disturbances.push({
         ...{ kind: 'client crash', fromMs: this.simulation.nowMs, untilMs: this.simulation.nowMs + RESTART_MS },
@@ -244,6 +263,8 @@ export class System implements ServiceWorld {
   crashBroker(awayMs: number): void {
     if (!this.isBrokerUp) return;
     this.isBrokerUp = false;
+    const { nowMs } = this.simulation;
+    if (this.plan.flush === 'async') this.forgotten.push({ fromMs: nowMs - MOST_BEHIND_MS, untilMs: nowMs });
     this.simulation.kill(this.brokerProcess);
     this.later(awayMs, () => this.bootBroker());
   }
@@ -297,12 +318,15 @@ export class System implements ServiceWorld {
 
   private facts(state: Pick<Facts, 'dead' | 'halves' | 'unsettled'>): Facts {
     const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
+    const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     const harmless = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmless');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
       handBacks: this.handBacks,
+      forgotten: this.forgotten,
       resolutions: this.database.rows,
       maxAttempts: MAX_ATTEMPTS,
+      attemptsOfServer: ATTEMPTS_OF_SERVER,
       groupsOf: {
         [TOPICS.normal]: [GROUPS.normal],
         [TOPICS.ordered]: plan.parts.ordered ? [GROUPS.ordered] : [],
@@ -313,7 +337,8 @@ export class System implements ServiceWorld {
       leaks: this.leaks,
       uncaught: simulation.uncaught,
       mostUnpackedBytes: this.mostUnpackedBytes,
-      bufferBound: Number.POSITIVE_INFINITY,
+      // What is lost on the way is unpacked again when it is redelivered.
+      bufferBound: isHarmed ? Number.POSITIVE_INFINITY : CONSUMERS * (plan.maxBufferedBytes + 2 * plan.bodyBytes),
       hanging: [...this.hanging, ...this.stillUnderWay()],
     };
   }

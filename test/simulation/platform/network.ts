@@ -189,6 +189,7 @@ export class Network {
       simulation.at(simulation.nowMs + this.travelMs(back), client, () => isWanted && opened(error));
     };
     simulation.at(simulation.nowMs + this.travelMs(there), undefined, () => {
+      if (client.isDead) return;
       const listener = this.listeners.get(address);
       if (listener === undefined) return refuse();
       const connection = new SimulatedConnection(

@@ -1,0 +1,59 @@
+// `npm run simulate:mutations`: puts each fault back into a copy of the library, and lets the simulation look for it.
+
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { MUTATIONS, type Mutation } from './mutations.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const COPIED = ['libs', 'test', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '120' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+
+/** A copy of this repository with the fault in it. */
+function copyWith({ file, find, replace }: Mutation): string {
+  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-mutation-'));
+  const isWanted = (path: string): boolean => !/\/(?:node_modules|dist)(?:\/|$)/.test(path);
+  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true, filter: isWanted });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const path = join(folder, 'libs', 'rocketmq', 'src', file);
+  const source = readFileSync(path, 'utf8');
+  if (source.split(find).length !== 2) throw new Error(`${file} does not have this once any more: ${find}`);
+  writeFileSync(path, source.replace(find, replace));
+  return folder;
+}
+
+function simulate(folder: string): Promise<string> {
+  const args = ['--no-warnings', '--import', './test/support/run-typescript.mjs', 'test/simulation/main.ts'];
+  const child = spawn(process.execPath, [...args, '--brief', '--seed', values.seed, '--seconds', values.seconds], {
+    cwd: folder,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
+  return new Promise((resolve) => child.once('close', () => resolve(output)));
+}
+
+let missed = 0;
+let found = 0;
+for (const mutation of MUTATIONS) {
+  if (values.only !== undefined && !mutation.fault.includes(values.only)) continue;
+  const folder = copyWith(mutation);
+  const output = await simulate(folder);
+  rmSync(folder, { recursive: true, force: true });
+  const violation = /VIOLATION of seed (\d+): (.*)/.exec(output);
+  const tried = violation && Number(violation[1]) - Number(values.seed) + 1;
+  if (violation === null) missed++;
+  else found++;
+  const what = violation === null ? 'NOT FOUND' : `seed ${violation[1]}, the ${tried}. tried: ${violation[2]}`;
+  process.stdout.write(`${mutation.fault}\n    ${what}\n`);
+  if (violation === null) process.stdout.write(`${output.slice(-600)}\n`);
+}
+process.stdout.write(`${found} passed, ${missed} failed\n`);
+process.exitCode = missed === 0 ? 0 : 1;
