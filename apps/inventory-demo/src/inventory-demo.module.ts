@@ -20,7 +20,7 @@ import { StockMetrics } from './stock-metrics.js';
 /** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
 const LEASE_MS = 10 * SECOND_MS;
 /** One takes milliseconds; so what a killed app had begun is rolled back by the server's first check, after 6 s. */
-const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
+const LOCAL_TRANSACTION_TIMEOUT_MS = 4 * SECOND_MS;
 /** The launcher ends an app by force after 2 s. */
 const SHUTDOWN_GRACE_MS = 1_000;
 

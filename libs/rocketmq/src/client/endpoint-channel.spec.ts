@@ -156,6 +156,24 @@ describe('calls on an endpoint with several addresses', () => {
     },
   );
 
+  it('that are answered UNAVAILABLE everywhere do not cost a connection each', async () => {
+    const sessions = new Set<unknown>();
+    const away = (stream: ServerHttp2Stream): void => {
+      sessions.add(stream.session);
+      stream.respond({ ...GRPC, 'grpc-status': '14' }, { endStream: true });
+    };
+    const addresses = [await serve(away), await serve(away)];
+    const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
+    const channel = new EndpointChannel(parseEndpoints(addresses.join(';')), open, 3_000);
+    ends.push(() => channel.close());
+    const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 20_000 });
+    for (let calls = 0; calls < 20; calls++) {
+      const failure = await channel.unary(call(), nothing).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ code: 'UNAVAILABLE' });
+    }
+    expect(sessions.size).toBe(2);
+  });
+
   it('that have little time leave a connection to the others that is still being made', async () => {
     const first = await serve((stream) => answer(stream, 'first'));
     const second = await serve((stream) => answer(stream, 'second'));

@@ -12,11 +12,16 @@ import { addressText, type Endpoint } from './endpoint.js';
 const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
 /** The server's gRPC library breaks a connection at the third ping in five minutes between which it said nothing. */
 const MAX_QUESTIONS = 2;
+/** A connection that is open is left for what its server answers no more often than this. */
+const MOVE_EVERY_MS = 10_000;
+/** Every client has something answered in this time, a heartbeat at least, however little time its calls have. */
+const LONGEST_DOUBT_MS = 15_000;
 
 /** A connection on which calls are left unanswered, though somebody may be there. */
 interface Doubt {
   /** How often the server had been heard when the doubt arose. */
   readonly heard: number;
+  readonly sinceMs: number;
   questions: number;
   isAsking: boolean;
   /** When the next question may be asked: calls that fail together raise one. */
@@ -41,6 +46,7 @@ export class EndpointChannel implements Channel {
   /** The connection's own: a call with less time than this proves nothing by its time-out. */
   private readonly patienceMs: number;
   private closed = false;
+  private movedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param requestTimeoutMs how long a request may take by default */
   constructor(
@@ -140,9 +146,15 @@ export class EndpointChannel implements Channel {
     // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
     if (this.closed || line !== this.current) return;
     // A channel to the only address connects again by itself when it knows that it was broken.
-    if (this.endpoint.addresses.length > 1 && this.isGone(line.channel, error, waitedMs)) this.moveOn();
+    const isGone = this.endpoint.addresses.length > 1 && this.isGone(line.channel, error, waitedMs);
+    // A server that answers so may go on for long, and all others as well: each move costs a connection and its streams.
+    if (isGone && (!line.channel.isConnected || this.mayMove())) this.moveOn();
     else if (isOverdue(error) && line.channel.isConnected && line.channel.heard === heardBefore)
       void this.suspect(line, waitedMs ?? this.patienceMs);
+  }
+
+  private mayMove(): boolean {
+    return monotonicMs() - this.movedAtMs >= MOVE_EVERY_MS;
   }
 
   /** A refused or broken connection, or one that was not made in good time (packets may be lost silently). */
@@ -160,7 +172,7 @@ export class EndpointChannel implements Channel {
     if (doubt.isAsking || monotonicMs() < doubt.nextAtMs) return;
     if (doubt.questions === MAX_QUESTIONS) {
       // One that answers questions and nothing else is left, too: there may be another server behind the same address.
-      if (waitedMs >= this.patienceMs) this.moveOn();
+      if (waitedMs >= this.patienceMs || monotonicMs() - doubt.sinceMs >= LONGEST_DOUBT_MS) this.moveOn();
       return;
     }
     doubt.questions++;
@@ -174,6 +186,7 @@ export class EndpointChannel implements Channel {
   /** New calls go to the next address, or over a new connection to the only one. What is under way ends where it began. */
   private moveOn(): void {
     const line = this.current;
+    this.movedAtMs = monotonicMs();
     this.index = (this.index + 1) % this.endpoint.addresses.length;
     this.current = this.newLine();
     void this.retireLine(line);
@@ -205,7 +218,7 @@ export class EndpointChannel implements Channel {
 function doubtOn(line: Line): Doubt {
   const { doubt, channel } = line;
   if (doubt !== undefined && (doubt.isAsking || doubt.heard === channel.heard)) return doubt;
-  line.doubt = { heard: channel.heard, questions: 0, isAsking: false, nextAtMs: 0 };
+  line.doubt = { heard: channel.heard, sinceMs: monotonicMs(), questions: 0, isAsking: false, nextAtMs: 0 };
   return line.doubt;
 }
 

@@ -145,7 +145,7 @@ describe('the room of a buffer', () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [1_000]);
     room.release(1_000);
-    for (let polls = 0; polls < 12; polls++) {
+    for (let polls = 0; polls < 40; polls++) {
       await poll(room, 32, [1]);
       room.release(1);
     }

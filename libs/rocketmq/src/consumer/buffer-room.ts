@@ -1,7 +1,7 @@
 // How much a consumer may hold: messages asked for or held, and their bytes. It holds no message itself.
 
-import { LIMITS } from '../protocol/limits.js';
 import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
+import { ExpectedSize } from './expected-size.js';
 
 /** Room for the messages of one poll, to be closed when the poll has ended. */
 export interface Reservation {
@@ -45,9 +45,7 @@ export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
   private heldBytes = 0;
-  /** How large messages may be, learned from those that came last; before the first, half of what a server takes. */
-  private expectedBytes = LIMITS.bodyBytes / 2;
-  private isLearned = false;
+  private readonly expected = new ExpectedSize();
   private growths = 0;
   /** Of these, whether one is being unpacked: nobody knows yet by how much it grows. */
   private isUnpacking = false;
@@ -111,15 +109,8 @@ export class BufferRoom {
     const free = this.maxMessages - this.reserved - this.heldMessages;
     if (this.heldMessages > 0 && this.heldBytes >= this.maxBytes) return 0;
     // At least one: idle polls hold their room for long, and those of other topics must not wait for them.
-    const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.expectedBytes;
-    return Math.min(free, Math.max(1, Math.floor(leftBytes / Math.max(1, this.expectedBytes))));
-  }
-
-  /** Large ones count at once, and are forgotten slowly: what a poll brings beyond the limit is delivered late. */
-  private learn(largestBytes: number): void {
-    const decayedBytes = this.isLearned ? (this.expectedBytes + largestBytes) / 2 : largestBytes;
-    this.expectedBytes = Math.max(largestBytes, decayedBytes);
-    this.isLearned = true;
+    const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.expected.bytes;
+    return Math.min(free, this.expected.countIn(leftBytes));
   }
 
   private reservation(count: number): Reservation {
@@ -149,7 +140,7 @@ export class BufferRoom {
         if (!open) return;
         open = false;
         this.reserved -= Math.max(0, count - came);
-        if (largestBytes !== undefined) this.learn(largestBytes);
+        if (largestBytes !== undefined) this.expected.learn(largestBytes);
         this.serve();
       },
     };
@@ -166,7 +157,7 @@ export class BufferRoom {
         this.heldBytes += grownBytes;
         this.isUnpacking = false;
         // A poll that goes by the packed size asks for more than will fit; what it leaves behind costs each message an attempt.
-        this.learn(grownBytes);
+        this.expected.learn(grownBytes);
         this.serve();
       },
       end: () => {

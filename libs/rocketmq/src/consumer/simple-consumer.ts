@@ -24,6 +24,7 @@ import type {
   SettleOperation,
   SimpleConsumerTelemetry,
 } from './consumer-telemetry.js';
+import { ExpectedSize } from './expected-size.js';
 import { incomingMessage, unpackedMessage } from './incoming-message.js';
 import { PollAnswers } from './poll-answers.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
@@ -92,6 +93,7 @@ export class SimpleConsumer {
   private readonly closing = new AbortController();
   private readonly longPollingTimeoutMs: number;
   private readonly maxBufferedBytes: number;
+  private readonly expected = new ExpectedSize();
   private settings = DEFAULT_SETTINGS;
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
@@ -182,7 +184,7 @@ export class SimpleConsumer {
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
     const subscription = this.subscriptionOf(options.topic);
     const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
-    const batchSize = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
+    const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
     const invisibleMs = options.invisibleDurationMs ?? DEFAULT_INVISIBLE_MS;
     within('invisibleDurationMs', invisibleMs, invisibleDurationMinMs, invisibleDurationMaxMs);
     const awaitMs = within('awaitMs', options.awaitMs ?? this.longPollingTimeoutMs, 1, longPollingMaxMs);
@@ -192,12 +194,15 @@ export class SimpleConsumer {
     const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
       const queue = await this.nextQueue(subscription.topic, deadline);
       await this.client.session(queue.endpoint).synced(deadline.signal);
-      const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize };
+      const { expected, maxBufferedBytes } = this;
+      const count = Math.min(maxMessages, expected.countIn(maxBufferedBytes));
+      const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize: count };
       const call = { what, timeoutMs, signal: deadline.signal };
-      let leftBytes = this.maxBufferedBytes;
+      let [leftBytes, came] = [maxBufferedBytes, 0];
       const answers = new PollAnswers(what, (bodyBytes) => {
         leftBytes -= bodyBytes;
-        return leftBytes >= 0;
+        came++;
+        return leftBytes >= 0 || came === count;
       });
       await this.client
         .receive(queue.endpoint, request, call, (answer) => answers.take(answer))
@@ -319,7 +324,7 @@ export class SimpleConsumer {
   private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
     const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
     const messages: ReceivedMessage[] = [];
-    let heldBytes = 0;
+    let [heldBytes, largestBytes] = [0, 0];
     for (const wire of wires) {
       const incoming = incomingMessage(wire);
       if (heldBytes > this.maxBufferedBytes) {
@@ -330,10 +335,12 @@ export class SimpleConsumer {
         ? await unpackedMessage(incoming.message, maxUnpackedBytes)
         : incoming;
       heldBytes += message.body.length;
+      largestBytes = Math.max(largestBytes, message.body.length);
       const received = { ...message, bodyProblem };
       this.endpoints.set(received, endpoint);
       messages.push(received);
     }
+    if (messages.length > 0) this.expected.learn(largestBytes);
     return messages;
   }
 

@@ -18,6 +18,7 @@ function answersBy(
   checker: TransactionChecker,
   connection = new Connection({ endpoints: '127.0.0.1:1' }),
   told: string[] = [],
+  memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
 ): CheckAnswers {
   const role: ClientRole = {
     type: ClientType.PRODUCER,
@@ -27,7 +28,7 @@ function answersBy(
   };
   return new CheckAnswers({
     client: new Client(connection, role),
-    memory: new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
+    memory,
     checkers: new Map([['orders', checker]]),
     bounds: new TransactionBounds({}),
     ownerOf: () => 'shop',
@@ -56,6 +57,19 @@ function checkOf(transactionId: string): ServerCommand {
 const ENDPOINT = { addresses: [{ host: '127.0.0.1', port: 1 }] };
 
 describe('the answers to checks', () => {
+  it('are not given when the transaction has ended while the checker was asked', async () => {
+    const told: string[] = [];
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
+    const checker: TransactionChecker = () => {
+      memory.ended('1', 'commit', true);
+      return 'commit';
+    };
+    const answers = answersBy(checker, undefined, told, memory);
+    answers.take(checkOf('1'), ENDPOINT);
+    await answers.drain();
+    expect(told).toEqual(['unknown']);
+  });
+
   it('ask the checker once for a transaction, however often the server asks meanwhile', async () => {
     const asked: string[] = [];
     const answers = answersBy(({ transactionId }) => void asked.push(transactionId));

@@ -81,8 +81,7 @@ export class CheckAnswers {
     const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
     const release = await this.permits.acquire();
     try {
-      const find = async (): Promise<Resolution | 'unknown'> =>
-        this.port.memory.recall(check.transactionId) ?? (await this.ask(check, checker));
+      const find = (): Promise<Resolution | 'unknown'> => this.find(check, checker);
       const { telemetry } = this.port;
       const resolution = await (telemetry === undefined
         ? find()
@@ -95,6 +94,15 @@ export class CheckAnswers {
       release();
       untrack();
     }
+  }
+
+  private async find(check: PackedCheck, checker: TransactionChecker): Promise<Resolution | 'unknown'> {
+    const { memory } = this.port;
+    const known = memory.recall(check.transactionId);
+    if (known !== undefined) return known;
+    const answer = await this.ask(check, checker);
+    // The client may have ended it meanwhile. A second end would deliver the message twice on a real server.
+    return memory.recall(check.transactionId) === undefined ? answer : 'unknown';
   }
 
   private async ask(

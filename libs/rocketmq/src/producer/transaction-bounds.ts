@@ -25,6 +25,8 @@ export interface TransactionTimes {
   readonly firstCheckAfterMs?: number;
 }
 
+/** By how much the clocks of two instances may differ. */
+const CLOCK_SKEW_MS = SECOND_MS;
 /** What the clocks of server and producer may differ, and an end may take to arrive. */
 const SLACK_MS = 10 * SECOND_MS;
 const DEFAULT_TIMEOUT_MS = 5 * MINUTE_MS;
@@ -64,8 +66,8 @@ export class TransactionBounds {
     return this.firstCheckAfterMs !== undefined && ageMs > this.firstCheckAfterMs - SLACK_MS;
   }
 
-  /** Whether a local transaction may still run somewhere, in another instance too. */
+  /** Whether a local transaction may still run somewhere, in another instance too, whose clock may be behind this one. */
   mayStillRun(bornAtMs: number, nowMs: number): boolean {
-    return nowMs < bornAtMs + this.timeoutMs;
+    return nowMs < bornAtMs + this.timeoutMs + CLOCK_SKEW_MS;
   }
 }

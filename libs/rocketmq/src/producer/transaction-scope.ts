@@ -108,12 +108,13 @@ export class TransactionScope implements CurrentTransaction {
       const text = 'the half message of this transaction was already sent; a transaction has one message';
       throw new StateError('ALREADY_PREPARED', text);
     }
+    // Other instances count from what the half message says; the answer to it may be long in coming.
+    this.endsAtMs = this.clock.monotonicMs() + this.timeoutMs;
     const half = this.sendHalf(message);
     this.state = { kind: 'preparing', half };
     try {
       this.state = { kind: 'prepared', transaction: await half };
-      this.endsAtMs = this.clock.monotonicMs() + this.timeoutMs;
-      this.limit = this.clock.schedule(this.timeoutMs, () => this.overdue.abort(tookTooLong(this.timeoutMs)));
+      this.limit = this.clock.schedule(this.remainingMs, () => this.overdue.abort(tookTooLong(this.timeoutMs)));
     } catch (error) {
       this.state = { kind: 'unprepared' };
       throw error;
