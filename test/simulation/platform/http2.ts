@@ -344,6 +344,9 @@ export class SimulatedClientSession extends SimulatedSession {
       case 'pong':
         this.takeFrame(frame);
         return;
+      case 'bytes':
+        this.destroy();
+        return;
       default:
         this.streams.get(frame.id)?.take(frame);
     }
@@ -389,6 +392,9 @@ export class SimulatedServerSession extends SimulatedSession {
       case 'data':
       case 'reset':
         this.streams.get(frame.id)?.take(frame);
+        return;
+      case 'bytes':
+        this.destroy();
         return;
       default:
     }

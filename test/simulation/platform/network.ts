@@ -2,7 +2,7 @@
 
 import type { SimulatedProcess, Simulation } from './simulation.js';
 
-/** What a connection carries: an HTTP/2 frame, more or less. */
+/** What a connection carries: mostly HTTP/2 frames, more or less. */
 export type Frame =
   | { readonly kind: 'settings' }
   | {
@@ -16,7 +16,9 @@ export type Frame =
   | { readonly kind: 'reset'; readonly id: number; readonly code: number }
   | { readonly kind: 'goaway'; readonly lastId: number }
   | { readonly kind: 'ping'; readonly number: number }
-  | { readonly kind: 'pong'; readonly number: number };
+  | { readonly kind: 'pong'; readonly number: number }
+  /** Of a connection without HTTP/2. */
+  | { readonly kind: 'bytes'; readonly bytes: Buffer };
 
 /** The way from one place to another, in one direction. */
 interface Link {
@@ -223,6 +225,7 @@ export class Network {
         if (!isWanted) {
           connection.client.isClosed = true;
           connection.server.break(new Error('the client has gone'));
+          connection.ended();
           return;
         }
         if (connection.client.isClosed) {
@@ -265,5 +268,6 @@ export class Network {
 }
 
 function sizeOf(frame: Frame): number {
+  if (frame.kind === 'bytes') return frame.bytes.length;
   return frame.kind === 'data' ? FRAME_BYTES + frame.bytes.length : 4 * FRAME_BYTES;
 }

@@ -1,4 +1,4 @@
-// What stands in for node:net: sockets and servers whose bytes are frames of the simulated network.
+// What stands in for node:net: sockets and servers on the simulated network.
 
 import { EventEmitter } from 'node:events';
 import type { End, Network } from './network.js';
@@ -15,6 +15,11 @@ export class SimulatedSocket extends EventEmitter {
   remotePort: number | undefined;
   /** Told of the end; set by the HTTP/2 session on it. */
   private give: (() => void) | undefined;
+  /** Written before there was a connection. */
+  private readonly unsent: Buffer[] = [];
+  /** Arrived, and not read yet. */
+  private readonly unread: Buffer[] = [];
+  private isPaused = false;
 
   /** @internal An end that a server accepted. */
   static accepted(simulation: Simulation, end: End): SimulatedSocket {
@@ -57,10 +62,23 @@ export class SimulatedSocket extends EventEmitter {
     return this;
   }
 
-  /** Of bytes that are no frames a server of HTTP/2 understands nothing: it ends the connection. */
-  write(): boolean {
-    this.end_?.close();
+  /** Without HTTP/2 on it. A greeting that no server understands is written as nothing: it ends the connection. */
+  write(bytes?: Uint8Array): boolean {
+    if (bytes === undefined) this.end_?.close();
+    else if (this.end_ === undefined) this.unsent.push(Buffer.from(bytes));
+    else this.end_.send({ kind: 'bytes', bytes: Buffer.from(bytes) });
     return true;
+  }
+
+  pause(): this {
+    this.isPaused = true;
+    return this;
+  }
+
+  resume(): this {
+    this.isPaused = false;
+    this.flow();
+    return this;
   }
 
   read(): Buffer {
@@ -80,11 +98,26 @@ export class SimulatedSocket extends EventEmitter {
 
   private take(end: End): void {
     this.end_ = end;
+    for (const bytes of this.unsent.splice(0)) this.write(bytes);
+    // An HTTP/2 session on this socket puts its own in this place.
+    end.onFrame = (frame) => {
+      if (frame.kind !== 'bytes') return;
+      this.unread.push(frame.bytes);
+      this.flow();
+    };
     end.onClosed = (error) => {
       if (this.destroyed) return;
       if (error !== undefined) this.emit('error', error);
       this.destroy();
     };
+  }
+
+  private flow(): void {
+    while (!this.isPaused && !this.destroyed) {
+      const bytes = this.unread.shift();
+      if (bytes === undefined) return;
+      this.emit('data', bytes);
+    }
   }
 }
 
