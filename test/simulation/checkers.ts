@@ -3,7 +3,7 @@
 import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
 
 /** An ack waits for others and is tried again: so long after a handler its loss may show. */
-const ACK_MS = 40_000;
+export const ACK_MS = 40_000;
 /** What a disturbance does lasts longer than itself: connections are found dead and made anew, leases end. */
 const AFTERMATH_MS = 45_000;
 
@@ -56,7 +56,7 @@ export function ghosts({ sends, handlings }: Facts): string[] {
 }
 
 /** Whether something harmful met one of the processes in that time. */
-function isExcused({ disturbances }: Facts, processes: readonly string[], fromMs: number, untilMs: number): boolean {
+export function isExcused({ disturbances }: Pick<Facts, 'disturbances'>, processes: readonly string[], fromMs: number, untilMs: number): boolean {
   return disturbances.some((one) => one.isMild !== true && meets(one, processes, fromMs, untilMs));
 }
 
@@ -79,7 +79,7 @@ export function unexplainedOutcomes(facts: Facts): string[] {
 
 /** A call that had less time than its way there and back. */
 function isOverdue({ timeoutMs, error }: SendFact): boolean {
-  return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within/.test(error ?? '');
+  return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within|refused the request/.test(error ?? '');
 }
 
 export function unexplainedRepetitions(facts: Facts): string[] {

@@ -56,7 +56,15 @@ export interface Plan {
   readonly localTransactionTimeoutMs: number;
   readonly bodyBytes: number;
   readonly maxBufferedBytes: number;
-  readonly parts: { readonly ordered: boolean; readonly simple: boolean; readonly transactions: boolean };
+  readonly parts: {
+    readonly ordered: boolean;
+    readonly simple: boolean;
+    readonly transactions: boolean;
+    /** Whether services are Nest applications. */
+    readonly nest: boolean;
+  };
+  /** How long handlers of Nest applications may go on when it is closed. */
+  readonly shutdownGraceMs: number;
   /** Faults and work end then. */
   readonly activeMs: number;
   /** By then all must have come to its end. */
@@ -69,6 +77,8 @@ export interface Plan {
 export function planOf(seed: number): Plan {
   const chance = new Chance(Math.imul(seed, 0x9e3779b1) ^ 0x7f4a7c15);
   const activeMs = chance.between(1, 8) * MINUTE_MS;
+  const nestChance = new Chance(Math.imul(seed, 0x85ebca6b) ^ 0x1b873593);
+  const nest = nestChance.is(0.3);
   return {
     seed,
     instances: chance.whole(1, 3),
@@ -86,11 +96,14 @@ export function planOf(seed: number): Plan {
     localTransactionTimeoutMs: chance.pick([30, 60, 300]) * SECOND_MS,
     bodyBytes: chance.pick([16, 16, 2_000, 60_000]),
     maxBufferedBytes: chance.pick([64 * 1024, 256 * 1024, 8 * 1024 * 1024]),
-    parts: { ordered: chance.is(0.7), simple: chance.is(0.5), transactions: chance.is(0.6) },
+    parts: { ordered: chance.is(0.7), simple: chance.is(0.5), transactions: chance.is(0.6), nest },
+    shutdownGraceMs: nestChance.pick([0.2, 2, 10, 25]) * SECOND_MS,
     activeMs,
     settleMs: 30 * MINUTE_MS,
     idleMs: chance.between(0.5, 2) * HOUR_MS,
-    faults: faultsOf(chance, activeMs),
+    faults: [...faultsOf(chance, activeMs), ...(nest && nestChance.is(0.7) ? deploysOf(nestChance, activeMs) : [])].sort(
+      (one, other) => one.atMs - other.atMs,
+    ),
   };
 }
 
@@ -112,5 +125,14 @@ function faultsOf(chance: Chance, activeMs: number): Fault[] {
       });
     }
   }
-  return faults.sort((one, other) => one.atMs - other.atMs);
+  return faults;
+}
+
+/** What the Nest layer is for shows when an application ends. */
+function deploysOf(chance: Chance, activeMs: number): Fault[] {
+  const faults: Fault[] = [];
+  for (let atMs = chance.between(10, 60) * SECOND_MS; atMs < activeMs; atMs += chance.between(30, 120) * SECOND_MS) {
+    faults.push({ kind: 'rolling deploy', atMs: Math.round(atMs), durationMs: SECOND_MS, pick: 0, strength: 0 });
+  }
+  return faults;
 }

@@ -1,6 +1,8 @@
 // One run: a plan in, what it showed out.
 
 import { violationsOf } from './checkers.js';
+import { warmUp } from './nest-application.js';
+import { nestViolationsOf } from './nest-checkers.js';
 import type { Plan } from './plan.js';
 import { bootMachine, shutMachine } from './platform/machine.js';
 import { System } from './system.js';
@@ -19,6 +21,7 @@ export interface RunResult {
 
 /** @param trace gets each line of the history */
 export async function runPlan(plan: Plan, trace?: (line: string) => void): Promise<RunResult> {
+  if (plan.parts.nest) await warmUp();
   const machine = bootMachine(plan.seed);
   machine.simulation.trace = trace;
   const { uncaught } = machine.simulation;
@@ -31,7 +34,7 @@ export async function runPlan(plan: Plan, trace?: (line: string) => void): Promi
     const facts = await system.run();
     const { hash, events, nowMs } = machine.simulation;
     return {
-      ...{ plan, violations: violationsOf(facts), hash, events, virtualMs: nowMs },
+      ...{ plan, violations: [...violationsOf(facts), ...nestViolationsOf(facts)], hash, events, virtualMs: nowMs },
       ...{ sends: facts.sends.length, handlings: facts.handlings.length, struck: system.struck },
     };
   } finally {

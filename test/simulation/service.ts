@@ -16,7 +16,7 @@ export const MAX_ATTEMPTS = 4;
 /** How long a close may take. */
 export const CLOSE_GRACE_MS = 30 * SECOND_MS;
 const RETRY_MS = 500;
-const MESSAGE_GROUPS = ['a', 'b', 'c'];
+export const MESSAGE_GROUPS = ['a', 'b', 'c'];
 
 /** What a service shares with the others. */
 export interface ServiceWorld {
@@ -35,8 +35,17 @@ export interface ServiceWorld {
   handled(bytes: number): void;
 }
 
+/** A service, whatever it is made of. */
+export interface Instance {
+  readonly process: SimulatedProcess;
+  readonly isClosed: boolean;
+  isClosing: boolean;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** One instance, from its start to its end. */
-export class Service {
+export class Service implements Instance {
   private readonly chance: Chance;
   private readonly connection: Connection;
   private readonly producer: Producer;
@@ -260,11 +269,11 @@ export class Service {
 }
 
 /** Some fail each time. */
-function isPoisonous(key: string): boolean {
+export function isPoisonous(key: string): boolean {
   return key.endsWith('13');
 }
 
-function outcomeOf(error: unknown): SendOutcome {
+export function outcomeOf(error: unknown): SendOutcome {
   const { outcome } = error as { readonly outcome?: string };
   return outcome === 'not-sent' || outcome === 'rejected' ? outcome : 'unknown';
 }

@@ -3,8 +3,13 @@
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { deadLettersOf, openHalfMessages, pendingMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
+import { adminPortOf } from './admin-port.js';
 import { strike, withHostileSettings } from './blows.js';
 import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
+import { NEST_TOPICS } from './nest-application.js';
+import { NEST_GROUPS } from './nest-checkers.js';
+import type { DecisionFact, NestFacts, RequestFact } from './nest-facts.js';
+import { NestService, type NestWorld } from './nest-service.js';
 import { FAULT_KINDS, type Fault, type FaultKind, type Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import { SimulatedDatabase } from './platform/database.js';
@@ -13,10 +18,11 @@ import type { SimulatedServerSession } from './platform/http2.js';
 import type { Machine } from './platform/machine.js';
 import type { Network, SimulatedConnection } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
-import { CLOSE_GRACE_MS, GROUPS, MAX_ATTEMPTS, Service, type ServiceWorld, TOPICS } from './service.js';
+import { CLOSE_GRACE_MS, GROUPS, type Instance, MAX_ATTEMPTS, Service, TOPICS } from './service.js';
 
 const BROKER_HOST = '10.0.0.1';
 const PORTS = [8081, 8082];
+const ADMIN_PORT = 10_911;
 /** Who watches over services starts a dead one again after this. */
 const RESTART_MS = 3 * SECOND_MS;
 /** After a close this is left to end what was begun: a connection drains for a minute at most. */
@@ -30,7 +36,7 @@ const LONGEST_HELD_MS = MINUTE_MS;
 const CONSUMERS = 4;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
-export class System implements ServiceWorld {
+export class System implements NestWorld {
   readonly simulation: Simulation;
   readonly network: Network;
   readonly disk: SimulatedDisk;
@@ -38,9 +44,12 @@ export class System implements ServiceWorld {
   readonly sends: SendFact[] = [];
   readonly handlings: HandlingFact[] = [];
   readonly transactions: TransactionFact[] = [];
+  readonly decisions: DecisionFact[] = [];
+  readonly requests: RequestFact[] = [];
+  readonly answers: HandlingFact[] = [];
   readonly disturbances: Disturbance[] = [];
   readonly connections: { process: string; atMs: number }[] = [];
-  readonly services: Service[] = [];
+  readonly services: Instance[] = [];
   /** Open HTTP/2 sessions, as the broker sees them. */
   sessions: SimulatedServerSession[] = [];
   /** How likely the broker refuses a stream. */
@@ -50,8 +59,11 @@ export class System implements ServiceWorld {
   hostility: Fault | undefined;
   readonly struck = new Map<FaultKind, number>();
   readonly addresses: readonly string[];
+  readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
   brokerProcess: SimulatedProcess;
   private broker: EmbeddedBroker;
+  /** Undefined unless there are Nest applications, which ask there for groups of their own. */
+  private admin: ReturnType<typeof adminPortOf> | undefined;
   private isWorking = true;
   private keys = 0;
   private instances = 0;
@@ -77,7 +89,9 @@ export class System implements ServiceWorld {
     this.disk = new SimulatedDisk(simulation);
     this.database = new SimulatedDatabase(simulation);
     network.usual = { latencyMs: plan.latencyMs, jitterMs: plan.latencyMs / 4, loss: 0, downUntilMs: 0 };
-    network.opened = ({ client }) => this.connections.push({ process: client.process.name, atMs: simulation.nowMs });
+    network.opened = ({ client, address }) => {
+      if (address !== this.nameServer) this.connections.push({ process: client.process.name, atMs: simulation.nowMs });
+    };
     const chance = new Chance(plan.seed ^ 0x3c6ef372);
     network.alter = (connection, frame, isFromClient) => this.alter(chance, connection, frame, isFromClient);
     machine.idStep = plan.idStep;
@@ -129,7 +143,7 @@ export class System implements ServiceWorld {
   }
 
   /** From the beginning to the end. @returns what the judges need */
-  async run(): Promise<Facts> {
+  async run(): Promise<Facts & NestFacts> {
     const { simulation, plan } = this;
     this.startBroker();
     for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());
@@ -147,9 +161,11 @@ export class System implements ServiceWorld {
     const { simulation, brokerProcess } = this;
     simulation.at(simulation.nowMs, brokerProcess, () => {
       this.isBrokerUp = true;
-      this.broker
-        .start({ timeoutMs: MINUTE_MS })
-        .catch((error) => simulation.uncaught.push(`start of the broker: ${error}`));
+      const starting = this.broker.start({ timeoutMs: MINUTE_MS });
+      this.admin = this.plan.parts.nest ? adminPortOf(this.broker, this.nameServer) : undefined;
+      Promise.all([starting, this.admin?.listen(BROKER_HOST, ADMIN_PORT)]).catch((error) => {
+        simulation.uncaught.push(`start of the broker: ${error}`);
+      });
     });
   }
 
@@ -161,8 +177,10 @@ export class System implements ServiceWorld {
       { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
       { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
       { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
+      ...Object.values(NEST_TOPICS).map((name) => ({ name, type: 'normal' as const, queues: 2 })),
     ];
-    const groups = Object.values(GROUPS).map((name) => ({
+    const names = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)];
+    const groups = names.map((name) => ({
       ...{ name, fifo: name === GROUPS.ordered, maxDeliveryAttempts: ATTEMPTS_OF_SERVER },
     }));
     return simulation.as(this.brokerProcess, () => {
@@ -179,7 +197,7 @@ export class System implements ServiceWorld {
     const number = this.instances++;
     const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
     simulation.at(simulation.nowMs, process, () => {
-      const service = new Service(this, process);
+      const service = this.plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
       service.start().catch((error) => {
         if (service.isClosing || process.isDead) return;
@@ -191,7 +209,7 @@ export class System implements ServiceWorld {
   }
 
   /** Starts another when it has died. */
-  watchOver(service: Service): void {
+  watchOver(service: Instance): void {
     const { process } = service;
     process.onDeath.add(() => {
       this.services.splice(this.services.indexOf(service), 1);
@@ -213,7 +231,7 @@ export class System implements ServiceWorld {
     }
   }
 
-  private async closeService(service: Service): Promise<void> {
+  private async closeService(service: Instance): Promise<void> {
     const { simulation } = this;
     const { process } = service;
     const startMs = simulation.nowMs;
@@ -251,9 +269,12 @@ export class System implements ServiceWorld {
   async restartBroker(awayMs: number): Promise<void> {
     if (!this.isBrokerUp) return;
     this.isBrokerUp = false;
-    const { simulation, broker, brokerProcess } = this;
+    const { simulation, broker, brokerProcess, admin } = this;
     await new Promise<void>((resolve) => {
-      simulation.at(simulation.nowMs, brokerProcess, () => void broker.stop().then(resolve));
+      simulation.at(simulation.nowMs, brokerProcess, () => {
+        admin?.stop();
+        void broker.stop().then(resolve);
+      });
       brokerProcess.onDeath.add(resolve);
     });
     if (!brokerProcess.isDead) simulation.kill(brokerProcess);
@@ -290,9 +311,10 @@ export class System implements ServiceWorld {
     const closing = [...this.services].map((service) => this.closeService(service));
     await simulation.run(simulation.nowMs + CLOSE_LIMIT_MS + AFTER_CLOSE_MS + SECOND_MS);
     await Promise.all(closing);
-    const { broker, brokerProcess } = this;
+    const { broker, brokerProcess, admin } = this;
     let isStopped = false;
     simulation.at(simulation.nowMs, brokerProcess, () => {
+      admin?.stop();
       void broker.stop().then(() => {
         isStopped = true;
       });
@@ -308,7 +330,7 @@ export class System implements ServiceWorld {
 
   private stateOfBroker() {
     const { store } = this.broker.inside;
-    const dead = Object.values(GROUPS).flatMap((group) => {
+    const dead = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)].flatMap((group) => {
       return deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }));
     });
     const halves = openHalfMessages(store).map(({ keys: [key = ''] }) => key);
@@ -316,12 +338,13 @@ export class System implements ServiceWorld {
     return { dead, halves, unsettled };
   }
 
-  private facts(state: Pick<Facts, 'dead' | 'halves' | 'unsettled'>): Facts {
+  private facts(state: Pick<Facts, 'dead' | 'halves' | 'unsettled'>): Facts & NestFacts {
     const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     const harmless = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmless');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
+      ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
       handBacks: this.handBacks,
       forgotten: this.forgotten,
       resolutions: this.database.rows,
@@ -330,6 +353,7 @@ export class System implements ServiceWorld {
       groupsOf: {
         [TOPICS.normal]: [GROUPS.normal],
         [TOPICS.ordered]: plan.parts.ordered ? [GROUPS.ordered] : [],
+        [NEST_TOPICS.manual]: [NEST_GROUPS.manual],
         [TOPICS.simple]: plan.parts.simple ? [GROUPS.simple] : [],
       },
       usualConnections: 1,

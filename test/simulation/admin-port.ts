@@ -1,0 +1,19 @@
+// The admin port of the simulated broker. Its own is loaded by `import()` at each start, which another thread of Node answers at a time of its own.
+
+import { AdminRequests } from '../../libs/rocketmq/src/broker/admin/admin-requests.js';
+import { RemotingServer } from '../../libs/rocketmq/src/broker/admin/remoting-server.js';
+import type { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { SystemClock } from '../../libs/rocketmq/src/support/clock.js';
+import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
+
+/** Not listening yet. */
+export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingServer {
+  const { store, sessions } = broker.inside;
+  const { engine, clock } = broker as unknown as Pick<
+    ConstructorParameters<typeof AdminRequests>[0],
+    'engine' | 'clock'
+  >;
+  const requests = new AdminRequests({ engine, store, clock, sessions, address: () => address });
+  const handler = (request: Parameters<AdminRequests['answer']>[0]) => requests.answer(request);
+  return new RemotingServer({ handler, clock: new SystemClock(), logger: silentLogger, tls: undefined });
+}

@@ -1,0 +1,72 @@
+// What must not be in the facts of Nest applications. Pure: facts in, violations out.
+
+import { ACK_MS, isExcused } from './checkers.js';
+import type { NestFacts } from './nest-facts.js';
+
+/** Groups that only Nest applications have. */
+export const NEST_GROUPS = { manual: 'taskers', requests: 'answerers' } as const;
+/** How long a handler of a manual listener may run: what it decides takes effect then, at the latest. */
+export const MANUAL_TIMEOUT_MS = 5_000;
+/** An answer that was sent arrives within this. */
+const ANSWER_MS = 10_000;
+
+/** Each thing that cannot be, as a sentence. */
+export function nestViolationsOf(facts: NestFacts): string[] {
+  const checkers = [overruledDecisions, unansweredRequests, repeatedRequests, mistakenAnswers];
+  return checkers.flatMap((check) => check(facts));
+}
+
+/** The first decision of a manual listener counts, whatever becomes of its handler. */
+export function overruledDecisions(facts: NestFacts): string[] {
+  const acks = facts.decisions.filter(({ decision }) => decision === 'ack');
+  return acks.flatMap(({ key, process, atMs }) => {
+    const handlings = facts.handlings.filter((one) => one.group === NEST_GROUPS.manual && one.key === key);
+    const again = handlings.find(({ startMs }) => startMs > atMs);
+    const send = facts.sends.find((one) => one.key === key);
+    // Whose outcome is unknown may have been stored twice.
+    if (again === undefined || send?.outcome !== 'acknowledged') return [];
+    const untilMs = Math.min(again.startMs, atMs + MANUAL_TIMEOUT_MS + ACK_MS);
+    if (isExcused(facts, [process, again.process, send.process], send.atMs, untilMs)) return [];
+    return [`overruled: ${process} acked ${key} at ${atMs}, and ${again.process} got it again at ${again.startMs}`];
+  });
+}
+
+/** A request that a handler has finished with success is answered, or delivered again. */
+export function unansweredRequests(facts: NestFacts): string[] {
+  return facts.requests.flatMap(({ key, process, atMs, timeoutMs, outcome, error }) => {
+    if (outcome !== 'unanswered' && outcome !== 'under way') return [];
+    const last = answersTo(facts, key).at(-1);
+    if (last?.end !== 'done' || last.endMs === undefined) return [];
+    const arrivesMs = last.endMs + ANSWER_MS;
+    if (arrivesMs > atMs + timeoutMs || isExcused(facts, [process, last.process], atMs, arrivesMs)) return [];
+    const how = `${last.process} handled it by ${last.endMs}`;
+    return [`unanswered: ${process} asked ${key}, ${how}, and no answer came (${error ?? outcome})`];
+  });
+}
+
+/** A request that was answered is not handled again. */
+export function repeatedRequests(facts: NestFacts): string[] {
+  return facts.requests.flatMap(({ key, process, atMs, endMs, outcome }) => {
+    const answers = answersTo(facts, key);
+    const first = answers.find(({ end }) => end === 'done');
+    const again = answers.find(({ startMs }) => startMs > (first?.endMs ?? Number.POSITIVE_INFINITY));
+    if (outcome !== 'answered' || first === undefined || again === undefined) return [];
+    const untilMs = Math.max(endMs ?? atMs, (first.endMs ?? atMs) + ACK_MS);
+    if (isExcused(facts, [process, first.process, again.process], atMs, untilMs)) return [];
+    return [
+      `asked twice: ${first.process} handled ${key} by ${first.endMs}, and ${again.process} again at ${again.startMs}`,
+    ];
+  });
+}
+
+/** In the order of their beginnings. */
+function answersTo({ answers }: NestFacts, key: string): NestFacts['answers'] {
+  return answers.filter((one) => one.key === key).sort((one, other) => one.startMs - other.startMs);
+}
+
+/** An answer belongs to its request. */
+export function mistakenAnswers({ requests }: NestFacts): string[] {
+  return requests
+    .filter(({ outcome }) => outcome === 'mistaken')
+    .map(({ key, process }) => `mistaken: ${process} asked ${key} and got the answer to something else`);
+}
