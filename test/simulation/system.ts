@@ -212,7 +212,10 @@ export class System implements NestWorld {
   watchOver(service: Instance): void {
     const { process } = service;
     process.onDeath.add(() => {
-      this.services.splice(this.services.indexOf(service), 1);
+      const index = this.services.indexOf(service);
+      // Two faults may have chosen it.
+      if (index < 0) return;
+      this.services.splice(index, 1);
       this.disturbances.push({
         ...{ kind: 'client crash', fromMs: this.simulation.nowMs, untilMs: this.simulation.nowMs + RESTART_MS },
         processes: undefined,
