@@ -68,12 +68,18 @@ describe('a request', () => {
   const facts: NestFacts = { ...NOTHING, requests: [request], answers: [handled] };
 
   it('is unanswered when it was handled with success and no answer came', () => {
-    const text = 'unanswered: a asked m1, b handled it by 300, and no answer came (DEADLINE_EXCEEDED)';
+    const text = 'unanswered: a asked m1, b handled it by 300, and no answer came until 60100 (DEADLINE_EXCEEDED)';
     expect(unansweredRequests(facts)).toEqual([text]);
   });
 
   it('is unanswered when it is still under way after its time', () => {
-    expect(unansweredRequests({ ...facts, requests: [{ ...request, outcome: 'under way' }] })).toHaveLength(1);
+    expect(
+      unansweredRequests({ ...facts, requests: [{ ...request, endMs: undefined, outcome: 'under way' }] }),
+    ).toHaveLength(1);
+  });
+
+  it('is unanswered when who asked was closed long after', () => {
+    expect(unansweredRequests({ ...facts, requests: [{ ...request, outcome: 'abandoned' }] })).toHaveLength(1);
   });
 
   it('is unanswered when the second handler finished it, too', () => {
@@ -82,8 +88,8 @@ describe('a request', () => {
 
   it.each([
     ['it was answered', { requests: [{ ...request, outcome: 'answered' }] }],
-    ['who asked was closed', { requests: [{ ...request, outcome: 'abandoned' }] }],
-    ['it had too little time', { requests: [{ ...request, timeoutMs: 5_000 }] }],
+    ['who asked was closed soon after', { requests: [{ ...request, endMs: 2_000, outcome: 'abandoned' }] }],
+    ['it had too little time', { requests: [{ ...request, endMs: 5_100, timeoutMs: 5_000 }] }],
     ['its handler failed', { answers: [{ ...handled, end: 'failed' }] }],
     ['it was delivered again', { answers: [handled, handling(400, undefined)] }],
     ['nobody got it', { answers: [] }],

@@ -8,7 +8,7 @@ export const NEST_GROUPS = { manual: 'taskers', requests: 'answerers' } as const
 /** How long a handler of a manual listener may run: what it decides takes effect then, at the latest. */
 export const MANUAL_TIMEOUT_MS = 5_000;
 /** An answer that was sent arrives within this. */
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
 
 /** Each thing that cannot be, as a sentence. */
 export function nestViolationsOf(facts: NestFacts): string[] {
@@ -33,14 +33,14 @@ export function overruledDecisions(facts: NestFacts): string[] {
 
 /** A request that a handler has finished with success is answered, or delivered again. */
 export function unansweredRequests(facts: NestFacts): string[] {
-  return facts.requests.flatMap(({ key, process, atMs, timeoutMs, outcome, error }) => {
-    if (outcome !== 'unanswered' && outcome !== 'under way') return [];
+  return facts.requests.flatMap(({ key, process, atMs, timeoutMs, endMs = atMs + timeoutMs, outcome, error }) => {
+    if (outcome !== 'unanswered' && outcome !== 'abandoned' && outcome !== 'under way') return [];
     const last = answersTo(facts, key).at(-1);
     if (last?.end !== 'done' || last.endMs === undefined) return [];
     const arrivesMs = last.endMs + ANSWER_MS;
-    if (arrivesMs > atMs + timeoutMs || isExcused(facts, [process, last.process], atMs, arrivesMs)) return [];
+    if (arrivesMs > endMs || isExcused(facts, [process, last.process], atMs, arrivesMs)) return [];
     const how = `${last.process} handled it by ${last.endMs}`;
-    return [`unanswered: ${process} asked ${key}, ${how}, and no answer came (${error ?? outcome})`];
+    return [`unanswered: ${process} asked ${key}, ${how}, and no answer came until ${endMs} (${error ?? outcome})`];
   });
 }
 

@@ -126,8 +126,11 @@ export class NestService implements Instance, NestWork {
   async answer(context: RocketMQContext): Promise<string> {
     const { longestHandlerMs, shutdownGraceMs } = this.world.plan;
     const fact = this.begun(NEST_GROUPS.requests, context);
-    const longestMs = this.chance.is(0.3) ? shutdownGraceMs + 2 * SECOND_MS : longestHandlerMs;
-    await this.spend(this.chance.next() ** 2 * longestMs, context.signal);
+    // Some are still at it when the grace period of a shutdown ends.
+    const takesMs = this.chance.is(0.3)
+      ? this.chance.next() * 2 * (shutdownGraceMs + SECOND_MS)
+      : this.chance.next() ** 3 * longestHandlerMs;
+    await this.spend(takesMs, context.signal);
     this.ended(fact);
     if (fact.end === 'failed') throw new Error('no answer is known');
     return answerTo(fact.key);
@@ -230,7 +233,7 @@ export class NestService implements Instance, NestWork {
   private async ask(app: INestMicroservice): Promise<void> {
     const { simulation, requests } = this.world;
     const key = this.world.nextKey();
-    const timeoutMs = this.chance.pick([5, 60, 90]) * SECOND_MS;
+    const timeoutMs = this.chance.pick([10, 60, 90]) * SECOND_MS;
     const fact: RequestFact = {
       ...{ key, process: this.process.name, atMs: simulation.nowMs, timeoutMs },
       ...{ endMs: undefined, outcome: 'under way' },
