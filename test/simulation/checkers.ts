@@ -56,7 +56,12 @@ export function ghosts({ sends, handlings }: Facts): string[] {
 }
 
 /** Whether something harmful met one of the processes in that time. */
-export function isExcused({ disturbances }: Pick<Facts, 'disturbances'>, processes: readonly string[], fromMs: number, untilMs: number): boolean {
+export function isExcused(
+  { disturbances }: Pick<Facts, 'disturbances'>,
+  processes: readonly string[],
+  fromMs: number,
+  untilMs: number,
+): boolean {
   return disturbances.some((one) => one.isMild !== true && meets(one, processes, fromMs, untilMs));
 }
 

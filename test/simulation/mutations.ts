@@ -42,6 +42,18 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'const finished = view.deliveryAttempt;',
   },
   {
+    fault: 'a time-out overrules the decision of a manual handler',
+    file: 'consumer/handler-run.ts',
+    find: 'else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));',
+    replace: 'else resolve(timedOut === undefined ? result : failed(timedOut));',
+  },
+  {
+    fault: 'a request that is handled in the grace of a shutdown is not answered',
+    file: 'nest/transport/answering.ts',
+    find: '  if (!isShutdown(signal.reason)) return true;',
+    replace: '  return true;',
+  },
+  {
     fault: 'bodies are unpacked without regard to the bound',
     file: 'consumer/buffer-room.ts',
     find: 'if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;',

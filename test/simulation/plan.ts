@@ -1,6 +1,6 @@
 // What a seed means: a system of a certain shape, its work, and the faults that it meets. Plain data, so that it can be cut down.
 
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Chance } from './platform/chance.js';
 
 /** Each kind of fault, and whether it may cost what it meets: an unknown outcome, a second delivery. */
@@ -100,10 +100,11 @@ export function planOf(seed: number): Plan {
     shutdownGraceMs: nestChance.pick([0.2, 2, 10, 25]) * SECOND_MS,
     activeMs,
     settleMs: 30 * MINUTE_MS,
-    idleMs: chance.between(0.5, 2) * HOUR_MS,
-    faults: [...faultsOf(chance, activeMs), ...(nest && nestChance.is(0.7) ? deploysOf(nestChance, activeMs) : [])].sort(
-      (one, other) => one.atMs - other.atMs,
-    ),
+    idleMs: chance.between(10, 40) * MINUTE_MS,
+    faults: [
+      ...faultsOf(chance, activeMs),
+      ...(nest && nestChance.is(0.7) ? deploysOf(nestChance, activeMs) : []),
+    ].sort((one, other) => one.atMs - other.atMs),
   };
 }
 
