@@ -1,0 +1,135 @@
+// Histories that are wrong, and such that only look so.
+
+import { describe, expect, it } from '@jest/globals';
+import { violationsOf } from './checkers.js';
+import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
+
+const NOTHING: Facts = {
+  ...{ sends: [], handlings: [], transactions: [], disturbances: [], handBacks: [], dead: [], halves: [] },
+  ...{ resolutions: new Map(), unsettled: [], maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
+  ...{ connections: [], forgotten: [], usualConnections: 1, isMoving: false, leaks: [], uncaught: [], hanging: [] },
+  ...{ mostUnpackedBytes: 0, bufferBound: 100 },
+};
+
+function sent(key: string, fields: Partial<SendFact> = {}): SendFact {
+  return {
+    ...{ key, topic: 'events', process: 'a', atMs: 100, timeoutMs: 10_000, endMs: 110, outcome: 'acknowledged' },
+    ...fields,
+  };
+}
+
+function handled(key: string, fields: Partial<HandlingFact> = {}): HandlingFact {
+  return {
+    ...{ key, group: 'readers', process: 'b', attempt: 1, startMs: 200, endMs: 210, end: 'done' },
+    ...fields,
+  };
+}
+
+function transacted(fields: Partial<TransactionFact> = {}): TransactionFact {
+  return {
+    ...{ key: 't1', process: 'a', atMs: 100, durationMs: 50, transactionId: 'id', endMs: 150, error: undefined },
+    ...{ isReturned: true, ...fields },
+  };
+}
+
+/** Harm to a process. */
+function met(process: string, fromMs: number, untilMs: number): Disturbance {
+  return { kind: 'link down', fromMs, untilMs, processes: [process] };
+}
+
+const kinds = (facts: Partial<Facts>): string[] => {
+  return violationsOf({ ...NOTHING, ...facts }).map((violation) => violation.split(':')[0] ?? '');
+};
+
+describe('the judges', () => {
+  it('find nothing in a sound history', () => {
+    expect(kinds({ sends: [sent('m1')], handlings: [handled('m1')] })).toEqual([]);
+  });
+
+  it.each<[string, Partial<Facts>]>([
+    ['lost', { sends: [sent('m1')] }],
+    ['lost', { sends: [sent('m1')], handlings: [handled('m1', { end: 'failed' })] }],
+    [
+      'ghost',
+      { sends: [sent('m1', { outcome: 'not-sent', timeoutMs: 10, error: 'DEADLINE' })], handlings: [handled('m1')] },
+    ],
+    ['unexplained', { sends: [sent('m1', { outcome: 'unknown', error: 'broken' })] }],
+    ['unexplained', { sends: [sent('m1', { outcome: 'not-sent', error: 'no stream ids' })] }],
+    ['repeated', { sends: [sent('m1')], handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })] }],
+    [
+      'out of order',
+      {
+        sends: [sent('m1', { messageGroup: 'g' }), sent('m2', { messageGroup: 'g', atMs: 120, endMs: 130 })],
+        handlings: [handled('m1', { startMs: 200, endMs: 300 }), handled('m2', { startMs: 250, endMs: 260 })],
+      },
+    ],
+    ['died too early', { sends: [sent('m1')], dead: [{ key: 'm1', group: 'readers' }] }],
+    [
+      'died too early',
+      { sends: [sent('m1')], handlings: [handled('m1', { end: 'failed' })], dead: [{ key: 'm1', group: 'readers' }] },
+    ],
+    ['undecided', { halves: ['t1'] }],
+    ['missing', { transactions: [transacted()], resolutions: new Map([['id', 'commit']]) }],
+    ['unfounded', { transactions: [transacted()], handlings: [handled('t1')] }],
+    ['fenced', { transactions: [transacted({ error: 'TRANSACTION_FENCED' })] }],
+    ['reconnected', { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })) }],
+    ['left behind', { leaks: ['a timer'] }],
+    ['nobody caught', { uncaught: ['an error'] }],
+    ['never ended', { hanging: ['a close'] }],
+  ])('see what is %s: %j', (kind, facts) => {
+    expect(kinds(facts)).toEqual([kind]);
+  });
+
+  it('see that more is unpacked than may be held', () => {
+    expect(violationsOf({ ...NOTHING, mostUnpackedBytes: 101 })).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<Facts>]>([
+    [
+      'a send that was cut off',
+      { sends: [sent('m1', { outcome: 'unknown', error: 'broken' })], disturbances: [met('a', 50, 105)] },
+    ],
+    [
+      'a send with little time',
+      { sends: [sent('m1', { outcome: 'unknown', timeoutMs: 10, error: 'DEADLINE_EXCEEDED' })] },
+    ],
+    [
+      'a delivery after a lost ack',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
+        disturbances: [met('b', 205, 215)],
+      },
+    ],
+    [
+      'the rest of an ordered queue after a failure',
+      {
+        sends: [sent('m1', { messageGroup: 'g' })],
+        handlings: [
+          handled('m0', { end: 'failed' }),
+          handled('m1', { attempt: 1 }),
+          handled('m1', { attempt: 2, startMs: 300, endMs: 310 }),
+        ],
+      },
+    ],
+    [
+      'a dead letter after all attempts',
+      {
+        sends: [sent('m1')],
+        handlings: [1, 2].map((attempt) => handled('m1', { attempt, end: 'failed', startMs: attempt * 100 })),
+        dead: [{ key: 'm1', group: 'readers' }],
+      },
+    ],
+    [
+      'what a broker forgot that does not wait for its disk',
+      { sends: [sent('m1')], forgotten: [{ fromMs: 105, untilMs: 120 }] },
+    ],
+    ['a transaction that failed', { transactions: [transacted({ error: 'out of stock' })] }],
+    [
+      'a new connection after a broken one',
+      { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })), disturbances: [met('a', 1, 2)] },
+    ],
+  ])('understand %s', (_, facts) => {
+    expect(kinds(facts)).toEqual([]);
+  });
+});
