@@ -136,9 +136,9 @@ function firstEnd(handlings: readonly HandlingFact[]): number | undefined {
 export function disorder(facts: Facts): string[] {
   const handlings = byDelivery(facts.handlings);
   const dead = new Set(facts.dead.map(({ key, group }) => `${key} for ${group}`));
-  const ordered = facts.sends.filter(
-    ({ messageGroup, outcome }) => messageGroup !== undefined && outcome === 'acknowledged',
-  );
+  const ordered = facts.sends.filter(({ messageGroup, outcome, atMs, endMs }) => {
+    return messageGroup !== undefined && outcome === 'acknowledged' && !isForgotten(facts, atMs, endMs ?? atMs);
+  });
   return [...new Set(ordered.map(({ messageGroup }) => messageGroup))].flatMap((messageGroup) => {
     const sends = ordered.filter((send) => send.messageGroup === messageGroup);
     return (facts.groupsOf[sends[0]?.topic ?? ''] ?? []).flatMap((group) => {

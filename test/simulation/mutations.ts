@@ -32,7 +32,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'another instance ends a local transaction that runs',
     file: 'producer/transaction-bounds.ts',
-    find: 'return nowMs < bornAtMs + this.timeoutMs;',
+    find: 'return nowMs < bornAtMs + this.timeoutMs + CLOCK_SKEW_MS;',
     replace: 'return nowMs < bornAtMs;',
   },
   {
