@@ -82,14 +82,14 @@ export function planOf(seed: number): Plan {
   return {
     seed,
     instances: chance.whole(1, 3),
-    latencyMs: chance.pick([0.2, 1, 5, 40]),
+    latencyMs: chance.pick([0.2, 5, 40, 40]),
     hasTwoAddresses: chance.is(0.5),
     idStep: chance.is(0.3) ? 2 ** chance.whole(19, 22) : 2,
     flush: chance.is(0.8) ? 'sync' : 'async',
     requestTimeoutMs: chance.pick([1_000, 3_000, 3_000, 5_000]),
     leaseMs: chance.pick([10, 15, 30]) * SECOND_MS,
     sendEveryMs: chance.pick([200, 500, 1_000, 3_000]),
-    impatience: chance.is(0.4) ? chance.between(0.05, 0.3) : 0,
+    impatience: chance.is(0.5) ? chance.between(0.05, 0.4) : 0,
     failures: chance.is(0.6) ? chance.between(0.01, 0.3) : 0,
     longestHandlerMs: chance.pick([20, 500, 5_000, 20_000]),
     longestTransactionMs: chance.pick([50, 2_000, 12_000]),
@@ -112,12 +112,12 @@ export function planOf(seed: number): Plan {
 function faultsOf(chance: Chance, activeMs: number): Fault[] {
   const all = Object.keys(FAULT_KINDS) as FaultKind[];
   // Where nothing may cost anything, whatever goes wrong is seen.
-  const isGentle = chance.is(0.3);
+  const isGentle = chance.is(0.4);
   const possible = isGentle ? all.filter((kind) => FAULT_KINDS[kind] === 'harmless') : all;
   const kinds = chance.is(0.1) ? [] : chance.some(possible, isGentle ? 0.6 : chance.pick([0.1, 0.25, 0.5]));
   const faults: Fault[] = [];
   for (const kind of kinds) {
-    const everyMs = chance.between(10, 120) * SECOND_MS;
+    const everyMs = chance.between(isGentle ? 3 : 10, isGentle ? 30 : 120) * SECOND_MS;
     for (let atMs = chance.next() * everyMs; atMs < activeMs; atMs += chance.between(0.3, 1.7) * everyMs) {
       const durationMs = Math.min(chance.pick([0.3, 2, 8, 40]) * SECOND_MS * chance.between(0.5, 1.5), activeMs - atMs);
       faults.push({
