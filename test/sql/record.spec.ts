@@ -23,6 +23,7 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { ProducerBench } from '../support/producer-bench.js';
 import { column } from './support/databases.js';
 
 const ORDERS = 'orders';
@@ -192,17 +193,93 @@ function suite(kind: () => Kind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
-  it('drops the message of a transaction that was rolled back as a whole and caught, with a savepoint in it', async () => {
-    await place(() =>
-      kind()
-        .transaction(async (tx, nested) => {
+  describe.each([false, true])('when the row is in a savepoint: %s', (isInSavepoint) => {
+    const record = (tx: SqlExecutor, nested: Nested) =>
+      isInSavepoint ? nested((inner) => log.record(inner)) : log.record(tx);
+
+    it('fails the method whose transaction was rolled back as a whole and caught, and drops the message', async () => {
+      const placed = place(() =>
+        kind()
+          .transaction(async (tx, nested) => {
+            await order(tx);
+            await record(tx, nested);
+            throw new Error('no aeroplane');
+          })
+          .catch(() => {}),
+      );
+      await expect(placed).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
+      expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    });
+
+    it('fails the method that swallowed the error of a later statement, and drops the message', async () => {
+      const placed = place(() =>
+        kind().transaction(async (tx, nested) => {
           await order(tx);
-          await nested((inner) => log.record(inner));
-          throw new Error('no aeroplane');
-        })
-        .catch(() => {}),
+          await record(tx, nested);
+          await order(tx).catch(() => {});
+        }),
+      );
+      await expect(placed).rejects.toThrow(/rolled back/);
+      expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    });
+
+    it('lets a method drop its message before the row is written, and before its transaction is rolled back', async () => {
+      await place(() => {
+        currentTransaction().rollback();
+        return kind().transaction(async (tx, nested) => {
+          await order(tx, 'without a message');
+          await record(tx, nested);
+        });
+      });
+      await place(() =>
+        kind()
+          .transaction(async (tx, nested) => {
+            await order(tx);
+            await record(tx, nested);
+            throw new Error('no aeroplane');
+          })
+          .catch(() => currentTransaction().rollback()),
+      );
+      expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
+    });
+  });
+
+  it('takes a transaction that is run again after it was rolled back', async () => {
+    await place(async () => {
+      for (const attempt of [1, 2]) {
+        await kind()
+          .transaction(async (tx) => {
+            await order(tx);
+            await log.record(tx);
+            if (attempt === 1) throw new Error('try again');
+          })
+          .catch(() => {});
+      }
+    });
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('leaves it to the check when the database does not answer how the transaction ended', async () => {
+    const silent: SqlDatabase = {
+      transaction: (work) =>
+        kind().database.transaction((tx) =>
+          work({
+            query: async (text, values) => {
+              if (text.includes('txid_status')) throw new Error('the connection was lost');
+              return tx.query(text, values);
+            },
+          }),
+        ),
+    };
+    const other = new TransactionLog({ database: silent });
+    await place(() =>
+      kind().transaction(async (tx) => {
+        await order(tx);
+        await other.record(tx);
+      }),
     );
-    expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    expect([broker.messages(ORDERS).length, broker.halfMessages().length]).toEqual([0, 1]);
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
   it('fails the method that hid in a savepoint that a check came first', async () => {
@@ -271,6 +348,25 @@ describe('TransactionLog.record on PGlite', () => {
   afterAll(() => database.close());
 
   describe('itself', () => suite(() => ({ database, outside: database, transaction: bySavepoint(database) })));
+
+  it('drops the message of a transaction that was ended by its own rollback()', async () => {
+    const bench = await ProducerBench.start({ topics: [{ name: ORDERS, type: 'transaction' }], manualClock: true });
+    try {
+      const log = new TransactionLog({ database });
+      const producer = bench.newProducer({ transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
+      await producer.start();
+      const placed = producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, () =>
+        database.transaction(async (tx) => {
+          await log.record(tx);
+          await tx.rollback();
+        }),
+      );
+      await expect(placed).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
+      expect([bench.broker.messages(ORDERS), bench.broker.halfMessages()]).toEqual([[], []]);
+    } finally {
+      await bench.close();
+    }
+  });
 
   describe('by Drizzle', () =>
     suite(() => {
@@ -357,26 +453,29 @@ describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
       await broker.stop();
     });
 
-    it.each(['committed', 'rolled back'])(
-      'waits for it to be %s, where the method had a savepoint of it',
-      async (end) => {
-        const log = new TransactionLog({ database: poolDatabase(pool) });
-        const around = bySavepoint(poolDatabase(pool))(async (_, nested) => {
-          await producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, () =>
-            nested(async (inner) => {
-              await inner.query('INSERT INTO orders VALUES ($1)', ['order-1']);
-              await log.record(inner);
-            }),
-          );
-          expect([visible(), broker.halfMessages().length]).toEqual([[], 1]);
-          if (end === 'rolled back') throw new Error('no aeroplane');
-        });
-        await around.catch((error: Error) => expect(error.message).toBe('no aeroplane'));
-        for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
-        const kept = end === 'committed' ? ['order-1'] : [];
-        expect([await column(poolDatabase(pool), 'SELECT id FROM orders'), visible()]).toEqual([kept, kept]);
-      },
-    );
+    it.each([
+      ['committed', 'a savepoint of it'],
+      ['rolled back', 'a savepoint of it'],
+      ['committed', 'it'],
+      ['rolled back', 'it'],
+    ])('waits for it to be %s, where the method ran in %s', async (end, where) => {
+      const log = new TransactionLog({ database: poolDatabase(pool) });
+      const around = bySavepoint(poolDatabase(pool))(async (tx, nested) => {
+        const work = async (inner: SqlExecutor) => {
+          await inner.query('INSERT INTO orders VALUES ($1)', ['order-1']);
+          await log.record(inner);
+        };
+        await producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, () =>
+          where === 'it' ? work(tx) : nested(work),
+        );
+        expect([visible(), broker.halfMessages().length]).toEqual([[], 1]);
+        if (end === 'rolled back') throw new Error('no aeroplane');
+      });
+      await around.catch((error: Error) => expect(error.message).toBe('no aeroplane'));
+      for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+      const kept = end === 'committed' ? ['order-1'] : [];
+      expect([await column(poolDatabase(pool), 'SELECT id FROM orders'), visible()]).toEqual([kept, kept]);
+    });
   });
 
   it('takes a log that is partitioned', async () => {

@@ -44,12 +44,12 @@ export interface CurrentTransaction {
    */
   rollback(): void;
   /**
-   * For a log that is not sure whether what it wrote is committed when the method returns: then `proof` decides, unless
-   * {@link rollback} is called later. A proof that fails leaves the end to the server's check.
+   * For a log that cannot know whether what it wrote is committed when the method returns: then `proof` decides, unless
+   * {@link rollback} was called. A proof that fails leaves the end to the server's check.
    * @internal
-   * @param proof ends by itself; undefined when there is no doubt any more
+   * @param proof ends by itself
    */
-  proveBy(proof: (() => Promise<LocalEnd>) | undefined): void;
+  proveBy(proof: () => Promise<LocalEnd>): void;
 }
 
 type State =
@@ -124,10 +124,9 @@ export class TransactionScope implements CurrentTransaction {
   rollback(): void {
     this.assertRunning();
     this.mayCommit = false;
-    this.proof = undefined;
   }
 
-  proveBy(proof: (() => Promise<LocalEnd>) | undefined): void {
+  proveBy(proof: () => Promise<LocalEnd>): void {
     this.proof = proof;
   }
 
@@ -136,7 +135,8 @@ export class TransactionScope implements CurrentTransaction {
    * @throws what its proof fails with; only the server's check can end it then
    */
   async proven(): Promise<LocalEnd> {
-    return this.proof?.() ?? { resolution: this.mayCommit ? 'commit' : 'rollback' };
+    if (!this.mayCommit) return { resolution: 'rollback' };
+    return this.proof?.() ?? { resolution: 'commit' };
   }
 
   /**

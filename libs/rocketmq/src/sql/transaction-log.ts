@@ -8,7 +8,7 @@ import { LIMITS } from '../protocol/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
-import { RocketMQError, UsageError } from '../support/errors.js';
+import { RocketMQError, StateError, UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { insertRow, isTraceable, statusOf, transactionNumber } from './log-row.js';
 import { assertRetention, purge } from './retention.js';
@@ -59,14 +59,16 @@ interface Recorded
   extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
     Partial<Pick<CurrentTransaction, 'rollback'>> {
   /** @internal */
-  proveBy?(proof: (() => Promise<LocalEnd>) | undefined): void;
+  proveBy?(proof: () => Promise<LocalEnd>): void;
 }
 
-/** What there is to find out how a transaction ended whose row may be missing. */
+/** What there is to find out how a transaction ended whose method has returned. */
 interface Proof {
   readonly half: { readonly transactionId: string; readonly topic: string };
   /** Undefined when the database did not say it. */
   readonly number: string | undefined;
+  /** Whether its transaction may commit without the row. Undefined when no row was written. */
+  readonly isInSavepoint?: boolean;
   /** What `record()` failed with. */
   readonly failure?: unknown;
 }
@@ -139,6 +141,11 @@ export class TransactionLog {
    * Notes the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call
    * it when the transaction is to be rolled back; that needs no row.
    *
+   * When the method returns, one query in a transaction of its own asks `database` how `tx` ended. Committed: the message is committed
+   * at once. Rolled back all the same: the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless it called
+   * `rollback()` of its `currentTransaction()`. Still running, as one that was begun around the method, or no answer within
+   * `lockTimeoutMs`: the server's check decides.
+   *
    * In a savepoint, the row stands and falls with the savepoint. When that is rolled back, its error is caught and the rest is
    * committed, the method fails with a {@link RecordRolledBackError} on its return, unless it calls `rollback()` of its
    * `currentTransaction()`: the message is dropped, but the rest is in the database.
@@ -150,7 +157,8 @@ export class TransactionLog {
   async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
-    const prove = (proof: Omit<Proof, 'half'>) => transaction.proveBy?.(() => this.prove({ half, ...proof }));
+    const proveBy = transaction.proveBy?.bind(transaction);
+    const prove = (proof: Omit<Proof, 'half'>) => proveBy?.(() => this.prove({ half, ...proof }));
     let number: string | undefined;
     try {
       this.isTraceable ??= await isTraceable(tx, this.table);
@@ -158,13 +166,12 @@ export class TransactionLog {
       number = await transactionNumber(tx);
       const row = { ...half, table: this.table, number, isTraceable: this.isTraceable };
       const { isInSavepoint } = await insertRow(tx, row);
-      if (isInSavepoint) prove({ number });
-      else transaction.proveBy?.(undefined);
+      prove({ number, isInSavepoint });
     } catch (error) {
       const isFenced = hasSqlState(error, UNIQUE_VIOLATION);
       const failure = isFenced ? new TransactionFencedError(transactionId, { cause: error }) : error;
       // Swallowed, the error would let the method return, and its message be committed without a database transaction.
-      if (isFenced) transaction.rollback?.();
+      if (isFenced && proveBy === undefined) transaction.rollback?.();
       prove({ number, failure });
       throw failure;
     }
@@ -197,15 +204,23 @@ export class TransactionLog {
     return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
   }
 
-  /** How a transaction ended whose method has returned, although its row may be missing: as a check by any process would find it. */
-  private prove({ half, number, failure }: Proof): Promise<LocalEnd> {
+  /**
+   * How a transaction ended whose method has returned: that alone does not say that it was committed. Where its number does not
+   * answer this, the row does, as a check by any process would find it.
+   */
+  private prove({ half, number, isInSavepoint, failure }: Proof): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       const status = number === undefined ? undefined : await raceAbort(statusOf(this.database, number), signal);
       // It was begun around the method and has not ended with it, so only a later check can know.
       if (status === 'in progress') return { resolution: 'unknown' };
+      if (status === 'committed' && isInSavepoint === false) return { resolution: 'commit' };
       const resolution = await this.check({ ...half, signal });
-      if (resolution !== 'rollback' || status === 'aborted') return { resolution };
+      if (resolution !== 'rollback') return { resolution };
+      if (status === 'aborted') {
+        // The method knows when record() itself has failed.
+        return { resolution, error: failure === undefined ? notCommitted(half) : undefined };
+      }
       const isInNone = status === undefined || failure instanceof UsageError;
       return {
         resolution,
@@ -241,6 +256,15 @@ export class TransactionLog {
     const [row] = (await tx.query(select, [transactionId])).rows as readonly { readonly resolution: Resolution }[];
     return row?.resolution ?? 'unknown';
   }
+}
+
+function notCommitted({ transactionId }: Proof['half']): StateError {
+  const text =
+    `the database transaction of ${transactionId} was rolled back after record(), but its method returned: the error of a statement ` +
+    'was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing of it is ' +
+    'in the database, and the message was dropped. Let such errors pass, or run a statement that may fail in a savepoint. Where ' +
+    'the message is to be dropped, call currentTransaction().rollback()';
+  return new StateError('NOT_COMMITTED', text);
 }
 
 function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {
