@@ -1,10 +1,12 @@
 // Which clients the broker serves on one port: with TLS, and without.
 
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { until } from '../../../../test/support/until.js';
 import { RocketMQAdmin } from '../admin/index.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
@@ -15,6 +17,7 @@ import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedBrokerOptions } from './embedded-broker-options.js';
 import { selfSignedCertificate } from './self-signed-certificate.js';
 import type { BrokerTlsOptions } from './server-tls.js';
+import { ConnectionRoom } from './services/connection-room.js';
 import { Listener } from './services/listener.js';
 
 const authority = new CertificateAuthority();
@@ -126,28 +129,51 @@ describe('the ports of a broker with a certificate', () => {
 describe('a port for TLS and plaintext', () => {
   const clock = new ManualClock();
 
-  /** @returns what arrives on plaintext connections, and a connection to the port */
-  async function open(): Promise<{ received: Promise<string>; socket: Socket }> {
+  interface Opened {
+    /** On the first plaintext connection that ends. */
+    readonly received: Promise<string>;
+    readonly socket: Socket;
+    another(): Promise<Socket>;
+  }
+
+  /**
+   * @param most connections at a time
+   * @returns what arrives on plaintext connections, and a connection to the port
+   */
+  async function open(most = 100): Promise<Opened> {
     let heard = (_text: string): void => {};
     const received = new Promise<string>((resolve) => {
       heard = resolve;
     });
     const onConnection = (socket: Socket): void => {
+      socket.write('welcome');
       const chunks: Buffer[] = [];
       socket.on('data', (chunk: Buffer) => chunks.push(chunk));
       socket.once('end', () => heard(Buffer.concat(chunks).toString()));
     };
     const tls = { allowsPlaintext: true, serverOptions: () => identity };
-    const listener = new Listener(onConnection, { clock, tls });
+    const listener = new Listener(onConnection, { clock, tls, room: new ConnectionRoom({ most }) });
     const port = await listener.listen('127.0.0.1', 0);
     closers.push(() => {
       listener.stopListening();
       listener.destroyConnections();
     });
-    const socket = connectPlain(port, '127.0.0.1');
-    closers.push(() => socket.destroy());
-    await new Promise((resolve) => socket.once('connect', resolve));
-    return { received, socket };
+    const another = async (): Promise<Socket> => {
+      const socket = connectPlain(port, '127.0.0.1');
+      closers.push(() => socket.destroy());
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      return socket;
+    };
+    return { received, socket: await another(), another };
+  }
+
+  async function secure(socket: Socket): Promise<Socket> {
+    const secured = connectTls({ socket, rejectUnauthorized: false });
+    secured.on('error', () => {});
+    // The client's handshake is done before that of the port.
+    await once(secured, 'data');
+    return secured;
   }
 
   it('hands on all of a plaintext connection, in whatever pieces it comes', async () => {
@@ -158,6 +184,30 @@ describe('a port for TLS and plaintext', () => {
     }
     socket.end();
     expect(await received).toBe('PRI * HTTP/2.0');
+  });
+
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['only the begin of a TLS handshake', Buffer.from([0x16])],
+  ])('makes room for others by those that send %s, the oldest first', async (_, bytes) => {
+    const { socket, another } = await open(3);
+    const sockets = [socket];
+    while (sockets.length < 6) sockets.push(await another());
+    for (const each of sockets) each.resume().write(bytes);
+    await until(() => sockets.filter(({ closed }) => closed).length === 3);
+    expect(sockets.map(({ closed }) => closed)).toEqual([true, true, true, false, false, false]);
+    await secure(await another());
+    await until(() => sockets[3]?.closed === true);
+  });
+
+  it('counts a connection once whose TLS handshake is done, and lets it give way as well', async () => {
+    const { socket, another } = await open(2);
+    const first = await secure(socket);
+    const second = await secure(await another());
+    expect(first.closed).toBe(false);
+    const third = await secure(await another());
+    await until(() => first.closed);
+    expect([second.closed, third.closed]).toEqual([false, false]);
   });
 
   it('ends a connection on which nothing is sent', async () => {

@@ -5,6 +5,7 @@ import { until } from '../../../../../test/support/until.js';
 import { encodeFrame } from '../../protocol/remoting-frame.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
+import type { PortTls } from '../services/listener.js';
 import { type AdminHandler, RemotingServer } from './remoting-server.js';
 
 const MINUTE_MS = 60_000;
@@ -18,9 +19,9 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
-async function serve(handler: AdminHandler = async () => ({ code: 0 })) {
+async function serve(handler: AdminHandler = async () => ({ code: 0 }), tls?: PortTls) {
   const clock = new ManualClock();
-  const server = new RemotingServer({ handler, clock, logger: silentLogger, tls: undefined });
+  const server = new RemotingServer({ handler, clock, logger: silentLogger, tls });
   const port = await server.listen('127.0.0.1', 0);
   closers.push(() => server.stop());
   const open = async (): Promise<Socket> => {
@@ -72,15 +73,21 @@ describe('the admin port', () => {
     expect((await waiting).length).toBeGreaterThan(0);
   });
 
-  it('serves a new connection when 300 others ask nothing: those that were silent for longest give way', async () => {
-    const { open, ask } = await serve();
-    const sockets: Socket[] = [];
-    for (let index = 0; index < 300; index++) sockets.push(await open());
-    const newest = await open();
-    expect((await ask(newest)).length).toBeGreaterThan(0);
-    await until(() => sockets.slice(0, 45).every((socket) => socket.destroyed));
-    expect(sockets.slice(45).filter((socket) => socket.destroyed)).toEqual([]);
-  });
+  it.each([
+    ['without TLS', undefined],
+    ['with TLS as well', { allowsPlaintext: true, serverOptions: () => ({}) }],
+  ])(
+    'serves a new connection when 300 others ask nothing: those that were silent for longest give way; %s',
+    async (_, tls) => {
+      const { open, ask } = await serve(undefined, tls);
+      const sockets: Socket[] = [];
+      for (let index = 0; index < 300; index++) sockets.push(await open());
+      const newest = await open();
+      expect((await ask(newest)).length).toBeGreaterThan(0);
+      await until(() => sockets.slice(0, 45).every((socket) => socket.destroyed));
+      expect(sockets.slice(45).filter((socket) => socket.destroyed)).toEqual([]);
+    },
+  );
 
   it('ends the connections with the oldest frames that are not whole when all of them hold too much', async () => {
     const { open, ask } = await serve();

@@ -41,8 +41,8 @@ export class RemotingServer {
 
   constructor(private readonly options: RemotingServerOptions) {
     const { clock, tls } = options;
-    this.listener = new Listener((socket) => this.serve(socket), { clock, tls });
     this.room = new ConnectionRoom({ most: MOST_CONNECTIONS, idle: { clock, longestMs: LONGEST_IDLE_MS } });
+    this.listener = new Listener((socket) => this.serve(socket), { clock, tls, room: this.room });
     this.memory = new RequestMemory({ clock, mostBytes: MOST_UNFINISHED_BYTES });
   }
 
@@ -61,7 +61,6 @@ export class RemotingServer {
   }
 
   private serve(socket: Socket): void {
-    if (!this.room.take(socket)) return;
     const decoder = new FrameDecoder(MAX_REQUEST_BYTES);
     const unfinished: UnfinishedRequest = { giveWay: () => socket.destroy() };
     socket.once('close', () => this.memory.release(unfinished));

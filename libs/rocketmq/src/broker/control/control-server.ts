@@ -44,7 +44,8 @@ export class ControlServer {
     // What is sent behind the first request would be done without an answer.
     this.http.maxRequestsPerSocket = 1;
     const { realClock: clock, tls } = options;
-    this.listener = new Listener((socket) => this.accept(socket), { clock, tls: tls && speakingHttp1(tls) });
+    const { room } = this;
+    this.listener = new Listener((socket) => this.accept(socket), { clock, room, tls: tls && speakingHttp1(tls) });
   }
 
   /**
@@ -62,7 +63,6 @@ export class ControlServer {
   }
 
   private accept(socket: Socket): void {
-    if (!this.room.take(socket)) return;
     const end = this.options.realClock.schedule(LONGEST_CONNECTION_MS, () => socket.destroy());
     socket.once('close', () => end.cancel());
     this.http.emit('connection', socket);

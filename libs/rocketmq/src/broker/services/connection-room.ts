@@ -21,7 +21,7 @@ export class ConnectionRoom {
 
   constructor(private readonly options: ConnectionRoomOptions) {}
 
-  /** Takes a connection, idle at first. @returns false when all others are busy; it is broken then */
+  /** Takes a connection as soon as it is accepted, idle at first. @returns false when all others are busy; it is broken then */
   take(socket: Socket): boolean {
     if (this.idle.size + this.busy.size >= this.options.most) {
       const [longestIdle] = this.idle.keys();
@@ -31,6 +31,12 @@ export class ConnectionRoom {
     this.rest(socket);
     socket.once('close', () => this.forget(socket));
     return true;
+  }
+
+  /** Takes `secured` instead: it speaks TLS over a connection that was taken. */
+  replace(socket: Socket | undefined, secured: Socket): boolean {
+    if (socket !== undefined) this.forget(socket);
+    return this.take(secured);
   }
 
   /** It has asked something. */

@@ -107,7 +107,8 @@ export class GrpcServer {
     for (const port of ports) {
       const { realClock: clock, tls, faults } = this.broker;
       const admits = (at: number): boolean => faults.admitsConnection(at);
-      const listener = new Listener((socket) => this.wire.accept(socket), { clock, tls, admits });
+      const { room } = this.wire;
+      const listener = new Listener((socket) => this.wire.accept(socket), { clock, tls, admits, room });
       this.listeners.push(listener);
       bound.push(await listener.listen(host, port));
     }

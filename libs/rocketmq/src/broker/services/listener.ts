@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
+import type { ConnectionRoom } from './connection-room.js';
 
 /** The first byte of a TLS connection: a record of its handshake. No request in plaintext begins with it. */
 const TLS_HANDSHAKE = 0x16;
@@ -26,12 +27,16 @@ export interface ListenerOptions {
   readonly tls?: PortTls | undefined;
   /** Asked for each connection, with the port it came to; one that is not admitted is broken at once. Default: all are. */
   readonly admits?: (port: number) => boolean;
+  /** Where each connection is taken as soon as it is accepted: those that send nothing, or no handshake, give way like any idle one. */
+  readonly room: ConnectionRoom;
 }
 
 /** A listening TCP port. */
 export class Listener {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
+  /** Those whose TLS handshake is not done, by their addresses: Node does not say which of them a secured one is. */
+  private readonly securing = new Map<string, Socket>();
   /** Listens to no port of its own: it is handed connections. */
   private tlsServer: Server | undefined;
 
@@ -66,7 +71,13 @@ export class Listener {
   private secure(socket: Socket, { serverOptions }: PortTls): void {
     this.tlsServer ??= createTlsServer(serverOptions(), (secured) => {
       secured.on('error', () => {});
-      this.onConnection(secured);
+      const plain = this.securing.get(addressesOf(secured));
+      if (this.options.room.replace(plain, secured)) this.onConnection(secured);
+    });
+    const addresses = addressesOf(socket);
+    this.securing.set(addresses, socket);
+    socket.once('close', () => {
+      if (this.securing.get(addresses) === socket) this.securing.delete(addresses);
     });
     this.tlsServer.emit('connection', socket);
   }
@@ -80,6 +91,7 @@ export class Listener {
     socket.once('close', () => this.sockets.delete(socket));
     // A peer that vanishes is no news here; its streams are told by HTTP/2.
     socket.on('error', () => {});
+    if (!this.options.room.take(socket)) return false;
     socket.setNoDelay(true);
     return true;
   }
@@ -114,6 +126,10 @@ export class Listener {
   destroyConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }
+}
+
+function addressesOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function nameError(error: NodeJS.ErrnoException, host: string, port: number): Error {

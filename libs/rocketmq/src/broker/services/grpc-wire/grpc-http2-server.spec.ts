@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import type { ClientHttp2Stream } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { answerOn, framed, Http2Peer, type PeerAnswer } from '../../../../../../test/support/http2-peer.js';
+import { until } from '../../../../../../test/support/until.js';
 import { SystemClock } from '../../../support/clock.js';
 import { Listener } from '../listener.js';
 import { GrpcHttp2Server, type GrpcHttp2ServerOptions } from './grpc-http2-server.js';
@@ -21,7 +23,7 @@ async function serve(methods: Record<string, Method>, given: Partial<GrpcHttp2Se
   const options = { clock: new SystemClock(), maxMessageBytes: 1_000, ...given };
   const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
   const tls = { allowsPlaintext: true, serverOptions: () => ({}) };
-  const listener = new Listener((socket) => server.accept(socket), { ...options, tls });
+  const listener = new Listener((socket) => server.accept(socket), { ...options, tls, room: server.room });
   const port = await listener.listen('127.0.0.1', 0);
   const peer = new Http2Peer(`127.0.0.1:${port}`);
   closers.push(async () => {
@@ -318,6 +320,19 @@ describe('the gRPC server', () => {
     }
     await first.closed;
     expect([stream.closed, second.session.closed]).toEqual([false, false]);
+  });
+
+  it('takes as many connections that send nothing: the oldest give way', async () => {
+    const { port } = await serve({ '/s/Echo': echo }, { maxConnections: 4 });
+    const silent: Socket[] = [];
+    for (let count = 0; count < 8; count++) {
+      const socket = connect(port, '127.0.0.1').on('error', () => {});
+      closers.push(() => void socket.destroy());
+      await once(socket.resume(), 'connect');
+      silent.push(socket);
+    }
+    expect((await peerOf(port).call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
+    await until(() => silent.filter(({ closed }) => closed).length === 5);
   });
 
   it('answers pings and outlives a connection that does not speak HTTP/2, or sends headers without end', async () => {

@@ -66,7 +66,8 @@ export class GrpcHttp2Server {
   private readonly connections = new Map<Http2Session, Http2Connection>();
   private nextLook: ScheduledTask | undefined;
   private readonly memory: RequestMemory;
-  private readonly room: ConnectionRoom;
+  /** For the connections of all its ports. */
+  readonly room: ConnectionRoom;
   private readonly callOptions: ServerCallOptions;
   /** Calls of this turn that have a deadline. */
   private timedCalls: ServerCall[] = [];
@@ -102,9 +103,8 @@ export class GrpcHttp2Server {
     this.server.on('sessionError', () => {});
   }
 
-  /** Serves a connection. */
+  /** Serves a connection that has its place in {@link room}. */
   accept(socket: Socket): void {
-    if (!this.room.take(socket)) return;
     const open = (session: ServerHttp2Session): void => this.openSession(session, socket);
     this.server.once('session', open);
     this.server.emit('connection', socket);

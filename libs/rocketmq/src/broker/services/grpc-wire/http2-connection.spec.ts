@@ -83,7 +83,7 @@ async function serve(identity?: TlsOptions) {
     // The worst moment for it: Node is not yet done with what was on the connection.
     socket.once('close', collect);
   };
-  const listener = new Listener(onConnection, { clock, tls });
+  const listener = new Listener(onConnection, { clock, tls, room: server.room });
   const port = await listener.listen('127.0.0.1', 0);
   const stop = async (): Promise<void> => {
     listener.stopListening();
