@@ -63,15 +63,17 @@ export async function givenUpHalfMessages(
   });
 }
 
-/** What was given up since somebody looked last. */
+/** Some of what was given up since somebody looked last, the oldest first. */
 export interface GivenUpNews {
   readonly messages: readonly GivenUpHalfMessage[];
   /** Where the next look goes on, by broker. */
   readonly reached: ReadonlyMap<string, bigint>;
+  /** Whether more is there already. */
+  readonly hasMore: boolean;
 }
 
 /**
- * @param reached undefined: the newest of each broker
+ * @param reached undefined: from the oldest of each broker
  * @param limit the most messages of each broker
  * @throws what a broker that did not answer failed with
  */
@@ -87,17 +89,19 @@ export async function givenUpSince(
     if (failure !== undefined) throw failure.error;
     const next = new Map(reached);
     const messages: GivenUpHalfMessage[] = [];
+    let hasMore = false;
     // One queue on each broker.
     for (const queue of queues) {
       const { broker, minOffset, maxOffset } = queue.offsets;
-      const last = reached?.get(broker) ?? (reached === undefined ? maxOffset - BigInt(limit) : minOffset);
+      const last = reached?.get(broker) ?? minOffset;
       // A broker that was set up anew begins with 0.
       const offset = last > maxOffset ? minOffset : last;
       const { found, nextOffset } = await readQueue(cluster, GIVEN_UP_TOPIC, queue, { offset, limit }, deadline);
       messages.push(...(await Promise.all(found.map(givenUpView))));
       next.set(broker, nextOffset);
+      hasMore ||= nextOffset < maxOffset;
     }
-    return { messages, reached: next };
+    return { messages, reached: next, hasMore };
   });
 }
 

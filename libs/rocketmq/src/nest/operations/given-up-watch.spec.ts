@@ -16,7 +16,10 @@ import {
   TransactionChecker,
 } from '../../index.js';
 import { Producer } from '../../producer/producer.js';
+import { TransactionBounds } from '../../producer/transaction-bounds.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { GivenUpWatch } from './given-up-watch.js';
 
 /** What the database of the service says of each transaction. */
 const answers = new Map<string, TransactionAnswer>();
@@ -114,6 +117,63 @@ describe('an application with transactions', () => {
       await bench.broker.idle();
       expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
     }
+  });
+
+  it('reports at its start the one that was given up before hundreds of another service', async () => {
+    bench.broker.declareTopic({ name: 'payments', type: 'transaction' });
+    const first = await start();
+    answers.set('kept', 'commit');
+    await giveUp(first, 'kept');
+    await bench.closeApps();
+    const connection = new Connection({ endpoints: bench.broker.endpoints, clock: bench.broker.clock });
+    const other = new Producer(connection, {
+      transactionOwner: 'another service',
+      transactionCheckers: { payments: () => 'unknown' },
+    });
+    for (let count = 0; count < 300; count++) await other.beginTransaction({ topic: 'payments', body: 'theirs' });
+    await other.close();
+    connection.close();
+    await bench.broker.advance(2 * MINUTE_MS);
+    expect(bench.broker.halfMessages()).toEqual([]);
+    const app = await start();
+    await bench.broker.idle();
+    expect(reported(app)).toEqual(['commit']);
+  });
+
+  it('logs where a look stopped that has read enough, and goes on there with the next one', async () => {
+    const logger = recordingLogger();
+    const clock = new ManualClock();
+    const pages = 50;
+    const read: bigint[] = [];
+    const watch = new GivenUpWatch({
+      ...{
+        clock,
+        logger,
+        checkers: {},
+        bounds: new TransactionBounds({}),
+        events: { tell() {} },
+        ownerOf: () => 'shop',
+      },
+      admin: {
+        givenUpSince: async (reached, limit) => {
+          const offset = reached?.get('broker-a') ?? 0n;
+          read.push(offset);
+          const next = offset + BigInt(limit);
+          return { messages: [], reached: new Map([['broker-a', next]]), hasMore: read.length < pages };
+        },
+        findMessages: async () => ({ messages: [], failures: [], mayBeMore: false }),
+      },
+    });
+    const stopped = () => logger.lines.filter(([text]) => text.includes('than one look reads'));
+    watch.start();
+    await until(() => stopped().length === 1);
+    expect(read.length).toBeLessThan(pages);
+    expect(stopped()[0]?.[1]).toEqual({ reached: `broker-a: ${(read.at(-1) ?? 0n) + 256n}` });
+    clock.advanceTo(clock.nowMs() + 5 * MINUTE_MS);
+    await until(() => read.length === pages);
+    await watch.stop();
+    expect(read).toEqual(Array.from({ length: pages }, (_, page) => BigInt(page) * 256n));
+    expect(stopped()).toHaveLength(1);
   });
 
   it('reports one no more that was resumed, whichever way it ended', async () => {
