@@ -58,7 +58,13 @@ describe('an application with transactions', () => {
   const start = (options: Partial<RocketMQModuleOptions> = {}, prepare?: NestParts['prepare']) =>
     bench.start({
       providers: [Orders],
-      options: { consumerGroup: 'shop', nameServer: bench.broker.adminEndpoint, ...options },
+      options: {
+        consumerGroup: 'shop',
+        nameServer: bench.broker.adminEndpoint,
+        // All are over when the server gives them up, so that a checker may say "rolled back".
+        producer: { localTransactionTimeoutMs: MINUTE_MS },
+        ...options,
+      },
       ...(prepare && { prepare }),
     });
 
