@@ -8,8 +8,9 @@ import { shrink } from './shrink.js';
 
 const USAGE = `npm run simulate -- [options]
   --seconds N   how long, in real time (default 120)
+  --seeds N     end after so many seeds
   --long        an hour
-  --seed N      begin with this seed (default: a new one each time); without --seconds, run it alone
+  --seed N      begin with this seed (default: a new one each time); without --seconds or --seeds, run it alone
   --plan JSON   run one plan, as a failing run prints it
   --trace       print the whole history of each run
   --brief       do not look for the shortest history of a seed that fails
@@ -21,6 +22,7 @@ const HOUR_MS = 3_600_000;
 
 const options = {
   seconds: { type: 'string' },
+  seeds: { type: 'string' },
   long: { type: 'boolean' },
   seed: { type: 'string' },
   plan: { type: 'string' },
@@ -60,7 +62,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const isAlone =
-    values.plan !== undefined || (values.seed !== undefined && values.seconds === undefined && !values.long);
+    values.plan !== undefined ||
+    (values.seed !== undefined && values.seconds === undefined && values.seeds === undefined && !values.long);
   const budgetMs = isAlone ? 0 : values.long ? HOUR_MS : Number(values.seconds ?? 120) * 1_000;
   const startedMs = now();
   const total = { seeds: 0, failed: 0, virtualMs: 0, events: 0, sends: 0, handlings: 0 };
@@ -82,7 +85,8 @@ async function main(): Promise<number> {
         break;
       }
     }
-    if (now() - startedMs >= budgetMs) break;
+    const isEnough = values.seeds === undefined ? now() - startedMs >= budgetMs : total.seeds >= Number(values.seeds);
+    if (isEnough) break;
   }
   report(total, struck, now() - startedMs);
   return total.failed === 0 ? 0 : 1;
