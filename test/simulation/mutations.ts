@@ -74,7 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a poll asks for messages by their packed size',
     file: 'consumer/buffer-room.ts',
-    find: '        this.learn(grownBytes);\n',
+    find: '        this.expected.learn(grownBytes);\n',
     replace: '',
   },
 ];
