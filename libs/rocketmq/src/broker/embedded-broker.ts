@@ -99,10 +99,10 @@ export class EmbeddedBroker {
   private adminPort: number | undefined;
   private controlPort: number | undefined;
 
-  /**
-   * @param disk internal: what a simulation has in place of a file
-   * @throws UsageError for TLS options, users, topics or groups that cannot be
-   */
+  /** @throws UsageError for TLS options, users, topics or groups that cannot be */
+  constructor(options?: EmbeddedBrokerOptions);
+  /** @internal With what a simulation has in place of a file. */
+  constructor(options: EmbeddedBrokerOptions, disk: Pick<LmdbStoreOptions, 'openFile'>);
   constructor(options: EmbeddedBrokerOptions = {}, disk?: Pick<LmdbStoreOptions, 'openFile'>) {
     this.#options = options;
     this.clock = options.clock ?? this.realClock;
