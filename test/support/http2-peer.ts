@@ -88,3 +88,8 @@ export function answerOn(stream: ClientHttp2Stream): Promise<PeerAnswer> {
     });
   });
 }
+
+/** As if the connection had carried so many streams. Node has it, its types have not. */
+export function nextStreamId(session: ClientHttp2Session, id: number): void {
+  (session as unknown as { setNextStreamID(id: number): void }).setNextStreamID(id);
+}

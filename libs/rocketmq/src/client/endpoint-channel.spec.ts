@@ -1,6 +1,7 @@
-import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
+import { type ClientHttp2Session, constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { nextStreamId } from '../../../../test/support/http2-peer.js';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
 import { until } from '../../../../test/support/until.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
@@ -13,6 +14,7 @@ import { Connection } from './connection.js';
 import { parseEndpoints } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { Http2Channel } from './wire/http2-channel.js';
+import { openSession } from './wire/http2-session.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }, { name: 'plain' }];
 /** Nothing listens there. */
@@ -155,6 +157,41 @@ describe('calls on an endpoint with several addresses', () => {
       expect(polled).toEqual(['first']);
     },
   );
+
+  it('stay with the first over one new connection when stream ids run out, and none fails', async () => {
+    const sessions = new Set<unknown>();
+    const served = (name: string) => (stream: ServerHttp2Stream) => {
+      const isTelemetry = sessions.size === 0;
+      sessions.add(stream.session);
+      if (isTelemetry) stream.respond(GRPC);
+      else answer(stream, name);
+    };
+    const addresses = [await serve(served('first')), await serve(served('second'))];
+    let isOld = true;
+    const open = (address: string): Http2Channel => {
+      return new Http2Channel(address, systemRandom, undefined, async (...to) => {
+        const opened = await openSession(...to);
+        // Only the first connection is that old: telemetry, and then two calls.
+        if (isOld) nextStreamId((opened as unknown as { session: ClientHttp2Session }).session, 2 ** 30 - 3);
+        isOld = false;
+        return opened;
+      });
+    };
+    const channel = new EndpointChannel(parseEndpoints(addresses.join(';')), open, 3_000);
+    ends.push(() => channel.close());
+    const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 20_000 });
+    const unary = async (): Promise<string> => Buffer.from(await channel.unary(call(), nothing)).toString();
+    const telemetry = channel.stream({ ...call(), timeoutMs: undefined });
+    const end = telemetry.frames[Symbol.asyncIterator]()
+      .next()
+      .catch((error: unknown) => error);
+    expect(await unary()).toBe('first');
+    // In one turn: the first of them takes the last id.
+    expect(await Promise.all([1, 2, 3, 4].map(unary))).toEqual(Array(4).fill('first'));
+    expect(await end).toMatchObject({ retryable: true });
+    expect(await unary()).toBe('first');
+    expect(sessions.size).toBe(2);
+  });
 
   it('that are answered UNAVAILABLE everywhere do not cost a connection each', async () => {
     const sessions = new Set<unknown>();

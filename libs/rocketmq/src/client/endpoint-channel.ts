@@ -161,7 +161,7 @@ export class EndpointChannel implements Channel {
   private isGone(channel: Channel, error: unknown, waitedMs = this.patienceMs): boolean {
     if (!(error instanceof TransportError)) return false;
     if (error.code === 'UNAVAILABLE') return true;
-    if (error.code === 'RPC_FAILED' || channel.isConnected) return false;
+    if (error.code === 'RPC_FAILED' || error.code === 'ABORTED' || channel.isConnected) return false;
     return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;
   }
 

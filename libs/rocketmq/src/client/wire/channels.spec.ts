@@ -10,6 +10,7 @@ import {
 } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { nextStreamId } from '../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../test/support/until.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { frame } from '../../support/grpc/framing.js';
@@ -306,11 +307,6 @@ describe.each([
   });
 });
 
-/** As if the connection had carried so many streams. Node has it, its types have not. */
-function nextStreamId(session: ClientHttp2Session, id: number): void {
-  (session as unknown as { setNextStreamID(id: number): void }).setNextStreamID(id);
-}
-
 describe('the channel on http2', () => {
   const ends: (() => unknown)[] = [];
 
@@ -387,7 +383,7 @@ describe('the channel on http2', () => {
     const [session] = (channel as unknown as { sessions: Set<Http2Session> }).sessions;
     nextStreamId((session as unknown as { session: ClientHttp2Session }).session, 2 ** 30 + 1);
     await channel.unary(CALL, NOTHING);
-    expect(await end).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    expect(await end).toMatchObject({ code: 'ABORTED', retryable: true });
   });
 
   it('says that nothing was sent by a call for which no id of a stream is left', async () => {

@@ -75,7 +75,8 @@ export class Http2Session {
     const stream = this.session.request(headers);
     this.calls++;
     stream.once('close', this.onStreamClosed);
-    if ((stream.id ?? 0) >= LAST_STREAM_ID) this.leave(`the connection to ${this.address} has used up its stream ids`);
+    if ((stream.id ?? 0) >= LAST_STREAM_ID)
+      this.leave(`the connection to ${this.address} has used up its stream ids`, 'ABORTED');
     return stream;
   }
 
@@ -99,11 +100,14 @@ export class Http2Session {
     });
   }
 
-  /** Takes no further call; those under way go on. Repeating it does nothing. */
-  leave(why: string): void {
+  /**
+   * Takes no further call; those under way go on. Repeating it does nothing.
+   * @param code `ABORTED` when the server is as well as before
+   */
+  leave(why: string, code: 'UNAVAILABLE' | 'ABORTED' = 'UNAVAILABLE'): void {
     if (this.left.aborted) return;
     // A call that is ended by this had begun, so nobody knows what became of it.
-    this.left.abort(new TransportError('UNAVAILABLE', why, 'unknown', true));
+    this.left.abort(new TransportError(code, why, 'unknown', true));
     if (this.calls === 0) this.destroy();
     else this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
   }
