@@ -65,8 +65,9 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     const sessions = system.sessions.filter(({ closed }) => !closed);
     if (sessions.length === 0) return 'nobody';
     const session = sessions[Math.floor(fault.pick * sessions.length)];
-    if (session !== undefined)
-      system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
+    if (session === undefined) return 'nobody';
+    system.expectRenewal(session.client);
+    system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
     return 'nobody';
   },
   'refused streams': (system, fault) => {
@@ -77,8 +78,10 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
       system.refusal = 0;
     });
     const untilMs = simulation.nowMs + durationMs;
+    // With another address to go to, a client may leave.
+    if (system.addresses.length > 1) for (const { process } of system.services) system.expectRenewal(process.name);
     system.disturbances.push({
-      ...{ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: undefined, isMild: true },
+      ...{ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: undefined, only: 'not sent' },
     });
     return 'nobody';
   },
@@ -128,7 +131,12 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
     const stepMs = (fault.strength - 0.3) * 3 * MINUTE_MS;
     // A broker's wall clock decides what is due, on a real server too; only clients must not care.
-    if (process !== system.brokerProcess) process.wallOffsetMs = stepMs;
+    if (process === system.brokerProcess) return 'nobody';
+    process.wallOffsetMs = stepMs;
+    system.disturbances.push({
+      ...{ kind: fault.kind, fromMs: system.simulation.nowMs, untilMs: Number.POSITIVE_INFINITY, processes: undefined },
+      only: 'fenced',
+    });
     return 'nobody';
   },
   'hostile settings': (system, fault) => {

@@ -6,8 +6,8 @@ import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from
 
 const NOTHING: Facts = {
   ...{ sends: [], handlings: [], transactions: [], disturbances: [], handBacks: [], dead: [], halves: [] },
-  ...{ resolutions: new Map(), unsettled: [], maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
-  ...{ connections: [], forgotten: [], usualConnections: 1, isMoving: false, leaks: [], uncaught: [], hanging: [] },
+  ...{ resolutions: new Map(), maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
+  ...{ connections: [], forgotten: [], renewals: [], leaks: [], uncaught: [], hanging: [] },
   ...{ mostUnpackedBytes: 0, bufferBound: 100 },
 };
 
@@ -28,7 +28,7 @@ function handled(key: string, fields: Partial<HandlingFact> = {}): HandlingFact 
 function transacted(fields: Partial<TransactionFact> = {}): TransactionFact {
   return {
     ...{ key: 't1', process: 'a', atMs: 100, durationMs: 50, transactionId: 'id', endMs: 150, error: undefined },
-    ...{ isReturned: true, ...fields },
+    ...fields,
   };
 }
 

@@ -39,7 +39,6 @@ export interface TransactionFact {
   endMs: number | undefined;
   /** The code of the error that the method failed with. */
   error: string | undefined;
-  isReturned: boolean;
 }
 
 /** A time in which something may happen that cannot happen otherwise. */
@@ -49,8 +48,14 @@ export interface Disturbance {
   readonly untilMs: number;
   /** The processes that it meets; all when undefined. */
   readonly processes: readonly string[] | undefined;
-  /** Nothing can come of it but calls that were not sent. */
-  readonly isMild?: boolean;
+  /** Nothing else can come of it: calls that were not sent; transactions that others take for older than they are. Anything when left out. */
+  readonly only?: 'not sent' | 'fenced';
+}
+
+/** A connection of a client. */
+export interface ConnectionFact {
+  readonly process: string;
+  readonly atMs: number;
 }
 
 /** A dead letter as the broker keeps it. */
@@ -71,8 +76,6 @@ export interface Facts {
   readonly resolutions: ReadonlyMap<string, string>;
   /** Half messages that are left. */
   readonly halves: readonly string[];
-  /** Messages still to be delivered, or at a consumer, by group. */
-  readonly unsettled: readonly string[];
   /** Attempts that a listener has before its message is a dead letter. */
   readonly maxAttempts: number;
   /** Deliveries after which the server makes it one. */
@@ -80,12 +83,10 @@ export interface Facts {
   readonly groupsOf: Readonly<Record<string, readonly string[]>>;
   /** When what was acknowledged may not be on the disk yet, and the broker died. */
   readonly forgotten: readonly { readonly fromMs: number; readonly untilMs: number }[];
-  /** Connections that clients opened, with the time. */
-  readonly connections: readonly { readonly process: string; readonly atMs: number }[];
-  /** How many a client has when nothing goes wrong. */
-  readonly usualConnections: number;
-  /** Whether harmless faults make it move: GOAWAY, refused streams, stream ids that run out. */
-  readonly isMoving: boolean;
+  /** Connections that clients began to open. */
+  readonly connections: readonly ConnectionFact[];
+  /** Those that harmless faults are a reason for, beside the first of each client: GOAWAY, refused streams, stream ids that run out. */
+  readonly renewals: readonly ConnectionFact[];
   /** What was left behind after all had been closed. */
   readonly leaks: readonly string[];
   readonly uncaught: readonly string[];

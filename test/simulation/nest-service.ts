@@ -267,7 +267,7 @@ export class NestService implements Instance, NestWork {
     const end = this.chance.pick(['commit', 'commit', 'commit', 'fail before', 'fail after', 'roll back']);
     const fact: TransactionFact = {
       ...{ key, process: this.process.name, atMs: simulation.nowMs, durationMs },
-      ...{ transactionId: undefined, endMs: undefined, error: undefined, isReturned: false },
+      ...{ transactionId: undefined, endMs: undefined, error: undefined },
     };
     transactions.push(fact);
     try {
@@ -281,7 +281,6 @@ export class NestService implements Instance, NestWork {
         });
         if (end === 'fail after') throw new Error('the printer is on fire');
       });
-      if (!this.process.isDead) fact.isReturned = true;
     } catch (error) {
       if (!this.process.isDead)
         fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);

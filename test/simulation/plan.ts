@@ -76,9 +76,14 @@ export interface Plan {
 
 export function planOf(seed: number): Plan {
   const chance = new Chance(Math.imul(seed, 0x9e3779b1) ^ 0x7f4a7c15);
+  const plan = drawnPlan(chance, seed);
+  return chance.is(0.6) ? focused(plan, chance.pick(FOCUSES), chance) : plan;
+}
+
+/** Anything, in any combination. */
+function drawnPlan(chance: Chance, seed: number): Plan {
   const activeMs = chance.between(1, 8) * MINUTE_MS;
-  const nestChance = new Chance(Math.imul(seed, 0x85ebca6b) ^ 0x1b873593);
-  const nest = nestChance.is(0.3);
+  const nest = chance.is(0.3);
   return {
     seed,
     instances: chance.whole(1, 3),
@@ -97,46 +102,118 @@ export function planOf(seed: number): Plan {
     bodyBytes: chance.pick([16, 16, 2_000, 60_000]),
     maxBufferedBytes: chance.pick([64 * 1024, 256 * 1024, 8 * 1024 * 1024]),
     parts: { ordered: chance.is(0.7), simple: chance.is(0.5), transactions: chance.is(0.6), nest },
-    shutdownGraceMs: nestChance.pick([0.2, 2, 10, 25]) * SECOND_MS,
+    shutdownGraceMs: chance.pick([0.2, 2, 10, 25]) * SECOND_MS,
     activeMs,
     settleMs: 30 * MINUTE_MS,
     idleMs: chance.between(10, 40) * MINUTE_MS,
-    faults: [
-      ...faultsOf(chance, activeMs),
-      ...(nest && nestChance.is(0.7) ? deploysOf(nestChance, activeMs) : []),
-    ].sort((one, other) => one.atMs - other.atMs),
+    faults: inOrder([
+      ...drawnFaults(chance, activeMs),
+      ...(nest && chance.is(0.7) ? faultsOf(chance, 'rolling deploy', [30, 120], activeMs) : []),
+    ]),
   };
 }
 
 /** Each run has only some kinds of faults: all of them at once would hide what few of them do. */
-function faultsOf(chance: Chance, activeMs: number): Fault[] {
+function drawnFaults(chance: Chance, activeMs: number): Fault[] {
   const all = Object.keys(FAULT_KINDS) as FaultKind[];
   // Where nothing may cost anything, whatever goes wrong is seen.
   const isGentle = chance.is(0.4);
   const possible = isGentle ? all.filter((kind) => FAULT_KINDS[kind] === 'harmless') : all;
   const kinds = chance.is(0.1) ? [] : chance.some(possible, isGentle ? 0.6 : chance.pick([0.1, 0.25, 0.5]));
+  return kinds.flatMap((kind) => {
+    const everyS = chance.between(isGentle ? 3 : 10, isGentle ? 30 : 120);
+    return faultsOf(chance, kind, [0.3 * everyS, 1.7 * everyS], activeMs);
+  });
+}
+
+/** @param everyS seconds from one to the next, at least and at most */
+function faultsOf(chance: Chance, kind: FaultKind, everyS: readonly [number, number], activeMs: number): Fault[] {
   const faults: Fault[] = [];
-  for (const kind of kinds) {
-    const everyMs = chance.between(isGentle ? 3 : 10, isGentle ? 30 : 120) * SECOND_MS;
-    for (let atMs = chance.next() * everyMs; atMs < activeMs; atMs += chance.between(0.3, 1.7) * everyMs) {
-      const durationMs = Math.min(chance.pick([0.3, 2, 8, 40]) * SECOND_MS * chance.between(0.5, 1.5), activeMs - atMs);
-      faults.push({
-        kind,
-        atMs: Math.round(atMs),
-        durationMs: Math.round(durationMs),
-        pick: chance.next(),
-        strength: chance.next(),
-      });
-    }
+  const pauseMs = (): number => chance.between(...everyS) * SECOND_MS;
+  for (let atMs = chance.next() * pauseMs(); atMs < activeMs; atMs += pauseMs()) {
+    const durationMs = Math.min(chance.pick([0.3, 2, 8, 40]) * SECOND_MS * chance.between(0.5, 1.5), activeMs - atMs);
+    faults.push({
+      kind,
+      atMs: Math.round(atMs),
+      durationMs: Math.round(durationMs),
+      pick: chance.next(),
+      strength: chance.next(),
+    });
   }
   return faults;
 }
 
-/** What the Nest layer is for shows when an application ends. */
-function deploysOf(chance: Chance, activeMs: number): Fault[] {
-  const faults: Fault[] = [];
-  for (let atMs = chance.between(10, 60) * SECOND_MS; atMs < activeMs; atMs += chance.between(30, 120) * SECOND_MS) {
-    faults.push({ kind: 'rolling deploy', atMs: Math.round(atMs), durationMs: SECOND_MS, pick: 0, strength: 0 });
-  }
-  return faults;
+function inOrder(faults: readonly Fault[]): Fault[] {
+  return [...faults].sort((one, other) => one.atMs - other.atMs);
+}
+
+/** Conditions that seldom come together when each is drawn alone, and in which faults of certain kinds show. */
+interface Focus {
+  readonly ways: (chance: Chance) => Partial<Plan>;
+  /** Harmless ones: what goes wrong then has no excuse. With the seconds between two of them, at least and at most. */
+  readonly faults: Partial<Record<FaultKind, readonly [number, number]>>;
+}
+
+const FOCUSES: readonly Focus[] = [
+  // More messages than are handled, which are large when they are unpacked.
+  {
+    ways: (chance) => ({
+      ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
+      ...{ instances: chance.whole(1, 2), latencyMs: 5, leaseMs: 30_000, impatience: 0 },
+    }),
+    faults: {},
+  },
+  // Servers that leave while much is under way.
+  {
+    ways: (chance) => ({
+      ...{ sendEveryMs: 200, hasTwoAddresses: true, latencyMs: 40, instances: chance.whole(2, 3), impatience: 0 },
+      ...{ longestHandlerMs: 500 },
+    }),
+    faults: { 'refused streams': [5, 20], goaway: [10, 40] },
+  },
+  // Calls that have less time than a new connection takes.
+  {
+    ways: (chance) => ({
+      ...{ sendEveryMs: 200, latencyMs: 40, impatience: 0.4, hasTwoAddresses: chance.is(0.7), longestHandlerMs: 500 },
+    }),
+    faults: { goaway: [5, 20] },
+  },
+  // Wrong clocks while handlers run.
+  {
+    ways: (chance) => ({ sendEveryMs: 500, leaseMs: 10_000, longestHandlerMs: chance.pick([5_000, 20_000]) }),
+    faults: { 'clock step': [3, 12] },
+  },
+  // Sessions that last for some hundred calls.
+  {
+    ways: (chance) => ({ sendEveryMs: 200, idStep: 2 ** chance.whole(22, 25), longestHandlerMs: 500 }),
+    faults: { goaway: [20, 60] },
+  },
+  // Applications that are replaced while they are at work.
+  {
+    ways: (chance) => ({
+      ...{ sendEveryMs: 500, longestHandlerMs: 20_000, shutdownGraceMs: chance.pick([0.2, 2, 10]) * SECOND_MS },
+      ...{ parts: { nest: chance.is(0.7), ordered: true, simple: false, transactions: chance.is(0.5) } },
+    }),
+    faults: { 'rolling deploy': [15, 60] },
+  },
+  // Transactions that are asked for while they run.
+  {
+    ways: () => ({
+      ...{ sendEveryMs: 500, instances: 3, longestTransactionMs: 12_000, localTransactionTimeoutMs: 30_000 },
+      ...{ parts: { nest: false, ordered: false, simple: false, transactions: true } },
+    }),
+    faults: { 'rolling deploy': [60, 120] },
+  },
+];
+
+function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
+  const activeMs = chance.between(1, 2) * MINUTE_MS;
+  const times = Object.entries(faults) as [FaultKind, readonly [number, number]][];
+  return {
+    ...plan,
+    ...{ idStep: 2, flush: 'sync', localTransactionTimeoutMs: chance.pick([30, 60]) * SECOND_MS },
+    ...ways(chance),
+    ...{ activeMs, settleMs: 15 * MINUTE_MS, idleMs: 2 * MINUTE_MS },
+    faults: inOrder(times.flatMap(([kind, everyS]) => faultsOf(chance, kind, everyS, activeMs))),
+  };
 }

@@ -1,6 +1,6 @@
 // A process of the simulated system: it sends, handles, receives and runs transactions until it is closed or dies.
 
-import type { MessageView } from 'nestjs-rocketmq/client';
+import type { MessageView, ReceivedMessage } from 'nestjs-rocketmq/client';
 import { Connection, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { currentTransaction, TransactionLog } from 'nestjs-rocketmq/sql';
 import type { HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
@@ -190,7 +190,7 @@ export class Service implements Instance {
     const end = this.chance.pick(['commit', 'commit', 'commit', 'fail before', 'fail after', 'roll back']);
     const fact: TransactionFact = {
       ...{ key, process: this.process.name, atMs: simulation.nowMs, durationMs },
-      ...{ transactionId: undefined, endMs: undefined, error: undefined, isReturned: false },
+      ...{ transactionId: undefined, endMs: undefined, error: undefined },
     };
     transactions.push(fact);
     try {
@@ -208,7 +208,6 @@ export class Service implements Instance {
         });
         if (end === 'fail after') throw new Error('the printer is on fire');
       });
-      if (!this.process.isDead) fact.isReturned = true;
     } catch (error) {
       if (!this.process.isDead)
         fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);
@@ -245,25 +244,30 @@ export class Service implements Instance {
           invisibleDurationMs: this.world.plan.leaseMs,
           signal,
         });
-        for (const message of messages) {
-          this.world.handled(message.body.length);
-          const { simulation } = this.world;
-          const [key = ''] = message.keys;
-          const fact: HandlingFact = {
-            ...{ key, group: GROUPS.simple, process: this.process.name, attempt: message.deliveryAttempt },
-            ...{ startMs: simulation.nowMs, endMs: simulation.nowMs, end: undefined },
-          };
-          if (!this.process.isDead) this.world.handlings.push(fact);
-          simulation.say(`${GROUPS.simple} takes ${key}, attempt ${message.deliveryAttempt}`);
-          fact.end = 'unsure';
-          await consumer.ack(message);
-          fact.end = 'done';
-        }
+        for (const message of messages) await this.take(consumer, message);
       } catch (error) {
         if (signal.aborted) return;
         this.world.simulation.say(`receive failed: ${(error as Error).message}`);
         await this.pause(SECOND_MS);
       }
+    }
+  }
+
+  private async take(consumer: SimpleConsumer, message: ReceivedMessage): Promise<void> {
+    const { simulation, handlings } = this.world;
+    this.world.handled(message.body.length);
+    const [key = ''] = message.keys;
+    const fact: HandlingFact = {
+      ...{ key, group: GROUPS.simple, process: this.process.name, attempt: message.deliveryAttempt },
+      ...{ startMs: simulation.nowMs, endMs: simulation.nowMs, end: 'unsure' },
+    };
+    if (!this.process.isDead) handlings.push(fact);
+    simulation.say(`${GROUPS.simple} takes ${key}, attempt ${message.deliveryAttempt}`);
+    try {
+      await consumer.ack(message);
+      fact.end = 'done';
+    } catch (error) {
+      simulation.say(`ack of ${key} failed: ${(error as Error).message}`);
     }
   }
 }

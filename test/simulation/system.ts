@@ -2,10 +2,10 @@
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
-import { deadLettersOf, openHalfMessages, pendingMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
+import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
 import { adminPortOf } from './admin-port.js';
 import { strike, withHostileSettings } from './blows.js';
-import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
+import type { ConnectionFact, Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
 import { NEST_TOPICS } from './nest-application.js';
 import { NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, NestFacts, RequestFact } from './nest-facts.js';
@@ -48,7 +48,8 @@ export class System implements NestWorld {
   readonly requests: RequestFact[] = [];
   readonly answers: HandlingFact[] = [];
   readonly disturbances: Disturbance[] = [];
-  readonly connections: { process: string; atMs: number }[] = [];
+  readonly connections: ConnectionFact[] = [];
+  private readonly renewals: ConnectionFact[] = [];
   readonly services: Instance[] = [];
   /** Open HTTP/2 sessions, as the broker sees them. */
   sessions: SimulatedServerSession[] = [];
@@ -89,9 +90,10 @@ export class System implements NestWorld {
     this.disk = new SimulatedDisk(simulation);
     this.database = new SimulatedDatabase(simulation);
     network.usual = { latencyMs: plan.latencyMs, jitterMs: plan.latencyMs / 4, loss: 0, downUntilMs: 0 };
-    network.opened = ({ client, address }) => {
-      if (address !== this.nameServer) this.connections.push({ process: client.process.name, atMs: simulation.nowMs });
+    network.connecting = ({ name }, address) => {
+      if (address !== this.nameServer) this.connections.push({ process: name, atMs: simulation.nowMs });
     };
+    machine.idsRunOut = () => this.expectRenewal(simulation.current?.name ?? '');
     const chance = new Chance(plan.seed ^ 0x3c6ef372);
     network.alter = (connection, frame, isFromClient) => this.alter(chance, connection, frame, isFromClient);
     machine.idStep = plan.idStep;
@@ -131,6 +133,11 @@ export class System implements NestWorld {
   handled(bytes: number): void {
     const held = this.unpacked.get(this.simulation.current?.name ?? '');
     if (bytes >= PACKED_FROM_BYTES) held?.shift();
+  }
+
+  /** That a client has a reason for another connection. */
+  expectRenewal(process: string): void {
+    this.renewals.push({ process, atMs: this.simulation.nowMs });
   }
 
   count(kind: FaultKind): void {
@@ -196,6 +203,7 @@ export class System implements NestWorld {
     const { simulation } = this;
     const number = this.instances++;
     const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
+    if (this.refusal > 0 && this.addresses.length > 1) this.expectRenewal(process.name);
     simulation.at(simulation.nowMs, process, () => {
       const service = this.plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
@@ -337,14 +345,12 @@ export class System implements NestWorld {
       return deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }));
     });
     const halves = openHalfMessages(store).map(({ keys: [key = ''] }) => key);
-    const unsettled = pendingMessages(store).map((pending) => JSON.stringify(pending).slice(0, 200));
-    return { dead, halves, unsettled };
+    return { dead, halves };
   }
 
-  private facts(state: Pick<Facts, 'dead' | 'halves' | 'unsettled'>): Facts & NestFacts {
+  private facts(state: Pick<Facts, 'dead' | 'halves'>): Facts & NestFacts {
     const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
-    const harmless = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmless');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
       ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
@@ -359,8 +365,7 @@ export class System implements NestWorld {
         [NEST_TOPICS.manual]: [NEST_GROUPS.manual],
         [TOPICS.simple]: plan.parts.simple ? [GROUPS.simple] : [],
       },
-      usualConnections: 1,
-      isMoving: harmless || plan.idStep > 2,
+      renewals: this.renewals,
       leaks: this.leaks,
       uncaught: simulation.uncaught,
       mostUnpackedBytes: this.mostUnpackedBytes,

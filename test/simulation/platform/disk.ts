@@ -2,7 +2,6 @@
 
 import { KeyTree } from '../../../libs/rocketmq/src/broker/store/key-tree.js';
 import type { OpenFile, StoreFile } from '../../../libs/rocketmq/src/broker/store/lmdb-store.js';
-import { type Key, type KeyPart } from '../../../libs/rocketmq/src/broker/store/store.js';
 import type { Simulation } from './simulation.js';
 
 type Entries = Parameters<StoreFile['commit']>[0];
@@ -12,7 +11,6 @@ export class SimulatedDisk {
   private readonly tree = new KeyTree<unknown>();
   /** How long a commit takes. */
   slowMs = 1;
-  commits = 0;
 
   constructor(private readonly simulation: Simulation) {}
 
@@ -27,11 +25,6 @@ export class SimulatedDisk {
     return Promise.resolve({ file, folder: { release: () => Promise.resolve() } });
   };
 
-  /** All that is on it, with the prefix. */
-  list(...prefix: KeyPart[]): (readonly [Key, unknown])[] {
-    return [...this.tree.scan(prefix, prefix, undefined)];
-  }
-
   private commit(entries: Entries): Promise<void> {
     const { simulation } = this;
     const process = simulation.current;
@@ -39,7 +32,6 @@ export class SimulatedDisk {
     const written = entries.map(([key, { value }]) => [key, value] as const);
     return new Promise((resolve) => {
       const apply = (): void => {
-        this.commits++;
         for (const [key, value] of written) {
           if (value === undefined) this.tree.delete(key);
           else this.tree.set(key, value);

@@ -9,6 +9,8 @@ import type { SimulatedSocket } from './sockets.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 const LAST_ID = 2 ** 31 - 1;
+/** From here on a client looks for another session. */
+const HALF_OF_IDS = 2 ** 30;
 
 type Headers = Record<string, unknown>;
 
@@ -16,6 +18,7 @@ type Headers = Record<string, unknown>;
 export interface Http2Ways {
   /** By how much stream ids grow from one to the next, so that they run out within a run. Usually 2. */
   idStep: number;
+  idsRunOut(): void;
 }
 
 /** A stream, of either side. */
@@ -320,6 +323,7 @@ export class SimulatedClientSession extends SimulatedSession {
     if (id > LAST_ID)
       throw coded('ERR_HTTP2_OUT_OF_STREAMS', 'No stream ID is available because maximum stream ID has been reached');
     this.nextId += this.ways.idStep;
+    if (id < HALF_OF_IDS && this.nextId >= HALF_OF_IDS) this.ways.idsRunOut();
     const stream = new SimulatedClientStream(this.simulation, this, id);
     this.streams.set(id, stream);
     this.send({ kind: 'headers', id, headers: { ...headers }, isEnd: false });
@@ -369,6 +373,11 @@ export class SimulatedServerSession extends SimulatedSession {
     if (wire === undefined) throw new Error('a server session needs a connection');
     wire.onFrame = (frame) => this.take(frame);
     this.send({ kind: 'settings' });
+  }
+
+  /** The name of the process at the other end. */
+  get client(): string {
+    return this.wire?.connection.client.process.name ?? '';
   }
 
   /** Says GOAWAY, and ends when the last call has. */

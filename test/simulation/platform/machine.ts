@@ -20,6 +20,8 @@ export interface Machine {
   refusesStream: (session: SimulatedServerSession) => boolean;
   /** By how much stream ids grow. Usually 2. */
   idStep: number;
+  /** Told that the process that runs has used half of a session's stream ids. */
+  idsRunOut: () => void;
   /** Told of what was unpacked, and by whom: see the bounds of buffers. */
   unpacked: (bytes: number) => void;
 }
@@ -31,7 +33,7 @@ export function bootMachine(seed: number): Machine {
   const simulation = new Simulation(seed);
   machine = {
     ...{ simulation, network: new Network(simulation), idStep: 2 },
-    ...{ sessionOpened: () => {}, refusesStream: () => false, unpacked: () => {} },
+    ...{ sessionOpened: () => {}, refusesStream: () => false, idsRunOut: () => {}, unpacked: () => {} },
   };
   return machine;
 }

@@ -163,8 +163,8 @@ export class Network {
   usual: Link = { latencyMs: 0.3, jitterMs: 0.2, loss: 0, downUntilMs: 0 };
   /** Looks at every frame before it leaves. */
   alter: ((connection: SimulatedConnection, frame: Frame, isFromClient: boolean) => Frame | undefined) | undefined;
-  /** Told of each connection that a client opens. */
-  opened: (connection: SimulatedConnection) => void = () => {};
+  /** Told of each connection that a client begins to open. */
+  connecting: (client: SimulatedProcess, address: string) => void = () => {};
 
   constructor(readonly simulation: Simulation) {}
 
@@ -183,6 +183,7 @@ export class Network {
   connect(client: SimulatedProcess, address: string, opened: (end: End | Error) => void): () => void {
     const { simulation } = this;
     if (!simulation.effect()) return () => {};
+    this.connecting(client, address);
     let isWanted = true;
     const there = this.link(`${client.host}>${address}`);
     const back = this.link(`${address}>${client.host}`);
@@ -233,7 +234,6 @@ export class Network {
           return;
         }
         simulation.say(`connection ${connection.number} to ${address} is open`);
-        this.opened(connection);
         opened(connection.client);
       });
     });
@@ -249,11 +249,6 @@ export class Network {
       this.links.set(way, link);
     }
     return link;
-  }
-
-  /** All ways that were used. */
-  get ways(): string[] {
-    return [...this.links.keys()];
   }
 
   /** @internal */
