@@ -76,7 +76,7 @@ export class BatchGatherer {
       const entry: Entry = {
         message,
         signal,
-        decide: (error) => context.decide?.(error),
+        decide: (error) => void context.decide?.(error),
         succeed: () => ended(resolve),
         fail: (error) => ended(() => reject(error)),
       };

@@ -15,8 +15,9 @@ export interface HandlerContext {
    * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
    * @internal
    * @param failure what it would throw; undefined for a success
+   * @returns false when the message has ended otherwise: it is too late to decide
    */
-  decide?(failure: unknown): void;
+  decide?(failure: unknown): boolean;
 }
 
 /** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
@@ -86,10 +87,9 @@ function awaited(
   return new Promise((resolve) => {
     const timers: ScheduledTask[] = [];
     let timedOut: HandlerTimeoutError | undefined;
-    let isOver = false;
     const end = (result: RunResult): void => {
-      if (isOver) return;
-      isOver = true;
+      if (context.isOver) return;
+      context.isOver = true;
       for (const timer of timers) timer.cancel();
       unlistenLost();
       unlistenForce();
@@ -127,12 +127,15 @@ function awaited(
 class RunContext implements HandlerContext {
   readonly ending = new AbortSource();
   decided: RunResult | undefined;
+  isOver = false;
 
   get signal(): AbortSignal {
     return this.ending.signal;
   }
 
-  decide(failure: unknown): void {
+  decide(failure: unknown): boolean {
+    if (this.isOver) return false;
     this.decided ??= failure === undefined ? SUCCEEDED : failed(failure);
+    return true;
   }
 }

@@ -66,7 +66,7 @@ export class HandlerInvoker {
   }
 
   private async untilSaid(run: HandlerContext, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
-    const outcome = new ManualOutcome((error) => run.decide?.(error));
+    const outcome = new ManualOutcome((error) => run.decide?.(error) ?? true);
     try {
       await work(outcome);
       await outcome.said(run.signal);

@@ -180,6 +180,24 @@ describe('a manual listener', () => {
     expect([bench.deadLetters('tidying-end'), bench.broker.inFlight()]).toEqual([['"dead"'], []]);
     tidying.end();
   });
+
+  it('refuses a first word that comes when its time is over, though its handler still runs', async () => {
+    const tidying = new Tidying();
+    const late: RocketMQContext[] = [];
+    @Injectable()
+    class Orders {
+      @RocketMQListener('late-word', { consumerGroup: 'late-word', manual: true, timeoutMs: 50 })
+      async handle(body: string, context: RocketMQContext): Promise<void> {
+        late.push(context);
+        await tidying.handle(body, context, true);
+      }
+    }
+    const app = await bench.start({ providers: [Orders] });
+    await bench.send(app, 'late-word', '"silence"');
+    expect(bench.retries('late-word')).toHaveLength(1);
+    expect(() => late[0]?.ack()).toThrow('TOO_LATE');
+    tidying.end();
+  });
 });
 
 const storage = new AsyncLocalStorage<{ id?: string }>();

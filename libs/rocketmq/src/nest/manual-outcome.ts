@@ -15,8 +15,8 @@ export class ManualOutcome {
   private state: State = { kind: 'open' };
   private wake: () => void = () => {};
 
-  /** @param onSaid called with what was said; undefined is an ack */
-  constructor(private readonly onSaid: (error: Error | undefined) => void) {}
+  /** @param onSaid called with what was said; undefined is an ack. Returns false when the message has ended otherwise */
+  constructor(private readonly onSaid: (error: Error | undefined) => boolean) {}
 
   /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the message has ended otherwise */
   ack(): void {
@@ -68,13 +68,12 @@ export class ManualOutcome {
         'the handler has already said how this message ends; the first word counts',
       );
     }
-    if (this.state.kind === 'closed') {
+    if (this.state.kind === 'closed' || !this.onSaid(error)) {
       const text =
         'this message has ended before (time-out, error, lost lease or shutdown); it comes again, or is a dead letter';
       throw new StateError('TOO_LATE', text);
     }
     this.state = { kind: 'said', error };
-    this.onSaid(error);
     this.wake();
   }
 }
