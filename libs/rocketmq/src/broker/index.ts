@@ -9,6 +9,7 @@ export {
   type MessageName,
   type PageOptions,
 } from './control/control-client.js';
+export { foreignHeader } from './control/control-guard.js';
 export type {
   BrokerState,
   ClientState,

@@ -25,7 +25,7 @@ export function controlPortOf(broker: ControlledBroker): ControlServer {
   return new ControlServer({
     routes: controlRoutes(broker),
     admit: (authorization) => access.admitControl(authorization),
-    ownNames: names.map((name) => name.toLowerCase()),
+    ownNames: names,
     ...{ realClock, logger, tls },
   });
 }
