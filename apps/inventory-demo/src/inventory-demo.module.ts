@@ -2,8 +2,8 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { INVENTORY_SERVICE, ObservabilityModule, StockResult } from 'demo-kit';
-import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
+import { INVENTORY_SERVICE, MESSAGING_TIMES, ObservabilityModule, StockResult } from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
@@ -16,13 +16,6 @@ import { StockFlow } from './stock/stock-flow.js';
 import { StockHistory } from './stock/stock-history.js';
 import { StockStore } from './stock/stock-store.js';
 import { StockMetrics } from './stock-metrics.js';
-
-/** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
-const LEASE_MS = 10 * SECOND_MS;
-/** One takes milliseconds; so what a killed app had begun is rolled back by the server's first check, after 6 s. */
-const LOCAL_TRANSACTION_TIMEOUT_MS = 4 * SECOND_MS;
-/** The launcher ends an app by force after 2 s. */
-const SHUTDOWN_GRACE_MS = 1_000;
 
 @Module({})
 export class InventoryDemoModule {
@@ -47,9 +40,7 @@ export class InventoryDemoModule {
             inbox,
             consumerGroup: INVENTORY_SERVICE,
             topics: [StockResult],
-            defaults: { leaseMs: LEASE_MS },
-            producer: { localTransactionTimeoutMs: LOCAL_TRANSACTION_TIMEOUT_MS },
-            shutdownGraceMs: SHUTDOWN_GRACE_MS,
+            ...MESSAGING_TIMES,
             telemetry: openTelemetry(),
           }),
         }),

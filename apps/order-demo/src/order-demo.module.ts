@@ -2,8 +2,16 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { ObservabilityModule, ORDER_SERVICE, OrderCreated, OrderPaid, OrderTimeout, StockReturn } from 'demo-kit';
-import { RocketMQModule, type RocketMQModuleOptions, SECOND_MS } from 'nestjs-rocketmq';
+import {
+  MESSAGING_TIMES,
+  ObservabilityModule,
+  ORDER_SERVICE,
+  OrderCreated,
+  OrderPaid,
+  OrderTimeout,
+  StockReturn,
+} from 'demo-kit';
+import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
 import { DatabaseModule } from './database/database.module.js';
@@ -20,13 +28,6 @@ import { FaultsController } from './page/faults.controller.js';
 import { InventoryClient } from './page/inventory.client.js';
 import { PageController } from './page/page.controller.js';
 import { Timeline } from './page/timeline.js';
-
-/** The least that the server takes: what a killed app was at comes back after it. Handlers that run renew it. */
-const LEASE_MS = 10 * SECOND_MS;
-/** One takes milliseconds; so what a killed app had begun is rolled back by the server's first check, after 6 s. */
-const LOCAL_TRANSACTION_TIMEOUT_MS = 4 * SECOND_MS;
-/** The launcher ends an app by force after 2 s. */
-const SHUTDOWN_GRACE_MS = 1_000;
 
 @Module({})
 export class OrderDemoModule {
@@ -53,9 +54,7 @@ export class OrderDemoModule {
             consumerGroup: ORDER_SERVICE,
             topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
             events,
-            defaults: { leaseMs: LEASE_MS },
-            producer: { localTransactionTimeoutMs: LOCAL_TRANSACTION_TIMEOUT_MS },
-            shutdownGraceMs: SHUTDOWN_GRACE_MS,
+            ...MESSAGING_TIMES,
             telemetry: openTelemetry(),
           }),
         }),

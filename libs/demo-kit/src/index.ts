@@ -13,6 +13,7 @@ export { registerDatabaseGauge } from './observability/database-gauge.js';
 export type { MetricsSource } from './observability/metrics.controller.js';
 export { ObservabilityModule } from './observability/observability.module.js';
 export { refuseOtherSites } from './other-sites.js';
+export { MESSAGING_TIMES } from './times.js';
 export {
   INVENTORY_SERVICE,
   ORDER_SERVICE,
