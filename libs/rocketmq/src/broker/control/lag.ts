@@ -1,14 +1,8 @@
 // How far groups are behind, read from the indexes: no message is looked at but the oldest ones.
 
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
-import {
-  type DeliveryRecord,
-  type GroupRecord,
-  keys,
-  type StoredMessage,
-  type TopicRecord,
-} from '../engine/records.js';
-import { peek } from '../store/damaged-record.js';
+import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
+import { messageAt } from '../engine/views.js';
 import type { Store } from '../store/store.js';
 import type { LagState } from './control-views.js';
 import { allOf } from './pages.js';
@@ -33,7 +27,7 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
     const queue = { group, topic: topic.name, queueId };
     const cursor = Math.max(minOffset, (store.get(keys.cursor(queue)) as number | undefined) ?? 0);
     fresh += Math.max(0, maxOffset - cursor);
-    const oldestFresh = storedAt(store, topic.name, queueId, cursor);
+    const oldestFresh = messageAt(store, topic.name, queueId, cursor)?.storeTimestampMs;
     if (oldestFresh !== undefined) {
       stored.push(oldestFresh);
       readySince.push(oldestFresh);
@@ -47,7 +41,7 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
         again++;
         readySince.push(state.sinceMs);
       }
-      const atMs = isOldest ? storedAt(store, topic.name, queueId, key.at(-1) as number) : undefined;
+      const atMs = isOldest ? messageAt(store, topic.name, queueId, key.at(-1) as number)?.storeTimestampMs : undefined;
       if (atMs !== undefined) stored.push(atMs);
       isOldest = false;
     }
@@ -59,10 +53,6 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
     ...(oldestStoredAtMs !== undefined && { oldestStoredAtMs }),
     ...(oldestReadyAtMs !== undefined && { oldestReadyAtMs }),
   };
-}
-
-function storedAt(store: Store, topic: string, queueId: number, offset: number): number | undefined {
-  return (peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
 }
 
 /** Not by spreading: there may be very many. */

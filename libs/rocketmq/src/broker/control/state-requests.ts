@@ -12,6 +12,7 @@ import {
   type StoredMessage,
   type TopicRecord,
 } from '../engine/records.js';
+import { messageAt } from '../engine/views.js';
 import { type ClientSession, publishingOf, subscriptionOf } from '../services/sessions.js';
 import { peek } from '../store/damaged-record.js';
 import type { Key } from '../store/store.js';
@@ -162,7 +163,7 @@ export class StateRequests {
   private deliveryState(key: Key, { attempt, state }: DeliveryRecord): DeliveryState | undefined {
     if (state.kind === 'acked') return undefined;
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
-    const message = peek(this.broker.store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = messageAt(this.broker.store, topic, queueId, offset);
     if (message === undefined) return undefined;
     const isLeased = state.kind === 'leased';
     return {

@@ -1,11 +1,10 @@
 // Where messages lie by their id and by their keys. Written with the message; only tools read it.
 
-import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition } from './log.js';
 import { keys, type StoredMessage } from './records.js';
-import type { MessageEntry } from './views.js';
+import { type MessageEntry, messageAt } from './views.js';
 
 /** What of the messages with a key is wanted. */
 export interface KeyQuery {
@@ -54,7 +53,7 @@ function entriesOf(
   for (const [key] of found) {
     if (entries.length >= limit) break;
     const [queueId, offset] = key.slice(-2) as [number, number];
-    const message = peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = messageAt(store, topic, queueId, offset);
     if (message !== undefined) entries.push({ topic, queueId, offset, message });
   }
   return entries;

@@ -1,15 +1,8 @@
 // How far topics reach and how far groups have come. Reads only.
 
-import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
-import {
-  type DeliveryRecord,
-  type GroupRecord,
-  keys,
-  type QueueRef,
-  type StoredMessage,
-  type TopicRecord,
-} from './records.js';
+import { type DeliveryRecord, type GroupRecord, keys, type QueueRef, type TopicRecord } from './records.js';
+import { messageAt } from './views.js';
 
 /** A queue of a topic: the first offset that is there, the offset that the next message gets, when the last was stored. */
 export interface QueueRange {
@@ -35,7 +28,12 @@ export function queueRanges(store: Store, { name, queues }: TopicRecord): QueueR
       minOffset = key.at(-1) as number;
       break;
     }
-    return { queueId, minOffset, maxOffset, lastStoredAtMs: storedAt(store, name, queueId, maxOffset - 1) };
+    return {
+      queueId,
+      minOffset,
+      maxOffset,
+      lastStoredAtMs: messageAt(store, name, queueId, maxOffset - 1)?.storeTimestampMs,
+    };
   });
 }
 
@@ -57,7 +55,7 @@ export function positionsOf(store: Store, group: GroupRecord, topic: TopicRecord
   return queueRanges(store, topic).map((range) => {
     const queue = { group: group.name, topic: topic.name, queueId: range.queueId };
     const offset = positionIn(store, queue, group.fifo);
-    return { ...range, offset, storedAtMs: storedAt(store, topic.name, range.queueId, offset - 1) };
+    return { ...range, offset, storedAtMs: messageAt(store, topic.name, range.queueId, offset - 1)?.storeTimestampMs };
   });
 }
 
@@ -78,7 +76,7 @@ export function offsetAt(
   let [low, high] = [minOffset, maxOffset];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if ((storedAt(store, topic, queueId, middle) ?? 0) < atMs) low = middle + 1;
+    if ((messageAt(store, topic, queueId, middle)?.storeTimestampMs ?? 0) < atMs) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -95,8 +93,4 @@ function positionIn(store: Store, queue: QueueRef, fifo: boolean): number {
 
 function endOf(store: Store, topic: string, queueId: number): number {
   return (store.get(keys.end(topic, queueId)) as number | undefined) ?? 0;
-}
-
-function storedAt(store: Store, topic: string, queueId: number, offset: number): number | undefined {
-  return (peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined)?.storeTimestampMs;
 }

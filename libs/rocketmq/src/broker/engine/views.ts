@@ -46,11 +46,16 @@ export function* messagesFrom(store: Store, topic: string, from: Key): Iterable<
   }
 }
 
+/** Undefined also for a message that cannot be read. */
+export function messageAt(store: Store, topic: string, queueId: number, offset: number): StoredMessage | undefined {
+  return peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+}
+
 /** All deliveries that are leased, or wait for the next pop. */
 export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   const entries = Array.from(store.scan(keys.deliveries), ([key, value]): DeliveryEntry => {
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
-    const message = peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
+    const message = messageAt(store, topic, queueId, offset);
     const { fifo } = store.get(keys.group(group)) as GroupRecord;
     return { topic, group, queueId, offset, record: value as DeliveryRecord, message, fifo };
   });
