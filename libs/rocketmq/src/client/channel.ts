@@ -10,6 +10,11 @@ export interface WireCall {
   readonly signal?: AbortSignal;
 }
 
+/** Names call and server in errors: "SendMessage to 127.0.0.1:8081". */
+export function nameOfCall({ path }: WireCall, address: string): string {
+  return `${path.slice(path.lastIndexOf('/') + 1)} to ${address}`;
+}
+
 /** A stream in both directions. Nothing is buffered without bound: the server speaks rarely here. */
 export interface WireStream {
   /** What the server sends, until it ends the stream; throws a TransportError when the stream breaks. */

@@ -13,11 +13,11 @@ import {
 import { LIMITS } from '../../protocol/limits.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
 import { abortReason } from '../../support/abort.js';
-import { Deadline, realTimeIn } from '../../support/deadline.js';
+import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
 import type { ResolvedTls } from '../../support/tls.js';
-import type { Channel, WireCall, WireStream } from '../channel.js';
+import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
 import { ConnectionDiagnosis } from './connection-diagnosis.js';
 
@@ -64,7 +64,7 @@ export class GrpcChannel implements Channel {
     return new Promise((resolve, reject) => {
       const { signal } = call;
       if (signal?.aborted) return reject(abortReason(signal));
-      const deadline = this.begin(call);
+      const explainedByMs = this.begin(call);
       const onAbort = (): void => under.cancel();
       const under = this.client.makeUnaryRequest(
         call.path,
@@ -76,7 +76,7 @@ export class GrpcChannel implements Channel {
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) this.heardCount++;
-          if (error !== null) this.failure(call, error, deadline).then(reject);
+          if (error !== null) this.failure(call, error, explainedByMs).then(reject);
           else resolve(response as Uint8Array);
         },
       );
@@ -88,7 +88,7 @@ export class GrpcChannel implements Channel {
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { signal } = call;
     if (signal?.aborted) throw abortReason(signal);
-    const deadline = this.begin(call);
+    const explainedByMs = this.begin(call);
     const under = this.client.makeServerStreamRequest(
       call.path,
       asBuffer,
@@ -111,7 +111,7 @@ export class GrpcChannel implements Channel {
         }
       }
     } catch (error) {
-      throw error === refusal ? error : await this.failure(call, error as ServiceError, deadline);
+      throw error === refusal ? error : await this.failure(call, error as ServiceError, explainedByMs);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       under.cancel();
@@ -119,7 +119,7 @@ export class GrpcChannel implements Channel {
   }
 
   stream(call: WireCall): WireStream {
-    const deadline = this.begin(call);
+    const explainedByMs = this.begin(call);
     const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
     under.on('metadata', this.takeHeaders);
     // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
@@ -127,7 +127,7 @@ export class GrpcChannel implements Channel {
     const hear = (): void => {
       this.heardCount++;
     };
-    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, deadline);
+    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, explainedByMs);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         for await (const frame of under) {
@@ -195,10 +195,10 @@ export class GrpcChannel implements Channel {
     this.client.close();
   }
 
-  /** Until when the failure of a call may be explained. */
-  private begin(call: WireCall): Deadline {
+  /** @returns by {@link monotonicMs}, until when a failure of the call may be explained */
+  private begin({ timeoutMs = EXPLANATION_MS }: WireCall): number {
     if (!this.isConnected) this.diagnosis.watch(UNDER_WAY, () => !this.isConnected);
-    return new Deadline(nameOf(call, this.address), call.timeoutMs ?? EXPLANATION_MS, call.signal);
+    return monotonicMs() + timeoutMs;
   }
 
   private readonly takeHeaders = (headers: Metadata): void => {
@@ -206,9 +206,9 @@ export class GrpcChannel implements Channel {
     if (headers.get(EMBEDDED_BROKER_METADATA).length > 0) this.embedded = true;
   };
 
-  private async failure(call: WireCall, error: ServiceError, deadline: Deadline): Promise<Error> {
+  private async failure(call: WireCall, error: ServiceError, explainedByMs: number): Promise<Error> {
     if (call.signal?.aborted) return abortReason(call.signal);
-    const what = nameOf(call, this.address);
+    const what = nameOfCall(call, this.address);
     const text = `${what}: ${error.details || error.message}`;
     const options = { cause: error };
     switch (error.code) {
@@ -218,8 +218,10 @@ export class GrpcChannel implements Channel {
         if (NEVER_CONNECTED.test(error.details)) {
           const { details } = error;
           const failed = { text: details, attempt: details, wasAccepted: NOT_UNDERSTOOD.test(details), cause: error };
-          const told = await this.diagnosis.explain(what, failed, deadline);
-          deadline.dispose();
+          const leftMs = Math.max(0, explainedByMs - monotonicMs());
+          const told = await withDeadline(what, leftMs, call.signal, (deadline) =>
+            this.diagnosis.explain(what, failed, deadline),
+          );
           if (call.signal?.aborted) return abortReason(call.signal);
           if (told !== undefined) return told;
         }
@@ -273,10 +275,6 @@ function metadataOf(call: WireCall): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(call.metadata)) metadata.set(key, value);
   return metadata;
-}
-
-function nameOf({ path }: WireCall, address: string): string {
-  return `${path.slice(path.lastIndexOf('/') + 1)} to ${address}`;
 }
 
 function optionsOf(call: WireCall): CallOptions {

@@ -8,7 +8,7 @@ import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
 import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.js';
-import type { WireCall } from '../channel.js';
+import { nameOfCall, type WireCall } from '../channel.js';
 import type { Http2Session } from './http2-session.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
@@ -73,10 +73,9 @@ export abstract class Http2Call {
     return this.brokenOff !== undefined;
   }
 
-  /** Names call and server in errors: "SendMessage to 127.0.0.1:8081". */
+  /** Names call and server in errors. */
   get what(): string {
-    const { path } = this.call;
-    return `${path.slice(path.lastIndexOf('/') + 1)} to ${this.owner.address}`;
+    return nameOfCall(this.call, this.owner.address);
   }
 
   /** Takes a piece of the answer. @returns the messages that it completes; none once they cannot be read */

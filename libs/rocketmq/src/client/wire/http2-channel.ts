@@ -12,7 +12,7 @@ import { frame } from '../../support/grpc/framing.js';
 import { describeError } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
-import type { Channel, WireCall, WireStream } from '../channel.js';
+import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
 import { ConnectionDiagnosis } from './connection-diagnosis.js';
 import { type CallOwner, StreamCall, UnaryCall } from './http2-call.js';
@@ -117,7 +117,9 @@ export class Http2Channel implements Channel, CallOwner {
         under?.stream.end();
       },
       cancel: () =>
-        cancelling.abort(new TransportError('ABORTED', `${nameOf(call, this.address)}: cancelled`, 'unknown', true)),
+        cancelling.abort(
+          new TransportError('ABORTED', `${nameOfCall(call, this.address)}: cancelled`, 'unknown', true),
+        ),
     };
   }
 
@@ -186,7 +188,7 @@ export class Http2Channel implements Channel, CallOwner {
 
   /** The connection was lost between its making and its use; Node then refuses before anything is written. */
   private lost(call: WireCall, error: unknown): TransportError {
-    const text = `${nameOf(call, this.address)}: the connection was lost; nothing was sent (${describeError(error)})`;
+    const text = `${nameOfCall(call, this.address)}: the connection was lost; nothing was sent (${describeError(error)})`;
     return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
   }
 
@@ -196,7 +198,7 @@ export class Http2Channel implements Channel, CallOwner {
     if (signal?.aborted) throw abortReason(signal);
     const usable = this.usable();
     if (usable !== undefined) return { session: usable, timeoutMs };
-    const what = nameOf(call, this.address);
+    const what = nameOfCall(call, this.address);
     const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signal);
     try {
       const session = await raceAbort(this.connected(), deadline.signal);
@@ -305,8 +307,4 @@ export class Http2Channel implements Channel, CallOwner {
     const failure = await under.ended;
     if (failure !== undefined) throw failure;
   }
-}
-
-function nameOf({ path }: WireCall, address: string): string {
-  return `${path.slice(path.lastIndexOf('/') + 1)} to ${address}`;
 }
