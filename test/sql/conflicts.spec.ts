@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import {
   drizzleDatabase,
   isTransactionConflict,
@@ -12,38 +11,27 @@ import {
   type SqlExecutor,
   typeormDatabase,
 } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
-import { DataSource } from 'typeorm';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithPostgres } from '../support/postgres.js';
+import { PostgresClients } from './support/postgres-clients.js';
 
 describeWithPostgres('retryTransaction on PostgreSQL', () => {
-  let postgres: Postgres;
-  let pool: pg.Pool;
-  let dataSource: DataSource;
-
+  let clients: PostgresClients;
+  const pool = () => clients.pool;
   beforeAll(async () => {
-    postgres = await Postgres.start();
-    const { user: username, ...address } = postgres.address;
-    pool = new pg.Pool(postgres.address);
-    dataSource = await new DataSource({ type: 'postgres', ...address, username }).initialize();
-    await pool.query('CREATE TABLE shelf (name text PRIMARY KEY, pieces int)');
+    clients = await PostgresClients.start({ tables: 'CREATE TABLE shelf (name text PRIMARY KEY, pieces int)' });
   });
-  afterAll(async () => {
-    await dataSource?.destroy();
-    await pool?.end();
-    await postgres?.stop();
-  });
+  afterAll(() => clients?.stop());
   beforeEach(async () => {
-    await pool.query(`TRUNCATE shelf; INSERT INTO shelf VALUES ('left', 10), ('right', 10)`);
+    await pool().query(`TRUNCATE shelf; INSERT INTO shelf VALUES ('left', 10), ('right', 10)`);
   });
 
   const shelves = async (): Promise<unknown> =>
-    Object.fromEntries((await pool.query('SELECT name, pieces FROM shelf')).rows.map((row) => Object.values(row)));
+    Object.fromEntries((await pool().query('SELECT name, pieces FROM shelf')).rows.map((row) => Object.values(row)));
 
   const kinds: [string, () => SqlDatabase][] = [
-    ['Drizzle', () => drizzleDatabase(drizzle(pool), sql)],
-    ['TypeORM', () => typeormDatabase(dataSource)],
-    ['pg', () => poolDatabase(pool)],
+    ['Drizzle', () => drizzleDatabase(clients.drizzle, sql)],
+    ['TypeORM', () => typeormDatabase(clients.dataSource)],
+    ['pg', () => poolDatabase(pool())],
   ];
 
   describe.each(kinds)('with %s', (_, open) => {

@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import {
   drizzleDatabase,
   drizzleExecutor,
@@ -18,9 +17,9 @@ import {
   typeormDatabase,
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
-import { DataSource, EntitySchema } from 'typeorm';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { EntitySchema } from 'typeorm';
+import { describeWithPostgres } from '../support/postgres.js';
+import { PostgresClients } from './support/postgres-clients.js';
 
 const Seat = new EntitySchema<{ name: string }>({
   name: 'Seat',
@@ -29,24 +28,17 @@ const Seat = new EntitySchema<{ name: string }>({
 });
 
 describeWithPostgres('the sql kit on PostgreSQL', () => {
-  let postgres: Postgres;
-  let pool: pg.Pool;
-  let dataSource: DataSource;
-
+  let clients: PostgresClients;
+  const pool = () => clients.pool;
   beforeAll(async () => {
-    postgres = await Postgres.start();
-    const { user: username, ...address } = postgres.address;
-    pool = new pg.Pool(postgres.address);
-    dataSource = await new DataSource({ type: 'postgres', ...address, username, entities: [Seat] }).initialize();
-    await pool.query(`${schemaSql()} CREATE TABLE seat (name text PRIMARY KEY)`);
+    clients = await PostgresClients.start({
+      tables: `${schemaSql()} CREATE TABLE seat (name text PRIMARY KEY)`,
+      entities: [Seat],
+    });
   });
-  afterAll(async () => {
-    await dataSource?.destroy();
-    await pool?.end();
-    await postgres?.stop();
-  });
+  afterAll(() => clients?.stop());
   beforeEach(async () => {
-    await pool.query('TRUNCATE rocketmq_outbox, rocketmq_inbox, rocketmq_transaction_log, seat');
+    await pool().query('TRUNCATE rocketmq_outbox, rocketmq_inbox, rocketmq_transaction_log, seat');
   });
 
   /** Each with a statement of its own kind in the transaction, beside those of the kit. */
@@ -57,27 +49,29 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
   ][] = [
     [
       'Drizzle',
-      () => drizzleDatabase(drizzle(pool), sql),
+      () => drizzleDatabase(clients.drizzle, sql),
       (work) =>
-        drizzle(pool).transaction((tx) =>
+        clients.drizzle.transaction((tx) =>
           work(drizzleExecutor(tx, sql), () => tx.execute(sql`INSERT INTO seat VALUES (${'1A'})`)),
         ),
     ],
     [
       'TypeORM',
-      () => typeormDatabase(dataSource),
+      () => typeormDatabase(clients.dataSource),
       (work) =>
-        dataSource.transaction((manager) => work(typeormExecutor(manager), () => manager.insert(Seat, { name: '1A' }))),
+        clients.dataSource.transaction((manager) =>
+          work(typeormExecutor(manager), () => manager.insert(Seat, { name: '1A' })),
+        ),
     ],
     [
       'pg',
-      () => poolDatabase(pool),
+      () => poolDatabase(pool()),
       (work) =>
-        poolDatabase(pool).transaction((tx) => work(tx, () => tx.query('INSERT INTO seat VALUES ($1)', ['1A']))),
+        poolDatabase(pool()).transaction((tx) => work(tx, () => tx.query('INSERT INTO seat VALUES ($1)', ['1A']))),
     ],
   ];
 
-  const seats = async (): Promise<number> => (await pool.query('SELECT * FROM seat')).rows.length;
+  const seats = async (): Promise<number> => (await pool().query('SELECT * FROM seat')).rows.length;
 
   describe.each(kinds)('with %s', (_, open, transact) => {
     it('commits effects and the row of the inbox together, once', async () => {
@@ -134,13 +128,13 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
       expect(sent.sort()).toEqual(['1A x', '1A y', 'undefined {"seat":"1A"}']);
       expect(await relay.metrics()).toMatchObject({ unsent: 0, sent: 3 });
       expect(await open().transaction((tx) => outbox.retryParked(tx, ['none']))).toBe(0);
-      await pool.query(`UPDATE rocketmq_outbox SET settled_at = now() - interval '2 days'`);
+      await pool().query(`UPDATE rocketmq_outbox SET settled_at = now() - interval '2 days'`);
       expect(await outbox.purge(open())).toBe(3);
     });
   });
 
   it('answers with rows for every kind of statement of TypeORM', async () => {
-    const rows = await typeormDatabase(dataSource).transaction(async (tx) => [
+    const rows = await typeormDatabase(clients.dataSource).transaction(async (tx) => [
       (await tx.query('INSERT INTO seat VALUES ($1) RETURNING name', ['2B'])).rows,
       (await tx.query('UPDATE seat SET name = $1 RETURNING name', ['2C'])).rows,
       (await tx.query('DELETE FROM seat', [])).rows,
@@ -149,21 +143,25 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
   });
 
   it('refuses an EntityManager that belongs to no transaction', () => {
-    expect(() => typeormExecutor(dataSource.manager)).toThrow('NO_TRANSACTION');
+    expect(() => typeormExecutor(clients.dataSource.manager)).toThrow('NO_TRANSACTION');
   });
 
   it('fails a transaction of pg that the database did not commit', async () => {
-    const broken = poolDatabase(pool).transaction(async (tx) => {
+    const broken = poolDatabase(pool()).transaction(async (tx) => {
       await tx.query('INSERT INTO seat VALUES ($1)', ['3D']);
       await tx.query('SELECT nothing', []).catch(() => {});
     });
     await expect(broken).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
-    expect([await seats(), pool.totalCount - pool.idleCount]).toEqual([0, 0]);
+    expect([await seats(), pool().totalCount - pool().idleCount]).toEqual([0, 0]);
   });
 
   it('takes a client of pg out of the pool when its connection is lost', async () => {
-    const lost = poolDatabase(pool).transaction((tx) => tx.query('SELECT pg_terminate_backend(pg_backend_pid())', []));
+    const lost = poolDatabase(pool()).transaction((tx) =>
+      tx.query('SELECT pg_terminate_backend(pg_backend_pid())', []),
+    );
     await expect(lost).rejects.toThrow();
-    expect((await poolDatabase(pool).transaction((tx) => tx.query('SELECT 1 AS one', []))).rows).toEqual([{ one: 1 }]);
+    expect((await poolDatabase(pool()).transaction((tx) => tx.query('SELECT 1 AS one', []))).rows).toEqual([
+      { one: 1 },
+    ]);
   });
 });

@@ -3,341 +3,20 @@
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
-import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import {
-  currentTransaction,
-  drizzleDatabase,
-  drizzleExecutor,
-  poolDatabase,
-  type SqlDatabase,
-  type SqlExecutor,
-  schemaSql,
-  TransactionLog,
-  typeormDatabase,
-  typeormExecutor,
-} from 'nestjs-rocketmq/sql';
+import { drizzle } from 'drizzle-orm/pglite';
+import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
+import { poolDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import pg from 'pg';
-import { DataSource, type EntityManager } from 'typeorm';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import type { EntityManager } from 'typeorm';
+import { describeWithPostgres } from '../support/postgres.js';
 import { ProducerBench } from '../support/producer-bench.js';
-import { column } from './support/databases.js';
+import { ORDERS } from './support/crash-job.js';
+import { column, TABLES } from './support/databases.js';
+import { PostgresClients } from './support/postgres-clients.js';
+import { recordSuite } from './support/record-suite.js';
+import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
 
-const ORDERS = 'orders';
-const TABLES = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
 const neverAborted = new AbortController().signal;
-
-/** Runs `work` in a savepoint, rolled back when it throws. */
-type Nested = (work: (tx: SqlExecutor) => Promise<void>) => Promise<void>;
-
-interface Kind {
-  readonly database: SqlDatabase;
-  /** A connection as a team has it, in no transaction. */
-  readonly outside: SqlExecutor;
-  transaction(work: (tx: SqlExecutor, nested: Nested) => Promise<void>): Promise<void>;
-}
-
-function suite(kind: () => Kind): void {
-  let broker: TestBroker;
-  let producer: Producer;
-  let log: TransactionLog;
-  const ends: (() => unknown)[] = [];
-  const delivered: string[] = [];
-
-  beforeEach(async () => {
-    const { database, outside } = kind();
-    await outside.query('DELETE FROM orders', []);
-    await outside.query('DELETE FROM rocketmq_transaction_log', []);
-    delivered.length = 0;
-    broker = await TestBroker.start({ manualClock: true });
-    broker.declareTopic({ name: ORDERS, type: 'transaction' });
-    log = new TransactionLog({ database, lockTimeoutMs: 500 });
-    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
-    producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
-    const consumer = new PushConsumer(connection, {
-      ...{ consumerGroup: 'stock', subscriptions: [{ topic: ORDERS }] },
-      handler: ({ body }) => void delivered.push(body.toString()),
-    });
-    ends.push(
-      () => broker.stop(),
-      () => connection.close(),
-      () => producer.close(),
-      () => consumer.close(),
-    );
-    await Promise.all([producer.start(), consumer.start()]);
-  });
-  afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  });
-
-  const order = (tx: SqlExecutor, id = 'order-1') => tx.query('INSERT INTO orders VALUES ($1)', [id]);
-  const place = (work: () => Promise<void>) => producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, work);
-
-  /** The check of another process comes first. */
-  const checkNow = () =>
-    log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
-
-  /** What the database has and what consumers got, once the broker knows how everything ended. */
-  async function outcome(): Promise<unknown> {
-    await broker.idle();
-    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
-    await broker.idle();
-    expect(broker.halfMessages()).toEqual([]);
-    return { orders: await column(kind().database, 'SELECT id FROM orders'), delivered };
-  }
-
-  it('refuses a connection that is in no transaction, and writes nothing', async () => {
-    const { outside } = kind();
-    const placed = place(async () => {
-      await log.record(outside);
-      throw new Error('out of paper');
-    });
-    await expect(placed).rejects.toMatchObject({ code: 'NO_TRANSACTION', field: 'tx' });
-    expect(await outcome()).toEqual({ orders: [], delivered: [] });
-  });
-
-  it('fails the method that swallowed this refusal', async () => {
-    const placed = place(() => log.record(kind().outside).catch(() => {}));
-    await expect(placed).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
-    expect(await outcome()).toEqual({ orders: [], delivered: [] });
-  });
-
-  it('takes the row of a transaction after it has refused a connection', async () => {
-    await place(async () => {
-      await log.record(kind().outside).catch(() => {});
-      await kind().transaction(async (tx) => {
-        await order(tx);
-        await log.record(tx);
-      });
-    });
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  it.each(['record first', 'record last'])('takes a transaction as it is given, %s', async (when) => {
-    await place(() =>
-      kind().transaction(async (tx) => {
-        if (when === 'record first') await log.record(tx);
-        await order(tx);
-        if (when === 'record last') await log.record(tx);
-      }),
-    );
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  it('takes a savepoint that becomes part of its transaction', async () => {
-    await place(() => kind().transaction((tx, nested) => order(tx).then(() => nested((inner) => log.record(inner)))));
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  it.each(['its end arrives', 'its end is lost'])(
-    'fails the method whose savepoint with the row was rolled back and caught, and drops the message; %s',
-    async (end) => {
-      if (end === 'its end is lost') {
-        broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_ERROR' }, times: 1 });
-      }
-      const placed = place(() =>
-        kind().transaction(async (tx, nested) => {
-          await order(tx);
-          await nested(async (inner) => {
-            await log.record(inner);
-            throw new Error('no aeroplane');
-          }).catch(() => {});
-        }),
-      );
-      await expect(placed).rejects.toMatchObject({ code: 'RECORD_ROLLED_BACK', outcome: 'unknown' });
-      expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
-    },
-  );
-
-  it('fails the method that hid in a savepoint that the row could not be written', async () => {
-    const placed = place(() =>
-      kind().transaction(async (tx, nested) => {
-        await order(tx);
-        await nested(async (inner) => {
-          await inner.query('SELECT nothing', []).catch(() => {});
-          await log.record(inner);
-        }).catch(() => {});
-      }),
-    );
-    await expect(placed).rejects.toThrow(/current transaction is aborted|Failed query/);
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
-  });
-
-  it('lets the method decide that the message of such a savepoint is dropped', async () => {
-    await place(() =>
-      kind().transaction(async (tx, nested) => {
-        await order(tx);
-        await nested(async (inner) => {
-          await log.record(inner);
-          throw new Error('no aeroplane');
-        }).catch(() => currentTransaction().rollback());
-      }),
-    );
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
-  });
-
-  it('takes the row that is written after its savepoint was rolled back', async () => {
-    await place(() =>
-      kind().transaction(async (tx, nested) => {
-        await nested(async (inner) => {
-          await log.record(inner);
-          throw new Error('try another way');
-        }).catch(() => {});
-        await order(tx);
-        await log.record(tx);
-      }),
-    );
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  describe.each([false, true])('when the row is in a savepoint: %s', (isInSavepoint) => {
-    const record = (tx: SqlExecutor, nested: Nested) =>
-      isInSavepoint ? nested((inner) => log.record(inner)) : log.record(tx);
-
-    it('fails the method whose transaction was rolled back as a whole and caught, and drops the message', async () => {
-      const placed = place(() =>
-        kind()
-          .transaction(async (tx, nested) => {
-            await order(tx);
-            await record(tx, nested);
-            throw new Error('no aeroplane');
-          })
-          .catch(() => {}),
-      );
-      await expect(placed).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
-      expect(await outcome()).toEqual({ orders: [], delivered: [] });
-    });
-
-    it('fails the method that swallowed the error of a later statement, and drops the message', async () => {
-      const placed = place(() =>
-        kind().transaction(async (tx, nested) => {
-          await order(tx);
-          await record(tx, nested);
-          await order(tx).catch(() => {});
-        }),
-      );
-      await expect(placed).rejects.toThrow(/rolled back/);
-      expect(await outcome()).toEqual({ orders: [], delivered: [] });
-    });
-
-    it('lets a method drop its message before the row is written, and before its transaction is rolled back', async () => {
-      await place(() => {
-        currentTransaction().rollback();
-        return kind().transaction(async (tx, nested) => {
-          await order(tx, 'without a message');
-          await record(tx, nested);
-        });
-      });
-      await place(() =>
-        kind()
-          .transaction(async (tx, nested) => {
-            await order(tx);
-            await record(tx, nested);
-            throw new Error('no aeroplane');
-          })
-          .catch(() => currentTransaction().rollback()),
-      );
-      expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
-    });
-  });
-
-  it('takes a transaction that is run again after it was rolled back', async () => {
-    await place(async () => {
-      for (const attempt of [1, 2]) {
-        await kind()
-          .transaction(async (tx) => {
-            await order(tx);
-            await log.record(tx);
-            if (attempt === 1) throw new Error('try again');
-          })
-          .catch(() => {});
-      }
-    });
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  it('leaves it to the check when the database does not answer how the transaction ended', async () => {
-    const silent: SqlDatabase = {
-      transaction: (work) =>
-        kind().database.transaction((tx) =>
-          work({
-            query: async (text, values) => {
-              if (text.includes('txid_status')) throw new Error('the connection was lost');
-              return tx.query(text, values);
-            },
-          }),
-        ),
-    };
-    const other = new TransactionLog({ database: silent });
-    await place(() =>
-      kind().transaction(async (tx) => {
-        await order(tx);
-        await other.record(tx);
-      }),
-    );
-    expect([broker.messages(ORDERS).length, broker.halfMessages().length]).toEqual([0, 1]);
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-
-  it('fails the method that hid in a savepoint that a check came first', async () => {
-    const placed = place(async () => {
-      await checkNow();
-      await kind().transaction(async (tx, nested) => {
-        await order(tx);
-        await nested((inner) => log.record(inner)).catch(() => {});
-      });
-    });
-    await expect(placed).rejects.toMatchObject({
-      code: 'RECORD_ROLLED_BACK',
-      cause: { code: 'TRANSACTION_FENCED' },
-    });
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
-  });
-
-  it('lets a method return that a check has kept from committing anything', async () => {
-    await place(async () => {
-      await checkNow();
-      await kind()
-        .transaction(async (tx) => {
-          await order(tx);
-          await log.record(tx);
-        })
-        .catch(() => {});
-    });
-    expect(await outcome()).toEqual({ orders: [], delivered: [] });
-  });
-
-  it('commits the message when only a second row, in a savepoint, was refused', async () => {
-    await place(() =>
-      kind().transaction(async (tx, nested) => {
-        await order(tx);
-        await log.record(tx);
-        await nested((inner) => log.record(inner)).catch(() => {});
-      }),
-    );
-    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
-  });
-}
-
-/** Savepoints by hand, for ports without a notion of them. */
-const bySavepoint = (database: SqlDatabase): Kind['transaction'] => {
-  return (work) =>
-    database.transaction((tx) =>
-      work(tx, async (inner) => {
-        await tx.query('SAVEPOINT attempt', []);
-        try {
-          await inner(tx);
-        } catch (error) {
-          await tx.query('ROLLBACK TO SAVEPOINT attempt', []);
-          throw error;
-        }
-        await tx.query('RELEASE SAVEPOINT attempt', []);
-      }),
-    );
-};
 
 describe('TransactionLog.record on PGlite', () => {
   let database: PGlite;
@@ -347,7 +26,8 @@ describe('TransactionLog.record on PGlite', () => {
   });
   afterAll(() => database.close());
 
-  describe('itself', () => suite(() => ({ database, outside: database, transaction: bySavepoint(database) })));
+  describe('itself', () => recordSuite(() => bySavepoint(database, database)));
+  describe('by Drizzle', () => recordSuite(() => byDrizzle(drizzle(database))));
 
   it('drops the message of a transaction that was ended by its own rollback()', async () => {
     const bench = await ProducerBench.start({ topics: [{ name: ORDERS, type: 'transaction' }], manualClock: true });
@@ -367,69 +47,25 @@ describe('TransactionLog.record on PGlite', () => {
       await bench.close();
     }
   });
-
-  describe('by Drizzle', () =>
-    suite(() => {
-      const db = drizzlePglite(database);
-      return {
-        database: drizzleDatabase(db, sql),
-        outside: drizzleExecutor(db, sql),
-        transaction: (work) =>
-          db.transaction((tx) =>
-            work(drizzleExecutor(tx, sql), (inner) => tx.transaction((nested) => inner(drizzleExecutor(nested, sql)))),
-          ),
-      };
-    }));
 });
 
 describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
-  let postgres: Postgres;
-  let pool: pg.Pool;
-  let dataSource: DataSource;
-
+  let clients: PostgresClients;
+  const pool = () => clients.pool;
   beforeAll(async () => {
-    postgres = await Postgres.start();
-    const { user: username, ...address } = postgres.address;
-    pool = new pg.Pool(postgres.address);
-    dataSource = await new DataSource({ type: 'postgres', ...address, username }).initialize();
-    await pool.query(TABLES);
+    clients = await PostgresClients.start({ tables: TABLES });
   });
-  afterAll(async () => {
-    await dataSource?.destroy();
-    await pool?.end();
-    await postgres?.stop();
-  });
+  afterAll(() => clients?.stop());
 
-  describe('by pg', () =>
-    suite(() => ({ database: poolDatabase(pool), outside: pool, transaction: bySavepoint(poolDatabase(pool)) })));
-
-  describe('by Drizzle', () =>
-    suite(() => {
-      const db = drizzle(pool);
-      return {
-        database: drizzleDatabase(db, sql),
-        outside: drizzleExecutor(db, sql),
-        transaction: (work) =>
-          db.transaction((tx) =>
-            work(drizzleExecutor(tx, sql), (inner) => tx.transaction((nested) => inner(drizzleExecutor(nested, sql)))),
-          ),
-      };
-    }));
-
+  describe('by pg', () => recordSuite(() => bySavepoint(poolDatabase(pool()), pool())));
+  describe('by Drizzle', () => recordSuite(() => byDrizzle(clients.drizzle)));
   describe('by TypeORM', () => {
     let outside: EntityManager;
     beforeAll(() => {
-      outside = dataSource.createQueryRunner().manager;
+      outside = clients.dataSource.createQueryRunner().manager;
     });
     afterAll(() => outside.queryRunner?.release());
-    suite(() => ({
-      database: typeormDatabase(dataSource),
-      outside: typeormExecutor(outside),
-      transaction: (work) =>
-        dataSource.transaction((manager) =>
-          work(typeormExecutor(manager), (inner) => manager.transaction((nested) => inner(typeormExecutor(nested)))),
-        ),
-    }));
+    recordSuite(() => byTypeorm(clients.dataSource, outside));
   });
 
   describe('in a transaction around the method', () => {
@@ -439,11 +75,11 @@ describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
     const visible = () => broker.messages(ORDERS).map(({ body }) => body.toString());
 
     beforeEach(async () => {
-      await pool.query('TRUNCATE orders, rocketmq_transaction_log');
+      await pool().query('TRUNCATE orders, rocketmq_transaction_log');
       broker = await TestBroker.start({ manualClock: true });
       broker.declareTopic({ name: ORDERS, type: 'transaction' });
       connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
-      const log = new TransactionLog({ database: poolDatabase(pool) });
+      const log = new TransactionLog({ database: poolDatabase(pool()) });
       producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
       await producer.start();
     });
@@ -459,8 +95,8 @@ describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
       ['committed', 'it'],
       ['rolled back', 'it'],
     ])('waits for it to be %s, where the method ran in %s', async (end, where) => {
-      const log = new TransactionLog({ database: poolDatabase(pool) });
-      const around = bySavepoint(poolDatabase(pool))(async (tx, nested) => {
+      const log = new TransactionLog({ database: poolDatabase(pool()) });
+      const around = bySavepoint(poolDatabase(pool()), pool()).transaction(async (tx, nested) => {
         const work = async (inner: SqlExecutor) => {
           await inner.query('INSERT INTO orders VALUES ($1)', ['order-1']);
           await log.record(inner);
@@ -474,18 +110,18 @@ describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
       await around.catch((error: Error) => expect(error.message).toBe('no aeroplane'));
       for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
       const kept = end === 'committed' ? ['order-1'] : [];
-      expect([await column(poolDatabase(pool), 'SELECT id FROM orders'), visible()]).toEqual([kept, kept]);
+      expect([await column(poolDatabase(pool()), 'SELECT id FROM orders'), visible()]).toEqual([kept, kept]);
     });
   });
 
   it('takes a log that is partitioned', async () => {
     const columns =
       'transaction_id text PRIMARY KEY, topic text, resolution text, created_at timestamptz DEFAULT now()';
-    await pool.query(`CREATE TABLE parts (${columns}) PARTITION BY HASH (transaction_id);
+    await pool().query(`CREATE TABLE parts (${columns}) PARTITION BY HASH (transaction_id);
       CREATE TABLE part PARTITION OF parts FOR VALUES WITH (modulus 1, remainder 0)`);
-    const log = new TransactionLog({ database: poolDatabase(pool), tableName: 'parts' });
+    const log = new TransactionLog({ database: poolDatabase(pool()), tableName: 'parts' });
     const half = { transactionId: 'T1', topic: ORDERS };
-    await poolDatabase(pool).transaction((tx) => log.record(tx, half));
+    await poolDatabase(pool()).transaction((tx) => log.record(tx, half));
     expect(await log.check({ ...half, signal: neverAborted })).toBe('commit');
   });
 });

@@ -15,17 +15,19 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Opens it, with a table for orders and those of the library. */
+/** Creates a table for orders and those of the library. */
+export const TABLES = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
+
+/** Opens it, with {@link TABLES}. */
 export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> {
-  const tables = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
   if (place.kind === 'pglite') {
     const database = await PGlite.create({ dataDir: place.folder });
-    await database.exec(tables);
+    await database.exec(TABLES);
     return { port: database, close: () => database.close() };
   }
   const pool = new pg.Pool(place.address);
   // Two processes that make the same table at once do not agree on who made it.
-  await pool.query(`SELECT pg_advisory_lock(1); ${tables} SELECT pg_advisory_unlock(1)`);
+  await pool.query(`SELECT pg_advisory_lock(1); ${TABLES} SELECT pg_advisory_unlock(1)`);
   return { port: poolDatabase(pool), close: () => pool.end() };
 }
 

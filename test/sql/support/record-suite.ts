@@ -1,0 +1,294 @@
+// What `TransactionLog.record` promises for transactions, savepoints and connections outside of transactions, with every client.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { currentTransaction, type SqlDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { ORDERS } from './crash-job.js';
+import { column } from './databases.js';
+import type { Nested, TransactionKind } from './transaction-kinds.js';
+
+const neverAborted = new AbortController().signal;
+
+/** The same for every kind of transaction, on {@link TABLES}. */
+export function recordSuite(kind: () => TransactionKind): void {
+  let broker: TestBroker;
+  let producer: Producer;
+  let log: TransactionLog;
+  const ends: (() => unknown)[] = [];
+  const delivered: string[] = [];
+
+  beforeEach(async () => {
+    const { database, outside } = kind();
+    await outside.query('DELETE FROM orders', []);
+    await outside.query('DELETE FROM rocketmq_transaction_log', []);
+    delivered.length = 0;
+    broker = await TestBroker.start({ manualClock: true });
+    broker.declareTopic({ name: ORDERS, type: 'transaction' });
+    log = new TransactionLog({ database, lockTimeoutMs: 500 });
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
+    const consumer = new PushConsumer(connection, {
+      ...{ consumerGroup: 'stock', subscriptions: [{ topic: ORDERS }] },
+      handler: ({ body }) => void delivered.push(body.toString()),
+    });
+    ends.push(
+      () => broker.stop(),
+      () => connection.close(),
+      () => producer.close(),
+      () => consumer.close(),
+    );
+    await Promise.all([producer.start(), consumer.start()]);
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  });
+
+  const order = (tx: SqlExecutor, id = 'order-1') => tx.query('INSERT INTO orders VALUES ($1)', [id]);
+  const place = (work: () => Promise<void>) => producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, work);
+
+  /** The check of another process comes first. */
+  const checkNow = () =>
+    log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
+
+  /** What the database has and what consumers got, once the broker knows how everything ended. */
+  async function outcome(): Promise<unknown> {
+    await broker.idle();
+    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+    await broker.idle();
+    expect(broker.halfMessages()).toEqual([]);
+    return { orders: await column(kind().database, 'SELECT id FROM orders'), delivered };
+  }
+
+  it('refuses a connection that is in no transaction, and writes nothing', async () => {
+    const { outside } = kind();
+    const placed = place(async () => {
+      await log.record(outside);
+      throw new Error('out of paper');
+    });
+    await expect(placed).rejects.toMatchObject({ code: 'NO_TRANSACTION', field: 'tx' });
+    expect(await outcome()).toEqual({ orders: [], delivered: [] });
+  });
+
+  it('fails the method that swallowed this refusal', async () => {
+    const placed = place(() => log.record(kind().outside).catch(() => {}));
+    await expect(placed).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+    expect(await outcome()).toEqual({ orders: [], delivered: [] });
+  });
+
+  it('takes the row of a transaction after it has refused a connection', async () => {
+    await place(async () => {
+      await log.record(kind().outside).catch(() => {});
+      await kind().transaction(async (tx) => {
+        await order(tx);
+        await log.record(tx);
+      });
+    });
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it.each(['record first', 'record last'])('takes a transaction as it is given, %s', async (when) => {
+    await place(() =>
+      kind().transaction(async (tx) => {
+        if (when === 'record first') await log.record(tx);
+        await order(tx);
+        if (when === 'record last') await log.record(tx);
+      }),
+    );
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('takes a savepoint that becomes part of its transaction', async () => {
+    await place(() => kind().transaction((tx, nested) => order(tx).then(() => nested((inner) => log.record(inner)))));
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it.each(['its end arrives', 'its end is lost'])(
+    'fails the method whose savepoint with the row was rolled back and caught, and drops the message; %s',
+    async (end) => {
+      if (end === 'its end is lost') {
+        broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_ERROR' }, times: 1 });
+      }
+      const placed = place(() =>
+        kind().transaction(async (tx, nested) => {
+          await order(tx);
+          await nested(async (inner) => {
+            await log.record(inner);
+            throw new Error('no aeroplane');
+          }).catch(() => {});
+        }),
+      );
+      await expect(placed).rejects.toMatchObject({ code: 'RECORD_ROLLED_BACK', outcome: 'unknown' });
+      expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
+    },
+  );
+
+  it('fails the method that hid in a savepoint that the row could not be written', async () => {
+    const placed = place(() =>
+      kind().transaction(async (tx, nested) => {
+        await order(tx);
+        await nested(async (inner) => {
+          await inner.query('SELECT nothing', []).catch(() => {});
+          await log.record(inner);
+        }).catch(() => {});
+      }),
+    );
+    await expect(placed).rejects.toThrow(/current transaction is aborted|Failed query/);
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
+  });
+
+  it('lets the method decide that the message of such a savepoint is dropped', async () => {
+    await place(() =>
+      kind().transaction(async (tx, nested) => {
+        await order(tx);
+        await nested(async (inner) => {
+          await log.record(inner);
+          throw new Error('no aeroplane');
+        }).catch(() => currentTransaction().rollback());
+      }),
+    );
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
+  });
+
+  it('takes the row that is written after its savepoint was rolled back', async () => {
+    await place(() =>
+      kind().transaction(async (tx, nested) => {
+        await nested(async (inner) => {
+          await log.record(inner);
+          throw new Error('try another way');
+        }).catch(() => {});
+        await order(tx);
+        await log.record(tx);
+      }),
+    );
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  describe.each([false, true])('when the row is in a savepoint: %s', (isInSavepoint) => {
+    const record = (tx: SqlExecutor, nested: Nested) =>
+      isInSavepoint ? nested((inner) => log.record(inner)) : log.record(tx);
+
+    it('fails the method whose transaction was rolled back as a whole and caught, and drops the message', async () => {
+      const placed = place(() =>
+        kind()
+          .transaction(async (tx, nested) => {
+            await order(tx);
+            await record(tx, nested);
+            throw new Error('no aeroplane');
+          })
+          .catch(() => {}),
+      );
+      await expect(placed).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
+      expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    });
+
+    it('fails the method that swallowed the error of a later statement, and drops the message', async () => {
+      const placed = place(() =>
+        kind().transaction(async (tx, nested) => {
+          await order(tx);
+          await record(tx, nested);
+          await order(tx).catch(() => {});
+        }),
+      );
+      await expect(placed).rejects.toThrow(/rolled back/);
+      expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    });
+
+    it('lets a method drop its message before the row is written, and before its transaction is rolled back', async () => {
+      await place(() => {
+        currentTransaction().rollback();
+        return kind().transaction(async (tx, nested) => {
+          await order(tx, 'without a message');
+          await record(tx, nested);
+        });
+      });
+      await place(() =>
+        kind()
+          .transaction(async (tx, nested) => {
+            await order(tx);
+            await record(tx, nested);
+            throw new Error('no aeroplane');
+          })
+          .catch(() => currentTransaction().rollback()),
+      );
+      expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
+    });
+  });
+
+  it('takes a transaction that is run again after it was rolled back', async () => {
+    await place(async () => {
+      for (const attempt of [1, 2]) {
+        await kind()
+          .transaction(async (tx) => {
+            await order(tx);
+            await log.record(tx);
+            if (attempt === 1) throw new Error('try again');
+          })
+          .catch(() => {});
+      }
+    });
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('leaves it to the check when the database does not answer how the transaction ended', async () => {
+    const silent: SqlDatabase = {
+      transaction: (work) =>
+        kind().database.transaction((tx) =>
+          work({
+            query: async (text, values) => {
+              if (text.includes('txid_status')) throw new Error('the connection was lost');
+              return tx.query(text, values);
+            },
+          }),
+        ),
+    };
+    const other = new TransactionLog({ database: silent });
+    await place(() =>
+      kind().transaction(async (tx) => {
+        await order(tx);
+        await other.record(tx);
+      }),
+    );
+    expect([broker.messages(ORDERS).length, broker.halfMessages().length]).toEqual([0, 1]);
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('fails the method that hid in a savepoint that a check came first', async () => {
+    const placed = place(async () => {
+      await checkNow();
+      await kind().transaction(async (tx, nested) => {
+        await order(tx);
+        await nested((inner) => log.record(inner)).catch(() => {});
+      });
+    });
+    await expect(placed).rejects.toMatchObject({
+      code: 'RECORD_ROLLED_BACK',
+      cause: { code: 'TRANSACTION_FENCED' },
+    });
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
+  });
+
+  it('lets a method return that a check has kept from committing anything', async () => {
+    await place(async () => {
+      await checkNow();
+      await kind()
+        .transaction(async (tx) => {
+          await order(tx);
+          await log.record(tx);
+        })
+        .catch(() => {});
+    });
+    expect(await outcome()).toEqual({ orders: [], delivered: [] });
+  });
+
+  it('commits the message when only a second row, in a savepoint, was refused', async () => {
+    await place(() =>
+      kind().transaction(async (tx, nested) => {
+        await order(tx);
+        await log.record(tx);
+        await nested((inner) => log.record(inner)).catch(() => {});
+      }),
+    );
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+}
