@@ -2,11 +2,10 @@
 
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { unpackBody } from '../protocol/body-encoding.js';
+import { hasPackedBody, unpackBody } from '../protocol/body-encoding.js';
 import {
   type Digest,
   DigestType,
-  Encoding,
   type Message as WireMessage,
 } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessage, type MessageView } from '../protocol/message.js';
@@ -26,11 +25,10 @@ export interface IncomingMessage extends OpenedMessage {
 /** A bad body is reported, not thrown, so that it cannot take the rest of its batch with it. */
 export function incomingMessage(wire: WireMessage): IncomingMessage {
   const message = fromWireMessage(wire);
-  const { bodyDigest, bodyEncoding } = wire.systemProperties ?? {};
-  if (!digestMatches(message.body, bodyDigest)) {
+  if (!digestMatches(message.body, wire.systemProperties?.bodyDigest)) {
     return { message, bodyProblem: 'the digest does not match the body', isPacked: false };
   }
-  return { message, bodyProblem: undefined, isPacked: bodyEncoding === Encoding.GZIP };
+  return { message, bodyProblem: undefined, isPacked: hasPackedBody(wire) };
 }
 
 /** The message with its body as it was sent; never rejects. */

@@ -1,11 +1,7 @@
 // What the answers to one poll bring together, and when it is enough.
 
-import {
-  Code,
-  Encoding,
-  type Status,
-  type Message as WireMessage,
-} from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { hasPackedBody } from '../protocol/body-encoding.js';
+import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse } from '../protocol/rpc.js';
 import { StatusError } from '../protocol/status.js';
 import { TransportError } from '../support/errors.js';
@@ -63,9 +59,9 @@ export class PollAnswers {
       const text = `${this.what}: the server sends more than ${MOST_MESSAGES} messages for one poll`;
       throw new TransportError('RPC_FAILED', text, 'unknown', false);
     }
-    const { body, systemProperties } = content.value;
-    this.messages.push(content.value);
-    if (this.add(body.length, systemProperties?.bodyEncoding === Encoding.GZIP)) return;
+    const { value: message } = content;
+    this.messages.push(message);
+    if (this.add(message.body.length, hasPackedBody(message))) return;
     this.full = new PollFull();
     throw this.full;
   }

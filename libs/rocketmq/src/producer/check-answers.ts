@@ -3,8 +3,7 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
-import { unpackBody } from '../protocol/body-encoding.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { hasPackedBody, unpackBody } from '../protocol/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
 import { fromWireMessage } from '../protocol/message.js';
 import { describeError } from '../support/logger.js';
@@ -50,7 +49,7 @@ export class CheckAnswers {
     const { message, transactionId } = command.value;
     if (message === undefined || this.answering.has(transactionId)) return true;
     const view = fromWireMessage(message);
-    const isPacked = message.systemProperties?.bodyEncoding === Encoding.GZIP;
+    const isPacked = hasPackedBody(message);
     const { topic, messageId, bornTimestampMs } = view;
     // Only its own instance knows whether a local transaction runs, and the server asks each of them in turn.
     const mayStillRun = this.port.bounds.mayStillRun(bornTimestampMs, this.clock.nowMs());
