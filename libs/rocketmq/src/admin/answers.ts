@@ -50,11 +50,17 @@ export function textsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
 
+/** The offset that a string holds; undefined when it holds none. */
+export function offsetOf(text: string): bigint | undefined {
+  return OFFSET.test(text) ? BigInt(text) : undefined;
+}
+
 /** An offset in a field of an answer; `otherwise` where the field is not there. @throws TransportError for what is none */
 export function offsetField({ fields }: RemotingFrame, name: string, otherwise: bigint): bigint {
   const text = fields[name];
   if (text === undefined) return otherwise;
-  if (OFFSET.test(text)) return BigInt(text);
+  const offset = offsetOf(text);
+  if (offset !== undefined) return offset;
   const message = `the answer of the server has no offset as ${name}; is it a name server or broker of RocketMQ?`;
   throw new TransportError('RPC_FAILED', message, 'unknown', false);
 }

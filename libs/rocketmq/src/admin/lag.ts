@@ -3,7 +3,7 @@
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
 import type { RemotingFrame } from '../protocol/remoting-frame.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, offsetIn, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
+import { jsonOf, offsetIn, offsetOf, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -116,7 +116,7 @@ function rowsIn(answer: RemotingFrame): Row[] {
       queueId: Number(queueId),
       brokerOffset,
       consumerOffset,
-      lag: brokerOffset > consumerOffset ? brokerOffset - consumerOffset : 0n,
+      lag: behind(brokerOffset, consumerOffset),
       pullOffset: offsetIn(offsets.pullOffset),
       lastTimestampMs: timeIn(offsets.lastTimestamp),
       hasStarted: true,
@@ -152,7 +152,7 @@ async function rowsToStartOn(
         const start = await startIn(cluster, broker, { consumerGroup, topic, queueId }, deadline);
         // By the server's rule a group that does not begin at the first message begins at the last one.
         const consumerOffset = start ?? (brokerOffset > 0n ? brokerOffset - 1n : 0n);
-        const lag = brokerOffset > consumerOffset ? brokerOffset - consumerOffset : 0n;
+        const lag = behind(brokerOffset, consumerOffset);
         const row = { topic, broker: broker.name, queueId, brokerOffset, consumerOffset, lag };
         return { ...row, pullOffset: consumerOffset, lastTimestampMs: undefined, hasStarted: false };
       }),
@@ -173,8 +173,8 @@ async function startIn(
 ): Promise<bigint | undefined> {
   const request = { code: 14, fields: { ...names, queueId: String(queueId) } };
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, cluster.call(broker, request, deadline));
-  const { offset = '' } = answer?.fields ?? {};
-  return /^\d{1,19}$/.test(offset) ? BigInt(offset) : undefined;
+  const offset = offsetOf(answer?.fields.offset ?? '');
+  return offset !== undefined && offset >= 0n ? offset : undefined;
 }
 
 /** Puts the retries to the topics that they come from. The retries of remoting consumers name none: they stand alone. */
@@ -193,6 +193,11 @@ function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
       return { topic, queues, retries, lag: sum(queues.map(({ lag }) => lag)) + retries };
     })
     .sort((left, right) => compareText(left.topic, right.topic));
+}
+
+/** How many messages are between two offsets; a group may be ahead of the broker's answer. */
+function behind(brokerOffset: bigint, consumerOffset: bigint): bigint {
+  return brokerOffset > consumerOffset ? brokerOffset - consumerOffset : 0n;
 }
 
 function sum(numbers: readonly bigint[]): bigint {
