@@ -14,7 +14,6 @@ const MOST_QUEUES = 1024;
 const TYPE_ATTRIBUTE = '+message.type=';
 const TYPES: readonly TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
 
-/** The answer to request code 351. @see TopicConfig of the server */
 export interface TopicConfig {
   readonly topicName: string;
   readonly readQueueNums: number;
@@ -31,6 +30,7 @@ export function systemTopicConfig(name: string, queues: number): TopicConfig {
   return { ...topicConfigOf({ name, type: undefined, queues }), perm: READ_WRITE_INHERIT };
 }
 
+/** The answer to request code 351. @see TopicConfig of the server */
 export function topicConfigOf({ name, type, queues }: TopicRecord): TopicConfig {
   return {
     topicName: name,
