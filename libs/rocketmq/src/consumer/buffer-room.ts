@@ -8,11 +8,11 @@ export interface Reservation {
   /** How many messages the poll may ask for; at least 1. */
   readonly count: number;
   /**
-   * Books a message that came.
+   * Books a message that came. May be passed on by itself.
    * @param isPacked whether its size says nothing of how large such messages are. Default false
    * @returns whether another one may come: false once the bytes are over the limit and more were asked for
    */
-  add(bodyBytes: number, isPacked?: boolean): boolean;
+  readonly add: (bodyBytes: number, isPacked?: boolean) => boolean;
   /** Gives back what came, when it is not kept. */
   drop(): void;
   /** Gives back what the poll did not use. Repeating it does nothing. */

@@ -252,7 +252,7 @@ export class ReceiveLoop {
   private async poll(lane: Lane, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
     const { client, clock, consumerGroup } = this.port;
     const what = `receive from ${queue.topic} for "${consumerGroup}"`;
-    const answers = new PollAnswers(what, (bodyBytes, isPacked) => reservation.add(bodyBytes, isPacked));
+    const answers = new PollAnswers(what, reservation.add);
     const { messages } = answers;
     let receivedAtMs: number | undefined;
     let untrack: (() => void) | undefined;
