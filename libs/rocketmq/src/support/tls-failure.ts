@@ -6,6 +6,7 @@ import { connect } from 'node:tls';
 import { raceAbort } from './abort.js';
 import { type CallOptions, withDeadline } from './deadline.js';
 import { TransportError } from './errors.js';
+import { firstAnswer } from './first-answer.js';
 import type { ResolvedTls } from './tls.js';
 
 interface Explanation {
@@ -142,21 +143,10 @@ export async function isTlsOnly(address: { host: string; port: number }, opening
   return (await greet(address, undefined)) !== 'none' && !(await answersPlaintext(address, opening));
 }
 
-async function answersPlaintext({ host, port }: { host: string; port: number }, opening: Buffer): Promise<boolean> {
-  const socket = connectTcp({ host, port });
-  const answered = new Promise<boolean>((resolve) => {
-    socket.once('data', (bytes: Buffer) => resolve(bytes[0] !== TLS_ALERT));
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
-  });
-  socket.write(opening);
-  try {
-    return await withDeadline('plaintext greeting', PROBE_MS, undefined, ({ signal }) => raceAbort(answered, signal));
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+async function answersPlaintext(address: { host: string; port: number }, opening: Buffer): Promise<boolean> {
+  const asking = { timeoutMs: PROBE_MS, signal: undefined };
+  const answer = await firstAnswer(connectTcp({ ...address }), opening, asking, ([first]) => first !== TLS_ALERT);
+  return answer === true;
 }
 
 function refused(message: string, cause: unknown): TransportError {

@@ -4,8 +4,8 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting-frame.js';
-import { linkedController, raceAbort } from '../../support/abort.js';
-import { withDeadline } from '../../support/deadline.js';
+import { linkedController } from '../../support/abort.js';
+import { type Asking, firstAnswer } from '../../support/first-answer.js';
 import { greet, TLS_ALERT } from '../../support/tls-failure.js';
 import type { Address } from '../endpoint.js';
 
@@ -105,14 +105,9 @@ function firstWhoSpeaks(asked: readonly Promise<Answer>[]): Promise<Listener | '
   });
 }
 
-interface Asking {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
 function remotingServer(socket: Socket, asking: Asking): Promise<Answer> {
   const decoder = new FrameDecoder(MAX_ANSWER_BYTES);
-  return answerOn(socket, CLUSTER_QUESTION, asking, (piece) => {
+  return firstAnswer<Answer>(socket, CLUSTER_QUESTION, asking, (piece) => {
     const [answer] = decoder.push(piece);
     if (answer === undefined) return undefined;
     return answer.code === 0 ? NAME_SERVER : BROKER;
@@ -120,37 +115,8 @@ function remotingServer(socket: Socket, asking: Asking): Promise<Answer> {
 }
 
 function firstWord(socket: Socket, question: Buffer, asking: Asking): Promise<Answer> {
-  return answerOn(socket, question, asking, (piece) => {
+  return firstAnswer<Answer>(socket, question, asking, (piece) => {
     if (piece[0] === TLS_ALERT) return 'ended';
     return piece.toString('latin1', 0, 6) === 'HTTP/1' ? HTTP1 : 'spoken';
   });
-}
-
-/** @param read makes of a piece of the answer what it is; undefined: more is needed. What it throws ends the connection */
-async function answerOn(
-  socket: Socket,
-  question: Buffer,
-  { timeoutMs, signal }: Asking,
-  read: (piece: Buffer) => Answer | undefined,
-): Promise<Answer> {
-  const answered = new Promise<Answer>((resolve) => {
-    socket.on('data', (piece: Buffer) => {
-      try {
-        const answer = read(piece);
-        if (answer !== undefined) resolve(answer);
-      } catch {
-        resolve('ended');
-      }
-    });
-    socket.once('error', () => resolve('ended'));
-    socket.once('close', () => resolve('ended'));
-  });
-  socket.write(question);
-  try {
-    return await withDeadline('question', timeoutMs, signal, (deadline) => raceAbort(answered, deadline.signal));
-  } catch {
-    return socket.connecting ? 'ended' : 'silent';
-  } finally {
-    socket.destroy();
-  }
 }
