@@ -70,7 +70,7 @@ export function jsonOption(): Option {
 
 /** The option of every command that takes away or moves something. */
 export function yesOption(): Option {
-  return new Option('--yes', 'do it; without this option it is only told what would be done');
+  return new Option('--yes', 'do it; without this option the command only prints what it would do');
 }
 
 /** The option of every command that makes something, which may be there already. */
