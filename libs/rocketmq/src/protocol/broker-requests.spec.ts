@@ -48,9 +48,9 @@ const ack = fc.record({
   ),
 });
 
-/** Bodies as text, which is quick to compare. */
+/** Bodies as text, which is quick to compare; times as JSON has them, since a time that is none does not equal itself. */
 function plain({ messages }: SendMessageRequest): unknown {
-  return messages.map(({ body, ...rest }) => ({ ...rest, body: body.toString('latin1') }));
+  return messages.map(({ body, ...rest }) => [JSON.parse(JSON.stringify(rest)), body.toString('latin1')]);
 }
 
 function outcome(decode: (bytes: Buffer) => unknown, bytes: Buffer): unknown {
