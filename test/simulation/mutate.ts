@@ -19,15 +19,20 @@ const { values } = parseArgs({
 });
 
 /** A copy of this repository with the fault in it. */
-function copyWith({ file, find, replace }: Mutation): string {
+function copyWith({ file, edits }: Mutation): string {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-mutation-'));
   const isWanted = (path: string): boolean => !/\/(?:node_modules|dist)(?:\/|$)/.test(path);
   for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true, filter: isWanted });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const path = join(folder, 'libs', 'rocketmq', 'src', file);
-  const source = readFileSync(path, 'utf8');
-  if (source.split(find).length !== 2) throw new Error(`${file} does not have this once any more: ${find}`);
-  writeFileSync(path, source.replace(find, replace));
+  const source = Object.entries(edits).reduce(
+    (text, [find, replace]) => {
+      if (text.split(find).length !== 2) throw new Error(`${file} does not have this once any more: ${find}`);
+      return text.replace(find, () => replace);
+    },
+    readFileSync(path, 'utf8'),
+  );
+  writeFileSync(path, source);
   return folder;
 }
 

@@ -1,80 +1,77 @@
 // Faults that the library once had, put back: the simulation must see each of them within its usual time.
 
-/** One change to one file. */
+/** Changes to one file. */
 export interface Mutation {
   /** What was wrong. */
   readonly fault: string;
   readonly file: string;
-  /** Stands there exactly once. */
-  readonly find: string;
-  readonly replace: string;
+  /** What takes the place of what: each stands there exactly once. */
+  readonly edits: Readonly<Record<string, string>>;
 }
 
 export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a connection without stream ids is kept',
     file: 'client/wire/http2-session.ts',
-    find: 'if ((stream.id ?? 0) >= LAST_STREAM_ID)',
-    replace: 'if ((stream.id ?? 0) < 0)',
+    edits: { 'if ((stream.id ?? 0) >= LAST_STREAM_ID)': 'if ((stream.id ?? 0) < 0)' },
   },
   {
     fault: 'one impatient call judges the connection of all',
     file: 'client/endpoint-channel.ts',
-    find: 'const isAlive = await channel.isAlive(this.patienceMs);',
-    replace: 'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MOST_PATIENCE_MS));',
+    edits: {
+      'const isAlive = await channel.isAlive(this.patienceMs);':
+        'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MOST_PATIENCE_MS));',
+    },
   },
   {
     fault: 'an announced end breaks off all calls under way',
     file: 'client/endpoint-channel.ts',
-    find: 'void this.retireLine(line);\n    // The new',
-    replace: 'line.channel.close();\n    // The new',
+    edits: { 'void this.retireLine(line);\n    // The new': 'line.channel.close();\n    // The new' },
   },
   {
     fault: 'another instance ends a local transaction that runs',
     file: 'producer/transaction-bounds.ts',
-    find: 'return nowMs < bornAtMs + this.timeoutMs + CLOCK_SKEW_MS;',
-    replace: 'return nowMs < bornAtMs;',
+    edits: { 'return nowMs < bornAtMs + this.timeoutMs + CLOCK_SKEW_MS;': 'return nowMs < bornAtMs;' },
   },
   {
     fault: 'deliveries that no handler has finished count as attempts',
     file: 'consumer/delivery.ts',
-    find: 'const finished = wasInterrupted ? 0 : this.port.finished.add(view, error);',
-    replace: 'const finished = view.deliveryAttempt;',
+    edits: {
+      'const finished = wasInterrupted ? 0 : this.port.finished.add(view, error);':
+        'const finished = view.deliveryAttempt;',
+    },
   },
   {
     fault: 'a time-out overrules the decision of a manual handler',
     file: 'consumer/handler-run.ts',
-    find: 'else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));',
-    replace: 'else resolve(timedOut === undefined ? result : failed(timedOut));',
+    edits: {
+      'else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));':
+        'else resolve(timedOut === undefined ? result : failed(timedOut));',
+    },
   },
   {
     fault: 'a request that is handled in the grace of a shutdown is not answered',
     file: 'nest/transport/answering.ts',
-    find: '  if (!isShutdown(signal.reason)) return true;',
-    replace: '  return true;',
+    edits: { '  if (!isShutdown(signal.reason)) return true;': '  return true;' },
   },
   {
     fault: 'bodies are unpacked without regard to the bound',
     file: 'consumer/buffer-room.ts',
-    find: 'if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;',
-    replace: '',
+    edits: { 'if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;': '' },
   },
   {
     fault: 'leases follow the wall clock',
     file: 'support/clock.ts',
-    find: 'return performance.now();',
-    replace: 'return Date.now();',
+    edits: { 'return performance.now();': 'return Date.now();' },
   },
   {
     fault: 'a call with little time abandons a connection that is being made',
     file: 'client/endpoint-channel.ts',
-    find: "return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;",
-    replace: 'return true;',
+    edits: { "return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;": 'return true;' },
   },
   {
     fault: 'a poll asks for messages by their packed size',
     file: 'consumer/buffer-room.ts',
-    find: '        this.expected.learn(grownBytes);\n',
-    replace: '',
+    edits: { 'if (!isPacked) largestBytes': 'largestBytes', 'this.expected.learn(grownBytes);': '' },
   },
 ];

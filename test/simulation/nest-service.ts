@@ -153,7 +153,8 @@ export class NestService implements Instance, NestWork {
   private begun(group: string, { message, signal }: RocketMQContext): Running {
     const { simulation, handlings, answers } = this.world;
     const [key = ''] = message.keys;
-    this.world.handled(message.body.length);
+    // A method may go on when nobody waits for it any more.
+    this.world.released(message.body.length);
     const fact: Running = {
       ...{ key, group, process: this.process.name, attempt: message.deliveryAttempt },
       ...{ startMs: simulation.nowMs, endMs: undefined, end: undefined, abandonedMs: Number.POSITIVE_INFINITY },

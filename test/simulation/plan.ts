@@ -77,7 +77,9 @@ export interface Plan {
 export function planOf(seed: number): Plan {
   const chance = new Chance(Math.imul(seed, 0x9e3779b1) ^ 0x7f4a7c15);
   const plan = drawnPlan(chance, seed);
-  return chance.is(0.6) ? focused(plan, chance.pick(FOCUSES), chance) : plan;
+  // In turn, so that seeds in a row have each of them.
+  const focus = FOCUSES[seed % (FOCUSES.length + FREE)];
+  return focus === undefined ? plan : focused(plan, focus, chance);
 }
 
 /** Anything, in any combination. */
@@ -154,12 +156,16 @@ interface Focus {
   readonly faults: Partial<Record<FaultKind, readonly [number, number]>>;
 }
 
+/** Of so many seeds beside those with a focus, each is drawn freely. */
+const FREE = 4;
+
 const FOCUSES: readonly Focus[] = [
   // More messages than are handled, which are large when they are unpacked.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
-      ...{ instances: chance.whole(1, 2), latencyMs: 5, leaseMs: 30_000, impatience: 0 },
+      ...{ instances: chance.whole(1, 2), latencyMs: 5, leaseMs: 30_000, impatience: 0, failures: 0 },
+      ...{ parts: { nest: false, ordered: true, simple: false, transactions: false } },
     }),
     faults: {},
   },

@@ -31,8 +31,8 @@ export interface ServiceWorld {
   isActive(): boolean;
   /** A name for the next message. */
   nextKey(): string;
-  /** Counts bodies that were unpacked and are handled now. */
-  handled(bytes: number): void;
+  /** Says that a body, which may have been unpacked, is not held any more. */
+  released(bytes: number): void;
 }
 
 /** A service, whatever it is made of. */
@@ -220,7 +220,6 @@ export class Service implements Instance {
   private async handle(group: string, message: MessageView): Promise<void> {
     const { simulation, plan, handlings } = this.world;
     const [key = ''] = message.keys;
-    this.world.handled(message.body.length);
     const fact: HandlingFact = {
       ...{ key, group, process: this.process.name, attempt: message.deliveryAttempt },
       ...{ startMs: simulation.nowMs, endMs: undefined, end: undefined },
@@ -229,6 +228,7 @@ export class Service implements Instance {
     simulation.say(`${group} handles ${key}, attempt ${message.deliveryAttempt}`);
     await this.pause(this.chance.next() ** 3 * plan.longestHandlerMs);
     if (this.process.isDead) return;
+    this.world.released(message.body.length);
     fact.endMs = simulation.nowMs;
     fact.end = isPoisonous(key) || this.chance.is(plan.failures) ? 'failed' : 'done';
     simulation.say(`${group} has handled ${key}: ${fact.end}`);
@@ -255,7 +255,6 @@ export class Service implements Instance {
 
   private async take(consumer: SimpleConsumer, message: ReceivedMessage): Promise<void> {
     const { simulation, handlings } = this.world;
-    this.world.handled(message.body.length);
     const [key = ''] = message.keys;
     const fact: HandlingFact = {
       ...{ key, group: GROUPS.simple, process: this.process.name, attempt: message.deliveryAttempt },
@@ -269,6 +268,7 @@ export class Service implements Instance {
     } catch (error) {
       simulation.say(`ack of ${key} failed: ${(error as Error).message}`);
     }
+    this.world.released(message.body.length);
   }
 }
 

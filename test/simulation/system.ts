@@ -32,8 +32,6 @@ const MOST_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
 const PACKED_FROM_BYTES = 1_000;
 const LONGEST_HELD_MS = MINUTE_MS;
-/** Of one process. */
-const CONSUMERS = 4;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
 export class System implements NestWorld {
@@ -74,7 +72,7 @@ export class System implements NestWorld {
   private readonly hanging: string[] = [];
   /** The streams that carry telemetry. */
   private readonly telemetry = new Set<string>();
-  /** What each process has unpacked and not begun to handle. */
+  /** What each process has unpacked and not finished with. */
   private readonly unpacked = new Map<string, { bytes: number; atMs: number }[]>();
   private mostUnpackedBytes = 0;
   private isBrokerUp = false;
@@ -130,7 +128,7 @@ export class System implements NestWorld {
     return `m${this.keys++}`;
   }
 
-  handled(bytes: number): void {
+  released(bytes: number): void {
     const held = this.unpacked.get(this.simulation.current?.name ?? '');
     if (bytes >= PACKED_FROM_BYTES) held?.shift();
   }
@@ -350,6 +348,8 @@ export class System implements NestWorld {
 
   private facts(state: Pick<Facts, 'dead' | 'halves'>): Facts & NestFacts {
     const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
+    // Of one process, with bodies that are packed.
+    const consumers = 1 + Number(plan.parts.ordered) + Number(plan.parts.nest || plan.parts.simple);
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
@@ -370,7 +370,7 @@ export class System implements NestWorld {
       uncaught: simulation.uncaught,
       mostUnpackedBytes: this.mostUnpackedBytes,
       // What is lost on the way is unpacked again when it is redelivered.
-      bufferBound: isHarmed ? Number.POSITIVE_INFINITY : CONSUMERS * (plan.maxBufferedBytes + 2 * plan.bodyBytes),
+      bufferBound: isHarmed ? Number.POSITIVE_INFINITY : consumers * (plan.maxBufferedBytes + plan.bodyBytes),
       hanging: [...this.hanging, ...this.stillUnderWay()],
     };
   }
