@@ -18,10 +18,9 @@ import { uid } from 'uid';
 import { adminAccessToken } from '../../libs/rocketmq/src/nest/rocketmq.constants.js';
 import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';
 import type { Plan } from './plan.js';
-import { GROUPS, MAX_ATTEMPTS, TOPICS } from './service.js';
+import { GROUPS, MAX_ATTEMPTS, RETRY_MS, TOPICS } from './worker.js';
 
 export const NEST_TOPICS = { manual: 'tasks', requests: 'questions' } as const;
-export const RETRY_MS = 500;
 
 /** What handlers do. */
 export interface NestWork {

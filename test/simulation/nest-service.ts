@@ -4,7 +4,6 @@
 import type { INestMicroservice } from '@nestjs/common';
 import {
   ClientRocketMQ,
-  currentTransaction,
   RemoteHandlerError,
   type RocketMQContext,
   RocketMQProducer,
@@ -16,16 +15,16 @@ import {
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { lastValueFrom } from 'rxjs';
 import { ABORT_GRACE_MS } from '../../libs/rocketmq/src/consumer/handler-run.js';
-import type { HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
-import { applicationOf, NEST_TOPICS, type NestWork, Orders, RETRY_MS } from './nest-application.js';
+import type { HandlingFact } from './facts.js';
+import { applicationOf, NEST_TOPICS, type NestWork, Orders } from './nest-application.js';
 import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, RequestFact, RequestOutcome } from './nest-facts.js';
 import { Chance } from './platform/chance.js';
 import type { SimulatedProcess } from './platform/simulation.js';
-import { type Instance, isPoisonous, MESSAGE_GROUPS, outcomeOf, type ServiceWorld, TOPICS } from './service.js';
+import { type Outgoing, PACKED_FROM_BYTES, RETRY_MS, TOPICS, Worker, type World } from './worker.js';
 
 /** What Nest applications share beside. */
-export interface NestWorld extends ServiceWorld {
+export interface NestWorld extends World {
   /** The admin port of the broker. */
   readonly nameServer: string;
   readonly decisions: DecisionFact[];
@@ -36,28 +35,19 @@ export interface NestWorld extends ServiceWorld {
 /** A handler that was not waited for has not ended. */
 type Running = HandlingFact & { abandonedMs: number };
 
-/** One instance, from its start to its end. */
-export class NestService implements Instance, NestWork {
-  private readonly chance: Chance;
-  private readonly log: TransactionLog;
-  private readonly stopping = new AbortController();
-  private readonly sending = new Set<Promise<void>>();
+export class NestService extends Worker<NestWorld> implements NestWork {
   private readonly asking = new Set<Promise<void>>();
   private app: Promise<INestMicroservice> | undefined;
-  isClosed = false;
-  isClosing = false;
+  /** Once it listens. */
+  private listening: INestMicroservice | undefined;
 
-  constructor(
-    private readonly world: NestWorld,
-    readonly process: SimulatedProcess,
-  ) {
-    const { plan, simulation } = world;
-    this.chance = new Chance(Math.imul(plan.seed, 37) ^ Math.imul(process.pid, 0x85ebca6b));
-    this.log = new TransactionLog({ database: world.database.port });
+  constructor(world: NestWorld, process: SimulatedProcess) {
+    const { plan, simulation, database } = world;
+    const chance = new Chance(Math.imul(plan.seed, 37) ^ Math.imul(process.pid, 0x85ebca6b));
+    super(world, process, chance, new TransactionLog({ database: database.port }));
     simulation.say(`${process.name} begins, a Nest application`);
   }
 
-  /** @throws what a start fails with: then the process is at its end */
   async start(): Promise<void> {
     const { plan, simulation, endpoints, nameServer } = this.world;
     const say = (level: string) => (text: string) => simulation.say(`${level}: ${text}`);
@@ -66,7 +56,7 @@ export class NestService implements Instance, NestWork {
       ...{ requests: { application: 'simulated' }, startTimeoutMs: 10 * SECOND_MS },
       producer: {
         localTransactionTimeoutMs: plan.localTransactionTimeoutMs,
-        compression: { thresholdBytes: 1_000 },
+        compression: { thresholdBytes: PACKED_FROM_BYTES },
       },
       logger: { debug: () => {}, info: () => {}, warn: say('warning'), error: say('error') },
       transactionLog: this.log,
@@ -76,10 +66,10 @@ export class NestService implements Instance, NestWork {
       if (error instanceof UsageError) simulation.uncaught.push(`start of ${this.process.name}: ${error.message}`);
       throw error;
     });
-    this.begin(this.sending, this.work(app));
+    this.listening = app;
+    this.begin(this.work());
   }
 
-  /** Ends in good order. */
   async close(): Promise<void> {
     this.stopping.abort();
     const app = await this.app;
@@ -90,7 +80,7 @@ export class NestService implements Instance, NestWork {
   }
 
   async sent(): Promise<void> {
-    await Promise.all(this.sending);
+    await Promise.all(this.working);
   }
 
   async handle(group: string, context: RocketMQContext): Promise<void> {
@@ -102,12 +92,12 @@ export class NestService implements Instance, NestWork {
 
   /** Decides early, and then tidies up for longer than it may. */
   async decide(context: RocketMQContext): Promise<void> {
-    const { simulation, plan, decisions } = this.world;
+    const { simulation, decisions } = this.world;
     const fact = this.begun(NEST_GROUPS.manual, context);
     const { key } = fact;
     await this.pause(this.chance.next() ** 3 * 2 * SECOND_MS);
     if (this.process.isDead) return;
-    const decision = isPoisonous(key) || this.chance.is(plan.failures) ? 'retry' : 'ack';
+    const decision = this.hasFailed(key) ? 'retry' : 'ack';
     try {
       if (decision === 'ack') context.ack();
       else context.retryLater({ delayMs: RETRY_MS });
@@ -156,8 +146,8 @@ export class NestService implements Instance, NestWork {
     // A method may go on when nobody waits for it any more.
     this.world.released(message.body.length);
     const fact: Running = {
-      ...{ key, group, process: this.process.name, attempt: message.deliveryAttempt },
-      ...{ startMs: simulation.nowMs, endMs: undefined, end: undefined, abandonedMs: Number.POSITIVE_INFINITY },
+      ...this.handling(group, key, message.deliveryAttempt),
+      abandonedMs: Number.POSITIVE_INFINITY,
     };
     const onAbort = (): void => {
       fact.abandonedMs = simulation.nowMs + ABORT_GRACE_MS;
@@ -169,66 +159,36 @@ export class NestService implements Instance, NestWork {
   }
 
   private ended(fact: Running): void {
-    const { simulation, plan } = this.world;
+    const { simulation } = this.world;
     // Its message is given back, whatever it does.
     if (this.process.isDead || simulation.nowMs >= fact.abandonedMs) return;
     fact.endMs = simulation.nowMs;
-    fact.end = isPoisonous(fact.key) || this.chance.is(plan.failures) ? 'failed' : 'done';
+    fact.end = this.hasFailed(fact.key) ? 'failed' : 'done';
     simulation.say(`${fact.group} has handled ${fact.key}: ${fact.end}`);
   }
 
-  private begin(among: Set<Promise<void>>, work: Promise<void>): void {
-    const tracked = work.finally(() => among.delete(tracked));
-    among.add(tracked);
-  }
-
-  private pause(durationMs: number): Promise<void> {
-    const { simulation } = this.world;
-    return new Promise((resolve) => simulation.at(simulation.nowMs + durationMs, this.process, resolve));
-  }
-
-  private async work(app: INestMicroservice): Promise<void> {
-    const { plan } = this.world;
-    const isOver = (): boolean => this.stopping.signal.aborted || !this.world.isActive();
-    while (!isOver()) {
-      await this.pause(this.chance.between(0.2, 1.8) * plan.sendEveryMs);
-      if (!isOver()) this.act(app);
-    }
-  }
-
-  private act(app: INestMicroservice): void {
+  protected act(): void {
     const { ordered, transactions } = this.world.plan.parts;
     const kind = this.chance.pick(['normal', 'manual', 'request', 'ordered', 'transaction'] as const);
-    if (kind === 'request') this.begin(this.asking, this.ask(app));
-    else if (kind === 'manual') this.begin(this.sending, this.send(app, NEST_TOPICS.manual, undefined));
-    else if (kind === 'transaction' && transactions) this.begin(this.sending, this.transact(app));
-    else if (kind === 'ordered' && ordered)
-      this.begin(this.sending, this.send(app, TOPICS.ordered, this.chance.pick(MESSAGE_GROUPS)));
-    else this.begin(this.sending, this.send(app, TOPICS.normal, undefined));
+    if (kind === 'request') this.begin(this.ask(this.application), this.asking);
+    else if (kind === 'manual') this.send(NEST_TOPICS.manual);
+    else if (kind === 'transaction' && transactions) this.transact();
+    else this.send(kind === 'ordered' && ordered ? TOPICS.ordered : TOPICS.normal);
   }
 
-  private async send(app: INestMicroservice, topic: string, messageGroup: string | undefined): Promise<void> {
-    const { simulation, plan, sends } = this.world;
-    const key = this.world.nextKey();
-    const timeoutMs = this.chance.is(plan.impatience) ? this.chance.pick([10, 30, 100]) : 10_000;
-    const fact: SendFact = {
-      ...{ key, topic, messageGroup, process: this.process.name, atMs: simulation.nowMs, timeoutMs },
-      ...{ endMs: undefined, outcome: 'under way' },
-    };
-    sends.push(fact);
-    const end = (outcome: SendOutcome, error?: string): void => {
-      if (this.process.isDead) return;
-      Object.assign(fact, { endMs: simulation.nowMs, outcome, ...(error === undefined ? {} : { error }) });
-      simulation.say(`send of ${key} to ${topic}: ${outcome} ${error ?? ''}`);
-    };
-    const body = { key, rest: ''.padEnd(plan.bodyBytes, ' ') };
+  protected deliver({ topic, key, messageGroup, timeoutMs }: Outgoing): Promise<unknown> {
+    const body = { key, rest: ''.padEnd(this.world.plan.bodyBytes, ' ') };
     const group = messageGroup === undefined ? {} : { messageGroup };
-    try {
-      await app.get(RocketMQProducer).send({ topic, body, keys: [key], ...group }, { timeoutMs });
-      end('acknowledged');
-    } catch (error) {
-      end(outcomeOf(error), String((error as Error).message));
-    }
+    return this.application.get(RocketMQProducer).send({ topic, body, keys: [key], ...group }, { timeoutMs });
+  }
+
+  protected async place(key: string, local: () => Promise<void>): Promise<void> {
+    await this.application.get(Orders).place(key, local);
+  }
+
+  private get application(): INestMicroservice {
+    if (this.listening === undefined) throw new Error(`${this.process.name} does not listen yet`);
+    return this.listening;
   }
 
   private async ask(app: INestMicroservice): Promise<void> {
@@ -259,36 +219,6 @@ export class NestService implements Instance, NestWork {
       if (error instanceof RemoteHandlerError) end('refused');
       else end(this.stopping.signal.aborted ? 'abandoned' : 'unanswered', (error as Error).message);
     }
-  }
-
-  private async transact(app: INestMicroservice): Promise<void> {
-    const { simulation, plan, transactions, database } = this.world;
-    const key = this.world.nextKey();
-    const durationMs = this.chance.next() ** 2 * plan.longestTransactionMs;
-    const end = this.chance.pick(['commit', 'commit', 'commit', 'fail before', 'fail after', 'roll back']);
-    const fact: TransactionFact = {
-      ...{ key, process: this.process.name, atMs: simulation.nowMs, durationMs },
-      ...{ transactionId: undefined, endMs: undefined, error: undefined },
-    };
-    transactions.push(fact);
-    try {
-      await app.get(Orders).place(key, async () => {
-        fact.transactionId = currentTransaction().transactionId;
-        await database.port.transaction(async (tx) => {
-          await this.pause(durationMs);
-          if (end === 'fail before') throw new Error('out of stock');
-          if (end === 'roll back') currentTransaction().rollback();
-          else await this.log.record(tx);
-        });
-        if (end === 'fail after') throw new Error('the printer is on fire');
-      });
-    } catch (error) {
-      if (!this.process.isDead)
-        fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);
-    }
-    if (this.process.isDead) return;
-    fact.endMs = simulation.nowMs;
-    simulation.say(`transaction of ${key}: ${fact.error ?? 'returned'}`);
   }
 }
 

@@ -18,7 +18,8 @@ import type { SimulatedServerSession } from './platform/http2.js';
 import type { Machine } from './platform/machine.js';
 import type { Network, SimulatedConnection } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
-import { CLOSE_GRACE_MS, GROUPS, type Instance, MAX_ATTEMPTS, Service, TOPICS } from './service.js';
+import { CLOSE_GRACE_MS, Service } from './service.js';
+import { GROUPS, MAX_ATTEMPTS, PACKED_FROM_BYTES, TOPICS, type Worker } from './worker.js';
 
 const BROKER_HOST = '10.0.0.1';
 const PORTS = [8081, 8082];
@@ -30,7 +31,6 @@ const AFTER_CLOSE_MS = 90 * SECOND_MS;
 /** How far the disk may be behind a broker that does not wait for it, with a commit that takes its time. */
 const MOST_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
-const PACKED_FROM_BYTES = 1_000;
 const LONGEST_HELD_MS = MINUTE_MS;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
@@ -48,7 +48,7 @@ export class System implements NestWorld {
   readonly disturbances: Disturbance[] = [];
   readonly connections: ConnectionFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
-  readonly services: Instance[] = [];
+  readonly services: Worker[] = [];
   /** Open HTTP/2 sessions, as the broker sees them. */
   sessions: SimulatedServerSession[] = [];
   /** How likely the broker refuses a stream. */
@@ -215,7 +215,7 @@ export class System implements NestWorld {
   }
 
   /** Starts another when it has died. */
-  watchOver(service: Instance): void {
+  watchOver(service: Worker): void {
     const { process } = service;
     process.onDeath.add(() => {
       const index = this.services.indexOf(service);
@@ -240,7 +240,7 @@ export class System implements NestWorld {
     }
   }
 
-  private async closeService(service: Instance): Promise<void> {
+  private async closeService(service: Worker): Promise<void> {
     const { simulation } = this;
     const { process } = service;
     const startMs = simulation.nowMs;

@@ -1,0 +1,168 @@
+// What each simulated service does, whatever it is made of: sends and transactions whose ends are written down, until it is closed or dies.
+
+import { currentTransaction, type TransactionLog } from 'nestjs-rocketmq/sql';
+import type { HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
+import type { Plan } from './plan.js';
+import type { Chance } from './platform/chance.js';
+import type { SimulatedDatabase } from './platform/database.js';
+import type { SimulatedProcess, Simulation } from './platform/simulation.js';
+
+export const TOPICS = { normal: 'events', ordered: 'steps', simple: 'jobs', transaction: 'orders' } as const;
+export const GROUPS = { normal: 'readers', ordered: 'steppers', simple: 'workers', transaction: 'shippers' } as const;
+/** Attempts that each listener has. */
+export const MAX_ATTEMPTS = 4;
+export const RETRY_MS = 500;
+/** From here on a producer packs bodies. */
+export const PACKED_FROM_BYTES = 1_000;
+const MESSAGE_GROUPS = ['a', 'b', 'c'];
+
+/** What a service shares with the others. */
+export interface World {
+  readonly simulation: Simulation;
+  readonly plan: Plan;
+  readonly endpoints: string;
+  readonly database: SimulatedDatabase;
+  readonly sends: SendFact[];
+  readonly handlings: HandlingFact[];
+  readonly transactions: TransactionFact[];
+  /** Whether work is begun. */
+  isActive(): boolean;
+  /** A name for the next message. */
+  nextKey(): string;
+  /** Says that a body, which may have been unpacked, is not held any more. */
+  released(bytes: number): void;
+}
+
+/** A message that is to be sent. */
+export interface Outgoing {
+  readonly topic: string;
+  readonly key: string;
+  readonly messageGroup: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/** One instance, from its start to its end. */
+export abstract class Worker<W extends World = World> {
+  protected readonly stopping = new AbortController();
+  /** Sends and transactions under way. */
+  protected readonly working = new Set<Promise<void>>();
+  isClosed = false;
+  isClosing = false;
+
+  constructor(
+    protected readonly world: W,
+    readonly process: SimulatedProcess,
+    protected readonly chance: Chance,
+    protected readonly log: TransactionLog,
+  ) {}
+
+  /** @throws what a start fails with: then the process is at its end */
+  abstract start(): Promise<void>;
+  /** Ends in good order. */
+  abstract close(): Promise<void>;
+  /** Begins a piece of work of some kind. */
+  protected abstract act(): void;
+  protected abstract deliver(message: Outgoing): Promise<unknown>;
+  /** Runs a local transaction with its message. */
+  protected abstract place(key: string, local: () => Promise<void>): Promise<void>;
+
+  /** Until the service is closed, or all work has ended. */
+  protected async work(): Promise<void> {
+    const isOver = (): boolean => this.stopping.signal.aborted || !this.world.isActive();
+    while (!isOver()) {
+      await this.pause(this.chance.between(0.2, 1.8) * this.world.plan.sendEveryMs);
+      if (!isOver()) this.act();
+    }
+  }
+
+  protected begin(work: Promise<void>, among = this.working): void {
+    const tracked = work.finally(() => among.delete(tracked));
+    among.add(tracked);
+  }
+
+  protected pause(durationMs: number): Promise<void> {
+    const { simulation } = this.world;
+    return new Promise((resolve) => simulation.at(simulation.nowMs + durationMs, this.process, resolve));
+  }
+
+  protected send(topic: string): void {
+    const messageGroup = topic === TOPICS.ordered ? this.chance.pick(MESSAGE_GROUPS) : undefined;
+    this.begin(this.sendOne(topic, messageGroup));
+  }
+
+  protected transact(): void {
+    this.begin(this.transactOne());
+  }
+
+  /** @returns the handling, which began now */
+  protected handling(group: string, key: string, attempt: number): HandlingFact {
+    const { nowMs } = this.world.simulation;
+    return {
+      ...{ key, group, process: this.process.name, attempt },
+      ...{ startMs: nowMs, endMs: undefined, end: undefined },
+    };
+  }
+
+  /** Some messages fail each time. */
+  protected hasFailed(key: string): boolean {
+    return key.endsWith('13') || this.chance.is(this.world.plan.failures);
+  }
+
+  private async sendOne(topic: string, messageGroup: string | undefined): Promise<void> {
+    const { simulation, plan, sends } = this.world;
+    const key = this.world.nextKey();
+    const timeoutMs = this.chance.is(plan.impatience) ? this.chance.pick([10, 30, 100]) : 10_000;
+    const fact: SendFact = {
+      ...{ key, topic, messageGroup, process: this.process.name, atMs: simulation.nowMs, timeoutMs },
+      ...{ endMs: undefined, outcome: 'under way' },
+    };
+    sends.push(fact);
+    const end = (outcome: SendOutcome, error?: string): void => {
+      if (this.process.isDead) return;
+      Object.assign(fact, { endMs: simulation.nowMs, outcome, ...(error === undefined ? {} : { error }) });
+      simulation.say(`send of ${key} to ${topic}: ${outcome} ${error ?? ''}`);
+    };
+    try {
+      await this.deliver({ topic, key, messageGroup, timeoutMs });
+      end('acknowledged');
+    } catch (error) {
+      end(outcomeOf(error), String((error as Error).message));
+    }
+  }
+
+  private async transactOne(): Promise<void> {
+    const { simulation, plan, transactions, database } = this.world;
+    const key = this.world.nextKey();
+    const durationMs = this.chance.next() ** 2 * plan.longestTransactionMs;
+    const end = this.chance.pick(['commit', 'commit', 'commit', 'fail before', 'fail after', 'roll back']);
+    const fact: TransactionFact = {
+      ...{ key, process: this.process.name, atMs: simulation.nowMs, durationMs },
+      ...{ transactionId: undefined, endMs: undefined, error: undefined },
+    };
+    transactions.push(fact);
+    try {
+      await this.place(key, async () => {
+        const current = currentTransaction();
+        fact.transactionId = current.transactionId;
+        await database.port.transaction(async (tx) => {
+          await this.pause(durationMs);
+          if (end === 'fail before') throw new Error('out of stock');
+          if (end === 'roll back') current.rollback();
+          else await this.log.record(tx);
+        });
+        if (end === 'fail after') throw new Error('the printer is on fire');
+      });
+    } catch (error) {
+      if (!this.process.isDead)
+        fact.error = String((error as { readonly code?: string }).code ?? (error as Error).message);
+    }
+    if (this.process.isDead) return;
+    fact.endMs = simulation.nowMs;
+    simulation.say(`transaction of ${key}: ${fact.error ?? 'returned'}`);
+  }
+}
+
+function outcomeOf(error: unknown): SendOutcome {
+  const { outcome } = error as { readonly outcome?: string };
+  return outcome === 'not-sent' || outcome === 'rejected' ? outcome : 'unknown';
+}
