@@ -2,6 +2,7 @@
 
 import './platform/machine.js';
 import { parseArgs } from 'node:util';
+import { countBranches } from './branches.js';
 import { type Plan, planOf } from './plan.js';
 import { type RunResult, runPlan } from './run.js';
 import { shrink } from './shrink.js';
@@ -14,7 +15,8 @@ const USAGE = `npm run simulate -- [options]
   --plan JSON   run one plan, as a failing run prints it
   --trace       print the whole history of each run
   --brief       do not look for the shortest history of a seed that fails
-  --keep-going  do not end at the first seed that fails`;
+  --keep-going  do not end at the first seed that fails
+  --branches    say how much of the clients' code was reached; slower`;
 const SHRINK_MS = 90_000;
 /** Of the shortest history, at most. */
 const MOST_LINES = 400;
@@ -28,6 +30,7 @@ const options = {
   plan: { type: 'string' },
   trace: { type: 'boolean' },
   'keep-going': { type: 'boolean' },
+  branches: { type: 'boolean' },
   brief: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -65,6 +68,7 @@ async function main(): Promise<number> {
     values.plan !== undefined ||
     (values.seed !== undefined && values.seconds === undefined && values.seeds === undefined && !values.long);
   const budgetMs = isAlone ? 0 : values.long ? HOUR_MS : Number(values.seconds ?? 120) * 1_000;
+  const branches = values.branches ? await countBranches() : undefined;
   const startedMs = now();
   const total = { seeds: 0, failed: 0, virtualMs: 0, events: 0, sends: 0, handlings: 0 };
   const struck = new Map<string, number>();
@@ -88,7 +92,7 @@ async function main(): Promise<number> {
     const isEnough = values.seeds === undefined ? now() - startedMs >= budgetMs : total.seeds >= Number(values.seeds);
     if (isEnough) break;
   }
-  report(total, struck, now() - startedMs);
+  report(total, struck, now() - startedMs, (await branches?.()) ?? []);
   return total.failed === 0 ? 0 : 1;
 }
 
@@ -96,6 +100,7 @@ function report(
   total: Readonly<Record<'seeds' | 'failed' | 'virtualMs' | 'events' | 'sends' | 'handlings', number>>,
   struck: ReadonlyMap<string, number>,
   realMs: number,
+  branches: readonly string[],
 ): void {
   const hours = total.virtualMs / HOUR_MS;
   print(
@@ -104,6 +109,7 @@ function report(
   print(`${total.events} events, ${total.sends} sends, ${total.handlings} runs of handlers`);
   const kinds = [...struck].sort(([one], [other]) => (one < other ? -1 : 1));
   print(`faults: ${kinds.map(([kind, count]) => `${count} ${kind}`).join(', ')}`);
+  for (const line of branches) print(line);
   print(`${total.seeds - total.failed} passed, ${total.failed} failed`);
 }
 

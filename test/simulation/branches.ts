@@ -1,0 +1,24 @@
+// Which branches of the library's code a run reaches, as V8 counts them.
+
+import { Session } from 'node:inspector/promises';
+
+const FOLDERS = ['client', 'producer', 'consumer'];
+
+/** Counts from now on. */
+export async function countBranches(): Promise<() => Promise<string[]>> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+  /** A line for each folder. Counts no longer. */
+  return async () => {
+    const { result } = await session.post('Profiler.takePreciseCoverage');
+    session.disconnect();
+    return FOLDERS.map((folder) => {
+      const scripts = result.filter(({ url }) => url.includes(`/libs/rocketmq/src/${folder}/`));
+      const ranges = scripts.flatMap(({ functions }) => functions.flatMap((one) => one.ranges));
+      const reached = ranges.filter(({ count }) => count > 0).length;
+      return `${folder}/: ${reached} of ${ranges.length} branches (${Math.round((100 * reached) / ranges.length)} %)`;
+    });
+  };
+}
