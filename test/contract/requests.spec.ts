@@ -1,0 +1,114 @@
+// Requests whose handler runs while its application closes: whoever asked gets an answer, of this instance or of the next.
+
+import { describe, expect } from '@jest/globals';
+import { Controller, type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern } from '@nestjs/microservices';
+import {
+  type RocketMQContext,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQRequester,
+  SECOND_MS,
+  ServerRocketMQ,
+} from 'nestjs-rocketmq';
+import { recordingLogger } from '../support/nest-bench.js';
+import { contractSuite } from './support/contract.js';
+import type { World } from './support/world.js';
+
+const contract = contractSuite();
+const LEASE_MS = 10 * SECOND_MS;
+
+type Answer = (question: string, context: RocketMQContext) => Promise<string>;
+
+function moduleOf(world: World, options: Partial<RocketMQModuleOptions>) {
+  const { endpoints, nameServer, clock } = world.backend;
+  return RocketMQModule.forRoot({ endpoints, nameServer, clock, logger: recordingLogger(), ...options });
+}
+
+/** An application that asks. */
+async function desk(world: World): Promise<INestApplicationContext> {
+  @Module({ imports: [moduleOf(world, { requests: { application: 'desk' } })] })
+  class DeskModule {}
+  return NestFactory.createApplicationContext(DeskModule, { logger: false, abortOnError: false });
+}
+
+/** One that answers. */
+async function shop(world: World, topic: string, consumerGroup: string, shutdownGraceMs: number, answer: Answer) {
+  @Controller()
+  class Shop {
+    @MessagePattern(topic, { consumerGroup, leaseMs: LEASE_MS })
+    answer(question: string, context: RocketMQContext): Promise<string> {
+      return answer(question, context);
+    }
+  }
+  @Module({ imports: [moduleOf(world, { shutdownGraceMs })], controllers: [Shop] })
+  class ShopModule {}
+  const app = await NestFactory.createMicroservice(ShopModule, {
+    ...{ logger: false, abortOnError: false, inject: [ServerRocketMQ] },
+    useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
+  });
+  await app.listen();
+  return app;
+}
+
+/** Runs until the test releases it, whatever its signal says. */
+function stubborn() {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const questions: string[] = [];
+  const answer: Answer = async (question) => {
+    questions.push(question);
+    await released;
+    return 'the first one';
+  };
+  return { answer, questions, release: () => release() };
+}
+
+describe('a request at work in an application that closes', () => {
+  contract('is answered by its handler, which ends in time, and handled once', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    const asking = await desk(world);
+    const { answer, questions, release } = stubborn();
+    const answering = await shop(world, topic, consumerGroup, 20 * SECOND_MS, answer);
+    try {
+      const asked = asking.get(RocketMQRequester).request(topic, 'who?', { timeoutMs: 60 * SECOND_MS });
+      await world.until('it is at work', () => questions.length > 0);
+      const closed = answering.close();
+      release();
+      expect(await asked).toBe('the first one');
+      await closed;
+      expect(questions).toEqual(['who?']);
+    } finally {
+      await asking.close();
+    }
+  });
+
+  contract('is answered by the next instance when nobody waits for its handler any more', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    const asking = await desk(world);
+    const { answer, questions, release } = stubborn();
+    const first = await shop(world, topic, consumerGroup, 50, answer);
+    const asked = asking.get(RocketMQRequester).request(topic, 'who?', { timeoutMs: 90 * SECOND_MS });
+    await world.until('it is at work', () => questions.length > 0);
+    await first.close();
+    const second = await shop(world, topic, consumerGroup, SECOND_MS, async () => 'the second one');
+    try {
+      let answered: unknown;
+      void asked.then((text) => {
+        answered = text;
+      });
+      await world.until('it is answered', async () => {
+        if (answered === undefined) await world.backend.advanceDuringWork(SECOND_MS);
+        return answered !== undefined;
+      });
+      expect(answered).toBe('the second one');
+    } finally {
+      release();
+      await second.close();
+      await asking.close();
+    }
+  });
+});
