@@ -215,6 +215,20 @@ export function recordSuite(kind: () => TransactionKind): void {
     });
   });
 
+  it('answers the check of another process with rollback, when record() came after rollback()', async () => {
+    let transactionId = '';
+    await place(() => {
+      currentTransaction().rollback();
+      transactionId = currentTransaction().transactionId;
+      return kind().transaction(async (tx) => {
+        await order(tx, 'without a message');
+        await log.record(tx);
+      });
+    });
+    expect(await log.check({ transactionId, topic: ORDERS, signal: neverAborted })).toBe('rollback');
+    expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
+  });
+
   it('takes a transaction that is run again after it was rolled back', async () => {
     await place(async () => {
       for (const attempt of [1, 2]) {

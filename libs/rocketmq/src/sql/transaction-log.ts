@@ -57,7 +57,7 @@ type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
 /** What the log needs of a transaction; a `CurrentTransaction`. */
 interface Recorded
   extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
-    Partial<Pick<CurrentTransaction, 'rollback'>> {
+    Partial<Pick<CurrentTransaction, 'rollback' | 'isRollback'>> {
   /** @internal */
   proveBy?(proof: () => Promise<LocalEnd>): void;
 }
@@ -139,7 +139,8 @@ export class TransactionLog {
 
   /**
    * Notes the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call
-   * it when the transaction is to be rolled back; that needs no row.
+   * it when the transaction is to be rolled back; that needs no row. After `rollback()` of its `currentTransaction()` nothing is written: a
+   * row would answer a later check with commit.
    *
    * When the method returns, one query in a transaction of its own asks `database` how `tx` ended. Committed: the message is committed
    * at once. Rolled back all the same: the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless it called
@@ -155,6 +156,7 @@ export class TransactionLog {
    * @throws StateError outside of a transaction, or before its half message was sent
    */
   async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
+    if (transaction.isRollback) return;
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
     const proveBy = transaction.proveBy?.bind(transaction);
