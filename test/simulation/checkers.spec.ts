@@ -5,7 +5,16 @@ import { violationsOf } from './checkers.js';
 import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
 
 const NOTHING: Facts = {
-  ...{ sends: [], handlings: [], transactions: [], disturbances: [], handBacks: [], dead: [], halves: [] },
+  ...{
+    sends: [],
+    handlings: [],
+    transactions: [],
+    disturbances: [],
+    handBacks: [],
+    isTight: false,
+    dead: [],
+    halves: [],
+  },
   ...{ resolutions: new Map(), maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
   ...{ connections: [], forgotten: [], renewals: [], leaks: [], uncaught: [], hanging: [] },
   ...{ mostUnpackedBytes: 0, bufferBound: 100 },
@@ -72,6 +81,7 @@ describe('the judges', () => {
     ['missing', { transactions: [transacted()], resolutions: new Map([['id', 'commit']]) }],
     ['unfounded', { transactions: [transacted()], handlings: [handled('t1')] }],
     ['fenced', { transactions: [transacted({ error: 'TRANSACTION_FENCED' })] }],
+    ['unseen', { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })] }],
     ['reconnected', { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })) }],
     ['left behind', { leaks: ['a timer'] }],
     ['nobody caught', { uncaught: ['an error'] }],
@@ -113,6 +123,18 @@ describe('the judges', () => {
       },
     ],
     [
+      'a delivery that was handed back',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1', { attempt: 2 })],
+        handBacks: [{ fromMs: 50, untilMs: 150 }],
+      },
+    ],
+    [
+      'a poll that brought more than fits',
+      { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })], isTight: true },
+    ],
+    [
       'a dead letter after all attempts',
       {
         sends: [sent('m1')],
@@ -123,6 +145,17 @@ describe('the judges', () => {
     [
       'what a broker forgot that does not wait for its disk',
       { sends: [sent('m1')], forgotten: [{ fromMs: 105, untilMs: 120 }] },
+    ],
+    [
+      'a fence where clocks are wrong',
+      {
+        transactions: [transacted({ error: 'TRANSACTION_FENCED' })],
+        disturbances: [{ kind: 'clock step', fromMs: 0, untilMs: 1_000, processes: undefined, only: 'fenced' }],
+      },
+    ],
+    [
+      'a new connection where there is a reason for one',
+      { connections: [1, 3].map((atMs) => ({ process: 'a', atMs })), renewals: [{ process: 'a', atMs: 2 }] },
     ],
     ['a transaction that failed', { transactions: [transacted({ error: 'out of stock' })] }],
     [

@@ -111,10 +111,13 @@ export function unexplainedRepetitions(facts: Facts): string[] {
  */
 function isQueueGivenBack({ handlings, handBacks }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
   const fromMs = startMs - AFTERMATH_MS;
-  const isThen = (atMs: number | undefined): boolean => atMs !== undefined && atMs >= fromMs && atMs <= untilMs;
-  return (
-    handBacks.some(isThen) || handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs))
-  );
+  const isThen = (endMs = Number.POSITIVE_INFINITY): boolean => endMs >= fromMs && endMs <= untilMs;
+  if (isHandedBack(handBacks, fromMs, untilMs)) return true;
+  return handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs));
+}
+
+function isHandedBack(handBacks: Facts['handBacks'], fromMs: number, untilMs: number): boolean {
+  return handBacks.some((one) => one.fromMs <= untilMs && one.untilMs >= fromMs);
 }
 
 /** A delivery that no handler sees costs a message an attempt. */
@@ -126,9 +129,9 @@ export function unseenDeliveries(facts: Facts): string[] {
     if (first === undefined || send === undefined || send.outcome !== 'acknowledged') return [];
     const unseen = handlings.find(({ attempt }, index) => attempt > 1 + index);
     if (unseen === undefined) return [];
-    const isHandedBack = facts.handBacks.some((atMs) => atMs >= send.atMs && atMs <= unseen.startMs);
     const processes = [...new Set([send, ...facts.handlings].map(({ process }) => process))];
-    if (isHandedBack || isExcused(facts, processes, send.atMs, unseen.startMs)) return [];
+    if (facts.isTight || isHandedBack(facts.handBacks, send.atMs, unseen.startMs)) return [];
+    if (isExcused(facts, processes, send.atMs, unseen.startMs)) return [];
     if (send.messageGroup !== undefined && isQueueGivenBack(facts, first, unseen.startMs)) return [];
     return [`unseen: ${what} came to ${unseen.process} at ${unseen.startMs} as attempt ${unseen.attempt}`];
   });

@@ -27,6 +27,8 @@ export interface HandlingFact {
   endMs: number | undefined;
   /** `unsure`: the ack of a simple consumer may have been taken or not. */
   end: 'done' | 'failed' | 'unsure' | undefined;
+  /** Nobody waits for the handler from then on, whatever it does. */
+  abandonedMs?: number;
 }
 
 /** One local transaction with its message. */
@@ -69,8 +71,13 @@ export interface Facts {
   readonly handlings: readonly HandlingFact[];
   readonly transactions: readonly TransactionFact[];
   readonly disturbances: readonly Disturbance[];
-  /** When services began to close. */
-  readonly handBacks: readonly number[];
+  /** When services closed. */
+  readonly handBacks: readonly { readonly fromMs: number; untilMs: number }[];
+  /**
+   * Whether idle polls, each of which has room for one message, may fill the room that another poll was promised: what that one brings and is
+   * not kept is delivered again when its lease ends.
+   */
+  readonly isTight: boolean;
   readonly dead: readonly DeadFact[];
   /** What the database says of each transaction id. */
   readonly resolutions: ReadonlyMap<string, string>;

@@ -52,6 +52,8 @@ export function repeatedRequests(facts: NestFacts): string[] {
     const again = answers.find(({ startMs }) => startMs > (first?.endMs ?? Number.POSITIVE_INFINITY));
     if (outcome !== 'answered' || first === undefined || again === undefined) return [];
     const untilMs = Math.max(endMs ?? atMs, (first.endMs ?? atMs) + ACK_MS);
+    // Its answer was under way when nobody waited for it any more, so whether it would arrive was not known.
+    if ((first.abandonedMs ?? Number.POSITIVE_INFINITY) <= (first.endMs ?? 0) + ANSWER_MS) return [];
     if (isExcused(facts, [process, first.process, again.process], atMs, untilMs)) return [];
     return [
       `asked twice: ${first.process} handled ${key} by ${first.endMs}, and ${again.process} again at ${again.startMs}`,

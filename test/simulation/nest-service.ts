@@ -32,9 +32,6 @@ export interface NestWorld extends World {
   readonly answers: HandlingFact[];
 }
 
-/** A handler that was not waited for has not ended. */
-type Running = HandlingFact & { abandonedMs: number };
-
 export class NestService extends Worker<NestWorld> implements NestWork {
   private readonly asking = new Set<Promise<void>>();
   private app: Promise<INestMicroservice> | undefined;
@@ -85,7 +82,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
 
   async handle(group: string, context: RocketMQContext): Promise<void> {
     const fact = this.begun(group, context);
-    await this.pause(this.chance.next() ** 3 * this.world.plan.longestHandlerMs);
+    await this.pause(this.handlerMs(group));
     this.ended(fact);
     if (fact.end === 'failed') throw new Error('the handler failed');
   }
@@ -140,15 +137,12 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     });
   }
 
-  private begun(group: string, { message, signal }: RocketMQContext): Running {
+  private begun(group: string, { message, signal }: RocketMQContext): HandlingFact {
     const { simulation, handlings, answers } = this.world;
     const [key = ''] = message.keys;
     // A method may go on when nobody waits for it any more.
     this.world.released(message.body.length);
-    const fact: Running = {
-      ...this.handling(group, key, message.deliveryAttempt),
-      abandonedMs: Number.POSITIVE_INFINITY,
-    };
+    const fact = this.handling(group, key, message.deliveryAttempt);
     const onAbort = (): void => {
       fact.abandonedMs = simulation.nowMs + ABORT_GRACE_MS;
     };
@@ -158,10 +152,10 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     return fact;
   }
 
-  private ended(fact: Running): void {
+  private ended(fact: HandlingFact): void {
     const { simulation } = this.world;
     // Its message is given back, whatever it does.
-    if (this.process.isDead || simulation.nowMs >= fact.abandonedMs) return;
+    if (this.process.isDead || simulation.nowMs >= (fact.abandonedMs ?? Number.POSITIVE_INFINITY)) return;
     fact.endMs = simulation.nowMs;
     fact.end = this.hasFailed(fact.key) ? 'failed' : 'done';
     simulation.say(`${fact.group} has handled ${fact.key}: ${fact.end}`);

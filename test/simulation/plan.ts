@@ -52,6 +52,8 @@ export interface Plan {
   /** How often a handler fails. */
   readonly failures: number;
   readonly longestHandlerMs: number;
+  /** Of handlers of ordered groups, which wait for each other. */
+  readonly longestStepMs: number;
   readonly longestTransactionMs: number;
   readonly localTransactionTimeoutMs: number;
   readonly bodyBytes: number;
@@ -82,10 +84,14 @@ export function planOf(seed: number): Plan {
   return focus === undefined ? plan : focused(plan, focus, chance);
 }
 
+/** So that what is sent to ordered groups in the active time is handled in the rest. */
+const LONGEST_STEP_MS = 3_000;
+
 /** Anything, in any combination. */
 function drawnPlan(chance: Chance, seed: number): Plan {
   const activeMs = chance.between(1, 8) * MINUTE_MS;
   const nest = chance.is(0.3);
+  const longestHandlerMs = chance.pick([20, 500, 5_000, 20_000]);
   return {
     seed,
     instances: chance.whole(1, 3),
@@ -98,7 +104,8 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     sendEveryMs: chance.pick([200, 500, 1_000, 3_000]),
     impatience: chance.is(0.5) ? chance.between(0.05, 0.4) : 0,
     failures: chance.is(0.6) ? chance.between(0.01, 0.3) : 0,
-    longestHandlerMs: chance.pick([20, 500, 5_000, 20_000]),
+    longestHandlerMs,
+    longestStepMs: Math.min(longestHandlerMs, LONGEST_STEP_MS),
     longestTransactionMs: chance.pick([50, 2_000, 12_000]),
     localTransactionTimeoutMs: chance.pick([30, 60, 300]) * SECOND_MS,
     bodyBytes: chance.pick([16, 16, 2_000, 60_000]),
@@ -165,7 +172,7 @@ const FOCUSES: readonly Focus[] = [
     ways: (chance) => ({
       ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
       ...{ instances: chance.whole(1, 2), latencyMs: 5, leaseMs: 30_000, impatience: 0, failures: 0 },
-      ...{ parts: { nest: false, ordered: true, simple: false, transactions: false } },
+      ...{ parts: { nest: false, ordered: false, simple: false, transactions: false } },
     }),
     faults: {},
   },
@@ -197,7 +204,8 @@ const FOCUSES: readonly Focus[] = [
   // Applications that are replaced while they are at work.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 500, longestHandlerMs: 20_000, shutdownGraceMs: chance.pick([0.2, 2, 10]) * SECOND_MS },
+      ...{ sendEveryMs: 1_000, longestHandlerMs: 20_000, longestStepMs: 20_000 },
+      ...{ shutdownGraceMs: chance.pick([0.2, 2, 10]) * SECOND_MS },
       ...{ parts: { nest: chance.is(0.7), ordered: true, simple: false, transactions: chance.is(0.5) } },
     }),
     faults: { 'rolling deploy': [15, 60] },

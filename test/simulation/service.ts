@@ -110,12 +110,12 @@ export class Service extends Worker {
   }
 
   private async handle(group: string, message: MessageView): Promise<void> {
-    const { simulation, plan, handlings } = this.world;
+    const { simulation, handlings } = this.world;
     const [key = ''] = message.keys;
     const fact = this.handling(group, key, message.deliveryAttempt);
     if (!this.process.isDead) handlings.push(fact);
     simulation.say(`${group} handles ${key}, attempt ${message.deliveryAttempt}`);
-    await this.pause(this.chance.next() ** 3 * plan.longestHandlerMs);
+    await this.pause(this.handlerMs(group));
     if (this.process.isDead) return;
     this.world.released(message.body.length);
     fact.endMs = simulation.nowMs;

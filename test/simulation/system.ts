@@ -32,6 +32,8 @@ const AFTER_CLOSE_MS = 90 * SECOND_MS;
 const MOST_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
 const LONGEST_HELD_MS = MINUTE_MS;
+/** Of one process, about. */
+const POLLS_AT_ONCE = 16;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
 export class System implements NestWorld {
@@ -66,7 +68,7 @@ export class System implements NestWorld {
   private isWorking = true;
   private keys = 0;
   private instances = 0;
-  private readonly handBacks: number[] = [];
+  private readonly handBacks: { fromMs: number; untilMs: number }[] = [];
   private readonly forgotten: { fromMs: number; untilMs: number }[] = [];
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
@@ -244,7 +246,8 @@ export class System implements NestWorld {
     const { simulation } = this;
     const { process } = service;
     const startMs = simulation.nowMs;
-    this.handBacks.push(startMs);
+    const handBack = { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
+    this.handBacks.push(handBack);
     service.isClosing = true;
     await new Promise<void>((resolve) => {
       process.onDeath.add(resolve);
@@ -260,6 +263,7 @@ export class System implements NestWorld {
         resolve();
       });
     });
+    handBack.untilMs = simulation.nowMs;
     const index = this.services.indexOf(service);
     if (index >= 0) this.services.splice(index, 1);
     this.later(AFTER_CLOSE_MS, () => this.assertGone(process));
@@ -355,6 +359,7 @@ export class System implements NestWorld {
       ...{ sends, handlings, transactions, disturbances, connections, ...state },
       ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
       handBacks: this.handBacks,
+      isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes && consumers > 1,
       forgotten: this.forgotten,
       resolutions: this.database.rows,
       maxAttempts: MAX_ATTEMPTS,

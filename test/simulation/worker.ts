@@ -103,6 +103,11 @@ export abstract class Worker<W extends World = World> {
     };
   }
 
+  protected handlerMs(group: string): number {
+    const { longestStepMs, longestHandlerMs } = this.world.plan;
+    return this.chance.next() ** 3 * (group === GROUPS.ordered ? longestStepMs : longestHandlerMs);
+  }
+
   /** Some messages fail each time. */
   protected hasFailed(key: string): boolean {
     return key.endsWith('13') || this.chance.is(this.world.plan.failures);
