@@ -69,7 +69,7 @@ export interface Plan {
   readonly shutdownGraceMs: number;
   /** Faults and work end then. */
   readonly activeMs: number;
-  /** By then all must have come to its end. */
+  /** In this time all comes to its end, unless more was sent than could be handled. */
   readonly settleMs: number;
   /** After that nothing may happen. */
   readonly idleMs: number;
