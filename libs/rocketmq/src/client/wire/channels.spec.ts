@@ -207,6 +207,28 @@ describe.each([
     expect(most).toBeLessThanOrEqual(2);
   });
 
+  it("ends a call that the server's limit holds back at its deadline or by its signal, and frees its place", async () => {
+    const held: ServerHttp2Stream[] = [];
+    const { channel } = await serve((stream) => (held.length === 0 ? held.push(stream) : echo(stream)), {
+      maxConcurrentStreams: 1,
+    });
+    const first = channel.unary(CALL, NOTHING);
+    await until(() => held.length === 1);
+    const impatient = channel.unary({ ...CALL, timeoutMs: 50 }, NOTHING);
+    const outcome = transport === 'http2' ? 'not-sent' : 'unknown';
+    await expect(impatient).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome });
+    const poll = channel.serverStream({ ...CALL, timeoutMs: 50 }, NOTHING, () => {});
+    await expect(poll).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    const controller = new AbortController();
+    const aborted = channel.unary({ ...CALL, timeoutMs: 60_000, signal: controller.signal }, NOTHING);
+    controller.abort(new Error('no longer wanted'));
+    await expect(aborted).rejects.toThrow('no longer wanted');
+    const patient = channel.unary(CALL, frame(Buffer.from('patient')));
+    echo(held[0] as ServerHttp2Stream);
+    expect(Buffer.from(await patient).toString()).toBe('patient');
+    await first;
+  });
+
   it('streams messages until the server ends, and stops the server when who takes them refuses', async () => {
     let stopped = (): void => {};
     const wasStopped = new Promise<void>((resolve) => {

@@ -43,6 +43,7 @@ export abstract class Http2Call {
   private message: unknown;
   private brokenOff: BreakOff | undefined;
   private streamError: Error | undefined;
+  private hasEnded = false;
   private onAbort: (() => void) | undefined;
 
   /** @throws Error of Node's when the session was lost; nothing was written then */
@@ -97,14 +98,22 @@ export abstract class Http2Call {
     if (this.stream.closed || this.brokenOff !== undefined) return;
     this.brokenOff = why;
     this.stream.close(NGHTTP2_CANCEL);
-    // Frames that nobody reads would hold the end back.
+    // A stream that the server's limit holds back closes only when its turn comes. Later, since the subclass may not be made yet.
+    queueMicrotask(() => this.close());
+    // Frames that nobody reads would hold the connection's window.
     this.stream.resume();
   }
 
   /** @internal */
   passDeadline(): void {
-    // Behind the server's limit of streams, a request waits here and not there.
-    this.breakOff({ kind: 'deadline', wasWritten: this.stream.pending !== true });
+    if (!this.session.isHeldBack(this.stream)) this.breakOff({ kind: 'deadline', wasWritten: true });
+    // What ended a moment ago, and let it through, may not have been reported yet.
+    else startIoTimer(0, timeOutHeldBack, this as Http2Call);
+  }
+
+  /** @internal */
+  passDeadlineHeldBack(): void {
+    this.breakOff({ kind: 'deadline', wasWritten: !this.session.isHeldBack(this.stream) });
   }
 
   /** @internal */
@@ -132,7 +141,14 @@ export abstract class Http2Call {
   }
 
   /** @internal */
-  close(): void {
+  streamClosed(): void {
+    this.session.closed(this.stream);
+    this.close();
+  }
+
+  private close(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
     stopIoTimer(this.timer);
     if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort);
     const isWell = this.status === GRPC_STATUS.ok && this.brokenOff === undefined;
@@ -148,9 +164,10 @@ export abstract class Http2Call {
       case 'unreadable':
         return failed(`${what}: ${brokenOff.error.message}`, brokenOff.error);
       case 'deadline': {
-        const outcome = brokenOff.wasWritten ? 'unknown' : 'not-sent';
         const text = `${what}: no answer within ${Math.round(call.timeoutMs ?? 0)} ms`;
-        return new TransportError('DEADLINE_EXCEEDED', text, outcome, true);
+        if (brokenOff.wasWritten) return new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true);
+        const why = 'the connection has as many calls under way as the server takes at once; nothing was sent';
+        return new TransportError('DEADLINE_EXCEEDED', `${text}: ${why}`, 'not-sent', true);
       }
       case undefined:
         if (status === undefined) return this.broken();
@@ -243,11 +260,15 @@ function onError(this: ClientHttp2Stream, error: Error): void {
 }
 
 function onClose(this: ClientHttp2Stream): void {
-  (this as CallStream)[CALL].close();
+  (this as CallStream)[CALL].streamClosed();
 }
 
 function timeOut(call: Http2Call): void {
   call.passDeadline();
+}
+
+function timeOutHeldBack(call: Http2Call): void {
+  call.passDeadlineHeldBack();
 }
 
 /** The deadline in steps: what repeats from call to call is one byte on the wire. Ours is exact, the server's a little later. */

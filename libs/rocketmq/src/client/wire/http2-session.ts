@@ -51,7 +51,8 @@ export class Http2Session {
   /** Aborts when no further call may begin. */
   readonly left = new AbortSource();
   private readonly clock = new SystemClock();
-  private calls = 0;
+  /** In the order in which they were begun. */
+  private readonly calls = new Set<ClientHttp2Stream>();
   private drainLimit: ScheduledTask | undefined;
 
   /** @param gone resolves when the connection has ended, for whatever reason */
@@ -70,14 +71,25 @@ export class Http2Session {
     return !this.left.aborted && !this.session.closed && !this.session.destroyed;
   }
 
-  /** Begins a stream. @throws Error of Node's when the session was lost; nothing was written then */
+  /** Begins a stream: say when it has {@link closed}. @throws Error of Node's when the session was lost; nothing was written then */
   request(headers: Record<string, string>): ClientHttp2Stream {
     const stream = this.session.request(headers);
-    this.calls++;
-    stream.once('close', this.onStreamClosed);
+    this.calls.add(stream);
     if ((stream.id ?? 0) >= LAST_STREAM_ID)
       this.leave(`the connection to ${this.address} has used up its stream ids`, 'ABORTED');
     return stream;
+  }
+
+  /** Whether a stream waits here until the server takes more at once. Nothing of it was written then. */
+  isHeldBack(stream: ClientHttp2Stream): boolean {
+    const limit = this.session.remoteSettings?.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+    if (this.calls.size <= limit) return false;
+    let earlier = 0;
+    for (const one of this.calls) {
+      if (one === stream) return earlier >= limit;
+      earlier++;
+    }
+    return false;
   }
 
   /** Asks the other end for a sign of life by HTTP/2's own ping, which a server answers before any work. */
@@ -108,7 +120,7 @@ export class Http2Session {
     if (this.left.aborted) return;
     // A call that is ended by this had begun, so nobody knows what became of it.
     this.left.abort(new TransportError(code, why, 'unknown', true));
-    if (this.calls === 0) this.destroy();
+    if (this.calls.size === 0) this.destroy();
     else this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
   }
 
@@ -120,10 +132,11 @@ export class Http2Session {
     if (!this.socket.destroyed) this.socket.destroy();
   }
 
-  private readonly onStreamClosed = (): void => {
-    this.calls--;
-    if (this.calls === 0 && this.left.aborted) this.destroy();
-  };
+  /** A stream has closed. */
+  closed(stream: ClientHttp2Stream): void {
+    this.calls.delete(stream);
+    if (this.calls.size === 0 && this.left.aborted) this.destroy();
+  }
 }
 
 /** Connects, and waits for the server's HTTP/2 settings, without which nobody knows what is there. */
