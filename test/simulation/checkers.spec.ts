@@ -16,7 +16,7 @@ const NOTHING: Facts = {
     halves: [],
   },
   ...{ resolutions: new Map(), maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
-  ...{ connections: [], forgotten: [], renewals: [], leaks: [], uncaught: [], hanging: [] },
+  ...{ connections: [], forgotten: [], renewals: [], closes: [], leaks: [], uncaught: [], hanging: [] },
   ...{ mostUnpackedBytes: 0, bufferBound: 100 },
 };
 
@@ -83,6 +83,8 @@ describe('the judges', () => {
     ['fenced', { transactions: [transacted({ error: 'TRANSACTION_FENCED' })] }],
     ['unseen', { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })] }],
     ['reconnected', { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })) }],
+    ['altered', { handlings: [handled('m1', { isAltered: true })] }],
+    ['slow close', { closes: [{ process: 'a', atMs: 0, tookMs: 11, limitMs: 10 }] }],
     ['left behind', { leaks: ['a timer'] }],
     ['nobody caught', { uncaught: ['an error'] }],
     ['never ended', { hanging: ['a close'] }],

@@ -24,6 +24,11 @@ const CHECKERS: readonly Checker[] = [
   earlyDeaths,
   disagreements,
   reconnections,
+  ({ handlings }) => {
+    const altered = handlings.filter(({ isAltered }) => isAltered);
+    return altered.map(({ group, key }) => `altered: ${group} got something else than was sent as ${key}`);
+  },
+  slowCloses,
   ({ leaks }) => leaks.map((leak) => `left behind: ${leak}`),
   ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
   ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
@@ -214,6 +219,14 @@ export function disagreements(facts: Facts): string[] {
       violations.push(`fenced: ${key} (${error}) after ${durationMs} ms`);
   }
   return violations;
+}
+
+/** A close takes as long as its options say, unless its server cannot be reached. */
+export function slowCloses(facts: Facts): string[] {
+  return facts.closes
+    .filter(({ tookMs, limitMs }) => tookMs > limitMs)
+    .filter(({ process, atMs, tookMs }) => !isExcused(facts, [process], atMs, atMs + tookMs))
+    .map(({ process, tookMs, limitMs }) => `slow close: ${process} took ${tookMs} ms, more than ${limitMs}`);
 }
 
 /** Connections do not come and go without a reason. */

@@ -29,6 +29,17 @@ export interface HandlingFact {
   end: 'done' | 'failed' | 'unsure' | undefined;
   /** Nobody waits for the handler from then on, whatever it does. */
   abandonedMs?: number;
+  /** Whether it got something else than was sent. */
+  isAltered?: boolean;
+}
+
+/** A close in good order. */
+export interface CloseFact {
+  readonly process: string;
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** What it may take, by its options. */
+  readonly limitMs: number;
 }
 
 /** One local transaction with its message. */
@@ -100,6 +111,7 @@ export interface Facts {
   /** Of bodies, unpacked and not handled yet, at most. */
   readonly mostUnpackedBytes: number;
   readonly bufferBound: number;
+  readonly closes: readonly CloseFact[];
   /** Longer than this nothing waits: no call, no close. */
   readonly hanging: readonly string[];
 }

@@ -18,7 +18,7 @@ import { uid } from 'uid';
 import { adminAccessToken } from '../../libs/rocketmq/src/nest/rocketmq.constants.js';
 import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';
 import type { Plan } from './plan.js';
-import { GROUPS, MAX_ATTEMPTS, RETRY_MS, TOPICS } from './worker.js';
+import { GROUPS, MAX_ATTEMPTS, RETRY_MS, TAG, TOPICS } from './worker.js';
 
 export const NEST_TOPICS = { manual: 'tasks', requests: 'questions' } as const;
 
@@ -111,7 +111,7 @@ function moduleOf(work: NestWork, plan: Plan, options: RocketMQModuleOptions) {
 
   @Injectable()
   class SimulatedOrders extends Orders {
-    @TransactionalSend(TOPICS.transaction, { message: (key: string) => ({ body: { key }, keys: [key] }) })
+    @TransactionalSend(TOPICS.transaction, { message: (key: string) => ({ tag: TAG, body: { key }, keys: [key] }) })
     override async place(_key: string, local: () => Promise<void>): Promise<void> {
       await local();
     }

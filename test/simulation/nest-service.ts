@@ -21,7 +21,16 @@ import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, RequestFact, RequestOutcome } from './nest-facts.js';
 import { Chance } from './platform/chance.js';
 import type { SimulatedProcess } from './platform/simulation.js';
-import { type Outgoing, PACKED_FROM_BYTES, RETRY_MS, TOPICS, Worker, type World } from './worker.js';
+import {
+  CLOSE_REST_MS,
+  type Outgoing,
+  PACKED_FROM_BYTES,
+  RETRY_MS,
+  TAG,
+  TOPICS,
+  Worker,
+  type World,
+} from './worker.js';
 
 /** What Nest applications share beside. */
 export interface NestWorld extends World {
@@ -70,7 +79,10 @@ export class NestService extends Worker<NestWorld> implements NestWork {
   async close(): Promise<void> {
     this.stopping.abort();
     const app = await this.app;
-    await app?.close();
+    const { shutdownGraceMs, longestTransactionMs } = this.world.plan;
+    // It waits for its own sends and transactions first.
+    const limitMs = 10 * SECOND_MS + longestTransactionMs + 2 * shutdownGraceMs + CLOSE_REST_MS;
+    await this.closing(limitMs, async () => app?.close());
     await Promise.all(this.asking);
     this.isClosed = true;
     this.world.simulation.say(`${this.process.name} is closed`);
@@ -143,6 +155,9 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     // A method may go on when nobody waits for it any more.
     this.world.released(message.body.length);
     const fact = this.handling(group, key, message.deliveryAttempt);
+    // Requests bring their key alone.
+    fact.isAltered =
+      group !== NEST_GROUPS.requests && (message.tag !== TAG || !message.body.includes(`"key":"${key}"`));
     const onAbort = (): void => {
       fact.abandonedMs = simulation.nowMs + ABORT_GRACE_MS;
     };
@@ -173,7 +188,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
   protected deliver({ topic, key, messageGroup, timeoutMs }: Outgoing): Promise<unknown> {
     const body = { key, rest: ''.padEnd(this.world.plan.bodyBytes, ' ') };
     const group = messageGroup === undefined ? {} : { messageGroup };
-    return this.application.get(RocketMQProducer).send({ topic, body, keys: [key], ...group }, { timeoutMs });
+    return this.application.get(RocketMQProducer).send({ topic, tag: TAG, body, keys: [key], ...group }, { timeoutMs });
   }
 
   protected async place(key: string, local: () => Promise<void>): Promise<void> {

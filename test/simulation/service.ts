@@ -7,11 +7,13 @@ import type { Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import type { SimulatedProcess } from './platform/simulation.js';
 import {
+  CLOSE_REST_MS,
   GROUPS,
   MAX_ATTEMPTS,
   type Outgoing,
   PACKED_FROM_BYTES,
   RETRY_MS,
+  TAG,
   TOPICS,
   Worker,
   type World,
@@ -84,7 +86,9 @@ export class Service extends Worker {
   async close(): Promise<void> {
     this.stopping.abort();
     const grace = { graceMs: CLOSE_GRACE_MS };
-    await Promise.all(this.consumers.map((consumer) => consumer.close(grace)));
+    await this.closing(CLOSE_GRACE_MS + CLOSE_REST_MS, async () => {
+      await Promise.all(this.consumers.map((consumer) => consumer.close(grace)));
+    });
     await this.simple?.close();
     await Promise.all(this.working);
     await this.producer.close(grace);
@@ -102,17 +106,18 @@ export class Service extends Worker {
   protected deliver({ topic, key, messageGroup, timeoutMs }: Outgoing): Promise<unknown> {
     const body = key.padEnd(this.world.plan.bodyBytes, ' ');
     const group = messageGroup === undefined ? {} : { messageGroup };
-    return this.producer.send({ topic, body, keys: [key], ...group }, { timeoutMs });
+    return this.producer.send({ topic, tag: TAG, body, keys: [key], ...group }, { timeoutMs });
   }
 
   protected async place(key: string, local: () => Promise<void>): Promise<void> {
-    await this.producer.transact({ message: { topic: TOPICS.transaction, body: key, keys: [key] } }, local);
+    await this.producer.transact({ message: { topic: TOPICS.transaction, tag: TAG, body: key, keys: [key] } }, local);
   }
 
   private async handle(group: string, message: MessageView): Promise<void> {
     const { simulation, handlings } = this.world;
     const [key = ''] = message.keys;
     const fact = this.handling(group, key, message.deliveryAttempt);
+    fact.isAltered = this.isAltered(message);
     if (!this.process.isDead) handlings.push(fact);
     simulation.say(`${group} handles ${key}, attempt ${message.deliveryAttempt}`);
     await this.pause(this.handlerMs(group));
@@ -122,6 +127,11 @@ export class Service extends Worker {
     fact.end = this.hasFailed(key) ? 'failed' : 'done';
     simulation.say(`${group} has handled ${key}: ${fact.end}`);
     if (fact.end === 'failed') throw new Error('the handler failed');
+  }
+
+  private isAltered({ topic, tag, body, keys: [key = ''] }: MessageView): boolean {
+    const size = topic === TOPICS.transaction ? 0 : this.world.plan.bodyBytes;
+    return tag !== TAG || body.toString() !== key.padEnd(size, ' ');
   }
 
   private async receive(consumer: SimpleConsumer): Promise<void> {
@@ -145,6 +155,7 @@ export class Service extends Worker {
     const fact = this.handling(GROUPS.simple, key, message.deliveryAttempt);
     fact.endMs = simulation.nowMs;
     fact.end = 'unsure';
+    fact.isAltered = this.isAltered(message);
     if (!this.process.isDead) handlings.push(fact);
     simulation.say(`${GROUPS.simple} takes ${key}, attempt ${message.deliveryAttempt}`);
     try {

@@ -6,7 +6,15 @@ import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing
 import { adminPortOf } from './admin-port.js';
 import { strike, withHostileSettings } from './blows.js';
 import { disagreements, lost } from './checkers.js';
-import type { ConnectionFact, Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
+import type {
+  CloseFact,
+  ConnectionFact,
+  Disturbance,
+  Facts,
+  HandlingFact,
+  SendFact,
+  TransactionFact,
+} from './facts.js';
 import { NEST_TOPICS } from './nest-application.js';
 import { NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, NestFacts, RequestFact } from './nest-facts.js';
@@ -51,6 +59,7 @@ export class System implements NestWorld {
   readonly requests: RequestFact[] = [];
   readonly answers: HandlingFact[] = [];
   readonly disturbances: Disturbance[] = [];
+  readonly closes: CloseFact[] = [];
   readonly connections: ConnectionFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
@@ -367,12 +376,12 @@ export class System implements NestWorld {
   }
 
   private facts(state: Pick<Facts, 'dead' | 'halves'>): Facts & NestFacts {
-    const { plan, sends, handlings, transactions, disturbances, connections, simulation } = this;
+    const { plan, sends, handlings, transactions, disturbances, connections, closes, simulation } = this;
     // Of one process, with bodies that are packed.
     const consumers = 1 + Number(plan.parts.ordered) + Number(plan.parts.nest || plan.parts.simple);
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     return {
-      ...{ sends, handlings, transactions, disturbances, connections, ...state },
+      ...{ sends, handlings, transactions, disturbances, connections, closes, ...state },
       ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
       handBacks: this.handBacks,
       isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes && consumers > 1,

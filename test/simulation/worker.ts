@@ -1,7 +1,7 @@
 // What each simulated service does, whatever it is made of: sends and transactions whose ends are written down, until it is closed or dies.
 
 import { currentTransaction, type TransactionLog } from 'nestjs-rocketmq/sql';
-import type { HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
+import type { CloseFact, HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
 import type { Plan } from './plan.js';
 import type { Chance } from './platform/chance.js';
 import type { SimulatedDatabase } from './platform/database.js';
@@ -14,6 +14,10 @@ export const MAX_ATTEMPTS = 4;
 export const RETRY_MS = 500;
 /** From here on a producer packs bodies. */
 export const PACKED_FROM_BYTES = 1_000;
+/** Of every message. */
+export const TAG = 'simulated';
+/** A handler that ignores its signal is waited for a second; settlements and goodbyes take the rest. */
+export const CLOSE_REST_MS = 6_000;
 const MESSAGE_GROUPS = ['a', 'b', 'c'];
 
 /** What a service shares with the others. */
@@ -25,6 +29,7 @@ export interface World {
   readonly sends: SendFact[];
   readonly handlings: HandlingFact[];
   readonly transactions: TransactionFact[];
+  readonly closes: CloseFact[];
   /** Whether work is begun. */
   isActive(): boolean;
   /** A name for the next message. */
@@ -78,6 +83,14 @@ export abstract class Worker<W extends World = World> {
   protected begin(work: Promise<void>, among = this.working): void {
     const tracked = work.finally(() => among.delete(tracked));
     among.add(tracked);
+  }
+
+  /** Closes something, and notes how long it took. */
+  protected async closing(limitMs: number, close: () => Promise<void>): Promise<void> {
+    const { simulation, closes } = this.world;
+    const atMs = simulation.nowMs;
+    await close();
+    closes.push({ process: this.process.name, atMs, tookMs: simulation.nowMs - atMs, limitMs });
   }
 
   protected pause(durationMs: number): Promise<void> {
