@@ -18,6 +18,12 @@ export interface HandlerContext {
    * @returns false when the message has ended otherwise: it is too late to decide
    */
   decide?(failure: unknown): boolean;
+  /**
+   * The handler's work is done, and what it still waits for is bounded by itself: from now on its time-out and the end of the
+   * shutdown's grace no longer end the run, so the message is settled after that wait. Without effect after the time-out.
+   * @internal
+   */
+  finished?(): void;
 }
 
 /** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
@@ -99,7 +105,14 @@ function awaited(
       else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));
     };
     const giveUpSoon = (): void => {
+      // The wait is bounded by itself, and the end of a shutdown lets go of what is left.
+      if (context.isFinished) return;
       timers.push(ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' })));
+    };
+    context.onFinished = () => {
+      if (timedOut !== undefined) return;
+      context.isFinished = true;
+      for (const timer of timers) timer.cancel();
     };
     // A thenable of another library may call back at once, or throw.
     Promise.resolve(work).then(
@@ -128,6 +141,8 @@ class RunContext implements HandlerContext {
   readonly ending = new AbortSource();
   decided: RunResult | undefined;
   isOver = false;
+  isFinished = false;
+  onFinished: () => void = () => {};
 
   get signal(): AbortSignal {
     return this.ending.signal;
@@ -137,5 +152,9 @@ class RunContext implements HandlerContext {
     if (this.isOver) return false;
     this.decided ??= failure === undefined ? SUCCEEDED : failed(failure);
     return true;
+  }
+
+  finished(): void {
+    this.onFinished();
   }
 }

@@ -4,10 +4,16 @@ import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.
 import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
+import { raceAbort } from '../../support/abort.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { withDeadline } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { MessageWire } from '../resource-names.js';
 import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from './reply-message.js';
+
+/** For the application's hook, which may wait for anything. A send has a deadline of its own. */
+const ENCODE_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** A handler whose result means something. */
 export type ResultHandler = (message: MessageView, context: HandlerContext) => Promise<unknown>;
@@ -34,6 +40,8 @@ export function answering(handler: ResultHandler, parts: AnswerParts): MessageHa
       if (answer.kind === 'error') throw answer.error;
       return;
     }
+    // The answer takes its own time, not the handler's; the request is acknowledged after it, or redelivered.
+    context.finished?.();
     await reply(address, answer, message, parts);
     if (answer.kind === 'error' && DeadLetterError.is(answer.error)) throw answer.error;
   };
@@ -72,7 +80,10 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
   try {
     const producer = parts.producer();
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
-    await producer.send(await made(address, answer, parts.wire));
+    const outgoing = await withDeadline('the encoding of an answer', ENCODE_TIMEOUT_MS, undefined, ({ signal }) =>
+      raceAbort(made(address, answer, parts.wire), signal),
+    );
+    await producer.send(outgoing);
   } catch (error) {
     parts.logger.error('the answer to a request was lost; its sender waits until its time is over', {
       ...fields,
