@@ -15,7 +15,7 @@ export interface HandlerContext {
    * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
    * @internal
    * @param failure what it would throw; undefined for a success
-   * @returns false when the message has ended otherwise: it is too late to decide
+   * @returns false when the message has ended otherwise or is lost: it is too late to decide
    */
   decide?(failure: unknown): boolean;
   /**
@@ -126,6 +126,7 @@ function awaited(
     };
     if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
     const unlistenLost = onAbort(lostSignal, () => {
+      context.isLost = true;
       options.onLost?.();
       ending.abort(reasonOf(lostSignal));
     });
@@ -141,6 +142,7 @@ class RunContext implements HandlerContext {
   readonly ending = new AbortSource();
   decided: RunResult | undefined;
   isOver = false;
+  isLost = false;
   isFinished = false;
   onFinished: () => void = () => {};
 
@@ -149,7 +151,7 @@ class RunContext implements HandlerContext {
   }
 
   decide(failure: unknown): boolean {
-    if (this.isOver) return false;
+    if (this.isOver || this.isLost) return false;
     this.decided ??= failure === undefined ? SUCCEEDED : failed(failure);
     return true;
   }

@@ -198,6 +198,43 @@ describe('a manual listener', () => {
     expect(() => late[0]?.ack()).toThrow('TOO_LATE');
     tidying.end();
   });
+
+  it('refuses a first word that comes after the lease was lost, and handles the message again', async () => {
+    const tidying = new Tidying();
+    const errors: unknown[] = [];
+    const contexts: RocketMQContext[] = [];
+    @Injectable()
+    class Orders {
+      @RocketMQListener('lost-lease', { consumerGroup: 'lost-lease', manual: true, timeoutMs: 60_000 })
+      async handle(_body: unknown, context: RocketMQContext): Promise<void> {
+        contexts.push(context);
+        if (contexts.length > 1) return context.ack();
+        await tidying.tested;
+        for (const say of Object.values(says)) {
+          try {
+            say(context);
+          } catch (error) {
+            errors.push(error);
+          }
+        }
+      }
+    }
+    const app = await bench.start({ providers: [Orders] });
+    const takeAway = bench.broker.faults.add({
+      rpc: 'changeInvisibleDuration',
+      action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' },
+    });
+    await app.get(RocketMQProducer).send({ topic: 'lost-lease', body: '1' });
+    await until(() => contexts.length > 0);
+    await bench.broker.advance(60_000, { duringWork: true });
+    takeAway();
+    expect(contexts[0]?.signal.reason).toMatchObject({ code: 'LEASE_LOST' });
+    tidying.end();
+    await until(() => contexts.length > 1);
+    await bench.broker.idle();
+    expect(errors).toMatchObject(Object.keys(says).map(() => ({ code: 'TOO_LATE' })));
+    expect(contexts.length).toBe(2);
+  });
 });
 
 const storage = new AsyncLocalStorage<{ id?: string }>();
