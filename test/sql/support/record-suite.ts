@@ -2,7 +2,13 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { currentTransaction, type SqlDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
+import {
+  currentTransaction,
+  retryTransaction,
+  type SqlDatabase,
+  type SqlExecutor,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ORDERS } from './crash-job.js';
 import { column } from './databases.js';
@@ -162,6 +168,55 @@ export function recordSuite(kind: () => TransactionKind): void {
       }),
     );
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('goes by the last run of a transaction that is repeated, though only the run before wrote the row', async () => {
+    let runs = 0;
+    await place(() =>
+      retryTransaction(() =>
+        kind().transaction(async (tx) => {
+          runs++;
+          await order(tx);
+          if (runs > 1) return;
+          await log.record(tx);
+          throw Object.assign(new Error('could not serialize access'), { code: '40001' });
+        }),
+      ),
+    );
+    expect(runs).toBe(2);
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
+  });
+
+  it('still looks for the row that was written before a transaction that is repeated', async () => {
+    let runs = 0;
+    const placed = place(async () => {
+      await kind()
+        .transaction(async (tx) => {
+          await log.record(tx);
+          throw new Error('no aeroplane');
+        })
+        .catch(() => {});
+      await retryTransaction(async () => {
+        runs++;
+        if (runs === 1) throw Object.assign(new Error('could not serialize access'), { code: '40001' });
+      });
+    });
+    await expect(placed).rejects.toMatchObject({ code: 'NOT_COMMITTED' });
+    expect(await outcome()).toEqual({ orders: [], delivered: [] });
+  });
+
+  it('says that other transactions of a method may be committed, when the one with the row was rolled back', async () => {
+    const placed = place(async () => {
+      await kind()
+        .transaction(async (tx) => {
+          await log.record(tx);
+          throw new Error('no aeroplane');
+        })
+        .catch(() => {});
+      await kind().transaction(async (tx) => void (await order(tx)));
+    });
+    await expect(placed).rejects.toThrow('committed in other transactions is in the database');
+    expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
   });
 
   describe.each([false, true])('when the row is in a savepoint: %s', (isInSavepoint) => {

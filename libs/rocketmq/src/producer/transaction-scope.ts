@@ -14,6 +14,9 @@ export interface LocalEnd {
   readonly error?: unknown;
 }
 
+/** Finds out how a local transaction ended. */
+export type Proof = () => Promise<LocalEnd>;
+
 /** The transaction that the running code belongs to. */
 export interface CurrentTransaction {
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
@@ -47,9 +50,14 @@ export interface CurrentTransaction {
    * For a log that cannot know whether what it wrote is committed when the method returns: then `proof` decides, unless
    * {@link rollback} was called. A proof that fails leaves the end to the server's check.
    * @internal
-   * @param proof ends by itself
+   * @param proof ends by itself; undefined takes back what was given before
    */
-  proveBy(proof: () => Promise<LocalEnd>): void;
+  proveBy(proof: Proof | undefined): void;
+  /**
+   * What {@link proveBy} was given last.
+   * @internal
+   */
+  readonly proof?: Proof | undefined;
 }
 
 type State =
@@ -62,7 +70,7 @@ type State =
 export class TransactionScope implements CurrentTransaction {
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
-  private proof: (() => Promise<LocalEnd>) | undefined;
+  proof: Proof | undefined;
   private readonly overdue = new AbortController();
   private limit: ScheduledTask | undefined;
   private endsAtMs = Number.POSITIVE_INFINITY;
@@ -126,7 +134,7 @@ export class TransactionScope implements CurrentTransaction {
     this.mayCommit = false;
   }
 
-  proveBy(proof: () => Promise<LocalEnd>): void {
+  proveBy(proof: Proof | undefined): void {
     this.proof = proof;
   }
 

@@ -61,7 +61,8 @@ const CONFLICTS = [SERIALIZATION_FAILURE, DEADLOCK_DETECTED];
  * is repeated, so whatever it does besides must bear that: reset what it has collected.
  *
  * Inside of a local transaction of a message: a run that has called `prepare()` or `rollback()` of `currentTransaction()` is not
- * repeated, since these cannot be taken back; its error is thrown. Its `signal` ends the waiting, too.
+ * repeated, since these cannot be taken back; its error is thrown. What `record()` of a
+ * transaction log noted in a run that is repeated does not count. Its `signal` ends the waiting, too.
  * @param transaction begins the transaction and ends it: `() => db.transaction(work)`
  * @throws what `transaction` throws, when that is no conflict; TransactionConflictError after `maxAttempts` conflicts; the reason of a
  *   signal that fires before a run, and then nothing was committed; UsageError `ILLEGAL_OPTION` that names the option
@@ -78,6 +79,7 @@ export async function retryTransaction<T>(
     const ended = signals.find((signal) => signal?.aborted);
     if (ended !== undefined) throw abortReason(ended);
     const before = decisionsOf(message);
+    const proof = message?.proof;
     try {
       return await transaction();
     } catch (error) {
@@ -85,6 +87,8 @@ export async function retryTransaction<T>(
       if (attempt >= maxAttempts) {
         throw new TransactionConflictError(attempt, sqlStateOf(error, CONFLICTS) ?? '', { cause: error });
       }
+      // What the lost run recorded says nothing about the next one.
+      if (message?.proof !== proof) message?.proveBy(proof);
     }
     const waitMs = withJitter(backoffMs(backoff, attempt), systemRandom.next);
     await withAnySignal(signals, (signal) => sleep(new SystemClock(), waitMs, signal));

@@ -145,7 +145,7 @@ export class TransactionLog {
    * When the method returns, one query in a transaction of its own asks `database` how `tx` ended. Committed: the message is committed
    * at once. Rolled back all the same: the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless it called
    * `rollback()` of its `currentTransaction()`. Still running, as one that was begun around the method, or no answer within
-   * `lockTimeoutMs`: the server's check decides.
+   * `lockTimeoutMs`: the server's check decides. A run that `retryTransaction()` repeats does not count.
    *
    * In a savepoint, the row stands and falls with the savepoint. When that is rolled back, its error is caught and the rest is
    * committed, the method fails with a {@link RecordRolledBackError} on its return, unless it calls `rollback()` of its
@@ -262,10 +262,11 @@ export class TransactionLog {
 
 function notCommitted({ transactionId }: Proof['half']): StateError {
   const text =
-    `the database transaction of ${transactionId} was rolled back after record(), but its method returned: the error of a statement ` +
-    'was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing of it is ' +
-    'in the database, and the message was dropped. Let such errors pass, or run a statement that may fail in a savepoint. Where ' +
-    'the message is to be dropped, call currentTransaction().rollback()';
+    `the database transaction in which record() ran for ${transactionId} was rolled back, but its method returned: the error of a ` +
+    'statement was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing ' +
+    'of that transaction is in the database, and the message was dropped. What the method committed in other transactions is in the ' +
+    'database: do not repeat that. Let such errors pass, or run a statement that may fail in a savepoint. Where the message is to be ' +
+    'dropped, call currentTransaction().rollback()';
   return new StateError('NOT_COMMITTED', text);
 }
 
