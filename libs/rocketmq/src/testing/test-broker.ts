@@ -105,12 +105,16 @@ export class TestBroker {
     return deadLettersOf(this.store, group);
   }
 
-  /** What consumers hold. */
+  /**
+   * What consumers hold and have not renewed. A renewal and a retry are the same request, so a message whose lease was renewed is
+   * in {@link waiting}, as a `retry`, although its consumer may still hold it. {@link idle} and {@link advance} then wait for its handler
+   * only if the consumer has the manual `clock`.
+   */
   inFlight(): InFlightMessage[] {
     return messagesInFlight(this.store);
   }
 
-  /** Delayed messages, then messages that are to be delivered again. */
+  /** Delayed messages, then messages that are to be delivered again, or whose lease was renewed. */
   waiting(): WaitingMessage[] {
     return waitingMessages(this.store);
   }
@@ -127,7 +131,7 @@ export class TestBroker {
 
   /**
    * Waits until all that can happen now has happened: no tracked work on the clock, no RPC in progress (a long poll that
-   * waits is none), no message at a consumer that may still settle it. A message of an ordered group does not count: its
+   * waits is none), no message {@link inFlight}. A message of an ordered group does not count: its
    * consumer may be waiting by itself before it tries again, or for the message before it.
    * @throws StateError `NOT_QUIET` that names who still works
    */

@@ -79,8 +79,9 @@ export interface HalfMessage extends TestMessage {
 }
 
 /**
- * Something that happens by itself at its time. `delayed`: a message becomes visible; `retry`: one comes again; `lease`: a consumer
- * loses one that it holds; `check`: a producer is asked about a half message.
+ * Something that happens by itself at its time. `delayed`: a message becomes visible; `retry`: one is delivered again, unless its
+ * consumer holds it and renews its lease again; `lease`: a consumer loses one that it holds; `check`: a producer is asked about a half
+ * message.
  */
 export type PendingMessage =
   | WaitingMessage
@@ -99,7 +100,7 @@ export function deadLettersOf(store: Store, group: string): DeadLetter[] {
   });
 }
 
-/** What consumers hold. @param takes which of the deliveries count */
+/** What consumers hold and have not renewed. @param takes which of the deliveries count */
 export function messagesInFlight(
   store: Store,
   takes: (entry: DeliveryEntry) => boolean = () => true,
