@@ -1,14 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { message, RawClient } from '../../../../test/support/raw-grpc-client.js';
+import { until } from '../../../../test/support/until.js';
 import { Client, type ClientRole } from '../client/client.js';
 import { Connection } from '../client/connection.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../protocol/message.js';
-import { MINUTE_MS } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { CheckAnswers } from './check-answers.js';
+import type { Producer } from './producer.js';
 import { TransactionBounds } from './transaction-bounds.js';
 import { OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
@@ -117,5 +120,64 @@ describe('the answers to checks', () => {
       connection.close();
       await broker.stop();
     }
+  });
+});
+
+describe('the checks of a producer that closes', () => {
+  const count = 20;
+  let bench: ProducerBench;
+  let signals: AbortSignal[];
+  let answerAll: () => void;
+
+  beforeEach(async () => {
+    bench = await ProducerBench.start({ topics: [{ name: 'orders', type: 'transaction' }], manualClock: true });
+  });
+  afterEach(() => bench.close());
+
+  async function start(checker: TransactionChecker): Promise<Producer> {
+    const producer = bench.newProducer({ transactionCheckers: { orders: checker }, checkTimeoutMs: 25_000 });
+    await producer.start();
+    return producer;
+  }
+
+  /** Half messages of a process that has died, and a producer of which the checkers of 16 of them run. */
+  async function checkersRun(): Promise<Producer> {
+    const dead = await start(() => 'unknown');
+    for (let sent = 0; sent < count; sent++) await dead.beginTransaction({ topic: 'orders', body: 'one' });
+    await dead.close();
+    signals = [];
+    const answered = new Promise<void>((resolve) => {
+      answerAll = resolve;
+    });
+    const producer = await start(async ({ signal }) => {
+      signals.push(signal);
+      await answered;
+      return 'commit';
+    });
+    await bench.broker.advance(7 * SECOND_MS, { duringWork: true });
+    await until(() => signals.length === 16);
+    return producer;
+  }
+
+  const visible = (): number => bench.broker.messages('orders').length;
+
+  it('are left to the next check when a checker takes longer than the grace period, and no other is asked', async () => {
+    const producer = await checkersRun();
+    await producer.close({ graceMs: 0 });
+    expect(signals.map(({ aborted }) => aborted)).toEqual(Array(16).fill(true));
+    answerAll();
+    await start(() => 'commit');
+    expect([visible(), bench.broker.halfMessages().length]).toEqual([0, count]);
+    await bench.broker.advance(2 * MINUTE_MS);
+    expect([visible(), bench.broker.halfMessages().length, signals.length]).toEqual([count, 0, 16]);
+  });
+
+  it('are answered when their checkers end in the grace period; those that wait for their turn are not', async () => {
+    const producer = await checkersRun();
+    const closed = producer.close({ graceMs: MINUTE_MS });
+    answerAll();
+    await closed;
+    await until(() => visible() === 16);
+    expect([signals.length, signals.some(({ aborted }) => aborted)]).toEqual([16, false]);
   });
 });

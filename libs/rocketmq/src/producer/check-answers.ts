@@ -1,11 +1,16 @@
 // Answers the server's checks: from memory, else by the checker of the topic. Checks of other services stay unanswered.
 
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { hasPackedBody, unpackBody } from '../protocol/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
 import { fromWireMessage } from '../protocol/message.js';
+import { raceAbort } from '../support/abort.js';
+import { AbortSource } from '../support/abort-source.js';
+import { withDeadline } from '../support/deadline.js';
+import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
 import { endTransaction } from './end-transaction.js';
@@ -41,13 +46,21 @@ export class CheckAnswers {
   private readonly answering = new Map<string, Promise<void>>();
   private readonly permits = new Semaphore(CONCURRENT_CHECKS);
 
-  constructor(private readonly port: CheckPort) {}
+  /** From then on no checker is asked. */
+  private readonly closing = new AbortSource();
+  /** From then on no checker is waited for. */
+  private readonly givingUp = new AbortController();
+
+  constructor(private readonly port: CheckPort) {
+    // Each checker that is asked listens to it.
+    setMaxListeners(0, this.givingUp.signal);
+  }
 
   /** Answers a check in the background; false for another command. */
   take(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case !== 'recoverOrphanedTransactionCommand') return false;
     const { message, transactionId } = command.value;
-    if (message === undefined || this.answering.has(transactionId)) return true;
+    if (message === undefined || this.closing.aborted || this.answering.has(transactionId)) return true;
     const view = fromWireMessage(message);
     const isPacked = hasPackedBody(message);
     const { topic, messageId, bornTimestampMs } = view;
@@ -75,10 +88,25 @@ export class CheckAnswers {
     await Promise.allSettled(this.answering.values());
   }
 
+  /**
+   * Asks no further checker: checks that wait for their turn are dropped, and the server asks again. Waits for the checkers that run, then fires
+   * their signals and waits no longer; and for the answers that are being sent.
+   */
+  async close(graceMs: number): Promise<void> {
+    const closed = new StateError('CLOSED', 'the producer is closing');
+    this.closing.abort(closed);
+    const answered = this.drain();
+    await withDeadline('transaction checkers', Math.max(0, graceMs), undefined, ({ signal }) =>
+      raceAbort(answered, signal),
+    ).catch(() => this.givingUp.abort(closed));
+    await answered;
+  }
+
   /** Never rejects: nobody waits for it but {@link drain}. */
   private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
     const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
-    const release = await this.permits.acquire();
+    const release = await this.permits.acquire(this.closing).catch(() => undefined);
+    if (release === undefined) return untrack();
     try {
       const find = (): Promise<Resolution | 'unknown'> => this.find(check, checker);
       const { telemetry } = this.port;
@@ -111,15 +139,22 @@ export class CheckAnswers {
     try {
       const body = isPacked ? await unpackBody(message.body, DEFAULT_MAX_UNPACKED_BYTES) : message.body;
       const { bounds, memory } = this.port;
-      return await askChecker(
+      const { signal } = this.givingUp;
+      const answer = await askChecker(
         checker,
         { ...check, message: { ...message, body } },
         {
           timeoutMs: bounds.checkTimeoutMs,
+          signal,
           logger: this.logger,
           onLate: (resolution) => memory.ended(check.transactionId, resolution, false),
         },
       );
+      if (answer === 'unknown' && signal.aborted) {
+        const fields = { topic: check.topic, transactionId: check.transactionId };
+        this.logger.warn('the producer closes while a transaction checker runs; the server will ask again', fields);
+      }
+      return answer;
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, error: describeError(error) };

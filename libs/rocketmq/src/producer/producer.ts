@@ -53,7 +53,7 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   readonly telemetry?: ProducerTelemetrySource;
 }
 
-/** How long a close waits for local transactions unless told otherwise. */
+/** How long a close waits for local transactions and transaction checkers unless told otherwise. */
 const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 
 type State =
@@ -223,7 +223,9 @@ export class Producer {
   /**
    * Refuses new work, waits for what is under way (each call has its own deadline), says goodbye. The connection stays open.
    * Repeating it waits for the same end.
-   * @param options `graceMs`: local transactions that run longer are left to the server's check. Default 20 s, in real time
+   * Checks that the server asks for meanwhile, and those that wait for their turn, are left to its next check.
+   * @param options `graceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
+   *   the checkers fire. Default 20 s, in real time
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
@@ -257,11 +259,14 @@ export class Producer {
   private async end(graceMs: number): Promise<void> {
     const { logger } = this.connection;
     const transacted = this.transacting.whenIdle();
+    // In the same grace period: two in a row would take twice the time that the caller gave.
+    const answered = this.transactions.closeAnswers(graceMs);
     await withDeadline('local transactions', Math.max(0, graceMs), undefined, ({ signal }) =>
       raceAbort(transacted, signal),
     ).catch(() => logger.warn('the producer closes while local transactions run; the server asks for their ends'));
     await this.calls.whenIdle();
     await this.transactions.drain();
+    await answered;
     await this.client.close();
   }
 

@@ -58,6 +58,7 @@ export async function askChecker(
     if (answer === 'commit') return answer;
     return answer === 'rollback' && !mayStillRun ? answer : 'unknown';
   };
+  if (outer?.aborted === true) return 'unknown';
   try {
     return await withDeadline(`check of transaction ${transactionId}`, timeoutMs, outer, async ({ signal }) => {
       const asked = Promise.resolve(checker({ ...check, signal }));

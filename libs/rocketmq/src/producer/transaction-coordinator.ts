@@ -125,9 +125,14 @@ export class TransactionCoordinator {
     return this.answers.take(command, endpoint);
   }
 
-  /** Waits for the ends that are being told, and for the checks that are being answered. */
+  /** Answers no further check. Waits for the answers that are under way, for their checkers no longer than the grace period. */
+  closeAnswers(graceMs: number): Promise<void> {
+    return this.answers.close(graceMs);
+  }
+
+  /** Waits for the ends that are being told. */
   async drain(): Promise<void> {
-    await Promise.allSettled([...this.ending, this.answers.drain()]);
+    await Promise.allSettled(this.ending);
   }
 
   private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
@@ -173,7 +178,7 @@ export class TransactionCoordinator {
       logger: this.client.connection.logger,
       onLate: (resolution: Resolution) => this.memory.ended(transactionId, resolution, false),
     };
-    const isAsked = checker !== undefined && leftMs > 0 && signal?.aborted !== true;
+    const isAsked = checker !== undefined && leftMs > 0;
     const resolution = isAsked ? await askChecker(checker, check, options) : 'unknown';
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
