@@ -15,7 +15,7 @@ export interface ConsumerEvents extends SessionEvents {
   onFailed(message: MessageView, error: unknown, settlement: FailureSettlement): void;
   /**
    * The message is about to be moved to the dead letters; awaited before the move. Best effort: a process that dies during
-   * the last attempt leaves the move to the server, unseen. It is called again when the move fails and the message comes
+   * the last attempt leaves the move to the server, unseen. It is waited for up to 30 s, then the message is moved. It is called again when the move fails and the message comes
    * again.
    */
   onDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): void | Promise<void>;
@@ -45,18 +45,23 @@ export class ConsumerReport {
     this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
   }
 
-  /** @param ownHook that of the message's listener */
+  /**
+   * @param ownHook that of the message's listener
+   * @param inTime bounds the wait for a hook
+   */
   async deadLetter(
     message: MessageView,
     reason: DeadLetterReason,
     error: unknown,
     ownHook: (() => unknown) | undefined,
+    inTime: (hook: () => unknown) => Promise<unknown>,
   ): Promise<void> {
     const fields = { ...this.fields(message), reason, error: describeError(error) };
     this.logger.error('a message becomes a dead letter', fields);
     this.telemetry?.deadLetter(message, reason);
-    await this.call('onDeadLetter', () => this.events.onDeadLetter?.(message, reason, error));
-    if (ownHook !== undefined) await this.call('onDeadLetter', ownHook);
+    const { onDeadLetter } = this.events;
+    const hook = onDeadLetter && (() => this.events.onDeadLetter?.(message, reason, error));
+    for (const one of [hook, ownHook]) if (one !== undefined) await this.call('onDeadLetter', () => inTime(one));
   }
 
   /** The place of the listener's choice did not take it. */
@@ -112,7 +117,10 @@ export class ConsumerReport {
     try {
       await hook();
     } catch (error) {
-      this.logger.error(`${name} threw`, { consumerGroup: this.consumerGroup, error: describeError(error) });
+      this.logger.error(`${name} failed; the message goes on as if it had not`, {
+        consumerGroup: this.consumerGroup,
+        error: describeError(error),
+      });
     }
   }
 }

@@ -32,6 +32,8 @@ export interface DeliveryPort {
   settings(): ConsumerSettings;
   /** Fires when handlers must end. */
   readonly forceSignal: Abortable;
+  /** Fires when hooks of dead letters are no longer waited for. */
+  readonly abandonSignal: Abortable;
   /** Of the consumer's messages. */
   readonly finished: FinishedAttempts;
   /** Fires when settlements are no longer repeated. */
@@ -245,11 +247,12 @@ export class Delivery {
   }
 
   private asDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<Settlement> {
-    const { consumerGroup, report, settings } = this.port;
+    const { consumerGroup, report, settings, ioClock, abandonSignal } = this.port;
     const { policy } = this.listener;
     const attemptsOfServer = settings().maxAttempts;
     const deadLetter = { message, consumerGroup, reason, error };
-    return keepDeadLetter(deadLetter, { policy, report, backoff: this.backoff(), attemptsOfServer });
+    const given = { policy, report, backoff: this.backoff(), attemptsOfServer, ioClock, abandonSignal };
+    return keepDeadLetter(deadLetter, given);
   }
 
   private backoff(): BackoffPolicy {

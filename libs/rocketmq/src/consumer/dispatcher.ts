@@ -15,7 +15,8 @@ import type { MessageLease } from './message-lease.js';
 import type { Listener, ListenerSet } from './message-listener.js';
 
 /** What a dispatcher needs of its consumer. */
-export interface DispatchPort extends Omit<DeliveryPort, 'forceSignal' | 'settleSignal' | 'finished'> {
+export interface DispatchPort
+  extends Omit<DeliveryPort, 'forceSignal' | 'abandonSignal' | 'settleSignal' | 'finished'> {
   readonly intake: Intake;
   readonly listeners: ListenerSet;
   readonly listenerTurns: ListenerTurns;
@@ -37,6 +38,7 @@ export class Dispatcher implements Turns {
   private readonly underWay = new Set<MessageLease>();
   private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
+  private readonly abandoning = new AbortSource();
   private readonly settleEnding = new AbortController();
   private readonly delivery: DeliveryPort;
   private stopped = false;
@@ -46,7 +48,8 @@ export class Dispatcher implements Turns {
     // Each settlement that is repeated listens to it for as long as it lasts.
     setMaxListeners(0, this.settleEnding.signal);
     const finished = new FinishedAttempts();
-    this.delivery = { ...port, finished, forceSignal: this.forcing, settleSignal: this.settleEnding.signal };
+    const [forceSignal, abandonSignal, settleSignal] = [this.forcing, this.abandoning, this.settleEnding.signal];
+    this.delivery = { ...port, finished, forceSignal, abandonSignal, settleSignal };
   }
 
   /** What is held, in no order. */
@@ -122,9 +125,14 @@ export class Dispatcher implements Turns {
 
   private async force(): Promise<void> {
     this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
-    if (await this.endsWithin(ABORT_GRACE_MS + SETTLE_GRACE_MS)) return;
+    if (await this.endsWithin(ABORT_GRACE_MS)) return;
+    this.abandoning.abort(new StateError('CLOSED', 'the consumer closes; the hook is not waited for'));
+    if (await this.endsWithin(SETTLE_GRACE_MS)) return;
     this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));
-    for (const lease of this.underWay) lease.drop();
+    for (const lease of [...this.underWay]) {
+      lease.drop();
+      this.ended(lease);
+    }
   }
 
   turnNow(lease: MessageLease, listener: Listener): Turn | undefined {
@@ -210,7 +218,8 @@ export class Dispatcher implements Turns {
       this.port.logger.error('the delivery of a message broke off', { error: describeError(brokeOff) });
       lease.drop();
     }
-    this.underWay.delete(lease);
+    // A message that the end of the consumer let go of has ended before.
+    if (!this.underWay.delete(lease)) return;
     this.port.onEnded(lease);
     if (this.underWay.size > 0) return;
     for (const tell of this.idleWaiters.splice(0)) tell();

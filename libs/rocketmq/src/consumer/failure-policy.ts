@@ -52,13 +52,13 @@ export interface FailurePolicy {
   /** These errors are dead letters at once, whatever `retryOn` says. Default: none. */
   readonly deadLetterOn?: ErrorTest;
   /**
-   * Keeps dead letters instead of the broker's dead letter queue; resolves when the message is safe. When it rejects,
+   * Keeps dead letters instead of the broker's dead letter queue; resolves when the message is safe. When it rejects or takes over 30 s,
    * the message is retried, or goes to that queue if it can have no further attempt, or if the error is a UsageError,
    * which no repetition mends. It may be called twice for one message. Not asked for a message whose body is corrupt.
    * Default: the queue keeps them.
    */
   readonly deadLetterTo?: (deadLetter: DeadLetter) => Promise<void>;
-  /** Awaited before the message goes there. Best effort, as `events.onDeadLetter`. Default: nothing. */
+  /** Awaited before the message goes there. Best effort, as `events.onDeadLetter`; waited for up to 30 s. Default: nothing. */
   readonly onDeadLetter?: (deadLetter: DeadLetter) => void | Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS } from '../support/clock.js';
+import { DeadLetterError } from './outcome-errors.js';
 
 describe('a push consumer', () => {
   let bench: ConsumerBench;
@@ -48,6 +49,23 @@ describe('a push consumer', () => {
       await bench.consume(bench.journalled);
       await bench.broker.advance(MINUTE_MS);
       expect(bench.journal.lines).toEqual(['one 1']);
+    });
+
+    it.each(['onDeadLetter', 'deadLetterTo'])('does not wait for an %s that never ends', async (hook) => {
+      const consumer = await bench.consume(
+        (message, context) => {
+          bench.journalled(message, context);
+          throw new DeadLetterError('no stock');
+        },
+        { [hook]: () => new Promise<void>(() => bench.journal.add('asked')), events: {} },
+      );
+      await bench.send('one');
+      await bench.journal.has(2);
+      await consumer.close({ graceMs: 0 });
+      expect([bench.deadLetters('stock'), consumer.health.unsettled]).toEqual([
+        hook === 'onDeadLetter' ? ['one'] : [],
+        0,
+      ]);
     });
 
     it('does not wait for a handler that ignores its signal: its message comes again when its lease ends', async () => {
