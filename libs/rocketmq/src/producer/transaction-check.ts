@@ -58,7 +58,8 @@ export async function askChecker(
     if (answer === 'commit') return answer;
     return answer === 'rollback' && !mayStillRun ? answer : 'unknown';
   };
-  if (outer?.aborted === true) return 'unknown';
+  const isGone = (): boolean => outer?.aborted === true;
+  if (isGone()) return 'unknown';
   try {
     return await withDeadline(`check of transaction ${transactionId}`, timeoutMs, outer, async ({ signal }) => {
       const asked = Promise.resolve(checker({ ...check, signal }));
@@ -72,7 +73,7 @@ export async function askChecker(
       return judge(await raceAbort(asked, signal));
     });
   } catch (error) {
-    if (outer?.aborted === true) return 'unknown';
+    if (isGone()) return 'unknown';
     const text = 'a transaction checker failed or took longer than checkTimeoutMs; the server will ask again';
     logger.error(text, { topic, transactionId, timeoutMs, error: describeError(error) });
     return 'unknown';
