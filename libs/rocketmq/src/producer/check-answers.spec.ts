@@ -152,7 +152,7 @@ describe('the checks of a producer that closes', () => {
     const producer = await start(async ({ signal }) => {
       signals.push(signal);
       await answered;
-      return 'commit';
+      return 'commit' as const;
     });
     await bench.broker.advance(7 * SECOND_MS, { duringWork: true });
     await until(() => signals.length === 16);
