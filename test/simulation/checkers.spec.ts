@@ -83,6 +83,10 @@ describe('the judges', () => {
     ['fenced', { transactions: [transacted({ error: 'TRANSACTION_FENCED' })] }],
     ['unseen', { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })] }],
     ['reconnected', { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })) }],
+    [
+      'overdue',
+      { sends: [sent('m1', { timeoutMs: 1_000, endMs: 2_000, outcome: 'acknowledged' })], handlings: [handled('m1')] },
+    ],
     ['altered', { handlings: [handled('m1', { isAltered: true })] }],
     ['slow close', { closes: [{ process: 'a', atMs: 0, tookMs: 11, limitMs: 10 }] }],
     ['left behind', { leaks: ['a timer'] }],

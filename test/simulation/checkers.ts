@@ -4,6 +4,8 @@ import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
 
 /** An ack waits for others and is tried again: so long after a handler its loss may show. */
 export const ACK_MS = 40_000;
+/** What is left of a call when its time is over. */
+const OVERDUE_MS = 500;
 /** What a disturbance does lasts longer than itself: connections are found dead and made anew, leases end. */
 const AFTERMATH_MS = 45_000;
 
@@ -18,6 +20,7 @@ const CHECKERS: readonly Checker[] = [
   lost,
   ghosts,
   unexplainedOutcomes,
+  overdueSends,
   unexplainedRepetitions,
   unseenDeliveries,
   disorder,
@@ -87,6 +90,18 @@ export function unexplainedOutcomes(facts: Facts): string[] {
     .filter((send) => !isOverdue(send) && !isRefused(facts, send))
     .filter((send) => !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
+}
+
+/** A send ends in its time, whatever becomes of the server. */
+export function overdueSends(facts: Facts): string[] {
+  return facts.sends.flatMap(({ key, process, atMs, endMs = atMs, timeoutMs }) => {
+    const tookMs = endMs - atMs;
+    const isPaused = facts.disturbances.some(
+      (one) => one.kind === 'paused process' && meets(one, [process], atMs, endMs),
+    );
+    if (tookMs <= timeoutMs + OVERDUE_MS || isPaused) return [];
+    return [`overdue: the send of ${key} took ${tookMs} ms of ${timeoutMs}`];
+  });
 }
 
 /** A call that had less time than its way there and back. */

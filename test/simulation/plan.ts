@@ -196,19 +196,21 @@ const FOCUSES: readonly Focus[] = [
     ways: (chance) => ({ sendEveryMs: 500, leaseMs: 10_000, longestHandlerMs: chance.pick([5_000, 20_000]) }),
     faults: { 'clock step': [3, 12] },
   },
-  // Sessions that last for some hundred calls.
+  // Sessions that last for some hundred calls, with nowhere else to go.
   {
-    ways: (chance) => ({ sendEveryMs: 200, idStep: 2 ** chance.whole(22, 25), longestHandlerMs: 500 }),
+    ways: (chance) => ({
+      ...{ sendEveryMs: 200, idStep: 2 ** chance.whole(22, 25), longestHandlerMs: 500, hasTwoAddresses: false },
+    }),
     faults: { goaway: [20, 60] },
   },
   // Applications that are replaced while they are at work.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 1_000, longestHandlerMs: 20_000, longestStepMs: 20_000 },
-      ...{ shutdownGraceMs: chance.pick([0.2, 2, 10]) * SECOND_MS },
-      ...{ parts: { nest: chance.is(0.7), ordered: true, simple: false, transactions: chance.is(0.5) } },
+      ...{ sendEveryMs: 500, longestHandlerMs: 20_000, longestStepMs: 5_000, instances: chance.whole(2, 3) },
+      ...{ shutdownGraceMs: chance.pick([0.2, 1, 5]) * SECOND_MS },
+      ...{ parts: { nest: chance.is(0.8), ordered: true, simple: false, transactions: chance.is(0.5) } },
     }),
-    faults: { 'rolling deploy': [15, 60] },
+    faults: { 'rolling deploy': [8, 25] },
   },
   // Transactions that are asked for while they run.
   {
