@@ -137,8 +137,15 @@ describe('the judges', () => {
       },
     ],
     [
-      'a poll that brought more than fits',
-      { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })], isTight: true },
+      'a poll that brought more than fits, now and then',
+      {
+        sends: [sent('m1')],
+        handlings: [
+          handled('m1', { attempt: 2 }),
+          ...Array.from({ length: 20 }, (_, index) => handled(`other${index}`)),
+        ],
+        isTight: true,
+      },
     ],
     [
       'a dead letter after all attempts',

@@ -384,7 +384,7 @@ export class System implements NestWorld {
       ...{ sends, handlings, transactions, disturbances, connections, closes, ...state },
       ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
       handBacks: this.handBacks,
-      isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes && consumers > 1,
+      isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes,
       forgotten: this.forgotten,
       resolutions: this.database.rows,
       maxAttempts: MAX_ATTEMPTS,
