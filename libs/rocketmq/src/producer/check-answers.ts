@@ -7,9 +7,8 @@ import type { ServerCommand } from '../client/telemetry-session.js';
 import { hasPackedBody, unpackBody } from '../protocol/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
 import { fromWireMessage } from '../protocol/message.js';
-import { raceAbort } from '../support/abort.js';
 import { AbortSource } from '../support/abort-source.js';
-import { withDeadline } from '../support/deadline.js';
+import { waitWithin } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
@@ -96,9 +95,9 @@ export class CheckAnswers {
     const closed = new StateError('CLOSED', 'the producer is closing');
     this.closing.abort(closed);
     const answered = this.drain();
-    await withDeadline('transaction checkers', Math.max(0, graceMs), undefined, ({ signal }) =>
-      raceAbort(answered, signal),
-    ).catch(() => this.givingUp.abort(closed));
+    await waitWithin('transaction checkers', Math.max(0, graceMs), undefined, answered).catch(() =>
+      this.givingUp.abort(closed),
+    );
     await answered;
   }
 

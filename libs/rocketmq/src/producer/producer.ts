@@ -7,9 +7,9 @@ import type { SessionHealth } from '../client/session-events.js';
 import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/message.js';
-import { raceAbort, withAnySignal } from '../support/abort.js';
+import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
-import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, Deadline, waitWithin, withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
@@ -261,9 +261,9 @@ export class Producer {
     const transacted = this.transacting.whenIdle();
     // In the same grace period: two in a row would take twice the time that the caller gave.
     const answered = this.transactions.closeAnswers(graceMs);
-    await withDeadline('local transactions', Math.max(0, graceMs), undefined, ({ signal }) =>
-      raceAbort(transacted, signal),
-    ).catch(() => logger.warn('the producer closes while local transactions run; the server asks for their ends'));
+    await waitWithin('local transactions', Math.max(0, graceMs), undefined, transacted).catch(() =>
+      logger.warn('the producer closes while local transactions run; the server asks for their ends'),
+    );
     await this.calls.whenIdle();
     await this.transactions.drain();
     await answered;

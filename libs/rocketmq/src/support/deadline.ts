@@ -2,7 +2,7 @@
 // clock that a test moves.
 
 import { performance } from 'node:perf_hooks';
-import { abortReason } from './abort.js';
+import { abortReason, raceAbort } from './abort.js';
 import { type ScheduledTask, SystemClock } from './clock.js';
 import { TransportError } from './errors.js';
 
@@ -111,6 +111,16 @@ export async function withDeadline<T>(
   } finally {
     deadline.dispose();
   }
+}
+
+/** Waits for `ended` under a deadline. What it waits for goes on when the time is over. */
+export function waitWithin<T>(
+  what: string,
+  timeoutMs: number,
+  outer: AbortSignal | undefined,
+  ended: Promise<T>,
+): Promise<T> {
+  return withDeadline(what, timeoutMs, outer, ({ signal }) => raceAbort(ended, signal));
 }
 
 /** Real time that never jumps, from some moment on. */

@@ -1,8 +1,7 @@
 // Asks one question on a connection of its own, to find out who listens on an address.
 
 import type { Socket } from 'node:net';
-import { raceAbort } from './abort.js';
-import { withDeadline } from './deadline.js';
+import { waitWithin } from './deadline.js';
 
 export interface Asking {
   readonly timeoutMs: number;
@@ -34,7 +33,7 @@ export async function firstAnswer<T>(
   });
   socket.write(question);
   try {
-    return await withDeadline('question', timeoutMs, signal, (deadline) => raceAbort(answered, deadline.signal));
+    return await waitWithin('question', timeoutMs, signal, answered);
   } catch {
     return socket.connecting ? 'ended' : 'silent';
   } finally {

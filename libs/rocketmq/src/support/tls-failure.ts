@@ -3,8 +3,7 @@
 
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect } from 'node:tls';
-import { raceAbort } from './abort.js';
-import { type CallOptions, withDeadline } from './deadline.js';
+import { type CallOptions, waitWithin } from './deadline.js';
 import { TransportError } from './errors.js';
 import { firstAnswer } from './first-answer.js';
 import type { ResolvedTls } from './tls.js';
@@ -126,7 +125,7 @@ export async function greet(
     socket.once('close', () => resolve(greeting));
   });
   try {
-    return await withDeadline('TLS greeting', timeoutMs, outer, ({ signal }) => raceAbort(over, signal));
+    return await waitWithin('TLS greeting', timeoutMs, outer, over);
   } catch {
     return greeting === 'none' ? 'none' : 'served';
   } finally {

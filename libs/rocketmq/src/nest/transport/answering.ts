@@ -4,9 +4,8 @@ import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.
 import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
-import { raceAbort } from '../../support/abort.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { withDeadline } from '../../support/deadline.js';
+import { waitWithin } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { MessageWire } from '../resource-names.js';
@@ -80,10 +79,8 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
   try {
     const producer = parts.producer();
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
-    const outgoing = await withDeadline('the encoding of an answer', ENCODE_TIMEOUT_MS, undefined, ({ signal }) =>
-      raceAbort(made(address, answer, parts.wire), signal),
-    );
-    await producer.send(outgoing);
+    const making = made(address, answer, parts.wire);
+    await producer.send(await waitWithin('the encoding of an answer', ENCODE_TIMEOUT_MS, undefined, making));
   } catch (error) {
     parts.logger.error('the answer to a request was lost; its sender waits until its time is over', {
       ...fields,
