@@ -143,15 +143,15 @@ function isHandedBack(handBacks: Facts['handBacks'], fromMs: number, untilMs: nu
 /** A delivery that no handler sees costs a message an attempt. */
 export function unseenDeliveries(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
+  const handlers = new Set(facts.handlings.map(({ process }) => process));
   const found = [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
     const [first] = handlings;
     const send = first && sends.get(first.key);
     if (first === undefined || send === undefined || send.outcome !== 'acknowledged') return [];
     const unseen = handlings.find(({ attempt }, index) => attempt > 1 + index);
     if (unseen === undefined) return [];
-    const processes = [...new Set([send, ...facts.handlings].map(({ process }) => process))];
     if (isHandedBack(facts.handBacks, send.atMs, unseen.startMs)) return [];
-    if (isExcused(facts, processes, send.atMs, unseen.startMs)) return [];
+    if (isExcused(facts, [send.process, ...handlers], send.atMs, unseen.startMs)) return [];
     if (send.messageGroup !== undefined && isQueueGivenBack(facts, first, unseen.startMs)) return [];
     return [`unseen: ${what} came to ${unseen.process} at ${unseen.startMs} as attempt ${unseen.attempt}`];
   });

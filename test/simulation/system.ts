@@ -28,7 +28,8 @@ import type { Machine } from './platform/machine.js';
 import type { Network, SimulatedConnection } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 import { CLOSE_GRACE_MS, Service } from './service.js';
-import { GROUPS, MAX_ATTEMPTS, PACKED_FROM_BYTES, TOPICS, type Worker } from './worker.js';
+import { UnpackedBodies } from './unpacked-bodies.js';
+import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
 
 const BROKER_HOST = '10.0.0.1';
 const PORTS = [8081, 8082];
@@ -40,7 +41,6 @@ const AFTER_CLOSE_MS = 90 * SECOND_MS;
 /** How far the disk may be behind a broker that does not wait for it, with a commit that takes its time. */
 const MOST_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
-const LONGEST_HELD_MS = MINUTE_MS;
 /** A broker that was restarted is back in this time, and calls that were begun have ended. */
 const SETTLE_STEP_MS = 5 * MINUTE_MS;
 /** Of one process, about. */
@@ -86,9 +86,7 @@ export class System implements NestWorld {
   private readonly hanging: string[] = [];
   /** The streams that carry telemetry. */
   private readonly telemetry = new Set<string>();
-  /** What each process has unpacked and not finished with. */
-  private readonly unpacked = new Map<string, { bytes: number; atMs: number }[]>();
-  private mostUnpackedBytes = 0;
+  private readonly unpacked: UnpackedBodies;
   private isBrokerUp = false;
   private isEnding = false;
 
@@ -98,6 +96,7 @@ export class System implements NestWorld {
   ) {
     const { simulation, network } = machine;
     this.simulation = simulation;
+    this.unpacked = new UnpackedBodies(simulation);
     this.network = network;
     this.disk = new SimulatedDisk(simulation);
     this.database = new SimulatedDatabase(simulation);
@@ -113,18 +112,7 @@ export class System implements NestWorld {
       this.sessions = [...this.sessions.filter(({ destroyed }) => !destroyed), session];
     };
     machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
-    machine.unpacked = (bytes) => {
-      const { current, nowMs } = simulation;
-      const name = current?.name ?? '';
-      // What was unpacked and never handled, since its lease was lost, is not held for long.
-      const held = (this.unpacked.get(name) ?? []).filter(({ atMs }) => nowMs - atMs < LONGEST_HELD_MS);
-      held.push({ bytes, atMs: nowMs });
-      this.unpacked.set(name, held);
-      this.mostUnpackedBytes = Math.max(
-        this.mostUnpackedBytes,
-        held.reduce((sum, one) => sum + one.bytes, 0),
-      );
-    };
+    machine.unpacked = this.unpacked.add;
     this.addresses = PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
     this.brokerProcess = simulation.process('broker', BROKER_HOST);
     this.broker = this.makeBroker();
@@ -143,8 +131,7 @@ export class System implements NestWorld {
   }
 
   released(bytes: number): void {
-    const held = this.unpacked.get(this.simulation.current?.name ?? '');
-    if (bytes >= PACKED_FROM_BYTES) held?.shift();
+    this.unpacked.release(bytes);
   }
 
   /** That a client has a reason for another connection. */
@@ -398,7 +385,7 @@ export class System implements NestWorld {
       renewals: this.renewals,
       leaks: this.leaks,
       uncaught: simulation.uncaught,
-      mostUnpackedBytes: this.mostUnpackedBytes,
+      mostUnpackedBytes: this.unpacked.mostBytes,
       // What is lost on the way is unpacked again when it is redelivered.
       bufferBound: isHarmed ? Number.POSITIVE_INFINITY : consumers * (plan.maxBufferedBytes + plan.bodyBytes),
       hanging: [...this.hanging, ...this.stillUnderWay()],
