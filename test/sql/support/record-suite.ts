@@ -53,6 +53,15 @@ export function recordSuite(kind: () => TransactionKind): void {
   const order = (tx: SqlExecutor, id = 'order-1') => tx.query('INSERT INTO orders VALUES ($1)', [id]);
   const place = (work: () => Promise<void>) => producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, work);
 
+  /** In a transaction that is rolled back, whose error is caught. */
+  const recordInVain = () =>
+    kind()
+      .transaction(async (tx) => {
+        await log.record(tx);
+        throw new Error('no aeroplane');
+      })
+      .catch(() => {});
+
   /** The check of another process comes first. */
   const checkNow = () =>
     log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
@@ -190,12 +199,7 @@ export function recordSuite(kind: () => TransactionKind): void {
   it('still looks for the row that was written before a transaction that is repeated', async () => {
     let runs = 0;
     const placed = place(async () => {
-      await kind()
-        .transaction(async (tx) => {
-          await log.record(tx);
-          throw new Error('no aeroplane');
-        })
-        .catch(() => {});
+      await recordInVain();
       await retryTransaction(async () => {
         runs++;
         if (runs === 1) throw Object.assign(new Error('could not serialize access'), { code: '40001' });
@@ -207,12 +211,7 @@ export function recordSuite(kind: () => TransactionKind): void {
 
   it('says that other transactions of a method may be committed, when the one with the row was rolled back', async () => {
     const placed = place(async () => {
-      await kind()
-        .transaction(async (tx) => {
-          await log.record(tx);
-          throw new Error('no aeroplane');
-        })
-        .catch(() => {});
+      await recordInVain();
       await kind().transaction(async (tx) => void (await order(tx)));
     });
     await expect(placed).rejects.toThrow('committed in other transactions is in the database');
