@@ -15,8 +15,8 @@ export interface ConsumerEvents extends SessionEvents {
   onFailed(message: MessageView, error: unknown, settlement: FailureSettlement): void;
   /**
    * The message is about to be moved to the dead letters; awaited before the move. Best effort: a process that dies during
-   * the last attempt leaves the move to the server, unseen. It is waited for up to 30 s, then the message is moved. It is called again when the move fails and the message comes
-   * again.
+   * the last attempt leaves the move to the server, unseen. It is waited for up to 30 s, then the message is moved. It is called again
+   * when the move fails and the message is redelivered.
    */
   onDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): void | Promise<void>;
   /** The message is no longer ours: another consumer may have it. A handler that runs is told by its signal. */

@@ -54,7 +54,7 @@ export interface FailurePolicy {
   /**
    * Keeps dead letters instead of the broker's dead letter queue; resolves when the message is safe. When it rejects or takes over 30 s,
    * the message is retried, or goes to that queue if it can have no further attempt, or if the error is a UsageError,
-   * which no repetition mends. It may be called twice for one message. Not asked for a message whose body is corrupt.
+   * which a repetition does not fix. It may be called twice for one message. Not asked for a message whose body is corrupt.
    * Default: the queue keeps them.
    */
   readonly deadLetterTo?: (deadLetter: DeadLetter) => Promise<void>;
