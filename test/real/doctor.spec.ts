@@ -53,7 +53,8 @@ it('the doctor names half messages that the server has given up', async () => {
     expect.objectContaining({
       name: 'half messages given up',
       status: 'warning',
-      seen: expect.stringContaining(`${messageId} of ${topic}, born `),
+      // Other suites leave some on this server, too: which of them are the oldest is not for this one to say.
+      seen: expect.stringMatching(/^[1-9]\d*, the oldest: \S+ of \S+, born \d{4}-/),
     }),
   );
 });
