@@ -227,6 +227,30 @@ describe('calls on an endpoint with several addresses', () => {
     expect(Buffer.from(await patient).toString()).toBe('first');
   });
 
+  it('that have little time leave a server that acknowledges pings and answers nothing', async () => {
+    // Node acknowledges pings by itself; the streams of the first connection stay without an answer.
+    const address = await serve((stream) => {
+      first ??= stream.session;
+      if (stream.session !== first) answer(stream, 'from a new connection');
+    });
+    let first: unknown;
+    const open = (to: string): Http2Channel => new Http2Channel(to, systemRandom);
+    const channel = new EndpointChannel(parseEndpoints(address), open, 3_000);
+    ends.push(() => channel.close());
+    const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 50 });
+    let answered: string | undefined;
+    while (answered === undefined) {
+      answered = await channel.unary(call(), nothing).then(
+        (bytes) => Buffer.from(bytes).toString(),
+        (error: unknown) => {
+          expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+          return undefined;
+        },
+      );
+    }
+    expect(answered).toBe('from a new connection');
+  }, 60_000);
+
   it('that wait for a connection go to the next address when it cannot be made', async () => {
     const second = await serve((stream) => answer(stream, 'second'));
     const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
