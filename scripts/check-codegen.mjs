@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 
 execFileSync('npm', ['run', '--silent', 'codegen'], { stdio: 'inherit' });
-const folders = ['libs/rocketmq/src/protocol/generated', 'libs/rocketmq/src/broker/filter/generated'];
+const folders = ['libs/rocketmq/src/protocol/grpc/generated', 'libs/rocketmq/src/broker/filter/generated'];
 const changed = execFileSync('git', ['status', '--porcelain', '--', ...folders], { encoding: 'utf8' });
 if (changed !== '') {
   process.stderr.write(`the generated code is not what its sources give; commit it:\n${changed}`);

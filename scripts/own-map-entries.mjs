@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FILE = join(import.meta.dirname, '../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.ts');
+const FILE = join(import.meta.dirname, '../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.ts');
 const OWN = 'enumerable: true, configurable: true, writable: true';
 /** Where it decodes, and where it takes an object: for each map of the protocol (user properties, client properties). */
 const ASSIGNMENTS = [

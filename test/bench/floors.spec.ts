@@ -12,7 +12,7 @@ import {
   SendMessageRequest,
   SendMessageResponse,
   TelemetryCommand,
-} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 
 const names = { topic: 'topic', group: 'group' };
 const queueOf = (id: number) => ({ topic: { resourceNamespace: '', name: 'topic' }, id });

@@ -3,8 +3,8 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, type MessageView, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
-import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/rpc.js';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';

@@ -1,8 +1,11 @@
 import { describe, expect } from '@jest/globals';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
-import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
-import { FilterType, type Message } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { codeName } from '../../libs/rocketmq/src/protocol/status.js';
+import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
+import {
+  FilterType,
+  type Message,
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../libs/rocketmq/src/protocol/grpc/status.js';
 import { messagesIn, statusIn } from '../support/broker-wire.js';
 import { consumerSettings, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
 import { contractSuite } from './support/contract.js';

@@ -2,8 +2,8 @@
 
 import { describe, expect } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
-import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
-import { TransactionResolution } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
+import { TransactionResolution } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { messagesIn } from '../support/broker-wire.js';
 import { consumerSettings, producerSettings, receiveRequest, resource } from '../support/raw-grpc-client.js';
 import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';

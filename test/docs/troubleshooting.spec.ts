@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { STATUS_MEANINGS } from '../../libs/rocketmq/src/protocol/status.js';
+import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { STATUS_MEANINGS } from '../../libs/rocketmq/src/protocol/grpc/status.js';
 import { errorCodes } from '../../scripts/lib/error-codes.mjs';
 
 const codes = errorCodes();

@@ -2,7 +2,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
-import type { RpcName } from '../../libs/rocketmq/src/protocol/rpc.js';
+import type { RpcName } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { answerOn, type PeerAnswer } from '../support/http2-peer.js';
 import { below, type Chance } from './chance.js';
 import type { HostileRequest } from './hostile-requests.js';

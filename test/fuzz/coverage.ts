@@ -1,8 +1,8 @@
 // Which answers each RPC gave in a run, and which it should have given.
 
 import { status as grpcStatus } from '@grpc/grpc-js';
-import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import type { PeerAnswer } from '../support/http2-peer.js';
 
 /** What became of one call: done, refused by a code of RocketMQ or of gRPC, or without an answer. */

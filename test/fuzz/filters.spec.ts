@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { LONGEST_FILTER } from '../../libs/rocketmq/src/broker/filter/longest-filter.js';
 import { Filters } from '../../libs/rocketmq/src/broker/services/filters.js';
-import { FilterType } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../../libs/rocketmq/src/protocol/limits.js';
+import { FilterType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../libs/rocketmq/src/protocol/model/limits.js';
 import { seededRandom } from '../crash/seeded-random.js';
 import { hostileFilter, hostileProperties } from './filters.js';
 

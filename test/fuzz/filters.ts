@@ -1,11 +1,11 @@
 // Filters of receives, and messages that make them work: numbers that are none, lists at the limits, texts of every alphabet.
 
-import type { SystemProperties } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
+import type { SystemProperties } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
   type FilterExpression,
   FilterType,
-} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../../libs/rocketmq/src/protocol/limits.js';
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../libs/rocketmq/src/protocol/model/limits.js';
 import { below, type Chance, oneOf } from './chance.js';
 
 /** What both speak of: a filter over properties that no message has does nothing. */

@@ -1,7 +1,12 @@
 // A client that does nothing wrong, beside the hostile ones.
 
-import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { authorization, type Credentials, dateTimeText, METADATA } from '../../libs/rocketmq/src/protocol/metadata.js';
+import {
+  authorization,
+  type Credentials,
+  dateTimeText,
+  METADATA,
+} from '../../libs/rocketmq/src/protocol/credentials/metadata.js';
+import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { messagesIn } from '../support/broker-wire.js';
 import { consumerSettings, message, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';

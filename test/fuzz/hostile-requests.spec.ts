@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { type Attack, hostileRequest } from './hostile-requests.js';
 import { takesSeveralFaults } from './raw-connections.js';
 import type { RecordedRequest } from './recording.js';

@@ -1,6 +1,6 @@
 // The requests of a run, each a function of the seed, its number and a recording: whoever sends them, in whatever order.
 
-import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { seededRandom } from '../crash/seeded-random.js';
 import { framed } from '../support/http2-peer.js';
 import { message, receiveRequest } from '../support/raw-grpc-client.js';

@@ -1,6 +1,6 @@
 // What is sent on bare TCP: HTTP/2 frames made by hand, and what is no HTTP/2 at all; remoting frames for the admin port.
 
-import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting-frame.js';
+import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
 import { below, type Chance, noise, oneOf } from './chance.js';
 import { inPieces, mutatedBytes } from './mutations.js';
 

@@ -1,7 +1,7 @@
 // A real exchange with the broker, kept as requests that it would accept: the matter of which hostile ones are made.
 // The handles and transaction ids in it live for a while only; record again when they are used up.
 
-import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
+import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
   ClientType,
   FilterType,
@@ -9,8 +9,8 @@ import {
   MessageType,
   type Settings,
   type SystemProperties,
-} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { type RpcName, type RpcRequest, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, type RpcRequest, rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { messagesIn } from '../support/broker-wire.js';
 import {
   consumerSettings,

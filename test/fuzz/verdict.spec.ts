@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Code } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { framed } from '../support/http2-peer.js';
 import { Coverage, outcomeOf } from './coverage.js';
 import { MOST_GROWTH_BYTES, MOST_YARDSTICKS, type RunFacts, summary, violations } from './verdict.js';

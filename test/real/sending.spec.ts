@@ -15,7 +15,7 @@ import {
   TransactionalSend,
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { bodyBytes } from '../../libs/rocketmq/src/protocol/message.js';
+import { bodyBytes } from '../../libs/rocketmq/src/protocol/model/message.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
 

@@ -3,8 +3,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect } from '@jest/globals';
 import type { BrokerPermission } from 'nestjs-rocketmq/broker';
-import { ClientType } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { codeName } from '../../libs/rocketmq/src/protocol/status.js';
+import { ClientType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../libs/rocketmq/src/protocol/grpc/status.js';
 import { contractSuite } from '../contract/support/contract.js';
 import { codeOf, codeOfReceive, codeOfSettings, messageOf } from '../contract/support/question.js';
 import type { World } from '../contract/support/world.js';

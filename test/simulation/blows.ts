@@ -1,8 +1,8 @@
 // How each fault of a plan is done to the system that runs.
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
-import { Settings } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+import { Settings } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { FAULT_KINDS, type Fault } from './plan.js';
 import type { Frame, SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';

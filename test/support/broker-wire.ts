@@ -2,8 +2,8 @@
 
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../../libs/rocketmq/src/broker/embedded-broker-options.js';
-import type { Code, Message } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import type { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+import type { Code, Message } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { consumerSettings, RawClient } from './raw-grpc-client.js';
 
 /** Starts brokers and clients, and ends them all. */

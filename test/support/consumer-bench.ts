@@ -8,7 +8,7 @@ import type { MessageListener } from '../../libs/rocketmq/src/consumer/message-l
 import { PushConsumer } from '../../libs/rocketmq/src/consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../../libs/rocketmq/src/consumer/push-consumer-options.js';
 import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
-import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/protocol/message.js';
+import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/protocol/model/message.js';
 import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
 import { Arrivals } from './arrivals.js';

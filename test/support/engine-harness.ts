@@ -6,7 +6,7 @@ import { Engine, type SendResult } from '../../libs/rocketmq/src/broker/engine/e
 import type { StoredMessage } from '../../libs/rocketmq/src/broker/engine/records.js';
 import type { Resolution, TransactionCheck } from '../../libs/rocketmq/src/broker/engine/transactions.js';
 import { MemoryStore } from '../../libs/rocketmq/src/broker/store/memory-store.js';
-import { matchesTag } from '../../libs/rocketmq/src/protocol/filter.js';
+import { matchesTag } from '../../libs/rocketmq/src/protocol/model/filter.js';
 
 export interface PopOptions {
   readonly batchSize?: number;

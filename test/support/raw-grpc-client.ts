@@ -8,7 +8,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { toDuration } from '../../libs/rocketmq/src/protocol/duration.js';
+import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
   ClientType,
   type Message,
@@ -16,9 +16,14 @@ import {
   Permission,
   type Settings,
   type Status,
-} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
-import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import {
+  type RpcName,
+  type RpcRequest,
+  type RpcResponse,
+  rpcMethod,
+} from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 
 export { grpcStatus };
 

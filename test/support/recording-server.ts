@@ -17,9 +17,14 @@ import {
   type MessageQueue,
   MessageType,
   Permission,
-} from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
-import { type RpcName, type RpcRequest, type RpcResponse, rpcMethod } from '../../libs/rocketmq/src/protocol/rpc.js';
+} from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import {
+  type RpcName,
+  type RpcRequest,
+  type RpcResponse,
+  rpcMethod,
+} from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 
 /** One request as it came in. */
 export interface Recorded {

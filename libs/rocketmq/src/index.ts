@@ -116,10 +116,10 @@ export type {
   TransactionEvents,
   TransactionIdentity,
 } from './producer/transaction.js';
-export type { CredentialsProvider, ProvidedCredentials } from './protocol/credentials.js';
-export type { MessageType, MessageView, OutgoingMessage } from './protocol/message.js';
-export type { Credentials } from './protocol/metadata.js';
-export { StatusError } from './protocol/status.js';
+export type { CredentialsProvider, ProvidedCredentials } from './protocol/credentials/credentials.js';
+export type { Credentials } from './protocol/credentials/metadata.js';
+export { StatusError } from './protocol/grpc/status.js';
+export type { MessageType, MessageView, OutgoingMessage } from './protocol/model/message.js';
 export type { BackoffPolicy } from './support/backoff.js';
 export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from './support/clock.js';
 export type { CallOptions } from './support/deadline.js';

@@ -1,7 +1,7 @@
 // What routes, the life of a client and unknown RPCs answer.
 
-import { ClientType } from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { type RpcName, rpcMethod } from '../../../libs/rocketmq/src/protocol/rpc.js';
+import { ClientType } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, rpcMethod } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { consumerSettings, producerSettings, resource } from '../../support/raw-grpc-client.js';
 import { codeOf, codeOfSettings, consuming } from '../support/question.js';
 import type { World } from '../support/world.js';

@@ -1,7 +1,7 @@
 // What SendMessage answers.
 
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
-import { toDuration } from '../../../libs/rocketmq/src/protocol/duration.js';
+import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
 import { codeOf, codeOfSend, messageOf } from '../support/question.js';
 import type { RawMessage } from '../support/raw-send.js';
 import type { World } from '../support/world.js';

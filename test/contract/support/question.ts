@@ -1,9 +1,9 @@
 // What a case of the error catalogue works with: bare clients, and each kind of answer as one word.
 
 import { randomBytes } from 'node:crypto';
-import type { Settings } from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcName, RpcRequest } from '../../../libs/rocketmq/src/protocol/rpc.js';
-import { codeName } from '../../../libs/rocketmq/src/protocol/status.js';
+import type { Settings } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName, RpcRequest } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
+import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
 import { messagesIn, statusIn } from '../../support/broker-wire.js';
 import {
   consumerSettings,

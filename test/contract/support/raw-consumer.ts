@@ -1,12 +1,12 @@
 // A consumer down to the requests, for what our own client does not show: handles, attempts, queue ids, repeats.
 
-import { toDuration } from '../../../libs/rocketmq/src/protocol/duration.js';
+import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
   ClientType,
   type Message,
-} from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcRequest } from '../../../libs/rocketmq/src/protocol/rpc.js';
-import { codeName } from '../../../libs/rocketmq/src/protocol/status.js';
+} from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
+import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
 import { messagesIn } from '../../support/broker-wire.js';
 import { consumerSettings, type RawClient, receiveRequest, resource } from '../../support/raw-grpc-client.js';
 import type { World } from './world.js';

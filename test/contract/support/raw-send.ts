@@ -1,7 +1,7 @@
 // A send without our client's checks, as a careless client of another maker would make it.
 
-import type { SystemProperties } from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/definition.js';
-import { codeName } from '../../../libs/rocketmq/src/protocol/status.js';
+import type { SystemProperties } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
 import { message, RawClient } from '../../support/raw-grpc-client.js';
 
 export interface RawMessage extends Partial<SystemProperties> {

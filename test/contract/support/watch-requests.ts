@@ -2,7 +2,7 @@
 
 import type { Connection } from 'nestjs-rocketmq/client';
 import type { Channel } from '../../../libs/rocketmq/src/client/channel.js';
-import { SendMessageRequest } from '../../../libs/rocketmq/src/protocol/generated/apache/rocketmq/v2/service.js';
+import { SendMessageRequest } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 
 /** Notes the number of messages of each SendMessage request from now on, in the order of the requests. */
 export function watchSends(connection: Connection): number[] {

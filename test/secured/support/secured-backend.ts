@@ -5,7 +5,7 @@ import type { BrokerUser } from 'nestjs-rocketmq/broker';
 import { parseClusterInfo } from '../../../libs/rocketmq/src/admin/cluster.js';
 import { RemotingClient } from '../../../libs/rocketmq/src/admin/remoting-client.js';
 import type { RemotingRequest } from '../../../libs/rocketmq/src/admin/remoting-request.js';
-import { CredentialsSource } from '../../../libs/rocketmq/src/protocol/credentials.js';
+import { CredentialsSource } from '../../../libs/rocketmq/src/protocol/credentials/credentials.js';
 import { withDeadline } from '../../../libs/rocketmq/src/support/deadline.js';
 import { silentLogger } from '../../../libs/rocketmq/src/support/logger.js';
 import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';

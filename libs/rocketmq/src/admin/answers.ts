@@ -1,6 +1,6 @@
 // What every reader of answers needs: the body as JSON, and refusals that only say that something is not there.
 
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
 import { MalformedJson, parseJavaJson } from './java-json.js';
 import { RemotingError } from './remoting-error.js';

@@ -1,7 +1,7 @@
 // Who is asked: name servers one after the other, or all; the masters of the cluster, each for itself. What is asked, and what
 // the answers mean, is in the files that use this.
 
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
 import { RESPONSE_CODES, undefinedWhen } from './answers.js';

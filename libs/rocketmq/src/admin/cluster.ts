@@ -1,6 +1,6 @@
 // What a name server knows: its brokers, and the route of a topic. Answers become types here; nothing is sent.
 
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { jsonOf } from './answers.js';
 
 /** A broker that accepts writes and administration. */

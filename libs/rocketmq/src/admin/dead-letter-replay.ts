@@ -1,8 +1,8 @@
 // Sends dead letters to the topics that they came from. At least once: what is done is told, also when it ends half-way.
 
-import { isReservedProperty } from '../protocol/names.js';
-import { queueOfMessageGroup } from '../protocol/queue-hash.js';
-import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/stored-message.js';
+import { isReservedProperty } from '../protocol/model/names.js';
+import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
+import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { offsetField } from './answers.js';

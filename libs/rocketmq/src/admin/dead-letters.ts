@@ -1,7 +1,7 @@
 // Dead letters of a consumer group: read page by page, without consuming them. Sending them again is dead-letter-replay.ts.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/names.js';
-import type { StoredMessageFields } from '../protocol/stored-message.js';
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
+import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import type { ClusterAccess } from './cluster-access.js';

@@ -1,6 +1,6 @@
 // Consumer groups of a cluster: created, altered, described, listed, deleted. The words of the broker are in groups.ts.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, textsIn } from './answers.js';
 import { checkName } from './checks.js';

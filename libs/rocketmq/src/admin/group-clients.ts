@@ -1,6 +1,6 @@
 // Which consumers of a group are connected, what they subscribe to, and whether they agree.
 
-import { consumerGroupNameProblem } from '../protocol/names.js';
+import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import { jsonOf, RESPONSE_CODES, undefinedWhen } from './answers.js';

@@ -1,7 +1,7 @@
 // A consumer group as this library speaks of it, and as a broker keeps it. Nothing is sent here.
 
-import { consumerGroupNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { consumerGroupNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';

@@ -1,7 +1,7 @@
 // How far a consumer group is behind, queue by queue.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, offsetIn, offsetOf, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';

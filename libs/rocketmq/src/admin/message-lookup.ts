@@ -1,8 +1,12 @@
 // Looks messages up by what the brokers keep an index of: message id and keys.
 
-import { topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
-import { decodeStoredMessages, MalformedMessage, type StoredMessageFields } from '../protocol/stored-message.js';
+import { topicNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import {
+  decodeStoredMessages,
+  MalformedMessage,
+  type StoredMessageFields,
+} from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
 import { RESPONSE_CODES, undefinedWhen } from './answers.js';

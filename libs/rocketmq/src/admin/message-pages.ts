@@ -1,7 +1,7 @@
 // The messages of a topic for reading, and the half messages that the server has given up.
 
-import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/names.js';
-import { offsetMessageIdOf } from '../protocol/stored-message.js';
+import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/model/names.js';
+import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';

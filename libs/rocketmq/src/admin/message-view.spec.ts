@@ -1,6 +1,6 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import type { StoredMessageFields } from '../protocol/stored-message.js';
+import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import { messageView } from './message-view.js';
 
 const stored = (fields: Partial<StoredMessageFields>): StoredMessageFields => ({

@@ -2,9 +2,9 @@
 
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
-import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
-import { isReservedProperty } from '../protocol/names.js';
-import { type StoredMessageFields, SYS_FLAGS } from '../protocol/stored-message.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
+import { isReservedProperty } from '../protocol/model/names.js';
+import { type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
 /** A message where it lies. */
 export interface StoredMessageView {

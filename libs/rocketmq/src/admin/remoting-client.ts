@@ -1,7 +1,7 @@
 // Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
 
-import type { CredentialsSource } from '../protocol/credentials.js';
-import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting-frame.js';
+import type { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';

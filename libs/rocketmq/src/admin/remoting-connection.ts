@@ -3,7 +3,7 @@
 
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting-frame.js';
+import { FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { TransportError } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';

@@ -1,8 +1,8 @@
 // What a name server or broker refused, and what was done in part, as errors. Failures of the connection are
 // TransportErrors.
 
-import { accessAdvice } from '../protocol/access-advice.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { accessAdvice } from '../protocol/credentials/access-advice.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type Outcome, RocketMQError } from '../support/errors.js';
 
 interface CodeMeaning {

@@ -1,6 +1,6 @@
-// What the admin client asks, and what it says of an answer that is none. The bytes are in protocol/remoting-frame.ts.
+// What the admin client asks, and what it says of an answer that is none. The bytes are in protocol/remoting/frame.ts.
 
-import { encodeFrame, type MalformedFrame } from '../protocol/remoting-frame.js';
+import { encodeFrame, type MalformedFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
 
 /** What is asked of a name server or a broker. */

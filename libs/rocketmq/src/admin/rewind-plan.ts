@@ -1,6 +1,6 @@
 // What a rewind would do, queue by queue, without doing it.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { offsetField } from './answers.js';

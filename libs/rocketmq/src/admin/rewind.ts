@@ -1,7 +1,7 @@
 // Moves a consumer group to another place in a topic: back to get messages again, or forward to leave some out.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { jsonOf, offsetIn } from './answers.js';

@@ -1,7 +1,7 @@
 // The public class: each method hands its work to the file that is named after it. Who is asked is in cluster-access.ts.
 
-import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials.js';
-import type { Credentials } from '../protocol/metadata.js';
+import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials/credentials.js';
+import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';

@@ -1,7 +1,7 @@
 // How a remoting request is signed for a server that checks access.
 
 import { createHmac } from 'node:crypto';
-import type { Credentials } from '../protocol/metadata.js';
+import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { RemotingRequest } from './remoting-request.js';
 
 /**

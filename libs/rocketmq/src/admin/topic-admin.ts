@@ -1,6 +1,6 @@
 // Topics of a cluster: created, altered, described, listed, deleted. The words of the broker are in topics.ts.
 
-import { topicNameProblem } from '../protocol/names.js';
+import { topicNameProblem } from '../protocol/model/names.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, RESPONSE_CODES, textsIn, undefinedWhen } from './answers.js';

@@ -1,6 +1,6 @@
 // From where to where the queues of a topic reach.
 
-import { topicNameProblem } from '../protocol/names.js';
+import { topicNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, offsetIn, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';

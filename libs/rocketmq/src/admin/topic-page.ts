@@ -1,6 +1,6 @@
 // The messages of a topic as they lie, page by page, without consuming them.
 
-import type { StoredMessageFields } from '../protocol/stored-message.js';
+import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { offsetField, RESPONSE_CODES } from './answers.js';

@@ -1,7 +1,7 @@
 // A topic as this library speaks of it, and as a broker keeps it. Nothing is sent here.
 
-import { topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { topicNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { jsonOf } from './answers.js';

@@ -8,7 +8,7 @@ import { consumerSettings, RawClient, receiveRequest, resource } from '../../../
 import { Connection } from '../client/connection.js';
 import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
 import { Producer } from '../producer/producer.js';
-import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 

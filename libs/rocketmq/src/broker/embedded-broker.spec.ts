@@ -8,7 +8,7 @@ import {
   receiveRequest,
   resource,
 } from '../../../../test/support/raw-grpc-client.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 
 const wire = new BrokerWire();

@@ -1,7 +1,7 @@
 // The embedded broker: puts the four layers together, starts and stops them.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
-import type { RemotingFrame } from '../protocol/remoting-frame.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withDeadline } from '../support/deadline.js';

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/index.js';
-import type { Credentials } from '../protocol/metadata.js';
+import type { Credentials } from '../protocol/credentials/metadata.js';
 import { describeError } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';

@@ -8,7 +8,7 @@ import {
   type RpcRequest,
   type RpcResponse,
   rpcMethod,
-} from '../protocol/rpc.js';
+} from '../protocol/grpc/rpc.js';
 import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { WireCall } from './channel.js';

@@ -1,11 +1,11 @@
 // One client id: its routes, its telemetry sessions, its heartbeats and its goodbye. Producer and consumers are built on it.
 
 import { hostname } from 'node:os';
-import { toDuration } from '../protocol/duration.js';
-import { ClientType, Code, Language, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { MessageType } from '../protocol/message.js';
-import { type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/rpc.js';
-import { requireOk } from '../protocol/status.js';
+import { toDuration } from '../protocol/grpc/duration.js';
+import { ClientType, Code, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/grpc/rpc.js';
+import { requireOk } from '../protocol/grpc/status.js';
+import type { MessageType } from '../protocol/model/message.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';

@@ -1,8 +1,8 @@
 // What the clients of one cluster share: its endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
-import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials.js';
-import { type Credentials, METADATA, Signer } from '../protocol/metadata.js';
+import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials/credentials.js';
+import { type Credentials, METADATA, Signer } from '../protocol/credentials/metadata.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';

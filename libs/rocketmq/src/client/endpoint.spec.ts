@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AddressScheme } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { AddressScheme } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { endpointKey, parseEndpoints, toWireEndpoints } from './endpoint.js';
 
 describe('parseEndpoints', () => {

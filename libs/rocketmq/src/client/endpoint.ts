@@ -1,7 +1,10 @@
 // Where servers are: connection strings, addresses, and their form on the wire.
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { AddressScheme, type Endpoints as WireEndpoints } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import {
+  AddressScheme,
+  type Endpoints as WireEndpoints,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { UsageError } from '../support/errors.js';
 
 /** One TCP address. */

@@ -48,12 +48,12 @@ export type {
 export type { TransactionCheck, TransactionChecker } from '../producer/transaction-check.js';
 export type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
 export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
-export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials.js';
-export { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
-export type { MessageType, MessageView, OutgoingMessage } from '../protocol/message.js';
-export type { Credentials } from '../protocol/metadata.js';
-export { deadLetterTopicOf } from '../protocol/names.js';
-export { StatusError } from '../protocol/status.js';
+export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
+export type { Credentials } from '../protocol/credentials/metadata.js';
+export { StatusError } from '../protocol/grpc/status.js';
+export { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
+export type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
+export { deadLetterTopicOf } from '../protocol/model/names.js';
 export type { BackoffPolicy } from '../support/backoff.js';
 export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 export type { CallOptions } from '../support/deadline.js';

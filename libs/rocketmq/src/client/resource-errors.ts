@@ -1,6 +1,6 @@
 // A topic or group that the cluster lacks or holds otherwise: which one, and the command that mends it.
 
-import type { MessageType } from '../protocol/message.js';
+import type { MessageType } from '../protocol/model/message.js';
 import { RocketMQError } from '../support/errors.js';
 
 /** The cluster does not hold what the application needs. Nothing took effect; run `command`, then start again. */

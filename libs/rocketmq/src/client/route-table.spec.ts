@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { recordingLogger } from '../../../../test/support/nest-bench.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { StatusError } from '../protocol/status.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/grpc/status.js';
 import { SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { systemRandom } from '../support/random.js';

@@ -1,7 +1,7 @@
 // The routes that one client knows: asked for at first use, kept, refreshed. How they are asked for is the client's affair.
 
-import type { MessageType } from '../protocol/message.js';
-import { StatusError } from '../protocol/status.js';
+import { StatusError } from '../protocol/grpc/status.js';
+import type { MessageType } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, TransportError } from '../support/errors.js';

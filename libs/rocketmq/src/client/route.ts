@@ -4,8 +4,8 @@ import {
   Permission,
   type Resource,
   type MessageQueue as WireQueue,
-} from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { fromWireMessageType, type MessageType } from '../protocol/message.js';
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { fromWireMessageType, type MessageType } from '../protocol/model/message.js';
 import { TransportError } from '../support/errors.js';
 import { type Address, type Endpoint, endpointKey } from './endpoint.js';
 

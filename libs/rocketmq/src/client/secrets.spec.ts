@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { Producer } from '../producer/producer.js';
-import type { Credentials } from '../protocol/metadata.js';
+import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { Logger } from '../support/logger.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 

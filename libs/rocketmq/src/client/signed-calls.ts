@@ -1,9 +1,9 @@
 // What the credentials mean for calls: none goes out before there are some, and one that was refused goes out once more when
 // there are others by now.
 
-import type { CredentialsSource } from '../protocol/credentials.js';
-import { Code, type Status } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcResponse } from '../protocol/rpc.js';
+import type { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/grpc/rpc.js';
 import { raceAbort } from '../support/abort.js';
 import { withDeadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';

@@ -1,9 +1,9 @@
 // One telemetry stream to one endpoint: it makes the client's settings known before anything is received there, makes them
 // known again whenever the stream was lost, and carries the server's commands.
 
-import { Code, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { TelemetryCommand } from '../protocol/generated/apache/rocketmq/v2/service.js';
-import { StatusError } from '../protocol/status.js';
+import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { StatusError } from '../protocol/grpc/status.js';
 import { abortReason } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';

@@ -1,7 +1,7 @@
 // Gathers the messages of a batch listener. To the consumer each is handled by itself, so that leases, settlement and failure
 // policy stay those of single messages; here they wait for each other and share one call.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { abortReason } from '../support/abort.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';

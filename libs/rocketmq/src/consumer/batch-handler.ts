@@ -1,6 +1,6 @@
 // What a batch listener is made of: its sizes, and what its handler gets.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 
 /** What a batch handler gets beside the messages. */
 export interface BatchContext {

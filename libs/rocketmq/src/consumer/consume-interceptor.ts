@@ -1,7 +1,7 @@
 // What an application puts around every handler: context, measurements, refusals. How a handler's end is judged is decided
 // elsewhere.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import type { HandlerContext, MessageHandler } from './handler-run.js';
 

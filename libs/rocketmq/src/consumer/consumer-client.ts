@@ -6,7 +6,7 @@ import type { Endpoint } from '../client/endpoint.js';
 import { consumerGroupNotFound } from '../client/resource-errors.js';
 import type { SessionEvents } from '../client/session-events.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
-import { ClientType, type Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { type GroupSubscription, toWireSubscription } from './subscription.js';

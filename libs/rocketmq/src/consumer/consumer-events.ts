@@ -1,7 +1,7 @@
 // What a consumer tells its owner: hooks and log lines. Nothing that a hook throws comes back into the consumer.
 
 import type { SessionEvents } from '../client/session-events.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
 import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';

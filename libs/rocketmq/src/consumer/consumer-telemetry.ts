@@ -1,7 +1,7 @@
 // The ports through which consumers are traced and measured. They know nothing of who does it; without one nothing is called.
 
 import type { ObservedClient } from '../client/observed-client.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import type { BatchHandler } from './batch-handler.js';
 import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { DeadLetterReason, FailureSettlement } from './failure-policy.js';

@@ -1,7 +1,7 @@
 // One message from its turn to its settlement: runs its listener's handler, asks the failure policy, tells the server. When the
 // turn comes is the dispatcher's business.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import type { Abortable } from '../support/abort-source.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type Clock, SECOND_MS } from '../support/clock.js';

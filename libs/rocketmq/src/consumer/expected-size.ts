@@ -1,6 +1,6 @@
 // How large the bodies of messages are likely to be, learned from those that came.
 
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../protocol/model/limits.js';
 
 /** How much a smaller size counts against what was known before. */
 const FORGETTING = 1 / 8;

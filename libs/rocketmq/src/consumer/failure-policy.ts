@@ -1,7 +1,7 @@
 // What becomes of a message whose handler has failed. Pure: it decides, others do it.
 
-import { LIMITS } from '../protocol/limits.js';
-import type { MessageView } from '../protocol/message.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { RocketMQError } from '../support/errors.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';

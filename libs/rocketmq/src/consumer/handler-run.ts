@@ -1,6 +1,6 @@
 // One call of the handler: its signal, its time-out, and how it ended. What follows from that is decided elsewhere.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
 import { inFreshAsyncContext } from '../support/async-context.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';

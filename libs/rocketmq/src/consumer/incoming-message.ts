@@ -2,13 +2,13 @@
 
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { hasPackedBody, unpackBody } from '../protocol/body-encoding.js';
 import {
   type Digest,
   DigestType,
   type Message as WireMessage,
-} from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { fromWireMessage, type MessageView } from '../protocol/message.js';
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { hasPackedBody, unpackBody } from '../protocol/model/body-encoding.js';
+import { fromWireMessage, type MessageView } from '../protocol/model/message.js';
 import { describeError } from '../support/logger.js';
 
 /** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Filter } from '../protocol/filter.js';
+import type { Filter } from '../protocol/model/filter.js';
 import { UsageError } from '../support/errors.js';
 import { mergedSubscriptions, takes } from './listener-filters.js';
 

@@ -1,6 +1,6 @@
 // The filters of listeners that share a topic, made into the one filter that a consumer group can have for it. Pure.
 
-import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../protocol/filter.js';
+import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../protocol/model/filter.js';
 import { UsageError } from '../support/errors.js';
 import type { Subscription } from './subscription.js';
 

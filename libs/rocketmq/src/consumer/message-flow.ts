@@ -3,8 +3,8 @@
 
 import type { Client } from '../client/client.js';
 import type { Queue } from '../client/route.js';
-import type { Filter } from '../protocol/filter.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Filter } from '../protocol/model/filter.js';
 import type { Abortable } from '../support/abort-source.js';
 import { SystemClock } from '../support/clock.js';
 import { describeError } from '../support/logger.js';

@@ -2,9 +2,9 @@
 // is decided elsewhere.
 
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { MessageView } from '../protocol/message.js';
-import { StatusError } from '../protocol/status.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/grpc/status.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { AbortSource } from '../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';

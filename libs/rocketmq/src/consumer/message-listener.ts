@@ -1,7 +1,7 @@
 // The listeners of a push consumer: which messages each takes, what handles them, how many at once, and what failures lead to.
 
-import type { Filter } from '../protocol/filter.js';
-import type { MessageView } from '../protocol/message.js';
+import type { Filter } from '../protocol/model/filter.js';
+import type { MessageView } from '../protocol/model/message.js';
 import type { Clock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';

@@ -1,9 +1,13 @@
 // What the answers to one poll bring together, and when it is enough.
 
-import { hasPackedBody } from '../protocol/body-encoding.js';
-import { Code, type Status, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcResponse } from '../protocol/rpc.js';
-import { StatusError } from '../protocol/status.js';
+import {
+  Code,
+  type Status,
+  type Message as WireMessage,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/grpc/rpc.js';
+import { StatusError } from '../protocol/grpc/status.js';
+import { hasPackedBody } from '../protocol/model/body-encoding.js';
 import { TransportError } from '../support/errors.js';
 
 /** No server sends so many: it cuts a poll at 32. */

@@ -5,8 +5,8 @@ import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-b
 import { RawClient, message as rawMessage } from '../../../../test/support/raw-grpc-client.js';
 import { until } from '../../../../test/support/until.js';
 import { Connection } from '../client/connection.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { MessageView } from '../protocol/message.js';
+import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { HandlerContext, MessageHandler } from './handler-run.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';

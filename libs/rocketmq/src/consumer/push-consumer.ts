@@ -8,7 +8,7 @@ import { observedClient } from '../client/observed-client.js';
 import { consumerGroupNotFifo } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
-import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Client } from '../client/client.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcRequest, RpcResponse } from '../protocol/rpc.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 
 type Answer = RpcResponse<'ackMessage'>;

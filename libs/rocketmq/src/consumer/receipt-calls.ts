@@ -4,10 +4,10 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { resource } from '../client/route.js';
-import { toDuration } from '../protocol/duration.js';
-import { Code, type Resource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcResponse } from '../protocol/rpc.js';
-import { requireOk, StatusError } from '../protocol/status.js';
+import { toDuration } from '../protocol/grpc/duration.js';
+import { Code, type Resource } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../protocol/grpc/rpc.js';
+import { requireOk, StatusError } from '../protocol/grpc/status.js';
 
 /** What the server knows a delivery by. It must be settled where it was received. */
 export interface Receipt {

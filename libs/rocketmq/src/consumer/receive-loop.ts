@@ -3,10 +3,10 @@
 
 import type { Client } from '../client/client.js';
 import { type Queue, resource } from '../client/route.js';
-import { toDuration } from '../protocol/duration.js';
-import type { Filter } from '../protocol/filter.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
+import { toDuration } from '../protocol/grpc/duration.js';
+import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Filter } from '../protocol/model/filter.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, SECOND_MS, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';

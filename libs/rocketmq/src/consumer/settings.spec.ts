@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { toDuration } from '../protocol/duration.js';
+import { toDuration } from '../protocol/grpc/duration.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
 
 describe('the settings of a consumer', () => {

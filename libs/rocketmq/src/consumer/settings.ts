@@ -1,8 +1,8 @@
 // What the server decides for a consumer group, from its answer to the settings.
 
-import { durationMs } from '../protocol/duration.js';
-import type { RetryPolicy, Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
+import { durationMs } from '../protocol/grpc/duration.js';
+import type { RetryPolicy, Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 

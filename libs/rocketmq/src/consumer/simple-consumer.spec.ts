@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RawClient, message as rawMessage } from '../../../../test/support/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { SimpleConsumer } from './simple-consumer.js';

@@ -1,14 +1,14 @@
 // What a consumer wants to receive, and the wire's words for it.
 
 import { resource } from '../client/route.js';
-import { toDuration } from '../protocol/duration.js';
-import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
+import { toDuration } from '../protocol/grpc/duration.js';
 import {
   FilterType,
   type FilterExpression as WireFilter,
   type Subscription as WireSubscription,
-} from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/names.js';
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
 
 /** One topic, and which of its messages. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Code, DigestType, Message } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code, DigestType, Message } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SystemClock } from '../support/clock.js';
 import { silentLogger } from '../support/logger.js';
 import { ConsumerReport } from './consumer-events.js';

@@ -1,7 +1,7 @@
 // An operator's "consume this message directly": runs the handler beside all order and leases, and tells how it ended.
 
-import { Code, type Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { TelemetryCommand, VerifyMessageCommand } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import { Code, type Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand, VerifyMessageCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { Clock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';

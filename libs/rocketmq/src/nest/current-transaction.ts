@@ -6,7 +6,7 @@ import {
   runInTransaction,
   transactionHere,
 } from '../producer/transaction-scope.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { jsonCodec } from './body-codec.js';
 import { encoded } from './outgoing.js';

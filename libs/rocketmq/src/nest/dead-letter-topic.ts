@@ -2,9 +2,9 @@
 
 import type { DeadLetter } from '../consumer/failure-policy.js';
 import type { Producer } from '../producer/producer.js';
-import { LIMITS } from '../protocol/limits.js';
-import type { OutgoingMessage } from '../protocol/message.js';
-import { isReservedProperty } from '../protocol/names.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
+import { isReservedProperty } from '../protocol/model/names.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { TopicDefinition } from './topic-definition.js';

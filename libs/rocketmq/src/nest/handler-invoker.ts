@@ -3,7 +3,7 @@
 import type { ContextId } from '@nestjs/core';
 import type { BatchHandler } from '../consumer/batch-handler.js';
 import type { HandlerContext } from '../consumer/handler-run.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { settleInvalid } from './invalid-body.js';
 import type { PlannedListener } from './listener-plan.js';

@@ -1,7 +1,7 @@
 // What becomes of a message whose body is invalid: it cannot be decoded, does not fit its schema, or a pipe refuses it.
 
 import { DeadLetterError } from '../consumer/outcome-errors.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import type { InvalidBodyError } from './message-body.js';
 
 /** `ack`: it is dealt with, for instance kept elsewhere. */

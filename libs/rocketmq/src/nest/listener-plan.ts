@@ -2,8 +2,8 @@
 
 import { mergedSubscriptions } from '../consumer/listener-filters.js';
 import type { Subscription } from '../consumer/subscription.js';
-import { EVERY_MESSAGE, type Filter } from '../protocol/filter.js';
-import { consumerGroupNameProblem } from '../protocol/names.js';
+import { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
+import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
 import { type HandlerMethod, methodLabel } from './handler-host.js';
 import { assertListenerOptions, mergedOptions } from './listener-options.js';

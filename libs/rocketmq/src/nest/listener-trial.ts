@@ -5,8 +5,8 @@ import { type DeadLetterReason, settlementAfterFailure } from '../consumer/failu
 import { runHandler } from '../consumer/handler-run.js';
 import { type Listener, resolveListener } from '../consumer/message-listener.js';
 import { RetryLaterError } from '../consumer/outcome-errors.js';
-import { bodyBytes, type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
-import { MessageIdGenerator } from '../protocol/message-id.js';
+import { bodyBytes, type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
+import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { SystemClock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';

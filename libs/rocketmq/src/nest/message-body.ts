@@ -1,7 +1,7 @@
 // A body on its way to the wire and back: the codec turns it, the topic's schema checks it.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { BodyCodec } from './body-codec.js';

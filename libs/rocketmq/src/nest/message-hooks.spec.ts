@@ -21,7 +21,7 @@ import {
   type TransactionCheck,
   TransactionChecker,
 } from '../index.js';
-import { bodyBytes } from '../protocol/message.js';
+import { bodyBytes } from '../protocol/model/message.js';
 
 @Injectable()
 class Keys {

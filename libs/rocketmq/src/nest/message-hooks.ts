@@ -1,7 +1,7 @@
 // What an application does to every message on its way out and in: headers, encryption, signatures.
 
 import type { Type } from '@nestjs/common';
-import type { MessageView, OutgoingMessage } from '../protocol/message.js';
+import type { MessageView, OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 
 /** What is known of a message that is to be sent. */

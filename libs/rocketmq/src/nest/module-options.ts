@@ -3,7 +3,7 @@
 import { endpointKey, parseEndpoints, schemeOf } from '../client/endpoint.js';
 import type { ConsumerEvents } from '../consumer/consumer-events.js';
 import type { ProducerEvents } from '../producer/producer-events.js';
-import { consumerGroupNameProblem } from '../protocol/names.js';
+import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';

@@ -1,7 +1,7 @@
 // Messages as applications give them, in both forms, made into what the client sends.
 
 import { RefusedMessage } from '../producer/send-batch.js';
-import { messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import { messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import { encodeBody } from './message-body.js';
 import type { MessageWire } from './resource-names.js';

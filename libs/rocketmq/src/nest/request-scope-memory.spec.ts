@@ -34,7 +34,7 @@ import { Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
 import type { MessageHandler } from '../consumer/handler-run.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { silentLogger } from '../support/logger.js';
 import { jsonCodec } from './body-codec.js';
 import { HandlerInvoker } from './handler-invoker.js';

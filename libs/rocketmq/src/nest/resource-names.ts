@@ -1,6 +1,6 @@
 // What topics and groups are called on the cluster, where that differs from what the code calls them.
 
-import { deadLetterTopicOf } from '../protocol/names.js';
+import { deadLetterTopicOf } from '../protocol/model/names.js';
 import type { BodyCodec } from './body-codec.js';
 import type { MessageHooks } from './message-hooks.js';
 

@@ -1,7 +1,7 @@
 // What a handler gets beside the body, and guards, pipes, interceptors and filters by `switchToRpc().getContext()`.
 
 import type { HandlerContext } from '../consumer/handler-run.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { loggerWith } from './context-logger.js';

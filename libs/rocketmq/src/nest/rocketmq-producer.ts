@@ -3,7 +3,7 @@
 import type { Producer } from '../producer/producer.js';
 import type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
 import type { SendReceipt } from '../producer/send-receipt.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import {

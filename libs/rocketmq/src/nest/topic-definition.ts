@@ -1,8 +1,8 @@
 // Topics as the application declares them: name, type, schema and codec of the body.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { MessageType } from '../protocol/message.js';
-import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../protocol/names.js';
+import type { MessageType } from '../protocol/model/message.js';
+import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
 import { type BodyCodec, bytesCodec } from './body-codec.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';

@@ -1,6 +1,6 @@
 // The topics that an application has to do with: what they must be on the server, and what their schemas need.
 
-import type { MessageType } from '../protocol/message.js';
+import type { MessageType } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import { loadSchema } from './body-schema.js';
 import { methodLabel } from './handler-host.js';

@@ -3,7 +3,7 @@
 
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
-import { type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/message.js';
+import { type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { RocketMQError } from '../support/errors.js';
 
 /**

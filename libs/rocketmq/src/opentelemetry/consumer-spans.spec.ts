@@ -6,7 +6,7 @@ import { until } from '../../../../test/support/until.js';
 import type { BatchHandler } from '../consumer/batch-handler.js';
 import { DeadLetterError } from '../consumer/outcome-errors.js';
 import { Producer } from '../producer/producer.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';
 import { openTelemetry } from './open-telemetry.js';
 

@@ -5,7 +5,7 @@ import type { BatchContext, BatchHandler } from '../consumer/batch-handler.js';
 import type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
 import type { ObservedConsumer, ObservedPoll, PushConsumerTelemetry } from '../consumer/consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement } from '../consumer/failure-policy.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
 import { guarded } from './guarded.js';

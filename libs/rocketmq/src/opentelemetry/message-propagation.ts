@@ -13,7 +13,7 @@ import {
   type TextMapSetter,
   trace,
 } from '@opentelemetry/api';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../protocol/model/limits.js';
 
 type Properties = Readonly<Record<string, string>>;
 

@@ -19,7 +19,7 @@ import type {
   SimpleConsumerTelemetry,
 } from '../consumer/consumer-telemetry.js';
 import type { ProducerTelemetry, ProducerTelemetrySource } from '../producer/producer-telemetry.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import { type AttributeNames, type Operation, SpanAttributes } from './attributes.js';
 import { ConsumerSpans } from './consumer-spans.js';

@@ -5,7 +5,7 @@ import type { ObservedClient } from '../client/observed-client.js';
 import type { InterceptedSend, SendInterceptor } from '../producer/interceptors.js';
 import type { ObservedHalf, ProducerTelemetry } from '../producer/producer-telemetry.js';
 import type { EndResult, Resolution, TransactionIdentity } from '../producer/transaction.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
 import { guarded } from './guarded.js';

@@ -7,7 +7,7 @@ import type {
   SettleOperation,
   SimpleConsumerTelemetry,
 } from '../consumer/consumer-telemetry.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation } from './attributes.js';
 import { guarded } from './guarded.js';

@@ -12,7 +12,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { describeError } from '../support/logger.js';
 import { ATTRIBUTE, errorTypeOf, type Operation, type SpanAttributes } from './attributes.js';
 import { type MessagePropagation, spanContextIn } from './message-propagation.js';

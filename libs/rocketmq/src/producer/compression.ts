@@ -1,8 +1,8 @@
 // Which bodies are packed before they are sent, and how many at once. Unpacking is the receivers' affair.
 
-import { packBody } from '../protocol/body-encoding.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/limits.js';
+import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { packBody } from '../protocol/model/body-encoding.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
 import { raceAbort } from '../support/abort.js';
 import { UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';

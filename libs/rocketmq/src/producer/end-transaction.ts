@@ -3,8 +3,8 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { resource } from '../client/route.js';
-import { TransactionResolution, TransactionSource } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { requireOk } from '../protocol/status.js';
+import { TransactionResolution, TransactionSource } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { requireOk } from '../protocol/grpc/status.js';
 import { withDeadline } from '../support/deadline.js';
 import { retryUntil } from '../support/retry.js';
 import type { EndSource, Resolution, TransactionIdentity } from './transaction.js';

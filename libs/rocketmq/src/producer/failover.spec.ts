@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Connection } from '../client/connection.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TransportError } from '../support/errors.js';
 import { Producer } from './producer.js';
 

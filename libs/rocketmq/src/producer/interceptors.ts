@@ -1,6 +1,6 @@
 // What an application puts around its sends: tracing, metrics, properties for all. The send itself is in send-pipeline.ts.
 
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
-import type { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type LogFields, silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';

@@ -1,7 +1,7 @@
 // The port through which a producer is traced and measured. It knows nothing of who does it; without one nothing is called.
 
 import type { ObservedClient } from '../client/observed-client.js';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import type { SendInterceptor } from './interceptors.js';
 import type { EndResult, Resolution, TransactionIdentity } from './transaction.js';
 

@@ -4,9 +4,9 @@ import { Client, type ClientRole, type StartOptions } from '../client/client.js'
 import type { Connection } from '../client/connection.js';
 import { observedClient } from '../client/observed-client.js';
 import type { SessionHealth } from '../client/session-events.js';
-import { ClientType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
-import type { MessageType, OutgoingMessage } from '../protocol/message.js';
+import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import type { MessageType, OutgoingMessage } from '../protocol/model/message.js';
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline } from '../support/deadline.js';

@@ -1,9 +1,9 @@
 // What a producer tells the server of itself, and what it takes from the server's answer.
 
 import { resource } from '../client/route.js';
-import { durationMs, toDuration } from '../protocol/duration.js';
-import type { Settings } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../protocol/limits.js';
+import { durationMs, toDuration } from '../protocol/grpc/duration.js';
+import type { Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import type { SendPolicy } from './send-pipeline.js';
 
 /**

@@ -2,8 +2,8 @@
 
 import type { Endpoint } from '../client/endpoint.js';
 import type { Queue, Route } from '../client/route.js';
-import { Code } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { StatusError } from '../protocol/status.js';
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/grpc/status.js';
 import { sipHash24 } from './siphash.js';
 
 /** Chooses queues, and keeps in mind which ones of a route take messages. */

@@ -2,7 +2,7 @@
 
 import type { Client } from '../client/client.js';
 import { resource } from '../client/route.js';
-import { requireOk, StatusError } from '../protocol/status.js';
+import { requireOk, StatusError } from '../protocol/grpc/status.js';
 import type { Deadline } from '../support/deadline.js';
 import { retryUntil } from '../support/retry.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection } from '../client/connection.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
 import type { BatchOutcome } from './send-batch.js';

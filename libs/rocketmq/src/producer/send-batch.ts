@@ -1,6 +1,6 @@
 // Many messages in one call: how they are spread, and what became of each. One of them is sent by the pipeline.
 
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { abortReason } from '../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Connection } from '../client/connection.js';
-import type { SendMessageRequest } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import type { SendMessageRequest } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
 

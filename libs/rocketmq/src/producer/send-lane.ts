@@ -4,8 +4,8 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { Route } from '../client/route.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import { StatusError } from '../protocol/status.js';
+import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/grpc/status.js';
 import { type ScheduledTask, SystemClock } from '../support/clock.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';

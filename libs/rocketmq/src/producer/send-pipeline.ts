@@ -2,7 +2,8 @@
 
 import { hostname } from 'node:os';
 import type { Client } from '../client/client.js';
-import { Code, Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code, Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../protocol/grpc/status.js';
 import {
   assertSendable,
   bodyBytes,
@@ -11,9 +12,8 @@ import {
   messageTypeOf,
   type OutgoingMessage,
   toWireMessage,
-} from '../protocol/message.js';
-import { MessageIdGenerator } from '../protocol/message-id.js';
-import { StatusError } from '../protocol/status.js';
+} from '../protocol/model/message.js';
+import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';

@@ -1,7 +1,7 @@
 // What the server says of a message that it has stored.
 
 import type { Endpoint } from '../client/endpoint.js';
-import type { Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 /** What the server says of a message that it has stored. */
 export interface SendReceipt {

@@ -2,9 +2,9 @@
 
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
-import type { Status, Message as WireMessage } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { SendMessageResponse, SendResultEntry } from '../protocol/generated/apache/rocketmq/v2/service.js';
-import { requireOk, StatusError } from '../protocol/status.js';
+import type { Status, Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { SendMessageResponse, SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { requireOk, StatusError } from '../protocol/grpc/status.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 

@@ -1,6 +1,6 @@
 // Every kind of send, through the interceptors and into the pipeline.
 
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { Deadline } from '../support/deadline.js';
 import type { InterceptedSend, Interceptors } from './interceptors.js';
 import type { SendPrepared } from './send-batch.js';

@@ -4,8 +4,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Connection } from '../client/connection.js';
-import { MessageType } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { EndTransactionRequest, SendMessageRequest } from '../protocol/generated/apache/rocketmq/v2/service.js';
+import { MessageType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type {
+  EndTransactionRequest,
+  SendMessageRequest,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { SECOND_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';

@@ -1,6 +1,6 @@
 // How long a local transaction may take, and when the server asks for it.
 
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive } from '../support/options.js';

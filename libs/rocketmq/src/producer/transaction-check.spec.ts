@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { silentLogger } from '../support/logger.js';
 import { type AskOptions, askChecker } from './transaction-check.js';
 

@@ -1,6 +1,6 @@
 // The server's question how a transaction ended, and the checker that the application writes for it.
 
-import type { MessageView } from '../protocol/message.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import { withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';

@@ -3,7 +3,7 @@
 import type { Client } from '../client/client.js';
 import type { Endpoint } from '../client/endpoint.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';

@@ -1,7 +1,7 @@
 // The local transaction around a half message: a function that runs as the transaction, and `currentTransaction()` inside it.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import type { Resolution, Transaction } from './transaction.js';

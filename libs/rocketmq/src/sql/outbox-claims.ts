@@ -1,6 +1,6 @@
 // The statements by which relays share an outbox: who takes which rows, and how each row ends. Only the database decides.
 
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { fromColumns } from './outbox-message.js';
 import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';

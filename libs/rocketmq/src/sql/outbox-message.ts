@@ -1,6 +1,6 @@
 // A message on its way through the outbox: as it is given, as it is kept in a row, as it is sent.
 
-import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/message.js';
+import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 
 /** Carries the id that {@link Outbox.add} gave, which is the message id, too; the property survives where the id does not. */

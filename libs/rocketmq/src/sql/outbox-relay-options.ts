@@ -1,6 +1,6 @@
 // The options of an outbox relay: what they mean, their defaults, their check.
 
-import type { OutgoingMessage } from '../protocol/message.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';

@@ -1,7 +1,7 @@
 // Messages that wait in the database for their sending: added in the caller's transaction, looked at, dropped in the end. What
 // sends them is in outbox-relay.ts.
 
-import { MessageIdGenerator } from '../protocol/message-id.js';
+import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';

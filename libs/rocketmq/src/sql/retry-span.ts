@@ -1,6 +1,6 @@
 // How long a message may keep coming again: what a record of it must outlive.
 
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { HOUR_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';

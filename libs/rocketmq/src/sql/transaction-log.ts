@@ -4,7 +4,7 @@ import type { Resolution } from '../producer/transaction.js';
 import type { TransactionCheck } from '../producer/transaction-check.js';
 import type { CurrentTransaction, LocalEnd } from '../producer/transaction-scope.js';
 import { currentTransaction } from '../producer/transaction-scope.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';

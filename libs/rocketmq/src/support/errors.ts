@@ -1,5 +1,5 @@
 // The root of every error this library throws, and the three kinds that need no server. What a server answered is a
-// StatusError (protocol/status.ts).
+// StatusError (protocol/grpc/status.ts).
 
 /**
  * Whether the operation took effect.

@@ -9,8 +9,14 @@ import { sendBatch } from '../producer/send-batch.js';
 import type { SendReceipt } from '../producer/send-receipt.js';
 import { Transaction } from '../producer/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transaction-scope.js';
-import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage, toWireMessage } from '../protocol/message.js';
-import { MessageIdGenerator } from '../protocol/message-id.js';
+import {
+  assertSendable,
+  bodyBytes,
+  messageTypeOf,
+  type OutgoingMessage,
+  toWireMessage,
+} from '../protocol/model/message.js';
+import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';

@@ -8,8 +8,12 @@ import {
   receiveRequest,
   resource,
 } from '../../../../test/support/raw-grpc-client.js';
-import { toDuration } from '../protocol/duration.js';
-import { Encoding, MessageType, TransactionResolution } from '../protocol/generated/apache/rocketmq/v2/definition.js';
+import { toDuration } from '../protocol/grpc/duration.js';
+import {
+  Encoding,
+  MessageType,
+  TransactionResolution,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from './test-broker.js';
 

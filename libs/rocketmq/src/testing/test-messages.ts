@@ -9,10 +9,10 @@ import {
   unsettledDeliveries,
 } from '../broker/engine/views.js';
 import type { Store } from '../broker/store/store.js';
-import { unpackBodyNow } from '../protocol/body-encoding.js';
-import { Encoding } from '../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { MessageType } from '../protocol/message.js';
-import { deadLetterTopicOf } from '../protocol/names.js';
+import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { unpackBodyNow } from '../protocol/model/body-encoding.js';
+import type { MessageType } from '../protocol/model/message.js';
+import { deadLetterTopicOf } from '../protocol/model/names.js';
 
 /** What a packed body may come to. */
 const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;

@@ -2,10 +2,10 @@
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http2';
-import type { Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { METADATA } from '../../protocol/metadata.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
-import type { RpcName, RpcRequest } from '../../protocol/rpc.js';
+import { METADATA } from '../../protocol/credentials/metadata.js';
+import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { requirementsOf } from './requirements.js';
 import { assertUser, type BrokerUser, refusalOf } from './users.js';
 

@@ -1,7 +1,7 @@
 // Which permissions each RPC needs, as on the real server. @see DefaultAuthorizationContextBuilder
 
-import { ClientType, type Resource } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcName, RpcRequest } from '../../protocol/rpc.js';
+import { ClientType, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
 import type { Access } from './users.js';
 
 type Requirements = { readonly [N in RpcName]?: (request: RpcRequest<N>) => readonly Access[] };

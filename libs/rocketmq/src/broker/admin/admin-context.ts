@@ -1,6 +1,6 @@
 // What the admin requests work on, and how they are listed.
 
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { Clock } from '../../support/clock.js';
 import type { Engine } from '../engine/engine.js';
 import type { Sessions } from '../services/sessions.js';

@@ -1,7 +1,7 @@
 // Administration by the remoting protocol: which file answers which request code. The broker is its own name server, so the
 // codes of name servers and of brokers arrive at one port.
 
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 import type { AdminContext, RequestHandler } from './admin-context.js';
 import { ClusterRequests } from './cluster-requests.js';

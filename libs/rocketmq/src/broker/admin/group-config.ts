@@ -1,7 +1,7 @@
 // A consumer group in the words of the remoting protocol, and back.
 
-import { consumerGroupNameProblem } from '../../protocol/names.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { consumerGroupNameProblem } from '../../protocol/model/names.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';

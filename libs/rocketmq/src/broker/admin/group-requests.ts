@@ -1,7 +1,7 @@
 // Requests about consumer groups: made, altered, told, deleted, and their connected consumers.
 
-import { FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';

@@ -1,8 +1,8 @@
 // Requests about messages: looked up by id or key, read from a queue, and sent as tools do.
 
-import { LIMITS } from '../../protocol/limits.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
-import { encodeStoredMessage, offsetInMessageId } from '../../protocol/stored-message.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges } from '../engine/offsets.js';
 import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';

@@ -1,6 +1,6 @@
 // Requests about how far groups have come: told, and moved.
 
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import {
   countReady,

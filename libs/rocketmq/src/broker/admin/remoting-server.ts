@@ -1,8 +1,8 @@
 // The admin port: frames in, answers out. What a request means is in admin-requests.ts.
 
 import type { Socket } from 'node:net';
-import { LIMITS } from '../../protocol/limits.js';
-import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';

@@ -1,10 +1,10 @@
 // A message in the words of the server's commit log, and back.
 
 import { crc32 } from 'node:zlib';
-import { Encoding } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/names.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
-import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/stored-message.js';
+import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/model/names.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import type { StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
 import { AdminRefusal, numberIn, RESPONSE_CODES } from './admin-answer.js';

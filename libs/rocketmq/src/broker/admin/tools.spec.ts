@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire } from '../../../../../test/support/broker-wire.js';
 import { message } from '../../../../../test/support/raw-grpc-client.js';
-import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting-frame.js';
-import { decodeStoredMessages, encodeProperties } from '../../protocol/stored-message.js';
+import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
+import { decodeStoredMessages, encodeProperties } from '../../protocol/remoting/stored-message.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
 
 const wire = new BrokerWire();

@@ -1,7 +1,7 @@
 // A topic in the words of the remoting protocol, and back.
 
-import { topicNameProblem } from '../../protocol/names.js';
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import { topicNameProblem } from '../../protocol/model/names.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { TopicRecord } from '../engine/records.js';
 import type { TopicAlteration, TopicType } from '../engine/registry.js';
 import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';

@@ -1,6 +1,6 @@
 // Requests about topics: made, altered, told, listed, deleted, and where they live.
 
-import type { RemotingFrame } from '../../protocol/remoting-frame.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { queueRanges } from '../engine/offsets.js';
 import type { TopicRecord } from '../engine/records.js';

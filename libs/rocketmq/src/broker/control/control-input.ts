@@ -1,7 +1,7 @@
 // Reading what a request to the control port says: its fields, one by one, with an error that names the wrong one.
 
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { rpcNames } from '../../protocol/rpc.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { rpcNames } from '../../protocol/grpc/rpc.js';
 import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 

@@ -9,8 +9,8 @@ import {
   receiveRequest,
   resource,
 } from '../../../../../test/support/raw-grpc-client.js';
-import { toDuration } from '../../protocol/duration.js';
-import { MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import { MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { EmbeddedBroker } from '../embedded-broker.js';

@@ -1,6 +1,6 @@
 // What the control port tells, as JSON. Times are milliseconds since 1970, by the broker's own clock.
 
-import type { MessageType } from '../../protocol/message.js';
+import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { TopicType } from '../engine/registry.js';
 import type { PendingFault } from '../services/faults.js';

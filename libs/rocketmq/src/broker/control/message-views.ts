@@ -1,7 +1,7 @@
 // Messages as the control port shows them: all that is known, of the body only the beginning.
 
 import { isUtf8 } from 'node:buffer';
-import { Encoding } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { dueAtOf, recallHandleOf } from '../engine/delayed-messages.js';
 import type { HalfRecord, StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';

@@ -1,7 +1,7 @@
 // The broker's metrics, by the names and labels that a broker of Apache RocketMQ 5.5.0 shows them with to Prometheus
 // (`metricsExporterType=PROM`).
 
-import { ClientType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { CLUSTER_NAME } from '../admin/cluster-requests.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import type { Due } from '../engine/records.js';

@@ -1,6 +1,6 @@
 // What the control port tells of the state. Reads only.
 
-import { ClientType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
 import {

@@ -1,6 +1,6 @@
 // What administrators do to the state: topics and groups deleted, groups moved, messages put where they are told.
 
-import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
+import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import { dueAtOf } from './delayed-messages.js';

@@ -1,6 +1,6 @@
 // The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
 
-import { queueOfMessageGroup } from '../../protocol/queue-hash.js';
+import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { DamagedRecord } from '../store/damaged-record.js';
 import type { Changes } from './changes.js';
 import { indexMessage, unindexMessage } from './message-index.js';

@@ -1,7 +1,7 @@
 // The engine's state as it lies in the store: the records, and the key of each. No decisions.
 
 import { createHash } from 'node:crypto';
-import type { MessageType } from '../../protocol/message.js';
+import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Key } from '../store/store.js';
 

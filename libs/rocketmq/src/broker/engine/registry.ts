@@ -1,7 +1,7 @@
 // Topics and consumer groups: declared, or made at first use unless the broker is strict.
 
-import type { MessageType } from '../../protocol/message.js';
-import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/names.js';
+import type { MessageType } from '../../protocol/model/message.js';
+import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';

@@ -1,6 +1,6 @@
 // What has gone in and out, counted since the start, for metrics. Nothing is decided by it.
 
-import type { MessageType } from '../../protocol/message.js';
+import type { MessageType } from '../../protocol/model/message.js';
 import type { DeadLetter } from './changes.js';
 import type { Delivery } from './deliveries.js';
 import type { StoredMessage } from './records.js';

@@ -1,6 +1,6 @@
 // Half messages: invisible until their transaction ends, asked about when it does not.
 
-import { GIVEN_UP_TOPIC } from '../../protocol/names.js';
+import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition, MessageLog } from './log.js';

@@ -1,7 +1,7 @@
 // What the services share.
 
 import { isIP } from 'node:net';
-import { AddressScheme, type Endpoints } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { AddressScheme, type Endpoints } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { AccessControl } from '../access/access-control.js';

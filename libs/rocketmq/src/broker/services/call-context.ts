@@ -1,9 +1,9 @@
 // What a handler knows of its caller.
 
 import type { IncomingHttpHeaders } from 'node:http2';
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { METADATA } from '../../protocol/metadata.js';
-import type { RpcName } from '../../protocol/rpc.js';
+import { METADATA } from '../../protocol/credentials/metadata.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName } from '../../protocol/grpc/rpc.js';
 import type { BrokerUser } from '../access/users.js';
 import { AnswerError } from './status.js';
 

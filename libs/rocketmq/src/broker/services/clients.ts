@@ -1,7 +1,7 @@
 // Heartbeat and NotifyClientTermination.
 
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { assertOwner } from '../access/access-control.js';
 import { Refusal } from '../engine/refusal.js';
 import { StoreFailure } from '../store/store-failure.js';

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
 import { message, receiveRequest, resource } from '../../../../../test/support/raw-grpc-client.js';
-import { toDuration } from '../../protocol/duration.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
 import {
   Code,
   type Message,
   MessageType,
   TransactionResolution,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();
 

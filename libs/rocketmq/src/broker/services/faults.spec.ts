@@ -10,7 +10,7 @@ import {
   resource,
 } from '../../../../../test/support/raw-grpc-client.js';
 import { until } from '../../../../../test/support/until.js';
-import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();
 

@@ -1,7 +1,7 @@
 // Scripted faults: what goes wrong, at which RPC, how often. Matched in the order of adding; nothing here is random.
 
-import type { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcName } from '../../protocol/rpc.js';
+import type { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcName } from '../../protocol/grpc/rpc.js';
 
 /** What goes wrong. */
 export type FaultAction =

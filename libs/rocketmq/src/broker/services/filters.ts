@@ -1,7 +1,11 @@
 // The filter of a receive as a predicate over stored messages, and how much work it is.
 
-import { tagMatcher } from '../../protocol/filter.js';
-import { Code, type FilterExpression, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import {
+  Code,
+  type FilterExpression,
+  FilterType,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { tagMatcher } from '../../protocol/model/filter.js';
 import type { PopRequest } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
 import { LONGEST_FILTER } from '../filter/longest-filter.js';

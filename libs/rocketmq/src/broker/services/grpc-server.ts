@@ -1,9 +1,9 @@
 // The RPCs: from bytes to handlers and back, and what surrounds every handler (caller, faults, activity, errors as statuses).
 // How bytes travel is in grpc-wire/.
 
-import { decodeRequest, TooManyFields } from '../../protocol/bounded-decoding.js';
-import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/metadata.js';
+import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/credentials/metadata.js';
+import { decodeRequest, TooManyFields } from '../../protocol/grpc/bounded-decoding.js';
+import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
   frameAnswer,
   type RpcMethod,
@@ -12,7 +12,7 @@ import {
   type RpcResponse,
   rpcMethod,
   rpcNames,
-} from '../../protocol/rpc.js';
+} from '../../protocol/grpc/rpc.js';
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
 import { describeError } from '../../support/logger.js';

@@ -9,9 +9,14 @@ import {
   receiveRequest,
   resource,
 } from '../../../../../test/support/raw-grpc-client.js';
-import { toDuration } from '../../protocol/duration.js';
-import { ClientType, Code, type Message, MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { rpcMethod } from '../../protocol/rpc.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import {
+  ClientType,
+  Code,
+  type Message,
+  MessageType,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { rpcMethod } from '../../protocol/grpc/rpc.js';
 
 const wire = new BrokerWire();
 

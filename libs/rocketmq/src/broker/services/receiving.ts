@@ -1,9 +1,9 @@
 // ReceiveMessage: from the request to what the stream carries. Waiting is in long-polls.ts, choosing in the engine.
 
-import { durationMs } from '../../protocol/duration.js';
-import { Code, FilterType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../../protocol/limits.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { durationMs } from '../../protocol/grpc/duration.js';
+import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { PopRequest, PopResult } from '../engine/deliveries.js';
 import { Refusal } from '../engine/refusal.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire } from '../../../../../test/support/broker-wire.js';
 import { message, resource } from '../../../../../test/support/raw-grpc-client.js';
-import { AddressScheme, MessageType } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { AddressScheme, MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();
 

@@ -6,9 +6,9 @@ import {
   Permission,
   type Resource,
   MessageType as WireType,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { toWireMessageType } from '../../protocol/message.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
+import { toWireMessageType } from '../../protocol/model/message.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import type { TopicRecord } from '../engine/records.js';
 import { type BrokerContext, wireEndpoints } from './broker-context.js';

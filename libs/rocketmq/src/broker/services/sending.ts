@@ -1,16 +1,16 @@
 // SendMessage, RecallMessage, EndTransaction.
 
-import { durationMs } from '../../protocol/duration.js';
+import { durationMs } from '../../protocol/grpc/duration.js';
 import {
   Code,
   TransactionResolution,
   TransactionSource,
   type Message as WireMessage,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { SendResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
-import { LIMITS } from '../../protocol/limits.js';
-import { deadLetterTopicOf } from '../../protocol/names.js';
-import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { SendResultEntry } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { SendRequest, SendResult } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';

@@ -9,7 +9,7 @@ import {
   receiveRequest,
   resource,
 } from '../../../../../test/support/raw-grpc-client.js';
-import { ClientType, Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 import { ManualClock } from '../../support/manual-clock.js';
 import { Sessions } from './sessions.js';

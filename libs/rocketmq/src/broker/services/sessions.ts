@@ -6,8 +6,8 @@ import {
   type Publishing,
   type Settings,
   type Subscription,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { TelemetryCommand } from '../../protocol/generated/apache/rocketmq/v2/service.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 

@@ -1,8 +1,8 @@
 // The answer to a client's settings: an echo with the server's own values in place (PROTOCOL 3.4).
 
-import { toDuration } from '../../protocol/duration.js';
-import type { RetryPolicy, Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../../protocol/limits.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
 

@@ -1,9 +1,12 @@
 // AckMessage, ChangeInvisibleDuration, ForwardMessageToDeadLetterQueue.
 
-import { durationMs } from '../../protocol/duration.js';
-import { Code, type Resource } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { AckMessageEntry, AckMessageResultEntry } from '../../protocol/generated/apache/rocketmq/v2/service.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
+import { durationMs } from '../../protocol/grpc/duration.js';
+import { Code, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type {
+  AckMessageEntry,
+  AckMessageResultEntry,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import type { HandleRef } from '../engine/deliveries.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, commonStatus, OK, statusOf } from './status.js';

@@ -1,7 +1,7 @@
 // The answers' statuses: OK, and the errors that handlers throw to answer with a code.
 
-import { Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { codeName } from '../../protocol/status.js';
+import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { codeName } from '../../protocol/grpc/status.js';
 import { AccessRefusal } from '../access/access-control.js';
 import { Refusal, type RefusalReason } from '../engine/refusal.js';
 

@@ -1,7 +1,7 @@
 // The telemetry stream: settings in, settings out, commands to the client.
 
-import { ClientType, Code, type Settings } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { TelemetryCommand } from '../../protocol/generated/apache/rocketmq/v2/service.js';
+import { ClientType, Code, type Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { sleep } from '../../support/clock.js';
 import { describeError } from '../../support/logger.js';
 import { Refusal } from '../engine/refusal.js';

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
 import { answerOn, framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
 import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
-import { Code, MessageType, SystemProperties } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/rpc.js';
+import { Code, MessageType, SystemProperties } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/grpc/rpc.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 
 const wire = new BrokerWire();

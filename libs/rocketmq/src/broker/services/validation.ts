@@ -1,21 +1,21 @@
 // What a request must look like, with the codes and words of the real server's validator: programs match them (PROTOCOL: limits, error
 // catalogue).
 
-import { durationMs } from '../../protocol/duration.js';
+import { durationMs } from '../../protocol/grpc/duration.js';
 import {
   Code,
   type Resource,
   type SystemProperties,
   type Message as WireMessage,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { LIMITS } from '../../protocol/limits.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import {
   consumerGroupNameFault,
   hasControlCharacter,
   isReservedProperty,
   type NameFault,
   topicNameFault,
-} from '../../protocol/names.js';
+} from '../../protocol/model/names.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 

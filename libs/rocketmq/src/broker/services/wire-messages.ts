@@ -5,8 +5,8 @@ import {
   type SystemProperties,
   type Message as WireMessage,
   MessageType as WireType,
-} from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/message.js';
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/model/message.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
 import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';

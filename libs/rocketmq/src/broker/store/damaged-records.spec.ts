@@ -8,7 +8,7 @@ import { open as openLmdb } from 'lmdb';
 import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
 import { message, type RawClient, receiveRequest, resource } from '../../../../../test/support/raw-grpc-client.js';
 import { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';

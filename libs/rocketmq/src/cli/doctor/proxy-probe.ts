@@ -4,9 +4,9 @@ import { Calls, type UnaryRpc } from '../../client/calls.js';
 import { Connection, type ConnectionOptions } from '../../client/connection.js';
 import { type Address, addressText, toWireEndpoints } from '../../client/endpoint.js';
 import { resource } from '../../client/route.js';
-import { ClientType, Code, type Status } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
-import type { RpcRequest, RpcResponse } from '../../protocol/rpc.js';
-import { StatusError } from '../../protocol/status.js';
+import { ClientType, Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
+import { StatusError } from '../../protocol/grpc/status.js';
 
 /** How to reach a proxy. */
 export type ProbeAccess = Pick<ConnectionOptions, 'tls' | 'credentials'> & { readonly timeoutMs: number };

@@ -2,7 +2,7 @@
 
 import { type Address, addressText } from '../../client/endpoint.js';
 import { type Queue, queuesFromWire } from '../../client/route.js';
-import { Code } from '../../protocol/generated/apache/rocketmq/v2/definition.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import type { Check } from './check.js';

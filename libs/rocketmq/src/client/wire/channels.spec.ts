@@ -12,7 +12,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { nextStreamId } from '../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../test/support/until.js';
-import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import type { Channel, WireCall } from '../channel.js';

@@ -10,8 +10,8 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { LIMITS } from '../../protocol/limits.js';
-import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { abortReason } from '../../support/abort.js';
 import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';

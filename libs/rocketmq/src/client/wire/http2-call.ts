@@ -2,7 +2,7 @@
 // http2-channel.ts. Every message pays for what is here: listeners are shared, and texts are made when they are needed.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
-import { LIMITS } from '../../protocol/limits.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { abortReason } from '../../support/abort.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';

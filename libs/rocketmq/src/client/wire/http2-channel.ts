@@ -1,7 +1,7 @@
 // The channel on node:http2, which costs half of what a general gRPC library does: one connection, and calls on it.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
-import { EMBEDDED_BROKER_METADATA } from '../../protocol/metadata.js';
+import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { abortReason, linkedController, raceAbort } from '../../support/abort.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';

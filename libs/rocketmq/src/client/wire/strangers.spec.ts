@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../../test/support/certificates.js';
 import { until } from '../../../../../test/support/until.js';
-import { encodeFrame, FrameDecoder } from '../../protocol/remoting-frame.js';
+import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import { type ResolvedTls, resolveTls } from '../../support/tls.js';

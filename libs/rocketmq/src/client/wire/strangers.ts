@@ -3,7 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { encodeFrame, FrameDecoder } from '../../protocol/remoting-frame.js';
+import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { linkedController } from '../../support/abort.js';
 import { type Asking, firstAnswer } from '../../support/first-answer.js';
 import { greet, TLS_ALERT } from '../../support/tls-failure.js';

@@ -1,7 +1,7 @@
 // What the application declares of topics and consumer groups, all places together. What the cluster makes of it is in
 // provisioning.ts.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
 import { backoffPolicyOf } from '../listener-options.js';

@@ -4,7 +4,7 @@ import { PeriodicWork } from '../../client/periodic-work.js';
 import type { Resolution } from '../../producer/transaction.js';
 import type { TransactionBounds } from '../../producer/transaction-bounds.js';
 import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../producer/transaction-check.js';
-import type { MessageView } from '../../protocol/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from '../admin-access.js';

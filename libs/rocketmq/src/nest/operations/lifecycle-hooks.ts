@@ -4,7 +4,7 @@
 import type { ClientIdentity } from '../../client/session-events.js';
 import type { ConsumerEvents } from '../../consumer/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
-import type { MessageView } from '../../protocol/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import type { RocketMQEvents, ToldEvent } from './rocketmq-events.js';
 
 type Tell = Pick<RocketMQEvents, 'tell'>;

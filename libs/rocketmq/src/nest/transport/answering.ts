@@ -3,7 +3,7 @@
 import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.js';
 import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
-import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
+import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { waitWithin } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';

@@ -1,6 +1,6 @@
 // The patterns of `@EventPattern` and `@MessagePattern`: a topic, and perhaps tags. Who is called is in pattern-handlers.ts.
 
-import { topicNameProblem } from '../../protocol/names.js';
+import { topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 
 /** Marks handlers for this transport among others: `@EventPattern('orders', ROCKETMQ_TRANSPORT)`. */

@@ -3,7 +3,7 @@
 import type { StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
-import type { MessageView } from '../../protocol/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { CheckedOptions } from '../module-options.js';

@@ -1,6 +1,6 @@
 // Requests and answers as messages: which properties say what. Sending and waiting is in requester.ts, answering in answering.ts.
 
-import type { MessageView, OutgoingMessage } from '../../protocol/message.js';
+import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
 import { type BodyCodec, jsonCodec } from '../body-codec.js';
 

@@ -2,7 +2,7 @@
 
 import type { Producer } from '../../producer/producer.js';
 import type { SendReceipt } from '../../producer/send-receipt.js';
-import type { OutgoingMessage } from '../../protocol/message.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { type RocketMQError, UsageError } from '../../support/errors.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
-import { monotonicMs } from '../support/deadline.js';
-import { type Logger, silentLogger } from '../support/logger.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { monotonicMs } from '../../support/deadline.js';
+import { type Logger, silentLogger } from '../../support/logger.js';
 import { CredentialsSource, type ProvidedCredentials } from './credentials.js';
 
 const FIRST = { accessKey: 'app', secretKey: 'first secret', sessionToken: 'first token' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { MESSAGE_PREFIX_BYTES } from '../support/grpc/framing.js';
+import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
 import { decodeAcked, frameAckMessage } from './ack-frame.js';
 import { AckMessageRequest, AckMessageResponse } from './generated/apache/rocketmq/v2/service.js';
 

@@ -1,6 +1,6 @@
 // Message ids: 17 bytes as 34 upper-case hex digits, as the official clients make them.
 
-import type { Random } from '../support/random.js';
+import type { Random } from '../../support/random.js';
 
 /** 2021-01-01T00:00:00Z, from which ids count their seconds. */
 const ID_EPOCH_MS = 1_609_459_200_000;

@@ -1,14 +1,14 @@
 // Messages as this library speaks of them, and their mapping to and from the wire.
 
 import { hash } from 'node:crypto';
-import { UsageError } from '../support/errors.js';
-import { toDuration } from './duration.js';
+import { UsageError } from '../../support/errors.js';
+import { toDuration } from '../grpc/duration.js';
 import {
   DigestType,
   Encoding,
   type Message as WireMessage,
   MessageType as WireMessageType,
-} from './generated/apache/rocketmq/v2/definition.js';
+} from '../grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from './limits.js';
 import { hasControlCharacter, isReservedProperty, topicNameProblem } from './names.js';
 

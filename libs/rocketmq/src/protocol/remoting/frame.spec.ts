@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { encodeFrame, FrameDecoder, MalformedFrame } from './remoting-frame.js';
+import { encodeFrame, FrameDecoder, MalformedFrame } from './frame.js';
 
 const answer = (opaque: number, body = '', header: Record<string, unknown> = {}): Buffer => {
   const head = Buffer.from(JSON.stringify({ code: 0, opaque, flag: 1, ...header }));

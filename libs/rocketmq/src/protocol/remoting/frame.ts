@@ -1,7 +1,7 @@
 // The frames of the remoting protocol, which name servers and brokers speak with tools and with each other: a frame to bytes,
 // and bytes to frames. What codes and fields mean is not known here, nor are sockets.
 
-import { GatheredBytes } from '../support/gathered-bytes.js';
+import { GatheredBytes } from '../../support/gathered-bytes.js';
 
 /** A request or an answer. */
 export interface RemotingFrame {

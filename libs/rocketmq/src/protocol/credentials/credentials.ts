@@ -1,11 +1,11 @@
 // The credentials of a connection: given once, or by a provider that is asked again and again, so that keys can be changed while
 // everything runs. How a gRPC request is signed with them is metadata.ts.
 
-import { raceAbort } from '../support/abort.js';
-import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
-import { monotonicMs, realTimeIn, withDeadline } from '../support/deadline.js';
-import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
-import { describeError, type Logger } from '../support/logger.js';
+import { raceAbort } from '../../support/abort.js';
+import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
+import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
 import type { Credentials } from './metadata.js';
 
 /** What a provider gives. */

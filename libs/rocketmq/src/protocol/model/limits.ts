@@ -1,6 +1,6 @@
 // Limits of Apache RocketMQ 5.5.0 with its default configuration (proxy `GrpcValidator` and `ProxyConfig`).
 
-import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+import { HOUR_MS, SECOND_MS } from '../../support/clock.js';
 
 export const LIMITS = {
   topicNameLength: 127,

@@ -1,6 +1,6 @@
 // Acks and their answers, written and read in one pass: with up to 32 messages in one, they are what every message pays for.
 
-import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../support/grpc/framing.js';
+import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Resource, Status } from './generated/apache/rocketmq/v2/definition.js';
 import {
   type AckMessageEntry,

@@ -1,7 +1,7 @@
 // The request to send messages, written in one pass into one buffer with gRPC's prefix before it. It is the one request whose
 // cost every message pays: the generated code makes three copies of the body. What is unusual is left to the generated code.
 
-import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../support/grpc/framing.js';
+import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Message } from './generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
 import { isUsual, type MessageSizes, sizesOf, writeMessage } from './message-writing.js';

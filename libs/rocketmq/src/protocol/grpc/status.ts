@@ -1,7 +1,7 @@
 // The one table of what each answer code means for a caller, and the error that carries an answer.
 
-import { type Outcome, RocketMQError } from '../support/errors.js';
-import { accessAdvice } from './access-advice.js';
+import { type Outcome, RocketMQError } from '../../support/errors.js';
+import { accessAdvice } from '../credentials/access-advice.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
 /** What a code means: did it take effect, and may the same request succeed later? */

@@ -1,7 +1,7 @@
 // Answers of a broker that every message pays for, written in one pass with gRPC's prefix before them. What is unusual in them is
 // left to the generated code.
 
-import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../support/grpc/framing.js';
+import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Status } from './generated/apache/rocketmq/v2/definition.js';
 import type {
   AckMessageResponse,

@@ -2,7 +2,7 @@
 
 import { promisify } from 'node:util';
 import { gzip, unzip, unzipSync } from 'node:zlib';
-import { Encoding, type Message as WireMessage } from './generated/apache/rocketmq/v2/definition.js';
+import { Encoding, type Message as WireMessage } from '../grpc/generated/apache/rocketmq/v2/definition.js';
 
 const pack = promisify(gzip);
 const unpack = promisify(unzip);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { Code } from '../grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../grpc/status.js';
 import { accessAdvice } from './access-advice.js';
-import { Code } from './generated/apache/rocketmq/v2/definition.js';
-import { StatusError } from './status.js';
 
 describe('a refusal for reasons of access', () => {
   it.each([

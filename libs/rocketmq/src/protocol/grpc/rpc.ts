@@ -1,6 +1,6 @@
 // The RPCs of the messaging service: path, kind and codec of each, for client and broker alike.
 
-import { frame } from '../support/grpc/framing.js';
+import { frame } from '../../support/grpc/framing.js';
 import { decodeAcked, frameAckMessage } from './ack-frame.js';
 import { frameAcked, frameReceived, frameSent } from './broker-answers.js';
 import { decodeAck, decodeSend } from './broker-requests.js';

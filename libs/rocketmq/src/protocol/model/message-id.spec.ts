@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemRandom } from '../support/random.js';
+import { systemRandom } from '../../support/random.js';
 import { MessageIdGenerator } from './message-id.js';
 
 describe('MessageIdGenerator', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { MESSAGE_PREFIX_BYTES } from '../support/grpc/framing.js';
+import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
 import { frameAcked, frameReceived, frameSent } from './broker-answers.js';
 import { SystemProperties } from './generated/apache/rocketmq/v2/definition.js';
 import {
