@@ -5,7 +5,8 @@ import {
   type Resource,
   type MessageQueue as WireQueue,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { fromWireMessageType, type MessageType } from '../protocol/model/message.js';
+import { fromWireMessageType } from '../protocol/grpc/message-mapping.js';
+import { type MessageType } from '../protocol/model/message.js';
 import { TransportError } from '../support/errors.js';
 import { type Address, type Endpoint, endpointKey } from './endpoint.js';
 

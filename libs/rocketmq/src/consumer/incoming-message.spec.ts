@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { DigestType, Encoding, Message } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { bodyDigest } from '../protocol/model/message.js';
+import { bodyDigest } from '../protocol/grpc/message-mapping.js';
 import { incomingMessage, type OpenedMessage, unpackedMessage } from './incoming-message.js';
 
 const body = Buffer.from('größe 尺寸');

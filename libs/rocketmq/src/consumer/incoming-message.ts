@@ -7,8 +7,9 @@ import {
   DigestType,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { hasPackedBody, unpackBody } from '../protocol/model/body-encoding.js';
-import { fromWireMessage, type MessageView } from '../protocol/model/message.js';
+import { fromWireMessage, hasPackedBody } from '../protocol/grpc/message-mapping.js';
+import { unpackBody } from '../protocol/model/body-encoding.js';
+import { type MessageView } from '../protocol/model/message.js';
 import { describeError } from '../support/logger.js';
 
 /** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */

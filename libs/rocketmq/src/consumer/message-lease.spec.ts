@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Code, Message } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { fromWireMessage } from '../protocol/grpc/message-mapping.js';
 import { StatusError } from '../protocol/grpc/status.js';
-import { fromWireMessage } from '../protocol/model/message.js';
 import { SystemClock } from '../support/clock.js';
 import { TransportError } from '../support/errors.js';
 import { silentLogger } from '../support/logger.js';

@@ -5,9 +5,9 @@ import {
   type Status,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { hasPackedBody } from '../protocol/grpc/message-mapping.js';
 import type { RpcResponse } from '../protocol/grpc/rpc.js';
 import { StatusError } from '../protocol/grpc/status.js';
-import { hasPackedBody } from '../protocol/model/body-encoding.js';
 import { TransportError } from '../support/errors.js';
 
 /** No server sends so many: it cuts a poll at 32. */

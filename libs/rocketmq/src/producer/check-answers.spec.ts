@@ -6,7 +6,7 @@ import { Client, type ClientRole } from '../client/client.js';
 import { Connection } from '../client/connection.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { toWireMessage } from '../protocol/model/message.js';
+import { toWireMessage } from '../protocol/grpc/message-mapping.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { TestBroker } from '../testing/test-broker.js';

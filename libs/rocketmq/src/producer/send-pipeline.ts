@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import type { Client } from '../client/client.js';
 import { Code, Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { toWireMessage } from '../protocol/grpc/message-mapping.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import {
   assertSendable,
@@ -11,7 +12,6 @@ import {
   type MessageType,
   messageTypeOf,
   type OutgoingMessage,
-  toWireMessage,
 } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import type { BackoffPolicy } from '../support/backoff.js';

@@ -1,6 +1,7 @@
 // A transaction as its owner holds it: a half message that is stored, and how it ends. The request is in end-transaction.ts.
 
-import { fromWireMessage, type MessageView } from '../protocol/model/message.js';
+import { fromWireMessage } from '../protocol/grpc/message-mapping.js';
+import { type MessageView } from '../protocol/model/message.js';
 import { StateError } from '../support/errors.js';
 import type { StoredMessage } from './send-receipt.js';
 

@@ -9,13 +9,8 @@ import { sendBatch } from '../producer/send-batch.js';
 import type { SendReceipt } from '../producer/send-receipt.js';
 import { Transaction } from '../producer/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transaction-scope.js';
-import {
-  assertSendable,
-  bodyBytes,
-  messageTypeOf,
-  type OutgoingMessage,
-  toWireMessage,
-} from '../protocol/model/message.js';
+import { toWireMessage } from '../protocol/grpc/message-mapping.js';
+import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError, TransportError } from '../support/errors.js';

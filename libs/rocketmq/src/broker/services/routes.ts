@@ -7,8 +7,8 @@ import {
   type Resource,
   MessageType as WireType,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { toWireMessageType } from '../../protocol/grpc/message-mapping.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
-import { toWireMessageType } from '../../protocol/model/message.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import type { TopicRecord } from '../engine/records.js';
 import { type BrokerContext, wireEndpoints } from './broker-context.js';

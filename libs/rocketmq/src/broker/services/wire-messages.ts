@@ -6,7 +6,8 @@ import {
   type Message as WireMessage,
   MessageType as WireType,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { bodyDigest, type MessageType, toWireMessageType } from '../../protocol/model/message.js';
+import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mapping.js';
+import { type MessageType } from '../../protocol/model/message.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
 import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';

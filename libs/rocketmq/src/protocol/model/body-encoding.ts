@@ -2,7 +2,6 @@
 
 import { promisify } from 'node:util';
 import { gzip, unzip, unzipSync } from 'node:zlib';
-import { Encoding, type Message as WireMessage } from '../grpc/generated/apache/rocketmq/v2/definition.js';
 
 const pack = promisify(gzip);
 const unpack = promisify(unzip);
@@ -10,11 +9,6 @@ const unpack = promisify(unzip);
 /** Packs a body, off the main thread. @param level 1 (fast) to 9 (small); default: zlib's own */
 export function packBody(body: Uint8Array, level?: number): Promise<Buffer> {
   return pack(body, { level });
-}
-
-/** Whether the body of a message from the wire is packed. */
-export function hasPackedBody({ systemProperties }: WireMessage): boolean {
-  return systemProperties?.bodyEncoding === Encoding.GZIP;
 }
 
 /**

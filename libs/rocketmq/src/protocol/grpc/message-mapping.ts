@@ -1,0 +1,110 @@
+// Messages between the model and the generated types of gRPC.
+
+import { hash } from 'node:crypto';
+import type { MessageType, MessageView, OutgoingMessage } from '../model/message.js';
+import { toDuration } from './duration.js';
+import {
+  DigestType,
+  Encoding,
+  type Message as WireMessage,
+  MessageType as WireMessageType,
+} from './generated/apache/rocketmq/v2/definition.js';
+
+const WIRE_TYPES: Readonly<Record<MessageType, WireMessageType>> = {
+  normal: WireMessageType.NORMAL,
+  fifo: WireMessageType.FIFO,
+  delay: WireMessageType.DELAY,
+  transaction: WireMessageType.TRANSACTION,
+  lite: WireMessageType.LITE,
+  priority: WireMessageType.PRIORITY,
+};
+
+export function toWireMessageType(type: MessageType): WireMessageType {
+  return WIRE_TYPES[type];
+}
+
+const TYPES: ReadonlyMap<WireMessageType, MessageType> = new Map(
+  (Object.keys(WIRE_TYPES) as MessageType[]).map((type) => [WIRE_TYPES[type], type]),
+);
+
+/** The type by its wire number; undefined for one that this library does not know. */
+export function fromWireMessageType(wire: WireMessageType): MessageType | undefined {
+  return TYPES.get(wire);
+}
+
+/** Everything of a message on the wire that the sender, not the caller, decides. */
+export interface SendContext {
+  readonly messageId: string;
+  readonly type: MessageType;
+  /** As it goes on the wire. */
+  readonly body: Buffer;
+  /** Default: the body is not packed. */
+  readonly bodyEncoding?: Encoding;
+  /** Of a half message: how long the server waits before it asks. Default: as it is told (6 s). */
+  readonly recoveryDurationMs?: number;
+  readonly namespace: string;
+  readonly bornTimestampMs: number;
+  readonly bornHost: string;
+  readonly queueId: number;
+  readonly deliveryTimestampMs: number | undefined;
+}
+
+/** A checked message as the wire wants it. */
+export function toWireMessage(message: OutgoingMessage, context: SendContext): WireMessage {
+  const dueMs = context.deliveryTimestampMs;
+  return {
+    topic: { resourceNamespace: context.namespace, name: message.topic },
+    userProperties: { ...message.properties },
+    systemProperties: {
+      tag: message.tag,
+      keys: [...(message.keys ?? [])],
+      messageId: context.messageId,
+      bodyEncoding: context.bodyEncoding ?? Encoding.IDENTITY,
+      messageType: toWireMessageType(context.type),
+      bornTimestamp: new Date(context.bornTimestampMs),
+      bornHost: context.bornHost,
+      storeHost: '',
+      queueId: context.queueId,
+      messageGroup: message.messageGroup,
+      priority: message.priority,
+      deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
+      orphanedTransactionRecoveryDuration:
+        context.recoveryDurationMs === undefined ? undefined : toDuration(context.recoveryDurationMs),
+    },
+    body: context.body,
+  };
+}
+
+/** A received message from the wire. Fields that the server left out get their empty value. */
+export function fromWireMessage(wire: WireMessage): MessageView {
+  const system = wire.systemProperties;
+  return {
+    topic: wire.topic?.name ?? '',
+    messageId: system?.messageId ?? '',
+    body: wire.body,
+    tag: system?.tag,
+    keys: system?.keys ?? [],
+    properties: wire.userProperties,
+    messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
+    messageGroup: system?.messageGroup,
+    priority: system?.priority,
+    bornTimestampMs: system?.bornTimestamp?.getTime() ?? 0,
+    bornHost: system?.bornHost ?? '',
+    storeTimestampMs: system?.storeTimestamp?.getTime(),
+    deliveryTimestampMs: system?.deliveryTimestamp?.getTime(),
+    deliveryAttempt: system?.deliveryAttempt ?? 1,
+    queueId: system?.queueId ?? 0,
+    queueOffset: system?.queueOffset ?? 0n,
+    receiptHandle: system?.receiptHandle ?? '',
+  };
+}
+
+/** The digest that the server puts on every delivered message: MD5 in upper-case hex. */
+export function bodyDigest(body: Uint8Array): { type: DigestType; checksum: string } {
+  return { type: DigestType.MD5, checksum: hash('md5', body, 'hex').toUpperCase() };
+}
+
+/** Whether the body of a message from the wire is packed. */
+export function hasPackedBody({ systemProperties }: WireMessage): boolean {
+  return systemProperties?.bodyEncoding === Encoding.GZIP;
+}
