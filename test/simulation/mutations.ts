@@ -30,12 +30,12 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'another instance ends a local transaction that runs',
-    file: 'producer/transaction-bounds.ts',
+    file: 'producer/transactions/transaction-bounds.ts',
     edits: { 'return nowMs < bornAtMs + this.timeoutMs + CLOCK_SKEW_MS;': 'return nowMs < bornAtMs;' },
   },
   {
     fault: 'deliveries that no handler has finished count as attempts',
-    file: 'consumer/delivery.ts',
+    file: 'consumer/dispatch/delivery.ts',
     edits: {
       'const finished = wasInterrupted ? 0 : this.port.finished.add(view, error);':
         'const finished = view.deliveryAttempt;',
@@ -43,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a time-out overrules the decision of a manual handler',
-    file: 'consumer/handler-run.ts',
+    file: 'consumer/listeners/handler-run.ts',
     edits: {
       'else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));':
         'else resolve(timedOut === undefined ? result : failed(timedOut));',
@@ -56,7 +56,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'bodies are unpacked without regard to the bound',
-    file: 'consumer/buffer-room.ts',
+    file: 'consumer/receive/buffer-room.ts',
     edits: { 'if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;': '' },
   },
   {
@@ -71,7 +71,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a poll asks for messages by their packed size',
-    file: 'consumer/buffer-room.ts',
+    file: 'consumer/receive/buffer-room.ts',
     edits: { 'if (!isPacked) largestBytes': 'largestBytes', 'this.expected.learn(grownBytes);': '' },
   },
 ];

@@ -14,7 +14,7 @@ import {
 } from 'nestjs-rocketmq';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { lastValueFrom } from 'rxjs';
-import { ABORT_GRACE_MS } from '../../libs/rocketmq/src/consumer/handler-run.js';
+import { ABORT_GRACE_MS } from '../../libs/rocketmq/src/consumer/listeners/handler-run.js';
 import type { HandlingFact } from './facts.js';
 import { applicationOf, NEST_TOPICS, type NestWork, Orders } from './nest-application.js';
 import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';

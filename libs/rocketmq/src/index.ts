@@ -4,18 +4,18 @@ export type { Address } from './client/endpoint.js';
 export { ResourceError } from './client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth } from './client/session-events.js';
 export type { SessionStatus } from './client/telemetry-session.js';
-export type { ConsumeInterceptor } from './consumer/consume-interceptor.js';
-export type { ConsumerEvents } from './consumer/consumer-events.js';
 export type { ConsumerHealth, TopicHealth } from './consumer/consumer-health.js';
+export { HandlerTimeoutError } from './consumer/listeners/handler-run.js';
+export type { ConsumeInterceptor } from './consumer/model/consume-interceptor.js';
+export type { ConsumerEvents } from './consumer/model/consumer-events.js';
 export type {
   DeadLetter,
   DeadLetterReason,
   ErrorTest,
   FailureSettlement,
   Settlement,
-} from './consumer/failure-policy.js';
-export { HandlerTimeoutError } from './consumer/handler-run.js';
-export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/outcome-errors.js';
+} from './consumer/model/failure-policy.js';
+export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/model/outcome-errors.js';
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
 export type { BodyClass, PlainOf } from './nest/body-schema.js';
 export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
@@ -100,14 +100,14 @@ export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest
 export { type RequestCallOptions, type RequestOptions, RocketMQRequester } from './nest/transport/requester.js';
 export { RocketMQRecord, RocketMQRecordBuilder } from './nest/transport/rocketmq-record.js';
 export { ServerRocketMQ, type ServerRocketMQStatus } from './nest/transport/server-rocketmq.js';
-export type { BackpressureOptions } from './producer/backpressure.js';
-export type { CompressionOptions } from './producer/compression.js';
-export { delayLevelMs } from './producer/delay-levels.js';
-export type { InterceptedSend, SendInterceptor } from './producer/interceptors.js';
-export { NotSentError } from './producer/not-sent-error.js';
 export type { ProducerEvents } from './producer/producer-events.js';
-export type { BatchOptions, BatchOutcome } from './producer/send-batch.js';
-export type { SendReceipt } from './producer/send-receipt.js';
+export type { BackpressureOptions } from './producer/sending/backpressure.js';
+export type { CompressionOptions } from './producer/sending/compression.js';
+export { delayLevelMs } from './producer/sending/delay-levels.js';
+export type { InterceptedSend, SendInterceptor } from './producer/sending/interceptors.js';
+export { NotSentError } from './producer/sending/not-sent-error.js';
+export type { BatchOptions, BatchOutcome } from './producer/sending/send-batch.js';
+export type { SendReceipt } from './producer/sending/send-receipt.js';
 export type {
   EndResult,
   EndSource,
@@ -115,7 +115,7 @@ export type {
   Transaction,
   TransactionEvents,
   TransactionIdentity,
-} from './producer/transaction.js';
+} from './producer/transactions/transaction.js';
 export type { CredentialsProvider, ProvidedCredentials } from './protocol/credentials/credentials.js';
 export type { Credentials } from './protocol/credentials/metadata.js';
 export { StatusError } from './protocol/grpc/status.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { consumerSettings, RawClient, receiveRequest, resource } from '../../../../test/support/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';
-import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple-consumer.js';
+import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { Producer } from '../producer/producer.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';

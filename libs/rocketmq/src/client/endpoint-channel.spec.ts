@@ -5,7 +5,7 @@ import { nextStreamId } from '../../../../test/support/http2-peer.js';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
 import { until } from '../../../../test/support/until.js';
 import { Producer, type ProducerOptions } from '../producer/producer.js';
-import type { TransactionIdentity } from '../producer/transaction.js';
+import type { TransactionIdentity } from '../producer/transactions/transaction.js';
 import { frame } from '../support/grpc/framing.js';
 import { systemRandom } from '../support/random.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';

@@ -1,10 +1,12 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
-export type { AckOutcome } from '../consumer/ack-batch.js';
-export type { BatchContext, BatchHandler, BatchListening } from '../consumer/batch-handler.js';
-export type { ConsumeInterceptor } from '../consumer/consume-interceptor.js';
-export type { ConsumerEvents } from '../consumer/consumer-events.js';
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
+export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/listeners/handler-run.js';
+export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
+export type { MessageListener } from '../consumer/listeners/message-listener.js';
+export type { BatchContext, BatchHandler, BatchListening } from '../consumer/model/batch-handler.js';
+export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
+export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type {
   DeadLetter,
   DeadLetterReason,
@@ -12,31 +14,29 @@ export type {
   FailurePolicy,
   FailureSettlement,
   Settlement,
-} from '../consumer/failure-policy.js';
-export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/handler-run.js';
-export type { PolicyInForce } from '../consumer/listener-fit.js';
-export type { MessageListener } from '../consumer/message-listener.js';
-export { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
+} from '../consumer/model/failure-policy.js';
+export { DeadLetterError, RetryLaterError } from '../consumer/model/outcome-errors.js';
+export type { Subscription } from '../consumer/model/subscription.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
+export type { AckOutcome } from '../consumer/simple/ack-batch.js';
 export {
   type ReceivedMessage,
   type ReceiveOptions,
   SimpleConsumer,
   type SimpleConsumerOptions,
-} from '../consumer/simple-consumer.js';
-export type { Subscription } from '../consumer/subscription.js';
-export type { BackpressureOptions } from '../producer/backpressure.js';
-export type { BatchingOptions, SeenBrokers } from '../producer/batching.js';
-export type { CompressionOptions } from '../producer/compression.js';
-export { delayLevelMs } from '../producer/delay-levels.js';
-export type { InterceptedSend, SendInterceptor } from '../producer/interceptors.js';
-export { NotSentError } from '../producer/not-sent-error.js';
+} from '../consumer/simple/simple-consumer.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
-export type { RecallTarget } from '../producer/recall.js';
-export type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
-export type { SendReceipt } from '../producer/send-receipt.js';
+export type { BackpressureOptions } from '../producer/sending/backpressure.js';
+export type { BatchingOptions, SeenBrokers } from '../producer/sending/batching.js';
+export type { CompressionOptions } from '../producer/sending/compression.js';
+export { delayLevelMs } from '../producer/sending/delay-levels.js';
+export type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
+export { NotSentError } from '../producer/sending/not-sent-error.js';
+export type { RecallTarget } from '../producer/sending/recall.js';
+export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
+export type { SendReceipt } from '../producer/sending/send-receipt.js';
 export type {
   EndResult,
   EndSource,
@@ -44,10 +44,10 @@ export type {
   Transaction,
   TransactionEvents,
   TransactionIdentity,
-} from '../producer/transaction.js';
-export type { TransactionCheck, TransactionChecker } from '../producer/transaction-check.js';
-export type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
-export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
+} from '../producer/transactions/transaction.js';
+export type { TransactionCheck, TransactionChecker } from '../producer/transactions/transaction-check.js';
+export type { TransactionCheckpoint } from '../producer/transactions/transaction-coordinator.js';
+export { type CurrentTransaction, currentTransaction } from '../producer/transactions/transaction-scope.js';
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import { SECOND_MS } from '../support/clock.js';
-import type { BatchHandler } from './batch-handler.js';
-import type { MessageListener } from './message-listener.js';
+import type { MessageListener } from './listeners/message-listener.js';
+import type { BatchHandler } from './model/batch-handler.js';
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `m${index}`);
 

@@ -2,7 +2,7 @@
 
 import type { SessionHealth } from '../client/session-events.js';
 import { describeError } from '../support/logger.js';
-import type { LoopHealth } from './receive-loop.js';
+import type { LoopHealth } from './receive/receive-loop.js';
 
 /** How the messages of a topic come in. */
 export interface TopicHealth {

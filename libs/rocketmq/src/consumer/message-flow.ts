@@ -8,23 +8,23 @@ import type { Filter } from '../protocol/model/filter.js';
 import type { Abortable } from '../support/abort-source.js';
 import { SystemClock } from '../support/clock.js';
 import { describeError } from '../support/logger.js';
-import { withAckBatches } from './ack-batcher.js';
-import { BufferRooms } from './buffer-rooms.js';
-import type { ConsumerReport } from './consumer-events.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
-import type { HeldOfTopic, PushConsumerTelemetry } from './consumer-telemetry.js';
-import type { UnpackedMessage } from './delivery.js';
-import { Dispatcher } from './dispatcher.js';
-import { incomingMessage, unpackedMessage } from './incoming-message.js';
-import { Intake } from './intake.js';
-import { ListenerTurns } from './listener-turns.js';
-import { type LeasePort, MessageLease } from './message-lease.js';
+import type { UnpackedMessage } from './dispatch/delivery.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { ListenerTurns } from './dispatch/listener-turns.js';
+import { withAckBatches } from './lease/ack-batcher.js';
+import { type LeasePort, MessageLease } from './lease/message-lease.js';
+import { ReceiptCalls } from './lease/receipt-calls.js';
+import { SharedTimers } from './lease/shared-timers.js';
+import type { ConsumerReport } from './model/consumer-events.js';
+import type { HeldOfTopic, PushConsumerTelemetry } from './model/consumer-telemetry.js';
+import type { ConsumerSettings } from './model/settings.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
-import { ReceiptCalls } from './receipt-calls.js';
-import type { ReceivedBatch } from './receive-loop.js';
-import { ReceiveLoops } from './receive-loops.js';
-import type { ConsumerSettings } from './settings.js';
-import { SharedTimers } from './shared-timers.js';
+import { BufferRooms } from './receive/buffer-rooms.js';
+import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
+import { Intake } from './receive/intake.js';
+import type { ReceivedBatch } from './receive/receive-loop.js';
+import { ReceiveLoops } from './receive/receive-loops.js';
 
 /** What the flow needs of its consumer. */
 export interface FlowPort {

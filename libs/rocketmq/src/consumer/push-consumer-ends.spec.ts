@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS } from '../support/clock.js';
-import { DeadLetterError } from './outcome-errors.js';
+import { DeadLetterError } from './model/outcome-errors.js';
 
 describe('a push consumer', () => {
   let bench: ConsumerBench;

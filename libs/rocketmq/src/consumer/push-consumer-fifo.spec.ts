@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, textOf } from '../../../../test/support/consumer-bench.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
-import { RetryLaterError } from './outcome-errors.js';
+import { RetryLaterError } from './model/outcome-errors.js';
 
 describe('a push consumer', () => {
   let bench: ConsumerBench;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';
-import type { MessageListener } from './message-listener.js';
+import type { MessageListener } from './listeners/message-listener.js';
 import { PushConsumer } from './push-consumer.js';
 
 describe('the listeners of a push consumer', () => {

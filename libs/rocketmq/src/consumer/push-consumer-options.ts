@@ -4,23 +4,23 @@ import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../p
 import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
-import { DEFAULT_ACK_BATCH_SIZE } from './ack-batcher.js';
-import type { ConsumeInterceptor } from './consume-interceptor.js';
-import type { ConsumerEvents } from './consumer-events.js';
-import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './consumer-telemetry.js';
-import type { ConsumerCheckpoint } from './delivery.js';
-import type { FailurePolicy } from './failure-policy.js';
-import type { MessageHandler } from './handler-run.js';
-import { mergedSubscriptions } from './listener-filters.js';
-import type { PolicyInForce } from './listener-fit.js';
+import type { ConsumerCheckpoint } from './dispatch/delivery.js';
+import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
+import type { MessageHandler } from './listeners/handler-run.js';
+import { mergedSubscriptions } from './listeners/listener-filters.js';
+import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
   type ListenerDefaults,
   ListenerSet,
   type MessageListener,
   onlyListener,
   resolveListener,
-} from './message-listener.js';
-import { assertGroupSubscription, type Subscription } from './subscription.js';
+} from './listeners/message-listener.js';
+import type { ConsumeInterceptor } from './model/consume-interceptor.js';
+import type { ConsumerEvents } from './model/consumer-events.js';
+import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
+import type { FailurePolicy } from './model/failure-policy.js';
+import { assertGroupSubscription, type Subscription } from './model/subscription.js';
 
 /** Give `subscriptions` and `handler`, or `listeners`. The failure policy is that of listeners without one of their own. */
 export interface PushConsumerOptions extends FailurePolicy {

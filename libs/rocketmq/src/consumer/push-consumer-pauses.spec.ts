@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import { SECOND_MS } from '../support/clock.js';
-import { RetryLaterError } from './outcome-errors.js';
+import { RetryLaterError } from './model/outcome-errors.js';
 
 describe('a push consumer that is paused', () => {
   let bench: ConsumerBench;

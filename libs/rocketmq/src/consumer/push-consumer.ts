@@ -12,18 +12,18 @@ import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/defini
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { AssignmentWatcher } from './assignment-watcher.js';
-import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './consumer-client.js';
-import { ConsumerReport } from './consumer-events.js';
 import type { ConsumerHealth } from './consumer-health.js';
-import type { ObservedConsumer, PushConsumerTelemetry } from './consumer-telemetry.js';
-import { assertFitsGroup, policyInForce } from './listener-fit.js';
+import { Verification } from './dispatch/verify-message.js';
+import { assertFitsGroup, policyInForce } from './listeners/listener-fit.js';
 import { MessageFlow } from './message-flow.js';
+import { ConsumerReport } from './model/consumer-events.js';
+import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
+import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './model/settings.js';
+import { assertTopic, type Subscription } from './model/subscription.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
-import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './settings.js';
-import { assertTopic, type Subscription } from './subscription.js';
-import { SubscriptionSet } from './subscription-set.js';
-import { Verification } from './verify-message.js';
+import { AssignmentWatcher } from './receive/assignment-watcher.js';
+import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './receive/consumer-client.js';
+import { SubscriptionSet } from './receive/subscription-set.js';
 
 type State =
   | { readonly kind: 'idle' }

@@ -3,7 +3,7 @@
 import type {
   TransactionChecker as ClientChecker,
   TransactionCheck as ClientTransactionCheck,
-} from '../producer/transaction-check.js';
+} from '../producer/transactions/transaction-check.js';
 import { UsageError } from '../support/errors.js';
 import { methodLabel } from './handler-host.js';
 import { decodeMessage } from './message-body.js';

@@ -5,7 +5,7 @@ import {
   currentTransaction as currentClientTransaction,
   runInTransaction,
   transactionHere,
-} from '../producer/transaction-scope.js';
+} from '../producer/transactions/transaction-scope.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { jsonCodec } from './body-codec.js';

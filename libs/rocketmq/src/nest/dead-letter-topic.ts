@@ -1,6 +1,6 @@
 // Dead letters sent to a topic of the application's choice, with their story in properties.
 
-import type { DeadLetter } from '../consumer/failure-policy.js';
+import type { DeadLetter } from '../consumer/model/failure-policy.js';
 import type { Producer } from '../producer/producer.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';

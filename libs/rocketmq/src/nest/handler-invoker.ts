@@ -1,8 +1,8 @@
 // One listener's method as a consumer calls it: bodies decoded, Nest's enhancers around it, its outcome from the original error.
 
 import type { ContextId } from '@nestjs/core';
-import type { BatchHandler } from '../consumer/batch-handler.js';
-import type { HandlerContext } from '../consumer/handler-run.js';
+import type { HandlerContext } from '../consumer/listeners/handler-run.js';
+import type { BatchHandler } from '../consumer/model/batch-handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { settleInvalid } from './invalid-body.js';

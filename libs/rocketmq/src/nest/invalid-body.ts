@@ -1,6 +1,6 @@
 // What becomes of a message whose body is invalid: it cannot be decoded, does not fit its schema, or a pipe refuses it.
 
-import { DeadLetterError } from '../consumer/outcome-errors.js';
+import { DeadLetterError } from '../consumer/model/outcome-errors.js';
 import type { MessageView } from '../protocol/model/message.js';
 import type { InvalidBodyError } from './message-body.js';
 

@@ -1,7 +1,7 @@
 // Which consumers an application needs for its listeners: options by precedence, listeners by consumer group. Pure.
 
-import { mergedSubscriptions } from '../consumer/listener-filters.js';
-import type { Subscription } from '../consumer/subscription.js';
+import { mergedSubscriptions } from '../consumer/listeners/listener-filters.js';
+import type { Subscription } from '../consumer/model/subscription.js';
 import { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';

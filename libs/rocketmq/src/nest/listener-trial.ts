@@ -1,10 +1,10 @@
 // A message handed to a listener without a broker, for tests: the whole way of a delivery, from the hooks to the failure policy.
 // Nothing is sent and nothing is settled; the outcome is told.
 
-import { type DeadLetterReason, settlementAfterFailure } from '../consumer/failure-policy.js';
-import { runHandler } from '../consumer/handler-run.js';
-import { type Listener, resolveListener } from '../consumer/message-listener.js';
-import { RetryLaterError } from '../consumer/outcome-errors.js';
+import { runHandler } from '../consumer/listeners/handler-run.js';
+import { type Listener, resolveListener } from '../consumer/listeners/message-listener.js';
+import { type DeadLetterReason, settlementAfterFailure } from '../consumer/model/failure-policy.js';
+import { RetryLaterError } from '../consumer/model/outcome-errors.js';
 import { bodyBytes, type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { SystemClock } from '../support/clock.js';

@@ -1,6 +1,6 @@
 // How a message of a manual listener ends: said once, during the handler or after it.
 
-import { DeadLetterError, RetryLaterError } from '../consumer/outcome-errors.js';
+import { DeadLetterError, RetryLaterError } from '../consumer/model/outcome-errors.js';
 import { abortReason } from '../support/abort.js';
 import { StateError } from '../support/errors.js';
 

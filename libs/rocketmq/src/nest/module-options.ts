@@ -1,7 +1,7 @@
 // The module options, checked at the door and with their defaults.
 
 import { endpointKey, parseEndpoints, schemeOf } from '../client/endpoint.js';
-import type { ConsumerEvents } from '../consumer/consumer-events.js';
+import type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../producer/producer-events.js';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { SECOND_MS } from '../support/clock.js';

@@ -1,6 +1,6 @@
 // Messages as applications give them, in both forms, made into what the client sends.
 
-import { RefusedMessage } from '../producer/send-batch.js';
+import { RefusedMessage } from '../producer/sending/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import { encodeBody } from './message-body.js';

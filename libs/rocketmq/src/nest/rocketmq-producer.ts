@@ -1,8 +1,8 @@
 // What applications send with. The client's own producer, which it stands before, comes and goes with the application.
 
 import type { Producer } from '../producer/producer.js';
-import type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
-import type { SendReceipt } from '../producer/send-receipt.js';
+import type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
+import type { SendReceipt } from '../producer/sending/send-receipt.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';

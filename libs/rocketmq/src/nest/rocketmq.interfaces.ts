@@ -2,12 +2,12 @@
 
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../client/endpoint.js';
-import type { ConsumerEvents } from '../consumer/consumer-events.js';
-import type { PolicyInForce } from '../consumer/listener-fit.js';
+import type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
+import type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 import type { ProducerOptions } from '../producer/producer.js';
 import type { ProducerEvents } from '../producer/producer-events.js';
-import type { TransactionCheck } from '../producer/transaction-check.js';
-import type { TransactionCheckpoint } from '../producer/transaction-coordinator.js';
+import type { TransactionCheck } from '../producer/transactions/transaction-check.js';
+import type { TransactionCheckpoint } from '../producer/transactions/transaction-coordinator.js';
 import type { CredentialsProvider } from '../protocol/credentials/credentials.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { Clock } from '../support/clock.js';

@@ -1,7 +1,7 @@
 // The producer of one topic. It holds nothing but the topic; all the work is the producer's.
 
-import type { BatchOptions, BatchOutcome } from '../producer/send-batch.js';
-import type { SendReceipt } from '../producer/send-receipt.js';
+import type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
+import type { SendReceipt } from '../producer/sending/send-receipt.js';
 import type { CallOptions } from '../support/deadline.js';
 import type { CurrentTransaction, TransactionalMessage } from './current-transaction.js';
 import type { TopicMessage } from './outgoing.js';

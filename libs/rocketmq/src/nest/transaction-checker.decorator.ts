@@ -1,6 +1,6 @@
 // `@TransactionChecker`: marks the method that knows how transactions on a topic ended.
 
-import type { TransactionCheck as ClientTransactionCheck } from '../producer/transaction-check.js';
+import type { TransactionCheck as ClientTransactionCheck } from '../producer/transactions/transaction-check.js';
 import { TRANSACTION_CHECKER_METADATA } from './rocketmq.constants.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from './topic-definition.js';
 

@@ -3,8 +3,8 @@ import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentele
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
 import { until } from '../../../../test/support/until.js';
-import type { BatchHandler } from '../consumer/batch-handler.js';
-import { DeadLetterError } from '../consumer/outcome-errors.js';
+import type { BatchHandler } from '../consumer/model/batch-handler.js';
+import { DeadLetterError } from '../consumer/model/outcome-errors.js';
 import { Producer } from '../producer/producer.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';

@@ -2,7 +2,7 @@
 // counters of our own. No label is of a message: topics, groups, clients and outcomes only.
 
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
-import type { HeldOfTopic, ObservedConsumer } from '../consumer/consumer-telemetry.js';
+import type { HeldOfTopic, ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
 
 const HISTOGRAMS = {
   sendCostTime: {

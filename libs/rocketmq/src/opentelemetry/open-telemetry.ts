@@ -17,7 +17,7 @@ import type {
   ObservedConsumer,
   PushConsumerTelemetry,
   SimpleConsumerTelemetry,
-} from '../consumer/consumer-telemetry.js';
+} from '../consumer/model/consumer-telemetry.js';
 import type { ProducerTelemetry, ProducerTelemetrySource } from '../producer/producer-telemetry.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';

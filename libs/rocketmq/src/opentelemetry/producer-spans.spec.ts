@@ -3,8 +3,8 @@ import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentele
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
 import type { Producer, ProducerOptions } from '../producer/producer.js';
-import type { TransactionChecker } from '../producer/transaction-check.js';
-import { currentTransaction } from '../producer/transaction-scope.js';
+import type { TransactionChecker } from '../producer/transactions/transaction-check.js';
+import { currentTransaction } from '../producer/transactions/transaction-scope.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { openTelemetry } from './open-telemetry.js';
 

@@ -6,7 +6,7 @@ import type {
   ObservedPoll,
   SettleOperation,
   SimpleConsumerTelemetry,
-} from '../consumer/consumer-telemetry.js';
+} from '../consumer/model/consumer-telemetry.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation } from './attributes.js';

@@ -9,8 +9,8 @@ import { SECOND_MS } from '../support/clock.js';
 import { RocketMQError } from '../support/errors.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
-import type { TransactionChecker } from './transaction-check.js';
-import { currentTransaction } from './transaction-scope.js';
+import type { TransactionChecker } from './transactions/transaction-check.js';
+import { currentTransaction } from './transactions/transaction-scope.js';
 
 const PLAIN = ['orders', 'steps', 'timeouts'] as const;
 /** Long enough for what the broker delays, short enough for many runs. */

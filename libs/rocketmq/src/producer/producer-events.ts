@@ -1,7 +1,7 @@
 // What a producer tells those who watch it. Telling them is the producer's affair.
 
 import type { SessionEvents } from '../client/session-events.js';
-import type { TransactionEvents } from './transaction.js';
+import type { TransactionEvents } from './transactions/transaction.js';
 
 /** What happened that no call of the application returns. What a watcher throws is logged and changes nothing. */
 export interface ProducerEvents extends TransactionEvents, SessionEvents {

@@ -2,8 +2,8 @@
 
 import type { ObservedClient } from '../client/observed-client.js';
 import type { MessageView } from '../protocol/model/message.js';
-import type { SendInterceptor } from './interceptors.js';
-import type { EndResult, Resolution, TransactionIdentity } from './transaction.js';
+import type { SendInterceptor } from './sending/interceptors.js';
+import type { EndResult, Resolution, TransactionIdentity } from './transactions/transaction.js';
 
 /** A half message with what it carries. */
 export interface ObservedHalf extends TransactionIdentity {

@@ -14,21 +14,21 @@ import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
-import { Backpressure, type BackpressureOptions } from './backpressure.js';
-import { type BatchingOptions, BatchSafety } from './batching.js';
-import { BodyPacker, type CompressionOptions } from './compression.js';
-import { Interceptors, type SendInterceptor } from './interceptors.js';
 import { onewaySend } from './oneway.js';
 import type { ProducerEvents } from './producer-events.js';
 import type { ProducerTelemetry, ProducerTelemetrySource } from './producer-telemetry.js';
-import { adoptSettings, publishingSettings } from './publishing-settings.js';
-import { type RecallTarget, recallMessage } from './recall.js';
-import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './send-batch.js';
-import { SendPipeline, type SendPolicy } from './send-pipeline.js';
-import { receiptOf, type SendReceipt } from './send-receipt.js';
-import { Sender } from './sender.js';
-import type { Transaction } from './transaction.js';
-import { TransactionCoordinator, type TransactionOptions } from './transaction-coordinator.js';
+import { Backpressure, type BackpressureOptions } from './sending/backpressure.js';
+import { type BatchingOptions, BatchSafety } from './sending/batching.js';
+import { BodyPacker, type CompressionOptions } from './sending/compression.js';
+import { Interceptors, type SendInterceptor } from './sending/interceptors.js';
+import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
+import { type RecallTarget, recallMessage } from './sending/recall.js';
+import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './sending/send-batch.js';
+import { SendPipeline, type SendPolicy } from './sending/send-pipeline.js';
+import { receiptOf, type SendReceipt } from './sending/send-receipt.js';
+import { Sender } from './sending/sender.js';
+import type { Transaction } from './transactions/transaction.js';
+import { TransactionCoordinator, type TransactionOptions } from './transactions/transaction-coordinator.js';
 
 /** What a producer is for. */
 export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {

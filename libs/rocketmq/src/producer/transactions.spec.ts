@@ -4,8 +4,8 @@ import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
-import type { TransactionChecker } from './transaction-check.js';
-import { currentTransaction } from './transaction-scope.js';
+import type { TransactionChecker } from './transactions/transaction-check.js';
+import { currentTransaction } from './transactions/transaction-scope.js';
 
 const order = { topic: 'orders', body: 'one' };
 

@@ -1,6 +1,6 @@
 // What `nestjs-rocketmq/sql` exports.
 
-export { type CurrentTransaction, currentTransaction } from '../producer/transaction-scope.js';
+export { type CurrentTransaction, currentTransaction } from '../producer/transactions/transaction-scope.js';
 export { type CleanupOptions, type Purgeable, SqlCleanup } from './cleanup.js';
 export {
   type DrizzleDatabase,

@@ -3,8 +3,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OutboxBench } from '../../../../test/support/outbox-bench.js';
 import { Connection } from '../client/connection.js';
-import type { SendInterceptor } from '../producer/interceptors.js';
 import { Producer } from '../producer/producer.js';
+import type { SendInterceptor } from '../producer/sending/interceptors.js';
 import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import type { OutboxRelay } from './outbox-relay.js';

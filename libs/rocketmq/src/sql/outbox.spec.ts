@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OutboxBench } from '../../../../test/support/outbox-bench.js';
-import { NotSentError } from '../producer/not-sent-error.js';
+import { NotSentError } from '../producer/sending/not-sent-error.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { StateError, TransportError, UsageError } from '../support/errors.js';

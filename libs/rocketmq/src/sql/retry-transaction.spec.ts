@@ -4,7 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
-import { type CurrentTransaction, runInTransaction } from '../producer/transaction-scope.js';
+import { type CurrentTransaction, runInTransaction } from '../producer/transactions/transaction-scope.js';
 import { UsageError } from '../support/errors.js';
 import { drizzleDatabase } from './drizzle.js';
 import { Outbox } from './outbox.js';

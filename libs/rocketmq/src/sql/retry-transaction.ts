@@ -1,6 +1,6 @@
 // Running a database transaction again that the database has given up for the sake of another one.
 
-import { type CurrentTransaction, transactionHere } from '../producer/transaction-scope.js';
+import { type CurrentTransaction, transactionHere } from '../producer/transactions/transaction-scope.js';
 import { abortReason, withAnySignal } from '../support/abort.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';

@@ -1,9 +1,9 @@
 // How each transaction ended, kept in the database of the local transaction, and the fence by which a check finds out.
 
-import type { Resolution } from '../producer/transaction.js';
-import type { TransactionCheck } from '../producer/transaction-check.js';
-import type { CurrentTransaction, LocalEnd } from '../producer/transaction-scope.js';
-import { currentTransaction } from '../producer/transaction-scope.js';
+import type { Resolution } from '../producer/transactions/transaction.js';
+import type { TransactionCheck } from '../producer/transactions/transaction-check.js';
+import type { CurrentTransaction, LocalEnd } from '../producer/transactions/transaction-scope.js';
+import { currentTransaction } from '../producer/transactions/transaction-scope.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';

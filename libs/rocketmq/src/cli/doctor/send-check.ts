@@ -3,7 +3,7 @@
 import { Connection } from '../../client/connection.js';
 import { type Address, addressText } from '../../client/endpoint.js';
 import { Producer } from '../../producer/producer.js';
-import { currentTransaction } from '../../producer/transaction-scope.js';
+import { currentTransaction } from '../../producer/transactions/transaction-scope.js';
 import { monotonicMs } from '../../support/deadline.js';
 import { describeError } from '../../support/logger.js';
 import type { Check } from './check.js';

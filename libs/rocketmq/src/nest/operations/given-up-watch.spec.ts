@@ -16,7 +16,7 @@ import {
   TransactionChecker,
 } from '../../index.js';
 import { Producer } from '../../producer/producer.js';
-import { TransactionBounds } from '../../producer/transaction-bounds.js';
+import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { GivenUpWatch } from './given-up-watch.js';

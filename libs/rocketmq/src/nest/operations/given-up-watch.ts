@@ -1,9 +1,9 @@
 // Transactions of this application that the server has given up: looked for now and then, judged by their checkers, reported.
 
 import { PeriodicWork } from '../../client/periodic-work.js';
-import type { Resolution } from '../../producer/transaction.js';
-import type { TransactionBounds } from '../../producer/transaction-bounds.js';
-import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../producer/transaction-check.js';
+import type { Resolution } from '../../producer/transactions/transaction.js';
+import type { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
+import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../producer/transactions/transaction-check.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';

@@ -2,7 +2,7 @@
 // return goes back: a hook may be asynchronous, and who calls it tells when it fails.
 
 import type { ClientIdentity } from '../../client/session-events.js';
-import type { ConsumerEvents } from '../../consumer/consumer-events.js';
+import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import type { RocketMQEvents, ToldEvent } from './rocketmq-events.js';

@@ -1,8 +1,8 @@
 // What happens in the life of a connection, for those who watch. Where it comes from is in lifecycle-hooks.ts.
 
 import { filter, type Observable } from 'rxjs';
-import type { DeadLetterReason } from '../../consumer/failure-policy.js';
-import type { EndSource, Resolution } from '../../producer/transaction.js';
+import type { DeadLetterReason } from '../../consumer/model/failure-policy.js';
+import type { EndSource, Resolution } from '../../producer/transactions/transaction.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { EventStream } from './event-stream.js';

@@ -6,7 +6,7 @@ import { MessagePattern } from '@nestjs/microservices';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { until } from '../../../../../test/support/until.js';
 import type { RocketMQContext } from '../../index.js';
-import type { SendInterceptor } from '../../producer/interceptors.js';
+import type { SendInterceptor } from '../../producer/sending/interceptors.js';
 
 const bench = ClientBench.ofFile();
 const TOPIC = 'payments';

@@ -1,7 +1,7 @@
 // The handler of a `@MessagePattern`: what it returns or throws goes back to whoever asked.
 
-import type { HandlerContext, MessageHandler } from '../../consumer/handler-run.js';
-import { DeadLetterError, RetryLaterError } from '../../consumer/outcome-errors.js';
+import type { HandlerContext, MessageHandler } from '../../consumer/listeners/handler-run.js';
+import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';

@@ -1,7 +1,7 @@
 // Requests: a message, and one answer to it. What a request looks like is in reply-message.ts.
 
 import type { Producer } from '../../producer/producer.js';
-import type { SendReceipt } from '../../producer/send-receipt.js';
+import type { SendReceipt } from '../../producer/sending/send-receipt.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';

@@ -1,0 +1,74 @@
+// Where a dead letter goes, and who is told before: the place of the listener's choice, or the broker's dead letter queue.
+
+import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
+import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
+import { type Clock, SECOND_MS } from '../../support/clock.js';
+import { TransportError, UsageError } from '../../support/errors.js';
+import type { ConsumerReport } from '../model/consumer-events.js';
+import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '../model/failure-policy.js';
+
+/** A hook holds a turn of its listener. Longer than a send of a dead letter takes with all its attempts, by default. */
+export const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
+
+/** What is known about the message's group and listener. */
+export interface KeepOptions {
+  readonly policy: FailurePolicy;
+  readonly report: ConsumerReport;
+  readonly backoff: BackoffPolicy;
+  /** Deliveries before the server itself moves the message. */
+  readonly attemptsOfServer: number;
+  /** Real time: what hooks wait for is I/O. */
+  readonly ioClock: Clock;
+  /** Fires when the consumer waits for no hook any more. */
+  readonly abandonSignal: Abortable;
+}
+
+/** Tells the hooks and, where the policy says so, keeps the message elsewhere; returns how it is then to be settled. */
+export async function keepDeadLetter(deadLetter: DeadLetter, options: KeepOptions): Promise<Settlement> {
+  const { policy, report, backoff, attemptsOfServer } = options;
+  const { message, reason, error } = deadLetter;
+  await report.deadLetter(
+    message,
+    reason,
+    error,
+    policy.onDeadLetter && (() => policy.onDeadLetter?.(deadLetter)),
+    (hook) => inTime('onDeadLetter', hook, options),
+  );
+  if (policy.deadLetterTo === undefined || reason === 'corrupt-body') return { kind: 'deadLetter', reason };
+  try {
+    const { deadLetterTo } = policy;
+    await inTime('deadLetterTo', () => deadLetterTo(deadLetter), options);
+    return { kind: 'ack' };
+  } catch (failure) {
+    const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= attemptsOfServer;
+    const settlement: FailureSettlement = isHopeless
+      ? { kind: 'deadLetter', reason }
+      : { kind: 'retry', delayMs: backoffMs(backoff, message.deliveryAttempt) };
+    report.deadLetterNotKept(message, failure, settlement);
+    return settlement;
+  }
+}
+
+/** As the hook ends; a rejection once it has taken too long. What it does afterwards is ignored. */
+function inTime(name: string, hook: () => unknown, { ioClock, abandonSignal }: KeepOptions): Promise<void> {
+  if (abandonSignal.aborted) return Promise.reject(reasonOf(abandonSignal));
+  return new Promise((resolve, reject) => {
+    const text = `${name} did not end within ${DEAD_LETTER_HOOK_MS} ms; it is not waited for`;
+    const timer = ioClock.schedule(DEAD_LETTER_HOOK_MS, () => {
+      end(() => reject(new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true)));
+    });
+    const unlisten = onAbort(abandonSignal, () => end(() => reject(reasonOf(abandonSignal))));
+    const end = (settle: () => void): void => {
+      timer.cancel();
+      unlisten();
+      settle();
+    };
+    // A hook that throws at once rejects as well.
+    Promise.resolve()
+      .then(hook)
+      .then(
+        () => end(resolve),
+        (error: unknown) => end(() => reject(error)),
+      );
+  });
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { Code, DigestType, Message } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { SystemClock } from '../../support/clock.js';
+import { silentLogger } from '../../support/logger.js';
+import type { MessageHandler } from '../listeners/handler-run.js';
+import { ListenerSet, onlyListener } from '../listeners/message-listener.js';
+import { ConsumerReport } from '../model/consumer-events.js';
+import { Verification } from './verify-message.js';
+
+const intact = Message.fromPartial({ body: Buffer.from('one'), systemProperties: { messageId: 'id-1' } });
+const corrupt = Message.fromPartial({
+  body: Buffer.from('one'),
+  systemProperties: { messageId: 'id-1', bodyDigest: { type: DigestType.MD5, checksum: 'AB' } },
+});
+
+const verificationWith = (handler: MessageHandler) =>
+  new Verification({
+    listeners: new ListenerSet([
+      onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),
+    ]),
+    maxUnpackedBytes: 1_000,
+    ioClock: new SystemClock(),
+    report: new ConsumerReport({}, silentLogger, 'stock'),
+    forceSignal: new AbortController().signal,
+  });
+
+const verify = (message: Message | undefined, handler: MessageHandler) =>
+  verificationWith(handler).verify({ nonce: '7', message });
+
+describe("the answer to an operator's direct consumption", () => {
+  it('carries the nonce and says OK when the handler succeeds', async () => {
+    const answer = await verify(intact, async () => {});
+    expect(answer).toMatchObject({
+      status: { code: Code.OK },
+      command: { $case: 'verifyMessageResult', value: { nonce: '7' } },
+    });
+  });
+
+  it('runs few handlers at once, and refuses more', async () => {
+    let [running, most] = [0, 0];
+    let open = (): void => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const verification = verificationWith(async () => {
+      most = Math.max(most, ++running);
+      await opened;
+    });
+    const answers = Array.from({ length: 100 }, (_, index) =>
+      verification.verify({ nonce: String(index), message: intact }),
+    );
+    const refused = await Promise.all(answers.slice(4));
+    expect(new Set(refused.map(({ status }) => status?.code))).toEqual(new Set([Code.TOO_MANY_REQUESTS]));
+    open();
+    const run = await Promise.all(answers.slice(0, 4));
+    expect(run.map(({ status }) => status?.code)).toEqual(Array(4).fill(Code.OK));
+    expect(most).toBe(4);
+  });
+
+  it('says that the message could not be consumed, and why, when the handler fails', async () => {
+    const answer = await verify(intact, () => {
+      throw new Error('no stock');
+    });
+    expect(answer.status).toEqual({ code: Code.FAILED_TO_CONSUME_MESSAGE, message: 'no stock' });
+  });
+
+  it('says that the body is corrupt without asking the handler', async () => {
+    const seen: unknown[] = [];
+    const answer = await verify(corrupt, (message) => seen.push(message));
+    expect(answer.status?.code).toBe(Code.MESSAGE_CORRUPTED);
+    expect(seen).toEqual([]);
+  });
+
+  it('refuses a command without a message', async () => {
+    expect((await verify(undefined, () => {})).status?.code).toBe(Code.BAD_REQUEST);
+  });
+});

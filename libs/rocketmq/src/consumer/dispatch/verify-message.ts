@@ -1,0 +1,77 @@
+// An operator's "consume this message directly": runs the handler beside all order and leases, and tells how it ended.
+
+import { Code, type Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type {
+  TelemetryCommand,
+  VerifyMessageCommand,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { Clock } from '../../support/clock.js';
+import { StateError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import { runHandler } from '../listeners/handler-run.js';
+import type { ListenerSet } from '../listeners/message-listener.js';
+import type { ConsumerReport } from '../model/consumer-events.js';
+import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
+
+/** What the run needs of its consumer. */
+export interface VerifyOptions {
+  readonly listeners: Pick<ListenerSet, 'of'>;
+  readonly maxUnpackedBytes: number;
+  readonly ioClock: Clock;
+  readonly report: ConsumerReport;
+  readonly forceSignal: AbortSignal;
+}
+
+/** Each runs a handler, beside those of the consumer's own messages. */
+const MOST_AT_ONCE = 4;
+
+/** Runs handlers for an operator, few at once. */
+export class Verification {
+  private running = 0;
+
+  constructor(private readonly options: VerifyOptions) {}
+
+  /** The answer to the command; never rejects. Nothing is settled: the message in the broker is not touched by it. */
+  async verify({ nonce, message: wire }: VerifyMessageCommand): Promise<TelemetryCommand> {
+    const answer = (code: Code, message: string): TelemetryCommand => ({
+      status: { code, message },
+      command: { $case: 'verifyMessageResult', value: { nonce } },
+    });
+    if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
+    if (this.running >= MOST_AT_ONCE) {
+      return answer(Code.TOO_MANY_REQUESTS, `the handler runs for ${MOST_AT_ONCE} such commands; send it again later`);
+    }
+    this.running++;
+    try {
+      const { code, text } = await this.run(wire);
+      return answer(code, text);
+    } catch (error) {
+      return answer(Code.FAILED_TO_CONSUME_MESSAGE, describeError(error));
+    } finally {
+      this.running--;
+    }
+  }
+
+  private async run(wire: WireMessage): Promise<{ readonly code: Code; readonly text: string }> {
+    const { listeners, maxUnpackedBytes, ioClock, forceSignal, report } = this.options;
+    const incoming = incomingMessage(wire);
+    const { message, bodyProblem } = incoming.isPacked
+      ? await unpackedMessage(incoming.message, maxUnpackedBytes)
+      : incoming;
+    if (bodyProblem !== undefined) return { code: Code.MESSAGE_CORRUPTED, text: bodyProblem };
+    const { handler, handlerTimeoutMs } = listeners.of(message);
+    const result = await runHandler(message, {
+      handler,
+      timeoutMs: handlerTimeoutMs,
+      ioClock,
+      lostSignal: undefined,
+      forceSignal,
+      onIgnoredSignal: () => report.handlerIgnoredItsSignal(message),
+    });
+    if (result.kind === 'succeeded') return { code: Code.OK, text: 'OK' };
+    const closed = 'the consumer was closed';
+    const failure = result.kind === 'failed' ? result.error : new StateError('CLOSED', closed);
+    report.failedWithoutEffect(message, failure);
+    return { code: Code.FAILED_TO_CONSUME_MESSAGE, text: result.kind === 'failed' ? describeError(failure) : closed };
+  }
+}

@@ -1,0 +1,143 @@
+// Acks that are due while another is under way go together, one request per endpoint and topic at a time. Whether to repeat
+// one that failed is the caller's affair.
+
+import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import type { LeaseCalls } from './message-lease.js';
+import type { AckGroup, Receipt, ReceiptCalls } from './receipt-calls.js';
+
+/** As many as one receive brings. */
+export const DEFAULT_ACK_BATCH_SIZE = 32;
+
+/** Makes one request; see `ReceiptCalls.ackTogether`. */
+export type AckRequest = (receipts: AckGroup) => Promise<(Error | undefined)[]>;
+
+/** An ack that was not sent yet, and whom to tell: undefined when it is done. */
+export interface PendingAck {
+  readonly receipt: Receipt;
+  onEnd(error: unknown): void;
+}
+
+/** Acks that one request may carry have the same key. */
+export function ackKey({ topic, endpoint }: Receipt): string {
+  return `${topic} ${endpointKey(endpoint)}`;
+}
+
+/** Sends as many of `pending` as go together, the first one at least, and takes them off. Never rejects. */
+export async function sendSome(pending: PendingAck[], batchSize: number, request: AckRequest): Promise<void> {
+  const batch = takeBatch(pending, batchSize);
+  const [first, ...others] = batch;
+  if (first === undefined) return;
+  let errors: readonly unknown[];
+  try {
+    errors = await request([first.receipt, ...others.map(({ receipt }) => receipt)]);
+  } catch (error) {
+    errors = batch.map(() => error);
+  }
+  for (let index = 0; index < batch.length; index++) batch[index]?.onEnd(errors[index]);
+}
+
+/** Results are told apart by message id, so an id goes once. */
+function takeBatch(pending: PendingAck[], most: number): PendingAck[] {
+  const ids = new Set<string>();
+  const left: PendingAck[] = [];
+  const batch: PendingAck[] = [];
+  for (const one of pending) {
+    const { messageId } = one.receipt;
+    const fits = batch.length < most && !ids.has(messageId);
+    if (fits) ids.add(messageId);
+    (fits ? batch : left).push(one);
+  }
+  pending.splice(0, pending.length, ...left);
+  return batch;
+}
+
+/** The acks of one endpoint and topic. */
+interface Lane {
+  readonly key: string;
+  readonly pending: PendingAck[];
+  underWay: number;
+  /** Whether a look at what is due is coming. */
+  isLookDue: boolean;
+  /** Nothing is added to it any more. */
+  isOver: boolean;
+}
+
+/**
+ * Puts acks together without making any of them wait: what is asked for in one turn of the event loop goes at once when nothing
+ * is under way; what comes meanwhile goes together when that has ended, or as soon as it fills a request.
+ */
+export class AckBatcher {
+  private readonly lanes = new Map<string, Lane>();
+  private readonly endpointKeys = new WeakMap<Endpoint, string>();
+  private latest: { readonly lane: Lane; readonly topic: string; readonly endpoint: Endpoint } | undefined;
+
+  /** @param batchSize the most that one request carries; 1: nothing is put together */
+  constructor(
+    private readonly request: AckRequest,
+    private readonly batchSize: number,
+  ) {}
+
+  /** Acks one message. @param onEnd told what befell this message, whatever became of those in the same request */
+  ack(receipt: Receipt, onEnd: (error: unknown) => void): void {
+    const lane = this.laneOf(receipt);
+    lane.pending.push({ receipt, onEnd });
+    this.lookSoon(lane);
+  }
+
+  private laneOf(receipt: Receipt): Lane {
+    const { lane, topic, endpoint } = this.latest ?? {};
+    // Most come after one of the same topic and server.
+    if (lane !== undefined && !lane.isOver && receipt.topic === topic && receipt.endpoint === endpoint) return lane;
+    const found = this.findLane(receipt);
+    this.latest = { lane: found, topic: receipt.topic, endpoint: receipt.endpoint };
+    return found;
+  }
+
+  private findLane({ topic, endpoint }: Receipt): Lane {
+    let endpointText = this.endpointKeys.get(endpoint);
+    if (endpointText === undefined) {
+      endpointText = endpointKey(endpoint);
+      this.endpointKeys.set(endpoint, endpointText);
+    }
+    const key = `${topic} ${endpointText}`;
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      lane = { key, pending: [], underWay: 0, isLookDue: false, isOver: false };
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  /** After the handlers that end together with this one. */
+  private lookSoon(lane: Lane): void {
+    if (lane.isLookDue) return;
+    lane.isLookDue = true;
+    queueMicrotask(() => {
+      lane.isLookDue = false;
+      this.sendDue(lane);
+    });
+  }
+
+  private sendDue(lane: Lane): void {
+    while (lane.pending.length >= this.batchSize || (lane.underWay === 0 && lane.pending.length > 0)) {
+      lane.underWay++;
+      void sendSome(lane.pending, this.batchSize, this.request).then(() => {
+        lane.underWay--;
+        this.sendDue(lane);
+      });
+    }
+    if (lane.underWay > 0) return;
+    lane.isOver = true;
+    this.lanes.delete(lane.key);
+  }
+}
+
+/** The requests of a lease, its acks put together. */
+export function withAckBatches(calls: ReceiptCalls, batchSize: number): LeaseCalls {
+  const acks = new AckBatcher((receipts) => calls.ackTogether(receipts), batchSize);
+  return {
+    ack: (receipt, onEnd) => acks.ack(receipt, onEnd),
+    changeInvisibleDuration: (receipt, postponement) => calls.changeInvisibleDuration(receipt, postponement),
+    forwardToDeadLetterQueue: (receipt, attempts) => calls.forwardToDeadLetterQueue(receipt, attempts),
+  };
+}

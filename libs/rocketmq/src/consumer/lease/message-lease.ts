@@ -1,0 +1,377 @@
+// One held message: it renews the lease in time and carries out the one settlement, never both at once. Which settlement
+// is decided elsewhere.
+
+import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../../protocol/grpc/status.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { AbortSource } from '../../support/abort-source.js';
+import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
+import { type Clock, type ScheduledTask, sleep } from '../../support/clock.js';
+import { Deadline } from '../../support/deadline.js';
+import { RocketMQError, StateError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import type { Random } from '../../support/random.js';
+import type { IncomingMessage } from '../receive/incoming-message.js';
+import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
+import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
+import type { SharedTimers } from './shared-timers.js';
+
+/** What the server is told about a message in the end. */
+export type LeaseSettlement =
+  | { readonly kind: 'ack' }
+  | ({ readonly kind: 'postpone' } & Postponement)
+  /** Like `postpone`, and tried only once: a message that is not handed back comes again by itself, and nobody waits for it. */
+  | ({ readonly kind: 'handBack' } & Postponement)
+  | ({ readonly kind: 'deadLetter' } & Attempts);
+
+/** The requests that a lease makes. */
+export interface LeaseCalls extends Pick<ReceiptCalls, 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'> {
+  /** Tells `onEnd` what `ReceiptCalls.ack` would throw; never throws. */
+  ack(receipt: Receipt, onEnd: (error: unknown) => void): void;
+}
+
+const ACK = { kind: 'ack' } as const;
+const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
+  ack: 'ack of',
+  postpone: 'postponement of',
+  handBack: 'hand-back of',
+  deadLetter: 'dead letter of',
+};
+
+/** What a lease needs of its consumer. */
+export interface LeasePort {
+  /** Business time: leases run on its monotonic side, since a step of the wall clock ends no lease. */
+  readonly clock: Clock;
+  /** On that clock. */
+  readonly timers: SharedTimers;
+  /** Real time: repetitions of requests run on it. */
+  readonly ioClock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly calls: LeaseCalls;
+  readonly leaseMs: number;
+}
+
+/** A message as it was received. */
+export interface Received extends IncomingMessage {
+  readonly endpoint: Endpoint;
+  /** The size of the body as it came. */
+  readonly heldBytes: number;
+  /** When the server's answer began to arrive, by monotonic business time: leases are durations. */
+  readonly receivedAtMs: number;
+}
+
+/** The server answers OK for a handle that was replaced, and delivers the message again. */
+const UNSETTLED = 'the server may not know its end';
+
+const SETTLE_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
+/** A renewal that did not take effect is tried again after this part of what is left of the lease. */
+const RENEWAL_RETRY_PART = 1 / 4;
+const RENEWAL_RETRY_MIN_MS = 250;
+
+/** Holds a message from its receipt until it is settled, lost or let go of. */
+export class MessageLease {
+  readonly message: MessageView;
+  readonly bodyProblem: string | undefined;
+  /** Whether the body has to be unpacked before a handler gets it. */
+  readonly isPacked: boolean;
+  /** By how much the body is larger than it came, while it is unpacked. Kept by who unpacks it. */
+  grownBytes = 0;
+  /** Since when a handler has the message, by monotonic business time; undefined while none has. Kept by who calls the handler. */
+  handlerSinceMs: number | undefined = undefined;
+  private state: LeaseState;
+  private timer: ScheduledTask | undefined;
+  private renewal: Promise<void> | undefined;
+  /** Made when somebody asks: most leases are never lost. */
+  private lost: AbortSource | undefined;
+  private doubted: AbortSource | undefined;
+  private doubt: Error | undefined;
+
+  constructor(
+    private readonly port: LeasePort,
+    private readonly received: Received,
+  ) {
+    this.message = received.message;
+    this.bodyProblem = received.bodyProblem;
+    this.isPacked = received.isPacked;
+    const endsAtMs = received.receivedAtMs + port.leaseMs;
+    this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
+    this.renewAt(endsAtMs - port.leaseMs / 2);
+  }
+
+  toString(): string {
+    return `message ${this.message.messageId} from "${this.message.topic}"`;
+  }
+
+  /** By monotonic business time. */
+  get receivedAtMs(): number {
+    return this.received.receivedAtMs;
+  }
+
+  get heldBytes(): number {
+    return this.received.heldBytes;
+  }
+
+  /** Names the server that holds the message. */
+  get endpointKey(): string {
+    return endpointKey(this.received.endpoint);
+  }
+
+  /** Aborts when the message is no longer ours: another consumer may have it. */
+  get lostSignal(): AbortSource {
+    this.lost ??= sourceOf(this.isLost ? this.doubt : undefined);
+    return this.lost;
+  }
+
+  /** Aborts when the lease can no longer be renewed: too late to start a handler. */
+  get doubtSignal(): AbortSource {
+    this.doubted ??= sourceOf(this.doubt);
+    return this.doubted;
+  }
+
+  /** Whether {@link doubtSignal} has aborted. */
+  get isInDoubt(): boolean {
+    return this.doubt !== undefined;
+  }
+
+  private get isLost(): boolean {
+    return this.state.kind === 'ended' && this.state.how === 'lost';
+  }
+
+  /**
+   * Tells the server how the message ended, and repeats that where it is harmless, until the lease would end.
+   * @returns undefined once the server has agreed for certain; else the error, and the message may come again
+   */
+  async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+    if (settlement.kind === 'ack') return new Promise((resolve) => this.ack(signal, resolve));
+    // From now on, so that a moved clock cannot slip in between the handler's end and the first request.
+    const untrack = this.track(settlement);
+    try {
+      if (this.renewal !== undefined) await this.renewal;
+      const state = this.beginSettlement();
+      if (state === undefined) return this.lostError();
+      const error = await this.settleHeld(settlement, state, signal, untrack);
+      this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+      return error;
+    } finally {
+      untrack();
+    }
+  }
+
+  /** As {@link settle}, for the end of almost every message: without a promise, which every message would pay for. */
+  ack(signal: AbortSignal, onEnd: (error: Error | undefined) => void): void {
+    const untrack = this.track(ACK);
+    if (this.renewal === undefined) this.ackNow(signal, untrack, onEnd);
+    else void this.renewal.then(() => this.ackNow(signal, untrack, onEnd));
+  }
+
+  /** Lets go of the message without a word: it comes again when its lease ends. */
+  drop(): void {
+    this.apply({ kind: 'dropped' });
+  }
+
+  private ackNow(signal: AbortSignal, untrack: () => void, onEnd: (error: Error | undefined) => void): void {
+    const state = this.beginSettlement();
+    if (state === undefined) {
+      untrack();
+      onEnd(this.lostError());
+      return;
+    }
+    const end = (error: unknown): void => {
+      this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+      if (error === undefined) onEnd(state.isCertain ? undefined : this.uncertain(UNSETTLED));
+      else onEnd(asError(error));
+    };
+    this.port.calls.ack(this.receipt(state.handle), (error) => {
+      untrack();
+      if (error === undefined) end(undefined);
+      else void this.repeat(ACK, state, signal, error).then(end);
+    });
+  }
+
+  /** Undefined when the message is no longer ours, or its settlement has begun before. */
+  private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
+    // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
+    if ('endsAtMs' in this.state && this.port.clock.monotonicMs() >= this.state.endsAtMs)
+      this.apply({ kind: 'timeOver' });
+    if (this.state.kind === 'settling') return undefined;
+    const state = this.apply({ kind: 'settlementBegun' });
+    return state.kind === 'settling' ? state : undefined;
+  }
+
+  private async settleHeld(
+    settlement: LeaseSettlement,
+    state: LeaseState & { kind: 'settling' },
+    signal: AbortSignal,
+    untrackFirst: () => void,
+  ): Promise<Error | undefined> {
+    if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
+      // A change by a handle that was replaced would revive the message beside its new lease.
+      return this.uncertain('it comes again when the lease ends');
+    }
+    try {
+      await this.request(settlement, state.handle);
+    } catch (error) {
+      untrackFirst();
+      const last = await this.repeat(settlement, state, signal, error);
+      if (last !== undefined) return asError(last);
+    }
+    return state.isCertain ? undefined : this.uncertain(UNSETTLED);
+  }
+
+  private lostError(): StateError {
+    return new StateError('LEASE_LOST', `the lease of message ${this.message.messageId} was lost`);
+  }
+
+  private uncertain(consequence: string): StateError {
+    const doubt = `the answer to a lease renewal of message ${this.message.messageId} was lost`;
+    return new StateError('LEASE_UNCERTAIN', `${doubt}; ${consequence}`);
+  }
+
+  /** @returns undefined when a repetition succeeded, else the last error */
+  private async repeat(
+    settlement: LeaseSettlement,
+    { handle, endsAtMs }: LeaseState & { kind: 'settling' },
+    signal: AbortSignal,
+    first: unknown,
+  ): Promise<unknown> {
+    const { clock, ioClock, random } = this.port;
+    const leftMs = Math.max(1, endsAtMs - clock.monotonicMs());
+    const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
+    let last = first;
+    try {
+      for (let failures = 1; ; failures++) {
+        const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
+        const isTooLate = clock.monotonicMs() >= endsAtMs || waitMs >= deadline.remainingMs();
+        if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, last)) return last;
+        try {
+          await sleep(ioClock, waitMs, deadline.signal);
+          await this.trackedRequest(settlement, handle);
+          return undefined;
+        } catch (error) {
+          last = error;
+        }
+      }
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  private async trackedRequest(settlement: LeaseSettlement, handle: string): Promise<void> {
+    const untrack = this.track(settlement);
+    try {
+      await this.request(settlement, handle);
+    } finally {
+      untrack();
+    }
+  }
+
+  private track({ kind }: LeaseSettlement): () => void {
+    return this.port.clock.track(TRACKED[kind], this);
+  }
+
+  private request(settlement: LeaseSettlement, handle: string): Promise<unknown> {
+    const { calls } = this.port;
+    const receipt = this.receipt(handle);
+    switch (settlement.kind) {
+      case 'ack':
+        return new Promise((resolve, reject) => {
+          calls.ack(receipt, (error) => (error === undefined ? resolve(undefined) : reject(error)));
+        });
+      case 'postpone':
+      case 'handBack':
+        return calls.changeInvisibleDuration(receipt, settlement);
+      case 'deadLetter':
+        return calls.forwardToDeadLetterQueue(receipt, settlement);
+    }
+  }
+
+  private receipt(handle: string): Receipt {
+    const { topic, messageId } = this.message;
+    return { topic, messageId, handle, endpoint: this.received.endpoint };
+  }
+
+  private renewAt(atMs: number): void {
+    this.timer = this.port.timers.at(atMs, () => {
+      this.renewal = this.renew().finally(() => {
+        this.renewal = undefined;
+      });
+    });
+  }
+
+  private async renew(): Promise<void> {
+    const { clock, calls, leaseMs } = this.port;
+    const held = this.state;
+    if (held.kind !== 'held') return;
+    if (clock.monotonicMs() >= held.endsAtMs) {
+      this.apply({ kind: 'timeOver' });
+      return;
+    }
+    this.apply({ kind: 'renewalBegun' });
+    const untrack = clock.track('lease renewal of', this);
+    const askedAtMs = clock.monotonicMs();
+    try {
+      const postponement = { invisibleDurationMs: leaseMs, suspend: false };
+      const handle = await calls.changeInvisibleDuration(this.receipt(held.handle), postponement);
+      this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + leaseMs });
+    } catch (error) {
+      const fields = { messageId: this.message.messageId, error: describeError(error) };
+      this.port.logger.warn('a lease renewal failed', fields);
+      this.apply({ kind: renewalFailure(error) });
+    } finally {
+      untrack();
+    }
+  }
+
+  /** The one place where the state changes, and with it what is scheduled and who is told. */
+  private apply(event: LeaseEvent): LeaseState {
+    const before = this.state;
+    this.state = nextLeaseState(before, event);
+    if (this.state === before) return before;
+    this.timer?.cancel();
+    const { clock, leaseMs } = this.port;
+    const state = this.state;
+    if (state.kind === 'held') {
+      const leftMs = state.endsAtMs - clock.monotonicMs();
+      const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
+      this.renewAt(
+        event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.monotonicMs() + Math.min(retryMs, leftMs),
+      );
+    } else if (state.kind === 'uncertain') {
+      this.timer = this.port.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
+      this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
+    } else if (state.kind === 'ended' && state.how === 'lost') {
+      const lost = this.lostError();
+      this.doubtBegins(lost);
+      this.lost?.abort(lost);
+    }
+    return this.state;
+  }
+
+  private doubtBegins(reason: Error): void {
+    this.doubt ??= reason;
+    this.doubted?.abort(reason);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function sourceOf(reason: Error | undefined): AbortSource {
+  const source = new AbortSource();
+  if (reason !== undefined) source.abort(reason);
+  return source;
+}
+
+/** An ack may be repeated whatever became of it; the others only when they certainly did not take effect. */
+function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
+  if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'handBack') return false;
+  return settlement.kind === 'ack' || error.outcome !== 'unknown';
+}
+
+function renewalFailure(error: unknown): 'renewalRefused' | 'renewalNotDone' | 'renewalUnanswered' {
+  if (error instanceof StatusError && error.statusCode === Code.INVALID_RECEIPT_HANDLE) return 'renewalRefused';
+  return RocketMQError.is(error) && error.outcome !== 'unknown' ? 'renewalNotDone' : 'renewalUnanswered';
+}

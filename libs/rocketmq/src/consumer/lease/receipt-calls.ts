@@ -1,0 +1,123 @@
+// The three requests that settle or postpone a received message. When to make them, and whether to repeat them, is
+// decided by the callers.
+
+import type { Client } from '../../client/client.js';
+import type { Endpoint } from '../../client/endpoint.js';
+import { resource } from '../../client/route.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import { Code, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcResponse } from '../../protocol/grpc/rpc.js';
+import { requireOk, StatusError } from '../../protocol/grpc/status.js';
+
+/** What the server knows a delivery by. It must be settled where it was received. */
+export interface Receipt {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly handle: string;
+  readonly endpoint: Endpoint;
+}
+
+/** Receipts that one request can settle: of one topic, from one endpoint. */
+export type AckGroup = readonly [Receipt, ...Receipt[]];
+
+/** How long a message is to stay invisible. */
+export interface Postponement {
+  readonly invisibleDurationMs: number;
+  /** Do not count the delivery as an attempt. Servers before 5.5, and ordered groups, count it all the same. */
+  readonly suspend: boolean;
+}
+
+/** How often a message was tried. */
+export interface Attempts {
+  readonly attempt: number;
+  readonly maxAttempts: number;
+}
+
+function areAllOk({ entries, status }: RpcResponse<'ackMessage'>, count: number): boolean {
+  return (
+    status?.code === Code.OK && entries.length === count && entries.every((entry) => entry.status?.code === Code.OK)
+  );
+}
+
+/** Makes the requests of one consumer group. Each throws a StatusError or TransportError unless the server said OK. */
+export class ReceiptCalls {
+  constructor(
+    private readonly client: Client,
+    private readonly consumerGroup: string,
+  ) {}
+
+  /** Says that the message is done with. Repeating it is harmless. */
+  async ack(receipt: Receipt, signal?: AbortSignal): Promise<void> {
+    const [error] = await this.ackTogether([receipt], signal);
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * Acks messages of one topic and one endpoint in one request, each message id at most once.
+   * @returns for each of them, in their order, the error that {@link ack} would have thrown
+   * @throws what befell the request as a whole
+   */
+  async ackTogether(receipts: AckGroup, signal?: AbortSignal): Promise<(Error | undefined)[]> {
+    const [first] = receipts;
+    const messages = receipts.length === 1 ? `message ${first.messageId}` : `${receipts.length} messages`;
+    const what = `ack of ${messages} from "${first.topic}"`;
+    const entries = receipts.map(({ messageId, handle }) => ({ messageId, receiptHandle: handle }));
+    const request = { ...this.resources(first), entries };
+    const response = await this.client.unary(first.endpoint, 'ackMessage', request, this.options(what, signal));
+    if (areAllOk(response, receipts.length)) return receipts.map(() => undefined);
+    // By id: a server with `enableBatchAck` answers in another order and with renewed handles.
+    const results = new Map(response.entries.map(({ messageId, status }) => [messageId, status]));
+    return receipts.map(({ messageId, topic }) => {
+      // A server that refuses the whole request answers without entries.
+      const status = results.get(messageId) ?? response.status;
+      return status?.code === Code.OK
+        ? undefined
+        : new StatusError(`ack of message ${messageId} from "${topic}"`, status);
+    });
+  }
+
+  /**
+   * Makes the message visible again after a time counted from now.
+   * @returns the new handle; the old one is void
+   */
+  async changeInvisibleDuration(receipt: Receipt, postponement: Postponement, signal?: AbortSignal): Promise<string> {
+    const { invisibleDurationMs, suspend } = postponement;
+    const what = `change of the invisible duration of message ${receipt.messageId}`;
+    const request = {
+      ...this.resources(receipt),
+      receiptHandle: receipt.handle,
+      messageId: receipt.messageId,
+      invisibleDuration: toDuration(Math.round(invisibleDurationMs)),
+      suspend: suspend ? true : undefined,
+    };
+    const options = this.options(what, signal);
+    const response = await this.client.unary(receipt.endpoint, 'changeInvisibleDuration', request, options);
+    requireOk(what, response.status);
+    return response.receiptHandle;
+  }
+
+  /** Moves the message to the dead letters of the group. A repetition may move it twice. */
+  async forwardToDeadLetterQueue(receipt: Receipt, attempts: Attempts, signal?: AbortSignal): Promise<void> {
+    const what = `move of message ${receipt.messageId} to the dead letters of "${this.consumerGroup}"`;
+    const request = {
+      ...this.resources(receipt),
+      receiptHandle: receipt.handle,
+      messageId: receipt.messageId,
+      deliveryAttempt: attempts.attempt,
+      maxDeliveryAttempts: attempts.maxAttempts,
+    };
+    const options = this.options(what, signal);
+    const { endpoint } = receipt;
+    const { status } = await this.client.unary(endpoint, 'forwardMessageToDeadLetterQueue', request, options);
+    requireOk(what, status);
+  }
+
+  private resources({ topic }: Receipt): { group: Resource; topic: Resource } {
+    const { namespace } = this.client.connection;
+    return { group: resource(namespace, this.consumerGroup), topic: resource(namespace, topic) };
+  }
+
+  private options(what: string, signal: AbortSignal | undefined) {
+    return { what, timeoutMs: this.client.connection.requestTimeoutMs, ...(signal === undefined ? {} : { signal }) };
+  }
+}

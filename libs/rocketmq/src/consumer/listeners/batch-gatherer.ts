@@ -1,0 +1,178 @@
+// Gathers the messages of a batch listener. To the consumer each is handled by itself, so that leases, settlement and failure
+// policy stay those of single messages; here they wait for each other and share one call.
+
+import type { MessageView } from '../../protocol/model/message.js';
+import { abortReason } from '../../support/abort.js';
+import type { Clock, ScheduledTask } from '../../support/clock.js';
+import { UsageError } from '../../support/errors.js';
+import { positiveInteger } from '../../support/options.js';
+import { Semaphore } from '../../support/semaphore.js';
+import type { BatchContext, BatchListening } from '../model/batch-handler.js';
+import { type MessageHandler, runHandler } from './handler-run.js';
+
+/** What batches need of their listener. */
+export interface BatchRunOptions {
+  /** Batches side by side. */
+  readonly concurrency: number;
+  /** How long one batch may be handled. */
+  readonly timeoutMs: number | undefined;
+  /** Real time, as of all handlers. */
+  readonly ioClock: Clock;
+}
+
+interface Entry {
+  readonly message: MessageView;
+  readonly signal: AbortSignal;
+  /** Its failure is known; the batch goes on. */
+  decide(error: unknown): void;
+  succeed(): void;
+  fail(error: unknown): void;
+}
+
+/** A batch that still takes messages, until it is full or its time is over and a place for it is free. */
+interface OpenBatch {
+  readonly entries: Set<Entry>;
+  timer: ScheduledTask | undefined;
+  /** It waits for its place, and takes messages meanwhile. */
+  isDue: boolean;
+}
+
+/** Makes batches of single calls. */
+export class BatchGatherer {
+  private readonly places: Semaphore;
+  private open: OpenBatch | undefined;
+
+  /** @throws UsageError that names the option */
+  constructor(
+    private readonly batch: BatchListening,
+    private readonly options: BatchRunOptions,
+  ) {
+    positiveInteger('batch.maxSize', batch.maxSize);
+    const { maxWaitMs } = batch;
+    if (typeof maxWaitMs !== 'number' || !(maxWaitMs >= 0) || !Number.isFinite(maxWaitMs)) {
+      const text = `option batch.maxWaitMs must be a number of at least 0, not ${String(maxWaitMs)}`;
+      throw new UsageError('ILLEGAL_OPTION', text, 'batch.maxWaitMs');
+    }
+    if (typeof batch.handler !== 'function') {
+      throw new UsageError('ILLEGAL_OPTION', 'option batch.handler must be a function', 'batch.handler');
+    }
+    this.places = new Semaphore(options.concurrency);
+  }
+
+  /** Handles a message as a part of a batch: it ends when the batch has, in its own way. */
+  readonly handler: MessageHandler = (message, context) =>
+    new Promise<void>((resolve, reject) => {
+      const { signal } = context;
+      if (signal.aborted) return reject(abortReason(signal));
+      const batch = this.open ?? this.begin();
+      const leave = (): void => {
+        // One that is lost before its batch has begun is not handled any more.
+        if (batch.entries.delete(entry)) reject(abortReason(signal));
+      };
+      const ended = (end: () => void): void => {
+        signal.removeEventListener('abort', leave);
+        end();
+      };
+      const entry: Entry = {
+        message,
+        signal,
+        decide: (error) => void context.decide?.(error),
+        succeed: () => ended(resolve),
+        fail: (error) => ended(() => reject(error)),
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      batch.entries.add(entry);
+      if (batch.entries.size >= this.batch.maxSize) this.close(batch);
+    });
+
+  private begin(): OpenBatch {
+    const batch: OpenBatch = { entries: new Set(), timer: undefined, isDue: false };
+    batch.timer = this.options.ioClock.schedule(this.batch.maxWaitMs, () => void this.due(batch));
+    this.open = batch;
+    return batch;
+  }
+
+  /** Takes no more; what comes now begins another batch. */
+  private close(batch: OpenBatch): void {
+    if (this.open === batch) this.open = undefined;
+    void this.due(batch);
+  }
+
+  private async due(batch: OpenBatch): Promise<void> {
+    if (batch.isDue) return;
+    batch.isDue = true;
+    batch.timer?.cancel();
+    const leave = await this.places.acquire();
+    if (this.open === batch) this.open = undefined;
+    const entries = [...batch.entries];
+    batch.entries.clear();
+    try {
+      if (entries.length > 0) await this.run(entries);
+    } finally {
+      leave();
+    }
+  }
+
+  private async run(entries: readonly Entry[]): Promise<void> {
+    const failures = new Map<MessageView, unknown>();
+    const gone = allGone(entries);
+    const [{ message }] = entries as readonly [Entry];
+    const result = await runHandler(message, {
+      handler: (_first, { signal }) => {
+        const messages = entries.map((entry) => entry.message);
+        return this.batch.handler(messages, contextOf(entries, signal, failures));
+      },
+      timeoutMs: this.options.timeoutMs,
+      ioClock: this.options.ioClock,
+      lostSignal: gone.signal,
+      forceSignal: undefined,
+      // Each message of the batch is reported by its own run.
+      onIgnoredSignal: () => {},
+    });
+    gone.forget();
+    for (const entry of entries) {
+      if (failures.has(entry.message)) entry.fail(failures.get(entry.message));
+      else if (result.kind === 'failed') entry.fail(result.error);
+      else entry.succeed();
+    }
+  }
+}
+
+function contextOf(entries: readonly Entry[], signal: AbortSignal, failures: Map<MessageView, unknown>): BatchContext {
+  const entryOf = (message: MessageView): Entry => {
+    const entry = entries.find((one) => one.message === message);
+    if (entry !== undefined) return entry;
+    const text = 'the message is not of this batch; give one of the messages that the handler got';
+    throw new UsageError('NOT_IN_BATCH', text, 'message');
+  };
+  return {
+    signal,
+    signalOf: (message) => entryOf(message).signal,
+    fail: (message, error) => {
+      const entry = entryOf(message);
+      if (failures.has(message)) return;
+      failures.set(message, error);
+      entry.decide(error);
+    },
+  };
+}
+
+/** Aborts when the signals of all entries have. */
+function allGone(entries: readonly Entry[]): { readonly signal: AbortSignal; forget(): void } {
+  const controller = new AbortController();
+  let left = entries.length;
+  const stops = entries.map(({ signal }) => {
+    const onAbort = (): void => {
+      left--;
+      if (left === 0) controller.abort(abortReason(signal));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    return () => signal.removeEventListener('abort', onAbort);
+  });
+  return {
+    signal: controller.signal,
+    forget: () => {
+      for (const stop of stops) stop();
+    },
+  };
+}

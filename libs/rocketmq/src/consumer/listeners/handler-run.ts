@@ -1,0 +1,162 @@
+// One call of the handler: its signal, its time-out, and how it ended. What follows from that is decided elsewhere.
+
+import type { MessageView } from '../../protocol/model/message.js';
+import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
+import { inFreshAsyncContext } from '../../support/async-context.js';
+import type { Clock, ScheduledTask } from '../../support/clock.js';
+import { RocketMQError } from '../../support/errors.js';
+import { isThenable } from '../../support/thenable.js';
+
+/** What a handler gets beside the message. */
+export interface HandlerContext {
+  /** Fires when the handler runs out of time, when the lease is lost, and at the end of the shutdown's grace period. */
+  readonly signal: AbortSignal;
+  /**
+   * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
+   * @internal
+   * @param failure what it would throw; undefined for a success
+   * @returns false when the message has ended otherwise or is lost: it is too late to decide
+   */
+  decide?(failure: unknown): boolean;
+  /**
+   * The handler's work is done, and what it still waits for is bounded by itself: from now on its time-out and the end of the
+   * shutdown's grace no longer end the run, so the message is settled after that wait. Without effect after the time-out.
+   * @internal
+   */
+  finished?(): void;
+}
+
+/** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
+export type MessageHandler = (message: MessageView, context: HandlerContext) => Promise<unknown> | unknown;
+
+/** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown, and had decided nothing. */
+export type RunResult =
+  | { readonly kind: 'succeeded' }
+  /** `wasInterrupted`: its signal had fired for another reason than its own time-out, so the error may be due to that. */
+  | { readonly kind: 'failed'; readonly error: unknown; readonly wasInterrupted: boolean }
+  | { readonly kind: 'abandoned' };
+
+/** The handler ran longer than `handlerTimeoutMs`. Unless it had decided before, it counts as failed, whatever it does afterwards. */
+export class HandlerTimeoutError extends RocketMQError {
+  constructor(message: MessageView, timeoutMs: number) {
+    const text = `the handler of message ${message.messageId} from "${message.topic}" did not end within ${timeoutMs} ms`;
+    super('HANDLER_TIMEOUT', text, 'unknown', true);
+  }
+}
+
+/** How long a handler may go on after its signal has fired, before it is no longer waited for. */
+export const ABORT_GRACE_MS = 1_000;
+
+/** What a run needs to know. */
+export interface RunOptions {
+  readonly handler: MessageHandler;
+  readonly timeoutMs: number | undefined;
+  /** Real time: what handlers wait for is I/O, and a moved clock stands still while they run. */
+  readonly ioClock: Clock;
+  /** Fires when the message is lost; the handler is still waited for. */
+  readonly lostSignal: Abortable | undefined;
+  /** Fires when the consumer can wait no longer. Undefined: somebody else sees to that. */
+  readonly forceSignal: Abortable | undefined;
+  /** Called when the message is lost while the handler runs. */
+  onLost?(): void;
+  /** Called when the handler goes on for too long after its signal. */
+  onIgnoredSignal(): void;
+}
+
+/** Runs the handler once; never throws. A promise only when the handler gives one: most of what a message costs is waiting. */
+export function runHandler(message: MessageView, options: RunOptions): RunResult | Promise<RunResult> {
+  const context = new RunContext();
+  let work: unknown;
+  try {
+    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
+    work = inFreshAsyncContext(() => options.handler(message, context));
+  } catch (error) {
+    return failed(error);
+  }
+  return isThenable(work) ? awaited(message, work, context, options) : SUCCEEDED;
+}
+
+const SUCCEEDED: RunResult = { kind: 'succeeded' };
+
+function failed(error: unknown): RunResult {
+  return { kind: 'failed', error, wasInterrupted: false };
+}
+
+function awaited(
+  message: MessageView,
+  work: PromiseLike<unknown>,
+  context: RunContext,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { ending } = context;
+  const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
+  return new Promise((resolve) => {
+    const timers: ScheduledTask[] = [];
+    let timedOut: HandlerTimeoutError | undefined;
+    const end = (result: RunResult): void => {
+      if (context.isOver) return;
+      context.isOver = true;
+      for (const timer of timers) timer.cancel();
+      unlistenLost();
+      unlistenForce();
+      if (result.kind === 'abandoned') options.onIgnoredSignal();
+      const isInTime = timedOut === undefined && result.kind !== 'abandoned';
+      if (isInTime) resolve(result);
+      else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));
+    };
+    const giveUpSoon = (): void => {
+      // The wait is bounded by itself, and the end of a shutdown lets go of what is left.
+      if (context.isFinished) return;
+      timers.push(ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' })));
+    };
+    context.onFinished = () => {
+      if (timedOut !== undefined) return;
+      context.isFinished = true;
+      for (const timer of timers) timer.cancel();
+    };
+    // A thenable of another library may call back at once, or throw.
+    Promise.resolve(work).then(
+      () => end(SUCCEEDED),
+      (error: unknown) => end({ kind: 'failed', error, wasInterrupted: ending.aborted }),
+    );
+    const onTimeout = (): void => {
+      timedOut = new HandlerTimeoutError(message, timeoutMs ?? 0);
+      ending.abort(timedOut);
+      giveUpSoon();
+    };
+    if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
+    const unlistenLost = onAbort(lostSignal, () => {
+      context.isLost = true;
+      options.onLost?.();
+      ending.abort(reasonOf(lostSignal));
+    });
+    const unlistenForce = onAbort(forceSignal, () => {
+      ending.abort(reasonOf(forceSignal));
+      giveUpSoon();
+    });
+  });
+}
+
+/** Most handlers never look at their signal. */
+class RunContext implements HandlerContext {
+  readonly ending = new AbortSource();
+  decided: RunResult | undefined;
+  isOver = false;
+  isLost = false;
+  isFinished = false;
+  onFinished: () => void = () => {};
+
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  decide(failure: unknown): boolean {
+    if (this.isOver || this.isLost) return false;
+    this.decided ??= failure === undefined ? SUCCEEDED : failed(failure);
+    return true;
+  }
+
+  finished(): void {
+    this.onFinished();
+  }
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Filter } from '../../protocol/model/filter.js';
+import { UsageError } from '../../support/errors.js';
+import { mergedSubscriptions, takes } from './listener-filters.js';
+
+const tags = (expression: string): Filter => ({ kind: 'tag', expression });
+const sql = (expression: string): Filter => ({ kind: 'sql', expression });
+
+function problemOf(...filters: (Filter | undefined)[]): string {
+  try {
+    merged(...filters);
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+function merged(...filters: (Filter | undefined)[]) {
+  const listeners = filters.map((filter, index) => {
+    const listener = { name: `listener ${index}`, topic: 'orders' };
+    return filter === undefined ? listener : { ...listener, filter };
+  });
+  return mergedSubscriptions('stock', listeners);
+}
+
+describe('the filters of the listeners of a group', () => {
+  it('become their union on each topic', () => {
+    expect(merged(tags('a || b'), tags(' c '))).toEqual([{ topic: 'orders', filter: tags('a || b || c') }]);
+    expect(merged(sql('x > 1'))).toEqual([{ topic: 'orders', filter: sql('x > 1') }]);
+    expect(
+      mergedSubscriptions('stock', [
+        { name: 'one', topic: 'orders' },
+        { name: 'two', topic: 'returns', filter: tags('a') },
+      ]),
+    ).toEqual([
+      { topic: 'orders', filter: tags('*') },
+      { topic: 'returns', filter: tags('a') },
+    ]);
+  });
+
+  it('are refused when both want a tag, and both places are named', () => {
+    expect(problemOf(tags('a||b'), tags('c || b'))).toMatch(
+      /FILTERS_OVERLAP.*listener 0 and listener 1.*"orders".*"stock".*tag "b"/,
+    );
+  });
+
+  it('are refused when one wants every message', () => {
+    for (const every of [undefined, tags('*'), tags('')]) {
+      expect(problemOf(tags('a'), every)).toMatch(/FILTERS_OVERLAP.*listener 0 and listener 1.*every message/);
+    }
+  });
+
+  it('are refused when one of several on a topic is by SQL', () => {
+    expect(problemOf(sql('x > 1'), sql('x <= 1'))).toMatch(/FILTERS_NOT_MERGEABLE.*listener 0 and listener 1/);
+    expect(problemOf(tags('a'), sql("TAGS = 'b'"))).toMatch(/FILTERS_NOT_MERGEABLE/);
+  });
+
+  it('tell whose a message is by its tag', () => {
+    expect([takes(tags('a || b'), 'b'), takes(tags('a'), 'b'), takes(tags('a'), undefined)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([takes(undefined, undefined), takes(sql('x > 1'), 'a')]).toEqual([true, true]);
+  });
+});

@@ -1,0 +1,48 @@
+// Whether a listener can do what it was told in the consumer group that the server holds, and what then is in force for it.
+
+import type { BackoffPolicy } from '../../support/backoff.js';
+import { UsageError } from '../../support/errors.js';
+import type { ConsumerSettings } from '../model/settings.js';
+import type { Listener } from './message-listener.js';
+
+/** When failed messages of a listener come again: what it says itself, and what the server says where it says nothing. */
+export interface PolicyInForce {
+  /** The most deliveries of a message: the server's, since a listener's own limit does not count those that were interrupted. */
+  readonly maxAttempts: number;
+  readonly backoff: BackoffPolicy;
+  /** How long one attempt may take: the handler's time-out, or the lease of a process that died, whichever is longer. */
+  readonly attemptMs: number;
+}
+
+export function policyInForce(
+  { policy, handlerTimeoutMs = 0 }: Pick<Listener, 'policy' | 'handlerTimeoutMs'>,
+  { maxAttempts, backoff }: ConsumerSettings,
+  leaseMs: number,
+): PolicyInForce {
+  return {
+    maxAttempts,
+    backoff: policy.backoff ?? backoff,
+    attemptMs: Math.max(leaseMs, handlerTimeoutMs),
+  };
+}
+
+/** @throws UsageError that names the listener: more attempts than the server makes, a batch in an ordered group */
+export function assertFitsGroup(
+  consumerGroup: string,
+  listeners: readonly Listener[],
+  { isFifo, maxAttempts }: ConsumerSettings,
+): void {
+  for (const { name, policy, isBatch } of listeners) {
+    if (policy.maxAttempts !== undefined && policy.maxAttempts > maxAttempts) {
+      const text =
+        `listener ${name}: maxAttempts is ${policy.maxAttempts}, but the server moves a message of group "${consumerGroup}" ` +
+        `to the dead letters after ${maxAttempts}; lower it, or raise the group's maximum of retries`;
+      throw new UsageError('TOO_MANY_ATTEMPTS', text, 'maxAttempts');
+    }
+    if (!isBatch || !isFifo) continue;
+    const text =
+      `listener ${name}: the server holds group "${consumerGroup}" as ordered, where a batch would wait for messages that ` +
+      'wait for it; use a group that is not ordered, or no batch';
+    throw new UsageError('BATCH_IN_ORDERED_GROUP', text, 'batch');
+  }
+}

@@ -1,0 +1,79 @@
+// What the server decides for a consumer group, from its answer to the settings.
+
+import { durationMs } from '../../protocol/grpc/duration.js';
+import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+
+/** The group's rules as the server holds them. */
+export interface ConsumerSettings {
+  /** Whether the messages of a message group come one after another. */
+  readonly isFifo: boolean;
+  /** Deliveries of one message before it is a dead letter. */
+  readonly maxAttempts: number;
+  readonly backoff: BackoffPolicy;
+  readonly receiveBatchSize: number;
+  readonly longPollingTimeoutMs: number;
+  /**
+   * Whether a message that is handed back with `suspend` keeps its number of attempts. No server says so; one that knows the
+   * field announces a quota of lite topics: 5.5.0 does, 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts). Ordered
+   * groups always count a hand-back.
+   */
+  readonly handsBackFree: boolean;
+}
+
+/** What Apache RocketMQ gives a group that says nothing else: 16 retries after the first delivery. */
+export const DEFAULT_SETTINGS: ConsumerSettings = {
+  isFifo: false,
+  maxAttempts: 17,
+  backoff: { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 2 * HOUR_MS, multiplier: 2 },
+  receiveBatchSize: LIMITS.receiveBatchSize,
+  longPollingTimeoutMs: LIMITS.longPollingMaxMs,
+  handsBackFree: false,
+};
+
+/** With less, a handler of an ordered group that fails would run without a pause. */
+const LEAST_BACKOFF_MS = 10;
+/** Longer lists say nothing more: the last wait repeats. */
+const MOST_WAITS = 256;
+/** Longer than any server polls (`grpcClientConsumerMaxLongPollingTimeoutMillis` is 20 s by default). */
+const LONGEST_POLL_MS = MINUTE_MS;
+
+/** Reads the answer; what the server left out, or what makes no sense, has its default. */
+export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerSettings {
+  const subscription = pubSub?.$case === 'subscription' ? pubSub.value : undefined;
+  const { longPollingTimeout, receiveBatchSize = 0 } = subscription ?? {};
+  const { maxAttempts = 0 } = backoffPolicy ?? {};
+  const pollMs = longPollingTimeout === undefined ? Number.NaN : durationMs(longPollingTimeout);
+  return {
+    isFifo: subscription?.fifo ?? DEFAULT_SETTINGS.isFifo,
+    maxAttempts: maxAttempts > 0 ? maxAttempts : DEFAULT_SETTINGS.maxAttempts,
+    backoff: backoffOf(backoffPolicy) ?? DEFAULT_SETTINGS.backoff,
+    receiveBatchSize:
+      receiveBatchSize > 0 ? Math.min(receiveBatchSize, LIMITS.receiveBatchSize) : DEFAULT_SETTINGS.receiveBatchSize,
+    longPollingTimeoutMs:
+      pollMs > 0
+        ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), LONGEST_POLL_MS)
+        : DEFAULT_SETTINGS.longPollingTimeoutMs,
+    handsBackFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
+  };
+}
+
+function backoffOf(policy: RetryPolicy | undefined): BackoffPolicy | undefined {
+  const strategy = policy?.strategy;
+  if (strategy?.$case === 'customizedBackoff') {
+    const nextMs = strategy.value.next.slice(0, MOST_WAITS).map(durationMs);
+    if (nextMs.length === 0 || !nextMs.every(isWait)) return undefined;
+    return { kind: 'customized', nextMs: nextMs.map(atLeast) };
+  }
+  if (strategy?.$case !== 'exponentialBackoff') return undefined;
+  const { initial, max, multiplier } = strategy.value;
+  if (initial === undefined || max === undefined) return undefined;
+  const [initialMs, maxMs] = [durationMs(initial), durationMs(max)];
+  if (!isWait(initialMs) || !isWait(maxMs) || maxMs < initialMs || !(multiplier >= 1)) return undefined;
+  return { kind: 'exponential', initialMs: atLeast(initialMs), maxMs: atLeast(maxMs), multiplier };
+}
+
+const isWait = (ms: number): boolean => ms >= 0 && Number.isFinite(ms);
+const atLeast = (ms: number): number => Math.max(LEAST_BACKOFF_MS, ms);

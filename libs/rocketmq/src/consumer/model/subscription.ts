@@ -1,0 +1,78 @@
+// What a consumer wants to receive, and the wire's words for it.
+
+import { resource } from '../../client/route.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import {
+  FilterType,
+  type FilterExpression as WireFilter,
+  type Subscription as WireSubscription,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
+import { UsageError } from '../../support/errors.js';
+
+/** One topic, and which of its messages. */
+export interface Subscription {
+  /** The topic, as the server knows it. */
+  readonly topic: string;
+  /** Default: every message. What does not match is skipped for the whole consumer group. */
+  readonly filter?: Filter;
+}
+
+/** A consumer group and what it subscribes to; every consumer of the group must subscribe to the same. */
+export interface GroupSubscription {
+  /** The group whose messages it shares. */
+  readonly consumerGroup: string;
+  /** What it gets: at least one topic. */
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** @throws UsageError that names the option: an illegal name, no topic, a topic twice */
+export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupSubscription): void {
+  const groupProblem = consumerGroupNameProblem(consumerGroup);
+  if (groupProblem !== undefined) {
+    throw new UsageError(
+      'ILLEGAL_CONSUMER_GROUP',
+      `consumerGroup ${JSON.stringify(consumerGroup)} ${groupProblem}`,
+      'consumerGroup',
+    );
+  }
+  if (subscriptions.length === 0) {
+    throw new UsageError(
+      'NO_SUBSCRIPTION',
+      `consumer group "${consumerGroup}" subscribes to no topic; give at least one`,
+      'subscriptions',
+    );
+  }
+  const topics = new Set<string>();
+  for (const { topic } of subscriptions) {
+    assertTopic(topic, topics.has(topic) ? 'is subscribed to twice' : undefined, 'subscriptions');
+    topics.add(topic);
+  }
+}
+
+/** @throws UsageError that names the argument: an illegal name, or what else is wrong with the topic */
+export function assertTopic(topic: string, otherProblem?: string, field = 'topic'): void {
+  const problem = topicNameProblem(topic) ?? otherProblem;
+  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, field);
+}
+
+export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {
+  return { type: filter.kind === 'sql' ? FilterType.SQL : FilterType.TAG, expression: filter.expression };
+}
+
+/** The subscription part of a client's settings. */
+export function toWireSubscription(
+  namespace: string,
+  { consumerGroup, subscriptions }: GroupSubscription,
+  longPollingTimeoutMs?: number,
+): WireSubscription {
+  return {
+    group: resource(namespace, consumerGroup),
+    subscriptions: subscriptions.map(({ topic, filter }) => ({
+      topic: resource(namespace, topic),
+      expression: toWireFilter(filter),
+    })),
+    longPollingTimeout: longPollingTimeoutMs === undefined ? undefined : toDuration(longPollingTimeoutMs),
+  };
+}

@@ -1,0 +1,64 @@
+// The client of a consumer: its role, its start, and what a refusal of its group means.
+
+import { Client, type StartOptions } from '../../client/client.js';
+import type { Connection } from '../../client/connection.js';
+import type { Endpoint } from '../../client/endpoint.js';
+import { consumerGroupNotFound } from '../../client/resource-errors.js';
+import type { SessionEvents } from '../../client/session-events.js';
+import type { ServerCommand } from '../../client/telemetry-session.js';
+import { ClientType, type Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Deadline } from '../../support/deadline.js';
+import { RocketMQError } from '../../support/errors.js';
+import { type GroupSubscription, toWireSubscription } from '../model/subscription.js';
+
+/** What one kind of consumer adds. */
+export interface ConsumerRole {
+  readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
+  readonly group: GroupSubscription;
+  /** Present where the consumer itself decides it: the server takes it from a simple consumer only. */
+  readonly longPollingTimeoutMs?: number;
+  onSettings(settings: Settings): void;
+  onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
+  /** Who watches the sessions. Default: nobody. */
+  readonly events?: Partial<SessionEvents>;
+}
+
+/** How long a start may take unless the call says otherwise. */
+export const DEFAULT_START_MS = 10_000;
+
+export function consumerClient(connection: Connection, role: ConsumerRole): Client {
+  const { type, group } = role;
+  return new Client(connection, {
+    type,
+    consumerGroup: group.consumerGroup,
+    settings: () => ({
+      pubSub: {
+        $case: 'subscription',
+        value: toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs),
+      },
+    }),
+    onSettings: (settings) => role.onSettings(settings),
+    onCommand: (command, endpoint) => role.onCommand(command, endpoint),
+    events: role.events,
+  });
+}
+
+/** @throws ResourceError when the group or one of its topics does not exist */
+export async function startConsumerClient(
+  client: Client,
+  { consumerGroup, subscriptions }: GroupSubscription,
+  { isFifo = false, ...options }: StartOptions & { readonly isFifo?: boolean },
+  deadline: Deadline,
+): Promise<void> {
+  try {
+    await client.start(new Map(subscriptions.map(({ topic }) => [topic, undefined])), deadline, options);
+  } catch (error) {
+    throw saysGroupNotFound(error) ? consumerGroupNotFound(consumerGroup, isFifo, error) : error;
+  }
+}
+
+/** Server 5.5.0 in local mode ends the telemetry stream with gRPC status 3 and this text, in which only the name varies. */
+function saysGroupNotFound(error: unknown): boolean {
+  if (!RocketMQError.is(error)) return false;
+  return error.code === 'CONSUMER_GROUP_NOT_FOUND' || /\bgroup not found: /.test(error.message);
+}

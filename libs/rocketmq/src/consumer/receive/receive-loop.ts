@@ -1,0 +1,343 @@
+// Polls the assigned queues of one topic on one broker and hands on what came. Nothing is handed on before its stream has
+// ended.
+
+import type { Client } from '../../client/client.js';
+import { type Queue, resource } from '../../client/route.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Filter } from '../../protocol/model/filter.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
+import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
+import { StateError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import type { ConsumerSettings } from '../model/settings.js';
+import { toWireFilter } from '../model/subscription.js';
+import type { BufferRoom, Reservation } from './buffer-room.js';
+import type { Intake } from './intake.js';
+import { PollAnswers } from './poll-answers.js';
+
+/** What one poll brought. */
+export interface ReceivedBatch {
+  readonly queue: Queue;
+  readonly messages: readonly WireMessage[];
+  /** When the answer began to arrive, by monotonic business time. */
+  readonly receivedAtMs: number;
+  /** When the server sent it off, by its clock; undefined when it does not tell. */
+  readonly deliveredAtMs: number | undefined;
+  /** Whether nothing came because of the filter. */
+  readonly wereFiltered: boolean;
+}
+
+/** What a loop needs of its consumer. */
+export interface ReceivePort {
+  readonly client: Client;
+  readonly consumerGroup: string;
+  readonly clock: Clock;
+  readonly ioClock: Clock;
+  roomOf(topic: string): BufferRoom;
+  readonly intake: Intake;
+  readonly leaseMs: number;
+  /** Default: what the server says. */
+  readonly longPollingTimeoutMs: number | undefined;
+  settings(): ConsumerSettings;
+  /** What is to be received of a topic; asked for at each poll. Default: everything. */
+  filterOf(topic: string): Filter | undefined;
+  /** The most that one poll of one loop may ask for. */
+  batchShare(): number;
+  /** The most polls that one loop may have open, each for a full batch. */
+  pollShare(): number;
+  deliver(batch: ReceivedBatch): void;
+}
+
+/** How the polls of a loop go. */
+export interface LoopHealth {
+  readonly assigned: number;
+  /** When a poll last came back, with messages or without, in milliseconds since the epoch; undefined before the first. */
+  readonly lastReceiveAtMs: number | undefined;
+  /** Since when the poll lasts that has lasted for longest, in milliseconds since the epoch; undefined while none is open. */
+  readonly pollingSinceMs: number | undefined;
+  /** Why the last poll failed. */
+  readonly error: unknown;
+}
+
+/** A poll that has lasted for longer than this since the last failure is well: failures come after 5 s at the latest. */
+const FAILURE_FRESH_MS = 10 * SECOND_MS;
+
+/** The server polls for the whole long-polling time; a delivered batch must still get through a blocked event loop. */
+const POLL_MARGIN_MS = 10 * SECOND_MS;
+/** More than two side by side fetched no more from a server with two cores. */
+const MOST_POLLS = 2;
+
+/** What one poll brought. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
+type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
+
+const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered';
+
+/** Polls one after another. */
+interface Lane {
+  attemptId: string;
+  /** One that is there only while there is more than one lane can fetch. */
+  readonly isExtra: boolean;
+}
+
+/** A server waits for messages before it answers that there are none, for 5 s at least. One that does not is asked more and more slowly. */
+const HASTY_MS = SECOND_MS;
+/** The first of these polls may follow at once: one that finds all its messages filtered out or moved to the dead letters is such a one. */
+const FREE_HASTY_POLLS = 16;
+const HASTY_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
+/** A backlog of messages that the filter skips is worth more polls. */
+const FILTERED_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
+
+const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
+
+/**
+ * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and some more beside it while they come back
+ * full. An ordered group has one always: the order of two could not be told. One loop serves all queues of a broker: the
+ * server pops from all of them whichever the request names, and each poll that is open when its client goes away costs the
+ * next messages of an ordered group an attempt.
+ */
+export class ReceiveLoop {
+  private readonly stopping = new AbortController();
+  private readonly cancelling = new AbortController();
+  private running: Promise<void> | undefined;
+  private readonly extraLanes = new Set<Promise<void>>();
+  private polls = 0;
+  /** By monotonic real time, like all times here. */
+  private lastReceiveAtMs: number | undefined;
+  /** Those with an open poll, the one that was opened first in front, each with when that was. */
+  private readonly polling = new Map<Lane, number>();
+  private failure: { readonly error: unknown; readonly atMs: number } | undefined;
+
+  /** @param queues at least one, all of one topic on one broker */
+  constructor(
+    private readonly port: ReceivePort,
+    private queues: readonly [Queue, ...Queue[]],
+  ) {}
+
+  /** Takes other queues of the same topic and broker from the next poll on. */
+  assign(queues: readonly [Queue, ...Queue[]]): void {
+    this.queues = queues;
+  }
+
+  get health(): LoopHealth {
+    const { failure } = this;
+    const { ioClock } = this.port;
+    const isFresh = failure !== undefined && ioClock.monotonicMs() - failure.atMs < FAILURE_FRESH_MS;
+    const [pollingSinceMs] = this.polling.values();
+    // As dates of now: whoever subtracts them from the present gets the true age, whatever was done to the wall clock.
+    const asDate = (atMs: number | undefined): number | undefined =>
+      atMs === undefined ? undefined : Math.round(ioClock.nowMs() - (ioClock.monotonicMs() - atMs));
+    return {
+      assigned: this.queues.length,
+      lastReceiveAtMs: asDate(this.lastReceiveAtMs),
+      pollingSinceMs: asDate(pollingSinceMs),
+      error: isFresh ? failure.error : undefined,
+    };
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Begins no further poll; one under way goes on. */
+  stop(): void {
+    this.stopping.abort(new StateError('CLOSED', 'the consumer receives no more'));
+  }
+
+  /**
+   * Breaks off the poll under way, for the end of the consumer only: the server does not learn of it before it has popped
+   * messages for the poll, and hides them for a second or more. In an ordered group that counts as an attempt.
+   */
+  cancel(): void {
+    this.stop();
+    this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
+  }
+
+  /** Breaks off the poll under way where that costs nothing: an embedded broker learns of it at once, and pops nothing for it. */
+  cancelIfFree(): void {
+    if (this.port.client.connection.isEmbeddedBroker(this.queues[0].endpoint)) this.cancel();
+  }
+
+  /** Resolves when the last poll has ended and what it brought is handed on. */
+  async ended(): Promise<void> {
+    await this.running;
+    await Promise.all(this.extraLanes);
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: false };
+    let hastyPolls = 0;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        const beganAtMs = this.port.ioClock.monotonicMs();
+        const end = await this.round(lane, signal);
+        failures = 0;
+        this.failure = undefined;
+        if (end === 'full') this.addLane();
+        const isHasty = isEmpty(end) && this.port.ioClock.monotonicMs() - beganAtMs < HASTY_MS;
+        hastyPolls = isHasty ? hastyPolls + 1 : 0;
+        await this.pace(end, hastyPolls - FREE_HASTY_POLLS, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        failures++;
+        this.failure = { error, atMs: this.port.ioClock.monotonicMs() };
+        this.logFailure(error, failures);
+        const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
+        await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
+      }
+    }
+  }
+
+  private async pace(end: RoundEnd, hastyPolls: number, signal: AbortSignal): Promise<void> {
+    if (hastyPolls <= 0) return;
+    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL : HASTY_POLL, hastyPolls);
+    await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
+  }
+
+  private addLane(): void {
+    const { extraLanes, port, stopping } = this;
+    const most = port.settings().isFifo ? 1 : Math.min(MOST_POLLS, port.pollShare());
+    if (1 + extraLanes.size >= most || stopping.signal.aborted) return;
+    const ended = this.runExtra(stopping.signal).then(() => void extraLanes.delete(ended));
+    extraLanes.add(ended);
+  }
+
+  /** Until a poll is not full. What fails here is met and told by the first lane, too. */
+  private async runExtra(signal: AbortSignal): Promise<void> {
+    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: true };
+    let end: RoundEnd = 'full';
+    while (end === 'full' && !signal.aborted) end = await this.round(lane, signal).catch(() => 'stopped' as const);
+  }
+
+  private async round(lane: Lane, signal: AbortSignal): Promise<RoundEnd> {
+    const { port, topic } = this;
+    await port.intake.opened(topic, signal);
+    const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
+    const reservation = await port.roomOf(topic).reserve(most, signal);
+    let endPoll: (() => void) | undefined;
+    try {
+      this.polling.set(lane, port.ioClock.monotonicMs());
+      // A poll that comes before the settings are known fails inside the server.
+      await port.client.session(this.queues[0].endpoint).synced(signal);
+      if (signal.aborted) return 'stopped';
+      endPoll = port.intake.beginPoll(topic);
+      if (endPoll === undefined) return 'stopped';
+      const batch = await this.poll(lane, reservation, this.nextQueue());
+      reservation.close();
+      this.polling.delete(lane);
+      this.handOn(lane, batch);
+      if (batch.messages.length === 0) return batch.wereFiltered ? 'filtered' : 'empty';
+      return batch.messages.length === most ? 'full' : 'some';
+    } finally {
+      this.polling.delete(lane);
+      reservation.close();
+      endPoll?.();
+    }
+  }
+
+  private handOn(lane: Lane, batch: ReceivedBatch): void {
+    // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
+    if (batch.messages.length === 0) return;
+    lane.attemptId = this.newAttemptId();
+    this.port.deliver(batch);
+  }
+
+  /** Each in turn, for a server that would go by the queue's id. */
+  private nextQueue(): Queue {
+    return this.queues[this.polls++ % this.queues.length] ?? this.queues[0];
+  }
+
+  private async poll(lane: Lane, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
+    const { client, clock, consumerGroup } = this.port;
+    const what = `receive from ${queue.topic} for "${consumerGroup}"`;
+    const answers = new PollAnswers(what, reservation.add);
+    const { messages } = answers;
+    let receivedAtMs: number | undefined;
+    let untrack: (() => void) | undefined;
+    try {
+      const request = this.request(lane, reservation, queue);
+      await client.receive(queue.endpoint, request, this.options(lane, what), (answer) => {
+        receivedAtMs ??= clock.monotonicMs();
+        answers.take(answer);
+        if (messages.length > 0) untrack ??= clock.track(what);
+      });
+    } catch (error) {
+      if (answers.wasFull(error)) this.logFull(messages.length);
+      else if (this.keepsAfterBreak(messages))
+        client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+      else {
+        reservation.drop();
+        throw error;
+      }
+    } finally {
+      untrack?.();
+    }
+    answers.assertUsable();
+    this.lastReceiveAtMs = this.port.ioClock.monotonicMs();
+    const { deliveredAtMs, wereFiltered } = answers;
+    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs, wereFiltered };
+  }
+
+  /**
+   * What came before a stream broke is leased to us. An ordered group asks for the whole batch again with the same attempt
+   * id, so that it neither gets a message twice nor one before another that was lost on the way.
+   */
+  private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
+    return messages.length > 0 && (!this.port.settings().isFifo || this.stopping.signal.aborted);
+  }
+
+  private request(lane: Lane, { count }: Reservation, queue: Queue) {
+    const { client, consumerGroup, leaseMs } = this.port;
+    return {
+      group: resource(client.connection.namespace, consumerGroup),
+      messageQueue: queue.wire,
+      filterExpression: toWireFilter(this.port.filterOf(this.topic)),
+      batchSize: count,
+      // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
+      autoRenew: false,
+      invisibleDuration: toDuration(leaseMs),
+      longPollingTimeout: toDuration(this.longPollingTimeoutMs(lane)),
+      attemptId: lane.attemptId,
+    };
+  }
+
+  private options(lane: Lane, what: string) {
+    return { what, timeoutMs: this.longPollingTimeoutMs(lane) + POLL_MARGIN_MS, signal: this.cancelling.signal };
+  }
+
+  private longPollingTimeoutMs({ isExtra }: Lane): number {
+    const { isFifo, longPollingTimeoutMs } = this.port.settings();
+    // The end of a consumer of an ordered group waits for its polls: short ones make it short. Others hold room that is needed.
+    const isShort = isFifo || isExtra;
+    return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+  }
+
+  private logFull(messages: number): void {
+    const { client, consumerGroup } = this.port;
+    const text =
+      'a poll brought more bytes than maxBufferedBytes leaves room for; what did not fit is redelivered when its lease ends. ' +
+      'Raise maxBufferedBytes if this repeats';
+    client.connection.logger.warn(text, { consumerGroup, topic: this.topic, messages });
+  }
+
+  private logFailure(error: unknown, failures: number): void {
+    const { client, consumerGroup } = this.port;
+    const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
+    // A server that is away for long is told once, not at every round.
+    client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
+  }
+
+  private get topic(): string {
+    return this.queues[0].topic;
+  }
+
+  private newAttemptId(): string {
+    return this.random.uuid();
+  }
+
+  private get random() {
+    return this.port.client.connection.random;
+  }
+}

@@ -1,0 +1,97 @@
+// The subscriptions of a running consumer: what they are now, and the one way to change them.
+
+import type { Client } from '../../client/client.js';
+import { withAnySignal } from '../../support/abort.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
+import { UsageError } from '../../support/errors.js';
+import type { GroupSubscription, Subscription } from '../model/subscription.js';
+
+/** How long a change may take, and what ends it early. */
+export interface ChangeOptions extends CallOptions {
+  /** Fires when the consumer closes. */
+  readonly closing: AbortSignal;
+}
+
+const DEFAULT_CHANGE_MS = 10 * SECOND_MS;
+
+/** The topics of a consumer, each once. */
+export class SubscriptionSet implements GroupSubscription {
+  readonly consumerGroup: string;
+  /** What the servers are told. */
+  private readonly told: Map<string, Subscription>;
+  /** What is received by: a change is in force when every server knows it. A filter skips messages for the whole group. */
+  private readonly inForce: Map<string, Subscription>;
+  private lastChange: Promise<void> = Promise.resolve();
+
+  constructor({ consumerGroup, subscriptions }: GroupSubscription) {
+    this.consumerGroup = consumerGroup;
+    this.told = new Map(subscriptions.map((subscription) => [subscription.topic, subscription]));
+    this.inForce = new Map(this.told);
+  }
+
+  /** For the settings of the client. */
+  get subscriptions(): readonly Subscription[] {
+    return [...this.told.values()];
+  }
+
+  /** The topics to receive from. */
+  get topics(): readonly string[] {
+    return [...this.inForce.keys()];
+  }
+
+  /** What to receive of a topic; undefined: nothing. */
+  of(topic: string): Subscription | undefined {
+    return this.inForce.get(topic);
+  }
+
+  /** Makes one change after the other: each is told to the servers before the next begins. */
+  inTurn(what: string, options: ChangeOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    const { timeoutMs = DEFAULT_CHANGE_MS, signal, closing } = options;
+    const turn = this.lastChange.then(() =>
+      withAnySignal([closing, signal], (either) =>
+        withDeadline(`${what} for "${this.consumerGroup}"`, timeoutMs, either, work),
+      ),
+    );
+    this.lastChange = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * Adds a topic, or changes its filter, and makes it known to every server of the client; then it is in force. On failure the
+   * set is as before.
+   * @returns what takes it back
+   * @throws ResourceError when the topic does not exist
+   */
+  async add(client: Client, subscription: Subscription, deadline: Deadline): Promise<() => void> {
+    const { topic } = subscription;
+    await client.route(topic, deadline);
+    const before = this.inForce.get(topic);
+    const undo = (): void => {
+      for (const map of [this.told, this.inForce]) {
+        if (before === undefined) map.delete(topic);
+        else map.set(topic, before);
+      }
+    };
+    this.told.set(topic, subscription);
+    try {
+      await client.syncSettings(deadline);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    this.inForce.set(topic, subscription);
+    return undo;
+  }
+
+  /** Takes a topic off at once. @returns whether it was there. @throws UsageError when it is the last one */
+  remove(topic: string): boolean {
+    if (!this.told.has(topic)) return false;
+    if (this.told.size === 1) {
+      const problem = `"${topic}" is the last topic of the consumer of "${this.consumerGroup}"; close the consumer instead`;
+      throw new UsageError('NO_SUBSCRIPTION', problem, 'topic');
+    }
+    this.inForce.delete(topic);
+    return this.told.delete(topic);
+  }
+}

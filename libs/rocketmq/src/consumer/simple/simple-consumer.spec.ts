@@ -1,0 +1,218 @@
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RawClient, message as rawMessage } from '../../../../../test/support/raw-grpc-client.js';
+import { Connection } from '../../client/connection.js';
+import { Producer } from '../../producer/producer.js';
+import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { TestBroker } from '../../testing/test-broker.js';
+import { SimpleConsumer } from './simple-consumer.js';
+
+describe('SimpleConsumer over the wire', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let producer: Producer;
+  let consumer: SimpleConsumer;
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({
+      manualClock: true,
+      strict: true,
+      topics: [{ name: 'orders' }, { name: 'returns' }],
+      groups: [{ name: 'stock' }],
+    });
+    connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    producer = new Producer(connection, {});
+    consumer = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: 'orders' }, { topic: 'returns' }],
+    });
+    await Promise.all([producer.start(), consumer.start()]);
+    await producer.send({ topic: 'orders', body: 'one' });
+  });
+
+  afterEach(async () => {
+    await consumer.close();
+    await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  async function receiveOne(topic = 'orders') {
+    const [message] = await consumer.receive({ topic });
+    if (message === undefined) throw new Error(`nothing came from ${topic}`);
+    return message;
+  }
+
+  it('receives a message, which its ack ends', async () => {
+    const message = await receiveOne();
+    expect(message).toMatchObject({
+      topic: 'orders',
+      body: Buffer.from('one'),
+      deliveryAttempt: 1,
+      bodyProblem: undefined,
+    });
+    await consumer.ack(message);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('returns no more bytes than it may, and asks for no message that it would not return', async () => {
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const body = gzipSync(Buffer.alloc(1_000_000));
+    const sent = Array.from({ length: 9 }, (_, index) => `packed ${index}`);
+    for (const name of sent) {
+      const made = rawMessage('returns', name, { bodyEncoding: Encoding.GZIP });
+      await raw.call('sendMessage', { messages: [{ ...made, body }] });
+    }
+    raw.close();
+    const subscriptions = [{ topic: 'returns' }];
+    const small = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions,
+      maxBufferedBytes: 2_500_000,
+    });
+    await small.start();
+    const counts: number[] = [];
+    const received = new Set<string>();
+    while (received.size < sent.length) {
+      const messages = await small.receive({ maxMessages: 32, awaitMs: 5_000 });
+      counts.push(messages.length);
+      for (const message of messages) {
+        expect([message.body.length, message.deliveryAttempt]).toEqual([1_000_000, 1]);
+        received.add(message.messageId);
+        await small.ack(message);
+      }
+      await broker.advance(MINUTE_MS, { duringWork: true });
+    }
+    await small.close();
+    expect(counts).toEqual([1, 2, 2, 2, 2]);
+  });
+
+  it('receives a message again when it is not settled in time; the earlier receipt is void then', async () => {
+    const message = await receiveOne();
+    await broker.advance(30 * SECOND_MS, { duringWork: true });
+    expect(await receiveOne()).toMatchObject({ messageId: message.messageId, deliveryAttempt: 2 });
+    await expect(consumer.ack(message)).rejects.toMatchObject({ code: 'INVALID_RECEIPT_HANDLE', outcome: 'rejected' });
+  });
+
+  it('takes the new receipt handle when it puts a message off, so that a later ack counts', async () => {
+    const message = await receiveOne();
+    const { receiptHandle } = message;
+    expect(await consumer.changeInvisibleDuration(message, MINUTE_MS)).toBe(message);
+    expect(message.receiptHandle).not.toBe(receiptHandle);
+    await consumer.ack(message);
+    await broker.advance(10 * MINUTE_MS);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('acks many in few requests, each with an outcome of its own', async () => {
+    await producer.sendBatch(Array.from({ length: 40 }, (_, index) => ({ topic: 'orders', body: `more ${index}` })));
+    await producer.send({ topic: 'returns', body: 'back' });
+    const late = await receiveOne('returns');
+    await broker.advance(30 * SECOND_MS, { duringWork: true });
+    const messages = [late];
+    while (messages.length < 42) messages.push(...(await consumer.receive({ topic: 'orders', maxMessages: 32 })));
+    const [first] = messages.slice(1);
+    if (first === undefined) throw new Error('nothing came');
+    const outcomes = await consumer.ackBatch([...messages, first, { ...first }]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['failed', ...new Array(42).fill('acked'), 'failed']);
+    expect(outcomes[0]).toMatchObject({ error: { code: 'INVALID_RECEIPT_HANDLE' } });
+    expect(outcomes[43]).toMatchObject({ error: { code: 'FOREIGN_MESSAGE' } });
+    await consumer.ackBatch(await consumer.receive({ topic: 'returns' }));
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+  });
+
+  it('tells each message of an ack whose answer was lost that it may be acked', async () => {
+    const message = await receiveOne();
+    broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' } });
+    expect(await consumer.ackBatch([message])).toMatchObject([{ status: 'failed', error: { outcome: 'unknown' } }]);
+    expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
+    expect(await consumer.ackBatch([])).toEqual([]);
+  });
+
+  it('moves a message to the dead letters', async () => {
+    await consumer.forwardToDeadLetterQueue(await receiveOne());
+    expect(broker.messages('%DLQ%stock').map(({ body }) => body.toString())).toEqual(['one']);
+  });
+
+  it('asks each subscribed topic in turn', async () => {
+    await producer.send({ topic: 'returns', body: 'two' });
+    const topics = [...(await consumer.receive()), ...(await consumer.receive())].map(({ topic }) => topic);
+    expect(topics).toEqual(['orders', 'returns']);
+  });
+
+  it('can gain and lose topics while it runs; what it has received it can still settle', async () => {
+    const message = await receiveOne();
+    await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    await consumer.unsubscribe('orders');
+    await expect(consumer.receive({ topic: 'orders' })).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
+    await expect(consumer.unsubscribe('returns')).rejects.toMatchObject({ code: 'NO_SUBSCRIPTION' });
+    await consumer.ack(message);
+    await consumer.subscribe({ topic: 'orders', filter: { kind: 'tag', expression: 'a' } });
+    await producer.send({ topic: 'orders', body: 'untagged' });
+    await producer.send({ topic: 'orders', body: 'tagged', tag: 'a' });
+    expect(await receiveOne()).toMatchObject({ body: Buffer.from('tagged') });
+    await consumer.close();
+    await expect(consumer.subscribe({ topic: 'returns' })).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('says which body is not what was sent, beside those that are', async () => {
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const packed = gzipSync('unpacked');
+    for (const [id, body] of Object.entries({ good: packed, bad: packed.subarray(0, 9) })) {
+      await raw.call('sendMessage', {
+        messages: [{ ...rawMessage('returns', id, { bodyEncoding: Encoding.GZIP }), body }],
+      });
+    }
+    raw.close();
+    const problems = new Map<string, boolean>();
+    while (problems.size < 2) {
+      for (const { messageId, bodyProblem } of await consumer.receive({ topic: 'returns' })) {
+        problems.set(messageId, bodyProblem !== undefined);
+      }
+    }
+    expect([problems.get('good'), problems.get('bad')]).toEqual([false, true]);
+  });
+
+  it('unpacks no body to more than it may', async () => {
+    const other = new SimpleConsumer(connection, {
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: 'returns' }],
+      maxUnpackedBytes: 1_000,
+    });
+    const raw = new RawClient(broker.endpoints, 'raw');
+    const bomb = rawMessage('returns', 'bomb', { bodyEncoding: Encoding.GZIP });
+    await raw.call('sendMessage', { messages: [{ ...bomb, body: gzipSync(Buffer.alloc(1_000_000)) }] });
+    raw.close();
+    await other.start();
+    const [message] = await other.receive();
+    expect(message?.bodyProblem).toContain('1000 bytes');
+    await other.close();
+  });
+
+  it('refuses what the server would refuse, and messages of others, before anything is sent', async () => {
+    const message = await receiveOne();
+    await expect(consumer.receive({ maxMessages: 33 })).rejects.toThrow('maxMessages must be 1 to 32');
+    await expect(consumer.receive({ invisibleDurationMs: 1 })).rejects.toThrow('invisibleDurationMs must be 10000');
+    await expect(consumer.receive({ topic: 'other' })).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
+    await expect(consumer.ack({ ...message })).rejects.toMatchObject({ code: 'FOREIGN_MESSAGE', outcome: 'not-sent' });
+  });
+
+  it('ends a receive when its signal aborts or the consumer is closed', async () => {
+    const controller = new AbortController();
+    const aborted = consumer.receive({ topic: 'returns', signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    const waiting = consumer.receive({ topic: 'returns' });
+    const closed = consumer.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    await expect(consumer.receive()).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('names a group that the cluster lacks', async () => {
+    const other = new SimpleConsumer(connection, { consumerGroup: 'nobody', subscriptions: [{ topic: 'orders' }] });
+    await expect(other.start()).rejects.toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND' });
+    await other.close();
+  });
+});

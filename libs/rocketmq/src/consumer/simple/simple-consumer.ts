@@ -1,0 +1,425 @@
+// The simple consumer: the application asks for messages and settles each by itself. No handler, no renewal, no policy.
+
+import { setMaxListeners } from 'node:events';
+import type { Client, StartOptions } from '../../client/client.js';
+import type { Connection } from '../../client/connection.js';
+import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import { observedClient } from '../../client/observed-client.js';
+import { type Queue, resource } from '../../client/route.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
+import {
+  ClientType,
+  type Message as WireMessage,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../../protocol/model/limits.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { withAnySignal } from '../../support/abort.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import { positive } from '../../support/options.js';
+import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
+import type {
+  ConsumerTelemetrySource,
+  ObservedPoll,
+  SettleOperation,
+  SimpleConsumerTelemetry,
+} from '../model/consumer-telemetry.js';
+import { consumerSettings, DEFAULT_SETTINGS } from '../model/settings.js';
+import {
+  assertGroupSubscription,
+  assertTopic,
+  type GroupSubscription,
+  type Subscription,
+  toWireFilter,
+} from '../model/subscription.js';
+import { consumerClient, DEFAULT_START_MS, startConsumerClient } from '../receive/consumer-client.js';
+import { ExpectedSize } from '../receive/expected-size.js';
+import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
+import { PollAnswers } from '../receive/poll-answers.js';
+import { SubscriptionSet } from '../receive/subscription-set.js';
+import { type AckOutcome, ackBatch } from './ack-batch.js';
+
+export interface SimpleConsumerOptions extends GroupSubscription {
+  /** How long a receive waits for messages unless it says otherwise; the server cuts it to 5 to 20 s. Default 20 s. */
+  readonly longPollingTimeoutMs?: number;
+  /** A packed body that unpacks to more has a `bodyProblem`. Default 32 MiB. */
+  readonly maxUnpackedBytes?: number;
+  /**
+   * Bytes of the bodies that one receive returns, unpacked; it may go over by one message. Messages that do not fit are not returned:
+   * they are redelivered, at the latest when `invisibleDurationMs` is over. Default 64 MiB.
+   */
+  readonly maxBufferedBytes?: number;
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: ConsumerTelemetrySource;
+}
+
+/** What one receive asks for. */
+export interface ReceiveOptions {
+  /** 1 to 32. Default 16. */
+  readonly maxMessages?: number;
+  /** How long the messages stay away from others: settle them within that time. 10 s to 12 h. Default 30 s. */
+  readonly invisibleDurationMs?: number;
+  /** Default: `longPollingTimeoutMs` of the consumer. */
+  readonly awaitMs?: number;
+  /** One of the subscribed topics. Default: each in turn. */
+  readonly topic?: string;
+  /** Ends the wait. Messages that were on their way come again when their invisible duration is over. Default: none. */
+  readonly signal?: AbortSignal;
+}
+
+/** A received message, to be settled by the consumer that received it. */
+export interface ReceivedMessage extends MessageView {
+  /** Why the body is not what was sent (digest, packing); undefined when it is. Such a message belongs to the dead letters. */
+  readonly bodyProblem: string | undefined;
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'started'; readonly ready: Promise<void> }
+  | { readonly kind: 'closed'; readonly closed: Promise<void> };
+
+const DEFAULT_MAX_MESSAGES = 16;
+const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
+/** A delivered batch must still get through a blocked event loop. */
+const POLL_MARGIN_MS = 10 * SECOND_MS;
+
+/** Receives messages of a consumer group on demand. What is not settled in time comes again. */
+export class SimpleConsumer {
+  private state: State = { kind: 'idle' };
+  private readonly client: Client;
+  private readonly calls: ReceiptCalls;
+  private readonly telemetry: SimpleConsumerTelemetry | undefined;
+  private readonly subscriptions: SubscriptionSet;
+  private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
+  private readonly closing = new AbortController();
+  private readonly longPollingTimeoutMs: number;
+  private readonly maxBufferedBytes: number;
+  private readonly expected = new ExpectedSize();
+  private settings = DEFAULT_SETTINGS;
+  /** How often each topic was received from, and all together. */
+  private readonly turns = new Map<string, number>();
+  private receives = 0;
+
+  /** @throws UsageError that names the wrong option; nothing is sent yet */
+  constructor(
+    private readonly connection: Connection,
+    private readonly options: SimpleConsumerOptions,
+  ) {
+    assertGroupSubscription(options);
+    this.longPollingTimeoutMs = within(
+      'longPollingTimeoutMs',
+      options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs,
+      1,
+      LIMITS.longPollingMaxMs,
+    );
+    this.maxBufferedBytes = positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES);
+    this.subscriptions = new SubscriptionSet(options);
+    this.client = consumerClient(connection, {
+      type: ClientType.SIMPLE_CONSUMER,
+      group: this.subscriptions,
+      longPollingTimeoutMs: this.longPollingTimeoutMs,
+      onSettings: (settings) => {
+        this.settings = consumerSettings(settings);
+      },
+      onCommand: () => false,
+    });
+    this.calls = new ReceiptCalls(this.client, options.consumerGroup);
+    const { consumerGroup } = options;
+    const observed = Object.assign(
+      observedClient(connection, () => this.clientId),
+      { consumerGroup, held: () => [] },
+    );
+    this.telemetry = options.telemetry?.simpleConsumer(observed);
+    // Each receive listens for as long as it lasts.
+    setMaxListeners(0, this.closing.signal);
+  }
+
+  /** The id by which the server knows this consumer. */
+  get clientId(): string {
+    return this.client.id;
+  }
+
+  /**
+   * Finds topics and group. Repeating it returns the first call's promise.
+   * @param options `timeoutMs` default 10 s
+   * @throws ResourceError when a topic or the group does not exist
+   * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
+   */
+  start(options: StartOptions = {}): Promise<void> {
+    if (this.state.kind === 'closed') return Promise.reject(closedError());
+    if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
+    return this.state.ready;
+  }
+
+  /**
+   * Adds a topic, or gives one another filter. Resolves when every server knows it; a receive under way still goes by the former
+   * filter. On failure all is as before. Every consumer of the group must subscribe to the same.
+   * @param options `timeoutMs` default 10 s
+   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server refuses or is away
+   */
+  async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
+    assertTopic(subscription.topic);
+    await this.change(`subscription to "${subscription.topic}"`, options, async (deadline) => {
+      await this.subscriptions.add(this.client, { ...subscription }, deadline);
+    });
+  }
+
+  /**
+   * Takes a topic off; messages that were received from it can still be settled. Resolves when every server knows it. A topic
+   * that is not subscribed to is none to take off.
+   * @param options `timeoutMs` default 10 s
+   * @throws UsageError for the last topic; StatusError or TransportError when a server refuses or is away: the topic is off all
+   *   the same, and the server learns of it with the next refresh of the settings
+   */
+  async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
+      if (this.subscriptions.remove(topic)) await this.client.syncSettings(deadline);
+    });
+  }
+
+  /**
+   * Waits for messages: those of one topic on one broker, each in turn.
+   * @returns what came; empty when nothing came in time
+   * @throws StatusError or TransportError; messages that were on their way come again
+   */
+  async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
+    const subscription = this.subscriptionOf(options.topic);
+    const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
+    const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
+    const invisibleMs = options.invisibleDurationMs ?? DEFAULT_INVISIBLE_MS;
+    within('invisibleDurationMs', invisibleMs, invisibleDurationMinMs, invisibleDurationMaxMs);
+    const awaitMs = within('awaitMs', options.awaitMs ?? this.longPollingTimeoutMs, 1, longPollingMaxMs);
+    this.assertStarted();
+    const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
+    const timeoutMs = Math.max(awaitMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
+    const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
+      const queue = await this.nextQueue(subscription.topic, deadline);
+      await this.client.session(queue.endpoint).synced(deadline.signal);
+      const { expected, maxBufferedBytes } = this;
+      const count = Math.min(maxMessages, expected.countIn(maxBufferedBytes));
+      const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize: count };
+      const call = { what, timeoutMs, signal: deadline.signal };
+      let [leftBytes, came] = [maxBufferedBytes, 0];
+      const answers = new PollAnswers(what, (bodyBytes) => {
+        leftBytes -= bodyBytes;
+        came++;
+        return leftBytes >= 0 || came === count;
+      });
+      await this.client
+        .receive(queue.endpoint, request, call, (answer) => answers.take(answer))
+        .catch((error) => {
+          if (!answers.wasFull(error)) throw error;
+        });
+      answers.assertUsable();
+      const receivedAtMs = this.connection.clock.nowMs();
+      const messages = await this.received(queue, answers.messages);
+      onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
+      return messages;
+    };
+    const { telemetry } = this;
+    const work = (deadline: Deadline): Promise<ReceivedMessage[]> =>
+      telemetry === undefined
+        ? poll(deadline)
+        : telemetry.receive(subscription.topic, (onPoll) => poll(deadline, onPoll));
+    return withAnySignal([this.closing.signal, options.signal], (signal) =>
+      withDeadline(what, timeoutMs, signal, work),
+    );
+  }
+
+  /** Says that the message is done with. @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over */
+  async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    const receipt = this.receiptOf(message);
+    await this.settle('ack', [message], () => this.calls.ack(receipt, options.signal));
+  }
+
+  /**
+   * Acks many, those of one topic and server up to 32 in a request. Never fails as a whole once started: each message has an
+   * outcome of its own, in the order given. One that is given twice is acked once.
+   * @throws StateError `NOT_STARTED` or `CLOSED`; nothing was sent
+   */
+  async ackBatch(
+    messages: readonly ReceivedMessage[],
+    options: Pick<CallOptions, 'signal'> = {},
+  ): Promise<AckOutcome[]> {
+    this.assertStarted();
+    return this.settle('ack', messages, () =>
+      ackBatch(messages, {
+        receiptOf: (message) => this.receiptOf(message),
+        request: (receipts) => this.calls.ackTogether(receipts, options.signal),
+      }),
+    );
+  }
+
+  /**
+   * Makes the message visible again after a time counted from now, 0 to 12 h.
+   * @returns the same message; its `receiptHandle` is the new one, the old one is void
+   * @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over
+   */
+  async changeInvisibleDuration(
+    message: ReceivedMessage,
+    durationMs: number,
+    options: Pick<CallOptions, 'signal'> = {},
+  ): Promise<ReceivedMessage> {
+    const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
+    const postponement = { invisibleDurationMs, suspend: false };
+    const receipt = this.receiptOf(message);
+    const handle = await this.settle('change_invisible_duration', [message], () =>
+      this.calls.changeInvisibleDuration(receipt, postponement, options.signal),
+    );
+    // In place: an ack by the old handle is answered OK, and the message comes again.
+    Object.assign(message, { receiptHandle: handle });
+    return message;
+  }
+
+  /** Moves the message to the dead letters of the group. */
+  async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    const attempts = { attempt: message.deliveryAttempt, maxAttempts: this.settings.maxAttempts };
+    const receipt = this.receiptOf(message);
+    await this.settle('forward_to_dead_letter_queue', [message], () =>
+      this.calls.forwardToDeadLetterQueue(receipt, attempts, options.signal),
+    );
+  }
+
+  /** Ends receives under way and says goodbye. Repeating it waits for the same end. */
+  close(): Promise<void> {
+    if (this.state.kind === 'closed') return this.state.closed;
+    const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
+    this.closing.abort(closedError());
+    const closed = ready.catch(() => {}).then(() => this.client.close());
+    this.state = { kind: 'closed', closed };
+    return closed;
+  }
+
+  private async begin(options: StartOptions): Promise<void> {
+    const { timeoutMs = DEFAULT_START_MS, signal } = options;
+    const what = `start of the consumer of "${this.options.consumerGroup}"`;
+    const work = (deadline: Deadline): Promise<void> =>
+      startConsumerClient(this.client, this.subscriptions, options, deadline);
+    try {
+      await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
+    } catch (error) {
+      // A start that has failed leaves nothing behind; close() then has nothing to wait for.
+      await this.client.close();
+      throw error;
+    }
+  }
+
+  private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    this.assertStarted();
+    await this.start();
+    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  }
+
+  private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, awaitMs: number) {
+    return {
+      group: resource(this.connection.namespace, this.options.consumerGroup),
+      messageQueue: queue.wire,
+      filterExpression: toWireFilter(subscription.filter),
+      autoRenew: false,
+      invisibleDuration: toDuration(invisibleMs),
+      longPollingTimeout: toDuration(awaitMs),
+    };
+  }
+
+  /** One after another: together they could unpack to many times what may be held. */
+  private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
+    const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
+    const messages: ReceivedMessage[] = [];
+    let [heldBytes, largestBytes] = [0, 0];
+    for (const wire of wires) {
+      const incoming = incomingMessage(wire);
+      if (heldBytes > this.maxBufferedBytes) {
+        this.release(incoming.message, endpoint);
+        continue;
+      }
+      const { message, bodyProblem } = incoming.isPacked
+        ? await unpackedMessage(incoming.message, maxUnpackedBytes)
+        : incoming;
+      heldBytes += message.body.length;
+      largestBytes = Math.max(largestBytes, message.body.length);
+      const received = { ...message, bodyProblem };
+      this.endpoints.set(received, endpoint);
+      messages.push(received);
+    }
+    if (messages.length > 0) this.expected.learn(largestBytes);
+    return messages;
+  }
+
+  /** Makes a message visible at once that is not returned. When that fails, it is visible when its time is over. */
+  private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
+    const receipt = { topic, messageId, handle: receiptHandle, endpoint };
+    const postponement = { invisibleDurationMs: 0, suspend: this.settings.handsBackFree };
+    this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
+      const fields = { topic, messageId, error: describeError(error) };
+      this.connection.logger.debug('a message that did not fit could not be released', fields);
+    });
+  }
+
+  /** One queue of each broker: the server pops from all queues of a broker, whichever is named. */
+  private async nextQueue(topic: string, deadline: Deadline): Promise<Queue> {
+    const { queues } = await this.client.route(topic, deadline);
+    const brokers = new Map<string, Queue>();
+    for (const queue of queues) {
+      const key = `${queue.brokerName} ${endpointKey(queue.endpoint)}`;
+      if (queue.readable && queue.brokerId === 0 && !brokers.has(key)) brokers.set(key, queue);
+    }
+    const candidates = [...brokers.values()];
+    const turn = this.turns.get(topic) ?? 0;
+    this.turns.set(topic, turn + 1);
+    const queue = candidates[turn % candidates.length];
+    if (queue === undefined) {
+      throw new StateError('NO_READABLE_QUEUE', `topic "${topic}" has no readable queue; nothing was received`);
+    }
+    return queue;
+  }
+
+  private subscriptionOf(topic: string | undefined): Subscription {
+    const { topics } = this.subscriptions;
+    const found = this.subscriptions.of(topic ?? topics[this.receives++ % topics.length] ?? '');
+    if (found !== undefined) return found;
+    throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
+  }
+
+  private settle<T>(
+    operation: SettleOperation,
+    messages: readonly ReceivedMessage[],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { telemetry } = this;
+    return telemetry === undefined || messages.length === 0 ? work() : telemetry.settle(operation, messages, work);
+  }
+
+  private receiptOf(message: ReceivedMessage): Receipt {
+    this.assertStarted();
+    const endpoint = this.endpoints.get(message);
+    if (endpoint === undefined) {
+      const problem = `message ${message.messageId} was not received by this consumer; give the very object that receive() returned`;
+      throw new UsageError('FOREIGN_MESSAGE', problem, 'message');
+    }
+    const { topic, messageId, receiptHandle } = message;
+    return { topic, messageId, handle: receiptHandle, endpoint };
+  }
+
+  private assertStarted(): void {
+    if (this.state.kind === 'closed') throw closedError();
+    if (this.state.kind === 'idle') {
+      throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was sent; await start() first');
+    }
+  }
+}
+
+/** @throws UsageError unless the value lies between the two, both included */
+function within(field: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw new UsageError(
+    'ILLEGAL_OPTION',
+    `${field} must be ${least} to ${most}, not ${String(value)}; nothing was sent`,
+    field,
+  );
+}
+
+function closedError(): StateError {
+  return new StateError('CLOSED', 'the consumer is closed; nothing was sent');
+}

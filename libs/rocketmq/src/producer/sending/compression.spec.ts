@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProducerBench } from '../../../../../test/support/producer-bench.js';
+import { message, RawClient } from '../../../../../test/support/raw-grpc-client.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { TestBroker } from '../../testing/test-broker.js';
+import { Producer, type ProducerOptions } from '../producer.js';
+
+const MIB = 1024 * 1024;
+
+describe('a producer that packs bodies', () => {
+  let bench: ProducerBench;
+  let broker: TestBroker;
+
+  beforeEach(async () => {
+    const topics = [{ name: 'orders' }, { name: 'payments', type: 'transaction' as const }];
+    bench = await ProducerBench.start({ topics, manualClock: true });
+    broker = bench.broker;
+  });
+
+  afterEach(() => bench.close());
+
+  const newProducer = (options: ProducerOptions = { compression: {} }): Producer => bench.newProducer(options);
+
+  const text = (bytes: number): string => 'again and again '.repeat(bytes / 16);
+  const order = (body: string | Uint8Array) => ({ topic: 'orders', body });
+  /** As they lie in the broker. */
+  const stored = (): Buffer[] => broker.messages('orders').map(({ body }) => body);
+
+  it('does so from the threshold on', async () => {
+    const producer = newProducer({ compression: { thresholdBytes: 64 } });
+    await producer.send(order(text(48)));
+    await producer.send(order(text(64)));
+    const [small, large] = stored();
+    expect(small?.toString()).toBe(text(48));
+    expect(gunzipSync(large ?? '').toString()).toBe(text(64));
+  });
+
+  it('does so from 4 KiB on unless told otherwise, and not at all unless told to', async () => {
+    await newProducer().send(order(text(4080)));
+    await newProducer().send(order(text(4096)));
+    await newProducer({}).send(order(text(8192)));
+    expect(stored().map(({ length }) => length)).toEqual([4080, expect.any(Number), 8192]);
+    expect(stored()[1]?.length).toBeLessThan(200);
+  });
+
+  it('leaves a body as it is that packing does not make smaller', async () => {
+    const noise = randomBytes(8192);
+    await newProducer().send(order(noise));
+    expect(stored()).toEqual([noise]);
+  });
+
+  it('sends more than 4 MiB when it is less once packed', async () => {
+    await newProducer().send(order(text(5 * MIB)));
+    expect(gunzipSync(stored()[0] ?? '').length).toBe(5 * MIB);
+  });
+
+  it('sends nothing that is more than 4 MiB all the same', async () => {
+    const refused = { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent', field: 'body' };
+    await expect(newProducer().send(order(randomBytes(5 * MIB)))).rejects.toMatchObject(refused);
+    const belowThreshold = newProducer({ compression: { thresholdBytes: 6 * MIB } });
+    await expect(belowThreshold.send(order(text(5 * MIB)))).rejects.toMatchObject(refused);
+    expect(stored()).toEqual([]);
+  });
+
+  it('sends nothing that its receivers would not unpack', async () => {
+    const sending = newProducer().send(order(Buffer.alloc(32 * MIB + 1)));
+    await expect(sending).rejects.toMatchObject({ code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent' });
+    await expect(sending).rejects.toThrow(`the limit is ${32 * MIB}`);
+  });
+
+  it('sends the same packed body again when an answer was lost', async () => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+    await newProducer().send(order(text(8192)));
+    const [first, second] = stored();
+    expect(second).toEqual(first);
+  });
+
+  it('counts a body as it is packed while it is under way', async () => {
+    const producer = newProducer({ compression: {}, maxInFlightBytes: 10_000, whenFull: 'refuse' });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 } });
+    await producer.sendOneway(order(text(8192)));
+    await producer.send(order(text(8192)));
+    await producer.close();
+    expect(stored()).toHaveLength(2);
+  });
+
+  it('fails a message of a batch alone that is too large once packed', async () => {
+    const outcomes = await newProducer().sendBatch([order(randomBytes(5 * MIB)), order(text(8192))]);
+    expect(outcomes).toMatchObject([
+      { status: 'failed', error: { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent' } },
+      { status: 'sent' },
+    ]);
+  });
+
+  it('sends nothing for a caller who gave up before the body was packed', async () => {
+    const sending = newProducer().send(order(text(16 * MIB)), { signal: AbortSignal.abort(new Error('never mind')) });
+    await expect(sending).rejects.toThrow('never mind');
+    const caller = new AbortController();
+    const late = newProducer().send(order(text(16 * MIB)), { signal: caller.signal });
+    setImmediate(() => caller.abort(new Error('too slow')));
+    await expect(late).rejects.toThrow('too slow');
+    await expect(newProducer().send(order(text(16 * MIB)), { timeoutMs: 1 })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      outcome: 'not-sent',
+    });
+    expect(stored()).toEqual([]);
+  });
+
+  it('shows a checker the body of a half message as it was given', async () => {
+    const asked: string[] = [];
+    const checker = (check: { message: { body: Buffer } }): 'commit' | undefined => {
+      asked.push(check.message.body.toString());
+      return asked.length > 1 ? 'commit' : undefined;
+    };
+    const producer = newProducer({ compression: {}, transactionCheckers: { payments: checker } });
+    await producer.start();
+    const failing = producer.transact({ message: { topic: 'payments', body: text(8192) } }, async () => {
+      throw new Error('no answer from the bank');
+    });
+    await expect(failing).rejects.toThrow('no answer');
+    await broker.advance(40 * SECOND_MS);
+    expect(asked).toEqual([text(8192), text(8192)]);
+    expect(broker.messages('payments')).toHaveLength(1);
+  });
+
+  it('leaves a half message to a later check whose body cannot be unpacked', async () => {
+    const producer = newProducer({ compression: {}, transactionCheckers: { payments: () => 'commit' } });
+    await producer.start();
+    const raw = new RawClient(broker.endpoints, 'raw@1@0@a');
+    const half = message('payments', 'HALF-1', { messageType: 4, bodyEncoding: 2 });
+    const userProperties = { 'rocketmq-transaction-owner': 'payments' };
+    await raw.call('sendMessage', { messages: [{ ...half, userProperties, body: Buffer.from('no gzip') }] });
+    raw.close();
+    await broker.advance(40 * SECOND_MS);
+    expect([broker.messages('payments').length, broker.halfMessages().length]).toEqual([0, 1]);
+  });
+
+  it('names a wrong option', () => {
+    expect(() => newProducer({ compression: { thresholdBytes: 0 } })).toThrow('option compression.thresholdBytes');
+    expect(() => newProducer({ compression: { level: 10 } })).toThrow('option compression.level must be');
+    expect(() => newProducer({ compression: { level: 0 } })).toThrow('option compression.level must be');
+  });
+});

@@ -1,0 +1,93 @@
+// Which queue a message is sent to. The server chooses again within a broker; what counts here is the broker.
+
+import type { Endpoint } from '../../client/endpoint.js';
+import type { Queue, Route } from '../../client/route.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../../protocol/grpc/status.js';
+import { sipHash24 } from './siphash.js';
+
+/** Chooses queues, and keeps in mind which ones of a route take messages. */
+export class QueueChooser {
+  private readonly writable = new WeakMap<Route, readonly Queue[]>();
+
+  /**
+   * @param maxAttempts how many brokers are taken in turn
+   * @param isIsolated whether an endpoint is better not asked for now
+   */
+  constructor(
+    private readonly maxAttempts: number,
+    private readonly isIsolated: (endpoint: Endpoint) => boolean,
+  ) {}
+
+  /** The queue to try after `failures`, see {@link candidateQueues}. @throws StatusError `FORBIDDEN` */
+  choose(route: Route, messageGroup: string | undefined, turn: number, failures: number): Queue {
+    if (messageGroup === undefined && failures === 0) {
+      const writable = this.writableOf(route);
+      const usual = writable[turn % writable.length];
+      if (usual !== undefined && !this.isIsolated(usual.endpoint)) return usual;
+    }
+    const queues = candidateQueues(route, messageGroup, turn, this.maxAttempts, this.isIsolated);
+    // `candidateQueues` gives at least one.
+    return queues[failures % queues.length] as Queue;
+  }
+
+  /** How many brokers take messages. */
+  brokersOf(route: Route | undefined): number {
+    return route === undefined ? 0 : new Set(this.writableOf(route).map(({ brokerName }) => brokerName)).size;
+  }
+
+  private writableOf(route: Route): readonly Queue[] {
+    let queues = this.writable.get(route);
+    if (queues === undefined) {
+      queues = writableQueues(route);
+      this.writable.set(route, queues);
+    }
+    return queues;
+  }
+}
+
+/** The queues that take messages: writable ones of master brokers (id 0). */
+function writableQueues(route: Route): readonly Queue[] {
+  return route.queues.filter((queue) => queue.writable && queue.brokerId === 0);
+}
+
+/**
+ * The queues to try, best first.
+ * - with a message group: the one queue that every client of the protocol chooses for it, isolated or not
+ * - else: round robin, each further one on another broker; brokers behind isolated endpoints only when there are no others.
+ *   In a cluster whose brokers all carry the same endpoints, a failure would isolate every one of them
+ * @throws StatusError `FORBIDDEN` when the topic has no writable queue
+ */
+export function candidateQueues(
+  route: Route,
+  messageGroup: string | undefined,
+  turn: number,
+  count: number,
+  isIsolated: (endpoint: Endpoint) => boolean,
+): Queue[] {
+  const queues = writableQueues(route);
+  if (queues.length === 0) {
+    const message = 'no writable queue on any master broker';
+    throw new StatusError(
+      `send to "${route.topic}"`,
+      { code: Code.FORBIDDEN, message },
+      'check the permission of the topic',
+    );
+  }
+  if (messageGroup !== undefined) {
+    const length = BigInt(queues.length);
+    const index = ((sipHash24(messageGroup) % length) + length) % length;
+    return queues.slice(Number(index), Number(index) + 1);
+  }
+  const well = queues.filter(({ endpoint }) => !isIsolated(endpoint));
+  return onePerBroker(well.length > 0 ? well : queues, turn, count);
+}
+
+function onePerBroker(queues: readonly Queue[], turn: number, count: number): Queue[] {
+  const chosen = new Map<string, Queue>();
+  for (let step = 0; step < queues.length && chosen.size < count; step++) {
+    const queue = queues[(turn + step) % queues.length] as Queue;
+    if (!chosen.has(queue.brokerName)) chosen.set(queue.brokerName, queue);
+  }
+  return [...chosen.values()];
+}

@@ -1,0 +1,190 @@
+// What becomes of messages that share a request. That they arrive as what they are is in the contract suite.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RecordingServer } from '../../../../../test/support/recording-server.js';
+import { Connection } from '../../client/connection.js';
+import type { SendMessageRequest } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { TestBroker } from '../../testing/test-broker.js';
+import { Producer, type ProducerOptions } from '../producer.js';
+
+const order = (body: string) => ({ topic: 'orders', body, messageId: body });
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => order(`m${index}`));
+
+describe('messages that share a request', () => {
+  let broker: TestBroker;
+  let connection: Connection;
+  let producer: Producer;
+
+  beforeEach(async () => {
+    broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }] });
+    connection = new Connection({ endpoints: broker.endpoints });
+    producer = new Producer(connection, { topics: { orders: 'normal' } });
+    await producer.start();
+  });
+
+  afterEach(async () => {
+    await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+
+  const bodies = (): string[] => broker.messages('orders').map(({ body }) => body.toString());
+  const delay = (delayMs: number, times = 1): void => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs }, times });
+  };
+  /** As many requests as may be under way, each held up. */
+  async function occupy(delayMs: number): Promise<Promise<unknown>[]> {
+    delay(delayMs, 4);
+    const sends: Promise<unknown>[] = [];
+    for (const body of ['o1', 'o2', 'o3', 'o4']) {
+      sends.push(producer.send(order(body)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return sends;
+  }
+
+  it('fail together, and each is told the same', async () => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' }, times: 3 });
+    const outcomes = await Promise.allSettled(numbered(10).map((one) => producer.send(one)));
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'INTERNAL_SERVER_ERROR', outcome: 'unknown' },
+      });
+    }
+  });
+
+  it('are sent again under their ids when the answer is lost', async () => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+    const receipts = await Promise.all(numbered(10).map((one) => producer.send(one)));
+    expect(receipts.map(({ messageId }) => messageId)).toEqual(numbered(10).map(({ messageId }) => messageId));
+    expect(bodies().sort()).toEqual([...numbered(10), ...numbered(10)].map(({ body }) => body).sort());
+  });
+
+  it('are sent one by one when the server refuses the request, so that only the guilty fails', async () => {
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'ILLEGAL_MESSAGE_KEY' }, times: 2 });
+    const outcomes = await Promise.allSettled(numbered(10).map((one) => producer.send(one)));
+    const failed = outcomes.filter(({ status }) => status === 'rejected');
+    expect(failed).toMatchObject([{ reason: { code: 'ILLEGAL_MESSAGE_KEY', outcome: 'rejected' } }]);
+    expect(bodies()).toHaveLength(9);
+  });
+
+  it('keep each its own deadline', async () => {
+    delay(200);
+    const late = producer.send(order('late'), { timeoutMs: 50 });
+    const patient = producer.send(order('patient'));
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+    await patient;
+    expect(bodies()).toEqual(['late', 'patient']);
+  });
+
+  it('keep each its own caller, who may leave while they are under way', async () => {
+    delay(200);
+    const caller = new AbortController();
+    const left = producer.send(order('left'), { signal: caller.signal });
+    const patient = producer.send(order('patient'));
+    setTimeout(() => caller.abort(new Error('the customer left')), 20);
+    await expect(left).rejects.toThrow('the customer left');
+    await patient;
+    expect(bodies()).toEqual(['left', 'patient']);
+  });
+
+  it('go without one whose caller leaves before they have left', async () => {
+    const occupied = await occupy(200);
+    const caller = new AbortController();
+    const left = producer.send(order('left'), { signal: caller.signal });
+    const patient = producer.send(order('patient'));
+    caller.abort(new Error('the customer left'));
+    await expect(left).rejects.toThrow('the customer left');
+    await Promise.all([patient, ...occupied]);
+    expect(bodies()).not.toContain('left');
+  });
+
+  it('leave nothing behind when the last that waits is given up', async () => {
+    const occupied = await occupy(100);
+    const caller = new AbortController();
+    const left = producer.send(order('left'), { signal: caller.signal });
+    setImmediate(() => caller.abort(new Error('the customer left')));
+    await expect(left).rejects.toThrow('the customer left');
+    await Promise.all(occupied);
+    expect(bodies()).toHaveLength(4);
+  });
+
+  it('do not wait for requests that hang for longer than a share of their time', async () => {
+    const ended: string[] = [];
+    const occupied = (await occupy(1_500)).map((one) => one.then(() => ended.push('occupied')));
+    await producer.send(order('urgent'), { timeoutMs: 400 }).then(() => ended.push('urgent'));
+    await Promise.all(occupied);
+    expect(ended[0]).toBe('urgent');
+  });
+
+  it('are sent before the producer closes', async () => {
+    const occupied = await occupy(50);
+    const sends = numbered(50).map((one) => producer.send(one));
+    await producer.close();
+    await Promise.all([...sends, ...occupied]);
+    expect(bodies()).toHaveLength(54);
+  });
+});
+
+describe('a request of several messages', () => {
+  let server: RecordingServer;
+  let connection: Connection;
+  let producer: Producer;
+
+  async function start(options: ProducerOptions): Promise<void> {
+    server = new RecordingServer();
+    await server.start();
+    connection = new Connection({ endpoints: server.endpoints });
+    producer = new Producer(connection, options);
+    await producer.send(order('first'));
+  }
+
+  afterEach(async () => {
+    await producer.close();
+    connection.close();
+    server.stop();
+  });
+
+  /** The bodies of each request but the first. */
+  const requests = (): string[][] =>
+    server
+      .of('sendMessage')
+      .slice(1)
+      .map(({ request }) => (request as SendMessageRequest).messages.map(({ body }) => body.toString()));
+
+  it('holds what came in one turn, in the order of the calls', async () => {
+    await start({ serverVersion: '5.4.0' });
+    const messages = numbered(100);
+    const receipts = await Promise.all(messages.map((one) => producer.send(one)));
+    expect(requests().length).toBeLessThan(10);
+    expect(requests().flat()).toEqual(messages.map(({ body }) => body));
+    // This server gives an entry for each message, which is as good.
+    expect(receipts.map(({ messageId }) => messageId)).toEqual(messages.map(({ messageId }) => messageId));
+  });
+
+  it('holds no more bytes than the server surely takes', async () => {
+    await start({ serverVersion: '5.4.0' });
+    const body = (index: number): string => `${index}`.padEnd(300_000);
+    await Promise.all(Array.from({ length: 20 }, (_, index) => producer.send({ topic: 'orders', body: body(index) })));
+    const sizes = requests().map((bodies) => bodies.join('').length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1024 * 1024);
+    expect(requests().flat()).toHaveLength(20);
+  });
+
+  it('is not made of messages of two topics', async () => {
+    await start({ serverVersion: '5.4.0' });
+    const topics = ['orders', 'invoices'];
+    await Promise.all(numbered(40).map((one, index) => producer.send({ ...one, topic: topics[index % 2] ?? '' })));
+    const mixed = server.of('sendMessage').map(({ request }) => {
+      return new Set((request as SendMessageRequest).messages.map(({ topic }) => topic?.name)).size;
+    });
+    expect(Math.max(...mixed)).toBe(1);
+  });
+
+  it('is not made where nothing is known of the brokers', async () => {
+    await start({});
+    await Promise.all(numbered(40).map((one) => producer.send(one)));
+    expect(requests().map((bodies) => bodies.length)).toEqual(Array.from({ length: 40 }, () => 1));
+  });
+});

@@ -1,0 +1,248 @@
+// The way of one topic's ordinary messages to one endpoint. A message never waits for company: it leaves as soon as it comes,
+// unless as many requests as are worth while are under way; what queues up behind them leaves together.
+
+import type { Client } from '../../client/client.js';
+import type { Endpoint } from '../../client/endpoint.js';
+import type { Route } from '../../client/route.js';
+import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../../protocol/grpc/status.js';
+import { type ScheduledTask, SystemClock } from '../../support/clock.js';
+import { type Deadline, monotonicMs } from '../../support/deadline.js';
+import { TransportError } from '../../support/errors.js';
+import type { BatchSafety } from './batching.js';
+import { requestOne, requestSend, type SendResult, type StoredPlace } from './send-request.js';
+
+/** With fewer, the server would idle while we write; with more, each would carry less. */
+const MAX_REQUESTS = 4;
+/** What waits is spread over the requests that may leave, but not thinner than this. */
+const WORTH_A_REQUEST = 16;
+/** 1,024 were seen to work. */
+const MAX_MESSAGES = 512;
+/** The server takes 4 MiB in all; a larger request would only hold up those behind it. */
+const MAX_REQUEST_BYTES = 1024 * 1024;
+/** What a message takes beside body, tag, keys and properties, roughly. */
+const MESSAGE_OVERHEAD_BYTES = 256;
+/** Requests under way may hang: a message that has waited for this share of its time leaves all the same. */
+const WAITING_SHARE = 0.25;
+
+/** A message that is ready to leave. */
+export interface LaneMessage {
+  readonly wire: WireMessage;
+  readonly deadline: Deadline;
+  /** What is done with it, in words. */
+  readonly what: string;
+}
+
+/** What a lane needs of its producer. */
+export interface LanePort {
+  readonly client: Client;
+  readonly safety: BatchSafety;
+  /** The largest body that the server takes. */
+  maxBodyBytes(): number;
+}
+
+/** A message on its way, with whoever waits for it. */
+interface Passenger extends LaneMessage {
+  readonly bytes: number;
+  /** When it leaves at the latest, by `monotonicMs`. */
+  readonly leaveByMs: number;
+  readonly resolve: (place: StoredPlace) => void;
+  readonly reject: (error: unknown) => void;
+  /** Stops listening to its deadline. */
+  unwatch: (() => void) | undefined;
+}
+
+/** All ordinary messages of one topic to one endpoint take it. */
+export class SendLane {
+  private readonly clock = new SystemClock();
+  private waiting: Passenger[] = [];
+  /** Of those that wait. */
+  private route: Route | undefined;
+  private underWay = 0;
+  private isDeparting = false;
+  /** Guards those that wait against requests that hang. */
+  private guard: { readonly task: ScheduledTask; readonly atMs: number } | undefined;
+
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly port: LanePort,
+  ) {}
+
+  /**
+   * Sends a message; in a request of its own where nobody knows that the brokers keep several apart.
+   * @throws StatusError or TransportError, which may be that of all messages of its request; the reason of the caller's signal
+   */
+  send(message: LaneMessage, route: Route): Promise<StoredPlace> {
+    if (this.port.safety.allows(route, this)) return this.join(message, route);
+    const { wire, what, deadline } = message;
+    return requestOne(this.port.client, this.endpoint, wire, what, deadline);
+  }
+
+  /** Of the server that the lane leads to at present. */
+  get isEmbeddedBroker(): boolean {
+    return this.port.client.connection.isEmbeddedBroker(this.endpoint);
+  }
+
+  private join({ wire, deadline, what }: LaneMessage, route: Route): Promise<StoredPlace> {
+    return new Promise((resolve, reject) => {
+      const nowMs = monotonicMs();
+      const leaveByMs = nowMs + (deadline.endsAtMs - nowMs) * WAITING_SHARE;
+      const bytes = sizeOf(wire);
+      const passenger: Passenger = { wire, deadline, what, bytes, leaveByMs, resolve, reject, unwatch: undefined };
+      // No timer and no listener without need: nearly every message is stored long before its time.
+      if (deadline.caller !== undefined) this.watch(passenger);
+      this.route = route;
+      this.waiting.push(passenger);
+      if (this.underWay < MAX_REQUESTS) this.departSoon();
+      else this.guardUntil(leaveByMs);
+    });
+  }
+
+  /** After all that happens in this turn: the answer to a request wakes as many callers as it had messages. */
+  private departSoon(): void {
+    if (this.isDeparting) return;
+    this.isDeparting = true;
+    process.nextTick(() => {
+      this.isDeparting = false;
+      this.depart(MAX_REQUESTS - this.underWay);
+    });
+  }
+
+  /** @param requests how many may leave */
+  private depart(requests: number): void {
+    // What was known when they came may not be true any more.
+    const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this);
+    for (let left = requests; this.waiting.length > 0 && left > 0; left--) {
+      const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
+      void this.transmit(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
+    }
+    this.dropGuard();
+    const [first] = this.waiting;
+    if (first !== undefined)
+      this.guardUntil(this.waiting.reduce((least, one) => Math.min(least, one.leaveByMs), first.leaveByMs));
+  }
+
+  private take(maxMessages: number): Passenger[] {
+    const maxBytes = Math.min(MAX_REQUEST_BYTES, this.port.maxBodyBytes());
+    let bytes = 0;
+    let count = 0;
+    for (const passenger of this.waiting) {
+      bytes += passenger.bytes;
+      if (count === maxMessages || (count > 0 && bytes > maxBytes)) break;
+      count++;
+    }
+    if (count < this.waiting.length) return this.waiting.splice(0, count);
+    const all = this.waiting;
+    this.waiting = [];
+    return all;
+  }
+
+  private async transmit(passengers: Passenger[]): Promise<void> {
+    this.underWay++;
+    try {
+      await this.request(passengers);
+    } catch (error) {
+      if (passengers.length > 1 && isRefused(error)) {
+        // It took no effect, and one message may be to blame: each gets its own answer.
+        for (const passenger of passengers) void this.transmit([passenger]);
+      } else {
+        for (const passenger of passengers) fail(passenger, error);
+      }
+    } finally {
+      this.underWay--;
+      if (this.waiting.length > 0) this.departSoon();
+    }
+  }
+
+  private async request(passengers: Passenger[]): Promise<void> {
+    const { client } = this.port;
+    const [first] = passengers;
+    if (first === undefined) return;
+    if (passengers.length === 1) {
+      succeed(first, await requestOne(client, this.endpoint, first.wire, first.what, first.deadline));
+      return;
+    }
+    const messages: WireMessage[] = [];
+    const { requestTimeoutMs } = client.connection;
+    const endsAtMs = monotonicMs() + requestTimeoutMs;
+    let [lastAtMs, patienceMs] = [0, 0];
+    // The brokers give all of them the time of the first, so it is made true: they are born as they leave.
+    const bornTimestamp = new Date(client.connection.clock.nowMs());
+    for (const passenger of passengers) {
+      const { deadline, wire } = passenger;
+      if (wire.systemProperties !== undefined) wire.systemProperties.bornTimestamp = bornTimestamp;
+      messages.push(wire);
+      lastAtMs = Math.max(lastAtMs, deadline.endsAtMs);
+      patienceMs = Math.max(patienceMs, deadline.timeoutMs);
+      // It may end while others of its request go on.
+      if (deadline.endsAtMs < endsAtMs && passenger.unwatch === undefined) this.watch(passenger);
+    }
+    const timeoutMs = Math.max(1, requestTimeoutMs + Math.min(0, lastAtMs - endsAtMs));
+    const what = `send of ${messages.length} messages to "${first.wire.topic?.name}" in one request`;
+    const results = await requestSend(client, this.endpoint, messages, {
+      what,
+      timeoutMs,
+      patienceMs,
+      signal: undefined,
+    });
+    passengers.forEach((passenger, index) => {
+      // As many results as messages.
+      const result = results[index] as SendResult;
+      if (result instanceof StatusError) fail(passenger, result);
+      else succeed(passenger, result);
+    });
+  }
+
+  /** Ends a message with its own deadline or caller, wherever it is. */
+  private watch(passenger: Passenger): void {
+    const { signal } = passenger.deadline;
+    const end = (): void => {
+      const index = this.waiting.indexOf(passenger);
+      if (index >= 0) this.waiting.splice(index, 1);
+      if (this.waiting.length === 0) this.dropGuard();
+      fail(passenger, index >= 0 && passenger.deadline.hasPassed ? neverLeft(passenger) : signal.reason);
+    };
+    signal.addEventListener('abort', end, { once: true });
+    passenger.unwatch = () => signal.removeEventListener('abort', end);
+    if (signal.aborted) end();
+  }
+
+  private guardUntil(leaveByMs: number): void {
+    if (this.guard !== undefined && this.guard.atMs <= leaveByMs) return;
+    this.dropGuard();
+    const task = this.clock.schedule(leaveByMs - monotonicMs(), () => this.depart(Number.POSITIVE_INFINITY));
+    this.guard = { task, atMs: leaveByMs };
+  }
+
+  private dropGuard(): void {
+    this.guard?.task.cancel();
+    this.guard = undefined;
+  }
+}
+
+function succeed(passenger: Passenger, place: StoredPlace): void {
+  passenger.unwatch?.();
+  passenger.resolve(place);
+}
+
+function fail(passenger: Passenger, error: unknown): void {
+  passenger.unwatch?.();
+  passenger.reject(error);
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof StatusError && error.outcome === 'rejected' && !error.retryable;
+}
+
+function neverLeft({ what, deadline }: Passenger): TransportError {
+  const text = `${what}: requests before it kept it waiting for ${deadline.timeoutMs} ms; nothing was sent`;
+  return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
+}
+
+/** The bytes that count against the server's limit, roughly: characters beyond ASCII take more than one, for which there is room. */
+function sizeOf({ body, userProperties, systemProperties }: WireMessage): number {
+  let size = MESSAGE_OVERHEAD_BYTES + body.length + (systemProperties?.tag?.length ?? 0);
+  for (const key of systemProperties?.keys ?? []) size += key.length + 1;
+  for (const name in userProperties) size += name.length + (userProperties[name]?.length ?? 0) + 2;
+  return size;
+}

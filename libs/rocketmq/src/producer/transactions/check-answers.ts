@@ -1,0 +1,185 @@
+// Answers the server's checks: from memory, else by the checker of the topic. Checks of other services stay unanswered.
+
+import { setMaxListeners } from 'node:events';
+import type { Client } from '../../client/client.js';
+import type { Endpoint } from '../../client/endpoint.js';
+import type { ServerCommand } from '../../client/telemetry-session.js';
+import { fromWireMessage, hasPackedBody } from '../../protocol/grpc/message-mapping.js';
+import { unpackBody } from '../../protocol/model/body-encoding.js';
+import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
+import { AbortSource } from '../../support/abort-source.js';
+import { waitWithin } from '../../support/deadline.js';
+import { StateError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import { Semaphore } from '../../support/semaphore.js';
+import type { ProducerTelemetry } from '../producer-telemetry.js';
+import { endTransaction } from './end-transaction.js';
+import type { Resolution } from './transaction.js';
+import type { TransactionBounds } from './transaction-bounds.js';
+import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import type { TransactionMemory } from './transaction-memory.js';
+
+/** A check usually asks a database; after an outage many come at once. */
+const CONCURRENT_CHECKS = 16;
+/** More are dropped: the server asks again. */
+const MOST_CHECKS = 1_000;
+
+/** A check whose body is perhaps still packed. */
+type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
+
+/** What the answers need of their producer. */
+export interface CheckPort {
+  readonly client: Client;
+  readonly memory: TransactionMemory;
+  readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  readonly bounds: TransactionBounds;
+  readonly telemetry?: ProducerTelemetry | undefined;
+  ownerOf(topic: string): string;
+  onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
+  /** The server took the answer. */
+  onEnded(check: CheckedTransaction, resolution: Resolution): void;
+}
+
+/** The checks that are being answered. */
+export class CheckAnswers {
+  private readonly answering = new Map<string, Promise<void>>();
+  private readonly permits = new Semaphore(CONCURRENT_CHECKS);
+
+  /** From then on no checker is asked. */
+  private readonly closing = new AbortSource();
+  /** From then on no checker is waited for. */
+  private readonly givingUp = new AbortController();
+
+  constructor(private readonly port: CheckPort) {
+    // Each checker that is asked listens to it.
+    setMaxListeners(0, this.givingUp.signal);
+  }
+
+  /** Answers a check in the background; false for another command. */
+  take(command: ServerCommand, endpoint: Endpoint): boolean {
+    if (command.$case !== 'recoverOrphanedTransactionCommand') return false;
+    const { message, transactionId } = command.value;
+    if (message === undefined || this.closing.aborted || this.answering.has(transactionId)) return true;
+    const view = fromWireMessage(message);
+    const isPacked = hasPackedBody(message);
+    const { topic, messageId, bornTimestampMs } = view;
+    // Only its own instance knows whether a local transaction runs, and the server asks each of them in turn.
+    const mayStillRun = this.port.bounds.mayStillRun(bornTimestampMs, this.clock.nowMs());
+    const check = { topic, messageId, transactionId, message: view, isPacked, mayStillRun };
+    const isOurs = view.properties[OWNER_PROPERTY] === this.port.ownerOf(view.topic);
+    const checker = this.port.checkers.get(view.topic);
+    // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
+    if (!isOurs || checker === undefined) return true;
+    if (this.answering.size >= MOST_CHECKS) {
+      this.logger.warn('too many transaction checks at once; the server will ask again', {
+        topic: view.topic,
+        transactionId,
+      });
+      return true;
+    }
+    const answering = this.answer(check, checker, endpoint).finally(() => this.answering.delete(transactionId));
+    this.answering.set(transactionId, answering);
+    return true;
+  }
+
+  /** Waits for the checks that are being answered. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.answering.values());
+  }
+
+  /**
+   * Asks no further checker: checks that wait for their turn are dropped, and the server asks again. Waits for the checkers that run, then fires
+   * their signals and waits no longer; and for the answers that are being sent.
+   */
+  async close(graceMs: number): Promise<void> {
+    const closed = new StateError('CLOSED', 'the producer is closing');
+    this.closing.abort(closed);
+    const answered = this.drain();
+    await waitWithin('transaction checkers', Math.max(0, graceMs), undefined, answered).catch(() =>
+      this.givingUp.abort(closed),
+    );
+    await answered;
+  }
+
+  /** Never rejects: nobody waits for it but {@link drain}. */
+  private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
+    const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
+    const release = await this.permits.acquire(this.closing).catch(() => undefined);
+    if (release === undefined) return untrack();
+    try {
+      const find = (): Promise<Resolution | 'unknown'> => this.find(check, checker);
+      const { telemetry } = this.port;
+      const resolution = await (telemetry === undefined
+        ? find()
+        : telemetry.check({ ...check, properties: check.message.properties }, find));
+      const { topic, messageId, transactionId } = check;
+      this.logger.info('the server asked how a transaction ended', { topic, messageId, transactionId, resolution });
+      this.port.onChecked(check, resolution);
+      if (resolution !== 'unknown') await this.end(check, resolution, endpoint);
+    } finally {
+      release();
+      untrack();
+    }
+  }
+
+  private async find(check: PackedCheck, checker: TransactionChecker): Promise<Resolution | 'unknown'> {
+    const { memory } = this.port;
+    const known = memory.recall(check.transactionId);
+    if (known !== undefined) return known;
+    const answer = await this.ask(check, checker);
+    // The client may have ended it meanwhile. A second end would deliver the message twice on a real server.
+    return memory.recall(check.transactionId) === undefined ? answer : 'unknown';
+  }
+
+  private async ask(
+    { isPacked, message, ...check }: PackedCheck,
+    checker: TransactionChecker,
+  ): Promise<Resolution | 'unknown'> {
+    try {
+      const body = isPacked ? await unpackBody(message.body, DEFAULT_MAX_UNPACKED_BYTES) : message.body;
+      const { bounds, memory } = this.port;
+      const { signal } = this.givingUp;
+      const answer = await askChecker(
+        checker,
+        { ...check, message: { ...message, body } },
+        {
+          timeoutMs: bounds.checkTimeoutMs,
+          signal,
+          logger: this.logger,
+          onLate: (resolution) => memory.ended(check.transactionId, resolution, false),
+        },
+      );
+      if (answer === 'unknown' && signal.aborted) {
+        const fields = { topic: check.topic, transactionId: check.transactionId };
+        this.logger.warn('the producer closes while a transaction checker runs; the server will ask again', fields);
+      }
+      return answer;
+    } catch (error) {
+      const { topic, transactionId } = check;
+      const fields = { topic, transactionId, error: describeError(error) };
+      this.logger.error('the body of a half message cannot be unpacked; the server will ask again', fields);
+      return 'unknown';
+    }
+  }
+
+  private async end(check: CheckedTransaction, resolution: Resolution, endpoint: Endpoint): Promise<void> {
+    try {
+      await endTransaction(this.port.client, endpoint, check, resolution, 'check');
+      // The next check may be on its way already; answered as well, it would deliver the message a second time.
+      this.port.memory.ended(check.transactionId, resolution, true);
+      this.port.onEnded(check, resolution);
+    } catch (error) {
+      const { topic, transactionId } = check;
+      const fields = { topic, transactionId, resolution, error: describeError(error) };
+      this.logger.warn('the answer to a transaction check was lost; the server will ask again', fields);
+    }
+  }
+
+  private get clock() {
+    return this.port.client.connection.clock;
+  }
+
+  private get logger() {
+    return this.port.client.connection.logger;
+  }
+}

@@ -1,0 +1,258 @@
+// Transactions of one producer: beginning them, running local transactions, ending them.
+
+import type { Client } from '../../client/client.js';
+import type { Endpoint } from '../../client/endpoint.js';
+import type { ServerCommand } from '../../client/telemetry-session.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import { callWatcher } from '../../support/watchers.js';
+import type { ProducerTelemetry } from '../producer-telemetry.js';
+import type { StoredMessage } from '../sending/send-receipt.js';
+import { CheckAnswers } from './check-answers.js';
+import { endTransaction } from './end-transaction.js';
+import {
+  type EndResult,
+  type Resolution,
+  Transaction,
+  type TransactionEvents,
+  type TransactionIdentity,
+} from './transaction.js';
+import { TransactionBounds, type TransactionTimes } from './transaction-bounds.js';
+import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import { TransactionMemory } from './transaction-memory.js';
+import { type LocalEnd, runInTransaction, TransactionScope } from './transaction-scope.js';
+
+/** Where a crash of a transaction is worth testing. */
+export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'transaction-ended';
+
+/** What a producer's options say of transactions. */
+export interface TransactionOptions extends TransactionTimes {
+  /** Who answers the server's checks, by topic. A transaction is possible only on these topics. Default: none. */
+  readonly transactionCheckers?: Readonly<Record<string, TransactionChecker>>;
+  /**
+   * Marks this service's half messages, so that only it answers for them. Default: the topic's name; give each service a name
+   * of its own where several send transactions on one topic.
+   */
+  readonly transactionOwner?: string;
+  /** Told of ends, of ends that were lost, and of checks. Default: nobody. */
+  readonly events?: Partial<TransactionEvents>;
+  /** Awaited at named points of a transaction. For crash tests; it can stop a process there. Default: nothing. */
+  readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
+}
+
+/** Everything of a producer that has to do with transactions. */
+export class TransactionCoordinator {
+  private readonly memory: TransactionMemory;
+  private readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  private readonly answers: CheckAnswers;
+  private readonly bounds: TransactionBounds;
+  private readonly ending = new Set<Promise<EndResult>>();
+
+  /** @throws UsageError that names the option */
+  constructor(
+    private readonly client: Client,
+    private readonly options: TransactionOptions,
+    private readonly telemetry: ProducerTelemetry | undefined,
+  ) {
+    this.checkers = new Map(Object.entries(options.transactionCheckers ?? {}));
+    this.bounds = new TransactionBounds(options);
+    this.memory = new TransactionMemory(client.connection.clock, this.bounds.timeoutMs);
+    this.answers = new CheckAnswers({
+      client,
+      memory: this.memory,
+      checkers: this.checkers,
+      bounds: this.bounds,
+      telemetry,
+      ownerOf: (topic) => this.ownerOf(topic),
+      onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
+      onEnded: (check, resolution) => this.tell(() => options.events?.onEnded?.(check, resolution, 'check')),
+    });
+  }
+
+  /** The topics whose checks this producer can answer. */
+  get topics(): string[] {
+    return [...this.checkers.keys()];
+  }
+
+  /** How long the server is to wait before it asks; undefined: as it is told itself. */
+  get firstCheckAfterMs(): number | undefined {
+    return this.bounds.firstCheckAfterMs;
+  }
+
+  /** Sends a half message. @param sendHalf marks it as this service's, last of all, and sends it */
+  async begin(
+    message: OutgoingMessage,
+    sendHalf: (mark: (message: OutgoingMessage) => OutgoingMessage) => Promise<StoredMessage>,
+  ): Promise<Transaction> {
+    this.assertTransactional(message);
+    const half = await sendHalf((given) => this.marked(given));
+    this.memory.opened(half.transactionId);
+    return new Transaction(half, (resolution) => this.end(half, resolution));
+  }
+
+  /** Runs a local transaction, as `Producer.transact` promises. */
+  async transact<T>(
+    message: OutgoingMessage | undefined,
+    begin: (message: OutgoingMessage) => Promise<Transaction>,
+    work: () => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const sendHalf = async (half: OutgoingMessage): Promise<Transaction> => {
+      const transaction = await begin(half);
+      await this.options.checkpoint?.('half-sent', transaction);
+      return transaction;
+    };
+    const scope = new TransactionScope(sendHalf, this.client.connection.clock, this.bounds.timeoutMs);
+    if (message !== undefined) await scope.prepare(message);
+    let result: T;
+    let transaction: Transaction | undefined;
+    try {
+      result = await runInTransaction(scope, work);
+    } catch (error) {
+      // The method's error counts; that of a half message which it did not wait for adds nothing to it.
+      transaction = await scope.end().catch(() => undefined);
+      if (transaction !== undefined) await this.endAfterFailure(transaction, scope.remainingMs, signal);
+      throw error;
+    }
+    transaction = await scope.end();
+    if (transaction !== undefined) await this.endAfterReturn(transaction, scope);
+    return result;
+  }
+
+  /** Answers a check in the background; false for another command. */
+  take(command: ServerCommand, endpoint: Endpoint): boolean {
+    return this.answers.take(command, endpoint);
+  }
+
+  /** Answers no further check. Waits for the answers that are under way, for their checkers no longer than the grace period. */
+  closeAnswers(graceMs: number): Promise<void> {
+    return this.answers.close(graceMs);
+  }
+
+  /** Waits for the ends that are being told. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.ending);
+  }
+
+  private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
+    await this.options.checkpoint?.('local-transaction-done', transaction);
+    const { resolution, error } = await scope.proven().catch((failure: unknown) => this.unproven(transaction, failure));
+    if (resolution === 'commit') await transaction.commit();
+    if (resolution === 'rollback') await transaction.rollback();
+    if (resolution === 'unknown') this.leaveOpen(transaction);
+    await this.options.checkpoint?.('transaction-ended', transaction);
+    if (error !== undefined) throw error;
+  }
+
+  private unproven({ topic, transactionId }: Transaction, failure: unknown): LocalEnd {
+    const fields = { topic, transactionId, error: describeError(failure) };
+    const text = 'it cannot be found out whether a local transaction was committed; the server will ask for it';
+    this.client.connection.logger.warn(text, fields);
+    return { resolution: 'unknown' };
+  }
+
+  /** From now on its checks are answered by the checker. */
+  private leaveOpen(transaction: Transaction): void {
+    this.memory.forget(transaction.transactionId);
+    this.telemetry?.leftOpen(transaction);
+  }
+
+  /**
+   * A failed method may still have committed its database transaction; only the checker knows. Until it has answered, the server's own
+   * checks are answered with "not yet", or both would end the transaction.
+   * @param leftMs of the time that the local transaction has: its caller waits for no longer
+   */
+  private async endAfterFailure(
+    transaction: Transaction,
+    leftMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!transaction.isOpen) return;
+    const { topic, messageId, transactionId, message } = transaction;
+    const checker = this.checkers.get(topic);
+    const check = { topic, messageId, transactionId, message, mayStillRun: false };
+    const options = {
+      timeoutMs: Math.min(this.bounds.checkTimeoutMs, leftMs),
+      signal,
+      logger: this.client.connection.logger,
+      onLate: (resolution: Resolution) => this.memory.ended(transactionId, resolution, false),
+    };
+    const isAsked = checker !== undefined && leftMs > 0;
+    const resolution = isAsked ? await askChecker(checker, check, options) : 'unknown';
+    if (resolution === 'commit') await transaction.commit();
+    if (resolution === 'rollback') await transaction.rollback();
+    if (resolution === 'unknown') this.leaveOpen(transaction);
+  }
+
+  private end(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    const ending = this.watchedEnd(half, resolution).finally(() => this.ending.delete(ending));
+    this.ending.add(ending);
+    return ending;
+  }
+
+  private watchedEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    if (this.telemetry === undefined) return this.tellEnd(half, resolution);
+    const observed = { ...identityOf(half), properties: half.wire.userProperties };
+    return this.telemetry.end(observed, resolution, () => this.tellEnd(half, resolution));
+  }
+
+  private async tellEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+    const { endpoint } = half;
+    const identity = identityOf(half);
+    const { topic, transactionId } = identity;
+    // A check that crosses this end must not be answered as well: on a real server both would deliver.
+    this.memory.opened(transactionId);
+    try {
+      this.assertInTime(half, resolution);
+      await endTransaction(this.client, endpoint, identity, resolution, 'client');
+      this.memory.ended(transactionId, resolution, true);
+      this.tell(() => this.options.events?.onEnded?.(identity, resolution, 'client'));
+      return 'accepted';
+    } catch (error) {
+      this.memory.ended(transactionId, resolution, false);
+      const fields = { topic, transactionId, resolution, error: describeError(error) };
+      this.client.connection.logger.warn('the end of a transaction is left to the check', fields);
+      this.tell(() => this.options.events?.onLeftToCheck?.(identity, resolution, error));
+      return 'left-to-check';
+    }
+  }
+
+  private assertInTime({ bornAtMs }: StoredMessage, resolution: Resolution): void {
+    const ageMs = this.client.connection.clock.monotonicMs() - bornAtMs;
+    if (!this.bounds.isTooLateToEnd(ageMs)) return;
+    const text = `the ${resolution} comes ${Math.round(ageMs)} ms after its half message, when the server takes answers to checks only`;
+    throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not sent, the server's check gets it as its answer`);
+  }
+
+  private tell(notify: () => unknown): void {
+    callWatcher(this.client.connection.logger, 'transactions', notify);
+  }
+
+  private marked(message: OutgoingMessage): OutgoingMessage {
+    this.assertTransactional(message);
+    const properties = { ...message.properties, [OWNER_PROPERTY]: this.ownerOf(message.topic) };
+    return { ...message, properties };
+  }
+
+  private ownerOf(topic: string): string {
+    return this.options.transactionOwner ?? topic;
+  }
+
+  private assertTransactional(message: OutgoingMessage): void {
+    const { topic } = message;
+    if (!this.checkers.has(topic)) {
+      const text = `topic "${topic}" has no transaction checker, so a lost end could never be settled; nothing was sent`;
+      throw new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionCheckers');
+    }
+    for (const field of ['messageGroup', 'deliverAt', 'delayMs', 'priority'] as const) {
+      if (message[field] === undefined) continue;
+      const text = `message to "${topic}": ${field} and a transaction exclude each other; nothing was sent`;
+      throw new UsageError('ILLEGAL_TRANSACTION', text, field);
+    }
+  }
+}
+
+function identityOf({ topic, messageId, transactionId }: StoredMessage): TransactionIdentity {
+  return { topic, messageId, transactionId };
+}
