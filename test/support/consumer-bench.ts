@@ -2,9 +2,9 @@
 // after each case, and a journal of what happened.
 
 import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
-import type { MessageHandler } from '../../libs/rocketmq/src/consumer/listeners/handler-run.js';
 import type { MessageListener } from '../../libs/rocketmq/src/consumer/listeners/message-listener.js';
 import type { ConsumerEvents } from '../../libs/rocketmq/src/consumer/model/consumer-events.js';
+import type { MessageHandler } from '../../libs/rocketmq/src/consumer/model/handler.js';
 import { PushConsumer } from '../../libs/rocketmq/src/consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../../libs/rocketmq/src/consumer/push-consumer-options.js';
 import { Producer } from '../../libs/rocketmq/src/producer/producer.js';

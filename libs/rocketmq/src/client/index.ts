@@ -1,10 +1,9 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
-export { type HandlerContext, HandlerTimeoutError, type MessageHandler } from '../consumer/listeners/handler-run.js';
+export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
 export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
 export type { MessageListener } from '../consumer/listeners/message-listener.js';
-export type { BatchContext, BatchHandler, BatchListening } from '../consumer/model/batch-handler.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type {
@@ -15,6 +14,13 @@ export type {
   FailureSettlement,
   Settlement,
 } from '../consumer/model/failure-policy.js';
+export type {
+  BatchContext,
+  BatchHandler,
+  BatchListening,
+  HandlerContext,
+  MessageHandler,
+} from '../consumer/model/handler.js';
 export { DeadLetterError, RetryLaterError } from '../consumer/model/outcome-errors.js';
 export type { Subscription } from '../consumer/model/subscription.js';
 export { PushConsumer } from '../consumer/push-consumer.js';

@@ -3,7 +3,7 @@ import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-b
 import { until } from '../../../../test/support/until.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';
-import type { BatchHandler } from './model/batch-handler.js';
+import type { BatchHandler } from './model/handler.js';
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `m${index}`);
 

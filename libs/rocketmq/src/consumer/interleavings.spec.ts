@@ -10,7 +10,7 @@ import {
 import type { Connection } from '../client/connection.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { ManualClock } from '../support/manual-clock.js';
-import type { MessageHandler } from './listeners/handler-run.js';
+import type { MessageHandler } from './model/handler.js';
 import type { PushConsumer } from './push-consumer.js';
 
 type Outcome = 'ok' | 'fails' | 'slow';

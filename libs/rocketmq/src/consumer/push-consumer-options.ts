@@ -6,7 +6,6 @@ import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import type { ConsumerCheckpoint } from './dispatch/delivery.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
-import type { MessageHandler } from './listeners/handler-run.js';
 import { mergedSubscriptions } from './listeners/listener-filters.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
@@ -20,6 +19,7 @@ import type { ConsumeInterceptor } from './model/consume-interceptor.js';
 import type { ConsumerEvents } from './model/consumer-events.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import type { FailurePolicy } from './model/failure-policy.js';
+import type { MessageHandler } from './model/handler.js';
 import { assertGroupSubscription, type Subscription } from './model/subscription.js';
 
 /** Give `subscriptions` and `handler`, or `listeners`. The failure policy is that of listeners without one of their own. */

@@ -8,7 +8,7 @@ import { Connection } from '../client/connection.js';
 import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
-import type { HandlerContext, MessageHandler } from './listeners/handler-run.js';
+import type { HandlerContext, MessageHandler } from './model/handler.js';
 import { DeadLetterError, RetryLaterError } from './model/outcome-errors.js';
 import { PushConsumer } from './push-consumer.js';
 import type { PushConsumerOptions } from './push-consumer-options.js';

@@ -1,8 +1,7 @@
 // One listener's method as a consumer calls it: bodies decoded, Nest's enhancers around it, its outcome from the original error.
 
 import type { ContextId } from '@nestjs/core';
-import type { HandlerContext } from '../consumer/listeners/handler-run.js';
-import type { BatchHandler } from '../consumer/model/batch-handler.js';
+import type { BatchHandler, HandlerContext } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { settleInvalid } from './invalid-body.js';

@@ -1,8 +1,8 @@
 // A planned consumer as the client's: its listeners with their handlers and failure policies.
 
-import type { MessageHandler } from '../consumer/listeners/handler-run.js';
 import type { MessageListener } from '../consumer/listeners/message-listener.js';
 import type { ErrorTest } from '../consumer/model/failure-policy.js';
+import type { MessageHandler } from '../consumer/model/handler.js';
 import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 import type { Producer } from '../producer/producer.js';
 import { deadLetterSender } from './dead-letter-topic.js';

@@ -1,8 +1,8 @@
 // What may be said of a listener: in its decorator, in `defaults` of the module, and by name in `listeners` of the module.
 
-import type { BatchListening } from '../consumer/model/batch-handler.js';
 import type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 import type { FailurePolicy } from '../consumer/model/failure-policy.js';
+import type { BatchListening } from '../consumer/model/handler.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import type { OnInvalid } from './invalid-body.js';
 import type { TopicDefinition } from './topic-definition.js';

@@ -33,7 +33,7 @@ import {
 import { Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
-import type { MessageHandler } from '../consumer/listeners/handler-run.js';
+import type { MessageHandler } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { silentLogger } from '../support/logger.js';
 import { jsonCodec } from './body-codec.js';

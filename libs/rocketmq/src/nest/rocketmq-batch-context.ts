@@ -1,6 +1,6 @@
 // What the handler of a batch gets beside the bodies.
 
-import type { BatchContext } from '../consumer/model/batch-handler.js';
+import type { BatchContext } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';

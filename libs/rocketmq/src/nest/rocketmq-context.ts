@@ -1,6 +1,6 @@
 // What a handler gets beside the body, and guards, pipes, interceptors and filters by `switchToRpc().getContext()`.
 
-import type { HandlerContext } from '../consumer/listeners/handler-run.js';
+import type { HandlerContext } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { StateError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';

@@ -3,7 +3,7 @@ import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentele
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
 import { until } from '../../../../test/support/until.js';
-import type { BatchHandler } from '../consumer/model/batch-handler.js';
+import type { BatchHandler } from '../consumer/model/handler.js';
 import { DeadLetterError } from '../consumer/model/outcome-errors.js';
 import { Producer } from '../producer/producer.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';

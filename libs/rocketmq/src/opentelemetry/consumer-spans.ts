@@ -1,10 +1,10 @@
 // What watches one push consumer: a span for each call of a handler, and the measurements of messages on their way to it.
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
-import type { BatchContext, BatchHandler } from '../consumer/model/batch-handler.js';
 import type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 import type { ObservedConsumer, ObservedPoll, PushConsumerTelemetry } from '../consumer/model/consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement } from '../consumer/model/failure-policy.js';
+import type { BatchContext, BatchHandler } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';

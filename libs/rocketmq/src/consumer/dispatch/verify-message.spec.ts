@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { Code, DigestType, Message } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SystemClock } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
-import type { MessageHandler } from '../listeners/handler-run.js';
 import { ListenerSet, onlyListener } from '../listeners/message-listener.js';
 import { ConsumerReport } from '../model/consumer-events.js';
+import type { MessageHandler } from '../model/handler.js';
 import { Verification } from './verify-message.js';
 
 const intact = Message.fromPartial({ body: Buffer.from('one'), systemProperties: { messageId: 'id-1' } });

@@ -7,8 +7,8 @@ import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import { positiveInteger } from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
-import type { BatchContext, BatchListening } from '../model/batch-handler.js';
-import { type MessageHandler, runHandler } from './handler-run.js';
+import type { BatchContext, BatchListening, MessageHandler } from '../model/handler.js';
+import { runHandler } from './handler-run.js';
 
 /** What batches need of their listener. */
 export interface BatchRunOptions {

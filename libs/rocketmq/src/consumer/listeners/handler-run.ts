@@ -6,28 +6,7 @@ import { inFreshAsyncContext } from '../../support/async-context.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { RocketMQError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
-
-/** What a handler gets beside the message. */
-export interface HandlerContext {
-  /** Fires when the handler runs out of time, when the lease is lost, and at the end of the shutdown's grace period. */
-  readonly signal: AbortSignal;
-  /**
-   * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
-   * @internal
-   * @param failure what it would throw; undefined for a success
-   * @returns false when the message has ended otherwise or is lost: it is too late to decide
-   */
-  decide?(failure: unknown): boolean;
-  /**
-   * The handler's work is done, and what it still waits for is bounded by itself: from now on its time-out and the end of the
-   * shutdown's grace no longer end the run, so the message is settled after that wait. Without effect after the time-out.
-   * @internal
-   */
-  finished?(): void;
-}
-
-/** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
-export type MessageHandler = (message: MessageView, context: HandlerContext) => Promise<unknown> | unknown;
+import type { HandlerContext, MessageHandler } from '../model/handler.js';
 
 /** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown, and had decided nothing. */
 export type RunResult =

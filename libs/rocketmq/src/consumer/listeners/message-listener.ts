@@ -5,12 +5,11 @@ import type { MessageView } from '../../protocol/model/message.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
-import type { BatchListening } from '../model/batch-handler.js';
 import { type ConsumeInterceptor, intercepted } from '../model/consume-interceptor.js';
 import type { PushConsumerTelemetry } from '../model/consumer-telemetry.js';
 import type { FailurePolicy } from '../model/failure-policy.js';
+import type { BatchListening, MessageHandler } from '../model/handler.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
-import type { MessageHandler } from './handler-run.js';
 import { takes } from './listener-filters.js';
 
 /** One listener of a consumer that has several. It gets the messages of its topic that its filter takes, and no others. */

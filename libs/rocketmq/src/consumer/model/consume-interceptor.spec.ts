@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import { Message } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessage } from '../../protocol/grpc/message-mapping.js';
-import type { MessageHandler } from '../listeners/handler-run.js';
 import { type ConsumeInterceptor, intercepted } from './consume-interceptor.js';
+import type { MessageHandler } from './handler.js';
 import { DeadLetterError } from './outcome-errors.js';
 
 const message = fromWireMessage(

@@ -3,7 +3,7 @@
 
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import type { HandlerContext, MessageHandler } from '../listeners/handler-run.js';
+import type { HandlerContext, MessageHandler } from './handler.js';
 
 /**
  * Called around the handler at each attempt: before it, `await next()`, after it. `next()` rejects with what the handler threw.

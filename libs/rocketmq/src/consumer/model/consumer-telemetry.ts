@@ -2,9 +2,9 @@
 
 import type { ObservedClient } from '../../client/observed-client.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import type { BatchHandler } from './batch-handler.js';
 import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { DeadLetterReason, FailureSettlement } from './failure-policy.js';
+import type { BatchHandler } from './handler.js';
 
 /** What a consumer holds of a topic. */
 export interface HeldOfTopic {

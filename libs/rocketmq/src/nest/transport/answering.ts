@@ -1,6 +1,6 @@
 // The handler of a `@MessagePattern`: what it returns or throws goes back to whoever asked.
 
-import type { HandlerContext, MessageHandler } from '../../consumer/listeners/handler-run.js';
+import type { HandlerContext, MessageHandler } from '../../consumer/model/handler.js';
 import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
