@@ -2,9 +2,9 @@
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
-import type { ObservedHalf, ProducerTelemetry } from '../producer/producer-telemetry.js';
+import type { ProducerTelemetry } from '../producer/producer-telemetry.js';
 import type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
-import type { EndResult, Resolution, TransactionIdentity } from '../producer/transactions/transaction.js';
+import type { EndResult, ObservedHalf, Resolution, TransactionIdentity } from '../producer/transactions/transaction.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';

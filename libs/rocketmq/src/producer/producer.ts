@@ -23,10 +23,10 @@ import { BodyPacker, type CompressionOptions } from './sending/compression.js';
 import { Interceptors, type SendInterceptor } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
 import { type RecallTarget, recallMessage } from './sending/recall.js';
+import { SendAttempts, type SendPolicy } from './sending/send-attempts.js';
 import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './sending/send-batch.js';
-import { SendPipeline, type SendPolicy } from './sending/send-pipeline.js';
+import { SendPipeline } from './sending/send-pipeline.js';
 import { receiptOf, type SendReceipt } from './sending/send-receipt.js';
-import { Sender } from './sending/sender.js';
 import type { Transaction } from './transactions/transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transactions/transaction-coordinator.js';
 
@@ -68,7 +68,6 @@ export class Producer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
   private readonly pipeline: SendPipeline;
-  private readonly sender: Sender;
   private readonly policy: SendPolicy;
   private readonly transactions: TransactionCoordinator;
   private readonly telemetry: ProducerTelemetry | undefined;
@@ -91,9 +90,10 @@ export class Producer {
     this.transactions = new TransactionCoordinator(this.client, options, this.telemetry);
     const [backpressure, packer] = [new Backpressure(options), new BodyPacker(options.compression)];
     const safety = new BatchSafety(options, connection.logger);
-    this.pipeline = new SendPipeline(this.client, this.policy, backpressure, packer, safety);
-    const interceptors = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
-    this.sender = new Sender(this.pipeline, new Interceptors(interceptors, connection.logger));
+    const around = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
+    const interceptors = new Interceptors(around, connection.logger);
+    const attempts = new SendAttempts(this.client, this.policy, safety);
+    this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
   }
 
   /** The id by which the server knows this producer. */
@@ -134,7 +134,7 @@ export class Producer {
     const deadline = new Deadline(`send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     this.calls.begin();
     try {
-      return receiptOf(await this.sender.send(message, 'send', deadline));
+      return receiptOf(await this.pipeline.send(message, 'send', deadline));
     } finally {
       deadline.dispose();
       this.calls.end();
@@ -161,7 +161,7 @@ export class Producer {
     const sending = sendBatch(messages, options, {
       sendTimeoutMs: this.timeoutMs({}),
       assertOpen: () => this.assertOpen(),
-      prepare: (message) => this.sender.prepare(message),
+      prepare: (message) => this.pipeline.ofBatch(message),
     });
     return this.calls.track(sending);
   }
@@ -179,7 +179,7 @@ export class Producer {
     const messageId = message.messageId ?? this.pipeline.newMessageId();
     const watchers = { logger: this.connection.logger, events: this.options.events };
     const { accepted, ended } = onewaySend({ topic: message.topic, messageId }, watchers, async (onAdmitted) =>
-      this.sender.send({ ...message, messageId }, 'oneway', deadline, { onAdmitted }),
+      this.pipeline.send({ ...message, messageId }, 'oneway', deadline, { onAdmitted }),
     );
     void this.calls.track(ended.finally(() => deadline.dispose()));
     await accepted;
@@ -272,7 +272,7 @@ export class Producer {
 
   private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
     return this.call(`half message to "${message.topic}"`, options, (deadline) =>
-      this.transactions.begin(message, (mark) => this.sender.half(message, deadline, mark, this.transactions)),
+      this.transactions.begin(message, (mark) => this.pipeline.half(message, deadline, mark, this.transactions)),
     );
   }
 

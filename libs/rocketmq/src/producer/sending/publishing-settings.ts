@@ -4,7 +4,7 @@ import { resource } from '../../client/route.js';
 import { durationMs, toDuration } from '../../protocol/grpc/duration.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/model/limits.js';
-import type { SendPolicy } from './send-pipeline.js';
+import type { SendPolicy } from './send-attempts.js';
 
 /**
  * The settings of a producer.

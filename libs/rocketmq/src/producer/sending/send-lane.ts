@@ -2,8 +2,8 @@
 // unless as many requests as are worth while are under way; what queues up behind them leaves together.
 
 import type { Client } from '../../client/client.js';
-import type { Endpoint } from '../../client/endpoint.js';
-import type { Route } from '../../client/route.js';
+import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import type { Queue, Route } from '../../client/route.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import { type ScheduledTask, SystemClock } from '../../support/clock.js';
@@ -114,7 +114,7 @@ export class SendLane {
     const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this);
     for (let left = requests; this.waiting.length > 0 && left > 0; left--) {
       const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
-      void this.transmit(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
+      void this.sendTogether(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
     }
     this.dropGuard();
     const [first] = this.waiting;
@@ -137,14 +137,14 @@ export class SendLane {
     return all;
   }
 
-  private async transmit(passengers: Passenger[]): Promise<void> {
+  private async sendTogether(passengers: Passenger[]): Promise<void> {
     this.underWay++;
     try {
       await this.request(passengers);
     } catch (error) {
       if (passengers.length > 1 && isRefused(error)) {
         // It took no effect, and one message may be to blame: each gets its own answer.
-        for (const passenger of passengers) void this.transmit([passenger]);
+        for (const passenger of passengers) void this.sendTogether([passenger]);
       } else {
         for (const passenger of passengers) fail(passenger, error);
       }
@@ -217,6 +217,36 @@ export class SendLane {
   private dropGuard(): void {
     this.guard?.task.cancel();
     this.guard = undefined;
+  }
+}
+
+/** One lane for each topic and endpoint. */
+export class SendLanes {
+  private readonly byTopic = new Map<string, Map<string, SendLane>>();
+  /** So that the key need not be made for each message. Queues are new objects with each answer about a route. */
+  private readonly byQueue = new WeakMap<Queue, SendLane>();
+
+  constructor(private readonly port: LanePort) {}
+
+  /** @param queue of the route */
+  lane(queue: Queue, route: Route): SendLane {
+    const known = this.byQueue.get(queue);
+    if (known !== undefined) return known;
+    const lanes = this.lanesOf(route);
+    const key = endpointKey(queue.endpoint);
+    const lane = lanes.get(key) ?? new SendLane(queue.endpoint, this.port);
+    lanes.set(key, lane);
+    this.byQueue.set(queue, lane);
+    return lane;
+  }
+
+  /** Of a topic whose route is new: endpoints that it names no more are forgotten. */
+  private lanesOf({ topic, queues }: Route): Map<string, SendLane> {
+    const lanes = this.byTopic.get(topic) ?? new Map<string, SendLane>();
+    this.byTopic.set(topic, lanes);
+    const named = new Set(queues.map(({ endpoint }) => endpointKey(endpoint)));
+    for (const key of lanes.keys()) if (!named.has(key)) lanes.delete(key);
+    return lanes;
   }
 }
 

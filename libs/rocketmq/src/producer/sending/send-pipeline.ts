@@ -1,10 +1,7 @@
-// One send: checked, routed, tried until it succeeds, is refused, or time is over.
+// Every kind of send: through the interceptors, checked, admitted, packed, and on to its attempts.
 
-import { hostname } from 'node:os';
 import type { Client } from '../../client/client.js';
-import { Code, Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { toWireMessage } from '../../protocol/grpc/message-mapping.js';
-import { StatusError } from '../../protocol/grpc/status.js';
+import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
   assertSendable,
   bodyBytes,
@@ -14,55 +11,39 @@ import {
   type OutgoingMessage,
 } from '../../protocol/model/message.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
-import type { BackoffPolicy } from '../../support/backoff.js';
-import { backoffMs, withJitter } from '../../support/backoff.js';
-import { SystemClock, sleep } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
-import { describeError } from '../../support/logger.js';
+import { TransportError, UsageError } from '../../support/errors.js';
 import type { Backpressure } from './backpressure.js';
-import type { BatchSafety } from './batching.js';
 import type { BodyPacker, WireBody } from './compression.js';
 import type { Room } from './in-flight-limit.js';
-import { QueueChooser } from './queue-choice.js';
-import { SendFailures } from './send-failures.js';
-import { SendLanes } from './send-lanes.js';
-import type { StoredMessage } from './send-receipt.js';
-import { requestOne } from './send-request.js';
+import type { InterceptedSend, Interceptors } from './interceptors.js';
+import type { HalfOptions, PreparedMessage, SendAttempts, SendPolicy } from './send-attempts.js';
+import type { SendPrepared } from './send-batch.js';
+import { receiptOf, type StoredMessage } from './send-receipt.js';
 
-/** How often and at what pace a send is tried; backoff and size are the server's once it has told them. */
-export interface SendPolicy {
-  readonly maxAttempts: number;
-  backoff: BackoffPolicy;
-  maxBodyBytes: number;
+/** How a checked message is sent. */
+export interface DispatchOptions {
+  /** Default: as the producer's options say. */
+  readonly whenFull?: 'wait';
+  /** Called when there is room for it; from then on it is on its way. */
+  readonly onAdmitted?: () => void;
 }
 
-/**
- * While no server is there. Its own backoff is for one that answers, and may be zero. It may be long, since a pause ends when the
- * server is found well again; and it must be: a thousand sends that all knock every second keep the process from its work.
- */
-const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, multiplier: 2 };
-
-/** Sends messages for one client. */
+/** What all sends of a producer go through. */
 export class SendPipeline {
   private readonly ids: MessageIdGenerator;
-  private readonly clock = new SystemClock();
-  private readonly chooser: QueueChooser;
-  private readonly lanes: SendLanes;
-  private readonly bornHost = hostname();
   private turn: number;
 
   constructor(
     private readonly client: Client,
     private readonly policy: SendPolicy,
+    private readonly interceptors: Interceptors,
     private readonly backpressure: Backpressure,
     private readonly packer: BodyPacker,
-    safety: BatchSafety,
+    private readonly attempts: SendAttempts,
   ) {
     const { random } = client.connection;
     this.ids = new MessageIdGenerator(random, process.pid);
-    this.chooser = new QueueChooser(policy.maxAttempts, (endpoint) => client.isIsolated(endpoint));
-    this.lanes = new SendLanes({ client, safety, maxBodyBytes: () => policy.maxBodyBytes });
     this.turn = Math.floor(random.next() * 1_000_000);
   }
 
@@ -71,13 +52,67 @@ export class SendPipeline {
     return this.ids.next(this.client.connection.clock.nowMs());
   }
 
+  /** Sends a message. @param options `onAdmitted` of a one-way send @throws UsageError in this turn, else as a rejection */
+  send(
+    message: OutgoingMessage,
+    kind: 'send' | 'oneway',
+    deadline: Deadline,
+    options?: DispatchOptions,
+  ): Promise<StoredMessage> {
+    // By far the most messages go this way, so nothing is made for them that is not needed.
+    if (this.interceptors.areNone) return this.dispatch(this.prepare(message), deadline, options);
+    return this.through(message, kind, deadline, async (given) =>
+      this.dispatch(this.prepare(given), deadline, options),
+    );
+  }
+
+  /**
+   * Checks a message of a batch. With interceptors that has to wait until its turn, for they may change it.
+   * @throws UsageError
+   */
+  ofBatch(message: OutgoingMessage): SendPrepared {
+    const options: DispatchOptions = { whenFull: 'wait' };
+    if (this.interceptors.areNone) {
+      const prepared = this.prepare(message);
+      return async (deadline) => receiptOf(await this.dispatch(prepared, deadline, options));
+    }
+    return async (deadline) => {
+      const send = async (given: OutgoingMessage): Promise<StoredMessage> =>
+        this.dispatch(this.prepare(given), deadline, options);
+      return receiptOf(await this.through(message, 'batch', deadline, send));
+    };
+  }
+
+  /** Sends a half message. @param mark the last change to it, which interceptors do not see */
+  half(
+    message: OutgoingMessage,
+    deadline: Deadline,
+    mark: (message: OutgoingMessage) => OutgoingMessage,
+    options: HalfOptions,
+  ): Promise<StoredMessage> {
+    return this.through(message, 'half', deadline, async (given) =>
+      this.dispatch(this.prepare(mark(given), options), deadline),
+    );
+  }
+
+  private through(
+    message: OutgoingMessage,
+    kind: InterceptedSend['kind'],
+    deadline: Deadline,
+    send: (message: OutgoingMessage) => Promise<StoredMessage>,
+  ): Promise<StoredMessage> {
+    if (this.interceptors.areNone) return send(message);
+    const messageId = message.messageId ?? this.newMessageId();
+    return this.interceptors.run({ ...message, messageId }, kind, deadline, send);
+  }
+
   /**
    * Checks a message; a delay is counted from here.
    * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
    *   messages of one id could both be committed
    * @throws UsageError before anything was sent
    */
-  prepare(message: OutgoingMessage, half?: HalfOptions): PreparedMessage {
+  private prepare(message: OutgoingMessage, half?: HalfOptions): PreparedMessage {
     const body = bodyBytes(message.body);
     const nowMs = this.client.connection.clock.nowMs();
     const maxBodyBytes = this.packer.maxPlainBytes(body.length, this.policy.maxBodyBytes);
@@ -92,12 +127,12 @@ export class SendPipeline {
    * Sends what was checked, once there is room for it.
    * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
    */
-  dispatch(prepared: PreparedMessage, deadline: Deadline, options?: DispatchOptions): Promise<StoredMessage> {
+  private dispatch(prepared: PreparedMessage, deadline: Deadline, options?: DispatchOptions): Promise<StoredMessage> {
     const size = prepared.body.length;
     const room = deadline.caller?.aborted === true ? undefined : this.backpressure.tryEnter(size);
     if (room === undefined || this.packer.packs(size)) return this.dispatchLater(prepared, room, deadline, options);
     options?.onAdmitted?.();
-    return this.transmit(prepared, { bytes: prepared.body, encoding: Encoding.IDENTITY }, room, deadline);
+    return this.attempts.send(prepared, { bytes: prepared.body, encoding: Encoding.IDENTITY }, room, deadline);
   }
 
   /** For what has to wait for room, or to be packed. */
@@ -120,7 +155,7 @@ export class SendPipeline {
       room.shrinkTo(body.bytes.length);
     }
     onAdmitted?.();
-    return this.transmit(prepared, body, room, deadline);
+    return this.attempts.send(prepared, body, room, deadline);
   }
 
   private async pack({ message, body }: PreparedMessage, deadline: Deadline): Promise<WireBody> {
@@ -134,156 +169,10 @@ export class SendPipeline {
     return packed;
   }
 
-  /** Tries until there is an end to tell, and gives the room back then. */
-  private async transmit(
-    prepared: PreparedMessage,
-    body: WireBody,
-    room: Room,
-    deadline: Deadline,
-  ): Promise<StoredMessage> {
-    let failures: SendFailures | undefined;
-    try {
-      for (let attempt = 1; ; ) {
-        try {
-          return await this.attempt(prepared, body, failures?.count ?? 0, deadline);
-        } catch (error) {
-          failures ??= new SendFailures(deadline);
-          const failure = failures.add(error);
-          const { topic } = prepared.message;
-          if (isStaleRoute(error)) this.client.renewRoute(topic);
-          if (deadline.isOver || !this.mayRepeat(error, prepared, failures.count)) throw failure;
-          // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
-          if (error.outcome === 'not-sent') this.client.renewRoute(topic);
-          else if (++attempt > this.policy.maxAttempts) throw failure;
-          this.logFailure(prepared, failures.count, error);
-          await this.pause(error, failures.count, failure, deadline);
-        }
-      }
-    } finally {
-      room.leave();
-    }
-  }
-
-  private mayRepeat(error: unknown, prepared: PreparedMessage, failures: number): error is RocketMQError {
-    if (!RocketMQError.is(error)) return false;
-    if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
-    if (!isStaleRoute(error) || prepared.message.messageGroup !== undefined) return false;
-    // What one broker refuses may be welcome on the next, each of which is asked once.
-    return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
-  }
-
-  private logFailure({ message, messageId }: PreparedMessage, failures: number, error: unknown): void {
-    const fields = { topic: message.topic, messageId, failures, error: describeError(error) };
-    this.client.connection.logger.debug('a send failed and is tried again', fields);
-  }
-
-  /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
-  private async pause(
-    { code, outcome }: RocketMQError,
-    failureCount: number,
-    failure: unknown,
-    deadline: Deadline,
-  ): Promise<void> {
-    const isAway = outcome === 'not-sent';
-    if (code !== 'TOO_MANY_REQUESTS' && !isAway) return;
-    const policy = isAway ? AWAY : this.policy.backoff;
-    const pauseMs = withJitter(backoffMs(policy, failureCount), () => this.client.connection.random.next());
-    const { signal } = deadline;
-    // Nothing is under way: that time is over says less than what failed before.
-    if (!isAway && pauseMs >= deadline.remainingMs()) throw failure;
-    const paused = isAway ? this.client.pauseUnlessRejoined(pauseMs, signal) : sleep(this.clock, pauseMs, signal);
-    await paused.catch((reason) => {
-      throw deadline.hasPassed ? failure : reason;
-    });
-  }
-
   private assertBodySize(topic: string, bodySize: number, how = ''): void {
     const { maxBodyBytes } = this.policy;
     if (bodySize <= maxBodyBytes) return;
     const text = `message to "${topic}": body has ${bodySize} bytes${how}; this server takes ${maxBodyBytes}; nothing was sent`;
     throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
-
-  private async attempt(
-    prepared: PreparedMessage,
-    body: WireBody,
-    failures: number,
-    deadline: Deadline,
-  ): Promise<StoredMessage> {
-    const { client } = this;
-    const { message, type, messageId, dueMs, half } = prepared;
-    const route = client.knownRoute(message.topic, type) ?? (await client.route(message.topic, deadline, type));
-    const queue = this.chooser.choose(route, message.messageGroup, prepared.turn, failures);
-    const { clock } = client.connection;
-    const bornAtMs = half === undefined ? 0 : clock.monotonicMs();
-    const wire = toWireMessage(message, {
-      messageId,
-      type,
-      body: body.bytes,
-      bodyEncoding: body.encoding,
-      bornTimestampMs: clock.nowMs(),
-      namespace: client.connection.namespace,
-      bornHost: this.bornHost,
-      queueId: Math.max(0, queue.id),
-      deliveryTimestampMs: dueMs,
-      recoveryDurationMs: half?.firstCheckAfterMs,
-    });
-    const what = `send of message ${messageId} to "${message.topic}"`;
-    const { endpoint } = queue;
-    // Together, ordered messages would lose their order, delayed ones break the server's timer, half messages are refused, and
-    // packed ones are marked as the first of them is.
-    const place =
-      type === 'normal' && body.encoding === Encoding.IDENTITY
-        ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
-        : await requestOne(client, endpoint, wire, what, deadline);
-    return {
-      topic: message.topic,
-      messageId: place.messageId,
-      offset: place.offset,
-      recallHandle: place.recallHandle === '' ? undefined : place.recallHandle,
-      transactionId: place.transactionId,
-      bornAtMs,
-      endpoint,
-      wire,
-      body: prepared.body,
-    };
-  }
-}
-
-/** How a checked message is sent. */
-export interface DispatchOptions {
-  /** Default: as the producer's options say. */
-  readonly whenFull?: 'wait';
-  /** Called when there is room for it; from then on it is on its way. */
-  readonly onAdmitted?: () => void;
-}
-
-/** What a half message has that others have not. */
-export interface HalfOptions {
-  /** Default: as the server is told. */
-  readonly firstCheckAfterMs: number | undefined;
-}
-
-/** A checked message on its way. */
-export interface PreparedMessage {
-  readonly message: OutgoingMessage;
-  /** As the caller gave it. */
-  readonly body: Buffer;
-  readonly type: MessageType;
-  readonly messageId: string;
-  readonly dueMs: number | undefined;
-  readonly half: HalfOptions | undefined;
-  readonly turn: number;
-}
-
-const STALE: ReadonlySet<Code> = new Set([
-  Code.FORBIDDEN,
-  Code.NOT_FOUND,
-  Code.TOPIC_NOT_FOUND,
-  Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
-]);
-
-/** The refusal says that the topic is not as the route says: on this broker, or since the route was asked for. */
-function isStaleRoute(error: unknown): boolean {
-  return error instanceof StatusError && STALE.has(error.statusCode);
 }

@@ -12,9 +12,8 @@ import { waitWithin } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { Semaphore } from '../../support/semaphore.js';
-import type { ProducerTelemetry } from '../producer-telemetry.js';
 import { endTransaction } from './end-transaction.js';
-import type { Resolution } from './transaction.js';
+import type { Resolution, TransactionTelemetry } from './transaction.js';
 import type { TransactionBounds } from './transaction-bounds.js';
 import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import type { TransactionMemory } from './transaction-memory.js';
@@ -33,7 +32,7 @@ export interface CheckPort {
   readonly memory: TransactionMemory;
   readonly checkers: ReadonlyMap<string, TransactionChecker>;
   readonly bounds: TransactionBounds;
-  readonly telemetry?: ProducerTelemetry | undefined;
+  readonly telemetry?: TransactionTelemetry | undefined;
   ownerOf(topic: string): string;
   onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
   /** The server took the answer. */

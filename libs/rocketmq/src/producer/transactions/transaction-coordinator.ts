@@ -7,7 +7,6 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { callWatcher } from '../../support/watchers.js';
-import type { ProducerTelemetry } from '../producer-telemetry.js';
 import type { StoredMessage } from '../sending/send-receipt.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
@@ -17,6 +16,7 @@ import {
   Transaction,
   type TransactionEvents,
   type TransactionIdentity,
+  type TransactionTelemetry,
 } from './transaction.js';
 import { TransactionBounds, type TransactionTimes } from './transaction-bounds.js';
 import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
@@ -53,7 +53,7 @@ export class TransactionCoordinator {
   constructor(
     private readonly client: Client,
     private readonly options: TransactionOptions,
-    private readonly telemetry: ProducerTelemetry | undefined,
+    private readonly telemetry: TransactionTelemetry | undefined,
   ) {
     this.checkers = new Map(Object.entries(options.transactionCheckers ?? {}));
     this.bounds = new TransactionBounds(options);

@@ -39,6 +39,23 @@ export interface TransactionIdentity {
   readonly transactionId: string;
 }
 
+/** A half message with what it carries. */
+export interface ObservedHalf extends TransactionIdentity {
+  readonly properties: MessageView['properties'];
+}
+
+/** What watches the transactions of one producer. None of it may throw anything but what it was given to run. */
+export interface TransactionTelemetry {
+  /** Runs a whole transaction. @param topic undefined where the message is decided on the way */
+  transact<T>(topic: string | undefined, work: () => Promise<T>): Promise<T>;
+  /** Runs the request that ends a transaction. */
+  end(half: ObservedHalf, resolution: Resolution, request: () => Promise<EndResult>): Promise<EndResult>;
+  /** A local transaction failed, and its checker cannot say how it ended: the server will ask. */
+  leftOpen(transaction: TransactionIdentity): void;
+  /** Runs what answers the server's check. */
+  check(half: ObservedHalf, answer: () => Promise<Resolution | 'unknown'>): Promise<Resolution | 'unknown'>;
+}
+
 type State =
   | { readonly kind: 'open' }
   | { readonly kind: 'ended'; readonly resolution: Resolution; readonly result: Promise<EndResult> };
