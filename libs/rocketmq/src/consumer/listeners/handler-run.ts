@@ -70,12 +70,11 @@ function awaited(
   const { ending } = context;
   const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
   return new Promise((resolve) => {
-    const timers: ScheduledTask[] = [];
     let timedOut: HandlerTimeoutError | undefined;
     const end = (result: RunResult): void => {
       if (context.isOver) return;
       context.isOver = true;
-      for (const timer of timers) timer.cancel();
+      watch.stop();
       unlistenLost();
       unlistenForce();
       if (result.kind === 'abandoned') options.onIgnoredSignal();
@@ -83,15 +82,16 @@ function awaited(
       if (isInTime) resolve(result);
       else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));
     };
+    const watch = new StopWatch(ioClock);
+    let isGivingUp = false;
     const giveUpSoon = (): void => {
-      // The wait is bounded by itself, and the end of a shutdown lets go of what is left.
-      if (context.isFinished) return;
-      timers.push(ioClock.schedule(ABORT_GRACE_MS, () => end({ kind: 'abandoned' })));
+      if (isGivingUp) return;
+      isGivingUp = true;
+      watch.set(ABORT_GRACE_MS, () => end({ kind: 'abandoned' }));
     };
-    context.onFinished = () => {
-      if (timedOut !== undefined) return;
-      context.isFinished = true;
-      for (const timer of timers) timer.cancel();
+    context.onUntimed = (untimed) => {
+      const isTooLate = context.isOver || (timedOut !== undefined && context.decided === undefined);
+      return isTooLate ? undefined : watch.pausedFor(untimed);
     };
     // A thenable of another library may call back at once, or throw.
     Promise.resolve(work).then(
@@ -103,7 +103,7 @@ function awaited(
       ending.abort(timedOut);
       giveUpSoon();
     };
-    if (timeoutMs !== undefined) timers.push(ioClock.schedule(timeoutMs, onTimeout));
+    if (timeoutMs !== undefined) watch.set(timeoutMs, onTimeout);
     const unlistenLost = onAbort(lostSignal, () => {
       context.isLost = true;
       options.onLost?.();
@@ -116,14 +116,48 @@ function awaited(
   });
 }
 
+/** One timer, which can be paused. */
+class StopWatch {
+  private timer: ScheduledTask | undefined;
+  private due: { readonly setAtMs: number; readonly durationMs: number; readonly then: () => void } | undefined;
+  private isPaused = false;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** Replaces what was set before. What is set during a pause begins after it. */
+  set(durationMs: number, then: () => void): void {
+    this.timer?.cancel();
+    this.due = { setAtMs: this.clock.monotonicMs(), durationMs, then };
+    if (!this.isPaused) this.timer = this.clock.schedule(durationMs, then);
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.due = undefined;
+  }
+
+  async pausedFor<T>(work: () => Promise<T>): Promise<T> {
+    const { due: before } = this;
+    const passedMs = before === undefined ? 0 : this.clock.monotonicMs() - before.setAtMs;
+    this.timer?.cancel();
+    this.isPaused = true;
+    try {
+      return await work();
+    } finally {
+      this.isPaused = false;
+      const { due } = this;
+      if (due !== undefined) this.set(Math.max(0, due.durationMs - (due === before ? passedMs : 0)), due.then);
+    }
+  }
+}
+
 /** Most handlers never look at their signal. */
 class RunContext implements HandlerContext {
   readonly ending = new AbortSource();
   decided: RunResult | undefined;
   isOver = false;
   isLost = false;
-  isFinished = false;
-  onFinished: () => void = () => {};
+  onUntimed: NonNullable<HandlerContext['untimed']> = (work) => work();
 
   get signal(): AbortSignal {
     return this.ending.signal;
@@ -135,7 +169,7 @@ class RunContext implements HandlerContext {
     return true;
   }
 
-  finished(): void {
-    this.onFinished();
+  untimed<T>(work: () => Promise<T>): Promise<T> | undefined {
+    return this.onUntimed(work);
   }
 }

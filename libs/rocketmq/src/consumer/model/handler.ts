@@ -14,11 +14,12 @@ export interface HandlerContext {
    */
   decide?(failure: unknown): boolean;
   /**
-   * The handler's work is done, and what it still waits for is bounded by itself: from now on its time-out and the end of the
-   * shutdown's grace no longer end the run, so the message is settled after that wait. Without effect after the time-out.
+   * Runs work that is bounded by itself and does not count against the handler's time: its time-out and the end of the shutdown's
+   * grace wait for it.
    * @internal
+   * @returns undefined, and the work does not begin, when the message has ended otherwise: what the handler has done does not count
    */
-  finished?(): void;
+  untimed?<T>(work: () => Promise<T>): Promise<T> | undefined;
 }
 
 /** Handles one message. A promise is awaited; a throw or rejection means that it failed. */

@@ -1,12 +1,15 @@
 // The answer to a request takes its own time: the handler has done its work, and does it once.
 
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import type { RocketMQContext } from '../../index.js';
+import type { ConsumeInterceptor, RocketMQContext } from '../../index.js';
 import type { SendInterceptor } from '../../producer/sending/interceptors.js';
+import { bodyBytes } from '../../protocol/model/message.js';
+import { HOUR_MS } from '../../support/clock.js';
 
 const bench = ClientBench.ofFile();
 const TOPIC = 'payments';
@@ -71,5 +74,80 @@ describe('a request whose answer is slow to be stored', () => {
     void requester.request(TOPIC, 'charge').catch(() => {});
     await until(() => bench.broker.waiting().some(({ topic }) => topic === TOPIC));
     expect(handled).toEqual([1]);
+  });
+
+  it('is answered and acknowledged when its time-out passes in the second after the signal of a shutdown', async () => {
+    const { app, requester, handled, held } = await slowToAnswer(300, async ({ signal }) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      await setTimeout(400);
+    });
+    const asked = requester.request(TOPIC, 'charge');
+    await until(() => handled.length > 0);
+    await app.close();
+    expect(await asked).toBe('charged 1');
+    expect({ handled, held, unsettled: unsettled() }).toEqual({ handled: [1], held: [TOPIC], unsettled: [] });
+  });
+
+  it('is not answered by a handler that was given up, since the next attempt answers', async () => {
+    const answered: string[] = [];
+    let begun = 0;
+    @Controller()
+    class Payments {
+      @MessagePattern<string>(TOPIC, { consumerGroup: TOPIC })
+      async charge(): Promise<string> {
+        begun++;
+        await setTimeout(2_000);
+        return 'charged';
+      }
+      // The answer of another keeps the producer open for longer.
+      @MessagePattern<string>('other', { consumerGroup: 'other' })
+      async other(): Promise<string> {
+        begun++;
+        return 'other';
+      }
+    }
+    const interceptor: SendInterceptor = async (message, next) => {
+      const body = bodyBytes(message.body).toString();
+      answered.push(body);
+      if (body.includes('other')) await setTimeout(3_000);
+      return next(message);
+    };
+    const options = { shutdownGraceMs: 50, producer: { interceptors: [interceptor] } };
+    const app = await bench.server(Payments, options);
+    const { requester } = await bench.asking();
+    for (const topic of [TOPIC, 'other']) void requester.request(topic, '').catch(() => {});
+    await until(() => begun === 2);
+    await app.close();
+    expect(answered).toEqual(['"other"']);
+    expect(unsettled()).toHaveLength(1);
+  });
+
+  it('gives its turn back when an interceptor around it never ends', async () => {
+    const handled: unknown[] = [];
+    const interceptors: ConsumeInterceptor[] = [
+      async (message, _context, next) => {
+        await next();
+        if (message.deliveryAttempt === 1 && message.body.includes('first')) await new Promise(() => {});
+      },
+    ];
+    @Controller()
+    class Payments {
+      @MessagePattern<string>(TOPIC, {
+        consumerGroup: TOPIC,
+        timeoutMs: 200,
+        concurrency: 1,
+        backoff: HOUR_MS,
+        interceptors,
+      })
+      async charge(body: unknown): Promise<string> {
+        handled.push(body);
+        return 'charged';
+      }
+    }
+    await bench.server(Payments);
+    const { requester } = await bench.asking();
+    expect(await requester.request(TOPIC, 'first')).toBe('charged');
+    expect(await requester.request(TOPIC, 'second')).toBe('charged');
+    expect(handled).toEqual(['first', 'second']);
   });
 });

@@ -35,14 +35,12 @@ export function answering(handler: ResultHandler, parts: AnswerParts): MessageHa
     if (address === 'refused') warnOfRefused(message, parts.logger);
     if (address === undefined || address === 'refused') return handler(message, context);
     const answer = await outcome(handler, message, context);
-    if (isForNextAttempt(answer, context.signal)) {
-      if (answer.kind === 'error') throw answer.error;
-      return;
-    }
-    // The answer takes its own time, not the handler's; the request is acknowledged after it, or redelivered.
-    context.finished?.();
-    await reply(address, answer, message, parts);
-    if (answer.kind === 'error' && DeadLetterError.is(answer.error)) throw answer.error;
+    const send = (): Promise<void> => reply(address, answer, message, parts);
+    // The answer takes its own time, not the handler's; the request is acknowledged after it.
+    const inOwnTime = (): Promise<void> | undefined => (context.untimed === undefined ? send() : context.untimed(send));
+    const sending = isForNextAttempt(answer, context.signal) ? undefined : inOwnTime();
+    await sending;
+    if (answer.kind === 'error' && (sending === undefined || DeadLetterError.is(answer.error))) throw answer.error;
   };
 }
 
