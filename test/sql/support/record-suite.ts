@@ -66,6 +66,15 @@ export function recordSuite(kind: () => TransactionKind): void {
   const checkNow = () =>
     log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
 
+  /** How another process would answer for the latest transaction. */
+  async function checkOfAnother(): Promise<string> {
+    const [transactionId = ''] = await column(
+      kind().database,
+      'SELECT transaction_id AS id FROM rocketmq_transaction_log',
+    );
+    return log.check({ transactionId, topic: ORDERS, signal: neverAborted });
+  }
+
   /** What the database has and what consumers got, once the broker knows how everything ended. */
   async function outcome(): Promise<unknown> {
     await broker.idle();
@@ -112,6 +121,21 @@ export function recordSuite(kind: () => TransactionKind): void {
     );
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
+
+  it.each(['its end arrives', 'its end is lost'])(
+    'drops the message of a transaction that calls rollback() after record(); %s',
+    async (end) => {
+      if (end === 'its end is lost') {
+        broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_ERROR' }, times: 1 });
+      }
+      await place(async () => {
+        await kind().transaction((tx) => log.record(tx));
+        currentTransaction().rollback();
+      });
+      expect(await checkOfAnother()).toBe('rollback');
+      expect(await outcome()).toEqual({ orders: [], delivered: [] });
+    },
+  );
 
   it('takes a savepoint that becomes part of its transaction', async () => {
     await place(() => kind().transaction((tx, nested) => order(tx).then(() => nested((inner) => log.record(inner)))));

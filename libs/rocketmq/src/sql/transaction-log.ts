@@ -59,7 +59,7 @@ interface Recorded
   extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
     Partial<Pick<CurrentTransaction, 'rollback' | 'isRollback'>> {
   /** @internal */
-  proveBy?(proof: () => Promise<LocalEnd>): void;
+  proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
 
 /** What there is to find out how a transaction ended whose method has returned. */
@@ -139,8 +139,8 @@ export class TransactionLog {
 
   /**
    * Notes the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call
-   * it when the transaction is to be rolled back; that needs no row. After `rollback()` of its `currentTransaction()` nothing is written: a
-   * row would answer a later check with commit.
+   * it when the transaction is to be rolled back; that needs no row. After `rollback()` of its `currentTransaction()` nothing is written,
+   * and a `rollback()` that comes later turns the row into one that says so: it must not answer a later check with commit.
    *
    * When the method returns, one query in a transaction of its own asks `database` how `tx` ended. Committed: the message is committed
    * at once. Rolled back all the same: the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless it called
@@ -160,7 +160,7 @@ export class TransactionLog {
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
     const proveBy = transaction.proveBy?.bind(transaction);
-    const prove = (proof: Omit<Proof, 'half'>) => proveBy?.(() => this.prove({ half, ...proof }));
+    const prove = (proof: Omit<Proof, 'half'>) => proveBy?.((wanted) => this.prove({ half, ...proof }, wanted));
     let number: string | undefined;
     try {
       this.isTraceable ??= await isTraceable(tx, this.table);
@@ -210,9 +210,10 @@ export class TransactionLog {
    * How a transaction ended whose method has returned: that alone does not say that it was committed. Where its number does not
    * answer this, the row does, as a check by any process would find it.
    */
-  private prove({ half, number, isInSavepoint, failure }: Proof): Promise<LocalEnd> {
+  private prove({ half, number, isInSavepoint, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
+      if (wanted === 'rollback') return this.withdraw(half, signal);
       const status = number === undefined ? undefined : await raceAbort(statusOf(this.database, number), signal);
       // It was begun around the method and has not ended with it, so only a later check can know.
       if (status === 'in progress') return { resolution: 'unknown' };
@@ -229,6 +230,19 @@ export class TransactionLog {
         error: isInNone ? failure : new RecordRolledBackError(half.transactionId, { cause: failure }),
       };
     });
+  }
+
+  /** Whatever was recorded, a later check finds a rollback. */
+  private async withdraw({ transactionId, topic }: Proof['half'], signal: AbortSignal): Promise<LocalEnd> {
+    const work = (): Promise<void> =>
+      this.database.transaction(async (tx) => {
+        await tx.query(`SET LOCAL lock_timeout = ${this.lockTimeoutMs}`, []);
+        const update = `UPDATE ${this.table} SET "resolution" = 'rollback' WHERE "transaction_id" = $1 RETURNING "resolution"`;
+        const { rows } = await tx.query(update, [transactionId]);
+        if (rows.length === 0) await this.fence(tx, { transactionId, topic, signal });
+      });
+    await raceAbort(retryTransaction(work, { signal }), signal);
+    return { resolution: 'rollback' };
   }
 
   /** A row that is not there says nothing then, and a fence would drop the message of a transaction that was committed. */

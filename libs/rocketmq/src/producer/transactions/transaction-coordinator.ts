@@ -137,7 +137,9 @@ export class TransactionCoordinator {
 
   private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
     await this.options.checkpoint?.('local-transaction-done', transaction);
-    const { resolution, error } = await scope.proven().catch((failure: unknown) => this.unproven(transaction, failure));
+    const { resolution, error } = await scope
+      .proven()
+      .catch((failure: unknown) => this.unproven(transaction, scope, failure));
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
     if (resolution === 'unknown') this.leaveOpen(transaction);
@@ -145,11 +147,17 @@ export class TransactionCoordinator {
     if (error !== undefined) throw error;
   }
 
-  private unproven({ topic, transactionId }: Transaction, failure: unknown): LocalEnd {
+  private unproven(
+    { topic, transactionId }: Transaction,
+    { isRollback }: TransactionScope,
+    failure: unknown,
+  ): LocalEnd {
     const fields = { topic, transactionId, error: describeError(failure) };
-    const text = 'it cannot be found out whether a local transaction was committed; the server will ask for it';
+    const text = isRollback
+      ? 'a local transaction is rolled back, but its row in the log may still say commit: should this end be lost, the message is delivered'
+      : 'it cannot be found out whether a local transaction was committed; the server will ask for it';
     this.client.connection.logger.warn(text, fields);
-    return { resolution: 'unknown' };
+    return { resolution: isRollback ? 'rollback' : 'unknown' };
   }
 
   /** From now on its checks are answered by the checker. */

@@ -14,8 +14,11 @@ export interface LocalEnd {
   readonly error?: unknown;
 }
 
-/** Finds out how a local transaction ended. */
-export type Proof = () => Promise<LocalEnd>;
+/**
+ * Finds out how a local transaction ended.
+ * @param wanted `rollback` after `rollback()`: what was recorded must not answer a later check with commit
+ */
+export type Proof = (wanted: Resolution) => Promise<LocalEnd>;
 
 /** The transaction that the running code belongs to. */
 export interface CurrentTransaction {
@@ -42,13 +45,15 @@ export interface CurrentTransaction {
    */
   prepare(message: OutgoingMessage): Promise<void>;
   /**
-   * Ends the transaction without its message when the method returns, and without an error.
+   * Ends the transaction without its message when the method returns, and without an error. A row that `TransactionLog.record()` has
+   * written no longer says commit then; but an instance that is asked before, once the database transaction is committed, answers by
+   * that row. So call it before that commit.
    * @throws StateError `TRANSACTION_ENDED` once the method has ended
    */
   rollback(): void;
   /**
-   * For a log that cannot know whether what it wrote is committed when the method returns: then `proof` decides, unless
-   * {@link rollback} was called. A proof that fails leaves the end to the server's check.
+   * For a log that cannot know whether what it wrote is committed when the method returns: then `proof` decides. One that fails leaves
+   * the end to the server's check, unless {@link rollback} was called.
    * @internal
    * @param proof ends by itself; undefined takes back what was given before
    */
@@ -143,8 +148,8 @@ export class TransactionScope implements CurrentTransaction {
    * @throws what its proof fails with; only the server's check can end it then
    */
   async proven(): Promise<LocalEnd> {
-    if (!this.mayCommit) return { resolution: 'rollback' };
-    return this.proof?.() ?? { resolution: 'commit' };
+    const wanted = this.mayCommit ? 'commit' : 'rollback';
+    return this.proof?.(wanted) ?? { resolution: wanted };
   }
 
   /**
