@@ -8,6 +8,7 @@ import type { Filter } from '../protocol/model/filter.js';
 import type { Abortable } from '../support/abort-source.js';
 import { SystemClock } from '../support/clock.js';
 import { describeError } from '../support/logger.js';
+import { callWatcher } from '../support/watchers.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
 import type { UnpackedMessage } from './dispatch/delivery.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
@@ -113,12 +114,15 @@ export class MessageFlow {
   private take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): void {
     const { client, settings, telemetry } = this.port;
     const leases = messages.flatMap((wire) => this.leaseOf(wire, queue, receivedAtMs) ?? []);
-    const { clock } = client.connection;
-    telemetry?.received({
-      messages: leases.map(({ message }) => message),
-      deliveredAtMs,
-      receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
-    });
+    const { clock, logger } = client.connection;
+    // These leases are renewed until their messages end: nothing may keep them from being dispatched.
+    callWatcher(logger, 'received messages', () =>
+      telemetry?.received({
+        messages: leases.map(({ message }) => message),
+        deliveredAtMs,
+        receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
+      }),
+    );
     this.dispatcher.dispatch(leases, settings().isFifo);
   }
 

@@ -3,6 +3,7 @@ import { ConsumerBench, FIFO } from '../../../../test/support/consumer-bench.js'
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
 import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import type { ConsumerTelemetrySource } from './model/consumer-telemetry.js';
 
 describe('a push consumer whose receives go wrong', () => {
   let bench: ConsumerBench;
@@ -50,6 +51,25 @@ describe('a push consumer whose receives go wrong', () => {
     await until(() => bench.isAllSettled);
     await bench.broker.advance(MINUTE_MS);
     expect(bench.journal.lines).toEqual(['one 1', 'two 1', 'three 1']);
+  });
+
+  it('handles what came with a poll although the one who measures it throws', async () => {
+    const nothing = (): void => {};
+    const telemetry: ConsumerTelemetrySource = {
+      pushConsumer: () => ({
+        ...{ start: nothing, close: nothing, failed: nothing, deadLetter: nothing },
+        interceptor: (_message, _context, next) => next(),
+        batchHandler: (handler) => handler,
+        received: () => {
+          throw new Error('no room for another series');
+        },
+      }),
+      simpleConsumer: () => undefined,
+    };
+    await bench.consume(bench.journalled, { telemetry });
+    await bench.send('one');
+    expect(await bench.journal.has(1)).toEqual(['one 1']);
+    await until(() => bench.isAllSettled);
   });
 
   it('tells the server its settings again when that has forgotten them, before it receives', async () => {

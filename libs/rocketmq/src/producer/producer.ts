@@ -261,9 +261,10 @@ export class Producer {
     const transacted = this.transacting.whenIdle();
     // In the same grace period: two in a row would take twice the time that the caller gave.
     const answered = this.transactions.closeAnswers(graceMs);
-    await waitWithin('local transactions', Math.max(0, graceMs), undefined, transacted).catch(() =>
-      logger.warn('the producer closes while local transactions run; the server asks for their ends'),
-    );
+    await waitWithin('local transactions', Math.max(0, graceMs), undefined, transacted).catch(() => {
+      logger.warn('the producer closes while local transactions run; the server asks for their ends');
+      this.transactions.giveUp();
+    });
     await this.calls.whenIdle();
     await this.transactions.drain();
     await answered;

@@ -18,7 +18,8 @@ export interface RelayCounts {
 
 export class OutboxPass {
   private readonly claim: string;
-  private readonly endsAtMs: number;
+  /** By the monotonic clock: a step of the wall clock must not stretch the lease. */
+  private readonly beginByMs: number;
   /** Sent and not yet marked. Sendings that end together, as those of one request do, are marked together. */
   private unmarked: string[] = [];
   private marking: Promise<void> = Promise.resolve();
@@ -31,7 +32,7 @@ export class OutboxPass {
     private readonly stopping: AbortSignal,
   ) {
     this.claim = settings.random.uuid();
-    this.endsAtMs = settings.clock.nowMs() + settings.leaseMs;
+    this.beginByMs = settings.clock.monotonicMs() + settings.leaseMs - settings.sendTimeoutMs;
   }
 
   /**
@@ -40,9 +41,9 @@ export class OutboxPass {
    * @throws what the database throws; what was taken and not ended comes again when the claim is over
    */
   async run(): Promise<number> {
-    const { batchSize: limit, clock } = this.settings;
-    const { claim, endsAtMs } = this;
-    const taken = await this.claims.take({ claim, nowMs: clock.nowMs(), endsAtMs, limit });
+    const { batchSize: limit, clock, leaseMs } = this.settings;
+    const nowMs = clock.nowMs();
+    const taken = await this.claims.take({ claim: this.claim, nowMs, endsAtMs: nowMs + leaseMs, limit });
     const lanes = await Promise.allSettled(lanesOf(taken).map((lane) => this.sendLane(lane)));
     for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
     return taken.length;
@@ -69,8 +70,7 @@ export class OutboxPass {
 
   /** A sending that began late could still run when others take the message. */
   private mayBegin(): boolean {
-    const { clock, sendTimeoutMs } = this.settings;
-    return !this.stopping.aborted && clock.nowMs() + sendTimeoutMs <= this.endsAtMs;
+    return !this.stopping.aborted && this.settings.clock.monotonicMs() <= this.beginByMs;
   }
 
   private send({ id, message }: ClaimedMessage): Promise<unknown> {

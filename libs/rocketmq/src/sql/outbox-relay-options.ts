@@ -72,7 +72,11 @@ export interface OutboxRelayOptions {
   readonly events?: Partial<OutboxEvents>;
   /** Awaited at named points. For crash tests; it can stop the process there. Default: nothing. */
   readonly checkpoint?: (point: OutboxCheckpoint, message: RelayedMessage) => Promise<void> | void;
-  /** Times of claims and attempts. Relays of one outbox should agree on the time to within the lease. Default: the machine's. */
+  /**
+   * Times of claims and attempts. Relays of one outbox should agree on the time to within the lease: a clock that is stepped ahead by
+   * more takes what another relay is sending, so it is sent twice; one that is stepped back takes failed messages up again that much
+   * later. Default: the machine's.
+   */
   readonly clock?: Clock;
   /** Default: nothing is logged. */
   readonly logger?: Logger;

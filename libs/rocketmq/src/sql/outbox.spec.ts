@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OutboxBench } from '../../../../test/support/outbox-bench.js';
+import { SteppedClock } from '../../../../test/support/stepped-clock.js';
 import { NotSentError } from '../producer/sending/not-sent-error.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
@@ -247,6 +248,18 @@ describe('OutboxRelay', () => {
     expect(bench.bodies()).toEqual(['a1']);
     await bench.relayWith().runOnce();
     expect(bench.bodies()).toEqual(['a1', 'a2']);
+  });
+
+  it('begins no sending for which its claim may be too short, though the wall clock is set back meanwhile', async () => {
+    await bench.addGroups('aa');
+    const clock = new SteppedClock(bench.clock);
+    const send = async (message: OutgoingMessage): Promise<void> => {
+      bench.sent.push(message);
+      clock.step(-HOUR_MS);
+      bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);
+    };
+    await bench.relayWith({ send, clock }).runOnce();
+    expect(bench.bodies()).toEqual(['a1']);
   });
 
   it('takes no more than its batch, the oldest first', async () => {

@@ -13,6 +13,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { nextStreamId } from '../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../test/support/until.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
+import type { TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import type { Channel, WireCall } from '../channel.js';
@@ -69,6 +70,13 @@ describe.each([
     stream.respond(GRPC, { waitForTrailers: true });
     stream.once('wantTrailers', () => stream.sendTrailers(trailers));
     stream.end(bytes);
+  }
+
+  /** Every stream that the server gets. */
+  function eachStream(server: Http2Server): ServerHttp2Stream[] {
+    const seen: ServerHttp2Stream[] = [];
+    server.on('stream', (stream) => seen.push(stream));
+    return seen;
   }
 
   const echo = (stream: ServerHttp2Stream): void => {
@@ -227,6 +235,30 @@ describe.each([
     echo(held[0] as ServerHttp2Stream);
     expect(Buffer.from(await patient).toString()).toBe('patient');
     await first;
+  });
+
+  it('never says that nothing was sent of a call that the server has, though it lowers its limit meanwhile', async () => {
+    const { channel, server } = await serve(() => {}, { maxConcurrentStreams: 100 });
+    const seen = eachStream(server);
+    const calls = [1, 2].map(() =>
+      channel.unary({ ...CALL, timeoutMs: 500 }, NOTHING).catch((error: unknown) => error),
+    );
+    await until(() => seen.length === 2);
+    seen[0]?.session?.settings({ maxConcurrentStreams: 1 });
+    for (const failure of await Promise.all(calls)) {
+      expect(failure).toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+    }
+  });
+
+  it("says that nothing was sent of a call that the server's limit held back until the connection was lost", async () => {
+    const { channel, server } = await serve(() => {}, { maxConcurrentStreams: 1 });
+    const seen = eachStream(server);
+    const calls = [1, 2].map(() => channel.unary(CALL, NOTHING).catch((error: unknown) => error));
+    await until(() => seen.length === 1);
+    seen[0]?.session?.destroy();
+    const outcomes = (await Promise.all(calls)).map((failure) => (failure as TransportError).outcome);
+    expect(outcomes).toEqual(transport === 'http2' ? ['unknown', 'not-sent'] : ['unknown', 'unknown']);
+    expect(seen).toHaveLength(1);
   });
 
   it('streams messages until the server ends, and stops the server when who takes them refuses', async () => {

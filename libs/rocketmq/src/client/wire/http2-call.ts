@@ -179,7 +179,7 @@ export abstract class Http2Call {
   private broken(): Error {
     const { id, rstCode } = this.stream;
     const options = { cause: this.streamError };
-    if (id === undefined) {
+    if (id === undefined || this.session.isHeldBack(this.stream)) {
       const why = this.streamError?.message ?? 'the connection was lost';
       return new TransportError('UNAVAILABLE', `${this.what}: ${why}; nothing was sent`, 'not-sent', true, options);
     }

@@ -54,6 +54,10 @@ export class Http2Session {
   /** In the order in which they were begun. */
   private readonly calls = new Set<ClientHttp2Stream>();
   private drainLimit: ScheduledTask | undefined;
+  /** The most calls that the server has ever taken at once: one that began under it may have been written. */
+  private highestLimit: number | undefined;
+  /** Once the connection is lost, what was held back then. */
+  private neverWritten: ReadonlySet<ClientHttp2Stream> | undefined;
 
   /** @param gone resolves when the connection has ended, for whatever reason */
   constructor(
@@ -62,6 +66,9 @@ export class Http2Session {
     private readonly socket: SessionSocket,
     readonly gone: Promise<void>,
   ) {
+    session.on('remoteSettings', ({ maxConcurrentStreams = Number.POSITIVE_INFINITY }) => {
+      this.highestLimit = Math.max(this.highestLimit ?? 0, maxConcurrentStreams);
+    });
     session.once('goaway', () => this.leave(`${address} closes its connections`));
     void gone.then(() => this.destroy());
   }
@@ -80,13 +87,14 @@ export class Http2Session {
     return stream;
   }
 
-  /** Whether a stream waits here until the server takes more at once. Nothing of it was written then. */
+  /** Whether a stream waits here until the server takes more at once, or waited until the connection was lost. Nothing of it was written then. */
   isHeldBack(stream: ClientHttp2Stream): boolean {
-    const limit = this.session.remoteSettings?.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
-    if (this.calls.size <= limit) return false;
+    if (this.neverWritten !== undefined) return this.neverWritten.has(stream);
+    const { highestLimit = Number.POSITIVE_INFINITY } = this;
+    if (this.calls.size <= highestLimit) return false;
     let earlier = 0;
     for (const one of this.calls) {
-      if (one === stream) return earlier >= limit;
+      if (one === stream) return earlier >= highestLimit;
       earlier++;
     }
     return false;
@@ -134,6 +142,9 @@ export class Http2Session {
 
   /** A stream has closed. */
   closed(stream: ClientHttp2Stream): void {
+    // One after another they leave the set by which it is known how many were before them.
+    if (this.session.destroyed)
+      this.neverWritten ??= new Set([...this.calls].slice(this.highestLimit ?? this.calls.size));
     this.calls.delete(stream);
     if (this.calls.size === 0 && this.left.aborted) this.destroy();
   }

@@ -180,4 +180,21 @@ describe('the checks of a producer that closes', () => {
     await until(() => visible() === 16);
     expect([signals.length, signals.some(({ aborted }) => aborted)]).toEqual([16, false]);
   });
+
+  it('are not waited for by a local transaction that has failed, once the grace period is over', async () => {
+    let signal: AbortSignal | undefined;
+    const producer = await start((check) => {
+      signal = check.signal;
+      return new Promise(() => {});
+    });
+    const failing = producer.transact({ message: { topic: 'orders', body: 'one' } }, () =>
+      Promise.reject(new Error('no stock')),
+    );
+    failing.catch(() => {});
+    await until(() => signal !== undefined);
+    await producer.close({ graceMs: 0 });
+    expect(signal?.aborted).toBe(true);
+    await expect(failing).rejects.toThrow('no stock');
+    expect(bench.broker.halfMessages()).toHaveLength(1);
+  });
 });

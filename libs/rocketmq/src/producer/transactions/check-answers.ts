@@ -91,13 +91,20 @@ export class CheckAnswers {
    * their signals and waits no longer; and for the answers that are being sent.
    */
   async close(graceMs: number): Promise<void> {
-    const closed = new StateError('CLOSED', 'the producer is closing');
-    this.closing.abort(closed);
+    this.closing.abort(closing());
     const answered = this.drain();
-    await waitWithin('transaction checkers', Math.max(0, graceMs), undefined, answered).catch(() =>
-      this.givingUp.abort(closed),
-    );
+    await waitWithin('transaction checkers', Math.max(0, graceMs), undefined, answered).catch(() => this.giveUp());
     await answered;
+  }
+
+  /** Waits for no checker any more. */
+  giveUp(): void {
+    this.givingUp.abort(closing());
+  }
+
+  /** Fires when no checker is waited for any more. */
+  get givenUp(): AbortSignal {
+    return this.givingUp.signal;
   }
 
   /** Never rejects: nobody waits for it but {@link drain}. */
@@ -181,4 +188,8 @@ export class CheckAnswers {
   private get logger() {
     return this.port.client.connection.logger;
   }
+}
+
+function closing(): StateError {
+  return new StateError('CLOSED', 'the producer is closing');
 }

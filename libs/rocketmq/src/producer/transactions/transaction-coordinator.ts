@@ -4,6 +4,7 @@ import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
 import type { ServerCommand } from '../../client/telemetry-session.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { withAnySignal } from '../../support/abort.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { callWatcher } from '../../support/watchers.js';
@@ -130,6 +131,11 @@ export class TransactionCoordinator {
     return this.answers.close(graceMs);
   }
 
+  /** Waits for no checker any more: what they would say is left to the server's check. */
+  giveUp(): void {
+    this.answers.giveUp();
+  }
+
   /** Waits for the ends that are being told. */
   async drain(): Promise<void> {
     await Promise.allSettled(this.ending);
@@ -182,12 +188,15 @@ export class TransactionCoordinator {
     const check = { topic, messageId, transactionId, message, mayStillRun: false };
     const options = {
       timeoutMs: Math.min(this.bounds.checkTimeoutMs, leftMs),
-      signal,
       logger: this.client.connection.logger,
       onLate: (resolution: Resolution) => this.memory.ended(transactionId, resolution, false),
     };
     const isAsked = checker !== undefined && leftMs > 0;
-    const resolution = isAsked ? await askChecker(checker, check, options) : 'unknown';
+    const resolution = isAsked
+      ? await withAnySignal([signal, this.answers.givenUp], (end) =>
+          askChecker(checker, check, { ...options, signal: end }),
+        )
+      : 'unknown';
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
     if (resolution === 'unknown') this.leaveOpen(transaction);
