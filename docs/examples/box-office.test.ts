@@ -36,7 +36,7 @@ it.each([
     // without a row counts as rolled back only once it cannot still run: localTransactionTimeoutMs, 5 minutes, after its half message.
     const module = await BoxOfficeModule.open(folder, { endpoints, clock });
     const app = await NestFactory.createApplicationContext(module, { logger: false });
-    await broker.advance(6 * MINUTE_MS);
+    await broker.advance(10 * MINUTE_MS);
     const { rows } = await app.get(PGlite).query('SELECT seat FROM ticket');
     expect(rows).toEqual(isSold ? [{ seat: '12A' }] : []);
     expect(app.get(BoxOffice).printed).toEqual(isSold ? ['12A'] : []);
