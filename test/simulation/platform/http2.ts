@@ -334,7 +334,7 @@ export class SimulatedClientSession extends SimulatedSession {
     if (this.destroyed) return;
     switch (frame.kind) {
       case 'settings':
-        this.emit('remoteSettings');
+        this.emit('remoteSettings', {});
         return;
       case 'goaway':
         this.emit('goaway', NGHTTP2_NO_ERROR, frame.lastId);
