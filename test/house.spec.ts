@@ -63,6 +63,13 @@ const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = {
 /** Floors that a floor may load by `import()` beside those it imports. */
 const LAZY: Partial<Record<Floor, readonly Floor[]>> = { nest: ['broker', 'admin'], cli: FLOORS };
 
+/** Rooms of a floor: each may import itself and what stands before it. `.` is the floor's own folder. */
+const ROOMS: Partial<Record<Floor, readonly string[]>> = {
+  protocol: ['model', 'credentials', 'remoting', 'grpc'],
+  producer: ['sending', 'transactions', '.'],
+  consumer: ['model', 'listeners', 'receive', 'lease', 'dispatch', 'simple', '.'],
+};
+
 interface Import {
   readonly file: string;
   readonly from: string;
@@ -101,6 +108,21 @@ function violation({ file, from, isLazy }: Import): string | undefined {
   return allowed.includes(target) ? undefined : told;
 }
 
+/** The room of a file that belongs to a floor with rooms. */
+function roomOf(path: string): { readonly floor: Floor; readonly room: string } {
+  const [floor, ...rest] = relative(library, path).split('/');
+  return { floor: floor as Floor, room: rest.length > 1 ? (rest[0] as string) : '.' };
+}
+
+/** What is wrong with an import between two rooms of one floor, or undefined. */
+function roomViolation({ file, from }: Import): string | undefined {
+  const [here, there] = [roomOf(file), roomOf(resolve(dirname(file), from))];
+  const rooms = ROOMS[here.floor];
+  if (!from.startsWith('.') || isEntry(file) || rooms === undefined || there.floor !== here.floor) return undefined;
+  const isAllowed = rooms.includes(here.room) && rooms.slice(0, rooms.indexOf(here.room) + 1).includes(there.room);
+  return isAllowed ? undefined : `${relative(root, file)} imports ${from}`;
+}
+
 describe('the house', () => {
   it('has only the floors of the design', () => {
     const folders = readdirSync(library, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -111,6 +133,13 @@ describe('the house', () => {
     const imports = sourceFiles(library).flatMap(importsOf);
     expect(imports.length).toBeGreaterThan(100);
     expect(imports.map(violation).filter((problem) => problem !== undefined)).toEqual([]);
+  });
+
+  it('imports one way between the rooms of a floor, too', () => {
+    const imports = sourceFiles(library).flatMap(importsOf);
+    expect(imports.map(roomViolation).filter((problem) => problem !== undefined)).toEqual([]);
+    const upwards = { file: join(library, 'consumer/lease/a.ts'), from: '../dispatch/delivery.js', isLazy: false };
+    expect(roomViolation(upwards)).toContain('delivery.js');
   });
 
   it('tells an import that goes against it', () => {

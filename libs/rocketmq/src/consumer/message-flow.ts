@@ -1,12 +1,10 @@
 // The way of a message through a push consumer: polled, unpacked, leased, dispatched; and the end of all that in its right
 // order. When a consumer starts and ends, and what it subscribes to, is in push-consumer.ts.
 
-import type { Client } from '../client/client.js';
 import type { Queue } from '../client/route.js';
 import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Filter } from '../protocol/model/filter.js';
 import type { Abortable } from '../support/abort-source.js';
-import { SystemClock } from '../support/clock.js';
 import { describeError } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
@@ -14,54 +12,61 @@ import type { UnpackedMessage } from './dispatch/delivery.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { ListenerTurns } from './dispatch/listener-turns.js';
 import { withAckBatches } from './lease/ack-batcher.js';
-import { type LeasePort, MessageLease } from './lease/message-lease.js';
+import { type LeaseContext, MessageLease } from './lease/message-lease.js';
 import { ReceiptCalls } from './lease/receipt-calls.js';
 import { SharedTimers } from './lease/shared-timers.js';
-import type { ConsumerReport } from './model/consumer-events.js';
+import type { ConsumerContext } from './model/consumer-context.js';
 import type { HeldOfTopic, PushConsumerTelemetry } from './model/consumer-telemetry.js';
-import type { ConsumerSettings } from './model/settings.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
 import { BufferRooms } from './receive/buffer-rooms.js';
 import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
-import { Intake } from './receive/intake.js';
+import { Pauses } from './receive/pauses.js';
 import type { ReceivedBatch } from './receive/receive-loop.js';
 import { ReceiveLoops } from './receive/receive-loops.js';
 
-/** What the flow needs of its consumer. */
-export interface FlowPort {
-  readonly client: Client;
-  readonly options: ResolvedOptions;
-  readonly report: ConsumerReport;
-  readonly telemetry: PushConsumerTelemetry | undefined;
-  settings(): ConsumerSettings;
-  filterOf(topic: string): Filter | undefined;
-}
-
 /** Runs from the first {@link MessageFlow.assign} to {@link MessageFlow.end}. */
 export class MessageFlow {
-  readonly intake: Intake;
+  /** Of topics. */
+  readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;
-  private readonly ioClock = new SystemClock();
   private readonly rooms: BufferRooms;
-  private readonly leasePort: LeasePort;
+  private readonly leases: LeaseContext;
   private readonly dispatcher: Dispatcher;
   private readonly loops: ReceiveLoops;
 
-  constructor(private readonly port: FlowPort) {
-    const { client, options } = port;
-    const { consumerGroup, ackBatchSize, leaseMs } = options;
-    const { clock, random, logger } = client.connection;
-    const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
-    this.intake = new Intake(() => port.settings().handsBackFree);
+  /** @param filterOf what is to be received of a topic; undefined for everything */
+  constructor(
+    private readonly context: ConsumerContext,
+    private readonly options: ResolvedOptions,
+    private readonly telemetry: PushConsumerTelemetry | undefined,
+    filterOf: (topic: string) => Filter | undefined,
+  ) {
+    const { ackBatchSize, leaseMs, listeners, checkpoint, longPollingTimeoutMs, maxBufferedMessages } = options;
+    const { client, consumerGroup, clock, settings } = context;
+    this.pauses = new Pauses(() => settings().handsBackFree);
     this.rooms = new BufferRooms(options);
-    this.listenerTurns = new ListenerTurns({
-      handsBackFree: () => port.settings().handsBackFree,
-      sharesTopic: (listener) => options.listeners.sharesTopic(listener),
-      shareOf: (listener) => this.rooms.shareOf(listener),
+    this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
+    const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
+    this.leases = { ...context, timers: new SharedTimers(clock), calls, leaseMs };
+    this.dispatcher = new Dispatcher(context, {
+      listeners,
+      checkpoint,
+      pauses: this.pauses,
+      listenerTurns: this.listenerTurns,
+      unpack: (lease, signal) => this.unpack(lease, signal),
+      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
     });
-    this.leasePort = { clock, timers: new SharedTimers(clock), ioClock: this.ioClock, random, logger, calls, leaseMs };
-    this.dispatcher = this.newDispatcher();
-    this.loops = this.newLoops();
+    this.loops = new ReceiveLoops(context, {
+      leaseMs,
+      longPollingTimeoutMs,
+      pauses: this.pauses,
+      roomOf: (topic) => this.rooms.of(topic),
+      filterOf,
+      // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
+      batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
+      pollShare: () => Math.floor(maxBufferedMessages / (settings().receiveBatchSize * Math.max(1, this.loops.count))),
+      deliver: (batch) => this.take(batch),
+    });
   }
 
   /** Receives a topic from these queues, all that there are, from the next poll on. */
@@ -71,7 +76,7 @@ export class MessageFlow {
 
   /** How a topic comes in, and what is held. */
   topicHealth(topic: string): TopicHealth {
-    return topicHealth(topic, this.intake.isPaused(topic), this.loops.healthOf(topic));
+    return topicHealth(topic, this.pauses.isPaused(topic), this.loops.healthOf(topic));
   }
 
   get handlerSinceMs(): number | undefined {
@@ -97,11 +102,11 @@ export class MessageFlow {
   /** Receives no more; hands back what no handler has seen, waits for the handlers that run and settles what they did. */
   async end(graceMs: number): Promise<void> {
     const { loops, dispatcher } = this;
-    const { isFifo } = this.port.settings();
+    const { isFifo } = this.context.settings();
     loops.stop();
     const pollsEnded = loops.ended();
     // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
-    const patience = isFifo ? this.ioClock.schedule(graceMs, () => loops.cancel()) : undefined;
+    const patience = isFifo ? this.context.ioClock.schedule(graceMs, () => loops.cancel()) : undefined;
     if (isFifo) loops.cancelFree();
     else loops.cancel();
     await dispatcher.drain(graceMs, isFifo ? pollsEnded : Promise.resolve());
@@ -112,12 +117,11 @@ export class MessageFlow {
   }
 
   private take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): void {
-    const { client, settings, telemetry } = this.port;
+    const { clock, logger, settings } = this.context;
     const leases = messages.flatMap((wire) => this.leaseOf(wire, queue, receivedAtMs) ?? []);
-    const { clock, logger } = client.connection;
     // These leases are renewed until their messages end: nothing may keep them from being dispatched.
     callWatcher(logger, 'received messages', () =>
-      telemetry?.received({
+      this.telemetry?.received({
         messages: leases.map(({ message }) => message),
         deliveredAtMs,
         receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
@@ -130,11 +134,11 @@ export class MessageFlow {
   private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, receivedAtMs: number): MessageLease | undefined {
     const heldBytes = wire.body.length;
     try {
-      return new MessageLease(this.leasePort, { ...incomingMessage(wire), endpoint, receivedAtMs, heldBytes });
+      return new MessageLease(this.leases, { ...incomingMessage(wire), endpoint, receivedAtMs, heldBytes });
     } catch (error) {
       this.rooms.of(topic).release(heldBytes);
       const fields = { topic, messageId: wire.systemProperties?.messageId, error: describeError(error) };
-      this.port.client.connection.logger.error('a received message cannot be read; no handler gets it', fields);
+      this.context.logger.error('a received message cannot be read; no handler gets it', fields);
       return undefined;
     }
   }
@@ -142,7 +146,7 @@ export class MessageFlow {
   private async unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage> {
     const { message } = lease;
     const growth = await this.rooms.of(message.topic).grow(signal);
-    const opened = await unpackedMessage(message, this.port.options.maxUnpackedBytes);
+    const opened = await unpackedMessage(message, this.options.maxUnpackedBytes);
     lease.grownBytes = Math.max(0, opened.message.body.length - message.body.length);
     growth.by(lease.grownBytes);
     return {
@@ -152,46 +156,5 @@ export class MessageFlow {
         growth.end();
       },
     };
-  }
-
-  private newDispatcher(): Dispatcher {
-    const { options, client, report, settings } = this.port;
-    const { listeners, consumerGroup, checkpoint } = options;
-    const { clock, logger } = client.connection;
-    return new Dispatcher({
-      clock,
-      ioClock: this.ioClock,
-      logger,
-      report,
-      consumerGroup,
-      listeners,
-      checkpoint,
-      intake: this.intake,
-      listenerTurns: this.listenerTurns,
-      settings,
-      unpack: (lease, signal) => this.unpack(lease, signal),
-      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
-    });
-  }
-
-  private newLoops(): ReceiveLoops {
-    const { client, options, settings, filterOf } = this.port;
-    const { consumerGroup, leaseMs, longPollingTimeoutMs, maxBufferedMessages } = options;
-    return new ReceiveLoops({
-      client,
-      consumerGroup,
-      clock: client.connection.clock,
-      ioClock: this.ioClock,
-      roomOf: (topic) => this.rooms.of(topic),
-      intake: this.intake,
-      leaseMs,
-      longPollingTimeoutMs,
-      settings,
-      filterOf,
-      // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
-      batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
-      pollShare: () => Math.floor(maxBufferedMessages / (settings().receiveBatchSize * Math.max(1, this.loops.count))),
-      deliver: (batch) => this.take(batch),
-    });
   }
 }

@@ -16,6 +16,7 @@ import type { ConsumerHealth } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { assertFitsGroup, policyInForce } from './listeners/listener-fit.js';
 import { MessageFlow } from './message-flow.js';
+import type { ConsumerContext } from './model/consumer-context.js';
 import { ConsumerReport } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './model/settings.js';
@@ -42,7 +43,6 @@ export class PushConsumer {
   private readonly subscriptions: SubscriptionSet;
   private readonly client: Client;
   private readonly ioClock = new SystemClock();
-  private readonly report: ConsumerReport;
   private readonly telemetry: PushConsumerTelemetry | undefined;
   private readonly flow: MessageFlow;
   private readonly watcher: AssignmentWatcher;
@@ -65,29 +65,22 @@ export class PushConsumer {
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
       events,
     });
-    this.report = new ConsumerReport(events, connection.logger, consumerGroup, this.telemetry);
     const { listeners, maxUnpackedBytes } = this.options;
-    const { ioClock, report } = this;
-    this.verification = new Verification({
-      listeners,
-      maxUnpackedBytes,
-      ioClock,
-      report,
-      forceSignal: this.closing.signal,
-    });
-    this.flow = new MessageFlow({
-      client: this.client,
-      options: this.options,
-      report: this.report,
-      telemetry: this.telemetry,
-      settings: () => this.settings,
-      filterOf: (topic) => this.subscriptions.of(topic)?.filter,
-    });
-    this.watcher = new AssignmentWatcher({
+    const { clock, random, logger } = connection;
+    const context: ConsumerContext = {
       client: this.client,
       consumerGroup,
-      topics: () => this.subscriptions.topics,
+      clock,
       ioClock: this.ioClock,
+      random,
+      logger,
+      report: new ConsumerReport(events, logger, consumerGroup, this.telemetry),
+      settings: () => this.settings,
+    };
+    this.verification = new Verification(context, { listeners, maxUnpackedBytes, forceSignal: this.closing.signal });
+    this.flow = new MessageFlow(context, this.options, this.telemetry, (topic) => this.subscriptions.of(topic)?.filter);
+    this.watcher = new AssignmentWatcher(context, {
+      topics: () => this.subscriptions.topics,
       onAssigned: (topic, queues) => this.assign(topic, queues),
     });
   }
@@ -122,7 +115,7 @@ export class PushConsumer {
   /** Whether this topic is paused, or, without a topic, every topic. */
   isPaused(topic?: string): boolean {
     const topics = topic === undefined ? this.subscriptions.topics : [topic];
-    return topics.every((one) => this.flow.intake.isPaused(one));
+    return topics.every((one) => this.flow.pauses.isPaused(one));
   }
 
   /**
@@ -134,7 +127,7 @@ export class PushConsumer {
    */
   pause(topic?: string): void {
     this.assertSubscribed(topic);
-    this.flow.intake.pause(topic);
+    this.flow.pauses.pause(topic);
   }
 
   /**
@@ -144,7 +137,7 @@ export class PushConsumer {
   resume(topic?: string): void {
     this.assertSubscribed(topic);
     const others = this.subscriptions.topics.filter((other) => other !== topic);
-    this.flow.intake.resume(topic, others);
+    this.flow.pauses.resume(topic, others);
   }
 
   /** Whether this listener is paused, by name or because its topic is. @throws UsageError when there is none of this name */
@@ -192,7 +185,7 @@ export class PushConsumer {
         throw error;
       });
       // Last: what is still held of an earlier subscription would be handled although this one failed.
-      this.flow.intake.join(topic);
+      this.flow.pauses.join(topic);
     });
   }
 
@@ -207,7 +200,7 @@ export class PushConsumer {
   async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
     await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
       if (!this.subscriptions.remove(topic)) return;
-      this.flow.intake.leave(topic);
+      this.flow.pauses.leave(topic);
       this.flow.assign(topic, []);
       await this.client.syncSettings(deadline);
     });

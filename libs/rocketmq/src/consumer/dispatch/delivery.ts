@@ -1,67 +1,42 @@
-// One message from its turn to its settlement: runs its listener's handler, asks the failure policy, tells the server. When the
-// turn comes is the dispatcher's business.
+// One message in its turn: runs its listener's handler, asks the failure policy, settles the message. The dispatcher decides when its
+// turn comes.
 
 import type { MessageView } from '../../protocol/model/message.js';
 import type { Abortable } from '../../support/abort-source.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
-import { type Clock, SECOND_MS } from '../../support/clock.js';
+import type { Clock } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
-import type { Logger } from '../../support/logger.js';
 import type { LeaseSettlement, MessageLease } from '../lease/message-lease.js';
 import { type RunOptions, type RunResult, runHandler } from '../listeners/handler-run.js';
 import type { Listener } from '../listeners/message-listener.js';
-import type { ConsumerReport } from '../model/consumer-events.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 import { type DeadLetterReason, type Settlement, settlementAfterFailure } from '../model/failure-policy.js';
 import type { MessageHandler } from '../model/handler.js';
 import { DeadLetterError } from '../model/outcome-errors.js';
-import type { ConsumerSettings } from '../model/settings.js';
 import type { OpenedMessage } from '../receive/incoming-message.js';
 import type { FinishedAttempts } from './finished-attempts.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
+import type { GrantedTurn } from './listener-turns.js';
 
 /** A place in the flow where a crash test may stop the process. */
 export type ConsumerCheckpoint = (point: 'handled-before-ack', message: MessageView) => Promise<void>;
 
-/** What deliveries need of their consumer. */
-export interface DeliveryPort {
-  readonly clock: Clock;
-  readonly ioClock: Clock;
-  readonly logger: Logger;
-  readonly report: ConsumerReport;
-  readonly consumerGroup: string;
+/** How the deliveries of a consumer end when it closes, and what they know of each other. */
+export interface DeliveryShared {
   readonly checkpoint: ConsumerCheckpoint | undefined;
-  settings(): ConsumerSettings;
   /** Fires when handlers must end. */
   readonly forceSignal: Abortable;
   /** Fires when hooks of dead letters are no longer waited for. */
   readonly abandonSignal: Abortable;
-  /** Of the consumer's messages. */
-  readonly finished: FinishedAttempts;
   /** Fires when settlements are no longer repeated. */
   readonly settleSignal: AbortSignal;
+  /** Of the consumer's messages. */
+  readonly finished: FinishedAttempts;
 }
 
-/** A turn to run the handler: call `end` when it has ended. Or none, and when the message may come again. */
-export type Turn =
-  | { readonly kind: 'granted'; end(): void }
-  | { readonly kind: 'refused'; readonly visibleInMs: number };
-
-/** A message that was unpacked; call `end` when its handler and all that follows from it has ended. */
+/** A message whose body was unpacked; call `end` when its handler and all that follows from it has ended. */
 export interface UnpackedMessage extends OpenedMessage {
   end(): void;
-}
-
-/** What a delivery waits for. The waits are cut short when the lease cannot be renewed or the consumer stops. */
-export interface Turns {
-  /** A turn that needs no wait; undefined when there is none. */
-  turnNow(lease: MessageLease, listener: Listener): Turn | undefined;
-  turn(lease: MessageLease, listener: Listener): Promise<Turn>;
-  /** The message with its body unpacked; undefined when the wait for room was cut short. */
-  unpacked(lease: MessageLease): Promise<UnpackedMessage | undefined>;
-  /** False when it was cut short. */
-  waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean>;
-  /** Resolves when the message may be given back. */
-  handBackAllowed(lease: MessageLease): Promise<void>;
 }
 
 const ACK: Settlement = { kind: 'ack' };
@@ -71,36 +46,31 @@ interface RetryHere {
   readonly retryInMs: number;
 }
 
-/** When a message comes again that no listener takes. */
-const UNMATCHED_MS = 10 * SECOND_MS;
-
 /** Brings one held message to its end. It waits only where there is something to wait for: every message pays for each wait. */
 export class Delivery {
   /** Whether the latest attempt ended by its signal, and not by itself. */
   private wasInterrupted = false;
 
   constructor(
-    private readonly lease: MessageLease,
-    private readonly listener: Listener,
+    readonly lease: MessageLease,
+    readonly listener: Listener,
     private readonly isFifo: boolean,
-    private readonly port: DeliveryPort,
-    private readonly turns: Turns,
+    private readonly context: ConsumerContext,
+    private readonly shared: DeliveryShared,
   ) {}
 
   /**
-   * For a message that no other waits for: begins at once where it can, and waits for nothing but the handler and the server.
-   * @param onEnd told once, with what broke the delivery off, if anything did
+   * For a message whose turn has come at once: waits for nothing but the handler and the server.
+   * @param onEnd called once, with what broke the delivery off, if anything did
    */
-  begin(onEnd: (brokeOff?: unknown) => void): void {
-    const { lease, port, listener } = this;
-    const turn = listener.isNobody || lease.isPacked ? undefined : this.turns.turnNow(lease, listener);
-    if (turn?.kind !== 'granted') return void this.run().then(() => onEnd(), onEnd);
+  begin(turn: GrantedTurn, onEnd: (brokeOff?: unknown) => void): void {
+    const { lease, context, shared } = this;
     const untrack = this.trackHandler();
     const decided = this.settlement(lease.message, lease.bodyProblem);
     if (decided !== ACK) return void this.end(lease.message, decided, turn, untrack).then(() => onEnd(), onEnd);
-    lease.ack(port.settleSignal, (error) => {
-      if (error !== undefined) port.report.settleFailed(lease.message, ACK, error);
-      else port.finished.forget(lease.message);
+    lease.ack(shared.settleSignal, (error) => {
+      if (error !== undefined) context.report.settleFailed(lease.message, ACK, error);
+      else shared.finished.forget(lease.message);
       onEnd();
     });
     turn.end();
@@ -108,30 +78,24 @@ export class Delivery {
   }
 
   /**
-   * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow
+   * One attempt at the message in its turn.
+   * @param attempt its number
+   * @param unpack for a packed body: undefined when it is not to be handled any more
+   * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow; when
+   *   it is to be tried again here; `unhandled` when it was not unpacked
    */
-  async run(): Promise<boolean> {
-    if (this.listener.isNobody) return this.handBackUnmatched();
-    for (let attempt = this.lease.message.deliveryAttempt; ; attempt++) {
-      const turn = this.turns.turnNow(this.lease, this.listener) ?? (await this.turns.turn(this.lease, this.listener));
-      if (turn.kind === 'refused') return this.letGo(turn.visibleInMs);
-      const end = await this.attempt(attempt, turn);
-      if (typeof end === 'boolean') return end;
-      const retryAtMs = this.port.clock.monotonicMs() + end.retryInMs;
-      const isDue = await this.turns.waitToRetry(this.lease, end.retryInMs);
-      if (!isDue) return this.letGo(retryAtMs - this.port.clock.monotonicMs());
-    }
-  }
-
-  /** @returns as {@link end} */
-  private async attempt(attempt: number, turn: Turn & { kind: 'granted' }): Promise<boolean | RetryHere> {
+  async attempt(
+    attempt: number,
+    turn: GrantedTurn,
+    unpack: () => Promise<UnpackedMessage | undefined>,
+  ): Promise<boolean | RetryHere | 'unhandled'> {
     const { lease } = this;
     const untrack = this.trackHandler();
-    const unpacked = lease.isPacked ? await this.turns.unpacked(lease) : undefined;
+    const unpacked = lease.isPacked ? await unpack() : undefined;
     if (lease.isPacked && unpacked === undefined) {
       turn.end();
       untrack();
-      return this.letGo(0);
+      return 'unhandled';
     }
     const { message, bodyProblem } = unpacked ?? lease;
     const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
@@ -142,11 +106,11 @@ export class Delivery {
     }
   }
 
-  /** @returns as {@link run}, or when the message of an ordered group is to be tried again */
+  /** @returns as {@link attempt} */
   private async end(
     view: MessageView,
     decided: Settlement | undefined | Promise<Settlement | undefined>,
-    turn: Turn & { kind: 'granted' },
+    turn: GrantedTurn,
     untrack: () => void,
   ): Promise<boolean | RetryHere> {
     let settling: Promise<boolean>;
@@ -164,34 +128,27 @@ export class Delivery {
 
   /** Who works on what, for a test that waits for it. */
   toString(): string {
-    return `${this.lease}: listener ${this.listener.name} of group ${this.port.consumerGroup}`;
+    return `${this.lease}: listener ${this.listener.name} of group ${this.context.consumerGroup}`;
   }
 
   private trackHandler(): () => void {
-    return this.port.clock.track('handler of', this);
+    return this.context.clock.track('handler of', this);
   }
 
   /**
    * Gives the message back without having it handled (any more).
-   * @returns false, for the convenience of who waits for the end of a delivery
+   * @param visibleAtMs when it may be redelivered, by monotonic business time
    */
-  async letGo(visibleInMs: number): Promise<false> {
-    const { lease, port } = this;
-    const visibleAtMs = port.clock.monotonicMs() + visibleInMs;
-    await this.turns.handBackAllowed(lease);
+  async handBack(visibleAtMs: number): Promise<void> {
+    const { lease, context } = this;
     if (lease.isInDoubt) {
-      port.report.leaseLost(lease.message);
+      context.report.leaseLost(lease.message);
       lease.drop();
-      return false;
+      return;
     }
-    const invisibleDurationMs = Math.max(0, visibleAtMs - port.clock.monotonicMs());
-    await lease.settle({ kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo }, port.settleSignal);
-    return false;
-  }
-
-  private handBackUnmatched(): Promise<false> {
-    this.port.report.unmatched(this.lease.message, UNMATCHED_MS);
-    return this.letGo(UNMATCHED_MS);
+    const invisibleDurationMs = Math.max(0, visibleAtMs - context.clock.monotonicMs());
+    const settlement = { kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo } as const;
+    await lease.settle(settlement, this.shared.settleSignal);
   }
 
   /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
@@ -200,42 +157,40 @@ export class Delivery {
     bodyProblem: string | undefined,
   ): Settlement | undefined | Promise<Settlement | undefined> {
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
-    const { port } = this;
     const { maxAttempts = Number.POSITIVE_INFINITY } = this.listener.policy;
-    const failures = port.finished.of(view);
+    const failures = this.shared.finished.of(view);
     // It is on its way to the dead letters, and the place of the listener's choice did not take it the last time.
     if (failures !== undefined && failures.count >= maxAttempts) {
       return this.asDeadLetter(view, 'attempts-exhausted', failures.error);
     }
-    const result = runHandler(view, new DeliveryRun(view, this.lease, this.listener, port));
-    if (!(result instanceof Promise) && result.kind === 'succeeded' && port.checkpoint === undefined) return ACK;
+    const result = runHandler(view, new DeliveryRun(view, this.lease, this.listener, this.context, this.shared));
+    if (!(result instanceof Promise) && result.kind === 'succeeded' && this.shared.checkpoint === undefined) return ACK;
     return this.settlementOf(view, result);
   }
 
   private async settlementOf(view: MessageView, run: RunResult | Promise<RunResult>): Promise<Settlement | undefined> {
-    if (run instanceof Promise) this.lease.handlerSinceMs = this.port.clock.monotonicMs();
+    if (run instanceof Promise) this.lease.handlerSinceMs = this.context.clock.monotonicMs();
     const result = run instanceof Promise ? await run : run;
     this.lease.handlerSinceMs = undefined;
     if (result.kind === 'abandoned') {
       const text = 'the consumer closed, and the handler went on after its signal';
-      this.port.report.failedWithoutEffect(view, new StateError('CLOSED', text));
+      this.context.report.failedWithoutEffect(view, new StateError('CLOSED', text));
       return undefined;
     }
     if (result.kind === 'failed') return this.settlementAfter(view, result);
-    await this.port.checkpoint?.('handled-before-ack', view);
+    await this.shared.checkpoint?.('handled-before-ack', view);
     return ACK;
   }
 
   private async settlementAfter(view: MessageView, failed: RunResult & { kind: 'failed' }): Promise<Settlement> {
     const { policy } = this.listener;
     const { error, wasInterrupted } = failed;
-    const { settings } = this.port;
-    const finished = wasInterrupted ? 0 : this.port.finished.add(view, error);
+    const finished = wasInterrupted ? 0 : this.shared.finished.add(view, error);
     const settlement = settlementAfterFailure({
       ...policy,
       error,
       attempt: view.deliveryAttempt,
-      attemptsOfServer: settings().maxAttempts,
+      attemptsOfServer: this.context.settings().maxAttempts,
       finished,
       // In an ordered group the server counts no failure, but each delivery that a deploy cut short.
       wait: this.isFifo ? finished : view.deliveryAttempt,
@@ -243,32 +198,34 @@ export class Delivery {
       wasInterrupted,
     });
     this.wasInterrupted = wasInterrupted;
-    this.port.report.failed(view, error, settlement);
+    this.context.report.failed(view, error, settlement);
     return settlement.kind === 'retry' ? settlement : this.asDeadLetter(view, settlement.reason, error);
   }
 
   private asDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<Settlement> {
-    const { consumerGroup, report, settings, ioClock, abandonSignal } = this.port;
+    const { consumerGroup } = this.context;
     const { policy } = this.listener;
-    const attemptsOfServer = settings().maxAttempts;
-    const deadLetter = { message, consumerGroup, reason, error };
-    const given = { policy, report, backoff: this.backoff(), attemptsOfServer, ioClock, abandonSignal };
-    return keepDeadLetter(deadLetter, given);
+    const { abandonSignal } = this.shared;
+    return keepDeadLetter({ message, consumerGroup, reason, error }, this.context, {
+      policy,
+      backoff: this.backoff(),
+      abandonSignal,
+    });
   }
 
   private backoff(): BackoffPolicy {
-    return this.listener.policy.backoff ?? this.port.settings().backoff;
+    return this.listener.policy.backoff ?? this.context.settings().backoff;
   }
 
   private async settle(view: MessageView, settlement: Settlement | undefined): Promise<boolean> {
-    const { lease, port } = this;
+    const { lease, context, shared } = this;
     if (settlement === undefined) {
       lease.drop();
       return false;
     }
-    const error = await lease.settle(this.leaseSettlement(view, settlement), port.settleSignal);
-    if (error !== undefined) port.report.settleFailed(view, settlement, error);
-    else if (settlement.kind !== 'retry') port.finished.forget(view);
+    const error = await lease.settle(this.leaseSettlement(view, settlement), shared.settleSignal);
+    if (error !== undefined) context.report.settleFailed(view, settlement, error);
+    else if (settlement.kind !== 'retry') shared.finished.forget(view);
     return error === undefined;
   }
 
@@ -284,7 +241,7 @@ export class Delivery {
           suspend: this.wasInterrupted && !this.isFifo,
         };
       case 'deadLetter': {
-        const { maxAttempts } = this.port.settings();
+        const { maxAttempts } = this.context.settings();
         return { kind: 'deadLetter', attempt: view.deliveryAttempt, maxAttempts };
       }
     }
@@ -297,7 +254,8 @@ class DeliveryRun implements RunOptions {
     private readonly view: MessageView,
     private readonly lease: MessageLease,
     private readonly listener: Listener,
-    private readonly port: DeliveryPort,
+    private readonly context: ConsumerContext,
+    private readonly shared: DeliveryShared,
   ) {}
 
   get handler(): MessageHandler {
@@ -309,7 +267,7 @@ class DeliveryRun implements RunOptions {
   }
 
   get ioClock(): Clock {
-    return this.port.ioClock;
+    return this.context.ioClock;
   }
 
   get lostSignal(): Abortable {
@@ -317,14 +275,14 @@ class DeliveryRun implements RunOptions {
   }
 
   get forceSignal(): Abortable {
-    return this.port.forceSignal;
+    return this.shared.forceSignal;
   }
 
   onLost(): void {
-    this.port.report.leaseLost(this.view);
+    this.context.report.leaseLost(this.view);
   }
 
   onIgnoredSignal(): void {
-    this.port.report.handlerIgnoredItsSignal(this.view);
+    this.context.report.handlerIgnoredItsSignal(this.view);
   }
 }

@@ -2,54 +2,65 @@
 // of an ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
 
 import { setMaxListeners } from 'node:events';
-import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
-import { type Clock, sleep } from '../../support/clock.js';
+import { type Abortable, AbortSource } from '../../support/abort-source.js';
+import { type Clock, SECOND_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { MessageLease } from '../lease/message-lease.js';
 import { ABORT_GRACE_MS } from '../listeners/handler-run.js';
-import type { Listener, ListenerSet } from '../listeners/message-listener.js';
-import type { Intake } from '../receive/intake.js';
-import { Delivery, type DeliveryPort, type Turn, type Turns, type UnpackedMessage } from './delivery.js';
+import type { ListenerSet } from '../listeners/message-listener.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
+import type { Pauses } from '../receive/pauses.js';
+import { type ConsumerCheckpoint, Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
 import { FinishedAttempts } from './finished-attempts.js';
 import type { ListenerTurns } from './listener-turns.js';
+import { Turns } from './turns.js';
 
-/** What a dispatcher needs of its consumer. */
-export interface DispatchPort
-  extends Omit<DeliveryPort, 'forceSignal' | 'abandonSignal' | 'settleSignal' | 'finished'> {
-  readonly intake: Intake;
+/** What a dispatcher works with beside the context. */
+export interface DispatcherParts {
   readonly listeners: ListenerSet;
+  readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;
+  readonly checkpoint: ConsumerCheckpoint | undefined;
   /** Unpacks the body of a held message, once there is room for it. @throws the signal's reason */
   unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage>;
   /** Called once for each message when it has ended, however. */
   onEnded(lease: MessageLease): void;
 }
 
-const HAND_BACK: Turn = { kind: 'refused', visibleInMs: 0 };
+/** When a message that no listener takes is redelivered. */
+const UNMATCHED_MS = 10 * SECOND_MS;
 
 /** How long settlements may go on after the last handler, when the grace period is over. */
 const SETTLE_GRACE_MS = 3_000;
 
 /** Owns every held message from its dispatch to its end. */
-export class Dispatcher implements Turns {
-  private readonly waiting = new Set<AbortSource>();
-  private readonly lanes = new Map<string, Promise<void>>();
+export class Dispatcher {
+  /** The messages of each message group, or of each queue, one after another. */
+  private readonly sequences = new Map<string, Promise<void>>();
   private readonly underWay = new Set<MessageLease>();
   private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
   private readonly abandoning = new AbortSource();
   private readonly settleEnding = new AbortController();
-  private readonly delivery: DeliveryPort;
-  private stopped = false;
+  private readonly turns: Turns;
+  private readonly shared: DeliveryShared;
   private mayHandBack: Promise<void> = Promise.resolve();
 
-  constructor(private readonly port: DispatchPort) {
+  constructor(
+    private readonly context: ConsumerContext,
+    private readonly parts: DispatcherParts,
+  ) {
     // Each settlement that is repeated listens to it for as long as it lasts.
     setMaxListeners(0, this.settleEnding.signal);
-    const finished = new FinishedAttempts();
-    const [forceSignal, abandonSignal, settleSignal] = [this.forcing, this.abandoning, this.settleEnding.signal];
-    this.delivery = { ...port, finished, forceSignal, abandonSignal, settleSignal };
+    this.turns = new Turns(context.clock, parts.pauses, parts.listenerTurns);
+    this.shared = {
+      checkpoint: parts.checkpoint,
+      forceSignal: this.forcing,
+      abandonSignal: this.abandoning,
+      settleSignal: this.settleEnding.signal,
+      finished: new FinishedAttempts(),
+    };
   }
 
   /** What is held, in no order. */
@@ -83,7 +94,7 @@ export class Dispatcher implements Turns {
     }
     const groups = new Map<string, MessageLease[]>();
     for (const lease of leases) {
-      const key = laneKey(lease);
+      const key = sequenceKey(lease);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, [lease]);
       else group.push(lease);
@@ -93,16 +104,50 @@ export class Dispatcher implements Turns {
 
   private begin(lease: MessageLease): void {
     try {
-      this.deliveryOf(lease, false).begin((brokeOff) => this.ended(lease, brokeOff));
+      const delivery = this.deliveryOf(lease, false);
+      const { listener } = delivery;
+      const onEnd = (brokeOff?: unknown): void => this.ended(lease, brokeOff);
+      // Most messages need no wait, and each would be paid for.
+      const turn = listener.isNobody || lease.isPacked ? undefined : this.turns.takeNow(lease, listener);
+      if (turn?.kind === 'granted') delivery.begin(turn, onEnd);
+      else this.deliver(delivery).then(() => onEnd(), onEnd);
     } catch (error) {
       this.ended(lease, error);
     }
   }
 
-  /** Starts no further handler. */
-  private stop(): void {
-    this.stopped = true;
-    for (const waiting of [...this.waiting]) waiting.abort(new StateError('CLOSED', 'the consumer is closing'));
+  /**
+   * Brings one message to its end: waits for its turn and hands it to its delivery, in an ordered group again until it is settled.
+   * @returns whether the server knows its end for certain, so that the next of its message group may follow
+   */
+  private async deliver(delivery: Delivery): Promise<boolean> {
+    const { lease, listener } = delivery;
+    if (listener.isNobody) {
+      this.context.report.unmatched(lease.message, UNMATCHED_MS);
+      return this.letGo(delivery, UNMATCHED_MS);
+    }
+    const unpack = (): Promise<UnpackedMessage | undefined> =>
+      this.turns.unpacked(lease, (signal) => this.parts.unpack(lease, signal));
+    const { clock } = this.context;
+    for (let attempt = lease.message.deliveryAttempt; ; attempt++) {
+      const turn = this.turns.takeNow(lease, listener) ?? (await this.turns.take(lease, listener));
+      if (turn.kind === 'refused') return this.letGo(delivery, turn.visibleInMs);
+      const end = await delivery.attempt(attempt, turn, unpack);
+      if (end === 'unhandled') return this.letGo(delivery, 0);
+      if (typeof end === 'boolean') return end;
+      const retryAtMs = clock.monotonicMs() + end.retryInMs;
+      const isDue = await this.turns.sleepToRetry(lease, end.retryInMs);
+      if (!isDue) return this.letGo(delivery, retryAtMs - clock.monotonicMs());
+    }
+  }
+
+  /** Hands a message back. @returns false: its end is not known */
+  private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
+    const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
+    await this.turns.handBackAllowed(delivery.lease);
+    await this.mayHandBack;
+    await delivery.handBack(visibleAtMs);
+    return false;
   }
 
   /**
@@ -112,9 +157,9 @@ export class Dispatcher implements Turns {
    */
   async drain(graceMs: number, pollsEnded: Promise<void>): Promise<void> {
     this.mayHandBack = pollsEnded;
-    this.stop();
+    this.turns.stop();
     if (await this.endsWithin(graceMs)) return;
-    this.port.report.graceOver([...this.underWay].map(({ message }) => message));
+    this.context.report.graceOver([...this.underWay].map(({ message }) => message));
     await this.force();
   }
 
@@ -135,73 +180,25 @@ export class Dispatcher implements Turns {
     }
   }
 
-  turnNow(lease: MessageLease, listener: Listener): Turn | undefined {
-    const { intake, listenerTurns } = this.port;
-    if (this.isOver(lease) || !intake.isOpen(lease.message.topic)) return undefined;
-    return listenerTurns.takeNow(listener);
-  }
-
-  async turn(lease: MessageLease, listener: Listener): Promise<Turn> {
-    const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
-    if (turn === undefined) return HAND_BACK;
-    if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
-    turn.end();
-    return HAND_BACK;
-  }
-
-  async unpacked(lease: MessageLease): Promise<UnpackedMessage | undefined> {
-    const unpacked = await this.whileUsable(lease, (signal) => this.port.unpack(lease, signal));
-    if (unpacked === undefined || !this.isOver(lease)) return unpacked;
-    unpacked.end();
-    return undefined;
-  }
-
-  /** Waits on the business clock; false when the wait was cut short. */
-  async waitToRetry(lease: MessageLease, durationMs: number): Promise<boolean> {
-    const slept = await this.whileUsable(lease, async (signal) => {
-      await sleep(this.port.clock, durationMs, signal);
-      return true;
-    });
-    return slept === true && !this.isOver(lease);
-  }
-
-  async handBackAllowed(lease: MessageLease): Promise<void> {
-    const { topic } = lease.message;
-    await this.whileUsable(lease, (signal) => this.port.intake.handBackAllowed(topic, signal));
-    await this.mayHandBack;
-  }
-
-  /** A turn while the topic is open. */
-  private async admitted({ message }: MessageLease, listener: Listener, signal: Abortable): Promise<Turn> {
-    const { intake, listenerTurns } = this.port;
-    for (;;) {
-      if (!intake.isOpen(message.topic) && (await intake.verdict(message.topic, signal)) === 'handBack')
-        return HAND_BACK;
-      const turn = await listenerTurns.take(listener, signal);
-      if (turn.kind === 'refused' || intake.isOpen(message.topic)) return turn;
-      turn.end();
-    }
-  }
-
   private dispatchInOrder(key: string, group: readonly MessageLease[]): void {
-    // An earlier batch may still be at work on this message group: after a lost lease the same messages come again.
-    const before = this.lanes.get(key) ?? Promise.resolve();
-    let lane: Promise<unknown> = before;
+    // An earlier batch may still be at work on this message group: after a lost lease the same messages are redelivered.
+    const before = this.sequences.get(key) ?? Promise.resolve();
+    let latest: Promise<unknown> = before;
     let mayFollow = before.then(() => true);
     for (const lease of group) {
       const delivery = this.deliveryOf(lease, true);
-      // After a message that comes again, none of its group may be handled before it has come.
-      mayFollow = mayFollow.then((isInOrder) => (isInOrder ? delivery.run() : delivery.letGo(0)));
-      lane = this.watch(lease, mayFollow);
+      // After a message that is redelivered, none of its group may be handled before it.
+      mayFollow = mayFollow.then((isInOrder) => (isInOrder ? this.deliver(delivery) : this.letGo(delivery, 0)));
+      latest = this.watch(lease, mayFollow);
     }
-    const last = lane.then(() => {
-      if (this.lanes.get(key) === last) this.lanes.delete(key);
+    const last = latest.then(() => {
+      if (this.sequences.get(key) === last) this.sequences.delete(key);
     });
-    this.lanes.set(key, last);
+    this.sequences.set(key, last);
   }
 
   private deliveryOf(lease: MessageLease, isFifo: boolean): Delivery {
-    return new Delivery(lease, this.port.listeners.of(lease.message), isFifo, this.delivery, this);
+    return new Delivery(lease, this.parts.listeners.of(lease.message), isFifo, this.context, this.shared);
   }
 
   /** Resolves when the message has ended, however. */
@@ -215,33 +212,14 @@ export class Dispatcher implements Turns {
 
   private ended(lease: MessageLease, brokeOff?: unknown): void {
     if (brokeOff !== undefined) {
-      this.port.logger.error('the delivery of a message broke off', { error: describeError(brokeOff) });
+      this.context.logger.error('the delivery of a message broke off', { error: describeError(brokeOff) });
       lease.drop();
     }
     // A message that the end of the consumer let go of has ended before.
     if (!this.underWay.delete(lease)) return;
-    this.port.onEnded(lease);
+    this.parts.onEnded(lease);
     if (this.underWay.size > 0) return;
     for (const tell of this.idleWaiters.splice(0)) tell();
-  }
-
-  private isOver(lease: MessageLease): boolean {
-    return this.stopped || lease.isInDoubt;
-  }
-
-  private async whileUsable<T>(lease: MessageLease, wait: (signal: Abortable) => Promise<T>): Promise<T | undefined> {
-    if (this.isOver(lease)) return undefined;
-    const over = new AbortSource();
-    this.waiting.add(over);
-    const unlisten = onAbort(lease.doubtSignal, () => over.abort(reasonOf(lease.doubtSignal)));
-    try {
-      return await wait(over);
-    } catch {
-      return undefined;
-    } finally {
-      this.waiting.delete(over);
-      unlisten();
-    }
   }
 
   private async endsWithin(durationMs: number): Promise<boolean> {
@@ -251,7 +229,7 @@ export class Dispatcher implements Turns {
     });
     let wait: ReturnType<Clock['schedule']> | undefined;
     const over = new Promise<boolean>((resolve) => {
-      wait = this.port.ioClock.schedule(durationMs, () => resolve(false));
+      wait = this.context.ioClock.schedule(durationMs, () => resolve(false));
     });
     try {
       return await Promise.race([ended, over]);
@@ -262,7 +240,7 @@ export class Dispatcher implements Turns {
 }
 
 /** Ordered messages without a message group keep the order of their queue. */
-function laneKey({ message, endpointKey }: MessageLease): string {
+function sequenceKey({ message, endpointKey }: MessageLease): string {
   const { topic, messageGroup, queueId } = message;
   return messageGroup === undefined ? `${topic} queue ${endpointKey} ${queueId}` : `${topic} group ${messageGroup}`;
 }

@@ -5,6 +5,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { ConsumerReport } from '../model/consumer-events.js';
+import { DEFAULT_SETTINGS } from '../model/settings.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 
 const message = { topic: 'orders', messageId: 'm', keys: [], deliveryAttempt: 1 } as unknown as MessageView;
@@ -20,12 +21,10 @@ describe('a hook of a dead letter that never ends', () => {
     const logger = { ...silentLogger, error: (...line: unknown[]) => void lines.push(JSON.stringify(line)) };
     const kept = keepDeadLetter(
       { message, consumerGroup: 'stock', reason: 'handler-decided', error: new Error('no stock') },
+      { report: new ConsumerReport({}, logger, 'stock'), ioClock, settings: () => DEFAULT_SETTINGS },
       {
         policy: { [hook]: never },
-        report: new ConsumerReport({}, logger, 'stock'),
         backoff: { kind: 'customized', nextMs: [SECOND_MS] },
-        attemptsOfServer: 3,
-        ioClock,
         abandonSignal: new AbortSource(),
       },
     );

@@ -2,45 +2,48 @@
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
-import { type Clock, SECOND_MS } from '../../support/clock.js';
+import { SECOND_MS } from '../../support/clock.js';
 import { TransportError, UsageError } from '../../support/errors.js';
-import type { ConsumerReport } from '../model/consumer-events.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '../model/failure-policy.js';
 
 /** A hook holds a turn of its listener. Longer than a send of a dead letter takes with all its attempts, by default. */
 export const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
 
-/** What is known about the message's group and listener. */
+/** What its listener says of a message that failed for good. */
 export interface KeepOptions {
   readonly policy: FailurePolicy;
-  readonly report: ConsumerReport;
   readonly backoff: BackoffPolicy;
-  /** Deliveries before the server itself moves the message. */
-  readonly attemptsOfServer: number;
-  /** Real time: what hooks wait for is I/O. */
-  readonly ioClock: Clock;
   /** Fires when the consumer waits for no hook any more. */
   readonly abandonSignal: Abortable;
 }
 
+/** What is needed of the consumer. Hooks are timed in real time, since they wait for I/O. */
+type KeepContext = Pick<ConsumerContext, 'report' | 'ioClock' | 'settings'>;
+
 /** Tells the hooks and, where the policy says so, keeps the message elsewhere; returns how it is then to be settled. */
-export async function keepDeadLetter(deadLetter: DeadLetter, options: KeepOptions): Promise<Settlement> {
-  const { policy, report, backoff, attemptsOfServer } = options;
+export async function keepDeadLetter(
+  deadLetter: DeadLetter,
+  context: KeepContext,
+  options: KeepOptions,
+): Promise<Settlement> {
+  const { policy, backoff } = options;
+  const { report } = context;
   const { message, reason, error } = deadLetter;
   await report.deadLetter(
     message,
     reason,
     error,
     policy.onDeadLetter && (() => policy.onDeadLetter?.(deadLetter)),
-    (hook) => inTime('onDeadLetter', hook, options),
+    (hook) => inTime('onDeadLetter', hook, context, options),
   );
   if (policy.deadLetterTo === undefined || reason === 'corrupt-body') return { kind: 'deadLetter', reason };
   try {
     const { deadLetterTo } = policy;
-    await inTime('deadLetterTo', () => deadLetterTo(deadLetter), options);
+    await inTime('deadLetterTo', () => deadLetterTo(deadLetter), context, options);
     return { kind: 'ack' };
   } catch (failure) {
-    const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= attemptsOfServer;
+    const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= context.settings().maxAttempts;
     const settlement: FailureSettlement = isHopeless
       ? { kind: 'deadLetter', reason }
       : { kind: 'retry', delayMs: backoffMs(backoff, message.deliveryAttempt) };
@@ -50,7 +53,12 @@ export async function keepDeadLetter(deadLetter: DeadLetter, options: KeepOption
 }
 
 /** As the hook ends; a rejection once it has taken too long. What it does afterwards is ignored. */
-function inTime(name: string, hook: () => unknown, { ioClock, abandonSignal }: KeepOptions): Promise<void> {
+function inTime(
+  name: string,
+  hook: () => unknown,
+  { ioClock }: KeepContext,
+  { abandonSignal }: KeepOptions,
+): Promise<void> {
   if (abandonSignal.aborted) return Promise.reject(reasonOf(abandonSignal));
   return new Promise((resolve, reject) => {
     const text = `${name} did not end within ${DEAD_LETTER_HOOK_MS} ms; it is not waited for`;

@@ -4,24 +4,24 @@
 import type { Abortable } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { Semaphore } from '../../support/semaphore.js';
-import type { Listener } from '../listeners/message-listener.js';
-import { Intake } from '../receive/intake.js';
-import type { Turn } from './delivery.js';
+import type { Listener, ListenerSet } from '../listeners/message-listener.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
+import type { BufferRooms } from '../receive/buffer-rooms.js';
+import { Pauses } from '../receive/pauses.js';
 
-/** What the turns need of their consumer. */
-export interface TurnsPort {
-  /** Whether a message can be handed back without the loss of an attempt. */
-  handsBackFree(): boolean;
-  /** Whether other listeners take messages of the same topic, so that its polls cannot stop for this one. */
-  sharesTopic(listener: Listener): boolean;
-  /** How many messages of this listener may be held. */
-  shareOf(listener: Listener): number;
+/** A turn to run the handler: call `end` when it has ended. */
+export interface GrantedTurn {
+  readonly kind: 'granted';
+  end(): void;
 }
 
-/** When a message comes again that was handed back because its listener is behind or paused. */
-const COME_AGAIN_MS = 10 * SECOND_MS;
+/** Or none, and when the message may be redelivered. */
+export type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
 
-const COME_AGAIN: Turn = { kind: 'refused', visibleInMs: COME_AGAIN_MS };
+/** When a message is redelivered that was handed back because its listener is behind or paused. */
+const REDELIVER_MS = 10 * SECOND_MS;
+
+const HAND_BACK: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
 
 interface Queue {
   readonly permits: Semaphore;
@@ -33,10 +33,14 @@ interface Queue {
 export class ListenerTurns {
   private readonly queues = new Map<Listener, Queue>();
   /** Listeners by name; a pause of a whole topic is the consumer's. */
-  private readonly pauses: Intake;
+  private readonly pauses: Pauses;
 
-  constructor(private readonly port: TurnsPort) {
-    this.pauses = new Intake(() => port.handsBackFree());
+  constructor(
+    private readonly context: Pick<ConsumerContext, 'settings'>,
+    private readonly listeners: Pick<ListenerSet, 'sharesTopic'>,
+    private readonly rooms: Pick<BufferRooms, 'shareOf'>,
+  ) {
+    this.pauses = new Pauses(() => context.settings().handsBackFree);
   }
 
   isPaused(name: string): boolean {
@@ -54,7 +58,7 @@ export class ListenerTurns {
   /** A turn that needs no wait; undefined when there is none. */
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return COME_AGAIN;
+    if (this.isOverShare(listener, queue)) return HAND_BACK;
     const giveBack = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
     if (giveBack === undefined) return undefined;
     queue.held++;
@@ -65,12 +69,12 @@ export class ListenerTurns {
   async take(listener: Listener, signal: Abortable): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return COME_AGAIN;
+    if (this.isOverShare(listener, queue)) return HAND_BACK;
     let isGranted = false;
     queue.held++;
     try {
       for (;;) {
-        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'handBack') return COME_AGAIN;
+        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'handBack') return HAND_BACK;
         const giveBack = await queue.permits.acquire(signal);
         isGranted = this.pauses.isOpen(name);
         if (isGranted) return { kind: 'granted', end: () => this.end(queue, giveBack) };
@@ -87,8 +91,11 @@ export class ListenerTurns {
   }
 
   private isOverShare(listener: Listener, queue: Queue): boolean {
-    const { port } = this;
-    return queue.held >= port.shareOf(listener) && port.sharesTopic(listener) && port.handsBackFree();
+    return (
+      queue.held >= this.rooms.shareOf(listener) &&
+      this.listeners.sharesTopic(listener) &&
+      this.context.settings().handsBackFree
+    );
   }
 
   private queueOf(listener: Listener): Queue {

@@ -14,15 +14,16 @@ const corrupt = Message.fromPartial({
 });
 
 const verificationWith = (handler: MessageHandler) =>
-  new Verification({
-    listeners: new ListenerSet([
-      onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),
-    ]),
-    maxUnpackedBytes: 1_000,
-    ioClock: new SystemClock(),
-    report: new ConsumerReport({}, silentLogger, 'stock'),
-    forceSignal: new AbortController().signal,
-  });
+  new Verification(
+    { ioClock: new SystemClock(), report: new ConsumerReport({}, silentLogger, 'stock') },
+    {
+      listeners: new ListenerSet([
+        onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),
+      ]),
+      maxUnpackedBytes: 1_000,
+      forceSignal: new AbortController().signal,
+    },
+  );
 
 const verify = (message: Message | undefined, handler: MessageHandler) =>
   verificationWith(handler).verify({ nonce: '7', message });

@@ -5,20 +5,17 @@ import type {
   TelemetryCommand,
   VerifyMessageCommand,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
-import type { Clock } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { runHandler } from '../listeners/handler-run.js';
 import type { ListenerSet } from '../listeners/message-listener.js';
-import type { ConsumerReport } from '../model/consumer-events.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
 
-/** What the run needs of its consumer. */
+/** How a message is verified. */
 export interface VerifyOptions {
   readonly listeners: Pick<ListenerSet, 'of'>;
   readonly maxUnpackedBytes: number;
-  readonly ioClock: Clock;
-  readonly report: ConsumerReport;
   readonly forceSignal: AbortSignal;
 }
 
@@ -29,7 +26,10 @@ const MOST_AT_ONCE = 4;
 export class Verification {
   private running = 0;
 
-  constructor(private readonly options: VerifyOptions) {}
+  constructor(
+    private readonly context: Pick<ConsumerContext, 'ioClock' | 'report'>,
+    private readonly options: VerifyOptions,
+  ) {}
 
   /** The answer to the command; never rejects. Nothing is settled: the message in the broker is not touched by it. */
   async verify({ nonce, message: wire }: VerifyMessageCommand): Promise<TelemetryCommand> {
@@ -53,7 +53,8 @@ export class Verification {
   }
 
   private async run(wire: WireMessage): Promise<{ readonly code: Code; readonly text: string }> {
-    const { listeners, maxUnpackedBytes, ioClock, forceSignal, report } = this.options;
+    const { listeners, maxUnpackedBytes, forceSignal } = this.options;
+    const { ioClock, report } = this.context;
     const incoming = incomingMessage(wire);
     const { message, bodyProblem } = incoming.isPacked
       ? await unpackedMessage(incoming.message, maxUnpackedBytes)

@@ -7,11 +7,11 @@ import { StatusError } from '../../protocol/grpc/status.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
-import { type Clock, type ScheduledTask, sleep } from '../../support/clock.js';
+import { type ScheduledTask, sleep } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
-import { describeError, type Logger } from '../../support/logger.js';
-import type { Random } from '../../support/random.js';
+import { describeError } from '../../support/logger.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 import type { IncomingMessage } from '../receive/incoming-message.js';
 import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
 import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
@@ -39,16 +39,10 @@ const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
   deadLetter: 'dead letter of',
 };
 
-/** What a lease needs of its consumer. */
-export interface LeasePort {
-  /** Business time: leases run on its monotonic side, since a step of the wall clock ends no lease. */
-  readonly clock: Clock;
-  /** On that clock. */
+/** What the leases of a consumer share. */
+export interface LeaseContext extends Pick<ConsumerContext, 'clock' | 'ioClock' | 'random' | 'logger'> {
+  /** On the business clock, which a step of the wall clock does not move. */
   readonly timers: SharedTimers;
-  /** Real time: repetitions of requests run on it. */
-  readonly ioClock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   readonly calls: LeaseCalls;
   readonly leaseMs: number;
 }
@@ -89,15 +83,15 @@ export class MessageLease {
   private doubt: Error | undefined;
 
   constructor(
-    private readonly port: LeasePort,
+    private readonly context: LeaseContext,
     private readonly received: Received,
   ) {
     this.message = received.message;
     this.bodyProblem = received.bodyProblem;
     this.isPacked = received.isPacked;
-    const endsAtMs = received.receivedAtMs + port.leaseMs;
+    const endsAtMs = received.receivedAtMs + context.leaseMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
-    this.renewAt(endsAtMs - port.leaseMs / 2);
+    this.renewAt(endsAtMs - context.leaseMs / 2);
   }
 
   toString(): string {
@@ -183,7 +177,7 @@ export class MessageLease {
       if (error === undefined) onEnd(state.isCertain ? undefined : this.uncertain(UNSETTLED));
       else onEnd(asError(error));
     };
-    this.port.calls.ack(this.receipt(state.handle), (error) => {
+    this.context.calls.ack(this.receipt(state.handle), (error) => {
       untrack();
       if (error === undefined) end(undefined);
       else void this.repeat(ACK, state, signal, error).then(end);
@@ -193,7 +187,7 @@ export class MessageLease {
   /** Undefined when the message is no longer ours, or its settlement has begun before. */
   private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
     // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
-    if ('endsAtMs' in this.state && this.port.clock.monotonicMs() >= this.state.endsAtMs)
+    if ('endsAtMs' in this.state && this.context.clock.monotonicMs() >= this.state.endsAtMs)
       this.apply({ kind: 'timeOver' });
     if (this.state.kind === 'settling') return undefined;
     const state = this.apply({ kind: 'settlementBegun' });
@@ -236,7 +230,7 @@ export class MessageLease {
     signal: AbortSignal,
     first: unknown,
   ): Promise<unknown> {
-    const { clock, ioClock, random } = this.port;
+    const { clock, ioClock, random } = this.context;
     const leftMs = Math.max(1, endsAtMs - clock.monotonicMs());
     const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
     let last = first;
@@ -268,11 +262,11 @@ export class MessageLease {
   }
 
   private track({ kind }: LeaseSettlement): () => void {
-    return this.port.clock.track(TRACKED[kind], this);
+    return this.context.clock.track(TRACKED[kind], this);
   }
 
   private request(settlement: LeaseSettlement, handle: string): Promise<unknown> {
-    const { calls } = this.port;
+    const { calls } = this.context;
     const receipt = this.receipt(handle);
     switch (settlement.kind) {
       case 'ack':
@@ -293,7 +287,7 @@ export class MessageLease {
   }
 
   private renewAt(atMs: number): void {
-    this.timer = this.port.timers.at(atMs, () => {
+    this.timer = this.context.timers.at(atMs, () => {
       this.renewal = this.renew().finally(() => {
         this.renewal = undefined;
       });
@@ -301,7 +295,7 @@ export class MessageLease {
   }
 
   private async renew(): Promise<void> {
-    const { clock, calls, leaseMs } = this.port;
+    const { clock, calls, leaseMs } = this.context;
     const held = this.state;
     if (held.kind !== 'held') return;
     if (clock.monotonicMs() >= held.endsAtMs) {
@@ -317,7 +311,7 @@ export class MessageLease {
       this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + leaseMs });
     } catch (error) {
       const fields = { messageId: this.message.messageId, error: describeError(error) };
-      this.port.logger.warn('a lease renewal failed', fields);
+      this.context.logger.warn('a lease renewal failed', fields);
       this.apply({ kind: renewalFailure(error) });
     } finally {
       untrack();
@@ -330,7 +324,7 @@ export class MessageLease {
     this.state = nextLeaseState(before, event);
     if (this.state === before) return before;
     this.timer?.cancel();
-    const { clock, leaseMs } = this.port;
+    const { clock, leaseMs } = this.context;
     const state = this.state;
     if (state.kind === 'held') {
       const leftMs = state.endsAtMs - clock.monotonicMs();
@@ -339,7 +333,7 @@ export class MessageLease {
         event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.monotonicMs() + Math.min(retryMs, leftMs),
       );
     } else if (state.kind === 'uncertain') {
-      this.timer = this.port.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
+      this.timer = this.context.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
       this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
     } else if (state.kind === 'ended' && state.how === 'lost') {
       const lost = this.lostError();

@@ -1,24 +1,21 @@
 // Which queues this consumer is to receive from, asked for at start and every few seconds after that.
 
-import type { Client } from '../../client/client.js';
 import { toWireEndpoints } from '../../client/endpoint.js';
 import { topicNotFound } from '../../client/resource-errors.js';
 import { type Queue, queuesFromWire, resource } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
-import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
+import { SECOND_MS, sleep } from '../../support/clock.js';
 import { type Deadline, withDeadline } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { retryUntil } from '../../support/retry.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 
-/** What a watcher needs of its consumer. */
-export interface AssignmentPort {
-  readonly client: Client;
-  readonly consumerGroup: string;
+/** Which topics are watched, and for whom. */
+export interface Assignments {
   /** The topics at present; asked for each time. */
   topics(): readonly string[];
-  readonly ioClock: Clock;
   /** Called with all queues of a topic, whenever they were asked for. */
   onAssigned(topic: string, queues: readonly Queue[]): void;
 }
@@ -31,17 +28,20 @@ export class AssignmentWatcher {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
 
-  constructor(private readonly port: AssignmentPort) {}
+  constructor(
+    private readonly context: Pick<ConsumerContext, 'client' | 'consumerGroup' | 'ioClock'>,
+    private readonly assignments: Assignments,
+  ) {}
 
   /** Resolves when the assignments of every topic are known. @throws ResourceError when a topic does not exist */
   async start(deadline: Deadline): Promise<void> {
-    await Promise.all(this.port.topics().map((topic) => this.add(topic, deadline)));
+    await Promise.all(this.assignments.topics().map((topic) => this.add(topic, deadline)));
     this.running = this.run();
   }
 
   /** Resolves when the assignments of a topic that has come along are known. @throws ResourceError when it does not exist */
   async add(topic: string, deadline: Deadline): Promise<void> {
-    const { client, ioClock } = this.port;
+    const { client, ioClock } = this.context;
     const pace = { clock: ioClock, random: client.connection.random, policy: RETRY };
     await retryUntil(deadline, pace, () => this.ask(topic, deadline));
   }
@@ -53,11 +53,11 @@ export class AssignmentWatcher {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    const { ioClock, consumerGroup, client } = this.port;
+    const { ioClock, consumerGroup, client } = this.context;
     const { logger, requestTimeoutMs } = client.connection;
     while (!signal.aborted) {
       await sleep(ioClock, REFRESH_MS, signal).catch(() => {});
-      for (const topic of this.port.topics()) {
+      for (const topic of this.assignments.topics()) {
         if (signal.aborted) return;
         // The last known assignments stay in force while the server does not answer.
         await withDeadline('assignments', requestTimeoutMs, signal, (deadline) => this.ask(topic, deadline)).catch(
@@ -71,7 +71,7 @@ export class AssignmentWatcher {
   }
 
   private async ask(topic: string, deadline: Deadline): Promise<void> {
-    const { client, consumerGroup } = this.port;
+    const { client, consumerGroup } = this.context;
     const { namespace, bootstrap, addressRules } = client.connection;
     const what = `assignments of "${consumerGroup}" on topic "${topic}"`;
     const request = {
@@ -80,11 +80,11 @@ export class AssignmentWatcher {
       endpoints: toWireEndpoints(bootstrap),
     };
     const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
-    const { status, assignments } = await client.unary(bootstrap, 'queryAssignment', request, options);
+    const { status, assignments: assigned } = await client.unary(bootstrap, 'queryAssignment', request, options);
     if (status?.code === Code.TOPIC_NOT_FOUND) throw topicNotFound(topic, undefined, new StatusError(what, status));
     requireOk(what, status);
-    const wires = assignments.flatMap(({ messageQueue }) => messageQueue ?? []);
+    const wires = assigned.flatMap(({ messageQueue }) => messageQueue ?? []);
     const queues = queuesFromWire(topic, wires, addressRules);
-    if (!this.stopping.signal.aborted) this.port.onAssigned(topic, queues);
+    if (!this.stopping.signal.aborted) this.assignments.onAssigned(topic, queues);
   }
 }

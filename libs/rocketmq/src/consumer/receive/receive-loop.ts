@@ -1,20 +1,19 @@
 // Polls the assigned queues of one topic on one broker and hands on what came. Nothing is handed on before its stream has
 // ended.
 
-import type { Client } from '../../client/client.js';
 import { type Queue, resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Filter } from '../../protocol/model/filter.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
-import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
+import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import type { ConsumerSettings } from '../model/settings.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
 import { toWireFilter } from '../model/subscription.js';
 import type { BufferRoom, Reservation } from './buffer-room.js';
-import type { Intake } from './intake.js';
+import type { Pauses } from './pauses.js';
 import { PollAnswers } from './poll-answers.js';
 
 /** What one poll brought. */
@@ -29,18 +28,13 @@ export interface ReceivedBatch {
   readonly wereFiltered: boolean;
 }
 
-/** What a loop needs of its consumer. */
-export interface ReceivePort {
-  readonly client: Client;
-  readonly consumerGroup: string;
-  readonly clock: Clock;
-  readonly ioClock: Clock;
-  roomOf(topic: string): BufferRoom;
-  readonly intake: Intake;
+/** What the polls of a consumer ask for, and where their messages go. */
+export interface Reception {
   readonly leaseMs: number;
   /** Default: what the server says. */
   readonly longPollingTimeoutMs: number | undefined;
-  settings(): ConsumerSettings;
+  readonly pauses: Pauses;
+  roomOf(topic: string): BufferRoom;
   /** What is to be received of a topic; asked for at each poll. Default: everything. */
   filterOf(topic: string): Filter | undefined;
   /** The most that one poll of one loop may ask for. */
@@ -75,9 +69,9 @@ type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
 const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered';
 
 /** Polls one after another. */
-interface Lane {
+interface Poller {
   attemptId: string;
-  /** One that is there only while there is more than one lane can fetch. */
+  /** One that is there only while there is more than one poller can fetch. */
   readonly isExtra: boolean;
 }
 
@@ -101,17 +95,18 @@ export class ReceiveLoop {
   private readonly stopping = new AbortController();
   private readonly cancelling = new AbortController();
   private running: Promise<void> | undefined;
-  private readonly extraLanes = new Set<Promise<void>>();
+  private readonly extraPollers = new Set<Promise<void>>();
   private polls = 0;
   /** By monotonic real time, like all times here. */
   private lastReceiveAtMs: number | undefined;
   /** Those with an open poll, the one that was opened first in front, each with when that was. */
-  private readonly polling = new Map<Lane, number>();
+  private readonly polling = new Map<Poller, number>();
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   /** @param queues at least one, all of one topic on one broker */
   constructor(
-    private readonly port: ReceivePort,
+    private readonly context: ConsumerContext,
+    private readonly reception: Reception,
     private queues: readonly [Queue, ...Queue[]],
   ) {}
 
@@ -122,7 +117,7 @@ export class ReceiveLoop {
 
   get health(): LoopHealth {
     const { failure } = this;
-    const { ioClock } = this.port;
+    const { ioClock } = this.context;
     const isFresh = failure !== undefined && ioClock.monotonicMs() - failure.atMs < FAILURE_FRESH_MS;
     const [pollingSinceMs] = this.polling.values();
     // As dates of now: whoever subtracts them from the present gets the true age, whatever was done to the wall clock.
@@ -156,36 +151,36 @@ export class ReceiveLoop {
 
   /** Breaks off the poll under way where that costs nothing: an embedded broker learns of it at once, and pops nothing for it. */
   cancelIfFree(): void {
-    if (this.port.client.connection.isEmbeddedBroker(this.queues[0].endpoint)) this.cancel();
+    if (this.context.client.connection.isEmbeddedBroker(this.queues[0].endpoint)) this.cancel();
   }
 
   /** Resolves when the last poll has ended and what it brought is handed on. */
   async ended(): Promise<void> {
     await this.running;
-    await Promise.all(this.extraLanes);
+    await Promise.all(this.extraPollers);
   }
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: false };
+    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: false };
     let hastyPolls = 0;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const beganAtMs = this.port.ioClock.monotonicMs();
-        const end = await this.round(lane, signal);
+        const beganAtMs = this.context.ioClock.monotonicMs();
+        const end = await this.round(poller, signal);
         failures = 0;
         this.failure = undefined;
-        if (end === 'full') this.addLane();
-        const isHasty = isEmpty(end) && this.port.ioClock.monotonicMs() - beganAtMs < HASTY_MS;
+        if (end === 'full') this.addPoller();
+        const isHasty = isEmpty(end) && this.context.ioClock.monotonicMs() - beganAtMs < HASTY_MS;
         hastyPolls = isHasty ? hastyPolls + 1 : 0;
         await this.pace(end, hastyPolls - FREE_HASTY_POLLS, signal);
       } catch (error) {
         if (signal.aborted) return;
         failures++;
-        this.failure = { error, atMs: this.port.ioClock.monotonicMs() };
+        this.failure = { error, atMs: this.context.ioClock.monotonicMs() };
         this.logFailure(error, failures);
         const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
-        await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
+        await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       }
     }
   }
@@ -193,55 +188,55 @@ export class ReceiveLoop {
   private async pace(end: RoundEnd, hastyPolls: number, signal: AbortSignal): Promise<void> {
     if (hastyPolls <= 0) return;
     const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL : HASTY_POLL, hastyPolls);
-    await sleep(this.port.ioClock, waitMs, signal).catch(() => {});
+    await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
   }
 
-  private addLane(): void {
-    const { extraLanes, port, stopping } = this;
-    const most = port.settings().isFifo ? 1 : Math.min(MOST_POLLS, port.pollShare());
-    if (1 + extraLanes.size >= most || stopping.signal.aborted) return;
-    const ended = this.runExtra(stopping.signal).then(() => void extraLanes.delete(ended));
-    extraLanes.add(ended);
+  private addPoller(): void {
+    const { extraPollers, stopping } = this;
+    const most = this.context.settings().isFifo ? 1 : Math.min(MOST_POLLS, this.reception.pollShare());
+    if (1 + extraPollers.size >= most || stopping.signal.aborted) return;
+    const ended = this.runExtra(stopping.signal).then(() => void extraPollers.delete(ended));
+    extraPollers.add(ended);
   }
 
-  /** Until a poll is not full. What fails here is met and told by the first lane, too. */
+  /** Until a poll is not full. What fails here is met and told by the first poller, too. */
   private async runExtra(signal: AbortSignal): Promise<void> {
-    const lane: Lane = { attemptId: this.newAttemptId(), isExtra: true };
+    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: true };
     let end: RoundEnd = 'full';
-    while (end === 'full' && !signal.aborted) end = await this.round(lane, signal).catch(() => 'stopped' as const);
+    while (end === 'full' && !signal.aborted) end = await this.round(poller, signal).catch(() => 'stopped' as const);
   }
 
-  private async round(lane: Lane, signal: AbortSignal): Promise<RoundEnd> {
-    const { port, topic } = this;
-    await port.intake.opened(topic, signal);
-    const most = Math.max(1, Math.min(port.settings().receiveBatchSize, port.batchShare()));
-    const reservation = await port.roomOf(topic).reserve(most, signal);
+  private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
+    const { context, reception, topic } = this;
+    await reception.pauses.opened(topic, signal);
+    const most = Math.max(1, Math.min(context.settings().receiveBatchSize, reception.batchShare()));
+    const reservation = await reception.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
     try {
-      this.polling.set(lane, port.ioClock.monotonicMs());
+      this.polling.set(poller, context.ioClock.monotonicMs());
       // A poll that comes before the settings are known fails inside the server.
-      await port.client.session(this.queues[0].endpoint).synced(signal);
+      await context.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return 'stopped';
-      endPoll = port.intake.beginPoll(topic);
+      endPoll = reception.pauses.beginPoll(topic);
       if (endPoll === undefined) return 'stopped';
-      const batch = await this.poll(lane, reservation, this.nextQueue());
+      const batch = await this.poll(poller, reservation, this.nextQueue());
       reservation.close();
-      this.polling.delete(lane);
-      this.handOn(lane, batch);
+      this.polling.delete(poller);
+      this.handOn(poller, batch);
       if (batch.messages.length === 0) return batch.wereFiltered ? 'filtered' : 'empty';
       return batch.messages.length === most ? 'full' : 'some';
     } finally {
-      this.polling.delete(lane);
+      this.polling.delete(poller);
       reservation.close();
       endPoll?.();
     }
   }
 
-  private handOn(lane: Lane, batch: ReceivedBatch): void {
+  private handOn(poller: Poller, batch: ReceivedBatch): void {
     // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
-    lane.attemptId = this.newAttemptId();
-    this.port.deliver(batch);
+    poller.attemptId = this.newAttemptId();
+    this.reception.deliver(batch);
   }
 
   /** Each in turn, for a server that would go by the queue's id. */
@@ -249,16 +244,16 @@ export class ReceiveLoop {
     return this.queues[this.polls++ % this.queues.length] ?? this.queues[0];
   }
 
-  private async poll(lane: Lane, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
-    const { client, clock, consumerGroup } = this.port;
+  private async poll(poller: Poller, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
+    const { client, clock, consumerGroup } = this.context;
     const what = `receive from ${queue.topic} for "${consumerGroup}"`;
     const answers = new PollAnswers(what, reservation.add);
     const { messages } = answers;
     let receivedAtMs: number | undefined;
     let untrack: (() => void) | undefined;
     try {
-      const request = this.request(lane, reservation, queue);
-      await client.receive(queue.endpoint, request, this.options(lane, what), (answer) => {
+      const request = this.request(poller, reservation, queue);
+      await client.receive(queue.endpoint, request, this.options(poller, what), (answer) => {
         receivedAtMs ??= clock.monotonicMs();
         answers.take(answer);
         if (messages.length > 0) untrack ??= clock.track(what);
@@ -275,7 +270,7 @@ export class ReceiveLoop {
       untrack?.();
     }
     answers.assertUsable();
-    this.lastReceiveAtMs = this.port.ioClock.monotonicMs();
+    this.lastReceiveAtMs = this.context.ioClock.monotonicMs();
     const { deliveredAtMs, wereFiltered } = answers;
     return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs, wereFiltered };
   }
@@ -285,37 +280,37 @@ export class ReceiveLoop {
    * id, so that it neither gets a message twice nor one before another that was lost on the way.
    */
   private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
-    return messages.length > 0 && (!this.port.settings().isFifo || this.stopping.signal.aborted);
+    return messages.length > 0 && (!this.context.settings().isFifo || this.stopping.signal.aborted);
   }
 
-  private request(lane: Lane, { count }: Reservation, queue: Queue) {
-    const { client, consumerGroup, leaseMs } = this.port;
+  private request(poller: Poller, { count }: Reservation, queue: Queue) {
+    const { client, consumerGroup } = this.context;
     return {
       group: resource(client.connection.namespace, consumerGroup),
       messageQueue: queue.wire,
-      filterExpression: toWireFilter(this.port.filterOf(this.topic)),
+      filterExpression: toWireFilter(this.reception.filterOf(this.topic)),
       batchSize: count,
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
       autoRenew: false,
-      invisibleDuration: toDuration(leaseMs),
-      longPollingTimeout: toDuration(this.longPollingTimeoutMs(lane)),
-      attemptId: lane.attemptId,
+      invisibleDuration: toDuration(this.reception.leaseMs),
+      longPollingTimeout: toDuration(this.longPollingTimeoutMs(poller)),
+      attemptId: poller.attemptId,
     };
   }
 
-  private options(lane: Lane, what: string) {
-    return { what, timeoutMs: this.longPollingTimeoutMs(lane) + POLL_MARGIN_MS, signal: this.cancelling.signal };
+  private options(poller: Poller, what: string) {
+    return { what, timeoutMs: this.longPollingTimeoutMs(poller) + POLL_MARGIN_MS, signal: this.cancelling.signal };
   }
 
-  private longPollingTimeoutMs({ isExtra }: Lane): number {
-    const { isFifo, longPollingTimeoutMs } = this.port.settings();
+  private longPollingTimeoutMs({ isExtra }: Poller): number {
+    const { isFifo, longPollingTimeoutMs } = this.context.settings();
     // The end of a consumer of an ordered group waits for its polls: short ones make it short. Others hold room that is needed.
     const isShort = isFifo || isExtra;
-    return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+    return this.reception.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
   }
 
   private logFull(messages: number): void {
-    const { client, consumerGroup } = this.port;
+    const { client, consumerGroup } = this.context;
     const text =
       'a poll brought more bytes than maxBufferedBytes leaves room for; what did not fit is redelivered when its lease ends. ' +
       'Raise maxBufferedBytes if this repeats';
@@ -323,7 +318,7 @@ export class ReceiveLoop {
   }
 
   private logFailure(error: unknown, failures: number): void {
-    const { client, consumerGroup } = this.port;
+    const { client, consumerGroup } = this.context;
     const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
     // A server that is away for long is told once, not at every round.
     client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
@@ -338,6 +333,6 @@ export class ReceiveLoop {
   }
 
   private get random() {
-    return this.port.client.connection.random;
+    return this.context.client.connection.random;
   }
 }

@@ -3,7 +3,8 @@
 
 import { endpointKey } from '../../client/endpoint.js';
 import type { Queue } from '../../client/route.js';
-import { type LoopHealth, ReceiveLoop, type ReceivePort } from './receive-loop.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
+import { type LoopHealth, ReceiveLoop, type Reception } from './receive-loop.js';
 
 /** Starts and ends loops as queues come and go. */
 export class ReceiveLoops {
@@ -12,7 +13,10 @@ export class ReceiveLoops {
   private readonly ending = new Set<ReceiveLoop>();
   private isStopped = false;
 
-  constructor(private readonly port: ReceivePort) {}
+  constructor(
+    private readonly context: ConsumerContext,
+    private readonly reception: Reception,
+  ) {}
 
   /** How many there are, apart from those that are ending. */
   get count(): number {
@@ -64,7 +68,7 @@ export class ReceiveLoops {
   }
 
   private start(key: string, queues: [Queue, ...Queue[]]): void {
-    const loop = new ReceiveLoop(this.port, queues);
+    const loop = new ReceiveLoop(this.context, this.reception, queues);
     this.loops.set(key, loop);
     loop.start();
   }

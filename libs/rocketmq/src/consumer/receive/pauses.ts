@@ -1,5 +1,5 @@
-// Which topics may be polled and handled: paused, left, or neither. It knows of polls and messages only by number; who holds
-// messages asks it what to do with them.
+// What is paused: topics, whose polls and handlers stop, or listeners, whose handlers stop. Polls and messages are known here only by
+// number; their holders ask what to do with them.
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 
@@ -7,10 +7,10 @@ import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js
 export type Verdict = 'handle' | 'handBack';
 
 /**
- * Decides for each topic of a push consumer whether polls and handlers may begin. A poll under way always ends by itself: a
+ * Decides by name, of a topic or of a listener, whether polls and handlers may begin. A poll under way always ends by itself: a
  * server that is not told in time pops messages for a poll that was broken off, and hides them.
  */
-export class Intake {
+export class Pauses {
   private isAllPaused = false;
   private readonly paused = new Set<string>();
   private readonly left = new Set<string>();
@@ -21,55 +21,55 @@ export class Intake {
   /** @param handsBackFree whether a message can be handed back without the loss of an attempt */
   constructor(private readonly handsBackFree: () => boolean) {}
 
-  isPaused(topic: string): boolean {
-    return this.isAllPaused || this.paused.has(topic);
+  isPaused(name: string): boolean {
+    return this.isAllPaused || this.paused.has(name);
   }
 
-  isOpen(topic: string): boolean {
-    return !this.isPaused(topic) && !this.left.has(topic);
+  isOpen(name: string): boolean {
+    return !this.isPaused(name) && !this.left.has(name);
   }
 
-  /** Without a topic: all of them, those to come too. */
-  pause(topic: string | undefined): void {
-    if (topic === undefined) this.isAllPaused = true;
-    else this.paused.add(topic);
+  /** Without a name: all of them, those to come too. */
+  pause(name: string | undefined): void {
+    if (name === undefined) this.isAllPaused = true;
+    else this.paused.add(name);
     this.changed();
   }
 
-  /** Without a topic: all. With one: the others stay as they are. @param others the other topics, to stay paused by name */
-  resume(topic: string | undefined, others: readonly string[]): void {
-    if (topic === undefined) this.paused.clear();
+  /** Without a name: all. With one: the others stay as they are. @param others the other topics, to stay paused by name */
+  resume(name: string | undefined, others: readonly string[]): void {
+    if (name === undefined) this.paused.clear();
     else {
       if (this.isAllPaused) for (const other of others) this.paused.add(other);
-      this.paused.delete(topic);
+      this.paused.delete(name);
     }
     this.isAllPaused = false;
     this.changed();
   }
 
   /** The topic is subscribed to no more. */
-  leave(topic: string): void {
-    this.left.add(topic);
+  leave(name: string): void {
+    this.left.add(name);
     this.changed();
   }
 
   /** The topic is subscribed to, perhaps again. */
-  join(topic: string): void {
-    this.left.delete(topic);
+  join(name: string): void {
+    this.left.delete(name);
     this.changed();
   }
 
   /** Waits until the topic may be polled. @throws the signal's reason */
-  opened(topic: string, signal: Abortable): Promise<void> {
-    return this.until(() => this.isOpen(topic), signal);
+  opened(name: string, signal: Abortable): Promise<void> {
+    return this.until(() => this.isOpen(name), signal);
   }
 
   /** Notes a poll. @returns what to call when its messages are handed on; undefined: none may begin */
-  beginPoll(topic: string): (() => void) | undefined {
-    if (!this.isOpen(topic)) return undefined;
-    this.polls.set(topic, this.pollsOf(topic) + 1);
+  beginPoll(name: string): (() => void) | undefined {
+    if (!this.isOpen(name)) return undefined;
+    this.polls.set(name, this.pollsOf(name) + 1);
     return () => {
-      this.polls.set(topic, this.pollsOf(topic) - 1);
+      this.polls.set(name, this.pollsOf(name) - 1);
       this.changed();
     };
   }
@@ -78,20 +78,20 @@ export class Intake {
    * Waits while nothing can be decided: a message of a paused topic is kept, unless it can be handed back free.
    * @throws the signal's reason
    */
-  async verdict(topic: string, signal: Abortable): Promise<Verdict> {
+  async verdict(name: string, signal: Abortable): Promise<Verdict> {
     const isGivenBack = (): boolean =>
-      this.left.has(topic) || (this.isPaused(topic) && this.pollsOf(topic) === 0 && this.handsBackFree());
-    await this.until(() => isGivenBack() || this.isOpen(topic), signal);
+      this.left.has(name) || (this.isPaused(name) && this.pollsOf(name) === 0 && this.handsBackFree());
+    await this.until(() => isGivenBack() || this.isOpen(name), signal);
     return isGivenBack() ? 'handBack' : 'handle';
   }
 
   /** Waits until a message that is handed back does not meet a last poll of ours. @throws the signal's reason */
-  handBackAllowed(topic: string, signal: Abortable): Promise<void> {
-    return this.until(() => this.isOpen(topic) || this.pollsOf(topic) === 0, signal);
+  handBackAllowed(name: string, signal: Abortable): Promise<void> {
+    return this.until(() => this.isOpen(name) || this.pollsOf(name) === 0, signal);
   }
 
-  private pollsOf(topic: string): number {
-    return this.polls.get(topic) ?? 0;
+  private pollsOf(name: string): number {
+    return this.polls.get(name) ?? 0;
   }
 
   private changed(): void {

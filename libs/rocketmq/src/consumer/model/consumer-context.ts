@@ -1,0 +1,23 @@
+// What the parts of one push consumer share.
+
+import type { Client } from '../../client/client.js';
+import type { Clock } from '../../support/clock.js';
+import type { Logger } from '../../support/logger.js';
+import type { Random } from '../../support/random.js';
+import type { ConsumerReport } from './consumer-events.js';
+import type { ConsumerSettings } from './settings.js';
+
+/** The client, the clocks and the group's settings that every part of a push consumer works with. */
+export interface ConsumerContext {
+  readonly client: Client;
+  readonly consumerGroup: string;
+  /** Business time: leases, backoffs and retries run on it, on its monotonic side. */
+  readonly clock: Clock;
+  /** Real time: polls, repeated requests, handler time-outs and the grace period of a shutdown run on it. */
+  readonly ioClock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly report: ConsumerReport;
+  /** As the server holds them now. */
+  settings(): ConsumerSettings;
+}

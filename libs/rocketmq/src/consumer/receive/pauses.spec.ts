@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import { Pauses } from './pauses.js';
+
+const { signal } = new AbortController();
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** What has come of a promise by now. */
+async function now<T>(promise: Promise<T>): Promise<T | 'waits'> {
+  return Promise.race([promise, turn().then(() => 'waits' as const)]);
+}
+
+describe('the pauses of a consumer', () => {
+  it('lets every topic be polled and handled until it is told otherwise', async () => {
+    const pauses = new Pauses(() => true);
+    expect(pauses.beginPoll('a')).toBeDefined();
+    expect(await now(pauses.verdict('a', signal))).toBe('handle');
+    expect(pauses.isPaused('a')).toBe(false);
+  });
+
+  it('lets no poll of a paused topic begin, and goes on with it when it is resumed', async () => {
+    const pauses = new Pauses(() => true);
+    pauses.pause('a');
+    pauses.pause('a');
+    expect([pauses.beginPoll('a'), pauses.beginPoll('b') === undefined]).toEqual([undefined, false]);
+    const opened = pauses.opened('a', signal).then(() => 'opened');
+    expect(await now(opened)).toBe('waits');
+    pauses.resume('a', ['b']);
+    expect(await now(opened)).toBe('opened');
+  });
+
+  it('keeps the messages of a paused topic where handing them back costs an attempt', async () => {
+    const pauses = new Pauses(() => false);
+    pauses.pause(undefined);
+    const verdict = pauses.verdict('a', signal);
+    expect(await now(verdict)).toBe('waits');
+    pauses.resume(undefined, []);
+    expect(await now(verdict)).toBe('handle');
+  });
+
+  it('has them handed back where that is free, once no poll of ours could take them again', async () => {
+    const pauses = new Pauses(() => true);
+    const endPoll = pauses.beginPoll('a');
+    pauses.pause('a');
+    const verdict = pauses.verdict('a', signal);
+    expect(await now(verdict)).toBe('waits');
+    endPoll?.();
+    expect(await now(verdict)).toBe('handBack');
+  });
+
+  it('has the messages of a topic that was left handed back, when the last poll has ended', async () => {
+    const pauses = new Pauses(() => false);
+    const endPoll = pauses.beginPoll('a');
+    pauses.leave('a');
+    expect(await now(pauses.verdict('a', signal))).toBe('handBack');
+    const allowed = pauses.handBackAllowed('a', signal).then(() => 'allowed');
+    expect(await now(allowed)).toBe('waits');
+    endPoll?.();
+    expect(await now(allowed)).toBe('allowed');
+    pauses.join('a');
+    expect(await now(pauses.verdict('a', signal))).toBe('handle');
+  });
+
+  it('resumes one topic of many that were paused together', () => {
+    const pauses = new Pauses(() => true);
+    pauses.pause(undefined);
+    pauses.resume('a', ['b', 'c']);
+    expect(['a', 'b', 'c', 'd'].map((topic) => pauses.isPaused(topic))).toEqual([false, true, true, false]);
+    pauses.resume(undefined, []);
+    expect(pauses.isPaused('b')).toBe(false);
+  });
+
+  it('ends a wait when its signal aborts', async () => {
+    const pauses = new Pauses(() => true);
+    pauses.pause('a');
+    const controller = new AbortController();
+    const opened = pauses.opened('a', controller.signal);
+    controller.abort(new Error('closing'));
+    await expect(opened).rejects.toThrow('closing');
+  });
+});
