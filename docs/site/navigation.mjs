@@ -37,6 +37,7 @@ export const guides = [
   {
     text: 'Look up',
     pages: [
+      'glossary.md',
       'reference/configuration.md',
       'reference/properties.md',
       'protocol-notes.md',
