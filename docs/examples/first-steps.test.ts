@@ -13,7 +13,7 @@ it('packs what was ordered', async () => {
   await app.init();
 
   await app.get(Shop).place('order-1', 2);
-  // Until every message is settled and no retry is due.
+  // Resolves when every message is settled and no retry is due.
   await broker.idle();
   expect(app.get(Warehouse).packed).toEqual(['2 for order-1']);
 

@@ -1,8 +1,8 @@
-import { Injectable, Module } from '@nestjs/common';
+import { Injectable, Logger, Module } from '@nestjs/common';
 import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { z } from 'zod';
 
-// A topic is declared once. Both ends are typed by it, and every body is checked by it.
+// Declare a topic once. It types the sender and the listener, and its schema validates every body.
 export const OrderPlaced = defineTopic('order-placed', {
   type: 'normal',
   schema: z.object({ orderId: z.string(), quantity: z.number().int().positive() }),
@@ -11,11 +11,13 @@ export const OrderPlaced = defineTopic('order-placed', {
 @Injectable()
 export class Warehouse {
   readonly packed: string[] = [];
+  private readonly logger = new Logger(Warehouse.name);
 
-  // Returning acknowledges the message. Throwing brings it again, later and later, and at last to the dead letter queue.
+  // Returning acknowledges the message. Throwing retries it with increasing delays; after the last attempt it is dead-lettered.
   @RocketMQListener(OrderPlaced, { consumerGroup: 'warehouse' })
   async pack(order: { orderId: string; quantity: number }): Promise<void> {
     this.packed.push(`${order.quantity} for ${order.orderId}`);
+    this.logger.log(`Packed ${order.quantity} for ${order.orderId}`);
   }
 }
 
@@ -28,7 +30,7 @@ export class Shop {
   }
 }
 
-// `embedded:` is a broker inside this process. In production: 'rocketmq-1:8081;rocketmq-2:8081'.
+// `embedded:` runs a broker inside this process. In production: 'rocketmq-1:8081;rocketmq-2:8081'.
 @Module({
   imports: [RocketMQModule.forRoot({ endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:' })],
   providers: [Warehouse, Shop],

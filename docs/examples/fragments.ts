@@ -1,11 +1,10 @@
-// A few lines that the guides show by themselves: each in something that makes them whole.
+// Snippets of a few lines that the guides embed, each inside the code it needs to compile.
 
 import { NestFactory } from '@nestjs/core';
 import { Type } from 'class-transformer';
 import { IsDate, IsInt, Min } from 'class-validator';
 import { currentTransaction, defineTopic, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { ShopModule } from './first-steps.js';
 import { PricesModule } from './price-service.js';
 
 // #region class-schema
@@ -42,15 +41,6 @@ export async function createResources(nameServer: string): Promise<void> {
   await admin.createTopic({ topic: 'order-timeout', type: 'delay' });
   await admin.createGroup({ consumerGroup: 'order-service', maxDeliveryAttempts: 5 });
   await admin.close();
-  // #endregion
-}
-
-export async function startShop(): Promise<void> {
-  // #region main
-  const app = await NestFactory.create(ShopModule);
-  // SIGTERM then ends the application in good order.
-  app.enableShutdownHooks();
-  await app.listen(3000);
   // #endregion
 }
 

@@ -1,5 +1,7 @@
 // The code in the documents is the code of docs/examples, and that runs.
 
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -23,6 +25,7 @@ import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
 import { documents as allDocuments, deadLinks, exampleText } from '../../scripts/lib/documents.mjs';
+import { eventually } from '../support/until.js';
 
 const documents = allDocuments();
 const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json)\n([\s\S]*?)```/g;
@@ -72,6 +75,26 @@ describe('the documents', () => {
 describe('the embedded broker', () => {
   it('delivers what its example says', async () => {
     expect(await urgentOrders()).toEqual(['urgent', 'can wait']);
+  });
+});
+
+describe('the program of the first steps', () => {
+  it('prints what its handler did', async () => {
+    const execArgv = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
+    const env = { ...process.env, NO_COLOR: '1', PORT: '0', ROCKETMQ_ENDPOINTS: 'embedded:' };
+    const program = fork('docs/examples/first-steps.main.ts', { execArgv, env, silent: true });
+    const exited = once(program, 'exit');
+    let output = '';
+    program.stdout?.on('data', (chunk) => {
+      output += chunk;
+    });
+    await eventually(
+      () => output,
+      (text) => text.includes('[Warehouse] Packed'),
+    );
+    program.kill('SIGTERM');
+    await exited;
+    expect(output).toMatch(/successfully started.*\n.*\[Warehouse\] Packed 2 for order-1\n/);
   });
 });
 
