@@ -12,15 +12,15 @@ export const TemperatureRead = defineTopic<Reading>('temperature-read', { type: 
 export class Thermometers {
   readonly table: Reading[] = [];
 
-  // Up to 500 at once, or what has come within a fifth of a second. Two batches side by side.
+  // A batch has up to 500 messages, or those that arrived within 200 ms. Two batches run at the same time.
   @RocketMQListener(TemperatureRead, { batch: { maxSize: 500, maxWaitMs: 200 }, concurrency: 2 })
   async store(readings: Reading[], context: RocketMQBatchContext): Promise<void> {
     const plausible = readings.filter(({ celsius }, index) => {
-      // This one is retried alone; the others are acknowledged.
+      // Retries this message only. The others are acknowledged.
       if (celsius < -273.15) context.fail(index, new Error('colder than possible'));
       return celsius >= -273.15;
     });
-    // What this throws would fail all the others.
+    // An error thrown here fails all remaining messages.
     this.table.push(...plausible);
   }
 }

@@ -11,7 +11,7 @@ import {
 } from 'nestjs-rocketmq';
 
 export const CardCharged = defineTopic<{ card: string }>('card-charged', { type: 'normal' });
-/** Where a person looks at what could not be booked. */
+/** Charges that somebody has to look at. */
 export const ToBeLookedAt = defineTopic('to-be-looked-at', { type: 'normal' });
 
 export class UnknownCard extends Error {}
@@ -26,10 +26,10 @@ export class Ledger {
 
   @RocketMQListener(CardCharged, {
     timeoutMs: 10 * SECOND_MS,
-    // After the first failure, the second, and all others.
+    // The delay after the first failure, the second, and all later ones.
     backoff: [SECOND_MS, 10 * SECOND_MS, MINUTE_MS],
     maxAttempts: 5,
-    // Nobody knows the card tomorrow either.
+    // An unknown card stays unknown: do not retry.
     deadLetterOn: [UnknownCard],
     deadLetterTopic: ToBeLookedAt,
     onDeadLetter: callSomebody,
@@ -47,7 +47,7 @@ export class Ledger {
     RocketMQModule.forRoot({
       endpoints: 'embedded:',
       consumerGroup: 'ledger',
-      // For listeners that say nothing else. `listeners` has the last word, by name: for operators.
+      // `defaults` applies to listeners that do not set the option. `listeners` overrides both, by name, for operators.
       defaults: { backoff: { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } },
       listeners: { 'Ledger.book': { deadLetterOn: [UnknownCard, HandlerTimeoutError] } },
     }),

@@ -18,16 +18,16 @@ export class Billing {
 
   @RocketMQListener(InvoiceDue, { consumerGroup: 'billing', concurrency: 8, timeoutMs: MINUTE_MS })
   async bill({ customer }: { customer: string }, { deliveryAttempt, signal }: RocketMQContext): Promise<void> {
-    // Nobody will ever be able to handle this one: to the dead letter queue, at once.
+    // No retry can help: dead-letter the message now.
     if (customer === '') throw new DeadLetterError('an invoice needs a customer');
-    // Not now: again after ten minutes, however often it has come before.
+    // Retry in ten minutes, regardless of the backoff.
     if (customer === 'bank holiday' && deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 10 * MINUTE_MS });
-    // The signal fires when the time is over, or when the message is no longer ours. Hand it to whatever waits.
+    // The signal fires on a timeout, or when another process may have received the message. Pass it to everything that waits.
     signal.throwIfAborted();
     this.billed.push(customer);
   }
 
-  // What could not be handled is read by a group of its own.
+  // Dead letters are handled by a consumer group of their own.
   @RocketMQListener(deadLettersOf('billing'), { consumerGroup: 'billing-graveyard' })
   async bury(body: Buffer): Promise<void> {
     this.buried.push(body.toString());

@@ -12,16 +12,19 @@ export class OrderDesk {
 
   constructor(private readonly listeners: RocketMQListeners) {}
 
-  // Two listeners of one group and one topic: each gets the messages with its tags.
+  // Two listeners share a group and a topic. Each one gets the messages with its tags.
   @RocketMQListener('orders', { consumerGroup: 'desk', filter: 'created || changed', concurrency: 8 })
   async enter({ id }: Order): Promise<void> {
     this.log.push(`entered ${id}`);
   }
 
-  // Its return says nothing; a person does, within half an hour. The lease is renewed meanwhile.
+  // Returning does not acknowledge the message: somebody decides within half an hour. The lease is renewed until then.
   @RocketMQListener('orders', {
-    ...{ consumerGroup: 'desk', filter: 'disputed', name: 'disputes' },
-    ...{ manual: true, timeoutMs: 30 * MINUTE_MS },
+    consumerGroup: 'desk',
+    filter: 'disputed',
+    name: 'disputes',
+    manual: true,
+    timeoutMs: 30 * MINUTE_MS,
   })
   async dispute({ id }: Order, context: RocketMQContext): Promise<void> {
     this.open.set(id, context);
