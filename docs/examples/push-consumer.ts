@@ -11,16 +11,16 @@ import {
 /** The warehouse that parcels leave from. */
 export interface Warehouse {
   knows(parcel: string): boolean;
-  /** Rejects when the parcel cannot go; `signal` says that the answer is no longer wanted. */
+  /** Rejects when the parcel cannot be shipped; `signal` fires when the result is no longer needed. */
   ship(parcel: string, signal: AbortSignal): Promise<void>;
   isOpen(): boolean;
-  /** Tells a person of a parcel that will not go. */
+  /** Notifies somebody of a parcel that cannot be shipped. */
   setAside(parcel: string, why: string): Promise<void>;
 }
 
 export const traceId = new AsyncLocalStorage<string>();
 
-/** Around every handler: whatever the handler calls finds the id of the message that it works for. */
+/** Wraps every handler, so that all code that it calls can read the id of its message. */
 const traced: ConsumeInterceptor = (message, _context, next) => traceId.run(message.messageId, next);
 
 export function shippingConsumer(connection: Connection, warehouse: Warehouse): PushConsumer {
@@ -32,11 +32,11 @@ export function shippingConsumer(connection: Connection, warehouse: Warehouse): 
     interceptors: [traced],
     handler: async (message, { signal }) => {
       const parcel = message.body.toString();
-      // Nobody will ever be able to ship it: to the dead letters, at once.
+      // No retry can help: dead-letter the message now.
       if (!warehouse.knows(parcel)) throw new DeadLetterError('no such parcel');
-      // Not now: again in a minute, whatever the group's backoff says.
+      // Retry in one minute, regardless of the backoff of the group.
       if (!warehouse.isOpen()) throw new RetryLaterError({ delayMs: 60 * SECOND_MS });
-      // What this throws is logged, and the message comes again.
+      // An error thrown here is logged, and the message is retried.
       await warehouse.ship(parcel, signal);
     },
     events: {

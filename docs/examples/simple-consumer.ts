@@ -1,6 +1,6 @@
 import { type Connection, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
 
-/** Handles what there is at night, then ends. @returns how many were done */
+/** Handles the messages that are available, then returns. @returns the number of messages acknowledged */
 export async function nightlyRun(connection: Connection, handle: (body: string) => Promise<boolean>): Promise<number> {
   const consumer = new SimpleConsumer(connection, {
     consumerGroup: 'nightly',
@@ -19,7 +19,7 @@ export async function nightlyRun(connection: Connection, handle: (body: string) 
       const done = [];
       for (const message of messages) {
         if (await handle(message.body.toString())) done.push(message);
-        // Again in ten minutes. What is neither acked nor put off comes again when its time is over.
+        // Redeliver in ten minutes. Without this call the message is redelivered when its invisible duration ends.
         else await consumer.changeInvisibleDuration(message, 600 * SECOND_MS);
       }
       const outcomes = await consumer.ackBatch(done);
