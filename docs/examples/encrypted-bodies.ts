@@ -13,7 +13,7 @@ export class Keys {
   readonly current = randomBytes(32);
 }
 
-/** Encrypts every body on its way out, and decrypts it on its way in. Tags, keys and properties stay readable. */
+/** Encrypts every body that is sent, and decrypts every body that is received. Tags, keys and properties stay readable. */
 @Injectable()
 export class Encryption implements MessageHook {
   constructor(private readonly keys: Keys) {}
@@ -34,7 +34,7 @@ export class Encryption implements MessageHook {
     try {
       return { ...message, body: Buffer.concat([decipher.update(body.subarray(12)), decipher.final()]) };
     } catch (cause) {
-      // No retry will find the key.
+      // No retry can help: dead-letter the message.
       throw new DeadLetterError('not sealed by us', { cause });
     }
   }

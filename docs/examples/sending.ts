@@ -11,12 +11,11 @@ import {
 } from 'nestjs-rocketmq';
 import { z } from 'zod';
 
-// Declared once, imported by those who send and those who listen. The sender's input is on the wire; what the schema makes of
-// it is what a handler gets.
+// Import it wherever you send or listen. The sender's input is on the wire; the handler gets the output of the schema.
 export const OrderPlaced = defineTopic('order-placed', {
   type: 'normal',
   schema: z.object({ orderId: z.string(), quantity: z.number().min(1).default(1), at: z.coerce.date<string>() }),
-  // A body that does not fit is retried: the sender may be newer than this service. Default: a dead letter at once.
+  // Retry a body that fails validation: a newer version of this service may accept it. Default: dead-letter it.
   onInvalid: 'retry',
 });
 export const PaymentDue = defineTopic<{ orderId: string }>('payment-due', { type: 'delay' });
@@ -38,7 +37,7 @@ export class Orders {
   async place(orderId: string): Promise<void> {
     await this.producer.send(OrderPlaced, { orderId, at: '2026-01-01T00:00:00Z' }, { keys: [orderId], tag: 'shop' });
     await this.producer.send(PaymentDue, { orderId }, { delayMs: 30 * MINUTE_MS });
-    // Those of one message group come one after another.
+    // Messages of one message group are handled one after another.
     await this.producer.send(OrderStep, { step: 'placed' }, { messageGroup: orderId });
     await this.archive.send({ orderId });
   }
@@ -54,11 +53,11 @@ export class Orders {
     RocketMQModule.forRootAsync({
       useFactory: () => ({
         endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
-        // One that is missing on the cluster, or of another type there, stops the application at start.
+        // The application fails at startup if one of them does not exist on the cluster or has another type.
         topics: [OrderPlaced, PaymentDue, OrderStep],
       }),
     }),
-    // A second cluster. Its name stands beside the factory.
+    // A second cluster. `name` is given next to the factory, not by it.
     RocketMQModule.forRootAsync({
       name: 'archive',
       useFactory: () => ({ endpoints: process.env.ARCHIVE_ENDPOINTS ?? 'embedded:', topics: [Archived] }),
