@@ -8,14 +8,14 @@ export const LetterOpened = defineTopic<{ reader: string }>('letter-opened', { t
 export class Newsletter {
   constructor(private readonly producer: RocketMQProducer) {}
 
-  /** @returns the readers whose letter is not on its way for sure */
+  /** @returns the readers whose letter may not have been stored */
   async publish(readers: readonly string[]): Promise<string[]> {
     const letters = readers.map((reader) => ({ body: { reader }, keys: [reader] }));
     const outcomes = await this.producer.sendBatch(LetterDue, letters);
     return readers.filter((_, index) => outcomes[index]?.status === 'failed');
   }
 
-  /** Statistics: nobody waits for them, and one that is lost is no harm. */
+  /** Statistics: nothing waits for them, and losing one does no harm. */
   async opened(reader: string): Promise<void> {
     await this.producer.sendOneway(LetterOpened, { reader });
   }

@@ -7,7 +7,7 @@ import {
   type SendInterceptor,
 } from 'nestjs-rocketmq/client';
 
-/** Around every send: whoever receives it finds out for whom it was sent. */
+/** Wraps every send and adds the tenant, so that receivers can read it. */
 const forTenant =
   (tenant: string): SendInterceptor =>
   (message, next) =>
@@ -15,10 +15,10 @@ const forTenant =
 
 export function invoiceProducer(connection: Connection, lost: (messageId: string) => void): Producer {
   return new Producer(connection, {
-    // A misspelt topic is found at start, not at the first send.
+    // Checked by start(), so that a misspelled topic does not fail at the first send only.
     topics: { invoices: 'normal' },
     maxAttempts: 3,
-    // At most 500 messages under way; a send beyond them waits within its own deadline.
+    // At most 500 messages in flight. Further sends wait, within their own deadlines.
     maxInFlight: 500,
     whenFull: 'wait',
     compression: { thresholdBytes: 8 * 1024 },
@@ -27,19 +27,19 @@ export function invoiceProducer(connection: Connection, lost: (messageId: string
   });
 }
 
-/** What is true of the message afterwards. */
+/** @returns what is true of the message afterwards */
 export async function sendInvoice(producer: Producer, message: OutgoingMessage): Promise<'stored' | Outcome> {
   try {
     await producer.send(message, { timeoutMs: 5_000 });
     return 'stored';
   } catch (error) {
-    // Whoever aborts a send gets the own reason, which says nothing of the message.
+    // An aborted send rejects with the reason of its signal, which says nothing about the message.
     if (!RocketMQError.is(error)) return 'unknown';
     return error.outcome;
   }
 }
 
-/** Sends all, and gives back those that may be sent again without a second copy. */
+/** @returns the messages that can be sent again without creating a duplicate */
 export async function sendInvoices(
   producer: Producer,
   messages: readonly OutgoingMessage[],
