@@ -18,7 +18,7 @@ export class Handover {
 
   constructor(private readonly producer: RocketMQProducer) {}
 
-  /** True when the server has the message, false when it does not; an error when that cannot be told even after a repeat. */
+  /** @returns whether the server stored the message; rejects if that is unknown even after a second send */
   async handOver(orderId: string): Promise<boolean> {
     const handoverId = randomUUID();
     const send = () => this.producer.send(HandedOver, { orderId }, { properties: { handoverId } });
@@ -26,9 +26,9 @@ export class Handover {
       await send();
     } catch (error) {
       if (!RocketMQError.is(error)) throw error;
-      // Nothing was stored: whoever called may do it again, or something else.
+      // Nothing was stored: the caller can try again.
       if (error.outcome !== 'unknown') return false;
-      // It may be stored, or not. A repeat is safe because the receiver drops what it has seen.
+      // The message may be stored. Sending it again is safe, because the receiver drops what it has already handled.
       await send();
     }
     return true;
