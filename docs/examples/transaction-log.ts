@@ -17,11 +17,11 @@ export class Booking {
     return this.database.transaction(async (tx) => {
       const { affectedRows } = await tx.query('INSERT INTO booking VALUES ($1) ON CONFLICT DO NOTHING', [seat]);
       if (affectedRows === 0) {
-        // Taken: no message, and no error either.
+        // The seat is taken: end without a message and without an error.
         currentTransaction().rollback();
         return false;
       }
-      // In the same database transaction as the booking: the server's check will read it here.
+      // In the same database transaction as the booking. A transaction check reads this row.
       await this.log.record(tx);
       return true;
     });
