@@ -19,7 +19,13 @@ export const guides = [
   },
   {
     text: 'Without Nest',
-    pages: ['guide/producers.md', 'guide/consumers.md', 'guide/administration.md', 'guide/embedded-broker.md'],
+    pages: [
+      'guide/producers.md',
+      'guide/transactions-without-nest.md',
+      'guide/consumers.md',
+      'guide/administration.md',
+      'guide/embedded-broker.md',
+    ],
   },
   {
     text: 'Run',
