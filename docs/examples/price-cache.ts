@@ -5,7 +5,7 @@ import { RocketMQListener } from 'nestjs-rocketmq';
 export class PriceCache {
   readonly cents = new Map<string, number>();
 
-  // Each instance has its cache, so each instance wants each message.
+  // Every instance has a cache of its own, so every instance needs every message.
   @RocketMQListener('prices', { mode: 'broadcast', consumerGroup: 'price-cache', filter: 'changed' })
   async changed({ item, cents }: { item: string; cents: number }): Promise<void> {
     this.cents.set(item, cents);

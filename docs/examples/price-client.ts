@@ -10,7 +10,7 @@ export class Till {
     @Inject(RocketMQRequester) private readonly requester: RocketMQRequester,
   ) {}
 
-  // A subscriber gets the receipt, or the error. Without one the message is sent all the same.
+  // emit() sends the message even if nothing subscribes. A subscriber gets the receipt or the error.
   async change(item: string, cents: number): Promise<void> {
     const record = new RocketMQRecordBuilder({ item, cents }).setKeys([item]).build();
     await lastValueFrom(this.client.emit('prices:changed', record));
@@ -20,7 +20,7 @@ export class Till {
     return firstValueFrom(this.client.send<{ cents: number }>('price-requests', { item }));
   }
 
-  // The same without observables.
+  // Requests as promises, without observables.
   async cheaper(item: string, other: string): Promise<string> {
     const ask = (name: string) =>
       this.requester.request<{ cents: number }>('price-requests', { item: name }, { timeoutMs: 5 * SECOND_MS });
@@ -33,7 +33,7 @@ export class Till {
   imports: [
     RocketMQModule.forRoot({
       endpoints: process.env.ROCKETMQ_ENDPOINTS,
-      // Answers need a consumer group for each instance, which is made and deleted through the name server.
+      // Each instance receives responses in a consumer group of its own, created and deleted through the name server.
       nameServer: process.env.ROCKETMQ_NAME_SERVER,
       requests: { application: 'till', timeoutMs: 10 * SECOND_MS },
     }),

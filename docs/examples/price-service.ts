@@ -7,7 +7,7 @@ import { DeadLetterError, MINUTE_MS, RocketMQContext, RocketMQModule, ServerRock
 export class Prices {
   private readonly cents = new Map([['tea', 250]]);
 
-  // Topic and tag; what a listener takes as options stands beside them.
+  // The pattern is a topic with tags. The second argument has the options of a listener.
   @EventPattern<string>('prices:changed || corrected', { concurrency: 4, backoff: MINUTE_MS })
   async changed(@Payload() price: { item: string; cents: number }, @Ctx() context: RocketMQContext): Promise<void> {
     if (price.cents < 0) throw new DeadLetterError(`${price.item} has a price below zero`);
@@ -15,7 +15,7 @@ export class Prices {
     context.logger.info('new price');
   }
 
-  // What it returns, or the error it throws, goes back to whoever asked.
+  // The return value, or the error, is the response.
   @MessagePattern<string>('price-requests')
   async priceOf(@Payload() { item }: { item: string }): Promise<{ cents: number }> {
     const cents = this.cents.get(item);
@@ -32,7 +32,7 @@ export class Prices {
 })
 export class PricesModule {}
 
-// An application with an HTTP side. One that has none: see below.
+// For an application that also serves HTTP.
 export async function startPrices(): Promise<INestApplication> {
   const app = await NestFactory.create(PricesModule);
   app.connectMicroservice({ strategy: app.get(ServerRocketMQ) }, { inheritAppConfig: true });
