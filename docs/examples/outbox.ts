@@ -18,11 +18,11 @@ export class Parcels {
   async move(parcel: string, step: number, place: string): Promise<void> {
     await this.database.transaction(async (tx) => {
       await tx.query('INSERT INTO moves VALUES ($1, $2, $3)', [parcel, step, place]);
-      // In the same transaction: the message is there if and only if the move is.
+      // In the same transaction: the message is stored if and only if the move is.
       const body = { parcel, step, place };
       await this.outbox.add(tx, await outboxMessage(ParcelMoved, body, { keys: [parcel], messageGroup: parcel }));
     });
-    // Saves some milliseconds; the relay looks by itself.
+    // Optional: saves some milliseconds. The relay polls anyway.
     this.relay.wake();
   }
 }
@@ -37,7 +37,7 @@ export class Tracking {
   @RocketMQListener(ParcelMoved)
   async onMoved({ parcel, step, place }: { parcel: string; step: number; place: string }): Promise<void> {
     await this.database.transaction((tx) =>
-      // A key of the business: the same step is the same step, whoever sent it how often.
+      // A business key: it stays the same, no matter how often and by whom the step is sent.
       this.inbox.once(tx, `${parcel}:${step}`, () =>
         tx.query(
           `INSERT INTO tracking VALUES ($1, 1, $2)
@@ -69,7 +69,7 @@ const TABLES = `${schemaSql()}
     {
       provide: OutboxRelay,
       inject: [PGlite, Outbox, RocketMQProducer],
-      // Nest starts it when the application is up and stops it before the producer closes.
+      // Nest starts the relay when the application is up, and stops it before the producer closes.
       useFactory: (database: PGlite, outbox: Outbox, producer: RocketMQProducer) =>
         new OutboxRelay({ outbox, database, send: (message, options) => producer.send(message, options) }),
     },
@@ -90,7 +90,7 @@ export class DataSafetyModule {}
       useFactory: () => ({
         endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
         consumerGroup: 'tracking',
-        // Refuses the start if keys would be forgotten sooner than messages of a listener stop coming again.
+        // Fails at startup if keys would be deleted while a listener can still get redeliveries.
         inbox,
       }),
     }),

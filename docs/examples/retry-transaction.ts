@@ -20,7 +20,7 @@ export class Warehouse {
 
   @RocketMQListener(TransferOrdered)
   async transfer({ id, from, to, pieces }: Transfer): Promise<void> {
-    // One from left to right and one from right to left lock the shelves in another order.
+    // Two transfers in opposite directions lock the shelves in a different order and can deadlock.
     await retryTransaction(() =>
       poolDatabase(this.pool).transaction((tx) =>
         this.inbox.once(tx, `${id}:transfer`, async () => {

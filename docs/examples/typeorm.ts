@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 const inbox = new Inbox();
 const outbox = new Outbox();
 
-/** Takes a payment into account, once, and tells of it. */
+/** Books a payment once, and announces it. */
 export async function bookPayment(dataSource: DataSource, order: string, cents: number): Promise<void> {
   await dataSource.transaction(async (manager) => {
     const tx = typeormExecutor(manager);
