@@ -1,4 +1,4 @@
-// A process that sells one seat, and dies as if by a power cut at the point that it is told.
+// A process that sells one seat, and kills itself at the checkpoint that it is given, as if by a power cut.
 import { NestFactory } from '@nestjs/core';
 import { BoxOffice, BoxOfficeModule } from './box-office.js';
 

@@ -10,13 +10,13 @@ import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { BoxOffice, BoxOfficeModule } from './box-office.js';
 
-/** Two processes that open a database, on a busy machine. */
+/** Two processes open a database, perhaps on a busy machine. */
 const TEST_TIMEOUT_MS = 4 * MINUTE_MS;
 
 it.each([
-  // The half message is out, the database knows nothing: nobody may ever hear of this seat.
+  // The half message is stored, the database has no row: the seat must never be announced.
   { point: 'half-sent', isSold: false },
-  // The database has the seat, the commit of the message is not out: it must be printed.
+  // The database has the seat, the commit of the message was not sent: the ticket must be printed.
   { point: 'local-transaction-done', isSold: true },
 ])(
   'a crash at "$point" leaves database and message agreed',
@@ -25,7 +25,7 @@ it.each([
     const { endpoints, clock } = broker;
     const folder = mkdtempSync(join(tmpdir(), 'box-office-'));
 
-    // How your tests run TypeScript, the process does, too; a compiled program needs no execArgv.
+    // Replace execArgv with the loader by which your tests run TypeScript. A compiled program needs none.
     const execArgv = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
     const victim = fork('docs/examples/box-office.main.ts', [endpoints, folder, point], { execArgv });
     expect(await once(victim, 'exit')).toEqual([null, 'SIGKILL']);
@@ -33,7 +33,7 @@ it.each([
     expect(broker.messages('ticket-sold')).toEqual([]);
 
     // The next process. The broker asks it about the half message, and the transaction log in the database answers. A local transaction
-    // without a row counts as rolled back only once it cannot still run: localTransactionTimeoutMs, 5 minutes, after its half message.
+    // without a row counts as rolled back only when it can no longer be running: localTransactionTimeoutMs, 5 minutes, after the half message.
     const module = await BoxOfficeModule.open(folder, { endpoints, clock });
     const app = await NestFactory.createApplicationContext(module, { logger: false });
     await broker.advance(10 * MINUTE_MS);

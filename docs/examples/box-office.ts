@@ -36,7 +36,7 @@ export class BoxOffice {
 
 @Module({})
 export class BoxOfficeModule {
-  /** @param folder of the database, which outlives this process */
+  /** @param folder of the database, which is kept when this process dies */
   static async open(folder: string, options: RocketMQModuleOptions): Promise<DynamicModule> {
     const database = await PGlite.create(folder);
     await database.exec(`${schemaSql()}; CREATE TABLE IF NOT EXISTS ticket (seat text PRIMARY KEY)`);

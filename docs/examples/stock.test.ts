@@ -16,17 +16,17 @@ beforeEach(async () => {
     .overrideProvider(RocketMQProducer)
     .useValue(fake)
     .compile();
-  // Connects nothing: the producer is a fake.
+  // Opens no connection, because the producer is a fake.
   await app.init();
 });
 afterEach(() => app.close());
 
-it('reserves stock and tells', async () => {
+it('reserves stock and announces it', async () => {
   expect(await deliver(app, Stock, 'reserve', { article: 'lamp', quantity: 1 })).toEqual({ outcome: 'acked' });
   expect(fake.sentTo(StockReserved)).toMatchObject([{ body: { article: 'lamp' }, keys: ['lamp'] }]);
 });
 
-it('gives up at once what is out of stock', async () => {
+it('dead-letters a request that is out of stock', async () => {
   const outcome = await deliver(app, Stock, 'reserve', { article: 'unicorn', quantity: 1 });
   expect(outcome).toMatchObject({
     outcome: 'dead-lettered',
@@ -35,13 +35,13 @@ it('gives up at once what is out of stock', async () => {
   });
 });
 
-it('tries again when it cannot tell', async () => {
+it('retries when it cannot send', async () => {
   fake.failNext({ topic: StockReserved });
   const outcome = await deliver(app, Stock, 'reserve', { article: 'lamp', quantity: 1 }, { attempt: 3 });
   expect(outcome).toMatchObject({ outcome: 'retried', delayMs: 5_000 });
 });
 
-it('takes no order for nothing', async () => {
+it('dead-letters a request for nothing', async () => {
   const outcome = await deliver(app, Stock, 'reserve', { article: 'lamp', quantity: 0 });
   expect(outcome).toMatchObject({ outcome: 'dead-lettered' });
   expect(fake.sent).toEqual([]);

@@ -42,7 +42,7 @@ it('leaves a paid order alone', async () => {
   expect(broker.pending()).toEqual([]);
 });
 
-it('tries again in ten seconds when it cannot send', async () => {
+it('retries after ten seconds when it cannot send', async () => {
   await orders.place('order-1');
   broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
   await broker.advance(30 * MINUTE_MS);
@@ -52,7 +52,7 @@ it('tries again in ten seconds when it cannot send', async () => {
   expect(orders.states.get('order-1')).toBe('cancelled');
 });
 
-it('ends where a person finds it when it never can', async () => {
+it('dead-letters the timeout when it can never send', async () => {
   await orders.place('order-1');
   broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' }, times: 3 });
   await broker.advance(31 * MINUTE_MS);

@@ -6,7 +6,7 @@ export const OrderCancelled = defineTopic<{ orderId: string }>('order-cancelled'
 
 @Injectable()
 export class Orders {
-  /** Stands for a table of the application's database. */
+  /** In a real application: a table in the database. */
   readonly states = new Map<string, 'open' | 'paid' | 'cancelled'>();
 
   constructor(private readonly producer: RocketMQProducer) {}
