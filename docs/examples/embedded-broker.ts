@@ -2,11 +2,11 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 
-/** Sends three orders, and receives the European ones over 100, the most urgent first. */
+/** Sends three orders and receives the European ones over 100, the most urgent first. */
 export async function urgentOrders(): Promise<string[]> {
   const broker = new EmbeddedBroker({ strict: true, adminPort: 0 });
   await broker.start();
-  // The same administration as on a cluster. What it changes is in force at once.
+  // The same administration as on a cluster. Changes take effect at once.
   const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
   await admin.createTopic({ topic: 'orders', type: 'priority', queues: 3 });
   await admin.createGroup({ consumerGroup: 'europe', maxDeliveryAttempts: 5 });
