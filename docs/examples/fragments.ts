@@ -1,10 +1,14 @@
 // Snippets of a few lines that the guides embed, each inside the code it needs to compile.
 
+import type { PGlite } from '@electric-sql/pglite';
 import { NestFactory } from '@nestjs/core';
 import { Type } from 'class-transformer';
 import { IsDate, IsInt, Min } from 'class-validator';
 import { currentTransaction, defineTopic, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { Producer, TransactionChecker } from 'nestjs-rocketmq/client';
+import type { TransactionLog } from 'nestjs-rocketmq/sql';
+import { seatBooked } from './plain-transactions.js';
 import { PricesModule } from './price-service.js';
 
 // #region class-schema
@@ -53,3 +57,32 @@ export async function startPricesAlone(): Promise<void> {
   await app.listen();
   // #endregion
 }
+
+// #region begin-transaction
+export async function bookByHand(producer: Producer, database: PGlite, log: TransactionLog, seat: string) {
+  const transaction = await producer.beginTransaction(seatBooked(seat));
+  // If this throws, the transaction stays open and a check resolves it: the COMMIT may have succeeded nevertheless.
+  await database.transaction(async (tx) => {
+    await tx.query('INSERT INTO booking VALUES ($1)', [seat]);
+    await log.record(tx, transaction);
+  });
+  return transaction.commit();
+}
+// #endregion
+
+// #region own-checker
+export interface Bookings {
+  find(seat: string, signal: AbortSignal): Promise<'booked' | 'refused' | undefined>;
+}
+
+export const checkedBy =
+  (bookings: Bookings): TransactionChecker =>
+  async ({ message, signal }) => {
+    const { seat } = JSON.parse(message.body.toString());
+    const state = await bookings.find(seat, signal);
+    if (state === 'booked') return 'commit';
+    if (state === 'refused') return 'rollback';
+    // Neither is stored: the booking may still commit.
+    return 'unknown';
+  };
+// #endregion

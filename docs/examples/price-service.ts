@@ -19,7 +19,7 @@ export class Prices {
   @MessagePattern<string>('price-requests')
   async priceOf(@Payload() { item }: { item: string }): Promise<{ cents: number }> {
     const cents = this.cents.get(item);
-    if (cents === undefined) throw new RangeError(`nobody sells ${item}`);
+    if (cents === undefined) throw new RangeError(`no price for ${item}`);
     return { cents };
   }
 }

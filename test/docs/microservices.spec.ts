@@ -41,7 +41,7 @@ describe('the examples of microservices', () => {
     await desk.change('gold', -1);
     while ((await desk.priceOf('milk').catch(() => undefined)) === undefined) await new Promise(setImmediate);
     await expect(desk.cheaper('tea', 'milk')).resolves.toBe('milk');
-    await expect(desk.priceOf('gold')).rejects.toMatchObject({ name: 'RangeError', message: 'nobody sells gold' });
+    await expect(desk.priceOf('gold')).rejects.toMatchObject({ name: 'RangeError', message: 'no price for gold' });
     await broker.idle();
     expect(broker.messages('%DLQ%prices')).toHaveLength(1);
   });

@@ -2,10 +2,11 @@
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection, MINUTE_MS, type Producer, type TransactionChecker } from 'nestjs-rocketmq/client';
+import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { schemaSql, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { book, bookByHand, bookingProducer, checkedBy } from '../../docs/examples/plain-transactions.js';
+import { bookByHand, checkedBy } from '../../docs/examples/fragments.js';
+import { book, bookingProducer } from '../../docs/examples/plain-transactions.js';
 
 /** Longer than a local transaction may take. */
 const LATER_MS = 6 * MINUTE_MS;
@@ -28,19 +29,14 @@ describe('the examples of transactions without Nest', () => {
     await database.exec('DELETE FROM booking');
     broker = await TestBroker.start({ manualClock: true, topics: [{ name: 'seat-booked', type: 'transaction' }] });
     connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
-    await start((check) => log.check(check));
+    producer = bookingProducer(connection, log);
+    await producer.start();
   });
   afterEach(async () => {
     await producer.close();
     connection.close();
     await broker.stop();
   });
-
-  async function start(checker: TransactionChecker): Promise<void> {
-    await producer?.close();
-    producer = bookingProducer(connection, checker);
-    await producer.start();
-  }
 
   const announced = () => broker.messages('seat-booked').map(({ keys }) => keys[0]);
 
@@ -64,10 +60,13 @@ describe('the examples of transactions without Nest', () => {
     { state: 'refused' as const, visible: [], open: 0 },
     { state: undefined, visible: [], open: 1 },
   ])('a checker of your own: $state', async ({ state, visible, open }) => {
-    await start(checkedBy({ find: async () => state }));
-    await producer.beginTransaction({ topic: 'seat-booked', keys: ['12A'], body: '{"seat":"12A"}' });
+    const transactionCheckers = { 'seat-booked': checkedBy({ find: async () => state }) };
+    const checked = new Producer(connection, { transactionCheckers });
+    await checked.start();
+    await checked.beginTransaction({ topic: 'seat-booked', keys: ['12A'], body: '{"seat":"12A"}' });
     await broker.advance(LATER_MS);
     expect(announced()).toEqual(visible);
     expect(broker.halfMessages()).toHaveLength(open);
+    await checked.close();
   });
 });
