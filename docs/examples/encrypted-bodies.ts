@@ -35,7 +35,7 @@ export class Encryption implements MessageHook {
       return { ...message, body: Buffer.concat([decipher.update(body.subarray(12)), decipher.final()]) };
     } catch (cause) {
       // No retry can help: dead-letter the message.
-      throw new DeadLetterError('not sealed by us', { cause });
+      throw new DeadLetterError('the body cannot be decrypted', { cause });
     }
   }
 }

@@ -17,7 +17,7 @@ export const ToBeLookedAt = defineTopic('to-be-looked-at', { type: 'normal' });
 export class UnknownCard extends Error {}
 
 const logger = new Logger('Ledger');
-const callSomebody = ({ message, reason, error }: DeadLetter): void =>
+const logDeadLetter = ({ message, reason, error }: DeadLetter): void =>
   logger.error(`${message.messageId} is a dead letter (${reason}): ${error}`);
 
 @Injectable()
@@ -32,7 +32,7 @@ export class Ledger {
     // An unknown card stays unknown: do not retry.
     deadLetterOn: [UnknownCard],
     deadLetterTopic: ToBeLookedAt,
-    onDeadLetter: callSomebody,
+    onDeadLetter: logDeadLetter,
   })
   async book({ card }: { card: string }, { deliveryAttempt, logger }: RocketMQContext): Promise<void> {
     if (card === '') throw new UnknownCard('no card');

@@ -57,7 +57,7 @@ export class Orders {
         topics: [OrderPlaced, PaymentDue, OrderStep],
       }),
     }),
-    // A second cluster. `name` is given next to the factory, not by it.
+    // A second cluster. Set its name here, not in what the factory returns.
     RocketMQModule.forRootAsync({
       name: 'archive',
       useFactory: () => ({ endpoints: process.env.ARCHIVE_ENDPOINTS ?? 'embedded:', topics: [Archived] }),
