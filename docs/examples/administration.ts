@@ -1,13 +1,13 @@
 import { type DeadLetter, ReplayInterruptedError, type RocketMQAdmin } from 'nestjs-rocketmq/admin';
 
-/** What is wrong with a consumer group, in words; empty when nothing is. */
+/** Describes what is wrong with a consumer group; empty when nothing is. */
 export async function troublesOf(admin: RocketMQAdmin, consumerGroup: string): Promise<string[]> {
   const troubles: string[] = [];
   const { topics, failures } = await admin.groupLag(consumerGroup);
   for (const { topic, lag, retries } of topics) {
-    if (lag > 1_000n) troubles.push(`${lag} messages of ${topic} wait, ${retries} of them to be handed out again`);
+    if (lag > 1_000n) troubles.push(`${lag} messages of ${topic} wait, ${retries} of them for redelivery`);
   }
-  // A result says what it leaves out.
+  // `failures` lists the brokers whose part is missing.
   for (const { name, error } of failures) troubles.push(`${name} does not answer: ${error.message}`);
 
   const { clients, differences } = await admin.groupClients(consumerGroup, { compareMembers: true });
@@ -21,7 +21,7 @@ export async function troublesOf(admin: RocketMQAdmin, consumerGroup: string): P
   return troubles;
 }
 
-/** Sends all dead letters of one customer again, page by page. @returns how many */
+/** Replays all dead letters of one customer, page by page. @returns how many */
 export async function replayFor(
   admin: RocketMQAdmin,
   consumerGroup: string,
@@ -38,7 +38,7 @@ export async function replayFor(
       count += replayed.length;
       after = next;
     } catch (error) {
-      // A server failed half-way. What was sent is told; running this again sends the rest.
+      // A server failed halfway. `done` lists what was sent; running this again sends the rest.
       if (error instanceof ReplayInterruptedError) log(`${count + error.done.replayed.length} were sent`);
       throw error;
     }

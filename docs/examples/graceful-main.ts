@@ -4,7 +4,7 @@ import { ServerRocketMQ } from 'nestjs-rocketmq';
 
 export async function serve(appModule: Type, port: number): Promise<INestApplication> {
   const app = await NestFactory.create(appModule);
-  // Without it Nest ends at once at SIGTERM, and what runs comes again when its lease ends.
+  // Without it, SIGTERM ends Nest immediately, and unfinished messages are redelivered when their leases end.
   app.enableShutdownHooks();
   // Only for handlers with @EventPattern and @MessagePattern.
   app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });

@@ -7,7 +7,7 @@ export const OrderSteps = defineTopic<{ order: string; step: string }>('order-st
 export class Packing {
   readonly seen: string[] = [];
 
-  // Its topic is an ordered one, so its group is made as an ordered one.
+  // The topic is ordered, so its group is created as an ordered group.
   @RocketMQListener(OrderSteps, { consumerGroup: 'packing' })
   async pack({ order, step }: { order: string; step: string }): Promise<void> {
     this.seen.push(`${order} ${step}`);
@@ -20,10 +20,10 @@ export class Packing {
       useFactory: () => ({
         endpoints: process.env.ROCKETMQ_ENDPOINTS,
         nameServer: process.env.ROCKETMQ_NAME_SERVER,
-        // 'create' where the application may make what it needs; 'check' where others do, and it only says what is missing.
+        // 'create' where the application may create what it needs; 'check' only reports what is missing.
         provision: process.env.NODE_ENV === 'production' ? 'check' : 'create',
         groups: { packing: { maxDeliveryAttempts: 8, backoff: [SECOND_MS, 10 * SECOND_MS, MINUTE_MS] } },
-        // The server may take a minute to come; then the application runs without it until it does.
+        // Wait a minute for the server, then run without it until it is reachable.
         startTimeoutMs: MINUTE_MS,
         whenUnavailable: 'degraded',
       }),
