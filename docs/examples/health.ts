@@ -10,7 +10,7 @@ export class HealthController {
     private readonly rocketmq: RocketMQHealthIndicator,
   ) {}
 
-  // A server that is away is no reason to restart this process: that would not bring it back.
+  // An unreachable server is no reason to restart this process: a restart would not bring it back.
   @Get('live')
   @HealthCheck()
   live(): Promise<HealthCheckResult> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
-/** A broker that asks its clients for keys and certificates, as a guarded cluster does. */
+/** A broker that requires keys and certificates from its clients, as a secured cluster does. */
 export async function securedBroker(files: string): Promise<EmbeddedBroker> {
   const read = (name: string) => readFileSync(join(files, name));
   const administrator = { accessKey: 'admin', secretKey: 'admin-secret' };
