@@ -1,7 +1,7 @@
 import { type Connection, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 
-/** Takes what is there, and says what belongs to which message. */
+/** Receives the waiting parcels, and traces the work for each message. */
 export async function takeParcels(connection: Connection, pack: (parcel: string) => Promise<void>): Promise<void> {
   const telemetry = openTelemetry();
   const consumer = new SimpleConsumer(connection, {

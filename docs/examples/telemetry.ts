@@ -9,7 +9,7 @@ import {
 import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 
-/** Before the application is made: what is made before an SDK is there is not watched. */
+/** Call it before you create the application: producers and consumers look for the SDK when they are created. */
 export function startTracing(exporter: SpanExporter = new ConsoleSpanExporter()): NodeTracerProvider {
   const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   provider.register();
@@ -25,7 +25,7 @@ export class Shipping {
 
   @RocketMQListener(ParcelPacked, { consumerGroup: 'shipping' })
   async ship({ parcel }: { parcel: string }): Promise<void> {
-    // The span of the message is the active one; what is sent here is its child, in this process and in the next.
+    // The span of the message is active. A message sent here is its child, in this process and in the next.
     trace.getActiveSpan()?.setAttribute('parcel.carrier', 'rail');
     await this.producer.send(ParcelShipped, { parcel });
   }
