@@ -23,7 +23,7 @@ export class CartReminders {
     this.receipts.set(customer, receipt);
   }
 
-  /** What `job.remove()` does. The server has to allow it (`recallMessageEnable`). */
+  /** Corresponds to `job.remove()`. The server must allow it (`recallMessageEnable`). */
   async bought(customer: string): Promise<void> {
     const receipt = this.receipts.get(customer);
     if (receipt !== undefined) await this.producer.recall(receipt);

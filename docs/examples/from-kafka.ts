@@ -6,7 +6,7 @@ interface OrderChange {
   readonly state: string;
 }
 
-// `fifo`: messages of one group come one after another, as records of one key do in a partition.
+// `fifo`: messages of one group are delivered in order, like records of one key in a partition.
 export const OrderChanged = defineTopic<OrderChange>('order-changed', { type: 'fifo' });
 
 @Injectable()

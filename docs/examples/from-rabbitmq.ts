@@ -5,7 +5,7 @@ interface Invoice {
   readonly number: string;
 }
 
-// A topic is the exchange; a tag is the routing key; a consumer group is the queue that is bound to it.
+// A topic is the exchange, a tag the routing key, and a consumer group the queue that is bound to it.
 export const Invoices = defineTopic<Invoice>('invoices', { type: 'normal' });
 export const DeadInvoices = defineTopic('dead-invoices', { type: 'normal' });
 
@@ -24,7 +24,7 @@ export class Ledger {
     filter: 'paid || refunded',
     // The prefetch count.
     concurrency: 10,
-    // What takes a queue with a TTL there, and a header that counts, are two options here.
+    // Two options replace the TTL queue and the header that counts attempts.
     backoff: [SECOND_MS, 10 * SECOND_MS, MINUTE_MS],
     maxAttempts: 4,
     deadLetterTopic: DeadInvoices,

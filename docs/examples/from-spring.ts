@@ -12,7 +12,7 @@ export const OrderConfirmed = defineTopic<{ orderId: string }>('order-confirmed'
 
 @Injectable()
 export class Confirmation {
-  /** Stands for a table. */
+  /** Stands in for a database table. */
   private readonly confirmed = new Map<string, string>();
 
   // executeLocalTransaction: returning is COMMIT, throwing is ROLLBACK.
@@ -24,7 +24,7 @@ export class Confirmation {
     this.confirmed.set(currentTransaction().transactionId, orderId);
   }
 
-  // checkLocalTransaction. With a database, leave it out: the transaction log of `nestjs-rocketmq/sql` answers.
+  // checkLocalTransaction. With a database, leave it out: the transaction log of `nestjs-rocketmq/sql` answers checks.
   @TransactionChecker(OrderConfirmed)
   async check({ transactionId }: TransactionCheck): Promise<'commit' | 'unknown'> {
     return this.confirmed.has(transactionId) ? 'commit' : 'unknown';
