@@ -41,6 +41,18 @@ export const guides = [
     ],
   },
   {
+    text: 'Recipes',
+    pages: [
+      'recipes/vitest.md',
+      'recipes/nest-config.md',
+      'recipes/topic-package.md',
+      'recipes/tenants.md',
+      'recipes/schema-evolution.md',
+      'recipes/kubernetes.md',
+      'recipes/prometheus-alerts.md',
+    ],
+  },
+  {
     text: 'Look up',
     pages: [
       'glossary.md',
