@@ -51,7 +51,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a request that is handled in the grace of a shutdown is not answered',
-    file: 'nest/transport/answering.ts',
+    file: 'nest/listening/answering.ts',
     edits: { '  if (!isShutdown(signal.reason)) return true;': '  return true;' },
   },
   {

@@ -15,7 +15,7 @@ import {
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { uid } from 'uid';
-import { adminAccessToken } from '../../libs/rocketmq/src/nest/rocketmq.constants.js';
+import { adminAccessToken } from '../../libs/rocketmq/src/nest/common/rocketmq.constants.js';
 import { MANUAL_TIMEOUT_MS, NEST_GROUPS } from './nest-checkers.js';
 import type { Plan } from './plan.js';
 import { GROUPS, MAX_ATTEMPTS, RETRY_MS, TAG, TOPICS } from './worker.js';

@@ -16,10 +16,34 @@ export type {
   Settlement,
 } from './consumer/model/failure-policy.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from './consumer/model/outcome-errors.js';
-export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/body-codec.js';
-export type { BodyClass, PlainOf } from './nest/body-schema.js';
-export { type CurrentTransaction, currentTransaction, type TransactionalMessage } from './nest/current-transaction.js';
-export { DEAD_LETTER_PROPERTIES } from './nest/dead-letter-topic.js';
+export { ROCKETMQ_TRANSPORT, rocketMQTransport } from './nest/common/pattern.js';
+export type { RocketMQTelemetry } from './nest/common/telemetry.js';
+export { DEAD_LETTER_PROPERTIES } from './nest/listening/dead-letter-topic.js';
+export type {
+  Backoff,
+  ListenerOverrides,
+  ListenerSettings,
+  RocketMQListenerOptions,
+} from './nest/listening/listener-settings.js';
+export { RocketMQBatchContext } from './nest/listening/rocketmq-batch-context.js';
+export { RocketMQContext } from './nest/listening/rocketmq-context.js';
+export { RocketMQListener } from './nest/listening/rocketmq-listener.decorator.js';
+export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './nest/messages/body-codec.js';
+export type { BodyClass, PlainOf } from './nest/messages/body-schema.js';
+export type { InvalidBodyDecision, OnInvalid } from './nest/messages/invalid-body.js';
+export { InvalidBodyError } from './nest/messages/message-body.js';
+export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/messages/message-hooks.js';
+export type { MessageFields, PlainMessage, TopicMessage } from './nest/messages/outgoing.js';
+export {
+  type BodyOf,
+  deadLettersOf,
+  defineTopic,
+  type InputOf,
+  type TopicDefinition,
+  type TopicDefinitionOptions,
+  type TopicLike,
+  type TopicType,
+} from './nest/messages/topic-definition.js';
 export {
   getAdminToken,
   getClientToken,
@@ -32,16 +56,9 @@ export {
   InjectAdmin,
   InjectClient,
   InjectProducer,
-} from './nest/injection.decorators.js';
-export type { InvalidBodyDecision, OnInvalid } from './nest/invalid-body.js';
-export type {
-  Backoff,
-  ListenerOverrides,
-  ListenerSettings,
-  RocketMQListenerOptions,
-} from './nest/listener-settings.js';
-export { InvalidBodyError } from './nest/message-body.js';
-export type { IncomingHookContext, MessageHook, OutgoingHookContext } from './nest/message-hooks.js';
+} from './nest/module/injection.decorators.js';
+export { RocketMQModule } from './nest/module/rocketmq.module.js';
+export { RocketMQClient } from './nest/module/rocketmq-client.js';
 export type { GroupSettings } from './nest/operations/declarations.js';
 export type { GivenUpTransaction } from './nest/operations/given-up-watch.js';
 export { ProvisionError } from './nest/operations/provisioning.js';
@@ -53,8 +70,7 @@ export {
   type HealthReport,
   RocketMQHealth,
 } from './nest/operations/rocketmq-health.js';
-export { outboxMessage } from './nest/outbox-message.js';
-export type { MessageFields, PlainMessage, TopicMessage } from './nest/outgoing.js';
+export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/operations/rocketmq-listeners.js';
 export type {
   InboxPort,
   RocketMQCheckpoint,
@@ -64,40 +80,32 @@ export type {
   RocketMQOptionsFactory,
   RocketMQProducerOptions,
   TransactionLogPort,
-} from './nest/rocketmq.interfaces.js';
-export { RocketMQModule } from './nest/rocketmq.module.js';
-export { RocketMQBatchContext } from './nest/rocketmq-batch-context.js';
-export { RocketMQClient } from './nest/rocketmq-client.js';
-export { RocketMQContext } from './nest/rocketmq-context.js';
-export { RocketMQListener } from './nest/rocketmq-listener.decorator.js';
-export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/rocketmq-listeners.js';
-export { RocketMQProducer, type SendOptions, type TransactionalTopicMessage } from './nest/rocketmq-producer.js';
-export type { RocketMQTelemetry } from './nest/telemetry.js';
+} from './nest/runtime/rocketmq.interfaces.js';
+export { outboxMessage } from './nest/sending/outbox-message.js';
+export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest/sending/reply-message.js';
+export { type RequestCallOptions, type RequestOptions, RocketMQRequester } from './nest/sending/requester.js';
 export {
-  type BodyOf,
-  deadLettersOf,
-  defineTopic,
-  type InputOf,
-  type TopicDefinition,
-  type TopicDefinitionOptions,
-  type TopicLike,
-  type TopicType,
-} from './nest/topic-definition.js';
-export type { TopicSender } from './nest/topic-sender.js';
+  RocketMQProducer,
+  type SendOptions,
+  type TransactionalTopicMessage,
+} from './nest/sending/rocketmq-producer.js';
+export type { TopicSender } from './nest/sending/topic-sender.js';
+export {
+  type CurrentTransaction,
+  currentTransaction,
+  type TransactionalMessage,
+} from './nest/transactions/current-transaction.js';
 export {
   type TransactionAnswer,
   type TransactionCheck,
   TransactionChecker,
   type TransactionCheckerOptions,
-} from './nest/transaction-checker.decorator.js';
-export { TransactionalSend, type TransactionalSendOptions } from './nest/transactional-send.decorator.js';
+} from './nest/transactions/transaction-checker.decorator.js';
+export { TransactionalSend, type TransactionalSendOptions } from './nest/transactions/transactional-send.decorator.js';
 export type { ClientRocketMQOptions, OwnClientOptions, SharedClientOptions } from './nest/transport/client-options.js';
 export { ClientRocketMQ, type ClientRocketMQStatus } from './nest/transport/client-rocketmq.js';
 export type { ServerRocketMQOptions } from './nest/transport/own-server.js';
-export { ROCKETMQ_TRANSPORT, rocketMQTransport } from './nest/transport/pattern.js';
 export type { PatternExtras } from './nest/transport/pattern-handlers.js';
-export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest/transport/reply-message.js';
-export { type RequestCallOptions, type RequestOptions, RocketMQRequester } from './nest/transport/requester.js';
 export { RocketMQRecord, RocketMQRecordBuilder } from './nest/transport/rocketmq-record.js';
 export { ServerRocketMQ, type ServerRocketMQStatus } from './nest/transport/server-rocketmq.js';
 export type { ProducerEvents } from './producer/producer-events.js';

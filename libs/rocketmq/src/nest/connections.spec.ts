@@ -26,7 +26,7 @@ import {
 } from '../index.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { getAdminToken } from './injection.decorators.js';
+import { getAdminToken } from './module/injection.decorators.js';
 
 let own: TestBroker;
 let eu: TestBroker;

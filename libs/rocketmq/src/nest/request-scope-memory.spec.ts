@@ -36,14 +36,14 @@ import type { Observable } from 'rxjs';
 import type { MessageHandler } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { silentLogger } from '../support/logger.js';
-import { jsonCodec } from './body-codec.js';
-import { HandlerInvoker } from './handler-invoker.js';
-import { planConsumers } from './listener-plan.js';
-import { NestCalls } from './nest-call.js';
-import { NAMES_AS_GIVEN } from './resource-names.js';
-import { explore } from './rocketmq.explorer.js';
-import type { RocketMQContext } from './rocketmq-context.js';
-import { RocketMQListener } from './rocketmq-listener.decorator.js';
+import { HandlerInvoker } from './listening/handler-invoker.js';
+import { planConsumers } from './listening/listener-plan.js';
+import { NestCalls } from './listening/nest-call.js';
+import { explore } from './listening/rocketmq.explorer.js';
+import type { RocketMQContext } from './listening/rocketmq-context.js';
+import { RocketMQListener } from './listening/rocketmq-listener.decorator.js';
+import { jsonCodec } from './messages/body-codec.js';
+import { NAMES_AS_GIVEN } from './messages/resource-names.js';
 
 const MESSAGES = 100_000;
 /** For what the runtime itself warms up to; one instance that is kept weighs more. */

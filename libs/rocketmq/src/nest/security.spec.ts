@@ -2,9 +2,9 @@ import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { CertificateAuthority } from '../../../../test/support/certificates.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
-import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
-import { RocketMQModule } from './rocketmq.module.js';
-import { RocketMQProducer } from './rocketmq-producer.js';
+import { RocketMQModule } from './module/rocketmq.module.js';
+import type { RocketMQModuleOptions } from './runtime/rocketmq.interfaces.js';
+import { RocketMQProducer } from './sending/rocketmq-producer.js';
 
 const authority = new CertificateAuthority();
 const user = { accessKey: 'app', secretKey: 'secret' };

@@ -18,7 +18,7 @@ import {
   type RocketMQModuleOptions,
   RocketMQProducer,
 } from '../index.js';
-import { classSchema, loadSchema } from './body-schema.js';
+import { classSchema, loadSchema } from './messages/body-schema.js';
 
 let bench: NestBench;
 beforeAll(async () => {

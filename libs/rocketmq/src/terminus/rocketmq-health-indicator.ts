@@ -3,9 +3,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import * as terminus from '@nestjs/terminus';
-import { getHealthToken } from '../nest/injection.decorators.js';
+import { atLeast } from '../nest/common/option-checks.js';
+import { getHealthToken } from '../nest/module/injection.decorators.js';
 import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
-import { atLeast } from '../nest/option-checks.js';
 import { UsageError } from '../support/errors.js';
 
 /** What terminus takes as the result of an indicator, in all its versions. */

@@ -1,8 +1,8 @@
-// A message handed to a listener of a Nest application, without a broker. How it runs is in nest/listener-trial.ts.
+// A message handed to a listener of a Nest application, without a broker. How it runs is in nest/runtime/listener-trial.ts.
 
-import type { DeliveryOutcome, TrialMessage } from '../nest/listener-trial.js';
-import { runtimeToken } from '../nest/rocketmq.constants.js';
-import type { RocketMQRuntime } from '../nest/rocketmq-runtime.js';
+import { runtimeToken } from '../nest/common/rocketmq.constants.js';
+import type { DeliveryOutcome, TrialMessage } from '../nest/runtime/listener-trial.js';
+import type { RocketMQRuntime } from '../nest/runtime/rocketmq-runtime.js';
 
 /** An application, or a compiled testing module. */
 export interface InjectionContext {

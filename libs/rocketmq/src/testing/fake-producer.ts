@@ -1,10 +1,10 @@
 // A producer for tests that sends nothing: it checks and encodes as the real one does, and keeps what would have been sent.
 
 import { parseEndpoints } from '../client/endpoint.js';
-import { type BodyCodec, jsonCodec } from '../nest/body-codec.js';
-import { NAMES_AS_GIVEN } from '../nest/resource-names.js';
-import { DETACHED, RocketMQProducer, type SendingPort } from '../nest/rocketmq-producer.js';
-import type { TopicDefinition, TopicLike } from '../nest/topic-definition.js';
+import { type BodyCodec, jsonCodec } from '../nest/messages/body-codec.js';
+import { NAMES_AS_GIVEN } from '../nest/messages/resource-names.js';
+import type { TopicDefinition, TopicLike } from '../nest/messages/topic-definition.js';
+import { DETACHED, RocketMQProducer, type SendingPort } from '../nest/sending/rocketmq-producer.js';
 import { sendBatch } from '../producer/sending/send-batch.js';
 import type { SendReceipt } from '../producer/sending/send-receipt.js';
 import { Transaction } from '../producer/transactions/transaction.js';

@@ -1,7 +1,7 @@
 // The entry `nestjs-rocketmq/testing`.
 
 export type { ConnectionFault, FaultAction, FaultRule, Faults } from '../broker/services/faults.js';
-export type { DeliveryOutcome } from '../nest/listener-trial.js';
+export type { DeliveryOutcome } from '../nest/runtime/listener-trial.js';
 export { ManualClock } from '../support/manual-clock.js';
 export {
   type DeliverOptions,

@@ -4,12 +4,12 @@
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
-import { backoffPolicyOf } from '../listener-options.js';
-import type { PlannedConsumer } from '../listener-plan.js';
-import type { Backoff } from '../listener-settings.js';
-import { aBoolean, anObject, type Check, positiveInteger } from '../option-checks.js';
-import type { ResourceNames } from '../resource-names.js';
-import type { TopicDefinition, TopicType } from '../topic-definition.js';
+import { aBoolean, anObject, type Check, positiveInteger } from '../common/option-checks.js';
+import { backoffPolicyOf } from '../listening/listener-options.js';
+import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { Backoff } from '../listening/listener-settings.js';
+import type { ResourceNames } from '../messages/resource-names.js';
+import type { TopicDefinition, TopicType } from '../messages/topic-definition.js';
 
 /** A consumer group as the module option `groups` declares it. */
 export interface GroupSettings {

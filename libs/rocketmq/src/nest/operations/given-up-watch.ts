@@ -7,7 +7,7 @@ import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../produ
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import type { Admin } from '../admin-access.js';
+import type { Admin } from './admin-access.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
 
 /** A transaction whose half message the server does not ask about any more. Its message is not delivered. */

@@ -8,7 +8,7 @@ import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { retryUntil } from '../../support/retry.js';
-import type { Admin } from '../admin-access.js';
+import type { Admin } from './admin-access.js';
 import type { Declarations, DeclaredGroup, DeclaredTopic } from './declarations.js';
 
 type TopicDescription = NonNullable<Awaited<ReturnType<Admin['describeTopic']>>>;

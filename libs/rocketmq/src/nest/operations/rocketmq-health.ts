@@ -7,8 +7,8 @@ import type { Producer } from '../../producer/producer.js';
 import { SystemClock } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import type { PlannedConsumer } from '../listener-plan.js';
-import { atLeast, type Check } from '../option-checks.js';
+import { atLeast, type Check } from '../common/option-checks.js';
+import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { GivenUpTransaction } from './given-up-watch.js';
 import type { StartProblem } from './start-steps.js';
 

@@ -1,7 +1,7 @@
 // Servers that were made with `new`, in the life of the connection that has adopted them.
 
 import { UsageError } from '../../support/errors.js';
-import type { RocketMQRuntime } from '../rocketmq-runtime.js';
+import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { openRuntime } from './own-server.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { type DiscoveryService, ModulesContainer } from '@nestjs/core';
 import { EventPattern } from '@nestjs/microservices';
-import { controllerPrototypes } from '../rocketmq.explorer.js';
+import { controllerPrototypes } from '../listening/rocketmq.explorer.js';
 import { onConnected } from './adoption.js';
 import { PATTERN_EXTRAS_METADATA } from './pattern-handlers.js';
 import { ServerRocketMQ } from './server-rocketmq.js';

@@ -1,7 +1,7 @@
 // How an application that imports RocketMQModule learns of a ServerRocketMQ that was made with `new`, as soon as it is connected.
 
 import type { ModulesContainer } from '@nestjs/core';
-import { methods } from '../rocketmq.explorer.js';
+import { methods } from '../listening/rocketmq.explorer.js';
 import { PATTERN_EXTRAS_METADATA } from './pattern-handlers.js';
 import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
 

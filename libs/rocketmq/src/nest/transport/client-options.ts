@@ -1,9 +1,9 @@
 // The options of ClientRocketMQ, checked: a connection of the module, or one of its own.
 
 import { UsageError } from '../../support/errors.js';
-import { type CheckedOptions, checkOptions } from '../module-options.js';
-import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
-import { RocketMQRequester } from './requester.js';
+import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
+import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
+import { RocketMQRequester } from '../sending/requester.js';
 
 /** Sends by the connection of the module; the client's `close()` leaves it open. */
 export interface SharedClientOptions {

@@ -5,9 +5,9 @@ import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxj
 import type { SendReceipt } from '../../producer/sending/send-receipt.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
+import type { RocketMQRequester } from '../sending/requester.js';
 import { type CheckedClient, type ClientRocketMQOptions, checkClientOptions } from './client-options.js';
 import { type OwnConnection, openOwnConnection } from './own-connection.js';
-import type { RocketMQRequester } from './requester.js';
 import { RocketMQRecord } from './rocketmq-record.js';
 
 /** Whether a client can send. */

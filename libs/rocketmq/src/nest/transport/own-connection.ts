@@ -1,11 +1,11 @@
 // A connection that a ClientRocketMQ opens for itself: producer and answers, no listeners.
 
 import { StateError } from '../../support/errors.js';
-import { MessageHooks } from '../message-hooks.js';
-import type { CheckedOptions } from '../module-options.js';
+import { MessageHooks } from '../messages/message-hooks.js';
 import { RocketMQEvents } from '../operations/rocketmq-events.js';
+import type { CheckedOptions } from '../runtime/module-options.js';
+import { RocketMQRequester } from '../sending/requester.js';
 import { bareRuntime, NOTHING, openRuntime } from './own-server.js';
-import { RocketMQRequester } from './requester.js';
 
 /** What was opened. */
 export interface OwnConnection {

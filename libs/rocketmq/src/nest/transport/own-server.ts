@@ -5,17 +5,22 @@ import type { DiscoveryService } from '@nestjs/core';
 import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { UsageError } from '../../support/errors.js';
-import { AdminAccess } from '../admin-access.js';
-import { HandlerHost, type InstanceWrapper } from '../handler-host.js';
-import { HandlerInvoker } from '../handler-invoker.js';
-import { MessageHooks } from '../message-hooks.js';
-import { type CheckedOptions, checkOptions } from '../module-options.js';
-import type { NestCalls } from '../nest-call.js';
+import { HandlerHost, type InstanceWrapper } from '../common/handler-host.js';
+import { HandlerInvoker } from '../listening/handler-invoker.js';
+import type { NestCalls } from '../listening/nest-call.js';
+import {
+  controllerHosts,
+  type Discovered,
+  type FoundListener,
+  type PatternHandling,
+} from '../listening/rocketmq.explorer.js';
+import { MessageHooks } from '../messages/message-hooks.js';
+import { AdminAccess } from '../operations/admin-access.js';
 import { RocketMQEvents } from '../operations/rocketmq-events.js';
-import { controllerHosts, type Discovered, type FoundListener, type PatternHandling } from '../rocketmq.explorer.js';
-import type { RocketMQModuleOptions } from '../rocketmq.interfaces.js';
-import { RocketMQProducer } from '../rocketmq-producer.js';
-import { RocketMQRuntime } from '../rocketmq-runtime.js';
+import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
+import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
+import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
+import { RocketMQProducer } from '../sending/rocketmq-producer.js';
 import { patternListener, withPatterns } from './pattern-handlers.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 

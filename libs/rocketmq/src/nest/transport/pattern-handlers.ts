@@ -2,15 +2,15 @@
 // hands to a server has lost the errors of the methods already.
 
 import { StateError, UsageError } from '../../support/errors.js';
-import { type HandlerHost, type HandlerMethod, methodLabel } from '../handler-host.js';
-import { assertListenerOptions } from '../listener-options.js';
-import type { PlannedConsumer } from '../listener-plan.js';
-import type { RocketMQListenerOptions } from '../listener-settings.js';
-import { LISTENER_METADATA } from '../rocketmq.constants.js';
-import { type Discovered, type FoundListener, methods, type PatternHandling } from '../rocketmq.explorer.js';
-import { recordArguments } from '../rocketmq-listener.decorator.js';
-import { toTopicDefinition } from '../topic-definition.js';
-import { parsePattern } from './pattern.js';
+import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
+import { parsePattern } from '../common/pattern.js';
+import { LISTENER_METADATA } from '../common/rocketmq.constants.js';
+import { assertListenerOptions } from '../listening/listener-options.js';
+import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
+import { type Discovered, type FoundListener, methods, type PatternHandling } from '../listening/rocketmq.explorer.js';
+import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
+import { toTopicDefinition } from '../messages/topic-definition.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 
 /** Nest's own keys, the same on 10.4, 11 and 12; it exports no names for them from a package root. */

@@ -1,6 +1,6 @@
 // A message of `ClientRocketMQ` with more than its body: tag, keys, order, time. Nest's clients take it where they take data.
 
-import type { MessageFields } from '../outgoing.js';
+import type { MessageFields } from '../messages/outgoing.js';
 
 /** Data with the rest of its message. Made by {@link RocketMQRecordBuilder}. */
 export class RocketMQRecord<Data = unknown> {

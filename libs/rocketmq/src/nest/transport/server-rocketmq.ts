@@ -4,11 +4,11 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { distinctUntilChanged, type Observable, ReplaySubject } from 'rxjs';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError } from '../../support/errors.js';
-import type { CheckedOptions } from '../module-options.js';
-import type { RocketMQRuntime } from '../rocketmq-runtime.js';
+import { rocketMQTransport } from '../common/pattern.js';
+import type { CheckedOptions } from '../runtime/module-options.js';
+import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import type { GlobalsWatch } from './globals-watch.js';
 import { checkServerOptions, openRuntime, type ServerRocketMQOptions, standaloneRuntime } from './own-server.js';
-import { rocketMQTransport } from './pattern.js';
 
 /** The key under which extras of handlers say who adopts their server (Nest 10). */
 export const ADOPT = Symbol.for('nestjs-rocketmq.adopt');

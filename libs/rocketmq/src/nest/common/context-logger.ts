@@ -1,0 +1,12 @@
+// A logger whose lines say which message they are about.
+
+import type { LogFields, Logger } from '../../support/logger.js';
+
+/** Writes to `logger`, with the fields beside those of each line. */
+export function loggerWith(logger: Logger, fields: () => LogFields): Logger {
+  const write =
+    (level: keyof Logger): Logger['info'] =>
+    (message, own) =>
+      logger[level](message, { ...own, ...fields() });
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}

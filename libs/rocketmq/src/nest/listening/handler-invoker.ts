@@ -1,0 +1,126 @@
+// One listener's method as a consumer calls it: bodies decoded, Nest's enhancers around it, its outcome from the original error.
+
+import type { ContextId } from '@nestjs/core';
+import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
+import { settleInvalid } from '../messages/invalid-body.js';
+import { type DecodedMessage, decodeMessage, InvalidBodyError } from '../messages/message-body.js';
+import type { MessageWire } from '../messages/resource-names.js';
+import type { ResultHandler } from './answering.js';
+import type { PlannedListener } from './listener-plan.js';
+import { ManualOutcome } from './manual-outcome.js';
+import type { NestCall, NestCalls } from './nest-call.js';
+import { RocketMQBatchContext } from './rocketmq-batch-context.js';
+import { type ContextOrigin, RocketMQContext } from './rocketmq-context.js';
+
+/** Runs a listener's method once; gives what it returned. */
+type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) => Promise<unknown>;
+
+/** Makes message handlers of listeners. */
+export class HandlerInvoker {
+  constructor(
+    private readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
+    private readonly wire: MessageWire,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The handler of a listener that gets messages one by one. */
+  handlerOf(listener: PlannedListener): ResultHandler {
+    const invoke = this.invokerOf(listener);
+    const origin = this.originOf(listener);
+    return async (received, run) => {
+      const decoded = await this.decoded(listener, received);
+      if (decoded === undefined) return;
+      const { body, message } = decoded;
+      if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, run, origin));
+      return this.untilSaid(run, (outcome) => {
+        const context = new RocketMQContext(message, run, origin, outcome);
+        return invoke(body, context).catch((error: unknown) => {
+          if (!outcome.isSaid) throw error;
+          context.logger.warn('a manual handler failed after its word; the word counts', {
+            error: describeError(error),
+          });
+        });
+      });
+    };
+  }
+
+  /** The handler of a listener that gets several at once. */
+  batchHandlerOf(listener: PlannedListener): BatchHandler {
+    const invoke = this.invokerOf(listener);
+    const origin = this.originOf(listener);
+    return async (received, batch) => {
+      const decoding = await Promise.allSettled(received.map((message) => this.decoded(listener, message)));
+      const valid = decoding.flatMap((result, index) => {
+        if (result.status === 'rejected') batch.fail(received[index] as MessageView, result.reason);
+        if (result.status === 'rejected' || result.value === undefined) return [];
+        return [{ ...result.value, received: received[index] as MessageView }];
+      });
+      if (valid.length === 0) return;
+      const bodies = valid.map(({ body }) => body);
+      await invoke(bodies, new RocketMQBatchContext(valid, batch, origin));
+    };
+  }
+
+  private async untilSaid(run: HandlerContext, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
+    const outcome = new ManualOutcome((error) => run.decide?.(error) ?? true);
+    try {
+      await work(outcome);
+      await outcome.said(run.signal);
+    } finally {
+      outcome.close();
+    }
+  }
+
+  private invokerOf(listener: PlannedListener): Invoke {
+    const { pattern, method } = listener;
+    const { host } = method;
+    const staticCall = host.isStatic ? this.bind(listener, host.wrapper.instance, undefined) : undefined;
+    return async (body, context) => {
+      const call = staticCall ?? (await this.bindForRequest(listener, context));
+      try {
+        return await (pattern === undefined ? call(body, context) : pattern.around(context, () => call(body, context)));
+      } catch (error) {
+        if (context.isHandled) return undefined;
+        if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
+        const { message } = context;
+        const problem = `is refused by a pipe (${describeError(error)})`;
+        const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
+        await settleInvalid(invalid, message, listener.settings.onInvalid);
+        return undefined;
+      }
+    };
+  }
+
+  /** Undefined for a message that is dealt with. */
+  private async decoded(
+    { topic, consumerGroup, settings }: PlannedListener,
+    message: MessageView,
+  ): Promise<DecodedMessage | undefined> {
+    try {
+      return await decodeMessage(topic, message, this.wire, consumerGroup);
+    } catch (error) {
+      if (!(error instanceof InvalidBodyError)) throw error;
+      await settleInvalid(error, message, settings.onInvalid);
+      return undefined;
+    }
+  }
+
+  private async bindForRequest(listener: PlannedListener, context: object): Promise<NestCall> {
+    const { instance, contextId } = await listener.method.host.resolve(context);
+    return this.bind(listener, instance, contextId);
+  }
+
+  private bind(listener: PlannedListener, instance: object, contextId: ContextId | undefined): NestCall {
+    const { method, settings, pattern } = listener;
+    const globalEnhancers = settings.globalEnhancers ?? pattern?.globalEnhancers ?? true;
+    const contextType = pattern === undefined ? CONTEXT_TYPE : PATTERN_CONTEXT_TYPE;
+    return this.calls.bind({ method, globalEnhancers, contextType }, instance, contextId);
+  }
+
+  private originOf({ name, consumerGroup }: PlannedListener): ContextOrigin {
+    return { name, consumerGroup, logger: this.logger };
+  }
+}

@@ -1,0 +1,80 @@
+// A planned consumer as the client's: its listeners with their handlers and failure policies.
+
+import type { MessageListener } from '../../consumer/listeners/message-listener.js';
+import type { ErrorTest } from '../../consumer/model/failure-policy.js';
+import type { MessageHandler } from '../../consumer/model/handler.js';
+import type { PushConsumerOptions } from '../../consumer/push-consumer-options.js';
+import type { Producer } from '../../producer/producer.js';
+import { InvalidBodyError } from '../messages/message-body.js';
+import { type AnswerParts, answering } from './answering.js';
+import { deadLetterSender } from './dead-letter-topic.js';
+import type { HandlerInvoker } from './handler-invoker.js';
+import { backoffPolicyOf } from './listener-options.js';
+import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
+import type { RocketMQListenerOptions } from './listener-settings.js';
+
+/** What listeners are made with. */
+export interface ListenerParts {
+  readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
+  producer(): Producer | undefined;
+  /** What requests are answered with. Default: they get no answers. */
+  readonly answers?: Omit<AnswerParts, 'producer'>;
+}
+
+/** The consumer's options, save for hooks and checkpoint. */
+export function consumerOptionsOf(
+  { consumerGroup, requireFifo, settings, listeners }: PlannedConsumer,
+  parts: ListenerParts,
+): PushConsumerOptions {
+  return { ...settings, consumerGroup, requireFifo, listeners: listeners.map((one) => messageListenerOf(one, parts)) };
+}
+
+/** One of them. */
+export function messageListenerOf(
+  listener: PlannedListener,
+  { invoker, producer, answers }: ListenerParts,
+): MessageListener {
+  const { name, topic, filter, settings, deadLetterTopic } = listener;
+  const { concurrency, timeoutMs: handlerTimeoutMs, maxAttempts, onDeadLetter, backoff, batch } = settings;
+  return {
+    name,
+    topic: topic.name,
+    filter,
+    concurrency,
+    handlerTimeoutMs,
+    maxAttempts,
+    retryOn: retryOnOf(settings),
+    deadLetterOn: deadLetterOnOf(settings),
+    onDeadLetter,
+    backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
+    deadLetterTo: deadLetterTopic && deadLetterSender(deadLetterTopic, producer),
+    ...(batch === undefined
+      ? { handler: handlerOf(listener, invoker, answers && { ...answers, producer }) }
+      : { batch: { ...batch, handler: invoker.batchHandlerOf(listener) } }),
+  };
+}
+
+/** `onInvalid` has decided before: an invalid body that comes here is to be retried, whatever `retryOn` and `deadLetterOn` say. */
+function retryOnOf({ retryOn }: RocketMQListenerOptions): ErrorTest | undefined {
+  if (retryOn === undefined) return retryOn;
+  if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);
+  return [...retryOn, InvalidBodyError];
+}
+
+function deadLetterOnOf({ deadLetterOn }: RocketMQListenerOptions): ErrorTest | undefined {
+  if (deadLetterOn === undefined) return deadLetterOn;
+  const isMeant =
+    typeof deadLetterOn === 'function'
+      ? deadLetterOn
+      : (error: unknown) => deadLetterOn.some((type) => error instanceof type);
+  return (error) => !(error instanceof InvalidBodyError) && isMeant(error);
+}
+
+function handlerOf(
+  listener: PlannedListener,
+  invoker: Pick<HandlerInvoker, 'handlerOf'>,
+  answers: AnswerParts | undefined,
+): MessageHandler {
+  const handler = invoker.handlerOf(listener);
+  return answers !== undefined && listener.pattern?.kind === 'message' ? answering(handler, answers) : handler;
+}

@@ -1,0 +1,116 @@
+// The options of listeners: each checked where it is said, then the layers by precedence. Which consumers follow is in
+// listener-plan.ts.
+
+import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
+import { UsageError } from '../../support/errors.js';
+import {
+  aFunction,
+  aText,
+  type Check,
+  describe,
+  functions,
+  notNegative,
+  oneOf,
+  positive,
+  positiveInteger,
+} from '../common/option-checks.js';
+import { onInvalidProblem } from '../messages/invalid-body.js';
+import type { Backoff, ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
+
+const errorTest: Check = (value) =>
+  aFunction(value) === undefined || functions(value) === undefined
+    ? undefined
+    : `must be a list of error classes or a function, not ${describe(value)}`;
+
+const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
+  consumerGroup: aText,
+  mode: oneOf('shared', 'broadcast'),
+  enabled: oneOf(true, false),
+  onInvalid: onInvalidProblem,
+  concurrency: positiveInteger,
+  timeoutMs: positive,
+  backoff: backoffProblem,
+  maxAttempts: positiveInteger,
+  retryOn: errorTest,
+  deadLetterOn: errorTest,
+  onDeadLetter: aFunction,
+  deadLetterTopic: (value) =>
+    typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
+  manual: oneOf(true, false),
+  globalEnhancers: oneOf(true, false),
+  leaseMs: positive,
+  maxBufferedMessages: positiveInteger,
+  maxBufferedBytes: positive,
+  ackBatchSize: positiveInteger,
+  interceptors: functions,
+};
+
+const OVERRIDES: Readonly<Record<keyof ListenerOverrides, Check>> = {
+  ...SETTINGS,
+  filter: (value) =>
+    typeof value === 'string' || typeof (value as { sql?: unknown } | null)?.sql === 'string'
+      ? undefined
+      : `must be tags ('a || b') or { sql: '…' }, not ${describe(value)}`,
+};
+
+const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
+  ...OVERRIDES,
+  name: aText,
+  connection: aText,
+  batch: (value) => {
+    const { maxSize, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize and maxWaitMs`;
+    const problem = named('maxSize', positiveInteger(maxSize)) ?? named('maxWaitMs', notNegative(maxWaitMs));
+    return problem && `is wrong: ${problem}`;
+  },
+};
+
+/** Where options are said, and what may be said there. */
+const PLACES = { defaults: SETTINGS, listeners: OVERRIDES, decorator: OF_DECORATOR } as const;
+
+/**
+ * @param where begins the message, for instance `listener Orders.reserve`
+ * @throws UsageError that names the option: one that is unknown here, or a wrong value
+ */
+export function assertListenerOptions(where: string, place: keyof typeof PLACES, options: object): void {
+  const checks: Readonly<Record<string, Check>> = PLACES[place];
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    const known = Object.keys(checks).join(', ');
+    const problem =
+      check === undefined ? `is unknown; the options are ${known}` : value === undefined ? undefined : check(value);
+    if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${where}: option ${name} ${problem}`, name);
+  }
+}
+
+/** The first layer that says something decides; undefined says nothing. */
+export function mergedOptions(layers: readonly (RocketMQListenerOptions | undefined)[]): RocketMQListenerOptions {
+  const result: Record<string, unknown> = {};
+  for (const layer of layers) {
+    for (const [field, value] of Object.entries(layer ?? {})) result[field] ??= value;
+  }
+  return result;
+}
+
+/** A backoff in any of its forms as the consumer takes it. */
+export function backoffPolicyOf(backoff: Backoff): BackoffPolicy {
+  if (typeof backoff === 'number') return { kind: 'customized', nextMs: [backoff] };
+  return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: [...backoff] };
+}
+
+function backoffProblem(value: unknown): string | undefined {
+  const forms = 'milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }';
+  const wrong = `must be ${forms}, not ${describe(value)}`;
+  if (typeof value === 'number') return notNegative(value);
+  if (typeof value !== 'object' || value === null) return wrong;
+  const policy = backoffPolicyOf(value as Backoff);
+  const waits = policy.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy.nextMs;
+  if (!Array.isArray(waits) || waits.length === 0) return wrong;
+  if (waits.some((wait) => notNegative(wait) !== undefined)) return wrong;
+  return notNegative(backoffMs(policy, 1)) === undefined ? undefined : wrong;
+}
+
+function named(field: string, problem: string | undefined): string | undefined {
+  return problem && `${field} ${problem}`;
+}

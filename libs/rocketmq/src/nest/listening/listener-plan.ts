@@ -1,0 +1,215 @@
+// Which consumers an application needs for its listeners: options by precedence, listeners by consumer group. Pure.
+
+import { mergedSubscriptions } from '../../consumer/listeners/listener-filters.js';
+import type { Subscription } from '../../consumer/model/subscription.js';
+import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
+import { consumerGroupNameProblem } from '../../protocol/model/names.js';
+import { UsageError } from '../../support/errors.js';
+import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
+import { NAMES_AS_GIVEN, type ResourceNames } from '../messages/resource-names.js';
+import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
+import { assertListenerOptions, mergedOptions } from './listener-options.js';
+import type { ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
+import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
+
+/** One listener with its options decided. */
+export interface PlannedListener {
+  readonly name: string;
+  readonly topic: TopicDefinition;
+  readonly consumerGroup: string;
+  readonly filter: Filter;
+  /** Undefined: the broker's dead letter queue. */
+  readonly deadLetterTopic: TopicDefinition | undefined;
+  readonly settings: RocketMQListenerOptions;
+  readonly method: HandlerMethod;
+  /** Of a handler of the transport strategy. */
+  readonly pattern: PatternHandling | undefined;
+}
+
+/** What a consumer takes from its listeners. */
+export type ConsumerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[number]>;
+
+/** One consumer of a group and the listeners that it serves, at least one. */
+export interface PlannedConsumer {
+  readonly consumerGroup: string;
+  readonly listeners: readonly PlannedListener[];
+  /** The group is of this instance of the application alone: made at its start, deleted at its end. */
+  readonly ofInstance: boolean;
+  /** What its listeners want together. */
+  readonly subscriptions: readonly Subscription[];
+  /** Some listener's topic is an ordered one. */
+  readonly requireFifo: boolean;
+  readonly settings: ConsumerSettings;
+}
+
+const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', 'ackBatchSize', 'interceptors'] as const;
+
+type PlanOptions = Pick<
+  RocketMQModuleOptions,
+  'consumerGroup' | 'defaults' | 'listeners' | 'unknownListeners' | 'consumers'
+> & {
+  readonly names?: ResourceNames;
+  /** Tells this instance of the application from others, in names of groups. */
+  readonly instanceId?: string;
+};
+
+/**
+ * Decides the consumers.
+ * @throws UsageError that names the listeners: a wrong option, no group, a name taken twice, filters of one group and topic that
+ *   cannot be told apart, options of one consumer that disagree, a name in `listeners` that no listener has
+ */
+export function planConsumers(found: readonly FoundListener[], options: PlanOptions): PlannedConsumer[] {
+  const names = namesOf(found, options);
+  if (options.consumers === false) return [];
+  const groups = new Map<string, PlannedListener[]>();
+  for (const [index, listener] of found.entries()) {
+    const resolved = resolve(listener, names[index] as string, options);
+    if (resolved === undefined) continue;
+    const group = groups.get(resolved.consumerGroup);
+    if (group === undefined) groups.set(resolved.consumerGroup, [resolved]);
+    else group.push(resolved);
+  }
+  return [...groups].map(([consumerGroup, listeners]) => planConsumer(consumerGroup, listeners));
+}
+
+function namesOf(
+  found: readonly FoundListener[],
+  { listeners = {}, unknownListeners = 'error' }: PlanOptions,
+): string[] {
+  const names = found.map((listener) => listener.options.name ?? methodLabel(listener));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    const places = found.filter((_listener, index) => names[index] === twice).map(methodLabel);
+    const text =
+      `two listeners are named "${twice}" (${places.join(' and ')}); give each a name in its @RocketMQListener, or, if its ` +
+      'class is provided by two modules, provide it by one';
+    throw new UsageError('LISTENER_NAME_TAKEN', text, 'name');
+  }
+  const unknown = Object.keys(listeners).find((name) => !names.includes(name));
+  if (unknown !== undefined && unknownListeners === 'error') {
+    const known = names.length === 0 ? 'there are none' : `they are ${names.join(', ')}`;
+    const text = `option listeners: no listener is named "${unknown}"; ${known}`;
+    throw new UsageError('UNKNOWN_LISTENER', text, 'listeners');
+  }
+  return names;
+}
+
+/** What is given for a name, which may be one that every object has. */
+function own<T>(given: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return given !== undefined && Object.hasOwn(given, name) ? given[name] : undefined;
+}
+
+/** Undefined for a listener that is switched off. */
+function resolve(listener: FoundListener, name: string, module: PlanOptions): PlannedListener | undefined {
+  const place = placeOf(name, listener);
+  assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
+  const settings = mergedOptions([own(module.listeners, name), listener.options, ofTopic(listener), module.defaults]);
+  if (settings.enabled === false) return undefined;
+  const { names = NAMES_AS_GIVEN } = module;
+  const { mode = 'shared' } = settings;
+  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names, ownPart(mode, module));
+  assertManual(place, settings);
+  const { host, methodName, topic } = listener;
+  return {
+    name,
+    topic: { ...topic, name: names.topic(topic.name) },
+    consumerGroup,
+    filter: filterOf(settings.filter),
+    deadLetterTopic: deadLetterTopicOf(place, settings.deadLetterTopic, names),
+    settings,
+    method: { host, methodName },
+    pattern: listener.pattern,
+  };
+}
+
+/** What makes the group of a broadcast listener one of this instance. */
+function ownPart(mode: 'shared' | 'broadcast', { instanceId = '' }: PlanOptions): string {
+  return mode === 'broadcast' ? `-broadcast-${instanceId}` : '';
+}
+
+function ofTopic({ topic: { onInvalid } }: FoundListener): RocketMQListenerOptions {
+  return { onInvalid };
+}
+
+function groupOf(place: string, given: string | undefined, names: ResourceNames, suffix: string): string {
+  if (given === undefined) {
+    const text = `listener ${place} has no consumer group; give consumerGroup to it or to RocketMQModule`;
+    throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
+  }
+  const consumerGroup = `${names.group(given)}${suffix}`;
+  const problem = consumerGroupNameProblem(consumerGroup);
+  if (problem === undefined) return consumerGroup;
+  const text = `listener ${place}: consumerGroup ${JSON.stringify(consumerGroup)} ${problem}`;
+  throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
+}
+
+function assertManual(place: string, { manual, batch, timeoutMs }: RocketMQListenerOptions): void {
+  if (manual !== true) return;
+  if (batch !== undefined) {
+    const text = `listener ${place}: a batch cannot be manual; context.fail(message, error) says which messages failed`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'manual');
+  }
+  if (timeoutMs !== undefined) return;
+  const text = `listener ${place}: manual needs timeoutMs, within which the handler must say how the message ended`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
+}
+
+function deadLetterTopicOf(
+  place: string,
+  given: TopicLike | undefined,
+  names: ResourceNames,
+): TopicDefinition | undefined {
+  if (given === undefined) return undefined;
+  const topic = toTopicDefinition(given);
+  if (topic.type === undefined || topic.type === 'normal') return { ...topic, name: names.topic(topic.name) };
+  const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must take normal ones`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'deadLetterTopic');
+}
+
+function filterOf(filter: ListenerOverrides['filter']): Filter {
+  if (filter === undefined) return EVERY_MESSAGE;
+  return typeof filter === 'string' ? { kind: 'tag', expression: filter } : { kind: 'sql', expression: filter.sql };
+}
+
+function planConsumer(consumerGroup: string, listeners: readonly PlannedListener[]): PlannedConsumer {
+  const filtered = listeners.map(({ name, method, topic, filter }) => {
+    return { name: placeOf(name, method), topic: topic.name, filter };
+  });
+  return {
+    consumerGroup,
+    listeners,
+    ofInstance: listeners.some(({ settings }) => settings.mode === 'broadcast'),
+    subscriptions: mergedSubscriptions(consumerGroup, filtered),
+    requireFifo: listeners.some(({ topic }) => topic.type === 'fifo'),
+    settings: agreed(consumerGroup, listeners),
+  };
+}
+
+function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): ConsumerSettings {
+  const result: Record<string, unknown> = {};
+  for (const field of CONSUMER_FIELDS) {
+    const [first, ...others] = listeners.filter(({ settings }) => settings[field] !== undefined);
+    if (first === undefined) continue;
+    const other = others.find(({ settings }) => !isSame(settings[field], first.settings[field]));
+    if (other !== undefined) {
+      const text =
+        `listeners ${first.name} and ${other.name} share the consumer of group "${consumerGroup}", but disagree on ${field}; ` +
+        'give both the same, or one of them another consumerGroup';
+      throw new UsageError('LISTENERS_DISAGREE', text, field);
+    }
+    result[field] = first.settings[field];
+  }
+  return result;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+  return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+/** Where a listener is, also when it has a name of its own. */
+function placeOf(name: string, method: HandlerMethod): string {
+  const label = methodLabel(method);
+  return name === label ? name : `${name} (${label})`;
+}

@@ -1,0 +1,79 @@
+// How a message of a manual listener ends: said once, during the handler or after it.
+
+import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
+import { abortReason } from '../../support/abort.js';
+import { StateError } from '../../support/errors.js';
+
+type State =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'said'; readonly error: Error | undefined }
+  /** The message has ended without it: too late. */
+  | { readonly kind: 'closed' };
+
+/** What the handler of one delivery says. */
+export class ManualOutcome {
+  private state: State = { kind: 'open' };
+  private wake: () => void = () => {};
+
+  /** @param onSaid called with what was said; undefined is an ack. Returns false when the message has ended otherwise */
+  constructor(private readonly onSaid: (error: Error | undefined) => boolean) {}
+
+  /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the message has ended otherwise */
+  ack(): void {
+    this.say(undefined);
+  }
+
+  /** @throws as {@link ack}; UsageError for a wrong delay */
+  retryLater(delayMs: number): void {
+    this.say(new RetryLaterError({ delayMs }));
+  }
+
+  /** @throws as {@link ack} */
+  deadLetter(reason: string | undefined): void {
+    this.say(new DeadLetterError(reason));
+  }
+
+  get isSaid(): boolean {
+    return this.state.kind === 'said';
+  }
+
+  /** Waits until it is said. @throws what was said, unless it is an ack; the signal's reason */
+  async said(signal: AbortSignal): Promise<void> {
+    if (this.state.kind === 'open') await this.waited(signal);
+    const { state } = this;
+    if (state.kind === 'said' && state.error !== undefined) throw state.error;
+  }
+
+  /** From now on it is too late. */
+  close(): void {
+    if (this.state.kind === 'open') this.state = { kind: 'closed' };
+  }
+
+  private waited(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortReason(signal));
+      const onAbort = (): void => reject(abortReason(signal));
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.wake = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+    });
+  }
+
+  private say(error: Error | undefined): void {
+    if (this.state.kind === 'said') {
+      throw new StateError(
+        'ALREADY_SETTLED',
+        'the handler has already said how this message ends; the first word counts',
+      );
+    }
+    if (this.state.kind === 'closed' || !this.onSaid(error)) {
+      const text =
+        'this message has ended before (time-out, error, lost lease or shutdown); it comes again, or is a dead letter';
+      throw new StateError('TOO_LATE', text);
+    }
+    this.state = { kind: 'said', error };
+    this.wake();
+  }
+}

@@ -1,0 +1,148 @@
+// Finds the decorated methods of the application. What they mean together is in listener-plan.ts and checker-plan.ts.
+
+import { type DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
+import {
+  LISTENER_METADATA,
+  TRANSACTION_CHECKER_METADATA,
+  TRANSACTIONAL_SEND_METADATA,
+  transactionsToken,
+} from '../common/rocketmq.constants.js';
+import type { TransactionCheckerMetadata } from '../transactions/transaction-checker.decorator.js';
+import type { TransactionalSendMetadata, TransactionRunner } from '../transactions/transactional-send.decorator.js';
+import type { ListenerMetadata } from './rocketmq-listener.decorator.js';
+
+/** What a handler of the transport strategy has that a listener has not. */
+export interface PatternHandling {
+  /** Messages get answers. */
+  readonly kind: 'event' | 'message';
+  /** Whether what is bound to the whole application applies unless the handler says so itself. */
+  readonly globalEnhancers: boolean;
+  /** Runs each call of the handler. */
+  around(context: object, run: () => Promise<unknown>): Promise<unknown>;
+}
+
+/** `pattern`: it belongs to the transport strategy. */
+export type FoundListener = HandlerMethod & ListenerMetadata & { readonly pattern?: PatternHandling };
+export type FoundChecker = HandlerMethod & TransactionCheckerMetadata;
+export type FoundTransactionalSend = HandlerMethod & TransactionalSendMetadata;
+
+/** All decorated methods of an application. */
+export interface Discovered {
+  readonly listeners: readonly FoundListener[];
+  readonly checkers: readonly FoundChecker[];
+  readonly transactionalSends: readonly FoundTransactionalSend[];
+  /** Methods that override a listener of their parent class without a decorator of their own: nobody listens there. */
+  readonly overrides: readonly HandlerMethod[];
+  /** Methods that name another connection than this one. */
+  readonly elsewhere: readonly (HandlerMethod & { readonly connection: string | undefined })[];
+}
+
+/**
+ * Looks through all providers and controllers for what belongs to one connection.
+ * @param connection undefined: the one without a name
+ */
+export function explore(discovery: DiscoveryService, connection: string | undefined): Discovered {
+  const found = {
+    ...{ listeners: [] as FoundListener[], checkers: [] as FoundChecker[], overrides: [] as HandlerMethod[] },
+    ...{ transactionalSends: [] as FoundTransactionalSend[], elsewhere: [] as Discovered['elsewhere'][number][] },
+  };
+  const isOurs = (method: HandlerMethod, named: string | undefined): boolean => {
+    if (named !== connection) found.elsewhere.push({ ...method, connection: named });
+    return named === connection;
+  };
+  for (const host of hosts(discovery)) {
+    for (const [methodName, method] of methods(host.prototype)) {
+      const marked: HandlerMethod = { host, methodName };
+      const listening = read<ListenerMetadata[]>(LISTENER_METADATA, method) ?? [];
+      for (const metadata of listening) {
+        if (isOurs(marked, metadata.options.connection)) found.listeners.push({ ...marked, ...metadata });
+      }
+      if (listening.length === 0 && overridesListener(host.prototype, methodName, connection))
+        found.overrides.push(marked);
+      const checker = read<TransactionCheckerMetadata>(TRANSACTION_CHECKER_METADATA, method);
+      if (checker !== undefined && isOurs(marked, checker.connection)) found.checkers.push({ ...marked, ...checker });
+      const send = read<TransactionalSendMetadata>(TRANSACTIONAL_SEND_METADATA, method);
+      if (send !== undefined && isOurs(marked, send.connection)) found.transactionalSends.push({ ...marked, ...send });
+    }
+  }
+  return found;
+}
+
+function read<T>(key: symbol, method: object): T | undefined {
+  return Reflect.getMetadata(key, method);
+}
+
+/** The controllers alone. */
+export function controllerHosts(discovery: DiscoveryService): HandlerHost[] {
+  return [...hostsOf(discovery.getControllers())];
+}
+
+/**
+ * The classes of the controllers, for whoever looks before they are made: Nest decides the scope of a controller when it is first
+ * asked, and keeps that, although what the controller depends on is not known before.
+ */
+export function controllerPrototypes(discovery: Pick<DiscoveryService, 'getControllers'>): object[] {
+  return discovery.getControllers().flatMap(({ metatype }): object[] => metatype?.prototype ?? []);
+}
+
+function hosts(discovery: DiscoveryService): Iterable<HandlerHost> {
+  return hostsOf([...discovery.getProviders(), ...discovery.getControllers()]);
+}
+
+/** Each instance once, though it may be provided under several tokens. */
+function* hostsOf(wrappers: readonly InstanceWrapper[]): Iterable<HandlerHost> {
+  const seen = new Set<unknown>();
+  for (const wrapper of wrappers) {
+    if (wrapper.isAlias) continue;
+    const prototype = prototypeOf(wrapper);
+    const identity = isStatic(wrapper) ? wrapper.instance : wrapper;
+    if (prototype === undefined || seen.has(identity)) continue;
+    seen.add(identity);
+    yield new HandlerHost(wrapper, prototype);
+  }
+}
+
+function isStatic(wrapper: InstanceWrapper): boolean {
+  return wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+}
+
+function prototypeOf(wrapper: InstanceWrapper): object | undefined {
+  if (isStatic(wrapper)) {
+    const { instance } = wrapper;
+    if (typeof instance !== 'object' || instance === null) return undefined;
+    const prototype: unknown = Object.getPrototypeOf(instance);
+    return typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype
+      ? prototype
+      : undefined;
+  }
+  // What a factory will make in a request is not known before.
+  if (wrapper.inject !== undefined && wrapper.inject !== null) return undefined;
+  return wrapper.metatype?.prototype;
+}
+
+/** The methods of a class, inherited ones too; no getter is called. */
+export function* methods(prototype: object): Iterable<[string, object]> {
+  for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
+    const method: unknown = (prototype as Record<string, unknown>)[name];
+    if (typeof method === 'function') yield [name, method];
+  }
+}
+
+function overridesListener(prototype: object, methodName: string, connection: string | undefined): boolean {
+  for (let parent = Object.getPrototypeOf(prototype); parent !== null; parent = Object.getPrototypeOf(parent)) {
+    const method: unknown = Object.getOwnPropertyDescriptor(parent, methodName)?.value;
+    const overridden = typeof method === 'function' ? read<ListenerMetadata[]>(LISTENER_METADATA, method) : undefined;
+    if (overridden !== undefined) return overridden.some(({ options }) => options.connection === connection);
+  }
+  return false;
+}
+
+/** Nest injects nothing into what a factory has made. */
+export function giveRunner({ transactionalSends }: Discovered, runner: TransactionRunner): void {
+  for (const { host, connection } of transactionalSends) {
+    if (!host.isStatic) continue;
+    const instance = host.wrapper.instance as { [key: symbol]: TransactionRunner | undefined };
+    instance[transactionsToken(connection)] ??= runner;
+  }
+}

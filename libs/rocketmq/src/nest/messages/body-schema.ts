@@ -1,0 +1,96 @@
+// What checks the bodies of a topic: a Standard Schema, or a class with the decorators of class-validator, made into one here.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { UsageError } from '../../support/errors.js';
+
+/** A class whose instances are bodies. */
+// biome-ignore lint/suspicious/noExplicitAny: how it is constructed does not matter
+export type BodyClass<Body extends object = any> = new (...args: any[]) => Body;
+
+/** What a sender gives for a class: an instance, or a plain object with its properties. Methods are not sent. */
+export type PlainOf<Body> = {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever it takes, a method is one
+  readonly [Field in keyof Body as Body[Field] extends (...args: any[]) => unknown ? never : Field]: Body[Field];
+};
+
+/** The part of class-validator and class-transformer that is needed. */
+export interface ClassTools {
+  plainToInstance(type: BodyClass, plain: object): object;
+  validate(instance: object, options: object): Promise<ClassProblem[]>;
+}
+
+/** What class-validator says of one property. */
+interface ClassProblem {
+  readonly property: string;
+  readonly constraints?: Readonly<Record<string, string>>;
+  readonly children?: readonly ClassProblem[];
+}
+
+const LOAD = Symbol.for('nestjs-rocketmq.load-schema');
+
+/**
+ * A schema by a class: a receiver gets an instance, made by class-transformer and checked by class-validator. Both packages are
+ * loaded at first use, or by {@link loadSchema}.
+ */
+export function classSchema<Body extends object>(
+  type: BodyClass<Body>,
+  load: () => Promise<ClassTools> = loadClassTools,
+): StandardSchemaV1<PlainOf<Body>, Body> & { readonly [LOAD]: () => Promise<unknown> } {
+  const tools = async (): Promise<ClassTools> => {
+    try {
+      return await load();
+    } catch (cause) {
+      const text =
+        `class ${type.name} is the schema of a topic, which needs the packages class-validator and class-transformer: ` +
+        'npm install class-validator class-transformer';
+      throw new UsageError('PACKAGE_MISSING', text, 'schema', { cause });
+    }
+  };
+  const validate = async (body: unknown): Promise<StandardSchemaV1.Result<Body>> => {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      return { issues: [{ message: `expected an object for ${type.name}` }] };
+    }
+    const { plainToInstance, validate: check } = await tools();
+    const instance = body instanceof type ? body : transformed(plainToInstance, type, body);
+    if (instance === undefined) return { issues: [{ message: `a transformation of ${type.name} failed` }] };
+    // Neither bodies nor values belong in errors.
+    const problems = await check(instance, { validationError: { target: false, value: false } });
+    return problems.length === 0 ? { value: instance as Body } : { issues: problems.flatMap((one) => issuesOf(one)) };
+  };
+  return { '~standard': { version: 1, vendor: 'nestjs-rocketmq', validate }, [LOAD]: tools };
+}
+
+/** Loads what a schema needs, so that what is missing is found at start. @throws UsageError `PACKAGE_MISSING` */
+export async function loadSchema(schema: object | undefined): Promise<void> {
+  await (schema as { readonly [LOAD]?: () => Promise<unknown> } | undefined)?.[LOAD]?.();
+}
+
+async function loadClassTools(): Promise<ClassTools> {
+  const [{ validate }, { plainToInstance }] = await Promise.all([
+    import('class-validator'),
+    import('class-transformer'),
+  ]);
+  return { validate, plainToInstance };
+}
+
+/** Undefined when a transformation throws, whose error may quote the body. */
+function transformed(
+  plainToInstance: ClassTools['plainToInstance'],
+  type: BodyClass,
+  body: object,
+): object | undefined {
+  try {
+    return plainToInstance(type, body);
+  } catch {
+    return undefined;
+  }
+}
+
+function issuesOf(
+  { property, constraints = {}, children = [] }: ClassProblem,
+  parents: readonly string[] = [],
+): StandardSchemaV1.Issue[] {
+  const path = [...parents, property];
+  const own = Object.values(constraints).map((message) => ({ message, path }));
+  return [...own, ...children.flatMap((child) => issuesOf(child, path))];
+}

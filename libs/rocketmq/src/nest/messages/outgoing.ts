@@ -1,0 +1,78 @@
+// Messages as applications give them, in both forms, made into what the client sends.
+
+import { RefusedMessage } from '../../producer/sending/send-batch.js';
+import { messageTypeOf, type OutgoingMessage } from '../../protocol/model/message.js';
+import { UsageError } from '../../support/errors.js';
+import { encodeBody } from './message-body.js';
+import type { MessageWire } from './resource-names.js';
+import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
+
+/** Everything of a message but its topic and body. */
+export type MessageFields = Omit<OutgoingMessage, 'topic' | 'body'>;
+
+/** A message in its plain form. */
+export interface PlainMessage extends MessageFields {
+  readonly topic: string;
+  /** Bytes are sent as they are, a string as UTF-8, anything else by the module's codec (JSON). */
+  readonly body: unknown;
+}
+
+/** A message of a batch for one topic. */
+export interface TopicMessage<Input> extends MessageFields {
+  readonly body: Input;
+}
+
+/** A message by the definition of its topic. @throws UsageError when body or fields do not fit it */
+export async function byDefinition(
+  topic: TopicDefinition,
+  body: unknown,
+  fields: MessageFields,
+  wire: MessageWire,
+): Promise<OutgoingMessage> {
+  assertFits(topic, fields);
+  return encoded(topic, body, fields, wire);
+}
+
+/** A message by the name of its topic. @throws UsageError when the body cannot be encoded */
+export async function byName({ topic, body, ...fields }: PlainMessage, wire: MessageWire): Promise<OutgoingMessage> {
+  return encoded(toTopicDefinition(topic), body, fields, wire);
+}
+
+/** A message with its body as bytes and its topic as the cluster calls it, as the hooks leave it. @throws as {@link byDefinition} */
+export async function encoded(
+  topic: TopicDefinition,
+  body: unknown,
+  fields: MessageFields,
+  { codec, names, hooks }: MessageWire,
+): Promise<OutgoingMessage> {
+  const message = { ...fields, topic: names.topic(topic.name), body: await encodeBody(topic, body, codec) };
+  return hooks === undefined ? message : hooks.outgoing(message, { body });
+}
+
+/** One that is wrong keeps its place in the batch, and in the order of its message group. */
+export async function orRefused(
+  topic: string,
+  { messageGroup }: MessageFields,
+  making: Promise<OutgoingMessage>,
+): Promise<OutgoingMessage | RefusedMessage> {
+  try {
+    return await making;
+  } catch (error) {
+    return new RefusedMessage(topic, messageGroup, error);
+  }
+}
+
+/** Found here, so that the error speaks of the definition and the options, not of the cluster. */
+export function assertFits({ name, type }: TopicDefinition, fields: MessageFields): void {
+  const found = messageTypeOf({ ...fields, topic: name, body: '' });
+  if (type === undefined || type === found) return;
+  const fix: Readonly<Record<typeof type, string>> = {
+    normal: 'leave out messageGroup, delayMs, deliverAt and priority',
+    fifo: 'give a messageGroup and no delivery time',
+    delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
+    priority: 'give a priority, no messageGroup and no delivery time',
+    transaction: 'use @TransactionalSend or transaction()',
+  };
+  const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'type');
+}

@@ -1,0 +1,346 @@
+// The module: options in, producer out, and the hooks of the application's life.
+
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { UsageError } from '../../support/errors.js';
+import {
+  adminAccessToken,
+  familyToken,
+  OWN_EVENTS,
+  OWN_FAMILY,
+  OWN_NAME,
+  OWN_PRODUCER,
+  OWN_RUNTIME,
+  optionsToken,
+  runtimeToken,
+  transactionsToken,
+  wireToken,
+} from '../common/rocketmq.constants.js';
+import { HandlerInvoker } from '../listening/handler-invoker.js';
+import { NestCalls } from '../listening/nest-call.js';
+import { controllerHosts, controllerPrototypes, explore } from '../listening/rocketmq.explorer.js';
+import { MessageHooks } from '../messages/message-hooks.js';
+import type { MessageWire } from '../messages/resource-names.js';
+import { AdminAccess, whoInjectsAdmin } from '../operations/admin-access.js';
+import { RocketMQEvents } from '../operations/rocketmq-events.js';
+import { RocketMQHealth } from '../operations/rocketmq-health.js';
+import { RocketMQListeners } from '../operations/rocketmq-listeners.js';
+import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
+import type {
+  RocketMQModuleAsyncOptions,
+  RocketMQModuleOptions,
+  RocketMQModuleScope,
+  RocketMQOptionsFactory,
+} from '../runtime/rocketmq.interfaces.js';
+import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
+import { RocketMQRequester } from '../sending/requester.js';
+import { RocketMQProducer } from '../sending/rocketmq-producer.js';
+import { RuntimeFamily } from '../transport/adopted-servers.js';
+import { onConnected } from '../transport/adoption.js';
+import { configOf, GlobalsWatch } from '../transport/globals-watch.js';
+import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
+import { withPatterns } from '../transport/pattern-handlers.js';
+import { ServerRocketMQ } from '../transport/server-rocketmq.js';
+import {
+  getAdminToken,
+  getClientToken,
+  getEventsToken,
+  getHealthToken,
+  getListenersToken,
+  getProducerToken,
+  getRequesterToken,
+  getServerToken,
+} from './injection.decorators.js';
+import { RocketMQClient } from './rocketmq-client.js';
+
+/** Nest calls the hooks of modules in the order of this number, which it reads once, before the first hook. */
+function setDistance(modules: ModulesContainer, type: Type, distance: number): void {
+  for (const module of modules.values()) {
+    if (module.metatype === type) module.distance = distance;
+  }
+}
+
+/**
+ * Holds the producer. Its hooks come before those of all other modules at start, so that everybody can send in theirs. In the last
+ * phase of the shutdown one of the two modules here comes after all others, and closes what sends: this one from Nest 11 on.
+ */
+@Module({})
+export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
+  constructor(
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
+    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
+    @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
+    @Inject(OWN_EVENTS) events: RocketMQEvents,
+    @Inject(DiscoveryService) discovery: DiscoveryService,
+    @Inject(ExternalContextCreator) creator: ExternalContextCreator,
+    @Inject(ModuleRef) moduleRef: ModuleRef,
+  ) {
+    // Greater than that of every global module.
+    setDistance(modules, RocketMQCoreModule, Number.POSITIVE_INFINITY);
+    const findHook: Adopter['findHook'] = (type) => moduleRef.get(type, { strict: false });
+    onConnected(
+      modules,
+      () => controllerPrototypes(discovery),
+      (server) => {
+        const { ownOptions } = server;
+        // On Nest 10 the classes of controllers remember an application that has ended.
+        if (server.isAttached || this.runtime.phase === 'closed') return;
+        if (ownOptions === undefined) {
+          this.family.replace(server);
+          return;
+        }
+        const calls = new NestCalls(creator, modules, ownOptions.logger);
+        this.family.adopt(server, adoptedRuntime(server, ownOptions, { discovery, calls, findHook, events }));
+      },
+    );
+  }
+
+  async onModuleInit(): Promise<void> {
+    const names = [...this.modules.values()]
+      .filter(({ metatype }) => metatype === RocketMQCoreModule)
+      .map((module): string | null => module.getProviderByKey<string | null>(OWN_NAME).instance);
+    const [twice] = names.filter((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      const which = twice === null ? 'without a name' : `with the name "${twice}"`;
+      const text =
+        `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; keep it in the root module only, or ` +
+        'give each connection a name';
+      throw new UsageError('MODULE_IMPORTED_TWICE', text);
+    }
+    const connections = names.map((name) => name ?? undefined);
+    await this.family.open(() => this.runtime.open(this.producer, connections));
+  }
+
+  /** Nest 10 destroys the module with the greatest distance first; on later versions the other module was here before. */
+  async onModuleDestroy(): Promise<void> {
+    await this.family.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.family.closeWith('core');
+  }
+}
+
+/**
+ * Starts the listeners after the `onApplicationBootstrap` of all other modules. From Nest 11 on it is also destroyed first, so
+ * that handlers end before anything that they use is closed.
+ */
+@Module({})
+export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
+  ) {
+    setDistance(modules, RocketMQListenersModule, -1);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.family.listen();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.family.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.family.closeWith('listeners');
+  }
+}
+
+/** What every connection has. */
+function providersOf(name: string | undefined): Provider[] {
+  return [
+    { provide: OWN_NAME, useValue: name ?? null },
+    { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
+    { provide: OWN_FAMILY, useExisting: familyToken(name) },
+    { provide: OWN_PRODUCER, useExisting: getProducerToken(name) },
+    { provide: OWN_EVENTS, useExisting: getEventsToken(name) },
+    {
+      provide: wireToken(name),
+      inject: [optionsToken(name), ModuleRef],
+      useFactory: ({ codec, names, hooks = [] }: CheckedOptions, moduleRef: ModuleRef) => {
+        return { codec, names, hooks: new MessageHooks(hooks, (type) => moduleRef.get(type, { strict: false })) };
+      },
+    },
+    {
+      provide: adminAccessToken(name),
+      inject: [optionsToken(name)],
+      useFactory: (options: CheckedOptions) => new AdminAccess(options),
+    },
+    {
+      provide: getServerToken(name),
+      inject: [ExternalContextCreator],
+      useFactory: (creator: ExternalContextCreator) =>
+        ServerRocketMQ.ofConnection(name, new GlobalsWatch(configOf(creator))),
+    },
+    {
+      provide: getEventsToken(name),
+      inject: [optionsToken(name)],
+      useFactory: ({ logger }: CheckedOptions) => new RocketMQEvents(name, logger),
+    },
+    {
+      provide: runtimeToken(name),
+      inject: [
+        ...[optionsToken(name), wireToken(name), adminAccessToken(name), getEventsToken(name)],
+        ...[getServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
+      ],
+      useFactory: (
+        options: CheckedOptions,
+        wire: MessageWire & { readonly hooks: MessageHooks },
+        admin: AdminAccess,
+        events: RocketMQEvents,
+        server: ServerRocketMQ,
+        discovery: DiscoveryService,
+        creator: ExternalContextCreator,
+        modules: ModulesContainer,
+      ) => {
+        const { logger } = options;
+        const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
+        const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
+        const runtime = new RocketMQRuntime({
+          ...{ options, hooks: wire.hooks, admin, events, invoker, wire, discover },
+          get server() {
+            return server.actual;
+          },
+        });
+        server.attach(runtime);
+        return runtime;
+      },
+    },
+    {
+      provide: familyToken(name),
+      inject: [runtimeToken(name), getServerToken(name)],
+      useFactory: (runtime: RocketMQRuntime, server: ServerRocketMQ) => new RuntimeFamily(runtime, server),
+    },
+    ...injectablesOf(name),
+  ];
+}
+
+/** What applications inject. */
+function injectablesOf(name: string | undefined): Provider[] {
+  const runtime = runtimeToken(name);
+  return [
+    {
+      provide: getProducerToken(name),
+      inject: [runtime, wireToken(name), getRequesterToken(name)],
+      useFactory: (port: RocketMQRuntime, wire: MessageWire, requester: RocketMQRequester) =>
+        new RocketMQProducer(() => port.sending(), wire, requester),
+    },
+    {
+      provide: getListenersToken(name),
+      inject: [runtime, getEventsToken(name)],
+      useFactory: (port: RocketMQRuntime, events: RocketMQEvents) => new RocketMQListeners(port, events),
+    },
+    {
+      provide: getHealthToken(name),
+      inject: [familyToken(name)],
+      useFactory: (family: RuntimeFamily) => new RocketMQHealth(name, () => family.all()),
+    },
+    {
+      provide: getClientToken(name),
+      inject: [runtime],
+      useFactory: (port: RocketMQRuntime) => new RocketMQClient(() => port.connection),
+    },
+    {
+      provide: getRequesterToken(name),
+      inject: [runtime, wireToken(name), optionsToken(name)],
+      useFactory: (port: RocketMQRuntime, wire: MessageWire, { logger }: CheckedOptions) =>
+        new RocketMQRequester(port, wire, logger),
+    },
+    {
+      provide: getAdminToken(name),
+      inject: [adminAccessToken(name), ModulesContainer],
+      useFactory: (access: AdminAccess, modules: ModulesContainer) =>
+        access.injected(whoInjectsAdmin(modules, name, getAdminToken(name))),
+    },
+    { provide: transactionsToken(name), useExisting: getProducerToken(name) },
+  ];
+}
+
+/**
+ * RocketMQ for a Nest application: `RocketMQProducer` to inject, and life for `@RocketMQListener`, `@TransactionalSend` and
+ * `@TransactionChecker`. Import it once for each connection, in the root module. `Test…compile()` connects nothing; `app.init()`
+ * does.
+ */
+@Module({})
+export class RocketMQModule {
+  /** @throws UsageError that names the option */
+  static forRoot({ isGlobal, name, ...options }: RocketMQModuleOptions & RocketMQModuleScope): DynamicModule {
+    return assemble({ isGlobal, name }, [{ provide: optionsToken(name), useValue: checkOptions(options) }]);
+  }
+
+  /** Like {@link forRoot}, with options that providers give; `name` and `isGlobal` stand beside the factory. */
+  static forRootAsync(options: RocketMQModuleAsyncOptions): DynamicModule {
+    return assemble(options, asyncProviders(options));
+  }
+}
+
+function asyncProviders({ name, useFactory, useClass, useExisting, inject }: RocketMQModuleAsyncOptions): Provider[] {
+  const provide = optionsToken(name);
+  if (useFactory !== undefined) {
+    const checked = async (...dependencies: unknown[]): Promise<CheckedOptions> =>
+      checkOptions(await useFactory(...dependencies));
+    return [{ provide, inject: inject ?? [], useFactory: checked }];
+  }
+  const token = useExisting ?? useClass;
+  if (token === undefined) {
+    const text = 'RocketMQModule.forRootAsync() needs useFactory, useClass or useExisting';
+    throw new UsageError('ILLEGAL_OPTION', text, 'useFactory');
+  }
+  const made = async (factory: RocketMQOptionsFactory): Promise<CheckedOptions> =>
+    checkOptions(await factory.createRocketMQOptions());
+  const provider: Provider = { provide, inject: [token], useFactory: made };
+  return useExisting === undefined && useClass !== undefined ? [useClass, provider] : [provider];
+}
+
+type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
+
+/** The tokens of what applications inject. */
+const INJECTABLES = [
+  getProducerToken,
+  getListenersToken,
+  getClientToken,
+  getAdminToken,
+  getRequesterToken,
+  getServerToken,
+  getEventsToken,
+  getHealthToken,
+] as const;
+
+function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw new UsageError('ILLEGAL_OPTION', `RocketMQModule: option name must be a text, not ${String(name)}`, 'name');
+  }
+  const injectables = INJECTABLES.map((token) => token(name));
+  const core: DynamicModule = {
+    module: RocketMQCoreModule,
+    global: isGlobal,
+    imports: [DiscoveryModule, ...imports],
+    providers: [...options, ...providersOf(name)],
+    exports: [
+      ...injectables,
+      runtimeToken(name),
+      familyToken(name),
+      wireToken(name),
+      adminAccessToken(name),
+      transactionsToken(name),
+    ],
+  };
+  const listeners: DynamicModule = {
+    module: RocketMQListenersModule,
+    imports: [core],
+    providers: [{ provide: OWN_FAMILY, useExisting: familyToken(name) }],
+  };
+  return { module: RocketMQModule, imports: [core, listeners], exports: [core] };
+}

@@ -1,0 +1,105 @@
+// What an application can do to its listeners while it runs, by their names.
+
+import type { PushConsumer } from '../../consumer/push-consumer.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
+import type { RocketMQEvents } from './rocketmq-events.js';
+
+/**
+ * - `idle`: the application has not started its listeners yet
+ * - `listening`, `paused`: it has
+ * - `closed`: it has stopped them, or is about to
+ */
+export type ListenerStatus = 'idle' | 'listening' | 'paused' | 'closed';
+
+/** A listener as it stands. */
+export interface ListenerState {
+  /** `Class.method` unless given. */
+  readonly name: string;
+  readonly topic: string;
+  readonly consumerGroup: string;
+  /** The filter expression; `*` for every message. */
+  readonly filter: string;
+  readonly status: ListenerStatus;
+}
+
+/** Where the listeners are: in the runtime. */
+export interface ListenersPort {
+  /** What was planned; undefined before the start. */
+  readonly consumers: readonly PlannedConsumer[] | undefined;
+  readonly phase: 'idle' | 'listening' | 'closed';
+  consumerOf(plan: PlannedConsumer): PushConsumer | undefined;
+}
+
+/** Pauses and resumes listeners, and tells how they stand. Those that are switched off are not among them. */
+export class RocketMQListeners {
+  /** @internal provided by the module */
+  constructor(
+    private readonly port: ListenersPort,
+    private readonly events: Pick<RocketMQEvents, 'tell'>,
+  ) {}
+
+  /** All listeners of this application. */
+  states(): ListenerState[] {
+    return (this.port.consumers ?? []).flatMap((plan) => plan.listeners.map((one) => this.stateOf(plan, one)));
+  }
+
+  /** @throws UsageError `UNKNOWN_LISTENER` that names those that exist */
+  state(name: string): ListenerState {
+    const { plan, listener } = this.find(name);
+    return this.stateOf(plan, listener);
+  }
+
+  /**
+   * Begins no further handler of this listener; those that run go on. Others go on, too: where they share its topic and group,
+   * messages for it are handed back for 10 s at a time while that costs no attempt (Apache RocketMQ 5.5.0, groups that are not
+   * ordered); elsewhere they are kept, and the topic may come to a stop when the room for messages is full. In this process only.
+   * @throws UsageError `UNKNOWN_LISTENER`; StateError `NOT_LISTENING` before the application's start
+   */
+  pause(name: string): void {
+    this.running(name).pauseListener(name);
+    this.events.tell({ type: 'paused', ...this.subjectOf(name) });
+  }
+
+  /** Goes on where {@link pause} stopped. @throws as {@link pause} */
+  resume(name: string): void {
+    this.running(name).resumeListener(name);
+    this.events.tell({ type: 'resumed', ...this.subjectOf(name) });
+  }
+
+  private subjectOf(name: string) {
+    const { topic, consumerGroup } = this.find(name).listener;
+    return { listener: name, topic: topic.name, consumerGroup };
+  }
+
+  private running(name: string): PushConsumer {
+    const consumer = this.port.consumerOf(this.find(name).plan);
+    if (consumer !== undefined) return consumer;
+    const text = `listener ${name} is not listening: listeners start after every onApplicationBootstrap`;
+    throw new StateError('NOT_LISTENING', text);
+  }
+
+  private find(name: string): { readonly plan: PlannedConsumer; readonly listener: PlannedListener } {
+    for (const plan of this.port.consumers ?? []) {
+      const listener = plan.listeners.find((one) => one.name === name);
+      if (listener !== undefined) return { plan, listener };
+    }
+    const names = this.states().map((state) => state.name);
+    const known = names.length === 0 ? 'there are none (yet)' : `they are ${names.join(', ')}`;
+    throw new UsageError('UNKNOWN_LISTENER', `no listener is named "${name}"; ${known}`, 'name');
+  }
+
+  private stateOf(plan: PlannedConsumer, { name, topic, consumerGroup, filter }: PlannedListener): ListenerState {
+    const { phase } = this.port;
+    const consumer = this.port.consumerOf(plan);
+    const isPaused = phase === 'listening' && consumer?.isListenerPaused(name);
+    const status = phase === 'listening' && consumer === undefined ? 'idle' : phase;
+    return {
+      name,
+      topic: topic.name,
+      consumerGroup,
+      filter: filter.expression,
+      status: isPaused ? 'paused' : status,
+    };
+  }
+}

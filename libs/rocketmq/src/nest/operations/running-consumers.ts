@@ -1,0 +1,85 @@
+// The consumers that run: started one by one or all, stopped again; groups of this instance are made before and deleted after.
+
+import type { StartOptions } from '../../client/client.js';
+import type { PushConsumer } from '../../consumer/push-consumer.js';
+import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { InstanceGroups } from './instance-groups.js';
+
+/** What consumers are started with. */
+export interface ConsumerStarts {
+  /** How each consumer starts; asked for at every start. */
+  startOptions(): StartOptions;
+  readonly shutdownGraceMs: number;
+  /** Undefined: no consumer needs a group of this instance. */
+  readonly groups: InstanceGroups | undefined;
+  /** Makes the consumer; nothing is sent yet. */
+  make(plan: PlannedConsumer): PushConsumer;
+  /** Called before a consumer starts. */
+  beforeStart(plan: PlannedConsumer, signal: AbortSignal): Promise<void>;
+  onStarted(plan: PlannedConsumer): void;
+  /** Called when a consumer has stopped that had started. */
+  onEnded(plan: PlannedConsumer): void;
+}
+
+/** Starts and stops consumers of one connection. */
+export class RunningConsumers {
+  private readonly consumers = new Map<PlannedConsumer, PushConsumer>();
+  private readonly started = new Set<PlannedConsumer>();
+  private readonly closing = new Map<PlannedConsumer, Promise<void>>();
+
+  constructor(private readonly starts: ConsumerStarts) {}
+
+  of(plan: PlannedConsumer): PushConsumer | undefined {
+    return this.consumers.get(plan);
+  }
+
+  /**
+   * Starts those that do not run yet. One that fails is as if it had not been started; the others go on.
+   * @throws the first failure, as the consumer's start, when all have started or failed
+   */
+  async start(plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+    const fresh = plans.filter((plan) => !this.consumers.has(plan));
+    // All are made before one starts: a wrong option then leaves nothing behind.
+    const made = fresh.map((plan) => [plan, this.starts.make(plan)] as const);
+    for (const [plan, consumer] of made) this.consumers.set(plan, consumer);
+    const results = await Promise.allSettled(made.map(([plan, consumer]) => this.startOne(plan, consumer, signal)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
+  async close(plans: readonly PlannedConsumer[] = [...this.consumers.keys()]): Promise<void> {
+    await Promise.all(plans.map((plan) => this.closeOne(plan)));
+  }
+
+  private async startOne(plan: PlannedConsumer, consumer: PushConsumer, signal: AbortSignal): Promise<void> {
+    const { groups } = this.starts;
+    try {
+      if (plan.ofInstance) {
+        const { consumerGroup, requireFifo: fifo, subscriptions } = plan;
+        await groups?.make({ consumerGroup, fifo, topics: subscriptions.map(({ topic }) => topic) }, signal);
+      } else await this.starts.beforeStart(plan, signal);
+      await consumer.start({ ...this.starts.startOptions(), signal });
+      this.started.add(plan);
+      this.starts.onStarted(plan);
+    } catch (error) {
+      this.consumers.delete(plan);
+      await consumer.close({ graceMs: 0 });
+      throw error;
+    }
+  }
+
+  private closeOne(plan: PlannedConsumer): Promise<void> {
+    const consumer = this.consumers.get(plan);
+    if (consumer === undefined) return Promise.resolve();
+    const closing = this.closing.get(plan) ?? this.end(plan, consumer);
+    this.closing.set(plan, closing);
+    return closing;
+  }
+
+  private async end(plan: PlannedConsumer, consumer: PushConsumer): Promise<void> {
+    await consumer.close({ graceMs: this.starts.shutdownGraceMs });
+    if (this.started.has(plan)) this.starts.onEnded(plan);
+    if (plan.ofInstance) await this.starts.groups?.remove(plan.consumerGroup);
+  }
+}

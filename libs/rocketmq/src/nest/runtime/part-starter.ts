@@ -1,0 +1,218 @@
+// Starts the parts of a connection, one by one: broker when embedded, connection, producer, answers, consumers. In which order, and
+// what ends when, is in rocketmq-runtime.ts.
+
+import type { StartOptions } from '../../client/client.js';
+import { Connection } from '../../client/connection.js';
+import { PushConsumer } from '../../consumer/push-consumer.js';
+import { Producer } from '../../producer/producer.js';
+import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
+import type { TransactionChecker } from '../../producer/transactions/transaction-check.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import type { HandlerInvoker } from '../listening/handler-invoker.js';
+import { consumerOptionsOf } from '../listening/listener-consumer.js';
+import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
+import type { MessageWire } from '../messages/resource-names.js';
+import type { AdminAccess } from '../operations/admin-access.js';
+import type { Declarations } from '../operations/declarations.js';
+import { GivenUpWatch } from '../operations/given-up-watch.js';
+import { InstanceGroups, whoNeedsGroups } from '../operations/instance-groups.js';
+import { type ConsumerHooks, consumerHooks, producerHooks } from '../operations/lifecycle-hooks.js';
+import { checkDeclared, createDeclared } from '../operations/provisioning.js';
+import type { RocketMQEvents } from '../operations/rocketmq-events.js';
+import { RunningConsumers } from '../operations/running-consumers.js';
+import { warnOfOtherSubscriptions } from '../operations/subscription-warning.js';
+import { type ReplyChannel, replyChannelOf } from '../sending/reply-channel.js';
+import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
+import type { CheckedOptions } from './module-options.js';
+import type { TopicPlan } from './topic-plan.js';
+
+/** What the application declares, decided and checked. */
+export interface Plan extends TopicPlan {
+  readonly consumers: readonly PlannedConsumer[];
+  readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly declarations: Declarations;
+}
+
+/** What runs. Parts are added as they start, so that a failed start can stop those before it. */
+export interface Parts {
+  broker?: EmbeddedEndpoint;
+  connection?: Connection;
+  producer?: Producer;
+  replies?: ReplyChannel;
+  consumers?: RunningConsumers;
+  /** Undefined unless something needs a group of this instance. */
+  groups?: InstanceGroups;
+  /** Undefined without transactions, and where there is no administration connection. */
+  givenUp?: GivenUpWatch;
+}
+
+/** What parts are made with. */
+export interface PartStarterPort {
+  readonly options: CheckedOptions;
+  readonly admin: AdminAccess;
+  readonly invoker: HandlerInvoker;
+  readonly events: RocketMQEvents;
+  /** What bodies of answers are made with. */
+  readonly wire: MessageWire;
+}
+
+/** Each start may be repeated after it has failed: it goes on with the parts that are there. */
+export class PartStarter {
+  private readonly hooks = new WeakMap<PlannedConsumer, ConsumerHooks>();
+
+  constructor(
+    private readonly given: PartStarterPort,
+    private readonly instanceId: string,
+    /** Whether a missing topic is waited for. Else it is an error at once, which suits a start that is repeated anyway. */
+    private readonly mayWaitForTopics: () => boolean,
+  ) {}
+
+  /** Everything that sending needs. @throws UsageError or ResourceError that says what is wrong; what the server throws */
+  async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
+    const { options, given } = this;
+    const { admin, events } = given;
+    const { target, checkpoint } = options;
+    const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
+    if (target.kind === 'embedded') {
+      parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
+      if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
+    }
+    parts.groups ??= admins && new InstanceGroups(admins, options);
+    parts.connection ??= this.connection(parts);
+    await this.provision(plan.declarations, signal);
+    const versions = await admin.ofCluster();
+    const producer = new Producer(parts.connection, {
+      ...options.producer,
+      brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
+      topics: plan.verified,
+      transactionCheckers: plan.checkers,
+      transactionOwner: this.transactionOwner,
+      events: producerHooks(options.events ?? {}, events),
+      telemetry: options.telemetry,
+      checkpoint,
+    });
+    // One whose start fails has closed itself.
+    await producer.start({ ...this.startOptions(), signal });
+    parts.producer = producer;
+  }
+
+  /** Where answers arrive; nothing unless requests are switched on. @throws as {@link producer} */
+  async replies(parts: Parts, signal: AbortSignal): Promise<void> {
+    const { connection, groups } = parts;
+    if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
+    const replies = replyChannelOf(this.options, this.instanceId, { connection, groups, wire: this.given.wire });
+    try {
+      await replies.open({ ...this.startOptions(), signal });
+      parts.replies = replies;
+    } catch (error) {
+      await replies.close();
+      throw error;
+    }
+  }
+
+  /** Looks for transactions that the server has given up, if it has any and can ask. */
+  async givenUpWatch(parts: Parts, { checkers }: Plan): Promise<void> {
+    const { connection } = parts;
+    const admin = await this.given.admin.ofCluster();
+    if (connection === undefined || admin === undefined || Object.keys(checkers).length === 0) return;
+    const { clock, logger } = connection;
+    const { events } = this.given;
+    const ownerOf = (topic: string): string => this.transactionOwner ?? topic;
+    const bounds = new TransactionBounds(this.options.producer ?? {});
+    parts.givenUp ??= new GivenUpWatch({ admin, checkers, bounds, clock, logger, events, ownerOf });
+    parts.givenUp.start();
+  }
+
+  /** Those of some groups. @throws as {@link producer}, when all others have started or failed */
+  async consumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+    const { connection } = parts;
+    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
+    parts.consumers ??= await this.running(connection, parts);
+    await parts.consumers.start(plans, signal);
+  }
+
+  private startOptions(): StartOptions {
+    return { timeoutMs: this.options.startTimeoutMs, waitForTopics: this.mayWaitForTopics() };
+  }
+
+  private connection({ broker }: Parts): Connection {
+    const { options } = this;
+    const { target, credentials, tls } = options;
+    if (target.kind === 'cluster') return new Connection({ ...options, credentials, tls, endpoints: target.endpoints });
+    // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
+    return new Connection({ ...options, endpoints: broker?.endpoints ?? '' });
+  }
+
+  private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
+    const { logger, startTimeoutMs: timeoutMs, provision = 'off' } = this.options;
+    const admin = await this.given.admin.forProvisioning(provision);
+    if (admin === undefined) return;
+    const port = { admin, logger, timeoutMs };
+    if (provision === 'create') await createDeclared(declarations, port, signal);
+    else await checkDeclared(declarations, port, signal);
+  }
+
+  private async running(connection: Connection, parts: Parts): Promise<RunningConsumers> {
+    const { shutdownGraceMs, logger } = this.options;
+    const admin = await this.given.admin.ofCluster();
+    return new RunningConsumers({
+      ...{ shutdownGraceMs, groups: parts.groups },
+      startOptions: () => this.startOptions(),
+      make: (plan) => namingListeners(plan, () => this.consumer(connection, plan, parts)),
+      beforeStart: async (plan, signal) => {
+        if (admin !== undefined) await warnOfOtherSubscriptions(plan, { admin, logger, signal });
+      },
+      onStarted: ({ listeners }) => {
+        for (const listener of listeners) this.announce(listener);
+      },
+      onEnded: (plan) => {
+        const unfinished = this.hooks.get(plan)?.unfinished ?? 0;
+        logger.info('a consumer has ended', { consumerGroup: plan.consumerGroup, unfinished });
+        this.given.events.tell({ type: 'drained', consumerGroup: plan.consumerGroup, unfinished });
+      },
+    });
+  }
+
+  private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
+    const { checkpoint, inbox, logger, events = {}, telemetry } = this.options;
+    const hooks = consumerHooks(events, this.given.events, plan.consumerGroup);
+    this.hooks.set(plan, hooks);
+    return new PushConsumer(connection, {
+      ...consumerOptionsOf(plan, {
+        invoker: this.given.invoker,
+        producer: () => parts.producer,
+        answers: { wire: this.given.wire, logger },
+      }),
+      events: hooks,
+      telemetry,
+      acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
+      checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
+    });
+  }
+
+  private get transactionOwner(): string | undefined {
+    const { consumerGroup, names, transactionOwner } = this.options;
+    return transactionOwner ?? (consumerGroup === undefined ? undefined : names.group(consumerGroup));
+  }
+
+  private announce({ name, topic, consumerGroup, filter }: PlannedListener): void {
+    this.options.logger.info(`${name} listens`, { topic: topic.name, consumerGroup, filter: filter.expression });
+  }
+
+  private get options(): CheckedOptions {
+    return this.given.options;
+  }
+}
+
+/** Tells whose option it is that the consumer refuses. */
+function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    const names = listeners.map(({ name }) => name).join(', ');
+    const problem = cause.message.replace(`[${cause.code}] `, '');
+    const text = `consumer of group "${consumerGroup}" (listeners: ${names}): ${problem}`;
+    throw new UsageError(cause.code, text, cause.field, { cause });
+  }
+}

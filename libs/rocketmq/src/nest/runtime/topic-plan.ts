@@ -1,0 +1,72 @@
+// The topics that an application has to do with: what they must be on the server, and what their schemas need.
+
+import type { MessageType } from '../../protocol/model/message.js';
+import { UsageError } from '../../support/errors.js';
+import { methodLabel } from '../common/handler-host.js';
+import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { Discovered } from '../listening/rocketmq.explorer.js';
+import { loadSchema } from '../messages/body-schema.js';
+import type { TopicDefinition } from '../messages/topic-definition.js';
+import type { CheckedOptions } from './module-options.js';
+
+/** The topics of an application by what is said of them. Names are those on the cluster. */
+export interface TopicPlan {
+  /** All of them, perhaps several times. */
+  readonly topics: readonly TopicDefinition[];
+  /** What the server must have at start, and as which type; undefined: as any. */
+  readonly verified: Readonly<Record<string, MessageType | undefined>>;
+}
+
+/** @throws UsageError `TOPIC_TYPES_DISAGREE` when one topic is defined with two types */
+export function planTopics(
+  { transactionalSends }: Discovered,
+  consumers: readonly PlannedConsumer[],
+  { topics: named = [], names }: CheckedOptions,
+): TopicPlan {
+  const onCluster = (topic: TopicDefinition): TopicDefinition => ({ ...topic, name: names.topic(topic.name) });
+  const listened = consumers.flatMap(({ listeners }) =>
+    listeners.map((listener) => ({ topic: listener.topic, where: `listener ${listener.name}` })),
+  );
+  const deadLetters = consumers.flatMap(({ listeners }) =>
+    listeners.flatMap(({ deadLetterTopic: topic, name }) =>
+      topic === undefined ? [] : [{ topic, where: `deadLetterTopic of listener ${name}` }],
+    ),
+  );
+  const sent = transactionalSends.map((send) => {
+    const topic = onCluster({ ...send.topic, type: 'transaction' });
+    return { topic, where: `${methodLabel(send)} (@TransactionalSend)` };
+  });
+  const options = named.map((topic) => ({ topic: onCluster(topic), where: 'option topics' }));
+  const all = [...options, ...sent, ...listened, ...deadLetters];
+  assertAgreed(all);
+  // A transactional topic is verified with its checker. One that is only listened to may come into being at its first message,
+  // unless its definition says what it is.
+  const needed = [...options, ...deadLetters, ...listened.filter(({ topic }) => topic.type !== undefined)];
+  return {
+    topics: all.map(({ topic }) => topic),
+    verified: Object.fromEntries(needed.map(({ topic }) => [topic.name, topic.type])),
+  };
+}
+
+/** Loads what the schemas need. @throws UsageError `PACKAGE_MISSING` */
+export async function loadSchemas(
+  { listeners, checkers, transactionalSends }: Discovered,
+  { topics = [] }: CheckedOptions,
+): Promise<void> {
+  const marked = [...listeners, ...checkers, ...transactionalSends].map(({ topic }) => topic);
+  await Promise.all([...marked, ...topics].map(({ schema }) => loadSchema(schema)));
+}
+
+function assertAgreed(all: readonly { readonly topic: TopicDefinition; readonly where: string }[]): void {
+  const typed = new Map<string, (typeof all)[number]>();
+  for (const one of all) {
+    const { name, type } = one.topic;
+    const first = typed.get(name);
+    if (first === undefined && type !== undefined) typed.set(name, one);
+    if (first === undefined || type === undefined || first.topic.type === type) continue;
+    const text =
+      `topic "${name}" is of type ${first.topic.type} for ${first.where}, but of type ${type} for ${one.where}; ` +
+      'define it once, by defineTopic, and use that everywhere';
+    throw new UsageError('TOPIC_TYPES_DISAGREE', text, 'type');
+  }
+}

@@ -1,0 +1,23 @@
+// A message for the outbox by the definition of its topic: checked and encoded while the transaction can still fail.
+
+import type { OutboxMessage } from '../../sql/outbox-message.js';
+import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
+import { encodeBody } from '../messages/message-body.js';
+import { assertFits, type MessageFields } from '../messages/outgoing.js';
+import type { Given, TopicDefinition } from '../messages/topic-definition.js';
+
+/**
+ * What `outbox.add` of `nestjs-rocketmq/sql` takes, with the body checked by the topic's schema and encoded, as a send does it. Prefixes
+ * of topics and outgoing hooks are applied when the relay sends it by `RocketMQProducer`.
+ * @param codec of topics without one of their own; give it where the module has one. Default JSON
+ * @throws UsageError when body or fields do not fit the topic
+ */
+export async function outboxMessage<Body, Input>(
+  topic: TopicDefinition<Body, Input>,
+  body: Given<Input>,
+  fields: Omit<MessageFields, 'messageId'> = {},
+  codec: BodyCodec = jsonCodec,
+): Promise<OutboxMessage> {
+  assertFits(topic as TopicDefinition, fields);
+  return { ...fields, topic: topic.name, body: await encodeBody(topic as TopicDefinition, body, codec) };
+}

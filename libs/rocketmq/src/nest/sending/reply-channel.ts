@@ -1,0 +1,141 @@
+// Where answers arrive: a topic of the application, a tag and a consumer group of this instance.
+
+import type { StartOptions } from '../../client/client.js';
+import type { Connection } from '../../client/connection.js';
+import { PushConsumer } from '../../consumer/push-consumer.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import type { MessageWire, ResourceNames } from '../messages/resource-names.js';
+import type { InstanceGroups } from '../operations/instance-groups.js';
+import type { CheckedOptions } from '../runtime/module-options.js';
+import { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, type ReplyAddress, replyOf } from './reply-message.js';
+
+/** What answers arrive by. */
+export interface ReplyChannelParts {
+  readonly connection: Connection;
+  readonly groups: InstanceGroups;
+  /** As it is called on the cluster. */
+  readonly topic: string;
+  /** As it is called on the cluster; of this instance alone. */
+  readonly consumerGroup: string;
+  /** Of this instance alone. */
+  readonly tag: string;
+  readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
+  readonly logger: Logger;
+  readonly telemetry: CheckedOptions['telemetry'];
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Receives the answers to the requests of one instance. */
+export class ReplyChannel {
+  private readonly waiting = new Map<string, Waiting>();
+  private readonly consumer: PushConsumer;
+  private late = 0;
+
+  constructor(private readonly parts: ReplyChannelParts) {
+    const { connection, consumerGroup, topic, tag, telemetry } = parts;
+    this.consumer = new PushConsumer(connection, {
+      consumerGroup,
+      subscriptions: [{ topic, filter: { kind: 'tag', expression: tag } }],
+      handler: (message) => this.receive(message),
+      telemetry,
+    });
+  }
+
+  /** Answers that came when nobody waited for them any more, or came twice. */
+  get lateReplies(): number {
+    return this.late;
+  }
+
+  /** Requests that wait for their answers. */
+  get pending(): number {
+    return this.waiting.size;
+  }
+
+  /** Makes topic and group, and begins to receive. @throws what the admin connection or the consumer throws */
+  async open(options: StartOptions): Promise<void> {
+    const { groups, topic, consumerGroup } = this.parts;
+    await groups.ensureTopic(topic, options.signal);
+    await groups.make({ consumerGroup, fifo: false, topics: [topic] }, options.signal);
+    await this.consumer.start(options);
+  }
+
+  addressOf(requestId: string): ReplyAddress {
+    const { topic, tag } = this.parts;
+    return { topic, tag, requestId };
+  }
+
+  /** The answer to a request that is about to be sent. Call {@link forget} in the end. */
+  expect(requestId: string): Promise<unknown> {
+    const answer = new Promise<unknown>((resolve, reject) => this.waiting.set(requestId, { resolve, reject }));
+    // It may fail while its request is still being sent.
+    answer.catch(() => {});
+    return answer;
+  }
+
+  forget(requestId: string): void {
+    this.waiting.delete(requestId);
+  }
+
+  /** Requests that still wait fail; the group is deleted. */
+  async close(): Promise<void> {
+    const closed = new StateError('CLOSED', 'the application ends; whether the request took effect is unknown');
+    for (const { reject } of this.waiting.values()) reject(closed);
+    this.waiting.clear();
+    await this.consumer.close({ graceMs: 0 });
+    await this.parts.groups.remove(this.parts.consumerGroup);
+  }
+
+  private async receive(received: MessageView): Promise<void> {
+    const message = await this.unhooked(received);
+    const requestId = message.properties[REQUEST_PROPERTIES.requestId];
+    const waiting = requestId === undefined ? undefined : this.waiting.get(requestId);
+    if (requestId === undefined || waiting === undefined) {
+      this.late += 1;
+      this.parts.logger.debug('an answer that nobody waits for was dropped', { messageId: message.messageId });
+      return;
+    }
+    this.waiting.delete(requestId);
+    try {
+      const reply = replyOf(message, this.parts.wire.codec);
+      if (reply.kind === 'error') waiting.reject(reply.error);
+      else waiting.resolve(reply.value);
+    } catch (error) {
+      const text = `the answer ${message.messageId} cannot be decoded (${describeError(error)}); the request took effect`;
+      waiting.reject(new StateError('INVALID_REPLY', text));
+    }
+  }
+
+  private async unhooked(message: MessageView): Promise<MessageView> {
+    const { consumerGroup, wire } = this.parts;
+    return wire.hooks === undefined ? message : wire.hooks.incoming(message, { consumerGroup });
+  }
+}
+
+/**
+ * The channel of an instance of an application; not open yet.
+ * @throws UsageError when the name of the topic hides what it is for
+ */
+export function replyChannelOf(
+  { requests, names, logger, telemetry }: CheckedOptions,
+  instanceId: string,
+  parts: Pick<ReplyChannelParts, 'connection' | 'groups' | 'wire'>,
+): ReplyChannel {
+  const name = `${REPLY_TOPIC_MARK}${requests?.application ?? ''}`;
+  const consumerGroup = names.group(`${name}-${instanceId}`);
+  const topic = replyTopicOf(name, names);
+  return new ReplyChannel({ ...parts, logger, telemetry, tag: instanceId, topic, consumerGroup });
+}
+
+/** What the topic of answers is called on the cluster. @throws UsageError when a name of one's own hides what it is for */
+function replyTopicOf(name: string, names: ResourceNames): string {
+  const topic = names.topic(name);
+  if (topic.includes(REPLY_TOPIC_MARK)) return topic;
+  const text = `option resolveTopic calls "${name}" "${topic}"; a topic for answers has "${REPLY_TOPIC_MARK}" in its name`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'resolveTopic');
+}

@@ -1,0 +1,121 @@
+// Requests and answers as messages: which properties say what. Sending and waiting is in requester.ts, answering in answering.ts.
+
+import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
+import { describeError } from '../../support/logger.js';
+import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
+
+/** Every topic for answers has this in its name; nothing is ever answered to another one. */
+export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';
+
+/** The properties of requests and answers. Services in other languages answer by them, too. */
+export const REQUEST_PROPERTIES = {
+  /** Of a request: the topic to answer to, as it is called on the cluster. */
+  replyTopic: 'rpcReplyTopic',
+  /** Of a request: the tag of the answer. */
+  replyTag: 'rpcReplyTag',
+  /** Of a request, and the same of its answer. */
+  requestId: 'rpcRequestId',
+  /** Of an answer, a `ReplyKind`: what its body is. */
+  replyKind: 'rpcReplyKind',
+} as const;
+
+/**
+ * What the body of an answer is: a value by the codec, bytes as they are, nothing (a handler without a result), or the
+ * error as JSON: `{ name, message }`.
+ */
+export type ReplyKind = 'value' | 'bytes' | 'nothing' | 'error';
+
+/** Where an answer goes. */
+export interface ReplyAddress {
+  readonly topic: string;
+  readonly tag: string;
+  readonly requestId: string;
+}
+
+/** An answer, or the error of whoever was asked. */
+export type Reply =
+  | { readonly kind: 'answer'; readonly value: unknown }
+  | { readonly kind: 'error'; readonly error: Error };
+
+/** The error of a handler in another process. Its `name` and `message` are those of the error there. */
+export class RemoteHandlerError extends Error {
+  constructor(name: string, message: string) {
+    super(message);
+    this.name = name;
+  }
+}
+
+/** The properties that make a message a request. */
+export function requestProperties({ topic, tag, requestId }: ReplyAddress): Record<string, string> {
+  const { replyTopic, replyTag, requestId: id } = REQUEST_PROPERTIES;
+  return { [replyTopic]: topic, [replyTag]: tag, [id]: requestId };
+}
+
+/**
+ * Where the answer to this message goes; undefined for a message that is no request. `refused`: it is one, but asks for an
+ * answer in a topic that is not for answers, which would let anybody who sends requests write to any topic.
+ */
+export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'refused' | undefined {
+  const topic = properties[REQUEST_PROPERTIES.replyTopic];
+  const tag = properties[REQUEST_PROPERTIES.replyTag];
+  const requestId = properties[REQUEST_PROPERTIES.requestId];
+  if (topic === undefined || tag === undefined || requestId === undefined) return undefined;
+  return topic.includes(REPLY_TOPIC_MARK) ? { topic, tag, requestId } : 'refused';
+}
+
+/** The message that answers with a value. @throws what the codec throws */
+export function answerMessage(address: ReplyAddress, value: unknown, codec: BodyCodec): OutgoingMessage {
+  if (value === undefined) return replyMessage(address, 'nothing', '-');
+  // The server refuses empty bodies.
+  if (value instanceof Uint8Array && value.length > 0) return replyMessage(address, 'bytes', value);
+  return replyMessage(address, 'value', bodyOf(value, codec));
+}
+
+/** The message that answers with the name and the message of an error; never with its stack. */
+export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
+  const message = error instanceof Error ? error.message : describeError(error);
+  return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message }));
+}
+
+/** What an answer says. @throws what the codec throws */
+export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Reply {
+  switch (properties[REQUEST_PROPERTIES.replyKind]) {
+    case 'nothing':
+      return { kind: 'answer', value: undefined };
+    case 'bytes':
+      return { kind: 'answer', value: body };
+    case 'error': {
+      const { name, message } = JSON.parse(body.toString('utf8')) as {
+        readonly name: unknown;
+        readonly message: unknown;
+      };
+      return { kind: 'error', error: new RemoteHandlerError(String(name), String(message)) };
+    }
+    default:
+      return { kind: 'answer', value: codec.decode(body) };
+  }
+}
+
+/**
+ * A body for somebody who decodes with this codec. Codecs leave strings as they are; JSON of a string has quotes, without which
+ * the other side cannot decode it.
+ */
+export function bodyOf(value: unknown, codec: BodyCodec): Uint8Array | string {
+  if (value instanceof Uint8Array) return value;
+  return typeof value === 'string' && codec !== jsonCodec ? value : codec.encode(value);
+}
+
+function replyMessage(
+  { topic, tag, requestId }: ReplyAddress,
+  kind: ReplyKind,
+  body: Uint8Array | string,
+): OutgoingMessage {
+  const properties = { [REQUEST_PROPERTIES.requestId]: requestId, [REQUEST_PROPERTIES.replyKind]: kind };
+  return { topic, tag, body, properties };
+}
+
+/** Some classes of errors, Nest's RpcException for one, do not set their name. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'Error';
+  return error.name === 'Error' ? error.constructor.name : error.name;
+}

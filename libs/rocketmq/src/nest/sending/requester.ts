@@ -1,0 +1,126 @@
+// Requests: a message, and one answer to it. What a request looks like is in reply-message.ts.
+
+import type { Producer } from '../../producer/producer.js';
+import type { SendReceipt } from '../../producer/sending/send-receipt.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { raceAbort } from '../../support/abort.js';
+import { type CallOptions, withDeadline } from '../../support/deadline.js';
+import { type RocketMQError, UsageError } from '../../support/errors.js';
+import type { Logger } from '../../support/logger.js';
+import { systemRandom } from '../../support/random.js';
+import { parseAddress } from '../common/pattern.js';
+import { encoded, type MessageFields } from '../messages/outgoing.js';
+import type { MessageWire } from '../messages/resource-names.js';
+import { toTopicDefinition } from '../messages/topic-definition.js';
+import type { ReplyChannel } from './reply-channel.js';
+import { bodyOf, requestProperties } from './reply-message.js';
+
+/** How answers come back: the module option `requests`. */
+export interface RequestOptions {
+  /**
+   * Names the topic of the answers, `nestjs-rocketmq-reply-<application>`, which all instances of the application share. Letters,
+   * digits, `-` and `_`.
+   */
+  readonly application: string;
+  /** How long an answer may take unless the request says otherwise. Default 10 000. */
+  readonly timeoutMs?: number;
+}
+
+/** The rest of a request's message, how long its answer may take, and what ends the wait early. */
+export interface RequestCallOptions extends MessageFields, CallOptions {}
+
+/** Where a requester's means are: in the runtime. */
+export interface RequestPort {
+  /** Undefined before the start and after the end. */
+  readonly producer: Producer | undefined;
+  /** Undefined before the start, after the end, and when requests are not switched on. */
+  readonly replies: ReplyChannel | undefined;
+  /** Why one of them is undefined. */
+  readonly whyNot: RocketMQError;
+  /** Undefined when requests are not switched on. */
+  readonly replyTimeoutMs: number | undefined;
+}
+
+/** Asks handlers with `@MessagePattern`, here or in other processes. Needs the module option `requests`. */
+export class RocketMQRequester {
+  /** @internal provided by the module */
+  constructor(
+    private readonly port: RequestPort,
+    private readonly wire: MessageWire,
+    /** @internal for ClientRocketMQ */
+    readonly logger: Logger,
+  ) {}
+
+  /** Answers that came when nobody waited for them any more, since the start. */
+  get lateReplies(): number {
+    return this.port.replies?.lateReplies ?? 0;
+  }
+
+  /** Requests that wait for their answers. */
+  get pending(): number {
+    return this.port.replies?.pending ?? 0;
+  }
+
+  /**
+   * Sends a request and waits for its one answer.
+   * @param pattern `topic` or `topic:tag`, as in `@MessagePattern`
+   * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
+   * @returns what the handler returned; undefined when it returned nothing
+   * @throws RemoteHandlerError with name and message of the handler's error
+   * @throws TransportError `DEADLINE_EXCEEDED` when no answer came in time: whether the request took effect is unknown
+   * @throws UsageError or another error of a send before anything was sent
+   */
+  async request<Answer = unknown>(pattern: string, data: unknown, options: RequestCallOptions = {}): Promise<Answer> {
+    const { producer, replies, defaultTimeoutMs } = this.running();
+    const { timeoutMs = defaultTimeoutMs, signal, ...fields } = options;
+    assertTimeout(timeoutMs);
+    const requestId = systemRandom.uuid();
+    const properties = { ...fields.properties, ...requestProperties(replies.addressOf(requestId)) };
+    const message = await this.message(pattern, data, { ...fields, properties });
+    return withDeadline(`request to "${pattern}"`, timeoutMs, signal, async (deadline) => {
+      const answer = replies.expect(requestId);
+      try {
+        const call = { timeoutMs: deadline.remainingMs(), signal: deadline.signal };
+        await producer.send(message, call);
+        return (await raceAbort(answer, deadline.signal)) as Answer;
+      } finally {
+        replies.forget(requestId);
+      }
+    });
+  }
+
+  /** Sends without an answer. @internal for ClientRocketMQ */
+  async emit(pattern: unknown, data: unknown, fields: MessageFields): Promise<SendReceipt> {
+    const { producer } = this.port;
+    if (producer === undefined) throw this.port.whyNot;
+    return producer.send(await this.message(pattern, data, fields));
+  }
+
+  private message(pattern: unknown, data: unknown, fields: MessageFields): Promise<OutgoingMessage> {
+    const { topic, tag } = parseAddress(pattern);
+    if (tag !== undefined && fields.tag !== undefined && fields.tag !== tag) {
+      const text = `message to "${String(pattern)}": the record says another tag, "${fields.tag}"; nothing was sent`;
+      throw new UsageError('TAG_GIVEN_TWICE', text, 'tag');
+    }
+    const all = tag === undefined ? fields : { ...fields, tag };
+    const body = typeof data === 'string' ? bodyOf(data, this.wire.codec) : data;
+    return encoded(toTopicDefinition(topic), body, all, this.wire);
+  }
+
+  private running() {
+    const { producer, replies, replyTimeoutMs } = this.port;
+    if (replyTimeoutMs === undefined) {
+      const text =
+        'requests are not switched on, so no answer could come back; give RocketMQModule (or the options of ClientRocketMQ) ' +
+        'requests: { application } and nameServer; nothing was sent';
+      throw new UsageError('NO_REQUESTS', text, 'requests');
+    }
+    if (producer === undefined || replies === undefined) throw this.port.whyNot;
+    return { producer, replies, defaultTimeoutMs: replyTimeoutMs };
+  }
+}
+
+function assertTimeout(timeoutMs: number): void {
+  if (Number.isFinite(timeoutMs) && timeoutMs > 0) return;
+  throw new UsageError('ILLEGAL_OPTION', `timeoutMs must be a number above 0, not ${String(timeoutMs)}`, 'timeoutMs');
+}

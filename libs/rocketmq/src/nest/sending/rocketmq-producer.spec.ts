@@ -1,0 +1,124 @@
+// What applications send with: both forms of every send, and the producer options of the module.
+
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { z } from 'zod';
+import {
+  defineTopic,
+  NotSentError,
+  RocketMQModule,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+  type SendInterceptor,
+} from '../../index.js';
+import { silentLogger } from '../../support/logger.js';
+import { TestBroker } from '../../testing/test-broker.js';
+
+const Order = defineTopic('order', { type: 'normal', schema: z.object({ id: z.number() }) });
+const Step = defineTopic<string>('step', { type: 'fifo' });
+
+describe('RocketMQProducer', () => {
+  let broker: TestBroker;
+  let app: TestingModule | undefined;
+
+  beforeEach(async () => {
+    const topics = [{ name: 'order' }, { name: 'step', type: 'fifo' as const }];
+    broker = await TestBroker.start({ strict: true, topics });
+  });
+
+  afterEach(async () => {
+    await app?.close();
+    app = undefined;
+    await broker.stop();
+  });
+
+  async function start(options: Partial<RocketMQModuleOptions> = {}): Promise<RocketMQProducer> {
+    const imports = [RocketMQModule.forRoot({ endpoints: broker.endpoints, logger: silentLogger, ...options })];
+    app = await Test.createTestingModule({ imports }).compile();
+    await app.init();
+    return app.get(RocketMQProducer);
+  }
+
+  const bodies = (topic: string): string[] => broker.messages(topic).map(({ body }) => body.toString());
+
+  it('sends a batch for one topic, typed and checked by its definition', async () => {
+    const producer = await start();
+    const outcomes = await producer.sendBatch(Order, [
+      { body: { id: 1 }, keys: ['one'] },
+      { body: { id: 'two' } as never },
+      { body: { id: 3 }, messageGroup: 'g' },
+    ]);
+    expect(outcomes).toMatchObject([
+      { status: 'sent', receipt: { topic: 'order' } },
+      { status: 'failed', error: { code: 'INVALID_BODY', outcome: 'not-sent' } },
+      { status: 'failed', error: { code: 'MESSAGE_TYPE_MISMATCH', outcome: 'not-sent' } },
+    ]);
+    expect(broker.messages('order')[0]?.keys).toEqual(['one']);
+  });
+
+  it('sends a batch of plain messages for several topics', async () => {
+    const producer = await start();
+    const outcomes = await producer.sendBatch(
+      [
+        { topic: 'order', body: { id: 1 } },
+        { topic: 'step', body: 'first', messageGroup: 'g' },
+      ],
+      { concurrency: 1 },
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['sent', 'sent']);
+    expect([bodies('order'), bodies('step')]).toEqual([['{"id":1}'], ['first']]);
+  });
+
+  it('stops a message group of a batch at a body that cannot be encoded', async () => {
+    const producer = await start();
+    const step = (body: unknown) => ({ topic: 'step', body, messageGroup: 'g' });
+    const outcomes = await producer.sendBatch([step('first'), step(undefined), step('third')]);
+    expect(outcomes).toMatchObject([
+      { status: 'sent' },
+      { error: { code: 'INVALID_BODY' } },
+      { error: { code: 'EARLIER_MESSAGE_FAILED' } },
+    ]);
+    expect(bodies('step')).toEqual(['first']);
+  });
+
+  it('sends one way, typed or plain, and tells of a failure', async () => {
+    const failed: string[] = [];
+    const events = { onOnewayFailed: ({ topic }: { topic: string }) => void failed.push(topic) };
+    const producer = await start({ events });
+    await producer.sendOneway(Order, { id: 1 });
+    await producer.sendOneway({ topic: 'order', body: 'two' });
+    await producer.sendOneway(Step, 'first', { messageGroup: 'g', timeoutMs: 1_000 });
+    await expect(producer.sendOneway(Order, { id: 'x' } as never)).rejects.toMatchObject({ code: 'INVALID_BODY' });
+    await producer.sendOneway({ topic: 'missing', body: 'x' });
+    await app?.close();
+    expect([bodies('order').sort(), bodies('step'), failed]).toEqual([['two', '{"id":1}'], ['first'], ['missing']]);
+  });
+
+  it('passes the options of the module on: attempts, room, compression, interceptors', async () => {
+    const tracing: SendInterceptor = (message, next) => next({ ...message, properties: { trace: '7' } });
+    const producer = await start({
+      producer: { maxAttempts: 1, maxInFlight: 1, whenFull: 'refuse', compression: {}, interceptors: [tracing] },
+    });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
+    await expect(producer.send(Order, { id: 1 })).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 } });
+    const first = producer.send({ topic: 'order', body: 'again '.repeat(2_000) });
+    // The first is admitted once it was encoded.
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(producer.send(Order, { id: 2 })).rejects.toBeInstanceOf(NotSentError);
+    await first;
+    const [stored] = broker.messages('order');
+    expect(gunzipSync(stored?.body ?? '').toString()).toBe('again '.repeat(2_000));
+    expect(stored?.properties).toEqual({ trace: '7' });
+  });
+
+  it('stops the application at start when one of its options is wrong', async () => {
+    await expect(start({ producer: { maxInFlight: 0 } })).rejects.toThrow('option maxInFlight');
+    app = undefined;
+    await expect(start({ producer: { retries: 3 } as never })).rejects.toThrow(
+      /option producer.retries is unknown.*producer.maxAttempts/,
+    );
+    app = undefined;
+  });
+});

@@ -1,0 +1,197 @@
+// What applications send with. The client's own producer, which it stands before, comes and goes with the application.
+
+import type { Producer } from '../../producer/producer.js';
+import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
+import type { SendReceipt } from '../../producer/sending/send-receipt.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import type { CallOptions } from '../../support/deadline.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import {
+  byDefinition,
+  byName,
+  type MessageFields,
+  orRefused,
+  type PlainMessage,
+  type TopicMessage,
+} from '../messages/outgoing.js';
+import type { MessageWire } from '../messages/resource-names.js';
+import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import {
+  type CurrentTransaction,
+  runWithTopic,
+  type TransactionalMessage,
+  type TransactionOrigin,
+  toOutgoing,
+} from '../transactions/current-transaction.js';
+import type { TransactionalRun } from '../transactions/transactional-send.decorator.js';
+import type { RequestCallOptions, RocketMQRequester } from './requester.js';
+import { TopicSender } from './topic-sender.js';
+
+/** Everything of a message but its topic and body, and how long the send may take. */
+export interface SendOptions extends MessageFields, CallOptions {}
+
+/** A message of a transaction with its topic. */
+export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Given<Input>> {
+  // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
+  readonly topic: TopicDefinition<any, Input> | string;
+}
+
+/** @internal What messages are handed to; the client's producer is one. Not in the published types: `sendEncoded` is not. */
+export type SendingPort = Pick<Producer, 'send' | 'sendEncoded' | 'sendOneway' | 'recall' | 'transact'>;
+
+/** Marks a producer of tests. */
+export const DETACHED = Symbol.for('nestjs-rocketmq.detached-producer');
+
+/** Whether this producer sends nothing, so that nothing needs a connection. */
+export function isDetached(producer: object): boolean {
+  return DETACHED in producer;
+}
+
+/** Sends messages, from before the application's first `onModuleInit` until after its last `beforeApplicationShutdown`. */
+export class RocketMQProducer {
+  /** @internal provided by the module */
+  constructor(
+    private readonly running: () => SendingPort,
+    private readonly wire: MessageWire,
+    private readonly requester?: Pick<RocketMQRequester, 'request'>,
+  ) {}
+
+  /**
+   * Sends a message and waits until the server has stored it.
+   * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `producer.maxAttempts`
+   * @throws UsageError before anything was sent: the body does not fit the schema, the options do not fit the topic's type
+   * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
+   */
+  send<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    body: Given<Input>,
+    options?: SendOptions,
+  ): Promise<SendReceipt>;
+  send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
+  async send(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<SendReceipt> {
+    const producer = this.running();
+    const { message, call } = await this.outgoing(first, second, third);
+    return producer.send(message, call);
+  }
+
+  /**
+   * Sends messages, each in a request of its own, and tells what became of each, in the order given; it does not throw for a
+   * message that failed. A wrong one fails alone. Those of one message group go one after another: when one fails, the later
+   * ones of its group are not sent.
+   * @throws UsageError for a wrong option, StateError once closed; nothing was sent
+   */
+  sendBatch<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    messages: readonly TopicMessage<Given<Input>>[],
+    options?: BatchOptions,
+  ): Promise<BatchOutcome[]>;
+  sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
+  async sendBatch(
+    first: TopicDefinition | readonly PlainMessage[],
+    second?: readonly TopicMessage<unknown>[] | BatchOptions,
+    third?: BatchOptions,
+  ): Promise<BatchOutcome[]> {
+    const producer = this.running();
+    if ('name' in first) {
+      const made = (second as readonly TopicMessage<unknown>[]).map(({ body, ...fields }) =>
+        orRefused(first.name, fields, byDefinition(first, body, fields, this.wire)),
+      );
+      return producer.sendEncoded(await Promise.all(made), third);
+    }
+    const made = first.map((message) => orRefused(message.topic, message, byName(message, this.wire)));
+    return producer.sendEncoded(await Promise.all(made), second as BatchOptions | undefined);
+  }
+
+  /**
+   * Hands a message over and does not wait for the server. A failure goes to the logger and to `events.onOnewayFailed`.
+   * @throws as {@link send}, before anything was sent
+   */
+  sendOneway<Body, Input>(
+    topic: TopicDefinition<Body, Input>,
+    body: Given<Input>,
+    options?: SendOptions,
+  ): Promise<void>;
+  sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
+  async sendOneway(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<void> {
+    const producer = this.running();
+    const { message, call } = await this.outgoing(first, second, third);
+    return producer.sendOneway(message, call);
+  }
+
+  /**
+   * Takes a delayed message back before it is due, by the receipt of its send. The server answers OK for one that was
+   * recalled before, too; once it was due, it refuses.
+   * @throws StatusError when the server refuses; it is off there by default (`recallMessageEnable` of the broker)
+   */
+  async recall(
+    receipt: { readonly topic: string; readonly recallHandle: string | undefined },
+    options?: CallOptions,
+  ): Promise<{ readonly messageId: string }> {
+    const { topic, recallHandle } = receipt;
+    if (recallHandle === undefined) {
+      const text = `the message on "${topic}" has no recall handle: it is not a delayed one, or the server gives none`;
+      throw new UsageError('NO_RECALL_HANDLE', text, 'recallHandle');
+    }
+    return this.running().recall({ topic, recallHandle }, options);
+  }
+
+  /**
+   * Runs `work` as the local transaction of a message, like a method with `@TransactionalSend`: the half message is sent before,
+   * and a return makes it visible. Code inside may use `currentTransaction()`, too.
+   * @param options bound the half message, as in {@link send}
+   * @throws as {@link send} when the half message fails: `work` has not run; else what `work` throws
+   */
+  async transaction<T, Input>(
+    message: TransactionalTopicMessage<Input>,
+    work: (transaction: CurrentTransaction) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const origin = { topic: toTopicDefinition(message.topic as TopicLike), wire: this.wire };
+    return this.runTransaction(origin, message, options, work);
+  }
+
+  /**
+   * Asks a handler with `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request` does. Needs the module option
+   * `requests`.
+   * @param pattern `topic` or `topic:tag`
+   * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
+   * @throws as `RocketMQRequester.request`; StateError `NO_REQUESTER` from a producer of a test, which nobody answers
+   */
+  async request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer> {
+    if (this.requester !== undefined) return this.requester.request<Answer>(pattern, data, options);
+    const text = 'this producer belongs to no RocketMQModule, so no answer could come back; nothing was sent';
+    throw new StateError('NO_REQUESTER', text);
+  }
+
+  /** The producer of one topic, whose type knows the bodies. */
+  for<Body, Input>(topic: TopicDefinition<Body, Input>): TopicSender<Input> {
+    return new TopicSender<Input>(this, topic as unknown as TopicDefinition<unknown, Input>);
+  }
+
+  /** @internal */
+  async runMethod<T>({ topic, message, timeoutMs, call }: TransactionalRun, method: () => Promise<T>): Promise<T> {
+    return this.runTransaction({ topic, wire: this.wire, call }, await message?.(), { timeoutMs }, method);
+  }
+
+  private async runTransaction<T>(
+    origin: TransactionOrigin,
+    message: TransactionalMessage | undefined,
+    { timeoutMs, signal }: CallOptions,
+    work: (transaction: CurrentTransaction) => Promise<T>,
+  ): Promise<T> {
+    const producer = this.running();
+    const half = message === undefined ? undefined : await toOutgoing(origin.topic, message, origin.wire);
+    return producer.transact({ timeoutMs, signal, message: half }, () => runWithTopic(origin, work));
+  }
+
+  private async outgoing(
+    first: TopicDefinition | PlainMessage,
+    second: unknown,
+    { timeoutMs, signal, ...fields }: SendOptions = {},
+  ): Promise<{ readonly message: OutgoingMessage; readonly call: CallOptions | undefined }> {
+    if ('topic' in first) {
+      return { message: await byName(first, this.wire), call: second as CallOptions | undefined };
+    }
+    return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
+  }
+}

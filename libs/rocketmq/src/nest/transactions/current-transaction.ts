@@ -1,0 +1,186 @@
+// `currentTransaction()` as Nest applications have it: bodies are encoded and checked by the topic.
+
+import {
+  type CurrentTransaction as ClientTransaction,
+  currentTransaction as currentClientTransaction,
+  runInTransaction,
+  transactionHere,
+} from '../../producer/transactions/transaction-scope.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { StateError, UsageError } from '../../support/errors.js';
+import { jsonCodec } from '../messages/body-codec.js';
+import { encoded } from '../messages/outgoing.js';
+import { type MessageWire, NAMES_AS_GIVEN } from '../messages/resource-names.js';
+import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+
+/** The message of a transaction; its topic is that of the decorator. */
+export interface TransactionalMessage<Input = unknown> {
+  readonly body: Input;
+  /** One label by which consumers filter. */
+  readonly tag?: string;
+  /** Business keys by which operators look a message up. */
+  readonly keys?: readonly string[];
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** The transaction that the running code belongs to. */
+export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
+  /**
+   * Sends the half message, for a transaction that decides its message on the way. Call it once, and before the database
+   * commit: what is committed first and crashes then has no message.
+   * @param message `topic` is needed only where no decorator names it; given as a definition, it types the body
+   * @throws UsageError when the body does not fit the topic's schema
+   * @throws StateError `ALREADY_PREPARED` the second time; whatever a send throws, the local transaction should then fail
+   */
+  prepare<Input>(
+    message: TransactionalMessage<Given<Input>> & {
+      // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
+      readonly topic?: TopicDefinition<any, Input> | string;
+    },
+  ): Promise<void>;
+}
+
+/** The call of a method with `@TransactionalSend` that a transaction belongs to. */
+export interface TransactionalCall {
+  readonly instance: object;
+  readonly methodName: string | symbol;
+  /** The decorated function: that of an override is another than that of the method which it overrides. */
+  readonly method: object;
+}
+
+const BRAND = Symbol.for('nestjs-rocketmq.nest-transaction');
+
+/** A transaction of the client whose message is given as a body, not as bytes. */
+export class TopicTransaction implements CurrentTransaction {
+  readonly [BRAND] = true;
+  private ended = false;
+
+  constructor(
+    private readonly inner: ClientTransaction,
+    private readonly wire: MessageWire,
+    private readonly bound?: TopicDefinition,
+    private readonly call?: TransactionalCall,
+  ) {}
+
+  /**
+   * Whether this call is one by `super` out of the method that the transaction belongs to, so that it is part of it.
+   * @throws StateError `TRANSACTION_ENDED` when that method has ended, UsageError `OTHER_TOPIC` when it has another topic
+   */
+  isJoinedBy({ instance, methodName, method }: TransactionalCall, topic: TopicDefinition): boolean {
+    const { call, bound } = this;
+    if (call === undefined || call.instance !== instance || call.methodName !== methodName || call.method === method) {
+      return false;
+    }
+    const what = `super.${String(methodName)}()`;
+    if (this.ended) {
+      const text = `${what} came after the end of the method that calls it; await it there; it has not run`;
+      throw new StateError('TRANSACTION_ENDED', text);
+    }
+    if (bound === undefined || bound.name === topic.name) return true;
+    const text = `${what} sends to "${topic.name}", its override to "${bound.name}"; they are one transaction with one message; it has not run`;
+    throw new UsageError('OTHER_TOPIC', text, 'topic');
+  }
+
+  /** The method has ended. */
+  end(): void {
+    this.ended = true;
+  }
+
+  get topic(): string {
+    return this.inner.topic;
+  }
+
+  get transactionId(): string {
+    return this.inner.transactionId;
+  }
+
+  get messageId(): string {
+    return this.inner.messageId;
+  }
+
+  get isPrepared(): boolean {
+    return this.inner.isPrepared;
+  }
+
+  get isRollback(): boolean {
+    return this.inner.isRollback;
+  }
+
+  get signal(): AbortSignal {
+    return this.inner.signal;
+  }
+
+  async prepare(message: TransactionalMessage & { readonly topic?: TopicLike }): Promise<void> {
+    const topic = this.topicOf(message.topic);
+    await this.inner.prepare(await toOutgoing(topic, message, this.wire));
+  }
+
+  rollback(): void {
+    this.inner.rollback();
+  }
+
+  /** @internal */
+  proveBy(...proof: Parameters<ClientTransaction['proveBy']>): void {
+    this.inner.proveBy(...proof);
+  }
+
+  private topicOf(given: TopicLike | undefined): TopicDefinition {
+    const { bound } = this;
+    if (given === undefined) {
+      if (bound !== undefined) return bound;
+      throw new UsageError('NO_TOPIC', 'prepare() needs a topic: no @TransactionalSend names one here', 'topic');
+    }
+    const topic = toTopicDefinition(given);
+    if (bound === undefined) return topic;
+    if (topic.name === bound.name) return typeof given === 'string' ? bound : topic;
+    const text = `the message is for "${topic.name}", but this transaction was declared for "${bound.name}"; nothing was sent`;
+    throw new UsageError('OTHER_TOPIC', text, 'topic');
+  }
+}
+
+/** A message of a transaction as the client sends it. */
+export function toOutgoing(
+  topic: TopicDefinition,
+  { body, tag, keys, properties }: TransactionalMessage,
+  wire: MessageWire,
+): Promise<OutgoingMessage> {
+  return encoded(topic, body, { tag, keys, properties }, wire);
+}
+
+/** What a local transaction is for. */
+export interface TransactionOrigin {
+  readonly topic: TopicDefinition;
+  readonly wire: MessageWire;
+  /** Undefined for one without a decorator. */
+  readonly call?: TransactionalCall;
+}
+
+/** Runs `work` so that {@link currentTransaction} takes bodies for the topic. Call it inside a transaction of the client. */
+export async function runWithTopic<T>(
+  { topic, wire, call }: TransactionOrigin,
+  work: (transaction: CurrentTransaction) => Promise<T>,
+): Promise<T> {
+  const transaction = new TopicTransaction(currentClientTransaction(), wire, topic, call);
+  try {
+    return await runInTransaction(transaction, () => work(transaction));
+  } finally {
+    transaction.end();
+  }
+}
+
+/** The transaction that the running code belongs to, if it is one of this layer. */
+export function topicTransactionHere(): TopicTransaction | undefined {
+  const current = transactionHere();
+  return current !== undefined && BRAND in current ? (current as unknown as TopicTransaction) : undefined;
+}
+
+/**
+ * The transaction of the running method.
+ * @throws StateError `NO_TRANSACTION` outside of one
+ */
+export function currentTransaction(): CurrentTransaction {
+  return (
+    topicTransactionHere() ??
+    new TopicTransaction(currentClientTransaction(), { codec: jsonCodec, names: NAMES_AS_GIVEN })
+  );
+}

@@ -1,0 +1,121 @@
+// `@TransactionalSend`: makes a method the local transaction of a message. What runs it is in rocketmq-producer.ts.
+
+import { Inject, Optional } from '@nestjs/common';
+import { StateError, UsageError } from '../../support/errors.js';
+import { isThenable } from '../../support/thenable.js';
+import { TRANSACTIONAL_SEND_METADATA, transactionsToken } from '../common/rocketmq.constants.js';
+import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import { type TransactionalCall, type TransactionalMessage, topicTransactionHere } from './current-transaction.js';
+
+/** The options of `@TransactionalSend`. */
+export interface TransactionalSendOptions<Input, Args extends readonly unknown[]> {
+  /**
+   * Makes the message from the method's arguments; its half is sent before the method. Without it the method calls
+   * `currentTransaction().prepare()`, or nothing is sent. Default: none.
+   */
+  readonly message?: (...args: Args) => TransactionalMessage<Input> | Promise<TransactionalMessage<Input>>;
+  /** How long the half message may take, its retries included. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
+  readonly timeoutMs?: number;
+  /** The connection that it sends to, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
+  readonly connection?: string;
+}
+
+/** What the decorator says of its method. */
+export interface TransactionalSendMetadata {
+  readonly topic: TopicDefinition;
+  readonly connection: string | undefined;
+}
+
+/** A method that is to run as a local transaction. */
+export interface TransactionalRun {
+  readonly topic: TopicDefinition;
+  /** Undefined: the method prepares its message itself. */
+  readonly message: (() => TransactionalMessage | Promise<TransactionalMessage>) | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly call: TransactionalCall;
+}
+
+/** Runs methods as local transactions. */
+export interface TransactionRunner {
+  runMethod<T>(run: TransactionalRun, method: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Makes the method the local transaction of a message on a transactional topic, whoever calls it. Its return commits the
+ * message, unless it called `currentTransaction().rollback()`. A throw asks the topic's check at once, whose answer ends the
+ * transaction; the error is rethrown. The topic needs a `@TransactionChecker`, or the module a `transactionLog`.
+ *
+ * The message is visible if and only if the local transaction committed, with one exception: the server gives it up when nobody answers its
+ * checks, 15 by default, for about 7.5 minutes without any instance alive. The event `transaction-given-up` reports that.
+ *
+ * An override that has the decorator, too, and calls `super.method()` is one transaction with it, and one message: the override's,
+ * or that of the method it overrides when the override has none. All other calls are transactions of their own.
+ */
+export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
+  topic: TopicLike<Body, Input>,
+  options: TransactionalSendOptions<Input, Args> = {},
+) {
+  const definition = toTopicDefinition(topic as TopicLike);
+  const { timeoutMs, connection } = options;
+  const token = transactionsToken(connection);
+  // biome-ignore lint/suspicious/noExplicitAny: the method may take more than the message is made from
+  return <Method extends (...args: [...Args, ...any[]]) => Promise<unknown>>(
+    target: object,
+    methodName: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method>,
+  ): void => {
+    const method = descriptor.value as unknown as (...args: unknown[]) => Promise<unknown>;
+    const label = `${target.constructor.name}.${String(methodName)}`;
+    const toMessage = options.message as ((...args: unknown[]) => TransactionalMessage) | undefined;
+    async function transactional(this: object, ...args: unknown[]): Promise<unknown> {
+      const message = toMessage === undefined ? undefined : () => toMessage.apply(this, args);
+      const local = (): Promise<unknown> => awaitable(label, method.apply(this, args));
+      const call: TransactionalCall = { instance: this, methodName, method: transactional };
+      const running = topicTransactionHere();
+      if (running?.isJoinedBy(call, definition)) {
+        if (message !== undefined && !running.isPrepared) await running.prepare(await message());
+        return local();
+      }
+      const runner = (this as { readonly [key: symbol]: TransactionRunner | undefined } | undefined)?.[token];
+      if (runner === undefined) throw noRunner(label);
+      return runner.runMethod({ topic: definition, message, timeoutMs, call }, local);
+    }
+    takeOver(method, transactional);
+    const metadata: TransactionalSendMetadata = { topic: definition, connection };
+    Reflect.defineMetadata(TRANSACTIONAL_SEND_METADATA, metadata, transactional);
+    // Injected, not looked up: so it is there in request-scoped instances too, and two applications do not mix.
+    if (!Reflect.hasMetadata(token, target.constructor)) {
+      Reflect.defineMetadata(token, true, target.constructor);
+      // Optional: without the module the class can be made, in a unit test for instance, and the call says what is missing.
+      Optional()(target, token);
+      Inject(token)(target, token);
+    }
+    descriptor.value = transactional as unknown as Method;
+  };
+}
+
+function awaitable<T>(label: string, result: Promise<T>): Promise<T> {
+  if (isThenable(result)) return result;
+  const text =
+    `${label} has @TransactionalSend, but returns no promise: nobody can tell when its local transaction has ended; ` +
+    'make it async; its check decides what became of the message';
+  throw new UsageError('NOT_ASYNC', text);
+}
+
+/** The wrapper keeps the name, the length and the metadata of decorators that were applied before. */
+function takeOver(method: object, wrapper: object): void {
+  for (const property of ['name', 'length'] as const) {
+    const descriptor = Object.getOwnPropertyDescriptor(method, property);
+    if (descriptor !== undefined) Object.defineProperty(wrapper, property, descriptor);
+  }
+  for (const key of Reflect.getOwnMetadataKeys(method)) {
+    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), wrapper);
+  }
+}
+
+function noRunner(name: string): StateError {
+  const text =
+    `${name} has @TransactionalSend, but its instance was not made by Nest in an application with RocketMQModule (and the ` +
+    'connection that it names), or it was called without its instance; the method has not run, nothing was sent';
+  return new StateError('NO_MODULE', text);
+}
