@@ -68,6 +68,7 @@ const ROOMS: Partial<Record<Floor, readonly string[]>> = {
   protocol: ['model', 'credentials', 'remoting', 'grpc'],
   producer: ['sending', 'transactions', '.'],
   consumer: ['model', 'listeners', 'receive', 'lease', 'dispatch', 'simple', '.'],
+  nest: ['common', 'messages', 'transactions', 'sending', 'listening', 'operations', 'runtime', 'transport', 'module'],
 };
 
 interface Import {

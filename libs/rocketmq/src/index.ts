@@ -71,6 +71,7 @@ export {
   RocketMQHealth,
 } from './nest/operations/rocketmq-health.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from './nest/operations/rocketmq-listeners.js';
+export type { ServerRocketMQStatus } from './nest/runtime/pattern-runtime.js';
 export type {
   InboxPort,
   RocketMQCheckpoint,
@@ -82,8 +83,9 @@ export type {
   TransactionLogPort,
 } from './nest/runtime/rocketmq.interfaces.js';
 export { outboxMessage } from './nest/sending/outbox-message.js';
+export type { RequestOptions } from './nest/sending/reply-channel.js';
 export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from './nest/sending/reply-message.js';
-export { type RequestCallOptions, type RequestOptions, RocketMQRequester } from './nest/sending/requester.js';
+export { type RequestCallOptions, RocketMQRequester } from './nest/sending/requester.js';
 export {
   RocketMQProducer,
   type SendOptions,
@@ -107,7 +109,7 @@ export { ClientRocketMQ, type ClientRocketMQStatus } from './nest/transport/clie
 export type { ServerRocketMQOptions } from './nest/transport/own-server.js';
 export type { PatternExtras } from './nest/transport/pattern-handlers.js';
 export { RocketMQRecord, RocketMQRecordBuilder } from './nest/transport/rocketmq-record.js';
-export { ServerRocketMQ, type ServerRocketMQStatus } from './nest/transport/server-rocketmq.js';
+export { ServerRocketMQ } from './nest/transport/server-rocketmq.js';
 export type { ProducerEvents } from './producer/producer-events.js';
 export type { BackpressureOptions } from './producer/sending/backpressure.js';
 export type { CompressionOptions } from './producer/sending/compression.js';

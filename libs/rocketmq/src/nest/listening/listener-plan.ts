@@ -8,9 +8,13 @@ import { UsageError } from '../../support/errors.js';
 import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { NAMES_AS_GIVEN, type ResourceNames } from '../messages/resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
-import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
 import { assertListenerOptions, mergedOptions } from './listener-options.js';
-import type { ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
+import type {
+  ListenerOverrides,
+  ListenerSettings,
+  ModuleListenerOptions,
+  RocketMQListenerOptions,
+} from './listener-settings.js';
 import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
 
 /** One listener with its options decided. */
@@ -45,14 +49,11 @@ export interface PlannedConsumer {
 
 const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', 'ackBatchSize', 'interceptors'] as const;
 
-type PlanOptions = Pick<
-  RocketMQModuleOptions,
-  'consumerGroup' | 'defaults' | 'listeners' | 'unknownListeners' | 'consumers'
-> & {
+interface PlanOptions extends ModuleListenerOptions {
   readonly names?: ResourceNames;
   /** Tells this instance of the application from others, in names of groups. */
   readonly instanceId?: string;
-};
+}
 
 /**
  * Decides the consumers.

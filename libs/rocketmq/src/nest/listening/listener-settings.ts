@@ -93,3 +93,17 @@ export interface RocketMQListenerOptions extends ListenerOverrides {
    */
   readonly batch?: Pick<BatchListening, 'maxSize' | 'maxWaitMs'>;
 }
+
+/** What the module options say of all listeners. */
+export interface ModuleListenerOptions {
+  /** The consumer group of listeners that name none. Default: none. */
+  readonly consumerGroup?: string;
+  /** For all listeners; their decorators override it. Default: nothing. */
+  readonly defaults?: ListenerSettings;
+  /** By listener name (`Class.method` unless given); overrides the decorator. Default: none. */
+  readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
+  /** What a name in `listeners` means that no listener has: a mistake, or a listener of another application. Default `error`. */
+  readonly unknownListeners?: 'error' | 'ignore';
+  /** False makes no consumer at all: the application only sends. Default true. */
+  readonly consumers?: boolean;
+}

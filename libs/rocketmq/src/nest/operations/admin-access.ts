@@ -4,12 +4,17 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { StateError, UsageError } from '../../support/errors.js';
 import { ADMIN_METADATA } from '../common/rocketmq.constants.js';
-import type { CheckedOptions } from '../runtime/module-options.js';
+
+type RocketMQAdminOptions = ConstructorParameters<typeof import('../../admin/index.js')['RocketMQAdmin']>[0];
 
 /** `RocketMQAdmin` of `nestjs-rocketmq/admin`. */
 export type Admin = InstanceType<typeof import('../../admin/index.js')['RocketMQAdmin']>;
 
-type AdminOptions = Pick<CheckedOptions, 'target' | 'nameServer' | 'credentials' | 'tls' | 'logger'>;
+/** The module options that say how to reach name servers and brokers. */
+interface AdminOptions extends Pick<RocketMQAdminOptions, 'credentials' | 'tls' | 'logger'> {
+  readonly target: { readonly kind: 'cluster' | 'embedded' };
+  readonly nameServer?: string | undefined;
+}
 
 /** The admin connection of one connection of the module. */
 export class AdminAccess {

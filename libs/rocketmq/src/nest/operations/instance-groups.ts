@@ -5,7 +5,6 @@ import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { describeError } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
-import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
 import type { Admin } from './admin-access.js';
 
 /** A group to make. */
@@ -24,7 +23,7 @@ interface InstanceGroupOptions {
 /** Whatever needs a group of this instance, to be named when there is no way to make one. */
 export function whoNeedsGroups(
   consumers: readonly PlannedConsumer[],
-  { requests }: Pick<RocketMQModuleOptions, 'requests'>,
+  { requests }: { readonly requests?: object },
 ): string[] {
   const listeners = consumers.filter(({ ofInstance }) => ofInstance).flatMap((consumer) => consumer.listeners);
   const broadcasts = listeners.map(({ name }) => `listener ${name} (mode: 'broadcast')`);

@@ -19,13 +19,12 @@ import type { ReplyChannel } from '../sending/reply-channel.js';
 import type { RequestPort } from '../sending/requester.js';
 import { isDetached } from '../sending/rocketmq-producer.js';
 import type { TransactionRunner } from '../transactions/transactional-send.decorator.js';
-import { assertConnectedInTime } from '../transport/pattern-handlers.js';
-import type { PatternRuntime, ServerRocketMQ } from '../transport/server-rocketmq.js';
 import { planCheckers } from './checker-plan.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { CheckedOptions } from './module-options.js';
 import { notRunning } from './not-running.js';
 import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
+import { assertConnectedInTime, type PatternRuntime, type PatternServer } from './pattern-runtime.js';
 import { loadSchemas, planTopics } from './topic-plan.js';
 
 /** How long an answer may take unless told otherwise. */
@@ -44,7 +43,7 @@ type State =
 export interface RuntimeParts extends PartStarterPort {
   readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
   /** The transport strategy of this connection; undefined where there is none. */
-  readonly server: ServerRocketMQ | undefined;
+  readonly server: PatternServer | undefined;
   /** The events are of a connection that goes on when this one has ended. Default: they end with it. */
   readonly sharesEvents?: boolean;
   discover(): Discovered;

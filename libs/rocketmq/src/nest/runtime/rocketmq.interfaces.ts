@@ -14,13 +14,13 @@ import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { TlsOptions } from '../../support/tls.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
-import type { ListenerOverrides, ListenerSettings } from '../listening/listener-settings.js';
+import type { ModuleListenerOptions } from '../listening/listener-settings.js';
 import type { BodyCodec } from '../messages/body-codec.js';
 import type { MessageHook } from '../messages/message-hooks.js';
 import type { NamingOptions } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { GroupSettings } from '../operations/declarations.js';
-import type { RequestOptions } from '../sending/requester.js';
+import type { RequestOptions } from '../sending/reply-channel.js';
 
 /** Answers transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
@@ -54,15 +54,13 @@ export type RocketMQProducerOptions = Pick<
 >;
 
 /** The options of `RocketMQModule.forRoot()`. Only `endpoints` is needed. */
-export interface RocketMQModuleOptions extends NamingOptions {
+export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOptions {
   /**
    * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory;
    * `embedded:./data`: one that keeps its messages in that folder (needs the package `lmdb`), for this application alone.
    * Undefined is an error.
    */
   readonly endpoints: string | undefined;
-  /** The consumer group of listeners that name none. Default: none. */
-  readonly consumerGroup?: string;
   /** Default: none. */
   readonly namespace?: string;
   /**
@@ -94,14 +92,6 @@ export interface RocketMQModuleOptions extends NamingOptions {
    * first is the outermost. Default: nothing.
    */
   readonly hooks?: readonly (MessageHook | Type<MessageHook>)[];
-  /** For all listeners; their decorators override it. Default: nothing. */
-  readonly defaults?: ListenerSettings;
-  /** By listener name (`Class.method` unless given); overrides the decorator. Default: none. */
-  readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
-  /** What a name in `listeners` means that no listener has: a mistake, or a listener of another application. Default `error`. */
-  readonly unknownListeners?: 'error' | 'ignore';
-  /** False makes no consumer at all: the application only sends. Default true. */
-  readonly consumers?: boolean;
   /**
    * Topics that this application sends to. One that is missing or of another type stops the application at start.
    * Default: those of its transactions.

@@ -6,15 +6,24 @@ import { PushConsumer } from '../../consumer/push-consumer.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { MessageWire, ResourceNames } from '../messages/resource-names.js';
-import type { InstanceGroups } from '../operations/instance-groups.js';
-import type { CheckedOptions } from '../runtime/module-options.js';
 import { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, type ReplyAddress, replyOf } from './reply-message.js';
+
+/** Creates what answers arrive by, and deletes it. */
+interface ReplyGroups {
+  ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void>;
+  make(
+    group: { readonly consumerGroup: string; readonly fifo: boolean; readonly topics: readonly string[] },
+    signal: AbortSignal | undefined,
+  ): Promise<void>;
+  remove(consumerGroup: string): Promise<void>;
+}
 
 /** What answers arrive by. */
 export interface ReplyChannelParts {
   readonly connection: Connection;
-  readonly groups: InstanceGroups;
+  readonly groups: ReplyGroups;
   /** As it is called on the cluster. */
   readonly topic: string;
   /** As it is called on the cluster; of this instance alone. */
@@ -23,7 +32,7 @@ export interface ReplyChannelParts {
   readonly tag: string;
   readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
   readonly logger: Logger;
-  readonly telemetry: CheckedOptions['telemetry'];
+  readonly telemetry: RocketMQTelemetry | undefined;
 }
 
 interface Waiting {
@@ -117,12 +126,30 @@ export class ReplyChannel {
   }
 }
 
+/** How answers come back: the module option `requests`. */
+export interface RequestOptions {
+  /**
+   * Names the topic of the answers, `nestjs-rocketmq-reply-<application>`, which all instances of the application share. Letters,
+   * digits, `-` and `_`.
+   */
+  readonly application: string;
+  /** How long an answer may take unless the request says otherwise. Default 10 000. */
+  readonly timeoutMs?: number;
+}
+
+/** The module options that matter here. */
+interface ReplyOptions extends Pick<ReplyChannelParts, 'logger'> {
+  readonly requests?: RequestOptions;
+  readonly names: ResourceNames;
+  readonly telemetry?: RocketMQTelemetry;
+}
+
 /**
  * The channel of an instance of an application; not open yet.
  * @throws UsageError when the name of the topic hides what it is for
  */
 export function replyChannelOf(
-  { requests, names, logger, telemetry }: CheckedOptions,
+  { requests, names, logger, telemetry }: ReplyOptions,
   instanceId: string,
   parts: Pick<ReplyChannelParts, 'connection' | 'groups' | 'wire'>,
 ): ReplyChannel {

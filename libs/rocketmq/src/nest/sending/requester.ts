@@ -15,17 +15,6 @@ import { toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
 import { bodyOf, requestProperties } from './reply-message.js';
 
-/** How answers come back: the module option `requests`. */
-export interface RequestOptions {
-  /**
-   * Names the topic of the answers, `nestjs-rocketmq-reply-<application>`, which all instances of the application share. Letters,
-   * digits, `-` and `_`.
-   */
-  readonly application: string;
-  /** How long an answer may take unless the request says otherwise. Default 10 000. */
-  readonly timeoutMs?: number;
-}
-
 /** The rest of a request's message, how long its answer may take, and what ends the wait early. */
 export interface RequestCallOptions extends MessageFields, CallOptions {}
 

@@ -1,12 +1,11 @@
 // Finds the methods with `@EventPattern` and `@MessagePattern` that a server takes, as listeners. Nest finds the same; what it
 // hands to a server has lost the errors of the methods already.
 
-import { StateError, UsageError } from '../../support/errors.js';
+import { UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { parsePattern } from '../common/pattern.js';
 import { LISTENER_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
-import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import { type Discovered, type FoundListener, methods, type PatternHandling } from '../listening/rocketmq.explorer.js';
 import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
@@ -43,18 +42,6 @@ export function withPatterns(
   const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
   const decided = globalEnhancers ? handlers : patternHandlers(controllers, { ...owner, globalEnhancers });
   return { ...found, listeners: [...found.listeners, ...decided] };
-}
-
-/** @throws StateError `CONNECTED_LATE` when the application was planned before it had the handlers */
-export function assertConnectedInTime(
-  server: ServerRocketMQ | undefined,
-  planned: readonly PlannedConsumer[] | undefined,
-): void {
-  if (planned === undefined || server === undefined || !server.isConnected || server.wasPlanned) return;
-  const text =
-    'connectMicroservice({ strategy: app.get(ServerRocketMQ) }) came after app.init() or app.listen(), when the consumers were ' +
-    'decided already; call it before';
-  throw new StateError('CONNECTED_LATE', text);
 }
 
 /** Which handlers a server takes, and how. */

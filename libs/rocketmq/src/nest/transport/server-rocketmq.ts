@@ -6,29 +6,13 @@ import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError } from '../../support/errors.js';
 import { rocketMQTransport } from '../common/pattern.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
+import type { PatternRuntime, ServerRocketMQStatus } from '../runtime/pattern-runtime.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import type { GlobalsWatch } from './globals-watch.js';
 import { checkServerOptions, openRuntime, type ServerRocketMQOptions, standaloneRuntime } from './own-server.js';
 
 /** The key under which extras of handlers say who adopts their server (Nest 10). */
 export const ADOPT = Symbol.for('nestjs-rocketmq.adopt');
-
-/**
- * - `waiting`: `listen()` was called, the application has not started yet
- * - `listening`: the handlers get messages
- * - `draining`: no more are received; handlers that run go on
- * - `closed`: all have ended
- */
-export type ServerRocketMQStatus = 'waiting' | 'listening' | 'draining' | 'closed';
-
-/** What runs for a server: the runtime of a connection. */
-export interface PatternRuntime {
-  /** Resolves when the handlers get messages, or at once when the application has yet to start. */
-  startPatterns(): Promise<void>;
-  /** Stops the consumers of the handlers and waits for those that run. */
-  stopPatterns(): Promise<void>;
-  patternConsumers(): readonly PushConsumer[];
-}
 
 /** Members of Nest's server that not every version has. */
 interface ProcessingHooks {
