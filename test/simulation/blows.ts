@@ -25,10 +25,10 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
   'slow link': (system, fault) => {
     const { ways, process } = linkOf(system, fault);
     for (const link of ways) {
-      const before = link.latencyMs;
       link.latencyMs = 10 + fault.strength ** 3 * 3_000;
       system.later(fault.durationMs, () => {
-        link.latencyMs = before;
+        // Not what it was before: it may have been slow then, too.
+        link.latencyMs = system.network.usual.latencyMs;
       });
     }
     return process;
