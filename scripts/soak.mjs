@@ -70,7 +70,7 @@ async function main() {
   } catch (error) {
     failures.push(error);
   } finally {
-    await consumer.close({ graceMs: 5_000 });
+    await consumer.close({ shutdownGraceMs: 5_000 });
     await producer.close();
     connection.close();
     await broker.stop();
@@ -125,7 +125,7 @@ async function oneCycle(endpoints) {
   const producer = new Producer(connection, { topics: { [TOPIC]: 'normal' } });
   const consumer = consumerOf(connection, 'passers-by', () => {});
   await Promise.all([producer.start(), consumer.start()]);
-  await consumer.close({ graceMs: 1_000 });
+  await consumer.close({ shutdownGraceMs: 1_000 });
   await producer.close();
   connection.close();
 }

@@ -25,7 +25,7 @@ export class Ledger {
   readonly booked: string[] = [];
 
   @RocketMQListener(CardCharged, {
-    timeoutMs: 10 * SECOND_MS,
+    handlerTimeoutMs: 10 * SECOND_MS,
     // The delay after the first failure, the second, and all later ones.
     backoff: [SECOND_MS, 10 * SECOND_MS, MINUTE_MS],
     maxAttempts: 5,

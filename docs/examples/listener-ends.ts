@@ -16,7 +16,7 @@ export class Billing {
   readonly billed: string[] = [];
   readonly buried: string[] = [];
 
-  @RocketMQListener(InvoiceDue, { consumerGroup: 'billing', concurrency: 8, timeoutMs: MINUTE_MS })
+  @RocketMQListener(InvoiceDue, { consumerGroup: 'billing', concurrency: 8, handlerTimeoutMs: MINUTE_MS })
   async bill({ customer }: { customer: string }, { deliveryAttempt, signal }: RocketMQContext): Promise<void> {
     // No retry can help: dead-letter the message now.
     if (customer === '') throw new DeadLetterError('an invoice needs a customer');

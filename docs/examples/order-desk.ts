@@ -24,7 +24,7 @@ export class OrderDesk {
     filter: 'disputed',
     name: 'disputes',
     manual: true,
-    timeoutMs: 30 * MINUTE_MS,
+    handlerTimeoutMs: 30 * MINUTE_MS,
   })
   async dispute({ id }: Order, context: RocketMQContext): Promise<void> {
     this.open.set(id, context);

@@ -13,7 +13,7 @@ export async function nightlyRun(connection: Connection, handle: (body: string) 
       const messages = await consumer.receive({
         maxMessages: 32,
         invisibleDurationMs: 60 * SECOND_MS,
-        awaitMs: SECOND_MS,
+        longPollingTimeoutMs: SECOND_MS,
       });
       if (messages.length === 0) return count;
       const done = [];

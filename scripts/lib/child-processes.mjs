@@ -171,12 +171,12 @@ export class ChildProcess {
 
   /**
    * Asks it to end, and ends it when it does not. Resolves when it is gone.
-   * @param {{ graceMs: number }} options 0 does not ask
+   * @param {{ shutdownGraceMs: number }} options 0 does not ask
    */
-  async stop({ graceMs }) {
+  async stop({ shutdownGraceMs }) {
     if (this.#end !== undefined) return;
-    if (graceMs > 0) this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    if (shutdownGraceMs > 0) this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), shutdownGraceMs);
     await this.#ended;
     clearTimeout(timer);
   }

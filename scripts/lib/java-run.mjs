@@ -76,7 +76,7 @@ export class JavaRun {
   async kill(name) {
     const child = this.#children.get(name);
     this.#children.delete(name);
-    await child?.stop({ graceMs: 0 });
+    await child?.stop({ shutdownGraceMs: 0 });
     this.#note();
   }
 
@@ -87,11 +87,11 @@ export class JavaRun {
 
   /** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
   async stop() {
-    const graceMs = this.#isFolderKept ? KEPT_STORE_GRACE_MS : 0;
+    const shutdownGraceMs = this.#isFolderKept ? KEPT_STORE_GRACE_MS : 0;
     const children = [...this.#children.values()];
     this.#children.clear();
     // The last one first: a broker says goodbye to its name server.
-    for (const child of children.reverse()) await child.stop({ graceMs });
+    for (const child of children.reverse()) await child.stop({ shutdownGraceMs });
     releaseRunFolder(this.folder);
     if (!this.#isFolderKept) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }

@@ -53,10 +53,10 @@ export class Service {
     return Promise.race([this.#ready, failed]);
   }
 
-  /** Asks it to end, by force when it does not. @param {number} graceMs @returns {Promise<string>} how it ended */
-  async stop(graceMs) {
+  /** Asks it to end, by force when it does not. @param {number} shutdownGraceMs @returns {Promise<string>} how it ended */
+  async stop(shutdownGraceMs) {
     this.#child.kill('SIGTERM');
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), shutdownGraceMs);
     const how = await this.#ended;
     clearTimeout(force);
     return how;

@@ -19,7 +19,7 @@ describe('a server that is broken or hostile', () => {
     connection = new Connection({ endpoints: server.endpoints, transport });
   });
   afterEach(async () => {
-    await Promise.all(consumers.splice(0).map((consumer) => consumer.close({ graceMs: 0 })));
+    await Promise.all(consumers.splice(0).map((consumer) => consumer.close({ shutdownGraceMs: 0 })));
     connection.close();
     server.stop();
   });

@@ -37,7 +37,7 @@ describe('the requests of a consumer', () => {
 
   async function push(handler: () => Promise<void> | void = () => {}, options = {}): Promise<PushConsumer> {
     const consumer = new PushConsumer(connection, { ...READERS, handler, ...options });
-    ends.push(() => consumer.close({ graceMs: 0 }));
+    ends.push(() => consumer.close({ shutdownGraceMs: 0 }));
     await consumer.start();
     return consumer;
   }
@@ -73,7 +73,7 @@ describe('the requests of a consumer', () => {
 
   it('to receive on demand have a deadline of more than the shortest poll of a server', async () => {
     const consumer = await simple();
-    const received = consumer.receive({ awaitMs: 1 });
+    const received = consumer.receive({ longPollingTimeoutMs: 1 });
     await until(() => asked('receiveMessage').length > 0);
     expect(server.of('receiveMessage')[0]?.timeoutMs).toBeGreaterThan(5 * SECOND + 5 * SECOND);
     expect(asked('receiveMessage')[0]).toMatchObject({ autoRenew: false, longPollingTimeout: expect.anything() });
@@ -146,7 +146,7 @@ describe('the requests of a consumer', () => {
       handler: (message: MessageView) => void handled.push(message.messageId),
     } as const;
     const consumer = new PushConsumer(connection, { consumerGroup: 'readers', listeners: [listener] });
-    ends.push(() => consumer.close({ graceMs: 0 }));
+    ends.push(() => consumer.close({ shutdownGraceMs: 0 }));
     await consumer.start();
     server.deliver(recordedMessage('orders', 'stray'));
     await until(() => asked('changeInvisibleDuration').length > 0);

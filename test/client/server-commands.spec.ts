@@ -102,7 +102,7 @@ describe('a command of the server', () => {
           });
         },
       });
-      ends.push(() => consumer.close({ graceMs: 0 }));
+      ends.push(() => consumer.close({ shutdownGraceMs: 0 }));
       void consumer.start().then(() => {
         const message = {
           topic: { resourceNamespace: '', name: 'orders' },

@@ -37,7 +37,7 @@ describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s
       await producer.send({ topic: 'orders', body: 'after' });
       await arrivals.of('after');
     } finally {
-      await consumer.close({ graceMs: 1_000 });
+      await consumer.close({ shutdownGraceMs: 1_000 });
       await producer.close();
     }
     expect(new Set(arrivals.texts)).toEqual(new Set(['before', 'after']));

@@ -74,7 +74,7 @@ describe('the lag of a group', () => {
     const producer = await world.producer();
     for (let index = 0; index < 6; index++) await producer.send({ topic, body: `${index}` });
     const consumer = await world.simpleConsumer(topic, consumerGroup);
-    const [message] = await consumer.receive({ awaitMs: 10_000, maxMessages: 1 });
+    const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 1 });
     const lag = await lagIn(world, consumerGroup, topic);
     // Handed out is not settled: of a group without order the server tells no more.
     expect(lag).toMatchObject({ topic, retries: 0n, lag: 5n });
@@ -96,7 +96,7 @@ describe('the lag of a group', () => {
     const producer = await world.producer();
     for (let index = 0; index < 3; index++) await producer.send({ topic, body: `${index}`, messageGroup: 'g' });
     const consumer = await world.simpleConsumer(topic, consumerGroup);
-    const messages = await consumer.receive({ awaitMs: 10_000, maxMessages: 2 });
+    const messages = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 2 });
     expect(messages).toHaveLength(2);
     expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 3n, queues: [{ consumerOffset: 0n }] });
     for (const message of messages.slice(0, 1)) await consumer.ack(message);
@@ -109,12 +109,12 @@ describe('the lag of a group', () => {
     const consumerGroup = await world.group();
     await (await world.producer()).send({ topic, body: 'x' });
     const consumer = await world.simpleConsumer(topic, consumerGroup);
-    const [message] = await consumer.receive({ awaitMs: 10_000 });
+    const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
     if (message === undefined) throw new Error('nothing came');
     await consumer.changeInvisibleDuration(message, 0);
     await world.backend.advance(5_000);
     expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 1n, lag: 1n, queues: [{ lag: 0n }] });
-    const [again] = await consumer.receive({ awaitMs: 10_000 });
+    const [again] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
     if (again !== undefined) await consumer.ack(again);
     expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 0n, lag: 0n });
   });

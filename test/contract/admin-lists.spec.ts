@@ -16,11 +16,11 @@ async function deadLetterOf(world: World, topic: string, consumerGroup: string):
   const producer = await world.producer();
   await producer.send({ topic, body: 'poison' });
   const consumer = await world.simpleConsumer(topic, consumerGroup);
-  const [message] = await consumer.receive({ awaitMs: 10_000 });
+  const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
   if (message === undefined) throw new Error('nothing came');
   await consumer.changeInvisibleDuration(message, 0);
   await world.backend.advance(5_000);
-  expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+  expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
 }
 
 describe('listed topics', () => {

@@ -35,7 +35,7 @@ describe('a message that is looked up', () => {
     expect(message?.body.toString()).toBe('grüße');
     expect(message?.storeHost).toMatch(/^\S+:\d+$/);
     const consumer = await world.simpleConsumer(topic);
-    const [received] = await consumer.receive({ awaitMs: 10_000 });
+    const [received] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
     expect(message).toMatchObject({
       queueId: received?.queueId,
       bornHost: received?.bornHost,

@@ -211,7 +211,7 @@ describe('consumer groups', () => {
     await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 });
     if (first !== undefined) await consumer.changeInvisibleDuration(first, 0);
     await world.backend.advance(5_000);
-    expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+    expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
     const dead = await world.record({ topic: `%DLQ%${consumerGroup}` });
     await world.until('it is a dead letter', () => dead.deliveries.length === 1);
   });

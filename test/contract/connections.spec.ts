@@ -47,7 +47,7 @@ describe('connections', () => {
       const released = new Promise<void>((resolve) => {
         release = resolve;
       });
-      const options = { topic, leaseMs: 10_000, handle: () => released };
+      const options = { topic, invisibleDurationMs: 10_000, handle: () => released };
       const { deliveries } = await world.record(options, world.connection(through(forwarder)));
       const producer = await world.producer();
       await producer.send({ topic, body: 'one' });

@@ -59,7 +59,7 @@ describe('a consumer that is paused', () => {
     const topic = await world.topic('fifo');
     const producer = await world.producer();
     const consumerGroup = await world.group({ fifo: true });
-    const recorder = await world.record({ topic, consumerGroup, requireFifo: true, leaseMs: LEASE_MS });
+    const recorder = await world.record({ topic, consumerGroup, requireFifo: true, invisibleDurationMs: LEASE_MS });
     recorder.consumer.pause();
     for (const body of ['1', '2', '3']) await producer.send({ topic, body, messageGroup: 'g' });
     await world.backend.quiet();
@@ -123,7 +123,9 @@ describe('acks that share requests', () => {
     const receive = async (count: number) => {
       const messages = [];
       for (let poll = 0; messages.length < count && poll < 20; poll++) {
-        messages.push(...(await consumer.receive({ invisibleDurationMs: LEASE_MS, awaitMs: 5 * SECOND_MS })));
+        messages.push(
+          ...(await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS })),
+        );
       }
       return messages;
     };
@@ -148,7 +150,7 @@ describe('acks that share requests', () => {
     const producer = await world.producer();
     const sent = Array.from({ length: 150 }, (_, index) => `message ${index}`);
     await producer.sendBatch(sent.map((body) => ({ topic, body })));
-    const recorder = await world.record({ topic, leaseMs: LEASE_MS, concurrency: 64 });
+    const recorder = await world.record({ topic, invisibleDurationMs: LEASE_MS, concurrency: 64 });
     await world.until('all come', () => recorder.deliveries.length >= sent.length);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
     expect(all(recorder)).toEqual([...sent].sort());

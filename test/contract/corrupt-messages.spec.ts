@@ -66,7 +66,7 @@ describe('messages that were altered on the way', () => {
     await consumer.start();
     const received = [];
     for (let poll = 0; received.length < 2 && poll < 10; poll++) {
-      received.push(...(await consumer.receive({ awaitMs: 5 * SECOND_MS })));
+      received.push(...(await consumer.receive({ longPollingTimeoutMs: 5 * SECOND_MS })));
     }
     const seen = received.map(({ body, bodyProblem }) => [body.toString(), bodyProblem]).sort();
     expect(seen).toEqual([

@@ -23,7 +23,7 @@ describe('leases', () => {
     expect(second).toMatchObject({ messageId: first?.messageId, deliveryAttempt: 2 });
     if (second !== undefined) await consumer.ack(second);
     await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
-    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, awaitMs: 5 * SECOND_MS })).toEqual([]);
+    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS })).toEqual([]);
   });
 
   contract('a lease that was renewed holds, and its old handle is void', async (world) => {
@@ -35,7 +35,7 @@ describe('leases', () => {
     if (message === undefined) throw new Error('nothing was received');
     await consumer.changeInvisibleDuration(message, 3 * LEASE_MS);
     await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
-    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, awaitMs: 5 * SECOND_MS })).toEqual([]);
+    expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS })).toEqual([]);
     await consumer.ack(message);
   });
 
@@ -46,7 +46,7 @@ describe('leases', () => {
     const finished = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const recorder = await world.record({ topic, leaseMs: LEASE_MS, handle: () => finished });
+    const recorder = await world.record({ topic, invisibleDurationMs: LEASE_MS, handle: () => finished });
     await producer.send({ topic, body: 'slow' });
     await world.until('the handler has begun', () => recorder.deliveries.length === 1);
     for (let passedMs = 0; passedMs < 2 * LEASE_MS + SERVER_SLACK_MS; passedMs += 2 * SECOND_MS) {
@@ -67,7 +67,7 @@ describe('leases', () => {
       const finished = new Promise<void>((resolve) => {
         finish = resolve;
       });
-      const options = { topic, leaseMs: LEASE_MS, handle: () => finished };
+      const options = { topic, invisibleDurationMs: LEASE_MS, handle: () => finished };
       const { deliveries } = await world.record(options, world.connection({ clock }));
       const sent = ['1', '2', '3', '4', '5'];
       for (const body of sent) await producer.send({ topic, body });

@@ -142,7 +142,7 @@ describe('listeners of one group', () => {
     const graveyard = await world.simpleConsumer(deadLetterTopicOf(consumerGroup));
     const dead: string[] = [];
     await world.until('the dead letter', async () => {
-      for (const message of await graveyard.receive({ awaitMs: 5_000 })) {
+      for (const message of await graveyard.receive({ longPollingTimeoutMs: 5_000 })) {
         dead.push(textOf(message));
         await graveyard.ack(message);
       }

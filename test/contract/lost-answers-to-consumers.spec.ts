@@ -40,7 +40,7 @@ describe('answers that are lost on the way, after the server has done its work',
     const consumer = new PushConsumer(connection, {
       consumerGroup,
       subscriptions: [{ topic }],
-      leaseMs: LEASE_MS,
+      invisibleDurationMs: LEASE_MS,
       events: {
         onSettleFailed: ({ body }, { kind }) => void told.push(`${body} ${kind}`),
         onLeaseLost: ({ body }) => void told.push(`${body} lost`),
@@ -51,7 +51,7 @@ describe('answers that are lost on the way, after the server has done its work',
       },
       ...options,
     });
-    ends.push(() => consumer.close({ graceMs: 0 }));
+    ends.push(() => consumer.close({ shutdownGraceMs: 0 }));
     await consumer.start();
     return { forwarder, handled, told };
   }
@@ -125,7 +125,7 @@ describe('answers that are lost on the way, after the server has done its work',
       const producer = await world.producer();
       const consumerGroup = await world.group({ fifo: true });
       // The case does not wait for a lease of this length.
-      const options = { leaseMs: 10 * MINUTE_MS, requireFifo: true };
+      const options = { invisibleDurationMs: 10 * MINUTE_MS, requireFifo: true };
       const { forwarder, handled } = await behindForwarder(world, topic, consumerGroup, () => {}, options);
       await producer.send({ topic, body: 'first', messageGroup: 'g' });
       await world.until('it is handled', () => handled.length === 1);

@@ -37,7 +37,7 @@ async function desk(world: World): Promise<INestApplicationContext> {
 async function shop(world: World, topic: string, consumerGroup: string, shutdownGraceMs: number, answer: Answer) {
   @Controller()
   class Shop {
-    @MessagePattern(topic, { consumerGroup, leaseMs: LEASE_MS })
+    @MessagePattern(topic, { consumerGroup, invisibleDurationMs: LEASE_MS })
     answer(question: string, context: RocketMQContext): Promise<string> {
       return answer(question, context);
     }

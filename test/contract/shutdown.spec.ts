@@ -18,7 +18,7 @@ describe('stopping', () => {
     });
     const first = await world.record({ topic, consumerGroup, concurrency: 2, handle: () => released });
     await world.until('two handlers run', () => first.deliveries.length === 2);
-    const stopped = first.consumer.close({ graceMs: 20_000 });
+    const stopped = first.consumer.close({ shutdownGraceMs: 20_000 });
     release();
     await stopped;
     const second = await world.record({ topic, consumerGroup });
@@ -43,7 +43,7 @@ describe('stopping', () => {
       const options = {
         topic,
         consumerGroup,
-        leaseMs: 10_000,
+        invisibleDurationMs: 10_000,
         requireFifo: true,
         maxAttempts: 2,
         backoff: { kind: 'customized', nextMs: [1_000] } as const,
@@ -60,7 +60,7 @@ describe('stopping', () => {
           return deliveries.length > 0;
         });
         expect(texts(deliveries)).toEqual(['at work']);
-        await consumer.close({ graceMs: 0 });
+        await consumer.close({ shutdownGraceMs: 0 });
       }
       const last = await world.record({
         ...options,

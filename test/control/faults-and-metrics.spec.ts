@@ -67,7 +67,7 @@ describe('faults by the control port', () => {
         () => false,
       ))
     );
-    const [message] = await consumer.receive({ awaitMs: 10_000 });
+    const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
     expect(message?.body.toString()).toBe('x');
     await consumer.ack(message as ReceivedMessage);
   });
@@ -155,7 +155,7 @@ describe('metrics', () => {
     await producer.send({ topic: 'orders', body: 'a' });
     const [message] = await consumer.receive();
     await consumer.changeInvisibleDuration(message as ReceivedMessage, 0);
-    expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+    expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
     const failing = producer.transact({ message: { topic: 'paid', body: 'x' } }, async () => {
       throw new Error('no');
     });

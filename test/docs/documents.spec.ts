@@ -160,7 +160,7 @@ describe('the example of administration', () => {
     await consumer.start();
     for (const message of await consumer.receive()) await consumer.changeInvisibleDuration(message, 0);
     await broker.advance(1_000);
-    expect(await consumer.receive({ awaitMs: 5_000 })).toEqual([]);
+    expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
     expect(await troublesOf(admin, 'shipping')).toEqual(['2 dead letters']);
     const log: string[] = [];
     expect(await replayFor(admin, 'shipping', 'ada', (line) => void log.push(line))).toBe(1);

@@ -34,7 +34,7 @@ class Shop {
     throw new RangeError('the shop\nis closed');
   }
 
-  @RocketMQListener(Orders, { filter: 'disputed', name: 'disputes', manual: true, timeoutMs: 20 * SECOND_MS })
+  @RocketMQListener(Orders, { filter: 'disputed', name: 'disputes', manual: true, handlerTimeoutMs: 20 * SECOND_MS })
   async disputed({ id }: { id: string }, context: RocketMQContext): Promise<void> {
     this.seen.push(`disputed ${id} ${context.deliveryAttempt}`);
     if (context.deliveryAttempt === 1) context.retryLater({ delayMs: SECOND_MS });

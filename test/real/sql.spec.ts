@@ -69,7 +69,7 @@ describeWithPostgres('PostgreSQL and a real server', () => {
         arrivals.add(body.toString());
       },
     });
-    ends.push(() => made.close({ graceMs: SECOND_MS }));
+    ends.push(() => made.close({ shutdownGraceMs: SECOND_MS }));
     return made;
   }
 

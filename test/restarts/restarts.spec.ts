@@ -46,7 +46,7 @@ describe('a real server under load', () => {
       concurrency: 64,
       handler: ({ body }) => arrivals.add(body.toString()),
     });
-    ends.push(() => consumer.close({ graceMs: 1_000 }));
+    ends.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
     await Promise.all([producer.start({ timeoutMs: 30_000 }), consumer.start({ timeoutMs: 30_000 })]);
     await warmUp(producer);
     return { producer, arrivals };

@@ -66,8 +66,14 @@ export async function applicationOf(
 }
 
 function moduleOf(work: NestWork, plan: Plan, options: RocketMQModuleOptions) {
-  const { parts, leaseMs, maxBufferedBytes } = plan;
-  const settings = { leaseMs, maxBufferedBytes, concurrency: 4, maxAttempts: MAX_ATTEMPTS, backoff: RETRY_MS };
+  const { parts, invisibleDurationMs, maxBufferedBytes } = plan;
+  const settings = {
+    invisibleDurationMs,
+    maxBufferedBytes,
+    concurrency: 4,
+    maxAttempts: MAX_ATTEMPTS,
+    backoff: RETRY_MS,
+  };
 
   @Injectable()
   class Readers {
@@ -85,7 +91,7 @@ function moduleOf(work: NestWork, plan: Plan, options: RocketMQModuleOptions) {
       ...settings,
       consumerGroup: NEST_GROUPS.manual,
       manual: true,
-      timeoutMs: MANUAL_TIMEOUT_MS,
+      handlerTimeoutMs: MANUAL_TIMEOUT_MS,
     })
     tidyUp(_body: unknown, context: RocketMQContext): Promise<void> {
       return work.decide(context);

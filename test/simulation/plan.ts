@@ -45,7 +45,7 @@ export interface Plan {
   readonly idStep: number;
   readonly flush: 'sync' | 'async';
   readonly requestTimeoutMs: number;
-  readonly leaseMs: number;
+  readonly invisibleDurationMs: number;
   readonly sendEveryMs: number;
   /** How often a send has little time. */
   readonly impatience: number;
@@ -100,7 +100,7 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     idStep: chance.is(0.3) ? 2 ** chance.whole(19, 22) : 2,
     flush: chance.is(0.8) ? 'sync' : 'async',
     requestTimeoutMs: chance.pick([1_000, 3_000, 3_000, 5_000]),
-    leaseMs: chance.pick([10, 15, 30]) * SECOND_MS,
+    invisibleDurationMs: chance.pick([10, 15, 30]) * SECOND_MS,
     sendEveryMs: chance.pick([200, 500, 1_000, 3_000]),
     impatience: chance.is(0.5) ? chance.between(0.05, 0.4) : 0,
     failures: chance.is(0.6) ? chance.between(0.01, 0.3) : 0,
@@ -171,7 +171,7 @@ const FOCUSES: readonly Focus[] = [
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
-      ...{ instances: chance.whole(1, 2), latencyMs: 5, leaseMs: 30_000, impatience: 0, failures: 0 },
+      ...{ instances: chance.whole(1, 2), latencyMs: 5, invisibleDurationMs: 30_000, impatience: 0, failures: 0 },
       ...{ parts: { nest: false, ordered: false, simple: false, transactions: false } },
     }),
     faults: {},
@@ -193,7 +193,11 @@ const FOCUSES: readonly Focus[] = [
   },
   // Wrong clocks while handlers run.
   {
-    ways: (chance) => ({ sendEveryMs: 500, leaseMs: 10_000, longestHandlerMs: chance.pick([5_000, 20_000]) }),
+    ways: (chance) => ({
+      sendEveryMs: 500,
+      invisibleDurationMs: 10_000,
+      longestHandlerMs: chance.pick([5_000, 20_000]),
+    }),
     faults: { 'clock step': [3, 12] },
   },
   // Sessions that last for some hundred calls, with nowhere else to go.

@@ -54,7 +54,7 @@ export class Service extends Worker {
         new PushConsumer(this.connection, {
           consumerGroup: group,
           subscriptions: [{ topic: TOPICS[kind] }],
-          leaseMs: plan.leaseMs,
+          invisibleDurationMs: plan.invisibleDurationMs,
           maxBufferedBytes: plan.maxBufferedBytes,
           concurrency: 4,
           maxAttempts: MAX_ATTEMPTS,
@@ -85,7 +85,7 @@ export class Service extends Worker {
 
   async close(): Promise<void> {
     this.stopping.abort();
-    const grace = { graceMs: CLOSE_GRACE_MS };
+    const grace = { shutdownGraceMs: CLOSE_GRACE_MS };
     await this.closing(CLOSE_GRACE_MS + CLOSE_REST_MS, async () => {
       await Promise.all(this.consumers.map((consumer) => consumer.close(grace)));
     });
@@ -138,7 +138,7 @@ export class Service extends Worker {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        const invisibleDurationMs = this.world.plan.leaseMs;
+        const invisibleDurationMs = this.world.plan.invisibleDurationMs;
         const messages = await consumer.receive({ maxMessages: 8, invisibleDurationMs, signal });
         for (const message of messages) await this.take(consumer, message);
       } catch (error) {

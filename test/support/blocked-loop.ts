@@ -26,11 +26,11 @@ export async function playBlockedLoop(
   const unblocked = new Promise<void>((resolve) => {
     unblock = resolve;
   });
-  const consumerOf = (kind: keyof BlockedLoopGroups, leaseMs?: number): PushConsumer =>
+  const consumerOf = (kind: keyof BlockedLoopGroups, invisibleDurationMs?: number): PushConsumer =>
     new PushConsumer(connection, {
       consumerGroup: groups[kind],
       subscriptions: [{ topic }],
-      ...(leaseMs === undefined ? {} : { leaseMs }),
+      ...(invisibleDurationMs === undefined ? {} : { invisibleDurationMs }),
       events: { onSettleFailed: (_message, settlement) => void journals[kind].push(`unsettled ${settlement.kind}`) },
       handler: async ({ deliveryAttempt }) => {
         journals[kind].push(`attempt ${deliveryAttempt}`);

@@ -78,7 +78,7 @@ export class ConsumerBench {
   }
 
   async close(): Promise<void> {
-    for (const consumer of this.consumers.splice(0)) await consumer.close({ graceMs: 0 });
+    for (const consumer of this.consumers.splice(0)) await consumer.close({ shutdownGraceMs: 0 });
     await this.producer.close();
     for (const connection of [...this.connections.splice(0), this.connection]) connection.close();
     await this.broker.stop();

@@ -26,7 +26,7 @@ export async function buried(
   const wanted = (await totalOf()) + BigInt(Math.max(1, messages.length));
   const consumer = await world.simpleConsumer(topic, consumerGroup);
   await world.until('they are dead letters', async () => {
-    const received = await consumer.receive({ awaitMs: 5_000, maxMessages: 16 });
+    const received = await consumer.receive({ longPollingTimeoutMs: 5_000, maxMessages: 16 });
     for (const message of received) await consumer.changeInvisibleDuration(message, 0);
     if (received.length > 0) await world.backend.advance(attempts > 0 ? 3_000 : 0);
     return (await totalOf()) >= wanted;

@@ -116,7 +116,7 @@ export class World {
         await handle?.(delivery, signal);
       },
     });
-    this.closers.push(() => consumer.close({ graceMs: 1_000 }));
+    this.closers.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
     await consumer.start();
     return { consumer, deliveries };
   }
@@ -128,7 +128,7 @@ export class World {
     options: Partial<PushConsumerOptions> = {},
   ): Promise<PushConsumer> {
     const consumer = new PushConsumer(this.connection(), { ...options, consumerGroup, listeners });
-    this.closers.push(() => consumer.close({ graceMs: 1_000 }));
+    this.closers.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
     await consumer.start();
     return consumer;
   }

@@ -89,8 +89,8 @@ async function run({ name, script, folder, notes, broker, client, ...options }) 
       endpoints: broker.endpoints,
       journal,
       waits,
-      graceMs: GRACE_MS,
-      leaseMs: LEASE_MS,
+      shutdownGraceMs: GRACE_MS,
+      invisibleDurationMs: LEASE_MS,
     };
     const child = spawn(process.execPath, [script, 'app', JSON.stringify(given)], {
       cwd: folder,
@@ -175,7 +175,17 @@ async function until(holds, what, process) {
 }
 
 /** The application. Decorators are called by hand: there is no compiler here. */
-async function app({ handlers, position, isGlobal, name, endpoints, journal, graceMs, leaseMs, waits }) {
+async function app({
+  handlers,
+  position,
+  isGlobal,
+  name,
+  endpoints,
+  journal,
+  shutdownGraceMs,
+  invisibleDurationMs,
+  waits,
+}) {
   await import('reflect-metadata');
   const { Controller, Get, Global, Inject, Module } = await import('@nestjs/common');
   const { NestFactory } = await import('@nestjs/core');
@@ -240,7 +250,7 @@ async function app({ handlers, position, isGlobal, name, endpoints, journal, gra
   Inject(RocketMQProducer)(Orders, undefined, 1);
   Controller()(Orders);
   method(Orders, 'slow', Get('slow'));
-  const settings = { concurrency: 100, leaseMs };
+  const settings = { concurrency: 100, invisibleDurationMs };
   if (handlers === 'listeners') method(Orders, 'handle', RocketMQListener(`${name}-orders`, settings));
   else {
     Payload()(Orders.prototype, 'handle', 0);
@@ -249,7 +259,7 @@ async function app({ handlers, position, isGlobal, name, endpoints, journal, gra
   }
 
   class AppModule {}
-  const rocketmq = RocketMQModule.forRoot({ endpoints, consumerGroup: name, shutdownGraceMs: graceMs });
+  const rocketmq = RocketMQModule.forRoot({ endpoints, consumerGroup: name, shutdownGraceMs: shutdownGraceMs });
   const imports = position === 'before' ? [DatabaseModule, rocketmq] : [rocketmq, DatabaseModule];
   Module({ imports, controllers: [Orders] })(AppModule);
   const application = await NestFactory.create(AppModule, { logger: false });

@@ -49,7 +49,7 @@ async function buryAll(consumerGroup: string): Promise<void> {
   const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }] });
   await consumer.start();
   for (let buried = 0; buried < 2; ) {
-    const received = await consumer.receive({ maxMessages: 8, awaitMs: 5_000 });
+    const received = await consumer.receive({ maxMessages: 8, longPollingTimeoutMs: 5_000 });
     for (const message of received) await consumer.forwardToDeadLetterQueue(message);
     buried += received.length;
   }
@@ -269,7 +269,7 @@ describe('dlq', () => {
     broker.declareGroup({ name: 'late', maxDeliveryAttempts: 1 });
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'late', subscriptions: [{ topic: 'passing' }] });
     await consumer.start();
-    const [received] = await consumer.receive({ awaitMs: 5_000 });
+    const [received] = await consumer.receive({ longPollingTimeoutMs: 5_000 });
     if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
     await consumer.close();
     await on('topic delete passing --yes');

@@ -368,7 +368,7 @@ describe('the doctor, on what brokers tell', () => {
     const connection = new Connection({ endpoints: broker.endpoints });
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });
     await consumer.start();
-    const [received] = await consumer.receive({ awaitMs: 5_000 });
+    const [received] = await consumer.receive({ longPollingTimeoutMs: 5_000 });
     if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
     await consumer.close();
     connection.close();

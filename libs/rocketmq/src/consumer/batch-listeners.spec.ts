@@ -140,7 +140,7 @@ describe('a batch listener', () => {
       1_000,
     );
     await bench.journal.has(1);
-    await consumer.close({ graceMs: 0 });
+    await consumer.close({ shutdownGraceMs: 0 });
     expect(bench.broker.waiting()).toHaveLength(2);
   });
 

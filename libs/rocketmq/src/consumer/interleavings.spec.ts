@@ -111,12 +111,12 @@ class Play {
     if (how === 'pause') return consumer.pause();
     if (how === 'resume') return consumer.resume();
     this.members.splice(this.members.indexOf(member), 1);
-    if (how === 'leave') return consumer.close({ graceMs: 0 });
+    if (how === 'leave') return consumer.close({ shutdownGraceMs: 0 });
     this.crashed.add(name);
     this.history.push({ kind: 'crashed', consumer: name });
     // It neither hands back nor says goodbye: nothing gets through any more.
     connection.close();
-    this.closing.push(consumer.close({ graceMs: 0 }));
+    this.closing.push(consumer.close({ shutdownGraceMs: 0 }));
   }
 
   /** Several at once make batches: a queue of an ordered group is locked while the first is handled. */
@@ -136,7 +136,7 @@ class Play {
       {
         consumerGroup: this.isFifo ? 'lines' : 'stock',
         subscriptions: [{ topic: this.isFifo ? 'steps' : 'orders' }],
-        leaseMs: LEASE_MS,
+        invisibleDurationMs: LEASE_MS,
         concurrency: 4,
         maxBufferedMessages: 12,
         events: {

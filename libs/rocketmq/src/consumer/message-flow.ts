@@ -41,13 +41,14 @@ export class MessageFlow {
     private readonly telemetry: PushConsumerTelemetry | undefined,
     filterOf: (topic: string) => Filter | undefined,
   ) {
-    const { ackBatchSize, leaseMs, listeners, checkpoint, longPollingTimeoutMs, maxBufferedMessages } = options;
+    const { ackBatchSize, invisibleDurationMs, listeners, checkpoint, longPollingTimeoutMs, maxBufferedMessages } =
+      options;
     const { client, consumerGroup, clock, settings } = context;
     this.pauses = new Pauses(() => settings().handsBackFree);
     this.rooms = new BufferRooms(options);
     this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
     const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
-    this.leases = { ...context, timers: new SharedTimers(clock), calls, leaseMs };
+    this.leases = { ...context, timers: new SharedTimers(clock), calls, invisibleDurationMs };
     this.dispatcher = new Dispatcher(context, {
       listeners,
       checkpoint,
@@ -57,7 +58,7 @@ export class MessageFlow {
       onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
     });
     this.loops = new ReceiveLoops(context, {
-      leaseMs,
+      invisibleDurationMs,
       longPollingTimeoutMs,
       pauses: this.pauses,
       roomOf: (topic) => this.rooms.of(topic),
@@ -100,16 +101,16 @@ export class MessageFlow {
   }
 
   /** Receives no more; hands back what no handler has seen, waits for the handlers that run and settles what they did. */
-  async end(graceMs: number): Promise<void> {
+  async end(shutdownGraceMs: number): Promise<void> {
     const { loops, dispatcher } = this;
     const { isFifo } = this.context.settings();
     loops.stop();
     const pollsEnded = loops.ended();
     // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
-    const patience = isFifo ? this.context.ioClock.schedule(graceMs, () => loops.cancel()) : undefined;
+    const patience = isFifo ? this.context.ioClock.schedule(shutdownGraceMs, () => loops.cancel()) : undefined;
     if (isFifo) loops.cancelFree();
     else loops.cancel();
-    await dispatcher.drain(graceMs, isFifo ? pollsEnded : Promise.resolve());
+    await dispatcher.drain(shutdownGraceMs, isFifo ? pollsEnded : Promise.resolve());
     await pollsEnded;
     patience?.cancel();
     // What came with the last polls is handed back at once.

@@ -45,7 +45,7 @@ describe('a push consumer', () => {
       });
       await bench.send('one');
       await bench.journal.has(1);
-      await consumer.close({ graceMs: 0 });
+      await consumer.close({ shutdownGraceMs: 0 });
       await bench.consume(bench.journalled);
       await bench.broker.advance(MINUTE_MS);
       expect(bench.journal.lines).toEqual(['one 1']);
@@ -61,7 +61,7 @@ describe('a push consumer', () => {
       );
       await bench.send('one');
       await bench.journal.has(2);
-      await consumer.close({ graceMs: 0 });
+      await consumer.close({ shutdownGraceMs: 0 });
       expect([bench.deadLetters('stock'), consumer.health.unsettled]).toEqual([
         hook === 'onDeadLetter' ? ['one'] : [],
         0,
@@ -76,7 +76,7 @@ describe('a push consumer', () => {
       });
       await bench.send('one');
       await bench.journal.has(1);
-      await consumer.close({ graceMs: 0 });
+      await consumer.close({ shutdownGraceMs: 0 });
       await bench.consume(bench.journalled);
       await bench.broker.advance(MINUTE_MS, { duringWork: true });
       expect(await bench.journal.has(2)).toEqual(['one 1', 'one 2']);

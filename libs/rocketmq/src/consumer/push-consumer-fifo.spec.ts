@@ -72,7 +72,7 @@ describe('a push consumer', () => {
             await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
           }
         },
-        { ...FIFO, leaseMs: 10 * SECOND_MS },
+        { ...FIFO, invisibleDurationMs: 10 * SECOND_MS },
       );
       bench.broker.faults.add({
         rpc: 'changeInvisibleDuration',
@@ -92,7 +92,7 @@ describe('a push consumer', () => {
       await bench.journal.has(1);
       // The next poll is open by now, or about to be.
       await bench.broker.idle();
-      await consumer.close({ graceMs: 5 * MINUTE_MS });
+      await consumer.close({ shutdownGraceMs: 5 * MINUTE_MS });
       await bench.sendSteps('a2');
       await bench.consume(bench.journalled, FIFO);
       expect(await bench.journal.has(2)).toEqual(['a1 1', 'a2 1']);

@@ -73,7 +73,7 @@ describe('a handler of a push consumer', () => {
         bench.journalled(message, context);
         await never.opened;
       },
-      { leaseMs: 10 * SECOND_MS, events: bench.events },
+      { invisibleDurationMs: 10 * SECOND_MS, events: bench.events },
     );
     await bench.send('one');
     await bench.journal.has(1);
@@ -81,7 +81,7 @@ describe('a handler of a push consumer', () => {
       await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
       await bench.renewed(5 * SECOND_MS);
     }
-    await consumer.close({ graceMs: 0 });
+    await consumer.close({ shutdownGraceMs: 0 });
     await bench.consume((message) => bench.journal.add(`other ${textOf(message)} ${message.deliveryAttempt}`));
     await bench.broker.advance(MINUTE_MS, { duringWork: true });
     expect(await bench.journal.has(2)).toEqual(['one 1', 'other one 2']);
@@ -112,9 +112,9 @@ describe('a handler of a push consumer', () => {
     consumer = await bench.consume(
       async (message, context) => {
         bench.journalled(message, context);
-        await consumer?.close({ graceMs: 1 });
+        await consumer?.close({ shutdownGraceMs: 1 });
       },
-      { leaseMs: 10 * SECOND_MS },
+      { invisibleDurationMs: 10 * SECOND_MS },
     );
     await bench.send('one');
     await bench.journal.has(1);

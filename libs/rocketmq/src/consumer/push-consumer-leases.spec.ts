@@ -18,7 +18,7 @@ describe('the leases of a push consumer', () => {
         await opened;
         bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
       },
-      { leaseMs: 10 * SECOND_MS },
+      { invisibleDurationMs: 10 * SECOND_MS },
     );
     await bench.send('slow');
     await bench.journal.has(1);

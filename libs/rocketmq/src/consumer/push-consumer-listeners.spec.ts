@@ -140,11 +140,11 @@ describe('the listeners of a push consumer', () => {
           },
         }),
       ],
-      { leaseMs: 10 * SECOND_MS },
+      { invisibleDurationMs: 10 * SECOND_MS },
     );
     await bench.send('one');
     await bench.journal.has(1);
-    await first.close({ graceMs: 0 });
+    await first.close({ shutdownGraceMs: 0 });
     const handler = (): void => {
       bench.journal.add('handled');
       throw new Error('no stock');

@@ -48,7 +48,7 @@ export interface PushConsumerOptions extends FailurePolicy {
    */
   readonly maxBufferedBytes?: number;
   /** How long a message of a dead process stays away from others; renewed at half of it. 10 s to 12 h. Default 30 s. */
-  readonly leaseMs?: number;
+  readonly invisibleDurationMs?: number;
   /** How long a handler may run, in real time; it then counts as failed. Default: no limit. */
   readonly handlerTimeoutMs?: number;
   /** Fail at start when the server does not hold the group as ordered. Default false. */
@@ -81,7 +81,7 @@ type Defaulted =
   | 'concurrency'
   | 'maxBufferedMessages'
   | 'maxBufferedBytes'
-  | 'leaseMs'
+  | 'invisibleDurationMs'
   | 'requireFifo'
   | 'maxUnpackedBytes'
   | 'ackBatchSize'
@@ -125,7 +125,7 @@ export function resolveOptions(
     concurrency,
     maxBufferedMessages: positiveInteger('maxBufferedMessages', buffered),
     maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES),
-    leaseMs: leaseWithinLimits(options.leaseMs ?? DEFAULT_LEASE_MS),
+    invisibleDurationMs: leaseWithinLimits(options.invisibleDurationMs ?? DEFAULT_LEASE_MS),
     requireFifo: options.requireFifo ?? false,
     ackBatchSize: ackBatchSizeWithinLimits(options.ackBatchSize ?? DEFAULT_ACK_BATCH_SIZE),
     maxUnpackedBytes: positiveInteger('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
@@ -173,9 +173,14 @@ function ackBatchSizeWithinLimits(size: number): number {
   throw new UsageError('ILLEGAL_OPTION', problem, 'ackBatchSize');
 }
 
-function leaseWithinLimits(leaseMs: number): number {
+function leaseWithinLimits(invisibleDurationMs: number): number {
   const { invisibleDurationMinMs, invisibleDurationMaxMs } = LIMITS;
-  if (leaseMs >= invisibleDurationMinMs && leaseMs <= invisibleDurationMaxMs) return leaseMs;
+  if (invisibleDurationMs >= invisibleDurationMinMs && invisibleDurationMs <= invisibleDurationMaxMs)
+    return invisibleDurationMs;
   const range = `${invisibleDurationMinMs} to ${invisibleDurationMaxMs}`;
-  throw new UsageError('ILLEGAL_OPTION', `option leaseMs must be ${range}, not ${String(leaseMs)}`, 'leaseMs');
+  throw new UsageError(
+    'ILLEGAL_OPTION',
+    `option invisibleDurationMs must be ${range}, not ${String(invisibleDurationMs)}`,
+    'invisibleDurationMs',
+  );
 }

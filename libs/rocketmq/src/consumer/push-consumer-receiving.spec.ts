@@ -100,7 +100,7 @@ describe('a push consumer whose receives go wrong', () => {
         bench.journalled(message, context);
         if (message.deliveryAttempt === 1) await new Promise<void>((resolve) => release.push(resolve));
       },
-      { leaseMs: 10 * SECOND_MS, events: bench.events },
+      { invisibleDurationMs: 10 * SECOND_MS, events: bench.events },
     );
     await bench.send('one');
     await bench.journal.has(1);

@@ -65,7 +65,7 @@ describe('the settlements of a push consumer', () => {
     await bench.journal.has(12);
     open();
     // Its end waits for the repetitions, between which a moved clock would end the leases.
-    await consumer.close({ graceMs: MINUTE_MS });
+    await consumer.close({ shutdownGraceMs: MINUTE_MS });
     await bench.consume(bench.journalled);
     await bench.broker.advance(MINUTE_MS);
     expect(bench.journal.lines.sort()).toEqual(

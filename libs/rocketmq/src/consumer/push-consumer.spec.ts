@@ -267,7 +267,7 @@ describe('a push consumer', () => {
     it('refuses options that make no sense before anything is sent', () => {
       const wrong: [Partial<PushConsumerOptions>, string][] = [
         [{ concurrency: 0 }, 'concurrency'],
-        [{ leaseMs: 9_999 }, 'leaseMs must be 10000 to 43200000'],
+        [{ invisibleDurationMs: 9_999 }, 'invisibleDurationMs must be 10000 to 43200000'],
         [{ subscriptions: [] }, 'subscribes to no topic'],
         [{ subscriptions: [{ topic: 'a' }, { topic: 'a' }] }, 'subscribed to twice'],
         [{ consumerGroup: 'a b' }, 'consumerGroup'],

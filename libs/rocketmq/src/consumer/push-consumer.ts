@@ -223,14 +223,14 @@ export class PushConsumer {
    * Repeating it waits for the same end.
    * A consumer of an ordered group also waits for its polls, 5 s at most unless `longPollingTimeoutMs` is set: on a real server
    * a poll that is broken off costs the next messages an attempt. On an embedded broker it does not, and nobody waits.
-   * @param options `graceMs`: after this time the signals of running handlers fire, and polls are broken off. Default 20 s,
+   * @param options `shutdownGraceMs`: after this time the signals of running handlers fire, and polls are broken off. Default 20 s,
    *   in real time
    */
-  close({ graceMs = DEFAULT_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
+  close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
     this.closing.abort(closedError());
-    const closed = ready.catch(() => {}).then(() => this.end(graceMs));
+    const closed = ready.catch(() => {}).then(() => this.end(shutdownGraceMs));
     this.state = { kind: 'closed', closed };
     return closed;
   }
@@ -255,11 +255,11 @@ export class PushConsumer {
   }
 
   private async connect(deadline: Deadline, options: StartOptions): Promise<void> {
-    const { requireFifo, consumerGroup, listeners, leaseMs, acceptPolicy } = this.options;
+    const { requireFifo, consumerGroup, listeners, invisibleDurationMs, acceptPolicy } = this.options;
     await startConsumerClient(this.client, this.subscriptions, { ...options, isFifo: requireFifo }, deadline);
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
     assertFitsGroup(consumerGroup, listeners.all, this.settings);
-    for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, leaseMs));
+    for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, invisibleDurationMs));
     await this.watcher.start(deadline);
     // One that is tried again under a new id each time would leave a series of measurements behind each time.
     if (!this.closing.signal.aborted) this.telemetry?.start();
@@ -289,8 +289,8 @@ export class PushConsumer {
     throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
   }
 
-  private async end(graceMs: number): Promise<void> {
-    const ended = this.flow.end(graceMs);
+  private async end(shutdownGraceMs: number): Promise<void> {
+    const ended = this.flow.end(shutdownGraceMs);
     await this.watcher.stop();
     await ended;
     this.telemetry?.close();

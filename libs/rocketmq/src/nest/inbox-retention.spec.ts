@@ -49,7 +49,7 @@ describe('the option inbox', () => {
     const inbox = new Inbox({ retentionMs: HOUR_MS, retryPolicy: shortPolicy });
     await expect(start({ inbox, defaults: shortPolicy })).resolves.toBeUndefined();
     await app?.close();
-    const defaults = { ...shortPolicy, timeoutMs: HOUR_MS };
+    const defaults = { ...shortPolicy, handlerTimeoutMs: HOUR_MS };
     await expect(start({ inbox, defaults })).rejects.toMatchObject({ code: 'RETENTION_TOO_SHORT' });
   });
 

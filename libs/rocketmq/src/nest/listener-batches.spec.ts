@@ -108,7 +108,7 @@ describe('a batch listener', () => {
       const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it runs out of time'];
       @Injectable()
       class Meter {
-        @RocketMQListener(topic, { consumerGroup: topic, batch, timeoutMs: isOver ? 50 : 60_000 })
+        @RocketMQListener(topic, { consumerGroup: topic, batch, handlerTimeoutMs: isOver ? 50 : 60_000 })
         async store(bodies: unknown[], context: RocketMQBatchContext): Promise<void> {
           context.fail(bodies.indexOf('later'), new RetryLaterError({ delayMs: 77_000 }));
           context.fail(bodies.indexOf('dead'), new DeadLetterError('nobody wants it'));

@@ -80,7 +80,7 @@ describe('a manual listener', () => {
 
   @Injectable()
   class Orders {
-    @RocketMQListener('manual', { consumerGroup: 'manual', manual: true, timeoutMs: 300 })
+    @RocketMQListener('manual', { consumerGroup: 'manual', manual: true, handlerTimeoutMs: 300 })
     async handle(body: string, context: RocketMQContext): Promise<void> {
       contexts.set(body, context);
       if (body === 'ack') context.ack();
@@ -148,7 +148,7 @@ describe('a manual listener', () => {
     const topic = `tidying-${how}`;
     @Injectable()
     class Orders {
-      @RocketMQListener(topic, { consumerGroup: topic, manual: true, timeoutMs: 50 })
+      @RocketMQListener(topic, { consumerGroup: topic, manual: true, handlerTimeoutMs: 50 })
       async handle(body: string, context: RocketMQContext): Promise<void> {
         await tidying.handle(body, context, mayIgnore);
       }
@@ -164,7 +164,7 @@ describe('a manual listener', () => {
     const tidying = new Tidying();
     @Injectable()
     class Orders {
-      @RocketMQListener('tidying-end', { consumerGroup: 'tidying-end', manual: true, timeoutMs: 60_000 })
+      @RocketMQListener('tidying-end', { consumerGroup: 'tidying-end', manual: true, handlerTimeoutMs: 60_000 })
       async handle(body: string, context: RocketMQContext): Promise<void> {
         await tidying.handle(body, context, true);
       }
@@ -186,7 +186,7 @@ describe('a manual listener', () => {
     const late: RocketMQContext[] = [];
     @Injectable()
     class Orders {
-      @RocketMQListener('late-word', { consumerGroup: 'late-word', manual: true, timeoutMs: 50 })
+      @RocketMQListener('late-word', { consumerGroup: 'late-word', manual: true, handlerTimeoutMs: 50 })
       async handle(body: string, context: RocketMQContext): Promise<void> {
         late.push(context);
         await tidying.handle(body, context, true);
@@ -205,7 +205,7 @@ describe('a manual listener', () => {
     const contexts: RocketMQContext[] = [];
     @Injectable()
     class Orders {
-      @RocketMQListener('lost-lease', { consumerGroup: 'lost-lease', manual: true, timeoutMs: 60_000 })
+      @RocketMQListener('lost-lease', { consumerGroup: 'lost-lease', manual: true, handlerTimeoutMs: 60_000 })
       async handle(_body: unknown, context: RocketMQContext): Promise<void> {
         contexts.push(context);
         if (contexts.length > 1) return context.ack();

@@ -175,7 +175,7 @@ describe('the failure policy of a listener', () => {
     const errors: unknown[] = [];
     @Injectable()
     class Orders {
-      @RocketMQListener('slow', { consumerGroup: 'slow', timeoutMs: 20, retryOn: [NoStock] })
+      @RocketMQListener('slow', { consumerGroup: 'slow', handlerTimeoutMs: 20, retryOn: [NoStock] })
       handle(_body: unknown, { signal }: RocketMQContext): Promise<void> {
         signals.push(signal);
         return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

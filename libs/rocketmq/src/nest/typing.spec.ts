@@ -253,7 +253,7 @@ function listeners(): unknown[] {
       context.fail(0, new Error(bodies[0]?.id));
     }
 
-    @RocketMQListener(Plain, { manual: true, timeoutMs: 5, onInvalid: 'retry' })
+    @RocketMQListener(Plain, { manual: true, handlerTimeoutMs: 5, onInvalid: 'retry' })
     async manual(_body: { id: string }, context: RocketMQContext): Promise<void> {
       context.ack();
     }

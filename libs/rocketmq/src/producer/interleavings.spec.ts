@@ -289,7 +289,7 @@ class Play {
 
   private async end(): Promise<void> {
     for (const { producer, connection } of this.processes) {
-      await producer.close({ graceMs: 0 });
+      await producer.close({ shutdownGraceMs: 0 });
       connection.close();
     }
     await this.broker.stop();

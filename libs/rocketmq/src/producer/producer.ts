@@ -224,15 +224,15 @@ export class Producer {
    * Refuses new work, waits for what is under way (each call has its own deadline), says goodbye. The connection stays open.
    * Repeating it waits for the same end.
    * Checks that the server asks for meanwhile, and those that wait for their turn, are left to its next check.
-   * @param options `graceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
+   * @param options `shutdownGraceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
    *   the checkers fire. Default 20 s, in real time
    */
-  close({ graceMs = DEFAULT_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
+  close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const { state } = this;
     const ready = state.kind === 'idle' ? Promise.resolve() : state.ready;
     this.starting.abort(this.closedError());
-    const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end(graceMs));
+    const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end(shutdownGraceMs));
     this.state = { kind: 'closed', closed };
     return closed;
   }
@@ -256,12 +256,12 @@ export class Producer {
     }
   }
 
-  private async end(graceMs: number): Promise<void> {
+  private async end(shutdownGraceMs: number): Promise<void> {
     const { logger } = this.connection;
     const transacted = this.transacting.whenIdle();
     // In the same grace period: two in a row would take twice the time that the caller gave.
-    const answered = this.transactions.closeAnswers(graceMs);
-    await waitWithin('local transactions', Math.max(0, graceMs), undefined, transacted).catch(() => {
+    const answered = this.transactions.closeAnswers(shutdownGraceMs);
+    await waitWithin('local transactions', Math.max(0, shutdownGraceMs), undefined, transacted).catch(() => {
       logger.warn('the producer closes while local transactions run; the server asks for their ends');
       this.transactions.giveUp();
     });

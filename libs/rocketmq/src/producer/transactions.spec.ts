@@ -362,7 +362,7 @@ describe('a transaction', () => {
       let closeNow = (): void => {};
       const running = producer.transact({ message: order }, () => new Promise<void>((resolve) => (closeNow = resolve)));
       await until(() => broker.halfMessages().length > 0);
-      await producer.close({ graceMs: 0 });
+      await producer.close({ shutdownGraceMs: 0 });
       closeNow();
       await running;
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);

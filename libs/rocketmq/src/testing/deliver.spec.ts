@@ -95,7 +95,7 @@ class OrdersListener {
     seen.push([id, quantity, deliveryAttempt, topic]);
   }
 
-  @RocketMQListener('plain', { consumerGroup: 'plain', name: 'by-hand', manual: true, timeoutMs: 20 })
+  @RocketMQListener('plain', { consumerGroup: 'plain', name: 'by-hand', manual: true, handlerTimeoutMs: 20 })
   async manual(body: string, context: RocketMQContext): Promise<void> {
     if (body === 'ack') context.ack();
     if (body === 'later') context.retryLater({ delayMs: 5 });

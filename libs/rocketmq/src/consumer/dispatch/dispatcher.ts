@@ -151,14 +151,14 @@ export class Dispatcher {
   }
 
   /**
-   * Waits until every message has ended. When `graceMs` are over, it fires the signals of the handlers that still run, and
+   * Waits until every message has ended. When `shutdownGraceMs` are over, it fires the signals of the handlers that still run, and
    * waits for a short, bounded time; then it lets go of what is left.
    * @param pollsEnded until then nothing is handed back: a poll of our own would only take it again
    */
-  async drain(graceMs: number, pollsEnded: Promise<void>): Promise<void> {
+  async drain(shutdownGraceMs: number, pollsEnded: Promise<void>): Promise<void> {
     this.mayHandBack = pollsEnded;
     this.turns.stop();
-    if (await this.endsWithin(graceMs)) return;
+    if (await this.endsWithin(shutdownGraceMs)) return;
     this.context.report.graceOver([...this.underWay].map(({ message }) => message));
     await this.force();
   }

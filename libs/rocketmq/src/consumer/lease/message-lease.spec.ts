@@ -46,7 +46,7 @@ function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
     random: systemRandom,
     logger: silentLogger,
     calls,
-    leaseMs: LEASE_MS,
+    invisibleDurationMs: LEASE_MS,
   };
   const endpoint = { addresses: [{ host: '127.0.0.1', port: 1 }] };
   const lease = new MessageLease(port, {

@@ -44,7 +44,7 @@ export interface LeaseContext extends Pick<ConsumerContext, 'clock' | 'ioClock' 
   /** On the business clock, which a step of the wall clock does not move. */
   readonly timers: SharedTimers;
   readonly calls: LeaseCalls;
-  readonly leaseMs: number;
+  readonly invisibleDurationMs: number;
 }
 
 /** A message as it was received. */
@@ -89,9 +89,9 @@ export class MessageLease {
     this.message = received.message;
     this.bodyProblem = received.bodyProblem;
     this.isPacked = received.isPacked;
-    const endsAtMs = received.receivedAtMs + context.leaseMs;
+    const endsAtMs = received.receivedAtMs + context.invisibleDurationMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
-    this.renewAt(endsAtMs - context.leaseMs / 2);
+    this.renewAt(endsAtMs - context.invisibleDurationMs / 2);
   }
 
   toString(): string {
@@ -295,7 +295,7 @@ export class MessageLease {
   }
 
   private async renew(): Promise<void> {
-    const { clock, calls, leaseMs } = this.context;
+    const { clock, calls, invisibleDurationMs } = this.context;
     const held = this.state;
     if (held.kind !== 'held') return;
     if (clock.monotonicMs() >= held.endsAtMs) {
@@ -306,9 +306,9 @@ export class MessageLease {
     const untrack = clock.track('lease renewal of', this);
     const askedAtMs = clock.monotonicMs();
     try {
-      const postponement = { invisibleDurationMs: leaseMs, suspend: false };
+      const postponement = { invisibleDurationMs: invisibleDurationMs, suspend: false };
       const handle = await calls.changeInvisibleDuration(this.receipt(held.handle), postponement);
-      this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + leaseMs });
+      this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + invisibleDurationMs });
     } catch (error) {
       const fields = { messageId: this.message.messageId, error: describeError(error) };
       this.context.logger.warn('a lease renewal failed', fields);
@@ -324,13 +324,15 @@ export class MessageLease {
     this.state = nextLeaseState(before, event);
     if (this.state === before) return before;
     this.timer?.cancel();
-    const { clock, leaseMs } = this.context;
+    const { clock, invisibleDurationMs } = this.context;
     const state = this.state;
     if (state.kind === 'held') {
       const leftMs = state.endsAtMs - clock.monotonicMs();
       const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
       this.renewAt(
-        event.kind === 'renewed' ? state.endsAtMs - leaseMs / 2 : clock.monotonicMs() + Math.min(retryMs, leftMs),
+        event.kind === 'renewed'
+          ? state.endsAtMs - invisibleDurationMs / 2
+          : clock.monotonicMs() + Math.min(retryMs, leftMs),
       );
     } else if (state.kind === 'uncertain') {
       this.timer = this.context.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));

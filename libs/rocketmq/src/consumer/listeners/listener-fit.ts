@@ -17,12 +17,12 @@ export interface PolicyInForce {
 export function policyInForce(
   { policy, handlerTimeoutMs = 0 }: Pick<Listener, 'policy' | 'handlerTimeoutMs'>,
   { maxAttempts, backoff }: ConsumerSettings,
-  leaseMs: number,
+  invisibleDurationMs: number,
 ): PolicyInForce {
   return {
     maxAttempts,
     backoff: policy.backoff ?? backoff,
-    attemptMs: Math.max(leaseMs, handlerTimeoutMs),
+    attemptMs: Math.max(invisibleDurationMs, handlerTimeoutMs),
   };
 }
 

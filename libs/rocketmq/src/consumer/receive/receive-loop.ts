@@ -30,7 +30,7 @@ export interface ReceivedBatch {
 
 /** What the polls of a consumer ask for, and where their messages go. */
 export interface Reception {
-  readonly leaseMs: number;
+  readonly invisibleDurationMs: number;
   /** Default: what the server says. */
   readonly longPollingTimeoutMs: number | undefined;
   readonly pauses: Pauses;
@@ -292,7 +292,7 @@ export class ReceiveLoop {
       batchSize: count,
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
       autoRenew: false,
-      invisibleDuration: toDuration(this.reception.leaseMs),
+      invisibleDuration: toDuration(this.reception.invisibleDurationMs),
       longPollingTimeout: toDuration(this.longPollingTimeoutMs(poller)),
       attemptId: poller.attemptId,
     };

@@ -75,7 +75,7 @@ describe('SimpleConsumer over the wire', () => {
     const counts: number[] = [];
     const received = new Set<string>();
     while (received.size < sent.length) {
-      const messages = await small.receive({ maxMessages: 32, awaitMs: 5_000 });
+      const messages = await small.receive({ maxMessages: 32, longPollingTimeoutMs: 5_000 });
       counts.push(messages.length);
       for (const message of messages) {
         expect([message.body.length, message.deliveryAttempt]).toEqual([1_000_000, 1]);

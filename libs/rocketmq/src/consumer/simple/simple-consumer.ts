@@ -62,7 +62,7 @@ export interface ReceiveOptions {
   /** How long the messages stay away from others: settle them within that time. 10 s to 12 h. Default 30 s. */
   readonly invisibleDurationMs?: number;
   /** Default: `longPollingTimeoutMs` of the consumer. */
-  readonly awaitMs?: number;
+  readonly longPollingTimeoutMs?: number;
   /** One of the subscribed topics. Default: each in turn. */
   readonly topic?: string;
   /** Ends the wait. Messages that were on their way come again when their invisible duration is over. Default: none. */
@@ -190,16 +190,24 @@ export class SimpleConsumer {
     const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
     const invisibleMs = options.invisibleDurationMs ?? DEFAULT_INVISIBLE_MS;
     within('invisibleDurationMs', invisibleMs, invisibleDurationMinMs, invisibleDurationMaxMs);
-    const awaitMs = within('awaitMs', options.awaitMs ?? this.longPollingTimeoutMs, 1, longPollingMaxMs);
+    const longPollingTimeoutMs = within(
+      'longPollingTimeoutMs',
+      options.longPollingTimeoutMs ?? this.longPollingTimeoutMs,
+      1,
+      longPollingMaxMs,
+    );
     this.assertStarted();
     const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
-    const timeoutMs = Math.max(awaitMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
+    const timeoutMs = Math.max(longPollingTimeoutMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
     const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
       const queue = await this.nextQueue(subscription.topic, deadline);
       await this.client.session(queue.endpoint).synced(deadline.signal);
       const { expected, maxBufferedBytes } = this;
       const count = Math.min(maxMessages, expected.countIn(maxBufferedBytes));
-      const request = { ...this.receiveRequest(queue, subscription, invisibleMs, awaitMs), batchSize: count };
+      const request = {
+        ...this.receiveRequest(queue, subscription, invisibleMs, longPollingTimeoutMs),
+        batchSize: count,
+      };
       const call = { what, timeoutMs, signal: deadline.signal };
       let [leftBytes, came] = [maxBufferedBytes, 0];
       const answers = new PollAnswers(what, (bodyBytes) => {
@@ -312,14 +320,14 @@ export class SimpleConsumer {
     await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
   }
 
-  private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, awaitMs: number) {
+  private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, longPollingTimeoutMs: number) {
     return {
       group: resource(this.connection.namespace, this.options.consumerGroup),
       messageQueue: queue.wire,
       filterExpression: toWireFilter(subscription.filter),
       autoRenew: false,
       invisibleDuration: toDuration(invisibleMs),
-      longPollingTimeout: toDuration(awaitMs),
+      longPollingTimeout: toDuration(longPollingTimeoutMs),
     };
   }
 

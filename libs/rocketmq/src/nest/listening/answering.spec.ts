@@ -23,7 +23,7 @@ async function slowToAnswer(timeoutMs: number, work: (context: RocketMQContext) 
   const held: string[] = [];
   @Controller()
   class Payments {
-    @MessagePattern<string>(TOPIC, { consumerGroup: TOPIC, timeoutMs })
+    @MessagePattern<string>(TOPIC, { consumerGroup: TOPIC, handlerTimeoutMs: timeoutMs })
     async charge(_body: unknown, context: RocketMQContext): Promise<string> {
       handled.push(context.message.deliveryAttempt);
       await work(context);
@@ -134,7 +134,7 @@ describe('a request whose answer is slow to be stored', () => {
     class Payments {
       @MessagePattern<string>(TOPIC, {
         consumerGroup: TOPIC,
-        timeoutMs: 200,
+        handlerTimeoutMs: 200,
         concurrency: 1,
         backoff: HOUR_MS,
         interceptors,

@@ -35,7 +35,7 @@ export function messageListenerOf(
   { invoker, producer, answers }: ListenerParts,
 ): MessageListener {
   const { name, topic, filter, settings, deadLetterTopic } = listener;
-  const { concurrency, timeoutMs: handlerTimeoutMs, maxAttempts, onDeadLetter, backoff, batch } = settings;
+  const { concurrency, handlerTimeoutMs, maxAttempts, onDeadLetter, backoff, batch } = settings;
   return {
     name,
     topic: topic.name,

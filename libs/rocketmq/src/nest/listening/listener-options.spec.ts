@@ -12,8 +12,14 @@ describe('the options of a listener', () => {
     expect(
       refusal({
         ...{ name: 'a', consumerGroup: 'g', enabled: false, filter: { sql: 'a > 1' }, onInvalid: 'retry' },
-        ...{ concurrency: 1, timeoutMs: 0.5, maxAttempts: 3, retryOn: [Error], deadLetterOn: () => true },
-        ...{ onDeadLetter: () => {}, deadLetterTopic: 'graves', manual: true, globalEnhancers: false, leaseMs: 10_000 },
+        ...{ concurrency: 1, handlerTimeoutMs: 0.5, maxAttempts: 3, retryOn: [Error], deadLetterOn: () => true },
+        ...{
+          onDeadLetter: () => {},
+          deadLetterTopic: 'graves',
+          manual: true,
+          globalEnhancers: false,
+          invisibleDurationMs: 10_000,
+        },
         ...{
           maxBufferedMessages: 1,
           maxBufferedBytes: 1,
@@ -23,15 +29,15 @@ describe('the options of a listener', () => {
       }),
     ).not.toThrow();
     for (const backoff of [0, 5, [1, 2], exponential]) expect(refusal({ backoff })).not.toThrow();
-    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 0 }, timeoutMs: undefined })).not.toThrow();
+    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 0 }, handlerTimeoutMs: undefined })).not.toThrow();
   });
 
   it.each<[object, RegExp]>([
     [{ concurency: 3 }, /listener Orders\.reserve: option concurency is unknown; the options are .*concurrency/],
     [{ concurrency: '3' }, /option concurrency must be a whole number from 1 on, not the text "3"/],
-    [{ timeoutMs: '1000' }, /option timeoutMs must be a number above 0, not the text "1000"/],
+    [{ handlerTimeoutMs: '1000' }, /option handlerTimeoutMs must be a number above 0, not the text "1000"/],
     [{ maxAttempts: 1.5 }, /option maxAttempts/],
-    [{ leaseMs: Number.NaN }, /option leaseMs/],
+    [{ invisibleDurationMs: Number.NaN }, /option invisibleDurationMs/],
     [{ enabled: 'false' }, /option enabled must be true or false, not "false"/],
     [{ onInvalid: 'drop' }, /option onInvalid must be dead-letter or retry or a function, not "drop"/],
     [{ backoff: '5' }, /option backoff must be milliseconds, a list/],
@@ -59,9 +65,15 @@ describe('the options of a listener', () => {
   });
 
   it('are taken from the first layer that says something; undefined says nothing', () => {
-    expect(mergedOptions([undefined, { concurrency: undefined, leaseMs: 1 }, { concurrency: 2, leaseMs: 3 }])).toEqual({
+    expect(
+      mergedOptions([
+        undefined,
+        { concurrency: undefined, invisibleDurationMs: 1 },
+        { concurrency: 2, invisibleDurationMs: 3 },
+      ]),
+    ).toEqual({
       concurrency: 2,
-      leaseMs: 1,
+      invisibleDurationMs: 1,
     });
   });
 

@@ -35,24 +35,24 @@ describe('the plan of consumers', () => {
 
   it('lets listeners override the decorator, the decorator the defaults, and undefined nothing', () => {
     const found = [
-      listener('a', 'one', { concurrency: 2, leaseMs: 20_000, filter: undefined }),
+      listener('a', 'one', { concurrency: 2, invisibleDurationMs: 20_000, filter: undefined }),
       listener('b', 'two', { consumerGroup: 'other', concurrency: undefined }),
       listener('c', 'three', { consumerGroup: 'third', filter: { sql: 'a > 1' } }),
     ];
     const plan = planConsumers(found, {
       consumerGroup: 'mine',
-      defaults: { concurrency: 1, timeoutMs: 100, leaseMs: 10_000 },
-      listeners: { 'Orders.a': { concurrency: 3, leaseMs: undefined, filter: 'x || y' } },
+      defaults: { concurrency: 1, handlerTimeoutMs: 100, invisibleDurationMs: 10_000 },
+      listeners: { 'Orders.a': { concurrency: 3, invisibleDurationMs: undefined, filter: 'x || y' } },
     });
     expect(plan.map(({ settings }) => settings)).toEqual([
-      { leaseMs: 20_000 },
-      { leaseMs: 10_000 },
-      { leaseMs: 10_000 },
+      { invisibleDurationMs: 20_000 },
+      { invisibleDurationMs: 10_000 },
+      { invisibleDurationMs: 10_000 },
     ]);
     const [first, second] = plan.map(({ listeners }) => listeners[0]?.settings);
-    expect(first).toMatchObject({ concurrency: 3, timeoutMs: 100, leaseMs: 20_000 });
+    expect(first).toMatchObject({ concurrency: 3, handlerTimeoutMs: 100, invisibleDurationMs: 20_000 });
     expect(plan[0]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: 'x || y' });
-    expect(second).toMatchObject({ concurrency: 1, timeoutMs: 100, leaseMs: 10_000 });
+    expect(second).toMatchObject({ concurrency: 1, handlerTimeoutMs: 100, invisibleDurationMs: 10_000 });
     expect(plan[1]?.listeners[0]?.filter).toEqual({ kind: 'tag', expression: '*' });
     expect(plan[2]?.listeners[0]?.filter).toEqual({ kind: 'sql', expression: 'a > 1' });
   });
@@ -106,9 +106,12 @@ describe('the plan of consumers', () => {
   });
 
   it('refuses options of one consumer that disagree and names both listeners', () => {
-    const found = [listener('a', 'one', { leaseMs: 10_000 }), listener('b', 'two', { leaseMs: 20_000 })];
+    const found = [
+      listener('a', 'one', { invisibleDurationMs: 10_000 }),
+      listener('b', 'two', { invisibleDurationMs: 20_000 }),
+    ];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
-      /LISTENERS_DISAGREE.*Orders\.a and Orders\.b.*leaseMs/,
+      /LISTENERS_DISAGREE.*Orders\.a and Orders\.b.*invisibleDurationMs/,
     );
   });
 
@@ -127,9 +130,11 @@ describe('the plan of consumers', () => {
   it('refuses a manual listener that may wait for ever, or gets batches', () => {
     const plan = (options: RocketMQListenerOptions) => () =>
       planConsumers([listener('a', 'one', options)], { consumerGroup: 'mine' });
-    expect(problemOf(plan({ manual: true }))).toMatch(/Orders\.a: manual needs timeoutMs/);
+    expect(problemOf(plan({ manual: true }))).toMatch(/Orders\.a: manual needs handlerTimeoutMs/);
     const batch = { maxSize: 2, maxWaitMs: 1 };
-    expect(problemOf(plan({ manual: true, timeoutMs: 1, batch }))).toMatch(/Orders\.a: a batch cannot be manual/);
+    expect(problemOf(plan({ manual: true, handlerTimeoutMs: 1, batch }))).toMatch(
+      /Orders\.a: a batch cannot be manual/,
+    );
   });
 
   it('refuses dead letters to a topic that takes no normal messages', () => {
@@ -149,9 +154,9 @@ describe('the plan of consumers', () => {
   });
 
   it('refuses an illegal time-out and names its listener', () => {
-    const found = [listener('a', 'one', { timeoutMs: 0 })];
+    const found = [listener('a', 'one', { handlerTimeoutMs: 0 })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
-      /Orders\.a: option timeoutMs must be a number above 0, not 0/,
+      /Orders\.a: option handlerTimeoutMs must be a number above 0, not 0/,
     );
   });
 

@@ -47,7 +47,13 @@ export interface PlannedConsumer {
   readonly settings: ConsumerSettings;
 }
 
-const CONSUMER_FIELDS = ['leaseMs', 'maxBufferedMessages', 'maxBufferedBytes', 'ackBatchSize', 'interceptors'] as const;
+const CONSUMER_FIELDS = [
+  'invisibleDurationMs',
+  'maxBufferedMessages',
+  'maxBufferedBytes',
+  'ackBatchSize',
+  'interceptors',
+] as const;
 
 interface PlanOptions extends ModuleListenerOptions {
   readonly names?: ResourceNames;
@@ -145,15 +151,15 @@ function groupOf(place: string, given: string | undefined, names: ResourceNames,
   throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
 }
 
-function assertManual(place: string, { manual, batch, timeoutMs }: RocketMQListenerOptions): void {
+function assertManual(place: string, { manual, batch, handlerTimeoutMs }: RocketMQListenerOptions): void {
   if (manual !== true) return;
   if (batch !== undefined) {
     const text = `listener ${place}: a batch cannot be manual; context.fail(message, error) says which messages failed`;
     throw new UsageError('ILLEGAL_OPTION', text, 'manual');
   }
-  if (timeoutMs !== undefined) return;
-  const text = `listener ${place}: manual needs timeoutMs, within which the handler must say how the message ended`;
-  throw new UsageError('ILLEGAL_OPTION', text, 'timeoutMs');
+  if (handlerTimeoutMs !== undefined) return;
+  const text = `listener ${place}: manual needs handlerTimeoutMs, within which the handler must say how the message ended`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'handlerTimeoutMs');
 }
 
 function deadLetterTopicOf(

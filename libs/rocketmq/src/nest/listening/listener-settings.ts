@@ -32,7 +32,7 @@ export interface ListenerSettings
   /** How many of its handlers run at once; of a batch listener: how many batches. Default 16. */
   readonly concurrency?: number;
   /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
-  readonly timeoutMs?: number;
+  readonly handlerTimeoutMs?: number;
   /** When a failed message comes again, in milliseconds. Default: as the server says. */
   readonly backoff?: Backoff;
   /**
@@ -43,7 +43,7 @@ export interface ListenerSettings
   readonly deadLetterTopic?: TopicDefinition<any, any> | string;
   /**
    * The handler's return means nothing: it calls `context.ack()`, `retryLater()` or `deadLetter()`, perhaps after it has returned.
-   * An error that it throws before is a failure as ever. Needs `timeoutMs`, within which one must be called. Default false.
+   * An error that it throws before is a failure as ever. Needs `handlerTimeoutMs`, within which one must be called. Default false.
    */
   readonly manual?: boolean;
   /** Whether guards, pipes, interceptors and filters that are bound to the whole application apply. Default true. */
@@ -52,7 +52,7 @@ export interface ListenerSettings
    * How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. 10 s to 12 h.
    * Default 30 s.
    */
-  readonly leaseMs?: number;
+  readonly invisibleDurationMs?: number;
   /**
    * How many messages may wait for a handler. Of the consumer: listeners of one group must agree. Default 256, or twice
    * what its listeners take at once if that is more.

@@ -170,11 +170,11 @@ describe('the start', () => {
 
   it('fails for an option that the consumer refuses, and names the listener', async () => {
     class Listener {
-      @RocketMQListener('plain', { leaseMs: 1 })
+      @RocketMQListener('plain', { invisibleDurationMs: 1 })
       async handle(): Promise<void> {}
     }
     await expect(start({ imports: [RocketMQModule.forRoot(options())], providers: [Listener] })).rejects.toThrow(
-      /"service" \(listeners: Listener\.handle\): option leaseMs must be/,
+      /"service" \(listeners: Listener\.handle\): option invisibleDurationMs must be/,
     );
   });
 

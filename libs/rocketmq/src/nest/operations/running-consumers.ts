@@ -64,7 +64,7 @@ export class RunningConsumers {
       this.starts.onStarted(plan);
     } catch (error) {
       this.consumers.delete(plan);
-      await consumer.close({ graceMs: 0 });
+      await consumer.close({ shutdownGraceMs: 0 });
       throw error;
     }
   }
@@ -78,7 +78,7 @@ export class RunningConsumers {
   }
 
   private async end(plan: PlannedConsumer, consumer: PushConsumer): Promise<void> {
-    await consumer.close({ graceMs: this.starts.shutdownGraceMs });
+    await consumer.close({ shutdownGraceMs: this.starts.shutdownGraceMs });
     if (this.started.has(plan)) this.starts.onEnded(plan);
     if (plan.ofInstance) await this.starts.groups?.remove(plan.consumerGroup);
   }

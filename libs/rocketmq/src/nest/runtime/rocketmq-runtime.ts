@@ -294,7 +294,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const { producer, connection, broker, replies, groups } = parts;
     await replies?.close();
     await groups?.removeAll();
-    await producer?.close({ graceMs: this.options.shutdownGraceMs });
+    await producer?.close({ shutdownGraceMs: this.options.shutdownGraceMs });
     connection?.close();
     await this.given.admin.close();
     await broker?.stop();

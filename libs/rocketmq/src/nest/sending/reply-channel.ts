@@ -96,7 +96,7 @@ export class ReplyChannel {
     const closed = new StateError('CLOSED', 'the application ends; whether the request took effect is unknown');
     for (const { reject } of this.waiting.values()) reject(closed);
     this.waiting.clear();
-    await this.consumer.close({ graceMs: 0 });
+    await this.consumer.close({ shutdownGraceMs: 0 });
     await this.parts.groups.remove(this.parts.consumerGroup);
   }
 

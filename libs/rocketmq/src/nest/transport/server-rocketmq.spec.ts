@@ -108,7 +108,7 @@ describe('handlers with @EventPattern', () => {
     let handled = 0;
     @Controller()
     class Orders {
-      @EventPattern<string>('orders', { manual: true, timeoutMs: 50 })
+      @EventPattern<string>('orders', { manual: true, handlerTimeoutMs: 50 })
       async handle(kind: string, context: RocketMQContext): Promise<void> {
         handled++;
         if (kind === 'done') context.ack();

@@ -163,7 +163,7 @@ describe('the checks of a producer that closes', () => {
 
   it('are left to the next check when a checker takes longer than the grace period, and no other is asked', async () => {
     const producer = await checkersRun();
-    await producer.close({ graceMs: 0 });
+    await producer.close({ shutdownGraceMs: 0 });
     expect(signals.map(({ aborted }) => aborted)).toEqual(Array(16).fill(true));
     answerAll();
     await start(() => 'commit');
@@ -174,7 +174,7 @@ describe('the checks of a producer that closes', () => {
 
   it('are answered when their checkers end in the grace period; those that wait for their turn are not', async () => {
     const producer = await checkersRun();
-    const closed = producer.close({ graceMs: MINUTE_MS });
+    const closed = producer.close({ shutdownGraceMs: MINUTE_MS });
     answerAll();
     await closed;
     await until(() => visible() === 16);
@@ -192,7 +192,7 @@ describe('the checks of a producer that closes', () => {
     );
     failing.catch(() => {});
     await until(() => signal !== undefined);
-    await producer.close({ graceMs: 0 });
+    await producer.close({ shutdownGraceMs: 0 });
     expect(signal?.aborted).toBe(true);
     await expect(failing).rejects.toThrow('no stock');
     expect(bench.broker.halfMessages()).toHaveLength(1);

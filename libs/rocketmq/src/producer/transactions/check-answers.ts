@@ -90,10 +90,12 @@ export class CheckAnswers {
    * Asks no further checker: checks that wait for their turn are dropped, and the server asks again. Waits for the checkers that run, then fires
    * their signals and waits no longer; and for the answers that are being sent.
    */
-  async close(graceMs: number): Promise<void> {
+  async close(shutdownGraceMs: number): Promise<void> {
     this.closing.abort(closing());
     const answered = this.drain();
-    await waitWithin('transaction checkers', Math.max(0, graceMs), undefined, answered).catch(() => this.giveUp());
+    await waitWithin('transaction checkers', Math.max(0, shutdownGraceMs), undefined, answered).catch(() =>
+      this.giveUp(),
+    );
     await answered;
   }
 

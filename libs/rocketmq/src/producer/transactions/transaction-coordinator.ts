@@ -127,8 +127,8 @@ export class TransactionCoordinator {
   }
 
   /** Answers no further check. Waits for the answers that are under way, for their checkers no longer than the grace period. */
-  closeAnswers(graceMs: number): Promise<void> {
-    return this.answers.close(graceMs);
+  closeAnswers(shutdownGraceMs: number): Promise<void> {
+    return this.answers.close(shutdownGraceMs);
   }
 
   /** Waits for no checker any more: what they would say is left to the server's check. */

@@ -112,11 +112,11 @@ export class GrpcHttp2Server {
     this.server.off('session', open);
   }
 
-  /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `graceMs` ends the rest. */
-  async stop(graceMs: number): Promise<void> {
+  /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `shutdownGraceMs` ends the rest. */
+  async stop(shutdownGraceMs: number): Promise<void> {
     const closed = [...this.connections.values()].map((connection) => connection.close());
     const grace = new AbortController();
-    await Promise.race([Promise.all(closed), sleep(this.options.clock, graceMs, grace.signal).catch(() => {})]);
+    await Promise.race([Promise.all(closed), sleep(this.options.clock, shutdownGraceMs, grace.signal).catch(() => {})]);
     grace.abort();
     await Promise.all([...this.connections.values()].map((connection) => connection.destroy()));
   }
