@@ -30,9 +30,9 @@ export default {
     ],
   },
   moduleNameMapper: {
-    '^nestjs-rocketmq$': '<rootDir>/libs/rocketmq/src/index.ts',
+    '^nestjs-rocketmq$': '<rootDir>/libs/rocketmq/src/entries/nest.ts',
     '^nestjs-rocketmq/(client|broker|admin|sql|testing|terminus|opentelemetry)$':
-      '<rootDir>/libs/rocketmq/src/$1/index.ts',
+      '<rootDir>/libs/rocketmq/src/entries/$1.ts',
     '^demo-kit$': '<rootDir>/libs/demo-kit/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -23,6 +23,7 @@ const FLOORS = [
   'terminus',
   'testing',
   'cli',
+  'entries',
 ] as const;
 type Floor = (typeof FLOORS)[number];
 
@@ -91,7 +92,7 @@ function importsOf(file: string): Import[] {
   });
 }
 
-const isEntry = (file: string): boolean => /^(?:[^/]+\/)?index\.ts$/.test(relative(library, file));
+const isEntry = (file: string): boolean => relative(library, file).startsWith('entries/');
 
 /** What is wrong with an import of the library, or undefined. */
 function violation({ file, from, isLazy }: Import): string | undefined {

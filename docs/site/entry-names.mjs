@@ -6,8 +6,7 @@ import { Converter, ReflectionKind } from 'typedoc';
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, (context) => {
     for (const entry of context.project.getReflectionsByKind(ReflectionKind.Module)) {
-      const folder = entry.name.replace(/\/?index$/, '');
-      entry.name = folder === '' ? 'nestjs-rocketmq' : `nestjs-rocketmq/${folder}`;
+      entry.name = entry.name === 'nest' ? 'nestjs-rocketmq' : `nestjs-rocketmq/${entry.name}`;
     }
   });
 }

@@ -1,6 +1,6 @@
 // The options of the library as its types have them: name, type, unit, default and text. What is written of them is configuration.mjs.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from './documents.mjs';
@@ -66,11 +66,12 @@ const UNITS = new Map([
 
 /** The entry points: their names as one imports them, and their files. */
 export function entryPoints() {
-  const source = join(root, 'libs/rocketmq/src');
-  const folders = readdirSync(source).filter((name) => existsSync(join(source, name, 'index.ts')));
+  const source = join(root, 'libs/rocketmq/src/entries');
+  const names = readdirSync(source).map((file) => file.replace(/\.ts$/, ''));
+  const others = names.filter((name) => name !== 'nest').sort();
   return new Map([
-    ['nestjs-rocketmq', join(source, 'index.ts')],
-    ...folders.sort().map((name) => /** @type {const} */ ([`nestjs-rocketmq/${name}`, join(source, name, 'index.ts')])),
+    ['nestjs-rocketmq', join(source, 'nest.ts')],
+    ...others.map((name) => /** @type {const} */ ([`nestjs-rocketmq/${name}`, join(source, `${name}.ts`)])),
   ]);
 }
 

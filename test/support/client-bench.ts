@@ -10,7 +10,7 @@ import {
   type RocketMQModuleOptions,
   RocketMQRequester,
   ServerRocketMQ,
-} from '../../libs/rocketmq/src/index.js';
+} from '../../libs/rocketmq/src/entries/nest.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker } from '../../libs/rocketmq/src/testing/test-broker.js';
 

@@ -2,7 +2,7 @@
 
 import type { INestApplication, Provider, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from '../../libs/rocketmq/src/index.js';
+import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from '../../libs/rocketmq/src/entries/nest.js';
 import { type Logger, silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
 import { closeApp } from './close-app.js';

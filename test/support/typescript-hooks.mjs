@@ -10,7 +10,8 @@ const DEMO_KIT = join(import.meta.dirname, '..', '..', 'libs', 'demo-kit', 'src'
 
 export async function resolve(specifier, context, nextResolve) {
   const entry = /^nestjs-rocketmq(?:\/(\w+))?$/.exec(specifier);
-  if (entry !== null) return nextResolve(pathToFileURL(join(LIBRARY, entry[1] ?? '', 'index.ts')).href, context);
+  if (entry !== null)
+    return nextResolve(pathToFileURL(join(LIBRARY, 'entries', `${entry[1] ?? 'nest'}.ts`)).href, context);
   if (specifier === 'demo-kit') return nextResolve(pathToFileURL(DEMO_KIT).href, context);
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/index.js';
+import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
 import { describeError } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
@@ -115,7 +115,7 @@ export async function withAdmin<T>(
   { env }: CommandIo,
   work: (admin: RocketMQAdmin) => Promise<T>,
 ): Promise<T> {
-  const { RocketMQAdmin } = await import('../admin/index.js');
+  const { RocketMQAdmin } = await import('../admin/rocketmq-admin.js');
   const admin = new RocketMQAdmin(await adminOptionsOf(values, env));
   try {
     return await work(admin);

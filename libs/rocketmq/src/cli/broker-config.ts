@@ -1,6 +1,6 @@
 // The file of `nestjs-rocketmq broker --config`: JSON with the options of the embedded broker, checked field by field.
 
-import type { EmbeddedBrokerOptions } from '../broker/index.js';
+import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import { TOPIC_TYPES, wrongCall } from './command.js';
 
 /** What can stand in a file: all options but those that are objects of the program; of certificates and keys, the files. */

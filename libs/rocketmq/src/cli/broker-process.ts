@@ -3,7 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
-import { type BrokerTlsOptions, EmbeddedBroker, type EmbeddedBrokerOptions } from '../broker/index.js';
+import { EmbeddedBroker } from '../broker/embedded-broker.js';
+import { type EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import { type BrokerTlsOptions } from '../broker/server-tls.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
 import { type BrokerValues, DEFAULT_PORT } from './broker-command.js';
 import type { BrokerConfig, TlsFiles } from './broker-config.js';

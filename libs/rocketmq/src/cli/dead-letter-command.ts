@@ -1,7 +1,9 @@
 // `nestjs-rocketmq dlq`: the dead letters of a consumer group, read and sent again.
 
 import type { Command } from 'commander';
-import type { DeadLetter, ReplayResult, RocketMQAdmin } from '../admin/index.js';
+import type { ReplayResult } from '../admin/dead-letter-replay.js';
+import type { DeadLetter } from '../admin/dead-letters.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
@@ -127,7 +129,7 @@ async function replayPage(
   try {
     return { done: await admin.replayDeadLetters(group, options) };
   } catch (error) {
-    const { ReplayInterruptedError } = await import('../admin/index.js');
+    const { ReplayInterruptedError } = await import('../admin/dead-letter-replay.js');
     if (error instanceof ReplayInterruptedError) return { done: error.done, error };
     throw error;
   }

@@ -10,9 +10,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { CertificateAuthority } from '../../../../test/support/certificates.js';
 import { call, words } from '../../../../test/support/command-line.js';
 import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
-import type { EmbeddedBrokerOptions } from '../broker/index.js';
-import { Connection, SimpleConsumer } from '../client/index.js';
-import { TestBroker, type TestBrokerOptions } from '../testing/index.js';
+import type { EmbeddedBrokerOptions } from '../entries/broker.js';
+import { Connection, SimpleConsumer } from '../entries/client.js';
+import { TestBroker, type TestBrokerOptions } from '../entries/testing.js';
 import { checkAdvertised } from './doctor/advertised.js';
 import type { Check } from './doctor/check.js';
 import { clockCheck } from './doctor/cluster-checks.js';

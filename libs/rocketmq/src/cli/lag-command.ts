@@ -46,7 +46,7 @@ export const addLagCommand: AddCommand = (program, io) => {
   ]);
 };
 
-type Topics = Awaited<ReturnType<import('../admin/index.js').RocketMQAdmin['groupLag']>>['topics'];
+type Topics = Awaited<ReturnType<import('../admin/rocketmq-admin.js').RocketMQAdmin['groupLag']>>['topics'];
 
 function byTopic(topics: Topics): string {
   return table(

@@ -1,6 +1,6 @@
 // Messages for people: in a list, and one in full.
 
-import type { StoredMessageView } from '../admin/index.js';
+import type { StoredMessageView } from '../admin/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
 import { bodyText, table, timeText } from './output.js';

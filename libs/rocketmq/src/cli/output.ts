@@ -1,6 +1,6 @@
 // How results are printed: aligned tables for people, one JSON document for programs.
 
-import type { BrokerFailure } from '../admin/index.js';
+import type { BrokerFailure } from '../admin/each-broker.js';
 import { visible } from '../support/logger.js';
 import { type CommandIo, plural } from './command.js';
 

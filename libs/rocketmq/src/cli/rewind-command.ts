@@ -1,7 +1,7 @@
 // `nestjs-rocketmq rewind`: moves a consumer group to another place in a topic; first it only tells where to.
 
 import { InvalidArgumentError } from 'commander';
-import type { RewindTarget } from '../admin/index.js';
+import type { RewindTarget } from '../admin/rewind.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, dateOf, withExamples, yesOption } from './command.js';
 import { print, table } from './output.js';

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/support/command-line.js';
-import { Connection, currentTransaction, MINUTE_MS, Producer, type Resolution } from '../client/index.js';
-import { TestBroker } from '../testing/index.js';
+import { Connection, currentTransaction, MINUTE_MS, Producer, type Resolution } from '../entries/client.js';
+import { TestBroker } from '../entries/testing.js';
 
 let broker: TestBroker;
 let connection: Connection;

@@ -1,7 +1,8 @@
 // `nestjs-rocketmq transaction`: half messages that the server has given up, listed and checked again.
 
 import type { Command } from 'commander';
-import type { GivenUpHalfMessage, RocketMQAdmin } from '../admin/index.js';
+import type { GivenUpHalfMessage } from '../admin/message-pages.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';

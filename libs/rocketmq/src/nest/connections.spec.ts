@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { closeApp } from '../../../../test/support/close-app.js';
-import { RocketMQAdmin } from '../admin/index.js';
-import { SimpleConsumer } from '../client/index.js';
+import { RocketMQAdmin } from '../entries/admin.js';
+import { SimpleConsumer } from '../entries/client.js';
 import {
   currentTransaction,
   getListenersToken,
@@ -23,7 +23,7 @@ import {
   type TransactionAnswer,
   TransactionalSend,
   TransactionChecker,
-} from '../index.js';
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { getAdminToken } from './module/injection.decorators.js';

@@ -22,7 +22,13 @@ import {
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { type Observable, tap } from 'rxjs';
-import { defineTopic, type RocketMQContext, RocketMQListener, RocketMQModule, RocketMQProducer } from '../index.js';
+import {
+  defineTopic,
+  type RocketMQContext,
+  RocketMQListener,
+  RocketMQModule,
+  RocketMQProducer,
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 

@@ -19,7 +19,7 @@ import {
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
-import { RocketMQListener } from '../index.js';
+import { RocketMQListener } from '../entries/nest.js';
 
 const marks: string[] = [];
 

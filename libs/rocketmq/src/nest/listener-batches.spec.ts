@@ -23,7 +23,7 @@ import {
   RocketMQBatchContext,
   RocketMQListener,
   RocketMQProducer,
-} from '../index.js';
+} from '../entries/nest.js';
 
 let bench: NestBench;
 

@@ -20,7 +20,7 @@ import { IsInt } from 'class-validator';
 import { Observable } from 'rxjs';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { RocketMQContext, RocketMQListener, RocketMQProducer, StateError } from '../index.js';
+import { RocketMQContext, RocketMQListener, RocketMQProducer, StateError } from '../entries/nest.js';
 
 let bench: NestBench;
 

@@ -15,7 +15,7 @@ import {
   RocketMQListener,
   RocketMQProducer,
   SECOND_MS,
-} from '../index.js';
+} from '../entries/nest.js';
 
 class NoStock extends Error {
   override readonly name = 'NoStock';

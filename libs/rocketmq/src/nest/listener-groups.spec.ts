@@ -4,7 +4,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable } from '@nestjs/common';
 import { NestBench } from '../../../../test/support/nest-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { type RocketMQContext, RocketMQListener, RocketMQListeners, RocketMQProducer, SECOND_MS } from '../index.js';
+import {
+  type RocketMQContext,
+  RocketMQListener,
+  RocketMQListeners,
+  RocketMQProducer,
+  SECOND_MS,
+} from '../entries/nest.js';
 
 let bench: NestBench;
 

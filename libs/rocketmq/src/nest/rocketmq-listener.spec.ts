@@ -19,7 +19,7 @@ import {
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
-} from '../index.js';
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 

@@ -17,7 +17,7 @@ import {
   RocketMQListener,
   type RocketMQModuleOptions,
   RocketMQProducer,
-} from '../index.js';
+} from '../entries/nest.js';
 import { classSchema, loadSchema } from './messages/body-schema.js';
 
 let bench: NestBench;

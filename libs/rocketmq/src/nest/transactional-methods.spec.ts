@@ -5,7 +5,7 @@ import { Body, Controller, Inject, Injectable, Param, Post, type Provider, Scope
 import { REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { NestBench } from '../../../../test/support/nest-bench.js';
-import { currentTransaction, defineTopic, TransactionalSend } from '../index.js';
+import { currentTransaction, defineTopic, TransactionalSend } from '../entries/nest.js';
 
 const Created = defineTopic<{ id: string }>('created', { type: 'transaction' });
 const Other = defineTopic<{ id: string }>('other', { type: 'transaction' });

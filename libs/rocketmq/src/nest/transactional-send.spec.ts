@@ -18,7 +18,7 @@ import {
   TransactionalSend,
   type TransactionCheck,
   TransactionChecker,
-} from '../index.js';
+} from '../entries/nest.js';
 import { Producer } from '../producer/producer.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';

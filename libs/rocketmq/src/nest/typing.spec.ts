@@ -21,8 +21,8 @@ import {
   TransactionalSend,
   type TransactionCheck,
   TransactionChecker,
-} from '../index.js';
-import { deliver, type FakeProducer, type InjectionContext } from '../testing/index.js';
+} from '../entries/nest.js';
+import { deliver, type FakeProducer, type InjectionContext } from '../entries/testing.js';
 
 const Dated = defineTopic('dated', {
   type: 'transaction',

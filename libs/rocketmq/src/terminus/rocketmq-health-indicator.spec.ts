@@ -3,10 +3,10 @@ import { Controller, Get, type INestApplication, Inject, Injectable } from '@nes
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { NestBench } from '../../../../test/support/nest-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { RocketMQListener, RocketMQModule, RocketMQProducer, TransactionChecker } from '../index.js';
+import { RocketMQListener, RocketMQModule, RocketMQProducer, TransactionChecker } from '../entries/nest.js';
+import { RocketMQHealthIndicator } from '../entries/terminus.js';
 import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { RocketMQHealthIndicator } from './index.js';
 
 @Controller('health')
 class HealthController {

@@ -38,7 +38,7 @@ import {
   RocketMQListener,
   RocketMQModule,
   type RocketMQModuleOptions,
-} from '../index.js';
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { deliver, deliverBatch } from './deliver.js';
 

@@ -15,7 +15,7 @@ import {
   RocketMQProducer,
   StatusError,
   TransactionalSend,
-} from '../index.js';
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { deliver } from './deliver.js';
 import { type FakeProducer, fakeProducer } from './fake-producer.js';

@@ -1,6 +1,9 @@
 // What name server and brokers tell: versions, clocks, half messages given up. What concerns one group is in group-checks.ts.
 
-import type { BrokerClock, BrokerVersion, MasterBroker, RocketMQAdmin } from '../../admin/index.js';
+import type { BrokerClock } from '../../admin/broker-clocks.js';
+import type { BrokerVersion } from '../../admin/broker-versions.js';
+import type { MasterBroker } from '../../admin/cluster.js';
+import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';

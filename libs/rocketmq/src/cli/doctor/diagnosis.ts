@@ -1,6 +1,6 @@
 // The whole examination, in its order. It changes nothing on the server, unless it is told to send.
 
-import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/index.js';
+import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/rocketmq-admin.js';
 import { type Address, addressText, parseEndpoints } from '../../client/endpoint.js';
 import { describeError } from '../../support/logger.js';
 import { checkAdvertised } from './advertised.js';
@@ -49,7 +49,7 @@ export async function examine(examination: Examination): Promise<readonly Check[
 
 async function openAdmin({ admin }: Examination): Promise<RocketMQAdmin | undefined> {
   if (admin === undefined) return undefined;
-  const { RocketMQAdmin } = await import('../../admin/index.js');
+  const { RocketMQAdmin } = await import('../../admin/rocketmq-admin.js');
   return new RocketMQAdmin(admin);
 }
 

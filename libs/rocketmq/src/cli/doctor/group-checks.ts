@@ -1,6 +1,6 @@
 // What brokers tell of one consumer group: how it delivers, who consumes, how far it is behind, what it did not manage.
 
-import type { RocketMQAdmin } from '../../admin/index.js';
+import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import type { Check } from './check.js';

@@ -7,7 +7,7 @@ import { ConsoleLogger, Injectable, type LoggerService, Logger as NestLogger } f
 import { pino } from 'pino';
 import { NestBench } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQListener, RocketMQModule, RocketMQProducer } from '../../index.js';
+import { RocketMQListener, RocketMQModule, RocketMQProducer } from '../../entries/nest.js';
 import { NestLoggerAdapter } from './nest-logger.js';
 
 afterEach(() => {

@@ -26,7 +26,7 @@ import {
   ServerRocketMQ,
   TransactionalSend,
   TransactionChecker,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { openTelemetry } from '../../opentelemetry/open-telemetry.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';

@@ -6,7 +6,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import type { ConsumeInterceptor, RocketMQContext } from '../../index.js';
+import type { ConsumeInterceptor, RocketMQContext } from '../../entries/nest.js';
 import type { SendInterceptor } from '../../producer/sending/interceptors.js';
 import { bodyBytes } from '../../protocol/model/message.js';
 import { HOUR_MS } from '../../support/clock.js';

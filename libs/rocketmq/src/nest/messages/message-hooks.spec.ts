@@ -20,7 +20,7 @@ import {
   TransactionalSend,
   type TransactionCheck,
   TransactionChecker,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { bodyBytes } from '../../protocol/model/message.js';
 
 @Injectable()

@@ -10,7 +10,7 @@ import {
   RocketMQListener,
   RocketMQProducer,
   TransactionalSend,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { checkOptions } from '../runtime/module-options.js';
 import { resourceNames } from './resource-names.js';
 

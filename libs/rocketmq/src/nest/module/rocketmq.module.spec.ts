@@ -21,7 +21,7 @@ import {
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { silentLogger } from '../../support/logger.js';

@@ -5,10 +5,10 @@ import type { ModulesContainer } from '@nestjs/core';
 import { StateError, UsageError } from '../../support/errors.js';
 import { ADMIN_METADATA } from '../common/rocketmq.constants.js';
 
-type RocketMQAdminOptions = ConstructorParameters<typeof import('../../admin/index.js')['RocketMQAdmin']>[0];
+type RocketMQAdminOptions = ConstructorParameters<typeof import('../../admin/rocketmq-admin.js')['RocketMQAdmin']>[0];
 
 /** `RocketMQAdmin` of `nestjs-rocketmq/admin`. */
-export type Admin = InstanceType<typeof import('../../admin/index.js')['RocketMQAdmin']>;
+export type Admin = InstanceType<typeof import('../../admin/rocketmq-admin.js')['RocketMQAdmin']>;
 
 /** The module options that say how to reach name servers and brokers. */
 interface AdminOptions extends Pick<RocketMQAdminOptions, 'credentials' | 'tls' | 'logger'> {
@@ -31,7 +31,7 @@ export class AdminAccess {
   async ofCluster(): Promise<Admin | undefined> {
     const { target, nameServer, credentials, tls, logger } = this.options;
     if (target.kind === 'embedded' || nameServer === undefined) return undefined;
-    this.cluster ??= import('../../admin/index.js').then(
+    this.cluster ??= import('../../admin/rocketmq-admin.js').then(
       ({ RocketMQAdmin }) => new RocketMQAdmin({ nameServer, credentials, tls, logger }),
     );
     return this.cluster;
@@ -71,7 +71,7 @@ export class AdminAccess {
 
   /** The broker inside runs, and takes administrators there. */
   async attach(nameServer: string): Promise<void> {
-    const { RocketMQAdmin } = await import('../../admin/index.js');
+    const { RocketMQAdmin } = await import('../../admin/rocketmq-admin.js');
     this.inside = new RocketMQAdmin({ nameServer, logger: this.options.logger });
   }
 
@@ -92,7 +92,7 @@ export class AdminAccess {
   /** The broker inside has its address at start only, while Nest injects before: so each call looks for it. */
   private async ofInside(): Promise<Admin> {
     this.isInsideWanted = true;
-    const { RocketMQAdmin } = await import('../../admin/index.js');
+    const { RocketMQAdmin } = await import('../../admin/rocketmq-admin.js');
     const current = (): Admin => {
       if (this.inside !== undefined) return this.inside;
       throw new StateError('NOT_RUNNING', 'the broker inside is not running; it starts with the application');

@@ -18,7 +18,7 @@ import {
   RocketMQProducer,
   RocketMQRequester,
   ServerRocketMQ,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { TestBroker, type TestBrokerOptions } from '../../testing/test-broker.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo' });

@@ -5,8 +5,8 @@ import type { INestApplication } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import { NestBench, type NestParts, recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQAdmin } from '../../admin/index.js';
 import { Connection } from '../../client/connection.js';
+import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   RocketMQEvents,
   RocketMQHealth,
@@ -14,7 +14,7 @@ import {
   type TransactionAnswer,
   TransactionalSend,
   TransactionChecker,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';

@@ -6,7 +6,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQAdmin } from '../../admin/index.js';
+import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   deadLettersOf,
   defineTopic,
@@ -14,7 +14,7 @@ import {
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
 import type { DeclaredGroup } from './declarations.js';

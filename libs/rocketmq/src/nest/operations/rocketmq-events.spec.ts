@@ -15,7 +15,7 @@ import {
   RocketMQModule,
   RocketMQProducer,
   TransactionalSend,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 

@@ -13,7 +13,7 @@ import {
   RocketMQModule,
   RocketMQProducer,
   ServerRocketMQ,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import { fakeProducer } from '../../testing/fake-producer.js';
 

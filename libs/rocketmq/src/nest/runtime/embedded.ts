@@ -20,7 +20,7 @@ export async function startEmbeddedBroker(
   const { clock, logger, startTimeoutMs, target } = options;
   const data = target.kind === 'embedded' ? target.data : undefined;
   if (process.env.NODE_ENV === 'production') logger.warn(`the embedded broker runs in production: ${riskOf(data)}`);
-  const { EmbeddedBroker } = await import('../../broker/index.js');
+  const { EmbeddedBroker } = await import('../../broker/embedded-broker.js');
   const broker = new EmbeddedBroker({ clock, logger, data, adminPort: withAdmin ? 0 : undefined });
   for (const { name, type, queues } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type, queues });

@@ -11,7 +11,7 @@ import {
   type RocketMQModuleOptions,
   RocketMQProducer,
   type SendInterceptor,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';
 

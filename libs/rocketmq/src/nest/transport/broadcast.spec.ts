@@ -5,8 +5,8 @@ import { Controller, type INestApplication, Injectable, type Provider, type Type
 import { EventPattern } from '@nestjs/microservices';
 import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQAdmin } from '../../admin/index.js';
-import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
+import { RocketMQAdmin } from '../../entries/admin.js';
+import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
 
 let bench: NestBench;
 let admin: RocketMQAdmin;

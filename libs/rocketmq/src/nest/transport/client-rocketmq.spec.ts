@@ -8,7 +8,7 @@ import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQAdmin } from '../../admin/index.js';
+import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   DeadLetterError,
   REQUEST_PROPERTIES,
@@ -20,7 +20,7 @@ import {
   RocketMQRecordBuilder,
   RocketMQRequester,
   ServerRocketMQ,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { HOUR_MS, SECOND_MS } from '../../support/clock.js';
 
 const bench = ClientBench.ofFile();

@@ -15,7 +15,7 @@ import {
   RocketMQRequester,
   ServerRocketMQ,
   type ServerRocketMQOptions,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';

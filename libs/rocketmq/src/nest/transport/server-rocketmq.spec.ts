@@ -20,7 +20,7 @@ import {
   RocketMQProducer,
   rocketMQTransport,
   ServerRocketMQ,
-} from '../../index.js';
+} from '../../entries/nest.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';

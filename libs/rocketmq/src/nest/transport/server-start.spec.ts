@@ -16,7 +16,7 @@ import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
 import { isNest10 } from '../../../../../test/support/nest-version.js';
 import { PatternBench } from '../../../../../test/support/pattern-bench.js';
-import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../index.js';
+import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
 
 const bench = PatternBench.ofFile();
 

@@ -6,7 +6,7 @@ import { Controller, Global, Inject, Injectable, Module, type OnModuleDestroy, t
 import { NestFactory } from '@nestjs/core';
 import { EventPattern } from '@nestjs/microservices';
 import { until } from '../../../../../test/support/until.js';
-import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../index.js';
+import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
 import { MINUTE_MS, SystemClock, sleep } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';

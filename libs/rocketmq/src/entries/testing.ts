@@ -10,15 +10,15 @@ export {
   type InjectionContext,
   type ListenerClass,
   type MethodOf,
-} from './deliver.js';
+} from '../testing/deliver.js';
 export {
   FakeProducer,
   type FakeProducerOptions,
   fakeProducer,
   type SendFailure,
   type SentMessage,
-} from './fake-producer.js';
-export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from './test-broker.js';
+} from '../testing/fake-producer.js';
+export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 export type {
   DeadLetter,
   HalfMessage,
@@ -27,4 +27,4 @@ export type {
   TestMessage,
   VisibleMessage,
   WaitingMessage,
-} from './test-messages.js';
+} from '../testing/test-messages.js';

@@ -6,4 +6,4 @@ export {
   type ReadinessOptions,
   RocketMQHealthIndicator,
   type RocketMQHealthResult,
-} from './rocketmq-health-indicator.js';
+} from '../terminus/rocketmq-health-indicator.js';

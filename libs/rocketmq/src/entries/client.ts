@@ -1,5 +1,11 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
+export type { StartOptions } from '../client/client.js';
+export { Connection, type ConnectionOptions, type Transport } from '../client/connection.js';
+export type { Address } from '../client/endpoint.js';
+export { ResourceError } from '../client/resource-errors.js';
+export type { ClientIdentity, SessionEvents, SessionHealth } from '../client/session-events.js';
+export type { SessionStatus } from '../client/telemetry-session.js';
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
 export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
 export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
@@ -66,9 +72,3 @@ export type { CallOptions } from '../support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
 export type { Logger } from '../support/logger.js';
 export type { Pem, TlsOptions } from '../support/tls.js';
-export type { StartOptions } from './client.js';
-export { Connection, type ConnectionOptions, type Transport } from './connection.js';
-export type { Address } from './endpoint.js';
-export { ResourceError } from './resource-errors.js';
-export type { ClientIdentity, SessionEvents, SessionHealth } from './session-events.js';
-export type { SessionStatus } from './telemetry-session.js';

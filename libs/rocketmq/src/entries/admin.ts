@@ -1,0 +1,45 @@
+// What `nestjs-rocketmq/admin` exports.
+
+export type { BrokerClock, BrokerClocks } from '../admin/broker-clocks.js';
+export type { BrokerVersion, BrokerVersions, ServerVersion } from '../admin/broker-versions.js';
+export type { MasterBroker } from '../admin/cluster.js';
+export {
+  NotReplayableError,
+  REPLAY_PROPERTY,
+  type ReplayedDeadLetter,
+  ReplayInterruptedError,
+  type ReplayOptions,
+  type ReplayResult,
+} from '../admin/dead-letter-replay.js';
+export type { DeadLetter, DeadLetterPage, DeadLetterPageOptions } from '../admin/dead-letters.js';
+export type { BrokerFailure } from '../admin/each-broker.js';
+export type { DeletedGroup, DeleteGroupOptions, GroupList, ListGroupsOptions } from '../admin/group-admin.js';
+export type {
+  ClientSubscription,
+  GroupClient,
+  GroupClients,
+  GroupClientsOptions,
+  SubscriptionDifference,
+} from '../admin/group-clients.js';
+export type { GroupDefinition, GroupDelivery, GroupDescription, GroupOnBroker } from '../admin/groups.js';
+export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/lag.js';
+export type { FoundMessages, MessageQuery } from '../admin/message-lookup.js';
+export type {
+  GivenUpHalfMessage,
+  GivenUpPage,
+  MessagePage,
+  MessagePageOptions,
+  ResumableHalfMessage,
+} from '../admin/message-pages.js';
+export type { StoredMessageView } from '../admin/message-view.js';
+export { PartlyDoneError, RemotingError } from '../admin/remoting-error.js';
+export type { QueueOffset, RewindRequest, RewindTarget } from '../admin/rewind.js';
+export type { PlannedMove } from '../admin/rewind-plan.js';
+export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
+export type { TopicKind } from '../admin/system-names.js';
+export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
+export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
+export type { CreateOptions, TopicDefinition, TopicDescription, TopicOnBroker, TopicType } from '../admin/topics.js';
+export type { BackoffPolicy, CustomizedBackoff, ExponentialBackoff } from '../support/backoff.js';
+export type { CallOptions } from '../support/deadline.js';
+export { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';

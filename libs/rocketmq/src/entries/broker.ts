@@ -1,0 +1,42 @@
+// The entry `nestjs-rocketmq/broker`.
+
+export type { AccessAction, BrokerPermission, BrokerUser } from '../broker/access/users.js';
+export {
+  ControlClient,
+  type ControlClientOptions,
+  ControlError,
+  type DelayedMessageName,
+  type MessageName,
+  type PageOptions,
+} from '../broker/control/control-client.js';
+export { foreignHeader } from '../broker/control/control-guard.js';
+export type {
+  BrokerState,
+  ClientState,
+  DelayedMessageState,
+  DeliveredAgainState,
+  DeliveredNow,
+  DeliveryState,
+  GroupState,
+  HalfMessageState,
+  LagState,
+  MessagePlace,
+  MessageState,
+  Page,
+  TopicState,
+  VisibleMessageState,
+} from '../broker/control/control-views.js';
+export { EmbeddedBroker } from '../broker/embedded-broker.js';
+export type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+export type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
+export type { BrokerTlsOptions } from '../broker/server-tls.js';
+export type { BrokerAddress } from '../broker/services/broker-context.js';
+export type {
+  ConnectionFault,
+  FaultAction,
+  FaultRule,
+  Faults,
+  PendingFault,
+  TakeAway,
+} from '../broker/services/faults.js';
+export type { FlushMode } from '../broker/store/lmdb-store.js';

@@ -1,0 +1,138 @@
+// The entry `nestjs-rocketmq`: RocketMQ for NestJS. Producers and consumers without Nest are in `nestjs-rocketmq/client`.
+
+export type { Address } from '../client/endpoint.js';
+export { ResourceError } from '../client/resource-errors.js';
+export type { ClientIdentity, SessionEvents, SessionHealth } from '../client/session-events.js';
+export type { SessionStatus } from '../client/telemetry-session.js';
+export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
+export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
+export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
+export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
+export type {
+  DeadLetter,
+  DeadLetterReason,
+  ErrorTest,
+  FailureSettlement,
+  Settlement,
+} from '../consumer/model/failure-policy.js';
+export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
+export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
+export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
+export { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
+export type {
+  Backoff,
+  ListenerOverrides,
+  ListenerSettings,
+  RocketMQListenerOptions,
+} from '../nest/listening/listener-settings.js';
+export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.js';
+export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
+export { RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
+export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/body-codec.js';
+export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
+export type { InvalidBodyDecision, OnInvalid } from '../nest/messages/invalid-body.js';
+export { InvalidBodyError } from '../nest/messages/message-body.js';
+export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
+export type { MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
+export {
+  type BodyOf,
+  deadLettersOf,
+  defineTopic,
+  type InputOf,
+  type TopicDefinition,
+  type TopicDefinitionOptions,
+  type TopicLike,
+  type TopicType,
+} from '../nest/messages/topic-definition.js';
+export {
+  getAdminToken,
+  getClientToken,
+  getEventsToken,
+  getHealthToken,
+  getListenersToken,
+  getProducerToken,
+  getRequesterToken,
+  getServerToken,
+  InjectAdmin,
+  InjectClient,
+  InjectProducer,
+} from '../nest/module/injection.decorators.js';
+export { RocketMQModule } from '../nest/module/rocketmq.module.js';
+export { RocketMQClient } from '../nest/module/rocketmq-client.js';
+export type { GroupSettings } from '../nest/operations/declarations.js';
+export type { GivenUpTransaction } from '../nest/operations/given-up-watch.js';
+export { ProvisionError } from '../nest/operations/provisioning.js';
+export { type RocketMQEvent, RocketMQEvents } from '../nest/operations/rocketmq-events.js';
+export {
+  type ConnectionPhase,
+  type ConsumerReport,
+  type HealthLimits,
+  type HealthReport,
+  RocketMQHealth,
+} from '../nest/operations/rocketmq-health.js';
+export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../nest/operations/rocketmq-listeners.js';
+export type { ServerRocketMQStatus } from '../nest/runtime/pattern-runtime.js';
+export type {
+  InboxPort,
+  RocketMQCheckpoint,
+  RocketMQModuleAsyncOptions,
+  RocketMQModuleOptions,
+  RocketMQModuleScope,
+  RocketMQOptionsFactory,
+  RocketMQProducerOptions,
+  TransactionLogPort,
+} from '../nest/runtime/rocketmq.interfaces.js';
+export { outboxMessage } from '../nest/sending/outbox-message.js';
+export type { RequestOptions } from '../nest/sending/reply-channel.js';
+export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
+export { type RequestCallOptions, RocketMQRequester } from '../nest/sending/requester.js';
+export {
+  RocketMQProducer,
+  type SendOptions,
+  type TransactionalTopicMessage,
+} from '../nest/sending/rocketmq-producer.js';
+export type { TopicSender } from '../nest/sending/topic-sender.js';
+export {
+  type CurrentTransaction,
+  currentTransaction,
+  type TransactionalMessage,
+} from '../nest/transactions/current-transaction.js';
+export {
+  type TransactionAnswer,
+  type TransactionCheck,
+  TransactionChecker,
+  type TransactionCheckerOptions,
+} from '../nest/transactions/transaction-checker.decorator.js';
+export { TransactionalSend, type TransactionalSendOptions } from '../nest/transactions/transactional-send.decorator.js';
+export type { ClientRocketMQOptions, OwnClientOptions, SharedClientOptions } from '../nest/transport/client-options.js';
+export { ClientRocketMQ, type ClientRocketMQStatus } from '../nest/transport/client-rocketmq.js';
+export type { ServerRocketMQOptions } from '../nest/transport/own-server.js';
+export type { PatternExtras } from '../nest/transport/pattern-handlers.js';
+export { RocketMQRecord, RocketMQRecordBuilder } from '../nest/transport/rocketmq-record.js';
+export { ServerRocketMQ } from '../nest/transport/server-rocketmq.js';
+export type { ProducerEvents } from '../producer/producer-events.js';
+export type { BackpressureOptions } from '../producer/sending/backpressure.js';
+export type { CompressionOptions } from '../producer/sending/compression.js';
+export { delayLevelMs } from '../producer/sending/delay-levels.js';
+export type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
+export { NotSentError } from '../producer/sending/not-sent-error.js';
+export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
+export type { SendReceipt } from '../producer/sending/send-receipt.js';
+export type {
+  EndResult,
+  EndSource,
+  Resolution,
+  Transaction,
+  TransactionEvents,
+  TransactionIdentity,
+} from '../producer/transactions/transaction.js';
+export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
+export type { Credentials } from '../protocol/credentials/metadata.js';
+export { StatusError } from '../protocol/grpc/status.js';
+export type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
+export type { BackoffPolicy } from '../support/backoff.js';
+export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+export type { CallOptions } from '../support/deadline.js';
+export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
+export type { Logger } from '../support/logger.js';
+export type { Pem, TlsOptions } from '../support/tls.js';

@@ -1,0 +1,39 @@
+// What `nestjs-rocketmq/sql` exports.
+
+export { type CurrentTransaction, currentTransaction } from '../producer/transactions/transaction-scope.js';
+export { type CleanupOptions, type Purgeable, SqlCleanup } from '../sql/cleanup.js';
+export {
+  type DrizzleDatabase,
+  type DrizzleExecutor,
+  type DrizzleSqlTag,
+  drizzleDatabase,
+  drizzleExecutor,
+} from '../sql/drizzle.js';
+export { Inbox, type InboxMessage, type InboxOptions, type InboxResult } from '../sql/inbox.js';
+export { type ClientPool, type PooledClient, poolDatabase } from '../sql/node-postgres.js';
+export { Outbox, type OutboxLag, type OutboxOptions, type ParkedMessage } from '../sql/outbox.js';
+export { OUTBOX_ID_PROPERTY, type OutboxMessage } from '../sql/outbox-message.js';
+export { type OutboxMetrics, OutboxRelay } from '../sql/outbox-relay.js';
+export type {
+  OutboxCheckpoint,
+  OutboxEvents,
+  OutboxRelayOptions,
+  OutboxSend,
+  RelayedMessage,
+} from '../sql/outbox-relay-options.js';
+export { type RetryPolicy, retrySpanMs, type Waits } from '../sql/retry-span.js';
+export {
+  isTransactionConflict,
+  type RetryTransactionOptions,
+  retryTransaction,
+  TransactionConflictError,
+} from '../sql/retry-transaction.js';
+export { type SchemaOptions, schemaSql } from '../sql/schema.js';
+export type { SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
+export {
+  RecordRolledBackError,
+  TransactionFencedError,
+  TransactionLog,
+  type TransactionLogOptions,
+} from '../sql/transaction-log.js';
+export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/typeorm.js';
