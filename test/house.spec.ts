@@ -76,6 +76,8 @@ interface Import {
   readonly file: string;
   readonly from: string;
   readonly isLazy: boolean;
+  /** Nothing of it is left when the program runs. */
+  readonly isType?: boolean;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -87,8 +89,15 @@ function sourceFiles(folder: string): string[] {
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8');
   return typescript.preProcessFile(text, true, true).importedFiles.map(({ fileName, pos }) => {
-    const isLazy = /\bimport\(\s*['"]?$/.test(text.slice(0, pos));
-    return { file, from: fileName, isLazy };
+    const before = text.slice(0, pos);
+    const isLazy = /\bimport\(\s*['"]?$/.test(before);
+    const statement = before.slice(Math.max(before.lastIndexOf('\nimport '), before.lastIndexOf('\nexport ')));
+    const names = /\{([^}]*)\}/
+      .exec(statement)?.[1]
+      ?.split(',')
+      .filter((name) => name.trim() !== '');
+    const isType = /^\n?(import|export) type\b/.test(statement) || names?.every((name) => /^\s*type\s/.test(name));
+    return { file, from: fileName, isLazy, isType };
   });
 }
 
@@ -108,6 +117,20 @@ function violation({ file, from, isLazy }: Import): string | undefined {
   const above = STRICTER[floor] ?? FLOORS.slice(0, FLOORS.indexOf(floor));
   const allowed = [floor, ...above, ...(isLazy ? (LAZY[floor] ?? []) : [])];
   return allowed.includes(target) ? undefined : told;
+}
+
+/** Files that import each other, directly or by others; each circle once. */
+function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file]);
+    if (done.has(file) || path.includes(file)) return;
+    for (const target of imports.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return circles;
 }
 
 /** The room of a file that belongs to a floor with rooms. */
@@ -142,6 +165,18 @@ describe('the house', () => {
     expect(imports.map(roomViolation).filter((problem) => problem !== undefined)).toEqual([]);
     const upwards = { file: join(library, 'consumer/lease/a.ts'), from: '../dispatch/delivery.js', isLazy: false };
     expect(roomViolation(upwards)).toContain('delivery.js');
+  });
+
+  it('has no circle of files, apart from types', () => {
+    const imports = new Map<string, string[]>();
+    for (const file of sourceFiles(library)) {
+      const targets = importsOf(file).flatMap(({ from, isLazy, isType }) =>
+        from.startsWith('.') && !isLazy && !isType ? [resolve(dirname(file), from.replace(/\.js$/, '.ts'))] : [],
+      );
+      imports.set(file, targets);
+    }
+    expect(circlesIn(imports).map((files) => files.map((file) => relative(library, file)).join(' -> '))).toEqual([]);
+    expect(circlesIn(new Map(Object.entries({ a: ['b'], b: ['c'], c: ['b'] })))).toEqual([['b', 'c', 'b']]);
   });
 
   it('tells an import that goes against it', () => {
