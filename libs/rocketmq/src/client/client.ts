@@ -86,7 +86,7 @@ export class Client {
     this.routes = new RouteTable({
       pace: this.pace,
       logger,
-      mayDenyNewTopics: () => !connection.isEmbeddedBroker(connection.bootstrap),
+      mayDenyNewTopics: () => !connection.capabilities(connection.bootstrap).findsNewTopics,
       fetch: (topic) => this.fetchRoute(topic),
     });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));

@@ -10,6 +10,7 @@ import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
+import { EMBEDDED_CAPABILITIES, LEAST_CAPABILITIES, type ServerCapabilities } from './capabilities.js';
 import type { Channel, ChannelFactory } from './channel.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
@@ -165,9 +166,9 @@ export class Connection {
     channel.close();
   }
 
-  /** Whether the server that an endpoint is connected to at present announced itself as an embedded broker. */
-  isEmbeddedBroker(endpoint: Endpoint): boolean {
-    return this.openTo(endpoint)?.isEmbeddedBroker === true;
+  /** Of the server that an endpoint is connected to at present. */
+  capabilities(endpoint: Endpoint): ServerCapabilities {
+    return this.openTo(endpoint)?.isEmbeddedBroker === true ? EMBEDDED_CAPABILITIES : LEAST_CAPABILITIES;
   }
 
   /**

@@ -149,9 +149,9 @@ export class ReceiveLoop {
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
   }
 
-  /** Breaks off the poll under way where that costs nothing: an embedded broker learns of it at once, and pops nothing for it. */
+  /** Breaks off the poll under way where that costs no message an attempt. */
   cancelIfFree(): void {
-    if (this.context.client.connection.isEmbeddedBroker(this.queues[0].endpoint)) this.cancel();
+    if (this.context.client.connection.capabilities(this.queues[0].endpoint).cancelsFreely) this.cancel();
   }
 
   /** Resolves when the last poll has ended and what it brought is handed on. */

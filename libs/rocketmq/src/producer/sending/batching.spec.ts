@@ -20,8 +20,8 @@ function route(topic: string, ...brokers: string[]): Route {
   return { topic, queues, types: [] };
 }
 
-const real = { isEmbeddedBroker: false };
-const embedded = { isEmbeddedBroker: true };
+const real = { keepsBatches: false };
+const embedded = { keepsBatches: true };
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function safety(options: BatchingOptions): BatchSafety {

@@ -1,6 +1,7 @@
 // Whether messages may share a request: the options, and how it is known that the brokers keep them apart. Sharing itself is
 // send-lane.ts.
 
+import type { ServerCapabilities } from '../../client/capabilities.js';
 import { endpointKey } from '../../client/endpoint.js';
 import type { Route } from '../../client/route.js';
 import { SECOND_MS, SystemClock } from '../../support/clock.js';
@@ -60,9 +61,9 @@ export class BatchSafety {
   }
 
   /** @param server where the messages would be sent */
-  allows(route: Route, server: { readonly isEmbeddedBroker: boolean }): boolean {
+  allows(route: Route, server: Pick<ServerCapabilities, 'keepsBatches'>): boolean {
     if (this.told !== undefined) return this.told;
-    return server.isEmbeddedBroker || (this.seen?.allows(route) ?? false);
+    return server.keepsBatches || (this.seen?.allows(route) ?? false);
   }
 }
 

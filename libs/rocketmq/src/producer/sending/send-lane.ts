@@ -1,6 +1,7 @@
 // The way of one topic's ordinary messages to one endpoint. A message never waits for company: it leaves as soon as it comes,
 // unless as many requests as are worth while are under way; what queues up behind them leaves together.
 
+import type { ServerCapabilities } from '../../client/capabilities.js';
 import type { Client } from '../../client/client.js';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import type { Queue, Route } from '../../client/route.js';
@@ -73,14 +74,14 @@ export class SendLane {
    * @throws StatusError or TransportError, which may be that of all messages of its request; the reason of the caller's signal
    */
   send(message: LaneMessage, route: Route): Promise<StoredPlace> {
-    if (this.port.safety.allows(route, this)) return this.join(message, route);
+    if (this.port.safety.allows(route, this.server)) return this.join(message, route);
     const { wire, what, deadline } = message;
     return requestOne(this.port.client, this.endpoint, wire, what, deadline);
   }
 
   /** Of the server that the lane leads to at present. */
-  get isEmbeddedBroker(): boolean {
-    return this.port.client.connection.isEmbeddedBroker(this.endpoint);
+  private get server(): ServerCapabilities {
+    return this.port.client.connection.capabilities(this.endpoint);
   }
 
   private join({ wire, deadline, what }: LaneMessage, route: Route): Promise<StoredPlace> {
@@ -111,7 +112,7 @@ export class SendLane {
   /** @param requests how many may leave */
   private depart(requests: number): void {
     // What was known when they came may not be true any more.
-    const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this);
+    const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this.server);
     for (let left = requests; this.waiting.length > 0 && left > 0; left--) {
       const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
       void this.sendTogether(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
