@@ -56,6 +56,7 @@ export const guides = [
     text: 'Look up',
     pages: [
       'glossary.md',
+      'architecture.md',
       'reference/configuration.md',
       'reference/properties.md',
       'protocol-notes.md',
