@@ -15,8 +15,8 @@ import type { Channel, ChannelFactory } from './channel.js';
 import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import type { AddressRules } from './route.js';
-import { GrpcChannel } from './wire/grpc-channel.js';
 import { Http2Channel } from './wire/http2-channel.js';
+import { LazyChannel } from './wire/lazy-channel.js';
 
 export { positive };
 
@@ -121,7 +121,11 @@ export class Connection {
 
   private channelFactory(transport: Transport): ChannelFactory {
     if (transport === 'http2') return (address) => new Http2Channel(address, this.random, this.tls);
-    if (transport === 'grpc-js') return (address) => new GrpcChannel(address, this.tls);
+    if (transport === 'grpc-js') {
+      const load = async (address: string) =>
+        new (await import('./wire/grpc-channel.js')).GrpcChannel(address, this.tls);
+      return (address) => new LazyChannel(() => load(address));
+    }
     const text = `option transport must be "http2" or "grpc-js", not ${JSON.stringify(transport)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'transport');
   }
