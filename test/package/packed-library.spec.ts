@@ -48,7 +48,7 @@ describe('the packed library', () => {
     });
     const packed = JSON.parse(stdout);
     // npm 11 gives a list, later ones an object by package name.
-    const [{ filename }] = (Array.isArray(packed) ? packed : Object.values(packed)) as { filename: string }[];
+    const [{ filename }] = (Array.isArray(packed) ? packed : Object.values(packed)) as [{ filename: string }];
     mkdirSync(installed, { recursive: true });
     await run('tar', ['-xzf', join(app, filename), '-C', installed, '--strip-components=1']);
     linkDependencies(join(app, 'node_modules'));

@@ -242,7 +242,8 @@ describe('what a message says', () => {
       expect((await on(line)).out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     }
     expect((await on(`message show hostile ${id}`)).out).toContain('red\\x9b31m, and\\x0dgone\\x7f\nnext\n');
-    const [message] = (await json(`message show hostile ${id}`)).messages as { body: string }[];
+    const messages: { body: string }[] = (await json(`message show hostile ${id}`)).messages ?? [];
+    const [message] = messages;
     expect(Buffer.from(message?.body ?? '', 'base64').toString()).toBe(body);
   });
 });
