@@ -1,4 +1,4 @@
-// The doctor on both servers: what it finds is what a client would, and nothing is changed by looking.
+// The doctor on both servers: it finds what a client would, and changes nothing.
 
 import { describe, expect } from '@jest/globals';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
@@ -27,8 +27,8 @@ describe('the doctor', () => {
     const { code, of } = await doctor(world, '--topic', topic, '--group', group);
     expect({ code, failed: of('broker') }).toEqual({ code: 0, failed: [] });
     expect(of('protocol')).toEqual([{ status: 'ok', seen: seen('answers in') }]);
-    expect(of('credentials')).toEqual([{ status: 'ok', seen: 'none given, and none asked for' }]);
-    expect(of('topic')).toEqual([{ status: 'ok', seen: seen('takes fifo; 8 queues') }]);
+    expect(of('credentials')).toEqual([{ status: 'ok', seen: 'none given, and none required' }]);
+    expect(of('topic')).toEqual([{ status: 'ok', seen: seen('type fifo; 8 queues') }]);
     expect(of('address')).toEqual([{ status: 'ok', seen: seen('a proxy answers there') }]);
     expect(of('group')).toEqual([{ status: 'ok', seen: seen('ordered, 5 attempts') }]);
     expect(of('permission')).toEqual([{ status: 'ok', seen: seen('may receive') }]);
@@ -36,7 +36,7 @@ describe('the doctor', () => {
     expect(of('version')).toHaveLength(1);
   });
 
-  contract('makes neither topic nor group, and moves none, by looking', async (world) => {
+  contract('creates neither topic nor group, and moves no group', async (world) => {
     const topic = await world.topic();
     const group = await world.group();
     const admin = world.admin();
@@ -71,7 +71,7 @@ describe('the doctor', () => {
     expect(await world.admin().topicOffsets(normal)).toMatchObject({ total: 1n });
   });
 
-  contract('tells dead letters', async (world) => {
+  contract('reports dead letters', async (world) => {
     const topic = await world.topic();
     const group = await world.group({ maxDeliveryAttempts: 1 });
     await buried(world, group, [{ topic, body: 'poison' }]);

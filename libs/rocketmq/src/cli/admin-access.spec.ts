@@ -7,18 +7,18 @@ import { adminOptionsOf } from './admin-access.js';
 const values = { nameServer: 'ns:9876', timeout: 500 };
 
 describe('the access of a command to a cluster', () => {
-  it('is plain and unsigned unless told otherwise', async () => {
+  it('uses neither TLS nor credentials by default', async () => {
     expect(await adminOptionsOf(values, {})).toEqual({ nameServer: 'ns:9876', timeoutMs: 500 });
   });
 
-  it('has its keys from the environment', async () => {
+  it('takes credentials from the environment', async () => {
     const environment = { ROCKETMQ_ACCESS_KEY: 'admin', ROCKETMQ_SECRET_KEY: 'secret' };
     const { credentials } = await adminOptionsOf(values, environment);
     expect(credentials).toEqual({ accessKey: 'admin', secretKey: 'secret' });
     await expect(adminOptionsOf(values, { ROCKETMQ_SECRET_KEY: 'secret' })).rejects.toThrow('one of them is missing');
   });
 
-  it('has its keys from a file, of which no error tells anything', async () => {
+  it('takes credentials from a file, and never quotes the file in an error', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'keys-'));
     const credentials = join(folder, 'keys.json');
     await writeFile(credentials, '{"accessKey": "a", "secretKey": "s"}');
@@ -33,7 +33,7 @@ describe('the access of a command to a cluster', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('is over TLS, with the authority of a file or those of the machine', async () => {
+  it('uses TLS with the CA certificates of a file or of the system', async () => {
     expect(await adminOptionsOf({ ...values, tls: true }, {})).toMatchObject({ tls: true });
     expect(await adminOptionsOf({ ...values, tlsCa: 'package.json' }, {})).toMatchObject({
       tls: { ca: expect.any(Buffer) },

@@ -1,4 +1,4 @@
-// How the commands reach a cluster: which name server, over TLS or not, and as whom.
+// How the commands reach a cluster: name servers, TLS and credentials.
 
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
@@ -9,7 +9,7 @@ import type { TlsOptions } from '../support/tls.js';
 import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
 import type { OutputValues } from './output.js';
 
-/** How to reach any server. A secret is no option: a command line can be read by everyone on the machine. */
+/** How to reach any server. There is no option for a secret: everyone on the machine can read a command line. */
 export interface ReachValues {
   readonly tls?: boolean;
   readonly tlsCa?: string;
@@ -36,7 +36,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export function accessOptions(command: Command): Command {
   command
     .addOption(
-      new Option('--name-server <addresses>', 'host:port of the name servers, with ";" between')
+      new Option('--name-server <addresses>', 'host:port of the name servers, separated by ";"')
         .env('ROCKETMQ_NAME_SERVER')
         .default(DEFAULT_NAME_SERVER),
     )
@@ -47,20 +47,20 @@ export function accessOptions(command: Command): Command {
 /** Gives a command the options of {@link ReachValues}. */
 export function reachOptions(command: Command, timeoutMs: number): Command {
   return command
-    .option('--tls', 'speak TLS, and believe the authorities of this machine')
-    .option('--tls-ca <file>', 'speak TLS, and believe the authority in this PEM file')
-    .option('--tls-cert <file>', "the client's own certificate, PEM; needs --tls-key")
-    .option('--tls-key <file>', 'the key of --tls-cert, PEM')
-    .option('--tls-server-name <name>', "the name that the server's certificate must hold")
-    .option('--tls-any-certificate', 'speak TLS, and believe everyone: for a try only')
+    .option('--tls', 'use TLS, and trust the system CA certificates')
+    .option('--tls-ca <file>', 'use TLS, and trust the CA certificates in this PEM file')
+    .option('--tls-cert <file>', "the client's own certificate, PEM; requires --tls-key")
+    .option('--tls-key <file>', 'the private key of --tls-cert, PEM')
+    .option('--tls-server-name <name>', "the name that the server's certificate must contain")
+    .option('--tls-any-certificate', 'use TLS without verifying the certificate; for experiments only')
     .option(
       '--credentials <file>',
-      'JSON with accessKey and secretKey; or ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment',
+      'JSON file with accessKey and secretKey (default: ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment)',
     )
-    .option('--timeout <ms>', 'how long a call may take', countOf, timeoutMs);
+    .option('--timeout <ms>', 'how long to wait for a server, in milliseconds', countOf, timeoutMs);
 }
 
-/** @throws UsageError for half a pair of keys, or a file that cannot be read */
+/** @throws UsageError when one of the two keys is missing, or a file cannot be read */
 export async function adminOptionsOf(values: AccessValues, environment: Environment): Promise<RocketMQAdminOptions> {
   return {
     nameServer: values.nameServer,
@@ -71,7 +71,7 @@ export async function adminOptionsOf(values: AccessValues, environment: Environm
   };
 }
 
-/** Undefined for none. @throws UsageError for a file that cannot be read */
+/** Undefined without TLS. @throws UsageError when a file cannot be read */
 export async function tlsOf(values: ReachValues): Promise<true | TlsOptions | undefined> {
   const { tls, tlsCa, tlsCert, tlsKey, tlsServerName: serverName, tlsAnyCertificate } = values;
   const options: TlsOptions = {
@@ -85,13 +85,13 @@ export async function tlsOf(values: ReachValues): Promise<true | TlsOptions | un
   return tls === true ? true : undefined;
 }
 
-/** Undefined for none. @throws UsageError for half a pair of keys, or a file that is none of them; it never holds a key */
+/** Undefined without credentials. @throws UsageError when a key is missing or the file is invalid; the message never contains a key */
 export async function credentialsOf(values: ReachValues, environment: Environment): Promise<Credentials | undefined> {
   if (values.credentials !== undefined) return credentialsIn(values.credentials);
   const { ROCKETMQ_ACCESS_KEY: accessKey, ROCKETMQ_SECRET_KEY: secretKey } = environment;
   if (accessKey !== undefined && secretKey !== undefined) return { accessKey, secretKey };
   if (accessKey === undefined && secretKey === undefined) return undefined;
-  throw wrongCall('ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY go together; one of them is missing');
+  throw wrongCall('set both ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY, or neither; one of them is missing');
 }
 
 async function credentialsIn(file: string): Promise<Credentials> {
@@ -101,12 +101,18 @@ async function credentialsIn(file: string): Promise<Credentials> {
   try {
     value = JSON.parse(text);
   } catch {
-    // What the parser says may hold a piece of the file.
+    // The message of the parser may quote a part of the file.
     throw wrong();
   }
   const { accessKey, secretKey } = (value ?? {}) as Record<string, unknown>;
   if (typeof accessKey !== 'string' || typeof secretKey !== 'string') throw wrong();
   return { accessKey, secretKey };
+}
+
+/** The same command on the same cluster, to copy: `npx nestjs-rocketmq topic create orders --name-server ns:9876`. */
+export function commandOn(nameServer: string, call: string): string {
+  const addresses = /^[\w.:[\]-]+$/.test(nameServer) ? nameServer : `'${nameServer}'`;
+  return `npx nestjs-rocketmq ${call} --name-server ${addresses}`;
 }
 
 /** Runs the work with an admin client, and closes it. */

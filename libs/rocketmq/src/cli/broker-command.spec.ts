@@ -3,7 +3,7 @@ import { brokerValuesOf } from './broker-command.js';
 import { brokerOptionsOf } from './broker-process.js';
 
 const noFile = async (file: string): Promise<string> => {
-  throw new Error(`nobody asked for ${file}`);
+  throw new Error(`unexpected read of ${file}`);
 };
 const read = (args: readonly string[], readConfig: (file: string) => Promise<string>) =>
   brokerOptionsOf(brokerValuesOf(args), readConfig);
@@ -14,11 +14,11 @@ const configured = (config: unknown, ...args: string[]) =>
   });
 
 describe('the command line of the broker', () => {
-  it('needs nothing', async () => {
+  it('requires no options', async () => {
     expect(await options()).toEqual({ port: 8081, topics: [], groups: [] });
   });
 
-  it('tells ports, host, topics and groups', async () => {
+  it('sets ports, host, topics and groups', async () => {
     const line =
       '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
@@ -46,14 +46,14 @@ describe('the command line of the broker', () => {
     ['--control :1', 'It must be PORT, HOST:PORT or [IPV6]:PORT'],
     ['--topic :fifo', 'name:type:queues'],
     ['--topic a:b', 'The type must be one of normal, fifo, delay, transaction, priority'],
-    ['--topic a:fifo:0', 'The queues must be a whole number above 0'],
+    ['--topic a:fifo:0', 'The queues must be an integer above 0'],
     ['--topic a:fifo:1:2', 'name:type:queues'],
     ['--group g:ordered', 'name:fifo:maxAttempts'],
     ['--group g:fifo:none', 'The attempts must be'],
     ['--flush never', "argument 'never' is invalid. Allowed choices are sync, async"],
     ['--ports 1', "unknown option '--ports'"],
     ['more', 'too many arguments'],
-  ])('refuses %s', async (line, message) => {
+  ])('rejects %s', async (line, message) => {
     await expect(options(...line.split(' '))).rejects.toThrow(message);
   });
 });
@@ -94,11 +94,11 @@ describe('the file of the broker', () => {
     transactionDataExpireMs: 1000,
   };
 
-  it('may hold every option that is no object of the program', async () => {
+  it('can contain every option that JSON can express', async () => {
     expect(await configured(file)).toEqual(file);
   });
 
-  it('names the files of certificates and keys, beside it', async () => {
+  it('names the files of certificates and keys, relative to its folder', async () => {
     const files = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt' };
     const tls = { ...files, passphrase: 'words', allowPlaintext: false };
     const readFile = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
@@ -111,7 +111,7 @@ describe('the file of the broker', () => {
     });
   });
 
-  it('gives way to the command line, topics and groups by their names', async () => {
+  it('is overridden by the command line, topics and groups by name', async () => {
     const over = await configured(file, '--port', '1', '--topic', 'orders:fifo', '--topic', 'new', '--group', 'h');
     expect(over).toMatchObject({
       port: 1,
@@ -123,29 +123,26 @@ describe('the file of the broker', () => {
   });
 
   it.each<[unknown, string]>([
-    ['{', 'is not JSON'],
+    ['{', 'is not valid JSON'],
     [[], 'the file must be an object'],
-    [{ prot: 1 }, 'no field prot; there are port,'],
-    [{ port: '1' }, 'port must be a port from 0 to 65535, not the text that is there'],
+    [{ prot: 1 }, 'unknown field prot; the fields are port,'],
+    [{ port: '1' }, 'port must be a port from 0 to 65535, but is a string'],
     [{ strict: 'yes' }, 'strict must be true or false'],
     [{ topics: {} }, 'topics must be a list'],
-    [{ topics: [{ name: 'a' }, { type: 'fifo' }] }, 'topics[1].name must be there'],
+    [{ topics: [{ name: 'a' }, { type: 'fifo' }] }, 'topics[1].name is missing'],
     [{ topics: [{ name: 'a', type: 'lite' }] }, 'topics[0].type must be one of normal,'],
-    [
-      { topics: [{ name: 'a', queues: 0 }] },
-      'topics[0].queues must be a whole number above 0, not the number that is there',
-    ],
-    [{ topics: [{ name: 'a', kind: 'fifo' }] }, 'no field topics[0].kind'],
+    [{ topics: [{ name: 'a', queues: 0 }] }, 'topics[0].queues must be an integer above 0, but is a number'],
+    [{ topics: [{ name: 'a', kind: 'fifo' }] }, 'unknown field topics[0].kind'],
     [{ groups: [{ name: 'g', backoff: {} }] }, 'groups[0].backoff.kind must be one of customized, exponential'],
     [{ groups: [{ name: 'g', backoff: { kind: 'customized', nextMs: [] } }] }, 'groups[0].backoff.nextMs'],
     [{ groups: [{ name: 'g', backoff: { kind: 'exponential', initialMs: 1 } }] }, 'groups[0].backoff.maxMs'],
-    [{ advertisedAddress: { host: 'x' } }, 'advertisedAddress.port must be there'],
+    [{ advertisedAddress: { host: 'x' } }, 'advertisedAddress.port is missing'],
     [{ transactionCheckIntervalMs: -1 }, 'transactionCheckIntervalMs must be a number of milliseconds'],
     [{ flush: 'never' }, 'flush must be sync or async'],
     [{ retentionMs: 0 }, 'retentionMs must be a number of milliseconds'],
-    [{ clock: {} }, 'no field clock'],
-    ['{\n "port": 1,\n}', 'is not JSON: look at line 3, column 1'],
-  ])('is refused as %j, naming the field', async (config, message) => {
+    [{ clock: {} }, 'unknown field clock'],
+    ['{\n "port": 1,\n}', 'is not valid JSON: the error is at line 3, column 1'],
+  ])('is rejected as %j, naming the field', async (config, message) => {
     await expect(configured(config)).rejects.toMatchObject({
       code: 'USAGE',
       message: expect.stringContaining(message),
@@ -162,9 +159,9 @@ describe('the file of the broker', () => {
     { port: 'hidden' },
     { tls: 'hidden' },
     { groups: [{ name: 'g', backoff: { kind: 'hidden' } }] },
-  ])('is refused without a word of what it holds: %j', async (config) => {
+  ])('is rejected without quoting its content: %j', async (config) => {
     const error: Error = await configured(config).then(
-      () => new Error('it was taken'),
+      () => new Error('it was accepted'),
       (error) => error,
     );
     expect(error.message).toContain('--config');

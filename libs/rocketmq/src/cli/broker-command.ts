@@ -1,13 +1,13 @@
-// `nestjs-rocketmq broker`: its options. What it does is in broker-process.ts, the file of --config in broker-config.ts.
+// `nestjs-rocketmq broker`: its options. The implementation is in broker-process.ts, the file of --config in broker-config.ts.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, type TopicType, withExamples } from './command.js';
 import { type ControlAddress, controlOption } from './control-option.js';
 
-/** Where clients look for a proxy by themselves. */
+/** The port at which clients look for a proxy by default. */
 export const DEFAULT_PORT = 8081;
 
-/** The command line of a broker, read. */
+/** The parsed command line of a broker. */
 export interface BrokerValues {
   readonly port?: number;
   readonly host?: string;
@@ -44,35 +44,38 @@ export const addBrokerCommand: AddCommand = (program, io) => {
 /** Gives a command the options of a broker. */
 export function brokerOptions(command: Command): Command {
   command
-    .summary('start an embedded broker, on loopback')
+    .summary('Starts an embedded broker on the loopback interface.')
     .description(
-      'Starts an embedded broker that speaks the protocol of Apache RocketMQ 5, and serves until a signal ends it. For development, tests and demos: one node, never a cluster.',
+      'Starts an embedded broker that speaks the protocol of Apache RocketMQ 5, and serves until it receives SIGINT or SIGTERM. For development, tests and demos: a single node, never a cluster.',
     )
-    .option('--port <port>', `port for clients, 0 for a free one (default: ${DEFAULT_PORT})`, portOf)
+    .option('--port <port>', `port for clients, 0 for any free port (default: ${DEFAULT_PORT})`, portOf)
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
-    .option('--admin-port <port>', 'also serve administration there, as a name server does', portOf)
+    .option('--admin-port <port>', 'also serve administration on this port, as a name server does', portOf)
     .addOption(controlOption())
-    .option('--strict', 'refuse topics and groups that were not declared, as a real server does')
-    .option('--data <folder>', 'keep messages there (default: in memory)', folderOf)
+    .option('--strict', 'reject topics and groups that are not declared, as a real server does')
+    .option('--data <folder>', 'store messages in this folder (default: in memory)', folderOf)
     .addOption(
-      new Option('--flush <mode>', 'with --data: whether a send waits for the disk').choices(['sync', 'async']),
+      new Option('--flush <mode>', 'with --data: whether a send waits until the message is on disk').choices([
+        'sync',
+        'async',
+      ]),
     )
     .option('--topic <name[:type[:queues]]>', `declare a topic; type: ${TOPIC_TYPES.join(', ')}`, eachOf(declaredTopic))
     .option('--group <name[:fifo|normal[:maxAttempts]]>', 'declare a consumer group', eachOf(declaredGroup))
-    .option('--config <file>', 'JSON with the options of EmbeddedBroker; the command line goes before it');
+    .option('--config <file>', 'JSON file with the options of EmbeddedBroker; options of the command line override it');
   return withExamples(command, [
-    ['broker', 'for development: topics and groups come into being at first use'],
-    ['broker --data ./data --admin-port 9876', 'messages outlive a restart; topic, group, lag and the rest work on it'],
+    ['broker', 'for development: topics and groups are created on first use'],
+    ['broker --data ./data --admin-port 9876', 'keep messages across restarts; topic, group, lag etc. work on it'],
     [
       'broker --strict --topic orders:transaction --topic steps:fifo:4 --group billing:fifo:5',
       'as strict as a real server',
     ],
-    ['broker --control 9080', 'what is in it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
+    ['broker --control 9080', 'inspect it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
     ['broker --config broker.json', 'everything else: TLS, users, backoffs, retention'],
   ]);
 }
 
-/** A command line of a broker, read as the command reads it. @throws CommanderError for a wrong one */
+/** Parses a command line of a broker as the command does. @throws CommanderError when it is wrong */
 export function brokerValuesOf(args: readonly string[]): BrokerValues {
   const command = new Command('broker').exitOverride().configureOutput({ outputError() {} });
   return brokerOptions(command)
@@ -103,7 +106,7 @@ function partOf(part: string, text: string): number {
   try {
     return countOf(text);
   } catch {
-    throw new InvalidArgumentError(`The ${part} must be a whole number above 0.`);
+    throw new InvalidArgumentError(`The ${part} must be an integer above 0.`);
   }
 }
 

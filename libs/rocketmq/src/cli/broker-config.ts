@@ -3,28 +3,29 @@
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import { TOPIC_TYPES, wrongCall } from './command.js';
 
-/** What can stand in a file: all options but those that are objects of the program; of certificates and keys, the files. */
+/** All options that JSON can express. Instead of certificates and keys it names their files. */
 export interface BrokerConfig extends Omit<EmbeddedBrokerOptions, 'clock' | 'logger' | 'tls'> {
   readonly tls?: TlsFiles;
 }
 
-/** Files in PEM, from the folder of the configuration. */
+/** PEM files, relative to the folder of the configuration file. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
   readonly passphrase?: string;
   readonly clientCaFile?: string;
-  /** Serve clients without TLS, too. */
+  /** Also serve clients that do not use TLS. */
   readonly allowPlaintext?: boolean;
 }
 
-/** Throws what is wrong with a value. `field` is its place, for instance `topics[0].name`. */
+/** Throws when a value is invalid. `field` is its path, for instance `topics[0].name`. */
 type Check = (field: string, value: unknown) => void;
 
-const text: Check = (field, value) => expectThat(typeof value === 'string' && value !== '', field, 'a text', value);
+const text: Check = (field, value) =>
+  expectThat(typeof value === 'string' && value !== '', field, 'a non-empty string', value);
 const flag: Check = (field, value) => expectThat(typeof value === 'boolean', field, 'true or false', value);
 const count: Check = (field, value) => {
-  expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'a whole number above 0', value);
+  expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'an integer above 0', value);
 };
 const duration: Check = (field, value) => {
   expectThat(Number.isFinite(value) && (value as number) > 0, field, 'a number of milliseconds above 0', value);
@@ -96,8 +97,8 @@ const config = object<BrokerConfig>({
 });
 
 /**
- * Reads a configuration.
- * @param json the text of the file
+ * Parses and checks a configuration.
+ * @param json the content of the file
  * @throws UsageError that names the field
  */
 export function parseBrokerConfig(json: string): BrokerConfig {
@@ -105,21 +106,21 @@ export function parseBrokerConfig(json: string): BrokerConfig {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw wrongCall(`the file of --config is not JSON${placeOf(error as Error, json)}`);
+    throw wrongCall(`the file of --config is not valid JSON${placeOf(error as Error, json)}`);
   }
   config('', value);
   return value as BrokerConfig;
 }
 
-/** Where the parser stopped, if it says so. What else it says may hold a piece of the file. */
+/** Where the parser stopped, if its message contains it. The rest of the message may quote a part of the file. */
 function placeOf({ message }: Error, json: string): string {
   const [, position] = /at position (\d{1,15})/.exec(message) ?? [];
   if (position === undefined) return '';
   const lines = json.slice(0, Number(position)).split('\n');
-  return `: look at line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
+  return `: the error is at line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
-/** @param fields every field that the object may have @param required those that it must have */
+/** @param fields the allowed fields @param required the fields that must be present */
 function object<T extends object = Record<string, unknown>>(
   fields: { readonly [Field in keyof Required<T>]: Check },
   required: readonly string[] = [],
@@ -130,11 +131,13 @@ function object<T extends object = Record<string, unknown>>(
     const entries = Object.entries(value as object);
     const at = (field: string): string => (place === '' ? field : `${place}.${field}`);
     for (const field of required) {
-      if (!entries.some(([name]) => name === field)) throw wrong(at(field), 'there', undefined);
+      if (!entries.some(([name]) => name === field)) throw wrongCall(`--config: ${at(field)} is missing`);
     }
     for (const [name, part] of entries) {
       if (!Object.hasOwn(fields, name)) {
-        throw wrongCall(`--config: no field ${at(name)}; there are ${Object.keys(fields).map(at).join(', ')}`);
+        throw wrongCall(
+          `--config: unknown field ${at(name)}; the fields are ${Object.keys(fields).map(at).join(', ')}`,
+        );
       }
       fields[name as keyof T](at(name), part);
     }
@@ -153,15 +156,15 @@ function expectThat(holds: boolean, field: string, what: string, value: unknown)
   if (!holds) throw wrong(field, what, value);
 }
 
-/** The value is not told: it may be a key that came to a wrong place. */
+/** The message does not contain the value: it may be a secret in the wrong field. */
 function wrong(field: string, what: string, value: unknown): Error {
   const place = field === '' ? 'the file' : field;
-  const found = value === undefined ? '' : `, not the ${kindOf(value)} that is there`;
+  const found = value === undefined ? '' : `, but is ${kindOf(value)}`;
   return wrongCall(`--config: ${place} must be ${what}${found}`);
 }
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  if (Array.isArray(value)) return 'list';
-  return { string: 'text', boolean: 'true or false' }[typeof value as string] ?? typeof value;
+  if (Array.isArray(value)) return 'a list';
+  return { object: 'an object', boolean: 'true or false' }[typeof value as string] ?? `a ${typeof value}`;
 }

@@ -1,4 +1,4 @@
-// What `nestjs-rocketmq broker` does: the embedded broker as a process of its own, until someone wants it to end.
+// Runs `nestjs-rocketmq broker`: the embedded broker as a process, until a signal or the end of its parent stops it.
 
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import { type BrokerValues, DEFAULT_PORT } from './broker-command.js';
 import type { BrokerConfig, TlsFiles } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
 
-/** Resolves when the broker has stopped. @throws when it cannot start */
+/** Resolves after the broker has stopped. @throws when it cannot start */
 export async function runBroker(values: BrokerValues, io: CommandIo): Promise<void> {
   const options = await brokerOptionsOf(values, readConfigFile);
   const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
@@ -19,15 +19,15 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
     await serve(broker, options, io);
   } catch (error) {
     await broker.stop();
-    throw new Error(`the broker could not start: ${describeError(error)}`, { cause: error });
+    throw new Error(`cannot start the broker: ${describeError(error)}`, { cause: error });
   }
 }
 
 /**
- * The options of the broker: what the command line says, else the file, else the default. Topics and groups of both are
- * declared; of one name, as the command line has it.
- * @param readConfig reads the file of `--config`, and those that it names
- * @throws UsageError for a wrong file
+ * The options of the broker: the command line overrides the file, which overrides the defaults. Topics and groups of both are
+ * declared; for the same name the command line wins.
+ * @param readConfig reads the file of `--config` and the files that it names
+ * @throws UsageError when the file is invalid
  */
 export async function brokerOptionsOf(
   values: BrokerValues,
@@ -66,7 +66,7 @@ async function tlsIn(
   };
 }
 
-/** The second list goes over the first, by name. */
+/** An entry of the second list replaces the one of the same name in the first. */
 function merged<T extends { readonly name: string }>(below: readonly T[] = [], above: readonly T[] = []): T[] {
   const isAbove = new Set(above.map(({ name }) => name));
   return [...below.filter(({ name }) => !isAbove.has(name)), ...above];
@@ -88,8 +88,8 @@ async function serve(
   const hasAdmin = adminPort !== undefined;
   const stop = askedToStop();
   await broker.start();
-  const place = data === undefined ? 'in memory, stopping it loses them' : `in ${data}`;
-  io.out(`embedded broker ready on ${broker.endpoints}; it keeps messages ${place}\n`);
+  const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
+  io.out(`embedded broker ready on ${broker.endpoints}; it stores messages ${place}\n`);
   if (hasAdmin) io.out(`administration on ${broker.adminEndpoint}\n`);
   const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
@@ -101,7 +101,7 @@ async function serve(
   if (process.connected) process.disconnect();
 }
 
-/** Resolves when someone wants the process to end: by a signal, or because the parent that started it is gone. */
+/** Resolves on SIGINT or SIGTERM, or when the parent process disconnects. */
 function askedToStop(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
@@ -109,7 +109,7 @@ function askedToStop(): Promise<void> {
   });
 }
 
-/** Warnings and errors of the broker on standard error. */
+/** Writes warnings and errors of the broker to standard error. */
 function loggerOn(io: CommandIo): Logger {
   const write = (message: string, fields?: LogFields): void =>
     io.err(`broker: ${message}${fields === undefined ? '' : ` ${inspect(fields)}`}\n`);

@@ -1,4 +1,4 @@
-// The command line as a process whose output nobody reads.
+// The command line as a process whose output is not read.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,10 +7,10 @@ import { expect, it } from '@jest/globals';
 
 const PROGRAM = "const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(['broker', '--help']);";
 
-it('ends well when who reads it has left before, as `head` does', async () => {
+it('succeeds when the reader closes the pipe early, as `head` does', async () => {
   const args = ['--import', './test/support/run-typescript.mjs', '--input-type=module', '-e', PROGRAM];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
-  const [told, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
-  expect({ code, told }).toEqual({ code: 0, told: '' });
+  const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
 });

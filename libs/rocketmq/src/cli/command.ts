@@ -1,34 +1,34 @@
-// What the commands share: how a wrong call is told, and what arguments and options may be.
+// What the commands share: usage errors, examples, and the values of arguments and options.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../support/errors.js';
 
-/** Where a command writes, and what it knows of its surroundings. */
+/** Where a command writes, and its environment variables. */
 export interface ProcessIo {
-  /** Writes to standard output, as it is. */
+  /** Writes to standard output. */
   out(text: string): void;
-  /** Writes to standard error, as it is. */
+  /** Writes to standard error. */
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The same for a command under way. */
+/** The same for a running command. */
 export interface CommandIo extends ProcessIo {
-  /** Writes a line to standard error that is no failure by itself. */
+  /** Writes a line to standard error. It does not change the exit code. */
   warn(text: string): void;
-  /** The command goes on, but its exit code is 1. */
+  /** Sets the exit code to 1; the command continues. */
   fail(): void;
 }
 
-/** Adds a command, with its options and its help, to the program. What it does is loaded when it is called. */
+/** Adds a command with its options and its help to the program. Its implementation is loaded when it runs. */
 export type AddCommand = (program: Command, io: CommandIo) => void;
 
-/** A wrong command line. */
+/** The error for a wrong command line. */
 export function wrongCall(problem: string): UsageError {
   return new UsageError('USAGE', `${problem}; see nestjs-rocketmq --help`);
 }
 
-/** Examples below the help of a command: the call, and what it is for. */
+/** Adds examples below the help of a command: the call and its purpose. */
 export function withExamples(
   command: Command,
   examples: readonly (readonly [call: string, purpose: string])[],
@@ -37,21 +37,21 @@ export function withExamples(
   return command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
 }
 
-/** Takes a value from 0 to 65535. */
+/** Parses a port from 0 to 65535. */
 export function portOf(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('It must be a port from 0 to 65535.');
 }
 
-/** Takes a whole number above 0. */
+/** Parses an integer above 0. */
 export function countOf(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
-  throw new InvalidArgumentError('It must be a whole number above 0.');
+  throw new InvalidArgumentError('It must be an integer above 0.');
 }
 
-/** Takes a moment as ISO 8601 in UTC or with an offset. */
+/** Parses an ISO 8601 time in UTC or with an offset. */
 export function dateOf(text: string): Date {
   const date = new Date(text);
   if (/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:?\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) return date;
@@ -68,31 +68,31 @@ export function jsonOption(): Option {
   return new Option('--json', 'print one JSON document on standard output, errors as JSON on standard error');
 }
 
-/** The option of every command that takes away or moves something. */
+/** The option of every command that deletes, moves or resends something. */
 export function yesOption(): Option {
-  return new Option('--yes', 'do it; without this option the command only prints what it would do');
+  return new Option('--yes', 'make the change; without this option the command only prints what it would do');
 }
 
-/** The option of every command that makes something, which may be there already. */
+/** The option of every command that creates something which may already exist. */
 export function alterOption(): Option {
   return new Option(
     '--yes',
-    'also alter what is there otherwise; without this option that is a failure, and nothing is changed',
+    'alter it if it exists with other settings; without this option the command fails and changes nothing',
   );
 }
 
-/** What is to be made is there, and not as it was asked for. */
+/** The error for something that already exists with other settings than requested. */
 export function existsOtherwise(what: string, differences: readonly string[]): Error {
   return new Error(
-    `${what} is there otherwise: ${differences.join('; ')}; nothing was changed: repeat it with --yes to alter it`,
+    `${what} already exists with other settings: ${differences.join('; ')}; nothing was changed; add --yes to alter it`,
   );
 }
 
-/** The types that a topic can have. */
+/** The message types of topics. */
 export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
 export type TopicType = (typeof TOPIC_TYPES)[number];
 
-/** For an option that may be given several times. */
+/** For an option that can be repeated. */
 export function eachOf<T>(
   parse: (text: string) => T,
 ): (text: string, before: readonly T[] | undefined) => readonly T[] {

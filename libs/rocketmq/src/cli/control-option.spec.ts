@@ -8,11 +8,11 @@ describe('--control', () => {
     ['0.0.0.0:9080', { controlPort: 9080, controlHost: '0.0.0.0' }],
     ['[::1]:9080', { controlPort: 9080, controlHost: '::1' }],
     ['localhost:1', { controlPort: 1, controlHost: 'localhost' }],
-  ])('takes %s', (text, expected) => {
+  ])('accepts %s', (text, expected) => {
     expect(controlAddressOf(text)).toEqual(expected);
   });
 
-  it.each(['', 'x', '99999', ':9080', '::1:9080', 'host:', 'http://localhost:9080'])('refuses "%s"', (text) => {
+  it.each(['', 'x', '99999', ':9080', '::1:9080', 'host:', 'http://localhost:9080'])('rejects "%s"', (text) => {
     expect(() => controlAddressOf(text)).toThrow('It must be');
   });
 });

@@ -1,24 +1,24 @@
-// `broker --control [HOST:]PORT`: where the control port of the broker is.
+// `broker --control [HOST:]PORT`: the address of the broker's control port.
 
 import { InvalidArgumentError, Option } from 'commander';
 import { portOf } from './command.js';
 
-/** As the options of the broker have it. */
+/** The fields as in the options of the broker. */
 export interface ControlAddress {
   readonly controlPort: number;
-  /** Undefined: this machine only. */
+  /** Undefined: loopback only. */
   readonly controlHost?: string;
 }
 
 export function controlOption(): Option {
   const text =
-    'also serve state, metrics, "deliver now" and faults by HTTP, 0 for a free port (default host: 127.0.0.1)';
+    'also serve state, metrics, "deliver now" and faults over HTTP; port 0 for any free port (default host: 127.0.0.1)';
   return new Option('--control <[host:]port>', text).argParser(controlAddressOf);
 }
 
 /** @throws InvalidArgumentError */
 export function controlAddressOf(text: string): ControlAddress {
-  // An IPv6 address stands in brackets, so that its colons are not taken for the port's.
+  // Brackets around an IPv6 address separate its colons from the one before the port.
   const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):)?([^:]+)$/.exec(text);
   if (match === null) throw new InvalidArgumentError('It must be PORT, HOST:PORT or [IPV6]:PORT.');
   const [, bracketed, name, port = ''] = match;

@@ -1,4 +1,4 @@
-// `nestjs-rocketmq dlq`: the dead letters of a consumer group, read and sent again.
+// `nestjs-rocketmq dlq`: lists and replays the dead letters of a consumer group.
 
 import type { Command } from 'commander';
 import type { ReplayResult } from '../admin/dead-letter-replay.js';
@@ -7,11 +7,11 @@ import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
-import { print, tellFailures } from './output.js';
+import { print, reportFailures } from './output.js';
 
 export const addDeadLetterCommand: AddCommand = (program, io) => {
-  const dlq = program.command('dlq').description('Reads the dead letters of a consumer group, and sends them again.');
-  withExamples(dlq, [['dlq list billing', 'what the group did not manage']]);
+  const dlq = program.command('dlq').description('Lists and replays the dead letters of a consumer group.');
+  withExamples(dlq, [['dlq list billing', 'the messages that the group failed to handle']]);
   addList(dlq, io);
   addReplay(dlq, io);
 };
@@ -21,22 +21,22 @@ type ListValues = AccessValues & { limit: number; after?: string };
 function addList(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('list')
-    .description('Lists the dead letters of a consumer group page by page. Reading does not consume them.')
+    .description('Lists the dead letters of a consumer group page by page. Listing does not consume them.')
     .argument('<group>')
-    .option('--limit <count>', 'the most dead letters of a page, up to 100', countOf, 32)
-    .option('--after <position>', 'where the page before ended');
+    .option('--limit <count>', 'maximum dead letters per page, up to 100', countOf, 32)
+    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
   accessOptions(command).action(async (group: string, values: ListValues) => {
     const { limit, after } = values;
     const page = await withAdmin(values, io, (admin) => admin.listDeadLetters(group, { limit, after }));
     print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; go on with --after ${page.next}`;
+      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
       return `${letterTable(page.deadLetters)}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}${next}\n`;
     });
-    tellFailures(io, page.failures);
+    reportFailures(io, page.failures);
   });
   withExamples(command, [
     ['dlq list billing', 'the oldest first'],
-    ['dlq list billing --limit 100 --json', 'for a program, bodies as base64'],
+    ['dlq list billing --limit 100 --json', 'as JSON, with bodies as base64'],
   ]);
 }
 
@@ -52,13 +52,13 @@ function addReplay(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('replay')
     .description(
-      'Sends the dead letters of a consumer group to the topics that they came from, at least once. Every group of the topic gets them. They stay among the dead letters; what was sent again before is left alone.',
+      'Sends the dead letters of a consumer group to their original topics again, at least once. Every group of the topic receives them. They also stay in the dead letter queue; those that were already replayed are skipped.',
     )
     .argument('<group>')
-    .option('--id <id>', 'only the one with this message id; may be repeated', eachOf(String))
-    .option('--key <key>', 'only those with this key; may be repeated', eachOf(String))
-    .option('--topic <topic>', 'only those of this topic; may be repeated', eachOf(String))
-    .option('--again', 'also those that were sent again before')
+    .option('--id <id>', 'only the dead letter with this message id; can be repeated', eachOf(String))
+    .option('--key <key>', 'only dead letters with this key; can be repeated', eachOf(String))
+    .option('--topic <topic>', 'only dead letters of this topic; can be repeated', eachOf(String))
+    .option('--again', 'also those that were already replayed')
     .addOption(yesOption());
   accessOptions(command).action(async (group: string, values: ReplayValues) => {
     if (values.yes === true) return replay(io, group, values);
@@ -68,19 +68,19 @@ function addReplay(dlq: Command, io: CommandIo): void {
       values,
       { consumerGroup: group, done: false, deadLetters: chosen },
       () =>
-        `${letterTable(chosen)}${plural(chosen.length, 'dead letter')} would be sent again, unless that was done before; nothing was sent: repeat it with --yes\n`,
+        `${letterTable(chosen)}${plural(chosen.length, 'dead letter')} would be replayed, except those that already were; nothing was sent; add --yes to replay them\n`,
     );
   });
   withExamples(command, [
-    ['dlq replay billing', 'what would be sent'],
-    ['dlq replay billing --yes', 'sends all of them'],
-    ['dlq replay billing --topic orders --key order-42 --yes', 'those of one order'],
+    ['dlq replay billing', 'show what would be sent'],
+    ['dlq replay billing --yes', 'replay all of them'],
+    ['dlq replay billing --topic orders --key order-42 --yes', 'replay those of one order'],
   ]);
 }
 
 const PAGE = 100;
 
-/** Page by page, since the dead letters of a group may be many. */
+/** Works page by page, since a group may have many dead letters. */
 async function replay(io: CommandIo, group: string, values: ReplayValues): Promise<void> {
   const total = { replayed: [] as unknown[], replayedBefore: 0, failed: [] as { messageId: string; error: Error }[] };
   await withAdmin(values, io, async (admin) => {
@@ -98,11 +98,11 @@ async function replay(io: CommandIo, group: string, values: ReplayValues): Promi
       if (page.error !== undefined) {
         print(io, values, { consumerGroup: group, done: false, ...total }, () => '');
         io.warn(
-          `${plural(total.replayed.length, 'dead letter')} sent again before this failed; the same command leaves them alone`,
+          `${plural(total.replayed.length, 'dead letter')} replayed before the failure below; running the same command again skips them`,
         );
         throw page.error;
       }
-      tellFailures(io, page.done.failures);
+      reportFailures(io, page.done.failures);
       after = page.done.next;
     } while (after !== undefined);
   });
@@ -112,15 +112,15 @@ async function replay(io: CommandIo, group: string, values: ReplayValues): Promi
     values,
     { consumerGroup: group, done: true, ...total },
     () =>
-      `${plural(replayed.length, 'dead letter')} sent again, ${replayedBefore} left alone since they were before, ${failed.length} cannot be sent\n`,
+      `${plural(replayed.length, 'dead letter')} replayed, ${replayedBefore} skipped because they already were, ${failed.length} failed\n`,
   );
   for (const { messageId, error } of failed) {
-    io.warn(`${messageId} stays: ${error.message}`);
+    io.warn(`${messageId} was not replayed: ${error.message}`);
     io.fail();
   }
 }
 
-/** What a page did, also when it ended half-way. */
+/** What was done on a page, also when the replay was interrupted on it. */
 async function replayPage(
   admin: RocketMQAdmin,
   group: string,

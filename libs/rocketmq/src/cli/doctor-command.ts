@@ -1,4 +1,4 @@
-// `nestjs-rocketmq doctor`: its options. What it looks at is in doctor/.
+// `nestjs-rocketmq doctor`: its options. The checks are in doctor/.
 
 import { credentialsOf, type ReachValues, reachOptions, tlsOf } from './admin-access.js';
 import { type AddCommand, eachOf, jsonOption, withExamples } from './command.js';
@@ -17,22 +17,22 @@ const DEFAULT_TIMEOUT_MS = 3_000;
 export const addDoctorCommand: AddCommand = (program, io) => {
   const command = program
     .command('doctor')
-    .summary('say what is wrong between here and a server')
+    .summary('Finds out why a client cannot use a server.')
     .description(
-      'Looks at a server as its clients would, from here: what answers, which addresses it hands out and whether they can be reached, topics, groups, clocks, credentials. It changes nothing there. Exit code 1 when a check failed.',
+      'Examines a server as a client on this machine would: what answers, which addresses its routes contain and whether they can be reached, topics, groups, clocks, credentials. It changes nothing on the server. Exit code 1 when a check failed.',
     )
     .argument('<endpoint>', 'host:port of the proxies, as in the option endpoints of the client')
-    .option('--admin <addresses>', 'host:port of the name servers: also look at brokers, groups, lag and dead letters')
+    .option('--admin <addresses>', 'host:port of the name servers: also examine brokers, groups, lag and dead letters')
     .option('--cluster <name>', 'the cluster, when the name server knows several')
     .option(
       '--topic <topic>',
-      'look at this topic; may be repeated (default: those that --admin knows)',
+      'examine this topic; can be repeated (default: the topics that --admin lists)',
       eachOf(String),
     )
-    .option('--group <group>', 'look at this consumer group; may be repeated (default: likewise)', eachOf(String))
+    .option('--group <group>', 'examine this consumer group; can be repeated (default: likewise)', eachOf(String))
     .option(
       '--send',
-      'also send one test message to each topic; its consumers get it, in a transaction it is rolled back',
+      'also send a test message to each topic; its consumers receive it, except in a transaction topic, where it is rolled back',
     );
   reachOptions(command, DEFAULT_TIMEOUT_MS)
     .addOption(jsonOption())
@@ -52,12 +52,12 @@ export const addDoctorCommand: AddCommand = (program, io) => {
       if (status === 'failed') io.fail();
     });
   withExamples(command, [
-    ['doctor localhost:8081', 'is it a proxy, and does it let me in?'],
-    ['doctor mq.example.com:8081 --topic orders', 'does the address that the route hands out work from here?'],
+    ['doctor localhost:8081', 'is it a proxy, and does it grant access?'],
+    ['doctor mq.example.com:8081 --topic orders', 'can the addresses in the route be reached from here?'],
     [
       'doctor mq.example.com:8081 --admin ns.example.com:9876',
       'everything: brokers, clocks, topics, groups, dead letters',
     ],
-    ['doctor https://mq.example.com:8081 --tls-ca ca.pem --credentials keys.json --json', 'over TLS, for a program'],
+    ['doctor https://mq.example.com:8081 --tls-ca ca.pem --credentials keys.json --json', 'over TLS, as JSON'],
   ]);
 };

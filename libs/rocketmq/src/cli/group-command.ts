@@ -1,7 +1,7 @@
-// `nestjs-rocketmq group`: consumer groups of a cluster, made, told and deleted without a JVM.
+// `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM.
 
 import type { Command } from 'commander';
-import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
   alterOption,
@@ -12,13 +12,13 @@ import {
   withExamples,
   yesOption,
 } from './command.js';
-import { print, table, tellFailures } from './output.js';
+import { print, reportFailures, table } from './output.js';
 
 export const addGroupCommand: AddCommand = (program, io) => {
-  const group = program.command('group').description('Makes, shows and deletes consumer groups.');
+  const group = program.command('group').description('Lists, shows, creates and deletes consumer groups.');
   withExamples(group, [
-    ['group list', 'every group with its retries'],
-    ['group clients billing', 'who is connected, and whether they subscribe alike'],
+    ['group list', 'all groups with their retries'],
+    ['group clients billing', 'the connected consumers and their subscriptions'],
   ]);
   addList(group, io);
   addShow(group, io);
@@ -31,7 +31,7 @@ function addList(group: Command, io: CommandIo): void {
   const command = group
     .command('list')
     .description('Lists the consumer groups of the cluster.')
-    .option('--system', "also the server's own");
+    .option('--system', "include the server's own groups");
   accessOptions(command).action(async (values: AccessValues & { system?: boolean }) => {
     const { groups, failures } = await withAdmin(values, io, (admin) =>
       admin.listGroups({ includeSystem: values.system === true }),
@@ -45,34 +45,37 @@ function addList(group: Command, io: CommandIo): void {
         ]),
       ),
     );
-    tellFailures(io, failures);
+    reportFailures(io, failures);
   });
-  withExamples(command, [['group list --json', 'for a program']]);
+  withExamples(command, [['group list --json', 'as JSON']]);
 }
 
 function addShow(group: Command, io: CommandIo): void {
   const command = group
     .command('show')
-    .description('Shows a consumer group as the brokers have it. A group that is not there is a failure.')
+    .description("Shows the brokers' settings of a consumer group. Fails when the group does not exist.")
     .argument('<group>');
   accessOptions(command).action(async (name: string, values: AccessValues) => {
     const described = await withAdmin(values, io, (admin) => admin.describeGroup(name));
-    if (described === undefined) throw new Error(`group "${name}" does not exist; make it with: group create ${name}`);
+    if (described === undefined) {
+      const cure = commandOn(values.nameServer, `group create ${name}`);
+      throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
+    }
     const { fifo, maxDeliveryAttempts, backoff, brokers } = described;
     print(io, values, described, () => {
       const waits =
         backoff.kind === 'customized'
           ? backoff.nextMs.map(seconds).join(' ')
-          : `${seconds(backoff.initialMs)}, times ${backoff.multiplier} each, at most ${seconds(backoff.maxMs)}`;
+          : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
       return [
         `group ${name}: ${fifo ? 'ordered' : 'not ordered'}, on ${brokers.map((one) => one.name).join(', ')}`,
         `attempts  ${maxDeliveryAttempts}, then a dead letter`,
-        `waits     ${waits}`,
+        `backoff   ${waits}`,
         '',
       ].join('\n');
     });
   });
-  withExamples(command, [['group show billing', 'whether it is ordered, how often and when it tries again']]);
+  withExamples(command, [['group show billing', 'whether it is ordered, its attempts and its backoff']]);
 }
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
@@ -81,14 +84,14 @@ function addCreate(group: Command, io: CommandIo): void {
   const command = group
     .command('create')
     .description(
-      'Makes a consumer group on every master broker of the cluster that lacks it. One that is there stays as it is, unless --yes is given: then it gets what the options say, and keeps the rest.',
+      'Creates a consumer group on every master broker of the cluster on which it does not exist. An existing group stays unchanged unless you add --yes, which changes the settings that you give and keeps the others.',
     )
     .argument('<group>')
-    .option('--fifo', 'hand out the messages of a message group one after another')
-    .option('--no-fifo', 'do not (default for a new group)')
+    .option('--fifo', 'deliver the messages of a message group one after another')
+    .option('--no-fifo', 'deliver messages in any order (default for a new group)')
     .option(
       '--max-attempts <count>',
-      'deliveries until a message is a dead letter (default for a new group: 17)',
+      'deliveries before a message becomes a dead letter (default for a new group: 17)',
       countOf,
     )
     .addOption(alterOption());
@@ -111,9 +114,9 @@ function addCreate(group: Command, io: CommandIo): void {
     },
   );
   withExamples(command, [
-    ['group create billing --max-attempts 5', 'a group that tries five times'],
+    ['group create billing --max-attempts 5', 'a group with five delivery attempts'],
     ['group create shipping --fifo', 'an ordered group'],
-    ['group create shipping --max-attempts 8 --yes', 'alters the one that is there: more attempts, it stays ordered'],
+    ['group create shipping --max-attempts 8 --yes', 'alter the existing group: more attempts, still ordered'],
   ]);
 }
 
@@ -136,9 +139,9 @@ function groupDifferences(found: Delivery & { readonly name: string }, wanted: D
 function addDelete(group: Command, io: CommandIo): void {
   const command = group
     .command('delete')
-    .description('Deletes a consumer group, its offsets and what it was to get again. Stop its consumers before.')
+    .description('Deletes a consumer group, its offsets and its pending retries. Stop its consumers first.')
     .argument('<group>')
-    .option('--with-dead-letters', 'also its dead letters, for good')
+    .option('--with-dead-letters', 'also delete its dead letters permanently')
     .addOption(yesOption());
   type Values = AccessValues & { yes?: boolean; withDeadLetters?: boolean };
   accessOptions(command).action(async (name: string, values: Values) => {
@@ -148,8 +151,8 @@ function addDelete(group: Command, io: CommandIo): void {
       const { deletedOn, deletedTopics } = deleted;
       print(io, values, { ...deleted, done: true }, () =>
         deletedOn.length === 0
-          ? `group ${name} was not there\n`
-          : `group ${name} was deleted from ${deletedOn.join(', ')}; topics that went with it: ${deletedTopics.join(', ') || 'none'}\n`,
+          ? `group ${name} did not exist\n`
+          : `group ${name} was deleted from ${deletedOn.join(', ')}; topics deleted with it: ${deletedTopics.join(', ') || 'none'}\n`,
       );
       return;
     }
@@ -160,30 +163,30 @@ function addDelete(group: Command, io: CommandIo): void {
     }));
     const exists = described !== undefined;
     print(io, values, { consumerGroup: name, done: false, exists, clients, deadLetters: total }, () => {
-      const letters = `${withDeadLetters ? 'and' : 'without'} its ${plural(total, 'dead letter')}`;
+      const letters = `${withDeadLetters ? 'with' : 'without'} its ${plural(total, 'dead letter')}`;
       return exists
-        ? `group ${name} ${letters} would be deleted (${plural(clients, 'consumer')} connected); nothing was changed: repeat it with --yes\n`
+        ? `group ${name} ${letters} would be deleted (${plural(clients, 'consumer')} connected); nothing was changed; add --yes to delete it\n`
         : `group ${name} does not exist; there is nothing to delete\n`;
     });
   });
   withExamples(command, [
-    ['group delete billing-old', 'what would be deleted, and who is still connected'],
-    ['group delete billing-old --with-dead-letters --yes', 'deletes all of it'],
+    ['group delete billing-old', 'show what would be deleted, and how many consumers are still connected'],
+    ['group delete billing-old --with-dead-letters --yes', 'delete the group and its dead letters'],
   ]);
 }
 
 function addClients(group: Command, io: CommandIo): void {
   const command = group
     .command('clients')
-    .description('Shows the consumers of a group that are connected, and what they subscribe to.')
+    .description('Shows the connected consumers of a group and their subscriptions.')
     .argument('<group>')
-    .option('--compare', 'ask each consumer itself, and fail when they do not subscribe alike');
+    .option('--compare', 'ask each consumer for its subscriptions, and fail when they differ');
   accessOptions(command).action(async (name: string, values: AccessValues & { compare?: boolean }) => {
-    const told = await withAdmin(values, io, (admin) =>
+    const report = await withAdmin(values, io, (admin) =>
       admin.groupClients(name, { compareMembers: values.compare === true }),
     );
-    const { clients, subscriptions, differences, failures } = told;
-    print(io, values, told, () => {
+    const { clients, subscriptions, differences, failures } = report;
+    print(io, values, report, () => {
       const people = table(
         ['CLIENT', 'ADDRESS', 'LANGUAGE', 'BROKERS'],
         clients.map((one) => [one.clientId, one.address, one.language, one.brokers.join(',')]),
@@ -195,16 +198,17 @@ function addClients(group: Command, io: CommandIo): void {
       return `${people}\n${topics}${values.compare === true ? `\n${agreement(differences)}\n` : ''}`;
     });
     if (differences !== undefined && differences.length > 0) io.fail();
-    tellFailures(io, failures);
+    reportFailures(io, failures);
   });
   withExamples(command, [
-    ['group clients billing', 'who is connected'],
-    ['group clients billing --compare', 'and whether they agree: those that do not lose messages for each other'],
+    ['group clients billing', 'the connected consumers'],
+    ['group clients billing --compare', 'check that all have the same subscriptions; otherwise messages are lost'],
   ]);
 }
 
 function agreement(differences: readonly { readonly topic: string }[] | undefined): string {
-  if (differences === undefined) return 'whether they subscribe alike is not known: the server did not tell';
-  if (differences.length === 0) return 'they subscribe alike';
-  return `they do not subscribe alike to ${differences.map(({ topic }) => topic).join(', ')}: messages are lost`;
+  if (differences === undefined)
+    return 'cannot compare subscriptions: the server did not return those of each consumer';
+  if (differences.length === 0) return 'all consumers have the same subscriptions';
+  return `the consumers have different subscriptions to ${differences.map(({ topic }) => topic).join(', ')}: messages are lost`;
 }

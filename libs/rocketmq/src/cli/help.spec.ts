@@ -1,4 +1,4 @@
-// The help of every command: complete, in the guide as it is, with examples that can be called. What is loaded for it.
+// The help of every command: complete, identical in the guide, with valid examples. Which modules it loads.
 
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -11,7 +11,7 @@ import { programOf } from './main.js';
 const GUIDE = 'docs/guide/command-line.md';
 const silent: CommandIo = { out() {}, err() {}, warn() {}, fail() {}, env: {} };
 
-/** The words by which a command is called; none for the program itself. */
+/** The words of every command; none for the program itself. */
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return [[...path], ...command.commands.flatMap((one) => pathsOf(one, [...path, one.name()]))];
 }
@@ -20,7 +20,7 @@ const paths = pathsOf(programOf(silent));
 const helpOf = async (path: readonly string[]) => call([...path, '--help']);
 
 describe('the help', () => {
-  it('is of every command that the issue names', () => {
+  it('exists for every command', () => {
     const calls = paths.map((path) => path.join(' '));
     const wanted =
       'broker|doctor|topic list|topic show|topic create|topic delete|group list|group show|group create|group delete|group clients|lag|rewind|dlq list|dlq replay|message show|message find|message list';
@@ -34,7 +34,7 @@ describe('the help', () => {
     expect(out).toMatch(/\nExamples:\n {2}# .+\n {2}\$ nestjs-rocketmq /);
   });
 
-  it('has only examples that can be called', async () => {
+  it('contains only valid examples', async () => {
     const helps = await Promise.all(paths.map(helpOf));
     const examples = helps.flatMap(({ out }) =>
       [...out.matchAll(/^ {2}\$ nestjs-rocketmq (.+)$/gm)].map(([, line = '']) => line),
@@ -56,7 +56,7 @@ describe('the help', () => {
     }
   });
 
-  it('is in the guide as it is (node scripts/embed-help.mjs writes it)', async () => {
+  it('is identical in the guide (node scripts/embed-help.mjs writes it)', async () => {
     const guide = readFileSync(GUIDE, 'utf8');
     const shown = [...guide.matchAll(/<!-- help:(.*?) -->\n```text\n([\s\S]*?)```/g)].map(([, path = '', text]) => ({
       path: path.trim(),
@@ -70,7 +70,7 @@ describe('the help', () => {
     }
   });
 
-  it('comes with a call of nothing, which is a wrong call', async () => {
+  it('is printed when no command is given, with exit code 2', async () => {
     const { code, out, err } = await call([]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('Usage: nestjs-rocketmq');
@@ -80,14 +80,14 @@ describe('the help', () => {
     });
   });
 
-  it('offers what was meant', async () => {
+  it('suggests the nearest command or option', async () => {
     expect(await call(['docter'])).toMatchObject({ code: 2, err: expect.stringContaining('Did you mean doctor?') });
     expect((await call(['topic', 'list', '--jsn'])).err).toContain('Did you mean --json?');
   });
 });
 
 describe('the program', () => {
-  it('loads nothing but the command line parser before a command is called', () => {
+  it('loads only the command line parser before a command runs', () => {
     const library = join(process.cwd(), 'libs/rocketmq/src');
     const loaded = new Set<string>();
     const load = (file: string): void => {
@@ -117,7 +117,7 @@ function leafOrRoot(path: readonly string[]): boolean {
   );
 }
 
-/** What a file imports when it runs: not types, and not what it loads later. */
+/** The static imports of a file, without types. */
 function importsOf(text: string): string[] {
   return [...text.matchAll(/^(?:import|export) (?!type\b)(?:([^;']*?) from )?'([^']+)';$/gm)]
     .filter(([, names = '']) => !/^\{(?: *type \w+,?)+ *\}$/.test(names.replace(/\s+/g, ' ')))

@@ -1,12 +1,12 @@
-// `nestjs-rocketmq lag`: how far a consumer group is behind.
+// `nestjs-rocketmq lag`: how many messages a consumer group is behind.
 
 import { InvalidArgumentError } from 'commander';
-import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import { type AddCommand, plural, withExamples } from './command.js';
-import { print, table, tellFailures, timeText } from './output.js';
+import { print, reportFailures, table, timeText } from './output.js';
 
 const NOT_STARTED =
-  'it has consumed nothing yet and no consumer is connected; name a topic with --topic to see what it will read';
+  'it has not consumed anything yet and no consumer is connected; add --topic TOPIC to see what it will read';
 
 type Values = AccessValues & { topic?: string; queues?: boolean; failAbove?: bigint };
 
@@ -14,22 +14,23 @@ export const addLagCommand: AddCommand = (program, io) => {
   const command = program
     .command('lag')
     .description(
-      'Shows how many messages a consumer group has not received yet, by topic. What its consumers hold at this moment counts for an ordered group only. For a topic that the group has not started on: what it will read when it starts.',
+      'Shows by topic how many messages a consumer group has not received yet. Messages in flight are counted for ordered groups only. For a topic that the group has not consumed yet, shows what it will read when it starts.',
     )
     .argument('<group>')
-    .option('--topic <topic>', 'only this topic, also when the group has not started on it')
-    .option('--queues', 'by queue')
-    .option('--fail-above <count>', 'end with exit code 1 when the lag is above this', numberOf);
+    .option('--topic <topic>', 'only this topic, even if the group has not consumed it yet')
+    .option('--queues', 'show the lag by queue')
+    .option('--fail-above <count>', 'exit with code 1 when the lag is above this number', numberOf);
   accessOptions(command).action(async (group: string, values: Values) => {
     const lag = await withAdmin(values, io, async (admin) => {
-      const told = await admin.groupLag(group, { topic: values.topic });
-      if (told.topics.length > 0) return told;
-      // A monitor of a name that is not there would be content for ever, as would one that looks at no topic.
+      const report = await admin.groupLag(group, { topic: values.topic });
+      if (report.topics.length > 0) return report;
+      // Otherwise a monitor of a misspelled group, or of no topic, would never raise an alarm.
       if ((await admin.describeGroup(group)) === undefined) {
-        throw new Error(`group "${group}" does not exist; list those that do with: group list`);
+        const cure = commandOn(values.nameServer, 'group list');
+        throw new Error(`group "${group}" does not exist; list the existing groups with: ${cure}`);
       }
       if (values.failAbove !== undefined) throw new Error(`the lag of group "${group}" is not known: ${NOT_STARTED}`);
-      return told;
+      return report;
     });
     print(io, values, lag, () => {
       const head = `group ${group} is ${plural(lag.lag, 'message')} behind\n`;
@@ -37,12 +38,12 @@ export const addLagCommand: AddCommand = (program, io) => {
       return head + (values.queues === true ? byQueue(lag.topics) : byTopic(lag.topics));
     });
     if (values.failAbove !== undefined && lag.lag > values.failAbove) io.fail();
-    tellFailures(io, lag.failures);
+    reportFailures(io, lag.failures);
   });
   withExamples(command, [
-    ['lag billing', 'how far behind, by topic'],
-    ['lag billing --topic orders --queues', 'where in each queue the group stands'],
-    ['lag billing --topic orders --fail-above 1000 --json', 'for a monitor: exit code 1 above a thousand'],
+    ['lag billing', 'the lag by topic'],
+    ['lag billing --topic orders --queues', 'the position of the group in each queue'],
+    ['lag billing --topic orders --fail-above 1000 --json', 'for monitoring: exit code 1 above 1000 messages'],
   ]);
 };
 
@@ -75,5 +76,5 @@ function byQueue(topics: Topics): string {
 
 function numberOf(text: string): bigint {
   if (/^\d+$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError('It must be a whole number from 0.');
+  throw new InvalidArgumentError('It must be an integer from 0 on.');
 }

@@ -1,4 +1,4 @@
-// The entry of the command line: runs what is called, tells what went wrong, sets the exit code.
+// The entry point of the command line: runs a command, prints its error, sets the exit code.
 
 import { Command, CommanderError } from 'commander';
 import { RocketMQError, UsageError } from '../support/errors.js';
@@ -15,7 +15,7 @@ import { addRewindCommand } from './rewind-command.js';
 import { addTopicCommand } from './topic-command.js';
 import { addTransactionCommand } from './transaction-command.js';
 
-/** How a command ended. A warning is no failure. */
+/** Warnings do not change the exit code. */
 const EXIT_CODES = { done: 0, failed: 1, wrongCall: 2 } as const;
 
 const COMMANDS: readonly AddCommand[] = [
@@ -33,13 +33,13 @@ const COMMANDS: readonly AddCommand[] = [
 /** The program with all its commands. */
 export function programOf(io: CommandIo): Command {
   const program = new Command('nestjs-rocketmq')
-    .description('An embedded broker, and what operating Apache RocketMQ 5 needs, without a JVM.')
+    .description('An embedded broker, and administration of Apache RocketMQ 5 without a JVM.')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
-      // What is wrong is told in one place, run(), in the form that was asked for.
+      // run() prints all errors, as text or as JSON.
       outputError: () => {},
       getOutHelpWidth: () => HELP_WIDTH,
       getErrHelpWidth: () => HELP_WIDTH,
@@ -48,22 +48,22 @@ export function programOf(io: CommandIo): Command {
     });
   for (const add of COMMANDS) add(program, io);
   return withExamples(program, [
-    ['broker', 'an embedded broker for development'],
-    ['topic create --help', 'what a command takes, with examples'],
+    ['broker', 'start an embedded broker for development'],
+    ['topic create --help', 'the options of a command, with examples'],
   ]);
 }
 
-/** Wherever it is printed, so that the guide can hold the same text. */
+/** The same for every terminal, so that the guide can contain the same text. */
 const HELP_WIDTH = 110;
 
 /**
- * Runs a command line, without the program's name.
- * @returns the exit code: 0 done, 1 failed, 2 a wrong call
+ * Runs a command line, given without the name of the program.
+ * @returns the exit code: 0 succeeded, 1 failed, 2 the command line is wrong
  */
 export async function run(args: readonly string[], surroundings: ProcessIo): Promise<number> {
   const asJson = args.includes('--json');
   let hasFailed = false;
-  // Whatever is printed goes through here, and much of it is what servers and messages say.
+  // Much of the output comes from servers and messages and can contain control characters.
   const out = (text: string): void => surroundings.out(visible(text));
   const err = (text: string): void => surroundings.err(visible(text));
   const io: CommandIo = {
@@ -81,8 +81,8 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
     const code = isWrongCall(error) ? EXIT_CODES.wrongCall : EXIT_CODES.failed;
-    // The help that a call without a command gets says it all.
-    if ((error as { code?: unknown }).code !== 'commander.help') io.err(told(error, asJson));
+    // A call without a command has printed the help already.
+    if ((error as { code?: unknown }).code !== 'commander.help') io.err(errorText(error, asJson));
     return code;
   }
 }
@@ -97,21 +97,21 @@ export async function main(args: readonly string[]): Promise<void> {
   });
 }
 
-/** Who reads may leave before the end, as `head` does: what a command does is done all the same. */
+/** A reader such as `head` may close the pipe early. The command still completes. */
 function unlessNobodyReads(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** Known without asking anybody: a topic or a queue that is not there is no wrong call. */
+/** Errors that are known before a server is asked. A topic or queue that does not exist is a failure, not a usage error. */
 function isWrongCall(error: unknown): boolean {
   return error instanceof CommanderError || (error instanceof UsageError && !error.code.startsWith('UNKNOWN_'));
 }
 
-function told(error: unknown, asJson: boolean): string {
+function errorText(error: unknown, asJson: boolean): string {
   const message = error instanceof CommanderError ? error.message : describeError(error);
   if (!asJson) return `${message}\n`;
-  const told = RocketMQError.is(error)
+  const fields = RocketMQError.is(error)
     ? { code: error.code, message, outcome: error.outcome, retryable: error.retryable }
     : { code: error instanceof CommanderError ? 'USAGE' : 'FAILED', message };
-  return jsonLine({ error: told });
+  return jsonLine({ error: fields });
 }

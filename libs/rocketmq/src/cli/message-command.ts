@@ -1,13 +1,13 @@
-// `nestjs-rocketmq message`: messages where they lie, looked up or read on, never consumed.
+// `nestjs-rocketmq message`: shows, finds and lists stored messages without consuming them.
 
 import type { Command } from 'commander';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, plural, withExamples } from './command.js';
 import { messageInFull, messageTable } from './message-text.js';
-import { print, tellFailures } from './output.js';
+import { print, reportFailures } from './output.js';
 
 export const addMessageCommand: AddCommand = (program, io) => {
-  const message = program.command('message').description('Looks at messages without consuming them.');
+  const message = program.command('message').description('Shows, finds and lists messages without consuming them.');
   withExamples(message, [['message find orders --key order-42', 'the messages of one order']]);
   addShow(message, io);
   addFind(message, io);
@@ -18,18 +18,18 @@ function addShow(message: Command, io: CommandIo): void {
   const command = message
     .command('show')
     .description(
-      'Shows the messages of a topic with an id, in full. Ids are never deduplicated: there may be several. None is a failure.',
+      'Shows the messages of a topic with an id, in full. Servers do not deduplicate ids, so there may be several. Fails when there is none.',
     )
     .argument('<topic>')
     .argument('<id>');
   accessOptions(command).action(async (topic: string, messageId: string, values: AccessValues) => {
     const found = await withAdmin(values, io, (admin) => admin.findMessages({ topic, messageId }));
     print(io, values, found, () => found.messages.map(messageInFull).join('\n'));
-    tellNone(io, found.messages.length, `topic ${topic} has no message ${messageId}`);
-    tellFailures(io, found.failures);
+    reportNone(io, found.messages.length, `topic ${topic} has no message ${messageId}`);
+    reportFailures(io, found.failures);
   });
   withExamples(command, [
-    ['message show orders 01A24C477AA4C02D7E0B1222CA00000001', 'all that the server keeps of it'],
+    ['message show orders 01A24C477AA4C02D7E0B1222CA00000001', 'everything that the server stores of the message'],
   ]);
 }
 
@@ -38,12 +38,14 @@ type FindValues = AccessValues & { key: string; from?: Date; to?: Date; limit: n
 function addFind(message: Command, io: CommandIo): void {
   const command = message
     .command('find')
-    .description('Lists the messages of a topic with a key, in the order in which they were stored. None is a failure.')
+    .description(
+      'Lists the messages of a topic with a key, in the order in which they were stored. Fails when there is none.',
+    )
     .argument('<topic>')
     .requiredOption('--key <key>', 'one of the keys that the message was sent with')
     .option('--from <time>', 'stored at this time or later', dateOf)
     .option('--to <time>', 'stored at this time or earlier', dateOf)
-    .option('--limit <count>', 'the most messages from each broker, up to 64', countOf, 32);
+    .option('--limit <count>', 'maximum messages from each broker, up to 64', countOf, 32);
   accessOptions(command).action(async (topic: string, values: FindValues) => {
     const { key, from, to, limit } = values;
     const found = await withAdmin(values, io, (admin) => admin.findMessages({ topic, key, from, to, limit }));
@@ -53,14 +55,17 @@ function addFind(message: Command, io: CommandIo): void {
       found,
       () =>
         messageTable(found.messages) +
-        (found.mayBeMore ? 'there may be more: raise --limit, or narrow the time\n' : ''),
+        (found.mayBeMore ? 'there may be more: increase --limit, or narrow the time with --from and --to\n' : ''),
     );
-    tellNone(io, found.messages.length, `topic ${topic} has no message with the key ${key}`);
-    tellFailures(io, found.failures);
+    reportNone(io, found.messages.length, `topic ${topic} has no message with the key ${key}`);
+    reportFailures(io, found.failures);
   });
   withExamples(command, [
     ['message find orders --key order-42', 'the messages of one order'],
-    ['message find orders --key order-42 --from 2026-03-01T00:00:00Z --json', 'since March, bodies as base64'],
+    [
+      'message find orders --key order-42 --from 2026-03-01T00:00:00Z --json',
+      'since March, as JSON with bodies as base64',
+    ],
   ]);
 }
 
@@ -71,21 +76,21 @@ function addList(message: Command, io: CommandIo): void {
     .command('list')
     .description('Lists the messages of a topic page by page, the oldest of each queue first.')
     .argument('<topic>')
-    .option('--limit <count>', 'the most messages of a page, up to 100', countOf, 32)
-    .option('--after <position>', 'where the page before ended');
+    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
+    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
   accessOptions(command).action(async (topic: string, values: ListValues) => {
     const { limit, after } = values;
     const page = await withAdmin(values, io, (admin) => admin.browseMessages(topic, { limit, after }));
     print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; go on with --after ${page.next}`;
+      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
       return `${messageTable(page.messages)}${page.messages.length} of ${plural(page.total, 'message')}${next}\n`;
     });
-    tellFailures(io, page.failures);
+    reportFailures(io, page.failures);
   });
-  withExamples(command, [['message list orders --limit 10', 'the first ten that are kept']]);
+  withExamples(command, [['message list orders --limit 10', 'the ten oldest messages']]);
 }
 
-function tellNone(io: CommandIo, count: number, text: string): void {
+function reportNone(io: CommandIo, count: number, text: string): void {
   if (count > 0) return;
   io.warn(text);
   io.fail();

@@ -1,14 +1,14 @@
-// Messages for people: in a list, and one in full.
+// Messages as text: a list of them, or one in full.
 
 import type { StoredMessageView } from '../admin/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
 import { bodyText, table, timeText } from './output.js';
 
-/** How much of a body a list shows. */
+/** How many characters of a body a list shows. */
 const SHORT = 40;
 
-/** @param more one column more: its heading and its text */
+/** @param more an additional column */
 export function messageTable<T extends StoredMessageView>(
   messages: readonly T[],
   more?: { readonly heading: string; readonly of: (message: T) => string | undefined },
@@ -26,7 +26,7 @@ export function messageInFull(one: StoredMessageView): string {
   const rows: [string, string | undefined][] = [
     ['message id', one.messageId],
     ['topic', one.topic],
-    ['place', `${one.broker} queue ${one.queueId} offset ${one.queueOffset} (${one.storeHost})`],
+    ['position', `${one.broker} queue ${one.queueId} offset ${one.queueOffset} (${one.storeHost})`],
     ['born', `${timeText(one.bornTimestampMs)} at ${one.bornHost}, by the producer's clock`],
     ['stored', timeText(one.storeTimestampMs)],
     ['due', timeText(one.deliveryTimestampMs)],
@@ -34,9 +34,9 @@ export function messageInFull(one: StoredMessageView): string {
     ['keys', one.keys.join(' ') || undefined],
     ['group', one.messageGroup],
     ['priority', one.priority === undefined ? undefined : String(one.priority)],
-    ['came again', one.reconsumeTimes > 0 ? plural(one.reconsumeTimes, 'time') : undefined],
+    ['retried', one.reconsumeTimes > 0 ? plural(one.reconsumeTimes, 'time') : undefined],
     ...Object.entries(one.properties).map(([name, value]): [string, string] => [`property ${name}`, value]),
-    ['body', `${plural(one.body.length, 'byte')}${one.isPacked ? ', still packed' : ''}`],
+    ['body', `${plural(one.body.length, 'byte')}${one.isPacked ? ', still compressed' : ''}`],
   ];
   const given = rows.filter((row): row is [string, string] => row[1] !== undefined);
   const width = Math.max(...given.map(([name]) => name.length));

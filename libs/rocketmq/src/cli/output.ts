@@ -1,38 +1,38 @@
-// How results are printed: aligned tables for people, one JSON document for programs.
+// Prints results: as aligned tables, or as one JSON document.
 
 import type { BrokerFailure } from '../admin/each-broker.js';
 import { visible } from '../support/logger.js';
 import { type CommandIo, plural } from './command.js';
 
-/** What every command that prints a result takes. */
+/** The option values of every command that prints a result. */
 export interface OutputValues {
   readonly json?: boolean;
 }
 
 type Cell = string | number | bigint | undefined;
 
-/** Prints a result: as JSON when asked for, else as the text. */
+/** Prints a result as JSON with `--json`, otherwise as text. */
 export function print(io: CommandIo, { json }: OutputValues, result: unknown, text: () => string): void {
   io.out(json === true ? jsonText(result) : text());
 }
 
-/** One document. Whole numbers that JavaScript cannot hold are texts, bytes are base64, errors their message, dates ISO in UTC. */
+/** One document. Integers beyond 2^53 are strings, bytes are base64, errors are their message, dates are ISO 8601 in UTC. */
 export function jsonText(value: unknown): string {
   return `${escaped(JSON.stringify(value, replaced, 2))}\n`;
 }
 
-/** The same in one line, of plain data. */
+/** Plain data as JSON in one line. */
 export function jsonLine(value: unknown): string {
   return `${escaped(JSON.stringify(value))}\n`;
 }
 
-/** JSON leaves some control characters as they are. */
+/** JSON.stringify does not escape these control characters. */
 function escaped(json: string): string {
   return json.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }
 
 function replaced(this: unknown, key: string, value: unknown): unknown {
-  // JSON.stringify has asked a buffer for its own form by now.
+  // JSON.stringify has already called toJSON() of a buffer; the buffer itself is in its holder.
   const given = (this as Record<string, unknown>)[key];
   if (Buffer.isBuffer(given)) return given.toString('base64');
   if (value instanceof Error) return value.message;
@@ -40,7 +40,7 @@ function replaced(this: unknown, key: string, value: unknown): unknown {
   return value;
 }
 
-/** Columns under their headings; numbers to the right. Empty cells are a dash. */
+/** Columns under their headings, numbers aligned to the right. An empty cell is a dash. */
 export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map((row) => row.map((cell) => (cell === undefined || cell === '' ? '-' : visible(String(cell)))));
   const isNumeric = headings.map(
@@ -65,19 +65,19 @@ export function timeText(timestampMs: number | undefined): string | undefined {
   return timestampMs === undefined ? undefined : new Date(timestampMs).toISOString();
 }
 
-/** A body for people: as text when it is one, else its size. */
+/** A body as text if it is valid UTF-8 without control characters, otherwise its size. */
 export function bodyText(body: Buffer): string {
   const text = body.toString('utf8');
   const isText = !text.includes('\uFFFD') && ![...text].some((char) => char < ' ' && !'\n\r\t'.includes(char));
   return isText
     ? visible(text.replaceAll('\r\n', '\n'))
-    : `(${plural(body.length, 'byte')}, no text; --json has them as base64)`;
+    : `(${plural(body.length, 'byte')}, not text; --json prints them as base64)`;
 }
 
-/** Brokers that did not answer make a result that lacks their part: that is said, and the command has failed. */
-export function tellFailures(io: CommandIo, failures: readonly BrokerFailure[]): void {
+/** Warns of brokers that did not answer: the result lacks their part, so the command fails. */
+export function reportFailures(io: CommandIo, failures: readonly BrokerFailure[]): void {
   for (const { name, address, error } of failures) {
-    io.warn(`broker ${name} (${address}) did not answer, its part is missing: ${error.message}`);
+    io.warn(`broker ${name} (${address}) did not answer, the result lacks its part: ${error.message}`);
     io.fail();
   }
 }

@@ -1,4 +1,4 @@
-// `nestjs-rocketmq rewind`: moves a consumer group to another place in a topic; first it only tells where to.
+// `nestjs-rocketmq rewind`: moves a consumer group to another position in a topic; without --yes it only prints the move.
 
 import { InvalidArgumentError } from 'commander';
 import type { RewindTarget } from '../admin/rewind.js';
@@ -12,7 +12,7 @@ export const addRewindCommand: AddCommand = (program, io) => {
   const command = program
     .command('rewind')
     .description(
-      'Moves a consumer group to another place in a topic, back or forward, also while it consumes. Back: messages come again. Forward: messages are left out.',
+      'Moves a consumer group to an earlier or later position in a topic, even while it is consuming. Moving back redelivers messages; moving forward skips them.',
     )
     .argument('<group>')
     .argument('<topic>')
@@ -35,23 +35,23 @@ export const addRewindCommand: AddCommand = (program, io) => {
     print(io, values, { consumerGroup, topic, done, moves }, () => {
       const rows = moves.map(({ broker, queueId, from, to }) => [broker, queueId, from, to, change(from, to)]);
       const end = done
-        ? `group ${consumerGroup} was moved in ${topic}; it takes effect with its next receive\n`
-        : 'nothing was changed: repeat it with --yes\n';
+        ? `group ${consumerGroup} was moved in ${topic}; the next receive starts there\n`
+        : 'nothing was changed; add --yes to move the group\n';
       return table(['BROKER', 'QUEUE', 'FROM', 'TO', 'MESSAGES'], rows) + end;
     });
   });
   withExamples(command, [
-    ['rewind billing orders --to 2026-03-01T12:00:00Z', 'where the group would go on; nothing is changed'],
-    ['rewind billing orders --to 2026-03-01T12:00:00Z --yes', 'moves it'],
-    ['rewind billing orders --to end --yes', 'leaves out all that waits'],
-    ['rewind billing orders --to broker-a:3:1200 --yes', 'one queue only'],
+    ['rewind billing orders --to 2026-03-01T12:00:00Z', 'show where the group would continue'],
+    ['rewind billing orders --to 2026-03-01T12:00:00Z --yes', 'move it'],
+    ['rewind billing orders --to end --yes', 'skip all waiting messages'],
+    ['rewind billing orders --to broker-a:3:1200 --yes', 'move it in one queue only'],
   ]);
 };
 
 function change(from: bigint | undefined, to: bigint): string | undefined {
   if (from === undefined) return undefined;
-  if (to === from) return 'stays';
-  return to < from ? `${from - to} again` : `${to - from} left out`;
+  if (to === from) return 'unchanged';
+  return to < from ? `${from - to} redelivered` : `${to - from} skipped`;
 }
 
 function targetOf(text: string): RewindTarget {

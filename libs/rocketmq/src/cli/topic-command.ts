@@ -1,7 +1,7 @@
-// `nestjs-rocketmq topic`: topics of a cluster, made, told and deleted without a JVM.
+// `nestjs-rocketmq topic`: lists, shows, creates and deletes topics of a cluster without a JVM.
 
 import { type Command, Option } from 'commander';
-import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
   alterOption,
@@ -14,13 +14,13 @@ import {
   withExamples,
   yesOption,
 } from './command.js';
-import { print, table, tellFailures, timeText } from './output.js';
+import { print, reportFailures, table, timeText } from './output.js';
 
 export const addTopicCommand: AddCommand = (program, io) => {
-  const topic = program.command('topic').description('Makes, shows and deletes topics.');
+  const topic = program.command('topic').description('Lists, shows, creates and deletes topics.');
   withExamples(topic, [
-    ['topic list', 'every topic with its type'],
-    ['topic show orders', 'where it lives and how much it holds'],
+    ['topic list', 'all topics with their types'],
+    ['topic show orders', 'the brokers, queues and messages of a topic'],
   ]);
   addList(topic, io);
   addShow(topic, io);
@@ -32,7 +32,7 @@ function addList(topic: Command, io: CommandIo): void {
   const command = topic
     .command('list')
     .description('Lists the topics of the cluster.')
-    .option('--system', "also the server's own: retries, dead letters and what it needs for itself");
+    .option('--system', "include the server's own topics: retries, dead letters and internal ones");
   accessOptions(command).action(async (values: AccessValues & { system?: boolean }) => {
     const { topics, failures } = await withAdmin(values, io, (admin) =>
       admin.listTopics({ includeSystem: values.system === true }),
@@ -43,11 +43,11 @@ function addList(topic: Command, io: CommandIo): void {
         topics.map((one) => [one.topic, one.type, one.queues, one.kind, one.brokers.map(({ name }) => name).join(',')]),
       ),
     );
-    tellFailures(io, failures);
+    reportFailures(io, failures);
   });
   withExamples(command, [
-    ['topic list --name-server ns1:9876;ns2:9876', 'the topics of a cluster with two name servers'],
-    ['topic list --json', 'for a program'],
+    ["topic list --name-server 'ns1:9876;ns2:9876'", 'the topics of a cluster with two name servers'],
+    ['topic list --json', 'as JSON'],
   ]);
 }
 
@@ -55,7 +55,7 @@ function addShow(topic: Command, io: CommandIo): void {
   const command = topic
     .command('show')
     .description(
-      'Shows a topic as its brokers have it, and what its queues hold. A topic that is not there is a failure.',
+      'Shows the type and the queues of a topic, and how many messages they contain. Fails when the topic does not exist.',
     )
     .argument('<topic>');
   accessOptions(command).action(async (name: string, values: AccessValues) => {
@@ -63,7 +63,10 @@ function addShow(topic: Command, io: CommandIo): void {
       const [described, offsets] = await Promise.all([admin.describeTopic(name), admin.topicOffsets(name)]);
       return { described, offsets };
     });
-    if (described === undefined) throw new Error(`topic "${name}" does not exist; make it with: topic create ${name}`);
+    if (described === undefined) {
+      const cure = commandOn(values.nameServer, `topic create ${name} --type normal`);
+      throw new Error(`topic "${name}" does not exist; create it with: ${cure}`);
+    }
     const { queues, total, failures } = offsets;
     print(io, values, { ...described, queueOffsets: queues, messages: total, failures }, () => {
       const types = new Set(described.brokers.map(({ type }) => type));
@@ -76,20 +79,20 @@ function addShow(topic: Command, io: CommandIo): void {
         ]),
       )}`;
     });
-    tellFailures(io, failures);
+    reportFailures(io, failures);
   });
-  withExamples(command, [['topic show orders', 'its type, and how much lies in each queue']]);
+  withExamples(command, [['topic show orders', 'its type, and the messages in each queue']]);
 }
 
 function addCreate(topic: Command, io: CommandIo): void {
   const command = topic
     .command('create')
     .description(
-      'Makes a topic on every master broker of the cluster that lacks it. One that is there stays as it is, unless --yes is given: then it gets what the options say, and keeps the rest.',
+      'Creates a topic on every master broker of the cluster on which it does not exist. An existing topic stays unchanged unless you add --yes, which changes the settings that you give and keeps the others.',
     )
     .argument('<topic>')
     .addOption(
-      new Option('--type <type>', 'what messages it takes (default for a new topic: normal)').choices(TOPIC_TYPES),
+      new Option('--type <type>', 'the type of its messages (default for a new topic: normal)').choices(TOPIC_TYPES),
     )
     .option('--queues <count>', 'queues on each broker (default for a new topic: 8)', countOf)
     .addOption(alterOption());
@@ -106,17 +109,12 @@ function addCreate(topic: Command, io: CommandIo): void {
       );
       return { topic: name, type, queues: queues ?? found?.queues ?? 8 };
     });
-    print(
-      io,
-      values,
-      made,
-      () => `topic ${name} takes ${made.type} messages in ${made.queues} queues on each broker\n`,
-    );
+    print(io, values, made, () => `topic ${name} has type ${made.type} and ${made.queues} queues on each broker\n`);
   });
   withExamples(command, [
-    ['topic create orders --type transaction', 'a topic for transactions'],
+    ['topic create orders --type transaction', 'a topic for transactional messages'],
     ['topic create steps --type fifo --queues 16', 'an ordered topic'],
-    ['topic create steps --queues 32 --yes', 'alters the one that is there: more queues, its type stays'],
+    ['topic create steps --queues 32 --yes', 'alter the existing topic: more queues, same type'],
   ]);
 }
 
@@ -136,19 +134,19 @@ function topicDifferences(
   ];
 }
 
-/** @throws for a topic of a type that cannot be asked for */
+/** @throws when the type of the topic is none that can be requested */
 function typeIn(found: { readonly type: string } | undefined): TopicType | undefined {
   if (found === undefined) return undefined;
   const type = TOPIC_TYPES.find((known) => known === found.type);
   if (type === undefined)
-    throw new Error(`the topic is there, of type ${found.type}; nothing was changed: say which by --type`);
+    throw new Error(`the topic already exists with type ${found.type}; nothing was changed; choose a type with --type`);
   return type;
 }
 
 function addDelete(topic: Command, io: CommandIo): void {
   const command = topic
     .command('delete')
-    .description('Deletes a topic and its messages for good, from every broker and name server.')
+    .description('Permanently deletes a topic and its messages from all brokers and name servers.')
     .argument('<topic>')
     .addOption(yesOption());
   accessOptions(command).action(async (name: string, values: AccessValues & { yes?: boolean }) => {
@@ -157,7 +155,7 @@ function addDelete(topic: Command, io: CommandIo): void {
       const exists = queues.length > 0;
       print(io, values, { topic: name, done: false, exists, messages: total }, () =>
         exists
-          ? `topic ${name} and its ${plural(total, 'message')} would be deleted; nothing was changed: repeat it with --yes\n`
+          ? `topic ${name} and its ${plural(total, 'message')} would be deleted; nothing was changed; add --yes to delete it\n`
           : `topic ${name} does not exist; there is nothing to delete\n`,
       );
       return;
@@ -165,12 +163,12 @@ function addDelete(topic: Command, io: CommandIo): void {
     const deleted = await withAdmin(values, io, (admin) => admin.deleteTopic(name));
     print(io, values, { ...deleted, done: true }, () =>
       deleted.deletedOn.length === 0
-        ? `topic ${name} was not there\n`
+        ? `topic ${name} did not exist\n`
         : `topic ${name} was deleted from ${deleted.deletedOn.join(', ')}\n`,
     );
   });
   withExamples(command, [
-    ['topic delete orders-2023', 'what would be deleted'],
-    ['topic delete orders-2023 --yes', 'deletes it'],
+    ['topic delete orders-2023', 'show what would be deleted'],
+    ['topic delete orders-2023 --yes', 'delete it'],
   ]);
 }

@@ -1,4 +1,4 @@
-// Half messages that were given up, from the command line: what their transaction log says becomes of them.
+// Half messages that the server has given up, resumed from the command line: the transaction log decides about them.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/support/command-line.js';
@@ -8,7 +8,7 @@ import { TestBroker } from '../entries/testing.js';
 let broker: TestBroker;
 let connection: Connection;
 let producer: Producer;
-/** What the log of the service knows. */
+/** The transaction log of the service. */
 const log = new Map<string, Resolution>();
 const ids: Record<string, string> = {};
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
     await producer
       .transact({ message: { topic, body } }, async () => {
         ids[body] = currentTransaction().messageId;
-        throw new Error('the database is away');
+        throw new Error('the database is unavailable');
       })
       .catch(() => {});
   }
@@ -44,7 +44,7 @@ const on = (line: string): Promise<Called> => call([...words(line), '--name-serv
 const delivered = () => broker.messages('orders').map(({ body }) => body.toString());
 
 describe('transaction', () => {
-  it('lists what was given up, and changes nothing without --yes', async () => {
+  it('lists half messages that were given up, and changes nothing without --yes', async () => {
     const { out, code } = await on('transaction list');
     expect(code).toBe(0);
     expect(out).toMatch(/OF TOPIC/);
@@ -56,16 +56,16 @@ describe('transaction', () => {
     }
     expect(out).toContain('3 of 3 half messages\n');
     const dry = await on('transaction resume --topic orders');
-    expect(dry.out).toContain('2 half messages would be checked again; nothing was changed: repeat it with --yes\n');
+    expect(dry.out).toContain('2 half messages would be checked again; nothing was changed; add --yes to resume\n');
     await broker.advance(MINUTE_MS);
     expect([delivered(), broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('resumes what is chosen, by the word of the log, and leaves alone what was delivered', async () => {
+  it('resumes the chosen half messages, which the log decides about, and skips those already delivered', async () => {
     log.set(ids.kept ?? '', 'commit');
     log.set(ids.dropped ?? '', 'rollback');
     const { out } = await on('transaction resume --topic orders --yes');
-    expect(out).toBe('2 half messages resumed; the server asks for them within its check interval (30 s by default)\n');
+    expect(out).toBe('2 half messages resumed; the server checks them within its check interval (30 s by default)\n');
     await broker.advance(MINUTE_MS);
     expect([delivered(), broker.halfMessages()]).toEqual([['kept'], []]);
     expect((await on('transaction list')).out).toMatch(
@@ -77,7 +77,7 @@ describe('transaction', () => {
     expect(delivered()).toEqual(['kept']);
   });
 
-  it('takes a page and a position, and refuses a wrong call', async () => {
+  it('accepts a limit and a position, and rejects a wrong command line', async () => {
     const first = JSON.parse((await on('transaction list --limit 1 --json')).out);
     expect(first).toMatchObject({ total: 3, messages: [{ messageId: ids.kept, isDelivered: true }] });
     const { out } = await on(`transaction list --limit 1 --after ${first.next}`);

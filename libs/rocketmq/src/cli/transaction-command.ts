@@ -1,4 +1,4 @@
-// `nestjs-rocketmq transaction`: half messages that the server has given up, listed and checked again.
+// `nestjs-rocketmq transaction`: lists and resumes half messages that the server has given up.
 
 import type { Command } from 'commander';
 import type { GivenUpHalfMessage } from '../admin/message-pages.js';
@@ -6,20 +6,20 @@ import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
-import { print, tellFailures } from './output.js';
+import { print, reportFailures } from './output.js';
 
 export const addTransactionCommand: AddCommand = (program, io) => {
   const transaction = program
     .command('transaction')
-    .description('Lists the half messages that the server has given up, and has them checked again.');
-  withExamples(transaction, [['transaction list', 'transactions whose checks nobody answered']]);
+    .description('Lists half messages that the server has given up, and asks the server to check them again.');
+  withExamples(transaction, [['transaction list', 'transactions whose checks were never answered']]);
   addList(transaction, io);
   addResume(transaction, io);
 };
 
-/** A half message that was given up. */
+/** A half message that the server has given up. */
 interface Listed extends GivenUpHalfMessage {
-  /** It lies in its topic, too: it was committed since. Undefined when a broker did not answer. */
+  /** True when the message is also in its topic: it has been committed since. Undefined when a broker did not answer. */
   readonly isDelivered: boolean | undefined;
 }
 
@@ -29,24 +29,24 @@ function addList(transaction: Command, io: CommandIo): void {
   const command = transaction
     .command('list')
     .description(
-      'Lists half messages that the server has given up after its checks, page by page, and whether each was delivered since. What is not delivered is lost if its local transaction was committed.',
+      'Lists page by page the half messages that the server has given up after its checks, and whether each has been delivered since. A message that is not delivered is lost if its local transaction committed.',
     )
-    .option('--limit <count>', 'the most messages of a page, up to 100', countOf, 32)
-    .option('--after <position>', 'where the page before ended');
+    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
+    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
   accessOptions(command).action(async ({ limit, after, ...values }: ListValues) => {
     const page = await withAdmin(values, io, async (admin) => {
       const found = await admin.givenUpHalfMessages({ limit, after });
       return { ...found, messages: await lookedUp(admin, found.messages) };
     });
     print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; go on with --after ${page.next}`;
+      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
       return `${halfTable(page.messages)}${page.messages.length} of ${plural(page.total, 'half message')}${next}\n`;
     });
-    tellFailures(io, page.failures);
+    reportFailures(io, page.failures);
   });
   withExamples(command, [
     ['transaction list', 'the oldest of each broker first'],
-    ['transaction list --limit 100 --json', 'for a program, bodies as base64'],
+    ['transaction list --limit 100 --json', 'as JSON, with bodies as base64'],
   ]);
 }
 
@@ -56,10 +56,10 @@ function addResume(transaction: Command, io: CommandIo): void {
   const command = transaction
     .command('resume')
     .description(
-      'Has the server check half messages again that it has given up: it asks the service that sent them, whose transaction log or checker decides whether each is delivered or dropped. That service has to run. What was delivered since is left alone. Resume once and wait: what is resumed twice may be delivered twice.',
+      'Asks the server to check half messages again that it has given up. The server asks the service that sent them, and its transaction log or checker decides whether each message is delivered or dropped. The service must be running. Messages that have been delivered since are skipped. Resume once and wait: a message that is resumed twice may be delivered twice.',
     )
-    .option('--id <id>', 'only the one with this message id; may be repeated', eachOf(String))
-    .option('--topic <topic>', 'only those of this topic; may be repeated', eachOf(String))
+    .option('--id <id>', 'only the message with this id; can be repeated', eachOf(String))
+    .option('--topic <topic>', 'only messages of this topic; can be repeated', eachOf(String))
     .addOption(yesOption());
   accessOptions(command).action(async (values: ResumeValues) => {
     const chosen = await withAdmin(values, io, async (admin) => {
@@ -72,13 +72,13 @@ function addResume(transaction: Command, io: CommandIo): void {
     const done = values.yes === true;
     print(io, values, { done, messages: chosen }, () => {
       const what = plural(chosen.length, 'half message');
-      if (done) return `${what} resumed; the server asks for them within its check interval (30 s by default)\n`;
-      return `${halfTable(chosen)}${what} would be checked again; nothing was changed: repeat it with --yes\n`;
+      if (done) return `${what} resumed; the server checks them within its check interval (30 s by default)\n`;
+      return `${halfTable(chosen)}${what} would be checked again; nothing was changed; add --yes to resume\n`;
     });
   });
   withExamples(command, [
-    ['transaction resume', 'what would be checked again'],
-    ['transaction resume --topic order-created --yes', 'those of one service'],
+    ['transaction resume', 'show what would be checked again'],
+    ['transaction resume --topic order-created --yes', 'resume the messages of one topic'],
   ]);
 }
 
@@ -90,7 +90,9 @@ async function resumeAll(admin: RocketMQAdmin, messages: readonly Listed[], io: 
       await admin.resumeHalfMessage(message);
     } catch (error) {
       if (index > 0)
-        io.warn(`${plural(index, 'half message')} resumed before this failed; wait before you resume again`);
+        io.warn(
+          `${plural(index, 'half message')} resumed before the failure below; wait for their checks before you resume again`,
+        );
       throw error;
     }
   }
@@ -98,12 +100,12 @@ async function resumeAll(admin: RocketMQAdmin, messages: readonly Listed[], io: 
 
 function notKnown({ messageId, originTopic }: Listed): Error {
   return new Error(
-    `a broker did not answer whether ${messageId} of ${originTopic} was delivered since; nothing was resumed, since it could be ` +
-      'delivered twice; try again when all brokers answer',
+    `it is unknown whether ${messageId} of ${originTopic} has been delivered since: a broker did not answer; nothing was resumed, ` +
+      'because the message could be delivered twice; try again when all brokers answer',
   );
 }
 
-/** The newest copy of each: one that was resumed and given up again lies there twice. */
+/** The newest copy of each: a message that was resumed and given up again is listed twice. */
 async function allChosen(admin: RocketMQAdmin, { id, topic }: ResumeValues): Promise<GivenUpHalfMessage[]> {
   const chosen = new Map<string, GivenUpHalfMessage>();
   let after: string | undefined;
@@ -122,7 +124,7 @@ async function allChosen(admin: RocketMQAdmin, { id, topic }: ResumeValues): Pro
   return [...chosen.values()];
 }
 
-/** One by one: each is a request to every broker. */
+/** Looks up one message at a time, since each lookup is a request to every broker. */
 async function lookedUp(admin: RocketMQAdmin, messages: readonly GivenUpHalfMessage[]): Promise<Listed[]> {
   const listed: Listed[] = [];
   for (const message of messages) {

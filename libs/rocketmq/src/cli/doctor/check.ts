@@ -1,29 +1,29 @@
-// What a check of the doctor tells, and how a list of them is printed.
+// The result of a check, and how a list of results is printed.
 
-/** `skipped`: it could not be looked at, or nobody asked for it. */
+/** `skipped`: the check was not possible, or not requested. */
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Check {
   readonly status: CheckStatus;
-  /** What kind of check it is: a name that stays. */
+  /** The kind of check; a stable name. */
   readonly name: string;
-  /** What was looked at: an address, a topic, a group, a broker. */
+  /** What was checked: an address, a topic, a group, a broker. */
   readonly subject: string;
   readonly seen: string;
-  /** Why it matters; where something is wrong. */
+  /** Why it matters, if there is a problem. */
   readonly why?: string;
-  /** What to do; where something is wrong. */
+  /** What to do, if there is a problem. */
   readonly advice?: string;
 }
 
-/** The worst of the checks. What was skipped is no fault. */
+/** The worst status. Skipped checks do not count. */
 export function worstOf(checks: readonly Check[]): Exclude<CheckStatus, 'skipped'> {
   const has = (status: CheckStatus): boolean => checks.some((one) => one.status === status);
   return has('failed') ? 'failed' : has('warning') ? 'warning' : 'ok';
 }
 
-/** Checks for people. */
+/** The checks as text. */
 export function checksText(endpoint: string, checks: readonly Check[]): string {
   const widthOf = (of: (check: Check) => string): number => Math.max(0, ...checks.map((check) => of(check).length));
   const [nameWidth, subjectWidth] = [widthOf(({ name }) => name), widthOf(({ subject }) => subject)];

@@ -1,4 +1,4 @@
-// What name server and brokers tell: versions, clocks, half messages given up. What concerns one group is in group-checks.ts.
+// Checks of the name server and the brokers: versions, clocks, half messages given up. Those of one group are in group-checks.ts.
 
 import type { BrokerClock } from '../../admin/broker-clocks.js';
 import type { BrokerVersion } from '../../admin/broker-versions.js';
@@ -6,13 +6,14 @@ import type { MasterBroker } from '../../admin/cluster.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
+import { commandOn } from '../admin-access.js';
 import { plural } from '../command.js';
 import { timeText } from '../output.js';
 import type { Check } from './check.js';
 
-/** Skews below this change nothing that anybody notices. */
+/** A smaller skew has no noticeable effect. */
 const TOLERATED_SKEW_MS = 2_000;
-/** How many of the half messages given up are named. */
+/** How many of the half messages given up are listed. */
 const NAMED = 5;
 
 export async function checkCluster(admin: RocketMQAdmin, nameServer: string): Promise<readonly Check[]> {
@@ -22,15 +23,16 @@ export async function checkCluster(admin: RocketMQAdmin, nameServer: string): Pr
     brokers = await admin.brokers();
   } catch (error) {
     const why =
-      'without it nothing can be told of brokers, groups, lag and dead letters; producers and consumers do not need it';
-    const advice = '--admin takes the address of a name server, usually at port 9876';
+      'brokers, groups, lag and dead letters cannot be examined without it; producers and consumers do not need it';
+    const advice = 'give --admin the address of a name server, usually at port 9876';
     return [{ ...check, status: 'failed', seen: describeError(error), why, advice }];
   }
   const known: Check = { ...check, status: 'ok', seen: `knows ${plural(brokers.length, 'broker')}` };
   try {
     const { brokers: versions, failures } = await admin.brokerVersions();
     const silent = failures.map((failure) => silentBroker(failure, failure.error));
-    return [known, ...versions.map(versionCheck), ...silent, ...(await clockChecks(admin)), await givenUpCheck(admin)];
+    const [clocks, givenUp] = [await clockChecks(admin), await givenUpCheck(admin, nameServer)];
+    return [known, ...versions.map(versionCheck), ...silent, ...clocks, givenUp];
   } catch (error) {
     return [known, ...brokers.map((broker) => silentBroker(broker, error))];
   }
@@ -40,10 +42,10 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
   const isRefusal = RocketMQError.is(error) && error.outcome === 'rejected';
   return {
     ...{ status: 'failed', name: 'broker', subject: name, seen: describeError(error) },
-    why: 'lag, groups and dead letters on it can be neither told nor changed from here',
+    why: 'its lag, groups and dead letters can be neither read nor changed from here',
     advice: isRefusal
-      ? 'administration needs a user that is an administrator (super user)'
-      : `administration talks to the brokers themselves, at the address that they registered: can ${address} be reached from here? If not, set brokerIP1 in broker.conf to one that can`,
+      ? 'use the credentials of an administrator (super user)'
+      : `administration connects to the brokers at the addresses that they registered: if ${address} cannot be reached from here, set brokerIP1 in broker.conf to an address that can`,
   };
 }
 
@@ -51,12 +53,13 @@ function versionCheck({ name, address, text, version, keepsBatches }: BrokerVers
   const check = { name: 'version', subject: name };
   const seen = `${version === undefined ? `"${text}"` : `${version.major}.${version.minor}.${version.patch}`} at ${address}`;
   if (version !== undefined && version.major < 5) {
-    const why = 'proxies of 5.x work on brokers from 5.0 on; older ones know neither pop nor delays of any length';
-    return { ...check, status: 'failed', seen, why, advice: 'bring the broker to 5.x' };
+    const why =
+      'proxies of 5.x require brokers of 5.0 or later; older brokers support neither pop nor arbitrary delays';
+    return { ...check, status: 'failed', seen, why, advice: 'upgrade the broker to 5.x' };
   }
   if (keepsBatches) return { ...check, status: 'ok', seen };
-  const why = 'it gives all messages of one request the tag, keys and properties of the first';
-  return { ...check, status: 'warning', seen, why, advice: 'bring it to 5.4.0 or later, or do not batch sends' };
+  const why = 'it stores all messages of one request with the tag, keys and properties of the first';
+  return { ...check, status: 'warning', seen, why, advice: 'upgrade it to 5.4.0 or later, or do not batch sends' };
 }
 
 async function clockChecks(admin: RocketMQAdmin): Promise<readonly Check[]> {
@@ -66,16 +69,16 @@ async function clockChecks(admin: RocketMQAdmin): Promise<readonly Check[]> {
 
 export function clockCheck({ name, aheadMs, errorMs }: BrokerClock): Check {
   const check = { name: 'clock', subject: name };
-  if (aheadMs === undefined) return { ...check, status: 'skipped', seen: 'the broker does not tell its time' };
+  if (aheadMs === undefined) return { ...check, status: 'skipped', seen: 'the broker does not report its time' };
   const side = aheadMs < 0 ? 'behind' : 'ahead of';
-  const seen = `${secondsText(Math.abs(aheadMs))} ${side} this machine, give or take ${secondsText(errorMs)} (by its uptime, in whole seconds)`;
+  const seen = `${secondsText(Math.abs(aheadMs))} ${side} this machine, give or take ${secondsText(errorMs)} (measured by its uptime, which is in seconds)`;
   if (Math.abs(aheadMs) - errorMs <= TOLERATED_SKEW_MS) return { ...check, status: 'ok', seen };
   return {
     ...check,
     status: 'warning',
     seen,
-    why: 'delayed messages come early or late by that, the first check of a transaction too, and certificates may not be valid yet',
-    advice: 'let NTP set both clocks',
+    why: 'delayed messages and the first check of a transaction are early or late by that much, and certificates may not be valid yet',
+    advice: 'synchronize both clocks with NTP',
   };
 }
 
@@ -83,22 +86,21 @@ function secondsText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-async function givenUpCheck(admin: RocketMQAdmin): Promise<Check> {
+async function givenUpCheck(admin: RocketMQAdmin, nameServer: string): Promise<Check> {
   const check = { name: 'half messages given up', subject: 'TRANS_CHECK_MAX_TIME_TOPIC' };
   try {
     const { messages, total } = await admin.givenUpHalfMessages({ limit: NAMED });
     if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
     const named = messages.map(
-      ({ messageId, originTopic = 'a topic that was not kept', bornTimestampMs }) =>
+      ({ messageId, originTopic = 'an unknown topic', bornTimestampMs }) =>
         `${messageId} of ${originTopic}, born ${timeText(bornTimestampMs)}`,
     );
     return {
       ...check,
       status: 'warning',
       seen: `${total}, the oldest: ${named.join('; ')}`,
-      why: 'their transactions were neither committed nor rolled back, and nobody answered the checks: they are never delivered',
-      advice:
-        'run the services that sent them, then nestjs-rocketmq transaction resume: their transaction logs decide; see why no checker answered',
+      why: 'their transactions were neither committed nor rolled back, and no checker answered: these messages are not delivered',
+      advice: `find out why no checker answered, start the services that sent them, then: ${commandOn(nameServer, 'transaction resume')} (their transaction logs decide)`,
     };
   } catch (error) {
     return { ...check, status: 'skipped', seen: describeError(error) };

@@ -1,8 +1,9 @@
-// The whole examination, in its order. It changes nothing on the server, unless it is told to send.
+// Runs all checks in order. They change nothing on the server, unless `send` is set.
 
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/rocketmq-admin.js';
 import { type Address, addressText, parseEndpoints } from '../../client/endpoint.js';
 import { describeError } from '../../support/logger.js';
+import { commandOn } from '../admin-access.js';
 import { checkAdvertised } from './advertised.js';
 import type { Check } from './check.js';
 import { checkCluster } from './cluster-checks.js';
@@ -16,18 +17,18 @@ import { checkAssignment, checkRoute } from './topic-checks.js';
 export interface Examination {
   readonly endpoint: string;
   readonly access: ProbeAccess;
-  /** Undefined: name server and brokers are not asked. */
+  /** Undefined: name server and brokers are not examined. */
   readonly admin: RocketMQAdminOptions | undefined;
-  /** Undefined: those that the name server knows. */
+  /** Undefined: those that the name server lists. */
   readonly topics: readonly string[] | undefined;
   readonly groups: readonly string[] | undefined;
   readonly send: boolean;
 }
 
-/** How many topics and groups are looked at when none is named. */
+/** The most topics, and the most groups, that are examined. */
 const MOST = 20;
 
-/** @throws UsageError for an endpoint that is none */
+/** @throws UsageError when the endpoint is invalid */
 export async function examine(examination: Examination): Promise<readonly Check[]> {
   const { addresses } = parseEndpoints(examination.endpoint);
   const reached = await Promise.all(addresses.map((address) => reach(address, examination.access)));
@@ -53,7 +54,7 @@ async function openAdmin({ admin }: Examination): Promise<RocketMQAdmin | undefi
   return new RocketMQAdmin(admin);
 }
 
-/** What name server and brokers told. */
+/** The result of examining name server and brokers. */
 interface Cluster {
   readonly checks: readonly Check[];
   /** Undefined: not known. */
@@ -61,8 +62,9 @@ interface Cluster {
   readonly groups: readonly string[];
 }
 
-const NOT_ASKED =
-  'give --admin NAMESERVER:9876 to look at versions, clocks, groups, lag, dead letters and half messages given up';
+/** Stands for an address that is not known. */
+const NAME_SERVER = 'NAMESERVER:9876';
+const NOT_ASKED = `add --admin ${NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
 
 async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | undefined): Promise<Cluster> {
   if (admin === undefined) {
@@ -71,19 +73,20 @@ async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | un
         status: 'skipped',
         name: 'group',
         subject: group,
-        seen: 'only a name server tells, see --admin',
+        seen: `add --admin ${NAME_SERVER} to examine groups`,
       }),
     );
     const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
     return { checks: [...(groups ?? []), cluster], topics: undefined, groups: [] };
   }
-  const checks = await checkCluster(admin, examination.admin?.nameServer ?? '');
+  const checks = await checkCluster(admin, nameServerOf(examination));
   if (!checks.some(({ name }) => name === 'version')) return { checks, topics: undefined, groups: [] };
   const known = await listed(admin);
   if (known.check !== undefined) return { checks: [...checks, known.check], topics: undefined, groups: [] };
   const wanted = examination.groups ?? known.groups;
   const names = wanted.slice(0, MOST);
-  const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group)));
+  const nameServer = nameServerOf(examination);
+  const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group, nameServer)));
   return {
     checks: [...checks, ...found.flatMap((one) => one.checks), ...leftOut('group', wanted.length)],
     topics: new Set(known.topics),
@@ -110,43 +113,46 @@ async function accessCheck(
   const check = { name: 'credentials', subject: addressText(proxy) };
   const { refusal } = greeted;
   if (refusal !== undefined) {
-    const why = 'the server checks access and refuses this client';
-    const advice = 'ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment, or --credentials FILE';
+    const why = 'the server requires valid credentials and rejects this client';
+    const advice = 'set ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment, or add --credentials FILE';
     return { ...check, status: 'failed', seen: refusal.message, why, advice };
   }
-  if (access.credentials === undefined) return { ...check, status: 'ok', seen: 'none given, and none asked for' };
-  const stranger = new ProxyProbe(proxy, { ...access, credentials: undefined });
+  if (access.credentials === undefined) return { ...check, status: 'ok', seen: 'none given, and none required' };
+  const anonymous = new ProxyProbe(proxy, { ...access, credentials: undefined });
   try {
-    const isChecked = (await stranger.greet()).refusal !== undefined;
-    if (isChecked) return { ...check, status: 'ok', seen: 'accepted; without them nobody is let in' };
-    const why = 'whoever reaches the server may do everything there';
-    const advice = 'set authenticationEnabled and authorizationEnabled on proxy and brokers, if that is not meant';
-    return { ...check, status: 'warning', seen: 'given, but the server lets everyone in', why, advice };
+    const isChecked = (await anonymous.greet()).refusal !== undefined;
+    if (isChecked) return { ...check, status: 'ok', seen: 'accepted; the server rejects clients without credentials' };
+    const why = 'everyone who can reach the server has full access';
+    const advice = 'unless this is intended, set authenticationEnabled and authorizationEnabled on proxy and brokers';
+    return { ...check, status: 'warning', seen: 'given, but the server does not check credentials', why, advice };
   } catch (error) {
-    return { ...check, status: 'ok', seen: `accepted; whether others are was not found out: ${describeError(error)}` };
+    const seen = `accepted; could not find out whether the server requires credentials: ${describeError(error)}`;
+    return { ...check, status: 'ok', seen };
   } finally {
-    stranger.close();
+    anonymous.close();
   }
 }
 
 async function lookAtTopics(
-  { topics, groups, send, access }: Examination,
+  examination: Examination,
   proxy: Address,
   given: readonly Address[],
   isEmbedded: boolean,
   cluster: Cluster,
 ): Promise<readonly Check[]> {
+  const { topics, groups, send, access } = examination;
+  const nameServer = nameServerOf(examination);
   const wanted = topics ?? [...(cluster.topics ?? [])];
   if (wanted.length === 0) {
-    const seen = 'no topic is known, so the addresses in routes are not: give --topic or --admin';
+    const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${NAME_SERVER}`;
     return [{ status: 'skipped', name: 'topic', subject: '-', seen }];
   }
   const names = wanted.slice(0, MOST);
   const probe = new ProxyProbe(proxy, access);
   try {
     const asked = names.filter((topic) => !isEmbedded || cluster.topics?.has(topic) === true);
-    const found = await Promise.all(asked.map((topic) => checkRoute(probe, topic)));
-    const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster));
+    const found = await Promise.all(asked.map((topic) => checkRoute(probe, topic, nameServer)));
+    const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster, nameServer));
     const advertised = new Map(found.flatMap((one) => one.addresses.map((address) => [addressText(address), address])));
     const addresses = await Promise.all([...advertised.values()].map((one) => checkAdvertised(one, given, access)));
     const usable = asked.filter((_, index) => found[index]?.checks[0]?.status === 'ok');
@@ -168,20 +174,25 @@ async function lookAtTopics(
   }
 }
 
-/** An embedded broker makes what it is asked for, unless it is strict, which nobody can see. */
-function notAsked(topic: string, { topics }: Cluster): Check {
+/** For the commands that are printed. */
+function nameServerOf({ admin }: Examination): string {
+  return admin?.nameServer ?? NAME_SERVER;
+}
+
+/** A request for the route creates the topic on an embedded broker that is not strict, and clients cannot see whether it is. */
+function notAsked(topic: string, { topics }: Cluster, nameServer: string): Check {
   const check = { name: 'topic', subject: topic };
   if (topics !== undefined)
     return {
       ...{ ...check, status: 'failed', seen: 'does not exist' },
-      advice: `nestjs-rocketmq topic create ${topic} --type normal`,
+      advice: commandOn(nameServer, `topic create ${topic} --type normal`),
     };
-  const seen = 'not asked for: an embedded broker might make it by that; give --admin, so that it is known to exist';
+  const seen = `not examined, because that could create it on an embedded broker; add --admin ${NAME_SERVER} to check that it exists`;
   return { ...check, status: 'skipped', seen };
 }
 
 function leftOut(name: string, count: number): Check[] {
   if (count <= MOST) return [];
-  const seen = `${count - MOST} more were not looked at: name those that matter by --${name}`;
+  const seen = `${count - MOST} more were not examined: choose with --${name}`;
   return [{ status: 'skipped', name, subject: '-', seen }];
 }

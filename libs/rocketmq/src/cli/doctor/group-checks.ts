@@ -1,28 +1,30 @@
-// What brokers tell of one consumer group: how it delivers, who consumes, how far it is behind, what it did not manage.
+// Checks of one consumer group: its settings, connected consumers, lag and dead letters.
 
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { describeError } from '../../support/logger.js';
+import { commandOn } from '../admin-access.js';
 import { plural } from '../command.js';
 import type { Check } from './check.js';
 
-/** What was found of a group. */
+/** The result of examining a group. */
 export interface GroupFound {
   readonly exists: boolean;
   readonly checks: readonly Check[];
 }
 
-export async function checkGroup(admin: RocketMQAdmin, group: string): Promise<GroupFound> {
+/** @param nameServer for the commands that are printed */
+export async function checkGroup(admin: RocketMQAdmin, group: string, nameServer: string): Promise<GroupFound> {
   const check = { name: 'group', subject: group };
   try {
     const described = await admin.describeGroup(group);
-    if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group) }] };
+    if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group, nameServer) }] };
     const { fifo, maxDeliveryAttempts, backoff } = described;
     const { clients } = await admin.groupClients(group);
     const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${plural(clients.length, 'consumer')} connected`;
     const checks = [
       { ...check, status: 'ok' as const, seen },
       await lagCheck(admin, group, clients.length),
-      await deadLetterCheck(admin, group),
+      await deadLetterCheck(admin, group, nameServer),
     ];
     return { exists: true, checks };
   } catch (error) {
@@ -30,12 +32,12 @@ export async function checkGroup(admin: RocketMQAdmin, group: string): Promise<G
   }
 }
 
-function missing(group: string): Omit<Check, 'name' | 'subject'> {
+function missing(group: string, nameServer: string): Omit<Check, 'name' | 'subject'> {
   return {
     status: 'failed',
     seen: 'does not exist',
-    why: 'a proxy of 5.5.0 in local mode refuses consumers of a group that does not exist; others make it, and never as an ordered one',
-    advice: `nestjs-rocketmq group create ${group}`,
+    why: 'a proxy of 5.5.0 in local mode rejects consumers of a group that does not exist; other servers create the group, but never as an ordered one',
+    advice: commandOn(nameServer, `group create ${group}`),
   };
 }
 
@@ -47,17 +49,17 @@ async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number):
   const part = failures.length > 0 ? `; without ${failures.map(({ name }) => name).join(', ')}` : '';
   const seen = `${plural(lag, 'message')} behind${where}${part}`;
   if (lag === 0n || consumers > 0) return { ...check, status: 'ok', seen };
-  const why = 'messages wait, and no consumer is connected to get them';
+  const why = 'messages are waiting, and no consumer is connected to receive them';
   return {
     ...check,
     status: 'warning',
     seen,
     why,
-    advice: 'start the consumers, or delete a group that nobody uses any more',
+    advice: 'start the consumers, or delete the group if it is no longer used',
   };
 }
 
-async function deadLetterCheck(admin: RocketMQAdmin, group: string): Promise<Check> {
+async function deadLetterCheck(admin: RocketMQAdmin, group: string, nameServer: string): Promise<Check> {
   const check = { name: 'dead letters', subject: group };
   const { total } = await admin.listDeadLetters(group, { limit: 1 });
   if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
@@ -65,7 +67,7 @@ async function deadLetterCheck(admin: RocketMQAdmin, group: string): Promise<Che
     ...check,
     status: 'warning',
     seen: plural(total, 'dead letter'),
-    why: 'the group has given these messages up; the server deletes them with its retention',
-    advice: `nestjs-rocketmq dlq list ${group}, then dlq replay ${group}`,
+    why: 'these messages are no longer retried; the server deletes them after its retention time',
+    advice: `${commandOn(nameServer, `dlq list ${group}`)}, then: ${commandOn(nameServer, `dlq replay ${group}`)}`,
   };
 }

@@ -1,4 +1,4 @@
-// Asks one address of a proxy, as a client would, and leaves nothing behind: no session, no settings, no route is kept.
+// Sends requests to one address of a proxy as a client would, without side effects: no session, no settings, no cached route.
 
 import { Calls, type UnaryRpc } from '../../client/calls.js';
 import { Connection, type ConnectionOptions } from '../../client/connection.js';
@@ -11,10 +11,10 @@ import { StatusError } from '../../protocol/grpc/status.js';
 /** How to reach a proxy. */
 export type ProbeAccess = Pick<ConnectionOptions, 'tls' | 'credentials'> & { readonly timeoutMs: number };
 
-/** What a proxy said to a question that it answers without effect. */
+/** The answer of a proxy to a request without side effects. */
 export interface Greeted {
   readonly isEmbeddedBroker: boolean;
-  /** Undefined: it lets this client in. */
+  /** Undefined: it grants this client access. */
   readonly refusal: StatusError | undefined;
 }
 
@@ -37,9 +37,9 @@ export class ProxyProbe {
   }
 
   /**
-   * A heartbeat of a producer that the server does not know, which it refuses. Nothing else is so cheap, needs neither topic nor
-   * group, and is checked for access.
-   * @throws TransportError when nobody answers, or somebody else
+   * Sends a heartbeat of an unknown producer, which the server rejects. It is cheap, needs neither topic nor group, and the server
+   * checks the credentials first.
+   * @throws TransportError when nothing answers, or something other than a proxy
    */
   async greet(): Promise<Greeted> {
     const { status } = await this.ask('heartbeat', { group: undefined, clientType: ClientType.PRODUCER });
@@ -55,7 +55,7 @@ export class ProxyProbe {
     return this.ask('queryRoute', this.of(topic));
   }
 
-  /** Only for a group that exists: asking makes one in some modes of the server. @throws TransportError */
+  /** Only for a group that exists: in some modes the server creates a group on this request. @throws TransportError */
   assignment(topic: string, group: string): Promise<RpcResponse<'queryAssignment'>> {
     return this.ask('queryAssignment', { ...this.of(topic), group: resource('', group) });
   }
@@ -74,7 +74,7 @@ export class ProxyProbe {
   }
 }
 
-/** What is wrong with an answer, as an error; undefined when nothing is. */
+/** The error for an answer that is not OK; otherwise undefined. */
 export function refusalOf(what: string, status: Status | undefined): StatusError | undefined {
   return status?.code === Code.OK ? undefined : new StatusError(what, status);
 }

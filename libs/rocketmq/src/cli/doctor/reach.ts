@@ -11,17 +11,17 @@ import { describeError } from '../../support/logger.js';
 import type { Check } from './check.js';
 import { type Greeted, type ProbeAccess, ProxyProbe } from './proxy-probe.js';
 
-/** What came of an address. */
+/** The result of examining an address. */
 export interface Reached {
   readonly checks: readonly Check[];
   /** Undefined: no proxy answers there. */
   readonly greeted: Greeted | undefined;
 }
 
-/** Looks at an address that was given: connection, TLS where it is spoken, protocol. */
+/** Examines a given address: connection, TLS if requested, protocol. */
 export async function reach(address: Address, access: ProbeAccess): Promise<Reached> {
   const subject = addressText(address);
-  const skipped = (name: string): Check => ({ status: 'skipped', name, subject, seen: 'there is no connection' });
+  const skipped = (name: string): Check => ({ status: 'skipped', name, subject, seen: 'not connected' });
   const isTls = access.tls !== undefined && access.tls !== false;
   const startedAtMs = monotonicMs();
   try {
@@ -55,23 +55,23 @@ async function greet(address: Address, access: ProbeAccess) {
     const isOverTls = access.tls !== undefined && access.tls !== false;
     const isOfTls = RocketMQError.is(error) && error.code === 'TLS_FAILED';
     const listener = await listenerAt(address, access.timeoutMs);
-    const stranger = listener?.kind === 'stranger' ? listener : undefined;
-    const why = 'clients speak gRPC over HTTP/2 with a proxy, and with nobody else';
+    const other = listener?.kind === 'stranger' ? listener : undefined;
+    const why = 'clients connect to proxies only, with gRPC over HTTP/2';
     const protocol: Check =
-      stranger === undefined
-        ? { status: 'failed', name: 'protocol', subject, seen: describeError(error), why, advice: ADVICE_FOR_STRANGERS }
+      other === undefined
+        ? { status: 'failed', name: 'protocol', subject, seen: describeError(error), why, advice: NO_PROXY_ADVICE }
         : {
             status: 'failed',
             name: 'protocol',
             subject,
-            seen: `${stranger.what} answers`,
+            seen: `${other.what} answers`,
             why,
-            advice: stranger.advice,
+            advice: other.advice,
           };
-    const tlsProblem = tlsProblemOf(isOfTls && isOverTls, stranger !== undefined, protocol, error);
+    const tlsProblem = tlsProblemOf(isOfTls && isOverTls, other !== undefined, protocol, error);
     return {
       greeted: undefined,
-      protocol: stranger === undefined && tlsProblem ? NOT_REACHED(subject) : protocol,
+      protocol: other === undefined && tlsProblem ? NOT_REACHED(subject) : protocol,
       tlsProblem,
     };
   } finally {
@@ -79,31 +79,31 @@ async function greet(address: Address, access: ProbeAccess) {
   }
 }
 
-function tlsProblemOf(isOfTls: boolean, isStranger: boolean, protocol: Check, error: unknown): Check | undefined {
+function tlsProblemOf(isOfTls: boolean, isOther: boolean, protocol: Check, error: unknown): Check | undefined {
   if (isOfTls) return { ...protocol, ...TLS, seen: describeError(error) };
   const { subject } = protocol;
-  return isStranger ? { status: 'skipped', name: 'tls', subject, seen: 'what answers is no proxy' } : undefined;
+  return isOther ? { status: 'skipped', name: 'tls', subject, seen: 'what answers is not a proxy' } : undefined;
 }
 
-const ADVICE_FOR_STRANGERS = 'look at the address, and at whether TLS is to be spoken there (--tls)';
+const NO_PROXY_ADVICE = 'check the address, and whether the server requires TLS (--tls)';
 const TLS = {
   name: 'tls',
-  why: 'nothing is sent to a server that is not the one that was meant',
-  advice: 'the message says what to mend; --tls-ca names the authority that signed the certificate',
+  why: 'clients send nothing to a server whose identity they cannot verify',
+  advice: 'fix what the message reports; --tls-ca takes the CA certificate that signed the certificate of the server',
 } as const;
 const NOT_REACHED = (subject: string): Check => ({
   status: 'skipped',
   name: 'protocol',
   subject,
-  seen: 'TLS did not come about',
+  seen: 'TLS failed',
 });
 
-/** Connects and hangs up. @throws the error of the socket, or that of the deadline */
+/** Connects and disconnects. @throws the error of the socket, or that of the deadline */
 export async function dial({ host, port }: Address, timeoutMs: number): Promise<void> {
   const socket = connectTcp({ host, port });
   try {
     await withDeadline(`connection to ${host}:${port}`, timeoutMs, undefined, ({ signal }) => {
-      const text = `nothing came back within ${timeoutMs} ms`;
+      const text = `no answer within ${timeoutMs} ms`;
       return new Promise<void>((resolve, reject) => {
         socket.once('connect', () => resolve());
         socket.once('error', reject);
@@ -116,26 +116,26 @@ export async function dial({ host, port }: Address, timeoutMs: number): Promise<
   }
 }
 
-/** What kept a connection from being made, and what to do. */
+/** Why a connection failed, and what to do. */
 export function noConnection(error: unknown): { readonly seen: string; readonly why: string; readonly advice: string } {
   const code = String((error as { code?: unknown }).code);
-  const advice = ADVICE[code] ?? 'look at the address, the network and the firewalls between';
+  const advice = ADVICE[code] ?? 'check the address, the network and the firewalls in between';
   const said = String((error as { message?: unknown }).message ?? error);
-  return { seen: `no connection: ${said}`, why: 'nothing can be sent or received here', advice };
+  return { seen: `cannot connect: ${said}`, why: 'clients cannot send or receive through this address', advice };
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there: is the proxy running, and is this its port (grpcServerPort, usually 8081)?',
-  ENOTFOUND: 'the name is not known here: mend it, or make it known to the DNS of this machine',
-  EAI_AGAIN: 'the DNS of this machine does not answer for the name: mend it, or give an IP address',
-  EHOSTUNREACH: 'there is no way to that host from here: look at the network',
-  ENETUNREACH: 'there is no way to that network from here: look at the network',
-  DEADLINE_EXCEEDED: 'packets get lost: a firewall, or an address that cannot be reached from this network',
+  ENOTFOUND: 'the host name cannot be resolved: correct it, or add it to the DNS of this machine',
+  EAI_AGAIN: 'the DNS of this machine does not answer: fix it, or use an IP address',
+  EHOSTUNREACH: 'there is no route to that host from here: check the network',
+  ENETUNREACH: 'there is no route to that network from here: check the network',
+  DEADLINE_EXCEEDED: 'packets are dropped: check firewalls, and whether the address can be reached from this network',
 };
 
 const SOON_MS = 14 * 24 * 3_600_000;
 
-/** Who the server says it is, and until when; whether that is believed was settled before. */
+/** The name and the end of validity in the server's certificate. Whether it is trusted was checked before. */
 async function certificateCheck(address: Address, access: ProbeAccess): Promise<Check> {
   const subject = addressText(address);
   const name = 'tls';
@@ -143,13 +143,13 @@ async function certificateCheck(address: Address, access: ProbeAccess): Promise<
     const { subject: owner, valid_to } = await certificateOf(address, access.timeoutMs);
     const leftMs = new Date(valid_to).getTime() - realTimeIn(0).getTime();
     const until = new Date(valid_to).toISOString();
-    const seen = `the certificate of ${String(owner?.CN ?? 'a server without name')} is valid until ${until}`;
+    const seen = `the certificate of ${String(owner?.CN ?? 'a server without a name')} is valid until ${until}`;
     if (leftMs > SOON_MS) return { status: 'ok', name, subject, seen };
-    const why = 'when it has expired, no client can connect any more';
-    return { status: 'warning', name, subject, seen, why, advice: 'renew it on the server' };
+    const why = 'clients cannot connect once it has expired';
+    return { status: 'warning', name, subject, seen, why, advice: 'renew the certificate on the server' };
   } catch (error) {
-    // A server that wants a certificate of the client hangs up on this question; it has let in the client itself.
-    return { status: 'ok', name, subject, seen: `spoken; the certificate was not looked at: ${describeError(error)}` };
+    // A server that requires a client certificate closes this connection, although the client itself connected before.
+    return { status: 'ok', name, subject, seen: `works; the certificate could not be read: ${describeError(error)}` };
   }
 }
 

@@ -1,4 +1,4 @@
-// Sends one message to a topic, as an application would: only when asked to, since consumers get it.
+// Sends one message to a topic as an application would. Only on request, because consumers receive it.
 
 import { Connection } from '../../client/connection.js';
 import { type Address, addressText } from '../../client/endpoint.js';
@@ -10,12 +10,12 @@ import type { Check } from './check.js';
 import type { ProbeAccess } from './proxy-probe.js';
 import { sinceMs } from './reach.js';
 
-/** Consumers can leave it out by this tag. */
+/** Lets consumers filter the message out. */
 const TAG = 'doctor';
 const BODY = 'a test message of nestjs-rocketmq doctor';
 const DELAY_MS = 1_000;
 
-/** @param types what the topic takes */
+/** @param types the message types of the topic */
 export async function checkSend(
   addresses: readonly Address[],
   topic: string,
@@ -37,7 +37,11 @@ export async function checkSend(
     const message = { topic, body: BODY, tag: TAG };
     if (isTransactional) {
       await producer.transact({ message }, async () => currentTransaction().rollback());
-      return { ...check, status: 'ok', seen: `a half message was taken and rolled back in ${sinceMs(startedAtMs)} ms` };
+      return {
+        ...check,
+        status: 'ok',
+        seen: `a half message was stored and rolled back in ${sinceMs(startedAtMs)} ms`,
+      };
     }
     const isOnly = (type: string): boolean => types.length === 1 && types[0] === type;
     const { messageId } = await producer.send({
@@ -48,7 +52,12 @@ export async function checkSend(
     });
     return { ...check, status: 'ok', seen: `message ${messageId} was stored in ${sinceMs(startedAtMs)} ms` };
   } catch (error) {
-    return { ...check, status: 'failed', seen: describeError(error), why: 'applications cannot send to it either' };
+    return {
+      ...check,
+      status: 'failed',
+      seen: describeError(error),
+      why: 'applications cannot send to the topic either',
+    };
   } finally {
     await producer.close();
     connection.close();
