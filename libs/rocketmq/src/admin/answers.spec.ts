@@ -6,14 +6,14 @@ const answer = (fields: Record<string, string>) => {
 };
 
 describe('an offset in an answer', () => {
-  it('is any that a server can write', () => {
+  it('accepts any offset that a server can write', () => {
     for (const offset of [0n, -1n, 2n ** 63n - 1n]) {
       expect(offsetField(answer({ offset: String(offset) }), 'offset', 7n)).toBe(offset);
     }
     expect(offsetField(answer({}), 'offset', 7n)).toBe(7n);
   });
 
-  it.each(['', 'x', '1.5', '9'.repeat(20_000_000)])('is not what is none', (text) => {
+  it.each(['', 'x', '1.5', '9'.repeat(20_000_000)])('rejects an invalid offset', (text) => {
     expect(() => offsetField(answer({ offset: text }), 'offset', 0n)).toThrow(
       expect.objectContaining({ code: 'RPC_FAILED', message: expect.stringContaining('no offset as offset') }),
     );

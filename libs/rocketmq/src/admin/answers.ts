@@ -1,4 +1,4 @@
-// What every reader of answers needs: the body as JSON, and refusals that only say that something is not there.
+// Shared by all readers of answers: the body as JSON, and error codes that only mean that something does not exist.
 
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
@@ -19,7 +19,7 @@ export const RESPONSE_CODES = {
 /** A long of Java: BigInt would take minutes for millions of digits. */
 const OFFSET = /^-?\d{1,19}$/;
 
-/** The answer, or undefined when it is a refusal with this code. */
+/** The answer, or undefined when it has this error code. */
 export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
@@ -29,7 +29,7 @@ export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>)
   }
 }
 
-/** The body as JSON. What is in it has to be looked at before it is believed. @throws TransportError when it is none */
+/** The body as JSON. Its content must be validated before use. @throws TransportError when it is not JSON */
 export function jsonOf(answer: RemotingFrame): Readonly<Record<string, unknown>> {
   const value = parsed(answer.body.toString('utf8'));
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
@@ -40,38 +40,38 @@ function parsed(text: string): unknown {
     return parseJavaJson(text);
   } catch (cause) {
     if (!(cause instanceof MalformedJson)) throw cause;
-    const message = `${cause.message}; is it a name server or broker of RocketMQ?`;
+    const message = `${cause.message}; check that it is a name server or broker of RocketMQ`;
     throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause });
   }
 }
 
-/** A list of texts in an answer; what is no text is left out. */
+/** The strings of a list in an answer; other values are ignored. */
 export function textsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
 
-/** The offset that a string holds; undefined when it holds none. */
+/** The offset in a string; undefined when it contains none. */
 export function offsetOf(text: string): bigint | undefined {
   return OFFSET.test(text) ? BigInt(text) : undefined;
 }
 
-/** An offset in a field of an answer; `otherwise` where the field is not there. @throws TransportError for what is none */
+/** An offset in a field of an answer; `otherwise` when the field is missing. @throws TransportError when it is invalid */
 export function offsetField({ fields }: RemotingFrame, name: string, otherwise: bigint): bigint {
   const text = fields[name];
   if (text === undefined) return otherwise;
   const offset = offsetOf(text);
   if (offset !== undefined) return offset;
-  const message = `the answer of the server has no offset as ${name}; is it a name server or broker of RocketMQ?`;
+  const message = `the answer of the server has no offset as ${name}; check that it is a name server or broker of RocketMQ`;
   throw new TransportError('RPC_FAILED', message, 'unknown', false);
 }
 
-/** An offset in an answer; 0 where there is none. */
+/** An offset in an answer; 0 when it is missing. */
 export function offsetIn(value: unknown): bigint {
   if (typeof value === 'bigint') return value;
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : 0n;
 }
 
-/** A time in an answer, as milliseconds since 1970; the server writes 0 where there is none. */
+/** A time in an answer, in milliseconds since 1970; the server writes 0 for none. */
 export function timeIn(value: unknown): number | undefined {
   return typeof value === 'number' && value > 0 ? value : undefined;
 }

@@ -1,4 +1,4 @@
-// What time it is at each broker. No request asks for it; but a broker tells when it started and how long that is ago.
+// The time at each broker. No request returns it, but a broker reports when it started and how long ago that was.
 
 import { type CallOptions, monotonicMs, realTimeIn } from '../support/deadline.js';
 import { jsonOf } from './answers.js';
@@ -6,30 +6,30 @@ import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 
-/** The clock of a broker beside that of this machine. */
+/** The clock of a broker compared to that of this machine. */
 export interface BrokerClock extends MasterBroker {
-  /** How far the broker's clock is ahead, in milliseconds; negative: it is behind. Undefined when the broker does not tell. */
+  /** How far the broker's clock is ahead, in milliseconds; negative when it is behind. Undefined when the broker does not report it. */
   readonly aheadMs: number | undefined;
-  /** How far `aheadMs` may be off, in either direction: half a second, since the broker tells whole ones, and half the way. */
+  /** The error of `aheadMs` in either direction, in milliseconds: half a second, since the broker reports seconds, plus half the round trip. */
   readonly errorMs: number;
 }
 
 export interface BrokerClocks {
   /** By name. */
   readonly brokers: readonly BrokerClock[];
-  /** Brokers that did not answer. Empty when all is well. */
+  /** Brokers that did not answer. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
 const UPTIME = /^\D*(\d+) days?, (\d+) hours?, (\d+) minutes?, (\d+) seconds?/;
-/** The broker cuts its uptime down to whole seconds. */
+/** The broker truncates its uptime to seconds. */
 const HALF_A_SECOND_MS = 500;
 
 /** @see StoreStatsService.getRuntimeInfo of the server (`bootTimestamp`, `runtime`), in the answer to request code 28 */
 export async function brokerClocks(cluster: ClusterAccess, options?: CallOptions): Promise<BrokerClocks> {
   return cluster.run('ask for the time of brokers', options, async (deadline) => {
     const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      // The first question may have to connect, which takes longer one way than the other.
+      // The first request may have to connect, which makes the request take longer than the answer.
       await cluster.call(broker, { code: 28 }, deadline);
       const askedAtMs = monotonicMs();
       const { table } = jsonOf(await cluster.call(broker, { code: 28 }, deadline));

@@ -1,4 +1,4 @@
-// Which version each broker is of, and what follows from it.
+// The version of each broker, and what it supports.
 
 import type { CallOptions } from '../support/deadline.js';
 import { jsonOf } from './answers.js';
@@ -6,7 +6,7 @@ import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 
-/** A version as numbers, to be compared. */
+/** A version as comparable numbers. */
 export interface ServerVersion {
   readonly major: number;
   readonly minor: number;
@@ -16,11 +16,11 @@ export interface ServerVersion {
 export interface BrokerVersion extends MasterBroker {
   /** As the server writes it, for instance `V5_5_0`. */
   readonly text: string;
-  /** Undefined when the text is of another form. */
+  /** Undefined when the text has another format. */
   readonly version: ServerVersion | undefined;
   /**
-   * Whether several messages of one request keep their own tags, keys, properties and ids. Brokers up to 5.3.3 give all of them
-   * those of the first; 5.4.0 and later do not. False when the version is not known.
+   * Whether messages of one request keep their own tags, keys, properties and ids. Brokers before 5.4.0 store all of them with
+   * those of the first. False when the version is not known.
    */
   readonly keepsBatches: boolean;
 }
@@ -28,7 +28,7 @@ export interface BrokerVersion extends MasterBroker {
 export interface BrokerVersions {
   /** By name. */
   readonly brokers: readonly BrokerVersion[];
-  /** Brokers that did not answer. Empty when all is well. */
+  /** Brokers that did not answer. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
   /** Whether every master of the cluster answered and keeps batches. */
   readonly keepBatches: boolean;

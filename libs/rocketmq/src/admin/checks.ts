@@ -1,4 +1,4 @@
-// Arguments that several calls have in common, checked before anything is sent.
+// Checks of arguments that several calls share, before anything is sent.
 
 import { UsageError } from '../support/errors.js';
 
@@ -10,5 +10,5 @@ export function checkName(kind: string, name: string, problem: string | undefine
 /** @throws UsageError `ILLEGAL_LIMIT` */
 export function checkLimit(limit: number, most: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= most) return;
-  throw new UsageError('ILLEGAL_LIMIT', `limit is ${limit}; it must be a whole number from 1 to ${most}`, 'limit');
+  throw new UsageError('ILLEGAL_LIMIT', `limit is ${limit}; it must be an integer from 1 to ${most}`, 'limit');
 }

@@ -1,5 +1,5 @@
-// Who is asked: name servers one after the other, or all; the masters of the cluster, each for itself. What is asked, and what
-// the answers mean, is in the files that use this.
+// Chooses the servers to ask: name servers one after the other or all of them, and each master of the cluster. The requests and the
+// meaning of the answers are in the files that use this one.
 
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
@@ -22,7 +22,7 @@ export class ClusterAccess {
     private readonly options: ClusterAccessOptions,
   ) {}
 
-  /** Runs one public operation under its deadline. @param what the operation in words: "create topic orders" */
+  /** Runs one public operation under its deadline. @param what the name of the operation: "create topic orders" */
   run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return withDeadline(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
   }
@@ -37,18 +37,18 @@ export class ClusterAccess {
     return this.client.ask(broker.address, request, deadline);
   }
 
-  /** At least one. @throws TransportError when none is registered; UsageError when the cluster has to be named */
+  /** At least one. @throws TransportError when none is registered; UsageError when the cluster must be named */
   async masters(deadline: Deadline): Promise<readonly MasterBroker[]> {
     const known = parseClusterInfo(await this.askNameServer({ code: 106 }, deadline));
     const brokers = this.ofCluster(known);
     const clusters = [...new Set(brokers.map((broker) => broker.cluster))];
     if (clusters.length > 1) {
-      const message = `the name server knows the clusters ${clusters.join(', ')}; say which by the option "cluster"`;
+      const message = `the name server knows the clusters ${clusters.join(', ')}; choose one with the option "cluster"`;
       throw new UsageError('CLUSTER_AMBIGUOUS', message, 'cluster');
     }
     if (brokers.length > 0) return brokers;
     const where = this.options.cluster === undefined ? '' : ` of cluster "${this.options.cluster}"`;
-    const message = `${deadline.what}: no broker${where} is registered at the name server ${this.options.nameServers.join(';')}; nothing was changed; a broker that has just started registers after some seconds`;
+    const message = `${deadline.what}: no broker${where} is registered at the name server ${this.options.nameServers.join(';')}; nothing was changed; try again in some seconds if it has just started, otherwise check its namesrvAddr`;
     throw new TransportError('UNAVAILABLE', message, 'not-sent', true);
   }
 
@@ -57,7 +57,7 @@ export class ClusterAccess {
     return cluster === undefined ? brokers : brokers.filter((broker) => broker.cluster === cluster);
   }
 
-  /** Where the name server says that the topic lives, or undefined. */
+  /** The route of the topic at the name server, or undefined. */
   async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const request = { code: 105, fields: { topic, acceptStandardJsonOnly: 'true' } };
     const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, this.askNameServer(request, deadline));
@@ -80,12 +80,12 @@ export class ClusterAccess {
     throw new TransportError('UNAVAILABLE', message, 'not-sent', true);
   }
 
-  /** Tells every name server: they do not tell each other. @throws what the first failure was, after all were asked */
-  async tellNameServers(request: RemotingRequest, deadline: Deadline): Promise<void> {
-    const told = await Promise.allSettled(
+  /** Sends the request to every name server, since they do not replicate. @throws the first failure, after all were asked */
+  async callNameServers(request: RemotingRequest, deadline: Deadline): Promise<void> {
+    const answers = await Promise.allSettled(
       this.options.nameServers.map((address) => this.client.call(address, request, deadline)),
     );
-    const failed = told.find((one) => one.status === 'rejected');
+    const failed = answers.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 }

@@ -1,4 +1,4 @@
-// What a name server knows: its brokers, and the route of a topic. Answers become types here; nothing is sent.
+// What a name server knows: its brokers, and the route of a topic. This file converts answers to types; it sends nothing.
 
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { jsonOf } from './answers.js';
@@ -11,7 +11,7 @@ export interface MasterBroker {
   readonly address: string;
 }
 
-/** Where a topic lives. */
+/** The brokers and queues of a topic. */
 export interface TopicRoute {
   readonly brokers: readonly MasterBroker[];
   /** The write queues of the topic by broker name. */
@@ -33,16 +33,16 @@ interface RouteData {
   readonly queueDatas?: readonly { readonly brokerName?: string; readonly writeQueueNums?: number }[];
 }
 
-/** The broker id of a master; slaves have others. */
+/** The broker id of a master; slaves have other ids. */
 const MASTER_ID = '0';
 
-/** The masters in the answer to request code 106, by name. */
+/** The masters by name, from the answer to request code 106. */
 export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
   const info = jsonOf(answer) as ClusterInfo;
   return mastersOf(Object.values(info.brokerAddrTable ?? {}));
 }
 
-/** The answer to request code 105. */
+/** From the answer to request code 105. */
 export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const route = jsonOf(answer) as RouteData;
   const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);

@@ -1,4 +1,4 @@
-// What a replay does when something fails half-way. That it works is proved by the contract on both servers.
+// What a replay does when it is interrupted. The contract proves on both servers that a replay works.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
@@ -23,7 +23,7 @@ const letter = (offset: number, properties: Record<string, string> = {}): Stored
   ),
 });
 
-/** A broker with dead letters in one queue, and what it says to each send, in turn. */
+/** A broker with dead letters in one queue, and its answers to each send, in turn. */
 async function adminWith(
   letters: readonly StoredMessageFields[],
   sends: readonly ScriptedReply[],
@@ -58,7 +58,7 @@ async function adminWith(
 const stored: ScriptedReply = { fields: { queueId: '1', queueOffset: '9' } };
 
 describe('a replay', () => {
-  it('sends what a consumer sees, and nothing of what the server had put on the message', async () => {
+  it('sends what a consumer sees, without properties that the server had set', async () => {
     const old = { DELAY: '3', TIMER_DELIVER_MS: '5', TRAN_MSG: 'true', REAL_TOPIC: 'x', ORIGIN_GROUP: 'g', KEYS: 'k' };
     const { admin, requests } = await adminWith([letter(0, old)], [stored]);
     await admin.replayDeadLetters('g');
@@ -69,7 +69,7 @@ describe('a replay', () => {
     expect(properties).toEqual(['UNIQ_KEY', 'TAGS', 'user', 'KEYS', REPLAY_PROPERTY, '']);
   });
 
-  it('goes on behind a dead letter that cannot be sent, and tells why', async () => {
+  it('continues after a dead letter that cannot be sent, and reports why', async () => {
     const { admin } = await adminWith(
       [letter(0), letter(1, { RETRY_TOPIC: '%RETRY%other' }), letter(2)],
       [{ code: 13, remark: 'message illegal' }, stored],
@@ -86,7 +86,7 @@ describe('a replay', () => {
     ['does not answer', undefined, 'DEADLINE_EXCEEDED', true],
     ['is too busy', { code: 2, remark: 'busy' }, 'SYSTEM_BUSY', true],
     ['says what nobody knows', { code: 999 }, 'RESPONSE_999', false],
-  ])('ends where the server %s, tells what was done, and goes on from there', async (_, failure, code, retryable) => {
+  ])('ends where the server %s, reports what was done, and continues there', async (_, failure, code, retryable) => {
     const { admin } = await adminWith([letter(0), letter(1), letter(2)], [stored, failure, stored, stored]);
     const error = await admin.replayDeadLetters('g', { timeoutMs: 400 }).then(
       () => undefined,
@@ -98,14 +98,14 @@ describe('a replay', () => {
     expect(rest.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1', 'id-2']);
   });
 
-  it('takes a message for sent that is stored and not yet on disk or on a slave', async () => {
+  it('treats a message as sent that is stored but not yet on disk or on a slave', async () => {
     const answers = [10, 11, 12].map((code) => ({ ...stored, code }));
     const { admin } = await adminWith([letter(0), letter(1), letter(2)], answers);
     const { replayed } = await admin.replayDeadLetters('g');
     expect(replayed).toMatchObject(Array(3).fill({ topic: 'orders', broker: 'broker-0', queueId: 1, queueOffset: 9n }));
   });
 
-  it('leaves alone what it finds in the topic as sent from this dead letter, not from another of the same message', async () => {
+  it('skips a dead letter whose replay is already in the topic, but not another dead letter of the same message', async () => {
     const replays = ['g/broker-0/0/0', 'g/broker-0/0/7'].map((mark, index) => {
       return { ...letter(index, { [REPLAY_PROPERTY]: mark }), topic: 'orders' };
     });
@@ -117,7 +117,7 @@ describe('a replay', () => {
 });
 
 describe('a page of dead letters', () => {
-  it('is as long as asked for, however few the server gives at once', async () => {
+  it('has the requested length, however few messages the server returns at once', async () => {
     const letters = [0, 1, 2, 3, 4].map((offset) => letter(offset));
     const { admin } = await adminWith(letters, []);
     const page = await admin.listDeadLetters('g', { limit: 3 });

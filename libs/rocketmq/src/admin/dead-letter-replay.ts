@@ -1,4 +1,4 @@
-// Sends dead letters to the topics that they came from. At least once: what is done is told, also when it ends half-way.
+// Sends dead letters to their original topics again, at least once. An interrupted replay reports what was done.
 
 import { isReservedProperty } from '../protocol/model/names.js';
 import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
@@ -17,23 +17,22 @@ import { RemotingError } from './remoting-error.js';
 import { positionOf } from './topic-page.js';
 
 /**
- * The property by which a message that was sent again tells which dead letter it was, as `group/broker/queue/offset`. Consumers
- * see it.
+ * The property of a replayed message that identifies its dead letter, as `group/broker/queue/offset`. Consumers can see it.
  */
 export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
 
 export interface ReplayOptions extends DeadLetterPageOptions {
   /** Which dead letters of the page to send. Default: all. */
   readonly select?: (deadLetter: DeadLetter) => boolean;
-  /** Also those that were sent again before. Default: false. */
+  /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
 }
 
-/** A dead letter that was sent again: same body, tag, keys, properties and message id, as a first attempt. */
+/** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
 export interface ReplayedDeadLetter {
   readonly deadLetter: DeadLetter;
   readonly topic: string;
-  /** The broker, by name, and the queue where it lies now. */
+  /** The broker, by name, and the queue in which the new message is stored. */
   readonly broker: string;
   readonly queueId: number;
   readonly queueOffset: bigint;
@@ -41,20 +40,20 @@ export interface ReplayedDeadLetter {
 
 export interface ReplayResult {
   readonly replayed: readonly ReplayedDeadLetter[];
-  /** Left alone, since the topic has a message that was sent from it. */
+  /** Skipped, because the topic already has a message that was replayed from it. */
   readonly replayedBefore: readonly DeadLetter[];
-  /** Cannot be sent: its origin is not known or gone, or the broker refuses it. A repetition fails again. */
+  /** Could not be sent: the original topic is unknown or deleted, or the broker rejected it. Another replay fails again. */
   readonly failed: readonly { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
-  /** What to ask with to go on; undefined at the end. */
+  /** The position at which to continue; undefined at the end. */
   readonly next: string | undefined;
-  /** Brokers whose dead letters could not be read. Empty when all is well. */
+  /** Brokers whose dead letters could not be read. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
 /**
- * A replay ended half-way: a server could not be reached, or the time was over. `done` tells what was sent before; its `next`
- * is the dead letter at which it ended, of which it is not known whether it was sent. Going on from there sends it at most once
- * more, and not at all when its first sending is found.
+ * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next` is
+ * the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
+ * not at all if its first copy is found.
  */
 export class ReplayInterruptedError extends RocketMQError {
   constructor(
@@ -62,19 +61,19 @@ export class ReplayInterruptedError extends RocketMQError {
     readonly done: ReplayResult,
     cause: Error,
   ) {
-    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; go on with after = done.next`;
+    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; continue with after = done.next`;
     super('REPLAY_INTERRUPTED', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
   }
 }
 
-/** A dead letter cannot be sent as it is. */
+/** A dead letter that cannot be sent. */
 export class NotReplayableError extends RocketMQError {
   constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE', message: string) {
     super(code, message, 'not-sent', false);
   }
 }
 
-/** What the server puts on a message itself, and a new one must not bring along, except for these. */
+/** Properties that the server sets itself and that a new message must not contain, with these exceptions. */
 const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
   PROPERTIES.messageId,
   PROPERTIES.keys,
@@ -85,9 +84,9 @@ const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
   'PGROUP',
   '__LITE_TOPIC',
 ]);
-/** Stored: at once, or not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
+/** The message is stored, possibly not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
 const STORED_CODES: readonly number[] = [0, 10, 11, 12];
-/** As many messages of one id as the server tells. */
+/** The most messages of one id that the server returns. */
 const MOST_OF_AN_ID = 32;
 
 export async function replayDeadLetters(
@@ -118,7 +117,7 @@ interface Done {
   readonly failed: { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
 }
 
-/** One run, and what it has done so far. */
+/** One replay, and what it has done so far. */
 class Replay {
   readonly result: Done = { replayed: [], replayedBefore: [], failed: [] };
   private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
@@ -129,7 +128,7 @@ class Replay {
     private readonly options: ReplayOptions,
   ) {}
 
-  /** @throws what ends the run: the dead letters behind this one would fail as well */
+  /** @throws for a failure that would affect the following dead letters as well */
   async one(stored: StoredMessageFields, deadLetter: DeadLetter): Promise<void> {
     try {
       const { topic, route } = await this.origin(deadLetter);
@@ -147,15 +146,15 @@ class Replay {
 
   private async origin({ originTopic, messageId }: DeadLetter): Promise<{ topic: string; route: TopicRoute }> {
     if (originTopic === undefined) {
-      const message = `dead letter ${messageId} does not tell the topic that it was sent to; send its body yourself`;
+      const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
       throw new NotReplayableError('ORIGIN_UNKNOWN', message);
     }
     const asked = this.routes.get(originTopic) ?? this.cluster.route(originTopic, this.deadline);
     this.routes.set(originTopic, asked);
     const route = await asked;
-    // A broker would make a topic that it does not have, of any type.
+    // The broker would create a missing topic, with the wrong type.
     if (route !== undefined && this.cluster.ofCluster(route.brokers).length > 0) return { topic: originTopic, route };
-    const message = `dead letter ${messageId}: its topic "${originTopic}" is gone; create it, or send the body elsewhere`;
+    const message = `dead letter ${messageId}: its topic "${originTopic}" no longer exists; it was not sent; create the topic, or send the body to another one`;
     throw new NotReplayableError('ORIGIN_GONE', message);
   }
 
@@ -197,7 +196,7 @@ class Replay {
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
   }
 
-  /** A message of a group goes where the server would put it, to stay in order with the next; others stay on their broker. */
+  /** A message of a message group goes to the queue that the server would choose, to stay in order; others stay on their broker. */
   private destination({ messageGroup, broker: name }: DeadLetter, route: TopicRoute) {
     const brokers = this.cluster.ofCluster(route.brokers);
     const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
@@ -210,7 +209,7 @@ class Replay {
   }
 }
 
-/** Without what made it wait, or half a transaction: it had its time before it became a dead letter. */
+/** Without the properties of a delayed or transactional message, since it was delivered before it became a dead letter. */
 function propertiesToSend({ properties }: StoredMessageFields, mark: string): Map<string, string> {
   const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
   return new Map(kept).set(REPLAY_PROPERTY, mark);

@@ -1,4 +1,4 @@
-// Dead letters of a consumer group: read page by page, without consuming them. Sending them again is dead-letter-replay.ts.
+// Reads the dead letters of a consumer group page by page without consuming them. dead-letter-replay.ts sends them again.
 
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
@@ -12,25 +12,25 @@ import { checkPageOptions, type PageOptions, readTopicPage } from './topic-page.
 
 export interface DeadLetterPageOptions extends PageOptions {}
 
-/** A message that a group did not manage. */
+/** A message that a group failed to handle. */
 export interface DeadLetter extends StoredMessageView {
   readonly consumerGroup: string;
-  /** The topic that it was sent to; undefined when the server did not keep it. */
+  /** The original topic; undefined when the server did not keep it. */
   readonly originTopic: string | undefined;
 }
 
 export interface DeadLetterPage {
-  /** By broker, queue and offset. They stay where they are until the server's retention takes them. */
+  /** By broker, queue and offset. They are stored until the server's retention time has passed. */
   readonly deadLetters: readonly DeadLetter[];
-  /** What to ask with for the next page; undefined at the end. */
+  /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
-  /** All that the brokers keep of this group. */
+  /** The number of all stored dead letters of this group. */
   readonly total: bigint;
-  /** Brokers that did not answer: their dead letters are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks their dead letters. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** A dead letter as it lies, beside what is told of it. */
+/** A dead letter as it is stored, and its view. */
 export interface StoredDeadLetter {
   readonly stored: StoredMessageFields;
   readonly deadLetter: DeadLetter;
@@ -54,7 +54,7 @@ export function checkPage(consumerGroup: string, options: DeadLetterPageOptions)
   checkPageOptions(options);
 }
 
-/** One page, each dead letter also as it lies. */
+/** One page of dead letters as they are stored, with their views. */
 export async function readPage(
   cluster: ClusterAccess,
   consumerGroup: string,
@@ -71,7 +71,7 @@ export async function readPage(
   return { letters, ...page };
 }
 
-/** Kept by the server when it moved the message here, for a redelivery as the name of the retry topic. */
+/** Set by the server when it moved the message here; for a redelivery it is the name of the retry topic. */
 function originTopicOf(consumerGroup: string, { properties }: StoredMessageFields): string | undefined {
   const from = properties.get(PROPERTIES.retryTopic);
   if (from === undefined || !from.startsWith(RETRY_PREFIX)) return from;

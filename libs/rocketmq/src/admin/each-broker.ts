@@ -1,14 +1,14 @@
-// One question or change for each broker of a cluster, and what is said when some of them fail.
+// Asks or changes every broker of a cluster, and reports those that failed.
 
 import type { MasterBroker } from './cluster.js';
 import { PartlyDoneError } from './remoting-error.js';
 
-/** A broker that did not answer. What a result says leaves out what it has. */
+/** A broker that did not answer. The result lacks its part. */
 export interface BrokerFailure extends MasterBroker {
   readonly error: Error;
 }
 
-/** What the brokers said that answered, in their order. */
+/** The results of the brokers that answered, in the order of the brokers. */
 export interface BrokerAnswers<T> {
   readonly answers: readonly { readonly broker: MasterBroker; readonly value: T }[];
   readonly failures: readonly BrokerFailure[];

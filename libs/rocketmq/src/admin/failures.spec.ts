@@ -1,4 +1,4 @@
-// What is told when some servers of a cluster answer and others do not. That the requests are right is proved by the contract.
+// The results when some servers of a cluster answer and others do not. The contract proves that the requests are right.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
@@ -23,28 +23,28 @@ const healthy: BrokerScript = ({ code }) => ({ body: code === 21 ? TOPICS : '{"t
 const busy: BrokerScript = () => ({ code: 2, remark: 'too busy' });
 
 describe('reading', () => {
-  it('tells what the brokers said that answered, and which did not', async () => {
+  it('returns the results of brokers that answered, and names those that did not', async () => {
     const { admin } = await adminOf(healthy, busy);
     const { topics, failures } = await admin.listTopics();
     expect(topics).toMatchObject([{ topic: 'orders', brokers: [{ name: 'broker-0' }] }]);
     expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'SYSTEM_BUSY', retryable: true } }]);
   });
 
-  it('fails when no broker answered', async () => {
+  it('fails when no broker answers', async () => {
     const { admin } = await adminOf(busy, busy);
     await expect(admin.listGroups()).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
     await expect(admin.groupLag('g')).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
     await expect(admin.brokerVersions()).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
   });
 
-  it('ends in time when a broker is silent, and tells the others', async () => {
+  it('returns in time when a broker is silent, with the results of the others', async () => {
     const { admin } = await adminOf(healthy, () => undefined);
     const { topics, failures } = await admin.listTopics({ timeoutMs: 200 });
     expect(topics).toHaveLength(1);
     expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'DEADLINE_EXCEEDED' } }]);
   });
 
-  it('ends with the reason of the caller who gives up', async () => {
+  it("rejects with the reason of the caller's abort signal", async () => {
     const { admin } = await adminOf(() => undefined);
     const controller = new AbortController();
     const asked = admin.findMessages({ topic: 't', key: 'k' }, { signal: controller.signal });
@@ -52,13 +52,13 @@ describe('reading', () => {
     await expect(asked).rejects.toThrow('no longer wanted');
   });
 
-  it('is not taken for the answer of a server that speaks otherwise', async () => {
+  it('rejects an answer in another format', async () => {
     const { admin } = await adminOf(() => ({ body: '<html>' }));
     await expect(admin.listGroups()).rejects.toMatchObject({ code: 'RPC_FAILED', retryable: false });
     await expect(admin.findMessages({ topic: 't', messageId: 'm' })).rejects.toThrow('not a stored message');
   });
 
-  it('does not say that batches are kept when a broker did not tell its version', async () => {
+  it('does not report that batches are kept when a broker does not report its version', async () => {
     const table = JSON.stringify({ table: { brokerVersionDesc: 'V5_5_0' } });
     const { admin } = await adminOf(() => ({ body: table }), busy);
     await expect(admin.brokerVersions()).resolves.toMatchObject({
@@ -69,7 +69,7 @@ describe('reading', () => {
 });
 
 describe('creating', () => {
-  // Two brokers of which the first has topic and group, with fewer queues to write than to read: it is being made smaller.
+  // Two brokers; the first has the topic and the group, with fewer write queues than read queues: its queues are being reduced.
   const having: BrokerScript = ({ code }) => {
     if (code === 351) return { body: '{"readQueueNums":16,"writeQueueNums":8,"perm":4}' };
     return { body: '{"subscriptionGroupTable":{"billing":{"groupName":"billing","retryMaxTimes":4}}}' };
@@ -78,14 +78,14 @@ describe('creating', () => {
   const written = ({ requests }: { readonly requests: readonly { readonly code: number }[] }): number[] =>
     requests.map(({ code }) => code).filter((code) => code === 17 || code === 200);
 
-  it('leaves brokers alone that have it, when that is asked for', async () => {
+  it('leaves brokers that have it unchanged with keepExisting', async () => {
     const { admin, brokers } = await adminOf(having, lacking);
     await admin.createTopic({ topic: 'orders', type: 'normal', queues: 8 }, { keepExisting: true });
     await admin.createGroup({ consumerGroup: 'billing', fifo: true }, { keepExisting: true });
     expect(brokers.map(written)).toEqual([[], [17, 200]]);
   });
 
-  it('alters them else', async () => {
+  it('alters them without keepExisting', async () => {
     const { admin, brokers } = await adminOf(having, lacking);
     await admin.createTopic({ topic: 'orders', type: 'normal' });
     await admin.createGroup({ consumerGroup: 'billing', fifo: true });
@@ -96,8 +96,8 @@ describe('creating', () => {
   });
 });
 
-describe('a group that brokers hold otherwise', () => {
-  it('is told as each has it', async () => {
+describe('a group with different settings on its brokers', () => {
+  it('is reported with the settings of each', async () => {
     const holding = (retryMaxTimes: number, consumeMessageOrderly: boolean): BrokerScript => {
       const config = { groupName: 'billing', retryMaxTimes, consumeMessageOrderly };
       return () => ({ body: JSON.stringify({ subscriptionGroupTable: { billing: config } }) });
@@ -117,7 +117,7 @@ describe('a group that brokers hold otherwise', () => {
 });
 
 describe('deleting', () => {
-  it('asks the brokers first, and then every name server', async () => {
+  it('deletes on the brokers first, and then on every name server', async () => {
     const order: string[] = [];
     const { nameServer, brokers } = await adminOf(({ code }) => {
       order.push(`broker ${code}`);
@@ -130,11 +130,11 @@ describe('deleting', () => {
     await expect(admin.deleteTopic('orders')).resolves.toEqual({ topic: 'orders', deletedOn: [] });
     expect(order).toEqual(['broker 351', 'broker 215']);
     expect(brokers).toHaveLength(1);
-    const told = [nameServer, second.nameServer].map(({ requests }) => requests.filter(({ code }) => code === 216));
-    expect(told.map((requests) => requests.map(({ fields }) => fields.topic))).toEqual([['orders'], ['orders']]);
+    const received = [nameServer, second.nameServer].map(({ requests }) => requests.filter(({ code }) => code === 216));
+    expect(received.map((requests) => requests.map(({ fields }) => fields.topic))).toEqual([['orders'], ['orders']]);
   });
 
-  it('says on which brokers it was done when a later one fails, and asks no name server', async () => {
+  it('names the brokers on which it is done when a later one fails, and asks no name server', async () => {
     const gone: BrokerScript = ({ code }) => (code === 351 ? { code: 17 } : {});
     const { admin, nameServer } = await adminOf(gone, (request) =>
       request.code === 215 ? busy(request) : gone(request),
@@ -148,7 +148,7 @@ describe('deleting', () => {
 });
 
 describe('wrong arguments', () => {
-  it('are refused before anything is sent', async () => {
+  it('are rejected before anything is sent', async () => {
     const { admin, nameServer } = await adminOf(healthy);
     const offset = { kind: 'offset', broker: 'broker-0', queueId: -1, offset: 0n } as const;
     const refused = [

@@ -1,4 +1,4 @@
-// Consumer groups of a cluster: created, altered, described, listed, deleted. The words of the broker are in groups.ts.
+// Creates, alters, describes, lists and deletes consumer groups of a cluster. The broker's formats are in groups.ts.
 
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -21,28 +21,28 @@ import type { TopicAdmin } from './topic-admin.js';
 import type { CreateOptions } from './topics.js';
 
 export interface ListGroupsOptions extends CallOptions {
-  /** Also the server's own groups. Default: false. */
+  /** Include the server's own groups. Default: false. */
   readonly includeSystem?: boolean;
 }
 
 export interface GroupList {
   /** By name. */
   readonly groups: readonly GroupDescription[];
-  /** Brokers that did not answer: groups only there are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks groups that only they have. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
 export interface DeleteGroupOptions extends CallOptions {
-  /** Also the dead letters of the group, for good. Default: false, they stay in their topic `%DLQ%<group>`. */
+  /** Also delete the dead letters of the group permanently. Default: false, they stay in their topic `%DLQ%<group>`. */
   readonly withDeadLetters?: boolean;
 }
 
-/** What a deletion did. */
+/** The result of a deletion. */
 export interface DeletedGroup {
   readonly consumerGroup: string;
-  /** The brokers that had it, by name. Empty: it was not there. */
+  /** The brokers that had the group, by name. Empty when it did not exist. */
   readonly deletedOn: readonly string[];
-  /** The topics that went with it: what it was to get again, and its dead letters when asked for. */
+  /** The topics deleted with it: its pending retries and, if requested, its dead letters. */
   readonly deletedTopics: readonly string[];
 }
 
@@ -99,7 +99,7 @@ export class GroupAdmin {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
     return this.cluster.run(`delete consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
-      // Asked before the offsets go: they are what tells a retry topic of this group from one of a group with a longer name.
+      // Read before the offsets are deleted: they distinguish a retry topic of this group from one of a group with a longer name.
       const topics = await this.topicsToDelete(consumerGroup, brokers, options, deadline);
       const deletedTopics: string[] = [];
       for (const topic of topics) {
@@ -134,7 +134,7 @@ export class GroupAdmin {
     return [...new Set([RETRY_PREFIX + group, ...retries, ...deadLetters])];
   }
 
-  /** By code 201 (all groups), since code 352 (one group) would create a missing one. */
+  /** Uses code 201 (all groups), since code 352 (one group) would create a missing one. */
   private async configs(broker: MasterBroker, deadline: Deadline): Promise<ReadonlyMap<string, GroupConfig>> {
     return groupConfigsIn(await this.cluster.call(broker, { code: 201 }, deadline));
   }

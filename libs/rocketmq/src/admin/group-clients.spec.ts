@@ -17,7 +17,7 @@ const member = (clientId: string, expression?: string, kind: 'tag' | 'sql' = 'ta
 });
 
 describe('differences of subscriptions', () => {
-  it('are not known of fewer than two that told', () => {
+  it('are unknown when fewer than two members reported', () => {
     expect(differencesOf([])).toBeUndefined();
     expect(differencesOf([member('a', '*'), { clientId: 'b', subscriptions: undefined }])).toBeUndefined();
   });
@@ -26,7 +26,7 @@ describe('differences of subscriptions', () => {
     ['the same tags', member('a', 'x||y'), member('b', ' y || x ||x')],
     ['all', member('a', '*'), member('b', '*')],
     ['the same SQL', member('a', 'n > 1', 'sql'), member('b', ' n > 1 ', 'sql')],
-  ])('are none for %s', (_, left, right) => {
+  ])('are empty for %s', (_, left, right) => {
     expect(differencesOf([left, right])).toEqual([]);
   });
 
@@ -35,7 +35,7 @@ describe('differences of subscriptions', () => {
     ['one more tag', member('a', 'x'), member('b', 'x || y')],
     ['none', member('a', 'x'), member('b')],
     ['SQL', member('a', 'x'), member('b', 'x', 'sql')],
-  ])('are told of %s, with all members', (_, left, right) => {
+  ])('are reported for %s, with all members', (_, left, right) => {
     const found = differencesOf([left, right, member('c', 'x')]);
     expect(found).toMatchObject([{ topic: 't', members: [{ clientId: 'a' }, { clientId: 'b' }, { clientId: 'c' }] }]);
   });
@@ -61,7 +61,7 @@ describe('comparing members', () => {
     return { admin, asked: () => brokers[0]?.requests.filter(({ code }) => code === 307) };
   };
 
-  it('names those that differ, without the retries that each has', async () => {
+  it('names members that differ, ignoring their retry topics', async () => {
     const { admin } = await adminOf({ a: own('x'), b: own('y') });
     const { differences } = await admin.groupClients('g', { compareMembers: true });
     expect(
@@ -72,15 +72,15 @@ describe('comparing members', () => {
   it.each([
     ['is refused', { code: 207, remark: 'timeout' }],
     ['stays without an answer', undefined],
-  ])('ends at the first that %s', async (_, silence: ScriptedReply) => {
+  ])('stops at the first consumer that %s', async (_, silence: ScriptedReply) => {
     const { admin, asked } = await adminOf({ a: own('x'), b: silence, c: own('y') });
-    const told = await admin.groupClients('g', { compareMembers: true });
-    expect(told.clients.map(({ subscriptions }) => subscriptions?.length)).toEqual([1, undefined, undefined]);
-    expect(told.differences).toBeUndefined();
+    const found = await admin.groupClients('g', { compareMembers: true });
+    expect(found.clients.map(({ subscriptions }) => subscriptions?.length)).toEqual([1, undefined, undefined]);
+    expect(found.differences).toBeUndefined();
     expect(asked()).toHaveLength(2);
   });
 
-  it('asks nobody unless it is asked for', async () => {
+  it('does not ask consumers by default', async () => {
     const { admin, asked } = await adminOf({ a: own('x'), b: own('y') });
     expect((await admin.groupClients('g')).differences).toBeUndefined();
     expect(asked()).toEqual([]);

@@ -1,4 +1,4 @@
-// Which consumers of a group are connected, what they subscribe to, and whether they agree.
+// The connected consumers of a group, their subscriptions, and whether these are the same.
 
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -14,14 +14,14 @@ import { RETRY_PREFIX } from './system-names.js';
 
 export interface GroupClientsOptions extends CallOptions {
   /**
-   * Asks the server for what each consumer itself subscribes to, so that `differences` can be told. Apache RocketMQ knows that
-   * of consumers of the remoting protocol only; for one that speaks gRPC it waits 10 s, and one of its threads with it. So the
-   * first consumer that does not tell within a second ends the asking. Default: false.
+   * Asks the server for the subscriptions of each consumer, which `differences` needs. Apache RocketMQ knows them for consumers of
+   * the remoting protocol only; for a gRPC consumer it waits 10 s, which also blocks one of its threads. Therefore asking stops at
+   * the first consumer whose subscriptions do not arrive within a second. Default: false.
    */
   readonly compareMembers?: boolean;
 }
 
-/** A topic and which of its messages. */
+/** A topic and a filter. */
 export interface ClientSubscription {
   readonly topic: string;
   readonly kind: 'tag' | 'sql';
@@ -29,22 +29,22 @@ export interface ClientSubscription {
   readonly expression: string;
 }
 
-/** A consumer that is connected. */
+/** A connected consumer. */
 export interface GroupClient {
   readonly clientId: string;
   /** `host:port`, as the server sees it. */
   readonly address: string;
   /** For instance `NODE_JS`. */
   readonly language: string;
-  /** The brokers, by name, that know of it. */
+  /** The brokers, by name, to which it is connected. */
   readonly brokers: readonly string[];
-  /** Its own; undefined unless asked for and told. */
+  /** Its own subscriptions; undefined unless requested and reported. */
   readonly subscriptions: readonly ClientSubscription[] | undefined;
 }
 
 /**
- * A topic to which members of one group do not subscribe alike. RocketMQ hands the messages of a group to any of its members:
- * what one of them does not want is lost to the others. All members of a group must subscribe alike.
+ * A topic for which the members of one group have different subscriptions. RocketMQ delivers a message of the group to any of its
+ * members, so a member that does not subscribe to it loses it for the others. All members of a group must have the same subscriptions.
  */
 export interface SubscriptionDifference {
   readonly topic: string;
@@ -57,17 +57,17 @@ export interface SubscriptionDifference {
 
 export interface GroupClients {
   readonly consumerGroup: string;
-  /** By client id. Empty: none is connected. */
+  /** By client id. Empty when none is connected. */
   readonly clients: readonly GroupClient[];
-  /** What the server holds for the whole group: the subscriptions of the member that told its own last. By topic. */
+  /** The server's subscriptions of the whole group: those that a member reported last. By topic. */
   readonly subscriptions: readonly ClientSubscription[];
-  /** By topic, among the members that told. Undefined unless at least two did. Empty: they agree. */
+  /** By topic, among the members that reported. Undefined when fewer than two did. Empty when they agree. */
   readonly differences: readonly SubscriptionDifference[] | undefined;
-  /** Brokers that did not answer: their clients may be missing. Empty when all is well. */
+  /** Brokers that did not answer; the result may lack their clients. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** How long a consumer is waited for that may not tell. */
+/** How long to wait for the subscriptions of a consumer that may not report them. */
 const MEMBER_ANSWER_MS = 1_000;
 
 /** @see ConsumerConnection and ConsumerRunningInfo of the server, request codes 203 and 307 */
@@ -94,7 +94,7 @@ export async function clientsOfGroup(
   });
 }
 
-/** What one broker says of the consumers that are connected to it; empty when none is. */
+/** The consumers that are connected to one broker; empty when there are none. */
 export async function connectionsOn(
   cluster: ClusterAccess,
   broker: MasterBroker,
@@ -123,20 +123,20 @@ function connectedClients(
   return [...clients.values()].sort((left, right) => compareText(left.clientId, right.clientId));
 }
 
-/** By client id; one after the other, and no further than to the first that does not tell. */
+/** By client id. Asks one after the other, up to the first that does not report. */
 async function ownSubscriptions(
   cluster: ClusterAccess,
   consumerGroup: string,
   clients: readonly Connected[],
   deadline: Deadline,
 ): Promise<Map<string, readonly ClientSubscription[]>> {
-  const told = new Map<string, readonly ClientSubscription[]>();
+  const reported = new Map<string, readonly ClientSubscription[]>();
   for (const { clientId, askAt } of clients) {
     const own = await ownSubscriptionsOf(cluster, askAt, { consumerGroup, clientId }, deadline);
     if (own === undefined) break;
-    told.set(clientId, own);
+    reported.set(clientId, own);
   }
-  return told;
+  return reported;
 }
 
 async function ownSubscriptionsOf(
@@ -160,10 +160,10 @@ async function ownSubscriptionsOf(
   }
 }
 
-/** Several brokers tell the same. Consumers of the remoting protocol also subscribe to the group's retries. */
-export function subscriptionsIn(told: readonly unknown[]): ClientSubscription[] {
+/** Merges the reports of several brokers. Consumers of the remoting protocol also subscribe to the group's retries. */
+export function subscriptionsIn(reported: readonly unknown[]): ClientSubscription[] {
   const found = new Map<string, ClientSubscription>();
-  for (const one of told as readonly Record<string, unknown>[]) {
+  for (const one of reported as readonly Record<string, unknown>[]) {
     const topic = String(one.topic);
     const kind = one.expressionType === 'SQL92' ? 'sql' : 'tag';
     if (!topic.startsWith(RETRY_PREFIX)) found.set(topic, { topic, kind, expression: String(one.subString ?? '*') });
@@ -171,24 +171,26 @@ export function subscriptionsIn(told: readonly unknown[]): ClientSubscription[] 
   return [...found.values()].sort((left, right) => compareText(left.topic, right.topic));
 }
 
-/** @param clients those without subscriptions are left out: they did not tell */
+/** @param clients those without subscriptions are ignored: they did not report */
 export function differencesOf(
   clients: readonly Pick<GroupClient, 'clientId' | 'subscriptions'>[],
 ): readonly SubscriptionDifference[] | undefined {
-  const told = clients.filter(({ subscriptions }) => subscriptions !== undefined);
-  if (told.length < 2) return undefined;
-  const topics = [...new Set(told.flatMap(({ subscriptions = [] }) => subscriptions.map(({ topic }) => topic)))].sort();
+  const reported = clients.filter(({ subscriptions }) => subscriptions !== undefined);
+  if (reported.length < 2) return undefined;
+  const topics = [
+    ...new Set(reported.flatMap(({ subscriptions = [] }) => subscriptions.map(({ topic }) => topic))),
+  ].sort();
   return topics
     .map((topic) => ({
       topic,
-      members: told.map(({ clientId, subscriptions = [] }) => {
+      members: reported.map(({ clientId, subscriptions = [] }) => {
         return { clientId, subscription: subscriptions.find((one) => one.topic === topic) };
       }),
     }))
     .filter(({ members }) => new Set(members.map(({ subscription }) => meaningOf(subscription))).size > 1);
 }
 
-/** Tags are a set: their order and the blanks around them mean nothing. */
+/** Tags are a set: their order and surrounding blanks do not matter. */
 function meaningOf(subscription: ClientSubscription | undefined): string {
   if (subscription === undefined) return 'none';
   const { kind, expression } = subscription;

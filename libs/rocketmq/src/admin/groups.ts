@@ -1,4 +1,4 @@
-// A consumer group as this library speaks of it, and as a broker keeps it. Nothing is sent here.
+// A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -9,19 +9,19 @@ import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-/** A consumer group to create or alter. What is left out stays as it is in a group that exists. */
+/** A consumer group to create or alter. Omitted settings of an existing group stay unchanged. */
 export interface GroupDefinition {
-  /** What it is called. */
+  /** The name of the group. */
   readonly consumerGroup: string;
-  /** Whether its consumers get the messages of a message group one after another. Default for a new group: false. */
+  /** Whether its consumers receive the messages of a message group one after another. Default for a new group: false. */
   readonly fifo?: boolean;
-  /** Deliveries until a message is a dead letter, at least 1. Default for a new group: 17. */
+  /** Deliveries before a message becomes a dead letter, at least 1. Default for a new group: 17. */
   readonly maxDeliveryAttempts?: number;
-  /** The waits between deliveries. Whole milliseconds and a whole multiplier. Default: the server's own list. */
+  /** The delays between deliveries, in integer milliseconds; the multiplier is an integer, too. Default: the server's own list. */
   readonly backoff?: BackoffPolicy;
 }
 
-/** How a consumer group delivers. */
+/** The delivery settings of a consumer group. */
 export interface GroupDelivery {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
@@ -31,14 +31,14 @@ export interface GroupDelivery {
 /** A consumer group on one of its brokers. */
 export interface GroupOnBroker extends MasterBroker, GroupDelivery {}
 
-/** A consumer group as the servers have it. Its delivery is as the first broker has it; a difference shows in `brokers`. */
+/** A consumer group on the servers. The settings are those of the first broker; `brokers` shows differences. */
 export interface GroupDescription extends GroupDelivery {
   readonly consumerGroup: string;
   /** The brokers that have it, by name: at least one. */
   readonly brokers: readonly GroupOnBroker[];
 }
 
-/** A consumer group in the words of the broker. @see SubscriptionGroupConfig of the server */
+/** A consumer group in the format of the broker. @see SubscriptionGroupConfig of the server */
 export interface GroupConfig {
   readonly groupName?: string;
   readonly consumeMessageOrderly?: boolean;
@@ -58,7 +58,7 @@ interface GroupRetryPolicy {
 }
 
 const DEFAULT_RETRIES = 16;
-/** The waits of a group without a policy of its own. @see CustomizedRetryPolicy of the server */
+/** The delays of a group without a policy of its own. @see CustomizedRetryPolicy of the server */
 const SERVER_BACKOFF: BackoffPolicy = {
   kind: 'customized',
   nextMs: [
@@ -67,14 +67,14 @@ const SERVER_BACKOFF: BackoffPolicy = {
   ],
 };
 
-/** @throws UsageError that names the field and what it may be */
+/** @throws UsageError that names the field and its valid values */
 export function checkGroupDefinition({ consumerGroup, maxDeliveryAttempts, backoff }: GroupDefinition): void {
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
   }
   if (maxDeliveryAttempts !== undefined && !(Number.isInteger(maxDeliveryAttempts) && maxDeliveryAttempts >= 1)) {
-    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be a whole number from 1`;
+    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 on`;
     throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
   }
   if (backoff !== undefined) checkBackoff(consumerGroup, backoff);
@@ -84,13 +84,13 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
   const numbers =
     backoff.kind === 'customized' ? backoff.nextMs : [backoff.initialMs, backoff.maxMs, backoff.multiplier];
   if (numbers.length > 0 && numbers.every((value) => Number.isSafeInteger(value) && value > 0)) return;
-  const message = `consumer group "${consumerGroup}": backoff holds [${numbers.join(', ')}]; it needs whole numbers above 0`;
+  const message = `consumer group "${consumerGroup}": backoff is [${numbers.join(', ')}]; it must contain integers above 0 only`;
   throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
 }
 
-/** Request code 200. What the definition leaves open stays as it is in `existing`. */
+/** Request code 200. Settings that the definition omits are taken from `existing`. */
 export function updateGroupRequest(definition: GroupDefinition, existing: GroupConfig | undefined): RemotingRequest {
-  // The server takes attributes as changes ("+name=value") and would refuse them in the form in which it tells them.
+  // The server accepts attributes only as changes ("+name=value"), not in the format in which it returns them.
   const { attributes: _, ...kept } = existing ?? {};
   const attempts = definition.maxDeliveryAttempts;
   const config: GroupConfig = {
@@ -137,7 +137,7 @@ function toRetryPolicy(backoff: BackoffPolicy): GroupRetryPolicy {
   return { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial, max, multiplier } };
 }
 
-/** Missing parts are the server's defaults. @see GroupRetryPolicy.getRetryPolicy of the server */
+/** The server's defaults for missing parts. @see GroupRetryPolicy.getRetryPolicy of the server */
 function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
   if (policy?.type === 'EXPONENTIAL') {
     const { initial = 5 * SECOND_MS, max = 120 * MINUTE_MS, multiplier = 2 } = policy.exponentialRetryPolicy ?? {};

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { MalformedJson, ObjectKeyedMap, parseJavaJson } from './java-json.js';
 
-/** With it in a text, the text is not left to JSON.parse. */
+/** A text that contains it is not left to JSON.parse. */
 const LONG_NUMBER = 1_000_000_000_000_000;
 
 /** JSON.parse rounds what a number does not hold exactly. */
@@ -23,7 +23,7 @@ describe('parseJavaJson', () => {
     );
   });
 
-  it('refuses what JSON.parse refuses, whatever character is changed', () => {
+  it('rejects what JSON.parse rejects, whatever character is changed', () => {
     const json = `{"a":[1,-2.5e3,"x\\u00e9\\n",true,null,{}],"b":{"c":[]},"d":[${LONG_NUMBER}]}`;
     fc.assert(
       fc.property(
@@ -44,7 +44,7 @@ describe('parseJavaJson', () => {
     );
   });
 
-  it('refuses a whole number that no server writes, instead of working on it for minutes', () => {
+  it('rejects a huge integer instead of parsing it for minutes', () => {
     expect(parseJavaJson('{"offset":9223372036854775807}')).toEqual({ offset: 9223372036854775807n });
     expect(() => parseJavaJson(`{"offset":${'9'.repeat(20_000_000)}}`)).toThrow(
       'a whole number of 20000000 characters',
@@ -67,12 +67,12 @@ describe('parseJavaJson', () => {
     });
   });
 
-  it('leaves strings as they are, whatever they look like', () => {
+  it('leaves strings unchanged, whatever they look like', () => {
     const value = { a: '{0:"x"}', b: 'quote " and \\ and ,1:', '2': [1, 2] };
     expect(parseJavaJson(JSON.stringify(value))).toEqual(value);
   });
 
-  it('reads whole numbers of 64 bits exactly', () => {
+  it('reads 64-bit integers exactly', () => {
     expect(parseJavaJson('[9007199254740991,9223372036854775807,-9223372036854775808]')).toEqual([
       9_007_199_254_740_991,
       9_223_372_036_854_775_807n,
@@ -98,7 +98,7 @@ describe('parseJavaJson', () => {
     expect(parseJavaJson(`{0:"${text}"}`)).toEqual({ '0': '"'.repeat(8_000_000) });
   });
 
-  it('refuses a text that is nested too deep instead of exhausting the stack', () => {
+  it('rejects a text that is nested too deeply instead of exhausting the stack', () => {
     expect(() => parseJavaJson('['.repeat(100_000))).toThrow('deeper than 64');
     expect(() => parseJavaJson('{'.repeat(100_000))).toThrow('deeper than 64');
   });

@@ -1,7 +1,7 @@
-// JSON as the server's library (fastjson) writes it: keys of an object may be numbers without quotes, or whole objects. All
-// else is JSON to the letter.
+// JSON as the server's library (fastjson) writes it: keys of an object may be numbers without quotes, or objects. Otherwise it is
+// standard JSON.
 
-/** The text is not what a server of RocketMQ writes. */
+/** The text is not JSON as a server of RocketMQ writes it. */
 export class MalformedJson extends Error {
   constructor(problem: string) {
     super(`the JSON of the server ${problem}`);
@@ -9,16 +9,16 @@ export class MalformedJson extends Error {
   }
 }
 
-/** An object whose keys are objects, as `{{"queueId":0}:1}`: its pairs in their order. */
+/** An object whose keys are objects, such as `{{"queueId":0}:1}`: its pairs in their order. */
 export class ObjectKeyedMap {
   constructor(readonly pairs: readonly (readonly [key: unknown, value: unknown])[]) {}
 }
 
-/** No answer of a server is nested deeper; a text that is must not exhaust the stack. */
+/** No answer of a server is nested deeper. Limits the recursion. */
 const DEEPEST = 64;
 /** A number that JSON.parse might round. */
 const INEXACT = /\d{16}/;
-/** Far over any number of Java; BigInt would take minutes for millions of digits. */
+/** Above any number of Java; a BigInt of millions of digits would take minutes. */
 const LONGEST_INTEGER = 40;
 const WHITESPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -26,16 +26,16 @@ const INTEGER = /-?(?:0|[1-9]\d*)/y;
 const WORD = /true|false|null/y;
 
 /**
- * Parses a text. Whole numbers beyond what a number holds exactly become bigints. Keys that are numbers become strings.
- * @throws MalformedJson for anything else than told above, with the place
+ * Parses a text. Integers beyond 2^53 become bigints. Keys that are numbers become strings.
+ * @throws MalformedJson with the position for anything else
  */
 export function parseJavaJson(text: string): unknown {
-  // Most answers are plain JSON, some of megabytes: the engine's own parser is many times faster.
+  // Most answers are standard JSON, some of them megabytes, and the engine's parser is many times faster.
   if (!INEXACT.test(text)) {
     try {
       return JSON.parse(text);
     } catch {
-      // Read below, or refused there with the place.
+      // Parsed below, or rejected there with the position.
     }
   }
   const parser = new Parser(text);
@@ -70,7 +70,7 @@ class Parser {
 
   end(): void {
     this.skip();
-    if (this.at < this.text.length) throw this.error('goes on after its end');
+    if (this.at < this.text.length) throw this.error('has content after its end');
   }
 
   private object(depth: number): unknown {
@@ -88,7 +88,7 @@ class Parser {
       entries.push([key, this.member(depth)]);
     } while (this.accepts(','));
     this.expect('}');
-    // Also `__proto__` becomes a property of its own this way.
+    // This way `__proto__` becomes an own property as well.
     return Object.fromEntries(entries);
   }
 
@@ -96,7 +96,7 @@ class Parser {
     const pairs: [unknown, unknown][] = [];
     do {
       this.skip();
-      if (this.text[this.at] !== '{') throw this.error('has keys of two kinds');
+      if (this.text[this.at] !== '{') throw this.error('mixes keys that are objects with others');
       pairs.push([this.value(depth + 1), this.member(depth)]);
     } while (this.accepts(','));
     this.expect('}');

@@ -1,4 +1,4 @@
-// How far a consumer group is behind, queue by queue.
+// How far a consumer group is behind, by queue.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -17,13 +17,13 @@ import { queuesOn } from './topic-offsets.js';
 
 export interface LagOptions extends CallOptions {
   /**
-   * Only this topic and what the group is to get again of it, also when the group has not consumed it yet. Default: every topic that
-   * the group has consumed, or to which connected consumers of it subscribe.
+   * Only this topic and its pending retries, even if the group has not consumed it yet. Default: every topic that the group has
+   * consumed, or to which its connected consumers subscribe.
    */
   readonly topic?: string;
 }
 
-/** A queue as the group sees it. */
+/** The position of the group in a queue. */
 export interface QueueLag {
   /** The broker's name. */
   readonly broker: string;
@@ -31,45 +31,45 @@ export interface QueueLag {
   /** The offset that the next message of the queue gets. */
   readonly brokerOffset: bigint;
   /**
-   * Where the group stands. Of a group without order that consumes by pop, as all gRPC clients do: the first message that was
-   * never handed out, so what is in the consumers' hands is before it. Of a `fifo` group: the first that is not settled. Of a queue from
-   * which the group has never received: where its first receive will begin (see {@link hasStarted}).
+   * The position of the group. For a group without order that consumes by pop, as all gRPC clients do: the first message that was
+   * never delivered; messages in flight are before it. For a `fifo` group: the first message that is not settled. For a queue from
+   * which the group has never received: where its first receive starts (see {@link hasStarted}).
    */
   readonly consumerOffset: bigint;
   /**
-   * Whether the group has received from the queue before. A group that has not begins at the first message of the queue while the broker
-   * has that one in memory, else at the last one; the embedded broker begins at the first that it keeps.
+   * Whether the group has received from the queue before. If not, it starts at the first message of the queue while the broker has
+   * that message in memory, otherwise at the last one; the embedded broker starts at the first stored message.
    */
   readonly hasStarted: boolean;
   /** `brokerOffset - consumerOffset`, at least 0. */
   readonly lag: bigint;
-  /** How far consumers of the remoting protocol have pulled. With pop the server tells `consumerOffset` here. */
+  /** How far consumers of the remoting protocol have pulled. With pop the server reports `consumerOffset` here. */
   readonly pullOffset: bigint;
-  /** When the message before `consumerOffset` was stored; undefined when there is none. */
+  /** When the message before `consumerOffset` was stored, in milliseconds since 1970; undefined when there is none. */
   readonly lastTimestampMs: number | undefined;
 }
 
-/** A topic as the group sees it. */
+/** The lag of a group in a topic. */
 export interface TopicLag {
   readonly topic: string;
   /** By broker and queue. */
   readonly queues: readonly QueueLag[];
-  /** Messages of this topic that the group got before, and that wait in its retry topic to be handed out again. */
+  /** Messages of this topic that were delivered to the group before and wait in its retry topic. */
   readonly retries: bigint;
-  /** Of all queues and the retries. */
+  /** The sum of all queues and the retries. */
   readonly lag: bigint;
 }
 
 export interface GroupLag {
   readonly consumerGroup: string;
   /**
-   * By name. A topic from which the group has consumed nothing yet is there only when it was asked for by name or a connected consumer
-   * subscribes to it. While consumers are connected, topics that they do not subscribe to are left out.
+   * By name. A topic that the group has not consumed yet is included only when it was requested by name or a connected consumer
+   * subscribes to it. While consumers are connected, topics without a subscription are left out.
    */
   readonly topics: readonly TopicLag[];
-  /** Of all topics. */
+  /** The sum of all topics. */
   readonly lag: bigint;
-  /** Brokers that did not answer: their queues are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks their queues. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
@@ -77,7 +77,7 @@ interface Row extends QueueLag {
   readonly topic: string;
 }
 
-/** The broker's own answer, and what it leaves out: topics that the group has not started on. @see ConsumeStats, request code 208 */
+/** The broker's answer, and the topics it omits because the group has not consumed them. @see ConsumeStats, request code 208 */
 export async function lagOfGroup(
   cluster: ClusterAccess,
   consumerGroup: string,
@@ -87,7 +87,7 @@ export async function lagOfGroup(
   if (options.topic !== undefined) checkName('topic', options.topic, topicNameProblem(options.topic));
   return cluster.run(`lag of consumer group ${consumerGroup}`, options, async (deadline) => {
     const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      // Asked for one topic, the server would leave its retries out; asked for all, it knows only those that were consumed.
+      // Asked for one topic, the server omits its retries; asked for all, it reports only those that were consumed.
       const rows = rowsIn(await cluster.call(broker, { code: 208, fields: { consumerGroup } }, deadline));
       const wanted =
         options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, deadline) : [options.topic];
@@ -134,7 +134,7 @@ async function subscribedOn(
   return subscriptionsIn(Object.values(subscriptionTable as object)).map(({ topic }) => topic);
 }
 
-/** The queues of topics that a group has not started on; none for a group that the broker does not know. */
+/** The queues of topics that a group has not consumed yet; none for a group that the broker does not know. */
 async function rowsToStartOn(
   cluster: ClusterAccess,
   broker: MasterBroker,
@@ -142,7 +142,7 @@ async function rowsToStartOn(
   deadline: Deadline,
 ): Promise<Row[]> {
   if (topics.length === 0) return [];
-  // By all groups, since code 352, which asks for one, would create a missing one.
+  // Uses the request for all groups, since code 352 (one group) would create a missing one.
   const groups = groupConfigsIn(await cluster.call(broker, { code: 201 }, deadline));
   if (!groups.has(consumerGroup)) return [];
   const rows = topics.map(async (topic) => {
@@ -150,7 +150,7 @@ async function rowsToStartOn(
     return Promise.all(
       queues.map(async ({ queueId, maxOffset: brokerOffset }): Promise<Row> => {
         const start = await startIn(cluster, broker, { consumerGroup, topic, queueId }, deadline);
-        // By the server's rule a group that does not begin at the first message begins at the last one.
+        // The server's rule: a group that does not start at the first message starts at the last one.
         const consumerOffset = start ?? (brokerOffset > 0n ? brokerOffset - 1n : 0n);
         const lag = behind(brokerOffset, consumerOffset);
         const row = { topic, broker: broker.name, queueId, brokerOffset, consumerOffset, lag };
@@ -162,8 +162,8 @@ async function rowsToStartOn(
 }
 
 /**
- * Where a group would begin, by the broker's own rule; undefined when not at the first message.
- * @see ConsumerManageProcessor.queryConsumerOffset of the server, request code 14: it looks as a first pop does
+ * Where a group would start by the broker's rule; undefined when not at the first message.
+ * @see ConsumerManageProcessor.queryConsumerOffset of the server, request code 14, which uses the rule of a first pop
  */
 async function startIn(
   cluster: ClusterAccess,
@@ -177,7 +177,7 @@ async function startIn(
   return offset !== undefined && offset >= 0n ? offset : undefined;
 }
 
-/** Puts the retries to the topics that they come from. The retries of remoting consumers name none: they stand alone. */
+/** Adds the retries to their original topics. Retries of remoting consumers do not name one and stay separate. */
 function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
   const found = new Map<string, { queues: QueueLag[]; retries: bigint }>();
   for (const { topic, ...queue } of rows) {
@@ -195,7 +195,7 @@ function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
     .sort((left, right) => compareText(left.topic, right.topic));
 }
 
-/** How many messages are between two offsets; a group may be ahead of the broker's answer. */
+/** The number of messages between two offsets; a group may be ahead of the broker's answer. */
 function behind(brokerOffset: bigint, consumerOffset: bigint): bigint {
   return brokerOffset > consumerOffset ? brokerOffset - consumerOffset : 0n;
 }

@@ -1,4 +1,4 @@
-// Looks messages up by what the brokers keep an index of: message id and keys.
+// Looks up messages in the index of the brokers: by message id or key.
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -25,20 +25,20 @@ export type MessageQuery =
       readonly from?: Date;
       /** Stored at this time or earlier. Default: any time. */
       readonly to?: Date;
-      /** The most messages from each broker, 1 to 64. Default: 32. */
+      /** Maximum messages from each broker, 1 to 64. Default: 32. */
       readonly limit?: number;
     };
 
 export interface FoundMessages {
   /** In the order in which they were stored. */
   readonly messages: readonly StoredMessageView[];
-  /** A broker told as many as it was asked for, so there may be more. */
+  /** A broker returned as many messages as requested, so there may be more. */
   readonly mayBeMore: boolean;
-  /** Brokers that did not answer: their messages are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks their messages. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** What the server tells at most for an id, whatever is asked for (`defaultQueryMaxNum`). */
+/** The most messages that the server returns for an id, whatever was requested (`defaultQueryMaxNum`). */
 const MOST_BY_ID = 32;
 const MOST_BY_KEY = 64;
 const DEFAULT_LIMIT = 32;
@@ -52,7 +52,7 @@ export async function findMessages(
 ): Promise<FoundMessages> {
   checkName('topic', query.topic, topicNameProblem(query.topic));
   const sought = 'messageId' in query ? query.messageId : query.key;
-  if (sought.trim() === '') throw new UsageError('ILLEGAL_QUERY', 'messageId or key is blank; nothing was asked');
+  if (sought.trim() === '') throw new UsageError('ILLEGAL_QUERY', 'messageId or key is blank; nothing was sent');
   const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
   checkLimit(limit, MOST_BY_KEY);
   return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
@@ -67,7 +67,7 @@ export async function findMessages(
   });
 }
 
-/** What one broker has. @see QueryMessageRequestHeader of the server, request code 12 */
+/** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */
 export async function storedMessages(
   cluster: ClusterAccess,
   broker: MasterBroker,
@@ -86,17 +86,17 @@ export async function storedMessages(
   };
   const asked = cluster.call(broker, { code: 12, fields }, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
-  // The index goes by hash codes: what it finds may be of another topic or have another key.
+  // The index uses hash codes, so a result may belong to another topic or key.
   return answer === undefined ? [] : messagesIn(answer).filter((stored) => isSought(stored, query));
 }
 
-/** @throws TransportError when the body is of another layout */
+/** @throws TransportError when the body has another format */
 export function messagesIn(answer: RemotingFrame): StoredMessageFields[] {
   try {
     return decodeStoredMessages(answer.body);
   } catch (cause) {
     if (!(cause instanceof MalformedMessage)) throw cause;
-    throw new TransportError('RPC_FAILED', `the server sent what is ${cause.message}`, 'unknown', false, { cause });
+    throw new TransportError('RPC_FAILED', `the answer of the server is ${cause.message}`, 'unknown', false, { cause });
   }
 }
 

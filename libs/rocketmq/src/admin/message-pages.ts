@@ -1,4 +1,4 @@
-// The messages of a topic for reading, and the half messages that the server has given up.
+// Pages of the messages of a topic, and of the half messages that the server has given up.
 
 import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/model/names.js';
 import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
@@ -14,25 +14,25 @@ import { checkPageOptions, type PageOptions, readQueue, readTopicPage, type Topi
 export interface MessagePageOptions extends PageOptions {}
 
 export interface MessagePage {
-  /** By broker, queue and offset. They stay where they are. */
+  /** By broker, queue and offset. They stay stored. */
   readonly messages: readonly StoredMessageView[];
-  /** What to ask with for the next page; undefined at the end. */
+  /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
-  /** All that the brokers keep of this topic. */
+  /** The number of all stored messages of this topic. */
   readonly total: bigint;
-  /** Brokers that did not answer: their messages are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks their messages. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** A half message whose checks nobody answered: neither committed nor rolled back, and never to be delivered. */
+/** A half message whose checks were not answered: it was neither committed nor rolled back, and is not delivered. */
 export interface GivenUpHalfMessage extends StoredMessageView {
   /** The topic that it was sent to; undefined when the server did not keep it. */
   readonly originTopic: string | undefined;
-  /** Names this copy of it, by which it is resumed: `messageId` may name several. */
+  /** Identifies this copy when it is resumed; several messages can have the same `messageId`. */
   readonly offsetMessageId: string;
 }
 
-/** What names a half message that was given up: one of a page. */
+/** What identifies a half message that was given up; every entry of a page has it. */
 export type ResumableHalfMessage = Pick<GivenUpHalfMessage, 'broker' | 'originTopic' | 'offsetMessageId'>;
 
 export interface GivenUpPage extends Omit<MessagePage, 'messages'> {
@@ -46,7 +46,7 @@ export async function browseMessages(
 ): Promise<MessagePage> {
   checkName('topic', topic, topicNameProblem(topic));
   checkPageOptions(options);
-  return cluster.run(`browse topic ${topic}`, options, async (deadline) => {
+  return cluster.run(`list messages of topic ${topic}`, options, async (deadline) => {
     const { found, ...rest } = await readTopicPage(cluster, topic, options, deadline);
     return { messages: await Promise.all(found.map(({ stored, broker }) => messageView(stored, broker))), ...rest };
   });
@@ -57,25 +57,25 @@ export async function givenUpHalfMessages(
   options: MessagePageOptions & CallOptions = {},
 ): Promise<GivenUpPage> {
   checkPageOptions(options);
-  return cluster.run('look for half messages given up', options, async (deadline) => {
+  return cluster.run('list half messages given up', options, async (deadline) => {
     const { found, ...rest } = await readTopicPage(cluster, GIVEN_UP_TOPIC, options, deadline);
     return { messages: await Promise.all(found.map(givenUpView)), ...rest };
   });
 }
 
-/** Some of what was given up since somebody looked last, the oldest first. */
+/** Half messages that were given up since the last call, the oldest first. */
 export interface GivenUpNews {
   readonly messages: readonly GivenUpHalfMessage[];
-  /** Where the next look goes on, by broker. */
+  /** Where the next call continues, by broker. */
   readonly reached: ReadonlyMap<string, bigint>;
-  /** Whether more is there already. */
+  /** Whether more are available already. */
   readonly hasMore: boolean;
 }
 
 /**
  * @param reached undefined: from the oldest of each broker
- * @param limit the most messages of each broker
- * @throws what a broker that did not answer failed with
+ * @param limit maximum messages of each broker
+ * @throws the failure of a broker that did not answer
  */
 export async function givenUpSince(
   cluster: ClusterAccess,
@@ -83,7 +83,7 @@ export async function givenUpSince(
   limit: number,
   options?: CallOptions,
 ): Promise<GivenUpNews> {
-  return cluster.run('look for half messages given up', options, async (deadline) => {
+  return cluster.run('list half messages given up', options, async (deadline) => {
     const { queues, failures } = await queuesOf(cluster, GIVEN_UP_TOPIC, deadline);
     const [failure] = failures;
     if (failure !== undefined) throw failure.error;
@@ -94,7 +94,7 @@ export async function givenUpSince(
     for (const queue of queues) {
       const { broker, minOffset, maxOffset } = queue.offsets;
       const last = reached?.get(broker) ?? minOffset;
-      // A broker that was set up anew begins with 0.
+      // A broker that was set up again starts at 0.
       const offset = last > maxOffset ? minOffset : last;
       const { found, nextOffset } = await readQueue(cluster, GIVEN_UP_TOPIC, queue, { offset, limit }, deadline);
       messages.push(...(await Promise.all(found.map(givenUpView))));

@@ -14,13 +14,13 @@ describe('the view of a stored message', () => {
   it.each([
     ['gzip', gzipSync],
     ['zlib', deflateSync],
-  ])('has the body unpacked that was packed by %s', async (_, pack) => {
+  ])('decompresses a body that was compressed by %s', async (_, pack) => {
     const view = await messageView(stored({ body: pack('hello'), sysFlag: 0x301 }), 'b');
     expect(view.body.toString()).toBe('hello');
     expect(view.isPacked).toBe(false);
   });
 
-  it('says that the body is still packed when it cannot be unpacked, or would be too large', async () => {
+  it('reports a body as packed when it cannot be decompressed, or would be too large', async () => {
     const lz4 = Buffer.from('04224d18', 'hex');
     await expect(messageView(stored({ body: lz4, sysFlag: 0x101 }), 'b')).resolves.toMatchObject({
       body: lz4,
@@ -31,7 +31,7 @@ describe('the view of a stored message', () => {
     expect([view.isPacked, view.body.length]).toEqual([true, bomb.length]);
   });
 
-  it('tells the properties of the user from those of the server', async () => {
+  it("separates the user's properties from the server's", async () => {
     const properties = new Map([
       ['UNIQ_KEY', 'm'],
       ['KEYS', 'a b'],

@@ -1,4 +1,4 @@
-// A message as a broker keeps it, in the words of this library.
+// A stored message in the API of this library.
 
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
@@ -6,20 +6,20 @@ import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
 import { isReservedProperty } from '../protocol/model/names.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
-/** A message where it lies. */
+/** A stored message. */
 export interface StoredMessageView {
   readonly topic: string;
-  /** As the producer made it. Ids are never deduplicated: several messages may have one. */
+  /** Created by the producer. Servers do not deduplicate ids: several messages may have the same one. */
   readonly messageId: string;
-  /** Unpacked, unless `isPacked`. */
+  /** Decompressed, unless `isPacked`. */
   readonly body: Buffer;
-  /** The body is still packed: by LZ4 or Zstandard, or to more than 32 MiB, or broken. */
+  /** The body is still compressed: by LZ4 or Zstandard, to more than 32 MiB when decompressed, or damaged. */
   readonly isPacked: boolean;
   readonly tag: string | undefined;
   readonly keys: readonly string[];
-  /** What a consumer sees. */
+  /** The properties that a consumer sees. */
   readonly properties: Readonly<Record<string, string>>;
-  /** What the server keeps for itself. */
+  /** The properties that the server keeps for itself. */
   readonly systemProperties: Readonly<Record<string, string>>;
   readonly messageGroup: string | undefined;
   readonly priority: number | undefined;
@@ -33,11 +33,11 @@ export interface StoredMessageView {
   readonly broker: string;
   readonly queueId: number;
   readonly queueOffset: bigint;
-  /** How often it was handed out again before it came to lie here. */
+  /** How often it was redelivered before it was stored here. */
   readonly reconsumeTimes: number;
 }
 
-/** Names of properties by which the server keeps what a message has. @see MessageConst of the server */
+/** Names of the properties in which the server keeps message fields. @see MessageConst of the server */
 export const PROPERTIES = {
   messageId: 'UNIQ_KEY',
   keys: 'KEYS',
@@ -53,7 +53,7 @@ export const PROPERTIES = {
 
 const unpack = promisify(unzip);
 
-/** @param broker the name of the broker that told it */
+/** @param broker the name of the broker that returned it */
 export async function messageView(stored: StoredMessageFields, broker: string): Promise<StoredMessageView> {
   const { topic, queueId, queueOffset, bornTimestampMs, storeTimestampMs, storeHost, reconsumeTimes } = stored;
   const property = (name: string): string | undefined => stored.properties.get(name);
@@ -77,13 +77,13 @@ export function keysOf({ properties }: StoredMessageFields): string[] {
   return (properties.get(PROPERTIES.keys) ?? '').split(' ').filter((key) => key !== '');
 }
 
-/** Gzip and zlib, which the flag does not tell apart, are told apart by their first bytes. */
+/** The flag does not distinguish gzip and zlib; their first bytes do. */
 async function bodyOf({ body, sysFlag }: StoredMessageFields): Promise<{ body: Buffer; isPacked: boolean }> {
   if ((sysFlag & SYS_FLAGS.compressed) === 0) return { body, isPacked: false };
   try {
     return { body: await unpack(body, { maxOutputLength: DEFAULT_MAX_UNPACKED_BYTES }), isPacked: false };
   } catch {
-    // The view of a message must not fail for its body: it says so instead.
+    // A damaged body must not make the view fail; `isPacked` reports it.
     return { body, isPacked: true };
   }
 }

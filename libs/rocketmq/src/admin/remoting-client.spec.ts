@@ -50,7 +50,7 @@ describe('RemotingClient', () => {
     ]);
   });
 
-  it('does not take an answer with another number for its own', async () => {
+  it('ignores an answer with another number', async () => {
     const server = await serverThat(({ opaque }, socket) => {
       socket.write(encodeAnswer(opaque + 100, { body: 'not yours' }));
       return { body: 'yours' };
@@ -60,7 +60,7 @@ describe('RemotingClient', () => {
     await expect(call(server.address, 1)).resolves.toBe('yours');
   });
 
-  it('ends a call at its deadline with outcome unknown, and drops the late answer', async () => {
+  it('fails a call at its deadline with outcome unknown, and drops the late answer', async () => {
     const late: (() => void)[] = [];
     const server = await serverThat(({ opaque, code }, socket) => {
       if (code !== 1) return { body: 'second' };
@@ -74,7 +74,7 @@ describe('RemotingClient', () => {
     await expect(call(server.address, 2)).resolves.toBe('second');
   });
 
-  it('ends a call with the reason of its signal', async () => {
+  it('fails a call with the reason of its signal', async () => {
     const abort = new AbortController();
     const reason = new Error('the user went home');
     const server = await serverThat(() => {
@@ -86,7 +86,7 @@ describe('RemotingClient', () => {
     await expect(call(server.address, 1, 2000, abort.signal)).rejects.toBe(reason);
   });
 
-  it('fails waiting calls when the server goes away, and connects again for the next', async () => {
+  it('fails pending calls when the server disconnects, and reconnects for the next one', async () => {
     let first = true;
     const server = await serverThat((_, socket) => {
       if (!first) return { body: 'back' };
@@ -104,7 +104,7 @@ describe('RemotingClient', () => {
     await expect(call(server.address, 1)).resolves.toBe('back');
   });
 
-  it('says that nothing was sent when nobody listens, and names the address', async () => {
+  it('reports that nothing was sent when nothing listens, and names the address', async () => {
     const server = await startScriptedServer(() => undefined);
     await server.close();
     const { call } = newClient();
@@ -116,7 +116,7 @@ describe('RemotingClient', () => {
     });
   });
 
-  it('refuses an answer over the size limit and drops the connection', async () => {
+  it('rejects an answer over the size limit and drops the connection', async () => {
     let sockets = 0;
     const server = await serverThat(({ code }, socket) => {
       socket.once('close', () => sockets++);
@@ -129,7 +129,7 @@ describe('RemotingClient', () => {
     expect(sockets).toBe(1);
   });
 
-  it('tells a refusal with server, code and first line of the remark', async () => {
+  it('reports a rejection with server, code and first line of the remark', async () => {
     const server = await serverThat(() => ({ code: 17, remark: 'No topic route info\n\tat org.apache.Foo' }));
     const { call } = newClient();
 
@@ -141,7 +141,7 @@ describe('RemotingClient', () => {
     );
   });
 
-  it('fails waiting and later calls once it is closed', async () => {
+  it('fails pending and later calls once it is closed', async () => {
     let asked = (): void => {};
     const arrived = new Promise<void>((resolve) => {
       asked = resolve;

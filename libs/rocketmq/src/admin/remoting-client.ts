@@ -1,4 +1,4 @@
-// Requests by address: opens a connection at first use, keeps it, opens a new one after a loss. What to ask is above.
+// Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
@@ -13,26 +13,26 @@ import type { RemotingRequest } from './remoting-request.js';
 import { signed } from './signature.js';
 
 export interface RemotingClientOptions {
-  /** How long opening a connection may take. */
+  /** How long connecting may take. */
   readonly connectTimeoutMs: number;
-  /** The largest answer read. Default: {@link MAX_FRAME_BYTES}. */
+  /** The largest answer that is accepted. Default: {@link MAX_FRAME_BYTES}. */
   readonly maxFrameBytes?: number;
   /** Undefined for plaintext. */
   readonly tls?: ResolvedTls;
-  /** What requests are signed with. Default: nothing. Ended by `close()`. */
+  /** Signs requests. Default: no signature. Ended by `close()`. */
   readonly credentials?: CredentialsSource;
 }
 
-/** The server's code for a signature that it does not take, and for a permission that is missing. */
+/** The server's code for an invalid signature and for a missing permission. */
 const NO_PERMISSION = 16;
-/** A question without effect, which name servers and brokers answer, be it with a refusal. */
+/** A request without side effects that name servers and brokers answer, possibly with an error. */
 const OPENING = encodeFrame({ code: 106, opaque: 0 });
 
-/** Speaks to any number of name servers and brokers. */
+/** Sends requests to any number of name servers and brokers. */
 export class RemotingClient {
-  /** Connections that take calls, or will. */
+  /** Connections that are open or being opened. */
   private readonly connections = new Map<string, Promise<RemotingConnection>>();
-  /** All whose socket may still be there, so that `close()` can wait for it. */
+  /** All connections whose socket may still be open, so that `close()` can wait for them. */
   private readonly sockets = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
 
@@ -50,21 +50,21 @@ export class RemotingClient {
     if (ready !== undefined) await raceAbort(ready, deadline.signal);
     const { version } = credentials;
     const answer = await this.send(address, sign(request, credentials), deadline);
-    // What was refused took no effect; with other credentials it may be taken.
+    // A rejected request took no effect, so it can be repeated with new credentials.
     const isWorthAnother = answer.code === NO_PERMISSION && (await credentials.renew(version, deadline.signal));
     return isWorthAnother ? this.send(address, sign(request, credentials), deadline) : answer;
   }
 
-  /** The answer when its code is success. @throws RemotingError for any other code, else as {@link ask} */
+  /** The answer if its code is success. @throws RemotingError for any other code, otherwise like {@link ask} */
   async call(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
     const answer = await this.ask(address, request, deadline);
     if (answer.code !== 0) throw new RemotingError(deadline.what, address, answer);
     return answer;
   }
 
-  /** Closes every connection; calls that still wait fail. Idempotent. */
+  /** Closes all connections; pending calls fail. Idempotent. */
   async close(): Promise<void> {
-    this.closing.abort(new StateError('ADMIN_CLOSED', 'the admin client is closed; make a new one'));
+    this.closing.abort(new StateError('ADMIN_CLOSED', 'the admin client is closed; create a new one'));
     this.options.credentials?.close();
     const opened = await Promise.allSettled(this.connections.values());
     await Promise.all(opened.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
@@ -77,7 +77,7 @@ export class RemotingClient {
       return await connection.call(request, deadline.signal);
     } catch (error) {
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
-      // Who speaks nothing but TLS breaks off without a word.
+      // A server that accepts TLS only closes the connection without an answer.
       if (!isSilent || !(await isTlsOnly(splitAddress(address), OPENING))) throw error;
       throw tlsMissing(`${deadline.what}: ${address}`, error);
     }
@@ -106,7 +106,7 @@ export class RemotingClient {
     return opening;
   }
 
-  /** Under a deadline of its own: several callers may wait for this connection, each with its own patience. */
+  /** Has a deadline of its own, since several callers with different deadlines may wait for this connection. */
   private async connect(address: string, onEnd: () => void): Promise<RemotingConnection> {
     const deadline = new Deadline(`connect to ${address}`, this.options.connectTimeoutMs, this.closing.signal);
     try {
@@ -127,6 +127,6 @@ function sign(request: RemotingRequest, credentials: CredentialsSource): Remotin
 }
 
 function noConnection(what: string, address: string, timeoutMs: number): TransportError {
-  const message = `${what}no connection to ${address} within ${timeoutMs} ms; nothing was sent; is it reachable from here?`;
+  const message = `${what}cannot connect to ${address} within ${timeoutMs} ms; nothing was sent; check that it can be reached from here`;
   return new TransportError('DEADLINE_EXCEEDED', message, 'not-sent', true);
 }

@@ -1,5 +1,5 @@
-// One TCP connection to a name server or broker: requests out, each answer to its request. Which address, and opening
-// again after a loss, is remoting-client.ts.
+// One TCP connection to a name server or broker: sends requests and matches answers. Addresses and reconnecting are in
+// remoting-client.ts.
 
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -23,7 +23,7 @@ export class RemotingConnection {
   private nextOpaque = 1;
   private heard = false;
   private readonly pending = new Map<number, PendingCall>();
-  /** Resolves when the socket is closed, whoever closed it. */
+  /** Resolves when the socket is closed by either side. */
   readonly ended: Promise<void>;
 
   private constructor(
@@ -35,7 +35,7 @@ export class RemotingConnection {
     const decoder = new FrameDecoder(maxFrameBytes);
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
     socket.on('error', (error) => {
-      // A certificate that the server does not take, or misses, is told after the client's half of the greeting.
+      // TLS 1.3: a rejected or missing client certificate is reported only after the client has finished its handshake.
       const refusal = this.heard ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
       this.end(refusal ?? connectionLost(address, error.message, error));
     });
@@ -68,7 +68,7 @@ export class RemotingConnection {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const failure = tls && tlsFailure(`cannot connect to ${address}`, reason, cause);
       if (failure !== undefined) throw failure;
-      const question = `is it running and reachable from here${tls === undefined ? '' : ', and does it speak TLS'}?`;
+      const question = `check that it is running and reachable from here${tls === undefined ? '' : ', and that it uses TLS'}`;
       const message = `cannot connect to ${address}: ${reason}; nothing was sent; ${question}`;
       throw new TransportError('UNAVAILABLE', message, 'not-sent', true, { cause });
     }
@@ -96,7 +96,7 @@ export class RemotingConnection {
     }
   }
 
-  /** Ends the connection; calls that still wait fail. Resolves when the socket is closed. Idempotent. */
+  /** Closes the connection; pending calls fail. Resolves when the socket is closed. Idempotent. */
   async close(): Promise<void> {
     this.end(connectionLost(this.address, 'the admin client was closed'));
     await this.ended;
@@ -117,7 +117,7 @@ export class RemotingConnection {
       return;
     }
     for (const frame of frames) {
-      // An unknown number is the late answer of a call that was given up; a request of the server needs no reply here.
+      // An unknown number belongs to a late answer of an abandoned call. Requests from the server need no reply here.
       if (frame.isResponse) this.pending.get(frame.opaque)?.resolve(frame);
     }
   }
@@ -147,7 +147,7 @@ function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<
 }
 
 function connectionLost(address: string, why: string, cause?: Error): TransportError {
-  const message = `${address}: ${why} before the answer came; the request may have taken effect, repeating it is safe`;
+  const message = `${address}: ${why} before it answered; the request may have taken effect; repeating it is safe`;
   return new TransportError('UNAVAILABLE', message, 'unknown', true, { cause });
 }
 

@@ -1,4 +1,4 @@
-// What a name server or broker refused, and what was done in part, as errors. Failures of the connection are
+// Errors for requests that a name server or broker rejected, and for changes that were made in part. Connection failures are
 // TransportErrors.
 
 import { accessAdvice } from '../protocol/credentials/access-advice.js';
@@ -12,35 +12,42 @@ interface CodeMeaning {
   readonly advice: string;
 }
 
-/** Its advice depends on the server's words. */
+/** Its advice depends on the remark. */
 const NO_PERMISSION = 16;
 
 /** The server's response codes that matter here. @see RemotingSysResponseCode and ResponseCode of the server */
 const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
-  [1, refused('SYSTEM_ERROR', false, 'mend what the server names and call again')],
+  [1, refused('SYSTEM_ERROR', false, 'fix what the server reports and call again')],
   [2, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
-  [3, refused('REQUEST_CODE_NOT_SUPPORTED', false, 'the server is of another version or not the kind it is taken for')],
-  [13, refused('MESSAGE_ILLEGAL', false, 'mend what the server names and send again')],
+  [
+    3,
+    refused(
+      'REQUEST_CODE_NOT_SUPPORTED',
+      false,
+      'the server has another version, or is a broker instead of a name server or vice versa',
+    ),
+  ],
+  [13, refused('MESSAGE_ILLEGAL', false, 'fix what the server reports and send again')],
   [14, refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later')],
   [NO_PERMISSION, refused('NO_PERMISSION', false, '')],
   [17, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
   [26, refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first')],
-  [29, refused('INVALID_PARAMETER', false, 'mend what the server names and call again')],
+  [29, refused('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
 ]);
 
 function refused(name: string, retryable: boolean, advice: string): CodeMeaning {
   return { name, outcome: 'rejected', retryable, advice };
 }
 
-/** A name server or a broker answered with a code other than success. `code` is its name, as `SYSTEM_ERROR`. */
+/** A name server or broker answered with a code other than success. `code` is its name, such as `SYSTEM_ERROR`. */
 export class RemotingError extends RocketMQError {
   /** The server's number, for instance 17. */
   readonly responseCode: number;
 
-  /** @param what the operation in words: "create topic order-created" */
+  /** @param what the name of the operation: "create topic order-created" */
   constructor(
     what: string,
-    /** Who answered, as `host:port`. */
+    /** The server that answered, as `host:port`. */
     readonly address: string,
     answer: Pick<RemotingFrame, 'code' | 'remark'>,
   ) {
@@ -57,16 +64,16 @@ export class RemotingError extends RocketMQError {
   }
 }
 
-/** A change was made on some brokers and then failed. `cause` is the failure. Repeating the call is safe and goes on. */
+/** A change was made on some brokers and then failed. `cause` is the failure. Repeating the call is safe and completes the change. */
 export class PartlyDoneError extends RocketMQError {
-  /** @param what the operation in words: "create topic order-created" */
+  /** @param what the name of the operation: "create topic order-created" */
   constructor(
     what: string,
     /** The brokers that have the change, by name. */
     readonly doneOn: readonly string[],
     cause: Error,
   ) {
-    const message = `${what}: done on ${doneOn.join(', ')}, then failed: ${cause.message}; repeating the call is safe`;
+    const message = `${what}: done on ${doneOn.join(', ')}, then failed: ${cause.message}; the other brokers are unchanged; repeat the call to complete it, which is safe`;
     super('PARTLY_DONE', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
   }
 }

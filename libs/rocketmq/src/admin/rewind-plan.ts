@@ -1,4 +1,4 @@
-// What a rewind would do, queue by queue, without doing it.
+// Computes what a rewind would do, by queue, without doing it.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -10,19 +10,19 @@ import { lagOfGroup } from './lag.js';
 import { checkTarget, type RewindRequest } from './rewind.js';
 import { type OwnedQueue, queuesOf } from './topic-offsets.js';
 
-/** How a queue would be moved. */
+/** The move of one queue. */
 export interface PlannedMove {
   /** The broker's name. */
   readonly broker: string;
   readonly queueId: number;
-  /** Where the group stands; undefined when it has consumed nothing of the queue yet. */
+  /** The current position of the group; undefined when it has not consumed the queue yet. */
   readonly from: bigint | undefined;
   readonly to: bigint;
 }
 
 /**
  * @see SearchOffsetRequestHeader of the server, request code 29: by the same index as the rewind itself
- * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_QUEUE`; the error of a broker that does not answer: a plan has all queues or is none
+ * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_QUEUE`; or the error of a broker that does not answer: a plan is complete or fails
  */
 export async function planRewind(
   cluster: ClusterAccess,
@@ -74,7 +74,7 @@ async function targetIn(
 
 function inRange(offset: bigint, { queueId, minOffset, maxOffset }: OwnedQueue['offsets']): bigint {
   if (offset >= minOffset && offset <= maxOffset) return offset;
-  throw unknown('ILLEGAL_OFFSET', `queue ${queueId} reaches from ${minOffset} to ${maxOffset}, without ${offset}`);
+  throw unknown('ILLEGAL_OFFSET', `queue ${queueId} has the offsets from ${minOffset} to ${maxOffset}, not ${offset}`);
 }
 
 function unknown(code: string, problem: string): UsageError {

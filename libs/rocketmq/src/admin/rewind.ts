@@ -1,4 +1,4 @@
-// Moves a consumer group to another place in a topic: back to get messages again, or forward to leave some out.
+// Moves a consumer group in a topic: back to redeliver messages, or forward to skip some.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -14,10 +14,10 @@ import { compareQueues } from './order.js';
 import type { RemotingRequest } from './remoting-request.js';
 
 /**
- * Where a group is to go on.
+ * The new position of a group.
  * - `beginning`, `end`: of every queue
  * - `time`: the first message of every queue that was stored at that time or later
- * - `offset`: of one queue of one broker, from its first to one behind its last
+ * - `offset`: in one queue of one broker, from its first offset to one after its last
  */
 export type RewindTarget =
   | { readonly kind: 'beginning' }
@@ -31,7 +31,7 @@ export interface RewindRequest {
   readonly to: RewindTarget;
 }
 
-/** Where a group goes on in a queue. */
+/** The new position of a group in a queue. */
 export interface QueueOffset {
   /** The broker's name. */
   readonly broker: string;
@@ -55,7 +55,7 @@ export async function rewindGroup(
     if (brokers.length === 0) throw unknownTopic(topic);
     const asked = to.kind === 'offset' ? [ofName(brokers, to.broker)] : brokers;
     const queues = to.kind === 'offset' ? (route?.queues.get(to.broker) ?? 0) : 0;
-    // The server takes a queue that the topic has not, and says nothing.
+    // The server silently accepts a queue that the topic does not have.
     if (to.kind === 'offset' && to.queueId >= queues) throw unknownQueue(topic, to.queueId, queues);
     const set: QueueOffset[] = [];
     await onEach(deadline.what, asked, async (broker) => {
@@ -94,7 +94,7 @@ export function checkTarget(to: RewindTarget): void {
     throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
   }
   if (to.kind === 'offset' && !(Number.isInteger(to.queueId) && to.queueId >= 0 && to.offset >= 0n)) {
-    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be whole numbers from 0`;
+    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');
   }
 }
@@ -103,7 +103,11 @@ function ofName(brokers: readonly MasterBroker[], name: string): MasterBroker {
   const broker = brokers.find((one) => one.name === name);
   if (broker !== undefined) return broker;
   const known = brokers.map((one) => one.name).join(', ');
-  throw new UsageError('UNKNOWN_BROKER', `the topic has no broker "${name}"; it is on ${known}`, 'to');
+  throw new UsageError(
+    'UNKNOWN_BROKER',
+    `the topic is not on broker "${name}"; its brokers are ${known}; nothing was changed`,
+    'to',
+  );
 }
 
 function unknownTopic(topic: string): UsageError {
@@ -115,6 +119,6 @@ function unknownTopic(topic: string): UsageError {
 }
 
 function unknownQueue(topic: string, queueId: number, queues: number): UsageError {
-  const message = `topic "${topic}" has no queue ${queueId} there, it has ${queues}; nothing was changed`;
+  const message = `topic "${topic}" has no queue ${queueId} on that broker, only ${queues}; nothing was changed`;
   return new UsageError('UNKNOWN_QUEUE', message, 'to');
 }

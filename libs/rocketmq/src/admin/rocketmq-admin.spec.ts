@@ -1,4 +1,4 @@
-// The decisions of the admin client, against scripted servers. That the requests are right is proved on a real server:
+// The decisions of the admin client, on scripted servers. A real server proves that the requests are right:
 // test/real/admin.spec.ts.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -28,7 +28,7 @@ const newAdmin = (options: RocketMQAdminOptions): RocketMQAdmin => {
   return admin;
 };
 
-/** A broker that keeps nothing: topics are missing, groups as told, changes accepted. */
+/** A broker that stores nothing: topics are missing, groups as given, changes are accepted. */
 const startBroker = (groups: Record<string, unknown> = {}, refusal?: ScriptedReply): Promise<ScriptedServer> =>
   startServer(({ code }) => {
     if (code === 351) return { code: 17, remark: 'No topic in this broker' };
@@ -36,7 +36,7 @@ const startBroker = (groups: Record<string, unknown> = {}, refusal?: ScriptedRep
     return refusal ?? {};
   });
 
-/** A name server with one master for each broker, all of one cluster unless told. */
+/** A name server with one master for each broker, by default all in one cluster. */
 const startNameServer = (brokers: readonly ScriptedServer[], clusters: readonly string[] = []) => {
   const entries = brokers.map(({ address }, index) => {
     const [name, cluster] = [`broker-${index}`, clusters[index] ?? 'main'];
@@ -69,7 +69,7 @@ describe('RocketMQAdmin', () => {
     }
   });
 
-  it('says on which brokers a change was made when a later one refuses', async () => {
+  it('names the brokers on which a change was made when a later one rejects it', async () => {
     const brokers = [await startBroker(), await startBroker({}, { code: 16, remark: 'not you' })];
     const { address } = await startNameServer(brokers);
 
@@ -83,7 +83,7 @@ describe('RocketMQAdmin', () => {
     });
   });
 
-  it('alters nothing of a group but what is given', async () => {
+  it('alters only the given settings of a group', async () => {
     const kept = { groupName: 'g', retryMaxTimes: 3, consumeMessageOrderly: true, retryQueueNums: 2 };
     const broker = await startBroker({ g: { ...kept, attributes: { a: 'b' } } });
     const { address } = await startNameServer([broker]);
@@ -93,7 +93,7 @@ describe('RocketMQAdmin', () => {
     expect(changes(broker).map(({ body }) => JSON.parse(body))).toEqual([{ ...kept, retryMaxTimes: 5 }]);
   });
 
-  it('counts the last message of a queue for a group that would not begin at the first', async () => {
+  it('counts the last message of a queue for a group that would not start at the first', async () => {
     const offsets = [0, 7].map((maxOffset, queueId) => {
       return `{"brokerName":"broker-0","queueId":${queueId},"topic":"orders"}:{"minOffset":0,"maxOffset":${maxOffset}}`;
     });
@@ -116,7 +116,7 @@ describe('RocketMQAdmin', () => {
     });
   });
 
-  it('refuses to choose between clusters, and works on the one it is told', async () => {
+  it('refuses to choose between clusters, and works on the given one', async () => {
     const brokers = [await startBroker(), await startBroker()];
     const { address } = await startNameServer(brokers, ['east', 'west']);
 
@@ -126,7 +126,7 @@ describe('RocketMQAdmin', () => {
     expect(brokers.map((broker) => changes(broker).length)).toEqual([0, 1]);
   });
 
-  it('says that nothing was changed when no broker is registered', async () => {
+  it('reports that nothing was changed when no broker is registered', async () => {
     const { address } = await startNameServer([]);
 
     await expect(newAdmin({ nameServer: address }).createGroup({ consumerGroup: 'g' })).rejects.toMatchObject({
@@ -136,7 +136,7 @@ describe('RocketMQAdmin', () => {
     });
   });
 
-  it('refuses wrong arguments before anything is sent', async () => {
+  it('rejects invalid arguments before anything is sent', async () => {
     const { address, requests } = await startNameServer([]);
     const admin = newAdmin({ nameServer: address });
 
@@ -149,7 +149,7 @@ describe('RocketMQAdmin', () => {
     expect(requests).toEqual([]);
   });
 
-  it.each(['', 'host', 'host:', 'a:1,b:2', 'http://host:9876/'])('refuses "%s" as name server', (nameServer) => {
+  it.each(['', 'host', 'host:', 'a:1,b:2', 'http://host:9876/'])('rejects "%s" as name server', (nameServer) => {
     expect(() => new RocketMQAdmin({ nameServer })).toThrow('host:port');
   });
 });

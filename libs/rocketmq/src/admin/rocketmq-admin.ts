@@ -1,4 +1,4 @@
-// The public class: each method hands its work to the file that is named after it. Who is asked is in cluster-access.ts.
+// The public class: each method delegates to the file that is named after it. cluster-access.ts chooses the servers.
 
 import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
@@ -43,19 +43,19 @@ import type { CreateOptions, TopicDefinition, TopicDescription } from './topics.
 
 export interface RocketMQAdminOptions {
   /**
-   * `host:port` of each name server, separated by `;`; or the `adminEndpoint` of an embedded broker. The first that can be
+   * `host:port` of each name server, separated by `;`; or the `adminEndpoint` of an embedded broker. The first one that can be
    * reached is asked.
    */
   readonly nameServer: string;
-  /** The cluster to work on. Needed when the name server knows several. Default: the only one there is. */
+  /** The cluster to administer. Required when the name server knows several. Default: the only one. */
   readonly cluster?: string;
-  /** How long a call may take in all. Default: 3000. */
+  /** The time limit of a call, in milliseconds. Default: 3000. */
   readonly timeoutMs?: number;
-  /** Needed when the servers check access (ACL). A function is asked again and again, so that keys can change. Default: none. */
+  /** Required when the servers check access (ACL). A function is called repeatedly, so that keys can change. Default: none. */
   readonly credentials?: Credentials | CredentialsProvider;
-  /** Speak TLS with name servers and brokers. Default: plaintext. */
+  /** Use TLS to name servers and brokers. Default: plaintext. */
   readonly tls?: boolean | TlsOptions;
-  /** Default: drops everything. */
+  /** Default: nothing is logged. */
   readonly logger?: Logger;
 }
 
@@ -63,13 +63,13 @@ const DEFAULT_TIMEOUT_MS = 3000;
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
 
 /**
- * Administers topics, consumer groups, offsets and dead letters. Every call but `replayDeadLetters` may be repeated: it makes
- * the servers as described, whatever they were. Connections open at first use; `close()` ends them.
+ * Administers topics, consumer groups, offsets and dead letters. Every call except `replayDeadLetters` can be repeated: it brings
+ * the servers to the described state, whatever their state was. Connections open on first use; `close()` ends them.
  *
- * All methods throw `UsageError` for a wrong argument, `RemotingError` when a server refuses (it names the server, the code
- * and the remark), `TransportError` when a server cannot be reached or does not answer in time, `PartlyDoneError` when
- * either happens after a first broker was changed. A method that only reads asks all master brokers, and throws when none
- * answers; when some do not, its result names them in `failures`.
+ * All methods throw `UsageError` for an invalid argument, `RemotingError` when a server rejects the request (with the server, the
+ * code and the remark), `TransportError` when a server cannot be reached or does not answer in time, and `PartlyDoneError` when
+ * either happens after the first broker was changed. A method that only reads asks all master brokers, and throws when none
+ * answers; when some do not, `failures` of its result names them.
  */
 export class RocketMQAdmin {
   private readonly client: RemotingClient;
@@ -80,7 +80,7 @@ export class RocketMQAdmin {
   constructor(options: RocketMQAdminOptions) {
     const nameServers = parseNameServers(options.nameServer);
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    // One that cannot be reached must leave time for the next.
+    // A server that cannot be reached must leave time for the next one.
     const { credentials, logger = silentLogger } = options;
     this.client = new RemotingClient({
       connectTimeoutMs: timeoutMs / nameServers.length,
@@ -93,54 +93,54 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Creates the topic on every master broker of the cluster, or alters it there, unless `keepExisting` is set. Resolves when the
-   * name server hands out its route.
+   * Creates the topic on every master broker of the cluster, or alters it there unless `keepExisting` is set. Resolves when the
+   * name server returns its route.
    */
   createTopic(definition: TopicDefinition, options?: CreateOptions): Promise<void> {
     return this.topics.create(definition, options);
   }
 
-  /** The topic as its brokers have it, or undefined when the name server has no route for it. */
+  /** The topic on its brokers, or undefined when the name server has no route for it. */
   describeTopic(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
     return this.topics.describe(topic, options);
   }
 
-  /** From where to where each queue of the topic reaches. A topic that does not exist has no queues. */
+  /** The offsets of each queue of the topic. A topic that does not exist has no queues. */
   topicOffsets(topic: string, options?: CallOptions): Promise<TopicOffsets> {
     return topicOffsets(this.cluster, topic, options);
   }
 
-  /** The topics of the cluster, without the server's own unless asked for. */
+  /** The topics of the cluster; the server's own only if requested. */
   listTopics(options?: ListTopicsOptions): Promise<TopicList> {
     return this.topics.list(options);
   }
 
   /**
-   * Deletes the topic and its messages for good, on every master broker and every name server. No error when it is not there.
-   * Clients that still use it get errors; where the server makes topics by itself, a send makes it anew.
+   * Permanently deletes the topic and its messages on every master broker and every name server. Succeeds when it does not exist.
+   * Clients that still use it get errors; where the server creates topics automatically, a send creates it again.
    */
   deleteTopic(topic: string, options?: CallOptions): Promise<DeletedTopic> {
     return this.topics.delete(topic, options);
   }
 
-  /** Creates the consumer group on every master broker of the cluster, or alters it there, unless `keepExisting` is set. */
+  /** Creates the consumer group on every master broker of the cluster, or alters it there unless `keepExisting` is set. */
   createGroup(definition: GroupDefinition, options?: CreateOptions): Promise<void> {
     return this.groups.create(definition, options);
   }
 
-  /** The consumer group as the brokers have it, or undefined when none has it. Asking does not create it. */
+  /** The consumer group on its brokers, or undefined when none has it. This call does not create it. */
   describeGroup(consumerGroup: string, options?: CallOptions): Promise<GroupDescription | undefined> {
     return this.groups.describe(consumerGroup, options);
   }
 
-  /** The consumer groups of the cluster, without the server's own unless asked for. */
+  /** The consumer groups of the cluster; the server's own only if requested. */
   listGroups(options?: ListGroupsOptions): Promise<GroupList> {
     return this.groups.list(options);
   }
 
   /**
-   * Deletes the consumer group with its offsets and what it was to get again, on every master broker and every name server. No
-   * error when it is not there. Stop its consumers before: where the server makes groups by itself, they make it anew.
+   * Deletes the consumer group with its offsets and pending retries on every master broker and every name server. Succeeds when it
+   * does not exist. Stop its consumers first: where the server creates groups automatically, they create it again.
    */
   deleteGroup(consumerGroup: string, options?: DeleteGroupOptions): Promise<DeletedGroup> {
     return this.groups.delete(consumerGroup, options);
@@ -157,10 +157,9 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Moves the group to another place in a topic, back or forward, also while it consumes: it takes effect with the next
-   * receive. What consumers hold at that moment they may still acknowledge. Messages that wait to be handed out again stay where
-   * they are, so some may come twice.
-   * @returns where the group goes on, by broker and queue
+   * Moves the group to an earlier or later position in a topic, even while it is consuming; the next receive starts there. Messages
+   * in flight can still be acknowledged. Pending retries stay where they are, so some messages may be delivered twice.
+   * @returns the new positions by broker and queue
    * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_BROKER`, `UNKNOWN_QUEUE`; nothing was changed
    */
   rewindGroup(request: RewindRequest, options?: CallOptions): Promise<readonly QueueOffset[]> {
@@ -168,27 +167,27 @@ export class RocketMQAdmin {
   }
 
   /**
-   * What `rewindGroup` would do with the same request, queue by queue. Changes nothing.
+   * What `rewindGroup` would do with the same request, by queue. Changes nothing.
    * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_QUEUE`, `ILLEGAL_OFFSET`
    */
   planRewind(request: RewindRequest, options?: CallOptions): Promise<readonly PlannedMove[]> {
     return planRewind(this.cluster, request, options);
   }
 
-  /** A page of the messages of a topic, the oldest of each queue first. Reading does not consume them. */
+  /** A page of the messages of a topic, the oldest of each queue first. Does not consume them. */
   browseMessages(topic: string, options?: MessagePageOptions): Promise<MessagePage> {
     return browseMessages(this.cluster, topic, options);
   }
 
   /**
-   * A page of the half messages that the brokers have given up: of transactions that nobody ended, whose checks nobody answered.
-   * They are not delivered any more, unless their checks are resumed ({@link resumeHalfMessage}); they also stay here then.
+   * A page of the half messages that the brokers have given up, because their transactions did not end and their checks were not
+   * answered. They are not delivered unless they are resumed ({@link resumeHalfMessage}); they stay listed here even then.
    */
   givenUpHalfMessages(options?: MessagePageOptions): Promise<GivenUpPage> {
     return givenUpHalfMessages(this.cluster, options);
   }
 
-  /** @internal for an application that looks again and again */
+  /** @internal for an application that polls */
   givenUpSince(
     reached: ReadonlyMap<string, bigint> | undefined,
     limit: number,
@@ -198,60 +197,60 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Has the broker ask again how the transaction of a half message ended that it has given up, as often as the first time. A producer of the
-   * service that sent it has to run: its transaction log, or checker, decides whether the message is delivered or dropped.
+   * Makes the broker check the transaction of a given up half message again, as often as the first time. A producer of the service
+   * that sent it must be running: its transaction log or checker decides whether the message is delivered or dropped.
    *
-   * Resume each once: two copies that are checked at the same time may both be delivered. One that was delivered since is found by
-   * {@link findMessages} in its topic.
+   * Resume each half message once: two copies that are checked at the same time may both be delivered. If it has been delivered since,
+   * {@link findMessages} finds it in its topic.
    * @param message one of {@link givenUpHalfMessages}
-   * @throws UsageError `UNKNOWN_BROKER`; RemotingError when the broker has it no more
+   * @throws UsageError `UNKNOWN_BROKER`; RemotingError when the broker no longer has it
    */
   resumeHalfMessage(message: ResumableHalfMessage, options?: CallOptions): Promise<void> {
     return resumeHalfMessage(this.cluster, message, options);
   }
 
   /**
-   * The messages of a topic with this id or key. A delayed message is found when it has been delivered, a transaction's when
-   * it was committed. The server keeps its index a moment behind what it stores.
+   * The messages of a topic with this id or key. A delayed message is found after its delivery, a transactional message after its
+   * commit. The server's index lags slightly behind its store.
    */
   findMessages(query: MessageQuery, options?: CallOptions): Promise<FoundMessages> {
     return findMessages(this.cluster, query, options);
   }
 
-  /** A page of the dead letters of the group, the oldest of each broker first. Reading does not consume them. */
+  /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. */
   listDeadLetters(consumerGroup: string, options?: DeadLetterPageOptions): Promise<DeadLetterPage> {
     return listDeadLetters(this.cluster, consumerGroup, options);
   }
 
   /**
-   * Sends a page of dead letters, or some of it, to the topics that they came from: same body, tag, keys, properties and
-   * message id, without delay. Every group that subscribes to the topic gets them, not only this one. They also stay among the
-   * dead letters; one that was sent again before is left alone.
+   * Sends a page of dead letters, or a selection of it, to their original topics again: same body, tag, keys, properties and
+   * message id, without delay. Every group that subscribes to the topic receives them, not only this one. They also stay in the
+   * dead letter queue; those that were already replayed are skipped.
    *
-   * At least once: when the process or the connection breaks after a message was sent and before the index knows it (some
-   * milliseconds), the next replay sends it once more. Two replays at the same time may send the same.
-   * @throws ReplayInterruptedError when a server fails half-way; it tells what was done and how to go on
+   * At least once: when the process or the connection fails after a message was sent and before the index contains it (some
+   * milliseconds), the next replay sends it again. Two simultaneous replays may send the same messages.
+   * @throws ReplayInterruptedError when a server fails during the replay; it has what was done and where to continue
    */
   replayDeadLetters(consumerGroup: string, options?: ReplayOptions): Promise<ReplayResult> {
     return replayDeadLetters(this.cluster, consumerGroup, options);
   }
 
-  /** The master brokers that the name server knows, by name. They are not asked. */
+  /** The master brokers that the name server knows, by name. The brokers themselves are not asked. */
   brokers(options?: CallOptions): Promise<readonly MasterBroker[]> {
     return this.cluster.run('ask for brokers', options, (deadline) => this.cluster.masters(deadline));
   }
 
-  /** The version of each master broker, and whether all of them keep batches of messages as they were sent. */
+  /** The version of each master broker, and whether all of them keep batches of messages as sent. */
   brokerVersions(options?: CallOptions): Promise<BrokerVersions> {
     return brokerVersions(this.cluster, options);
   }
 
-  /** How far the clock of each master broker is ahead of this machine's, to about a second. */
+  /** How far the clock of each master broker is ahead of this machine's, accurate to about a second. */
   brokerClocks(options?: CallOptions): Promise<BrokerClocks> {
     return brokerClocks(this.cluster, options);
   }
 
-  /** Closes the connections; calls still running fail. Idempotent. */
+  /** Closes the connections; pending calls fail. Idempotent. */
   close(): Promise<void> {
     return this.client.close();
   }
@@ -263,6 +262,6 @@ function parseNameServers(text: string): readonly string[] {
     .map((address) => address.trim())
     .filter((address) => address !== '');
   if (addresses.length > 0 && addresses.every((address) => ADDRESS.test(address))) return addresses;
-  const message = `nameServer is "${text}"; it must be host:port, or several with ";" between`;
+  const message = `nameServer is "${text}"; it must be host:port, or several of them separated by ";"`;
   throw new UsageError('ILLEGAL_NAME_SERVER', message, 'nameServer');
 }

@@ -12,7 +12,7 @@ const ca = authority.cert;
 const SUPER = { accessKey: 'root', secretKey: 'secret', isSuper: true };
 
 describe('a signed request', () => {
-  it('is signed over the values in the order of their names, then the body', () => {
+  it('is signed over the values sorted by name, then the body', () => {
     const request = { code: 17, fields: { topic: 'orders', perm: '6' }, body: Buffer.from('{}') };
     const { fields } = signed(request, { accessKey: 'root', secretKey: 'secret', sessionToken: 'token' });
     // printf 'roottoken6orders{}' | openssl dgst -sha1 -hmac secret -binary | base64
@@ -26,7 +26,7 @@ describe('a signed request', () => {
   });
 });
 
-describe('administration of a broker that asks for keys and certificates', () => {
+describe('administration of a broker that requires credentials and certificates', () => {
   const closers: (() => Promise<void>)[] = [];
 
   afterEach(async () => {
@@ -43,13 +43,13 @@ describe('administration of a broker that asks for keys and certificates', () =>
     await admin.createTopic({ topic: 'orders', type: 'normal', queues: 1 });
   }
 
-  it('is done by who shows both', async () => {
+  it('works with both', async () => {
     const tls = { ca, ...authority.issue() };
     const broker = { tls: { ...authority.issue(), clientCa: ca }, users: [SUPER] };
     await create(broker, { tls, credentials: async () => SUPER });
   });
 
-  it('does not take a broken connection for one that TLS was missing on, where both are served', async () => {
+  it('does not mistake a broken connection for missing TLS where both are served', async () => {
     const embedded = new EmbeddedBroker({ adminPort: 0 });
     closers.push(() => embedded.stop());
     await embedded.start();
@@ -64,7 +64,7 @@ describe('administration of a broker that asks for keys and certificates', () =>
     await expect(admin.describeTopic('orders')).resolves.toBeUndefined();
   });
 
-  it('asks a provider again when a key was refused', async () => {
+  it('calls the provider again when a key was rejected', async () => {
     const answers = [{ ...SUPER, secretKey: 'of yesterday' }, SUPER];
     await create({ users: [SUPER] }, { credentials: () => answers.shift() ?? SUPER });
   });
@@ -74,18 +74,18 @@ describe('administration of a broker that asks for keys and certificates', () =>
     ['plaintext', { tls: authority.issue() }, {}, 'TLS_FAILED'],
     ['no key', { users: [SUPER] }, {}, 'NO_PERMISSION'],
     ['an unsound provider', { users: [SUPER] }, { credentials: () => ({}) as typeof SUPER }, 'ILLEGAL_CREDENTIALS'],
-  ])('is refused with %s', async (_, broker, options, code) => {
+  ])('is rejected with %s', async (_, broker, options, code) => {
     await expect(create(broker, options)).rejects.toMatchObject({ code, retryable: false });
   });
 
-  it('asks about TLS when a server breaks its greeting off', async () => {
+  it('suggests to check TLS when a server aborts the handshake', async () => {
     const server = await startScriptedServer(() => undefined);
     closers.push(() => server.close());
     const admin = new RocketMQAdmin({ nameServer: server.address, tls: { ca } });
     closers.push(() => admin.close());
     const failed = admin.createTopic({ topic: 'orders', type: 'normal', queues: 1 });
     await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    await expect(failed).rejects.toThrow('does it speak TLS?');
+    await expect(failed).rejects.toThrow('that it uses TLS');
   });
 
   it('does not reveal keys', async () => {

@@ -1,12 +1,12 @@
-// How a remoting request is signed for a server that checks access.
+// Signs a remoting request for a server that checks access.
 
 import { createHmac } from 'node:crypto';
 import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { RemotingRequest } from './remoting-request.js';
 
 /**
- * The request with its signature: HMAC-SHA1, in Base64, over the values of all fields in the order of their names, then the
- * body. @see AclClientRPCHook and AclUtils.combineRequestContent of the server
+ * The request with its signature: HMAC-SHA1 in Base64 over the values of all fields, sorted by field name, and then the body.
+ * @see AclClientRPCHook and AclUtils.combineRequestContent of the server
  */
 export function signed(request: RemotingRequest, credentials: Credentials): RemotingRequest {
   const { accessKey, secretKey, sessionToken } = credentials;
@@ -16,7 +16,7 @@ export function signed(request: RemotingRequest, credentials: Credentials): Remo
     ...(sessionToken === undefined ? {} : { SecurityToken: sessionToken }),
   };
   const hmac = createHmac('sha1', secretKey);
-  // By code units, as Java's TreeMap has them.
+  // Sorted by UTF-16 code units, like Java's TreeMap.
   for (const name of Object.keys(fields).sort()) hmac.update(fields[name] ?? '');
   if (request.body !== undefined) hmac.update(request.body);
   return { ...request, fields: { ...fields, Signature: hmac.digest('base64') } };

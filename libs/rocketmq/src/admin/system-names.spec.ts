@@ -11,33 +11,33 @@ describe('kindOfTopic', () => {
     ['TBW102', 'system'],
     ['rmq_sys_wheel_timer', 'system'],
     ['DefaultCluster', 'system'],
-  ])('takes %s for %s', (topic, kind) => {
+  ])('classifies %s as %s', (topic, kind) => {
     expect(kindOfTopic(topic, new Set(['DefaultCluster']))).toBe(kind);
   });
 });
 
 describe('isSystemGroup', () => {
-  it.each(['TOOLS_CONSUMER', 'CID_RMQ_SYS_TRANS', 'CID_ONSAPI_PULL'])('holds for %s', (group) => {
+  it.each(['TOOLS_CONSUMER', 'CID_RMQ_SYS_TRANS', 'CID_ONSAPI_PULL'])('is true for %s', (group) => {
     expect(isSystemGroup(group)).toBe(true);
   });
 
-  it('does not hold for a group that only resembles one', () => {
+  it('is false for a group that only resembles one', () => {
     expect(isSystemGroup('TOOLS_CONSUMER_2')).toBe(false);
   });
 });
 
 describe('a retry topic', () => {
-  it('tells its origin, in both forms', () => {
+  it('contains its origin, in both formats', () => {
     expect(originOfRetryTopic('g', '%RETRY%g_orders')).toBe('orders');
     expect(originOfRetryTopic('g', '%RETRY%g+orders')).toBe('orders');
   });
 
-  it('of consumers of the remoting protocol tells none', () => {
+  it('of consumers of the remoting protocol contains no origin', () => {
     expect(originOfRetryTopic('g', '%RETRY%g')).toBeUndefined();
     expect(isRetryTopicOf('g', '%RETRY%g')).toBe(true);
   });
 
-  it('of another group is not taken for one of this', () => {
+  it('of another group is not mistaken for one of this group', () => {
     expect(isRetryTopicOf('g', '%RETRY%g2_orders')).toBe(false);
     expect(isRetryTopicOf('g', 'orders')).toBe(false);
   });

@@ -1,12 +1,12 @@
-// Which topics and groups belong to the server itself, and which topics it keeps for a group.
+// The server's own topics and groups, and the topics that it keeps for a group.
 
-/** `retry`: messages that a group is to get again. `dead-letter`: those it never managed. `system`: the server's own. */
+/** `retry`: messages that a group will receive again. `dead-letter`: its dead letters. `system`: the server's own. */
 export type TopicKind = 'user' | 'retry' | 'dead-letter' | 'system';
 
 export const RETRY_PREFIX = '%RETRY%';
 const DEAD_LETTER_PREFIX = '%DLQ%';
 
-/** Topics that a server makes at need, and so does not list as its own before. @see TopicValidator of the server */
+/** Topics that a server creates on demand and therefore does not always list as its own. @see TopicValidator of the server */
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'TBW102',
   'SCHEDULE_TOPIC_XXXX',
@@ -33,11 +33,11 @@ const SYSTEM_GROUPS: ReadonlySet<string> = new Set([
   'CID_ONSAPI_PULL',
 ]);
 
-/** @param told what the brokers call their own (request code 305): also the names of the cluster and the broker */
-export function kindOfTopic(topic: string, told: ReadonlySet<string>): TopicKind {
+/** @param listed the topics that the brokers list as their own (request code 305), with the names of the cluster and the broker */
+export function kindOfTopic(topic: string, listed: ReadonlySet<string>): TopicKind {
   if (topic.startsWith(RETRY_PREFIX)) return 'retry';
   if (topic.startsWith(DEAD_LETTER_PREFIX)) return 'dead-letter';
-  const isSystem = told.has(topic) || SYSTEM_TOPICS.has(topic) || /^(rmq_sys_|%)/.test(topic);
+  const isSystem = listed.has(topic) || SYSTEM_TOPICS.has(topic) || /^(rmq_sys_|%)/.test(topic);
   return isSystem ? 'system' : 'user';
 }
 
@@ -46,14 +46,14 @@ export function isSystemGroup(group: string): boolean {
   return SYSTEM_GROUPS.has(group) || group.startsWith('CID_RMQ_SYS_');
 }
 
-/** Whether the topic holds what the group is to get again. With a topic's name behind it: what was popped from there. */
+/** Whether the topic has pending retries of the group. A topic name may follow: the one from which the messages were popped. */
 export function isRetryTopicOf(group: string, topic: string): boolean {
   return topic === RETRY_PREFIX + group || originOfRetryTopic(group, topic) !== undefined;
 }
 
 /**
- * The topic whose messages a retry topic holds, or undefined when the name is not of that form. A name alone does not tell
- * the group from the topic: only ask for a topic that is known to be of this group.
+ * The original topic of a retry topic, or undefined when the name has another format. The name alone does not separate group and
+ * topic: use it only for a topic that is known to belong to this group.
  * @see KeyBuilder.buildPopRetryTopic of the server: `_` before the topic, or `+` (enableRetryTopicV2)
  */
 export function originOfRetryTopic(group: string, retryTopic: string): string | undefined {

@@ -1,4 +1,4 @@
-// Topics of a cluster: created, altered, described, listed, deleted. The words of the broker are in topics.ts.
+// Creates, alters, describes, lists and deletes topics of a cluster. The broker's formats are in topics.ts.
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import { SystemClock, sleep } from '../support/clock.js';
@@ -23,7 +23,7 @@ import {
 } from './topics.js';
 
 export interface ListTopicsOptions extends CallOptions {
-  /** Also the server's own topics: retries, dead letters and what it needs for itself. Default: false. */
+  /** Include the server's own topics: retries, dead letters and internal ones. Default: false. */
   readonly includeSystem?: boolean;
 }
 
@@ -35,14 +35,14 @@ export interface ListedTopic extends TopicDescription {
 export interface TopicList {
   /** By name. */
   readonly topics: readonly ListedTopic[];
-  /** Brokers that did not answer: topics only there are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks topics that only they have. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** What a deletion did. */
+/** The result of a deletion. */
 export interface DeletedTopic {
   readonly topic: string;
-  /** The brokers that had it, by name. Empty: it was not there. */
+  /** The brokers that had the topic, by name. Empty when it did not exist. */
   readonly deletedOn: readonly string[];
 }
 
@@ -108,7 +108,7 @@ export class TopicAdmin {
     return this.cluster.run(`delete topic ${topic}`, options, (deadline) => this.deleteEverywhere(topic, deadline));
   }
 
-  /** Deletes a topic from the brokers, then from the name servers: these would learn it again from a broker that has it. */
+  /** Deletes a topic first from the brokers, since the name servers would register it again from a broker that still has it. */
   async deleteEverywhere(topic: string, deadline: Deadline): Promise<DeletedTopic> {
     const deletedOn: string[] = [];
     const brokers = await this.cluster.masters(deadline);
@@ -118,15 +118,15 @@ export class TopicAdmin {
       if (existing !== undefined) deletedOn.push(broker.name);
     };
     const afterwards = async (): Promise<void> => {
-      // Without a cluster's name the name server forgets the topic everywhere; another cluster may have one of this name.
+      // Without the name of the cluster the name server would also delete a topic of the same name in another cluster.
       const clusterName = brokers[0]?.cluster ?? '';
-      await this.cluster.tellNameServers({ code: 216, fields: { topic, clusterName } }, deadline);
+      await this.cluster.callNameServers({ code: 216, fields: { topic, clusterName } }, deadline);
     };
     await onEach(deadline.what, brokers, change, afterwards);
     return { topic, deletedOn };
   }
 
-  /** The topic as a broker has it. Asking does not create it. */
+  /** The topic on one broker. This request does not create it. */
   async config(broker: MasterBroker, topic: string, deadline: Deadline): Promise<TopicConfig | undefined> {
     const asked = this.cluster.call(broker, { code: 351, fields: { topic } }, deadline);
     const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);

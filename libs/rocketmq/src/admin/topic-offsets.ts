@@ -1,4 +1,4 @@
-// From where to where the queues of a topic reach.
+// The range of offsets in the queues of a topic.
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -10,16 +10,16 @@ import { type BrokerFailure, fromEach } from './each-broker.js';
 import { ObjectKeyedMap } from './java-json.js';
 import { compareText } from './order.js';
 
-/** What a queue keeps. */
+/** The offsets of a queue. */
 export interface QueueOffsets {
   /** The broker's name. */
   readonly broker: string;
   readonly queueId: number;
-  /** The oldest message that is kept. */
+  /** The offset of the oldest stored message. */
   readonly minOffset: bigint;
-  /** The offset that the next message gets. */
+  /** The offset of the next message. */
   readonly maxOffset: bigint;
-  /** When the newest message was stored; undefined when there is none. */
+  /** When the newest message was stored, in milliseconds since 1970; undefined when there is none. */
   readonly lastTimestampMs: number | undefined;
 }
 
@@ -27,13 +27,13 @@ export interface TopicOffsets {
   readonly topic: string;
   /** By broker and queue; empty when no broker has the topic. */
   readonly queues: readonly QueueOffsets[];
-  /** `maxOffset - minOffset` of all queues. */
+  /** The sum of `maxOffset - minOffset` of all queues. */
   readonly total: bigint;
-  /** Brokers that did not answer: their queues are missing. Empty when all is well. */
+  /** Brokers that did not answer; the result lacks their queues. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
-/** A queue, and the broker to ask for more of it. */
+/** A queue, and its broker for further requests. */
 export interface OwnedQueue {
   readonly owner: MasterBroker;
   readonly offsets: QueueOffsets;
@@ -67,7 +67,7 @@ export async function queuesOf(
   return { queues, failures };
 }
 
-/** The queues of a topic on one broker; none when it has not the topic. */
+/** The queues of a topic on one broker; none when the broker does not have the topic. */
 export async function queuesOn(
   cluster: ClusterAccess,
   broker: MasterBroker,
@@ -78,8 +78,8 @@ export async function queuesOn(
   const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
   const table = answer === undefined ? undefined : jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];
-  return table.pairs.map(([key, told]) => {
-    const { minOffset, maxOffset, lastUpdateTimestamp } = told as Record<string, unknown>;
+  return table.pairs.map(([key, reported]) => {
+    const { minOffset, maxOffset, lastUpdateTimestamp } = reported as Record<string, unknown>;
     return {
       broker: broker.name,
       queueId: Number((key as Record<string, unknown>).queueId),

@@ -1,4 +1,4 @@
-// The messages of a topic as they lie, page by page, without consuming them.
+// Reads the stored messages of a topic page by page without consuming them.
 
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -15,9 +15,9 @@ import { RemotingError } from './remoting-error.js';
 import { type OwnedQueue, queuesOf, totalOf } from './topic-offsets.js';
 
 export interface PageOptions extends CallOptions {
-  /** The most messages of the page, 1 to 100. Default: 32. Large ones make a page shorter. */
+  /** Maximum messages per page, 1 to 100. Default: 32. Large messages shorten a page. */
   readonly limit?: number;
-  /** `next` of the page before. Default: from the oldest of each broker. */
+  /** `next` of the previous page. Default: the oldest messages of each broker. */
   readonly after?: string;
 }
 
@@ -25,14 +25,14 @@ export interface PageOptions extends CallOptions {
 export interface TopicPage {
   /** By broker, queue and offset. */
   readonly found: readonly { readonly stored: StoredMessageFields; readonly broker: string }[];
-  /** What to ask with for the next page; undefined at the end. */
+  /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
-  /** All that the brokers keep. */
+  /** The number of all stored messages. */
   readonly total: bigint;
   readonly failures: readonly BrokerFailure[];
 }
 
-/** A place from which to read on. */
+/** A position at which to start reading. */
 interface Position {
   readonly broker: string;
   readonly queueId: number;
@@ -41,11 +41,11 @@ interface Position {
 
 const DEFAULT_PAGE = 32;
 const LARGEST_PAGE = 100;
-/** A page stops after this much, so that a hundred of 4 MiB do not come at once. */
+/** A page ends after this many bytes, so that a hundred messages of 4 MiB are not returned at once. */
 const MOST_PAGE_BYTES = 16 * 1024 * 1024;
-/** The server's own group for tools, which every broker has. */
+/** The server's own group for tools; every broker has it. */
 const TOOLS_GROUP = 'TOOLS_CONSUMER';
-/** The request carries its subscription; it neither waits nor commits an offset. @see PullSysFlag of the server */
+/** The request contains its subscription, and neither waits nor commits an offset. @see PullSysFlag of the server */
 const SUBSCRIPTION_FLAG = '4';
 const POSITION = /^(.+)\/(\d{1,9})\/(\d{1,19})$/;
 
@@ -69,12 +69,12 @@ export async function readTopicPage(
   return { found: reader.found, next: reader.next && formatPosition(reader.next), total: totalOf(queues), failures };
 }
 
-/** Where a message lies, in the form of `next`: to begin with it, not behind it. */
+/** The position of a message, in the format of `next`: reading starts with it, not after it. */
 export function positionOf({ broker, queueId, queueOffset }: StoredMessageView): string {
   return formatPosition({ broker, queueId, offset: queueOffset });
 }
 
-/** What lies in a queue from an offset on, some of it at most, and where to go on. */
+/** Some messages of a queue from an offset on, and the offset at which to continue. */
 export async function readQueue(
   cluster: ClusterAccess,
   topic: string,
@@ -88,10 +88,10 @@ export async function readQueue(
   return { found: reader.found, nextOffset: reader.next?.offset ?? maxOffset };
 }
 
-/** Reads queue after queue until the page is full. */
+/** Reads one queue after the other until the page is full. */
 class PageReader {
   readonly found: { readonly stored: StoredMessageFields; readonly broker: string }[] = [];
-  /** Set as soon as the page is full and something is left. */
+  /** Set when the page is full and messages are left. */
   next: Position | undefined;
   private bytes = 0;
 
@@ -117,7 +117,7 @@ class PageReader {
         this.found.push({ stored, broker: broker.name });
         this.bytes += stored.body.length;
       }
-      // A server that does not move on must not hold the caller for ever.
+      // A server that returns the same offset again must not block the caller forever.
       if (nextOffset <= offset) return;
       offset = nextOffset;
     }
@@ -161,5 +161,5 @@ function parsePosition(text: string): Position {
   if (broker !== undefined && queueId !== undefined && offset !== undefined) {
     return { broker, queueId: Number(queueId), offset: BigInt(offset) };
   }
-  throw new UsageError('ILLEGAL_POSITION', `after is "${text}"; give what a page told as "next"`, 'after');
+  throw new UsageError('ILLEGAL_POSITION', `after is "${text}"; it must be "next" of a previous page`, 'after');
 }

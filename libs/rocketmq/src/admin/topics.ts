@@ -1,4 +1,4 @@
-// A topic as this library speaks of it, and as a broker keeps it. Nothing is sent here.
+// A topic in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -8,42 +8,42 @@ import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-/** What messages a topic takes. `priority` needs server 5.4.0. */
+/** The type of the messages of a topic. `priority` requires server 5.4.0. */
 export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
 
 /** A topic to create or alter. */
 export interface TopicDefinition {
   readonly topic: string;
   readonly type: TopicType;
-  /** Queues on each broker, 1 to 1024. Default: 8 for a new topic; an existing one keeps its number. */
+  /** Queues on each broker, 1 to 1024. Default: 8 for a new topic, unchanged for an existing one. */
   readonly queues?: number;
 }
 
 /** How a topic or a consumer group is created. */
 export interface CreateOptions extends CallOptions {
-  /** Leaves it as it is on brokers that have it, whatever it is there. Default: false, it is altered there. */
+  /** Leaves it unchanged on brokers that have it, whatever its settings. Default: false, it is altered there. */
   readonly keepExisting?: boolean;
 }
 
 /** A topic on one of its brokers. */
 export interface TopicOnBroker extends MasterBroker {
-  /** In lower case; also `mixed`, `lite`, `priority` or what newer servers know. A topic without type is `normal`. */
+  /** In lower case; also `mixed`, `lite`, `priority` or types of newer servers. A topic without a type is `normal`. */
   readonly type: string;
   readonly queues: number;
 }
 
-/** A topic as the servers have it. */
+/** A topic on the servers. */
 export interface TopicDescription {
   readonly topic: string;
-  /** The type on the first broker; a difference between brokers shows in `brokers`. */
+  /** The type on the first broker; `brokers` shows differences. */
   readonly type: string;
-  /** Queues on each broker; the largest number when brokers differ. */
+  /** Queues on each broker; the largest number if brokers differ. */
   readonly queues: number;
   /** At least one, by name. */
   readonly brokers: readonly TopicOnBroker[];
 }
 
-/** A topic in the words of the broker. @see TopicConfig of the server */
+/** A topic in the format of the broker. @see TopicConfig of the server */
 export interface TopicConfig {
   readonly readQueueNums?: number;
   readonly writeQueueNums?: number;
@@ -59,7 +59,7 @@ const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
 const TYPES: ReadonlySet<string> = new Set<TopicType>(['normal', 'fifo', 'delay', 'transaction', 'priority']);
 
-/** @throws UsageError that names the field and what it may be */
+/** @throws UsageError that names the field and its valid values */
 export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): void {
   const problem = topicNameProblem(topic);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');
@@ -68,12 +68,12 @@ export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): 
     throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
   }
   if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
-    const message = `topic "${topic}": queues is ${queues}; it must be a whole number from 1 to ${MOST_QUEUES}`;
+    const message = `topic "${topic}": queues is ${queues}; it must be an integer from 1 to ${MOST_QUEUES}`;
     throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
   }
 }
 
-/** Request code 17. What the definition leaves open stays as it is in `existing`. */
+/** Request code 17. Settings that the definition omits are taken from `existing`. */
 export function updateTopicRequest(definition: TopicDefinition, existing: TopicConfig | undefined): RemotingRequest {
   const queues = (kept: number | undefined): string => String(definition.queues ?? kept ?? DEFAULT_QUEUES);
   return {
@@ -92,12 +92,12 @@ export function updateTopicRequest(definition: TopicDefinition, existing: TopicC
   };
 }
 
-/** The answer to request code 351. */
+/** From the answer to request code 351. */
 export function parseTopicConfig(answer: RemotingFrame): TopicConfig {
   return jsonOf(answer) as TopicConfig;
 }
 
-/** All topics in the answer to request code 21, by name. */
+/** All topics by name, from the answer to request code 21. */
 export function topicConfigsIn(answer: RemotingFrame): [string, TopicConfig][] {
   const table = jsonOf(answer).topicConfigTable;
   return typeof table === 'object' && table !== null ? Object.entries(table as Record<string, TopicConfig>) : [];
