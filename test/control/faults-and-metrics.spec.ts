@@ -81,7 +81,7 @@ describe('faults by the control port', () => {
     expect(await wrong({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: -1 } })).toContain('action.delayMs');
     expect(await wrong({ rpc: 'sendMessage' })).toContain('action is missing');
     expect(await wrong({ rpc: 'sendMessage', action: { kind: 'cutStreams' }, time: 2 })).toContain(
-      'time is not known here',
+      'time is unknown; the fields are',
     );
     expect(await wrong({ rpc: 'sendMessage', action: { kind: 'cutStreams' }, times: 0 })).toContain('times must be');
     expect(await control.faults()).toEqual([]);

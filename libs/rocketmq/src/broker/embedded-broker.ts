@@ -37,7 +37,7 @@ import { assertStoring, retentionOf } from './storing-options.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';
-/** How long a start may take when the caller does not say. */
+/** How long a start may take by default. */
 const START_TIMEOUT_MS = 10_000;
 
 type BrokerState =
@@ -46,7 +46,7 @@ type BrokerState =
   | { readonly kind: 'started'; readonly running: Running }
   | { readonly kind: 'stopping'; readonly done: Promise<void> };
 
-/** What exists only while the broker serves. */
+/** The parts that exist only while the broker is running. */
 interface Running {
   readonly server: GrpcServer;
   readonly polls: LongPolls;
@@ -56,25 +56,25 @@ interface Running {
 }
 
 /**
- * A RocketMQ broker inside this process, with its messages in memory or in a folder: for development, tests and demos. One node,
- * never a cluster. Stopped and started again it still has its messages.
+ * A RocketMQ broker inside this process that stores its messages in memory or in a folder, for development, tests and demos. A single
+ * node, never a cluster. It keeps its messages when it is stopped and started again.
  */
 export class EmbeddedBroker {
-  /** Faults to come, for tests. */
+  /** Injects faults, for tests. */
   readonly faults = new Faults({
     breakStreams: (clientId) => this.running()?.server.breakStreams(clientId),
     breakConnections: (port) => this.running()?.server.breakConnections(port),
     forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
   });
-  /** @internal What is going on, what lies in the store, and who is there; for testing/. */
+  /** @internal Running calls, stored records and connected clients; for testing/. */
   readonly inside: {
     readonly activity: Activity;
     readonly store: Store;
     readonly sessions: Sessions;
     isDispatching(): boolean;
-    /** Whether a receive of the group waits for messages of the topic. */
+    /** Whether a receive of the group is waiting for messages of the topic. */
     isPolled(topic: string, group: string): boolean;
-    /** How often the broker did what was due, each by one task on its clock. */
+    /** How often the broker has processed what was due, in one task on its clock each time. */
     ticks(): number;
   };
   private readonly clock: Clock;
@@ -83,14 +83,14 @@ export class EmbeddedBroker {
   private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
   private readonly logger: Logger;
-  /** These are really private: who writes an object of this library to a log must not write keys. */
+  /** Private fields, so that logging this object does not print keys. */
   readonly #options: EmbeddedBrokerOptions;
   readonly #tls: PortTls;
   readonly #access: AccessControl;
   private readonly engine: Engine;
   private readonly ticker: Ticker;
   private readonly sweeper: RetentionSweeper;
-  /** What was declared before there was a store to hold it. */
+  /** Declarations made before the store is open. */
   private declarations: (() => void)[] = [];
   private readonly damages: DamageLog;
   private isOpen: boolean;
@@ -99,9 +99,9 @@ export class EmbeddedBroker {
   private adminPort: number | undefined;
   private controlPort: number | undefined;
 
-  /** @throws UsageError for TLS options, users, topics or groups that cannot be */
+  /** @throws UsageError for invalid TLS options, users, topics or groups */
   constructor(options?: EmbeddedBrokerOptions);
-  /** @internal With what a simulation has in place of a file. */
+  /** @internal With the store of a simulation instead of a file. */
   constructor(options: EmbeddedBrokerOptions, disk: Pick<LmdbStoreOptions, 'openFile'>);
   constructor(options: EmbeddedBrokerOptions = {}, disk?: Pick<LmdbStoreOptions, 'openFile'>) {
     this.#options = options;
@@ -132,46 +132,43 @@ export class EmbeddedBroker {
     for (const group of options.groups ?? []) this.declareGroup(group);
   }
 
-  /** Where clients connect: `127.0.0.1:12345`, of several addresses with `;` between. @throws StateError before the start */
+  /** The addresses for clients: `127.0.0.1:12345`, several of them separated by `;`. @throws StateError before the start */
   get endpoints(): string {
     return this.listening()
       .map(({ host, port }) => textOf(host, port))
       .join(';');
   }
 
-  /** Where `RocketMQAdmin` connects, as its name server. @throws StateError without `adminPort`, or before the start */
+  /** The address for `RocketMQAdmin`, as its name server. @throws StateError without `adminPort`, or before the start */
   get adminEndpoint(): string {
     if (this.adminPort === undefined) {
-      throw new StateError('NO_ADMIN_PORT', 'this embedded broker has no admin port; give it the option adminPort');
+      throw new StateError('NO_ADMIN_PORT', 'this embedded broker has no admin port; set the option adminPort');
     }
     if (this.adminPort === 0) throw notStarted();
     return textOf(this.#options.host ?? LOOPBACK, this.adminPort);
   }
 
-  /** Where the control port is: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
+  /** The URL of the control port: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
   get controlEndpoint(): string {
     if (this.controlPort === undefined) {
-      throw new StateError(
-        'NO_CONTROL_PORT',
-        'this embedded broker has no control port; give it the option controlPort',
-      );
+      throw new StateError('NO_CONTROL_PORT', 'this embedded broker has no control port; set the option controlPort');
     }
     if (this.controlPort === 0) throw notStarted();
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
   }
 
-  /** Declares a topic, also while the broker runs. @throws UsageError for an illegal name, or another type than it has */
+  /** Declares a topic, also while the broker is running. @throws UsageError for an invalid name, or when it exists with another type */
   declareTopic(declaration: TopicDeclaration): void {
     const problem = topicNameProblem(declaration.name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${declaration.name}" ${problem}`, 'name');
     if (declaration.queues !== undefined && !(Number.isInteger(declaration.queues) && declaration.queues > 0)) {
-      const message = `topic "${declaration.name}": queues must be a whole number from 1 on, not ${declaration.queues}`;
+      const message = `topic "${declaration.name}": queues must be an integer from 1 on, not ${declaration.queues}`;
       throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
     }
     this.declare(() => this.engine.declareTopic(declaration));
   }
 
-  /** Declares a consumer group, also while the broker runs. @throws UsageError for an illegal name or a change of order */
+  /** Declares a consumer group, also while the broker is running. @throws UsageError for an invalid name or a change of its order */
   declareGroup(declaration: GroupDeclaration): void {
     const { name } = declaration;
     const problem = consumerGroupNameProblem(name);
@@ -180,23 +177,23 @@ export class EmbeddedBroker {
   }
 
   /**
-   * Adds a user, or changes the one with its access key, also while the broker runs: from now on requests are checked.
-   * @throws UsageError for a user that cannot be
+   * Adds a user or replaces the one with the same access key, also while the broker is running. From then on requests are checked.
+   * @throws UsageError for an invalid user
    */
   declareUser(user: BrokerUser): void {
     this.#access.declare(user);
   }
 
-  /** Forgets a user, also while the broker runs: what it asks from now on is refused. */
+  /** Removes a user, also while the broker is running. Later requests of the user are rejected. */
   removeUser(accessKey: string): void {
     this.#access.remove(accessKey);
   }
 
   /**
-   * Begins to serve. Repeating it is harmless.
-   * @throws StateError `PORT_IN_USE` that names the port; with `data`, `DATA_IN_USE` that names the process, `DATA_FOREIGN`,
-   * `DATA_NEWER`, `DATA_DAMAGED`, `DATA_UNUSABLE`, `LMDB_MISSING`
-   * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that the folder knows otherwise
+   * Starts serving. Idempotent.
+   * @throws StateError `PORT_IN_USE` with the port; with `data`, `DATA_IN_USE` with the process, `DATA_FOREIGN`, `DATA_NEWER`,
+   * `DATA_DAMAGED`, `DATA_UNUSABLE`, `LMDB_MISSING`
+   * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that exists in the folder with other settings
    */
   start(options: CallOptions = {}): Promise<void> {
     switch (this.#state.kind) {
@@ -222,7 +219,7 @@ export class EmbeddedBroker {
     }
   }
 
-  /** Ends streams, polls, timers and sockets. Repeating it is harmless; messages are kept for the next start. */
+  /** Closes streams, polls, timers and sockets. Idempotent; messages are kept for the next start. */
   stop(): Promise<void> {
     switch (this.#state.kind) {
       case 'stopped':
@@ -288,7 +285,7 @@ export class EmbeddedBroker {
     this.logger.info('embedded broker stopped', { ports: this.ports });
   }
 
-  /** At once, or with the next start when the folder is not open. */
+  /** Immediately, or at the next start if the folder is not open. */
   private declare(declaration: () => void): void {
     if (this.isOpen) asUsage(declaration);
     else this.declarations.push(declaration);
@@ -301,7 +298,7 @@ export class EmbeddedBroker {
 
   private declareAll(): void {
     for (const declaration of this.declarations) asUsage(declaration);
-    // The folder knows them from now on.
+    // From now on they are stored in the folder.
     this.declarations = [];
     this.isOpen = true;
   }
@@ -326,7 +323,10 @@ export class EmbeddedBroker {
       checkDue: (check) => this.running()?.checks.send(check),
       damaged: this.damages.add,
       transactionGivenUp: (topic, transactionId) =>
-        this.logger.warn('a half message was given up after its last check', { topic, transactionId }),
+        this.logger.warn('a half message was given up: its last check was not answered, and it is not delivered', {
+          topic,
+          transactionId,
+        }),
     });
   }
 
@@ -359,7 +359,7 @@ export class EmbeddedBroker {
   private async makeControl(): Promise<ControlServer> {
     const { engine, store, clock, realClock, sessions, faults, logger } = this;
     const { host, advertisedAddress, data, tls: ownTls } = this.#options;
-    // Its clients come by a URL, which says what they speak.
+    // Its clients use a URL, whose scheme says whether to use TLS.
     const tls = ownTls && { ...this.#tls, allowsPlaintext: false };
     const { controlPortOf } = await import('./control/control-port.js');
     const names = [this.controlHost, host, advertisedAddress?.host].filter((name) => name !== undefined);

@@ -1,15 +1,15 @@
-// Lets retention look at the store again and again, on the clock of the broker's business.
+// Runs retention periodically on the broker's clock.
 
 import { type Clock, HOUR_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import type { Engine } from './engine/engine.js';
 import type { RetentionLimits } from './engine/retention.js';
 
-/** How late by age a message may go, as a part of what it may reach. */
+/** How much later than its age limit a message may be deleted, as a fraction of that limit. */
 const LATENESS = 1 / 72;
-/** How often size is looked at. */
+/** How often the size is checked. */
 const SIZE_INTERVAL_MS = 10 * SECOND_MS;
 
-/** Sweeps from `start` to `stop`; never when nothing is limited. */
+/** Runs from `start` to `stop`; never when there is no limit. */
 export class RetentionSweeper {
   private task: ScheduledTask | undefined;
   private readonly intervalMs: number;

@@ -1,5 +1,5 @@
-// Creates a self-signed certificate for a broker that has no other. Node.js creates keys and signatures but no certificates, so the few DER
-// structures are written here. @see RFC 5280, section 4.1
+// Creates a self-signed certificate for a broker without a configured one. Node.js creates keys and signatures but no certificates, so
+// the few DER structures are written here. @see RFC 5280, section 4.1
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { HOUR_MS } from '../support/clock.js';
@@ -25,11 +25,11 @@ const OIDS = {
   commonName: '550403',
   subjectAltName: '551d11',
 };
-/** Clients that accept any issuer may look at the dates all the same, and clocks differ. */
+/** Some clients accept any issuer but check the dates, and clocks differ. */
 const VALID_SINCE_MS = 24 * HOUR_MS;
 const VALID_FOR_MS = 10 * 365 * 24 * HOUR_MS;
 
-/** A key and a certificate for `localhost` and `127.0.0.1` that the key has signed, as PEM. */
+/** A key, and a certificate for `localhost` and `127.0.0.1` signed by it, as PEM. */
 export function selfSignedCertificate(nowMs: number, random: Random = systemRandom): { cert: string; key: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(TAG.sequence, oid(OIDS.ecdsaWithSha256));
@@ -62,7 +62,7 @@ function toBeSigned({ nowMs, publicKey, algorithm, serial }: Contents): Buffer {
   return der(
     TAG.sequence,
     der(VERSION_FIELD, der(TAG.integer, Buffer.from([2]))),
-    // Positive, whatever the first random byte is.
+    // Keeps the number positive.
     der(TAG.integer, Buffer.concat([Buffer.from([1]), serial])),
     algorithm,
     name,
@@ -88,7 +88,7 @@ function bits(content: Buffer): Buffer {
   return der(TAG.bitString, Buffer.from([0]), content);
 }
 
-/** By RFC 5280 the years from 2050 on have four digits, the others two. */
+/** RFC 5280: years from 2050 on have four digits, earlier ones two. */
 function time(atMs: number): Buffer {
   const digits = new Date(atMs).toISOString().replace(/[-:T]/g, '').slice(0, 14);
   if (digits >= '2050') return der(TAG.generalizedTime, Buffer.from(`${digits}Z`));

@@ -118,7 +118,10 @@ describe('the ports of a broker with a certificate', () => {
   });
 
   it.each<[string, Partial<BrokerTlsOptions>]>([
-    ['option tls.allowPlaintext contradicts tls.clientCa', { allowPlaintext: true, clientCa: authority.cert }],
+    [
+      'option tls.allowPlaintext cannot be combined with tls.clientCa',
+      { allowPlaintext: true, clientCa: authority.cert },
+    ],
     ['option tls.allowPlaintext must be true or false', { allowPlaintext: 'yes' as never }],
     ['option tls.cert is missing', { cert: undefined as never, key: undefined as never }],
   ])('are refused with "%s"', (text, options) => {

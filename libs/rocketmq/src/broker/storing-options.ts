@@ -1,4 +1,4 @@
-// Where, how long and how much: what the options about storing come to.
+// The storage options: folder, retention and memory.
 
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
@@ -26,7 +26,7 @@ export function retentionOf({ data, retentionMs, retentionBytes }: EmbeddedBroke
   return { maxAgeMs: retentionMs ?? (data === undefined ? undefined : RETENTION_MS), maxBytes: retentionBytes };
 }
 
-/** Undefined on disk, where retention bounds what there is. */
+/** Undefined on disk, where retention limits the size. */
 export function memoryLimitOf({ data, maxMemoryBytes = MEMORY_BYTES }: EmbeddedBrokerOptions): number | undefined {
   return data === undefined ? maxMemoryBytes : undefined;
 }

@@ -1,4 +1,4 @@
-// Lets the engine's time pass: one task on the clock, for whatever is due next.
+// Advances the engine: one task on the clock, for the next thing that is due.
 
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import type { Engine } from './engine/engine.js';
@@ -19,7 +19,7 @@ export class Ticker {
     private readonly engine: Engine,
   ) {}
 
-  /** How often it was time for something. */
+  /** How often something was due. */
   get fired(): number {
     return this.fires;
   }
@@ -31,7 +31,7 @@ export class Ticker {
     this.rearm();
   }
 
-  /** To be called whenever something may be due earlier than what was due next. */
+  /** Call this when something may be due earlier than before. */
   rearm(): void {
     if (this.state.kind === 'stopped' || this.state.kind === 'firing') return;
     const atMs = this.engine.nextLookAtMs;
@@ -57,7 +57,7 @@ export class Ticker {
     try {
       this.engine.tick(this.clock.nowMs());
     } finally {
-      // Unless the tick found the store failed, and with it this was stopped.
+      // The tick may have found that the store failed, which stops this ticker.
       if (this.isFiring()) this.state = { kind: 'idle' };
       this.rearm();
     }

@@ -1,4 +1,4 @@
-// Lets in who has the key, to what is permitted; says no in the real server's words, by which clients tell the reasons apart.
+// Authenticates and authorizes requests. Refusals have the real server's words, by which clients distinguish the reasons.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http2';
@@ -9,7 +9,7 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { requirementsOf } from './requirements.js';
 import { assertUser, type BrokerUser, refusalOf } from './users.js';
 
-/** Who asked has no business here, or not this. */
+/** The caller is unknown, or not permitted to do this. */
 export class AccessRefusal extends Error {
   constructor(message: string) {
     super(message);
@@ -17,35 +17,35 @@ export class AccessRefusal extends Error {
   }
 }
 
-/** A client that sent its settings. */
+/** A client that has sent its settings. */
 export interface KnownClient {
   readonly clientId: string;
   readonly settings: Settings;
-  /** The access key of the user who signed them. */
+  /** The access key of the user who signed its settings. */
   readonly origin: { readonly user?: string | undefined };
 }
 
-/** Who makes a request over gRPC. */
+/** The caller of a gRPC request. */
 export interface Caller {
   readonly headers: IncomingHttpHeaders;
-  /** As {@link AccessControl.identify} found. */
+  /** The result of {@link AccessControl.identify}. */
   readonly user: BrokerUser | undefined;
-  /** The address, for refusals. */
+  /** The caller's address, for refusals. */
   readonly from: string;
 }
 
-/** Knows the users. Without any ever declared, everyone may do all and signatures are not looked at. */
+/** The users and their permissions. While no user was ever declared, everything is permitted and signatures are ignored. */
 export class AccessControl {
   private users: Map<string, BrokerUser> | undefined;
 
-  /** @throws UsageError for a user that cannot be */
+  /** @throws UsageError for an invalid user */
   constructor(users: readonly BrokerUser[] | undefined) {
     if (users === undefined) return;
     this.users = new Map();
     for (const user of users) this.declare(user);
   }
 
-  /** Adds a user, or puts it in the place of the one with its key. */
+  /** Adds a user, or replaces the one with the same access key. */
   declare(user: BrokerUser): void {
     assertUser(user);
     this.users ??= new Map();
@@ -56,15 +56,15 @@ export class AccessControl {
     this.users?.delete(accessKey);
   }
 
-  /** Who signed these headers; undefined when nobody has to. @throws AccessRefusal for whom the broker does not know */
+  /** The user who signed these headers; undefined without access control. @throws AccessRefusal for an unknown user */
   identify(headers: IncomingHttpHeaders): BrokerUser | undefined {
     return this.users === undefined ? undefined : this.callerOf(headers);
   }
 
-  /** @throws AccessRefusal unless the caller may make this request */
+  /** @throws AccessRefusal unless the caller may send this request */
   admit<N extends RpcName>(rpc: N, request: RpcRequest<N>, { headers, user: identified, from }: Caller): void {
     if (this.users === undefined) return;
-    // Users may have changed since the headers came.
+    // The users may have changed since the headers were received.
     const isKnown = identified !== undefined && this.users.get(identified.accessKey) === identified;
     const user = isKnown ? identified : this.callerOf(headers);
     for (const access of requirementsOf(rpc, request)) {
@@ -78,8 +78,8 @@ export class AccessControl {
   }
 
   /**
-   * Lets a user send settings under the id of a client that is there: of its own, or of one that does nothing which the user may not do.
-   * So a client goes on when its access key changes.
+   * Lets a user send settings under an existing client id if the user owns that client, or may do everything that it does. So a client
+   * can continue when its access key changes.
    * @throws AccessRefusal
    */
   admitSuccessor(client: KnownClient, user: BrokerUser | undefined): void {
@@ -89,7 +89,7 @@ export class AccessControl {
     if (needs.some((access) => refusalOf(user, access) !== undefined)) throw foreignClient(client, user.accessKey);
   }
 
-  /** Administration is for super users. @throws AccessRefusal */
+  /** Administration requires a super user. @throws AccessRefusal */
   admitAdministration({ fields, body }: RemotingFrame): void {
     if (this.users === undefined) return;
     const { AccessKey: accessKey, Signature: signature = '', ...rest } = fields;
@@ -104,7 +104,7 @@ export class AccessControl {
     );
   }
 
-  /** The control port is for super users, who give key and secret by HTTP's basic authentication. @throws AccessRefusal */
+  /** The control port requires a super user, authenticated with HTTP basic authentication. @throws AccessRefusal */
   admitControl(authorization: string | undefined): void {
     if (this.users === undefined) return;
     const [, encoded = ''] = /^basic ([a-z0-9+/=]+)$/i.exec(authorization ?? '') ?? [];
@@ -112,7 +112,7 @@ export class AccessControl {
     const user = this.users.get(accessKey);
     if (user?.isSuper === true && isSame(secretKey, user.secretKey)) return;
     throw new AccessRefusal(
-      'the control port of a broker with users is for super users: give access key and secret key',
+      'the control port requires a super user: send access key and secret key with HTTP basic authentication',
     );
   }
 
@@ -135,7 +135,7 @@ export class AccessControl {
   }
 }
 
-/** The end of a client is for the user whom its session belongs to. @throws AccessRefusal */
+/** Only the user who owns the session may end a client. @throws AccessRefusal */
 export function assertOwner(client: KnownClient, accessKey: string | undefined): void {
   if (!isOwner(client, accessKey)) throw foreignClient(client, accessKey);
 }
@@ -150,7 +150,7 @@ function foreignClient({ clientId }: KnownClient, accessKey: string | undefined)
   );
 }
 
-/** Takes as long whatever differs. */
+/** Compares in constant time. */
 function isSame(given: string, expected: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));

@@ -1,4 +1,4 @@
-// Which permissions each RPC needs, as on the real server. @see DefaultAuthorizationContextBuilder
+// The permissions that each RPC requires, as on the real server. @see DefaultAuthorizationContextBuilder
 
 import { ClientType, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
@@ -34,7 +34,7 @@ const REQUIREMENTS: Requirements = {
   },
 };
 
-/** All that a request needs. */
+/** All permissions that a request requires. */
 export function requirementsOf<N extends RpcName>(rpc: N, request: RpcRequest<N>): readonly Access[] {
   return REQUIREMENTS[rpc]?.(request) ?? [];
 }

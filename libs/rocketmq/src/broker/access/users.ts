@@ -1,38 +1,38 @@
-// Who may do what: users with their keys, and permissions on topics and consumer groups, matched as the real server's ACL 2.0
-// matches them. Who asks, and for what, is in access-control.ts.
+// Users with their keys, and permissions on topics and consumer groups, matched like ACL 2.0 of the real server. Requests are checked
+// in access-control.ts.
 
 import { UsageError } from '../../support/errors.js';
 
-/** What a client does with a topic: send to it, receive from it. With a consumer group: `Sub`. */
+/** An action on a topic: send to it, or receive from it. The action on a consumer group is `Sub`. */
 export type AccessAction = 'Pub' | 'Sub';
 
-/** One rule. Of those that fit, the one with the most exact resource decides; without one, access is refused. */
+/** One rule. Among the matching rules, the one with the most specific resource decides; without one, access is denied. */
 export interface BrokerPermission {
   /** `Topic:orders`, `Topic:order-*`, `Topic:*`, the same with `Group:`, or `*` for all. */
   readonly resource: string;
-  /** `All` stands for both. */
+  /** `All` is both. */
   readonly actions: readonly (AccessAction | 'All')[];
   /** Default `allow`. */
   readonly decision?: 'allow' | 'deny';
 }
 
-/** A user of the broker. */
+/** A user of the embedded broker. */
 export interface BrokerUser {
-  /** The name by which requests are signed. */
+  /** The name that identifies the user in signatures. */
   readonly accessKey: string;
-  /** What they are signed with. */
+  /** The key that signs requests. */
   readonly secretKey: string;
-  /** May do all, administration too. Default false. */
+  /** Whether everything is permitted, including administration. Default false. */
   readonly isSuper?: boolean;
   /** Default: none. */
   readonly permissions?: readonly BrokerPermission[];
 }
 
-/** What is to be done, and with what. */
+/** The access that a request requires. */
 export interface Access {
   readonly kind: 'Topic' | 'Group';
   readonly name: string;
-  /** One of them is enough. */
+  /** One of these actions is sufficient. */
   readonly actions: readonly AccessAction[];
 }
 
@@ -40,11 +40,11 @@ const RESOURCE = /^(?:\*|(?:Topic|Group):(?:[^*]+\*?|\*))$/;
 const ACTIONS: readonly string[] = ['Pub', 'Sub', 'All'];
 const DECISIONS: readonly unknown[] = ['allow', 'deny', undefined];
 
-/** @throws UsageError `ILLEGAL_USER` that names the field, and holds no secret */
+/** @throws UsageError `ILLEGAL_USER` that names the field and contains no secret */
 export function assertUser({ accessKey, secretKey, permissions = [] }: BrokerUser): void {
-  // The key travels in a header that is cut at these.
+  // These characters separate the parts of the header that contains the key.
   if (typeof accessKey !== 'string' || !/^[\x21-\x7e]+$/.test(accessKey) || /[,/]/.test(accessKey)) {
-    throw wrong('accessKey', 'must be printable ASCII text without blanks, "," and "/"');
+    throw wrong('accessKey', 'must be printable ASCII without blanks, "," and "/"');
   }
   if (typeof secretKey !== 'string' || secretKey === '')
     throw wrong('secretKey', `of "${accessKey}" must not be empty`);
@@ -54,7 +54,7 @@ export function assertUser({ accessKey, secretKey, permissions = [] }: BrokerUse
     if (typeof resource !== 'string' || !RESOURCE.test(resource)) {
       throw wrong('resource', `${of} must be "Topic:name", "Topic:prefix*", "Group:name" or "*"`);
     }
-    if (resources.has(resource)) throw wrong('resource', `${of} is there twice`);
+    if (resources.has(resource)) throw wrong('resource', `${of} is listed twice`);
     resources.add(resource);
     if (!Array.isArray(actions) || actions.length === 0 || !actions.every((action) => ACTIONS.includes(action))) {
       throw wrong('actions', `on ${of} must be some of ${ACTIONS.join(', ')}`);
@@ -63,7 +63,7 @@ export function assertUser({ accessKey, secretKey, permissions = [] }: BrokerUse
   }
 }
 
-/** Why the user may not do this, in the real server's words; undefined when it may. */
+/** Why the user may not do this, in the real server's words; undefined if permitted. */
 export function refusalOf(user: BrokerUser, access: Access): string | undefined {
   if (user.isSuper === true) return undefined;
   const [first] = (user.permissions ?? [])
@@ -84,7 +84,7 @@ function fits(allowed: BrokerPermission['actions'], wanted: readonly AccessActio
   return allowed.includes('All') || wanted.some((action) => allowed.includes(action));
 }
 
-/** A whole name goes before a prefix, a long prefix before a short one, all of a kind before all. */
+/** An exact name comes before a prefix, a long prefix before a short one, a kind before everything. */
 function exactness(resource: string): number {
   if (resource === '*') return -1;
   return resource.endsWith('*') ? resource.length : Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
-// What an admin request is answered with.
+// The answers to admin requests.
 
-/** The server's response codes that are used here. @see RemotingSysResponseCode and ResponseCode of the server */
+/** The server's response codes that this broker uses. @see RemotingSysResponseCode and ResponseCode of the server */
 export const RESPONSE_CODES = {
   success: 0,
   systemError: 1,
@@ -27,14 +27,14 @@ export interface AdminAnswer {
 
 export const SUCCESS: AdminAnswer = { code: RESPONSE_CODES.success };
 
-/** A success that tells something. */
+/** A success with a body. */
 export function answerWith(value: unknown): AdminAnswer {
   return { ...SUCCESS, body: Buffer.from(JSON.stringify(value)) };
 }
 
 /**
- * A success that tells a map whose keys are objects, as the server's JSON library writes it: `{{"queueId":0}:1}`.
- * @param rest what stands beside the map
+ * A success whose body is a map with objects as keys, as the server's JSON library writes it: `{{"queueId":0}:1}`.
+ * @param rest further fields beside the map
  */
 export function answerWithMap(
   name: string,
@@ -48,14 +48,14 @@ export function answerWithMap(
   return { ...SUCCESS, body: Buffer.from(`{${others}${JSON.stringify(name)}:{${map}}}`) };
 }
 
-/** A whole number that a request carries. @throws AdminRefusal */
+/** An integer field of a request. @throws AdminRefusal */
 export function numberIn(fields: Readonly<Record<string, string>>, name: string): number {
   const value = Number(fields[name]);
   if (fields[name] !== undefined && fields[name] !== '' && Number.isSafeInteger(value)) return value;
-  throw new AdminRefusal(RESPONSE_CODES.systemError, `${name} must be a whole number, not ${fields[name]}`);
+  throw new AdminRefusal(RESPONSE_CODES.systemError, `${name} must be an integer, not ${fields[name]}`);
 }
 
-/** A request that is refused; nothing was changed. */
+/** A request that is rejected; nothing was changed. */
 export class AdminRefusal extends Error {
   constructor(
     readonly code: ResponseCode,

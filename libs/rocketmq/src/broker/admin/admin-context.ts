@@ -1,4 +1,4 @@
-// What the admin requests work on, and how they are listed.
+// What admin requests use, and how they are listed.
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { Clock } from '../../support/clock.js';
@@ -13,12 +13,12 @@ export interface AdminContext {
   /** Business time. */
   readonly clock: Clock;
   readonly sessions: Sessions;
-  /** Where the admin port is, as `host:port`: the broker's own address for tools. */
+  /** The address of the admin port, as `host:port`: the address of the broker for tools. */
   address(): string;
 }
 
-/** Answers the requests of one code; throws an AdminRefusal to refuse. */
+/** Answers the requests of one code; throws an AdminRefusal to reject one. */
 export type RequestHandler = (request: RemotingFrame) => AdminAnswer | Promise<AdminAnswer>;
 
-/** What answers each request code. */
+/** The handlers by request code. */
 export type RequestTable = readonly (readonly [code: number, handler: RequestHandler])[];

@@ -82,7 +82,12 @@ describe('the admin port', () => {
     ['another attribute', { code: 17, fields: topicFields('t', { attributes: '+queue.type=x' }) }, 1, 'queue.type'],
     ['no queues', { code: 17, fields: topicFields('t', { writeQueueNums: '0' }) }, 1, 'writeQueueNums'],
     ['more read than write queues', { code: 17, fields: topicFields('t', { readQueueNums: '8' }) }, 1, '8 and 4'],
-    ['a topic that is only read', { code: 17, fields: topicFields('t', { perm: '4' }) }, 1, 'perm 4'],
+    [
+      'a topic that is only read',
+      { code: 17, fields: topicFields('t', { perm: '4' }) },
+      1,
+      'perm 6 (read and write), not 4',
+    ],
     ['a group that is no JSON', { code: 200, body: Buffer.from('{') }, 1, 'JSON'],
     ['an illegal group name', group({ groupName: ' ' }), 29, 'blank'],
     ['a group without deliveries', group({ groupName: 'g', retryMaxTimes: -1 }), 1, 'retryMaxTimes'],

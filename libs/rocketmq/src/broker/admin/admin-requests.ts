@@ -1,5 +1,5 @@
-// Administration by the remoting protocol: which file answers which request code. The broker is its own name server, so the
-// codes of name servers and of brokers arrive at one port.
+// Maps the request codes of the remoting protocol to their handlers. The broker is its own name server, so the codes of name servers
+// and brokers arrive at one port.
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';

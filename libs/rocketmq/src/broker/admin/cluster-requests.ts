@@ -1,19 +1,19 @@
-// Requests about the cluster, which this broker is alone, and about the broker itself.
+// Requests about the cluster, which consists of this broker, and about the broker itself.
 
 import { SECOND_MS } from '../../support/clock.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
-/** The cluster that the broker says it is of: the real server's default. */
+/** The name of the cluster: the real server's default. */
 export const CLUSTER_NAME = 'DefaultCluster';
-/** The version whose behaviour this broker has. */
+/** The version of Apache RocketMQ that this broker behaves like. */
 const VERSION = 'V5_5_0';
 
 export class ClusterRequests {
   readonly table: RequestTable = [
     [28, () => this.runtimeInfo()],
-    // Name servers keep settings by key, too; there are none here, so there is nothing to delete.
+    // Name servers also keep settings by key. There are none here, so there is nothing to delete.
     [102, () => SUCCESS],
     [106, () => this.clusterInfo()],
   ];
@@ -24,7 +24,7 @@ export class ClusterRequests {
     this.startedAtMs = broker.clock.nowMs();
   }
 
-  /** Tools tell the broker's time by when it started and how long that is ago. */
+  /** Tools compute the broker's time from its start time and its uptime. */
   private runtimeInfo(): AdminAnswer {
     const seconds = Math.floor((this.broker.clock.nowMs() - this.startedAtMs) / SECOND_MS);
     const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];

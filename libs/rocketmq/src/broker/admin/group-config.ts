@@ -1,4 +1,4 @@
-// A consumer group in the words of the remoting protocol, and back.
+// Converts a consumer group to and from the format of the remoting protocol.
 
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -7,7 +7,7 @@ import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
-/** The server's `ExponentialRetryPolicy` where a request leaves a part out. */
+/** The server's defaults for missing parts of `ExponentialRetryPolicy`. */
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
 
 /** @see SubscriptionGroupConfig of the server */
@@ -31,18 +31,18 @@ export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff }: Grou
 }
 
 /**
- * The whole group that request code 200 describes: what it leaves out has the default, as on the real server.
- * @throws AdminRefusal for what this broker has not
+ * The complete group from request code 200: omitted settings have their defaults, as on the real server.
+ * @throws AdminRefusal for settings that this broker does not support
  */
 export function groupOf({ body }: RemotingFrame): GroupRecord {
   const config = parse(body);
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
   if (!Number.isInteger(retries) || (retries as number) < 0) {
-    throw refused(`consumer group ${name}: retryMaxTimes must be a whole number from 0, not ${retries}`);
+    throw refused(`consumer group ${name}: retryMaxTimes must be an integer from 0 on, not ${retries}`);
   }
   if (config.consumeEnable === false) {
-    throw refused(`consumer group ${name}: the embedded broker cannot switch a group off (consumeEnable)`);
+    throw refused(`consumer group ${name}: the embedded broker does not support groups with consumeEnable=false`);
   }
   return {
     name,
@@ -52,7 +52,7 @@ export function groupOf({ body }: RemotingFrame): GroupRecord {
   };
 }
 
-/** A group's name, checked. */
+/** The validated name of a group. */
 export function groupNameOf(text: unknown): string {
   const name = typeof text === 'string' ? text : '';
   const problem = consumerGroupNameProblem(name);
@@ -65,9 +65,9 @@ function parse(body: Buffer): Record<string, unknown> {
     const config: unknown = JSON.parse(body.toString('utf8'));
     if (typeof config === 'object' && config !== null) return config as Record<string, unknown>;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw refused('the body of the request is no JSON object');
+  throw refused('the body of the request is not a JSON object');
 }
 
 function retryPolicyOf(backoff: BackoffPolicy): object {
@@ -101,7 +101,7 @@ function backoffOf(group: string, policy: unknown): BackoffPolicy {
 function assertNumbers(group: string, numbers: unknown): asserts numbers is number[] {
   const isFine =
     Array.isArray(numbers) && numbers.length > 0 && numbers.every((one) => Number.isFinite(one) && one > 0);
-  if (!isFine) throw refused(`consumer group ${group}: groupRetryPolicy needs numbers above 0`);
+  if (!isFine) throw refused(`consumer group ${group}: the numbers of groupRetryPolicy must be above 0`);
 }
 
 function refused(message: string): AdminRefusal {

@@ -1,4 +1,4 @@
-// Requests about consumer groups: made, altered, told, deleted, and their connected consumers.
+// Requests about consumer groups: create, alter, show, delete, and their connected consumers.
 
 import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -10,7 +10,7 @@ import { type AdminAnswer, AdminRefusal, answerWith, RESPONSE_CODES, SUCCESS } f
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupConfigOf, groupNameOf, groupOf } from './group-config.js';
 
-/** The group by which tools read topics; every server has it. */
+/** The group with which tools read topics; every server has it. */
 export const TOOLS_GROUP: GroupRecord = {
   name: 'TOOLS_CONSUMER',
   fifo: false,
@@ -38,11 +38,11 @@ export class GroupRequests {
     return SUCCESS;
   }
 
-  /** Its offsets go with it, as the tools of the real server ask for (`cleanOffset`); without them it would be no deletion. */
+  /** Deletes the offsets as well, as the real server's tools request it (`cleanOffset`); the broker cannot keep them. */
   private async delete({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const name = groupNameOf(fields.groupName);
     if (fields.cleanOffset !== 'true') {
-      const message = `consumer group ${name}: the embedded broker deletes a group with its offsets (cleanOffset=true)`;
+      const message = `consumer group ${name}: the embedded broker always deletes a group with its offsets: set cleanOffset=true`;
       throw new AdminRefusal(RESPONSE_CODES.systemError, message);
     }
     this.broker.engine.administration.deleteGroup(name);
@@ -50,7 +50,7 @@ export class GroupRequests {
     return SUCCESS;
   }
 
-  /** Unlike other questions it makes a missing group, as on the real server; a strict broker refuses. */
+  /** Unlike other read requests it creates a missing group, as on the real server; a strict broker rejects it. */
   private makeGroup(name: string): GroupRecord {
     try {
       return this.broker.engine.group(name);
@@ -66,7 +66,7 @@ export class GroupRequests {
     return answerWith({ subscriptionGroupTable: Object.fromEntries(table), forbiddenTable: {} });
   }
 
-  /** The group's subscriptions are those of the consumer that told its own last, as on the real server. */
+  /** The group's subscriptions are those that a consumer reported last, as on the real server. */
   private connections({ fields }: RemotingFrame): AdminAnswer {
     const group = groupNameOf(fields.consumerGroup);
     const consumers = this.broker.sessions.consumersOf(group);
@@ -85,7 +85,7 @@ export class GroupRequests {
     });
   }
 
-  /** What one consumer subscribes to. The real server does not know that of a consumer by gRPC. */
+  /** The subscriptions of one consumer. The real server does not know those of gRPC consumers. */
   private runningInfo({ fields }: RemotingFrame): AdminAnswer {
     const group = groupNameOf(fields.consumerGroup);
     const session = this.broker.sessions.consumersOf(group).find(({ clientId }) => clientId === fields.clientId);

@@ -1,4 +1,4 @@
-// Requests about messages: looked up by id or key, read from a queue, and sent as tools do.
+// Requests about messages: lookup by id or key, reading a queue, and sending as tools do.
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -15,11 +15,11 @@ import { messageToStore, storedFieldsOf } from './stored-fields.js';
 import { topicNameOf } from './topic-config.js';
 import type { TopicRequests } from './topic-requests.js';
 
-/** What is told at most for an id, whatever is asked for (`defaultQueryMaxNum`), and for a key (`maxMsgsNumBatch`). */
+/** The most messages returned for an id, whatever was requested (`defaultQueryMaxNum`), and for a key (`maxMsgsNumBatch`). */
 const MOST_BY_ID = 32;
 const MOST_BY_KEY = 64;
 const MOST_PULLED = 32;
-/** A pull ends behind the message that reaches it (`maxTransferBytesOnMessageInMemory`). */
+/** A pull ends after the message that reaches this size (`maxTransferBytesOnMessageInMemory`). */
 const PULL_BYTES = 256 * 1024;
 
 export class MessageRequests {
@@ -50,18 +50,20 @@ export class MessageRequests {
             fromMs: timeIn(fields, 'beginTimestamp'),
             toMs: timeIn(fields, 'endTimestamp'),
           });
-    // How far the index is: tools do not read the answer without it.
+    // The progress of the index: tools do not read the answer without it.
     const indexed = { indexLastUpdateTimestamp: String(this.broker.clock.nowMs()), indexLastUpdatePhyoffset: '0' };
     const bodies = found.map((entry) => this.bytesOf(entry));
     if (found.length > 0) return { ...SUCCESS, fields: indexed, body: Buffer.concat(bodies) };
     throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
   }
 
-  /** Reads without consuming: neither waits nor commits. @see PullMessageRequestHeader of the server */
+  /** Reads without consuming: neither waits nor commits offsets. @see PullMessageRequestHeader of the server */
   private pull({ fields }: RemotingFrame): AdminAnswer {
     this.assertGroup(fields.consumerGroup ?? '');
-    if ((fields.subscription ?? '*') !== '*') throw refused('a pull takes every message here (subscription *)');
-    if ((numberIn(fields, 'sysFlag') & 1) !== 0) throw refused('a pull commits no offset here');
+    if ((fields.subscription ?? '*') !== '*')
+      throw refused('the embedded broker supports pulls with subscription * only');
+    if ((numberIn(fields, 'sysFlag') & 1) !== 0)
+      throw refused('the embedded broker does not support pulls that commit an offset');
     const topic = this.topics.topic(fields.topic);
     const queueId = numberIn(fields, 'queueId');
     const range = queueRanges(this.broker.store, topic).find((one) => one.queueId === queueId);
@@ -77,7 +79,7 @@ export class MessageRequests {
     if (offset > maxOffset) return answer(RESPONSE_CODES.pullOffsetMoved, maxOffset);
     if (offset === maxOffset) return answer(RESPONSE_CODES.pullNotFound, offset);
     const { entries, nextOffset } = this.read(topic, queueId, offset, numberIn(fields, 'maxMsgNums'));
-    // None of the rest can be read.
+    // None of the remaining messages can be read.
     if (entries.length === 0) return answer(RESPONSE_CODES.pullNotFound, maxOffset);
     return { ...answer(SUCCESS.code, nextOffset), body: Buffer.concat(entries.map((entry) => this.bytesOf(entry))) };
   }
@@ -96,10 +98,11 @@ export class MessageRequests {
     return { entries, nextOffset };
   }
 
-  /** Into a topic of any type, visible at once. @see SendMessageRequestHeader of the server */
+  /** Sends to a topic of any type; the message is visible at once. @see SendMessageRequestHeader of the server */
   private async send({ fields, body }: RemotingFrame): Promise<AdminAnswer> {
     const name = topicNameOf(fields);
-    if (body.length === 0 || body.length > LIMITS.bodyBytes) throw refused(`a body of ${body.length} bytes`);
+    if (body.length === 0 || body.length > LIMITS.bodyBytes)
+      throw refused(`the body has ${body.length} bytes, it must have 1 to ${LIMITS.bodyBytes}`);
     const queueId = numberIn(fields, 'queueId');
     const queues = this.broker.engine.findTopic(name)?.queues;
     if (queues !== undefined && queueId >= queues) {
@@ -119,10 +122,10 @@ export class MessageRequests {
     return { ...SUCCESS, fields: told };
   }
 
-  /** Has a half message checked again that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
+  /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
   private async resume({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const offset = offsetInMessageId(fields.msgId ?? '');
-    if (offset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is no id of a stored message`);
+    if (offset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
     try {
       this.broker.engine.resumeTransaction(Number(offset), this.broker.clock.nowMs());
     } catch (error) {
@@ -153,7 +156,7 @@ export class MessageRequests {
   }
 }
 
-/** Java's largest long does not fit a number: it is the end of all time. */
+/** Java's largest long exceeds a safe integer; it stands for the end of time. */
 function timeIn(fields: RemotingFrame['fields'], name: string): number {
   const value = Number(fields[name]);
   if (Number.isFinite(value)) return Math.min(value, Number.MAX_SAFE_INTEGER - 1);

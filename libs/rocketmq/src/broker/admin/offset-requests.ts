@@ -1,4 +1,4 @@
-// Requests about how far groups have come: told, and moved.
+// Requests about the offsets of groups and queues: show and move.
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
@@ -47,7 +47,7 @@ export class OffsetRequests {
     private readonly topics: TopicRequests,
   ) {}
 
-  /** Of one queue: by time (29), the end (30), the beginning (31). */
+  /** The offset of a queue by time (29), its end (30), its beginning (31). */
   private offsetOf(
     { fields }: RemotingFrame,
     choose: (topic: string, range: QueueRange, fields: RemotingFrame['fields']) => number,
@@ -58,7 +58,7 @@ export class OffsetRequests {
     return { ...SUCCESS, fields: { offset: String(offset) } };
   }
 
-  /** Where a group stands in a queue; one that has never received from it begins at the first message that is kept. */
+  /** The position of a group in a queue. Without one it starts at the first stored message. */
   private position(request: RemotingFrame): AdminAnswer {
     const group = this.broker.engine.findGroup(groupNameOf(request.fields.consumerGroup));
     return this.offsetOf(request, (name, { queueId, minOffset }) => {
@@ -67,12 +67,12 @@ export class OffsetRequests {
     });
   }
 
-  /** @throws AdminRefusal for a queue that the topic has not */
+  /** @throws AdminRefusal for a queue that the topic does not have */
   private queuesIn(topic: TopicRecord, queueId: number): QueueRange[] {
     const ranges = queueRanges(this.broker.store, topic);
     const found = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
     if (found.length > 0) return found;
-    const message = `topic ${topic.name} has no queue ${queueId}, it has ${topic.queues}`;
+    const message = `topic ${topic.name} has no queue ${queueId}; it has ${topic.queues} queues`;
     throw new AdminRefusal(RESPONSE_CODES.systemError, message);
   }
 
@@ -93,7 +93,7 @@ export class OffsetRequests {
     ]);
   }
 
-  /** The real server keeps what comes again in a topic of its own; here it is counted, in the same words. */
+  /** The real server stores retries in a topic of their own; this broker counts them, and reports them with the same names. */
   private retries(group: GroupRecord, topic: TopicRecord): Pair[] {
     const count = countReady(this.broker.store, group.name, topic.name);
     if (count === 0) return [];
@@ -101,7 +101,7 @@ export class OffsetRequests {
     return [[key, { brokerOffset: count, consumerOffset: 0, lastTimestamp: 0, pullOffset: 0 }]];
   }
 
-  /** @see ResetOffsetRequestHeader of the server: to a time, its end (-1), or an offset of one queue */
+  /** Moves a group to a time, the end (-1), or an offset of one queue. @see ResetOffsetRequestHeader of the server */
   private async move({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const topic = this.topics.topic(fields.topic);
     const group = this.broker.engine.findGroup(groupNameOf(fields.group));

@@ -1,4 +1,4 @@
-// The admin port: frames in, answers out. What a request means is in admin-requests.ts.
+// The admin port: frames in, answers out. admin-requests.ts maps requests to handlers.
 
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../protocol/model/limits.js';
@@ -11,14 +11,14 @@ import { Listener, type PortTls } from '../services/listener.js';
 import { RequestMemory, type UnfinishedRequest } from '../services/request-memory.js';
 import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
-/** The largest request taken: a message with a body of 4 MiB and its properties. */
+/** The largest request: a message with a body of 4 MiB and its properties. */
 const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;
 
-/** What frames that are not whole may hold, of all connections together. */
+/** The most memory for incomplete frames of all connections together. */
 const MOST_UNFINISHED_BYTES = 64 * 1024 * 1024;
-/** Tools are few; those beyond take the place of connections that ask nothing. */
+/** The most connections; further ones replace idle ones. */
 const MOST_CONNECTIONS = 256;
-/** How long a connection may ask nothing, and a frame may take until it is whole, as on the real server (`serverChannelMaxIdleTimeSeconds`). */
+/** How long a connection may be idle, and how long a frame may take to arrive, as on the real server (`serverChannelMaxIdleTimeSeconds`). */
 const LONGEST_IDLE_MS = 2 * MINUTE_MS;
 
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
@@ -54,7 +54,7 @@ export class RemotingServer {
     return this.listener.listen(host, port);
   }
 
-  /** Closes the port and every connection. Repeating it is harmless. */
+  /** Closes the port and all connections. Idempotent. */
   stop(): void {
     this.listener.stopListening();
     this.listener.destroyConnections();
@@ -65,7 +65,7 @@ export class RemotingServer {
     const unfinished: UnfinishedRequest = { giveWay: () => socket.destroy() };
     socket.once('close', () => this.memory.release(unfinished));
     socket.on('data', (chunk: Buffer) => {
-      // Who asks and does not read the answers is not read from either.
+      // Backpressure: nothing is read from a peer that does not read its answers.
       socket.pause();
       const requests = this.decode(decoder, chunk, socket);
       if (decoder.heldBytes > 0 && !socket.destroyed) this.memory.hold(unfinished, decoder.heldBytes);
@@ -79,13 +79,13 @@ export class RemotingServer {
       return decoder.push(chunk);
     } catch (error) {
       const problem = error instanceof MalformedFrame ? error.what : describeError(error);
-      this.options.logger.warn('admin connection closed: it does not speak remoting', { problem });
+      this.options.logger.warn('admin connection closed: the client does not use the remoting protocol', { problem });
       socket.destroy();
       return [];
     }
   }
 
-  /** One request after the other: a change is in force when the next request of its connection is read. */
+  /** Handles one request after the other: a change takes effect before the next request of its connection is read. */
   private async answerAll(requests: readonly RemotingFrame[], socket: Socket): Promise<void> {
     if (requests.length > 0) this.room.begin(socket);
     for (const request of requests) {

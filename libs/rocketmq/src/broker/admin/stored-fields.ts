@@ -1,4 +1,4 @@
-// A message in the words of the server's commit log, and back.
+// Converts a message to and from the format of the server's commit log.
 
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -9,9 +9,9 @@ import type { StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
 import { AdminRefusal, numberIn, RESPONSE_CODES } from './admin-answer.js';
 
-/** The type of compression that stands for gzip, too. */
+/** The compression type that also stands for gzip. */
 const ZLIB = 0x300;
-/** Properties that make a broker keep a message for later, or until its transaction ends. */
+/** Properties that make a broker hold a message back, until later or until its transaction ends. */
 const NOT_TAKEN = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS', 'TRAN_MSG'];
 
 /** @see MessageConst of the server for the names of the properties */
@@ -23,7 +23,7 @@ export function storedFieldsOf(
   return {
     ...{ topic, queueId, flag: 0, reconsumeTimes: message.earlierAttempts, body: message.body },
     queueOffset: BigInt(offset),
-    // Messages lie by topic and queue here, in no common log; only those given up are asked for by it.
+    // This broker has no common commit log; only half messages that were given up are looked up by this offset.
     commitLogOffset: topic === GIVEN_UP_TOPIC ? BigInt(offset) : 0n,
     preparedTransactionOffset: 0n,
     sysFlag: isPacked ? SYS_FLAGS.compressed | ZLIB : 0,
@@ -53,17 +53,17 @@ function propertiesOf(message: StoredMessage): Map<string, string> {
   return new Map(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
 }
 
-/** The message that request code 10 sends. @throws AdminRefusal for one that is to wait */
+/** The message of request code 10. @throws AdminRefusal for one that must be held back */
 export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, nowMs: number): StoredMessage {
   const properties = decodeProperties(fields.properties ?? '');
   const waiting = NOT_TAKEN.find((name) => properties.has(name));
   if (waiting !== undefined) {
-    const message = `the embedded broker takes delayed and half messages by gRPC only (${waiting})`;
+    const message = `the embedded broker accepts delayed and half messages over gRPC only (${waiting})`;
     throw new AdminRefusal(RESPONSE_CODES.systemError, message);
   }
   const messageId = properties.get('UNIQ_KEY');
   if (messageId === undefined || messageId === '') {
-    throw new AdminRefusal(RESPONSE_CODES.systemError, 'a message needs an id (UNIQ_KEY)');
+    throw new AdminRefusal(RESPONSE_CODES.systemError, 'the message has no id (UNIQ_KEY)');
   }
   const messageGroup = properties.get('__SHARDINGKEY');
   const priority = properties.has('_SYS_MSG_PRIORITY_') ? Number(properties.get('_SYS_MSG_PRIORITY_')) : undefined;
@@ -85,5 +85,5 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
   };
 }
 
-/** Not reserved, and yet no property of a message here: they have a field of their own. */
+/** Not reserved, but stored in fields of their own instead of properties. */
 const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['__SHARDINGKEY', 'TRACE_CONTEXT']);

@@ -1,4 +1,4 @@
-// A topic in the words of the remoting protocol, and back.
+// Converts a topic to and from the format of the remoting protocol.
 
 import { topicNameProblem } from '../../protocol/model/names.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -7,9 +7,9 @@ import type { TopicAlteration, TopicType } from '../engine/registry.js';
 import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
 
 const READ_WRITE = 6;
-/** Besides: others may be created by its example (PERM_INHERIT). */
+/** The additional permission to create other topics with its settings (PERM_INHERIT). */
 const READ_WRITE_INHERIT = 7;
-/** More than the real server's tools ever ask for; a route lists each queue. */
+/** More than the real server's tools request; a route lists each queue. */
 const MOST_QUEUES = 1024;
 const TYPE_ATTRIBUTE = '+message.type=';
 const TYPES: readonly TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
@@ -57,25 +57,25 @@ export function topicRouteOf(
   };
 }
 
-/** What request code 17 asks for. @throws AdminRefusal for what this broker has not */
+/** The topic of request code 17. @throws AdminRefusal for settings that this broker does not support */
 export function topicAlterationOf({ fields }: RemotingFrame): TopicAlteration {
   const name = topicNameOf(fields);
   const readQueues = queuesOf(name, 'readQueueNums', fields.readQueueNums);
   const queues = queuesOf(name, 'writeQueueNums', fields.writeQueueNums);
   if (readQueues !== queues) {
     throw refused(
-      `topic ${name}: the embedded broker needs as many read as write queues, not ${readQueues} and ${queues}`,
+      `topic ${name}: the embedded broker requires equal numbers of read and write queues, not ${readQueues} and ${queues}`,
     );
   }
   if (fields.perm !== undefined && fields.perm !== String(READ_WRITE)) {
     throw refused(
-      `topic ${name}: topics of the embedded broker are read and written (perm 6), not perm ${fields.perm}`,
+      `topic ${name}: topics of the embedded broker always have perm 6 (read and write), not ${fields.perm}`,
     );
   }
   return { name, queues, type: typeOf(name, fields.attributes) };
 }
 
-/** The topic that a request names, checked. */
+/** The validated topic name of a request. */
 export function topicNameOf(fields: RemotingFrame['fields']): string {
   const name = fields.topic ?? '';
   const problem = topicNameProblem(name);
@@ -86,10 +86,10 @@ export function topicNameOf(fields: RemotingFrame['fields']): string {
 function queuesOf(topic: string, field: string, text: string | undefined): number {
   const queues = Number(text);
   if (Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES) return queues;
-  throw refused(`topic ${topic}: ${field} must be a whole number from 1 to ${MOST_QUEUES}, not ${text}`);
+  throw refused(`topic ${topic}: ${field} must be an integer from 1 to ${MOST_QUEUES}, not ${text}`);
 }
 
-/** Undefined when the request leaves the type open. */
+/** Undefined when the request contains no type. */
 function typeOf(topic: string, attributes: string | undefined): TopicType | undefined {
   if (attributes === undefined || attributes === '') return undefined;
   const text = attributes.startsWith(TYPE_ATTRIBUTE) ? attributes.slice(TYPE_ATTRIBUTE.length) : undefined;

@@ -1,4 +1,4 @@
-// Requests about topics: made, altered, told, listed, deleted, and where they live.
+// Requests about topics: create, alter, show, list, delete, and their routes.
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
@@ -18,8 +18,8 @@ import {
 
 const RETRY_PREFIX = '%RETRY%';
 /**
- * Topics that a real server has from the start, with their queues. Nobody uses them but tools, which find the brokers by their routes
- * before they create a topic there. @see TopicConfigManager of the server
+ * Topics that a real server creates at startup, with their queues. Only tools use them: they find the brokers by the routes of these
+ * topics before they create a topic. @see TopicConfigManager of the server
  */
 const SYSTEM_TOPICS: ReadonlyMap<string, number> = new Map([
   [CLUSTER_NAME, 16],
@@ -35,7 +35,7 @@ export class TopicRequests {
     [202, (request) => this.ranges(request)],
     [206, () => this.names()],
     [215, (request) => this.delete(request)],
-    // The broker is its own name server: what it has deleted, nobody routes to.
+    // The broker is its own name server, so a deleted topic has no route any more.
     [216, () => SUCCESS],
     [224, () => this.names()],
     [305, () => answerWith({ topicList: [] })],
@@ -44,7 +44,7 @@ export class TopicRequests {
 
   constructor(private readonly broker: AdminContext) {}
 
-  /** Asking never makes a topic, also where sending to it would. @throws AdminRefusal */
+  /** This request never creates a topic, even where sending would. @throws AdminRefusal */
   topic(name = ''): TopicRecord {
     const topic = this.broker.engine.findTopic(name);
     if (topic !== undefined) return topic;
@@ -83,7 +83,7 @@ export class TopicRequests {
     return queues === undefined ? topicConfigOf(this.topic(name)) : systemTopicConfig(name, queues);
   }
 
-  /** Tools find the brokers of a group by the route of its retries, a topic that the real server makes with the group. */
+  /** Tools find the brokers of a group by the route of its retry topic, which the real server creates with the group. */
   private retryTopic(name = ''): TopicRecord | undefined {
     const group = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
     const exists = group !== '' && this.broker.engine.findGroup(group) !== undefined;

@@ -1,4 +1,4 @@
-// The typed client of the control port. It knows the port's words, and nothing of the broker behind it.
+// The typed client of the control port. It depends only on the port's JSON, not on the broker.
 
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { reasonOf } from '../../support/abort-source.js';
@@ -22,30 +22,30 @@ import type {
 } from './control-views.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** A page of the largest messages' beginnings is far smaller. */
+/** A page with the beginnings of the largest messages is far smaller. */
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** The options of a `ControlClient`. */
 export interface ControlClientOptions {
-  /** `http://127.0.0.1:9080`, `https://…` for a broker that speaks TLS, or `127.0.0.1:9080`. */
+  /** `http://127.0.0.1:9080`, `https://…` for a broker with TLS, or `127.0.0.1:9080`. */
   readonly endpoint: string;
-  /** A super user's, for a broker with users. Default: none. */
+  /** Credentials of a super user, for a broker with users. Default: none. */
   readonly credentials?: { readonly accessKey: string; readonly secretKey: string };
-  /** The authority of the broker's certificate, PEM. Default: the machine's. */
+  /** The CA certificate of the broker, PEM. Default: the system CA certificates. */
   readonly ca?: string | Buffer;
-  /** How long a request may take. Default 10 s. */
+  /** The time limit of a request, in milliseconds. Default 10 s. */
   readonly timeoutMs?: number;
 }
 
-/** Which part of a list is wanted. */
+/** A part of a list. */
 export interface PageOptions extends CallOptions {
-  /** Items of a page, 1 to 500. Default 100. */
+  /** Maximum items per page, 1 to 500. Default 100. */
   readonly limit?: number;
-  /** The `next` of the page before. Default: from the beginning. */
+  /** `next` of the previous page. Default: from the beginning. */
   readonly after?: string;
 }
 
-/** The control port refused a request; nothing was changed. `code` is the port's own, for instance `NOT_WAITING`. */
+/** The control port rejected a request; nothing was changed. `code` is the port's own, for instance `NOT_WAITING`. */
 export class ControlError extends RocketMQError {
   constructor(
     code: string,
@@ -57,28 +57,28 @@ export class ControlError extends RocketMQError {
   }
 }
 
-/** Names a delayed message: by its topic and id, or by the recall handle that its sender was given. */
+/** Identifies a delayed message by its topic and id, or by its recall handle. */
 export type DelayedMessageName =
   | { readonly topic: string; readonly messageId: string }
   | { readonly recallHandle: string };
 
-/** Names a message for a group: by its id, all that have it, or by its place. */
+/** Identifies messages of a group: all with an id, or the one at a position. */
 export type MessageName = { readonly group: string; readonly topic: string } & (
   | { readonly messageId: string }
   | { readonly queueId: number; readonly offset: number }
 );
 
 /**
- * Sees what is in an embedded broker, also in another process, and interferes: by its control port. Every call throws a `ControlError`
- * when the port refuses it, a TransportError when it cannot be asked.
+ * Inspects and manipulates an embedded broker, also in another process, through its control port. Every call throws a `ControlError`
+ * when the port rejects it, and a TransportError when the port cannot be reached.
  */
 export class ControlClient {
   private readonly base: URL;
   private readonly timeoutMs: number;
-  /** Really private: who writes an object of this library to a log must not write this. */
+  /** A private field, so that logging this object does not print it. */
   readonly #access: Pick<ControlClientOptions, 'credentials' | 'ca'>;
 
-  /** @throws UsageError for an endpoint that is none */
+  /** @throws UsageError for an invalid endpoint */
   constructor({ endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca }: ControlClientOptions) {
     this.#access = { ...(credentials && { credentials }), ...(ca && { ca }) };
     this.base = urlOf(endpoint);
@@ -97,12 +97,12 @@ export class ControlClient {
     return this.read('/groups', {}, options);
   }
 
-  /** Of one group, or of the groups of a page. */
+  /** The lag of one group, or of the groups of a page. */
   lag({ group, ...options }: PageOptions & { readonly group?: string } = {}): Promise<Page<LagState>> {
     return this.read('/lag', { group }, options);
   }
 
-  /** What groups were handed and have not settled. */
+  /** Messages that were delivered to groups and are not settled. */
   inFlight({
     group,
     topic,
@@ -111,7 +111,7 @@ export class ControlClient {
     return this.read('/in-flight', { group, topic }, options);
   }
 
-  /** What waits for its delivery time, the earliest first. */
+  /** Delayed messages, the earliest delivery time first. */
   delayed({
     topic,
     messageId,
@@ -128,7 +128,7 @@ export class ControlClient {
     return this.read('/clients', {}, options);
   }
 
-  /** The visible messages of a topic, consumed or not; those with an id or a key when one is given. */
+  /** The visible messages of a topic, consumed or not; optionally only those with an id or a key. */
   messages(
     topic: string,
     { messageId, key, ...options }: PageOptions & { readonly messageId?: string; readonly key?: string } = {},
@@ -136,18 +136,18 @@ export class ControlClient {
     return this.read('/messages', { topic, messageId, key }, options);
   }
 
-  /** Prometheus' text. */
+  /** Metrics in the text format of Prometheus. */
   async metrics(options: CallOptions = {}): Promise<string> {
     return (await this.ask('GET', '/metrics', undefined, options)).toString();
   }
 
-  /** Lets a delayed message become visible at once. @throws ControlError `NOT_WAITING` */
+  /** Makes a delayed message visible now. @throws ControlError `NOT_WAITING` */
   deliverNow(name: DelayedMessageName, options?: CallOptions): Promise<DeliveredNow> {
     return this.change('/deliver-now', name, options);
   }
 
   /**
-   * Delivers a message once more to a group that had it: as if for the first time when it was settled, without a further wait when a
+   * Delivers a message again to a group that has received it: as a first attempt if it was settled, and without further delay if a
    * retry was due later.
    * @throws ControlError `MESSAGE_HELD`, `UNKNOWN_TOPIC`, `UNKNOWN_GROUP`, `UNKNOWN_MESSAGE`
    */
@@ -155,37 +155,37 @@ export class ControlClient {
     return this.change('/deliver-again', name, options);
   }
 
-  /** The faults still to come. */
+  /** The faults that are scheduled. */
   async faults(options?: CallOptions): Promise<readonly PendingFault[]> {
     return (await this.read<FaultList>('/faults', {}, options)).items;
   }
 
-  /** Lets something go wrong: the same rules as `broker.faults.add()`. */
+  /** Schedules a fault, with the same rules as `broker.faults.add()`. */
   addFault(rule: FaultRule, options?: CallOptions): Promise<PendingFault> {
     return this.change('/faults', rule, options);
   }
 
-  /** Refuses connections: as `broker.faults.refuseConnections()`. */
+  /** Refuses connections, like `broker.faults.refuseConnections()`. */
   refuseConnections(rule: ConnectionFault = {}, options?: CallOptions): Promise<PendingFault> {
     return this.change('/faults', rule, options);
   }
 
-  /** Takes one fault away by its id, or all. @returns those that are left */
+  /** Removes one fault by its id, or all. @returns the remaining ones */
   async clearFaults(id?: number, options?: CallOptions): Promise<readonly PendingFault[]> {
     return (await this.change<FaultList>('/faults/clear', { id }, options)).items;
   }
 
-  /** Breaks the open streams of a client, or of all, at once. */
+  /** Immediately breaks the open streams of a client, or of all clients. */
   async cutStreams(clientId?: string, options?: CallOptions): Promise<void> {
     await this.change('/cut', { what: 'streams', clientId }, options);
   }
 
-  /** Breaks the open connections to a port of the broker, or all, at once. */
+  /** Immediately breaks the open connections to a port of the broker, or all connections. */
   async cutConnections(port?: number, options?: CallOptions): Promise<void> {
     await this.change('/cut', { what: 'connections', port }, options);
   }
 
-  /** Lets the broker forget the settings of a client, or of all, at once. */
+  /** Immediately makes the broker forget the settings of a client, or of all clients. */
   async loseSettings(clientId?: string, options?: CallOptions): Promise<void> {
     await this.change('/cut', { what: 'settings', clientId }, options);
   }
@@ -235,7 +235,7 @@ export class ControlClient {
     }
   }
 
-  /** Loaded when they are needed: an application that starts a broker has no use for them. */
+  /** Loaded on demand: an application that only starts a broker does not need them. */
   private async open(target: RequestOptions, ca: string | Buffer | undefined): Promise<ClientRequest> {
     if (this.base.protocol === 'http:') return (await import('node:http')).request(target);
     return (await import('node:https')).request({ ...target, ca });
@@ -255,7 +255,8 @@ function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ s
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MOST_ANSWER_BYTES) response.destroy(new Error(`it is larger than ${MOST_ANSWER_BYTES} bytes`));
+        if (bytes > MOST_ANSWER_BYTES)
+          response.destroy(new Error(`the answer is larger than ${MOST_ANSWER_BYTES} bytes`));
         else chunks.push(chunk);
       });
       response.once('error', reject);
@@ -287,8 +288,8 @@ function basic({ accessKey, secretKey }: { readonly accessKey: string; readonly 
 }
 
 function brokenCall(what: string, error: Error, mayBeDone: boolean): TransportError {
-  const told = mayBeDone ? 'it may have been done; look before you repeat it' : 'nothing was changed';
-  const message = `${what} got no answer (${error.message}); ${told}; is there a broker with a control port?`;
+  const effect = mayBeDone ? 'it may have taken effect; check before you repeat it' : 'nothing was changed';
+  const message = `${what} got no answer (${error.message}); ${effect}; check that a broker with a control port is running there`;
   return new TransportError('UNAVAILABLE', message, mayBeDone ? 'unknown' : 'not-sent', true, { cause: error });
 }
 
@@ -301,7 +302,7 @@ function refusal(what: string, status: number, answer: Buffer): ControlError {
   }
   return new ControlError(
     'NO_CONTROL_PORT',
-    `${what} was answered with status ${status}, not as a control port does`,
+    `${what} was answered with status ${status}, but not by a control port`,
     status,
   );
 }

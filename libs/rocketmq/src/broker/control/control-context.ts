@@ -1,4 +1,4 @@
-// What the control port works on.
+// The parts of the broker that the control port uses.
 
 import type { Clock } from '../../support/clock.js';
 import type { Engine } from '../engine/engine.js';
@@ -10,10 +10,10 @@ export interface ControlContext {
   readonly engine: Engine;
   readonly store: Store;
   readonly storage: 'memory' | 'disk';
-  /** Business time. It is read here, and never moved. */
+  /** Business time. The control port only reads it. */
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly faults: Faults;
-  /** Where clients connect. */
+  /** The addresses for clients. */
   endpoints(): string;
 }

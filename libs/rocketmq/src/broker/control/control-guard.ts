@@ -1,31 +1,30 @@
-// Refuses requests that a web page of another site makes a browser send. The control port serves programs on this machine, and no page.
+// Rejects requests that a page of another site makes a browser send. The control port serves programs on this machine, not pages.
 
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { ControlRefusal } from './control-refusal.js';
 
-/** Nothing is allowed across origins. @throws ControlRefusal */
+/** Permits nothing across origins. @throws ControlRefusal */
 export function assertLocalCaller({ headers }: IncomingMessage, ownNames: readonly string[]): void {
   const foreign = foreignHeader(headers, ownNames);
   if (foreign === 'host') {
-    const message =
-      'this name is not one of the broker; ask by its address, by localhost, or by the host it was told to listen on';
+    const message = 'unknown host name; use the IP address of the broker, localhost, or the name of its option host';
     throw new ControlRefusal(403, 'FOREIGN_HOST', message);
   }
   if (foreign === 'origin') {
-    throw new ControlRefusal(403, 'FOREIGN_ORIGIN', 'pages of other origins may not use the control port');
+    throw new ControlRefusal(403, 'FOREIGN_ORIGIN', 'pages of other origins cannot use the control port');
   }
 }
 
 /**
- * Finds the header that shows that a page of another site sent a request, by the rules of the control port. An application whose own
- * page uses a `ControlClient` applies them to its requests, so that other sites cannot reach the broker through it.
+ * Finds the header that shows that a page of another site sent a request, by the rules of the control port. An application with a
+ * page of its own that uses a `ControlClient` applies them to its requests, so that other sites cannot reach the broker through it.
  *
- * `host` must be an address, `localhost`, a name below `localhost`, or one of `ownNames`: with DNS rebinding, a foreign name that
- * resolves to this machine arrives there. `origin` must be the host that was requested; programs send none.
- * @param headers as `node:http` has them
+ * `host` must be an IP address, `localhost`, a name below `localhost`, or one of `ownNames`: with DNS rebinding, requests arrive with
+ * a foreign name that resolves to this machine. `origin` must be the requested host; programs do not send it.
+ * @param headers as in `node:http`
  * @param ownNames further names of the server, without a port; case is ignored
- * @returns undefined for a request that may be served
+ * @returns undefined if the request can be served
  */
 export function foreignHeader(
   { host = '', origin }: { readonly host?: string; readonly origin?: string },

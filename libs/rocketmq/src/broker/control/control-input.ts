@@ -1,23 +1,23 @@
-// Reading what a request to the control port says: its fields, one by one, with an error that names the wrong one.
+// Reads the fields of a request to the control port, and reports the name of an invalid one.
 
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { rpcNames } from '../../protocol/grpc/rpc.js';
 import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 
-/** The longest text taken: names are shorter, recall handles and ids of producers not always. */
+/** The longest string that is accepted: names are shorter, but recall handles and message ids may be long. */
 const LONGEST_TEXT = 4_096;
-/** No topic and no group has a longer name, and a store on disk looks for none. */
+/** The longest name of a topic or group. */
 const LONGEST_NAME = 512;
-/** A fault does not hold a call up longer. */
+/** The longest delay of a fault. */
 const LONGEST_DELAY_MS = 10 * 60_000;
 const MOST_HITS = 1_000_000;
 
-/** Fields by name: of a query all are texts, of a body what JSON has. */
+/** Fields by name: strings from a query, JSON values from a body. */
 export class Fields {
   private readonly read = new Set<string>();
 
-  /** @param place stands before names in errors, for instance `action.` */
+  /** @param place a prefix of names in errors, for instance `action.` */
   constructor(
     private readonly values: Readonly<Record<string, unknown>>,
     private readonly place = '',
@@ -25,7 +25,7 @@ export class Fields {
 
   static ofQuery(query: URLSearchParams): Fields {
     for (const name of new Set(query.keys())) {
-      if (query.getAll(name).length > 1) throw illegal(name, 'stands there twice');
+      if (query.getAll(name).length > 1) throw illegal(name, 'is given twice');
     }
     return new Fields(Object.fromEntries(query));
   }
@@ -41,11 +41,11 @@ export class Fields {
     return Object.hasOwn(this.values, name);
   }
 
-  /** Undefined when it is not there. */
+  /** Undefined when it is missing. */
   text(name: string, longest = LONGEST_TEXT): string | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
-    if (typeof value !== 'string' || value === '') throw illegal(this.place + name, 'must be a text');
+    if (typeof value !== 'string' || value === '') throw illegal(this.place + name, 'must be a non-empty string');
     if (value.length > longest) throw illegal(this.place + name, `is longer than ${longest} characters`);
     return value;
   }
@@ -54,7 +54,7 @@ export class Fields {
     return this.text(name) ?? this.missing(name);
   }
 
-  /** The name of a topic or a group; undefined when it is not there. */
+  /** The name of a topic or a group; undefined when it is missing. */
   name(field: string): string | undefined {
     return this.text(field, LONGEST_NAME);
   }
@@ -63,31 +63,31 @@ export class Fields {
     return this.name(field) ?? this.missing(field);
   }
 
-  /** A whole number; undefined when it is not there. */
+  /** An integer; undefined when it is missing. */
   count(name: string, { from, to }: { readonly from: number; readonly to: number }): number | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     const isText = typeof value === 'string' && /^\d{1,16}$/.test(value);
     const count = isText ? Number(value) : value;
     if (Number.isSafeInteger(count) && (count as number) >= from && (count as number) <= to) return count as number;
-    throw illegal(this.place + name, `must be a whole number from ${from} to ${to}`);
+    throw illegal(this.place + name, `must be an integer from ${from} to ${to}`);
   }
 
   requiredCount(name: string, range: { readonly from: number; readonly to: number }): number {
     return this.count(name, range) ?? this.missing(name);
   }
 
-  /** The fields of a field. */
+  /** The fields of an object. */
   object(name: string): Fields {
     return Fields.ofBody(this.value(name) ?? this.missing(name), this.place + name);
   }
 
-  /** @throws ControlRefusal for a field that nobody asked for: it may be a wrong name of one that was meant */
+  /** @throws ControlRefusal for an unknown field, which may be a misspelled one */
   end(): void {
     const unknown = Object.keys(this.values).find((name) => !this.read.has(name));
     if (unknown === undefined) return;
     const known = [...this.read].map((name) => this.place + name).join(', ');
-    throw illegal(this.place + unknown, `is not known here; there are: ${known}`);
+    throw illegal(this.place + unknown, `is unknown; the fields are ${known}`);
   }
 
   private value(name: string): unknown {
@@ -112,7 +112,7 @@ export function faultRuleOf(fields: Fields): FaultRule {
   return { rpc: known, action, ...(times && { times }), ...(clientId && { clientId }) };
 }
 
-/** Connections that are refused. */
+/** Refused connections. */
 export function connectionFaultOf(fields: Fields): ConnectionFault {
   const times = fields.count('times', { from: 1, to: MOST_HITS });
   const port = fields.count('port', { from: 1, to: 65_535 });
@@ -149,7 +149,7 @@ function isCode(name: string): name is keyof typeof Code {
   return Object.hasOwn(Code, name) && typeof Code[name as keyof typeof Code] === 'number' && name !== 'UNRECOGNIZED';
 }
 
-/** @throws ControlRefusal unless the text is JSON */
+/** @throws ControlRefusal unless it is JSON */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -186,7 +186,7 @@ describe('the control port tells', () => {
     const second = await control.topics({ limit: 5, after: first.next ?? '' });
     expect([first.items.length, second.items.length, second.next]).toEqual([5, 4, undefined]);
     await expect(control.topics({ after: 'x' })).rejects.toMatchObject({ code: 'ILLEGAL_ARGUMENT' });
-    await expect(control.topics({ limit: 501 })).rejects.toThrow('limit must be a whole number from 1 to 500');
+    await expect(control.topics({ limit: 501 })).rejects.toThrow('limit must be an integer from 1 to 500');
   });
 });
 

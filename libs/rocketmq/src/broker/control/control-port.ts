@@ -1,4 +1,4 @@
-// The control port of a broker: puts its parts together.
+// Puts the parts of a broker's control port together.
 
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
@@ -8,18 +8,18 @@ import type { ControlContext } from './control-context.js';
 import { controlRoutes } from './control-requests.js';
 import { ControlServer } from './control-server.js';
 
-/** The parts of the broker that its control port works on. */
+/** The parts of the broker that its control port uses. */
 export interface ControlledBroker extends ControlContext {
   readonly access: AccessControl;
   readonly realClock: Clock;
   readonly logger: Logger;
   /** Undefined for plaintext. */
   readonly tls: PortTls | undefined;
-  /** Names by which the broker is called, beside addresses and `localhost`. */
+  /** Host names of the broker, in addition to IP addresses and `localhost`. */
   readonly names: readonly string[];
 }
 
-/** Makes the control port; it does not listen yet. */
+/** Creates the control port; it does not listen yet. */
 export function controlPortOf(broker: ControlledBroker): ControlServer {
   const { access, realClock, logger, tls, names } = broker;
   return new ControlServer({

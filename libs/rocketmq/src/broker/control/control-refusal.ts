@@ -1,4 +1,4 @@
-// A request to the control port that is refused.
+// A request to the control port that is rejected.
 
 /** Nothing was changed. Answered as `{ code, message }` with its HTTP status. */
 export class ControlRefusal extends Error {
@@ -13,7 +13,7 @@ export class ControlRefusal extends Error {
   }
 }
 
-/** Something in the request is not as it has to be. */
+/** A field of the request is invalid. */
 export function illegal(field: string, what: string): ControlRefusal {
   return new ControlRefusal(400, 'ILLEGAL_ARGUMENT', `${field} ${what}`);
 }

@@ -1,4 +1,4 @@
-// Which path of the control port is answered by what.
+// Maps the paths of the control port to their handlers.
 
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';
@@ -7,7 +7,7 @@ import { InterventionRequests } from './intervention-requests.js';
 import { metricsText } from './metrics.js';
 import { StateRequests } from './state-requests.js';
 
-/** What a request is answered with: JSON, or a text of another kind. */
+/** The answer to a request: JSON, or text of another type. */
 export interface Answer {
   readonly status?: number;
   readonly json?: object;
@@ -15,7 +15,7 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** `read` is asked by GET, `change` by POST. */
+/** `read` is requested with GET, `change` with POST. */
 export interface Route {
   readonly kind: 'read' | 'change';
   answer(fields: Fields): Promise<Answer>;

@@ -1,4 +1,4 @@
-// The control port: HTTP/1.1 in, JSON out. Guards, bounds and errors are here; what a request means is in control-requests.ts.
+// The control port: HTTP/1.1 in, JSON out. Checks, limits and errors are here; control-requests.ts maps requests to handlers.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -16,14 +16,14 @@ import type { Answer, Route, Routes } from './control-requests.js';
 const MOST_BODY_BYTES = 64 * 1024;
 const MOST_HEADER_BYTES = 16 * 1024;
 const MOST_CONNECTIONS = 64;
-/** A connection carries one request, and does not live longer, in real time. */
+/** The lifetime of a connection in real time; it carries one request. */
 const LONGEST_CONNECTION_MS = 30_000;
 
 export interface ControlServerOptions {
   readonly routes: Routes;
-  /** Throws an AccessRefusal for who may not ask. */
+  /** Throws an AccessRefusal for an unauthorized caller. */
   readonly admit: (authorization: string | undefined) => void;
-  /** Names by which the broker is called, beside addresses and `localhost`. */
+  /** Host names of the broker, in addition to IP addresses and `localhost`. */
   readonly ownNames: readonly string[];
   readonly realClock: Clock;
   readonly logger: Logger;
@@ -41,7 +41,7 @@ export class ControlServer {
     this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES, keepAlive: false }, (request, response) => {
       void this.serve(request, response);
     });
-    // What is sent behind the first request would be done without an answer.
+    // A second request on the connection would be executed without an answer.
     this.http.maxRequestsPerSocket = 1;
     const { realClock: clock, tls } = options;
     const { room } = this;
@@ -56,7 +56,7 @@ export class ControlServer {
     return this.listener.listen(host, port);
   }
 
-  /** Closes the port and every connection. Repeating it is harmless. */
+  /** Closes the port and all connections. Idempotent. */
   stop(): void {
     this.listener.stopListening();
     this.listener.destroyConnections();
@@ -72,12 +72,12 @@ export class ControlServer {
     try {
       send(response, request, await this.answer(request));
     } catch (error) {
-      // Of a broker that stops meanwhile nobody waits for an answer, and nobody needs to hear that its store is closed.
+      // When the broker stops meanwhile, nobody waits for the answer, and the closed store is not worth an error.
       if (!response.destroyed) send(response, request, this.refusalOf(error, request));
     }
   }
 
-  /** The connection is idle until all of the request has come from who may ask, and again when the answer is on its way. */
+  /** The connection counts as idle until an authorized request has arrived completely, and again once its answer is being sent. */
   private async answer(request: IncomingMessage): Promise<Answer> {
     assertLocalCaller(request, this.options.ownNames);
     this.options.admit(request.headers.authorization);
@@ -95,19 +95,19 @@ export class ControlServer {
   private async fieldsOf(request: IncomingMessage, { kind }: Route, query: URLSearchParams): Promise<Fields> {
     if (kind === 'read') return Fields.ofQuery(query);
     if ([...query].length > 0)
-      throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'what to change stands in the body, not in the query');
+      throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'send the fields of a change in the body, not in the query');
     return Fields.ofBody(parseJson(await bodyOf(request)));
   }
 
   private routeFor(path: string, method: string): Route {
     const route = this.options.routes.get(path);
     const paths = (): string => [...this.options.routes.keys()].join(', ');
-    if (route === undefined) throw new ControlRefusal(404, 'UNKNOWN_PATH', `there are ${paths()}`);
+    if (route === undefined) throw new ControlRefusal(404, 'UNKNOWN_PATH', `the paths are ${paths()}`);
     const asked = method === 'HEAD' ? 'GET' : method;
     const found = route.find(({ kind }) => (kind === 'read' ? 'GET' : 'POST') === asked);
     if (found !== undefined) return found;
     const allowed = route.map(({ kind }) => (kind === 'read' ? 'GET' : 'POST')).join(', ');
-    throw new ControlRefusal(405, 'WRONG_METHOD', `${path} takes ${allowed}`);
+    throw new ControlRefusal(405, 'WRONG_METHOD', `${path} accepts ${allowed}`);
   }
 
   private refusalOf(error: unknown, { url }: IncomingMessage): Answer {
@@ -154,13 +154,13 @@ function targetOf(url: string): { readonly path: string; readonly query: URLSear
     : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
 }
 
-/** A content type that a page cannot send without asking first (CORS), and a body that ends. */
+/** Requires a content type that a page cannot send without a CORS preflight, and a body of limited size. */
 async function bodyOf(request: IncomingMessage): Promise<string> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') {
-    throw new ControlRefusal(415, 'WRONG_CONTENT_TYPE', 'a change needs content-type: application/json');
+    throw new ControlRefusal(415, 'WRONG_CONTENT_TYPE', 'a change requires content-type: application/json');
   }
-  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body may have ${MOST_BODY_BYTES} bytes`);
+  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body can have at most ${MOST_BODY_BYTES} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > MOST_BODY_BYTES) throw tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -172,7 +172,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** What curl, fetch and Prometheus ask for; the other ports speak HTTP/2. */
+/** HTTP/1.1, as curl, fetch and Prometheus use; the other ports use HTTP/2. */
 function speakingHttp1(tls: PortTls): PortTls {
   return { ...tls, serverOptions: () => ({ ...tls.serverOptions(), ALPNProtocols: ['http/1.1'] }) };
 }

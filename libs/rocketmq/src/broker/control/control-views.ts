@@ -1,4 +1,4 @@
-// What the control port tells, as JSON. Times are milliseconds since 1970, by the broker's own clock.
+// The JSON of the control port. Times are milliseconds since 1970 on the broker's clock.
 
 import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
@@ -8,29 +8,29 @@ import type { PendingFault } from '../services/faults.js';
 /** A part of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** What to ask for next (`after`); undefined at the end. A page may be short, or empty, before that. */
+  /** The position of the next part (`after`); undefined at the end. Before the end a page may be short or empty. */
   readonly next?: string;
 }
 
 /** The broker as a whole. */
 export interface BrokerState {
   readonly nowMs: number;
-  /** Where clients connect, several with `;` between. */
+  /** The addresses for clients, separated by `;`. */
   readonly endpoints: string;
   readonly storage: { readonly medium: 'memory' | 'disk'; readonly bytes: number };
   readonly topics: number;
   readonly groups: number;
   readonly clients: number;
-  /** When something happens next by itself: a delayed message, the end of a lease, a check. Undefined: nothing waits. */
+  /** When the next delayed message, lease or check is due. Undefined when there is none. */
   readonly nextDueAtMs?: number;
 }
 
 /** A topic. */
 export interface TopicState {
   readonly name: string;
-  /** Undefined until its first message when it came into being by use. */
+  /** Undefined for a topic that was created on first use and has no message yet. */
   readonly type?: TopicType | MessageType;
-  /** Messages that are there, consumed or not. */
+  /** Stored messages, consumed or not. */
   readonly messages: number;
   readonly queues: readonly { readonly queueId: number; readonly minOffset: number; readonly maxOffset: number }[];
 }
@@ -41,29 +41,29 @@ export interface GroupState {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
-  /** The ids of its consumers that are connected. */
+  /** The ids of its connected consumers. */
   readonly consumers: readonly string[];
-  /** The topics of which it was handed something. */
+  /** The topics of which messages were delivered to it. */
   readonly topics: readonly string[];
 }
 
-/** What a group has before it in a topic. */
+/** The lag of a group in a topic. */
 export interface LagState {
   readonly group: string;
   readonly topic: string;
-  /** Everything that it has not settled: `ready` and `inFlight`. */
+  /** Messages that it has not settled: `ready` and `inFlight`. */
   readonly lag: number;
-  /** What its next receives find. */
+  /** Messages that its next receives get. */
   readonly ready: number;
-  /** At a consumer, or waiting for its retry. */
+  /** Held by a consumer, or waiting for a retry. */
   readonly inFlight: number;
-  /** When the oldest message was stored that it has not settled. */
+  /** When its oldest message that is not settled was stored. */
   readonly oldestStoredAtMs?: number;
-  /** When the oldest message became ready that waits for a receive. */
+  /** When its oldest message that is ready became ready. */
   readonly oldestReadyAtMs?: number;
 }
 
-/** A message that a group was handed and has not settled. */
+/** A message that was delivered to a group and is not settled. */
 export interface DeliveryState {
   readonly group: string;
   readonly topic: string;
@@ -71,15 +71,15 @@ export interface DeliveryState {
   readonly offset: number;
   readonly messageId: string;
   /**
-   * `held`: at a consumer. `retry`: its consumer moved the end of its lease, to try later or to go on working. `ready`: waits for the
-   * next receive.
+   * `held`: held by a consumer. `retry`: its consumer changed the end of the lease, to retry later or to renew it. `ready`: waits for
+   * the next receive.
    */
   readonly state: 'held' | 'retry' | 'ready';
-  /** Deliveries so far. */
+  /** The number of deliveries so far. */
   readonly attempt: number;
-  /** The end of the lease; of one that is ready, since when. */
+  /** The end of the lease; for a ready message, since when it is ready. */
   readonly atMs: number;
-  /** Who was handed it last, while its lease runs. */
+  /** The consumer that holds it, while its lease runs. */
   readonly clientId?: string;
 }
 
@@ -96,13 +96,13 @@ export interface MessageState {
   readonly bornAtMs: number;
   readonly storedAtMs: number;
   readonly deliveryTimestampMs?: number;
-  /** The size of the whole body as it is stored. */
+  /** The size of the complete stored body. */
   readonly bodyBytes: number;
-  /** The beginning of the body: text when all of it is UTF-8, else Base64. Compressed bodies stay so. */
+  /** The beginning of the body, as text if the complete body is UTF-8, otherwise as Base64. Compressed bodies are not decompressed. */
   readonly body: string;
   readonly bodyEncoding: 'utf8' | 'base64';
   readonly isCompressed: boolean;
-  /** Whether `body` is not all of it. */
+  /** Whether `body` is incomplete. */
   readonly isCut: boolean;
 }
 
@@ -121,12 +121,12 @@ export interface DelayedMessageState extends MessageState {
 /** A message whose transaction has not ended. */
 export interface HalfMessageState extends MessageState {
   readonly transactionId: string;
-  /** Checks sent so far. */
+  /** The number of checks so far. */
   readonly checks: number;
   readonly nextCheckAtMs: number;
 }
 
-/** A client that has told its settings. */
+/** A client that has sent its settings. */
 export interface ClientState {
   readonly clientId: string;
   readonly kind: 'producer' | 'pushConsumer' | 'simpleConsumer' | 'other';
@@ -135,24 +135,24 @@ export interface ClientState {
   /** Whether its telemetry stream is open. */
   readonly isConnected: boolean;
   readonly group?: string;
-  /** To which it sends, or from which it receives. */
+  /** The topics that it sends to or receives from. */
   readonly topics: readonly string[];
 }
 
-/** Where a message lies. */
+/** The position of a message. */
 export interface MessagePlace {
   readonly topic: string;
   readonly queueId: number;
   readonly offset: number;
 }
 
-/** What "deliver now" did. */
+/** The result of "deliver now". */
 export interface DeliveredNow {
-  /** Where the messages lie now: of one id there may be several. */
+  /** The positions of the messages; several can have the same id. */
   readonly delivered: readonly MessagePlace[];
 }
 
-/** What "deliver again" did: `waiting`, the group would have got it anyhow; `held`, a consumer has it until then. */
+/** The result of "deliver again". `waiting`: the group would receive it anyway. `held`: a consumer holds it until then. */
 export interface DeliveredAgainState {
   readonly results: readonly (MessagePlace & {
     readonly outcome: 'again' | 'waiting' | 'held';
@@ -161,7 +161,7 @@ export interface DeliveredAgainState {
   })[];
 }
 
-/** The faults that are to come. */
+/** The scheduled faults. */
 export interface FaultList {
   readonly items: readonly PendingFault[];
 }

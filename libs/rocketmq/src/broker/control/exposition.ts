@@ -18,7 +18,7 @@ export interface MetricFamily {
 }
 
 /**
- * Writes metrics: each with its HELP and TYPE before its samples, and the text ended by a line feed.
+ * Writes metrics, each with HELP and TYPE before its samples, and a final line feed.
  * @param common labels of every sample
  */
 export function exposition(families: readonly MetricFamily[], common: Labels): string {

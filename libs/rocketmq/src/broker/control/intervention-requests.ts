@@ -1,4 +1,4 @@
-// What the control port changes: messages delivered now or again, faults. It ends in commands of the engine, and moves no clock.
+// The changes of the control port: messages delivered now or again, faults. They call the engine, and never move a clock.
 
 import type { DelayedRef } from '../engine/interventions.js';
 import type { LogPosition, TopicPosition } from '../engine/log.js';
@@ -10,7 +10,7 @@ import { connectionFaultOf, type Fields, faultRuleOf } from './control-input.js'
 import { ControlRefusal, illegal } from './control-refusal.js';
 import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
 
-/** So many messages of one id are delivered again by one request. */
+/** The most messages of one id that one request delivers again. */
 const MOST_OF_ONE_ID = 32;
 const ANY_NUMBER = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
@@ -27,7 +27,8 @@ export class InterventionRequests {
     fields.end();
     const delivered = this.deliverDelayed(ref);
     if (delivered.length === 0) {
-      const message = 'no delayed message waits by this name: it was delivered or recalled before, or never sent';
+      const message =
+        'no such delayed message is waiting: it was delivered, recalled, or never sent; nothing was changed';
       throw new ControlRefusal(404, 'NOT_WAITING', message);
     }
     await this.broker.store.flush();
@@ -41,9 +42,10 @@ export class InterventionRequests {
     fields.end();
     const { engine, clock, store } = this.broker;
     if (engine.findTopic(topic) === undefined)
-      throw new ControlRefusal(404, 'UNKNOWN_TOPIC', `there is no topic "${topic}"`);
+      throw new ControlRefusal(404, 'UNKNOWN_TOPIC', `topic "${topic}" does not exist; nothing was changed`);
     const group = engine.findGroup(groupName);
-    if (group === undefined) throw new ControlRefusal(404, 'UNKNOWN_GROUP', `there is no group "${groupName}"`);
+    if (group === undefined)
+      throw new ControlRefusal(404, 'UNKNOWN_GROUP', `group "${groupName}" does not exist; nothing was changed`);
     const nowMs = clock.nowMs();
     const results = places.flatMap((place): DeliveredAgainState['results'][number][] => {
       const done = engine.interventions.deliverAgain(group, { topic, ...place }, nowMs);
@@ -53,11 +55,11 @@ export class InterventionRequests {
       return [{ topic, ...place, outcome: 'held', heldUntilMs: done.untilMs, ...holder }];
     });
     if (results.length === 0) {
-      const message = `there is no such message in topic "${topic}"; by id those are found that came since the control port is on`;
+      const message = `topic "${topic}" has no such message; only messages stored since the control port was enabled are found by id`;
       throw new ControlRefusal(404, 'UNKNOWN_MESSAGE', message);
     }
     if (results.every(({ outcome }) => outcome === 'held')) {
-      const message = `a consumer of group "${groupName}" has the message, or another one of its ordered queue, until ${results[0]?.heldUntilMs}`;
+      const message = `a consumer of group "${groupName}" holds the message, or another one of its ordered queue, until ${results[0]?.heldUntilMs}; nothing was changed`;
       throw new ControlRefusal(409, 'MESSAGE_HELD', message);
     }
     await store.flush();
@@ -68,7 +70,7 @@ export class InterventionRequests {
     return { items: this.broker.faults.list() };
   }
 
-  /** A rule for an RPC; without `rpc`, connections are refused. */
+  /** A fault of an RPC; without `rpc`, connections are refused. */
   addFault(fields: Fields): PendingFault {
     const { faults } = this.broker;
     const isForRpc = fields.has('rpc') || fields.has('action');
@@ -76,18 +78,18 @@ export class InterventionRequests {
     return faults.list().find((fault) => fault.id === id) as PendingFault;
   }
 
-  /** One by its `id`, else all. */
+  /** Removes one fault by its `id`, or all. */
   clearFaults(fields: Fields): FaultList {
     const id = fields.count('id', ANY_NUMBER);
     fields.end();
     const { faults } = this.broker;
     if (id === undefined) faults.clear();
     else if (!faults.remove(id))
-      throw new ControlRefusal(404, 'UNKNOWN_FAULT', `fault ${id} is not to come (any more)`);
+      throw new ControlRefusal(404, 'UNKNOWN_FAULT', `there is no scheduled fault ${id}; it may have ended`);
     return this.listFaults();
   }
 
-  /** Cuts streams, connections or settings at once: `what`, and of whom. */
+  /** Immediately cuts streams, connections or settings (`what`), optionally of one client or port. */
   cut(fields: Fields): Record<string, never> {
     const { faults } = this.broker;
     const what = fields.requiredText('what');
@@ -106,7 +108,7 @@ export class InterventionRequests {
       return this.broker.engine.interventions.deliverNow(ref, this.broker.clock.nowMs());
     } catch (error) {
       if (error instanceof Refusal)
-        throw new ControlRefusal(400, 'ILLEGAL_RECALL_HANDLE', 'this broker made no such recall handle');
+        throw new ControlRefusal(400, 'ILLEGAL_RECALL_HANDLE', 'the recall handle was not issued by this broker');
       throw error;
     }
   }

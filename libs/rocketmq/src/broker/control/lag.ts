@@ -1,4 +1,4 @@
-// How far groups are behind, read from the indexes: no message is looked at but the oldest ones.
+// Computes the lag of groups from the indexes, reading only the oldest messages.
 
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
 import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
@@ -7,7 +7,7 @@ import type { Store } from '../store/store.js';
 import type { LagState } from './control-views.js';
 import { allOf } from './pages.js';
 
-/** The lag of a group in every topic of which it was handed something. */
+/** The lag of a group in every topic of which messages were delivered to it. */
 export async function lagOfGroup(store: Store, group: GroupRecord): Promise<LagState[]> {
   const lags: LagState[] = [];
   for (const name of topicsOfGroup(store, group.name)) {
@@ -55,7 +55,7 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
   };
 }
 
-/** Not by spreading: there may be very many. */
+/** Avoids spread arguments, since there may be very many values. */
 function least(numbers: readonly number[]): number | undefined {
   let found: number | undefined;
   for (const number of numbers) if (found === undefined || number < found) found = number;

@@ -1,4 +1,4 @@
-// Messages as the control port shows them: all that is known, of the body only the beginning.
+// Messages as the control port returns them: all fields, and the beginning of the body.
 
 import { isUtf8 } from 'node:buffer';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -8,13 +8,13 @@ import type { MessageEntry } from '../engine/views.js';
 import type { Key } from '../store/store.js';
 import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessageState } from './control-views.js';
 
-/** So much of a body is shown. */
+/** The most bytes of a body that are returned. */
 const SHOWN_BYTES = 4_096;
 
 export function messageState(topic: string, message: StoredMessage): MessageState {
   const { messageId, type, tag, keys, properties, messageGroup, priority, deliveryTimestampMs } = message;
   const shown = message.body.subarray(0, SHOWN_BYTES);
-  // A text that is cut within a character is still a text: all of the body decides.
+  // The complete body decides, since cutting may split a character.
   const bodyEncoding = isUtf8(message.body) ? 'utf8' : 'base64';
   return {
     ...{ topic, messageId, messageType: type, keys, properties },
@@ -36,7 +36,7 @@ export function visibleMessage({ topic, queueId, offset, message }: MessageEntry
   return { ...messageState(topic, message), queueId, offset };
 }
 
-/** @param key under which it waits */
+/** @param key the key of its record */
 export function delayedMessage(key: Key, message: StoredMessage): DelayedMessageState {
   const recallHandle = recallHandleOf(key, message.messageId);
   return { ...messageState(key[1] as string, message), dueAtMs: dueAtOf(key), recallHandle };

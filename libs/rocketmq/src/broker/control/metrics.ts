@@ -1,5 +1,4 @@
-// The broker's metrics, by the names and labels that a broker of Apache RocketMQ 5.5.0 shows them with to Prometheus
-// (`metricsExporterType=PROM`).
+// The broker's metrics, with the names and labels of Apache RocketMQ 5.5.0 for Prometheus (`metricsExporterType=PROM`).
 
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { CLUSTER_NAME } from '../admin/cluster-requests.js';
@@ -15,7 +14,7 @@ import { lagOfGroup } from './lag.js';
 import { allOf, nextTurn } from './pages.js';
 
 const COMMON: Labels = { cluster: CLUSTER_NAME, node_type: 'broker', node_id: BROKER_NAME };
-/** The real server's marks of its own topics and groups, and of retry topics; here there are none. */
+/** The real server's labels for its own topics and groups and for retry topics; this broker has none. */
 const NOT_SYSTEM = { is_system: 'false' };
 
 /** All metrics as text. */
@@ -29,7 +28,7 @@ function counts({ engine, store, storage }: ControlContext): MetricFamily[] {
   return [
     gauge('rocketmq_topic_number', 'Topics', [{ labels: {}, value: engine.topics().length }]),
     gauge('rocketmq_consumer_group_number', 'Consumer groups', [{ labels: {}, value: engine.groups().length }]),
-    gauge('rocketmq_storage_size_bytes', 'Bytes that are stored, about', [
+    gauge('rocketmq_storage_size_bytes', 'Approximate number of stored bytes', [
       { labels: { storage_type: 'local', storage_medium: storage }, value: store.usedBytes() },
     ]),
   ];
@@ -57,12 +56,12 @@ function traffic({ engine }: ControlContext): MetricFamily[] {
     ),
     counter(
       'rocketmq_messages_out_total',
-      'Messages handed to consumers since the start, each attempt',
+      'Deliveries to consumers since the start, including redeliveries',
       outgoing(messagesOf),
     ),
     counter(
       'rocketmq_throughput_out_total',
-      'Bytes of the bodies of messages handed out since the start',
+      'Bytes of the bodies of delivered messages since the start',
       outgoing(bytesOf),
     ),
     counter(
@@ -90,12 +89,12 @@ function connections({ sessions }: ControlContext): MetricFamily[] {
     ...NOT_SYSTEM,
   });
   return [
-    gauge('rocketmq_producer_connections', 'Producers that are connected', tally(producers.map(language))),
-    gauge('rocketmq_consumer_connections', 'Consumers that are connected', tally(consumers.map(ofConsumer))),
+    gauge('rocketmq_producer_connections', 'Connected producers', tally(producers.map(language))),
+    gauge('rocketmq_consumer_connections', 'Connected consumers', tally(consumers.map(ofConsumer))),
   ];
 }
 
-/** From the index by due time: no message is read. */
+/** Read from the index by due time, without reading messages. */
 async function waiting({ store }: ControlContext): Promise<MetricFamily[]> {
   const delayed = new Map<string, number>();
   const halves = new Map<string, number>();
@@ -109,7 +108,7 @@ async function waiting({ store }: ControlContext): Promise<MetricFamily[]> {
   const byTopic = (counted: ReadonlyMap<string, number>): Sample[] =>
     [...counted].map(([topic, value]) => ({ labels: { topic }, value }));
   return [
-    gauge('rocketmq_timing_messages', 'Delayed messages that wait for their time', byTopic(delayed)),
+    gauge('rocketmq_timing_messages', 'Delayed messages that are not due yet', byTopic(delayed)),
     gauge('rocketmq_half_messages', 'Half messages whose transactions have not ended', byTopic(halves)),
   ];
 }
@@ -132,22 +131,22 @@ async function lags({ engine, store, clock }: ControlContext): Promise<MetricFam
     ),
     gauge(
       'rocketmq_consumer_ready_messages',
-      'Messages that the next receives of a group find',
+      'Messages that are ready for the next receives of a group',
       each(({ ready }) => ready),
     ),
     gauge(
       'rocketmq_consumer_inflight_messages',
-      'Messages at consumers, or waiting for their retry',
+      'Messages held by consumers or waiting for a retry',
       each(({ inFlight }) => inFlight),
     ),
     gauge(
       'rocketmq_consumer_lag_latency_milliseconds',
-      'Milliseconds since the oldest message was stored that a group has not settled',
+      'Milliseconds since the oldest unsettled message of a group was stored',
       each(({ oldestStoredAtMs }) => since(oldestStoredAtMs)),
     ),
     gauge(
       'rocketmq_consumer_queueing_latency_milliseconds',
-      'Milliseconds since the oldest message became ready that waits for a receive',
+      'Milliseconds since the oldest ready message of a group became ready',
       each(({ oldestReadyAtMs }) => since(oldestReadyAtMs)),
     ),
   ];
@@ -165,7 +164,7 @@ function bytesOf({ bytes }: Counted<object>): number {
   return bytes;
 }
 
-/** How often each set of labels is there. */
+/** Counts each set of labels. */
 function tally(all: readonly Labels[]): Sample[] {
   const samples = new Map<string, { readonly labels: Labels; value: number }>();
   for (const labels of all) {

@@ -1,19 +1,19 @@
-// Long lists of the store, a part at a time, so that no answer is without end and nobody else has to wait for it.
+// Pages of long lists in the store. Bounded, so that other requests do not wait for them.
 
 import type { Key, KeyPart, Store } from '../store/store.js';
 import type { Fields } from './control-input.js';
 import { illegal } from './control-refusal.js';
 import type { Page } from './control-views.js';
 
-/** How many items a page has when the request does not say, and at most. */
+/** The default and the maximum number of items per page. */
 const DEFAULT_ITEMS = 100;
 const MOST_ITEMS = 500;
-/** A page looks at no more pairs than this, whatever it finds. */
+/** The most pairs that a page reads, whatever it finds. */
 const LONGEST_LOOK = 5_000;
-/** So many pairs are read in one turn of the event loop. */
+/** The pairs that are read in one turn of the event loop. */
 const TURN = 2_000;
 
-/** Which part of a list is wanted. */
+/** The requested part of a list. */
 export interface PageWish {
   readonly limit: number;
   readonly after: string | undefined;
@@ -25,8 +25,8 @@ export function pageWishOf(fields: Fields): PageWish {
 }
 
 /**
- * Without what cannot be read.
- * @param view makes an item of a pair; undefined: it is not of this list
+ * Skips records that cannot be read.
+ * @param view converts a pair to an item; undefined: the pair is not part of the list
  */
 export function pageOf<T>(
   store: Store,
@@ -49,7 +49,7 @@ export function pageOf<T>(
   return { items };
 }
 
-/** A page of a list that is at hand, in the order of its names. */
+/** A page of a list in memory, sorted by name. */
 export function pageOfList<T>(list: readonly T[], { limit, after }: PageWish, nameOf: (item: T) => string): Page<T> {
   const sorted = list.map((item) => ({ item, name: nameOf(item) })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const rest = sorted.filter(({ name }) => after === undefined || name > after);
@@ -59,8 +59,8 @@ export function pageOfList<T>(list: readonly T[], { limit, after }: PageWish, na
 }
 
 /**
- * Reads everything under a prefix, with a turn of the event loop for others now and then. What is written meanwhile may be among it
- * or not.
+ * Reads everything under a prefix and yields to the event loop from time to time. The result may or may not include what is written
+ * meanwhile.
  */
 export async function* allOf(store: Store, prefix: Key): AsyncGenerator<readonly [Key, unknown]> {
   let from: Key | undefined;
@@ -71,7 +71,7 @@ export async function* allOf(store: Store, prefix: Key): AsyncGenerator<readonly
       if (pairs.length > TURN) break;
     }
     const isLast = pairs.length <= TURN;
-    // The first of the next turn is the last of this one, which is read again rather than lost.
+    // The last pair of this turn is read again in the next one, so that none is lost.
     for (const pair of isLast ? pairs : pairs.slice(0, -1)) yield pair;
     if (isLast) return;
     from = pairs.at(-1)?.[0];
@@ -79,7 +79,7 @@ export async function* allOf(store: Store, prefix: Key): AsyncGenerator<readonly
   }
 }
 
-/** Lets others have their turn. */
+/** Yields to the event loop. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -88,13 +88,13 @@ function textOf(key: Key): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
-/** Any key will do: a scan gives only what lies under its own prefix. */
+/** Any key is safe: a scan returns only what is under its own prefix. */
 function keyOf(text: string): Key {
   try {
     const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
     if (Array.isArray(key) && key.every(isPart)) return key;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw illegal('after', 'must be the `next` of an earlier answer');
 }

@@ -1,4 +1,4 @@
-// What the control port tells of the state. Reads only.
+// The state that the control port returns. Reads only.
 
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
@@ -70,7 +70,7 @@ export class StateRequests {
     });
   }
 
-  /** Of one group, or of as many groups as make a page. */
+  /** The lag of one group, or of a page of groups. */
   async lag(fields: Fields): Promise<Page<LagState>> {
     const { limit, after } = pageWishOf(fields);
     const name = fields.name('group');
@@ -88,7 +88,7 @@ export class StateRequests {
     return { items, ...(next && { next }) };
   }
 
-  /** All messages that groups were handed and have not settled. */
+  /** All messages that were delivered to groups and are not settled. */
   inFlight(fields: Fields): Page<DeliveryState> {
     const wish = pageWishOf(fields);
     const [group, topic] = [fields.name('group'), fields.name('topic')];
@@ -100,14 +100,14 @@ export class StateRequests {
     });
   }
 
-  /** The earliest first; of one message id when it is asked for. */
+  /** The earliest first; optionally only those with one message id. */
   delayed(fields: Fields): Page<DelayedMessageState> {
     const wish = pageWishOf(fields);
     const [topic, messageId] = [fields.name('topic'), fields.text('messageId')];
     fields.end();
     const { store } = this.broker;
     if (messageId !== undefined) {
-      if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId goes with a topic');
+      if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId requires a topic');
       const view = (key: Key, message: unknown) => delayedMessage(key, message as StoredMessage);
       return pageOf(store, keys.delayedById(topic, messageId), wish, view);
     }
@@ -133,7 +133,7 @@ export class StateRequests {
     return pageOfList(this.broker.sessions.all().map(clientState), wish, ({ clientId }) => clientId);
   }
 
-  /** The visible messages of a topic, queue by queue; by id or key, those that were stored since the control port is on. */
+  /** The visible messages of a topic, by queue; by id or key, those stored since the control port was enabled. */
   messages(fields: Fields): Page<VisibleMessageState> {
     const wish = pageWishOf(fields);
     const topic = fields.requiredName('topic');
@@ -178,7 +178,7 @@ export class StateRequests {
   private group(name: string): GroupRecord {
     const group = this.broker.engine.findGroup(name);
     if (group !== undefined) return group;
-    throw new ControlRefusal(404, 'UNKNOWN_GROUP', `there is no group "${name}"`);
+    throw new ControlRefusal(404, 'UNKNOWN_GROUP', `group "${name}" does not exist`);
   }
 }
 

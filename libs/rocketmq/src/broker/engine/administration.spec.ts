@@ -65,7 +65,7 @@ describe('a moved group', () => {
       ['1', 1],
       ['2', 1],
     ]);
-    expect(() => first && broker.ack(first, 'g')).toThrow('newer one');
+    expect(() => first && broker.ack(first, 'g')).toThrow('newer handle');
   });
 
   it('keeps what it holds when it moves forward, and gets it again when the lease ends', () => {

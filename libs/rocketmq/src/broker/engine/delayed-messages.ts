@@ -98,7 +98,7 @@ function parseRecallHandle(recallHandle: string): { topic: string; dueAtMs: numb
   const dueAtMs = Number(due);
   const messageId = rest.join(' ');
   if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
-    throw new Refusal('recall-invalid', 'recall handle is invalid: it is not one of this broker');
+    throw new Refusal('recall-invalid', 'recall handle is invalid: it was not issued by this broker');
   }
   return { topic: topic ?? '', dueAtMs, messageId };
 }

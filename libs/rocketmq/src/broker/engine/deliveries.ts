@@ -124,7 +124,7 @@ export class Deliveries {
   /** Moves the end of a lease, counted from now. @returns the handle that replaces the given one */
   change(changes: Changes, request: ChangeRequest): string {
     const located = this.locate(changes, request);
-    if (located.kind === 'settled') throw deadHandle('its message is settled');
+    if (located.kind === 'settled') throw deadHandle('its message is already settled');
     const { queue, handle, record } = located;
     assertLeased(record, request.nowMs);
     this.dropState(changes, queue, handle.offset, record.state);
@@ -304,9 +304,9 @@ export class Deliveries {
     if (record === undefined) {
       const cursor = changes.get<number>(keys.cursor(queue)) ?? 0;
       if (handle.offset < cursor) return { kind: 'settled' };
-      throw deadHandle('the group was never handed this message');
+      throw deadHandle('the message was not delivered to this group');
     }
-    if (record.serial !== handle.serial) throw deadHandle('a newer one replaced it');
+    if (record.serial !== handle.serial) throw deadHandle('a newer handle replaced it');
     return record.state.kind === 'acked' ? { kind: 'settled' } : { kind: 'held', queue, handle, record };
   }
 }

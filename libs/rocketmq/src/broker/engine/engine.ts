@@ -271,10 +271,10 @@ export class Engine {
 
   private assertRoom(): void {
     if (Number.isFinite(this.maxStoreBytes) && this.store.usedBytes() >= this.maxStoreBytes) {
-      const what = `the broker's messages fill the ${this.maxStoreBytes} bytes that they may take in memory`;
+      const what = `the message was not stored: the memory limit of ${this.maxStoreBytes} bytes is reached`;
       throw new Refusal(
         'store-full',
-        `${what} (maxMemoryBytes); keep them on disk (data) or not for ever (retentionMs)`,
+        `${what} (maxMemoryBytes); store messages on disk (data), or delete old ones (retentionMs)`,
       );
     }
   }

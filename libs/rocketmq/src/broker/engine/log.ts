@@ -70,7 +70,7 @@ export class MessageLog {
   /** @throws DamagedRecord for a queue whose end is lost: what is appended would take the place of what it has */
   private assertEmpty(changes: Changes, topic: string, queueId: number): void {
     const [found] = changes.scan([...keys.log(topic), queueId], { tolerant: true }, 1);
-    if (found !== undefined) throw new DamagedRecord(nameOfRecord(keys.end(topic, queueId)), 'it is not there');
+    if (found !== undefined) throw new DamagedRecord(nameOfRecord(keys.end(topic, queueId)), 'it is missing');
   }
 
   endOffset(changes: Changes, topic: string, queueId: number): number {
@@ -89,7 +89,7 @@ export class MessageLog {
     if (message !== undefined) return message;
     const isBetween =
       offset >= this.beginOffset(changes, topic, queueId) && offset < this.endOffset(changes, topic, queueId);
-    if (isBetween) throw new DamagedRecord(nameOfRecord(key), 'it is not there');
+    if (isBetween) throw new DamagedRecord(nameOfRecord(key), 'it is missing');
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Topics and consumer groups: declared, or made at first use unless the broker is strict.
+// Topics and consumer groups: declared, or created on first use unless the broker is strict.
 
 import type { MessageType } from '../../protocol/model/message.js';
 import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
@@ -8,9 +8,9 @@ import type { Changes } from './changes.js';
 import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 
-/** The queues of a topic that was not declared with a number (`mqadmin updateTopic`). */
+/** The default number of queues (`mqadmin updateTopic`). */
 export const DEFAULT_QUEUES = 8;
-/** `retryMaxTimes` 16 and the first delivery. */
+/** `retryMaxTimes` 16, plus the first delivery. */
 export const DEFAULT_MAX_DELIVERY_ATTEMPTS = 17;
 /** The server's default `CustomizedRetryPolicy`. */
 export const DEFAULT_BACKOFF: CustomizedBackoff = {
@@ -26,38 +26,38 @@ export const DEFAULT_BACKOFF: CustomizedBackoff = {
   ],
 };
 
-/** The types that a topic can be declared with. */
+/** The types that a declared topic can have. */
 export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
 
 export interface TopicDeclaration {
-  /** What it is called. */
+  /** The name of the topic. */
   readonly name: string;
-  /** Default `normal`. */
+  /** The type of its messages. Default `normal`. */
   readonly type?: TopicType;
-  /** Default 8, of a topic that exists: as many as it has. */
+  /** The number of queues. Default 8; unchanged for an existing topic. */
   readonly queues?: number;
 }
 
-/** A topic as an administrator wants it; it may have been otherwise. */
+/** A topic with the settings that an administrator wants; the existing one may differ. */
 export interface TopicAlteration {
   readonly name: string;
-  /** Undefined: as it is, or `normal` for a new topic. */
+  /** Undefined: unchanged, or `normal` for a new topic. */
   readonly type: TopicType | undefined;
   readonly queues: number;
 }
 
 export interface GroupDeclaration {
-  /** What it is called. */
+  /** The name of the group. */
   readonly name: string;
-  /** Whether the group gets its messages in order. Default false. */
+  /** Whether the messages of a message group are delivered one after another. Default false. */
   readonly fifo?: boolean;
   /** Deliveries before a message becomes a dead letter. Default 17. */
   readonly maxDeliveryAttempts?: number;
-  /** Waits between deliveries, as told to push consumers. Default: the server's list from 1 s to 2 h. */
+  /** The delays between deliveries; push consumers receive them. Default: the server's list from 1 s to 2 h. */
   readonly backoff?: BackoffPolicy;
 }
 
-/** Knows which topics and groups exist. */
+/** The existing topics and groups. */
 export class Registry {
   constructor(private readonly strict: boolean) {}
 
@@ -77,7 +77,7 @@ export class Registry {
   }
 
   /**
-   * Makes or alters a topic. Messages stay in their queues: those in a queue beyond the new number are not handed out until the
+   * Creates or alters a topic. Messages stay in their queues: those in a queue beyond the new number are not delivered until the
    * topic has that queue again.
    */
   alterTopic(changes: Changes, { name, type, queues }: TopicAlteration): void {
@@ -86,7 +86,7 @@ export class Registry {
     changes.markAvailable(name);
   }
 
-  /** Makes or alters a group: its next pop and its consumers' next settings are by the new one. */
+  /** Creates or alters a group. The settings apply to its next pop and to the next settings of its consumers. */
   alterGroup(changes: Changes, group: GroupRecord): void {
     const existing = changes.get<GroupRecord>(keys.group(group.name));
     if (existing?.fifo === true && !group.fifo) forgetOrder(changes, group.name);
@@ -109,7 +109,7 @@ export class Registry {
   topic(changes: Changes, name: string): TopicRecord {
     const topic = changes.get<TopicRecord>(keys.topic(name));
     if (topic !== undefined) return topic;
-    // A dead-letter topic exists from the first dead letter on, here as on the real server.
+    // A dead-letter topic exists from the first dead letter on, as on the real server.
     if (this.strict || name.startsWith(deadLetterTopicOf(''))) {
       const words = `No topic route info in name server for the topic: ${name}`;
       throw new Refusal('unknown-topic', `${words}; topic "${name}" does not exist`);
@@ -117,14 +117,14 @@ export class Registry {
     return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
   }
 
-  /** The topic, as one that takes messages of this type. */
+  /** The topic, if it accepts messages of this type. */
   topicFor(changes: Changes, name: string, type: MessageType): TopicRecord {
     const topic = this.topic(changes, name);
     if (topic.type === type) return topic;
     if (topic.type !== undefined || type === 'lite' || type === 'priority') {
       const takes = topic.type === undefined ? 'normal, fifo, delay or transaction messages' : `${topic.type} messages`;
       const words = wrongTypeWords(topic.type ?? 'mixed', type);
-      throw new Refusal('type-conflict', `${words}: topic "${name}" takes ${takes}, this one is of type ${type}`);
+      throw new Refusal('type-conflict', `${words}: topic "${name}" takes ${takes}, this message is of type ${type}`);
     }
     return this.createTopic(changes, name, type, topic.queues);
   }
@@ -141,7 +141,7 @@ export class Registry {
   }
 
   /**
-   * @param fifo what a group becomes that comes into being now
+   * @param fifo the order of the group if it is created now
    * @throws Refusal `unknown-group` when the broker is strict
    */
   group(changes: Changes, name: string, fifo = false): GroupRecord {
@@ -159,13 +159,13 @@ export class Registry {
   }
 }
 
-/** How the real server words that a topic does not take a message. */
+/** The real server's words for a message type that the topic does not accept. */
 export function wrongTypeWords(expected: MessageType | 'mixed' | 'unspecified', actual: MessageType): string {
   const [takes, is] = [expected.toUpperCase(), actual.toUpperCase()];
   return `TopicMessageType validate failed, the expected type is ${takes}, but actual type is ${is}`;
 }
 
-/** What only ordered groups keep: acks behind an unsettled message, and the attempts of their pops. */
+/** State of ordered groups only: acks behind an unsettled message, and the attempts of their pops. */
 function forgetOrder(changes: Changes, group: string): void {
   for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
     if (record.state.kind === 'acked') changes.delete(key);

@@ -42,7 +42,7 @@ describe('delayed messages', () => {
     harness.engine.declareTopic({ name: 'other', type: 'delay' });
     const recall = (topic: string, handle: string) => () => harness.engine.recall(topic, handle, harness.nowMs);
     expect(recall('other', recallHandle)).toThrow('not for topic "other"');
-    expect(recall('t', 'nonsense')).toThrow('not one of this broker');
+    expect(recall('t', 'nonsense')).toThrow('not issued by this broker');
     harness.advance(5_000);
     expect(recall('t', recallHandle)).toThrow('timestamp invalid');
     const off = new EngineHarness({ recallEnabled: false });
@@ -101,7 +101,9 @@ describe('half messages', () => {
     expect(harness.pop('t', 'g').deliveries.map(({ message }) => message.properties)).toEqual([
       { own: '1', TRANSACTION_CHECK_TIMES: '1', __transactionId__: 'm' },
     ]);
-    expect(() => harness.engine.resumeTransaction(1, harness.nowMs)).toThrow('no half message was given up at 1');
+    expect(() => harness.engine.resumeTransaction(1, harness.nowMs)).toThrow(
+      'there is no given up half message at offset 1',
+    );
   });
 
   it('are given up at once when they say that they were checked often enough', () => {

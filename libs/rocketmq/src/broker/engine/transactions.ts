@@ -122,7 +122,8 @@ export class Transactions {
    */
   resume(changes: Changes, offset: number, nowMs: number): void {
     const givenUp = this.log.message(changes, GIVEN_UP_TOPIC, 0, offset);
-    if (givenUp === undefined) throw new Refusal('unknown-transaction', `no half message was given up at ${offset}`);
+    if (givenUp === undefined)
+      throw new Refusal('unknown-transaction', `there is no given up half message at offset ${offset}`);
     const { [REAL_TOPIC]: name = '', ...properties } = givenUp.properties;
     const topic = this.registry.topicFor(changes, name, 'transaction');
     const message: StoredMessage = {

@@ -57,7 +57,7 @@ export function truth(operand: Operand): Operand {
   }
   const isTruth = isConstant(operand) ? operand.value === null || typeof operand.value === 'boolean' : true;
   if (operand.form === 'negative' || !isTruth) {
-    throw new MeaninglessFilter('it uses a value where a condition is wanted');
+    throw new MeaninglessFilter('it uses a value where a condition is required');
   }
   return operand;
 }
@@ -89,7 +89,7 @@ export function equal(left: Operand, right: Operand): Operand {
     }
   }
   if (isConstant(left) && isConstant(right) && typeof left.value === 'boolean' && typeof right.value !== 'boolean') {
-    throw new MeaninglessFilter('it compares a truth value with another literal');
+    throw new MeaninglessFilter('it compares a boolean with another literal');
   }
   return condition((lookup) => isEqual(left.evaluate(lookup), right.evaluate(lookup)));
 }
@@ -103,7 +103,7 @@ export function ordered(left: Operand, operator: OrderOperator, right: Operand):
     const isNumber =
       isConstant(operand) && !['string', 'boolean'].includes(typeof operand.value) && operand.value !== null;
     if (operand.form === 'condition' || (isConstant(operand) && !isNumber)) {
-      throw new MeaninglessFilter(`it compares by "${operator}" what is neither a number nor a property`);
+      throw new MeaninglessFilter(`"${operator}" requires numbers or properties`);
     }
   }
   return condition((lookup) => {
@@ -122,7 +122,7 @@ export function notBetween(operand: Operand, low: Operand, high: Operand): Opera
 }
 
 export function oneOf(operand: Operand, texts: readonly string[], negated: boolean): Operand {
-  if (operand.form !== 'property') throw new MeaninglessFilter('left of IN it has something else than a property');
+  if (operand.form !== 'property') throw new MeaninglessFilter('the left side of IN must be a property');
   const wanted = new Set(texts);
   return condition((lookup) => {
     const value = operand.evaluate(lookup);
@@ -145,13 +145,13 @@ function holds(value: string, operator: SubstringOperator, text: string): boolea
 }
 
 function assertRange(low: SqlValue, high: SqlValue): void {
-  if (low === null || high === null) throw new MeaninglessFilter('it has BETWEEN with NULL');
+  if (low === null || high === null) throw new MeaninglessFilter('it uses NULL with BETWEEN');
   try {
     if (compare(high, low) >= 0) return;
   } catch (error) {
     if (!(error instanceof Incomparable)) throw error;
   }
-  throw new MeaninglessFilter('it has BETWEEN with a lower end above the upper one');
+  throw new MeaninglessFilter('the lower bound of BETWEEN is above the upper one');
 }
 
 function condition(evaluate: (lookup: Lookup) => boolean | null): Operand {

@@ -172,11 +172,11 @@ describe('an SQL filter', () => {
 
   it.each([
     ['a = ', 'No parse at 4'],
-    ['5', 'where a condition is wanted'],
+    ['5', 'where a condition is required'],
     ['a = NULL', 'IS NULL'],
-    ["a > 'x'", 'neither a number nor a property'],
-    ['a BETWEEN 2 AND 1', 'lower end above the upper one'],
-    ["'x' IN ('x')", 'something else than a property'],
+    ["a > 'x'", 'requires numbers or properties'],
+    ['a BETWEEN 2 AND 1', 'lower bound of BETWEEN is above'],
+    ["'x' IN ('x')", 'left side of IN must be a property'],
     ['a > 99999999999999999999', 'out of range'],
   ])('says why %p is refused', (expression, why) => {
     expect(() => matches(expression)).toThrow(why);

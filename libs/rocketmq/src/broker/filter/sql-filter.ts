@@ -16,7 +16,7 @@ const QUOTED_CHARACTERS = 200;
 /** A filter that cannot be used; the message says why. */
 export class SqlFilterError extends Error {
   constructor(problem: string) {
-    super(`the SQL filter is refused: ${problem}`);
+    super(`invalid SQL filter: ${problem}`);
     this.name = 'SqlFilterError';
   }
 }
@@ -32,7 +32,7 @@ export type SqlFilter = (lookup: sql.Lookup) => boolean;
 export function compileSqlFilter(text: string): SqlFilter {
   if (text.trim() === '') throw new SqlFilterError('it is empty');
   if (text.length > LONGEST_FILTER) {
-    throw new SqlFilterError(`it has ${text.length} characters, the limit is ${LONGEST_FILTER}`);
+    throw new SqlFilterError(`it has ${text.length} characters; the limit is ${LONGEST_FILTER}`);
   }
   const condition = compile(text);
   return (lookup) => {
@@ -186,7 +186,7 @@ class Compiler {
 }
 
 function tooDeep(): SqlFilterError {
-  return new SqlFilterError(`it nests deeper than ${DEEPEST_NESTING}`);
+  return new SqlFilterError(`it is nested deeper than ${DEEPEST_NESTING}`);
 }
 
 function negateIf(test: SyntaxNode, operand: sql.Operand): sql.Operand {

@@ -57,7 +57,7 @@ function compareBooleans(left: NonNullable<SqlValue>, right: NonNullable<SqlValu
   if (typeof left === 'string') return Number(left.toLowerCase() === 'true') - Number(right);
   if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right);
   // The real server fails to convert the text here; only with the text on the left it succeeds.
-  if (typeof right === 'string') throw new Incomparable('a boolean on the left has no order with text');
+  if (typeof right === 'string') throw new Incomparable('a boolean cannot be compared with a string');
   return -1;
 }
 
@@ -81,14 +81,14 @@ function readAs(model: number | SqlInteger, text: string): number | SqlInteger {
   const [, sign, digits] = WHOLE.exec(text) ?? [];
   const value = digits === undefined ? undefined : BigInt(sign === '-' ? `-${digits}` : digits);
   if (value === undefined || !fits(value, model.bits)) {
-    throw new Incomparable(`"${text}" is no whole number of ${model.bits} bits`);
+    throw new Incomparable(`"${text}" is not an integer of ${model.bits} bits`);
   }
   return { value, bits: model.bits };
 }
 
 function decimalOf(text: string): number {
   const [, sign, digits] = DECIMAL.exec(text) ?? [];
-  if (digits === undefined) throw new Incomparable(`"${text}" is no number`);
+  if (digits === undefined) throw new Incomparable(`"${text}" is not a number`);
   return sign === '-' ? -Number(digits) : Number(digits);
 }
 

@@ -63,7 +63,7 @@ describe('faults', () => {
     const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
     const refused = expect(sending).rejects.toMatchObject({
       code: grpcStatus.UNAVAILABLE,
-      details: 'the broker stops',
+      details: 'the broker is stopping',
     });
     await until(() => broker.faults.list().length === 0);
     await broker.stop();

@@ -1,58 +1,58 @@
-// Scripted faults: what goes wrong, at which RPC, how often. Matched in the order of adding; nothing here is random.
+// Scripted faults: what fails, at which RPC, how often. Matched in the order in which they were added; nothing is random.
 
 import type { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName } from '../../protocol/grpc/rpc.js';
 
-/** What goes wrong. */
+/** The effect of a fault. */
 export type FaultAction =
-  /** Answers this code instead of doing the work. */
+  /** Answers with this code instead of executing the call. */
   | { readonly kind: 'answer'; readonly code: keyof typeof Code; readonly message?: string }
-  /** Waits this long, in real time, before doing the work. */
+  /** Waits this long, in real milliseconds, before executing the call. */
   | { readonly kind: 'delay'; readonly delayMs: number }
-  /** Does the work, then loses the answer: the client sees gRPC UNAVAILABLE. Of telemetry: no reply to the settings. */
+  /** Executes the call, then drops the answer: the client sees gRPC UNAVAILABLE. For telemetry: no reply to the settings. */
   | { readonly kind: 'dropResponse' }
-  /** Breaks all streams of the client (telemetry and long polls) and this call, before doing the work. */
+  /** Breaks all streams of the client (telemetry and long polls) and this call, before executing it. */
   | { readonly kind: 'cutStreams' }
-  /** Forgets the client's settings before doing the work, as a proxy does that was started again. Its streams stay open. */
+  /** Forgets the client's settings before executing the call, as a restarted proxy does. Its streams stay open. */
   | { readonly kind: 'loseSettings' };
 
 export interface FaultRule {
-  /** For `telemetry` a rule counts each settings command, for every other RPC each call. */
+  /** For `telemetry` a rule counts settings commands, for every other RPC calls. */
   readonly rpc: RpcName;
-  /** What becomes of the call. */
+  /** The effect on the call. */
   readonly action: FaultAction;
-  /** How many calls it hits. Default 1. */
+  /** The number of calls that it affects. Default 1. */
   readonly times?: number;
-  /** Only calls of this client. Default: of any. */
+  /** Affects only calls of this client. Default: of any client. */
   readonly clientId?: string;
 }
 
-/** Which connections are refused. */
+/** Refused connections. */
 export interface ConnectionFault {
-  /** How many. Default: all, until it is taken away. */
+  /** The number of connections. Default: all, until the fault is removed. */
   readonly times?: number;
-  /** Only connections to this port of the broker. Default: to any. */
+  /** Refuses only connections to this port of the broker. Default: to any port. */
   readonly port?: number;
 }
 
-/** What faults do to a running broker. Without an argument: to all. */
+/** The effects of faults on a running broker. Without an argument they affect all. */
 export interface FaultTargets {
   breakStreams(clientId: string | undefined): void;
   breakConnections(port: number | undefined): void;
   forgetSettings(clientId: string | undefined): void;
 }
 
-/** Takes a fault away again. */
+/** Removes a fault. */
 export interface TakeAway {
   (): void;
-  /** The fault's number, as {@link Faults.list} tells it. */
+  /** The number of the fault, as in {@link Faults.list}. */
   readonly id: number;
 }
 
-/** A fault that is still to come. */
+/** A scheduled fault. */
 export type PendingFault = {
   readonly id: number;
-  /** How often it still hits; undefined: until it is taken away. */
+  /** How many more times it takes effect; undefined: until it is removed. */
   readonly left: number | undefined;
 } & (
   | { readonly kind: 'rpc'; readonly rule: FaultRule }
@@ -65,7 +65,7 @@ interface Active<T> {
   left: number;
 }
 
-/** The faults still to come. */
+/** The scheduled faults. */
 export class Faults {
   private rules: Active<FaultRule>[] = [];
   private refusals: Active<ConnectionFault>[] = [];
@@ -73,7 +73,7 @@ export class Faults {
 
   constructor(private readonly targets: FaultTargets) {}
 
-  /** Adds a fault. @returns what takes it away again */
+  /** Adds a fault. @returns removes it */
   add(rule: FaultRule): TakeAway {
     const id = ++this.lastId;
     this.rules.push({ id, rule, left: rule.times ?? 1 });
@@ -81,8 +81,8 @@ export class Faults {
   }
 
   /**
-   * Refuses connections: they are broken as soon as they are made, before a byte is read. Those that are open stay.
-   * @returns what takes the fault away again
+   * Refuses connections: closes them on accept, before a byte is read. Open connections stay.
+   * @returns removes the fault
    */
   refuseConnections(rule: ConnectionFault = {}): TakeAway {
     const id = ++this.lastId;
@@ -90,7 +90,7 @@ export class Faults {
     return Object.assign(() => void this.remove(id), { id });
   }
 
-  /** The faults still to come, in the order of adding. */
+  /** The scheduled faults, in the order in which they were added. */
   list(): PendingFault[] {
     const rules = this.rules.map(({ id, rule, left }): PendingFault => ({ id, kind: 'rpc', rule, left: finite(left) }));
     const refusals = this.refusals.map(({ id, rule, left }): PendingFault => {
@@ -99,7 +99,7 @@ export class Faults {
     return [...rules, ...refusals].sort((a, b) => a.id - b.id);
   }
 
-  /** Takes one fault away. @returns whether it was still to come */
+  /** Removes one fault. @returns whether it was still scheduled */
   remove(id: number): boolean {
     const before = this.rules.length + this.refusals.length;
     this.rules = this.rules.filter((active) => active.id !== id);
@@ -107,28 +107,28 @@ export class Faults {
     return this.rules.length + this.refusals.length < before;
   }
 
-  /** Takes all faults away. */
+  /** Removes all faults. */
   clear(): void {
     this.rules = [];
     this.refusals = [];
   }
 
-  /** Breaks the open streams of a client, or of all clients, at once: telemetry and long polls end with UNAVAILABLE. */
+  /** Immediately breaks the open streams of a client, or of all clients: telemetry and long polls end with UNAVAILABLE. */
   cutStreams(clientId?: string): void {
     this.targets.breakStreams(clientId);
   }
 
-  /** Breaks the open connections to a port, or all of them, at once: what a lost network looks like. */
+  /** Immediately breaks the open connections to a port, or all of them, as when the network is lost. */
   cutConnections(port?: number): void {
     this.targets.breakConnections(port);
   }
 
-  /** Forgets the settings of a client, or of all clients, at once. */
+  /** Immediately forgets the settings of a client, or of all clients. */
   loseSettings(clientId?: string): void {
     this.targets.forgetSettings(clientId);
   }
 
-  /** Whether a new connection is served; asking uses a refusal up. */
+  /** Whether to serve a new connection; this call uses up a refusal. */
   admitsConnection(port: number): boolean {
     const found = this.refusals.find(({ rule }) => (rule.port ?? port) === port);
     if (found === undefined) return true;
@@ -136,7 +136,7 @@ export class Faults {
     return false;
   }
 
-  /** The fault for this call, used up by asking. */
+  /** The fault for this call; this call uses it up. */
   take(rpc: RpcName, clientId: string): FaultAction | undefined {
     if (this.rules.length === 0) return undefined;
     const found = this.rules.find(({ rule }) => rule.rpc === rpc && (rule.clientId ?? clientId) === clientId);

@@ -36,7 +36,7 @@ export class Filters {
   /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for bad SQL, and for a filter that is too long */
   of({ type, expression }: FilterExpression = { type: FilterType.TAG, expression: '*' }): Filter {
     if (expression.length > LONGEST_FILTER) {
-      const message = `the filter has ${expression.length} characters, the limit is ${LONGEST_FILTER}`;
+      const message = `the filter has ${expression.length} characters; the limit is ${LONGEST_FILTER}`;
       throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, message);
     }
     const isSql = type === FilterType.SQL;

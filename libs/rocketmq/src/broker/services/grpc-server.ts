@@ -131,7 +131,7 @@ export class GrpcServer {
 
   /** Ends all streams, lets answers on their way get out, and closes every socket. */
   async stop(): Promise<void> {
-    this.stopping.abort(new GrpcError('unavailable', 'the broker stops'));
+    this.stopping.abort(new GrpcError('unavailable', 'the broker is stopping'));
     for (const listener of this.listeners) listener.stopListening();
     for (const { call } of [...this.streams]) call.finish();
     await this.wire.stop(STOP_GRACE_MS);

@@ -135,7 +135,7 @@ function addressesOf({ remoteAddress, remotePort, localAddress }: Socket): strin
 function nameError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const where = `the embedded broker cannot listen on ${host}:${port}`;
   if (error.code === 'EADDRINUSE') {
-    const message = `${where}, another process uses port ${port}; stop it or choose another port`;
+    const message = `${where}: another process uses port ${port}; stop it or choose another port`;
     return new StateError('PORT_IN_USE', message, { cause: error });
   }
   return new StateError('CANNOT_LISTEN', `${where}: ${error.message}`, { cause: error });

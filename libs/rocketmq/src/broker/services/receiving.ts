@@ -176,7 +176,7 @@ function pollTime(
       : durationMs(request.longPollingTimeout);
   const pollMs = Math.min(Math.max(wantedMs, longPollingMinMs), longPollingMaxMs);
   if (!Number.isFinite(remainingMs)) {
-    throw new AnswerError(Code.ILLEGAL_POLLING_TIME, 'a receive needs a gRPC deadline');
+    throw new AnswerError(Code.ILLEGAL_POLLING_TIME, 'a receive requires a gRPC deadline');
   }
   if (pollMs <= remainingMs) return Math.min(pollMs, Math.max(0, remainingMs - ANSWER_TIME_MS));
   if (remainingMs < longPollingMinMs) {

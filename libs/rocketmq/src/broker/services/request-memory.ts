@@ -40,7 +40,7 @@ export class RequestMemory {
     if (holding !== undefined) holding.bytes = bytes;
     for (const oldest of this.holdings.keys()) {
       if (this.heldBytes <= this.options.mostBytes) return;
-      this.giveUp(oldest, 'too many requests at a time are not whole; nothing was done, send it again');
+      this.giveUp(oldest, 'too many incomplete requests at a time; nothing was done; send it again');
     }
   }
 
@@ -57,7 +57,7 @@ export class RequestMemory {
     const nowMs = this.options.clock.nowMs();
     for (const [request, { sinceMs }] of this.holdings) {
       if (nowMs - sinceMs < longestMs) return;
-      this.giveUp(request, `the request was not whole within ${longestMs} ms; nothing was done`);
+      this.giveUp(request, `the request was incomplete after ${longestMs} ms; nothing was done`);
     }
   }
 

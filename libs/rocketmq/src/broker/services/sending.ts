@@ -117,7 +117,7 @@ function assertBatch(messages: readonly StoredMessage[]): void {
   }
   const size = messages.reduce((sum, { body }) => sum + body.length, 0);
   if (size > LIMITS.bodyBytes) {
-    const message = `the bodies have ${size} bytes together, the limit is ${LIMITS.bodyBytes}`;
+    const message = `the bodies have ${size} bytes together; the limit is ${LIMITS.bodyBytes}`;
     throw new AnswerError(Code.MESSAGE_BODY_TOO_LARGE, message);
   }
 }

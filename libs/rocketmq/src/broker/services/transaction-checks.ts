@@ -1,11 +1,11 @@
-// Asks producers about half messages, over their telemetry streams.
+// Sends transaction checks to producers over their telemetry streams.
 
 import type { ScheduledTask } from '../../support/clock.js';
 import type { TransactionCheck } from '../engine/transactions.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import { toCheckedMessage } from './wire-messages.js';
 
-/** UNKNOWN is answered by silence: after this long in real time a check no longer counts as work in progress. */
+/** A producer does not answer UNKNOWN: after this long in real time a check no longer counts as work in progress. */
 const SILENCE_MS = 40;
 
 interface OpenCheck {
@@ -13,18 +13,18 @@ interface OpenCheck {
   readonly timer: ScheduledTask;
 }
 
-/** Sends checks, to the producers of a topic in turn. */
+/** Sends each check to the next producer of the topic. */
 export class TransactionChecks {
   private readonly open = new Map<string, OpenCheck>();
 
   constructor(private readonly broker: BrokerContext) {}
 
-  /** Without a reachable producer nobody is asked; the check counts all the same. */
+  /** Without a reachable producer no check is sent, but it counts. */
   send(check: TransactionCheck): void {
     const { topic, transactionId } = check;
     const producer = this.broker.sessions.nextProducerOf(topic);
     if (producer?.push === undefined) {
-      this.broker.logger.debug('no producer to ask about a half message', { topic, transactionId });
+      this.broker.logger.debug('no producer is connected to check a half message', { topic, transactionId });
       return;
     }
     this.track(check, producer.clientId);
@@ -32,7 +32,7 @@ export class TransactionChecks {
     producer.push({ command: { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } } });
   }
 
-  /** The end of a transaction came in. */
+  /** The transaction was committed or rolled back. */
   answered(topic: string, transactionId: string): void {
     const name = nameOf(topic, transactionId);
     const check = this.open.get(name);

@@ -11,8 +11,8 @@ export class DamagedRecord extends StateError {
    * @param why "its checksum is wrong"
    */
   constructor(what: string, why: string) {
-    const state = 'it is not delivered and stays as it is';
-    const advice = 'put a copy of the folder back; to go on without a message, move the group past it by "rewind"';
+    const state = 'it is not delivered, and nothing was changed';
+    const advice = 'restore a copy of the folder; to skip a message, move the group past it with "rewind"';
     super('DATA_DAMAGED', `${what} cannot be read, ${why}: ${state}; ${advice}`);
   }
 }

@@ -198,7 +198,7 @@ describe('a broker whose disk changed a message', () => {
     const broker = await damagedBroker('orders', undefined, [keyToBytes(['log', 'orders', 0, 1]), 7]);
     const inbox = await wire.consumer(broker, 'g');
     expect(idsIn((await receive(inbox, 'orders', 'g')).messages)).toEqual(['body of a']);
-    expect((await receive(inbox, 'orders', 'g')).text).toContain('queue 0, offset 1 cannot be read, it is not there');
+    expect((await receive(inbox, 'orders', 'g')).text).toContain('queue 0, offset 1 cannot be read, it is missing');
   });
 
   it('serves its other topics, and deletes the damaged one when it is told to', async () => {

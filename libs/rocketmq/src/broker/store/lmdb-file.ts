@@ -172,8 +172,7 @@ export class LmdbFile {
       if (folder.isOlder || !folder.isComplete) await folder.markComplete();
       return;
     }
-    if (folder.isComplete)
-      throw damaged(join(folder.path, DATA_FILE), 'it has lost what it was set up with', undefined);
+    if (folder.isComplete) throw damaged(join(folder.path, DATA_FILE), 'its setup mark is missing', undefined);
     await this.write([[SETUP_KEY, sealed(SETUP_KEY, this.codec.encode(SETUP_VALUE))]]);
     await folder.markComplete();
   }
@@ -196,8 +195,10 @@ async function loadLmdb(): Promise<Lmdb> {
   try {
     return await import('lmdb');
   } catch (error) {
-    const text = `the broker keeps its data on disk by the package lmdb, which cannot be loaded (${messageOf(error)})`;
-    throw new StateError('LMDB_MISSING', `${text}: npm install lmdb@3; nothing was started`, { cause: error });
+    const text = `the option data requires the package lmdb, which cannot be loaded (${messageOf(error)})`;
+    throw new StateError('LMDB_MISSING', `${text}; nothing was started; install it with: npm install lmdb@3`, {
+      cause: error,
+    });
   }
 }
 
@@ -214,7 +215,7 @@ function codecOf(database: Database): Codec {
 /** Readable by nobody else, and nothing that leads elsewhere: LMDB itself would follow a link, and let others read. */
 async function prepare(path: string, folder: StoreFolder): Promise<void> {
   const file = await openPrivate(path, folder.isComplete ? 'found' : 'found or new');
-  if (file === undefined) throw damaged(path, 'it is gone', undefined);
+  if (file === undefined) throw damaged(path, 'it is missing', undefined);
   await assertReadable(path, file, folder);
   const lock = await openPrivate(`${path}-lock`, 'found or new');
   await lock?.close();
@@ -227,7 +228,7 @@ async function assertReadable(path: string, file: FileHandle, folder: StoreFolde
     if (found === 'whole') return;
     // The first start ended while it made the file: nothing was ever stored.
     if (!folder.isComplete) await file.truncate(0);
-    else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is no file of LMDB', undefined);
+    else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is not an LMDB file', undefined);
   } finally {
     await file.close();
   }
@@ -260,8 +261,8 @@ function endOf(prefix: Key, before: Key | undefined): Buffer {
 }
 
 function damaged(path: string, why: string, cause: unknown): StateError {
-  const text = `${path} cannot be read (${why}); nothing was started and nothing changed`;
-  return new StateError('DATA_DAMAGED', `${text}: put a copy of the folder back, or begin with an empty one`, {
+  const text = `${path} cannot be read (${why}); nothing was started or changed`;
+  return new StateError('DATA_DAMAGED', `${text}; restore a copy of the folder, or start with an empty one`, {
     cause,
   });
 }

@@ -101,7 +101,7 @@ export class LmdbStore implements Store {
     this.assertWhole();
     this.file();
     for (const { key } of changes) {
-      if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in this request is too long to be stored');
+      if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in the request is too long to be stored');
     }
     this.gathering ??= new PendingBatch(this.options.clock.nowMs());
     this.pending.add(this.gathering, changes);

@@ -26,8 +26,11 @@ export async function openPrivate(path: string, which: 'found' | 'found or new')
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && which === 'found') return undefined;
     if (code !== 'ELOOP' && code !== 'EISDIR') throw error;
-    const what = code === 'ELOOP' ? 'a link, which is not followed' : 'a folder';
-    throw new StateError('DATA_FOREIGN', `${path} is ${what}: remove it, or give another folder. Nothing was changed`);
+    const what = code === 'ELOOP' ? 'a symbolic link, which is not followed' : 'a folder';
+    throw new StateError(
+      'DATA_FOREIGN',
+      `${path} is ${what}; remove it, or choose another folder. Nothing was changed`,
+    );
   }
 }
 

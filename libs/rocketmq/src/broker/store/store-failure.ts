@@ -7,8 +7,8 @@
 export class StoreFailure extends Error {
   constructor(why: string, options?: ErrorOptions) {
     const advice =
-      'what was just sent or acked may be stored or not; the broker accepts nothing more until it is restarted';
-    super(`the broker could not write to its disk (${why}): ${advice}`, options);
+      'the last sends and acks may or may not be stored; fix the disk and restart the broker, which rejects everything until then';
+    super(`the broker cannot write to its disk (${why}); ${advice}`, options);
     this.name = 'StoreFailure';
   }
 }

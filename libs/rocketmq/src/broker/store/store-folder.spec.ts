@@ -106,33 +106,33 @@ describe('a folder that cannot be used', () => {
 
   it('is one with foreign files, which stay as they are', async () => {
     await writeFile(join(folder, 'thesis.doc'), 'years of work');
-    await refusal('DATA_FOREIGN', 'it holds thesis.doc');
+    await refusal('DATA_FOREIGN', 'it contains thesis.doc');
     expect(await readdir(folder)).toEqual(['thesis.doc']);
   });
 
   it('is one that a newer version wrote', async () => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), '{"format":3,"state":"complete"}');
-    await refusal('DATA_NEWER', 'has format 3, this version of nestjs-rocketmq reads up to 2');
+    await refusal('DATA_NEWER', 'has format 3; this version of nestjs-rocketmq reads formats up to 2');
   });
 
   it.each(['', '{"form', '[]', '{"format":"1"}'])('is one whose description is %j', async (text) => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), text);
-    await refusal('DATA_DAMAGED', 'broker.json is torn');
+    await refusal('DATA_DAMAGED', 'broker.json is damaged');
   });
 
   it('is one without its data', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
-    await refusal('DATA_DAMAGED', 'it is gone');
-    await refusal('DATA_DAMAGED', 'it is gone');
+    await refusal('DATA_DAMAGED', 'it is missing');
+    await refusal('DATA_DAMAGED', 'it is missing');
   });
 
   it('is one whose data are something else', async () => {
     await fill(1);
     await writeFile(join(folder, 'messages.mdb'), 'x'.repeat(10_000));
-    await refusal('DATA_DAMAGED', 'it is no file of LMDB');
+    await refusal('DATA_DAMAGED', 'it is not an LMDB file');
   });
 
   it.each([0.3, 0.6, 0.9])('is one whose data end after %d of their length', async (part) => {
@@ -153,7 +153,7 @@ describe('a folder that cannot be used', () => {
   it('is locked no longer after a refusal', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
-    await refusal('DATA_DAMAGED', 'gone');
+    await refusal('DATA_DAMAGED', 'missing');
     expect(await readdir(folder)).not.toContain('LOCK');
   });
 });

@@ -92,19 +92,19 @@ export class StoreFolder {
 async function readFormat(path: string): Promise<Format | undefined> {
   const text = await readIfThere(join(path, FORMAT_FILE));
   if (text === undefined) {
-    const [stranger] = (await readdir(path)).filter((name) => name !== LOCK_FILE && !name.endsWith('.new'));
-    if (stranger === undefined) return undefined;
-    const what = `the folder ${path} is not one of this broker: it holds ${stranger} and no ${FORMAT_FILE}`;
-    throw new StateError('DATA_FOREIGN', `${what}; give an empty folder or a new one. Nothing was changed`);
+    const [other] = (await readdir(path)).filter((name) => name !== LOCK_FILE && !name.endsWith('.new'));
+    if (other === undefined) return undefined;
+    const what = `the folder ${path} is not a data folder of a broker: it contains ${other} and no ${FORMAT_FILE}`;
+    throw new StateError('DATA_FOREIGN', `${what}; choose an empty or a new folder. Nothing was changed`);
   }
   const { format, state } = parse(text) as Partial<Format>;
   if (typeof format !== 'number' || state === undefined || !STATES.includes(state)) {
-    const what = `${join(path, FORMAT_FILE)} is torn or not of this broker`;
-    throw new StateError('DATA_DAMAGED', `${what}; put a copy of the folder back, or begin with an empty one`);
+    const what = `${join(path, FORMAT_FILE)} is damaged or not a file of the broker`;
+    throw new StateError('DATA_DAMAGED', `${what}; restore a copy of the folder, or start with an empty one`);
   }
   if (format > FORMAT) {
-    const what = `the folder ${path} has format ${format}, this version of nestjs-rocketmq reads up to ${FORMAT}`;
-    throw new StateError('DATA_NEWER', `${what}; use the newer version that wrote it. Nothing was changed`);
+    const what = `the folder ${path} has format ${format}; this version of nestjs-rocketmq reads formats up to ${FORMAT}`;
+    throw new StateError('DATA_NEWER', `${what}; use the version that wrote it, or a newer one. Nothing was changed`);
   }
   return { format, state };
 }
@@ -135,8 +135,11 @@ async function removeStale(path: string, file: string): Promise<void> {
   const held = await readLock(path);
   if (held === undefined) return;
   if (held.host !== hostname()) {
-    const who = `process ${held.pid} of the host ${held.host}, which cannot be seen from here`;
-    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; when that is gone, delete ${file}`);
+    const who = `process ${held.pid} of the host ${held.host}, which cannot be checked from here`;
+    throw new StateError(
+      'DATA_IN_USE',
+      `the folder ${path} is in use by ${who}; if that process has ended, delete ${file}`,
+    );
   }
   if (await isRunning(held)) {
     const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;

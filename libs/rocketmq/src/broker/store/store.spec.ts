@@ -184,7 +184,7 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
     put(2);
     await expect(store.flush()).rejects.toThrow('No space left on device');
     for (const ask of [() => store.get(['other']), () => [...store.scan(['k'])], () => put(3), () => store.flush()]) {
-      expect(ask).toThrow(/^the broker could not write to its disk \(.*No space left on device\)/);
+      expect(ask).toThrow(/^the broker cannot write to its disk \(.*No space left on device\)/);
     }
     expect(failures).toHaveLength(1);
     await store.close();

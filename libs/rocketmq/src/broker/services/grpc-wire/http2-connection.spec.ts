@@ -216,7 +216,7 @@ describe('a connection', () => {
     await look(23);
     expect(stream.closed).toBe(false);
     await look(2);
-    expect(await answer).toMatchObject({ status: '8', message: expect.stringContaining('was not whole') });
+    expect(await answer).toMatchObject({ status: '8', message: expect.stringContaining('was incomplete') });
     expect(waiting.closed).toBe(false);
   });
 
