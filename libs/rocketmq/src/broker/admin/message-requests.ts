@@ -113,13 +113,13 @@ export class MessageRequests {
     const at = this.put(name, queueId < 0 ? undefined : queueId, message);
     await this.broker.store.flush();
     const { messageId } = message;
-    const told = {
+    const fields = {
       msgId: messageId,
       transactionId: messageId,
       queueId: String(at.queueId),
       queueOffset: String(at.offset),
     };
-    return { ...SUCCESS, fields: told };
+    return { ...SUCCESS, fields };
   }
 
   /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */

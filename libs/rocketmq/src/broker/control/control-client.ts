@@ -298,7 +298,7 @@ function refusal(what: string, status: number, answer: Buffer): ControlError {
     const { code, message } = parsed<{ code?: unknown; message?: unknown }>(answer);
     if (typeof code === 'string') return new ControlError(code, `${what}: ${String(message)}`, status);
   } catch {
-    // Told below: whoever answered is no control port.
+    // Reported below: the answer is not from a control port.
   }
   return new ControlError(
     'NO_CONTROL_PORT',

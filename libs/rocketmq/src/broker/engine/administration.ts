@@ -1,4 +1,4 @@
-// What administrators do to the state: topics and groups deleted, groups moved, messages put where they are told.
+// Administrative changes: topics and groups deleted, groups moved, messages stored at a given place.
 
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
@@ -60,8 +60,8 @@ export class Administration {
   }
 
   /**
-   * Lets a group go on at an offset of a queue. What lies from there on it has not been handed; what lies before and is not
-   * settled comes again as before, except in an ordered group, which begins anew.
+   * Moves a group to an offset of a queue. Messages from there on count as not delivered; earlier unsettled ones are redelivered as
+   * before, except in an ordered group, which starts over.
    */
   moveGroup(group: GroupRecord, { topic, queueId, offset }: { topic: string; queueId: number; offset: number }): void {
     this.run((changes) => {

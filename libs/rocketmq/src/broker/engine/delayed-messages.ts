@@ -43,7 +43,7 @@ export class DelayedMessages {
 
   /**
    * Like {@link deliverEarly}, of what a recall handle names.
-   * @throws Refusal `recall-invalid` for a handle that is none of this broker
+   * @throws Refusal `recall-invalid` for a handle that this broker did not issue
    */
   deliverEarlyByHandle(changes: Changes, recallHandle: string, nowMs: number): TopicPosition[] {
     const { topic, dueAtMs, messageId } = parseRecallHandle(recallHandle);

@@ -86,7 +86,7 @@ type Located =
 
 /** Keeps the delivery records of all groups. */
 export class Deliveries {
-  /** Deliveries up to this serial were made before the broker was started. */
+  /** Deliveries up to this serial took place before the broker was started. */
   private lastEarlierSerial = 0;
 
   constructor(
@@ -102,7 +102,7 @@ export class Deliveries {
     this.lastEarlierSerial = changes.get<number>(keys.serial) ?? 0;
   }
 
-  /** Hands out a message: writes its record and its lease, and makes its handle. */
+  /** Delivers a message: writes its record and its lease, and issues its handle. */
   deliver(changes: Changes, queue: QueueRef, offset: number, { message, ...lease }: HandOver): Delivery {
     const { attempt } = lease;
     const handle = this.lease(changes, queue, offset, { ...lease, changed: false });

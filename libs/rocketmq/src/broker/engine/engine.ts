@@ -36,7 +36,7 @@ export interface EngineOptions {
   readonly retention?: RetentionLimits;
 }
 
-/** What the engine tells, always after the change that caused it is in the store. Must not call the engine back at once. */
+/** The events of the engine, emitted after the change is in the store. Listeners must not call the engine synchronously. */
 export interface EngineListener {
   /** Something was written: what is due next may have changed. */
   committed(): void;
@@ -72,7 +72,7 @@ export class Engine {
   private readonly registry: Registry;
   readonly administration: Administration;
   readonly interventions: Interventions;
-  /** What has gone in and out since this engine was made. */
+  /** The traffic since this engine was created. */
   readonly traffic = new Traffic();
   private readonly log: MessageLog;
   private readonly deliveries: Deliveries;
@@ -115,17 +115,17 @@ export class Engine {
     this.run((changes) => this.registry.declareGroup(changes, declaration));
   }
 
-  /** Makes or alters a topic, whatever it was. */
+  /** Creates or alters a topic. */
   alterTopic(alteration: TopicAlteration): void {
     this.run((changes) => this.registry.alterTopic(changes, alteration));
   }
 
-  /** Makes or alters a group, whatever it was. */
+  /** Creates or alters a group. */
   alterGroup(group: GroupRecord): void {
     this.run((changes) => this.registry.alterGroup(changes, group));
   }
 
-  /** The topic if it exists; never makes it. */
+  /** The topic if it exists; never creates it. */
   findTopic(name: string): TopicRecord | undefined {
     return this.store.get(keys.topic(name)) as TopicRecord | undefined;
   }
@@ -145,7 +145,7 @@ export class Engine {
     return this.run((changes) => this.registry.topic(changes, name));
   }
 
-  /** The group if it exists; never makes it. */
+  /** The group if it exists; never creates it. */
   findGroup(name: string): GroupRecord | undefined {
     return this.store.get(keys.group(name)) as GroupRecord | undefined;
   }
@@ -285,14 +285,14 @@ export class Engine {
       return true;
     });
     if (isDone) return;
-    // It cannot be done, and is not forgotten, either: it is told of again.
+    // It cannot be done and stays due, so it is reported again.
     this.run((changes) => {
       changes.deleteDue(atMs, due);
       changes.putDue(nowMs + DAMAGE_INTERVAL_MS, due);
     });
   }
 
-  /** For what nobody asked for, and so nobody would be told by the error. */
+  /** For background work, which has no caller to throw the error to. */
   private unlessDamaged<T>(work: () => T): T | undefined {
     try {
       return work();

@@ -37,7 +37,7 @@ export class Interventions {
    * Makes a delayed message visible at once; its delivery time stays as its sender wrote it. Ids are never deduplicated: of several
    * with one id all.
    * @returns where they lie now; nothing when nothing waits by this name
-   * @throws Refusal `recall-invalid` for a handle that is none of this broker
+   * @throws Refusal `recall-invalid` for a handle that this broker did not issue
    */
   deliverNow(ref: DelayedRef, nowMs: number): TopicPosition[] {
     return this.run((changes) =>

@@ -31,7 +31,7 @@ export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
   private effort = 0;
-  /** A message that cannot be read. What lies behind it in its queue has to wait, for it may not be left out without a word. */
+  /** A message that cannot be read. Later messages of its queue wait, since it must not be skipped silently. */
   damage: DamagedRecord | undefined;
 
   constructor(
@@ -80,7 +80,7 @@ export class Pop {
     this.ledger.drop(this.changes, queue, offset, record.state);
     if (read.message === undefined) return true;
     const isSpent = attempt > this.request.group.maxDeliveryAttempts;
-    // Acked behind an unsettled message of an ordered queue: comes again with it, but is no dead letter.
+    // Acked behind an unsettled message of an ordered queue: redelivered with it, but never a dead letter.
     if (!isSpent || record.state.kind !== 'acked') this.offer(queue, offset, read.message, attempt);
     return true;
   }

@@ -14,7 +14,7 @@ export function formatHandle({ queueId, offset, leaseEndsAtMs, serial }: Receipt
   return `v1 ${queueId} ${offset} ${Math.floor(leaseEndsAtMs)} ${serial}`;
 }
 
-/** The handle's parts, or undefined for a text that this broker did not make. */
+/** The handle's parts, or undefined for a string that this broker did not issue. */
 export function parseHandle(text: string): ReceiptHandle | undefined {
   const match = PATTERN.exec(text);
   if (match === null) return undefined;

@@ -5,7 +5,7 @@ import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Key } from '../store/store.js';
 
-/** A topic. Its type is undefined until the first message when the topic came into being by use. */
+/** A topic. Its type is undefined until its first message if it was created on first use. */
 export interface TopicRecord {
   readonly name: string;
   readonly type: MessageType | undefined;
@@ -50,7 +50,7 @@ export interface DeliveryRecord {
   readonly attempt: number;
   /** Names the newest receipt handle; older ones are dead. */
   readonly serial: number;
-  /** The next delivery does not count: the message was handed back with `suspend`. */
+  /** The next delivery does not count: the message was released with `suspend`. */
   readonly keepsAttempt: boolean;
   readonly state: DeliveryState;
 }

@@ -67,7 +67,7 @@ export class Retention {
     return count === LONGEST_SWEEP;
   }
 
-  /** A store on disk tells what it takes as of its last commit: what was deleted since is not to be deleted for again. */
+  /** A store on disk reports its size as of its last commit, so deletions since then are subtracted. */
   private excessOver(maxBytes: number): number {
     const usedBytes = this.store.usedBytes();
     if (usedBytes !== this.knownBytes) this.freedBytes = 0;

@@ -35,7 +35,7 @@ export type CheckOutcome =
 
 export type Resolution = 'commit' | 'rollback' | 'unspecified';
 
-/** The end of a transaction, as it was told. */
+/** A commit or rollback as requested. */
 export interface TransactionEnd {
   readonly topic: string;
   readonly transactionId: string;
@@ -79,7 +79,7 @@ export class Transactions {
 
   /**
    * @returns whether it has ended now
-   * @throws Refusal `unknown-transaction` when there is none, or its time to be ended is over
+   * @throws Refusal `unknown-transaction` when there is none, or its commit or rollback comes too late
    */
   end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): boolean {
     const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);

@@ -103,8 +103,8 @@ export function nextDue(store: Store): DueEntry | undefined {
 const MOST_AT_ONCE = 256;
 
 /**
- * What is due by now and can be done without another look between: delayed messages, of which none makes something else due; or
- * one of anything else.
+ * What is due by now and can be done in one step: delayed messages, since none of them makes something else due; or one item of any
+ * other kind.
  */
 export function dueBy(store: Store, nowMs: number): DueEntry[] {
   const entries: DueEntry[] = [];

@@ -69,7 +69,7 @@ export function not(operand: Operand): Operand {
   });
 }
 
-/** AND and OR by three-valued logic: `decisive` decides alone, an unknown operand makes the rest unknown. */
+/** AND and OR in three-valued logic: `decisive` decides alone; with an unknown operand the rest is unknown. */
 export function join(operands: readonly Operand[], decisive: boolean): Operand {
   return condition((lookup) => {
     let isUnknown = false;

@@ -59,7 +59,7 @@ function parse(strictParser: LRParser, text: string): Tree {
   try {
     return strictParser.parse(text);
   } catch (error) {
-    // The parser makes its tree by recursion, before there is something to count.
+    // The parser builds its tree recursively, before nesting can be counted.
     if (error instanceof RangeError) throw tooDeep();
     // "No parse at 12"
     if (error instanceof SyntaxError)
@@ -68,7 +68,7 @@ function parse(strictParser: LRParser, text: string): Tree {
   }
 }
 
-/** Goes down the tree; each method makes the operand of one rule of the grammar. */
+/** Walks the tree; each method returns the operand of one rule of the grammar. */
 class Compiler {
   private depth = 0;
 

@@ -1,7 +1,7 @@
 // The values of SQL filters and how they compare: as the real server's Java types do, surprises included
 // (`ComparisonExpression` of 5.5.0; test/contract/sql-filter.spec.ts). No syntax here.
 
-/** A whole number. A literal beyond 32 bits is a 64-bit one; text compared with it must fit into the same. */
+/** An integer. A literal beyond 32 bits is a 64-bit one; text compared with it must fit into the same number of bits. */
 export interface SqlInteger {
   readonly value: bigint;
   readonly bits: 32 | 64;

@@ -37,9 +37,9 @@ export interface BrokerContext {
   readonly access: AccessControl;
   /** How the ports for clients speak TLS. */
   readonly tls: PortTls;
-  /** What routes tell: at least one. */
+  /** The addresses in routes: at least one. */
   addresses(): readonly BrokerAddress[];
-  /** Whether routes tell the address by which they were asked for, where the client says it. */
+  /** Whether routes contain the address of the request, if the client sends it. */
   readonly advertiseAsAsked: boolean;
 }
 

@@ -13,13 +13,13 @@ import { groupName } from './validation.js';
 
 export class Clients {
   constructor(private readonly broker: BrokerContext) {
-    // What the server renewed for a client that fell silent comes back when it is given up, not at the next renewal.
+    // A lease that the server renewed for a silent client ends when the client is given up, not at the next renewal.
     broker.sessions.whenGone((session) => {
       const group = subscriptionOf(session)?.group?.name;
       try {
         if (group !== undefined) this.releaseLeases(group, session.clientId);
       } catch (error) {
-        // Nobody waits for an answer, and the store has told already that it is lost.
+        // Nobody waits for an answer, and the store has already reported that it failed.
         if (!(error instanceof StoreFailure)) throw error;
       }
     });
@@ -38,7 +38,7 @@ export class Clients {
   ): RpcResponse<'notifyClientTermination'> {
     const session = this.broker.sessions.require(clientId);
     assertOwner(session, user);
-    // The settings go first: a consumer that forgets its group is told so and gone all the same.
+    // The settings are removed first: a consumer without a group in its request gets an error, but is removed as well.
     this.broker.sessions.remove(clientId);
     if (isConsumer(session)) this.releaseLeases(groupName(group), clientId);
     return { status: OK };

@@ -58,7 +58,7 @@ export class Listener {
     socket.once('close', () => late.cancel());
     socket.once('readable', () => {
       const begin = socket.read() as Buffer | null;
-      // It has ended without a word.
+      // The connection ended before it sent anything.
       if (begin === null) return;
       late.cancel();
       // HTTP/2 and TLS take over what was read and not used.
@@ -89,7 +89,7 @@ export class Listener {
     }
     this.sockets.add(socket);
     socket.once('close', () => this.sockets.delete(socket));
-    // A peer that vanishes is no news here; its streams are told by HTTP/2.
+    // Nothing to do when a peer disconnects; HTTP/2 ends its streams.
     socket.on('error', () => {});
     if (!this.options.room.take(socket)) return false;
     socket.setNoDelay(true);

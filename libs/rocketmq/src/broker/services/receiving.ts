@@ -18,7 +18,7 @@ import { toDeliveredMessage } from './wire-messages.js';
 
 /** The lease of a client that leaves renewal to the server (`auto_renew`). */
 const AUTO_RENEW_LEASE_MS = MINUTE_MS;
-/** What was popped for a client that is gone comes back after this long. */
+/** The delay after which messages popped for a disconnected client are redelivered. */
 const ABANDONED_LEASE_MS = 1_000;
 /** The answer must be out before the deadline. */
 const ANSWER_TIME_MS = 500;
@@ -37,7 +37,7 @@ export interface ReceiveCall {
 export interface ReceiveAnswer {
   /** In the order of the stream: the status, the messages, the delivery timestamp. */
   readonly items: readonly Item[];
-  /** To be told when the stream broke: the messages from this item on did not go out, and come back soon. */
+  /** To be called when the stream broke: the messages from this item on were not sent and are redelivered soon. */
   giveBackFrom(index: number): void;
 }
 
@@ -127,10 +127,10 @@ export class Receiving {
     return { content: { $case: 'deliveryTimestamp', value: new Date(this.broker.clock.nowMs()) } };
   }
 
-  /** The client is gone: its messages come back soon, not at the end of their leases. */
+  /** The client is disconnected: its messages are redelivered soon, not at the end of their leases. */
   private giveBack({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
-    // One moment for all, so that they come back together.
+    // One time for all, so that they become ready together.
     const nowMs = clock.nowMs();
     for (const { content } of items) {
       if (content?.$case !== 'message') continue;

@@ -1,18 +1,17 @@
-// The memory of requests that have begun to arrive and are not whole, over all connections of a port. What a request is, is not
-// known here.
+// Limits the memory of incomplete requests over all connections of a port. It is independent of what a request is.
 
 import type { Clock } from '../../support/clock.js';
 
-/** A request that is not whole. */
+/** An incomplete request. */
 export interface UnfinishedRequest {
-  /** Ends it, and lets go of what came of it. @param why for its sender: what became of it, and what to do */
+  /** Ends the request and frees its memory. @param why for its sender: what happened, and what to do */
   giveWay(why: string): void;
 }
 
 export interface RequestMemoryOptions {
   /** Real time. */
   readonly clock: Clock;
-  /** What all of them may hold together. */
+  /** The most bytes of all incomplete requests together. */
   readonly mostBytes: number;
 }
 
@@ -22,8 +21,8 @@ interface Holding {
 }
 
 /**
- * Bounds that memory. When there is too much of it, the oldest requests give way: whoever sends a request as
- * a good client does is done long before it is the oldest, however much others hold.
+ * When there is too much of it, the oldest requests are ended: a well-behaved client finishes a request long before it is the oldest,
+ * however much others hold.
  */
 export class RequestMemory {
   /** The oldest first. */
@@ -32,7 +31,7 @@ export class RequestMemory {
 
   constructor(private readonly options: RequestMemoryOptions) {}
 
-  /** Says how much a request holds by now. It may have to give way before this returns. */
+  /** Reports the current size of a request, which may be ended before this returns. */
   hold(request: UnfinishedRequest, bytes: number): void {
     const holding = this.holdings.get(request);
     if (holding === undefined) this.holdings.set(request, { bytes, sinceMs: this.options.clock.nowMs() });
@@ -44,7 +43,7 @@ export class RequestMemory {
     }
   }
 
-  /** The request is whole, or over. Repeating it is harmless. */
+  /** The request is complete, or over. Idempotent. */
   release(request: UnfinishedRequest): void {
     const holding = this.holdings.get(request);
     if (holding === undefined) return;
@@ -52,7 +51,7 @@ export class RequestMemory {
     this.heldBytes -= holding.bytes;
   }
 
-  /** Ends the requests that have taken so long. */
+  /** Ends the requests that have been incomplete for too long. */
   endAfter(longestMs: number): void {
     const nowMs = this.options.clock.nowMs();
     for (const [request, { sinceMs }] of this.holdings) {

@@ -17,7 +17,7 @@ import { groupName, topicName } from './validation.js';
 
 /** A topic without a type yet takes the type of its first message: until then it must accept any. */
 const ANY_TYPE = [WireType.NORMAL, WireType.FIFO, WireType.DELAY, WireType.TRANSACTION];
-/** What is asked by more addresses is not told back: each queue of an answer names them all. */
+/** The most client addresses that are returned in a route, since each queue of an answer repeats them all. */
 const MOST_ASKED = 16;
 
 export class Routes {

@@ -85,8 +85,8 @@ export class Sending {
 }
 
 /**
- * The entry of several messages tells of the first; its message id is all of theirs, as a proxy of a cluster makes it (one in
- * local mode makes up an id that nobody else knows).
+ * The entry for several messages is that of the first; like a proxy in cluster mode, it has the message id of the first for all of
+ * them (a proxy in local mode invents an id that is used nowhere else).
  */
 function entryOf(results: readonly SendResult[]): SendResultEntry {
   // `commonTopic` has refused a request without messages.

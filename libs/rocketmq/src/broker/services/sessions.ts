@@ -11,7 +11,7 @@ import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rock
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 
-/** A client that is silent for this long is gone (`channelExpiredTimeout`). Real time. */
+/** A client that is silent for this long is disconnected (`channelExpiredTimeout`). Real time. */
 const SESSION_EXPIRY_MS = 120_000;
 
 /** Writes to the client's open telemetry stream. */
@@ -38,7 +38,7 @@ export interface ClientOrigin {
 
 const UNKNOWN_ORIGIN: ClientOrigin = { language: 'OTHER', address: '' };
 
-/** Knows the clients. */
+/** The connected clients. */
 export class Sessions {
   private readonly sessions = new Map<string, ClientSession>();
   /** For each client without a stream: when to see whether it is gone. */
@@ -48,12 +48,12 @@ export class Sessions {
 
   constructor(private readonly realClock: Clock) {}
 
-  /** Sets who is told of a client that was silent for too long. Not of one that said goodbye. */
+  /** Sets the callback for a client that was silent for too long. It is not called for one that said goodbye. */
   whenGone(onGone: (session: ClientSession) => void): void {
     this.onGone = onGone;
   }
 
-  /** Forgets its timers. Clients stay known; silent ones are found out when someone asks for them. */
+  /** Clears its timers. Clients stay known; silent ones are detected on access. */
   close(): void {
     for (const look of this.looks.values()) look.cancel();
     this.looks.clear();
@@ -61,7 +61,7 @@ export class Sessions {
 
   /** Takes a client's settings; the newest stream is the one to push to. */
   register(clientId: string, settings: Settings, push: Push, origin: ClientOrigin = UNKNOWN_ORIGIN): void {
-    // Taken out first: the clients stand in the order in which they told their settings.
+    // Deleted first, so that the clients stay in the order in which they sent their settings.
     this.sessions.delete(clientId);
     this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs(), origin });
   }
@@ -77,7 +77,7 @@ export class Sessions {
     return [...this.sessions.values()].filter((session) => this.isAlive(session));
   }
 
-  /** The consumers of a group, the one last that told its settings last. */
+  /** The consumers of a group; the one that sent its settings last is the last. */
   consumersOf(group: string): ClientSession[] {
     return [...this.sessions.values()].filter(
       (session) => this.isAlive(session) && isConsumer(session) && subscriptionOf(session)?.group?.name === group,

@@ -6,13 +6,13 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
 
-/** What the real server tells every producer. */
+/** The settings that the real server sends to every producer. */
 const PRODUCER_RETRY = {
   maxAttempts: 3,
   backoff: { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 },
 } as const;
 
-/** What the real server tells every consumer since 5.5.0. */
+/** The settings that the real server sends to every consumer since 5.5.0. */
 const LITE_LIMITS = { liteSubscriptionQuota: 2_000, maxLiteTopicSize: 64 };
 
 export function producerSettings(sent: Settings): Settings {
@@ -40,7 +40,7 @@ export function consumerSettings(sent: Settings, group: GroupRecord): Settings {
         fifo: group.fifo,
         receiveBatchSize: LIMITS.receiveBatchSize,
         longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
-        // Lite topics are not served; that a server knows `suspend` is told by these alone.
+        // Lite topics are not served, but clients detect support of `suspend` only by these fields.
         ...LITE_LIMITS,
       },
     },

@@ -19,15 +19,15 @@ export class AnswerError extends Error {
 }
 
 /**
- * The code for each reason of the engine. Where the real server's INTERNAL_SERVER_ERROR is an accident of its inside, ours is
- * the code that fits; official clients settle for ever on anything but OK and INVALID_RECEIPT_HANDLE.
+ * The code for each reason of the engine. Where the real server answers INTERNAL_SERVER_ERROR by accident, this broker answers the
+ * code that fits; official clients treat everything but OK and INVALID_RECEIPT_HANDLE alike.
  */
 const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
   'unknown-topic': Code.TOPIC_NOT_FOUND,
   'unknown-group': Code.CONSUMER_GROUP_NOT_FOUND,
   'type-conflict': Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
   'dead-handle': Code.INVALID_RECEIPT_HANDLE,
-  // The real server's own code: a client tells a forgotten transaction by it.
+  // The real server's own code, by which a client recognizes a forgotten transaction.
   'unknown-transaction': Code.INTERNAL_SERVER_ERROR,
   'recall-disabled': Code.FORBIDDEN,
   'recall-invalid': Code.BAD_REQUEST,

@@ -21,7 +21,7 @@ export interface TelemetryStream {
   send(command: TelemetryCommand): void;
   end(): void;
   fail(failure: StreamFailure, message: string): void;
-  /** Aborts when the stream is over, whoever ended it. */
+  /** Aborts when the stream has ended, on either side. */
   readonly signal: AbortSignal;
   /** Where the client is, as `host:port`. */
   readonly remoteAddress: string;

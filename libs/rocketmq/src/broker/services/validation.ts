@@ -132,7 +132,7 @@ function assertProperties(properties: Readonly<Record<string, string>>, { tag, k
   }
 }
 
-/** An empty message group is none, as on the real server. */
+/** An empty message group counts as none, as on the real server. */
 export function hasMessageGroup(messageGroup: string | undefined): messageGroup is string {
   return messageGroup !== undefined && messageGroup !== '';
 }
@@ -168,7 +168,7 @@ function assertPriority(priority: number | undefined): void {
 const FIRST_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
 const LAST_TIME_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** Whether it is a time that `google.protobuf.Timestamp` knows. What is none has no order, and could not be told to consumers. */
+/** Whether `google.protobuf.Timestamp` can represent the time. Others have no order and could not be sent to consumers. */
 function isTime(date: Date): boolean {
   return date.getTime() >= FIRST_TIME_MS && date.getTime() <= LAST_TIME_MS;
 }

@@ -1,4 +1,4 @@
-// A record that is not as it was written, and what becomes of it: whoever reads it is told, and it stays as it is.
+// A record that differs from what was written. Reading it throws this error; the record stays unchanged.
 
 import { StateError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';

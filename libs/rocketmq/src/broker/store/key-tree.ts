@@ -18,7 +18,7 @@ type TreeClass = new (entries: undefined, compare: (left: Key, right: Key) => nu
 const loaded = sortedBTree as unknown as TreeClass | { readonly default: TreeClass };
 const BTree = 'default' in loaded ? loaded.default : loaded;
 
-/** An ordered map. What begins alike has a tree of its own: a million of one kind do not make the others slower. */
+/** An ordered map. Each kind of key has its own tree, so that a million keys of one kind do not slow down the others. */
 export class KeyTree<Value> {
   private readonly trees = new Map<KeyPart | undefined, Tree>();
   private count = 0;

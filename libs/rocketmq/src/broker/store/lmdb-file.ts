@@ -18,7 +18,7 @@ type Database = ReturnType<Lmdb['open']>;
 type Pair = readonly [Key, unknown];
 
 const DATA_FILE = 'messages.mdb';
-/** Sorts before all of the store's keys; its value tells that the file was set up to the end. */
+/** Sorts before all keys of the store; its value shows that the setup of the file was completed. */
 const SETUP_KEY = Buffer.from([0x00]);
 const SETUP_VALUE = 'nestjs-rocketmq broker';
 
@@ -71,7 +71,7 @@ export class LmdbFile {
         encoding: 'binary',
         // A commit ends when it is on disk, and there is no other kind of commit.
         overlappingSync: false,
-        // Batches are ours; those of LMDB's would leave a promise that fails with nobody to see it, and end the process.
+        // The store batches by itself; LMDB's batches would leave a rejected promise unhandled, and end the process.
         eventTurnBatching: false,
       });
       const file = new LmdbFile(database, codecOf(database), damage);
@@ -156,8 +156,8 @@ export class LmdbFile {
     await folder.beginUpgrade();
     for (let start: Buffer = SETUP_KEY; ; ) {
       const pairs = [...this.database.getRange({ start, limit: UPGRADE_PAIRS })] as RawPair[];
-      const bare = pairs.filter(({ value }) => !isSealed(value));
-      if (bare.length > 0) await this.write(bare.map(({ key, value }) => [key, sealed(key, value)]));
+      const unsealed = pairs.filter(({ value }) => !isSealed(value));
+      if (unsealed.length > 0) await this.write(unsealed.map(({ key, value }) => [key, sealed(key, value)]));
       const last = pairs.at(-1)?.key;
       if (last === undefined || pairs.length < UPGRADE_PAIRS) return;
       start = Buffer.concat([last, Buffer.from([0])]);
@@ -226,7 +226,7 @@ async function assertReadable(path: string, file: FileHandle, folder: StoreFolde
   try {
     const found = await checkFile(file);
     if (found === 'whole') return;
-    // The first start ended while it made the file: nothing was ever stored.
+    // The first start ended while it created the file: nothing was ever stored.
     if (!folder.isComplete) await file.truncate(0);
     else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is not an LMDB file', undefined);
   } finally {
@@ -267,7 +267,7 @@ function damaged(path: string, why: string, cause: unknown): StateError {
   });
 }
 
-/** LMDB tells why a commit failed in a promise of its own. */
+/** LMDB reports the reason of a failed commit in a separate promise. */
 async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> };
   return commitError === undefined ? error : await commitError.catch((cause: unknown) => cause);

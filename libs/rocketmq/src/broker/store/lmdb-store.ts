@@ -32,7 +32,7 @@ export interface OpenFile {
 }
 
 export interface LmdbStoreOptions {
-  /** The folder; made when it is not there. */
+  /** The folder; created if necessary. */
   readonly folder: string;
   readonly flush: FlushMode;
   /** Real time. */
@@ -127,7 +127,7 @@ export class LmdbStore implements Store {
   /** Writes what is left, then frees the folder. */
   async close(): Promise<void> {
     if (this.state.kind === 'closed') return;
-    // Who waits for the batch is told of a failure, and so is `failed`; the folder must be freed all the same.
+    // The callers of the batch and `failed` report the failure; the folder must be released anyway.
     await this.settled().catch(() => {});
     await this.free();
   }

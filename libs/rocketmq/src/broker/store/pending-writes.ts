@@ -27,7 +27,7 @@ export class PendingBatch {
       settle = { resolve, reject };
     });
     this.settle = settle as unknown as PendingBatch['settle'];
-    // Whoever waits for it is told; a batch that nobody waits for fails in silence here, and aloud in the store.
+    // Callers that wait for the batch get the error; a batch without callers fails silently here, and the store reports it.
     this.done.catch(() => {});
   }
 }

@@ -8,12 +8,12 @@ export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
 /** What others may do. */
 const OTHERS = 0o077;
-/** Windows has no such flag, and does not let everybody make links. */
+/** Windows has no such flag, and restricts the creation of links. */
 const NO_LINK = constants.O_NOFOLLOW ?? 0;
 
 /**
  * Opens a file to be read and written.
- * @returns undefined for one that is not there and is not to be made
+ * @returns undefined for a file that does not exist and must not be created
  * @throws StateError `DATA_FOREIGN` for what is no file: a link would lead to one that is not the broker's
  */
 export async function openPrivate(path: string, which: 'found' | 'found or new'): Promise<FileHandle | undefined> {

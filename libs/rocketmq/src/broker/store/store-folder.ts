@@ -38,7 +38,7 @@ export class StoreFolder {
   ) {}
 
   /**
-   * Takes the folder; makes it when it is not there.
+   * Locks the folder; creates it if necessary.
    * @throws StateError `DATA_IN_USE`, `DATA_FOREIGN`, `DATA_NEWER`, `DATA_DAMAGED`, `DATA_UNUSABLE`
    */
   static async claim(folder: string): Promise<StoreFolder> {
@@ -120,7 +120,7 @@ async function takeLock(path: string): Promise<Lock> {
   const file = join(path, LOCK_FILE);
   for (;;) {
     try {
-      // A link is made whole or not at all, and not over another.
+      // A link is created completely or not at all, and never replaces another.
       await writeWhole(file, JSON.stringify(lock), link);
       return lock;
     } catch (error) {
@@ -145,7 +145,7 @@ async function removeStale(path: string, file: string): Promise<void> {
     const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;
     throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
   }
-  // Moved away before it is deleted: whoever else found it stale moves nothing, or gives back what it moved.
+  // Renamed before it is deleted: another process that also found it stale renames nothing, or restores what it renamed.
   const aside = `${file}.${systemRandom.uuid()}.new`;
   await rename(file, aside).catch(ignoreMissing);
   const moved = parse((await readIfThere(aside)) ?? '{}') as Partial<Lock>;
@@ -153,7 +153,7 @@ async function removeStale(path: string, file: string): Promise<void> {
   await rm(aside, { force: true });
 }
 
-/** @returns undefined when there is none. One that cannot be read has been written by no broker: it holds nothing. */
+/** @returns undefined when there is none. One that cannot be read was not written by a broker and locks nothing. */
 async function readLock(path: string): Promise<Lock | undefined> {
   const text = await readIfThere(join(path, LOCK_FILE));
   if (text === undefined) return undefined;

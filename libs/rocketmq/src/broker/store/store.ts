@@ -38,7 +38,7 @@ export interface Store {
   /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
   write(changes: readonly Change[]): void;
   /**
-   * Resolves when all that was written before this call is as durable as this store makes it; undefined when it is so already.
+   * Resolves when everything written before this call is as durable as this store can make it; undefined when it already is.
    * @throws StoreFailure when it will never be; at once, or by the promise
    */
   flush(): Promise<void> | undefined;

@@ -15,7 +15,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /**
  * Milliseconds until the deadline; Infinity without the header. A number of any size: official clients ask for 60 years
  * (`31535999M`), which is more milliseconds than 32 bits hold.
- * @throws GrpcError internal for a text that is no timeout
+ * @throws GrpcError internal for an invalid timeout
  */
 export function timeoutMs(header: string | readonly string[] | undefined): number {
   if (header === undefined) return Number.POSITIVE_INFINITY;

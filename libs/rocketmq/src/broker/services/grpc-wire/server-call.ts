@@ -60,7 +60,7 @@ export class ServerCall implements UnfinishedRequest {
   private hasHeaders = false;
   private trailers = OK_TRAILERS;
 
-  /** @throws GrpcError for a deadline that is none; the stream is then still to be {@link refuse}d */
+  /** @throws GrpcError for an invalid deadline; the stream must then still be {@link refuse}d */
   constructor(
     private readonly stream: ServerHttp2Stream,
     /** The metadata of the client. */
@@ -129,7 +129,7 @@ export class ServerCall implements UnfinishedRequest {
     return host === '' ? '' : `${host}:${this.stream.session?.socket?.remotePort ?? 0}`;
   }
 
-  /** Aborts when the call is over, whoever ended it. */
+  /** Aborts when the call has ended, on either side. */
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
     if (this.isOver) this.controller.abort();
@@ -214,7 +214,7 @@ export class ServerCall implements UnfinishedRequest {
     respondOnlyTrailers(this.stream, trailers);
   }
 
-  /** Ends the call without a word: a status would wait behind what the client does not read. */
+  /** Ends the call without a status, which would wait behind data that the client does not read. */
   breakOff(): void {
     this.over();
     this.stream.close(constants.NGHTTP2_CANCEL);
