@@ -90,7 +90,7 @@ const SCENARIOS = [
     'a message that is delivered twice reserves once',
     async (shop) => {
       await shop.break('Deliver twice');
-      await shop.hasLatestStep(/came again: nothing to reserve/);
+      await shop.hasLatestStep(/redelivered: nothing to reserve/);
       await shop.isWhole();
     },
   ],

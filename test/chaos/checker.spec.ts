@@ -168,7 +168,7 @@ describe('a right history', () => {
       paid()
         .wrote('a', 'order-created received|PAID|c|2', 'time-out scheduled|PAID|u')
         .wrote('a', 'time-out came too late|PAID|u|1')
-        .stepped('a', 'came again: nothing to reserve|c|2', 'came again: nothing to sell|p|2'),
+        .stepped('a', 'redelivered: nothing to reserve|c|2', 'redelivered: nothing to sell|p|2'),
     ],
     [
       'an answer of the stock after the cancellation, and a return of nothing',
@@ -288,7 +288,7 @@ describe('a wrong history is told:', () => {
     ['a message of two orders', twoOrdersOneMessage(), 'is of order a and of order b'],
     [
       'again before the first time',
-      dropStep(paid(), 'sold').stepped('a', 'came again: nothing to sell|p|2'),
+      dropStep(paid(), 'sold').stepped('a', 'redelivered: nothing to sell|p|2'),
       'it had not come before',
     ],
     [

@@ -86,7 +86,7 @@ describe('the report', () => {
     const created = 'order-created received';
     const history = [created, created, 'cancelled: not paid in time', 'time-out came too late'];
     const orderHistory = history.map((what): OrderEntry => ({ ...entry('a', what), status: 'CANCELLED' }));
-    const stockHistory = [entry('a', 'reserved'), entry('a', 'came again: nothing to reserve', 2)];
+    const stockHistory = [entry('a', 'reserved'), entry('a', 'redelivered: nothing to reserve', 2)];
     const facts = { ...nothing, orderHistory, stockHistory };
     expect(duplicates(facts)).toEqual({ order: 2, stock: 1 });
     expect(summary(judged({ facts, struck: [blow(['kill', 'drop'], 2_000)] }))).toBe(

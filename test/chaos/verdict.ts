@@ -64,7 +64,7 @@ export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
     const hits = entries.filter((entry) => what.test(entry.what));
     return hits.length - new Set(hits.map(({ orderId }) => orderId)).size;
   };
-  const stock = stockHistory.filter(({ what }) => what.startsWith('came again')).length;
+  const stock = stockHistory.filter(({ what }) => what.startsWith('redelivered')).length;
   return {
     stock,
     order: again(orderHistory, /^order-created received$/) + again(timeOuts(orderHistory), /./),

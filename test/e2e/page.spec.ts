@@ -145,7 +145,7 @@ describe('what can be done to an order', () => {
     const before = await demo.stock();
     expect((await post(`/orders/${id}/deliver-again`)).status).toBe(202);
     await broker.idle();
-    expect(await whats(id)).toContain('came again: nothing to reserve');
+    expect(await whats(id)).toContain('redelivered: nothing to reserve');
     expect(await demo.stock()).toEqual(before);
     await demo.cancel(id);
     await broker.idle();

@@ -109,9 +109,7 @@ describe('the demos, watched', () => {
       expect(line).toMatchObject({ context: 'Messages', messageId: expect.stringMatching(/^[0-9A-F]+$/), attempt: 1 });
       traces.add(line.traceId);
     }
-    const requested = order.lines.find(
-      (line) => line.orderId === id && line.message === 'POST /orders is answered: 201',
-    );
+    const requested = order.lines.find((line) => line.orderId === id && line.message === 'answered POST /orders: 201');
     traces.add(requested?.traceId);
     expect([...traces]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
     const about = [...order.lines, ...inventory.lines].filter((line) => JSON.stringify(line).includes(id));
@@ -179,7 +177,7 @@ describe('the demos, watched', () => {
 
 /** The line that says that a message of an order was handled. */
 function handled({ lines }: DemoProcess, topic: string, orderId: string): Record<string, unknown> | undefined {
-  return lines.find((line) => line.message === `${topic} is handled` && line.orderId === orderId);
+  return lines.find((line) => line.message === `handled ${topic}` && line.orderId === orderId);
 }
 
 /** An answer of the inventory that no one understands: order-demo gives it up at once. */

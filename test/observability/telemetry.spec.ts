@@ -83,7 +83,7 @@ describe('the telemetry of a demo', () => {
     const started = sendTo(url);
     if (delayMs === FOR_EVER_MS) await started.shutdown({ timeoutMs: 60_000 });
     const [line] = await eventually(() => warn.mock.calls[0]);
-    expect(line).toMatch(/^spans or measurements are lost: \w/);
+    expect(line).toMatch(/^spans or metrics are lost: \w/);
     expect(String(line)).not.toContain('{');
   });
 

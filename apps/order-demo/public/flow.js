@@ -1,4 +1,4 @@
-// The flow as a drawing: two services, the topics between them, and messages that move when a step was told.
+// The flow as a drawing: two services, the topics between them, and messages that move when a step is reported.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MOVE_MS = 900;
@@ -17,7 +17,7 @@ const TOPICS = [
 ];
 const rowOf = (topic) => 62 + ROW * TOPICS.findIndex(([name]) => name === topic);
 
-/** Who sends to a topic, and who gets its messages: name, from x, to x, how far off the middle of the row. */
+/** The senders and receivers of topics: name, from x, to x, offset from the middle of the row. */
 const EDGES = {
   'order>order-created': [ORDER_EDGE, TOPIC_LEFT, -9],
   'order-created>order': [TOPIC_LEFT, ORDER_EDGE, 9],
@@ -32,16 +32,16 @@ const EDGES = {
   'stock-return>inventory': [TOPIC_RIGHT, INVENTORY_EDGE, 0],
 };
 
-/** Which way the messages of a step go, by how the step begins; the first that fits. */
+/** The paths of the messages of a step, by the beginning of its text; the first match counts. */
 const MOVES = [
   ['half message sent', 'order>order-created'],
   ['order-created received', 'order-created>order'],
   ['reserved', 'order-created>inventory', 'inventory>stock-result'],
   ['rejected', 'order-created>inventory', 'inventory>stock-result'],
   ['not reserved', 'order-created>inventory'],
-  ['came again: nothing to reserve', 'order-created>inventory'],
-  ['came again: nothing to sell', 'order-paid>inventory'],
-  ['came again: nothing to return', 'stock-return>inventory'],
+  ['redelivered: nothing to reserve', 'order-created>inventory'],
+  ['redelivered: nothing to sell', 'order-paid>inventory'],
+  ['redelivered: nothing to return', 'stock-return>inventory'],
   ['stock reserved', 'stock-result>order'],
   ['stock rejected', 'stock-result>order'],
   ['time-out scheduled', 'order>order-timeout'],
@@ -116,7 +116,7 @@ export class Flow {
     const at = (x) => ({ transform: `translate(${x}px, ${y}px)` });
     this.svg.append(dot);
     const frames = isStill ? [at((from + to) / 2), at((from + to) / 2)] : [at(from), at(to)];
-    // Ended by whatever hides the view as well.
+    // Also ends when the view is hidden.
     await dot.animate(frames, { duration: MOVE_MS, easing: 'ease-in-out' }).finished.catch(() => {});
     dot.remove();
     path.classList.remove('lit');

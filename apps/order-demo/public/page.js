@@ -1,11 +1,11 @@
-// The page of order-demo: what it shows is asked from the services, again and again; the live steps say when.
+// The page of order-demo: it polls the services, triggered by the live steps.
 
 import { Flow } from './flow.js';
 
 const SHOWN_ORDERS = 20;
 const SHOWN_STEPS = 30;
 const SOON_MS = 80;
-/** Steps that are older were missed, not watched. */
+/** Older steps are not animated. */
 const FRESH_MS = 10_000;
 const LOOK_AGAIN_MS = 5_000;
 const RETRY_MS = 2_000;
@@ -19,7 +19,7 @@ const STATUS_TEXT = {
   CANCELLED: 'cancelled',
 };
 
-/** In the visitor's own time. */
+/** In the visitor's time zone. */
 const TIME = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',
   minute: '2-digit',
@@ -35,7 +35,7 @@ const products = new Map();
 const seen = new Set();
 let settings = { paymentTimeoutMs: 0, canHurry: false, canBreak: false };
 
-/** An element: its properties, then what is in it. */
+/** Creates an element with properties and children. */
 function make(name, properties = {}, ...children) {
   const { data, ...rest } = properties;
   const element = Object.assign(document.createElement(name), rest);
@@ -52,7 +52,7 @@ function notice(text) {
   }, 9_000);
 }
 
-/** @throws Error in the service's words */
+/** @throws Error with the message of the service */
 async function ask(path, body) {
   const response = await fetch(path, {
     method: body === undefined ? 'GET' : 'POST',
@@ -64,13 +64,13 @@ async function ask(path, body) {
   return answer;
 }
 
-/** What a button does; what goes wrong is told. */
+/** A button that shows the error when its action fails. */
 function button(text, work, properties = {}) {
   const onclick = async () => {
     try {
       await work();
     } catch (error) {
-      notice(error instanceof TypeError ? 'order-demo does not answer; the launcher starts it again' : error.message);
+      notice(error instanceof TypeError ? 'order-demo does not answer; the launcher restarts it' : error.message);
     }
   };
   return make('button', { type: 'button', ...properties, textContent: text, onclick });
@@ -199,19 +199,19 @@ async function loadTimeline(id) {
   const card = cards.get(id);
   if (card === undefined || !card.details.open) return;
   const { entries, isComplete } = await ask(`orders/${id}/timeline`);
-  const missing = make('li', { textContent: 'inventory-demo does not answer: its steps come later' });
+  const missing = make('li', { textContent: 'inventory-demo does not answer: its steps will appear later' });
   card.steps.replaceChildren(...entries.map((entry) => stepItem(entry)), ...(isComplete ? [] : [missing]));
 }
 
 // Live
 
 const waiting = new Map();
-/** Does something once, soon, however often it is wanted. */
+/** Runs something once, soon, however often it is requested. */
 function soon(name, work) {
   if (waiting.has(name)) return;
   const run = () => {
     waiting.delete(name);
-    // The next step, or the next look, tries again.
+    // The next step or the next poll retries.
     work().catch(() => {});
   };
   waiting.set(name, setTimeout(run, SOON_MS));
@@ -243,7 +243,7 @@ function watch(after = '') {
   const events = new EventSource(`events${after}`);
   let last = after;
   const isConnected = (isUp) => {
-    find('connection').textContent = isUp ? 'live' : 'order-demo is away, connecting …';
+    find('connection').textContent = isUp ? 'live' : 'order-demo is unavailable, connecting …';
     flow.mark('order', isUp);
   };
   events.addEventListener('ready', ({ lastEventId }) => {
@@ -257,7 +257,7 @@ function watch(after = '') {
   };
   events.onerror = () => {
     isConnected(false);
-    // The browser tries again by itself, unless it was refused.
+    // The browser reconnects by itself, unless it was rejected.
     if (events.readyState === EventSource.CLOSED) setTimeout(() => watch(last), RETRY_MS);
   };
 }
@@ -277,33 +277,33 @@ async function deliverTwice() {
   order ??= await orderBook();
   for (let looks = 0; order.status === 'PENDING_STOCK'; looks++) {
     if (looks === MOST_LOOKS)
-      throw new Error(`the stock of ${order.id.slice(0, 8)} is not reserved yet: try again later`);
+      throw new Error(`the stock of ${order.id.slice(0, 8)} is not reserved yet; try again later`);
     await sleep(200);
     order = await ask(`orders/${order.id}`);
   }
   await ask(`orders/${order.id}/deliver-again`, {});
-  notice(`order-created of ${order.id.slice(0, 8)} comes again: nothing is reserved twice`);
+  notice(`order-created of ${order.id.slice(0, 8)} is delivered again: nothing is reserved twice`);
 }
 
 const FAULTS = [
   [
     'Crash before commit',
-    'order-demo dies between the commits of its database and of its message. The server asks, the transaction log answers: commit.',
+    'order-demo is killed after its database commits and before its message does. The server checks, and the transaction log answers: commit.',
     () => breakAndOrder('crash-before-commit'),
   ],
   [
     'Crash before the order is stored',
-    'order-demo dies after the half message. The server asks: rollback. Neither order nor message comes to be.',
+    'order-demo is killed after the half message is stored. The server checks, and the message is rolled back: neither order nor message exists.',
     () => breakAndOrder('crash-before-database-commit'),
   ],
   [
     'Handler fails twice',
-    'inventory-demo fails at attempts 1 and 2. The message comes again after 1 s and 5 s, and attempt 3 reserves.',
+    'inventory-demo fails at attempts 1 and 2. The message is retried after 1 s and 5 s, and attempt 3 reserves the stock.',
     () => breakAndOrder('fail-twice'),
   ],
   [
     'Deliver twice',
-    'The newest order\u2019s message comes to inventory-demo once more. Its inbox knows it.',
+    'The newest order\u2019s message is delivered to inventory-demo again. Its inbox recognizes it.',
     deliverTwice,
     () => settings.canHurry,
   ],
@@ -314,7 +314,7 @@ const FAULTS = [
   ],
   [
     'Stop inventory-demo',
-    'It is killed. Orders wait in the broker; the launcher starts it again, and it goes on.',
+    'It is killed. Orders wait in the broker until the launcher has restarted it.',
     () => ask('faults/stop-inventory', {}),
   ],
 ];
@@ -346,7 +346,7 @@ function showView() {
   }
 }
 
-/** The page may have come just before order-demo went away. */
+/** order-demo may stop right after it has served the page. */
 async function loadSettings() {
   try {
     settings = await ask('settings');
@@ -364,7 +364,7 @@ async function start() {
   showFaults();
   watch();
   setInterval(countDown, 200);
-  // What is missed while a service is away shows up by itself.
+  // Polling also shows what happened while a service was unavailable.
   setInterval(loadAll, LOOK_AGAIN_MS);
 }
 

@@ -19,13 +19,13 @@ import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 const LONGEST_DELAY_MS = 24 * HOUR_MS;
 
 export interface OrderDemoOptions {
-  /** The address to listen on; a name there is one to be asked by. Default: tests listen as they like. */
+  /** The address to listen on; a host name is also accepted in requests. Default: chosen by tests. */
   readonly host?: string;
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
-  /** A PostgreSQL, as `postgres://user:password@host/database`; undefined takes PGlite, in this process. */
+  /** A PostgreSQL, as `postgres://user:password@host/database`; undefined uses PGlite in this process. */
   readonly databaseUrl?: string;
-  /** Where PGlite keeps its data; undefined keeps them in memory. */
+  /** The data folder of PGlite; undefined keeps it in memory. */
   readonly dataFolder: string | undefined;
   /** How long an order may stay unpaid. */
   readonly paymentTimeoutMs: number;
@@ -37,13 +37,13 @@ export interface OrderDemoOptions {
   readonly inventoryUrl?: string;
   /** The control port of the embedded broker, for "time out now". Default: there is none. */
   readonly controlEndpoint?: string;
-  /** What visitors may break. Default: nothing. */
+  /** The faults that visitors can inject. Default: none. */
   readonly faults?: Faults;
-  /** What `/metrics` serves. Default: there is no such path. */
+  /** Serves `/metrics`. Default: there is no such path. */
   readonly metrics?: MetricsSource;
 }
 
-/** Settings of the process on top. */
+/** Additional settings of the process. */
 export interface OrderDemoEnvironment extends OrderDemoOptions {
   readonly port: number;
   /** The address to listen on. */
@@ -52,10 +52,10 @@ export interface OrderDemoEnvironment extends OrderDemoOptions {
 
 /** @throws ConfigurationError that names the variable */
 export function optionsOf(env: Environment): OrderDemoEnvironment {
-  const endpoints = requiredText(env, 'ROCKETMQ_ENDPOINTS', 'where RocketMQ is, as 127.0.0.1:8081');
+  const endpoints = requiredText(env, 'ROCKETMQ_ENDPOINTS', 'the address of RocketMQ, such as 127.0.0.1:8081');
   if (endpoints.startsWith('embedded:')) {
     const text =
-      'ROCKETMQ_ENDPOINTS: two processes cannot share an embedded broker; npm start runs one beside the demos';
+      'ROCKETMQ_ENDPOINTS: the two demos cannot share an embedded broker in a process; npm start runs one as a process';
     throw new ConfigurationError(text);
   }
   const faults = faultsOf(env);

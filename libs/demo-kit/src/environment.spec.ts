@@ -9,21 +9,21 @@ describe('settings from the environment', () => {
     expect(durationOf({ ORDER_PAYMENT_TIMEOUT: '' }, 'ORDER_PAYMENT_TIMEOUT', limits)).toBe(30_000);
   });
 
-  it.each(['soon', '30', '0s', '-5s', '25h'])('refuses the duration "%s" and names the variable', (text) => {
+  it.each(['soon', '30', '0s', '-5s', '25h'])('rejects the duration "%s" and names the variable', (text) => {
     const read = () => durationOf({ ORDER_PAYMENT_TIMEOUT: text }, 'ORDER_PAYMENT_TIMEOUT', limits);
     expect(read).toThrow(ConfigurationError);
     expect(read).toThrow(/ORDER_PAYMENT_TIMEOUT must be a duration with its unit/);
   });
 
-  it('reads a port, and refuses what is none', () => {
+  it('reads a port, and rejects an invalid one', () => {
     expect(portOf({ PORT: '0' }, 'PORT', 3000)).toBe(0);
     expect(portOf({}, 'PORT', 3000)).toBe(3000);
     expect(() => portOf({ PORT: '70000' }, 'PORT', 3000)).toThrow('PORT must be a port from 0 to 65535, not "70000"');
   });
 
-  it('says what a missing setting is for', () => {
+  it('describes a missing setting', () => {
     expect(() => requiredText({}, 'ROCKETMQ_ENDPOINTS', 'where RocketMQ is')).toThrow(
-      'ROCKETMQ_ENDPOINTS is not set; it says where RocketMQ is',
+      'ROCKETMQ_ENDPOINTS is not set; set it to the address of RocketMQ',
     );
   });
 });

@@ -1,10 +1,10 @@
-// Reading settings from environment variables. What is wrong is an error that names the variable and what it takes.
+// Reading settings from environment variables. Errors name the variable and its valid values.
 
 import ms from 'ms';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A setting is missing or cannot be understood. */
+/** A setting is missing or invalid. */
 export class ConfigurationError extends Error {
   constructor(message: string) {
     super(message);
@@ -14,12 +14,12 @@ export class ConfigurationError extends Error {
 
 /**
  * A setting that has no default.
- * @param purpose ends the sentence "it says …"
+ * @param purpose ends the sentence "set it to …"
  * @throws ConfigurationError
  */
 export function requiredText(env: Environment, variable: string, purpose: string): string {
   const text = textOf(env, variable);
-  if (text === undefined) throw new ConfigurationError(`${variable} is not set; it says ${purpose}`);
+  if (text === undefined) throw new ConfigurationError(`${variable} is not set; set it to ${purpose}`);
   return text;
 }
 
@@ -43,11 +43,11 @@ export function durationOf(
 ): number {
   const text = textOf(env, variable);
   if (text === undefined) return otherwiseMs;
-  // A bare number would be milliseconds to `ms`, seconds to most people: the unit is wanted.
+  // `ms` reads a number without a unit as milliseconds, most people as seconds: the unit is required.
   const durationMs = /^\d+$/.test(text) ? undefined : (ms(text as ms.StringValue) as number | undefined);
   if (durationMs !== undefined && durationMs > 0 && durationMs <= maxMs) return durationMs;
   throw new ConfigurationError(
-    `${variable} must be a duration with its unit, as 30s or 30m, up to ${ms(maxMs)}, not "${text}"`,
+    `${variable} must be a duration with its unit, such as 30s or 30m, up to ${ms(maxMs)}, not "${text}"`,
   );
 }
 

@@ -15,7 +15,8 @@ export function faultCheckpoint(env: Environment): Checkpoint | undefined {
   const wanted = textOf(env, 'DEMO_FAULT_POINT');
   if (wanted === undefined) return undefined;
   const marker = textOf(env, 'DEMO_FAULT_MARKER');
-  if (marker === undefined) throw new ConfigurationError('DEMO_FAULT_POINT needs DEMO_FAULT_MARKER, a file to write');
+  if (marker === undefined)
+    throw new ConfigurationError('DEMO_FAULT_POINT requires DEMO_FAULT_MARKER, the path of a file to write');
   const [wantedPoint, wantedTopic] = wanted.split(':');
   return (point, { topic, messageId }) => {
     if (point !== wantedPoint || (wantedTopic !== undefined && topic !== wantedTopic)) return;

@@ -67,7 +67,7 @@ export class Faults implements NestInterceptor {
     const left = this.failures.get(topic) ?? 0;
     if (left === 0) return;
     this.failures.set(topic, left - 1);
-    throw new Error(`this handler of ${topic} fails, as asked for (attempt ${deliveryAttempt})`);
+    throw new Error(`this handler of ${topic} fails on request (attempt ${deliveryAttempt})`);
   }
 }
 

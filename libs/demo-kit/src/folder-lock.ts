@@ -1,4 +1,4 @@
-// One process at a time in a data folder: PGlite itself would let two of them in, and ruin it.
+// Allows one process at a time in a data folder. PGlite does not, and two processes would corrupt its data.
 
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,13 +16,13 @@ export class FolderLockedError extends Error {
 }
 
 export interface FolderLock {
-  /** Lets the next one in. Repeating it does nothing. */
+  /** Releases the folder. Idempotent. */
   release(): void;
 }
 
 interface Holder {
   readonly pid: number;
-  /** Tells a process from a later one with the same pid; empty where the system does not say. */
+  /** Distinguishes a process from a later one with the same pid; empty where the system does not report it. */
   readonly startedAt: string;
 }
 

@@ -1,4 +1,4 @@
-// The life of a demo process: it says when it is ready, and ends in time when it is told to or its launcher is gone.
+// The life of a demo process: it reports that it is ready, and shuts down in time on a signal or when its launcher has ended.
 
 import { type INestApplication, Logger, type LoggerService } from '@nestjs/common';
 import type { Environment } from './environment.js';
@@ -12,7 +12,7 @@ const FORCED_EXIT_MS = 1_900;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Reads the options, starts log and telemetry, makes the application, listens and tells the launcher (a message `{ ready, url }` on the IPC channel). Ends the
+ * Reads the options, starts log and telemetry, creates the application, listens and notifies the launcher (a message `{ ready, url }` on the IPC channel). Ends the
  * process in good order on SIGINT, SIGTERM, SIGHUP and when the launcher is gone; with exit code 1 and a plain line when it
  * cannot start.
  */
@@ -28,7 +28,7 @@ export async function launch<Options extends { readonly host: string; readonly p
   const end = async (exitCode: number): Promise<void> => {
     if (isEnding) return;
     isEnding = true;
-    // Unref'd, so that it never keeps a process that could end.
+    // Unref'd, so that it does not keep the process alive.
     setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
     try {
       await app?.close();
@@ -59,7 +59,7 @@ export async function launch<Options extends { readonly host: string; readonly p
 
 function describeStart(error: unknown): string {
   const { code, port } = error as { readonly code?: unknown; readonly port?: unknown };
-  if (code === 'EADDRINUSE') return `port ${String(port)} is busy; choose another with PORT`;
+  if (code === 'EADDRINUSE') return `port ${String(port)} is in use; choose another one with PORT`;
   return messageOf(error);
 }
 

@@ -7,13 +7,13 @@ const SENT: readonly { readonly topic: string; readonly line: string; readonly s
   {
     topic: 'order-created',
     line: 'created',
-    steps: /^(reserved|rejected|not reserved: .*|came again: nothing to reserve)$/,
+    steps: /^(reserved|rejected|not reserved: .*|redelivered: nothing to reserve)$/,
   },
-  { topic: 'order-paid', line: 'paid', steps: /^(sold|came again: nothing to sell)$/ },
+  { topic: 'order-paid', line: 'paid', steps: /^(sold|redelivered: nothing to sell)$/ },
   {
     topic: 'stock-return',
     line: 'stock return sent',
-    steps: /^(returned|returned before the reservation|nothing to return|came again: nothing to return)$/,
+    steps: /^(returned|returned before the reservation|nothing to return|redelivered: nothing to return)$/,
   },
 ];
 

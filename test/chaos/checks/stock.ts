@@ -23,9 +23,9 @@ interface Way {
 
 /** What a step that came again says, and what must have come before it. */
 const AGAIN: Readonly<Record<string, readonly string[]>> = {
-  'came again: nothing to reserve': ['reserved', 'rejected', 'not reserved: returned before'],
-  'came again: nothing to sell': ['sold'],
-  'came again: nothing to return': ['returned', 'nothing to return', 'returned before the reservation'],
+  'redelivered: nothing to reserve': ['reserved', 'rejected', 'not reserved: returned before'],
+  'redelivered: nothing to sell': ['sold'],
+  'redelivered: nothing to return': ['returned', 'nothing to return', 'returned before the reservation'],
 };
 
 /** What the order's own history says when the stock has answered. */

@@ -9,14 +9,14 @@ import { type Product, productsOf } from './products.js';
 import { StockStore } from './stock-store.js';
 
 describe('STOCK', () => {
-  it('names products and how many there are', () => {
+  it('lists products with their numbers', () => {
     expect(productsOf({ STOCK: 'book:100000, chair-2:5' })).toEqual([
       { sku: 'book', quantity: 100_000 },
       { sku: 'chair-2', quantity: 5 },
     ]);
   });
 
-  it('may be left out', () => {
+  it('is optional', () => {
     expect(productsOf({})).toBeUndefined();
     expect(productsOf({ STOCK: ' ' })).toBeUndefined();
   });
@@ -24,11 +24,11 @@ describe('STOCK', () => {
   it.each(['book', 'book:', ':5', 'book:0', 'book:-1', 'book:1.5', 'book:2000000000', 'a book:1', 'book:5,,chair:1'])(
     'refuses "%s"',
     (text) => {
-      expect(() => productsOf({ STOCK: text })).toThrow(/^STOCK must be products and how many there are/);
+      expect(() => productsOf({ STOCK: text })).toThrow(/^STOCK must list products with their numbers/);
     },
   );
 
-  it('refuses a product that is named twice, and too many of them', () => {
+  it('rejects a product that is listed twice, and too many products', () => {
     expect(() => productsOf({ STOCK: 'book:1,chair:2,book:3' })).toThrow('STOCK names "book" twice');
     const many = Array.from({ length: 1_001 }, (_, index) => `p${index}:1`).join(',');
     expect(() => productsOf({ STOCK: many })).toThrow('STOCK names at most 1000 products, not 1001');
@@ -52,16 +52,16 @@ describe('the stock of a database', () => {
     return store;
   };
 
-  it('is what STOCK says, also for another process that is told the same', async () => {
+  it('is that of STOCK, also for another process with the same value', async () => {
     const products = [{ sku: 'pen', quantity: 7 }];
     await start(products);
     expect(await (await start(products)).list()).toEqual([{ sku: 'pen', available: 7, reserved: 0, sold: 0 }]);
   });
 
-  it('refuses to start when another number was there at the beginning, since the sum would seem wrong', async () => {
+  it('refuses to start when the database started with another number, since the sum would be wrong', async () => {
     await start([{ sku: 'pen', quantity: 7 }]);
-    const told = 'there shall be 8 of "pen", but the database began with 7; set STOCK to what it was';
-    await expect(start([{ sku: 'pen', quantity: 8 }])).rejects.toThrow(told);
-    await expect(start()).rejects.toThrow('there shall be 0 of "pen", but the database began with 7');
+    const message = 'STOCK has 8 of "pen", but the database started with 7; set STOCK to the earlier value';
+    await expect(start([{ sku: 'pen', quantity: 8 }])).rejects.toThrow(message);
+    await expect(start()).rejects.toThrow('STOCK has 0 of "pen", but the database started with 7');
   });
 });

@@ -39,7 +39,7 @@ function productOf(text: string): Product {
     return { sku, quantity: Number(quantity) };
   }
   throw wrong(
-    `must be products and how many there are, 1 to ${MOST_PIECES}, as book:100,chair:10; "${text}" is none; a sku has up to 64 letters, digits, "-" or "_"`,
+    `must list products with their numbers, 1 to ${MOST_PIECES}, such as book:100,chair:10; "${text}" is invalid; a sku has up to 64 letters, digits, "-" or "_"`,
   );
 }
 

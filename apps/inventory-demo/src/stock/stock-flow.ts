@@ -92,7 +92,7 @@ export class StockFlow {
   ): Promise<void> {
     await this.database.transaction(async (tx) => {
       const done = await this.inbox.once(this.database.portOf(tx), `${orderId}:${name}`, () => work(tx));
-      const what = done.first ? done.result : `came again: nothing to ${name}`;
+      const what = done.first ? done.result : `redelivered: nothing to ${name}`;
       await this.history.note(tx, orderId, { ...receivedFrom(context), what });
     });
   }

@@ -1,4 +1,4 @@
-// How many of each product there are, and the moves between available, reserved and sold. No move makes or loses a piece.
+// How many of each product there are, and the moves between available, reserved and sold. Moves never create or lose stock.
 
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigurationError } from 'demo-kit';
@@ -14,7 +14,7 @@ import { PRODUCTS, type Product } from './products.js';
 
 export type StockRow = typeof stock.$inferSelect;
 
-/** Where pieces of a product can be. */
+/** The states of stock. */
 type Place = 'available' | 'reserved' | 'sold';
 
 @Injectable()
@@ -29,8 +29,8 @@ export class StockStore implements OnModuleInit {
   }
 
   /**
-   * Puts the products in that are not there yet.
-   * @throws ConfigurationError when the database has another number of one
+   * Inserts missing products.
+   * @throws ConfigurationError when the database started with another number
    */
   async onModuleInit(): Promise<void> {
     const rows = this.products.map(({ sku, quantity }) => ({ sku, available: quantity }));
@@ -39,12 +39,12 @@ export class StockStore implements OnModuleInit {
       const there = available + reserved + sold;
       const wanted = this.totalOf(sku);
       if (there === wanted) continue;
-      const text = `STOCK: there shall be ${wanted} of "${sku}", but the database began with ${there}`;
-      throw new ConfigurationError(`${text}; set STOCK to what it was, or begin with a new database`);
+      const text = `STOCK has ${wanted} of "${sku}", but the database started with ${there}`;
+      throw new ConfigurationError(`${text}; set STOCK to the earlier value, or use a new database`);
     }
   }
 
-  /** How many of a product there were at the beginning, and so for ever; 0 of an unknown one. */
+  /** The constant total of a product; 0 for an unknown one. */
   totalOf(wanted: string): number {
     return this.products.find(({ sku }) => sku === wanted)?.quantity ?? 0;
   }
@@ -53,7 +53,7 @@ export class StockStore implements OnModuleInit {
     return this.database.db.select().from(stock).orderBy(asc(stock.sku));
   }
 
-  /** Moves pieces; false, and no change, when the product is unknown or has too few there. */
+  /** Moves stock; false, without a change, when the product is unknown or there is too little. */
   async move(tx: InventoryTransaction, sku: string, quantity: number, from: Place, to: Place): Promise<boolean> {
     const moved = await tx
       .update(stock)

@@ -48,7 +48,7 @@ const entryId = (): PipeTransform<unknown, number | undefined> => ({
   transform: (after) => {
     if (after === undefined) return undefined;
     if (typeof after === 'string' && /^\d{1,9}$/.test(after)) return Number(after);
-    throw badField('after', 'after must be the id of an entry, a whole number of at most 9 digits');
+    throw badField('after', 'after must be the id of an entry, an integer of at most 9 digits');
   },
 });
 const orderId = () =>

@@ -16,7 +16,7 @@ export const orders = pgTable('orders', {
   expiresAt: time('expires_at').notNull(),
   /** Null before the time-out is scheduled. */
   timeoutMessageId: text('timeout_message_id'),
-  /** Takes the time-out message back; null where the server gives none. */
+  /** The handle to recall the time-out message; null if the server returned none. */
   recallHandle: text('recall_handle'),
 });
 

@@ -1,6 +1,6 @@
 // The life of an order, from top to bottom: it is placed, its time to pay begins, the inventory answers, and then it is paid, cancelled
-// or not paid in time. A message and the change that it tells of are one transaction. Whatever comes twice, late or at the same
-// moment, the state in the database decides.
+// or not paid in time. A message and the change that it reports are one transaction. When messages are redelivered, late or
+// concurrent, the state in the database decides.
 
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -40,7 +40,7 @@ const ANSWERS = new Map<string | undefined, { status: 'PENDING_PAYMENT' | 'REJEC
   [STOCK_REJECTED, { status: 'REJECTED', what: 'stock rejected' }],
 ]);
 
-/** The message that tells of an order. */
+/** The message about an order. */
 const aboutOrder = (orderId: string) => ({ body: { orderId }, keys: [orderId] });
 
 @Injectable()
@@ -64,7 +64,7 @@ export class OrderFlow {
     return this.insert({ id: randomUUID(), sku, quantity, status: 'PENDING_STOCK', createdAt, expiresAt });
   }
 
-  /** The order and its message come into being together, or not at all. */
+  /** Either both the order and its message are created, or neither. */
   @TransactionalSend(OrderCreated, {
     message: ({ id, sku, quantity, expiresAt }: NewOrder) => ({
       body: { orderId: id, sku, quantity, expiresAt: expiresAt.toISOString() },
@@ -103,7 +103,7 @@ export class OrderFlow {
   async takeAnswer({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     const { tag } = context.message;
     const answer = ANSWERS.get(tag);
-    if (answer === undefined) throw new DeadLetterError(`tag "${tag}" is no answer of the inventory`);
+    if (answer === undefined) throw new DeadLetterError(`tag "${tag}" is not an answer of inventory-demo`);
     const { status, what } = answer;
     const received = receivedFrom(context);
     await this.database.transaction(async (tx) => {
@@ -180,7 +180,7 @@ export class OrderFlow {
       await this.producer.recall({ topic: OrderTimeout.name, recallHandle }, { timeoutMs: RECALL_TIMEOUT_MS });
       await this.note(order, { what: 'time-out recalled', messageId: timeoutMessageId ?? undefined });
     } catch (error) {
-      this.logger.debug(`it is not known that the time-out of order ${id} was taken back: ${String(error)}`);
+      this.logger.debug(`the time-out of order ${id} may not have been recalled: ${String(error)}`);
     }
   }
 

@@ -13,9 +13,9 @@ export class PlaceOrderDto {
   sku!: string;
 
   @ApiProperty({ example: 1, minimum: 1, maximum: MOST_AT_ONCE, type: 'integer' })
-  @IsInt({ message: `quantity must be a whole number from 1 to ${MOST_AT_ONCE}` })
-  @Min(1, { message: `quantity must be a whole number from 1 to ${MOST_AT_ONCE}` })
-  @Max(MOST_AT_ONCE, { message: `quantity must be a whole number from 1 to ${MOST_AT_ONCE}` })
+  @IsInt({ message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
+  @Min(1, { message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
+  @Max(MOST_AT_ONCE, { message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
   quantity!: number;
 }
 

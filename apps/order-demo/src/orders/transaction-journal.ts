@@ -11,7 +11,7 @@ export class TransactionJournal implements TransactionEvents {
   constructor(private readonly orders: OrderStore) {}
 
   onEnded(...[{ topic, messageId }, resolution, by]: Parameters<TransactionEvents['onEnded']>): void {
-    // What the server had asked for is told already.
+    // An answer to a check is noted already.
     if (by === 'client') this.note(messageId, `${topic}: ${resolution === 'commit' ? 'committed' : 'rolled back'}`);
   }
 

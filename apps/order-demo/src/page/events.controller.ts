@@ -47,7 +47,7 @@ export class EventsController implements BeforeApplicationShutdown {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       await this.tell(response, parseCursor(lastEventId ?? after) ?? (await this.timeline.now()), signal);
     } catch (error) {
-      // Ended by either side; else the watcher comes again, where it was.
+      // Either side has ended the stream; the watcher reconnects and continues where it was.
       if (!signal.aborted) response.destroy(error as Error);
     } finally {
       this.watchers--;
@@ -79,7 +79,7 @@ export class EventsController implements BeforeApplicationShutdown {
     }
   }
 
-  /** What was there before the watcher is not told. */
+  /** Earlier steps are not sent. */
   private async passOver(seen: Set<string>, cursor: Cursor): Promise<void> {
     for (const entry of await this.timeline.after(cursor)) if (isBefore(entry, cursor)) isFirst(seen, entry);
   }

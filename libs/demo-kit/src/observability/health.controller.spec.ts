@@ -55,7 +55,7 @@ describe('the probes of a demo', () => {
     };
     expect(await ask('/health/ready')).toMatchObject(ready);
     await database.close();
-    const down = { database: { status: 'down', message: 'it cannot be asked' } };
+    const down = { database: { status: 'down', message: 'it is unavailable' } };
     expect(await ask('/health/ready')).toMatchObject({ status: 503, body: { status: 'error', error: down } });
     expect((await ask('/health/live')).status).toBe(200);
   });

@@ -46,8 +46,8 @@ export class HealthController {
     const check = this.indicator.check('database');
     const answer = this.database.db.execute(sql`select 1`).then(
       () => undefined,
-      // What the driver says may name hosts and users; who may ask for the health need not know them.
-      () => 'it cannot be asked',
+      // The driver's error may contain hosts and users, which callers of the probe must not see.
+      () => 'it is unavailable',
     );
     const problem = await inTime<string | undefined>(answer, PING_TIMEOUT_MS, 'no answer in time');
     return problem === undefined ? check.up() : check.down(problem);

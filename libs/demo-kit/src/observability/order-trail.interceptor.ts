@@ -1,4 +1,4 @@
-// Tells what is done for which order: in the log, and in the span of the request or the message.
+// Adds the order to the log lines and the span of a request or message.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
@@ -26,14 +26,14 @@ export class OrderTrailInterceptor implements NestInterceptor {
       : this.answer(context.switchToHttp().getRequest(), context.switchToHttp().getResponse(), next);
   }
 
-  /** One that fails is told by the library, with the reason. */
+  /** The library logs a failure, with its reason. */
   private handle(received: RocketMQContext, next: CallHandler): ReturnType<CallHandler['handle']> {
     const { topic, messageId, deliveryAttempt: attempt } = received;
     const [orderId] = received.message.keys;
     const fields: LogFields = { topic, messageId, attempt, ...(orderId === undefined ? {} : { orderId }) };
     noteOrder(orderId);
     // The end of the handler is told to whoever has called it: outside of what it has logged in.
-    const handled = tap({ complete: () => this.messages.log(`${topic} is handled`, fields) });
+    const handled = tap({ complete: () => this.messages.log(`handled ${topic}`, fields) });
     return withLogFields(fields, () => next.handle().pipe(handled));
   }
 
@@ -54,7 +54,7 @@ export class OrderTrailInterceptor implements NestInterceptor {
       const { traceId } = logFieldsNow();
       response.once('finish', () => {
         const fields = { ...(orderId === undefined ? {} : { orderId }), ...(traceId === undefined ? {} : { traceId }) };
-        this.requests.log(`${method} ${route?.path} is answered: ${response.statusCode}`, fields);
+        this.requests.log(`answered ${method} ${route?.path}: ${response.statusCode}`, fields);
       });
     }
     const placed = (result: unknown): void => {

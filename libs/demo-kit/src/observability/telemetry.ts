@@ -48,7 +48,7 @@ export interface Telemetry {
  */
 export function startTelemetry(serviceName: string, target: SpanTarget): Telemetry {
   const logger = new Logger('Telemetry');
-  const lost = (why: string): void => logger.warn(`spans or measurements are lost: ${why}`);
+  const lost = (why: string): void => logger.warn(`spans or metrics are lost: ${why}`);
   tellTroubles(lost);
   const named = resourceFromAttributes({ 'service.name': serviceName });
   const resource = defaultResource()

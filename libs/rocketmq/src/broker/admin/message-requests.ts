@@ -113,7 +113,7 @@ export class MessageRequests {
     const at = this.put(name, queueId < 0 ? undefined : queueId, message);
     await this.broker.store.flush();
     const { messageId } = message;
-    const fields = {
+    const answer = {
       msgId: messageId,
       transactionId: messageId,
       queueId: String(at.queueId),

@@ -21,7 +21,7 @@ interface Holding {
 }
 
 /**
- * When there is too much of it, the oldest requests are ended: a well-behaved client finishes a request long before it is the oldest,
+ * Limits that memory. When there is too much of it, the oldest requests are ended: a well-behaved client finishes a request long before it is the oldest,
  * however much others hold.
  */
 export class RequestMemory {
