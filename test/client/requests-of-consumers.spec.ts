@@ -156,7 +156,7 @@ describe('the requests of a consumer', () => {
     const { seconds, nanos } = asked('changeInvisibleDuration')[0]?.invisibleDuration ?? { seconds: 0n, nanos: 0 };
     expect(Math.round(Number(seconds) + nanos / 1e9)).toBe(10);
     expect([handled, asked('ackMessage'), asked('forwardMessageToDeadLetterQueue')]).toEqual([[], [], []]);
-    expect(warnings).toEqual([expect.stringMatching(/no listener takes this message; it is handed back/)]);
+    expect(warnings).toEqual([expect.stringMatching(/no listener matches this message; it is released/)]);
   });
 
   it('never name a message id twice in one ack', async () => {

@@ -152,7 +152,7 @@ describe('members of a group that do not subscribe alike, on a real server', () 
     return Mixed;
   };
   const warned = (logger: ReturnType<typeof recordingLogger>): boolean =>
-    logger.lines.some(([line]) => line.includes('subscribe otherwise'));
+    logger.lines.some(([line]) => line.includes('whose subscriptions differ'));
 
   it('are told of by whoever comes last, and agreeing ones are not', async () => {
     const loggers = [recordingLogger(), recordingLogger(), recordingLogger()];

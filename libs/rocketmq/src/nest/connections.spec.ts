@@ -125,7 +125,9 @@ describe('two connections', () => {
   it('are refused under one name, and a name that is none stops the application', async () => {
     const twice = RocketMQModule.forRoot({ ...options(own), name: 'eu' });
     await expect(start([...both(), twice], [])).rejects.toThrow(/MODULE_IMPORTED_TWICE.*with the name "eu"/);
-    expect(() => RocketMQModule.forRoot({ ...options(own), name: '' })).toThrow(/option name must be a text/);
+    expect(() => RocketMQModule.forRoot({ ...options(own), name: '' })).toThrow(
+      /option name must be a non-empty string/,
+    );
     class Lost {
       @RocketMQListener('orders', { connection: 'us' })
       async handle(): Promise<void> {}
@@ -141,7 +143,7 @@ describe('two connections', () => {
       async handle(): Promise<void> {}
     }
     const named = RocketMQModule.forRoot({ ...options(eu), name: 'eu' });
-    await expect(start([named], [Listener])).rejects.toThrow(/names no connection, but all have names/);
+    await expect(start([named], [Listener])).rejects.toThrow(/names no connection, but all connections have names/);
   });
 
   it('take their options from factories; the name stands beside', async () => {

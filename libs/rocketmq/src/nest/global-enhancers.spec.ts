@@ -190,7 +190,7 @@ describe('a filter that throws', () => {
     await bench.send(await bench.start({ providers: [Orders], options: { logger, events }, prepare }), 'filtered', 1);
     expect(errors).toEqual([new Error('the first')]);
     expect(logger.lines).toContainEqual([
-      'warn an exception filter threw; the first error counts',
+      'warn an exception filter threw; the outcome follows the original error',
       { error: 'the filter is broken' },
     ]);
   });

@@ -166,7 +166,7 @@ describe('the failure policy of a listener', () => {
     await bench.broker.idle();
     expect(bench.deadLetters('too-full')).toEqual(['1']);
     expect(logger.lines.map(([line]) => line)).toContain(
-      "error a dead letter could not be kept where it belongs; it is moved to the broker's dead letters",
+      "error deadLetterTo could not store a dead letter; the message is moved to the broker's dead letter queue",
     );
   });
 

@@ -2,7 +2,7 @@
 
 import type { LogFields, Logger } from '../../support/logger.js';
 
-/** Writes to `logger`, with the fields beside those of each line. */
+/** Writes to `logger` and adds the fields to those of each line. */
 export function loggerWith(logger: Logger, fields: () => LogFields): Logger {
   const write =
     (level: keyof Logger): Logger['info'] =>

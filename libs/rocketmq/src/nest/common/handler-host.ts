@@ -1,11 +1,11 @@
-// The provider or controller that a decorated method belongs to, and how to get the instance to call it on.
+// The provider or controller of a decorated method, and how to get the instance to call it on.
 
 import { type ContextId, ContextIdFactory, type DiscoveryService, ModuleRef } from '@nestjs/core';
 
-/** Nest's record of a provider or controller; it exports no name for it. */
+/** Nest's record of a provider or controller; Nest exports no name for it. */
 export type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** An instance to call, and the injection context that it was made in; undefined for the static one. */
+/** An instance to call, and the injection context that it was created in; undefined for the static one. */
 export interface ResolvedHost {
   readonly instance: object;
   readonly contextId: ContextId | undefined;
@@ -22,14 +22,14 @@ export class HandlerHost {
     return this.prototype.constructor.name;
   }
 
-  /** Whether one instance, made at start, serves all calls. */
+  /** Whether one instance, created at startup, serves all calls. */
   get isStatic(): boolean {
     return this.wrapper.isDependencyTreeStatic() && !this.wrapper.isTransient;
   }
 
   /**
    * The instance for one call; a new one unless the host is static.
-   * @param request what the injection token `REQUEST` gives
+   * @param request the value of the injection token `REQUEST`
    */
   async resolve(request: object): Promise<ResolvedHost> {
     if (this.isStatic) return { instance: this.wrapper.instance, contextId: undefined };
@@ -40,7 +40,7 @@ export class HandlerHost {
     return { instance, contextId };
   }
 
-  /** That of the host's own module: the same class may be provided by several modules. */
+  /** The one of the host's own module: several modules may provide the same class. */
   private moduleRef(): ModuleRef {
     const moduleRef = this.wrapper.host?.getProviderByKey<ModuleRef>(ModuleRef)?.instance;
     if (moduleRef === undefined) throw new TypeError(`${this.className} belongs to no module`);
@@ -48,7 +48,7 @@ export class HandlerHost {
   }
 }
 
-/** A method that a decorator has marked. */
+/** A method with one of the library's decorators. */
 export interface HandlerMethod {
   readonly host: HandlerHost;
   readonly methodName: string;

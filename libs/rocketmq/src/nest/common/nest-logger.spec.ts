@@ -139,7 +139,7 @@ describe('the log of an application', () => {
     });
     await app.get(RocketMQProducer).send({ topic: 'card-charged', body: { card: '4111-1111' }, keys: ['order-1'] });
     await bench.broker.idle();
-    while (!lines.some(({ msg }) => msg === 'a message becomes a dead letter')) await bench.broker.idle();
+    while (!lines.some(({ msg }) => msg === 'a message is dead-lettered')) await bench.broker.idle();
     await bench.broker.stop();
     const isLost = ({ msg }: Record<string, unknown>): boolean => `${msg}`.startsWith('telemetry stream to');
     await until(() => lines.filter(isLost).length >= 4);
@@ -150,10 +150,10 @@ describe('the log of an application', () => {
     const leveled = (level: number): unknown[] => [
       ...new Set(lines.filter((line) => line.level === level).map(({ msg }) => `${msg}`.split(';')[0])),
     ];
-    expect(leveled(50)).toEqual(['a handler failed', 'a message becomes a dead letter']);
+    expect(leveled(50)).toEqual(['a handler failed', 'a message is dead-lettered']);
     expect(leveled(40)).toContain(`telemetry stream to ${endpoints} is down`);
     expect(leveled(30)).toEqual(expect.arrayContaining(['Till.charge listens', 'the server is back']));
-    expect(lines.find(({ msg }) => msg === 'a message becomes a dead letter')).toMatchObject({
+    expect(lines.find(({ msg }) => msg === 'a message is dead-lettered')).toMatchObject({
       ...{ context: 'RocketMQ', topic: 'card-charged', consumerGroup: 'till', keys: ['order-1'], error: 'declined' },
     });
     const all = JSON.stringify(lines);

@@ -1,14 +1,14 @@
-// The library's log lines as Nest's: one line of text for consoles, fields for structured loggers.
+// Writes the library's log lines to Nest's logger: one line of text for consoles, fields for structured loggers.
 
 import { Logger as NestLogger } from '@nestjs/common';
 import { type LogFields, type Logger, visible } from '../../support/logger.js';
 
-/** How Node.js asks an object for the text that stands for it, as Nest's console logger does from 11 on. */
+/** The method by which Node.js asks an object for its text, as Nest's console logger does from 11 on. */
 const INSPECTED = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * What a line says and its fields. Structured loggers (nestjs-pino, nest-winston, Nest's own with `json: true`) take its fields one by one;
- * as a text it is the line.
+ * A log message and its fields. Structured loggers (nestjs-pino, nest-winston, Nest's own with `json: true`) read the fields;
+ * as a string it is the whole line.
  */
 class LogLine {
   readonly msg: string;
@@ -16,7 +16,7 @@ class LogLine {
 
   constructor(message: string, fields: LogFields) {
     this.#text = oneLine(lineOf(message, fields));
-    // Defined, not assigned: a field may be called like one of our own members.
+    // Defined, not assigned: a field may have the name of one of this class's own members.
     const own = { enumerable: true, configurable: true, writable: true };
     for (const [name, value] of Object.entries(fields)) {
       Object.defineProperty(this, name, { ...own, value: shown(value) });
@@ -24,7 +24,7 @@ class LogLine {
     this.msg = oneLine(message);
   }
 
-  /** What nest-winston calls `msg`. Not a field of its own, so nobody writes both. */
+  /** nest-winston's name for `msg`. Not enumerable, so that no logger writes both. */
   get message(): string {
     return this.msg;
   }
@@ -59,12 +59,12 @@ export class NestLoggerAdapter implements Logger {
   }
 }
 
-/** A plain text where there is nothing beside it. */
+/** A plain string where there are no fields. */
 function entryOf(message: string, given: LogFields = {}): string | LogLine {
-  const told = Object.entries(given).filter(
+  const present = Object.entries(given).filter(
     ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
-  return told.length === 0 ? oneLine(message) : new LogLine(message, Object.fromEntries(told));
+  return present.length === 0 ? oneLine(message) : new LogLine(message, Object.fromEntries(present));
 }
 
 function lineOf(message: string, fields: LogFields): string {
@@ -74,7 +74,7 @@ function lineOf(message: string, fields: LogFields): string {
   return `${message} (${pairs.join(' ')})`;
 }
 
-/** What a server said may be in it: it must not look like a line of its own, or steer the terminal. */
+/** The value may contain text of a server: it must not look like a line of its own, or control the terminal. */
 function oneLine(text: string): string {
   return visible(text).replaceAll('\n', '\\n');
 }

@@ -1,20 +1,20 @@
-// Checks of single values. Which option has which check is said where the options are.
+// Checks of single values. The option tables say which option has which check.
 
-/** What is wrong with a value, or undefined. */
+/** Describes what is wrong with a value, or returns undefined. */
 export type Check = (value: unknown) => string | undefined;
 
-/** A number, and no text that looks like one. */
+/** A number; a string that looks like one is rejected. */
 export const aNumber =
   (what: string, holds: (value: number) => boolean): Check =>
   (value) =>
     typeof value === 'number' && Number.isFinite(value) && holds(value)
       ? undefined
-      : `must be ${what}, not ${typeof value === 'string' ? `the text ${JSON.stringify(value)}` : String(value)}`;
+      : `must be ${what}, not ${typeof value === 'string' ? `the string ${JSON.stringify(value)}` : String(value)}`;
 
 export const atLeast = (least: number): Check => aNumber(`a number of at least ${least}`, (value) => value >= least);
 export const notNegative = atLeast(0);
 export const positive = aNumber('a number above 0', (value) => value > 0);
-export const positiveInteger = aNumber('a whole number from 1 on', (value) => Number.isInteger(value) && value > 0);
+export const positiveInteger = aNumber('an integer of at least 1', (value) => Number.isInteger(value) && value > 0);
 
 export const oneOf =
   (...allowed: readonly unknown[]): Check =>
@@ -24,11 +24,11 @@ export const oneOf =
 export const aBoolean = oneOf(true, false);
 
 export const aText: Check = (value) =>
-  typeof value === 'string' && value !== '' ? undefined : `must be a text, not ${describe(value)}`;
+  typeof value === 'string' && value !== '' ? undefined : `must be a non-empty string, not ${describe(value)}`;
 
-/** A text that may be empty. */
+/** A string that may be empty. */
 export const anyText: Check = (value) =>
-  typeof value === 'string' ? undefined : `must be a text, not ${describe(value)}`;
+  typeof value === 'string' ? undefined : `must be a string, not ${describe(value)}`;
 
 export const aFunction: Check = (value) =>
   typeof value === 'function' ? undefined : `must be a function, not ${describe(value)}`;
@@ -41,7 +41,7 @@ export const anObject: Check = (value) =>
     ? undefined
     : `must be an object, not ${describe(value)}`;
 
-/** An object that can do all of this. */
+/** An object with all of these methods. */
 export const withMethods =
   (what: string, ...methods: readonly string[]): Check =>
   (value) =>
@@ -49,7 +49,7 @@ export const withMethods =
       ? undefined
       : `must be ${what}, which has ${methods.join(' and ')}, not ${describe(value)}`;
 
-/** A value in an error: objects may hold secrets. */
+/** A value as an error shows it: objects may hold secrets. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

@@ -200,7 +200,7 @@ describe('with telemetry, a Nest application', () => {
   it('refuses a telemetry that is none', async () => {
     const none = {} as typeof telemetry;
     await expect(start(class Nothing {}, { telemetry: none })).rejects.toThrow(
-      'option telemetry must be what openTelemetry() of nestjs-rocketmq/opentelemetry gives',
+      'option telemetry must be the result of openTelemetry() of nestjs-rocketmq/opentelemetry',
     );
   });
 });

@@ -1,4 +1,4 @@
-// The handler of a `@MessagePattern`: what it returns or throws goes back to whoever asked.
+// The handler of a `@MessagePattern`: returns its result or error to the requester.
 
 import type { HandlerContext, MessageHandler } from '../../consumer/model/handler.js';
 import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
@@ -11,13 +11,13 @@ import { describeError, type Logger } from '../../support/logger.js';
 import type { MessageWire } from '../messages/resource-names.js';
 import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from '../sending/reply-message.js';
 
-/** For the application's hook, which may wait for anything. A send has a deadline of its own. */
+/** The limit for the application's hook, which may wait for anything. A send has a deadline of its own. */
 const ENCODE_TIMEOUT_MS = 10 * SECOND_MS;
 
-/** A handler whose result means something. */
+/** A handler whose result is the answer. */
 export type ResultHandler = (message: MessageView, context: HandlerContext) => Promise<unknown>;
 
-/** What answers are made and sent with. */
+/** What answers are created and sent with. */
 export interface AnswerParts {
   readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
   readonly logger: Logger;
@@ -25,9 +25,9 @@ export interface AnswerParts {
 }
 
 /**
- * Answers requests. An error is an answer, too, and settles the request: whoever asked decides whether to ask again. Exceptions
- * are `RetryLaterError` (no answer yet, the request comes again) and `DeadLetterError` (answered, and a dead letter). A message
- * that is no request is handled as an event.
+ * Answers requests. An error is an answer, too, and settles the request: the requester decides whether to try again. The exceptions
+ * are `RetryLaterError` (no answer yet, the request is redelivered) and `DeadLetterError` (answered and dead-lettered). A message
+ * that is not a request is handled as an event.
  */
 export function answering(handler: ResultHandler, parts: AnswerParts): MessageHandler {
   return async (message, context) => {
@@ -36,7 +36,7 @@ export function answering(handler: ResultHandler, parts: AnswerParts): MessageHa
     if (address === undefined || address === 'refused') return handler(message, context);
     const answer = await outcome(handler, message, context);
     const send = (): Promise<void> => reply(address, answer, message, parts);
-    // The answer takes its own time, not the handler's; the request is acknowledged after it.
+    // The answer does not count against the handler's timeout; the request is acknowledged after the answer was sent.
     const inOwnTime = (): Promise<void> | undefined => (context.untimed === undefined ? send() : context.untimed(send));
     const sending = isForNextAttempt(answer, context.signal) ? undefined : inOwnTime();
     await sending;
@@ -50,9 +50,9 @@ type Answer = { readonly kind: 'value'; readonly value: unknown } | { readonly k
 function isForNextAttempt(answer: Answer, signal: AbortSignal): boolean {
   if (answer.kind === 'error' && RetryLaterError.is(answer.error)) return true;
   if (!signal.aborted) return false;
-  // Timed out, or no longer ours.
+  // Timed out, or the lease is lost.
   if (!isShutdown(signal.reason)) return true;
-  // What ends in spite of the shutdown is settled, so it is answered; an error may be due to the shutdown.
+  // A handler that succeeds in spite of the shutdown is answered; an error may be due to the shutdown, so it is not.
   return answer.kind === 'error' && !DeadLetterError.is(answer.error);
 }
 
@@ -68,26 +68,29 @@ async function outcome(handler: ResultHandler, message: MessageView, context: Ha
   }
 }
 
-/** Never fails: the handler's work is done, and doing it again for the sake of an answer would do it twice. */
+/** Never fails: the handler has succeeded, and a retry for the sake of the answer would run it twice. */
 async function reply(address: ReplyAddress, answer: Answer, message: MessageView, parts: AnswerParts): Promise<void> {
   const fields = { topic: message.topic, messageId: message.messageId, replyTopic: address.topic };
   if (answer.kind === 'error') {
-    parts.logger.warn('a request failed; its sender is told', { ...fields, error: describeError(answer.error) });
+    parts.logger.warn('a request failed; the error is sent to the requester', {
+      ...fields,
+      error: describeError(answer.error),
+    });
   }
   try {
     const producer = parts.producer();
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
     const making = made(address, answer, parts.wire);
-    await producer.send(await waitWithin('the encoding of an answer', ENCODE_TIMEOUT_MS, undefined, making));
+    await producer.send(await waitWithin('encoding an answer', ENCODE_TIMEOUT_MS, undefined, making));
   } catch (error) {
-    parts.logger.error('the answer to a request was lost; its sender waits until its time is over', {
+    parts.logger.error('the answer to a request could not be sent; the requester waits until its timeout', {
       ...fields,
       error: describeError(error),
     });
   }
 }
 
-/** A result that cannot be encoded is an error for whoever asked. */
+/** A result that cannot be encoded becomes an error for the requester. */
 async function made(
   address: ReplyAddress,
   answer: Answer,
@@ -105,6 +108,6 @@ async function made(
 }
 
 function warnOfRefused({ topic, messageId }: MessageView, logger: Logger): void {
-  const text = 'a request asks for its answer in a topic that is not for answers; it is handled without one';
+  const text = 'a request names a topic for its answer that is not a reply topic; it is handled without an answer';
   logger.warn(text, { topic, messageId });
 }

@@ -1,4 +1,4 @@
-// Dead letters sent to a topic of the application's choice, with their story in properties.
+// Dead letters sent to a topic of the application's choice, with their origin and reason in properties.
 
 import type { DeadLetter } from '../../consumer/model/failure-policy.js';
 import type { Producer } from '../../producer/producer.js';
@@ -9,17 +9,17 @@ import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 
-/** The properties of a message in a listener's `deadLetterTopic` that tell its story. Values are texts, numbers in decimal. */
+/** The properties of a message in a listener's `deadLetterTopic` that describe its origin. Values are strings, numbers in decimal. */
 export const DEAD_LETTER_PROPERTIES = {
   topic: 'originTopic',
   messageId: 'originMessageId',
   consumerGroup: 'originConsumerGroup',
-  /** Deliveries, the last one included. */
+  /** Deliveries, including the last one. */
   attempts: 'originAttempts',
   /** See `DeadLetterReason`. */
   reason: 'deadLetterReason',
   errorName: 'errorName',
-  /** At most 500 characters, in one line. */
+  /** At most 500 characters, on one line. */
   errorMessage: 'errorMessage',
 } as const;
 
@@ -38,7 +38,7 @@ export function deadLetterSender(
   };
 }
 
-/** The message as it is sent on. */
+/** The message as it is forwarded. */
 export function deadLetterMessage(
   topic: string,
   { message, consumerGroup, reason, error }: DeadLetter,
@@ -56,13 +56,13 @@ export function deadLetterMessage(
   const own = Object.entries(message.properties).filter(
     ([name]) => !isReservedProperty(name) && !Object.hasOwn(story, name),
   );
-  // The server refuses a message with more; its story is worth more than its last properties.
+  // The server rejects a message with more properties; the origin matters more than the message's last properties.
   const kept = own.slice(0, LIMITS.properties - Object.keys(story).length);
   const { body, tag, keys } = message;
   return { topic, body, tag, keys, properties: { ...Object.fromEntries(kept), ...story } };
 }
 
-/** The server refuses control characters and takes empty values for none. */
+/** The server rejects control characters and drops empty values. */
 function inOneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Cs}]+/gu, ' ').trim();
   return line === '' ? '-' : line.slice(0, ERROR_MESSAGE_LENGTH);

@@ -1,4 +1,4 @@
-// One listener's method as a consumer calls it: bodies decoded, Nest's enhancers around it, its outcome from the original error.
+// Runs the method of one listener for a consumer: decodes bodies, applies Nest's enhancers, and reports the outcome by the original error.
 
 import type { ContextId } from '@nestjs/core';
 import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.js';
@@ -15,10 +15,10 @@ import type { NestCall, NestCalls } from './nest-call.js';
 import { RocketMQBatchContext } from './rocketmq-batch-context.js';
 import { type ContextOrigin, RocketMQContext } from './rocketmq-context.js';
 
-/** Runs a listener's method once; gives what it returned. */
+/** Runs a listener's method once and returns its result. */
 type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) => Promise<unknown>;
 
-/** Makes message handlers of listeners. */
+/** Creates the message handlers of listeners. */
 export class HandlerInvoker {
   constructor(
     private readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
@@ -26,7 +26,7 @@ export class HandlerInvoker {
     private readonly logger: Logger,
   ) {}
 
-  /** The handler of a listener that gets messages one by one. */
+  /** The handler of a listener that receives messages one by one. */
   handlerOf(listener: PlannedListener): ResultHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
@@ -39,7 +39,7 @@ export class HandlerInvoker {
         const context = new RocketMQContext(message, run, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
           if (!outcome.isSaid) throw error;
-          context.logger.warn('a manual handler failed after its word; the word counts', {
+          context.logger.warn('a manual handler failed after it had set the outcome; the outcome stands', {
             error: describeError(error),
           });
         });
@@ -47,7 +47,7 @@ export class HandlerInvoker {
     };
   }
 
-  /** The handler of a listener that gets several at once. */
+  /** The handler of a listener that receives several messages at once. */
   batchHandlerOf(listener: PlannedListener): BatchHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
@@ -86,7 +86,7 @@ export class HandlerInvoker {
         if (context.isHandled) return undefined;
         if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
         const { message } = context;
-        const problem = `is refused by a pipe (${describeError(error)})`;
+        const problem = `is rejected by a pipe (${describeError(error)})`;
         const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
         await settleInvalid(invalid, message, listener.settings.onInvalid);
         return undefined;
@@ -94,7 +94,7 @@ export class HandlerInvoker {
     };
   }
 
-  /** Undefined for a message that is dealt with. */
+  /** Undefined for a message that is already handled. */
   private async decoded(
     { topic, consumerGroup, settings }: PlannedListener,
     message: MessageView,

@@ -1,4 +1,4 @@
-// A planned consumer as the client's: its listeners with their handlers and failure policies.
+// Converts a planned consumer into the client's options: its listeners with their handlers and failure policies.
 
 import type { MessageListener } from '../../consumer/listeners/message-listener.js';
 import type { ErrorTest } from '../../consumer/model/failure-policy.js';
@@ -13,15 +13,15 @@ import { backoffPolicyOf } from './listener-options.js';
 import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
 import type { RocketMQListenerOptions } from './listener-settings.js';
 
-/** What listeners are made with. */
+/** What listeners are created with. */
 export interface ListenerParts {
   readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
   producer(): Producer | undefined;
-  /** What requests are answered with. Default: they get no answers. */
+  /** What requests are answered with. Default: requests get no answers. */
   readonly answers?: Omit<AnswerParts, 'producer'>;
 }
 
-/** The consumer's options, save for hooks and checkpoint. */
+/** The consumer's options, without hooks and checkpoint. */
 export function consumerOptionsOf(
   { consumerGroup, requireFifo, settings, listeners }: PlannedConsumer,
   parts: ListenerParts,
@@ -29,7 +29,7 @@ export function consumerOptionsOf(
   return { ...settings, consumerGroup, requireFifo, listeners: listeners.map((one) => messageListenerOf(one, parts)) };
 }
 
-/** One of them. */
+/** The client's options of one listener. */
 export function messageListenerOf(
   listener: PlannedListener,
   { invoker, producer, answers }: ListenerParts,
@@ -54,7 +54,7 @@ export function messageListenerOf(
   };
 }
 
-/** `onInvalid` has decided before: an invalid body that comes here is to be retried, whatever `retryOn` and `deadLetterOn` say. */
+/** `onInvalid` decides first: an invalid body that arrives here must be retried, whatever `retryOn` and `deadLetterOn` return. */
 function retryOnOf({ retryOn }: RocketMQListenerOptions): ErrorTest | undefined {
   if (retryOn === undefined) return retryOn;
   if (typeof retryOn === 'function') return (error) => error instanceof InvalidBodyError || retryOn(error);

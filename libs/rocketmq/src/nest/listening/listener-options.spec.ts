@@ -34,8 +34,8 @@ describe('the options of a listener', () => {
 
   it.each<[object, RegExp]>([
     [{ concurency: 3 }, /listener Orders\.reserve: option concurency is unknown; the options are .*concurrency/],
-    [{ concurrency: '3' }, /option concurrency must be a whole number from 1 on, not the text "3"/],
-    [{ handlerTimeoutMs: '1000' }, /option handlerTimeoutMs must be a number above 0, not the text "1000"/],
+    [{ concurrency: '3' }, /option concurrency must be an integer of at least 1, not the string "3"/],
+    [{ handlerTimeoutMs: '1000' }, /option handlerTimeoutMs must be a number above 0, not the string "1000"/],
     [{ maxAttempts: 1.5 }, /option maxAttempts/],
     [{ invisibleDurationMs: Number.NaN }, /option invisibleDurationMs/],
     [{ enabled: 'false' }, /option enabled must be true or false, not "false"/],
@@ -49,10 +49,10 @@ describe('the options of a listener', () => {
     [{ retryOn: ['NoStock'] }, /option retryOn must be a list of error classes or a function/],
     [{ deadLetterOn: Symbol('x') }, /option deadLetterOn/],
     [{ filter: 7 }, /option filter must be tags/],
-    [{ deadLetterTopic: { topic: 'x' } }, /option deadLetterTopic must be a text/],
+    [{ deadLetterTopic: { topic: 'x' } }, /option deadLetterTopic must be a non-empty string/],
     [{ interceptors: [1] }, /option interceptors must be a list of functions/],
-    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is wrong: maxSize must be/],
-    [{ batch: { maxSize: 1 } }, /option batch is wrong: maxWaitMs must be/],
+    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is invalid: maxSize must be/],
+    [{ batch: { maxSize: 1 } }, /option batch is invalid: maxWaitMs must be/],
     [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch does not know size/],
   ])('are refused by name: %j', (options, problem) => {
     expect(refusal(options)).toThrow(problem);

@@ -1,5 +1,5 @@
-// The options of listeners: each checked where it is said, then the layers by precedence. Which consumers follow is in
-// listener-plan.ts.
+// The options of listeners: validates each where it is set, then merges the layers by precedence. listener-plan.ts plans the
+// consumers.
 
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
@@ -62,16 +62,16 @@ const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
     const [unknown] = Object.keys(others);
     if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize and maxWaitMs`;
     const problem = named('maxSize', positiveInteger(maxSize)) ?? named('maxWaitMs', notNegative(maxWaitMs));
-    return problem && `is wrong: ${problem}`;
+    return problem && `is invalid: ${problem}`;
   },
 };
 
-/** Where options are said, and what may be said there. */
+/** Where options are set, and which ones are allowed there. */
 const PLACES = { defaults: SETTINGS, listeners: OVERRIDES, decorator: OF_DECORATOR } as const;
 
 /**
  * @param where begins the message, for instance `listener Orders.reserve`
- * @throws UsageError that names the option: one that is unknown here, or a wrong value
+ * @throws UsageError that names the option: an unknown one, or an invalid value
  */
 export function assertListenerOptions(where: string, place: keyof typeof PLACES, options: object): void {
   const checks: Readonly<Record<string, Check>> = PLACES[place];
@@ -84,7 +84,7 @@ export function assertListenerOptions(where: string, place: keyof typeof PLACES,
   }
 }
 
-/** The first layer that says something decides; undefined says nothing. */
+/** The first layer that sets an option decides; undefined counts as not set. */
 export function mergedOptions(layers: readonly (RocketMQListenerOptions | undefined)[]): RocketMQListenerOptions {
   const result: Record<string, unknown> = {};
   for (const layer of layers) {
@@ -93,7 +93,7 @@ export function mergedOptions(layers: readonly (RocketMQListenerOptions | undefi
   return result;
 }
 
-/** A backoff in any of its forms as the consumer takes it. */
+/** Converts a backoff in any of its forms into the consumer's form. */
 export function backoffPolicyOf(backoff: Backoff): BackoffPolicy {
   if (typeof backoff === 'number') return { kind: 'customized', nextMs: [backoff] };
   return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: [...backoff] };

@@ -133,7 +133,7 @@ describe('the plan of consumers', () => {
     expect(problemOf(plan({ manual: true }))).toMatch(/Orders\.a: manual needs handlerTimeoutMs/);
     const batch = { maxSize: 2, maxWaitMs: 1 };
     expect(problemOf(plan({ manual: true, handlerTimeoutMs: 1, batch }))).toMatch(
-      /Orders\.a: a batch cannot be manual/,
+      /Orders\.a: a batch listener cannot be manual/,
     );
   });
 

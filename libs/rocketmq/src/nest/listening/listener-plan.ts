@@ -1,4 +1,4 @@
-// Which consumers an application needs for its listeners: options by precedence, listeners by consumer group. Pure.
+// Plans the consumers of an application: merges listener options by precedence and groups listeners by consumer group. Pure.
 
 import { mergedSubscriptions } from '../../consumer/listeners/listener-filters.js';
 import type { Subscription } from '../../consumer/model/subscription.js';
@@ -17,7 +17,7 @@ import type {
 } from './listener-settings.js';
 import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
 
-/** One listener with its options decided. */
+/** One listener with its resolved options. */
 export interface PlannedListener {
   readonly name: string;
   readonly topic: TopicDefinition;
@@ -27,22 +27,22 @@ export interface PlannedListener {
   readonly deadLetterTopic: TopicDefinition | undefined;
   readonly settings: RocketMQListenerOptions;
   readonly method: HandlerMethod;
-  /** Of a handler of the transport strategy. */
+  /** Set for a handler of the transport strategy. */
   readonly pattern: PatternHandling | undefined;
 }
 
-/** What a consumer takes from its listeners. */
+/** The settings that a consumer takes from its listeners. */
 export type ConsumerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[number]>;
 
 /** One consumer of a group and the listeners that it serves, at least one. */
 export interface PlannedConsumer {
   readonly consumerGroup: string;
   readonly listeners: readonly PlannedListener[];
-  /** The group is of this instance of the application alone: made at its start, deleted at its end. */
+  /** The group belongs to this instance of the application: created at its startup, deleted at its shutdown. */
   readonly ofInstance: boolean;
-  /** What its listeners want together. */
+  /** The settings that its listeners agree on. */
   readonly subscriptions: readonly Subscription[];
-  /** Some listener's topic is an ordered one. */
+  /** The topic of at least one listener is a FIFO topic. */
   readonly requireFifo: boolean;
   readonly settings: ConsumerSettings;
 }
@@ -57,14 +57,14 @@ const CONSUMER_FIELDS = [
 
 interface PlanOptions extends ModuleListenerOptions {
   readonly names?: ResourceNames;
-  /** Tells this instance of the application from others, in names of groups. */
+  /** Distinguishes this instance of the application from others, in names of groups. */
   readonly instanceId?: string;
 }
 
 /**
- * Decides the consumers.
- * @throws UsageError that names the listeners: a wrong option, no group, a name taken twice, filters of one group and topic that
- *   cannot be told apart, options of one consumer that disagree, a name in `listeners` that no listener has
+ * Plans the consumers.
+ * @throws UsageError that names the listeners: an invalid option, no group, a duplicate name, filters of one group and topic that
+ *   overlap, options of one consumer that disagree, a name in `listeners` that no listener has
  */
 export function planConsumers(found: readonly FoundListener[], options: PlanOptions): PlannedConsumer[] {
   const names = namesOf(found, options);
@@ -90,7 +90,7 @@ function namesOf(
     const places = found.filter((_listener, index) => names[index] === twice).map(methodLabel);
     const text =
       `two listeners are named "${twice}" (${places.join(' and ')}); give each a name in its @RocketMQListener, or, if its ` +
-      'class is provided by two modules, provide it by one';
+      'class is provided by two modules, in one of them only';
     throw new UsageError('LISTENER_NAME_TAKEN', text, 'name');
   }
   const unknown = Object.keys(listeners).find((name) => !names.includes(name));
@@ -102,12 +102,12 @@ function namesOf(
   return names;
 }
 
-/** What is given for a name, which may be one that every object has. */
+/** The options for a name; a name may be that of a property that every object inherits. */
 function own<T>(given: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
   return given !== undefined && Object.hasOwn(given, name) ? given[name] : undefined;
 }
 
-/** Undefined for a listener that is switched off. */
+/** Undefined for a listener that is disabled. */
 function resolve(listener: FoundListener, name: string, module: PlanOptions): PlannedListener | undefined {
   const place = placeOf(name, listener);
   assertListenerOptions(`listener ${place}`, 'decorator', listener.options);
@@ -130,7 +130,7 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   };
 }
 
-/** What makes the group of a broadcast listener one of this instance. */
+/** The suffix that makes the group of a broadcast listener unique to this instance. */
 function ownPart(mode: 'shared' | 'broadcast', { instanceId = '' }: PlanOptions): string {
   return mode === 'broadcast' ? `-broadcast-${instanceId}` : '';
 }
@@ -141,7 +141,7 @@ function ofTopic({ topic: { onInvalid } }: FoundListener): RocketMQListenerOptio
 
 function groupOf(place: string, given: string | undefined, names: ResourceNames, suffix: string): string {
   if (given === undefined) {
-    const text = `listener ${place} has no consumer group; give consumerGroup to it or to RocketMQModule`;
+    const text = `listener ${place} has no consumer group; set consumerGroup on it or in RocketMQModule`;
     throw new UsageError('NO_CONSUMER_GROUP', text, 'consumerGroup');
   }
   const consumerGroup = `${names.group(given)}${suffix}`;
@@ -154,11 +154,11 @@ function groupOf(place: string, given: string | undefined, names: ResourceNames,
 function assertManual(place: string, { manual, batch, handlerTimeoutMs }: RocketMQListenerOptions): void {
   if (manual !== true) return;
   if (batch !== undefined) {
-    const text = `listener ${place}: a batch cannot be manual; context.fail(message, error) says which messages failed`;
+    const text = `listener ${place}: a batch listener cannot be manual; use context.fail(message, error) to mark the messages that failed`;
     throw new UsageError('ILLEGAL_OPTION', text, 'manual');
   }
   if (handlerTimeoutMs !== undefined) return;
-  const text = `listener ${place}: manual needs handlerTimeoutMs, within which the handler must say how the message ended`;
+  const text = `listener ${place}: manual needs handlerTimeoutMs, within which the handler must call ack(), retryLater() or deadLetter()`;
   throw new UsageError('ILLEGAL_OPTION', text, 'handlerTimeoutMs');
 }
 
@@ -170,7 +170,7 @@ function deadLetterTopicOf(
   if (given === undefined) return undefined;
   const topic = toTopicDefinition(given);
   if (topic.type === undefined || topic.type === 'normal') return { ...topic, name: names.topic(topic.name) };
-  const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must take normal ones`;
+  const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must be of type normal`;
   throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'deadLetterTopic');
 }
 
@@ -202,7 +202,7 @@ function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): C
     if (other !== undefined) {
       const text =
         `listeners ${first.name} and ${other.name} share the consumer of group "${consumerGroup}", but disagree on ${field}; ` +
-        'give both the same, or one of them another consumerGroup';
+        'give both the same value, or one of them another consumerGroup';
       throw new UsageError('LISTENERS_DISAGREE', text, field);
     }
     result[field] = first.settings[field];
@@ -215,7 +215,7 @@ function isSame(one: unknown, other: unknown): boolean {
   return one.length === other.length && one.every((item, index) => item === other[index]);
 }
 
-/** Where a listener is, also when it has a name of its own. */
+/** The method of a listener, also when the listener has a name of its own. */
 function placeOf(name: string, method: HandlerMethod): string {
   const label = methodLabel(method);
   return name === label ? name : `${name} (${label})`;

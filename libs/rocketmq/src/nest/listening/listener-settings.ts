@@ -1,4 +1,4 @@
-// What may be said of a listener: in its decorator, in `defaults` of the module, and by name in `listeners` of the module.
+// The settings of a listener: in its decorator, in `defaults` of the module, and by name in `listeners` of the module.
 
 import type { ConsumeInterceptor } from '../../consumer/model/consume-interceptor.js';
 import type { FailurePolicy } from '../../consumer/model/failure-policy.js';
@@ -7,103 +7,103 @@ import type { BackoffPolicy } from '../../support/backoff.js';
 import type { OnInvalid } from '../messages/invalid-body.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 
-/** The waits between attempts: always the same, one after the other (the last one repeats), or growing. */
+/** The delays between attempts: constant, a list (the last one repeats), or growing. In milliseconds. */
 export type Backoff = number | readonly number[] | BackoffPolicy;
 
-/** What the options `defaults` and `listeners` of the module may say of a listener. */
+/** The settings that `defaults` and `listeners` of the module can set for a listener. */
 export interface ListenerSettings
   extends Pick<FailurePolicy, 'maxAttempts' | 'retryOn' | 'deadLetterOn' | 'onDeadLetter'> {
   /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
   readonly consumerGroup?: string;
   /**
-   * `broadcast`: every instance of the application gets every message that is sent while it runs. Its consumer group is made at the
-   * start of the instance and deleted at its end, with its dead letters; its name is `consumerGroup` and a suffix of the instance.
-   * Needs the module option `nameServer`, save for `embedded:`. Default `shared`: each message goes to one instance.
+   * `broadcast`: every instance of the application gets every message that is sent while it runs. Its consumer group is created at the
+   * startup of the instance and deleted at its shutdown, with its dead letters; its name is `consumerGroup` plus a suffix of the instance.
+   * Needs the module option `nameServer`, except with `embedded:`. Default `shared`: each message goes to one instance.
    */
   readonly mode?: 'shared' | 'broadcast';
-  /** False makes no consumer for it. Default true. */
+  /** Set false to create no consumer for it. Default true. */
   readonly enabled?: boolean;
   /**
-   * What becomes of a message whose body cannot be decoded, does not fit the topic's schema, or is refused by a pipe of the body (an
-   * HttpException of 400 to 499, or an RpcException). `retryOn` and `deadLetterOn` are not asked. Default: what the topic's
-   * definition says, then the module's `defaults`, then `dead-letter`. In a batch, what pipes refuse is a failed attempt of all.
+   * What happens to a message whose body cannot be decoded, does not fit the topic's schema, or is rejected by a pipe of the body (an
+   * HttpException of 400 to 499, or an RpcException). `retryOn` and `deadLetterOn` are not called. Default: the value in the topic's
+   * definition, then that of the module's `defaults`, then `dead-letter`. In a batch, a rejection by a pipe fails the attempt of all messages.
    */
   readonly onInvalid?: OnInvalid;
   /** How many of its handlers run at once; of a batch listener: how many batches. Default 16. */
   readonly concurrency?: number;
   /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
   readonly handlerTimeoutMs?: number;
-  /** When a failed message comes again, in milliseconds. Default: as the server says. */
+  /** When a failed message is redelivered, in milliseconds. Default: as the server decides. */
   readonly backoff?: Backoff;
   /**
-   * Where dead letters go instead of the broker's dead letter queue: a topic of normal messages. Body, tag, keys and properties
-   * are kept; properties tell where the message is from and why it is there (`DEAD_LETTER_PROPERTIES`). Default: that queue.
+   * Where dead letters go instead of the broker's dead letter queue: a topic of type `normal`. Body, tag, keys and properties
+   * are kept; additional properties hold the origin and the reason (`DEAD_LETTER_PROPERTIES`). Default: the dead letter queue.
    */
   // biome-ignore lint/suspicious/noExplicitAny: bodies are sent on as they came, whatever the topic is declared for
   readonly deadLetterTopic?: TopicDefinition<any, any> | string;
   /**
-   * The handler's return means nothing: it calls `context.ack()`, `retryLater()` or `deadLetter()`, perhaps after it has returned.
-   * An error that it throws before is a failure as ever. Needs `handlerTimeoutMs`, within which one must be called. Default false.
+   * The handler's return has no meaning: it calls `context.ack()`, `retryLater()` or `deadLetter()`, possibly after it has returned.
+   * An error that it throws before is a failure as usual. Needs `handlerTimeoutMs`, within which one must be called. Default false.
    */
   readonly manual?: boolean;
-  /** Whether guards, pipes, interceptors and filters that are bound to the whole application apply. Default true. */
+  /** Whether global guards, pipes, interceptors and filters apply. Default true. */
   readonly globalEnhancers?: boolean;
   /**
-   * How long a message stays ours without a renewal. Of the consumer: listeners of one group must agree. 10 s to 12 h.
+   * How long a lease lasts unless it is renewed, in milliseconds, 10 s to 12 h. Set per consumer: listeners of one group must agree.
    * Default 30 s.
    */
   readonly invisibleDurationMs?: number;
   /**
-   * How many messages may wait for a handler. Of the consumer: listeners of one group must agree. Default 256, or twice
-   * what its listeners take at once if that is more.
+   * How many messages may wait for a handler. Set per consumer: listeners of one group must agree. Default 256, or twice
+   * the concurrency of its listeners if that is more.
    */
   readonly maxBufferedMessages?: number;
   /**
-   * How many bytes of bodies may wait for a handler. Of the consumer: listeners of one group must agree.
+   * How many bytes of bodies may wait for a handler. Set per consumer: listeners of one group must agree.
    * Default 64 MiB.
    */
   readonly maxBufferedBytes?: number;
-  /** The most acks that one request carries. Default 32. Of the consumer: listeners of one group must agree. */
+  /** The most acks in one request. Default 32. Set per consumer: listeners of one group must agree. */
   readonly ackBatchSize?: number;
   /**
-   * Called around every handler, outside of Nest's own enhancers. Of the consumer: listeners of one group must agree.
+   * Called around every handler, outside of Nest's own enhancers. Set per consumer: listeners of one group must agree.
    * Default: none.
    */
   readonly interceptors?: readonly ConsumeInterceptor[];
 }
 
-/** What the option `listeners` of the module may say of one listener. */
+/** The settings of one listener in the module option `listeners`. */
 export interface ListenerOverrides extends ListenerSettings {
   /**
-   * Which messages it wants: by tag (`v1 || v2`) or by properties (`{ sql: "region = 'eu'" }`). Default `*`, every one. Listeners
-   * of one group and topic must want different tags.
+   * Which messages it receives: by tag (`v1 || v2`) or by properties (`{ sql: "region = 'eu'" }`). Default `*`, all of them. Listeners
+   * of one group and topic must have different tags.
    */
   readonly filter?: string | { readonly sql: string };
 }
 
 /** The options of `@RocketMQListener`. */
 export interface RocketMQListenerOptions extends ListenerOverrides {
-  /** Default `Class.method`. The key of the module option `listeners`, and what log lines say. */
+  /** Default `Class.method`. The key of the module option `listeners`, and the name in log lines. */
   readonly name?: string;
-  /** The connection whose messages it gets, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
+  /** The connection that it receives from, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
   readonly connection?: string;
   /**
-   * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` of them, when the first one has waited for
-   * `maxWaitMs` at most. Not for ordered groups. Default: one by one.
+   * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` messages, after the first one has waited for
+   * `maxWaitMs` milliseconds at most. Not for ordered groups. Default: one message per call.
    */
   readonly batch?: Pick<BatchListening, 'maxSize' | 'maxWaitMs'>;
 }
 
-/** What the module options say of all listeners. */
+/** The module options for listeners. */
 export interface ModuleListenerOptions {
-  /** The consumer group of listeners that name none. Default: none. */
+  /** The consumer group of listeners that set none. Default: none. */
   readonly consumerGroup?: string;
-  /** For all listeners; their decorators override it. Default: nothing. */
+  /** Defaults of all listeners; their decorators override them. Default: none. */
   readonly defaults?: ListenerSettings;
-  /** By listener name (`Class.method` unless given); overrides the decorator. Default: none. */
+  /** Settings by listener name (by default `Class.method`); they override the decorator. Default: none. */
   readonly listeners?: Readonly<Record<string, ListenerOverrides>>;
-  /** What a name in `listeners` means that no listener has: a mistake, or a listener of another application. Default `error`. */
+  /** Whether a name in `listeners` that no listener has is an error, or belongs to another application. Default `error`. */
   readonly unknownListeners?: 'error' | 'ignore';
-  /** False makes no consumer at all: the application only sends. Default true. */
+  /** Set false to create no consumers: the application only sends. Default true. */
   readonly consumers?: boolean;
 }

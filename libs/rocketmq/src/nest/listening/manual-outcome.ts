@@ -1,4 +1,4 @@
-// How a message of a manual listener ends: said once, during the handler or after it.
+// The outcome of a message of a manual listener: set once, during the handler or after it.
 
 import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
 import { abortReason } from '../../support/abort.js';
@@ -7,23 +7,23 @@ import { StateError } from '../../support/errors.js';
 type State =
   | { readonly kind: 'open' }
   | { readonly kind: 'said'; readonly error: Error | undefined }
-  /** The message has ended without it: too late. */
+  /** The delivery has ended without an outcome: too late. */
   | { readonly kind: 'closed' };
 
-/** What the handler of one delivery says. */
+/** The outcome that the handler of one delivery sets. */
 export class ManualOutcome {
   private state: State = { kind: 'open' };
   private wake: () => void = () => {};
 
-  /** @param onSaid called with what was said; undefined is an ack. Returns false when the message has ended otherwise */
+  /** @param onSaid called with the outcome; undefined is an ack. Returns false when the delivery has already ended */
   constructor(private readonly onSaid: (error: Error | undefined) => boolean) {}
 
-  /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the message has ended otherwise */
+  /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the delivery has already ended */
   ack(): void {
     this.say(undefined);
   }
 
-  /** @throws as {@link ack}; UsageError for a wrong delay */
+  /** @throws as {@link ack}; UsageError for an invalid delay */
   retryLater(delayMs: number): void {
     this.say(new RetryLaterError({ delayMs }));
   }
@@ -37,14 +37,14 @@ export class ManualOutcome {
     return this.state.kind === 'said';
   }
 
-  /** Waits until it is said. @throws what was said, unless it is an ack; the signal's reason */
+  /** Waits until the outcome is set. @throws the outcome, unless it is an ack; the signal's reason */
   async said(signal: AbortSignal): Promise<void> {
     if (this.state.kind === 'open') await this.waited(signal);
     const { state } = this;
     if (state.kind === 'said' && state.error !== undefined) throw state.error;
   }
 
-  /** From now on it is too late. */
+  /** From now on, setting an outcome is too late. */
   close(): void {
     if (this.state.kind === 'open') this.state = { kind: 'closed' };
   }
@@ -65,12 +65,12 @@ export class ManualOutcome {
     if (this.state.kind === 'said') {
       throw new StateError(
         'ALREADY_SETTLED',
-        'the handler has already said how this message ends; the first word counts',
+        'the handler has already set the outcome of this message; the first one counts',
       );
     }
     if (this.state.kind === 'closed' || !this.onSaid(error)) {
       const text =
-        'this message has ended before (time-out, error, lost lease or shutdown); it comes again, or is a dead letter';
+        'this delivery has already ended (timeout, error, lost lease or shutdown); the message is redelivered or dead-lettered';
       throw new StateError('TOO_LATE', text);
     }
     this.state = { kind: 'said', error };

@@ -1,5 +1,5 @@
-// A method as Nest calls it: with its guards, pipes, interceptors and filters. What Nest's own creator does not do for messages is
-// put right here; it leans on its members, the same on Nest 10.4, 11 and 12.
+// Calls a method as Nest does: with its guards, pipes, interceptors and filters. Where Nest's own creator does not suit messages,
+// members of it are replaced, which are the same on Nest 10.4, 11 and 12.
 
 import { type ArgumentsHost, ForbiddenException, HttpException } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator, ModulesContainer } from '@nestjs/core';
@@ -14,15 +14,15 @@ import { InvalidBodyError } from '../messages/message-body.js';
 /** Runs the method once. */
 export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;
 
-/** What is to be called, and how. */
+/** The method to call, and how to call it. */
 export interface CallTarget {
   readonly method: HandlerMethod;
   readonly globalEnhancers: boolean;
-  /** What `context.getType()` says. */
+  /** The value of `context.getType()`. */
   readonly contextType: string;
 }
 
-/** Nest's handler of exceptions outside of HTTP: its custom filters, then a log line and a throw. */
+/** Nest's exception handler outside of HTTP: its custom filters, then a log line and a throw. */
 interface ExceptionsHandler {
   next(error: unknown, host: ArgumentsHost): unknown;
   invokeCustomFilters(error: unknown, host: ArgumentsHost): unknown;
@@ -33,7 +33,7 @@ type TryActivate = (guards: readonly object[], ...call: readonly unknown[]) => P
 
 type ApplyPipes = (value: unknown, metadata: { readonly type: unknown }, pipes: readonly object[]) => Promise<unknown>;
 
-/** Nest's finder of one kind of enhancers. */
+/** Nest's lookup of one kind of enhancers. */
 interface EnhancerFinder {
   getGlobalMetadata?(...context: unknown[]): readonly object[];
 }
@@ -45,7 +45,7 @@ const FINDERS = [
   'filtersContextCreator',
 ] as const;
 
-/** What is replaced of Nest's creator. */
+/** The members of Nest's creator that are replaced. */
 type CreatorInternals = {
   -readonly [Finder in (typeof FINDERS)[number]]?: EnhancerFinder;
 } & {
@@ -65,7 +65,7 @@ const paramsFactory = {
   },
 };
 
-/** Makes calls of methods. */
+/** Creates the calls of methods. */
 export class NestCalls {
   private readonly aboutBody = new WeakSet<object>();
 
@@ -75,7 +75,7 @@ export class NestCalls {
     private readonly logger: Logger,
   ) {}
 
-  /** The method on this instance. Global enhancers that are set later do not count. */
+  /** The call of the method on this instance. Global enhancers that are registered later do not apply. */
   bind(target: CallTarget, instance: object, contextId: ContextId | undefined): NestCall {
     const { host, methodName } = target.method;
     const method = (instance as Record<string, NestCall>)[methodName] as NestCall;
@@ -94,12 +94,12 @@ export class NestCalls {
     ) as NestCall;
   }
 
-  /** Whether a pipe of the body has thrown this to say that the body is wrong. */
+  /** Whether a pipe of the body threw this error because the body is invalid. */
   isAboutBody(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.aboutBody.has(error);
   }
 
-  /** Nest's creator, told what it does not find out by itself. */
+  /** Nest's creator, with the members that are replaced for this method. */
   private creatorFor({ method, globalEnhancers, contextType }: CallTarget): ExternalContextCreator {
     const { host } = method;
     const moduleKey = [...this.modules].find(([, module]) => module === host.wrapper.host)?.[0] ?? '';
@@ -109,13 +109,13 @@ export class NestCalls {
       const text = `this version of @nestjs/core is not supported: ${methodLabel(method)} cannot be called with its enhancers`;
       throw new StateError('UNSUPPORTED_NEST', text);
     }
-    // It looks among providers only, so the enhancers of a controller's class would be left out.
+    // Nest's lookup covers providers only, so the enhancers of a controller class would be ignored.
     creator.getContextModuleKey = () => moduleKey;
     creator.getContextModuleName = () => moduleKey;
-    // Its own fails for an observable that completes without a value.
+    // Nest's own version fails for an observable that completes without a value.
     creator.transformToResult = async (result) =>
       isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
-    // Its own takes what a filter returns for the result, which would ack the message.
+    // Nest's own version takes the return value of a filter as the result, which would ack the message.
     creator.externalErrorProxy = {
       createProxy: (target, handler, type) =>
         errorProxy.createProxy(
@@ -145,7 +145,7 @@ export class NestCalls {
     };
   }
 
-  /** A guard that was made for HTTP denies every message; whoever wonders why learns which, and what to do. */
+  /** A guard for HTTP denies every message; the error names the guard and the remedy. */
   private nameGlobalGuards(creator: CreatorInternals, label: string, contextType: string): void {
     const { guardsContextCreator, guardsConsumer } = creator;
     if (guardsContextCreator?.getGlobalMetadata === undefined || guardsConsumer === undefined) return;
@@ -177,7 +177,7 @@ export class NestCalls {
     };
   }
 
-  /** Runs the filters for what they do, then throws the error whatever they return. */
+  /** Runs the filters for their side effects, then throws the error whatever they return. */
   private async filter(handler: ExceptionsHandler, error: unknown, host: ArgumentsHost): Promise<never> {
     try {
       const result = await handler.invokeCustomFilters(error, host);
@@ -185,14 +185,16 @@ export class NestCalls {
       if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined }).catch(() => {});
     } catch (failure) {
       if (failure !== error) {
-        this.logger.warn('an exception filter threw; the first error counts', { error: describeError(failure) });
+        this.logger.warn('an exception filter threw; the outcome follows the original error', {
+          error: describeError(failure),
+        });
       }
     }
     throw error;
   }
 }
 
-/** A pipe may also fail for other reasons, a database for instance, which a retry can help. */
+/** A pipe may also fail for other reasons, for instance because of a database, where a retry can help. */
 function isRefusal(error: unknown): error is object {
   if (error instanceof HttpException) return error.getStatus() >= 400 && error.getStatus() < 500;
   return error instanceof RpcException || error instanceof InvalidBodyError;
@@ -206,6 +208,6 @@ function leaveOutGlobal(creator: CreatorInternals): void {
 
 function adviceAbout(guard: object, label: string, contextType: string): (what: string) => string {
   return (what) =>
-    `global guard ${guard.constructor.name} ${what} before ${label}; if it is made for HTTP only, let it pass what has ` +
-    `context.getType() === '${contextType}', or give the listener globalEnhancers: false`;
+    `global guard ${guard.constructor.name} ${what} before ${label}; if it is for HTTP only, let it return true when ` +
+    `context.getType() === '${contextType}', or set globalEnhancers: false on the listener`;
 }

@@ -1,4 +1,4 @@
-// What the handler of a batch gets beside the bodies.
+// The context of a batch handler.
 
 import type { BatchContext } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -7,7 +7,7 @@ import type { Logger } from '../../support/logger.js';
 import { loggerWith } from '../common/context-logger.js';
 import type { ContextOrigin } from './rocketmq-context.js';
 
-/** A message as the hooks left it, and as it was received. */
+/** A message after the hooks, and as it was received. */
 interface BatchEntry {
   readonly message: MessageView;
   readonly received: MessageView;
@@ -15,17 +15,17 @@ interface BatchEntry {
 
 /** One batch of messages for one listener. */
 export class RocketMQBatchContext {
-  /** The listener's name, `Class.method` unless given. */
+  /** The listener's name, by default `Class.method`. */
   readonly listener: string;
   readonly consumerGroup: string;
-  /** Writes to the module's logger; each line says listener, group, topic and message ids. */
+  /** Writes to the module's logger; each line has the listener, group, topic and message ids. */
   readonly logger: Logger;
   private handled = false;
 
-  /** The messages, in the order of the bodies. One whose body is invalid is not among them. */
+  /** The messages, in the order of the bodies. Messages with invalid bodies are not included. */
   readonly messages: readonly MessageView[];
 
-  /** @internal made for each batch */
+  /** @internal created for each batch */
   constructor(
     private readonly entries: readonly BatchEntry[],
     private readonly batch: BatchContext,
@@ -44,27 +44,27 @@ export class RocketMQBatchContext {
     return this.messages[0]?.topic ?? '';
   }
 
-  /** Fires when the handler ran out of time, and when no message of the batch is ours any more, or to be handled. */
+  /** Fires when the handler exceeds its timeout, and when no message of the batch is left for this process to handle. */
   get signal(): AbortSignal {
     return this.batch.signal;
   }
 
-  /** Fires when this message is lost: another consumer may have it. */
+  /** Fires when the lease of this message is lost: another consumer may have the message. */
   signalOf(message: MessageView): AbortSignal {
     return this.batch.signalOf(this.received(message));
   }
 
   /**
-   * Says that one message has failed: what follows is decided for it alone, as if its handler had thrown the error
-   * (RetryLaterError and DeadLetterError too), even if the handler runs out of time afterwards. The others are acked when the handler
-   * ends without an error.
-   * @param which the message, or its place in the array of bodies
+   * Marks one message as failed: it is retried or dead-lettered as if its own handler had thrown the error (RetryLaterError and
+   * DeadLetterError, too), even if the handler exceeds its timeout afterwards. The others are acknowledged when the handler
+   * succeeds.
+   * @param which the message, or its index in the array of bodies
    * @throws UsageError `NOT_IN_BATCH`
    */
   fail(which: MessageView | number, error: unknown): void {
     const message = typeof which === 'number' ? this.messages[which] : which;
     if (message === undefined) {
-      const text = `there is no message ${String(which)}; the batch holds ${this.messages.length}, counted from 0`;
+      const text = `there is no message ${String(which)}; the batch has ${this.messages.length}, with indexes from 0`;
       throw new UsageError('NOT_IN_BATCH', text, 'which');
     }
     this.batch.fail(this.received(message), error);
@@ -75,8 +75,8 @@ export class RocketMQBatchContext {
   }
 
   /**
-   * Says that the batch is dealt with although an error was thrown: what was not failed by itself is acked. For exception
-   * filters, whose return alone acks nothing.
+   * Marks the batch as handled although an error was thrown: all messages that {@link fail} did not mark are acknowledged. For
+   * exception filters, which do not acknowledge messages by returning.
    */
   markHandled(): void {
     this.handled = true;

@@ -1,4 +1,4 @@
-// What a handler gets beside the body, and guards, pipes, interceptors and filters by `switchToRpc().getContext()`.
+// The context of a handler; guards, pipes, interceptors and filters get it from `switchToRpc().getContext()`.
 
 import type { HandlerContext } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -7,9 +7,9 @@ import type { Logger } from '../../support/logger.js';
 import { loggerWith } from '../common/context-logger.js';
 import type { ManualOutcome } from './manual-outcome.js';
 
-/** What every context of one listener has in common. */
+/** What all contexts of one listener share. */
 export interface ContextOrigin {
-  /** The listener's name, `Class.method` unless given. */
+  /** The listener's name, by default `Class.method`. */
   readonly name: string;
   readonly consumerGroup: string;
   readonly logger: Logger;
@@ -17,15 +17,15 @@ export interface ContextOrigin {
 
 /** One delivery of one message to one listener. */
 export class RocketMQContext {
-  /** The listener's name, `Class.method` unless given. */
+  /** The listener's name, by default `Class.method`. */
   readonly listener: string;
   readonly consumerGroup: string;
   private handled = false;
   private ownLogger: Logger | undefined;
 
-  /** @internal made for each delivery */
+  /** @internal created for each delivery */
   constructor(
-    /** The message as it was received; `message.body` holds the bytes. */
+    /** The message as the incoming hooks returned it; `message.body` holds the bytes. */
     readonly message: MessageView,
     private readonly run: HandlerContext,
     private readonly origin: ContextOrigin,
@@ -36,14 +36,14 @@ export class RocketMQContext {
   }
 
   /**
-   * Fires when the handler ran out of time, when the lease is lost (another consumer may have the message), and at the end of
+   * Fires when the handler exceeds its timeout, when the lease is lost (another consumer may have the message), and at the end of
    * the shutdown's grace period.
    */
   get signal(): AbortSignal {
     return this.run.signal;
   }
 
-  /** Writes to the module's logger; each line says listener, group, topic, message id, keys and attempt. */
+  /** Writes to the module's logger; each line has the listener, group, topic, message id, keys and delivery attempt. */
   get logger(): Logger {
     this.ownLogger ??= loggerWith(this.origin.logger, () => {
       const { listener, consumerGroup, message } = this;
@@ -67,8 +67,8 @@ export class RocketMQContext {
   }
 
   /**
-   * Says that the message is dealt with although an error was thrown: it is acked. For exception filters, whose return
-   * alone acks nothing.
+   * Marks the message as handled although an error was thrown, so that it is acknowledged. For exception filters, which do not
+   * acknowledge a message by returning.
    */
   markHandled(): void {
     this.handled = true;
@@ -79,20 +79,20 @@ export class RocketMQContext {
   }
 
   /**
-   * The message is done. For listeners with `manual: true`, during the handler or after it. It is settled when the handler has ended or
-   * its time is over.
-   * @throws StateError `NOT_MANUAL`; `ALREADY_SETTLED` after another word; `TOO_LATE` when the message has ended before
+   * Acknowledges the message. For listeners with `manual: true`, during the handler or after it. The message is settled when the
+   * handler has returned or its timeout has passed.
+   * @throws StateError `NOT_MANUAL`; `ALREADY_SETTLED` when an outcome was set before; `TOO_LATE` when the delivery has already ended
    */
   ack(): void {
     this.outcome('ack').ack();
   }
 
-  /** The message comes again after this time; it counts as a failed attempt. @throws as {@link ack} */
+  /** Redelivers the message after this delay, in milliseconds; it counts as a failed attempt. @throws as {@link ack} */
   retryLater({ delayMs }: { readonly delayMs: number }): void {
     this.outcome('retryLater').retryLater(delayMs);
   }
 
-  /** The message is a dead letter. @param reason for the log, and for who reads dead letters. @throws as {@link ack} */
+  /** Dead-letters the message. @param reason for the log and for readers of the dead letters. @throws as {@link ack} */
   deadLetter(reason?: string): void {
     this.outcome('deadLetter').deadLetter(reason);
   }
@@ -100,7 +100,7 @@ export class RocketMQContext {
   private outcome(method: string): ManualOutcome {
     if (this.manual !== undefined) return this.manual;
     const text =
-      `listener ${this.listener} is not manual, so ${method}() says nothing: return, throw RetryLaterError or DeadLetterError, ` +
+      `listener ${this.listener} is not manual, so ${method}() has no effect: return, throw RetryLaterError or DeadLetterError, ` +
       'or set manual: true';
     throw new StateError('NOT_MANUAL', text);
   }

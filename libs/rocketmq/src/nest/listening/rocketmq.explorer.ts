@@ -1,4 +1,4 @@
-// Finds the decorated methods of the application. What they mean together is in listener-plan.ts and checker-plan.ts.
+// Finds the decorated methods of the application. listener-plan.ts and checker-plan.ts derive consumers and checkers from them.
 
 import { type DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
@@ -12,17 +12,17 @@ import type { TransactionCheckerMetadata } from '../transactions/transaction-che
 import type { TransactionalSendMetadata, TransactionRunner } from '../transactions/transactional-send.decorator.js';
 import type { ListenerMetadata } from './rocketmq-listener.decorator.js';
 
-/** What a handler of the transport strategy has that a listener has not. */
+/** What a handler of the transport strategy has beyond a listener. */
 export interface PatternHandling {
-  /** Messages get answers. */
+  /** Handlers of kind `message` answer requests. */
   readonly kind: 'event' | 'message';
-  /** Whether what is bound to the whole application applies unless the handler says so itself. */
+  /** Whether global enhancers apply, unless the handler sets that itself. */
   readonly globalEnhancers: boolean;
   /** Runs each call of the handler. */
   around(context: object, run: () => Promise<unknown>): Promise<unknown>;
 }
 
-/** `pattern`: it belongs to the transport strategy. */
+/** `pattern` is set for a handler of the transport strategy. */
 export type FoundListener = HandlerMethod & ListenerMetadata & { readonly pattern?: PatternHandling };
 export type FoundChecker = HandlerMethod & TransactionCheckerMetadata;
 export type FoundTransactionalSend = HandlerMethod & TransactionalSendMetadata;
@@ -32,14 +32,14 @@ export interface Discovered {
   readonly listeners: readonly FoundListener[];
   readonly checkers: readonly FoundChecker[];
   readonly transactionalSends: readonly FoundTransactionalSend[];
-  /** Methods that override a listener of their parent class without a decorator of their own: nobody listens there. */
+  /** Methods without a decorator that override a listener of their parent class: they receive nothing. */
   readonly overrides: readonly HandlerMethod[];
   /** Methods that name another connection than this one. */
   readonly elsewhere: readonly (HandlerMethod & { readonly connection: string | undefined })[];
 }
 
 /**
- * Looks through all providers and controllers for what belongs to one connection.
+ * Searches all providers and controllers for what belongs to one connection.
  * @param connection undefined: the one without a name
  */
 export function explore(discovery: DiscoveryService, connection: string | undefined): Discovered {
@@ -73,14 +73,14 @@ function read<T>(key: symbol, method: object): T | undefined {
   return Reflect.getMetadata(key, method);
 }
 
-/** The controllers alone. */
+/** Only the controllers. */
 export function controllerHosts(discovery: DiscoveryService): HandlerHost[] {
   return [...hostsOf(discovery.getControllers())];
 }
 
 /**
- * The classes of the controllers, for whoever looks before they are made: Nest decides the scope of a controller when it is first
- * asked, and keeps that, although what the controller depends on is not known before.
+ * The classes of the controllers, for callers that run before the instances exist: Nest decides and caches the scope of a
+ * controller when it is first asked, although the dependencies of the controller are not known before.
  */
 export function controllerPrototypes(discovery: Pick<DiscoveryService, 'getControllers'>): object[] {
   return discovery.getControllers().flatMap(({ metatype }): object[] => metatype?.prototype ?? []);
@@ -90,7 +90,7 @@ function hosts(discovery: DiscoveryService): Iterable<HandlerHost> {
   return hostsOf([...discovery.getProviders(), ...discovery.getControllers()]);
 }
 
-/** Each instance once, though it may be provided under several tokens. */
+/** Each instance once, even if it is provided under several tokens. */
 function* hostsOf(wrappers: readonly InstanceWrapper[]): Iterable<HandlerHost> {
   const seen = new Set<unknown>();
   for (const wrapper of wrappers) {
@@ -116,7 +116,7 @@ function prototypeOf(wrapper: InstanceWrapper): object | undefined {
       ? prototype
       : undefined;
   }
-  // What a factory will make in a request is not known before.
+  // The class that a factory creates in a request is not known before.
   if (wrapper.inject !== undefined && wrapper.inject !== null) return undefined;
   return wrapper.metatype?.prototype;
 }
@@ -138,7 +138,7 @@ function overridesListener(prototype: object, methodName: string, connection: st
   return false;
 }
 
-/** Nest injects nothing into what a factory has made. */
+/** Nest injects nothing into instances from factories. */
 export function giveRunner({ transactionalSends }: Discovered, runner: TransactionRunner): void {
   for (const { host, connection } of transactionalSends) {
     if (!host.isStatic) continue;

@@ -1,10 +1,10 @@
-// Bodies and their bytes. The checks of a topic's schema are in message-body.ts.
+// Codecs: bodies to bytes and back. message-body.ts validates bodies with the topic's schema.
 
-/** Turns bodies into bytes and back. */
+/** Converts bodies into bytes and back. */
 export interface BodyCodec {
-  /** Gets whatever is neither bytes nor a string; those are sent as they are, strings as UTF-8. */
+  /** Receives whatever is neither bytes nor a string; bytes are sent as they are, strings as UTF-8. */
   encode(body: unknown): Uint8Array;
-  /** What it throws says that the body cannot be decoded; no retry helps then. */
+  /** Throws when the body cannot be decoded; a retry does not help then. */
   decode(bytes: Buffer): unknown;
 }
 
@@ -21,7 +21,7 @@ export const jsonCodec: BodyCodec = {
 /** For topics whose bodies are strings. */
 export const textCodec: BodyCodec = {
   encode(body) {
-    throw new TypeError(`a text body must be a string, not ${typeof body}`);
+    throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
   },
   decode: (bytes) => bytes.toString('utf8'),
 };
@@ -29,7 +29,7 @@ export const textCodec: BodyCodec = {
 /** For topics whose bodies are bytes; a handler gets a Buffer. */
 export const bytesCodec: BodyCodec = {
   encode(body) {
-    throw new TypeError(`a bytes body must be a Buffer or Uint8Array, not ${typeof body}`);
+    throw new TypeError(`the body of a topic with bytesCodec must be a Buffer or Uint8Array, not ${typeof body}`);
   },
   decode: (bytes) => bytes,
 };

@@ -1,4 +1,4 @@
-// What checks the bodies of a topic: a Standard Schema, or a class with the decorators of class-validator, made into one here.
+// Schemas of topics: a Standard Schema, or a class with the decorators of class-validator, which is wrapped as one here.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { UsageError } from '../../support/errors.js';
@@ -7,19 +7,19 @@ import { UsageError } from '../../support/errors.js';
 // biome-ignore lint/suspicious/noExplicitAny: how it is constructed does not matter
 export type BodyClass<Body extends object = any> = new (...args: any[]) => Body;
 
-/** What a sender gives for a class: an instance, or a plain object with its properties. Methods are not sent. */
+/** What a sender passes for a class: an instance, or a plain object with its properties. Methods are not sent. */
 export type PlainOf<Body> = {
   // biome-ignore lint/suspicious/noExplicitAny: whatever it takes, a method is one
   readonly [Field in keyof Body as Body[Field] extends (...args: any[]) => unknown ? never : Field]: Body[Field];
 };
 
-/** The part of class-validator and class-transformer that is needed. */
+/** The parts of class-validator and class-transformer in use. */
 export interface ClassTools {
   plainToInstance(type: BodyClass, plain: object): object;
   validate(instance: object, options: object): Promise<ClassProblem[]>;
 }
 
-/** What class-validator says of one property. */
+/** A problem of one property, as class-validator reports it. */
 interface ClassProblem {
   readonly property: string;
   readonly constraints?: Readonly<Record<string, string>>;
@@ -29,8 +29,8 @@ interface ClassProblem {
 const LOAD = Symbol.for('nestjs-rocketmq.load-schema');
 
 /**
- * A schema by a class: a receiver gets an instance, made by class-transformer and checked by class-validator. Both packages are
- * loaded at first use, or by {@link loadSchema}.
+ * A schema from a class: a receiver gets an instance, created by class-transformer and validated by class-validator. Both packages
+ * are loaded at first use, or by {@link loadSchema}.
  */
 export function classSchema<Body extends object>(
   type: BodyClass<Body>,
@@ -53,14 +53,14 @@ export function classSchema<Body extends object>(
     const { plainToInstance, validate: check } = await tools();
     const instance = body instanceof type ? body : transformed(plainToInstance, type, body);
     if (instance === undefined) return { issues: [{ message: `a transformation of ${type.name} failed` }] };
-    // Neither bodies nor values belong in errors.
+    // Errors must not contain bodies or values.
     const problems = await check(instance, { validationError: { target: false, value: false } });
     return problems.length === 0 ? { value: instance as Body } : { issues: problems.flatMap((one) => issuesOf(one)) };
   };
   return { '~standard': { version: 1, vendor: 'nestjs-rocketmq', validate }, [LOAD]: tools };
 }
 
-/** Loads what a schema needs, so that what is missing is found at start. @throws UsageError `PACKAGE_MISSING` */
+/** Loads the packages that a schema needs, so that a missing one is found at startup. @throws UsageError `PACKAGE_MISSING` */
 export async function loadSchema(schema: object | undefined): Promise<void> {
   await (schema as { readonly [LOAD]?: () => Promise<unknown> } | undefined)?.[LOAD]?.();
 }
@@ -73,7 +73,7 @@ async function loadClassTools(): Promise<ClassTools> {
   return { validate, plainToInstance };
 }
 
-/** Undefined when a transformation throws, whose error may quote the body. */
+/** Undefined when a transformation throws, because the error may quote the body. */
 function transformed(
   plainToInstance: ClassTools['plainToInstance'],
   type: BodyClass,

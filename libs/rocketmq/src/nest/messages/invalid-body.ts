@@ -1,15 +1,15 @@
-// What becomes of a message whose body is invalid: it cannot be decoded, does not fit its schema, or a pipe refuses it.
+// What happens to a message with an invalid body: it cannot be decoded, does not fit its schema, or a pipe rejects it.
 
 import { DeadLetterError } from '../../consumer/model/outcome-errors.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import type { InvalidBodyError } from './message-body.js';
 
-/** `ack`: it is dealt with, for instance kept elsewhere. */
+/** `ack`: the message is handled, for instance stored elsewhere. */
 export type InvalidBodyDecision = 'dead-letter' | 'retry' | 'ack';
 
 /**
- * What becomes of a message whose body is invalid. A function decides for each; what it throws is a failed attempt. `retry` suits
- * a receiver whose schema is about to be mended.
+ * What happens to a message whose body is invalid. A function decides for each message; when it throws, the attempt has failed.
+ * Use `retry` for a receiver whose schema is about to be fixed.
  */
 export type OnInvalid =
   | 'dead-letter'
@@ -28,7 +28,7 @@ export async function settleInvalid(
   throw new DeadLetterError(error.message, { cause: error });
 }
 
-/** What is wrong with the option, or undefined. */
+/** Describes what is wrong with the option, or returns undefined. */
 export function onInvalidProblem(value: unknown): string | undefined {
   if (value === undefined || value === 'dead-letter' || value === 'retry' || typeof value === 'function')
     return undefined;

@@ -1,4 +1,4 @@
-// A body on its way to the wire and back: the codec turns it, the topic's schema checks it.
+// Encodes and decodes bodies: the codec converts them, the topic's schema validates them.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -8,7 +8,7 @@ import type { BodyCodec } from './body-codec.js';
 import type { MessageWire } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
 
-/** A received body that cannot be decoded, does not fit the topic's schema, or is refused by a pipe (`cause`: what it threw). */
+/** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */
 export class InvalidBodyError extends Error {
   constructor(
     readonly topic: string,
@@ -22,7 +22,7 @@ export class InvalidBodyError extends Error {
 }
 
 /**
- * The bytes of a body. It is sent as given, not as the schema transforms it: the receiver's own schema does that.
+ * The bytes of a body. The body is sent as passed, not as the schema transforms it: the receiver's own schema does that.
  * @throws UsageError that names the topic and what is wrong, never the body
  */
 export async function encodeBody(
@@ -44,7 +44,7 @@ export async function encodeBody(
   }
 }
 
-/** A received message as the application's hooks leave it, and its body as the topic's schema gives it. */
+/** A received message after the application's hooks, and its body after the topic's schema. */
 export interface DecodedMessage {
   readonly message: MessageView;
   readonly body: unknown;
@@ -52,8 +52,8 @@ export interface DecodedMessage {
 
 /**
  * Decodes a received message.
- * @param consumerGroup undefined in a check of a transaction
- * @throws InvalidBodyError that names the topic and what is wrong, never the body; what a hook throws
+ * @param consumerGroup undefined in a transaction check
+ * @throws InvalidBodyError that names the topic and what is wrong, never the body; whatever a hook throws
  */
 export async function decodeMessage(
   topic: TopicDefinition,
@@ -75,7 +75,7 @@ async function decodeBody(
   try {
     body = (codec ?? defaultCodec).decode(message.body);
   } catch {
-    // The cause is dropped: a JSON parser quotes the body.
+    // The cause is dropped, because a JSON parser quotes the body in its errors.
     throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`);
   }
   if (schema === undefined) return body;
@@ -84,7 +84,7 @@ async function decodeBody(
   throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${issuesText(result.issues)})`);
 }
 
-/** `items.0.quantity: expected a number`, for the first few. */
+/** `items.0.quantity: expected a number`, for the first few issues. */
 function issuesText(issues: readonly StandardSchemaV1.Issue[]): string {
   const shown = issues.slice(0, 5).map(({ path = [], message }) => {
     const where = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');

@@ -1,41 +1,41 @@
-// What an application does to every message on its way out and in: headers, encryption, signatures.
+// Changes every message that an application sends and receives: headers, encryption, signatures.
 
 import type { Type } from '@nestjs/common';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 
-/** What is known of a message that is to be sent. */
+/** The context of a message that is about to be sent. */
 export interface OutgoingHookContext {
-  /** The body as it was given to the producer; that of the message is encoded. */
+  /** The body as it was passed to the producer; the message holds it encoded. */
   readonly body: unknown;
 }
 
-/** What is known of a message that was received. */
+/** The context of a message that was received. */
 export interface IncomingHookContext {
-  /** Undefined in a check of a transaction. */
+  /** Undefined in a transaction check. */
   readonly consumerGroup: string | undefined;
 }
 
-/** Changes messages on their way. Give both directions of what has to be undone. */
+/** Changes messages when they are sent and received. Implement both methods where a change must be undone. */
 export interface MessageHook {
   /**
-   * Called for every message of this connection's `RocketMQProducer` once it is checked and encoded, half messages included; not for
-   * dead letters, which are sent on as they came. Topic, message group and message id have to stay.
-   * What it throws keeps the message from being sent.
+   * Called for every message of this connection's `RocketMQProducer` after it is validated and encoded, half messages included; not
+   * for dead letters, which are forwarded as they were received. It must not change topic, message group or message id.
+   * When it throws, the message is not sent.
    */
   outgoing?(message: OutgoingMessage, context: OutgoingHookContext): OutgoingMessage | Promise<OutgoingMessage>;
   /**
-   * Called for every message before its body is decoded; the handler's context has what it returns. What it throws is a failed
-   * attempt; `DeadLetterError` where no repetition helps.
+   * Called for every message before its body is decoded; the handler's context has the message that it returns. When it throws, the
+   * attempt has failed; throw `DeadLetterError` when a retry cannot help.
    */
   incoming?(message: MessageView, context: IncomingHookContext): MessageView | Promise<MessageView>;
 }
 
-/** All hooks of a connection: the first is the outermost, so the last to change what is sent, and the first what is received. */
+/** All hooks of a connection. The first is the outermost: it changes sent messages last and received messages first. */
 export class MessageHooks {
   private resolved: readonly MessageHook[] | undefined;
 
-  /** @param find gives the instance of a class that some module provides */
+  /** @param find returns the instance of a class that some module provides */
   constructor(
     private readonly given: readonly (MessageHook | Type<MessageHook>)[],
     private readonly find: (type: Type<MessageHook>) => MessageHook,
@@ -46,7 +46,7 @@ export class MessageHooks {
     for (const hook of [...this.hooks()].reverse()) result = (await hook.outgoing?.(result, context)) ?? result;
     for (const field of ['topic', 'messageGroup', 'messageId'] as const) {
       if (result[field] === message[field]) continue;
-      const text = `message to "${message.topic}": a hook changed ${field}, which has to stay; nothing was sent`;
+      const text = `message to "${message.topic}": a hook changed ${field}, which hooks must not change; nothing was sent`;
       throw new UsageError('HOOK_MOVED_MESSAGE', text, field);
     }
     return result;
@@ -68,7 +68,7 @@ export class MessageHooks {
     try {
       return this.find(type);
     } catch (cause) {
-      const text = `RocketMQModule: option hooks names ${type.name}, which no module provides as a singleton`;
+      const text = `RocketMQModule: option hooks contains the class ${type.name}, which no module provides as a singleton`;
       throw new UsageError('NO_SUCH_HOOK', text, 'hooks', { cause });
     }
   }

@@ -1,4 +1,4 @@
-// Messages as applications give them, in both forms, made into what the client sends.
+// Converts messages, in both forms that applications use, into those that the client sends.
 
 import { RefusedMessage } from '../../producer/sending/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../../protocol/model/message.js';
@@ -7,7 +7,7 @@ import { encodeBody } from './message-body.js';
 import type { MessageWire } from './resource-names.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
-/** Everything of a message but its topic and body. */
+/** All fields of a message except its topic and body. */
 export type MessageFields = Omit<OutgoingMessage, 'topic' | 'body'>;
 
 /** A message in its plain form. */
@@ -22,7 +22,7 @@ export interface TopicMessage<Input> extends MessageFields {
   readonly body: Input;
 }
 
-/** A message by the definition of its topic. @throws UsageError when body or fields do not fit it */
+/** A message by the definition of its topic. @throws UsageError when body or fields do not fit the topic */
 export async function byDefinition(
   topic: TopicDefinition,
   body: unknown,
@@ -38,7 +38,7 @@ export async function byName({ topic, body, ...fields }: PlainMessage, wire: Mes
   return encoded(toTopicDefinition(topic), body, fields, wire);
 }
 
-/** A message with its body as bytes and its topic as the cluster calls it, as the hooks leave it. @throws as {@link byDefinition} */
+/** A message with its body as bytes and its topic's name on the cluster, changed by the hooks. @throws as {@link byDefinition} */
 export async function encoded(
   topic: TopicDefinition,
   body: unknown,
@@ -49,7 +49,7 @@ export async function encoded(
   return hooks === undefined ? message : hooks.outgoing(message, { body });
 }
 
-/** One that is wrong keeps its place in the batch, and in the order of its message group. */
+/** An invalid message keeps its place in the batch, and in the order of its message group. */
 export async function orRefused(
   topic: string,
   { messageGroup }: MessageFields,
@@ -62,7 +62,7 @@ export async function orRefused(
   }
 }
 
-/** Found here, so that the error speaks of the definition and the options, not of the cluster. */
+/** Checked here, so that the error refers to the definition and the options, not to the cluster. */
 export function assertFits({ name, type }: TopicDefinition, fields: MessageFields): void {
   const found = messageTypeOf({ ...fields, topic: name, body: '' });
   if (type === undefined || type === found) return;

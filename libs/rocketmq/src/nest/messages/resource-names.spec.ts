@@ -94,7 +94,7 @@ describe('the names on the cluster', () => {
 
   it('are refused where they are no texts', () => {
     const check = (options: object) => () => checkOptions({ endpoints: 'embedded:', ...options } as never);
-    expect(check({ topicPrefix: 7 })).toThrow('option topicPrefix must be a text');
+    expect(check({ topicPrefix: 7 })).toThrow('option topicPrefix must be a string');
     expect(check({ resolveTopic: 'x' })).toThrow('option resolveTopic must be a function');
     expect(check({ unknownListeners: 'warn' })).toThrow('option unknownListeners must be error or ignore');
     expect(check({ defaults: { concurrency: '3' } })).toThrow('option defaults: option concurrency must be');

@@ -1,16 +1,16 @@
-// What topics and groups are called on the cluster, where that differs from what the code calls them.
+// The names of topics and groups on the cluster, where they differ from those in the code.
 
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BodyCodec } from './body-codec.js';
 import type { MessageHooks } from './message-hooks.js';
 
-/** How the names of one connection are made. */
+/** How the names of one connection are formed. */
 export interface NamingOptions {
-  /** Stands before every topic name on the cluster, for instance `staging-`. Default: none. */
+  /** The prefix of every topic name on the cluster, for instance `staging-`. Default: none. */
   readonly topicPrefix?: string;
-  /** Stands before every consumer group on the cluster. Default: none. */
+  /** The prefix of every consumer group on the cluster. Default: none. */
   readonly groupPrefix?: string;
-  /** The name of a topic on the cluster, as it is then; undefined: by `topicPrefix`. Default: all by `topicPrefix`. */
+  /** Returns the full name of a topic on the cluster; undefined: use `topicPrefix`. Default: none. */
   readonly resolveTopic?: (topic: string) => string | undefined;
 }
 
@@ -20,17 +20,17 @@ export interface ResourceNames {
   group(name: string): string;
 }
 
-/** What a connection makes of messages: bytes by the codec, topics by the names, the rest by the application's hooks. */
+/** How a connection converts messages: the codec for bodies, the names of topics, and the application's hooks. */
 export interface MessageWire {
   readonly codec: BodyCodec;
   readonly names: ResourceNames;
   readonly hooks?: Pick<MessageHooks, 'outgoing' | 'incoming'>;
 }
 
-/** Every name as it is given. */
+/** Leaves every name unchanged. */
 export const NAMES_AS_GIVEN: ResourceNames = { topic: (name) => name, group: (name) => name };
 
-/** Dead letters of a group are found under the group's name on the cluster. */
+/** The dead letters of a group are stored under the group's name on the cluster. */
 export function resourceNames({ topicPrefix = '', groupPrefix = '', resolveTopic }: NamingOptions): ResourceNames {
   const deadLetters = deadLetterTopicOf('');
   const group = (name: string): string => `${groupPrefix}${name}`;

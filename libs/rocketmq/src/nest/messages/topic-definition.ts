@@ -8,16 +8,16 @@ import { type BodyCodec, bytesCodec } from './body-codec.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 
-/** What the tools of the server take, too. */
+/** The limit of the server's own tools. */
 const MOST_QUEUES = 1024;
 
 /** The types of a topic that this library can send. */
 export type TopicType = Exclude<MessageType, 'lite'>;
 
 /**
- * A topic, declared once for those who send and those who listen.
- * @typeParam Body what a handler gets
- * @typeParam Input what a sender gives; differs from Body where the schema transforms
+ * A topic, declared once for senders and receivers.
+ * @typeParam Body what a handler receives
+ * @typeParam Input what a sender passes; it differs from Body where the schema transforms
  */
 export interface TopicDefinition<Body = unknown, Input = Body> {
   readonly name: string;
@@ -26,47 +26,47 @@ export interface TopicDefinition<Body = unknown, Input = Body> {
   readonly schema: StandardSchemaV1<Input, Body> | undefined;
   /** Default: the module's. */
   readonly codec: BodyCodec | undefined;
-  /** Default: the module's, and of a listener its own. */
+  /** Default: the module's; a listener can override it. */
   readonly onInvalid: OnInvalid | undefined;
-  /** Queues on each broker; undefined: any number will do. */
+  /** Queues on each broker; undefined: any number. */
   readonly queues: number | undefined;
 }
 
-/** A topic, or the name of one whose bodies nobody checks. */
+/** A topic, or its name, without validation of bodies. */
 export type TopicLike<Body = unknown, Input = Body> = TopicDefinition<Body, Input> | string;
 
 // biome-ignore lint/suspicious/noExplicitAny: the other side of a definition may be anything
 type Anything = any;
 
-/** What a handler of a topic gets: `BodyOf<typeof OrderCreated>`. */
+/** What a handler of a topic receives: `BodyOf<typeof OrderCreated>`. */
 export type BodyOf<Topic extends TopicDefinition<Anything, Anything>> =
   Topic extends TopicDefinition<infer Body, Anything> ? Body : never;
 
-/** What a sender to a topic gives: `InputOf<typeof OrderCreated>`. */
+/** What a sender passes for a topic: `InputOf<typeof OrderCreated>`. */
 export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
   Topic extends TopicDefinition<Anything, infer Input> ? Input : never;
 
-/** A body whose type the topic alone decides, not what is given (`NoInfer`, which TypeScript before 5.4 has not). */
+/** A body whose type is inferred from the topic only, not from the value (`NoInfer`, which TypeScript before 5.4 lacks). */
 export type Given<Input> = [Input][Input extends unknown ? 0 : never];
 
-/** What `defineTopic` takes beside the name. */
+/** The options of `defineTopic`. */
 export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyClass> {
-  /** The type that the cluster holds the topic as. A topic takes messages of one type only. */
+  /** The message type of the topic on the cluster. A topic accepts messages of one type only. */
   readonly type: TopicType;
   /**
-   * Checks bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or
+   * Validates bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or
    * a class with the decorators of class-validator, which needs the packages class-validator and class-transformer.
-   * What a sender gives is on the wire; what the schema makes of it (defaults, coercions, instances) is what a handler
-   * gets. Default: none, all are taken.
+   * A body is sent as the sender passes it; the handler receives the output of the schema (defaults, coercions,
+   * instances). Default: none, any body is accepted.
    */
   readonly schema?: Schema;
-  /** Default: the module's, which is JSON. A topic of strings takes `textCodec`, one of bytes `bytesCodec`. */
+  /** Default: the module's, which is JSON. Use `textCodec` for a topic of strings, `bytesCodec` for one of bytes. */
   readonly codec?: BodyCodec;
-  /** What becomes of received messages whose body is invalid, for listeners that do not say it themselves. Default: the module's. */
+  /** What happens to received messages with an invalid body, for listeners that do not set it themselves. Default: the module's. */
   readonly onInvalid?: OnInvalid;
   /**
-   * Queues on each broker, 1 to 1024: for the module option `provision`, and the broker of `endpoints: 'embedded:'`. Default: as the
-   * server has it; 8 for a new topic.
+   * Queues on each broker, 1 to 1024: for the module option `provision`, and the broker of `endpoints: 'embedded:'`. Default: as on
+   * the server; 8 for a new topic.
    */
   readonly queues?: number;
 }
@@ -103,7 +103,7 @@ export function defineTopic(
   const wrong = onInvalidProblem(onInvalid);
   if (wrong !== undefined) throw new UsageError('ILLEGAL_OPTION', `topic "${name}": onInvalid ${wrong}`, 'onInvalid');
   if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
-    const text = `topic "${name}": queues must be a whole number from 1 to ${MOST_QUEUES}, not ${String(queues)}`;
+    const text = `topic "${name}": queues must be an integer from 1 to ${MOST_QUEUES}, not ${String(queues)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'queues');
   }
   return { name, type, schema: schemaOf(name, schema), codec, onInvalid, queues };
@@ -119,9 +119,9 @@ function schemaOf(name: string, schema: StandardSchemaV1 | BodyClass | undefined
 }
 
 /**
- * The dead letters of a consumer group, to be listened to by another group. Bodies come as bytes, since messages of all
- * topics of the group end there. A cluster makes the topic at the group's first dead letter; an application that listens
- * to it earlier stops at start with the command that creates it. The broker of `embedded:` has it from the start.
+ * The dead letters of a consumer group, for a listener in another group. Bodies are bytes, since the messages of all
+ * topics of the group are stored there. A cluster creates the topic at the group's first dead letter; an application that listens
+ * to it earlier fails at startup and prints the command that creates it. The broker of `embedded:` has it from the start.
  * @throws UsageError when the group's name is illegal
  */
 export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
@@ -134,7 +134,7 @@ export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
   return { name, type: undefined, schema: undefined, codec: bytesCodec, onInvalid: undefined, queues: undefined };
 }
 
-/** A topic given by its name alone is a topic of any type without a schema. */
+/** A topic given by its name only is a topic of any type without a schema. */
 export function toTopicDefinition(topic: TopicLike): TopicDefinition {
   if (typeof topic !== 'string') return topic;
   return { name: topic, type: undefined, schema: undefined, codec: undefined, onInvalid: undefined, queues: undefined };

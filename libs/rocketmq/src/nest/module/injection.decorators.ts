@@ -63,8 +63,8 @@ export function InjectClient(connection?: string): InjectDecorator {
 }
 
 /**
- * Injects the `RocketMQAdmin` (of `nestjs-rocketmq/admin`) of a connection. It needs the module option `nameServer`, save for the
- * broker of `embedded:`; without it the application stops at start and says so. The module closes it.
+ * Injects the `RocketMQAdmin` (of `nestjs-rocketmq/admin`) of a connection. It needs the module option `nameServer`, except with
+ * `embedded:`; without it the application fails at startup with an error that names the option. The module closes it.
  * @param connection default: the connection without a name
  */
 export function InjectAdmin(connection?: string): InjectDecorator {

@@ -338,6 +338,6 @@ describe('endpoints embedded:', () => {
     } finally {
       process.env.NODE_ENV = before;
     }
-    expect(warnings.join()).toMatch(/embedded broker runs in production/);
+    expect(warnings.join()).toMatch(/embedded broker is running in production/);
   });
 });

@@ -1,4 +1,4 @@
-// The module: options in, producer out, and the hooks of the application's life.
+// The module: takes the options, provides the producer, and runs the lifecycle hooks.
 
 import {
   type DynamicModule,
@@ -63,7 +63,7 @@ import {
 } from './injection.decorators.js';
 import { RocketMQClient } from './rocketmq-client.js';
 
-/** Nest calls the hooks of modules in the order of this number, which it reads once, before the first hook. */
+/** Nest calls the hooks of modules in the order of their distance, which it reads once, before the first hook. */
 function setDistance(modules: ModulesContainer, type: Type, distance: number): void {
   for (const module of modules.values()) {
     if (module.metatype === type) module.distance = distance;
@@ -71,8 +71,8 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 }
 
 /**
- * Holds the producer. Its hooks come before those of all other modules at start, so that everybody can send in theirs. In the last
- * phase of the shutdown one of the two modules here comes after all others, and closes what sends: this one from Nest 11 on.
+ * Holds the producer. At startup its hooks run before those of all other modules, so that all of them can send in theirs. In the
+ * last phase of the shutdown one of the two modules here runs after all others and closes the producer: this one from Nest 11 on.
  */
 @Module({})
 export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
@@ -86,7 +86,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     @Inject(ExternalContextCreator) creator: ExternalContextCreator,
     @Inject(ModuleRef) moduleRef: ModuleRef,
   ) {
-    // Greater than that of every global module.
+    // Greater than the distance of every global module.
     setDistance(modules, RocketMQCoreModule, Number.POSITIVE_INFINITY);
     const findHook: Adopter['findHook'] = (type) => moduleRef.get(type, { strict: false });
     onConnected(
@@ -94,7 +94,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
       () => controllerPrototypes(discovery),
       (server) => {
         const { ownOptions } = server;
-        // On Nest 10 the classes of controllers remember an application that has ended.
+        // On Nest 10 the controller classes still refer to an application that has shut down.
         if (server.isAttached || this.runtime.phase === 'closed') return;
         if (ownOptions === undefined) {
           this.family.replace(server);
@@ -114,7 +114,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     if (twice !== undefined) {
       const which = twice === null ? 'without a name' : `with the name "${twice}"`;
       const text =
-        `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; keep it in the root module only, or ` +
+        `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; import it in the root module only, or ` +
         'give each connection a name';
       throw new UsageError('MODULE_IMPORTED_TWICE', text);
     }
@@ -122,7 +122,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
     await this.family.open(() => this.runtime.open(this.producer, connections));
   }
 
-  /** Nest 10 destroys the module with the greatest distance first; on later versions the other module was here before. */
+  /** Nest 10 destroys the module with the greatest distance first; on later versions the other module has drained before. */
   async onModuleDestroy(): Promise<void> {
     await this.family.drain();
   }
@@ -158,7 +158,7 @@ export class RocketMQListenersModule implements OnApplicationBootstrap, OnModule
   }
 }
 
-/** What every connection has. */
+/** The providers of every connection. */
 function providersOf(name: string | undefined): Provider[] {
   return [
     { provide: OWN_NAME, useValue: name ?? null },
@@ -227,7 +227,7 @@ function providersOf(name: string | undefined): Provider[] {
   ];
 }
 
-/** What applications inject. */
+/** The providers that applications inject. */
 function injectablesOf(name: string | undefined): Provider[] {
   const runtime = runtimeToken(name);
   return [
@@ -269,9 +269,9 @@ function injectablesOf(name: string | undefined): Provider[] {
 }
 
 /**
- * RocketMQ for a Nest application: `RocketMQProducer` to inject, and life for `@RocketMQListener`, `@TransactionalSend` and
- * `@TransactionChecker`. Import it once for each connection, in the root module. `Test…compile()` connects nothing; `app.init()`
- * does.
+ * RocketMQ for a Nest application: provides `RocketMQProducer` and runs the methods with `@RocketMQListener`, `@TransactionalSend`
+ * and `@TransactionChecker`. Import it once for each connection, in the root module. `Test…compile()` does not connect;
+ * `app.init()` does.
  */
 @Module({})
 export class RocketMQModule {
@@ -280,7 +280,7 @@ export class RocketMQModule {
     return assemble({ isGlobal, name }, [{ provide: optionsToken(name), useValue: checkOptions(options) }]);
   }
 
-  /** Like {@link forRoot}, with options that providers give; `name` and `isGlobal` stand beside the factory. */
+  /** Like {@link forRoot}, with options from providers; `name` and `isGlobal` are set beside the factory. */
   static forRootAsync(options: RocketMQModuleAsyncOptions): DynamicModule {
     return assemble(options, asyncProviders(options));
   }
@@ -306,7 +306,7 @@ function asyncProviders({ name, useFactory, useClass, useExisting, inject }: Roc
 
 type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
 
-/** The tokens of what applications inject. */
+/** The tokens of the providers that applications inject. */
 const INJECTABLES = [
   getProducerToken,
   getListenersToken,
@@ -320,7 +320,11 @@ const INJECTABLES = [
 
 function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw new UsageError('ILLEGAL_OPTION', `RocketMQModule: option name must be a text, not ${String(name)}`, 'name');
+    throw new UsageError(
+      'ILLEGAL_OPTION',
+      `RocketMQModule: option name must be a non-empty string, not ${String(name)}`,
+      'name',
+    );
   }
   const injectables = INJECTABLES.map((token) => token(name));
   const core: DynamicModule = {

@@ -1,5 +1,5 @@
-// Who asks name servers and brokers: for the application that injects it, and for the producer, which wants to know how old the
-// brokers are. admin/ is loaded only when somebody needs it.
+// Access to name servers and brokers: for applications that inject it, and for the producer, which needs the versions of the
+// brokers. admin/ is loaded only when needed.
 
 import type { ModulesContainer } from '@nestjs/core';
 import { StateError, UsageError } from '../../support/errors.js';
@@ -10,7 +10,7 @@ type RocketMQAdminOptions = ConstructorParameters<typeof import('../../admin/roc
 /** `RocketMQAdmin` of `nestjs-rocketmq/admin`. */
 export type Admin = InstanceType<typeof import('../../admin/rocketmq-admin.js')['RocketMQAdmin']>;
 
-/** The module options that say how to reach name servers and brokers. */
+/** The module options for reaching name servers and brokers. */
 interface AdminOptions extends Pick<RocketMQAdminOptions, 'credentials' | 'tls' | 'logger'> {
   readonly target: { readonly kind: 'cluster' | 'embedded' };
   readonly nameServer?: string | undefined;
@@ -25,8 +25,8 @@ export class AdminAccess {
   constructor(private readonly options: AdminOptions) {}
 
   /**
-   * The admin connection to the cluster; undefined without `nameServer`, and for the broker inside the application.
-   * @throws UsageError for a wrong address
+   * The admin connection to the cluster; undefined without `nameServer`, and with the embedded broker.
+   * @throws UsageError for an invalid address
    */
   async ofCluster(): Promise<Admin | undefined> {
     const { target, nameServer, credentials, tls, logger } = this.options;
@@ -38,38 +38,41 @@ export class AdminAccess {
   }
 
   /**
-   * What is injected; undefined when nobody asks for it.
-   * @param wantedBy the classes that do
+   * The injected instance; undefined when nothing injects it.
+   * @param wantedBy the classes that inject it
    * @throws UsageError `NO_NAME_SERVER` that names them
    */
   injected(wantedBy: readonly string[]): Promise<Admin | undefined> {
-    return this.needed(wantedBy, 'injects RocketMQAdmin, but RocketMQModule does not know where the name servers are');
+    return this.needed(wantedBy, 'injects RocketMQAdmin, but RocketMQModule has no addresses of name servers');
   }
 
   /**
-   * For groups of this instance; undefined when nothing needs one. That of the broker inside works once it is attached.
+   * For groups of this instance; undefined when nothing needs one. With the embedded broker it works once the broker is attached.
    * @param neededBy what needs them
    * @throws UsageError `NO_NAME_SERVER` that names it
    */
   forGroups(neededBy: readonly string[]): Promise<Admin | undefined> {
-    return this.needed(neededBy, 'needs a consumer group for each instance, and nobody can make one');
+    return this.needed(
+      neededBy,
+      'needs a consumer group for each instance, which cannot be created without administration access',
+    );
   }
 
   /**
-   * For topics and groups that are declared; undefined where there is nothing to ask: the broker inside is made as declared.
+   * For declared topics and groups; undefined where there is nothing to ask: the embedded broker creates them as declared.
    * @throws UsageError `NO_NAME_SERVER`
    */
   async forProvisioning(provision: 'create' | 'check' | 'off'): Promise<Admin | undefined> {
     if (provision === 'off' || this.options.target.kind === 'embedded') return undefined;
-    return this.needed([`option provision: '${provision}'`], 'asks the brokers for their topics and groups');
+    return this.needed([`option provision: '${provision}'`], 'needs administration access to the brokers');
   }
 
-  /** Whether the broker inside has to take administrators. */
+  /** Whether the embedded broker must accept administrators. */
   get needsInside(): boolean {
     return this.isInsideWanted;
   }
 
-  /** The broker inside runs, and takes administrators there. */
+  /** Sets the address at which the running embedded broker accepts administrators. */
   async attach(nameServer: string): Promise<void> {
     const { RocketMQAdmin } = await import('../../admin/rocketmq-admin.js');
     this.inside = new RocketMQAdmin({ nameServer, logger: this.options.logger });
@@ -85,17 +88,17 @@ export class AdminAccess {
     if (this.options.target.kind === 'embedded') return this.ofInside();
     const admin = await this.ofCluster();
     if (admin !== undefined) return admin;
-    const text = `${by.join(', ')} ${problem}; give RocketMQModule the option nameServer, for instance "host:9876;host2:9876"`;
+    const text = `${by.join(', ')} ${problem}; set the option nameServer of RocketMQModule, for instance "host:9876;host2:9876"`;
     throw new UsageError('NO_NAME_SERVER', text, 'nameServer');
   }
 
-  /** The broker inside has its address at start only, while Nest injects before: so each call looks for it. */
+  /** The embedded broker has an address only once it runs, but Nest injects earlier: so each call looks it up. */
   private async ofInside(): Promise<Admin> {
     this.isInsideWanted = true;
     const { RocketMQAdmin } = await import('../../admin/rocketmq-admin.js');
     const current = (): Admin => {
       if (this.inside !== undefined) return this.inside;
-      throw new StateError('NOT_RUNNING', 'the broker inside is not running; it starts with the application');
+      throw new StateError('NOT_RUNNING', 'the embedded broker is not running; it starts with the application');
     };
     return new Proxy(Object.create(RocketMQAdmin.prototype) as Admin, {
       get: (target, key) => {
@@ -107,7 +110,7 @@ export class AdminAccess {
   }
 }
 
-/** The classes and factories that have the admin connection injected. */
+/** The classes and factories that inject the admin connection. */
 export function whoInjectsAdmin(modules: ModulesContainer, connection: string | undefined, token: unknown): string[] {
   const found = new Set<string>();
   for (const module of modules.values()) {

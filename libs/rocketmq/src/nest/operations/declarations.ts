@@ -1,5 +1,5 @@
-// What the application declares of topics and consumer groups, all places together. What the cluster makes of it is in
-// provisioning.ts.
+// Merges the declarations of topics and consumer groups from all places in the application. provisioning.ts applies them to the
+// cluster.
 
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
@@ -14,25 +14,25 @@ import type { TopicDefinition, TopicType } from '../messages/topic-definition.js
 /** A consumer group as the module option `groups` declares it. */
 export interface GroupSettings {
   /**
-   * Whether its messages come in order. Default: true where a listener of the group has a topic of type `fifo`, which needs it, else
+   * Whether the group is ordered. Default: true where a listener of the group has a topic of type `fifo`, which requires it, otherwise
    * false.
    */
   readonly fifo?: boolean;
-  /** Deliveries until a message is a dead letter, at least 1. Default: as the server has it; 17 for a new group. */
+  /** Deliveries until a message is dead-lettered, at least 1. Default: as on the server; 17 for a new group. */
   readonly maxDeliveryAttempts?: number;
-  /** The waits between deliveries, in whole milliseconds. Default: as the server has it; from 1 s to 2 h for a new group. */
+  /** The delays between deliveries, in integer milliseconds. Default: as on the server; from 1 s to 2 h for a new group. */
   readonly backoff?: Backoff;
 }
 
-/** A topic, named as on the cluster. */
+/** A topic, by its name on the cluster. */
 export interface DeclaredTopic {
   readonly name: string;
-  /** Undefined: any will do. */
+  /** Undefined: any type. */
   readonly type: TopicType | undefined;
   readonly queues: number | undefined;
 }
 
-/** A consumer group, named as on the cluster. */
+/** A consumer group, by its name on the cluster. */
 export interface DeclaredGroup {
   readonly name: string;
   readonly fifo: boolean;
@@ -67,12 +67,12 @@ function problemIn(settings: object): string | undefined {
       return `has the unknown field ${field}; the fields are ${Object.keys(GROUP_CHECKS).join(', ')}`;
     }
     const problem = value === undefined ? undefined : GROUP_CHECKS[field as keyof GroupSettings](value);
-    if (problem !== undefined) return `is wrong: ${field} ${problem}`;
+    if (problem !== undefined) return `is invalid: ${field} ${problem}`;
   }
   return undefined;
 }
 
-/** A broker keeps whole milliseconds, unlike a listener. */
+/** A broker stores integer milliseconds; a listener's backoff may have fractions. */
 function backoffProblem(value: unknown): string | undefined {
   const isPossible = typeof value === 'number' || (typeof value === 'object' && value !== null);
   const policy = isPossible ? backoffPolicyOf(value as Backoff) : undefined;
@@ -80,11 +80,11 @@ function backoffProblem(value: unknown): string | undefined {
   const isWhole =
     Array.isArray(waits) && waits.length > 0 && waits.every((wait) => Number.isSafeInteger(wait) && wait > 0);
   if (isWhole) return undefined;
-  return 'must be milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }, all whole numbers above 0';
+  return 'must be milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }, all integers above 0';
 }
 
 /**
- * @param topics all of them, perhaps several times
+ * @param topics all topics, possibly with duplicates
  * @throws UsageError when two places contradict each other
  */
 export function declarationsOf(
@@ -108,7 +108,7 @@ function declaredTopics(topics: readonly TopicDefinition[]): DeclaredTopic[] {
   for (const { name, type, queues } of topics) {
     const known = declared.get(name);
     if (known?.queues !== undefined && queues !== undefined && known.queues !== queues) {
-      const text = `topic "${name}" is defined with ${known.queues} queues in one place, and with ${queues} in another`;
+      const text = `topic "${name}" is defined with ${known.queues} queues in one place and with ${queues} in another; use one definition`;
       throw new UsageError('TOPIC_QUEUES_DISAGREE', text, 'queues');
     }
     const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues };
@@ -117,7 +117,7 @@ function declaredTopics(topics: readonly TopicDefinition[]): DeclaredTopic[] {
   return [...declared.values()];
 }
 
-/** A cluster makes it at the first dead letter only, which is too late for those who listen to it; with one queue, as here. */
+/** A cluster creates it at the first dead letter only, which is too late for listeners of it; with one queue, as here. */
 function ofDeadLetters(topic: DeclaredTopic): DeclaredTopic {
   return topic.name.startsWith(deadLetterTopicOf('')) ? { ...topic, type: 'normal', queues: 1 } : topic;
 }

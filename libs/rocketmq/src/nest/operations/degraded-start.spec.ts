@@ -88,12 +88,12 @@ describe('an application whose server is away at its start', () => {
     const producer = running.get(RocketMQProducer);
     await expect(producer.send(Orders, { id: 'early' }, { messageGroup: 'a' })).rejects.toMatchObject({
       ...{ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true },
-      message: expect.stringContaining('no server could be reached since the start'),
+      message: expect.stringContaining('no server could be reached'),
     });
     const report = running.get(RocketMQHealth).report();
     expect(report).toMatchObject({ phase: 'starting', isReady: false });
     expect(report.problems).toEqual([
-      expect.stringMatching(/^RocketMQ: its start is not complete, no server can be reached: .*UNAVAILABLE/),
+      expect.stringMatching(/^RocketMQ: its startup is not complete, no server can be reached: .*UNAVAILABLE/),
     ]);
     expect(report.consumers).toMatchObject([{ consumerGroup: 'shop', listeners: ['Shop.handle'], status: 'waiting' }]);
     expect(running.get(RocketMQListeners).state('Shop.handle').status).toBe('idle');
@@ -114,7 +114,9 @@ describe('an application whose server is away at its start', () => {
     await broker?.broker.start();
     const health = running.get(RocketMQHealth);
     await until(() => health.report().problems.some((problem) => problem.includes('TOPIC_NOT_FOUND')));
-    expect(health.report().problems).toEqual([expect.stringContaining('what is declared does not fit the server')]);
+    expect(health.report().problems).toEqual([
+      expect.stringContaining('the declared topics and groups do not fit the server'),
+    ]);
     const errors = logger.lines.filter(([line]) => line.startsWith('error '));
     expect(errors.map(([, { error }]) => error)).toEqual([expect.stringContaining('topic "orders" does not exist')]);
     await expect(running.get(RocketMQProducer).send(Orders, { id: 'x' }, { messageGroup: 'a' })).rejects.toThrow(

@@ -1,4 +1,4 @@
-// An observable whose subscribers cannot harm what they watch: what they throw, or reject with, is logged. What flows through it is
+// An observable that is protected from its subscribers: what they throw, or reject with, is logged and does not reach the source.
 // none of its business.
 
 import { Observable, type Observer, type Operator, Subject, Subscriber, type Subscription } from 'rxjs';
@@ -6,7 +6,7 @@ import { describeError, type Logger } from '../../support/logger.js';
 
 type Watching<T> = Partial<Observer<T>> | ((value: T) => void) | null;
 
-/** What operators make of it is guarded as it is itself. */
+/** The results of operators are guarded in the same way. */
 class GuardedObservable<T> extends Observable<T> {
   constructor(
     private readonly logger: Logger,
@@ -33,7 +33,7 @@ class GuardedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // That of an operator: what it does with an error is its own affair.
+    // The subscriber of an operator, which handles errors itself.
     if (first instanceof Subscriber) return super.subscribe(first);
     const given = typeof first === 'function' ? { next: first } : (first ?? {});
     const watching: Partial<Observer<T>> = {
@@ -48,7 +48,7 @@ class GuardedObservable<T> extends Observable<T> {
     });
   }
 
-  /** Without it rxjs would throw where nobody catches, and Node.js would end the process. */
+  /** Without an error handler rxjs would throw outside of any call, and Node.js would end the process. */
   private guard(call: () => unknown): void {
     const fail = (error: unknown): void =>
       this.logger.error('a subscriber of RocketMQEvents failed', { error: describeError(error) });
@@ -65,7 +65,7 @@ function raise(error: unknown): never {
   throw error;
 }
 
-/** Where values go in, and the observable that they come out of: later, in order, never within the call that puts them in. */
+/** The input, and the observable that emits its values: later, in order, never synchronously. */
 export class EventStream<T> {
   readonly values$: Observable<T>;
   private readonly subject = new Subject<T>();
@@ -76,14 +76,14 @@ export class EventStream<T> {
     this.values$ = new GuardedObservable<T>(logger, (subscriber) => this.subject.subscribe(subscriber));
   }
 
-  /** Costs nothing while nobody watches. */
+  /** Costs nothing without subscribers. */
   put(value: T): void {
     if (this.isClosed || !this.subject.observed) return;
     this.pending.push(value);
     if (this.pending.length === 1) queueMicrotask(() => this.flush());
   }
 
-  /** Completes the observable behind what was put in. */
+  /** Completes the observable after the pending values. */
   close(): void {
     this.isClosed = true;
     queueMicrotask(() => {

@@ -105,7 +105,7 @@ describe('an application with transactions', () => {
     expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
     expect(app.get(RocketMQHealth).report()).toMatchObject({ isReady: true, problems: [] });
     const line = logger.lines.find(([text]) => text.startsWith('error the server has given up a transaction'));
-    expect(line?.[0]).toMatch(/its message is missing; .* transaction resume --id \S+ --yes$/);
+    expect(line?.[0]).toMatch(/its message is missing\. .* transaction resume --id \S+ --yes$/);
     await bench.broker.advance(10 * MINUTE_MS);
     expect(told).toHaveLength(1);
   });
@@ -157,7 +157,7 @@ describe('an application with transactions', () => {
         logger,
         checkers: {},
         bounds: new TransactionBounds({}),
-        events: { tell() {} },
+        events: { report() {} },
         ownerOf: () => 'shop',
       },
       admin: {
@@ -170,7 +170,7 @@ describe('an application with transactions', () => {
         findMessages: async () => ({ messages: [], failures: [], mayBeMore: false }),
       },
     });
-    const stopped = () => logger.lines.filter(([text]) => text.includes('than one look reads'));
+    const stopped = () => logger.lines.filter(([text]) => text.includes('than one search reads'));
     watch.start();
     await until(() => stopped().length === 1);
     expect(read.length).toBeLessThan(pages);

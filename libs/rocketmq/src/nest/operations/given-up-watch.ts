@@ -1,4 +1,4 @@
-// Transactions of this application that the server has given up: looked for now and then, judged by their checkers, reported.
+// Transactions of this application that the server has given up: searched for at intervals, checked by their checkers, and reported.
 
 import { PeriodicWork } from '../../client/periodic-work.js';
 import type { Resolution } from '../../producer/transactions/transaction.js';
@@ -10,12 +10,12 @@ import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from './admin-access.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
 
-/** A transaction whose half message the server does not ask about any more. Its message is not delivered. */
+/** A transaction that the server no longer checks. Its message is not delivered. */
 export interface GivenUpTransaction {
   readonly topic: string;
   readonly messageId: string;
   readonly transactionId: string;
-  /** What the log or checker says: `commit`, so a message is missing; or `unknown`. */
+  /** The answer of the transaction log or checker: `commit`, so a message is missing; or `unknown`. */
   readonly resolution: 'commit' | 'unknown';
 }
 
@@ -26,32 +26,32 @@ export interface GivenUpPort {
   readonly bounds: TransactionBounds;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly events: Pick<RocketMQEvents, 'tell'>;
-  /** By which this service's half messages are marked. */
+  readonly events: Pick<RocketMQEvents, 'report'>;
+  /** The mark of this service's half messages. */
   ownerOf(topic: string): string;
 }
 
 type GivenUp = Awaited<ReturnType<Admin['givenUpSince']>>['messages'][number];
 
-/** One that is not settled, as far as this application knows. */
+/** A transaction that is not resolved, as far as this application knows. */
 interface Open {
   readonly half: GivenUp;
   readonly topic: string;
-  /** Undefined until it was judged. */
+  /** Undefined until its checker was asked. */
   transaction?: GivenUpTransaction;
 }
 
-/** An answer that comes late is no loss: what was given up waits. */
+/** A late answer does no harm: a given up half message stays stored. */
 const LOOK_EVERY_MS = 5 * MINUTE_MS;
-/** Of each broker, of all services. */
+/** Of each broker, for all services. */
 const PAGE_SIZE = 256;
-/** One look reads no more, and begins no page after this time; the next one goes on there. */
+/** One search reads no more, and reads no further page after this time; the next one continues there. */
 const MOST_PAGES = 40;
 const LONGEST_LOOK_MS = 2 * MINUTE_MS;
-/** Most that are remembered; the longest known are forgotten first. */
+/** The most that are remembered; the oldest are forgotten first. */
 const MOST_OPEN = 1_000;
 
-/** Looks for given-up transactions of one connection, from its start to its end. */
+/** Searches for given-up transactions of one connection, from its start to its end. */
 export class GivenUpWatch {
   private readonly open = new Map<string, Open>();
   private readonly work: PeriodicWork;
@@ -60,7 +60,7 @@ export class GivenUpWatch {
   private first: Promise<void> | undefined;
   private hasFailed = false;
 
-  /** @internal made at the start of a connection */
+  /** @internal created at the start of a connection */
   constructor(private readonly port: GivenUpPort) {
     this.work = new PeriodicWork(port.clock, port.logger);
   }
@@ -70,10 +70,10 @@ export class GivenUpWatch {
     return this.reached && [...this.open.values()].flatMap(({ transaction }) => transaction ?? []);
   }
 
-  /** Looks at once, in the background, and again every 5 minutes. */
+  /** Searches at once, in the background, and again every 5 minutes. */
   start(): void {
     this.first ??= this.look();
-    this.work.every('a look for given-up transactions', LOOK_EVERY_MS, () =>
+    this.work.every('search for given-up transactions', LOOK_EVERY_MS, () =>
       Promise.resolve(this.first).then(() => this.look()),
     );
   }
@@ -85,7 +85,7 @@ export class GivenUpWatch {
 
   private async look(): Promise<void> {
     const { clock } = this.port;
-    const untrack = clock.track('look for given-up transactions');
+    const untrack = clock.track('search for given-up transactions');
     try {
       const known = [...this.open.values()];
       const endsAtMs = clock.monotonicMs() + LONGEST_LOOK_MS;
@@ -102,7 +102,7 @@ export class GivenUpWatch {
     }
   }
 
-  /** What belongs to this application is judged page by page, so that only what is not settled is remembered. */
+  /** Half messages of this application are checked page by page, so that only unresolved ones are remembered. */
   private async readPage(): Promise<boolean> {
     const { signal } = this.stopping;
     const { messages, reached, hasMore } = await this.port.admin.givenUpSince(this.reached, PAGE_SIZE, { signal });
@@ -112,7 +112,7 @@ export class GivenUpWatch {
     return hasMore;
   }
 
-  /** Those of other services are theirs to report. */
+  /** Other services report their own. */
   private take(half: GivenUp): Open | undefined {
     const { checkers, ownerOf } = this.port;
     const { originTopic: topic = '', messageId, properties } = half;
@@ -124,7 +124,7 @@ export class GivenUpWatch {
     return open;
   }
 
-  /** One by one: each asks every broker, and perhaps a database. @throws what a broker fails with */
+  /** One by one, since each needs a request to every broker, and possibly a database query. @throws what a broker fails with */
   private async judge(open: Open): Promise<void> {
     if (this.stopping.signal.aborted) return;
     const { half, topic } = open;
@@ -138,7 +138,7 @@ export class GivenUpWatch {
     }
     this.open.delete(messageId);
     const fields = { topic, messageId, resolution };
-    if (open.transaction !== undefined) this.port.logger.info('a transaction that was given up is settled', fields);
+    if (open.transaction !== undefined) this.port.logger.info('a transaction that was given up is resolved', fields);
   }
 
   private async isDelivered({ topic, half: { messageId } }: Open): Promise<boolean> {
@@ -156,7 +156,7 @@ export class GivenUpWatch {
     const message = viewOf(topic, half);
     const mayStillRun = bounds.mayStillRun(message.bornTimestampMs, clock.nowMs());
     const check = { topic, messageId: half.messageId, transactionId: transactionIdOf(half), message, mayStillRun };
-    // The end of the application does not wait for a database; a late answer is found by the next look.
+    // A shutdown does not wait for a database; the next search finds a late answer.
     const { signal } = this.stopping;
     return askChecker(checker, check, { timeoutMs: bounds.checkTimeoutMs, signal, logger, onLate: () => {} });
   }
@@ -164,19 +164,19 @@ export class GivenUpWatch {
   private report({ topic, messageId, transactionId, resolution }: GivenUpTransaction): void {
     const { logger, events } = this.port;
     const known =
-      resolution === 'commit' ? 'it was committed, so its message is missing' : 'it is not known how it ended';
+      resolution === 'commit' ? 'it was committed, so its message is missing' : 'whether it was committed is unknown';
     const text =
-      `the server has given up a transaction whose checks nobody answered; ${known}; have it checked again: ` +
+      `the server has given up a transaction because nobody answered its checks; ${known}. To have it checked again, run: ` +
       `npx nestjs-rocketmq transaction resume --id ${messageId} --yes`;
     logger.error(text, { topic, messageId, transactionId });
-    events.tell({ type: 'transaction-given-up', topic, messageId, transactionId, resolution });
+    events.report({ type: 'transaction-given-up', topic, messageId, transactionId, resolution });
   }
 
   private stoppedEarly(): void {
     const reached = [...(this.reached ?? [])].map(([broker, offset]) => `${broker}: ${offset}`).join(', ');
     const text =
-      'the brokers have given up more transactions, of all services, than one look reads; those behind these offsets of ' +
-      'TRANS_CHECK_MAX_TIME_TOPIC are not reported yet, and the next look goes on there in 5 minutes';
+      'the brokers have given up more transactions, of all services, than one search reads; those after these offsets of ' +
+      'TRANS_CHECK_MAX_TIME_TOPIC are not reported yet; the next search continues there in 5 minutes';
     this.port.logger.warn(text, { reached });
   }
 
@@ -184,13 +184,13 @@ export class GivenUpWatch {
     const level = this.hasFailed ? 'debug' : 'warn';
     this.hasFailed = true;
     const text =
-      'the brokers cannot be asked for transactions that they have given up, so health and events do not report them; the ' +
-      'administration connection (nameServer) needs the permission to read TRANS_CHECK_MAX_TIME_TOPIC';
+      'the brokers cannot be asked for the transactions that they have given up, so health and events do not report them; the ' +
+      'administration connection (nameServer) needs permission to read TRANS_CHECK_MAX_TIME_TOPIC';
     this.port.logger[level](text, { error: describeError(error) });
   }
 }
 
-/** The server's transaction id is the message id; it keeps it among the properties. */
+/** The server's transaction id is the message id; the server stores it as a property. */
 function transactionIdOf({ properties, messageId }: GivenUp): string {
   return properties.__transactionId__ ?? messageId;
 }

@@ -1,5 +1,5 @@
-// Consumer groups that live as long as one instance of the application: made at its start, behind all that is stored, and deleted
-// at its end. Who needs one is in listener-plan.ts (`mode: 'broadcast'`) and reply-channel.ts.
+// Consumer groups that live as long as one instance of the application: created at its startup with their position at the end of the
+// topics, and deleted at its shutdown. listener-plan.ts (`mode: 'broadcast'`) and reply-channel.ts need them.
 
 import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
@@ -7,12 +7,12 @@ import { describeError } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { Admin } from './admin-access.js';
 
-/** A group to make. */
+/** A group to create. */
 export interface InstanceGroup {
-  /** As it is called on the cluster. */
+  /** The name on the cluster. */
   readonly consumerGroup: string;
   readonly fifo: boolean;
-  /** What it subscribes to. */
+  /** Its subscriptions. */
   readonly topics: readonly string[];
 }
 
@@ -20,7 +20,7 @@ interface InstanceGroupOptions {
   readonly logger: Logger;
 }
 
-/** Whatever needs a group of this instance, to be named when there is no way to make one. */
+/** Everything that needs a group of this instance, for the error when none can be created. */
 export function whoNeedsGroups(
   consumers: readonly PlannedConsumer[],
   { requests }: { readonly requests?: object },
@@ -30,7 +30,7 @@ export function whoNeedsGroups(
   return requests === undefined ? broadcasts : [...broadcasts, 'option requests'];
 }
 
-/** Makes groups of this instance and deletes them. */
+/** Creates groups of this instance and deletes them. */
 export class InstanceGroups {
   private readonly made = new Set<string>();
 
@@ -39,16 +39,16 @@ export class InstanceGroups {
     private readonly options: InstanceGroupOptions,
   ) {}
 
-  /** Makes the topic unless it is there. @throws what the admin connection throws */
+  /** Creates the topic unless it exists. @throws what the admin connection throws */
   async ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void> {
     if ((await this.admin.describeTopic(topic, { signal })) !== undefined) return;
-    // Another instance may have been quicker.
+    // Another instance may have created it in the meantime.
     await this.admin.createTopic({ topic, type: 'normal' }, { signal, keepExisting: true });
   }
 
   /**
-   * Makes a group that gets what is sent from now on. A topic that does not exist is left to the consumer, which names it.
-   * @throws what the admin connection throws; the group is deleted by {@link remove} all the same
+   * Creates a group that receives what is sent from now on. A missing topic is left to the consumer, whose error names it.
+   * @throws what the admin connection throws; {@link remove} deletes the group nevertheless
    */
   async make({ consumerGroup, fifo, topics }: InstanceGroup, signal: AbortSignal | undefined): Promise<void> {
     this.made.add(consumerGroup);
@@ -62,20 +62,20 @@ export class InstanceGroups {
     }
   }
 
-  /** Deletes a group that was made here, with its dead letters. Never fails: one that stays is named in the log. */
+  /** Deletes a group that was created here, with its dead letters. Never fails: a group that remains is logged. */
   async remove(consumerGroup: string): Promise<void> {
     if (!this.made.delete(consumerGroup)) return;
     try {
       await this.admin.deleteGroup(consumerGroup, { withDeadLetters: true });
     } catch (error) {
-      this.options.logger.warn('a consumer group of this instance could not be deleted; delete it', {
+      this.options.logger.warn('a consumer group of this instance could not be deleted; delete it yourself', {
         consumerGroup,
         error: describeError(error),
       });
     }
   }
 
-  /** Deletes all that is left. */
+  /** Deletes all remaining groups. */
   async removeAll(): Promise<void> {
     await Promise.all([...this.made].map((consumerGroup) => this.remove(consumerGroup)));
   }

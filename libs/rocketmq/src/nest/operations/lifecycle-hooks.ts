@@ -1,55 +1,55 @@
-// Turns what producer and consumers tell into lifecycle events, and passes it on to the hooks of the module option `events`. What these
-// return goes back: a hook may be asynchronous, and who calls it tells when it fails.
+// Turns the reports of producer and consumers into lifecycle events, and passes them on to the hooks of the module option `events`. The
+// results of those hooks are returned: a hook may be asynchronous, and its caller logs when it fails.
 
 import type { ClientIdentity } from '../../client/session-events.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import type { RocketMQEvents, ToldEvent } from './rocketmq-events.js';
+import type { ReportedEvent, RocketMQEvents } from './rocketmq-events.js';
 
-type Tell = Pick<RocketMQEvents, 'tell'>;
+type Reporter = Pick<RocketMQEvents, 'report'>;
 
 type SessionHooks = Pick<ProducerEvents, 'onConnected' | 'onLost' | 'onRecovered'>;
 
-function sessionHooks(given: Partial<SessionHooks>, events: Tell): SessionHooks {
+function sessionHooks(given: Partial<SessionHooks>, events: Reporter): SessionHooks {
   const subjectOf = ({ role, clientId, consumerGroup }: ClientIdentity, endpoint: string) => {
     return { role, clientId, consumerGroup, endpoint };
   };
   return {
     onConnected: (client, endpoint) => {
-      events.tell({ type: 'connected', ...subjectOf(client, endpoint) });
+      events.report({ type: 'connected', ...subjectOf(client, endpoint) });
       return given.onConnected?.(client, endpoint);
     },
     onLost: (client, endpoint, error) => {
-      events.tell({ type: 'lost', ...subjectOf(client, endpoint), error });
+      events.report({ type: 'lost', ...subjectOf(client, endpoint), error });
       return given.onLost?.(client, endpoint, error);
     },
     onRecovered: (client, endpoint) => {
-      events.tell({ type: 'recovered', ...subjectOf(client, endpoint) });
+      events.report({ type: 'recovered', ...subjectOf(client, endpoint) });
       return given.onRecovered?.(client, endpoint);
     },
   };
 }
 
-/** For the producer. */
-export function producerHooks(given: Partial<ProducerEvents>, events: Tell): ProducerEvents {
+/** The events of the producer. */
+export function producerHooks(given: Partial<ProducerEvents>, events: Reporter): ProducerEvents {
   return {
     ...sessionHooks(given, events),
     onEnded: ({ topic, messageId, transactionId }, resolution, by) => {
       const subject = { topic, messageId, transactionId };
-      events.tell({ type: 'transaction-ended', ...subject, resolution, by });
+      events.report({ type: 'transaction-ended', ...subject, resolution, by });
       return given.onEnded?.(subject, resolution, by);
     },
     onLeftToCheck: ({ topic, messageId, transactionId }, resolution, error) => {
       const subject = { topic, messageId, transactionId };
-      events.tell({ type: 'transaction-unknown', ...subject, during: 'end', resolution, error });
+      events.report({ type: 'transaction-unknown', ...subject, during: 'end', resolution, error });
       return given.onLeftToCheck?.(subject, resolution, error);
     },
     onChecked: ({ topic, messageId, transactionId }, resolution) => {
       const subject = { topic, messageId, transactionId };
       if (resolution === 'unknown') {
         const unknown = { during: 'check', resolution: undefined, error: undefined } as const;
-        events.tell({ type: 'transaction-unknown', ...subject, ...unknown });
+        events.report({ type: 'transaction-unknown', ...subject, ...unknown });
       }
       return given.onChecked?.(subject, resolution);
     },
@@ -57,15 +57,15 @@ export function producerHooks(given: Partial<ProducerEvents>, events: Tell): Pro
   };
 }
 
-/** For the consumer of a group. */
+/** The events of the consumer of a group. */
 export interface ConsumerHooks extends ConsumerEvents {
   /** How many handlers had not ended when the grace period was over. */
   readonly unfinished: number;
 }
 
-export function consumerHooks(given: Partial<ConsumerEvents>, events: Tell, consumerGroup: string): ConsumerHooks {
+export function consumerHooks(given: Partial<ConsumerEvents>, events: Reporter, consumerGroup: string): ConsumerHooks {
   let unfinished = 0;
-  const tell = (event: ToldEvent): void => events.tell(event);
+  const report = (event: ReportedEvent): void => events.report(event);
   const subjectOf = ({ topic, messageId, keys, deliveryAttempt }: MessageView) => {
     return { consumerGroup, topic, messageId, keys, deliveryAttempt };
   };
@@ -76,11 +76,11 @@ export function consumerHooks(given: Partial<ConsumerEvents>, events: Tell, cons
     },
     onFailed: (message, error, settlement) => given.onFailed?.(message, error, settlement),
     onDeadLetter: (message, reason, error) => {
-      tell({ type: 'dead-lettered', ...subjectOf(message), reason, error });
+      report({ type: 'dead-lettered', ...subjectOf(message), reason, error });
       return given.onDeadLetter?.(message, reason, error);
     },
     onLeaseLost: (message) => {
-      tell({ type: 'lease-lost', ...subjectOf(message) });
+      report({ type: 'lease-lost', ...subjectOf(message) });
       return given.onLeaseLost?.(message);
     },
     onSettleFailed: (message, settlement, error) => given.onSettleFailed?.(message, settlement, error),

@@ -97,7 +97,7 @@ describe("provision: 'create'", () => {
     await start({ provision: 'create', logger });
     expect(logger.lines.filter(([line]) => line.startsWith('warn the cluster differs'))).toEqual([
       [
-        'warn the cluster differs from what the application declares; what exists is left as it is',
+        'warn the cluster differs from what the application declares; existing topics and groups are left unchanged',
         {
           differences: [
             'topic "orders" has 2 queues on embedded, declared with 4',
@@ -152,7 +152,7 @@ describe("provision: 'check'", () => {
 describe('provisioning', () => {
   it('needs the name server, and says so', async () => {
     await expect(start({ provision: 'check', nameServer: undefined })).rejects.toThrow(
-      "option provision: 'check' asks the brokers for their topics and groups; give RocketMQModule the option nameServer",
+      "option provision: 'check' needs administration access to the brokers; set the option nameServer of RocketMQModule",
     );
   });
 
@@ -163,12 +163,12 @@ describe('provisioning', () => {
     const topics = [Reminders, defineTopic('orders', { type: 'fifo', queues: 5 })];
     await expect(start({ topics })).rejects.toMatchObject({ code: 'TOPIC_QUEUES_DISAGREE' });
     const wrong = (groups: object) => RocketMQModule.forRoot({ endpoints: 'a:1', groups } as RocketMQModuleOptions);
-    expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow('groups["shop"] is wrong: backoff must be milliseconds');
-    expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be a whole number');
-    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"] has the unknown field retries');
-    expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow(
-      'queues must be a whole number from 1 to 1024',
+    expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow(
+      'groups["shop"] is invalid: backoff must be milliseconds',
     );
+    expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be an integer');
+    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"] has the unknown field retries');
+    expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow('queues must be an integer from 1 to 1024');
   });
 
   it('is not needed on the embedded broker, which is made as declared', async () => {

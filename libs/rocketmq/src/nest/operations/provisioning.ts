@@ -1,5 +1,5 @@
-// Topics and consumer groups as the application declares them, made on the cluster or compared with it. What is declared is decided
-// in declarations.ts; how a cluster is spoken to is the affair of admin/.
+// Creates the declared topics and consumer groups on the cluster, or compares them with it. declarations.ts decides what is declared;
+// admin/ talks to the cluster.
 
 import { type BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
@@ -14,14 +14,14 @@ import type { Declarations, DeclaredGroup, DeclaredTopic } from './declarations.
 type TopicDescription = NonNullable<Awaited<ReturnType<Admin['describeTopic']>>>;
 type GroupDescription = NonNullable<Awaited<ReturnType<Admin['describeGroup']>>>;
 
-/** The cluster lacks what the application declares, or holds it otherwise. Nothing was changed. */
+/** The cluster lacks what the application declares, or differs from it. Nothing was changed. */
 export class ProvisionError extends RocketMQError {
   constructor(
-    /** What is missing or otherwise, one sentence each. */
+    /** What is missing or different, one sentence each. */
     readonly differences: readonly string[],
   ) {
     const text =
-      `the cluster differs from what the application declares: ${differences.join('; ')}. Mend the one or the other; with provision: ` +
+      `the cluster differs from what the application declares: ${differences.join('; ')}. Change one of them; with provision: ` +
       "'create' what is missing is made at start";
     super('PROVISION_MISMATCH', text, 'rejected', false);
   }
@@ -31,16 +31,16 @@ export class ProvisionError extends RocketMQError {
 export interface ProvisioningPort {
   readonly admin: Admin;
   readonly logger: Logger;
-  /** In which all must be done, in milliseconds. */
+  /** The limit for all of it, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 const RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
 
 /**
- * Makes what is missing; what exists stays as it is, and is named in a warning where it differs. Any number of instances may do it at
- * once.
- * @throws what the admin connection throws; an error that may pass is waited out
+ * Creates what is missing. What exists stays unchanged, and a warning lists the differences. Any number of instances may run it at
+ * the same time.
+ * @throws what the admin connection throws; transient errors are retried
  */
 export async function createDeclared(
   declared: Declarations,
@@ -49,13 +49,13 @@ export async function createDeclared(
 ): Promise<void> {
   const differences = await patiently(port, signal, (work) => work.create(declared));
   if (differences.length === 0) return;
-  const text = 'the cluster differs from what the application declares; what exists is left as it is';
+  const text = 'the cluster differs from what the application declares; existing topics and groups are left unchanged';
   port.logger.warn(text, { differences });
 }
 
 /**
  * Compares, and changes nothing.
- * @throws ProvisionError that names all differences; else as {@link createDeclared}
+ * @throws ProvisionError that lists all differences; otherwise as {@link createDeclared}
  */
 export async function checkDeclared(
   declared: Declarations,
@@ -83,14 +83,14 @@ class Provisioning {
     private readonly deadline: Deadline,
   ) {}
 
-  /** @returns what differs afterwards */
+  /** @returns the remaining differences */
   async create(declared: Declarations): Promise<string[]> {
     const masters = await this.masters();
     await Promise.all([
       ...declared.topics.map((topic) => this.createTopic(topic, masters)),
       ...declared.groups.map((group) => this.createGroup(group, masters)),
     ]);
-    // Another instance may have been quicker, and may declare something else.
+    // Another instance may have created it in the meantime, possibly with other settings.
     return this.differences(declared, masters);
   }
 
@@ -115,7 +115,7 @@ class Provisioning {
     const { name, ...wanted } = group;
     const found = await this.describeGroup(group);
     if (found !== undefined && !isOnlyMissing(groupDifferences(group, found, masters), found.brokers, masters)) return;
-    // A broker that joined later gets it as the others have it, where nothing is declared.
+    // A broker that joined later gets the settings of the others where nothing is declared.
     const { maxDeliveryAttempts = found?.maxDeliveryAttempts, backoff = found?.backoff } = wanted;
     await this.admin.createGroup(
       { consumerGroup: name, fifo: wanted.fifo, maxDeliveryAttempts, backoff },
@@ -136,7 +136,7 @@ class Provisioning {
     return brokers.map(({ name }) => name);
   }
 
-  /** What exists stays as it is, also what somebody else has made since it was looked for. */
+  /** What exists stays unchanged, also what another process has created in the meantime. */
   private creation() {
     return { ...this.call(), keepExisting: true };
   }
@@ -163,7 +163,8 @@ function topicDifferences(
 ): string[] {
   const about = `topic "${name}"`;
   if (found === undefined) {
-    const why = type === undefined ? ' (its type is not declared, so it is never made: use defineTopic)' : '';
+    const why =
+      type === undefined ? ' (its type is not declared, so it is not created: declare it with defineTopic)' : '';
     return [`${about} does not exist${why}`];
   }
   return [

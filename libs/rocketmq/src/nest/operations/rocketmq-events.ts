@@ -1,4 +1,4 @@
-// What happens in the life of a connection, for those who watch. Where it comes from is in lifecycle-hooks.ts.
+// The lifecycle events of a connection. lifecycle-hooks.ts creates them.
 
 import { filter, type Observable } from 'rxjs';
 import type { DeadLetterReason } from '../../consumer/model/failure-policy.js';
@@ -7,9 +7,9 @@ import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { EventStream } from './event-stream.js';
 
-/** What every event has. */
+/** What all events have. */
 interface EventBase {
-  /** The name of the connection; undefined for the one without. */
+  /** The name of the connection; undefined for the one without a name. */
   readonly connection: string | undefined;
   /** When it happened, in milliseconds of real time since the epoch. */
   readonly atMs: number;
@@ -19,7 +19,7 @@ interface EventBase {
 interface SessionSubject {
   readonly role: 'producer' | 'consumer';
   readonly clientId: string;
-  /** Of a consumer. */
+  /** Of a consumer only. */
   readonly consumerGroup: string | undefined;
   /** `host:port` of the server. */
   readonly endpoint: string;
@@ -41,51 +41,51 @@ interface TransactionSubject {
 }
 
 interface ListenerSubject {
-  /** Its name: `Class.method` unless given. */
+  /** The listener's name, by default `Class.method`. */
   readonly listener: string;
   readonly topic: string;
   readonly consumerGroup: string;
 }
 
 type EventDetails =
-  /** A server knows the client, for the first time. */
+  /** The session of a client with a server is established for the first time. */
   | ({ readonly type: 'connected' } & SessionSubject)
-  /** A server that knew the client is away, or refuses it now. It is tried again until the end. */
+  /** The session with a server is lost. The client reconnects until it is closed. */
   | ({ readonly type: 'lost'; readonly error: unknown } & SessionSubject)
-  /** A server that was lost knows the client again. */
+  /** The session with a server is established again. */
   | ({ readonly type: 'recovered' } & SessionSubject)
   /**
-   * The application runs although its start is not complete (`whenUnavailable: 'degraded'`): no server could be asked (`away`), or one
-   * was and what the application declares does not fit it (`refused`).
+   * The application runs although its startup is not complete (`whenUnavailable: 'degraded'`): no server can be reached (`away`), or a
+   * server answered and the declared topics and groups do not fit it (`refused`).
    */
   | { readonly type: 'start-delayed'; readonly reason: 'away' | 'refused'; readonly error: unknown }
-  /** A start that was delayed is complete. */
+  /** A startup that was delayed is complete. */
   | { readonly type: 'start-completed' }
   /** `RocketMQListeners.pause()`. */
   | ({ readonly type: 'paused' } & ListenerSubject)
   /** `RocketMQListeners.resume()`. */
   | ({ readonly type: 'resumed' } & ListenerSubject)
-  /** A consumer has ended at shutdown. `unfinished`: handlers whose grace period was over before they were. */
+  /** A consumer has shut down. `unfinished`: the handlers that were still running at the end of the grace period. */
   | { readonly type: 'drained'; readonly consumerGroup: string; readonly unfinished: number }
-  /** A message is about to be moved to the dead letters. Again, when the move fails and the message comes again. */
+  /** A message is about to be dead-lettered. Reported again when that fails and the message is redelivered. */
   | ({ readonly type: 'dead-lettered'; readonly reason: DeadLetterReason; readonly error: unknown } & MessageSubject)
-  /** A message is no longer ours while it is being handled: another consumer may have it. */
+  /** The lease of a message is lost while it is being handled: another consumer may have the message. */
   | ({ readonly type: 'lease-lost' } & MessageSubject)
   /**
-   * How a transaction ended is not known to the server yet; its check settles it. `end`: the answer to a commit or rollback was lost;
-   * `check`: the server asked, and the checker could not tell.
+   * The server does not know yet how a transaction ended; a transaction check resolves it. `end`: the answer to a commit or rollback
+   * was lost; `check`: the server asked, and the checker answered `unknown`.
    */
   | ({
       readonly type: 'transaction-unknown';
       readonly during: 'end' | 'check';
-      /** How it was to end; `during: 'check'`: undefined. */
+      /** The intended resolution; `during: 'check'`: undefined. */
       readonly resolution: Resolution | undefined;
-      /** Why the end was lost; `during: 'check'`: undefined. */
+      /** Why the answer was lost; `during: 'check'`: undefined. */
       readonly error: unknown;
     } & TransactionSubject)
   /**
-   * The server took the end of a transaction, each time: the ordinary case. `by`: the local transaction was over (`client`), or the
-   * server had asked (`check`).
+   * The server accepted the resolution of a transaction, which is the normal case. `by`: the local transaction had ended (`client`), or
+   * the server had asked (`check`).
    */
   | ({
       readonly type: 'transaction-ended';
@@ -94,22 +94,23 @@ type EventDetails =
     } & TransactionSubject)
   /**
    * The server has given up a transaction of this application after its checks, and its message is not delivered: `commit` when the log or
-   * checker says that it was committed, so that a message is missing; `unknown` when it cannot say. Once from each instance that runs.
+   * checker answers that it was committed, so that a message is missing; `unknown` when it cannot answer. Reported once by each running
+   * instance.
    * Needs `nameServer`.
    */
   | ({ readonly type: 'transaction-given-up'; readonly resolution: 'commit' | 'unknown' } & TransactionSubject);
 
-/** Something that happened. Tell them apart by `type`. There are no bodies in it and no secrets. */
+/** A lifecycle event. Distinguish events by `type`. They contain no bodies and no secrets. */
 export type RocketMQEvent = EventBase & EventDetails;
 
-/** @internal what is told of an event; the rest is added */
-export type ToldEvent = EventDetails;
+/** @internal an event as it is reported; the other fields are added */
+export type ReportedEvent = EventDetails;
 
 /**
- * The lifecycle of one connection as an observable. It has no memory: who subscribes in a constructor misses nothing, since a
- * connection opens before the first `onModuleInit`. Events come later than what they tell of, in its order. What a subscriber throws
- * or rejects with is logged, also behind operators (`pipe`); nothing waits for a subscriber. Merged with other observables it is one of
- * those, whose subscribers catch their own errors. It completes when the connection has closed.
+ * The lifecycle of one connection as an observable. It does not replay events: a subscriber in a constructor misses none, since a
+ * connection opens before the first `onModuleInit`. Events are emitted asynchronously, in order. What a subscriber throws
+ * or rejects with is logged, also behind operators (`pipe`); nothing waits for a subscriber. Merged with other observables it is an
+ * ordinary observable, whose subscribers handle their own errors. It completes when the connection has closed.
  */
 export class RocketMQEvents {
   /** All events. */
@@ -136,7 +137,7 @@ export class RocketMQEvents {
   }
 
   /** @internal */
-  tell(event: ToldEvent): void {
+  report(event: ReportedEvent): void {
     this.stream.put({ ...event, connection: this.connection, atMs: this.clock.nowMs() });
   }
 

@@ -1,4 +1,4 @@
-// How a connection stands: what runs, and whether that is enough to be called ready. Nothing is asked of the server for it.
+// The health of a connection: what runs, and whether it is ready. It sends no requests to the server.
 
 import type { SessionHealth } from '../../client/session-events.js';
 import type { ConsumerHealth } from '../../consumer/consumer-health.js';
@@ -14,11 +14,11 @@ import type { StartProblem } from './start-steps.js';
 
 /**
  * - `idle`: the application has not started yet
- * - `starting`: its start waits for the server, or for something that is to be mended (`whenUnavailable: 'degraded'`)
+ * - `starting`: startup waits for the server, or for a problem to be fixed (`whenUnavailable: 'degraded'`)
  * - `running`
- * - `draining`: it ends; handlers that run go on
- * - `closed`: it has ended
- * - `detached`: a test's producer stands in for the real one
+ * - `draining`: it is shutting down; running handlers continue
+ * - `closed`: it has shut down
+ * - `detached`: a test's producer replaces the real one
  */
 export type ConnectionPhase = 'idle' | 'starting' | 'running' | 'draining' | 'closed' | 'detached';
 
@@ -26,42 +26,42 @@ export type ConnectionPhase = 'idle' | 'starting' | 'running' | 'draining' | 'cl
 export interface ConsumerReport {
   readonly consumerGroup: string;
   readonly listeners: readonly string[];
-  /** `waiting`: for its start, or for the transport strategy to be told to listen. */
+  /** `waiting`: for its start, or for the transport strategy to listen. */
   readonly status: 'waiting' | 'running';
   /** Undefined while it waits. */
   readonly health: ConsumerHealth | undefined;
 }
 
-/** How a connection stands at this moment. */
+/** The health of a connection at this moment. */
 export interface HealthReport {
-  /** Its name; undefined for the one without. */
+  /** Its name; undefined for the one without a name. */
   readonly connection: string | undefined;
   readonly phase: ConnectionPhase;
-  /** Whether messages can be sent, and every consumer that was started receives. */
+  /** Whether messages can be sent, and every started consumer receives. */
   readonly isReady: boolean;
-  /** Why it is not; each names the connection, and the consumer group where it is about one. Empty when it is ready. */
+  /** Why it is not ready; each problem names the connection, and the consumer group if it concerns one. Empty when it is ready. */
   readonly problems: readonly string[];
   readonly producer: { readonly clientId: string; readonly sessions: readonly SessionHealth[] } | undefined;
   readonly consumers: readonly ConsumerReport[];
   /**
-   * Transactions of this application that the server has given up and nobody has resumed, as every 5 minutes found. They are no reason
-   * to be not ready. Undefined when that is not known: without `nameServer`, without transactions, or when the brokers refuse to tell.
+   * Transactions of this application that the server has given up and nobody has resumed, updated every 5 minutes. They do not affect
+   * readiness. Undefined when unknown: without `nameServer`, without transactions, or when the brokers reject the request.
    */
   readonly givenUpTransactions: readonly GivenUpTransaction[] | undefined;
 }
 
-/** From when on a consumer that is slow is not ready. Default of both: never, since that is for the application to know. */
+/** When a slow consumer counts as not ready. Default of both: never, since only the application knows. */
 export interface HealthLimits {
-  /** How long ago the oldest message that is not settled may have been received. Default: that is not looked at. */
+  /** The limit for the time since the oldest unsettled message was received, in milliseconds. Default: none. */
   readonly maxSettleLagMs?: number;
   /**
-   * How long a poll of a topic that is not paused may be without an answer. More than 30 000: an idle poll takes 20 s. Default: that is not
-   * looked at.
+   * The limit for the time that a poll of a topic that is not paused may be without an answer, in milliseconds. More than 30 000, since an
+   * idle poll takes 20 s. Default: none.
    */
   readonly maxReceiveAgeMs?: number;
 }
 
-/** What a report is made from: a runtime. */
+/** What a report is created from; the runtime implements it. */
 export interface HealthSource {
   readonly connectionPhase: ConnectionPhase;
   readonly startProblem: StartProblem | undefined;
@@ -71,7 +71,7 @@ export interface HealthSource {
   readonly givenUpTransactions: readonly GivenUpTransaction[] | undefined;
 }
 
-/** Tells how one connection stands, with the transport servers that it has adopted. */
+/** Reports the health of one connection, with the transport servers that it has adopted. */
 export class RocketMQHealth {
   private readonly clock = new SystemClock();
 
@@ -81,7 +81,7 @@ export class RocketMQHealth {
     private readonly sources: () => readonly HealthSource[],
   ) {}
 
-  /** @throws UsageError for a wrong limit */
+  /** @throws UsageError for an invalid limit */
   report(limits: HealthLimits = {}): HealthReport {
     assertLimits(limits);
     const sources = this.sources();
@@ -130,25 +130,29 @@ function problemsOf({ connectionPhase, startProblem, producer }: HealthSource): 
     case 'detached':
       return [];
     case 'running':
-      return producer === undefined ? ['the producer does not run'] : sessionProblem('the producer', producer.sessions);
+      return producer === undefined
+        ? ['the producer is not running']
+        : sessionProblem('the producer', producer.sessions);
     case 'starting': {
       if (startProblem === undefined) return ['it is starting'];
       const why =
-        startProblem.kind === 'away' ? 'no server can be reached' : 'what is declared does not fit the server';
-      return [`its start is not complete, ${why}: ${describeError(startProblem.error)}`];
+        startProblem.kind === 'away'
+          ? 'no server can be reached'
+          : 'the declared topics and groups do not fit the server';
+      return [`its startup is not complete, ${why}: ${describeError(startProblem.error)}`];
     }
     default:
       return [`it is ${connectionPhase}`];
   }
 }
 
-/** One server that is there is enough: others carry the load of those that are away. */
+/** One reachable server is enough: it carries the load of the others. */
 function sessionProblem(who: string, sessions: readonly SessionHealth[]): string[] {
   if (sessions.some(({ status }) => status === 'ready')) return [];
-  const told = sessions.map(({ endpoint, status, error }) => {
+  const sessionTexts = sessions.map(({ endpoint, status, error }) => {
     return `${endpoint} is ${status}${error === undefined ? '' : `, ${error}`}`;
   });
-  return [`${who} has no server (${told.join('; ') || 'none was asked'})`];
+  return [`${who} is connected to no server (${sessionTexts.join('; ') || 'none was tried'})`];
 }
 
 function problemsOfConsumer(
@@ -159,12 +163,12 @@ function problemsOfConsumer(
   const problems = sessionProblem('it', sessions);
   const isAlone = problems.length > 0;
   for (const { topic, assigned, isPaused, error, pollingSinceMs = nowMs } of topics) {
-    if (assigned === 0) problems.push(`the server has assigned nothing of topic "${topic}" to it`);
-    // Without a server that follows.
+    if (assigned === 0) problems.push(`the server has assigned no queues of topic "${topic}" to it`);
+    // Without a server these errors are a consequence of that.
     if (error !== undefined && !isAlone) problems.push(`receiving from topic "${topic}" fails: ${error}`);
     const silentMs = nowMs - pollingSinceMs;
     if (isPaused || silentMs <= maxReceiveAgeMs) continue;
-    problems.push(`nothing has come back from topic "${topic}" for ${silentMs} ms`);
+    problems.push(`the poll of topic "${topic}" has had no answer for ${silentMs} ms`);
   }
   if (settleLagMs > maxSettleLagMs) {
     problems.push(`the oldest of its ${unsettled} unsettled messages was received ${settleLagMs} ms ago`);

@@ -1,4 +1,4 @@
-// What an application can do to its listeners while it runs, by their names.
+// Pauses, resumes and lists the listeners of a running application, by their names.
 
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError, UsageError } from '../../support/errors.js';
@@ -7,14 +7,14 @@ import type { RocketMQEvents } from './rocketmq-events.js';
 
 /**
  * - `idle`: the application has not started its listeners yet
- * - `listening`, `paused`: it has
- * - `closed`: it has stopped them, or is about to
+ * - `listening`, `paused`: its listeners run
+ * - `closed`: its listeners have stopped, or are about to
  */
 export type ListenerStatus = 'idle' | 'listening' | 'paused' | 'closed';
 
-/** A listener as it stands. */
+/** The state of a listener. */
 export interface ListenerState {
-  /** `Class.method` unless given. */
+  /** Its name, by default `Class.method`. */
   readonly name: string;
   readonly topic: string;
   readonly consumerGroup: string;
@@ -23,20 +23,20 @@ export interface ListenerState {
   readonly status: ListenerStatus;
 }
 
-/** Where the listeners are: in the runtime. */
+/** Access to the listeners; the runtime implements it. */
 export interface ListenersPort {
-  /** What was planned; undefined before the start. */
+  /** The plan; undefined before startup. */
   readonly consumers: readonly PlannedConsumer[] | undefined;
   readonly phase: 'idle' | 'listening' | 'closed';
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined;
 }
 
-/** Pauses and resumes listeners, and tells how they stand. Those that are switched off are not among them. */
+/** Pauses and resumes listeners, and returns their states. Disabled listeners are not included. */
 export class RocketMQListeners {
   /** @internal provided by the module */
   constructor(
     private readonly port: ListenersPort,
-    private readonly events: Pick<RocketMQEvents, 'tell'>,
+    private readonly events: Pick<RocketMQEvents, 'report'>,
   ) {}
 
   /** All listeners of this application. */
@@ -51,20 +51,21 @@ export class RocketMQListeners {
   }
 
   /**
-   * Begins no further handler of this listener; those that run go on. Others go on, too: where they share its topic and group,
-   * messages for it are handed back for 10 s at a time while that costs no attempt (Apache RocketMQ 5.5.0, groups that are not
-   * ordered); elsewhere they are kept, and the topic may come to a stop when the room for messages is full. In this process only.
-   * @throws UsageError `UNKNOWN_LISTENER`; StateError `NOT_LISTENING` before the application's start
+   * Starts no further handlers of this listener; running handlers continue. Other listeners continue: where they share its topic and
+   * group, messages for the paused listener are released for 10 s at a time if that costs no attempt (Apache RocketMQ 5.5.0, groups
+   * that are not ordered); otherwise they are kept in the buffer, and receiving from the topic stops when the buffer is full. Affects
+   * this process only.
+   * @throws UsageError `UNKNOWN_LISTENER`; StateError `NOT_LISTENING` before the application has started
    */
   pause(name: string): void {
     this.running(name).pauseListener(name);
-    this.events.tell({ type: 'paused', ...this.subjectOf(name) });
+    this.events.report({ type: 'paused', ...this.subjectOf(name) });
   }
 
-  /** Goes on where {@link pause} stopped. @throws as {@link pause} */
+  /** Continues after {@link pause}. @throws as {@link pause} */
   resume(name: string): void {
     this.running(name).resumeListener(name);
-    this.events.tell({ type: 'resumed', ...this.subjectOf(name) });
+    this.events.report({ type: 'resumed', ...this.subjectOf(name) });
   }
 
   private subjectOf(name: string) {

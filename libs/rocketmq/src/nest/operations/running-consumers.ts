@@ -1,4 +1,4 @@
-// The consumers that run: started one by one or all, stopped again; groups of this instance are made before and deleted after.
+// The running consumers: started one by one or together, and stopped; groups of this instance are created before and deleted after.
 
 import type { StartOptions } from '../../client/client.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
@@ -7,17 +7,17 @@ import type { InstanceGroups } from './instance-groups.js';
 
 /** What consumers are started with. */
 export interface ConsumerStarts {
-  /** How each consumer starts; asked for at every start. */
+  /** How each consumer starts; called at every start. */
   startOptions(): StartOptions;
   readonly shutdownGraceMs: number;
   /** Undefined: no consumer needs a group of this instance. */
   readonly groups: InstanceGroups | undefined;
-  /** Makes the consumer; nothing is sent yet. */
+  /** Creates the consumer; nothing is sent yet. */
   make(plan: PlannedConsumer): PushConsumer;
   /** Called before a consumer starts. */
   beforeStart(plan: PlannedConsumer, signal: AbortSignal): Promise<void>;
   onStarted(plan: PlannedConsumer): void;
-  /** Called when a consumer has stopped that had started. */
+  /** Called when a consumer that had started has stopped. */
   onEnded(plan: PlannedConsumer): void;
 }
 
@@ -34,12 +34,12 @@ export class RunningConsumers {
   }
 
   /**
-   * Starts those that do not run yet. One that fails is as if it had not been started; the others go on.
+   * Starts the consumers that do not run yet. One that fails can be started again; the others continue.
    * @throws the first failure, as the consumer's start, when all have started or failed
    */
   async start(plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     const fresh = plans.filter((plan) => !this.consumers.has(plan));
-    // All are made before one starts: a wrong option then leaves nothing behind.
+    // All are created before one starts: an invalid option then leaves nothing behind.
     const made = fresh.map((plan) => [plan, this.starts.make(plan)] as const);
     for (const [plan, consumer] of made) this.consumers.set(plan, consumer);
     const results = await Promise.allSettled(made.map(([plan, consumer]) => this.startOne(plan, consumer, signal)));
@@ -47,7 +47,7 @@ export class RunningConsumers {
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
+  /** Stops receiving and waits for running handlers. Repeated calls wait for the same end. */
   async close(plans: readonly PlannedConsumer[] = [...this.consumers.keys()]): Promise<void> {
     await Promise.all(plans.map((plan) => this.closeOne(plan)));
   }

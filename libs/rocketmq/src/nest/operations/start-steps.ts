@@ -1,5 +1,5 @@
-// The steps of a start that need the server, in their order: at once, or, where it is away and the application may run without it,
-// later and in the background.
+// The startup steps that need the server, in order: at once, or, when no server is reachable and the application may run without
+// one, later in the background.
 
 import { abortReason } from '../../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
@@ -8,48 +8,48 @@ import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 
-/** What is done in a step. After a failure it is done again, so it leaves nothing behind then. */
+/** The work of a step. It is repeated after a failure, so a failed attempt must clean up after itself. */
 export type StartStep = (signal: AbortSignal) => Promise<void>;
 
-/** Why an application is not all there. */
+/** Why startup is incomplete. */
 export interface StartProblem {
-  /** `away`: no server could be asked. `refused`: one was, and what the application declares does not fit it. */
+  /** `away`: no server can be reached. `refused`: a server answered, and the application's declarations do not fit it. */
   readonly kind: 'away' | 'refused';
   readonly error: unknown;
 }
 
-/** What steps need. */
+/** What the steps need. */
 export interface StartStepsPort {
-  /** Whether a server that is away puts steps off. Else it is a failure like others. */
+  /** Whether steps are postponed when no server is reachable. Otherwise that is a failure like others. */
   readonly mayWait: boolean;
   readonly logger: Logger;
-  /** Called when steps are put off, for each new reason, and with undefined when all are done. */
+  /** Called when steps are postponed, for each new reason, and with undefined when all have succeeded. */
   onProblem(problem: StartProblem | undefined): void;
 }
 
-/** A step waits for the server by itself, so little is to be waited for here; a refusal is mended by people. */
+/** A step itself waits for the server, so the pauses are short; a refusal must be fixed by people. */
 const PAUSE: BackoffPolicy = { kind: 'exponential', initialMs: SECOND_MS, maxMs: 15 * SECOND_MS, multiplier: 2 };
 
-/** Does steps one after another until {@link StartSteps.stop}. */
+/** Runs steps one after another until {@link StartSteps.stop}. */
 export class StartSteps {
   private readonly putOff: StartStep[] = [];
   private readonly stopping = new AbortController();
   private readonly clock = new SystemClock();
   private catchingUp: Promise<void> | undefined;
-  /** The latest step that was asked for; never fails. */
+  /** The latest step that was requested; never fails. */
   private last: Promise<void> = Promise.resolve();
   private current: StartProblem | undefined;
 
   constructor(private readonly port: StartStepsPort) {}
 
-  /** Why steps are put off; undefined when none is. */
+  /** Why steps are postponed; undefined when none is. */
   get problem(): StartProblem | undefined {
     return this.current;
   }
 
   /**
-   * Does a step when those before it have ended, or puts it off behind those that were put off.
-   * @throws what the step throws, unless it is put off; StateError `CLOSED` once stopped
+   * Runs a step when the earlier ones have ended, or postpones it behind those that are postponed.
+   * @throws what the step throws, unless it is postponed; StateError `CLOSED` once stopped
    */
   run(step: StartStep): Promise<void> {
     const done = this.last.then(() => this.begin(step));
@@ -57,9 +57,9 @@ export class StartSteps {
     return done;
   }
 
-  /** Breaks off what is being done, waits for its end, and does nothing any more. Repeating it waits for the same end. */
+  /** Cancels the running step, waits for its end, and starts no other. Repeated calls wait for the same end. */
   async stop(): Promise<void> {
-    this.stopping.abort(new StateError('CLOSED', 'the application ends'));
+    this.stopping.abort(new StateError('CLOSED', 'the application is shutting down'));
     await this.last;
     await this.catchingUp;
   }
@@ -104,11 +104,11 @@ export class StartSteps {
       this.putOff.shift();
     }
     this.current = undefined;
-    this.port.logger.info('the server is there now; all that waited for it has started');
+    this.port.logger.info('the server is reachable; everything that waited for it has started');
     this.port.onProblem(undefined);
   }
 
-  /** Told once for each reason: a server may be away for long. */
+  /** Logged once for each reason: a server may be unreachable for long. */
   private note(error: unknown): void {
     const problem: StartProblem = { kind: isAway(error) ? 'away' : 'refused', error };
     const isKnown = this.current?.kind === problem.kind && describeError(this.current.error) === describeError(error);
@@ -118,18 +118,18 @@ export class StartSteps {
     const fields = { error: describeError(error) };
     if (problem.kind === 'away') {
       const text =
-        'no server can be reached; the application runs without: sends fail and no listener gets messages until one is there';
+        'no server can be reached; the application runs without one: sends fail and listeners receive nothing until a server is reachable';
       this.port.logger.warn(text, fields);
     } else {
       const text =
-        'the server is there, but what the application declares does not fit it: the application stays without it until that is mended';
+        'the server is reachable, but the declared topics and groups do not fit it: sends fail and listeners receive nothing until that is fixed';
       this.port.logger.error(text, fields);
     }
     this.port.onProblem(problem);
   }
 }
 
-/** A later try may succeed without a change, as against a refusal. */
+/** Whether a retry may succeed without a change of the declarations. */
 function isAway(error: unknown): boolean {
   return RocketMQError.is(error) && error.retryable;
 }

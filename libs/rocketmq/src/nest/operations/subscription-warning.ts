@@ -1,56 +1,56 @@
-// Warns when other members of a consumer group subscribe to something else. RocketMQ hands the messages of a group to any member:
-// what one does not want, the others never get.
+// Warns when other members of a consumer group have different subscriptions. RocketMQ delivers the messages of a group to any member:
+// those that one member does not subscribe to are lost for the others.
 
 import { describeError, type Logger } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { Admin } from './admin-access.js';
 
-type Told = Awaited<ReturnType<Admin['groupClients']>>['subscriptions'][number];
+type GroupSubscription = Awaited<ReturnType<Admin['groupClients']>>['subscriptions'][number];
 type Wanted = PlannedConsumer['subscriptions'][number];
 
-/** What is needed to look. */
+/** What the check needs. */
 export interface SubscriptionWatch {
   readonly admin: Admin;
   readonly logger: Logger;
-  /** Ends the look. */
+  /** Cancels the check. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Looks at the group before this instance joins it, since afterwards the server cannot be asked: it keeps one set of
- * subscriptions for a group, that of the member that told its own last, and tells nobody what a single gRPC consumer wants. So
- * whoever comes last is warned. Never fails.
+ * Compares before this instance joins the group, since afterwards the server cannot be asked: it keeps one set of
+ * subscriptions for a group, that of the member that reported last, and does not report those of a single gRPC consumer. So
+ * the member that joins last logs the warning. Never fails.
  */
 export async function warnOfOtherSubscriptions(
   { consumerGroup, subscriptions, listeners }: PlannedConsumer,
   { admin, logger, signal }: SubscriptionWatch,
 ): Promise<void> {
   try {
-    const told = await admin.groupClients(consumerGroup, { signal });
-    if (told.clients.length === 0) return;
-    const differences = differencesBetween(told.subscriptions, subscriptions);
+    const group = await admin.groupClients(consumerGroup, { signal });
+    if (group.clients.length === 0) return;
+    const differences = differencesBetween(group.subscriptions, subscriptions);
     if (differences.length === 0) return;
     const text =
-      `consumer group "${consumerGroup}" has members that subscribe otherwise than this instance (${differences.join('; ')}); ` +
-      'while both run, messages are lost without a trace: give a new filter or a new topic a new consumer group';
-    logger.warn(text, { listeners: listeners.map(({ name }) => name), members: told.clients.length });
+      `consumer group "${consumerGroup}" has members whose subscriptions differ from those of this instance (${differences.join('; ')}); ` +
+      'while both run, messages are lost silently. Use a new consumer group for a new filter or a new topic';
+    logger.warn(text, { listeners: listeners.map(({ name }) => name), members: group.clients.length });
   } catch (error) {
-    logger.debug('could not look at the subscriptions of a consumer group', {
+    logger.debug('could not compare the subscriptions of a consumer group', {
       consumerGroup,
       error: describeError(error),
     });
   }
 }
 
-/** `topic "orders": theirs a || b, ours a`. Exported for its spec. */
-export function differencesBetween(theirs: readonly Told[], ours: readonly Wanted[]): string[] {
-  const topics = [...new Set([...theirs, ...ours].map(({ topic }) => topic))].sort();
+/** `topic "orders": other members have "a || b", this instance has "a"`. Exported for its spec. */
+export function differencesBetween(inGroup: readonly GroupSubscription[], own: readonly Wanted[]): string[] {
+  const topics = [...new Set([...inGroup, ...own].map(({ topic }) => topic))].sort();
   return topics.flatMap((topic) => {
-    const their = theirs.find((one) => one.topic === topic);
-    const own = ours.find((one) => one.topic === topic);
-    const [left, right] = [their && their, own && { kind: 'tag' as const, expression: '*', ...own.filter }];
+    const others = inGroup.find((one) => one.topic === topic);
+    const wanted = own.find((one) => one.topic === topic);
+    const [left, right] = [others, wanted && { kind: 'tag' as const, expression: '*', ...wanted.filter }];
     if (meaningOf(left) === meaningOf(right)) return [];
-    return [`topic "${topic}": they ${describe(left)}, this one ${describe(right)}`];
+    return [`topic "${topic}": other members have ${describe(left)}, this instance has ${describe(right)}`];
   });
 }
 
@@ -59,7 +59,7 @@ interface Expression {
   readonly expression: string;
 }
 
-/** Tags are a set: their order and the blanks around them mean nothing. */
+/** Tags are a set: their order and the spaces around them do not matter. */
 function meaningOf(one: Expression | undefined): string {
   if (one === undefined) return 'none';
   if (one.kind === 'sql') return `sql ${one.expression.trim()}`;
@@ -68,6 +68,6 @@ function meaningOf(one: Expression | undefined): string {
 }
 
 function describe(one: Expression | undefined): string {
-  if (one === undefined) return 'do not subscribe';
-  return one.kind === 'sql' ? `want SQL ${one.expression}` : `want "${one.expression}"`;
+  if (one === undefined) return 'no subscription';
+  return one.kind === 'sql' ? `SQL ${one.expression}` : `"${one.expression}"`;
 }

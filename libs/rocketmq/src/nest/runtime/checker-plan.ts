@@ -1,4 +1,4 @@
-// Who answers the checks of each transactional topic: a method with `@TransactionChecker`, else the module's log.
+// Which checker answers for each transactional topic: a method with `@TransactionChecker`, otherwise the module's transaction log.
 
 import type {
   TransactionChecker as ClientChecker,
@@ -15,7 +15,7 @@ import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 type PlanOptions = Pick<RocketMQModuleOptions, 'topics' | 'transactionLog'> & MessageWire;
 
 /**
- * The checker of each topic on which the application sends transactions.
+ * The checker of each topic to which the application sends transactions.
  * @throws UsageError that names the methods: a topic with two checkers, or with none
  */
 export function planCheckers(
@@ -29,7 +29,7 @@ export function planCheckers(
     const topic = options.names.topic(name);
     const other = owners.get(topic);
     if (other !== undefined) {
-      const text = `${methodLabel(other)} and ${methodLabel(checker)} are both @TransactionChecker of topic "${name}"; keep one`;
+      const text = `${methodLabel(other)} and ${methodLabel(checker)} are both the @TransactionChecker of topic "${name}"; remove one`;
       throw new UsageError('TWO_TRANSACTION_CHECKERS', text, 'topic');
     }
     assertTransactional(checker.topic, `${methodLabel(checker)} (@TransactionChecker)`);
@@ -70,7 +70,7 @@ function assertTransactional({ name, type }: FoundChecker['topic'], who: string)
 
 function noChecker(topic: string, who: string): UsageError {
   const text =
-    `${who}: nobody can tell how a transaction on topic "${topic}" ended, so a lost answer could never be settled; give ` +
-    `RocketMQModule a transactionLog (TransactionLog of nestjs-rocketmq/sql), or a method @TransactionChecker('${topic}')`;
+    `${who}: nothing answers the transaction checks of topic "${topic}", so a lost answer could never be resolved; give ` +
+    `RocketMQModule a transactionLog (TransactionLog of nestjs-rocketmq/sql), or add a method @TransactionChecker('${topic}')`;
   return new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionLog');
 }

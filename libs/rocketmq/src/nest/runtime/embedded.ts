@@ -1,4 +1,4 @@
-// The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when asked for.
+// The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when needed.
 
 import type { Declarations } from '../operations/declarations.js';
 import type { CheckedOptions } from './module-options.js';
@@ -6,12 +6,12 @@ import type { CheckedOptions } from './module-options.js';
 /** A running broker of this application. */
 export interface EmbeddedEndpoint {
   readonly endpoints: string;
-  /** Where administrators connect. @throws StateError unless it was asked for */
+  /** Where administrators connect. @throws StateError unless it was requested */
   readonly adminEndpoint: string;
   stop(): Promise<void>;
 }
 
-/** Starts a broker that knows the application's topics and groups by their types; others come into being at first use. */
+/** Starts a broker with the application's topics and groups by their types; others are created at first use. */
 export async function startEmbeddedBroker(
   options: CheckedOptions,
   { topics, groups }: Declarations,
@@ -19,7 +19,8 @@ export async function startEmbeddedBroker(
 ): Promise<EmbeddedEndpoint> {
   const { clock, logger, startTimeoutMs, target } = options;
   const data = target.kind === 'embedded' ? target.data : undefined;
-  if (process.env.NODE_ENV === 'production') logger.warn(`the embedded broker runs in production: ${riskOf(data)}`);
+  if (process.env.NODE_ENV === 'production')
+    logger.warn(`the embedded broker is running in production: ${riskOf(data)}`);
   const { EmbeddedBroker } = await import('../../broker/embedded-broker.js');
   const broker = new EmbeddedBroker({ clock, logger, data, adminPort: withAdmin ? 0 : undefined });
   for (const { name, type, queues } of topics) {
@@ -32,6 +33,6 @@ export async function startEmbeddedBroker(
 
 function riskOf(data: string | undefined): string {
   return data === undefined
-    ? 'messages are in the memory of this process, and die with it'
-    : `messages are in ${data} on this machine only, and nobody takes them while this process is down`;
+    ? 'messages are kept in the memory of this process and are lost when it ends'
+    : `messages are kept in ${data} on this machine only, and cannot be sent or received while this process is down`;
 }

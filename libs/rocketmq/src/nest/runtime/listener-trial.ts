@@ -1,5 +1,5 @@
-// A message handed to a listener without a broker, for tests: the whole way of a delivery, from the hooks to the failure policy.
-// Nothing is sent and nothing is settled; the outcome is told.
+// Hands a message to a listener without a broker, for tests: the whole path of a delivery, from the hooks to the failure policy.
+// Nothing is sent and nothing is settled; the result reports the outcome.
 
 import { runHandler } from '../../consumer/listeners/handler-run.js';
 import { type Listener, resolveListener } from '../../consumer/listeners/message-listener.js';
@@ -20,10 +20,10 @@ import { encoded, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import type { CheckedOptions } from './module-options.js';
 
-/** What would become of the message. */
+/** What a consumer would do with the message. */
 export type DeliveryOutcome =
   | { readonly outcome: 'acked' }
-  /** `delayMs` is undefined where the server would say how long. */
+  /** `delayMs` is undefined where the server would choose the delay. */
   | { readonly outcome: 'retried'; readonly delayMs: number | undefined; readonly error: unknown }
   /** `topic`: the listener's `deadLetterTopic`; undefined for the broker's dead letter queue. */
   | {
@@ -33,13 +33,13 @@ export type DeliveryOutcome =
       readonly error: unknown;
     };
 
-/** A message to be tried, and what the server would know of it. */
+/** A message for the trial, and what the server would know of it. */
 export interface TrialMessage
   extends Pick<MessageFields, 'tag' | 'keys' | 'properties' | 'messageGroup' | 'messageId'> {
   readonly body: unknown;
-  /** Which delivery it is. Default 1, the first. */
+  /** The number of this delivery. Default 1, the first. */
   readonly attempt?: number;
-  /** How many the group allows on the server. Default 17, the server's. */
+  /** The attempts that the group allows on the server. Default 17, the server's. */
   readonly maxAttempts?: number;
 }
 
@@ -47,7 +47,7 @@ export interface TrialMessage
 export interface TrialTarget {
   readonly type: abstract new (...args: never[]) => object;
   readonly methodName: string;
-  /** Needed where a method is several listeners. */
+  /** Required where a method has several listeners. */
   readonly name?: string | undefined;
 }
 
@@ -60,15 +60,15 @@ interface TrialParts {
   discover(): Discovered;
 }
 
-/** Tries listeners of an application. */
+/** Runs listeners of an application without a broker. */
 export class ListenerTrial {
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
 
   constructor(private readonly parts: TrialParts) {}
 
   /**
-   * Hands the messages over, side by side, as a consumer would.
-   * @throws UsageError when there is no such listener, or what the application declares is wrong
+   * Hands over the messages concurrently, as a consumer would.
+   * @throws UsageError when there is no such listener, or when the application's declarations are invalid
    */
   async deliver(target: TrialTarget, messages: readonly TrialMessage[]): Promise<DeliveryOutcome[]> {
     const planned = this.find(target);
@@ -79,7 +79,7 @@ export class ListenerTrial {
     const parts = { invoker, producer: () => undefined, answers };
     const options = { concurrency: 16, handlerTimeoutMs: undefined, interceptors: settings.interceptors ?? [] };
     const { batch, ...others } = messageListenerOf(planned, parts);
-    // All are there at once; nobody has to wait for more.
+    // All messages are present from the start, so that a batch never waits for more.
     const prompt = batch === undefined ? others : { ...others, batch: { ...batch, maxWaitMs: 0 } };
     const listener = resolveListener(prompt, options, ioClock);
     const views = await Promise.all(messages.map((message) => this.received(planned, message)));
@@ -102,10 +102,10 @@ export class ListenerTrial {
     }
     if (more.length === 0) return listener;
     const names = found.map((one) => one.name).join(', ');
-    throw new UsageError('UNKNOWN_LISTENER', `${what} is several listeners; give the name of one: ${names}`, 'name');
+    throw new UsageError('UNKNOWN_LISTENER', `${what} has several listeners; give the name of one: ${names}`, 'name');
   }
 
-  /** The message as it would come from the server. An invalid body is what a test may want, so no schema looks at it here. */
+  /** The message as the server would deliver it. A test may want an invalid body, so it is not validated here. */
   private async received(
     { topic }: PlannedListener,
     { body, attempt = 1, maxAttempts: _, ...fields }: TrialMessage,
@@ -144,7 +144,7 @@ async function run(
   const settlement = settlementAfterFailure({
     ...{ error, wasInterrupted, retryOn: policy.retryOn, deadLetterOn: policy.deadLetterOn },
     attempt: message.deliveryAttempt,
-    // As if the attempts before had been made here.
+    // As if the earlier attempts had been made here.
     finished: message.deliveryAttempt,
     wait: message.deliveryAttempt,
     attemptsOfServer,

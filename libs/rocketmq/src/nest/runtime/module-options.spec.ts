@@ -58,7 +58,7 @@ describe('the module options', () => {
     for (const field of ['consumerGroup', 'namespace', 'topicPrefix', 'groupPrefix', 'transactionOwner'])
       wrong(field, 7);
     expect(refusal({ endpoints: 'embedded:', requests: { application: 'a', timeoutMs: '5' } })).toThrow(
-      'option requests.timeoutMs must be a number of at least 1, not the text "5"',
+      'option requests.timeoutMs must be a number of at least 1, not the string "5"',
     );
     expect(refusal({ endpoints: 'embedded:', logger: new Logger() })).toThrow(/a Logger, which has debug and info/);
     expect(refusal({ endpoints: 'embedded:', unknownListeners: 'warn' })).toThrow(
@@ -69,7 +69,7 @@ describe('the module options', () => {
   it('refuse hooks that nobody calls', () => {
     const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);
-    wrong({ onDeadLetter: 5 }).toThrow('option events is wrong: onDeadLetter must be a function, not 5');
+    wrong({ onDeadLetter: 5 }).toThrow('option events is invalid: onDeadLetter must be a function, not 5');
     class Hooks {
       readonly seen: string[] = [];
       onLost(): void {

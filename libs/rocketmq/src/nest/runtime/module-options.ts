@@ -1,4 +1,4 @@
-// The module options, checked at the door and with their defaults.
+// The module options, validated and with their defaults.
 
 import { endpointKey, parseEndpoints, schemeOf } from '../../client/endpoint.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
@@ -29,13 +29,13 @@ import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.
 /** Where the broker is. */
 export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | EmbeddedTarget;
 
-/** A broker of the application's own: in a folder, or in memory. */
+/** An embedded broker: with its data in a folder, or in memory. */
 export interface EmbeddedTarget {
   readonly kind: 'embedded';
   readonly data: string | undefined;
 }
 
-/** Options that were checked. `credentials` and `tls` are not enumerable: a copy has to name them. */
+/** Validated options. `credentials` and `tls` are not enumerable: a copy must name them. */
 export interface CheckedOptions extends RocketMQModuleOptions {
   readonly target: Target;
   readonly codec: BodyCodec;
@@ -45,7 +45,7 @@ export interface CheckedOptions extends RocketMQModuleOptions {
   readonly shutdownGraceMs: number;
 }
 
-/** Where checking is somebody else's: of the connection, which names the field as well, or further down here. */
+/** Checked elsewhere: by the connection, which also names the field, or further below. */
 const elsewhere: Check = () => undefined;
 
 const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
@@ -75,7 +75,7 @@ const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
   topics: (value) =>
     Array.isArray(value) && value.every((one) => typeof one?.name === 'string')
       ? undefined
-      : 'must be a list of what defineTopic() returns',
+      : 'must be a list of topics from defineTopic()',
   producer: anObject,
   nameServer: elsewhere,
   provision: oneOf('create', 'check', 'off'),
@@ -88,7 +88,7 @@ const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
   whenUnavailable: oneOf('fail', 'degraded'),
   shutdownGraceMs: atLeast(0),
   events: hooksProblem,
-  telemetry: withMethods('what openTelemetry() of nestjs-rocketmq/opentelemetry gives', 'producer', 'pushConsumer'),
+  telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer', 'pushConsumer'),
   checkpoint: aFunction,
 };
 
@@ -107,7 +107,7 @@ const KNOWN_OF_EVENTS: Readonly<Record<keyof (ConsumerEvents & ProducerEvents), 
   onOnewayFailed: true,
 };
 
-/** An object of a class may have fields of its own. */
+/** Rejects unknown names in plain objects only: an instance of a class may have other fields. */
 function hooksProblem(value: unknown): string | undefined {
   const wrong = anObject(value);
   if (wrong !== undefined) return wrong;
@@ -117,7 +117,7 @@ function hooksProblem(value: unknown): string | undefined {
   const unknown = isPlain ? Object.keys(given).find((name) => !known.includes(name)) : undefined;
   if (unknown !== undefined) return `has no hook ${unknown}; the hooks are ${known.join(', ')}`;
   const broken = known.find((name) => given[name] !== undefined && typeof given[name] !== 'function');
-  return broken && `is wrong: ${broken} ${aFunction(given[broken])}`;
+  return broken && `is invalid: ${broken} ${aFunction(given[broken])}`;
 }
 
 const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> = {
@@ -163,7 +163,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
     startTimeoutMs: options.startTimeoutMs ?? 30 * SECOND_MS,
     shutdownGraceMs: options.shutdownGraceMs ?? 20 * SECOND_MS,
   };
-  // Known by name alone: who writes an object of the application to a log must not write them.
+  // Not enumerable, so that logging the options object does not reveal them.
   return Object.defineProperties(checked, { credentials: { get: () => credentials }, tls: { get: () => tls } });
 }
 
@@ -198,13 +198,13 @@ function assertHooks(hooks: unknown): void {
   }
 }
 
-/** What follows is the folder of its data. */
+/** Followed by the folder of its data. */
 const EMBEDDED = 'embedded:';
 
 function targetOf(endpoints: string | undefined): Target {
   if (endpoints === undefined) {
     const text =
-      'is undefined; give "host:8081" of a RocketMQ proxy, or "embedded:" for a broker inside this application ' +
+      'is undefined; set it to "host:8081" of a RocketMQ proxy, or to "embedded:" for a broker inside this application ' +
       '(is ROCKETMQ_ENDPOINTS set?)';
     throw refused('endpoints', text);
   }

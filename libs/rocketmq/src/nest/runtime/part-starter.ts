@@ -1,5 +1,5 @@
-// Starts the parts of a connection, one by one: broker when embedded, connection, producer, answers, consumers. In which order, and
-// what ends when, is in rocketmq-runtime.ts.
+// Starts the parts of a connection one by one: embedded broker, connection, producer, answers, consumers. rocketmq-runtime.ts
+// decides in which order, and what ends when.
 
 import type { StartOptions } from '../../client/client.js';
 import { Connection } from '../../client/connection.js';
@@ -26,48 +26,48 @@ import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { CheckedOptions } from './module-options.js';
 import type { TopicPlan } from './topic-plan.js';
 
-/** What the application declares, decided and checked. */
+/** The validated plan of what the application declares. */
 export interface Plan extends TopicPlan {
   readonly consumers: readonly PlannedConsumer[];
   readonly checkers: Readonly<Record<string, TransactionChecker>>;
   readonly declarations: Declarations;
 }
 
-/** What runs. Parts are added as they start, so that a failed start can stop those before it. */
+/** The running parts. They are added as they start, so that a failed start can stop the earlier ones. */
 export interface Parts {
   broker?: EmbeddedEndpoint;
   connection?: Connection;
   producer?: Producer;
   replies?: ReplyChannel;
   consumers?: RunningConsumers;
-  /** Undefined unless something needs a group of this instance. */
+  /** Undefined unless something needs a consumer group of this instance. */
   groups?: InstanceGroups;
   /** Undefined without transactions, and where there is no administration connection. */
   givenUp?: GivenUpWatch;
 }
 
-/** What parts are made with. */
+/** What the parts are created with. */
 export interface PartStarterPort {
   readonly options: CheckedOptions;
   readonly admin: AdminAccess;
   readonly invoker: HandlerInvoker;
   readonly events: RocketMQEvents;
-  /** What bodies of answers are made with. */
+  /** What the bodies of answers are created with. */
   readonly wire: MessageWire;
 }
 
-/** Each start may be repeated after it has failed: it goes on with the parts that are there. */
+/** Each start may be repeated after it has failed: it continues with the parts that have started. */
 export class PartStarter {
   private readonly hooks = new WeakMap<PlannedConsumer, ConsumerHooks>();
 
   constructor(
     private readonly given: PartStarterPort,
     private readonly instanceId: string,
-    /** Whether a missing topic is waited for. Else it is an error at once, which suits a start that is repeated anyway. */
+    /** Whether to wait for a missing topic. Otherwise it is an error at once, which suits a start that is retried anyway. */
     private readonly mayWaitForTopics: () => boolean,
   ) {}
 
-  /** Everything that sending needs. @throws UsageError or ResourceError that says what is wrong; what the server throws */
+  /** Starts everything that sending needs. @throws UsageError or ResourceError that says what is wrong; errors of the server */
   async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
@@ -91,12 +91,12 @@ export class PartStarter {
       telemetry: options.telemetry,
       checkpoint,
     });
-    // One whose start fails has closed itself.
+    // A producer whose start fails has closed itself.
     await producer.start({ ...this.startOptions(), signal });
     parts.producer = producer;
   }
 
-  /** Where answers arrive; nothing unless requests are switched on. @throws as {@link producer} */
+  /** Starts the reply channel; does nothing unless requests are enabled. @throws as {@link producer} */
   async replies(parts: Parts, signal: AbortSignal): Promise<void> {
     const { connection, groups } = parts;
     if (this.options.requests === undefined || connection === undefined || groups === undefined) return;
@@ -110,7 +110,7 @@ export class PartStarter {
     }
   }
 
-  /** Looks for transactions that the server has given up, if it has any and can ask. */
+  /** Watches for transactions that the server has given up, if there are any and an admin connection. */
   async givenUpWatch(parts: Parts, { checkers }: Plan): Promise<void> {
     const { connection } = parts;
     const admin = await this.given.admin.ofCluster();
@@ -123,7 +123,7 @@ export class PartStarter {
     parts.givenUp.start();
   }
 
-  /** Those of some groups. @throws as {@link producer}, when all others have started or failed */
+  /** Starts the consumers of some groups. @throws as {@link producer}, when all others have started or failed */
   async consumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
@@ -139,7 +139,7 @@ export class PartStarter {
     const { options } = this;
     const { target, credentials, tls } = options;
     if (target.kind === 'cluster') return new Connection({ ...options, credentials, tls, endpoints: target.endpoints });
-    // The broker inside asks for nothing; what the cluster asks for may not even be there on this machine.
+    // The embedded broker needs no credentials and no TLS, and files that the cluster's options name may not exist on this machine.
     return new Connection({ ...options, endpoints: broker?.endpoints ?? '' });
   }
 
@@ -167,8 +167,8 @@ export class PartStarter {
       },
       onEnded: (plan) => {
         const unfinished = this.hooks.get(plan)?.unfinished ?? 0;
-        logger.info('a consumer has ended', { consumerGroup: plan.consumerGroup, unfinished });
-        this.given.events.tell({ type: 'drained', consumerGroup: plan.consumerGroup, unfinished });
+        logger.info('a consumer has shut down', { consumerGroup: plan.consumerGroup, unfinished });
+        this.given.events.report({ type: 'drained', consumerGroup: plan.consumerGroup, unfinished });
       },
     });
   }
@@ -204,7 +204,7 @@ export class PartStarter {
   }
 }
 
-/** Tells whose option it is that the consumer refuses. */
+/** Names the listeners whose option the consumer rejects. */
 function namingListeners<T>({ consumerGroup, listeners }: PlannedConsumer, make: () => T): T {
   try {
     return make();

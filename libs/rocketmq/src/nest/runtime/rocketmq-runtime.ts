@@ -1,5 +1,5 @@
-// What runs while the application does: broker when embedded, connection, producer, consumers; in which order they start and
-// stop. Who calls it when is in rocketmq.module.ts.
+// The parts that run while the application does (embedded broker, connection, producer, consumers), and the order in which they
+// start and stop. rocketmq.module.ts calls it.
 
 import type { Connection } from '../../client/connection.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
@@ -27,24 +27,24 @@ import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part
 import { assertConnectedInTime, type PatternRuntime, type PatternServer } from './pattern-runtime.js';
 import { loadSchemas, planTopics } from './topic-plan.js';
 
-/** How long an answer may take unless told otherwise. */
+/** How long an answer may take by default. */
 const DEFAULT_REPLY_MS = 10 * SECOND_MS;
 
 type State =
   | { readonly kind: 'idle' }
-  /** A test's producer stands in for the real one: nothing is connected. */
+  /** A test's producer replaces the real one: nothing is connected. */
   | { readonly kind: 'detached' }
   | { readonly kind: 'sending'; readonly parts: Parts; readonly plan: Plan }
   | { readonly kind: 'listening'; readonly parts: Parts }
   | { readonly kind: 'draining'; readonly parts: Parts; readonly drained: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
-/** What a runtime is made of. */
+/** The parts of a runtime. */
 export interface RuntimeParts extends PartStarterPort {
   readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
-  /** The transport strategy of this connection; undefined where there is none. */
+  /** The transport strategy of this connection, if it has one. */
   readonly server: PatternServer | undefined;
-  /** The events are of a connection that goes on when this one has ended. Default: they end with it. */
+  /** Set when the events belong to a connection that outlives this one. Default: they end with this one. */
   readonly sharesEvents?: boolean;
   discover(): Discovered;
 }
@@ -52,9 +52,9 @@ export interface RuntimeParts extends PartStarterPort {
 /** Starts and stops everything, each step once. */
 export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPort, HealthSource {
   private state: State = { kind: 'idle' };
-  /** Tells this instance of the application from others; nobody can guess it. */
+  /** Distinguishes this instance of the application from others; it cannot be guessed. */
   private readonly instanceId = systemRandom.bytes(10).toString('hex');
-  /** Whether the transport strategy was told to listen. */
+  /** Whether the transport strategy was asked to listen. */
   private arePatternsWanted = false;
   private planned: readonly PlannedConsumer[] | undefined;
   /** Consumers are being started for the first time. */
@@ -69,18 +69,18 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       mayWait: options.whenUnavailable === 'degraded' && options.target.kind === 'cluster',
       logger: options.logger,
       onProblem: (problem) => {
-        if (problem === undefined) events.tell({ type: 'start-completed' });
-        else events.tell({ type: 'start-delayed', reason: problem.kind, error: problem.error });
+        if (problem === undefined) events.report({ type: 'start-completed' });
+        else events.report({ type: 'start-delayed', reason: problem.kind, error: problem.error });
       },
     });
   }
 
-  /** Undefined before the start and after the end. */
+  /** Undefined before startup and after shutdown. */
   get producer(): Producer | undefined {
     return 'parts' in this.state ? this.state.parts.producer : undefined;
   }
 
-  /** Undefined before the start and after the end. */
+  /** Undefined before startup and after shutdown. */
   get connection(): Connection | undefined {
     return 'parts' in this.state ? this.state.parts.connection : undefined;
   }
@@ -106,19 +106,19 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return this.steps.problem;
   }
 
-  /** Why there is no producer, or nowhere for answers to arrive. */
+  /** Why there is no producer or reply channel. */
   get whyNot(): RocketMQError {
     return notRunning('parts' in this.state ? this.steps.problem : undefined);
   }
 
-  /** What messages are sent with. @throws StateError `NOT_RUNNING`; TransportError `UNAVAILABLE` while the start waits for a server */
+  /** The producer that sends. @throws StateError `NOT_RUNNING`; TransportError `UNAVAILABLE` while the startup waits for a server */
   sending(): Producer {
     const { producer } = this;
     if (producer === undefined) throw this.whyNot;
     return producer;
   }
 
-  /** The listeners, to be tried without a broker. */
+  /** The listeners, for trials without a broker. */
   get trial(): ListenerTrial {
     return new ListenerTrial(this.given);
   }
@@ -131,7 +131,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return 'parts' in this.state ? this.state.parts.givenUp?.transactions : undefined;
   }
 
-  /** Undefined before the start, after the end, and when requests are not switched on. */
+  /** Undefined before startup, after shutdown, and when requests are not enabled. */
   get replies(): ReplyChannel | undefined {
     return 'parts' in this.state ? this.state.parts.replies : undefined;
   }
@@ -142,9 +142,9 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   /**
    * Checks what the application declares, connects, and starts the producer.
-   * @param producer what the application sends with
+   * @param producer the producer that the application injects
    * @param connections the names of all connections of the application
-   * @throws UsageError or ResourceError that says what is wrong and how to mend it; nothing is left running then
+   * @throws UsageError or ResourceError that says what is wrong and how to fix it; nothing is left running then
    */
   async open(producer: TransactionRunner, connections: readonly (string | undefined)[]): Promise<void> {
     if (this.state.kind !== 'idle') return;
@@ -186,16 +186,16 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     this.isStarting = false;
   }
 
-  /** @throws StateError when nothing can be received any more; else as {@link listen} */
+  /** @throws StateError when nothing can be received any more; otherwise as {@link listen} */
   async startPatterns(): Promise<void> {
     const { server } = this.given;
     assertConnectedInTime(server, this.planned);
     this.arePatternsWanted = true;
     const { state } = this;
     if (state.kind === 'closed' || state.kind === 'draining') {
-      throw new StateError('CLOSED', 'the application has ended; its handlers get nothing any more');
+      throw new StateError('CLOSED', 'the application has shut down; its handlers receive no more messages');
     }
-    if (state.kind !== 'listening') return server?.tell('waiting');
+    if (state.kind !== 'listening') return server?.report('waiting');
     const { parts } = state;
     const wanted = (this.planned ?? []).filter(hasPatterns);
     await this.orClose(() => this.steps.run((signal) => this.startConsumers(parts, wanted, signal)));
@@ -203,16 +203,16 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   async stopPatterns(): Promise<void> {
     const { server } = this.given;
-    server?.tell('draining');
+    server?.report('draining');
     if ('parts' in this.state) await this.state.parts.consumers?.close((this.planned ?? []).filter(hasPatterns));
-    server?.tell('closed');
+    server?.report('closed');
   }
 
   patternConsumers(): readonly PushConsumer[] {
     return (this.planned ?? []).filter(hasPatterns).flatMap((plan) => this.consumerOf(plan) ?? []);
   }
 
-  /** Stops receiving and waits for the handlers that run. Repeating it waits for the same end. */
+  /** Stops receiving and waits for running handlers. Repeated calls wait for the same end. */
   drain(): Promise<void> {
     const { state } = this;
     if (state.kind === 'draining') return state.drained;
@@ -222,7 +222,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return drained;
   }
 
-  /** Ends everything else too. Repeating it waits for the same end. */
+  /** Ends everything else, too. Repeated calls wait for the same end. */
   close(): Promise<void> {
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
@@ -254,18 +254,18 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   private async startConsumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     await this.starter.consumers(parts, plans, signal);
-    if (this.arePatternsWanted) this.given.server?.tell('listening');
+    if (this.arePatternsWanted) this.given.server?.report('listening');
   }
 
   private warnOfOverride(method: HandlerMethod): void {
     const text =
-      `${methodLabel(method)} overrides a listener and has no @RocketMQListener itself, so nothing is received there; ` +
-      'decorate it, or take the decorator from its parent class';
+      `${methodLabel(method)} overrides a listener but has no @RocketMQListener itself, so it receives nothing; ` +
+      'decorate it, or remove the decorator from its parent class';
     this.options.logger.warn(text);
   }
 
   private announceWaiting({ consumerGroup, listeners }: PlannedConsumer): void {
-    const text = `the consumer of group "${consumerGroup}" waits until the transport strategy is told to listen (startAllMicroservices())`;
+    const text = `the consumer of group "${consumerGroup}" does not receive until the transport strategy listens (call startAllMicroservices())`;
     this.options.logger.info(text, { listeners: listeners.map(({ name }) => name) });
   }
 
@@ -280,16 +280,16 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   private async closeConsumers(parts: Parts): Promise<void> {
     const { server } = this.given;
-    if (this.arePatternsWanted) server?.tell('draining');
-    // Before the consumers: what is starting in the background would be forgotten.
+    if (this.arePatternsWanted) server?.report('draining');
+    // Before the consumers: otherwise a start that still runs in the background would be missed.
     await this.steps.stop();
     await parts.givenUp?.stop();
     await parts.consumers?.close();
-    if (this.arePatternsWanted) server?.tell('closed');
+    if (this.arePatternsWanted) server?.report('closed');
   }
 
   private async closeParts(parts: Parts, drained: Promise<void>): Promise<void> {
-    // Handlers send, and ask, until they have ended.
+    // Handlers send messages and requests until they have ended.
     await drained;
     const { producer, connection, broker, replies, groups } = parts;
     await replies?.close();
@@ -305,12 +305,13 @@ function hasPatterns({ listeners }: PlannedConsumer): boolean {
   return listeners.some(({ pattern }) => pattern !== undefined);
 }
 
-/** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection which the application has not */
+/** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection that does not exist */
 function assertKnown({ elsewhere }: Discovered, connections: readonly (string | undefined)[]): void {
   const lost = elsewhere.find(({ connection }) => !connections.includes(connection));
   if (lost === undefined) return;
   const { connection } = lost;
-  const missing = connection === undefined ? 'no connection, but all have names' : `connection "${connection}"`;
+  const missing =
+    connection === undefined ? 'no connection, but all connections have names' : `connection "${connection}"`;
   const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
   const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
   throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');

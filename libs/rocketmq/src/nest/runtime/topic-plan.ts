@@ -1,4 +1,4 @@
-// The topics that an application has to do with: what they must be on the server, and what their schemas need.
+// The topics that an application uses: what they must be on the server, and what their schemas need.
 
 import type { MessageType } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
@@ -9,11 +9,11 @@ import { loadSchema } from '../messages/body-schema.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { CheckedOptions } from './module-options.js';
 
-/** The topics of an application by what is said of them. Names are those on the cluster. */
+/** The topics of an application, by how it uses them. Names are those on the cluster. */
 export interface TopicPlan {
-  /** All of them, perhaps several times. */
+  /** All topics, possibly with duplicates. */
   readonly topics: readonly TopicDefinition[];
-  /** What the server must have at start, and as which type; undefined: as any. */
+  /** The topics that must exist on the server at startup, with their type; undefined: any type. */
   readonly verified: Readonly<Record<string, MessageType | undefined>>;
 }
 
@@ -39,8 +39,8 @@ export function planTopics(
   const options = named.map((topic) => ({ topic: onCluster(topic), where: 'option topics' }));
   const all = [...options, ...sent, ...listened, ...deadLetters];
   assertAgreed(all);
-  // A transactional topic is verified with its checker. One that is only listened to may come into being at its first message,
-  // unless its definition says what it is.
+  // A transactional topic is verified with its checker. A topic that is only listened to may be created by its first message,
+  // unless its definition has a type.
   const needed = [...options, ...deadLetters, ...listened.filter(({ topic }) => topic.type !== undefined)];
   return {
     topics: all.map(({ topic }) => topic),
@@ -48,7 +48,7 @@ export function planTopics(
   };
 }
 
-/** Loads what the schemas need. @throws UsageError `PACKAGE_MISSING` */
+/** Loads the packages that the schemas need. @throws UsageError `PACKAGE_MISSING` */
 export async function loadSchemas(
   { listeners, checkers, transactionalSends }: Discovered,
   { topics = [] }: CheckedOptions,
@@ -66,7 +66,7 @@ function assertAgreed(all: readonly { readonly topic: TopicDefinition; readonly 
     if (first === undefined || type === undefined || first.topic.type === type) continue;
     const text =
       `topic "${name}" is of type ${first.topic.type} for ${first.where}, but of type ${type} for ${one.where}; ` +
-      'define it once, by defineTopic, and use that everywhere';
+      'define it once with defineTopic and use that definition everywhere';
     throw new UsageError('TOPIC_TYPES_DISAGREE', text, 'type');
   }
 }

@@ -1,4 +1,4 @@
-// A message for the outbox by the definition of its topic: checked and encoded while the transaction can still fail.
+// Creates a message for the outbox from the definition of its topic: validated and encoded while the transaction can still fail.
 
 import type { OutboxMessage } from '../../sql/outbox-message.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
@@ -7,9 +7,9 @@ import { assertFits, type MessageFields } from '../messages/outgoing.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';
 
 /**
- * What `outbox.add` of `nestjs-rocketmq/sql` takes, with the body checked by the topic's schema and encoded, as a send does it. Prefixes
- * of topics and outgoing hooks are applied when the relay sends it by `RocketMQProducer`.
- * @param codec of topics without one of their own; give it where the module has one. Default JSON
+ * Creates the message for `outbox.add` of `nestjs-rocketmq/sql`, with the body validated by the topic's schema and encoded, as a send
+ * does. Prefixes of topics and outgoing hooks are applied when the relay sends it with `RocketMQProducer`.
+ * @param codec of topics without one of their own; pass it where the module sets one. Default JSON
  * @throws UsageError when body or fields do not fit the topic
  */
 export async function outboxMessage<Body, Input>(

@@ -1,4 +1,4 @@
-// Where answers arrive: a topic of the application, a tag and a consumer group of this instance.
+// Receives answers: on a topic of the application, with a tag and a consumer group of this instance.
 
 import type { StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
@@ -10,7 +10,7 @@ import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { MessageWire, ResourceNames } from '../messages/resource-names.js';
 import { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, type ReplyAddress, replyOf } from './reply-message.js';
 
-/** Creates what answers arrive by, and deletes it. */
+/** Creates the topic and the group for answers, and deletes the group. */
 interface ReplyGroups {
   ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void>;
   make(
@@ -20,15 +20,15 @@ interface ReplyGroups {
   remove(consumerGroup: string): Promise<void>;
 }
 
-/** What answers arrive by. */
+/** The topic, tag and group for answers. */
 export interface ReplyChannelParts {
   readonly connection: Connection;
   readonly groups: ReplyGroups;
-  /** As it is called on the cluster. */
+  /** The name on the cluster. */
   readonly topic: string;
-  /** As it is called on the cluster; of this instance alone. */
+  /** The name on the cluster; for this instance only. */
   readonly consumerGroup: string;
-  /** Of this instance alone. */
+  /** For this instance only. */
   readonly tag: string;
   readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
   readonly logger: Logger;
@@ -56,7 +56,7 @@ export class ReplyChannel {
     });
   }
 
-  /** Answers that came when nobody waited for them any more, or came twice. */
+  /** Answers that arrived when no request waited for them any more, or arrived twice. */
   get lateReplies(): number {
     return this.late;
   }
@@ -66,7 +66,7 @@ export class ReplyChannel {
     return this.waiting.size;
   }
 
-  /** Makes topic and group, and begins to receive. @throws what the admin connection or the consumer throws */
+  /** Creates topic and group, and starts to receive. @throws what the admin connection or the consumer throws */
   async open(options: StartOptions): Promise<void> {
     const { groups, topic, consumerGroup } = this.parts;
     await groups.ensureTopic(topic, options.signal);
@@ -82,7 +82,7 @@ export class ReplyChannel {
   /** The answer to a request that is about to be sent. Call {@link forget} in the end. */
   expect(requestId: string): Promise<unknown> {
     const answer = new Promise<unknown>((resolve, reject) => this.waiting.set(requestId, { resolve, reject }));
-    // It may fail while its request is still being sent.
+    // The answer may be rejected while its request is still being sent.
     answer.catch(() => {});
     return answer;
   }
@@ -91,9 +91,12 @@ export class ReplyChannel {
     this.waiting.delete(requestId);
   }
 
-  /** Requests that still wait fail; the group is deleted. */
+  /** Waiting requests fail; the group is deleted. */
   async close(): Promise<void> {
-    const closed = new StateError('CLOSED', 'the application ends; whether the request took effect is unknown');
+    const closed = new StateError(
+      'CLOSED',
+      'the application is shutting down; whether the request took effect is unknown',
+    );
     for (const { reject } of this.waiting.values()) reject(closed);
     this.waiting.clear();
     await this.consumer.close({ shutdownGraceMs: 0 });
@@ -106,7 +109,7 @@ export class ReplyChannel {
     const waiting = requestId === undefined ? undefined : this.waiting.get(requestId);
     if (requestId === undefined || waiting === undefined) {
       this.late += 1;
-      this.parts.logger.debug('an answer that nobody waits for was dropped', { messageId: message.messageId });
+      this.parts.logger.debug('an answer without a waiting request was dropped', { messageId: message.messageId });
       return;
     }
     this.waiting.delete(requestId);
@@ -126,18 +129,18 @@ export class ReplyChannel {
   }
 }
 
-/** How answers come back: the module option `requests`. */
+/** How answers are received: the module option `requests`. */
 export interface RequestOptions {
   /**
-   * Names the topic of the answers, `nestjs-rocketmq-reply-<application>`, which all instances of the application share. Letters,
-   * digits, `-` and `_`.
+   * The last part of the name of the reply topic, `nestjs-rocketmq-reply-<application>`, which all instances of the application
+   * share. 1 to 60 letters, digits, `-` and `_`.
    */
   readonly application: string;
-  /** How long an answer may take unless the request says otherwise. Default 10 000. */
+  /** The default timeout of an answer, in milliseconds. Default 10 000. */
   readonly timeoutMs?: number;
 }
 
-/** The module options that matter here. */
+/** The module options in use here. */
 interface ReplyOptions extends Pick<ReplyChannelParts, 'logger'> {
   readonly requests?: RequestOptions;
   readonly names: ResourceNames;
@@ -145,8 +148,8 @@ interface ReplyOptions extends Pick<ReplyChannelParts, 'logger'> {
 }
 
 /**
- * The channel of an instance of an application; not open yet.
- * @throws UsageError when the name of the topic hides what it is for
+ * The reply channel of an instance of an application; not open yet.
+ * @throws UsageError when `resolveTopic` removes the mark of reply topics from the name
  */
 export function replyChannelOf(
   { requests, names, logger, telemetry }: ReplyOptions,
@@ -159,10 +162,10 @@ export function replyChannelOf(
   return new ReplyChannel({ ...parts, logger, telemetry, tag: instanceId, topic, consumerGroup });
 }
 
-/** What the topic of answers is called on the cluster. @throws UsageError when a name of one's own hides what it is for */
+/** The name of the reply topic on the cluster. @throws UsageError when `resolveTopic` removes the mark of reply topics */
 function replyTopicOf(name: string, names: ResourceNames): string {
   const topic = names.topic(name);
   if (topic.includes(REPLY_TOPIC_MARK)) return topic;
-  const text = `option resolveTopic calls "${name}" "${topic}"; a topic for answers has "${REPLY_TOPIC_MARK}" in its name`;
+  const text = `option resolveTopic returns "${topic}" for "${name}"; the name of a reply topic must contain "${REPLY_TOPIC_MARK}"`;
   throw new UsageError('ILLEGAL_OPTION', text, 'resolveTopic');
 }

@@ -1,43 +1,43 @@
-// Requests and answers as messages: which properties say what. Sending and waiting is in requester.ts, answering in answering.ts.
+// Requests and answers as messages: the properties that describe them. requester.ts sends and waits, answering.ts answers.
 
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
 
-/** Every topic for answers has this in its name; nothing is ever answered to another one. */
+/** The name of every reply topic contains this; answers are never sent to another topic. */
 export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';
 
-/** The properties of requests and answers. Services in other languages answer by them, too. */
+/** The properties of requests and answers. Services in other languages use them to answer, too. */
 export const REQUEST_PROPERTIES = {
-  /** Of a request: the topic to answer to, as it is called on the cluster. */
+  /** Of a request: the topic to answer to, by its name on the cluster. */
   replyTopic: 'rpcReplyTopic',
   /** Of a request: the tag of the answer. */
   replyTag: 'rpcReplyTag',
-  /** Of a request, and the same of its answer. */
+  /** Of a request, and repeated in its answer. */
   requestId: 'rpcRequestId',
   /** Of an answer, a `ReplyKind`: what its body is. */
   replyKind: 'rpcReplyKind',
 } as const;
 
 /**
- * What the body of an answer is: a value by the codec, bytes as they are, nothing (a handler without a result), or the
+ * What the body of an answer is: a value encoded by the codec, bytes as they are, nothing (a handler without a result), or the
  * error as JSON: `{ name, message }`.
  */
 export type ReplyKind = 'value' | 'bytes' | 'nothing' | 'error';
 
-/** Where an answer goes. */
+/** Where an answer is sent. */
 export interface ReplyAddress {
   readonly topic: string;
   readonly tag: string;
   readonly requestId: string;
 }
 
-/** An answer, or the error of whoever was asked. */
+/** An answer, or the error of the handler. */
 export type Reply =
   | { readonly kind: 'answer'; readonly value: unknown }
   | { readonly kind: 'error'; readonly error: Error };
 
-/** The error of a handler in another process. Its `name` and `message` are those of the error there. */
+/** The error of a handler in another process. Its `name` and `message` are those of the original error. */
 export class RemoteHandlerError extends Error {
   constructor(name: string, message: string) {
     super(message);
@@ -45,15 +45,15 @@ export class RemoteHandlerError extends Error {
   }
 }
 
-/** The properties that make a message a request. */
+/** The properties that mark a message as a request. */
 export function requestProperties({ topic, tag, requestId }: ReplyAddress): Record<string, string> {
   const { replyTopic, replyTag, requestId: id } = REQUEST_PROPERTIES;
   return { [replyTopic]: topic, [replyTag]: tag, [id]: requestId };
 }
 
 /**
- * Where the answer to this message goes; undefined for a message that is no request. `refused`: it is one, but asks for an
- * answer in a topic that is not for answers, which would let anybody who sends requests write to any topic.
+ * Where the answer to this message is sent; undefined for a message that is not a request. `refused`: it is a request, but names
+ * a topic that is not a reply topic. Answering it would let anybody who can send requests write to any topic.
  */
 export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'refused' | undefined {
   const topic = properties[REQUEST_PROPERTIES.replyTopic];
@@ -66,18 +66,18 @@ export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'ref
 /** The message that answers with a value. @throws what the codec throws */
 export function answerMessage(address: ReplyAddress, value: unknown, codec: BodyCodec): OutgoingMessage {
   if (value === undefined) return replyMessage(address, 'nothing', '-');
-  // The server refuses empty bodies.
+  // The server rejects empty bodies.
   if (value instanceof Uint8Array && value.length > 0) return replyMessage(address, 'bytes', value);
   return replyMessage(address, 'value', bodyOf(value, codec));
 }
 
-/** The message that answers with the name and the message of an error; never with its stack. */
+/** The message that answers with the name and the message of an error, never with its stack. */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
   const message = error instanceof Error ? error.message : describeError(error);
   return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message }));
 }
 
-/** What an answer says. @throws what the codec throws */
+/** The content of an answer. @throws what the codec throws */
 export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Reply {
   switch (properties[REQUEST_PROPERTIES.replyKind]) {
     case 'nothing':
@@ -97,8 +97,8 @@ export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Re
 }
 
 /**
- * A body for somebody who decodes with this codec. Codecs leave strings as they are; JSON of a string has quotes, without which
- * the other side cannot decode it.
+ * A body that a receiver with this codec can decode. Other codecs leave strings unchanged; a string as JSON has quotes, without which
+ * the receiver cannot decode it.
  */
 export function bodyOf(value: unknown, codec: BodyCodec): Uint8Array | string {
   if (value instanceof Uint8Array) return value;
@@ -114,7 +114,7 @@ function replyMessage(
   return { topic, tag, body, properties };
 }
 
-/** Some classes of errors, Nest's RpcException for one, do not set their name. */
+/** Some error classes, Nest's RpcException for one, do not set their name. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return 'Error';
   return error.name === 'Error' ? error.constructor.name : error.name;

@@ -1,4 +1,4 @@
-// Requests: a message, and one answer to it. What a request looks like is in reply-message.ts.
+// Requests: a message, and one answer to it. reply-message.ts defines what a request looks like.
 
 import type { Producer } from '../../producer/producer.js';
 import type { SendReceipt } from '../../producer/sending/send-receipt.js';
@@ -15,22 +15,22 @@ import { toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
 import { bodyOf, requestProperties } from './reply-message.js';
 
-/** The rest of a request's message, how long its answer may take, and what ends the wait early. */
+/** The other fields of a request's message, its timeout, and a signal that ends the wait early. */
 export interface RequestCallOptions extends MessageFields, CallOptions {}
 
-/** Where a requester's means are: in the runtime. */
+/** What a requester uses; the runtime implements it. */
 export interface RequestPort {
-  /** Undefined before the start and after the end. */
+  /** Undefined before startup and after shutdown. */
   readonly producer: Producer | undefined;
-  /** Undefined before the start, after the end, and when requests are not switched on. */
+  /** Undefined before startup, after shutdown, and when requests are not enabled. */
   readonly replies: ReplyChannel | undefined;
   /** Why one of them is undefined. */
   readonly whyNot: RocketMQError;
-  /** Undefined when requests are not switched on. */
+  /** Undefined when requests are not enabled. */
   readonly replyTimeoutMs: number | undefined;
 }
 
-/** Asks handlers with `@MessagePattern`, here or in other processes. Needs the module option `requests`. */
+/** Sends requests to handlers with `@MessagePattern`, here or in other processes. Needs the module option `requests`. */
 export class RocketMQRequester {
   /** @internal provided by the module */
   constructor(
@@ -40,7 +40,7 @@ export class RocketMQRequester {
     readonly logger: Logger,
   ) {}
 
-  /** Answers that came when nobody waited for them any more, since the start. */
+  /** Answers that arrived when no request waited for them any more, since startup. */
   get lateReplies(): number {
     return this.port.replies?.lateReplies ?? 0;
   }
@@ -56,8 +56,8 @@ export class RocketMQRequester {
    * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
    * @returns what the handler returned; undefined when it returned nothing
    * @throws RemoteHandlerError with name and message of the handler's error
-   * @throws TransportError `DEADLINE_EXCEEDED` when no answer came in time: whether the request took effect is unknown
-   * @throws UsageError or another error of a send before anything was sent
+   * @throws TransportError `DEADLINE_EXCEEDED` when no answer arrived in time: whether the request took effect is unknown
+   * @throws UsageError or another error of a send; nothing was sent then
    */
   async request<Answer = unknown>(pattern: string, data: unknown, options: RequestCallOptions = {}): Promise<Answer> {
     const { producer, replies, defaultTimeoutMs } = this.running();
@@ -88,7 +88,7 @@ export class RocketMQRequester {
   private message(pattern: unknown, data: unknown, fields: MessageFields): Promise<OutgoingMessage> {
     const { topic, tag } = parseAddress(pattern);
     if (tag !== undefined && fields.tag !== undefined && fields.tag !== tag) {
-      const text = `message to "${String(pattern)}": the record says another tag, "${fields.tag}"; nothing was sent`;
+      const text = `message to "${String(pattern)}": the record has another tag, "${fields.tag}"; nothing was sent`;
       throw new UsageError('TAG_GIVEN_TWICE', text, 'tag');
     }
     const all = tag === undefined ? fields : { ...fields, tag };
@@ -100,8 +100,8 @@ export class RocketMQRequester {
     const { producer, replies, replyTimeoutMs } = this.port;
     if (replyTimeoutMs === undefined) {
       const text =
-        'requests are not switched on, so no answer could come back; give RocketMQModule (or the options of ClientRocketMQ) ' +
-        'requests: { application } and nameServer; nothing was sent';
+        'requests are not enabled, so no answer could be received; set requests: { application } and nameServer in RocketMQModule ' +
+        '(or in the options of ClientRocketMQ); nothing was sent';
       throw new UsageError('NO_REQUESTS', text, 'requests');
     }
     if (producer === undefined || replies === undefined) throw this.port.whyNot;

@@ -1,4 +1,4 @@
-// What applications send with. The client's own producer, which it stands before, comes and goes with the application.
+// The producer that applications inject. It wraps the client's own producer, which exists only while the application runs.
 
 import type { Producer } from '../../producer/producer.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
@@ -27,7 +27,7 @@ import type { TransactionalRun } from '../transactions/transactional-send.decora
 import type { RequestCallOptions, RocketMQRequester } from './requester.js';
 import { TopicSender } from './topic-sender.js';
 
-/** Everything of a message but its topic and body, and how long the send may take. */
+/** All fields of a message except its topic and body, and the timeout of the send. */
 export interface SendOptions extends MessageFields, CallOptions {}
 
 /** A message of a transaction with its topic. */
@@ -36,13 +36,13 @@ export interface TransactionalTopicMessage<Input> extends TransactionalMessage<G
   readonly topic: TopicDefinition<any, Input> | string;
 }
 
-/** @internal What messages are handed to; the client's producer is one. Not in the published types: `sendEncoded` is not. */
+/** @internal The producer that messages are passed to, usually the client's. Not in the published types: `sendEncoded` is not. */
 export type SendingPort = Pick<Producer, 'send' | 'sendEncoded' | 'sendOneway' | 'recall' | 'transact'>;
 
 /** Marks a producer of tests. */
 export const DETACHED = Symbol.for('nestjs-rocketmq.detached-producer');
 
-/** Whether this producer sends nothing, so that nothing needs a connection. */
+/** Whether this producer sends nothing, so that no connection is needed. */
 export function isDetached(producer: object): boolean {
   return DETACHED in producer;
 }
@@ -58,8 +58,8 @@ export class RocketMQProducer {
 
   /**
    * Sends a message and waits until the server has stored it.
-   * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `producer.maxAttempts`
-   * @throws UsageError before anything was sent: the body does not fit the schema, the options do not fit the topic's type
+   * @param options `timeoutMs` limits all attempts together; default: `requestTimeoutMs` × `producer.maxAttempts`
+   * @throws UsageError when the body does not fit the schema, or the options do not fit the topic's type; nothing was sent
    * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
    */
   send<Body, Input>(
@@ -75,10 +75,10 @@ export class RocketMQProducer {
   }
 
   /**
-   * Sends messages, each in a request of its own, and tells what became of each, in the order given; it does not throw for a
-   * message that failed. A wrong one fails alone. Those of one message group go one after another: when one fails, the later
-   * ones of its group are not sent.
-   * @throws UsageError for a wrong option, StateError once closed; nothing was sent
+   * Sends messages, each in a request of its own, and returns the outcome of each, in the given order; it does not throw for a
+   * message that failed. An invalid message fails on its own. Messages of one message group are sent one after another: when one
+   * fails, the later ones of its group are not sent.
+   * @throws UsageError for an invalid option, StateError once closed; nothing was sent
    */
   sendBatch<Body, Input>(
     topic: TopicDefinition<Body, Input>,
@@ -103,7 +103,7 @@ export class RocketMQProducer {
   }
 
   /**
-   * Hands a message over and does not wait for the server. A failure goes to the logger and to `events.onOnewayFailed`.
+   * Sends a message without waiting for the server. A failure is logged and reported to `events.onOnewayFailed`.
    * @throws as {@link send}, before anything was sent
    */
   sendOneway<Body, Input>(
@@ -119,9 +119,9 @@ export class RocketMQProducer {
   }
 
   /**
-   * Takes a delayed message back before it is due, by the receipt of its send. The server answers OK for one that was
-   * recalled before, too; once it was due, it refuses.
-   * @throws StatusError when the server refuses; it is off there by default (`recallMessageEnable` of the broker)
+   * Recalls a delayed message before it is due, by the receipt of its send. The server answers OK for a message that was already
+   * recalled, too; once the message was due, it rejects the recall.
+   * @throws StatusError when the server rejects it; recalls are off there by default (`recallMessageEnable` of the broker)
    */
   async recall(
     receipt: { readonly topic: string; readonly recallHandle: string | undefined },
@@ -129,7 +129,7 @@ export class RocketMQProducer {
   ): Promise<{ readonly messageId: string }> {
     const { topic, recallHandle } = receipt;
     if (recallHandle === undefined) {
-      const text = `the message on "${topic}" has no recall handle: it is not a delayed one, or the server gives none`;
+      const text = `the message on "${topic}" has no recall handle: it is not a delayed message, or the server does not support recalls`;
       throw new UsageError('NO_RECALL_HANDLE', text, 'recallHandle');
     }
     return this.running().recall({ topic, recallHandle }, options);
@@ -137,9 +137,9 @@ export class RocketMQProducer {
 
   /**
    * Runs `work` as the local transaction of a message, like a method with `@TransactionalSend`: the half message is sent before,
-   * and a return makes it visible. Code inside may use `currentTransaction()`, too.
-   * @param options bound the half message, as in {@link send}
-   * @throws as {@link send} when the half message fails: `work` has not run; else what `work` throws
+   * and a return commits it. Code inside may use `currentTransaction()`, too.
+   * @param options for sending the half message, as in {@link send}
+   * @throws as {@link send} when the half message fails: `work` has not run; otherwise what `work` throws
    */
   async transaction<T, Input>(
     message: TransactionalTopicMessage<Input>,
@@ -151,19 +151,19 @@ export class RocketMQProducer {
   }
 
   /**
-   * Asks a handler with `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request` does. Needs the module option
-   * `requests`.
+   * Sends a request to a handler with `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request` does. Needs the
+   * module option `requests`.
    * @param pattern `topic` or `topic:tag`
-   * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
-   * @throws as `RocketMQRequester.request`; StateError `NO_REQUESTER` from a producer of a test, which nobody answers
+   * @param options `timeoutMs` limits send and answer together; default: that of the module option `requests`
+   * @throws as `RocketMQRequester.request`; StateError `NO_REQUESTER` from a producer of a test, which cannot receive answers
    */
   async request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer> {
     if (this.requester !== undefined) return this.requester.request<Answer>(pattern, data, options);
-    const text = 'this producer belongs to no RocketMQModule, so no answer could come back; nothing was sent';
+    const text = 'this producer belongs to no RocketMQModule, so no answer could be received; nothing was sent';
     throw new StateError('NO_REQUESTER', text);
   }
 
-  /** The producer of one topic, whose type knows the bodies. */
+  /** The producer of one topic, typed by its bodies. */
   for<Body, Input>(topic: TopicDefinition<Body, Input>): TopicSender<Input> {
     return new TopicSender<Input>(this, topic as unknown as TopicDefinition<unknown, Input>);
   }

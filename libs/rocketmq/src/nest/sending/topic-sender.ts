@@ -1,4 +1,4 @@
-// The producer of one topic. It holds nothing but the topic; all the work is the producer's.
+// The producer of one topic: a typed view of `RocketMQProducer`.
 
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-receipt.js';
@@ -10,7 +10,7 @@ import type { RocketMQProducer, SendOptions } from './rocketmq-producer.js';
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */
 export class TopicSender<Input> {
-  /** @internal made by `RocketMQProducer.for` */
+  /** @internal created by `RocketMQProducer.for` */
   constructor(
     private readonly producer: Pick<RocketMQProducer, 'send' | 'sendBatch' | 'sendOneway' | 'transaction'>,
     readonly topic: TopicDefinition<unknown, Input>,

@@ -1,4 +1,4 @@
-// `currentTransaction()` as Nest applications have it: bodies are encoded and checked by the topic.
+// `currentTransaction()` for Nest applications: bodies are encoded and validated by the topic.
 
 import {
   type CurrentTransaction as ClientTransaction,
@@ -16,9 +16,9 @@ import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } f
 /** The message of a transaction; its topic is that of the decorator. */
 export interface TransactionalMessage<Input = unknown> {
   readonly body: Input;
-  /** One label by which consumers filter. */
+  /** One label by which consumers can filter. */
   readonly tag?: string;
-  /** Business keys by which operators look a message up. */
+  /** Business keys by which operators can find a message. */
   readonly keys?: readonly string[];
   readonly properties?: Readonly<Record<string, string>>;
 }
@@ -26,11 +26,11 @@ export interface TransactionalMessage<Input = unknown> {
 /** The transaction that the running code belongs to. */
 export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
   /**
-   * Sends the half message, for a transaction that decides its message on the way. Call it once, and before the database
-   * commit: what is committed first and crashes then has no message.
-   * @param message `topic` is needed only where no decorator names it; given as a definition, it types the body
+   * Sends the half message, for a transaction that creates its message while it runs. Call it once, and before the database
+   * commit: a process that commits first and then crashes sends no message.
+   * @param message `topic` is required only where no decorator names it; a definition also types the body
    * @throws UsageError when the body does not fit the topic's schema
-   * @throws StateError `ALREADY_PREPARED` the second time; whatever a send throws, the local transaction should then fail
+   * @throws StateError `ALREADY_PREPARED` the second time; on any error of a send, let the local transaction fail
    */
   prepare<Input>(
     message: TransactionalMessage<Given<Input>> & {
@@ -44,13 +44,13 @@ export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
 export interface TransactionalCall {
   readonly instance: object;
   readonly methodName: string | symbol;
-  /** The decorated function: that of an override is another than that of the method which it overrides. */
+  /** The decorated function: an override has another function than the method that it overrides. */
   readonly method: object;
 }
 
 const BRAND = Symbol.for('nestjs-rocketmq.nest-transaction');
 
-/** A transaction of the client whose message is given as a body, not as bytes. */
+/** A transaction of the client whose message is passed as a body, not as bytes. */
 export class TopicTransaction implements CurrentTransaction {
   readonly [BRAND] = true;
   private ended = false;
@@ -63,7 +63,7 @@ export class TopicTransaction implements CurrentTransaction {
   ) {}
 
   /**
-   * Whether this call is one by `super` out of the method that the transaction belongs to, so that it is part of it.
+   * Whether this call is made through `super` by the method that the transaction belongs to, so that it is part of the transaction.
    * @throws StateError `TRANSACTION_ENDED` when that method has ended, UsageError `OTHER_TOPIC` when it has another topic
    */
   isJoinedBy({ instance, methodName, method }: TransactionalCall, topic: TopicDefinition): boolean {
@@ -73,11 +73,11 @@ export class TopicTransaction implements CurrentTransaction {
     }
     const what = `super.${String(methodName)}()`;
     if (this.ended) {
-      const text = `${what} came after the end of the method that calls it; await it there; it has not run`;
+      const text = `${what} was called after the method that calls it had ended; it has not run; await it in that method`;
       throw new StateError('TRANSACTION_ENDED', text);
     }
     if (bound === undefined || bound.name === topic.name) return true;
-    const text = `${what} sends to "${topic.name}", its override to "${bound.name}"; they are one transaction with one message; it has not run`;
+    const text = `${what} sends to "${topic.name}", its override to "${bound.name}"; both are one transaction with one message, so use one topic; it has not run`;
     throw new UsageError('OTHER_TOPIC', text, 'topic');
   }
 
@@ -128,7 +128,11 @@ export class TopicTransaction implements CurrentTransaction {
     const { bound } = this;
     if (given === undefined) {
       if (bound !== undefined) return bound;
-      throw new UsageError('NO_TOPIC', 'prepare() needs a topic: no @TransactionalSend names one here', 'topic');
+      throw new UsageError(
+        'NO_TOPIC',
+        'prepare() needs a topic: no @TransactionalSend names one; pass it to prepare()',
+        'topic',
+      );
     }
     const topic = toTopicDefinition(given);
     if (bound === undefined) return topic;
@@ -147,7 +151,7 @@ export function toOutgoing(
   return encoded(topic, body, { tag, keys, properties }, wire);
 }
 
-/** What a local transaction is for. */
+/** The declaration of a local transaction. */
 export interface TransactionOrigin {
   readonly topic: TopicDefinition;
   readonly wire: MessageWire;
@@ -155,7 +159,7 @@ export interface TransactionOrigin {
   readonly call?: TransactionalCall;
 }
 
-/** Runs `work` so that {@link currentTransaction} takes bodies for the topic. Call it inside a transaction of the client. */
+/** Runs `work` so that {@link currentTransaction} accepts bodies for the topic. Call it inside a transaction of the client. */
 export async function runWithTopic<T>(
   { topic, wire, call }: TransactionOrigin,
   work: (transaction: CurrentTransaction) => Promise<T>,
@@ -168,7 +172,7 @@ export async function runWithTopic<T>(
   }
 }
 
-/** The transaction that the running code belongs to, if it is one of this layer. */
+/** The transaction that the running code belongs to, if it belongs to this layer. */
 export function topicTransactionHere(): TopicTransaction | undefined {
   const current = transactionHere();
   return current !== undefined && BRAND in current ? (current as unknown as TopicTransaction) : undefined;

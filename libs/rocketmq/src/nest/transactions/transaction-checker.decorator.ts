@@ -1,18 +1,18 @@
-// `@TransactionChecker`: marks the method that knows how transactions on a topic ended.
+// `@TransactionChecker`: marks the method that answers how transactions on a topic ended.
 
 import type { TransactionCheck as ClientTransactionCheck } from '../../producer/transactions/transaction-check.js';
 import { TRANSACTION_CHECKER_METADATA } from '../common/rocketmq.constants.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 
-/** The server's question about one half message, with its body decoded. */
+/** The server's check of one half message, with its body decoded. */
 export interface TransactionCheck<Body = unknown> extends ClientTransactionCheck {
   readonly body: Body;
 }
 
-/** What a check may answer; anything else, a throw and a time-out mean `unknown`: the server asks again. */
+/** The answer to a check; anything else, an error and a timeout mean `unknown`: the server asks again. */
 export type TransactionAnswer = 'commit' | 'rollback' | 'unknown' | undefined;
 
-/** What the decorator says of its method. */
+/** The metadata of the decorator. */
 export interface TransactionCheckerMetadata {
   readonly topic: TopicDefinition;
   readonly connection: string | undefined;
@@ -27,8 +27,8 @@ export interface TransactionCheckerOptions {
 type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<TransactionAnswer> | TransactionAnswer;
 
 /**
- * Answers the server's checks of transactions on a topic; goes before the module's `transactionLog`. It may be asked while
- * the local transaction still runs, here or in another process: "not found" alone must not mean rollback. A topic has one
+ * Answers the server's transaction checks of a topic, in preference to the module's `transactionLog`. It may be called while
+ * the local transaction is still running, here or in another process: "not found" alone must not mean rollback. A topic has one
  * checker.
  */
 // biome-ignore lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows

@@ -1,4 +1,4 @@
-// `@TransactionalSend`: makes a method the local transaction of a message. What runs it is in rocketmq-producer.ts.
+// `@TransactionalSend`: makes a method the local transaction of a message. rocketmq-producer.ts runs it.
 
 import { Inject, Optional } from '@nestjs/common';
 import { StateError, UsageError } from '../../support/errors.js';
@@ -10,23 +10,23 @@ import { type TransactionalCall, type TransactionalMessage, topicTransactionHere
 /** The options of `@TransactionalSend`. */
 export interface TransactionalSendOptions<Input, Args extends readonly unknown[]> {
   /**
-   * Makes the message from the method's arguments; its half is sent before the method. Without it the method calls
+   * Creates the message from the method's arguments; the half message is sent before the method runs. Without it, the method calls
    * `currentTransaction().prepare()`, or nothing is sent. Default: none.
    */
   readonly message?: (...args: Args) => TransactionalMessage<Input> | Promise<TransactionalMessage<Input>>;
-  /** How long the half message may take, its retries included. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
+  /** The timeout of sending the half message, retries included, in milliseconds. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
   readonly timeoutMs?: number;
   /** The connection that it sends to, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
   readonly connection?: string;
 }
 
-/** What the decorator says of its method. */
+/** The metadata of the decorator. */
 export interface TransactionalSendMetadata {
   readonly topic: TopicDefinition;
   readonly connection: string | undefined;
 }
 
-/** A method that is to run as a local transaction. */
+/** A method to run as a local transaction. */
 export interface TransactionalRun {
   readonly topic: TopicDefinition;
   /** Undefined: the method prepares its message itself. */
@@ -41,15 +41,15 @@ export interface TransactionRunner {
 }
 
 /**
- * Makes the method the local transaction of a message on a transactional topic, whoever calls it. Its return commits the
- * message, unless it called `currentTransaction().rollback()`. A throw asks the topic's check at once, whose answer ends the
- * transaction; the error is rethrown. The topic needs a `@TransactionChecker`, or the module a `transactionLog`.
+ * Makes the method the local transaction of a message on a transactional topic, whoever calls it. When the method succeeds, the
+ * message is committed, unless the method called `currentTransaction().rollback()`. When it throws, the topic's checker is asked at
+ * once, its answer ends the transaction, and the error is rethrown. The topic needs a `@TransactionChecker`, or the module a `transactionLog`.
  *
  * The message is visible if and only if the local transaction committed, with one exception: the server gives it up when nobody answers its
- * checks, 15 by default, for about 7.5 minutes without any instance alive. The event `transaction-given-up` reports that.
+ * checks, 15 by default, that is after about 7.5 minutes without any running instance. The event `transaction-given-up` reports that.
  *
- * An override that has the decorator, too, and calls `super.method()` is one transaction with it, and one message: the override's,
- * or that of the method it overrides when the override has none. All other calls are transactions of their own.
+ * An override that also has the decorator and calls `super.method()` forms one transaction with it, with one message: the override's,
+ * or that of the overridden method when the override has none. All other calls are transactions of their own.
  */
 export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
   topic: TopicLike<Body, Input>,
@@ -83,10 +83,10 @@ export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
     takeOver(method, transactional);
     const metadata: TransactionalSendMetadata = { topic: definition, connection };
     Reflect.defineMetadata(TRANSACTIONAL_SEND_METADATA, metadata, transactional);
-    // Injected, not looked up: so it is there in request-scoped instances too, and two applications do not mix.
+    // Injected, not looked up: so it exists in request-scoped instances, too, and two applications do not mix.
     if (!Reflect.hasMetadata(token, target.constructor)) {
       Reflect.defineMetadata(token, true, target.constructor);
-      // Optional: without the module the class can be made, in a unit test for instance, and the call says what is missing.
+      // Optional: without the module the class can still be created, for instance in a unit test, and the call explains what is missing.
       Optional()(target, token);
       Inject(token)(target, token);
     }
@@ -97,8 +97,8 @@ export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
 function awaitable<T>(label: string, result: Promise<T>): Promise<T> {
   if (isThenable(result)) return result;
   const text =
-    `${label} has @TransactionalSend, but returns no promise: nobody can tell when its local transaction has ended; ` +
-    'make it async; its check decides what became of the message';
+    `${label} has @TransactionalSend but returns no promise, so the end of its local transaction is unknown; make it async. The ` +
+    'transaction check decides about the message';
   throw new UsageError('NOT_ASYNC', text);
 }
 
@@ -115,7 +115,7 @@ function takeOver(method: object, wrapper: object): void {
 
 function noRunner(name: string): StateError {
   const text =
-    `${name} has @TransactionalSend, but its instance was not made by Nest in an application with RocketMQModule (and the ` +
+    `${name} has @TransactionalSend, but its instance was not created by Nest in an application with RocketMQModule (and the ` +
     'connection that it names), or it was called without its instance; the method has not run, nothing was sent';
   return new StateError('NO_MODULE', text);
 }

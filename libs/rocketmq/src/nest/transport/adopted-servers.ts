@@ -1,4 +1,4 @@
-// Servers that were made with `new`, in the life of the connection that has adopted them.
+// Servers that were created with `new`, in the lifecycle of the connection that has adopted them.
 
 import { UsageError } from '../../support/errors.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
@@ -16,14 +16,14 @@ export class RuntimeFamily {
     private readonly provided: ServerRocketMQ,
   ) {}
 
-  /** A server without options is that of the connection, where applications cannot inject one (Nest 10). */
+  /** A server without options is that of the connection, for where applications cannot inject one (Nest 10). */
   replace(server: ServerRocketMQ): void {
     if (this.provided.isConnected || server.transportId !== this.provided.transportId) return;
     this.provided.actual = server;
     server.attach(this.head);
   }
 
-  /** Takes a server in; one that comes after the start gets an error when it is told to listen. */
+  /** Adopts a server; one that is adopted after the start fails when it is asked to listen. */
   adopt(server: ServerRocketMQ, runtime: RocketMQRuntime): void {
     if (this.head.consumers === undefined) this.adopted.push(runtime);
     else runtime.refuse();
@@ -51,8 +51,8 @@ export class RuntimeFamily {
   }
 
   /**
-   * Closes when both modules of the connection have come to the last phase of the shutdown. One of them is the last of all
-   * modules there: which, depends on the version of Nest.
+   * Closes when both modules of the connection have reached the last phase of the shutdown. One of them is the last of all
+   * modules; which one depends on the version of Nest.
    */
   async closeWith(module: 'core' | 'listeners'): Promise<void> {
     this.arrived.add(module);
@@ -63,12 +63,12 @@ export class RuntimeFamily {
     await Promise.all(this.all().map((runtime) => runtime.close()));
   }
 
-  /** That of the connection first. */
+  /** The connection's own consumers first. */
   all(): readonly RocketMQRuntime[] {
     return [this.head, ...this.adopted];
   }
 
-  /** Two consumers of one group in one process would have to subscribe alike, which nobody sees to. */
+  /** Two consumers of one group in one process would need the same subscriptions, which nothing ensures. */
   private assertGroupsApart(): void {
     const owners = new Map<string, string>();
     for (const { options, consumers = [] } of this.all()) {
@@ -79,8 +79,8 @@ export class RuntimeFamily {
         const other = owners.get(key);
         if (other !== undefined) {
           const text =
-            `consumer group "${consumerGroup}" is taken twice: by ${other}, and by ${names} of a ServerRocketMQ with a connection of ` +
-            'its own; take app.get(ServerRocketMQ), which shares the consumer, or another consumerGroup';
+            `consumer group "${consumerGroup}" is used twice: by ${other}, and by ${names} of a ServerRocketMQ with a connection of ` +
+            'its own; use app.get(ServerRocketMQ), which shares the consumer, or another consumerGroup';
           throw new UsageError('GROUP_TAKEN', text, 'consumerGroup');
         }
         owners.set(key, names);

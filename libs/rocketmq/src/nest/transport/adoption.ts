@@ -1,4 +1,4 @@
-// How an application that imports RocketMQModule learns of a ServerRocketMQ that was made with `new`, as soon as it is connected.
+// How an application that imports RocketMQModule finds a ServerRocketMQ that was created with `new`, as soon as it is connected.
 
 import type { ModulesContainer } from '@nestjs/core';
 import { methods } from '../listening/rocketmq.explorer.js';
@@ -11,8 +11,8 @@ interface RpcTargets {
 }
 
 /**
- * Calls back with each server that is connected to this application, perhaps several times. Nest tells from 11 on; on 10 the
- * extras of the handlers, which Nest hands to the server, say where to.
+ * Calls back with each server that is connected to this application, possibly several times. Nest 11 and later report servers; on 10
+ * the extras of the handlers, which Nest passes to the server, identify the application.
  * @param controllers the prototypes of the application's controllers
  */
 export function onConnected(

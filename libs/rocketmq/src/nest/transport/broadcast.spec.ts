@@ -166,16 +166,16 @@ describe('a group whose members do not subscribe alike', () => {
   const warnings = (logger: ReturnType<typeof recordingLogger>): string[] =>
     logger.lines
       .map(([line]) => line)
-      .filter((line) => line.startsWith('warn') && line.includes('subscribe otherwise'));
+      .filter((line) => line.startsWith('warn') && line.includes('whose subscriptions differ'));
 
   it('is told by whoever comes last', async () => {
     const logger = recordingLogger();
     await start({ providers: [Old] });
     await start({ providers: [New], options: { logger } });
     expect(warnings(logger)).toEqual([
-      'warn consumer group "shop" has members that subscribe otherwise than this instance (topic "orders": they want "a", ' +
-        'this one want "a || b"); while both run, messages are lost without a trace: give a new filter or a new topic a new ' +
-        'consumer group',
+      'warn consumer group "shop" has members whose subscriptions differ from those of this instance (topic "orders": other ' +
+        'members have "a", this instance has "a || b"); while both run, messages are lost silently. Use a new consumer group ' +
+        'for a new filter or a new topic',
     ]);
   });
 

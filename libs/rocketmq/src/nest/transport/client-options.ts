@@ -1,17 +1,17 @@
-// The options of ClientRocketMQ, checked: a connection of the module, or one of its own.
+// The options of ClientRocketMQ, validated: a connection of the module, or one of its own.
 
 import { UsageError } from '../../support/errors.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
 import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
 import { RocketMQRequester } from '../sending/requester.js';
 
-/** Sends by the connection of the module; the client's `close()` leaves it open. */
+/** Uses the connection of the module; the client's `close()` leaves it open. */
 export interface SharedClientOptions {
-  /** Injected: `registerAsync([{ name, inject: [RocketMQRequester], useFactory: (requester) => ({ customClass: ClientRocketMQ, options: { requester } }) }])`. */
+  /** The injected requester: `registerAsync([{ name, inject: [RocketMQRequester], useFactory: (requester) => ({ customClass: ClientRocketMQ, options: { requester } }) }])`. */
   readonly requester: RocketMQRequester;
 }
 
-/** Options of the module that mean something to a client with a connection of its own. */
+/** Options of the module that apply to a client with a connection of its own. */
 export type OwnClientOptions = Pick<RocketMQModuleOptions, (typeof OWN_FIELDS)[number]>;
 
 /** The options of ClientRocketMQ. */
@@ -44,7 +44,7 @@ const OWN_FIELDS = [
 
 const SERIALIZERS = ['serializer', 'deserializer'];
 
-/** What a client works by. */
+/** The connection that a client uses. */
 export type CheckedClient =
   | { readonly kind: 'shared'; readonly requester: RocketMQRequester }
   | { readonly kind: 'own'; readonly options: CheckedOptions };
@@ -56,11 +56,14 @@ export function checkClientOptions(options: ClientRocketMQOptions): CheckedClien
   const given = Object.keys(options);
   const serializer = given.find((field) => SERIALIZERS.includes(field));
   if (serializer !== undefined) {
-    throw refused(serializer, 'is not for this transport: give codec, which turns bodies into bytes and back');
+    throw refused(
+      serializer,
+      'is not supported by this transport: use codec, which converts bodies into bytes and back',
+    );
   }
   if ('requester' in options) {
     const other = given.find((field) => field !== 'requester');
-    if (other !== undefined) throw refused(other, 'does not go with requester, which brings its connection with it');
+    if (other !== undefined) throw refused(other, 'cannot be combined with requester, which has a connection already');
     if (options.requester instanceof RocketMQRequester) return { kind: 'shared', requester: options.requester };
     throw refused('requester', 'must be the injected RocketMQRequester');
   }
@@ -70,7 +73,7 @@ export function checkClientOptions(options: ClientRocketMQOptions): CheckedClien
   const checked = checkOptions(options);
   if (checked.target.kind === 'cluster') return { kind: 'own', options: checked };
   const text =
-    '"embedded:" would be a second broker, in which nobody listens; share the connection of RocketMQModule by the option ' +
+    '"embedded:" would start a second broker without any listeners; share the connection of RocketMQModule with the option ' +
     'requester';
   throw refused('endpoints', text);
 }

@@ -241,7 +241,7 @@ describe('send()', () => {
     await bench.broker.idle();
     expect(bench.broker.messages('salaries')).toEqual([]);
     expect(logger.lines.map(([line]) => line).join()).toMatch(
-      /warn a request asks for its answer in a topic that is not/,
+      /warn a request names a topic for its answer that is not a reply topic/,
     );
   });
 

@@ -1,4 +1,4 @@
-// Nest's client proxy on RocketMQ: `emit()` and `send()`. Messages are made in requester.ts.
+// Nest's client proxy on RocketMQ: `emit()` and `send()`. requester.ts creates the messages.
 
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxjs';
@@ -20,7 +20,7 @@ type State =
 
 /**
  * Sends events and requests: `ClientsModule.register([{ name: 'ORDERS', customClass: ClientRocketMQ, options }])`. A pattern is
- * `topic` or `topic:tag`; the data may be a `RocketMQRecord`. Many values of a handler are not streamed: a request has one answer,
+ * `topic` or `topic:tag`; the data may be a `RocketMQRecord`. Handlers cannot stream several values: a request has one answer,
  * the last value.
  */
 export class ClientRocketMQ extends ClientProxy {
@@ -37,24 +37,24 @@ export class ClientRocketMQ extends ClientProxy {
     this.checked = checkClientOptions(options);
   }
 
-  /** Emits the present status and each later one. */
+  /** Emits the current status and each later one. */
   override get status(): Observable<ClientRocketMQStatus> {
     return this.statuses.pipe(distinctUntilChanged());
   }
 
-  /** Events that failed while nobody had subscribed to their `emit()`; each is logged, too. */
+  /** Events that failed without a subscriber to their `emit()`; each is logged, too. */
   get lostEvents(): number {
     return this.lost;
   }
 
-  /** Answers that came when nobody waited for them any more. */
+  /** Answers that arrived when no request waited for them any more. */
   get lateReplies(): number {
     return this.checked.kind === 'shared' ? this.checked.requester.lateReplies : (this.requester?.lateReplies ?? 0);
   }
 
   /**
-   * Opens a connection of its own; with `requester` there is nothing to do. Nest calls it before the first message. Repeating it
-   * waits for the same.
+   * Opens the client's own connection; with `requester` there is nothing to open. Nest calls it before the first message. Repeated
+   * calls wait for the same connection.
    * @throws StateError once closed; otherwise as the start of an application; the next call tries again
    */
   async connect(): Promise<void> {
@@ -69,7 +69,7 @@ export class ClientRocketMQ extends ClientProxy {
     }
   }
 
-  /** Ends requests that wait, and the connection if it is the client's own. Repeating it waits for the same end. */
+  /** Rejects waiting requests, and closes the connection if it is the client's own. Repeated calls wait for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const connection = this.state.kind === 'connected' ? this.state.connection : Promise.resolve(undefined);
@@ -86,8 +86,8 @@ export class ClientRocketMQ extends ClientProxy {
   }
 
   /**
-   * Sends an event at once, subscribed to or not; a subscriber gets the receipt of the send. A failure that nobody has subscribed
-   * to is logged and counted in {@link lostEvents}.
+   * Sends an event at once, with or without a subscriber; a subscriber gets the receipt of the send. A failure without a subscriber
+   * is logged and counted in {@link lostEvents}.
    */
   // biome-ignore lint/suspicious/noExplicitAny: Nest's own signature
   override emit<Result = SendReceipt, Input = unknown>(pattern: any, data: Input): Observable<Result> {
@@ -109,7 +109,7 @@ export class ClientRocketMQ extends ClientProxy {
     });
   }
 
-  /** What messages are sent with. @throws StateError before `connect()` */
+  /** The requester that messages are sent with. @throws StateError before `connect()` */
   unwrap<T = RocketMQRequester>(): T {
     return this.connected() as T;
   }
@@ -127,7 +127,10 @@ export class ClientRocketMQ extends ClientProxy {
         (err: unknown) => callback({ err }),
       )
       .finally(() => this.ending.signal.removeEventListener('abort', onClose));
-    return () => stopped.abort(new StateError('UNSUBSCRIBED', 'nobody waits for the answer any more'));
+    return () =>
+      stopped.abort(
+        new StateError('UNSUBSCRIBED', 'the subscriber has unsubscribed; whether the request took effect is unknown'),
+      );
   }
 
   protected async dispatchEvent<T>(packet: ReadPacket): Promise<T> {
@@ -140,7 +143,7 @@ export class ClientRocketMQ extends ClientProxy {
   }
 
   private packetOf(pattern: unknown, data: unknown): ReadPacket {
-    // From Nest 12 on instrumentation looks at each packet there.
+    // From Nest 12 on, instrumentation hooks into this method.
     return typeof this.createPacket === 'function' ? this.createPacket(pattern, data) : { pattern, data };
   }
 
@@ -160,14 +163,14 @@ export class ClientRocketMQ extends ClientProxy {
   private countLost(pattern: unknown, error: unknown): void {
     this.lost += 1;
     const logger = this.checked.kind === 'own' ? this.checked.options.logger : this.checked.requester.logger;
-    logger.error('an event could not be sent, and nobody had subscribed to its emit()', {
+    logger.error('an event could not be sent, and its emit() had no subscriber', {
       pattern: String(pattern),
       error: describeError(error),
     });
   }
 }
 
-/** The data of a packet, with what a record says of its message. What instrumentation adds goes along as properties. */
+/** The data of a packet, with the message fields of a record. What instrumentation adds is sent as properties. */
 function recordOf({ data, metadata }: ReadPacket & { readonly metadata?: unknown }): RocketMQRecord {
   const record = data instanceof RocketMQRecord ? data : new RocketMQRecord(data);
   if (typeof metadata !== 'object' || metadata === null) return record;

@@ -1,8 +1,8 @@
-// Finds out whether Nest built a server's handlers with the application's own configuration: `inheritAppConfig` of
-// `connectMicroservice`, of which a strategy is told nothing. It leans on an internal of Nest, the same on 10.4, 11 and 12: the
-// configuration is asked for global filters while a handler is built, right before it is handed to the server.
+// Detects whether Nest built a server's handlers with the application's own configuration: `inheritAppConfig` of
+// `connectMicroservice`, which a strategy cannot read. It relies on an internal of Nest, the same on 10.4, 11 and 12: Nest reads the
+// global filters of the configuration while it builds a handler, right before it registers the handler with the server.
 
-/** Nest's `ApplicationConfig`, as far as it matters here. */
+/** The part of Nest's `ApplicationConfig` in use here. */
 interface Config {
   getGlobalFilters(): unknown;
 }
@@ -11,7 +11,7 @@ interface Config {
 export class GlobalsWatch {
   private reads = 0;
 
-  /** @param config undefined where this version of Nest keeps it elsewhere; then nothing is ever seen */
+  /** @param config undefined where this version of Nest keeps it elsewhere; then nothing is detected */
   constructor(config: Config | undefined) {
     if (typeof config?.getGlobalFilters !== 'function') return;
     const { getGlobalFilters } = config;
@@ -21,13 +21,13 @@ export class GlobalsWatch {
     };
   }
 
-  /** How often so far. */
+  /** How often it was read so far. */
   get count(): number {
     return this.reads;
   }
 }
 
-/** The configuration that a creator of Nest's works by. */
+/** The configuration that a creator of Nest uses. */
 export function configOf(creator: object): Config | undefined {
   return (creator as { readonly guardsContextCreator?: { readonly config?: Config } }).guardsContextCreator?.config;
 }

@@ -72,8 +72,8 @@ describe('a client with a connection of its own', () => {
       }
     };
     expect(refusal({ endpoints: 'embedded:' })).toMatch(/embedded:.*option requester/);
-    expect(refusal({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* give codec/);
-    expect(refusal({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* give codec/);
+    expect(refusal({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* use codec/);
+    expect(refusal({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* use codec/);
     expect(refusal({ endpoints: 'a:1', consumerGroup: 'x' })).toMatch(/option consumerGroup is unknown/);
     expect(refusal({ endpoints: 'a:1', requests: { application: 'a b' } })).toMatch(/requests\.application must be/);
     expect(refusal({ requester: {} })).toMatch(/option requester must be/);

@@ -7,7 +7,7 @@ import type { CheckedOptions } from '../runtime/module-options.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { bareRuntime, NOTHING, openRuntime } from './own-server.js';
 
-/** What was opened. */
+/** The opened parts. */
 export interface OwnConnection {
   readonly requester: RocketMQRequester;
   close(): Promise<void>;

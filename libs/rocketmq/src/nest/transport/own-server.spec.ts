@@ -193,7 +193,7 @@ describe('its options', () => {
   it('are checked when it is made', () => {
     expect(() => new ServerRocketMQ({ endpoints: undefined })).toThrow(/endpoints is undefined/);
     expect(() => new ServerRocketMQ({ ...options(), requests: {} } as ServerRocketMQOptions)).toThrow(
-      /option requests is not for a server/,
+      /option requests does not apply to a server/,
     );
   });
 

@@ -1,5 +1,5 @@
-// A ServerRocketMQ made with `new`: a connection of its own, with the handlers of the application that adopts it, or, where none
-// does, with what Nest hands to a server.
+// A ServerRocketMQ created with `new`: it has a connection of its own, and handles the methods of the application that adopts it or,
+// without one, the callbacks that Nest registers with a server.
 
 import type { DiscoveryService } from '@nestjs/core';
 import type { MessageHandler } from '@nestjs/microservices';
@@ -24,22 +24,22 @@ import { RocketMQProducer } from '../sending/rocketmq-producer.js';
 import { patternListener, withPatterns } from './pattern-handlers.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 
-/** Options of the module that mean nothing to a server. */
+/** Options of the module that do not apply to a server. */
 const NOT_OURS = ['requests', 'topics', 'transactionLog', 'transactionOwner'] as const;
 
 /** The options of a server with a connection of its own. */
 export type ServerRocketMQOptions = Omit<RocketMQModuleOptions, (typeof NOT_OURS)[number]>;
 
-/** What the application that adopts a server gives. */
+/** What the application that adopts a server provides. */
 export interface Adopter {
-  /** Those of the connection that adopts it. */
+  /** The events of the connection that adopts it. */
   readonly events: RocketMQEvents;
   readonly discovery: DiscoveryService;
   readonly calls: NestCalls;
   findHook(type: new (...args: never[]) => object): object;
 }
 
-/** What an application without any method of ours has. */
+/** The discovery of an application without decorated methods. */
 export const NOTHING: Discovered = {
   listeners: [],
   checkers: [],
@@ -52,11 +52,11 @@ export const NOTHING: Discovered = {
 export function checkServerOptions(options: ServerRocketMQOptions): CheckedOptions {
   const foreign = NOT_OURS.find((field) => field in options);
   if (foreign === undefined) return checkOptions(options);
-  const text = `ServerRocketMQ: option ${foreign} is not for a server, which only receives; give it to RocketMQModule`;
+  const text = `ServerRocketMQ: option ${foreign} does not apply to a server, which only receives; set it in RocketMQModule`;
   throw new UsageError('ILLEGAL_OPTION', text, foreign);
 }
 
-/** What runs for a server of an application that imports RocketMQModule. */
+/** The runtime of a server in an application that imports RocketMQModule. */
 export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, adopter: Adopter): RocketMQRuntime {
   const hooks = new MessageHooks(options.hooks ?? [], (type) => adopter.findHook(type));
   const discover = () => withPatterns(NOTHING, controllerHosts(adopter.discovery), server);
@@ -64,10 +64,10 @@ export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, 
   return bareRuntime({ server, options, hooks, calls, discover, events, sharesEvents: true }).runtime;
 }
 
-/** What runs for a server of an application that knows nothing of it. */
+/** The runtime of a server in an application without RocketMQModule. */
 export function standaloneRuntime(server: ServerRocketMQ, options: CheckedOptions): RocketMQRuntime {
   const hooks = new MessageHooks(options.hooks ?? [], (type) => {
-    throw new TypeError(`${type.name} is a class; without RocketMQModule give an object`);
+    throw new TypeError(`${type.name} is a class; without RocketMQModule, pass an object`);
   });
   const discover = () => ({ ...NOTHING, listeners: listenersOf(server) });
   const events = new RocketMQEvents(undefined, options.logger);
@@ -79,7 +79,7 @@ export async function openRuntime(runtime: RocketMQRuntime, { codec, names }: Ch
   await runtime.open(new RocketMQProducer(() => runtime.sending(), { codec, names }), [undefined]);
 }
 
-/** What a runtime that is not the module's is made of. */
+/** What a runtime that is not the module's is created from. */
 interface BareParts {
   readonly server: ServerRocketMQ | undefined;
   readonly options: CheckedOptions;
@@ -90,7 +90,7 @@ interface BareParts {
   discover(): Discovered;
 }
 
-/** A runtime without providers of Nest, not open yet, and what its messages are made with. */
+/** A runtime without Nest providers, not open yet, and how it converts messages. */
 export function bareRuntime({ calls, ...parts }: BareParts) {
   const { options, hooks } = parts;
   const { codec, names, logger } = options;
@@ -113,7 +113,7 @@ function listenersOf(server: ServerRocketMQ): FoundListener[] {
   });
 }
 
-/** Calls what Nest registered. An error is what Nest's filters left of it. */
+/** Calls the callbacks that Nest registered. An error is what Nest's exception filters made of it. */
 const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody'> = {
   bind:
     ({ method }, instance) =>
@@ -129,7 +129,7 @@ const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody'> = {
   isAboutBody: () => false,
 };
 
-/** Nest turns errors into `{ status, message }`. */
+/** Nest converts errors into `{ status, message }`. */
 function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
   const { message } = (thrown ?? {}) as { readonly message?: unknown };

@@ -1,5 +1,5 @@
-// Finds the methods with `@EventPattern` and `@MessagePattern` that a server takes, as listeners. Nest finds the same; what it
-// hands to a server has lost the errors of the methods already.
+// Finds the methods with `@EventPattern` and `@MessagePattern` of a server, as listeners. Nest finds the same methods, but the
+// callbacks that it registers no longer have the original errors.
 
 import { UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
@@ -12,7 +12,7 @@ import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 
-/** Nest's own keys, the same on 10.4, 11 and 12; it exports no names for them from a package root. */
+/** Nest's own keys, the same on 10.4, 11 and 12; Nest exports no names for them from a package root. */
 const PATTERN_METADATA = 'microservices:pattern';
 const PATTERN_KIND_METADATA = 'microservices:handler_type';
 const PATTERN_TRANSPORT_METADATA = 'microservices:transport';
@@ -20,11 +20,11 @@ export const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
 /** Nest's number of `@EventPattern` (`PatternHandler`). */
 const EVENT = 2;
 
-/** What `@EventPattern` and `@MessagePattern` take beside pattern and transport: what `@RocketMQListener` takes. */
+/** The options of `@EventPattern` and `@MessagePattern` beside pattern and transport: those of `@RocketMQListener`. */
 export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection'>;
 
 /**
- * What was found, and the handlers of a server that is connected to the application.
+ * The discovered methods, with the handlers of a server that is connected to the application.
  * @throws as {@link patternHandlers}
  */
 export function withPatterns(
@@ -37,24 +37,24 @@ export function withPatterns(
   const around: PatternHandling['around'] = (context, run) => server.around(context, run);
   const owner = { transportId: server.transportId, around };
   const handlers = patternHandlers(controllers, { ...owner, globalEnhancers: true });
-  // One that is made for each message is built with the message: nothing was to be seen when Nest registered it.
+  // A controller that is created for each message cannot be seen here when Nest registers it.
   const isSeen = handlers.some(({ host }) => host.isStatic);
   const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
   const decided = globalEnhancers ? handlers : patternHandlers(controllers, { ...owner, globalEnhancers });
   return { ...found, listeners: [...found.listeners, ...decided] };
 }
 
-/** Which handlers a server takes, and how. */
+/** Which handlers a server has, and how they run. */
 export interface PatternOwner {
   readonly transportId: unknown;
-  /** Whether guards, pipes, interceptors and filters of the whole application apply unless a handler says so itself. */
+  /** Whether global guards, pipes, interceptors and filters apply, unless a handler sets that itself. */
   readonly globalEnhancers: boolean;
   around: PatternHandling['around'];
 }
 
 /**
- * The handlers in these controllers, by the rule of Nest: those of this transport, and those of no transport in particular.
- * @throws UsageError that names the method: a wrong pattern or option, or `@RocketMQListener` on the same method
+ * The handlers in these controllers, by Nest's rule: those of this transport, and those without a transport.
+ * @throws UsageError that names the method: an invalid pattern or option, or `@RocketMQListener` on the same method
  */
 export function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
   const found: FoundListener[] = [];
@@ -122,24 +122,24 @@ function listenerOf(
 
 function assertBoundOnce(label: string, method: object): void {
   if (Reflect.getMetadata(LISTENER_METADATA, method) === undefined) return;
-  const text = `${label} has @RocketMQListener and a pattern of ServerRocketMQ, so each message would be handled twice; keep one`;
+  const text = `${label} has @RocketMQListener and a pattern of ServerRocketMQ, so each message would be handled twice; remove one`;
   throw new UsageError('BOUND_TWICE', text);
 }
 
 function assertExtras(who: string, extras: PatternExtras, isEvent: boolean): void {
   if ('filter' in extras) {
-    const text = `${who}: option filter is unknown here; the tags stand in the pattern, "topic:tag || tag"`;
+    const text = `${who}: option filter is unknown here; put the tags into the pattern, "topic:tag || tag"`;
     throw new UsageError('ILLEGAL_OPTION', text, 'filter');
   }
   if ('connection' in extras) {
-    const text = `${who}: option connection is unknown here; the transport says it, rocketMQTransport('name')`;
+    const text = `${who}: option connection is unknown here; choose the connection by the transport, rocketMQTransport('name')`;
     throw new UsageError('ILLEGAL_OPTION', text, 'connection');
   }
   assertListenerOptions(who, 'decorator', extras);
   if (isEvent) return;
   for (const field of ['batch', 'manual', 'mode'] as const) {
     if (extras[field] === undefined) continue;
-    const text = `${who}: option ${field} does not go with answers, of which each request gets one; use @EventPattern`;
+    const text = `${who}: option ${field} cannot be combined with answers, since each request gets one; use @EventPattern`;
     throw new UsageError('ILLEGAL_OPTION', text, field);
   }
 }

@@ -1,13 +1,13 @@
-// A message of `ClientRocketMQ` with more than its body: tag, keys, order, time. Nest's clients take it where they take data.
+// A message of `ClientRocketMQ` with more than its body: tag, keys, message group, delivery time. Nest's clients take it as data.
 
 import type { MessageFields } from '../messages/outgoing.js';
 
-/** Data with the rest of its message. Made by {@link RocketMQRecordBuilder}. */
+/** Data with the other fields of its message. Created by {@link RocketMQRecordBuilder}. */
 export class RocketMQRecord<Data = unknown> {
   constructor(
     readonly data: Data,
     readonly fields: MessageFields = {},
-    /** Of a request: how long its answer may take. */
+    /** Of a request: the timeout of its answer, in milliseconds. */
     readonly timeoutMs?: number,
   ) {}
 }
@@ -24,12 +24,12 @@ export class RocketMQRecordBuilder<Data = unknown> {
     return this;
   }
 
-  /** One label by which consumers filter. A pattern `topic:tag` gives it, too; then leave it out here. */
+  /** One label by which consumers can filter. A pattern `topic:tag` sets it, too; do not set it here then. */
   setTag(tag: string): this {
     return this.with({ tag });
   }
 
-  /** Business keys by which operators look a message up. */
+  /** Business keys by which operators can find a message. */
   setKeys(keys: readonly string[]): this {
     return this.with({ keys });
   }
@@ -38,7 +38,7 @@ export class RocketMQRecordBuilder<Data = unknown> {
     return this.with({ properties });
   }
 
-  /** Makes it an ordered message: in order within the group. */
+  /** Makes it an ordered message: messages of one group are delivered in order. */
   setMessageGroup(messageGroup: string): this {
     return this.with({ messageGroup });
   }
@@ -48,17 +48,17 @@ export class RocketMQRecordBuilder<Data = unknown> {
     return this.with({ delayMs });
   }
 
-  /** Makes it a delayed message: not visible before. */
+  /** Makes it a delayed message: not visible before this time. */
   setDeliverAt(deliverAt: Date): this {
     return this.with({ deliverAt });
   }
 
-  /** Makes it a priority message: of what waits, the highest comes first. */
+  /** Makes it a priority message: waiting messages with the highest priority are delivered first. */
   setPriority(priority: number): this {
     return this.with({ priority });
   }
 
-  /** How long the answer to `client.send()` may take. `emit()` does not wait for one and refuses it. */
+  /** The timeout of the answer to `client.send()`, in milliseconds. `emit()` waits for no answer and rejects this option. */
   setTimeoutMs(timeoutMs: number): this {
     this.timeoutMs = timeoutMs;
     return this;

@@ -1,4 +1,4 @@
-// The transport strategy: what Nest sees of it. What runs for it is the runtime of a connection, the same as for listeners.
+// The transport strategy as Nest sees it. The runtime of a connection runs its handlers, the same as for listeners.
 
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { distinctUntilChanged, type Observable, ReplaySubject } from 'rxjs';
@@ -11,7 +11,7 @@ import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import type { GlobalsWatch } from './globals-watch.js';
 import { checkServerOptions, openRuntime, type ServerRocketMQOptions, standaloneRuntime } from './own-server.js';
 
-/** The key under which extras of handlers say who adopts their server (Nest 10). */
+/** The key under which the extras of handlers name the application that adopts their server (Nest 10). */
 export const ADOPT = Symbol.for('nestjs-rocketmq.adopt');
 
 /** Members of Nest's server that not every version has. */
@@ -22,30 +22,30 @@ interface ProcessingHooks {
 
 /**
  * Handlers with `@EventPattern` and `@MessagePattern` on RocketMQ:
- * `app.connectMicroservice({ strategy: app.get(ServerRocketMQ) })`. A pattern is `topic` or `topic:tag`; what `@RocketMQListener`
- * takes beside the topic stands in the third argument of the decorator. Handlers are as listeners are: the same consumers, the
+ * `app.connectMicroservice({ strategy: app.get(ServerRocketMQ) })`. A pattern is `topic` or `topic:tag`; pass the other options of
+ * `@RocketMQListener` as the third argument of the decorator. Handlers work like listeners: the same consumers, the
  * same outcomes by the original error, the same shutdown; only `context.getType()` is `'rpc'`.
  *
- * Made with `new` and options, it has a connection of its own. An application that imports `RocketMQModule` adopts it: it starts and ends with
- * the module. In one that does not, it warns of what that costs.
+ * Created with `new` and options, it has a connection of its own. An application that imports `RocketMQModule` adopts it: it starts and shuts
+ * down with the module. In an application without the module it works with limitations, which it logs as a warning.
  */
 export class ServerRocketMQ extends Server implements CustomTransportStrategy {
-  /** @internal made with `new`: the options of a connection of its own */
+  /** @internal created with `new`: the options of a connection of its own */
   readonly ownOptions: CheckedOptions | undefined;
   private readonly statuses = new ReplaySubject<ServerRocketMQStatus>(1);
   private runtime: PatternRuntime | undefined;
-  /** Undefined unless no application has adopted it. */
+  /** Undefined unless it runs without an application that has adopted it. */
   private alone: RocketMQRuntime | undefined;
   private globals: GlobalsWatch | undefined;
   private readsBefore = 0;
-  /** @internal the one that Nest knows, where it is another */
+  /** @internal the server that Nest knows, where it is another one */
   actual: ServerRocketMQ = this;
-  /** @internal its handlers are among those that were planned */
+  /** @internal whether its handlers are part of the plan */
   wasPlanned = false;
   private built: 'with globals' | 'without' | undefined;
 
   /**
-   * Prefer `app.get(ServerRocketMQ)` where there is an application to ask.
+   * Prefer `app.get(ServerRocketMQ)` in an application that imports RocketMQModule.
    * @param options of a connection of its own, as `RocketMQModule.forRoot()` takes them. Default: the connection of the
    *   application's RocketMQModule
    * @throws UsageError that names the option
@@ -64,32 +64,32 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     return server;
   }
 
-  /** @internal what runs for it */
+  /** @internal sets the runtime that runs it */
   attach(runtime: PatternRuntime): void {
     this.runtime = runtime;
   }
 
-  /** @internal whether something runs for it */
+  /** @internal whether it has a runtime */
   get isAttached(): boolean {
     return this.runtime !== undefined;
   }
 
-  /** @internal whether it is connected to the application: whether Nest has handed it handlers */
+  /** @internal whether it is connected to the application: whether Nest has registered handlers */
   get isConnected(): boolean {
     return this.messageHandlers.size > 0;
   }
 
-  /** @internal whether what is bound to the whole application applies to its handlers; undefined: not seen */
+  /** @internal whether global enhancers apply to its handlers; undefined: not detected */
   get takesGlobals(): boolean | undefined {
     return this.built === undefined ? undefined : this.built === 'with globals';
   }
 
-  /** Emits the present status and each later one. */
+  /** Emits the current status and each later one. */
   override get status(): Observable<ServerRocketMQStatus> {
     return this.statuses.pipe(distinctUntilChanged());
   }
 
-  /** Calls back with each later status of this name. */
+  /** Calls back at each later change to this status. */
   // biome-ignore lint/complexity/noBannedTypes: Nest's own signature
   on(event: string, callback: Function): void {
     this.statuses.subscribe((status) => {
@@ -102,7 +102,7 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     return this.running().patternConsumers() as T;
   }
 
-  /** @internal Nest registers a handler. What is called is the method itself, so that its error is known. */
+  /** @internal Nest registers a handler. The method itself is called instead, so that its original error is known. */
   override addHandler(
     pattern: unknown,
     callback: MessageHandler,
@@ -116,7 +116,7 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     if (this.runtime === undefined) (extras as { readonly [ADOPT]?: (server: ServerRocketMQ) => void })[ADOPT]?.(this);
   }
 
-  /** Lets the handlers get messages, after every `onApplicationBootstrap` at the earliest. */
+  /** Starts to receive, after every `onApplicationBootstrap` at the earliest. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       if (this.runtime === undefined && this.ownOptions !== undefined) await this.openAlone(this.ownOptions);
@@ -128,13 +128,13 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  /** Stops receiving, and waits for the handlers that run. */
+  /** Stops receiving, and waits for running handlers. */
   async close(): Promise<void> {
     await this.runtime?.stopPatterns();
     await this.alone?.close();
   }
 
-  /** @internal runs a handler between the hooks of whoever watches the server (`setOnProcessingStartHook`, from Nest 11 on) */
+  /** @internal runs a handler between the hooks of the server's observers (`setOnProcessingStartHook`, from Nest 11 on) */
   around(context: object, run: () => Promise<unknown>): Promise<unknown> {
     const { onProcessingStartHook: start, onProcessingEndHook: end } = this as unknown as Partial<ProcessingHooks>;
     if (start === undefined) return run();
@@ -149,15 +149,15 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   }
 
   /** @internal */
-  tell(status: ServerRocketMQStatus): void {
+  report(status: ServerRocketMQStatus): void {
     this.statuses.next(status);
     if (status === 'closed') this.statuses.complete();
   }
 
   private async openAlone(options: CheckedOptions): Promise<void> {
     options.logger.warn(
-      'this application does not import RocketMQModule, so ServerRocketMQ ends after other modules have closed what its handlers ' +
-        'use, begins at once when listen() comes before app.init(), and knows errors only as exception filters leave them; import ' +
+      'this application does not import RocketMQModule, so ServerRocketMQ shuts down after other modules have closed what its handlers ' +
+        'use, starts at once when listen() is called before app.init(), and sees errors only as exception filters return them; import ' +
         'RocketMQModule',
     );
     this.alone = standaloneRuntime(this, options);
@@ -166,7 +166,7 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     await this.alone.listen();
   }
 
-  /** Nest asks for the transport right before it builds a handler. */
+  /** Nest reads the transport right before it builds a handler. */
   private useTransport(transport: symbol): void {
     let current = transport;
     Object.defineProperty(this, 'transportId', {
@@ -185,8 +185,8 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   private running(): PatternRuntime {
     if (this.runtime !== undefined) return this.runtime;
     const text =
-      'this ServerRocketMQ belongs to no connection; take app.get(ServerRocketMQ) of an application that imports RocketMQModule, ' +
-      'or give new ServerRocketMQ() the options of a connection of its own';
+      'this ServerRocketMQ belongs to no connection; use app.get(ServerRocketMQ) of an application that imports RocketMQModule, ' +
+      'or pass the options of a connection of its own to new ServerRocketMQ()';
     throw new StateError('NOT_CONNECTED', text);
   }
 }

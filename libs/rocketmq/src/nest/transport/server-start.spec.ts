@@ -72,7 +72,7 @@ describe('a wrong pattern', () => {
     expect(await refusalOf(Objects)).toMatch(/ILLEGAL_PATTERN.*Objects\.handle.*"cmd":"sum".*Transport\.TCP/);
     expect(await refusalOf(Names)).toMatch(/ILLEGAL_PATTERN.*Names\.handle.*"no blanks"/);
     expect(await refusalOf(Extras)).toMatch(/ILLEGAL_OPTION.*Extras\.handle.*groupId is unknown/);
-    expect(await refusalOf(Wrong)).toMatch(/ILLEGAL_OPTION.*Wrong\.handle.*concurrency must be .* not the text "16"/);
+    expect(await refusalOf(Wrong)).toMatch(/ILLEGAL_OPTION.*Wrong\.handle.*concurrency must be .* not the string "16"/);
     expect(await refusalOf(Batches)).toMatch(/ILLEGAL_OPTION.*Batches\.handle.*batch/);
     expect(await refusalOf(Twice)).toMatch(/BOUND_TWICE.*Twice\.handle/);
     expect(await refusalOf(Same)).toMatch(/FILTERS_OVERLAP.*Same\.one.*Same\.other/);
