@@ -1,5 +1,5 @@
-// The way of a message through a push consumer: polled, unpacked, leased, dispatched; and the end of all that in its right
-// order. When a consumer starts and ends, and what it subscribes to, is in push-consumer.ts.
+// The path of a message through a push consumer: polled, decompressed, leased, dispatched; and the end of all that in the right
+// order. push-consumer.ts starts and ends the consumer, and manages subscriptions.
 
 import type { Queue } from '../client/route.js';
 import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -26,7 +26,7 @@ import { ReceiveLoops } from './receive/receive-loops.js';
 
 /** Runs from the first {@link MessageFlow.assign} to {@link MessageFlow.end}. */
 export class MessageFlow {
-  /** Of topics. */
+  /** Pauses of topics. */
   readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;
   private readonly rooms: BufferRooms;
@@ -34,7 +34,7 @@ export class MessageFlow {
   private readonly dispatcher: Dispatcher;
   private readonly loops: ReceiveLoops;
 
-  /** @param filterOf what is to be received of a topic; undefined for everything */
+  /** @param filterOf the subscription of a topic; undefined for everything */
   constructor(
     private readonly context: ConsumerContext,
     private readonly options: ResolvedOptions,
@@ -63,19 +63,19 @@ export class MessageFlow {
       pauses: this.pauses,
       roomOf: (topic) => this.rooms.of(topic),
       filterOf,
-      // Idle polls hold their room for as long as they wait: a loop that took it all would starve the others.
+      // Idle polls hold their room for as long as they wait: a loop that took all of it would starve the others.
       batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
       pollShare: () => Math.floor(maxBufferedMessages / (settings().receiveBatchSize * Math.max(1, this.loops.count))),
       deliver: (batch) => this.take(batch),
     });
   }
 
-  /** Receives a topic from these queues, all that there are, from the next poll on. */
+  /** Receives a topic from these queues, the complete list, from the next poll on. */
   assign(topic: string, queues: readonly Queue[]): void {
     this.loops.assign(topic, queues);
   }
 
-  /** How a topic comes in, and what is held. */
+  /** How a topic is received, and what is held. */
   topicHealth(topic: string): TopicHealth {
     return topicHealth(topic, this.pauses.isPaused(topic), this.loops.healthOf(topic));
   }
@@ -88,7 +88,7 @@ export class MessageFlow {
     return this.dispatcher.held;
   }
 
-  /** What is held of each of these topics, and of others of which something is. */
+  /** What is held of each of these topics, and of other topics with held messages. */
   heldOf(topics: readonly string[]): HeldOfTopic[] {
     const byTopic = new Map(topics.map((topic) => [topic, { topic, messages: 0, bytes: 0 }]));
     for (const { message, heldBytes, grownBytes } of this.dispatcher.leases()) {
@@ -100,20 +100,20 @@ export class MessageFlow {
     return [...byTopic.values()];
   }
 
-  /** Receives no more; hands back what no handler has seen, waits for the handlers that run and settles what they did. */
+  /** Stops receiving, releases messages that no handler has started, waits for running handlers and settles their messages. */
   async end(shutdownGraceMs: number): Promise<void> {
     const { loops, dispatcher } = this;
     const { isFifo } = this.context.settings();
     loops.stop();
     const pollsEnded = loops.ended();
-    // An ordered group lets its polls end: each one that is broken off costs the next messages an attempt (see ReceiveLoop).
+    // An ordered group waits for its polls: each canceled one costs the next messages an attempt (see ReceiveLoop).
     const patience = isFifo ? this.context.ioClock.schedule(shutdownGraceMs, () => loops.cancel()) : undefined;
     if (isFifo) loops.cancelFree();
     else loops.cancel();
     await dispatcher.drain(shutdownGraceMs, isFifo ? pollsEnded : Promise.resolve());
     await pollsEnded;
     patience?.cancel();
-    // What came with the last polls is handed back at once.
+    // Messages of the last polls are released at once.
     await dispatcher.drainRest();
   }
 
@@ -131,7 +131,7 @@ export class MessageFlow {
     this.dispatcher.dispatch(leases, settings().isFifo);
   }
 
-  /** Undefined for what cannot be read; it is redelivered when its lease ends, and ends by the server's limit of attempts. */
+  /** Undefined for a message that cannot be decoded; it is redelivered when its lease ends, until the server's limit of attempts. */
   private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, receivedAtMs: number): MessageLease | undefined {
     const heldBytes = wire.body.length;
     try {
@@ -139,7 +139,7 @@ export class MessageFlow {
     } catch (error) {
       this.rooms.of(topic).release(heldBytes);
       const fields = { topic, messageId: wire.systemProperties?.messageId, error: describeError(error) };
-      this.context.logger.error('a received message cannot be read; no handler gets it', fields);
+      this.context.logger.error('a received message cannot be decoded; no handler is called', fields);
       return undefined;
     }
   }

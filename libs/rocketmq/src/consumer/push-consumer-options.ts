@@ -1,4 +1,4 @@
-// The options of a push consumer: what they mean, their defaults, their check.
+// The options of a push consumer: their meaning, defaults and validation.
 
 import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js';
 import { type Clock, SECOND_MS } from '../support/clock.js';
@@ -22,58 +22,58 @@ import type { FailurePolicy } from './model/failure-policy.js';
 import type { MessageHandler } from './model/handler.js';
 import { assertGroupSubscription, type Subscription } from './model/subscription.js';
 
-/** Give `subscriptions` and `handler`, or `listeners`. The failure policy is that of listeners without one of their own. */
+/** Set `subscriptions` and `handler`, or `listeners`. The failure policy applies to listeners that set none themselves. */
 export interface PushConsumerOptions extends FailurePolicy {
   /** The group whose messages it shares. */
   readonly consumerGroup: string;
-  /** What the handler gets. Default: what `listeners` want. */
+  /** What the handler receives. Default: what the `listeners` need. */
   readonly subscriptions?: readonly Subscription[];
-  /** Awaited for each message; its end decides what becomes of the message. Default: none. */
+  /** Called and awaited for each message; its result settles the message. Default: none. */
   readonly handler?: MessageHandler;
   /**
-   * Several handlers, each for messages of its own: by topic, or by tags of one topic. What they want decides what is
-   * received. Default: one, `handler`.
+   * Several handlers, each for messages of its own: by topic, or by tags of one topic. The consumer subscribes to what they
+   * need. Default: one, `handler`.
    */
   readonly listeners?: readonly MessageListener[];
-  /** Handlers side by side, of each listener. Default 16. */
+  /** Concurrent handlers of each listener. Default 16. */
   readonly concurrency?: number;
   /**
-   * Messages received and not yet settled, those being handled included; listeners of several topics have a part each. Default 256, or twice what all listeners take at once
+   * Messages received and not yet settled, including those being handled; listeners of several topics have a part each. Default 256, or twice the concurrency of all listeners
    * if that is more.
    */
   readonly maxBufferedMessages?: number;
   /**
-   * Bytes of the bodies of these messages, packed or unpacked, whichever is more. Each poll under way may go over it by one message; what
-   * it brings beyond that is redelivered when its lease ends. Default 64 MiB.
+   * Bytes of the bodies of these messages, compressed or decompressed, whichever is more. Each open poll may exceed it by one message;
+   * further messages of the poll are redelivered when their leases end. Default 64 MiB.
    */
   readonly maxBufferedBytes?: number;
-  /** How long a message of a dead process stays away from others; renewed at half of it. 10 s to 12 h. Default 30 s. */
+  /** How long a lease lasts unless it is renewed, in milliseconds; it is renewed at half of this. 10 s to 12 h. Default 30 s. */
   readonly invisibleDurationMs?: number;
-  /** How long a handler may run, in real time; it then counts as failed. Default: no limit. */
+  /** How long a handler may run, in milliseconds of real time; then it counts as failed. Default: no limit. */
   readonly handlerTimeoutMs?: number;
-  /** Fail at start when the server does not hold the group as ordered. Default false. */
+  /** Fail at startup when the group is not ordered on the server. Default false. */
   readonly requireFifo?: boolean;
-  /** How long a poll waits for messages; the server cuts it to 5 to 20 s. Default: what the server says. */
+  /** How long a poll waits for messages, in milliseconds; the server limits it to 5 to 20 s. Default: as the server decides. */
   readonly longPollingTimeoutMs?: number;
-  /** A packed body that unpacks to more becomes a dead letter. Default 32 MiB. */
+  /** A message whose compressed body decompresses to more bytes is dead-lettered. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
   /**
-   * The most acks that one request carries. An ack that finds none under way is sent at once; those that are due meanwhile go
+   * The most acks in one request. An ack is sent at once when no other is being sent; those that become due meanwhile are sent
    * together after it, or as soon as they fill a request. 1: each has a request of its own. Default 32, at most 256.
    */
   readonly ackBatchSize?: number;
   /** Called around the handler at each attempt, the first one outermost. Default: none. */
   readonly interceptors?: readonly ConsumeInterceptor[];
   /**
-   * Told at start, of each listener, when its failed messages come again; a throw refuses the start. For what must
-   * outlive their attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`. Default: nobody is told.
+   * Called at startup with the retry policy of each listener; when it throws, startup fails. For stores that must
+   * outlive the attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`. Default: none.
    */
   readonly acceptPolicy?: (listener: string, policy: PolicyInForce) => void;
-  /** What happens to messages, for those who watch. Default: nobody is told. */
+  /** Callbacks for what happens to messages. Default: none. */
   readonly events?: Partial<ConsumerEvents>;
-  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: ConsumerTelemetrySource;
-  /** For crash tests: awaited after the handler has succeeded and before the ack. Default: nothing. */
+  /** For crash tests: called and awaited after the handler has succeeded and before the ack. Default: none. */
   readonly checkpoint?: ConsumerCheckpoint;
 }
 
@@ -93,7 +93,7 @@ export interface ResolvedOptions
     Required<Pick<PushConsumerOptions, Defaulted>> {
   readonly subscriptions: readonly Subscription[];
   readonly listeners: ListenerSet;
-  /** Whether listeners decide what is received, so that subscriptions cannot change. */
+  /** Whether listeners decide about the subscriptions, so that these cannot change. */
   readonly areListenersGiven: boolean;
 }
 
@@ -101,7 +101,7 @@ const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_BUFFERED_MESSAGES = 256;
 const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 
-/** @throws UsageError that names the option and what it may be */
+/** @throws UsageError that names the option and its allowed values */
 export function resolveOptions(
   options: PushConsumerOptions,
   ioClock: Clock,
@@ -143,7 +143,7 @@ function subscriptionsOf({ consumerGroup, subscriptions, listeners }: PushConsum
   return mergedSubscriptions(consumerGroup, listeners);
 }
 
-/** What is decided beside the options. */
+/** What is derived from the options. */
 interface ListenersOwn {
   readonly concurrency: number;
   readonly telemetry: PushConsumerTelemetry | undefined;
@@ -158,13 +158,13 @@ function listenersOf(options: PushConsumerOptions, { ioClock, ...given }: Listen
     throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
   }
   if (handler !== undefined || subscriptions !== undefined) {
-    const text = 'give listeners, or subscriptions and a handler, not both';
+    const text = 'set listeners, or subscriptions and a handler, not both';
     throw new UsageError('ILLEGAL_OPTION', text, 'listeners');
   }
   return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
 }
 
-/** The server answers each entry; more of them than this make answers that are late for all. */
+/** The server answers each entry; with more entries than this, the answer is late for all. */
 const MAX_ACK_BATCH_SIZE = 256;
 
 function ackBatchSizeWithinLimits(size: number): number {

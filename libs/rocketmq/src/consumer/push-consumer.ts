@@ -1,5 +1,5 @@
-// The life of a push consumer: its start and end, its subscriptions, its pauses. What happens to messages is in
-// message-flow.ts.
+// The life of a push consumer: its start and end, its subscriptions, its pauses. message-flow.ts processes the
+// messages.
 
 import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
@@ -34,8 +34,8 @@ type State =
 const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 
 /**
- * Receives the messages of a consumer group and hands each to a handler. A message is acked after its handler has
- * succeeded, and comes again in every other case, until it is a dead letter. It may come twice; handlers must bear that.
+ * Receives the messages of a consumer group and passes each to a handler. A message is acknowledged after its handler has
+ * succeeded, and redelivered in every other case until it is dead-lettered. It may be delivered twice; handlers must tolerate that.
  */
 export class PushConsumer {
   private state: State = { kind: 'idle' };
@@ -50,7 +50,7 @@ export class PushConsumer {
   private readonly verification: Verification;
   private settings: ConsumerSettings = DEFAULT_SETTINGS;
 
-  /** @throws UsageError that names the wrong option; nothing is sent yet */
+  /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
     this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
     this.options = resolveOptions(options, this.ioClock, this.telemetry);
@@ -90,12 +90,12 @@ export class PushConsumer {
     return this.client.id;
   }
 
-  /** Whether the server holds the group as ordered; known once started. */
+  /** Whether the group is ordered on the server; known once started. */
   get isFifo(): boolean {
     return this.settings.isFifo;
   }
 
-  /** How it stands: its sessions, what it receives from, and what it holds. */
+  /** Its health: its sessions, what it receives from, and what it holds. */
   get health(): ConsumerHealth {
     const { clientId, client, flow, subscriptions, options } = this;
     const { count, oldestAtMs } = flow.held;
@@ -119,10 +119,10 @@ export class PushConsumer {
   }
 
   /**
-   * Begins no further poll and no further handler, of one topic or of all. Handlers that run go on and are settled; the poll
-   * under way ends by itself. What is held and no handler has seen is handed back when the last poll has ended, where that
-   * costs no attempt: ordinary groups of servers that know `suspend` (5.5.0). Elsewhere, and in ordered groups always, it is
-   * kept, its lease renewed, until {@link resume} or the end. Repeating it does nothing; it may come before the start.
+   * Starts no further poll and no further handler, of one topic or of all. Running handlers continue and are settled; the open
+   * poll ends by itself. Held messages that no handler has started are released when the last poll has ended, where that
+   * costs no attempt: ordinary groups of servers that know `suspend` (5.5.0). Otherwise, and always in ordered groups, they are
+   * kept and their leases renewed, until {@link resume} or the end. Repeated calls do nothing; it can be called before the start.
    * @throws UsageError when the topic is not subscribed to
    */
   pause(topic?: string): void {
@@ -131,7 +131,7 @@ export class PushConsumer {
   }
 
   /**
-   * Goes on where {@link pause} stopped, with one topic or with all. Repeating it does nothing.
+   * Continues after {@link pause}, with one topic or with all. Repeated calls do nothing.
    * @throws UsageError when the topic is not subscribed to
    */
   resume(topic?: string): void {
@@ -140,17 +140,17 @@ export class PushConsumer {
     this.flow.pauses.resume(topic, others);
   }
 
-  /** Whether this listener is paused, by name or because its topic is. @throws UsageError when there is none of this name */
+  /** Whether this listener is paused, by name or because its topic is. @throws UsageError when no listener has this name */
   isListenerPaused(name: string): boolean {
     const { topic } = this.options.listeners.named(name);
     return this.flow.listenerTurns.isPaused(name) || (topic !== undefined && this.isPaused(topic));
   }
 
   /**
-   * Begins no further handler of this listener; the others go on. Alone on its topic it is as {@link pause} of the topic. On a
-   * shared topic polls go on for the others: what comes for it meanwhile is handed back for 10 s where that costs no attempt,
-   * else it is kept, and fills the room for messages of that topic. Repeating it does nothing.
-   * @throws UsageError when there is none of this name
+   * Starts no further handler of this listener; the others continue. Alone on its topic it acts as {@link pause} of the topic. On a
+   * shared topic the polls continue for the others: its messages are released for 10 s at a time where that costs no attempt,
+   * otherwise they are kept and use the room for messages of that topic. Repeated calls do nothing.
+   * @throws UsageError when no listener has this name
    */
   pauseListener(name: string): void {
     const topic = this.topicOfItsOwn(name);
@@ -158,7 +158,7 @@ export class PushConsumer {
     else this.pause(topic);
   }
 
-  /** Goes on where {@link pauseListener} stopped. @throws UsageError when there is none of this name */
+  /** Continues after {@link pauseListener}. @throws UsageError when no listener has this name */
   resumeListener(name: string): void {
     const topic = this.topicOfItsOwn(name);
     if (topic === undefined) this.flow.listenerTurns.resume(name);
@@ -166,12 +166,12 @@ export class PushConsumer {
   }
 
   /**
-   * Adds a topic, or gives one another filter. Resolves when every server knows it; only then polls begin to go by it. A poll
-   * that was under way still goes by the former filter, for the long-polling time at most. On failure all is as before, save
-   * that a server which took the change forgets it at the next refresh of the settings.
-   * Every consumer of the group must subscribe to the same.
-   * @param options `timeoutMs` default 10 s
-   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server refuses or is away
+   * Adds a topic, or changes the filter of one. Resolves when every server knows it; polls use it only after that. An open poll
+   * still uses the previous filter, for the long-polling time at most. On failure nothing has changed, except
+   * that a server that accepted the change forgets it at the next refresh of the settings.
+   * All consumers of the group must have the same subscriptions.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server rejects it or is unreachable
    */
   async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
     const { topic } = subscription;
@@ -184,18 +184,18 @@ export class PushConsumer {
         undo();
         throw error;
       });
-      // Last: what is still held of an earlier subscription would be handled although this one failed.
+      // Last: otherwise messages held from an earlier subscription would be handled although this one failed.
       this.flow.pauses.join(topic);
     });
   }
 
   /**
-   * Takes a topic off: from now on no handler begins for it. Handlers that run go on and are settled; the poll under way ends
-   * by itself, and what is held is handed back then, at the cost of an attempt where {@link pause} says so. Resolves when every
-   * server knows it. A topic that is not subscribed to is none to take off.
-   * @param options `timeoutMs` default 10 s
-   * @throws UsageError for the last topic; StatusError or TransportError when a server refuses or is away: the topic is off all
-   *   the same, and the server learns of it with the next refresh of the settings
+   * Unsubscribes from a topic: from now on no handler starts for it. Running handlers continue and are settled; the open poll ends
+   * by itself, and held messages are released then, at the cost of an attempt as described at {@link pause}. Resolves when every
+   * server knows it. Does nothing for a topic that is not subscribed to.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws UsageError for the last topic; StatusError or TransportError when a server rejects it or is unreachable: the topic is
+   *   unsubscribed nevertheless, and the server learns it at the next refresh of the settings
    */
   async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
     await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
@@ -207,10 +207,10 @@ export class PushConsumer {
   }
 
   /**
-   * Finds topics and group and begins to receive. Repeating it returns the first call's promise.
-   * @param options `timeoutMs` default 10 s
+   * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one.
+   * @param options `timeoutMs` in milliseconds, default 10 s
    * @throws ResourceError when a topic or the group does not exist, or is not ordered although `requireFifo` is set
-   * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
+   * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
@@ -219,11 +219,11 @@ export class PushConsumer {
   }
 
   /**
-   * Stops receiving, hands back what no handler has seen, waits for the handlers that run, and settles what they did.
-   * Repeating it waits for the same end.
+   * Stops receiving, releases messages that no handler has started, waits for running handlers, and settles their messages.
+   * Repeated calls wait for the same end.
    * A consumer of an ordered group also waits for its polls, 5 s at most unless `longPollingTimeoutMs` is set: on a real server
-   * a poll that is broken off costs the next messages an attempt. On an embedded broker it does not, and nobody waits.
-   * @param options `shutdownGraceMs`: after this time the signals of running handlers fire, and polls are broken off. Default 20 s,
+   * a canceled poll costs the next messages an attempt. On an embedded broker it does not, so there is no wait.
+   * @param options `shutdownGraceMs`: after this time the signals of running handlers fire, and polls are canceled. Default 20 s,
    *   in real time
    */
   close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
@@ -245,7 +245,7 @@ export class PushConsumer {
       const what = `start of the consumer of "${consumerGroup}"`;
       await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
     } catch (error) {
-      // A start that has failed leaves nothing behind; close() then has nothing to wait for.
+      // A start that has failed has cleaned up; close() then has nothing to wait for.
       this.closing.abort(closedError());
       await this.end(0);
       throw error;
@@ -261,7 +261,7 @@ export class PushConsumer {
     assertFitsGroup(consumerGroup, listeners.all, this.settings);
     for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, invisibleDurationMs));
     await this.watcher.start(deadline);
-    // One that is tried again under a new id each time would leave a series of measurements behind each time.
+    // A consumer that is retried under a new id each time would leave a set of measurements behind each time.
     if (!this.closing.signal.aborted) this.telemetry?.start();
   }
 
@@ -272,7 +272,10 @@ export class PushConsumer {
       throw new UsageError('LISTENERS_DECIDE', text, 'listeners');
     }
     if (this.state.kind === 'idle') {
-      throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was changed; await start() first');
+      throw new StateError(
+        'NOT_STARTED',
+        'the consumer is not started; nothing was changed; call start() and await it first',
+      );
     }
     await this.state.ready;
     await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
@@ -312,7 +315,7 @@ export class PushConsumer {
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case !== 'verifyMessageCommand') return false;
     this.verification.verify(command.value).then((answer) => {
-      // A closed client has no session any more, and the server has lost interest.
+      // A closed client has no session any more, and the server sends it nothing.
       if (!this.closing.signal.aborted) this.client.session(endpoint).write(answer);
     });
     return true;

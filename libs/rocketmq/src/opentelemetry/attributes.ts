@@ -1,4 +1,4 @@
-// What spans say, under the names of the semantic conventions. What there is to say is decided by the spans.
+// The attributes of spans, under the names of the semantic conventions. The spans decide which values they have.
 // https://opentelemetry.io/docs/specs/semconv/messaging/rocketmq and the registry of @opentelemetry/semantic-conventions 1.45.
 
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
@@ -7,8 +7,8 @@ import { type MessageView, messageTypeOf, type OutgoingMessage } from '../protoc
 import { RocketMQError } from '../support/errors.js';
 
 /**
- * By which names attributes go that the conventions have renamed: `messaging.system` is now `messaging.system.name`, and
- * `messaging.rocketmq.…` is `rocketmq.…`. Most of what reads spans today knows the former ones.
+ * Which names to use for attributes that the conventions have renamed: `messaging.system` is now `messaging.system.name`, and
+ * `messaging.rocketmq.…` is `rocketmq.…`. Most tools still know the former names.
  */
 export type AttributeNames = 'both' | 'current' | 'former';
 
@@ -23,7 +23,7 @@ const RENAMED = {
   deliveryTimestamp: ['rocketmq.message.delivery_timestamp', 'messaging.rocketmq.message.delivery_timestamp'],
 } as const;
 
-/** Names that stay as they are. */
+/** Names that have not changed. */
 export const ATTRIBUTE = {
   operationName: 'messaging.operation.name',
   operationType: 'messaging.operation.type',
@@ -37,7 +37,7 @@ export const ATTRIBUTE = {
   errorType: 'error.type',
 } as const;
 
-/** What the conventions have no name for. */
+/** Attributes without a name in the conventions. */
 export const OWN_ATTRIBUTE = {
   deliveryAttempt: 'nestjs_rocketmq.delivery_attempt',
   settlement: 'nestjs_rocketmq.settlement',
@@ -49,7 +49,7 @@ export const OWN_ATTRIBUTE = {
   transactionResult: 'nestjs_rocketmq.transaction.result',
 } as const;
 
-/** What a span does, in the words of the conventions. */
+/** The operation of a span, in the terms of the conventions. */
 export interface Operation {
   /** The first word of the span's name. */
   readonly name: string;
@@ -57,7 +57,7 @@ export interface Operation {
   readonly type?: 'create' | 'send' | 'receive' | 'process' | 'settle';
 }
 
-/** Makes attributes. */
+/** Creates attributes. */
 export class SpanAttributes {
   private readonly which: readonly (0 | 1)[];
 
@@ -65,7 +65,7 @@ export class SpanAttributes {
     this.which = names === 'both' ? [0, 1] : names === 'current' ? [0] : [1];
   }
 
-  /** What every span of a client says, whatever it does. */
+  /** The attributes of every span of a client. */
   ofClient({ clientId, namespace, server }: ObservedClient, consumerGroup?: string): Attributes {
     const attributes = this.ofSystem();
     attributes[ATTRIBUTE.clientId] = clientId;
@@ -90,7 +90,7 @@ export class SpanAttributes {
     return attributes;
   }
 
-  /** Adds what a message to be sent says of itself; never its body, nor its properties. */
+  /** Adds the attributes of a message to be sent; never its body or its properties. */
   addOutgoing(attributes: Attributes, message: OutgoingMessage, isHalf: boolean, nowMs: number): void {
     const { deliverAt, delayMs } = message;
     if (message.messageId !== undefined) attributes[ATTRIBUTE.messageId] = message.messageId;
@@ -99,7 +99,7 @@ export class SpanAttributes {
     this.addLabels(attributes, message.tag, message.keys, message.messageGroup, dueMs);
   }
 
-  /** Adds what a received message says of itself; never its body, nor its properties. */
+  /** Adds the attributes of a received message; never its body or its properties. */
   addReceived(attributes: Attributes, message: MessageView): void {
     attributes[ATTRIBUTE.messageId] = message.messageId;
     if (message.messageType !== undefined) this.put(attributes, 'type', message.messageType);
@@ -125,7 +125,7 @@ export class SpanAttributes {
   }
 }
 
-/** What kind of error it is: our code, or the name of its class; never its message. */
+/** The kind of an error: the library's code, or the name of its class; never its message. */
 export function errorTypeOf(error: unknown): string {
   if (RocketMQError.is(error)) return error.code;
   if (!(error instanceof Error)) return '_OTHER';

@@ -36,7 +36,7 @@ const processed = () => sdk.spans.filter(({ name }) => name.startsWith('process 
 const activeSpan = (): string | undefined => trace.getActiveSpan()?.spanContext().spanId;
 
 describe('a handled message', () => {
-  it('goes on with the trace of its send; what the handler sends is a child', async () => {
+  it('continues the trace of its send; what the handler sends is a child', async () => {
     let active: string | undefined;
     const handler = async (): Promise<void> => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -76,7 +76,7 @@ describe('a handled message', () => {
     expect(seen).toEqual(['acme']);
   });
 
-  it('begins a trace that points at the other where that is wanted, with the baggage all the same', async () => {
+  it('starts a trace that links to the other with processTrace "link", with the baggage nevertheless', async () => {
     const seen: (string | undefined)[] = [];
     const handler = (): void => void seen.push(propagation.getActiveBaggage()?.getEntry('tenant')?.value);
     await bench.consume(handler, { telemetry: openTelemetry({ processTrace: 'link' }) });
@@ -89,7 +89,7 @@ describe('a handled message', () => {
     expect(seen).toEqual(['acme']);
   });
 
-  it('of a sender without telemetry begins a trace of its own, even if a span was active at the start', async () => {
+  it('of a sender without telemetry starts a trace of its own, even if a span was active at startup', async () => {
     await tracer.startActiveSpan('bootstrap', async (span) => {
       await bench.consume(() => {}, { telemetry });
       span.end();
@@ -100,7 +100,7 @@ describe('a handled message', () => {
     expect([parentOf(process), process.links]).toEqual([undefined, []]);
   });
 
-  it('is sent on with its properties as a new message: a child, not a repetition', async () => {
+  it('is forwarded with its properties as a new message: a child, not a duplicate', async () => {
     await bench.consume(({ properties }) => producer.send({ topic: 'returns', body: 'b', properties }), { telemetry });
     await send(order('a'));
     await bench.broker.idle();
@@ -126,7 +126,7 @@ describe('a handled message', () => {
 });
 
 describe('a message that fails', () => {
-  it('has a span for each attempt, all of them children of the send, and says what follows', async () => {
+  it('has a span for each attempt, all of them children of the send, with what follows', async () => {
     const handler = (): never => {
       throw new TypeError('body was: secret');
     };
@@ -155,7 +155,7 @@ describe('a message that fails', () => {
     ).not.toContain('secret');
   });
 
-  it('of an ordered group has a span for each attempt on the spot, too', async () => {
+  it('of an ordered group has a span for each local attempt, too', async () => {
     const handler = ({ deliveryAttempt }: { deliveryAttempt: number }): void => {
       if (deliveryAttempt === 1) throw new Error('not yet');
     };
@@ -167,7 +167,7 @@ describe('a message that fails', () => {
     expect(processed()[0]?.attributes).toMatchObject({ 'rocketmq.message.group': 'a', 'error.type': 'Error' });
   });
 
-  it('by its time says so, once, although the handler ends later', async () => {
+  it('by its timeout records that once, although the handler ends later', async () => {
     const { opened, open } = gate();
     await bench.consume(() => opened, { telemetry, handlerTimeoutMs: 20 });
     await send(order('a'));
@@ -178,7 +178,7 @@ describe('a message that fails', () => {
     expect(processed()).toHaveLength(1);
   });
 
-  it('is counted: those that come again, and dead letters by their reason', async () => {
+  it('is counted: retried ones, and dead letters by their reason', async () => {
     const handler = (message: { body: Buffer }): never => {
       throw message.body.toString() === 'never' ? new DeadLetterError('no use') : new Error('later');
     };
@@ -219,7 +219,7 @@ describe('a batch', () => {
     expect([active, parentOf(sdk.span('send returns'))]).toEqual([idOf(process), idOf(process)]);
   });
 
-  it('tells how many failed, and measures each of its messages', async () => {
+  it('records how many failed, and measures each of its messages', async () => {
     const consumer = await listen((messages, batch) => {
       for (const message of messages) if (textOf(message) === 'm1') batch.fail(message, new RangeError('this one'));
     });
@@ -247,7 +247,7 @@ describe('a batch', () => {
     expect(process.attributes['messaging.batch.message_count']).toBe(1);
   });
 
-  it('has a context that may be taken apart, as without telemetry', async () => {
+  it('has a context that can be destructured, as without telemetry', async () => {
     await listen((messages, { fail, signalOf }) => {
       for (const message of messages) if (!signalOf(message).aborted) fail(message, new RangeError('this one'));
     });
@@ -291,7 +291,7 @@ describe('the measurements of a consumer', () => {
     });
   });
 
-  it('are what it holds, in messages and bytes, as long as it is open', async () => {
+  it('report what it holds, in messages and bytes, as long as it is open', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(() => opened, { telemetry, concurrency: 1 });
     const held = async (name: string) =>
@@ -309,14 +309,14 @@ describe('the measurements of a consumer', () => {
     expect(await held('rocketmq_consumer_cached_messages')).toEqual([['orders', 'stock', 0]]);
   });
 
-  it('leave nothing of a consumer that could not start, which may be tried again and again under new ids', async () => {
+  it('keep nothing of a consumer that could not start, which may be retried repeatedly under new ids', async () => {
     const options = { telemetry, consumerGroup: 'nobody' };
     for (let tries = 0; tries < 3; tries++) await expect(bench.consume(() => {}, options)).rejects.toThrow('nobody');
     const held = await sdk.measured('rocketmq_consumer_cached_messages');
     expect(held.filter(({ labels }) => labels.consumer_group === 'nobody')).toEqual([]);
   });
 
-  it('name no message: their number does not grow with messages', async () => {
+  it('have no label of a message: their number does not grow with messages', async () => {
     await bench.consume(() => {}, { telemetry });
     for (const name of ['a', 'b', 'c', 'd'])
       await send({ ...order(name), keys: [name], tag: name, properties: { name } });

@@ -1,4 +1,4 @@
-// What watches one push consumer: a span for each call of a handler, and the measurements of messages on their way to it.
+// Observes one push consumer: a span for each call of a handler, and metrics of messages on their way to it.
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
@@ -35,7 +35,7 @@ type Failure = { readonly error: unknown } | undefined;
 export class ConsumerSpans implements PushConsumerTelemetry {
   private readonly labels: ClientLabels;
   private readonly runs = new WeakMap<MessageView, Run>();
-  /** By the properties, which all views of a message share: the handler gets a view of its own when the body was packed. */
+  /** By the properties, which all views of a message share: the handler gets a view of its own when the body was compressed. */
   private readonly arrivedAtMs = new WeakMap<MessageView['properties'], number>();
   private unwatch: (() => void) | undefined;
   private known: Attributes | undefined;
@@ -52,7 +52,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     this.unwatch ??= this.metrics?.watch(this.consumer);
   }
 
-  /** A failure is told by {@link failed}, which knows what follows from it. */
+  /** {@link failed} records a failure, because it knows what follows. */
   readonly interceptor: ConsumeInterceptor = async (message, _handler, next) => {
     const run = guarded(() => this.begin([message], (tracing) => this.beginOne(tracing, message)));
     if (run === undefined) return next();
@@ -68,7 +68,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
       const watched = watchedBatch(batch);
       try {
         await context.with(run.context, () => handler(messages, watched));
-        // One that has run out of time has failed, whatever it did then.
+        // A handler that exceeded its timeout has failed, whatever it did then.
         this.endBatch(run, messages, watched, batch.signal.aborted ? { error: batch.signal.reason } : undefined);
       } catch (error) {
         this.endBatch(run, messages, watched, { error });
@@ -85,7 +85,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
       const nowMs = monotonicMs();
       for (const message of messages) this.arrivedAtMs.set(message.properties, nowMs);
       const latencyMs = deliveredAtMs === undefined ? -1 : receivedAtMs - deliveredAtMs;
-      // Two clocks: less than nothing says that they differ, and nothing else.
+      // Two clocks: a negative difference only shows that they differ.
       if (latencyMs >= 0) metrics.deliveryLatency.record(latencyMs, this.labels.of(first.topic).plain);
     });
   }
@@ -126,7 +126,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     return { span, context: handling(trace.setSpan(parent, span), creation) };
   }
 
-  /** Of many traces it belongs to none: it begins its own, and points at each. */
+  /** A batch belongs to none of its messages' traces: it starts its own, with a link to each. */
   private beginBatch(tracing: Tracing, messages: readonly MessageView[]): BegunSpan {
     const topic = messages[0]?.topic;
     const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), PROCESS, topic);
@@ -176,7 +176,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
   }
 }
 
-/** The context of a batch, which remembers what failed. Handlers may take it apart, so nothing in it needs `this`. */
+/** The context of a batch, which records what failed. Handlers may destructure it, so nothing in it uses `this`. */
 interface WatchedBatch extends BatchContext {
   readonly failed: ReadonlyMap<MessageView, unknown>;
 }

@@ -1,9 +1,9 @@
-// Telemetry that fails takes nothing with it.
+// Failing telemetry must not affect messages.
 
 import { diag } from '@opentelemetry/api';
 import { describeError } from '../support/logger.js';
 
-/** Gives what `work` gives; what it throws goes to the diagnostics of OpenTelemetry, and undefined comes back. */
+/** Returns the result of `work`; an error is logged to the diagnostics of OpenTelemetry, and undefined is returned. */
 export function guarded<T>(work: () => T): T | undefined {
   try {
     return work();

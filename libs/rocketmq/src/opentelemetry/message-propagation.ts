@@ -1,5 +1,5 @@
-// The context of a trace in the properties of messages: W3C traceparent, tracestate and baggage unless the application's
-// propagator says otherwise, so that clients in other languages go on with it.
+// The trace context in the properties of messages: W3C traceparent, tracestate and baggage unless the application sets another
+// propagator, so that clients in other languages can continue it.
 
 import {
   type Context,
@@ -24,7 +24,7 @@ interface Labelled {
   readonly properties?: Properties | undefined;
 }
 
-/** The server takes neither empty values nor control characters; such a text is of no use to a receiver anyhow. */
+/** The server accepts neither empty values nor control characters; receivers could not use such a value anyway. */
 const SETTER: TextMapSetter<Record<string, string>> = {
   set(carrier, name, value) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -37,19 +37,19 @@ const GETTER: TextMapGetter<Properties> = {
   keys: (carrier) => Object.keys(carrier),
 };
 
-/** Where the context of a handler keeps the creation context of its message. */
+/** The key under which the context of a handler keeps the creation context of its message. */
 const HANDLED = createContextKey('nestjs-rocketmq.handled-message');
 
-/** Puts contexts into messages and finds them there. */
+/** Injects contexts into messages and extracts them. */
 export class MessagePropagation {
   private readonly propagator: Pick<TextMapPropagator, 'inject' | 'extract'>;
 
-  /** @param propagator default: the global one, looked up at each message */
+  /** @param propagator default: the global one, looked up for each message */
   constructor(propagator: TextMapPropagator | undefined) {
     this.propagator = propagator ?? propagation;
   }
 
-  /** The message with the context; as it is where the server would not take it with more properties. */
+  /** The message with the context; unchanged where the server would not accept more properties. */
   inject<T extends Labelled>(context: Context, message: T): T {
     const properties = { ...message.properties };
     this.propagator.inject(context, properties, SETTER);
@@ -63,8 +63,8 @@ export class MessagePropagation {
   }
 
   /**
-   * The context that somebody gave to a message before it is sent. Undefined where there is none, and where the message only
-   * repeats the properties of the one that is being handled: it is a new message, and goes on from there.
+   * The context that the caller set on a message before it is sent. Undefined where there is none, and where the message only
+   * repeats the properties of the one that is being handled: it is a new message, and continues from there.
    */
   givenTo(properties: Properties | undefined, active: Context): Context | undefined {
     if (properties === undefined) return undefined;
@@ -76,7 +76,7 @@ export class MessagePropagation {
   }
 }
 
-/** For what the library adds later: the owner of a half message. */
+/** Reserved for what the library adds later: the owner of a half message. */
 const RESERVED_PROPERTIES = 1;
 const RESERVED_BYTES = 512;
 
@@ -87,17 +87,17 @@ function isWithinLimits({ tag = '', keys = [], properties = {} }: Labelled): boo
   let units = tag.length;
   for (const key of keys) units += key.length;
   for (const [name, value] of entries) units += name.length + value.length;
-  // No more than three bytes each in UTF-8: few messages come near enough to be measured.
+  // At most three bytes each in UTF-8: few messages come close enough to be measured.
   if (units * 3 <= mostBytes) return true;
   return Buffer.byteLength([tag, ...keys, ...entries.flat()].join('')) <= mostBytes;
 }
 
-/** The context of a handler, in which messages know the one that is handled. */
+/** The context of a handler, which lets messages recognize the one that is being handled. */
 export function handling(context: Context, creation: SpanContext | undefined): Context {
   return creation === undefined ? context : context.setValue(HANDLED, creation);
 }
 
-/** The span that a context belongs to, if it is a real one. */
+/** The span of a context, if it is a real one. */
 export function spanContextIn(context: Context): SpanContext | undefined {
   const found = trace.getSpanContext(context);
   return found !== undefined && isSpanContextValid(found) ? found : undefined;

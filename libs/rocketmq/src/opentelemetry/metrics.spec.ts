@@ -14,7 +14,7 @@ function consumer(clientId: string): ObservedConsumer {
   };
 }
 
-it('consumers that have closed are not kept for a reader that does not come', async () => {
+it('drops consumers that have closed when no reader collects them', async () => {
   const reader = new AskedReader();
   const provider = new MeterProvider({ readers: [reader] });
   const metrics = new Metrics(provider.getMeter('spec'));
@@ -26,7 +26,7 @@ it('consumers that have closed are not kept for a reader that does not come', as
   await provider.shutdown();
 });
 
-it('labels are kept for topics that are used, and not for any number of them', () => {
+it('keeps the labels of topics in use, but not of an unlimited number', () => {
   const labels = new ClientLabels({ clientId: 'c' });
   const used = labels.of('used');
   for (let count = 0; count < 2_000; count++) labels.of(`topic-${count}`);

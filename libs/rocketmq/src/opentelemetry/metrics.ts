@@ -1,5 +1,5 @@
-// The instruments: names, units and buckets as the Java client of Apache RocketMQ has them (its HistogramEnum and GaugeEnum), and
-// counters of our own. No label is of a message: topics, groups, clients and outcomes only.
+// The instruments: names, units and buckets are those of the Java client of Apache RocketMQ (its HistogramEnum and GaugeEnum), plus
+// counters of this library. Labels are topics, groups, clients and outcomes only, nothing of single messages.
 
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
 import type { HeldOfTopic, ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
@@ -7,37 +7,37 @@ import type { HeldOfTopic, ObservedConsumer } from '../consumer/model/consumer-t
 const HISTOGRAMS = {
   sendCostTime: {
     name: 'rocketmq_send_cost_time',
-    description: 'How long sends took, all their attempts together',
+    description: 'Duration of sends, all attempts included',
     bounds: [1, 5, 10, 20, 50, 200, 500],
   },
   deliveryLatency: {
     name: 'rocketmq_delivery_latency',
-    description: 'From when the server sent messages off to when they arrived, by the clocks of both',
+    description: 'Time from when the server sent messages until they arrived, by the clocks of both sides',
     bounds: [1, 5, 10, 20, 50, 200, 500],
   },
   awaitTime: {
     name: 'rocketmq_await_time',
-    description: 'From the arrival of messages to the begin of their handler',
+    description: 'Time from the arrival of messages until their handlers started',
     bounds: [1, 5, 20, 100, 1_000, 5_000, 10_000],
   },
   processTime: {
     name: 'rocketmq_process_time',
-    description: 'How long handlers took',
+    description: 'Duration of handlers',
     bounds: [1, 5, 10, 100, 1_000, 10_000, 60_000],
   },
 } as const;
 
 const COUNTERS = {
-  retries: ['rocketmq_client_retries', 'Messages whose handler failed and that come again'],
-  deadLetters: ['rocketmq_client_dead_letters', 'Messages that were given up'],
-  transactions: ['rocketmq_client_transactions', 'Transactions by how they ended'],
-  transactionChecks: ['rocketmq_client_transaction_checks', "Answers to the server's questions about transactions"],
-  inboxHits: ['rocketmq_client_inbox_hits', 'Steps that were left out because they had been done before'],
+  retries: ['rocketmq_client_retries', 'Messages that are retried because their handler failed'],
+  deadLetters: ['rocketmq_client_dead_letters', 'Messages that were dead-lettered'],
+  transactions: ['rocketmq_client_transactions', 'Transactions by outcome'],
+  transactionChecks: ['rocketmq_client_transaction_checks', 'Answers to transaction checks of the server'],
+  inboxHits: ['rocketmq_client_inbox_hits', 'Steps that were skipped because they had been done before'],
 } as const;
 
-/** So many consumers that have closed wait to be observed for the last time: where nothing reads, nobody ever comes for them. */
+/** The most closed consumers that wait for a last observation: without a reader they would never be observed. */
 const MOST_LEAVING = 100;
-/** So many topics are remembered: names may come from elsewhere, and wrong ones are measured as well. */
+/** The most topics that are remembered: names may come from outside, and failed sends to misspelled ones are measured, too. */
 const MOST_TOPICS = 1_000;
 
 /** The instruments of one meter. */
@@ -52,7 +52,7 @@ export class Metrics {
   readonly transactionChecks: Counter;
   readonly inboxHits: Counter;
   private readonly consumers = new Set<ObservedConsumer>();
-  /** To be observed for the last time: an SDK goes on telling what it has heard last. */
+  /** To be observed for the last time: an SDK keeps reporting the last observation. */
   private readonly leaving = new Set<ObservedConsumer>();
 
   constructor(meter: Meter) {
@@ -70,7 +70,7 @@ export class Metrics {
     this.transactionChecks = counter(COUNTERS.transactionChecks);
     this.inboxHits = counter(COUNTERS.inboxHits);
     const messages = meter.createObservableGauge('rocketmq_consumer_cached_messages', {
-      description: 'Messages that are received and not yet settled',
+      description: 'Messages received and not yet settled',
     });
     const bytes = meter.createObservableGauge('rocketmq_consumer_cached_bytes', {
       description: 'Bytes of the bodies of these messages',
@@ -86,7 +86,7 @@ export class Metrics {
     );
   }
 
-  /** Has the gauges tell of a consumer. @returns what ends that */
+  /** Adds a consumer to the gauges. @returns a function that removes it */
   watch(consumer: ObservedConsumer): () => void {
     this.consumers.add(consumer);
     return () => {
@@ -97,11 +97,11 @@ export class Metrics {
     };
   }
 
-  private observe(tell: (held: HeldOfTopic, labels: Attributes) => void): void {
+  private observe(report: (held: HeldOfTopic, labels: Attributes) => void): void {
     for (const consumer of [...this.consumers, ...this.leaving]) {
       const { clientId, consumerGroup } = consumer;
       for (const held of consumer.held()) {
-        tell(held, { topic: held.topic, client_id: clientId, consumer_group: consumerGroup });
+        report(held, { topic: held.topic, client_id: clientId, consumer_group: consumerGroup });
       }
     }
     this.leaving.clear();
@@ -115,7 +115,7 @@ export interface TopicLabels {
   readonly failure: Attributes;
 }
 
-/** The labels of one client's measurements; they are kept, since every message asks for some. */
+/** The labels of one client's measurements; they are cached, since every message needs some. */
 export class ClientLabels {
   private readonly byTopic = new Map<string, TopicLabels>();
 

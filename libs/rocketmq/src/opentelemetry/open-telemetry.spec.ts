@@ -18,7 +18,7 @@ describe('openTelemetry()', () => {
   });
   afterEach(() => bench.close());
 
-  it('watches nobody while no SDK is registered: sends and handlers go the way they go without it', async () => {
+  it('observes nothing while no SDK is registered: sends and handlers run as without it', async () => {
     const telemetry = openTelemetry();
     expect(telemetry.producer(observed)).toBeUndefined();
     expect(telemetry.pushConsumer(observed)).toBeUndefined();
@@ -35,7 +35,7 @@ describe('openTelemetry()', () => {
     expect(bench.broker.messages('orders').map(({ properties }) => properties)).toEqual([{}]);
   });
 
-  it('watches whoever is made after the SDK was registered, although it was called before', () => {
+  it('observes clients that are created after the SDK was registered, although it was called before', () => {
     const provider = new ProxyTracerProvider();
     const telemetry = openTelemetry({ tracerProvider: provider });
     expect(telemetry.producer(observed)).toBeUndefined();
@@ -43,7 +43,7 @@ describe('openTelemetry()', () => {
     expect(telemetry.producer(observed)).toBeDefined();
   });
 
-  it('takes nothing with it when spans fail: neither sends nor handlers, nor ends and checks of transactions', async () => {
+  it('affects neither sends nor handlers nor transactions when spans fail', async () => {
     const fail = (): never => {
       throw new Error('this span is broken');
     };
@@ -81,7 +81,7 @@ describe('openTelemetry()', () => {
     expect(bench.broker.messages('payments')).toHaveLength(2);
   });
 
-  it('measures where there is an SDK for measurements only, and leaves messages as they are', async () => {
+  it('measures where an SDK for metrics only is registered, and leaves messages unchanged', async () => {
     const sdk = new TelemetryBench();
     sdk.registerMeters();
     const telemetry = openTelemetry({ meterProvider: metrics.getMeterProvider() });
@@ -108,7 +108,7 @@ describe('openTelemetry()', () => {
     [{ attributeNames: 'old' }, 'attributeNames must be "both" or "current" or "former", not "old"'],
     [{ propagator: {} }, 'propagator must be an object with inject(), extract(), fields()'],
     [{ tracer: 1 }, 'tracer is unknown; the options are tracerProvider,'],
-  ])('refuses %j and names the option', (options, problem) => {
+  ])('rejects %j and names the option', (options, problem) => {
     const make = (): unknown => openTelemetry(options as OpenTelemetryOptions);
     expect(make).toThrow(UsageError);
     expect(make).toThrow(problem);

@@ -1,4 +1,5 @@
-// What an application hands to the module, to producers and consumers: it finds tracer and meter, and makes what watches them.
+// The object that an application passes to the module, to producers and consumers: it finds tracer and meter, and creates their
+// observers.
 
 import {
   context,
@@ -32,22 +33,22 @@ import { Tracing } from './tracing.js';
 
 /** The options of {@link openTelemetry}. */
 export interface OpenTelemetryOptions {
-  /** Where spans go. Default: the global one, which an SDK registers. Without either nothing is traced. */
+  /** The tracer provider. Default: the global one, which an SDK registers. Without either, nothing is traced. */
   readonly tracerProvider?: TracerProvider;
-  /** Where measurements go. Default: the global one, which an SDK registers. Without either nothing is measured. */
+  /** The meter provider. Default: the global one, which an SDK registers. Without either, nothing is measured. */
   readonly meterProvider?: MeterProvider;
-  /** How the context travels in messages. Default: the global one; that of the SDKs is W3C Trace Context and Baggage. */
+  /** How the context travels in messages. Default: the global propagator; that of the SDKs is W3C Trace Context and Baggage. */
   readonly propagator?: TextMapPropagator;
   /**
-   * `continue`: the handler of a message goes on with the trace in which the message was sent. `link`: it begins a trace of its
-   * own, which points at the other, for messages that are handled long after. Batches always begin their own. Default `continue`.
+   * `continue`: the handler of a message continues the trace in which the message was sent. `link`: it starts a trace of its
+   * own with a link to the other, for messages that are handled long after. Batches always start their own. Default `continue`.
    */
   readonly processTrace?: 'continue' | 'link';
-  /** By which names attributes go that the semantic conventions have renamed. Default `both`. */
+  /** Which names to use for attributes that the semantic conventions have renamed. Default `both`. */
   readonly attributeNames?: AttributeNames;
   /**
-   * Whether spans hold message and stack of an error, beside its kind (`error.type`). Such a message may quote a body: that of
-   * `JSON.parse` does. Default false.
+   * Whether spans contain the message and stack of an error, in addition to its kind (`error.type`). Such a message may quote a body:
+   * that of `JSON.parse` does. Default false.
    */
   readonly recordErrors?: boolean;
 }
@@ -67,15 +68,15 @@ const METHODS = {
 } as const;
 
 /**
- * Telemetry by OpenTelemetry: the option `telemetry` of `RocketMQModule`, `Producer`, `PushConsumer` and `SimpleConsumer`, and of
- * `Inbox` and `Outbox`. One serves all of them. Register the SDK before they are made: those that are made before it are not watched.
+ * Telemetry with OpenTelemetry: the option `telemetry` of `RocketMQModule`, `Producer`, `PushConsumer` and `SimpleConsumer`, and of
+ * `Inbox` and `Outbox`. One object serves all of them. Register the SDK before you create them: those created before it are not observed.
  * @throws UsageError `ILLEGAL_OPTION` that names the option
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry {
   return new OpenTelemetry(options);
 }
 
-/** Spans and measurements for producers, consumers, inboxes and outboxes. */
+/** Spans and metrics for producers, consumers, inboxes and outboxes. */
 export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetrySource {
   private readonly propagation: MessagePropagation;
   private readonly attributes: SpanAttributes;
@@ -83,26 +84,26 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
   private foundTracing: Tracing | undefined;
   private foundMetrics: Metrics | undefined;
 
-  /** @internal made by {@link openTelemetry} */
+  /** @internal created by {@link openTelemetry} */
   constructor(private readonly options: OpenTelemetryOptions) {
     assertOptions(options);
     this.propagation = new MessagePropagation(options.propagator);
     this.attributes = new SpanAttributes(options.attributeNames ?? 'both');
   }
 
-  /** Asked by producers. */
+  /** Called by producers. */
   producer(client: ObservedClient): ProducerTelemetry | undefined {
     const { tracing, metrics } = this;
     return tracing === undefined && metrics === undefined ? undefined : new ProducerSpans(client, tracing, metrics);
   }
 
-  /** Asked by push consumers. */
+  /** Called by push consumers. */
   pushConsumer(consumer: ObservedConsumer): PushConsumerTelemetry | undefined {
     const { tracing, metrics } = this;
     return tracing === undefined && metrics === undefined ? undefined : new ConsumerSpans(consumer, tracing, metrics);
   }
 
-  /** Asked by simple consumers. */
+  /** Called by simple consumers. */
   simpleConsumer(consumer: ObservedConsumer): SimpleConsumerTelemetry | undefined {
     const { tracing, metrics, receivers } = this;
     if (tracing === undefined && metrics === undefined) return undefined;
@@ -110,15 +111,15 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
   }
 
   /**
-   * Runs what the application does with a message of a `SimpleConsumer` in a span, as a push consumer does with its handlers.
-   * Without an SDK, and for a message of another consumer, it only runs it.
+   * Runs the application's processing of a message of a `SimpleConsumer` in a span, as a push consumer does with its handlers.
+   * Without an SDK, and for a message of another consumer, it only runs the function.
    */
   async process<T>(message: MessageView, work: () => Promise<T> | T): Promise<T> {
     const receiver = this.receivers.get(message);
     return receiver === undefined ? work() : receiver.process(message, work);
   }
 
-  /** Asked by outboxes: the message carries on where it was written, not where it is sent from. */
+  /** Called by outboxes: the message continues the trace in which it was written, not the one in which it is sent. */
   outboxMessage<T extends { readonly topic: string; readonly properties?: Readonly<Record<string, string>> }>(
     message: T,
   ): T {
@@ -136,7 +137,7 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
     return changed ?? message;
   }
 
-  /** Asked by inboxes. */
+  /** Called by inboxes. */
   inboxHit(consumerGroup: string | undefined): void {
     guarded(() => {
       this.metrics?.inboxHits.add(1, consumerGroup === undefined ? {} : { consumer_group: consumerGroup });
@@ -144,7 +145,7 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
     });
   }
 
-  /** Undefined while no SDK is there to take spans. */
+  /** Undefined while no SDK accepts spans. */
   private get tracing(): Tracing | undefined {
     if (this.foundTracing !== undefined) return this.foundTracing;
     const { options, attributes, propagation } = this;
@@ -155,7 +156,7 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
     return this.foundTracing;
   }
 
-  /** Undefined while no SDK is there to take measurements. */
+  /** Undefined while no SDK accepts measurements. */
   private get metrics(): Metrics | undefined {
     if (this.foundMetrics !== undefined) return this.foundMetrics;
     const meter = (this.options.meterProvider ?? globalMetrics.getMeterProvider()).getMeter(SCOPE);
@@ -165,7 +166,7 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
   }
 }
 
-/** The global provider is there before an SDK is, and then gives tracers that do nothing. */
+/** The global provider exists before an SDK is registered, and then returns tracers that do nothing. */
 function tracerOf(provider: TracerProvider & { getDelegateTracer?: (name: string) => Tracer | undefined }) {
   const isWaiting = typeof provider.getDelegateTracer === 'function' && provider.getDelegateTracer(SCOPE) === undefined;
   return isWaiting ? undefined : provider.getTracer(SCOPE);

@@ -33,7 +33,7 @@ const within = <T>(name: string, work: () => Promise<T>): Promise<T> =>
   tracer.startActiveSpan(name, async (span) => work().finally(() => span.end()));
 
 describe('a send', () => {
-  it('is a span of the messaging conventions, and never holds a body', async () => {
+  it('is a span of the messaging conventions, and never contains a body', async () => {
     const producer = newProducer();
     const secret = 'card 4111 1111 1111 1111';
     const { messageId } = await producer.send({ topic: 'orders', body: secret, tag: 'paid', keys: ['o-1'] });
@@ -62,7 +62,7 @@ describe('a send', () => {
     expect(JSON.stringify({ name, attributes, events, links, status })).not.toContain('4111');
   });
 
-  it('says group and time of delivery of the messages that have them', async () => {
+  it('records message group and delivery time of the messages that have them', async () => {
     const producer = newProducer({ telemetry: openTelemetry({ attributeNames: 'current' }) });
     await producer.send({ topic: 'lines', body: 'a', messageGroup: 'order 7' });
     await producer.send({ topic: 'later', body: 'a', delayMs: MINUTE_MS });
@@ -79,14 +79,14 @@ describe('a send', () => {
     ).toEqual(['messaging.system.name']);
   });
 
-  it('says the former names alone where those are wanted', async () => {
+  it('records the former names only with attributeNames "former"', async () => {
     await newProducer({ telemetry: openTelemetry({ attributeNames: 'former' }) }).send({ topic: 'orders', body: 'a' });
     const { attributes } = sdk.span('send orders');
     expect(attributes).toMatchObject({ 'messaging.system': 'rocketmq', 'messaging.rocketmq.message.type': 'normal' });
     expect(attributes).not.toHaveProperty(['rocketmq.message.type']);
   });
 
-  it('is a child of what runs, and its context and baggage lie in the message as W3C wants them', async () => {
+  it('is a child of the active span, and carries context and baggage in the message in the W3C format', async () => {
     const baggage = propagation.createBaggage({ tenant: { value: 'acme' } });
     await within('request', () =>
       context.with(propagation.setBaggage(context.active(), baggage), () =>
@@ -100,7 +100,7 @@ describe('a send', () => {
     ]);
   });
 
-  it('leaves a context alone that the message was given before, and points at it', async () => {
+  it('keeps the context that the message already has, and links to it', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await within('relay', () => newProducer().send({ topic: 'orders', body: 'a', properties: { traceparent } }));
     const span = sdk.span('send orders');
@@ -112,14 +112,14 @@ describe('a send', () => {
     expect(propertiesOf('orders')).toEqual([{ traceparent }]);
   });
 
-  it('that fails says the code of its error, and its message only when that is wanted', async () => {
+  it('that fails records the code of its error, and its message only with recordErrors', async () => {
     bench.broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' }, times: 2 });
     await expect(newProducer().send({ topic: 'orders', body: 'a' })).rejects.toThrow();
     const { attributes, status, events } = sdk.span('send orders');
     expect([attributes['error.type'], status, events]).toEqual(['FORBIDDEN', { code: SpanStatusCode.ERROR }, []]);
     sdk.reset();
-    const telling = newProducer({ telemetry: openTelemetry({ recordErrors: true }) });
-    await expect(telling.send({ topic: 'orders', body: 'a' })).rejects.toThrow();
+    const recording = newProducer({ telemetry: openTelemetry({ recordErrors: true }) });
+    await expect(recording.send({ topic: 'orders', body: 'a' })).rejects.toThrow();
     expect(sdk.span('send orders').status.message).toContain('FORBIDDEN');
     expect(sdk.span('send orders').events[0]?.name).toBe('exception');
   });
@@ -137,7 +137,7 @@ describe('a send', () => {
     expect(carried.sort()).toEqual(sends.map(idOf).sort());
   });
 
-  it('goes through interceptors of the application inside of none of its own', async () => {
+  it('runs outside of the interceptors of the application', async () => {
     const seen: (string | undefined)[] = [];
     const producer = newProducer({
       interceptors: [
@@ -156,7 +156,7 @@ describe('a send', () => {
     ['many', Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`p${index}`, 'x']))],
     ['large', { note: 'ü'.repeat(8_170) }],
   ])(
-    'is sent without its context where the message has as %s properties as the server takes',
+    'is sent without its context where the message has as %s properties as the server accepts',
     async (_, properties) => {
       await newProducer({ telemetry: undefined }).send({ topic: 'orders', body: 'a', properties });
       await newProducer().send({ topic: 'orders', body: 'a', properties });
@@ -165,7 +165,7 @@ describe('a send', () => {
     },
   );
 
-  it('is sent all the same when the propagator fails', async () => {
+  it('succeeds when the propagator fails', async () => {
     const fail = (): never => {
       throw new Error('broken');
     };
@@ -183,7 +183,7 @@ describe('a transaction', () => {
   };
   const message = { topic: 'payments', body: 'one' };
 
-  it('is one span with the half message, the local work and the commit in it', async () => {
+  it('is one span that contains the half message, the local work and the commit', async () => {
     const producer = await start(() => 'unknown');
     await producer.transact({ message }, () => within('database', async () => {}));
     const whole = sdk.span('transact payments');
@@ -202,7 +202,7 @@ describe('a transaction', () => {
     expect(propertiesOf('payments')[0]?.traceparent).toContain(idOf(send));
   });
 
-  it('whose message is decided on the way is one as well', async () => {
+  it('whose message is prepared by its work is one span, too', async () => {
     const producer = await start(() => 'unknown');
     await producer.transact({}, async () => {
       await currentTransaction().prepare(message);
@@ -214,7 +214,7 @@ describe('a transaction', () => {
     );
   });
 
-  it('that fails is a failed span, its end asked of the checker', async () => {
+  it('that fails is a failed span, resolved by the checker', async () => {
     const producer = await start(() => 'rollback');
     const failing = producer.transact({ message }, () => Promise.reject(new RangeError('no')));
     await expect(failing).rejects.toThrow('no');
@@ -222,7 +222,7 @@ describe('a transaction', () => {
     expect(sdk.span('rollback payments').status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('that the server asks about is checked in the trace of its half message, whatever ran when the producer started', async () => {
+  it('is checked in the trace of its half message, whatever was active when the producer started', async () => {
     const asked: string[] = [];
     const producer = await within('bootstrap', () =>
       start(() => {
@@ -239,7 +239,7 @@ describe('a transaction', () => {
     expect(check.attributes['nestjs_rocketmq.transaction.resolution']).toBe('commit');
   });
 
-  it('is counted by how it ended', async () => {
+  it('is counted by outcome', async () => {
     const producer = await start(() => 'unknown');
     const outcomes = async () => {
       const all = await sdk.measured('rocketmq_client_transactions');
@@ -264,7 +264,7 @@ describe('a transaction', () => {
 });
 
 describe('the measurements of a producer', () => {
-  it('are the cost of sends by topic and outcome, in the buckets of the official client', async () => {
+  it('are the duration of sends by topic and outcome, in the buckets of the official client', async () => {
     const producer = newProducer();
     await producer.send({ topic: 'orders', body: 'a', keys: ['k'] });
     await producer.send({ topic: 'orders', body: 'b' });

@@ -1,4 +1,4 @@
-// What watches one producer: spans of sends and transactions, and their measurements.
+// Observes one producer: spans of sends and transactions, and metrics.
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
@@ -21,7 +21,7 @@ const END: Readonly<Record<Resolution, Operation>> = {
 };
 const CHECK: Operation = { name: 'check' };
 
-/** A send that has begun. */
+/** A send in progress. */
 interface Begun {
   readonly span: Span;
   readonly context: Context;
@@ -61,9 +61,9 @@ export class ProducerSpans implements ProducerTelemetry {
     return this.run(TRANSACT, topic, SpanKind.INTERNAL, undefined, work);
   }
 
-  async end(half: ObservedHalf, resolution: Resolution, tell: () => Promise<EndResult>): Promise<EndResult> {
+  async end(half: ObservedHalf, resolution: Resolution, run: () => Promise<EndResult>): Promise<EndResult> {
     const result = await this.run(END[resolution], half.topic, SpanKind.CLIENT, half, async (span) => {
-      const ended = await tell();
+      const ended = await run();
       guarded(() => span?.setAttribute(OWN_ATTRIBUTE.transactionResult, ended));
       return ended;
     });
@@ -104,7 +104,7 @@ export class ProducerSpans implements ProducerTelemetry {
       given ?? active,
     );
     const sending = trace.setSpan(active, span);
-    // A context that somebody gave to the message stays: by it the receiver finds where the message was made.
+    // A context that the caller set on the message stays: by it the receiver finds where the message was created.
     if (given !== undefined) return { span, context: sending, message };
     return { span, context: sending, message: propagation.inject(sending, message) };
   }
@@ -122,7 +122,7 @@ export class ProducerSpans implements ProducerTelemetry {
     });
   }
 
-  /** Runs `work` in a span. @param half what the work is about: it is linked to; for a check, it is where the work belongs */
+  /** Runs `work` in a span. @param half the half message that the work is about: it is linked to; for a check, it is the parent */
   private async run<T>(
     operation: Operation,
     topic: string | undefined,
@@ -157,13 +157,13 @@ export class ProducerSpans implements ProducerTelemetry {
       attributes[OWN_ATTRIBUTE.transactionId] = half.transactionId;
     }
     const origin = half && tracing.originOf(half);
-    // A check comes from the server: what runs here at the time has nothing to do with it.
+    // A check comes from the server: the code that happens to run here is unrelated.
     const parent = kind === SpanKind.CONSUMER && origin !== undefined ? origin.parent : context.active();
     const span = tracing.start({ operation, topic, kind, attributes, links: origin?.links ?? [] }, parent);
     return { span, context: trace.setSpan(parent, span) };
   }
 
-  /** Made at the first span: before it the client may not have its id. */
+  /** Created at the first span: before it the client may have no id. */
   private base(tracing: Tracing): Attributes {
     this.known ??= tracing.parts.attributes.ofClient(this.client);
     return this.known;

@@ -65,7 +65,7 @@ describe('a simple consumer', () => {
     });
   });
 
-  it('goes on with the trace of the send in what the application says it does with a message', async () => {
+  it('continues the trace of the send in what the application marks as processing of a message', async () => {
     const message = await one();
     let active: string | undefined;
     const result = await trace.getTracer('spec').startActiveSpan('job', async (job) => {
@@ -112,14 +112,14 @@ describe('a simple consumer', () => {
     );
   });
 
-  it('says when a settlement was refused', async () => {
+  it('records a settlement that was rejected', async () => {
     const message = await one();
     broker.faults.add({ rpc: 'ackMessage', action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' } });
     await expect(consumer.ack(message)).rejects.toThrow();
     expect(sdk.span('ack orders').attributes['error.type']).toBe('INVALID_RECEIPT_HANDLE');
   });
 
-  it('measures how late messages come', async () => {
+  it('measures the delivery latency of messages', async () => {
     await one();
     const own = (await sdk.measured('rocketmq_delivery_latency')).filter(
       ({ labels }) => labels.client_id === consumer.clientId,

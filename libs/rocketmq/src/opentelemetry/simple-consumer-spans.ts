@@ -1,4 +1,4 @@
-// What watches one simple consumer: spans of what the application asks for, and of its handling where it says so.
+// Observes one simple consumer: spans of its requests, and of the processing that the application marks.
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type {
@@ -28,7 +28,7 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
   private readonly labels: ClientLabels;
   private known: Attributes | undefined;
 
-  /** @param receivers is told who has received a message */
+  /** @param receivers records which consumer has received a message */
   constructor(
     private readonly consumer: ObservedConsumer,
     private readonly tracing: Tracing | undefined,
@@ -61,7 +61,7 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     return this.run((tracing) => this.settlement(tracing, SETTLE[operation], messages), work);
   }
 
-  /** Runs the application's handling of a message that this consumer has received. */
+  /** Runs the application's processing of a message that this consumer has received. */
   async process<T>(message: MessageView, work: () => Promise<T> | T): Promise<T> {
     const startedAtMs = monotonicMs();
     const { success, failure } = this.labels.of(message.topic);
@@ -86,7 +86,7 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     const { attributes: names } = tracing.parts;
     const attributes = names.ofOperation(this.base(tracing), PROCESS, message.topic);
     names.addReceived(attributes, message);
-    // What runs here asked for the message: it is pointed at, too.
+    // The code that runs here requested the message, so it is linked to, too.
     const ambient = trace.getSpanContext(context.active());
     const all = ambient === undefined ? links : [...links, { context: ambient }];
     const start = { operation: PROCESS, topic: message.topic, kind: SpanKind.CONSUMER, attributes, links: all };

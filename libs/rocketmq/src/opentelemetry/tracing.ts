@@ -1,4 +1,4 @@
-// How spans begin and end. Which there are, and when, is decided by those who watch producers and consumers.
+// Starts and ends spans. The observers of producers and consumers decide which spans there are, and when.
 
 import {
   type Attributes,
@@ -17,28 +17,28 @@ import { describeError } from '../support/logger.js';
 import { ATTRIBUTE, errorTypeOf, type Operation, type SpanAttributes } from './attributes.js';
 import { type MessagePropagation, spanContextIn } from './message-propagation.js';
 
-/** What spans are made with. */
+/** What spans are created with. */
 export interface TracingParts {
   readonly tracer: Tracer;
   readonly attributes: SpanAttributes;
   readonly propagation: MessagePropagation;
-  /** Whether the handler of a message goes on with its trace, or begins one of its own. */
+  /** Whether the handler of a message continues the trace of the message, or starts its own. */
   readonly processTrace: 'continue' | 'link';
-  /** Whether spans hold messages and stacks of errors. */
+  /** Whether spans contain messages and stacks of errors. */
   readonly recordsErrors: boolean;
 }
 
-/** A span that is about to begin. */
+/** A span that is about to start. */
 export interface SpanStart {
   readonly operation: Operation;
-  /** Undefined where there is not one for all. */
+  /** Undefined where the messages have different topics. */
   readonly topic: string | undefined;
   readonly kind: SpanKind;
   readonly attributes: Attributes;
   readonly links?: Link[];
 }
 
-/** Begins and ends spans. */
+/** Starts and ends spans. */
 export class Tracing {
   constructor(readonly parts: TracingParts) {}
 
@@ -62,18 +62,18 @@ export class Tracing {
     if (recordsErrors) span.recordException(error instanceof Error ? error : describeError(error));
   }
 
-  /** Where the handling of a message belongs, and what it points at. */
+  /** The parent context of a handler, and the links of its span. */
   originOf({ properties }: Pick<MessageView, 'properties'>): Origin {
     const { propagation, processTrace } = this.parts;
     const carried = propagation.extract(properties);
     const creation = spanContextIn(carried);
     if (creation === undefined) return { parent: carried, creation, links: [] };
-    // What else the message carries, its baggage, is the handler's in either case.
+    // The rest of the message's context, its baggage, is passed to the handler in either case.
     const parent = processTrace === 'continue' ? carried : trace.deleteSpan(carried);
     return { parent, creation, links: [{ context: creation }] };
   }
 
-  /** Links to where these messages were made. */
+  /** Links to the spans in which these messages were created. */
   linksTo(messages: readonly Pick<MessageView, 'properties' | 'messageId'>[]): Link[] {
     const { propagation } = this.parts;
     return messages.flatMap(({ properties, messageId }) => {
@@ -84,13 +84,13 @@ export class Tracing {
   }
 }
 
-/** Where a message comes from. */
+/** The origin of a message. */
 export interface Origin {
   readonly parent: Context;
-  /** The span in which the message was made. */
+  /** The span in which the message was created. */
   readonly creation: SpanContext | undefined;
   readonly links: Link[];
 }
 
-/** No context at all: what begins there begins a trace. */
+/** No context at all: a span with this parent starts a trace. */
 export const NOWHERE: Context = ROOT_CONTEXT;

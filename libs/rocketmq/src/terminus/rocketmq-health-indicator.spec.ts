@@ -60,7 +60,7 @@ describe('the health indicator for terminus', () => {
     return { status: response.status, body: (await response.json()) as HealthCheckResult };
   }
 
-  it('is up and tells what is assigned, received and unsettled', async () => {
+  it('is up and reports what is assigned, received and unsettled', async () => {
     const app = await bench.start(parts);
     expect(await ask(app, 'ready')).toEqual({
       status: 200,
@@ -85,7 +85,7 @@ describe('the health indicator for terminus', () => {
     });
   });
 
-  it('counts transactions that the server has given up, and is up all the same', async () => {
+  it('counts transactions that the server has given up, and is up nevertheless', async () => {
     @Injectable()
     class Payments {
       constructor(@Inject(RocketMQProducer) private readonly producer: RocketMQProducer) {}
@@ -118,13 +118,13 @@ describe('the health indicator for terminus', () => {
     await broker.stop();
   });
 
-  it('is not ready while the server is away, and says why, but alive; and ready when it is back', async () => {
+  it('is not ready while the server is unreachable, and reports why, but alive; it is ready again when the server is back', async () => {
     const app = await bench.start(parts);
     await bench.broker.stop();
     let answer = await ask(app, 'ready');
     while (answer.status === 200) answer = await ask(app, 'ready');
     expect(answer).toMatchObject({ status: 503, body: { status: 'error' } });
-    expect(JSON.stringify(answer.body.error)).toMatch(/has no server \(127\.0\.0\.1:\d+ is away/);
+    expect(JSON.stringify(answer.body.error)).toMatch(/is connected to no server \(127\.0\.0\.1:\d+ is away/);
     expect(await ask(app, 'live')).toMatchObject({ status: 200, body: { details: { rocketmq: { status: 'up' } } } });
     await bench.broker.broker.start();
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
@@ -132,7 +132,7 @@ describe('the health indicator for terminus', () => {
     release();
   });
 
-  it('is not alive when a handler hangs for longer than it may', async () => {
+  it('is not alive when a handler runs longer than maxHandlerMs', async () => {
     const app = await bench.start(parts);
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
     await bench.broker.advance(5 * MINUTE_MS, { duringWork: true });
@@ -145,7 +145,7 @@ describe('the health indicator for terminus', () => {
     release();
   });
 
-  it('is alive while messages wait for handlers that are slow, and while an ordered one waits for its next attempt', async () => {
+  it('is alive while messages wait for slow handlers, and while an ordered one waits for its next attempt', async () => {
     const waits: (() => void)[] = [];
     @Injectable()
     class Slow {
@@ -185,7 +185,7 @@ describe('the health indicator for terminus', () => {
     expect(answer.body.details.rocketmq).toMatchObject({ phase: 'starting', consumers: [{ status: 'waiting' }] });
   });
 
-  it('is not alive when a handler hangs while the start waits for a group that does not exist', async () => {
+  it('is not alive when a handler hangs while startup waits for a group that does not exist', async () => {
     @Injectable()
     class Lost {
       @RocketMQListener('orders', { consumerGroup: 'nobody' })
@@ -202,8 +202,8 @@ describe('the health indicator for terminus', () => {
     const options = { endpoints, clock, whenUnavailable: 'degraded', startTimeoutMs: 100 } as const;
     const app = await bench.start({ ...parts, providers: [Shop, Lost, RocketMQHealthIndicator], options });
     await late.broker.start();
-    const told = async (what: 'live' | 'ready') => JSON.stringify((await ask(app, what)).body.details);
-    await until(async () => (await told('ready')).includes('does not exist'));
+    const details = async (what: 'live' | 'ready') => JSON.stringify((await ask(app, what)).body.details);
+    await until(async () => (await details('ready')).includes('does not exist'));
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
     await late.advance(11 * MINUTE_MS, { duringWork: true });
     expect((await ask(app, 'live')).status).toBe(503);
@@ -212,7 +212,7 @@ describe('the health indicator for terminus', () => {
     await late.stop();
   });
 
-  it('looks at the connection that it is told, and names one that is not there', async () => {
+  it('reports the given connection, and names one that does not exist', async () => {
     const { endpoints, clock } = bench.broker;
     const second = RocketMQModule.forRoot({ name: 'second', endpoints, clock });
     const app = await bench.start({ imports: [second as never], providers: [RocketMQHealthIndicator] });

@@ -1,4 +1,4 @@
-// The indicator for @nestjs/terminus. How a connection stands is decided in nest/operations.
+// The indicator for @nestjs/terminus. nest/operations decides about the health of a connection.
 
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
@@ -8,55 +8,55 @@ import { getHealthToken } from '../nest/module/injection.decorators.js';
 import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
 import { UsageError } from '../support/errors.js';
 
-/** What terminus takes as the result of an indicator, in all its versions. */
+/** The result of an indicator, in all versions of terminus. */
 export type RocketMQHealthResult<Key extends string = string> = Record<
   Key,
   { readonly status: 'up' | 'down'; readonly [detail: string]: unknown }
 >;
 
-/** When an application is ready. */
+/** The options for readiness. */
 export interface ReadinessOptions extends HealthLimits {
   /** The name of the connection. Default: the one without a name. */
   readonly connection?: string;
 }
 
-/** When an application is alive. */
+/** The options for liveness. */
 export interface LivenessOptions {
   /** The name of the connection. Default: the one without a name. */
   readonly connection?: string;
   /**
-   * How long a handler may run, in milliseconds: for handlers that hang, which only a restart helps. Choose it far above what the
-   * slowest one takes. Default: that is not looked at.
+   * How long a handler may run, in milliseconds: to detect handlers that hang, which only a restart fixes. Choose it far above the
+   * duration of the slowest handler. Default: not checked.
    */
   readonly maxHandlerMs?: number;
 }
 
 /**
  * `RocketMQModule` for the health checks of @nestjs/terminus. Provide it in the module of the health controller:
- * `() => this.rocketmq.ready('rocketmq')`. It asks the server nothing: it tells what producer and consumers know by now.
+ * `() => this.rocketmq.ready('rocketmq')`. It sends no request to the server: it reports what producer and consumers know.
  */
 @Injectable()
 export class RocketMQHealthIndicator {
   constructor(@Inject(ModuleRef) private readonly modules: ModuleRef) {}
 
   /**
-   * For the readiness probe: `up` while messages can be sent and every consumer that was started receives. The details name the
-   * connection, and of each consumer its group, what it is assigned, when it last received, and its settle lag.
-   * @param key under which the result appears
-   * @throws UsageError `UNKNOWN_CONNECTION`; with terminus 10 a HealthCheckError says `down`, as it wants
+   * For the readiness probe: `up` while messages can be sent and every started consumer receives. The details name the
+   * connection, and for each consumer its group, its assigned queues, when it last received, and its settle lag.
+   * @param key the name of the result
+   * @throws UsageError `UNKNOWN_CONNECTION`; with terminus 10, a HealthCheckError reports `down`, as terminus expects
    */
   async ready<const Key extends string = 'rocketmq'>(
     key: Key = 'rocketmq' as Key,
     { connection, ...limits }: ReadinessOptions = {},
   ): Promise<RocketMQHealthResult<Key>> {
     const report = this.health(connection).report(limits);
-    return told(key, report.isReady, { ...detailsOf(report), problems: report.problems });
+    return resultOf(key, report.isReady, { ...detailsOf(report), problems: report.problems });
   }
 
   /**
-   * For the liveness probe: `up` whether a server can be reached or not, since a restart would not bring it back. `down` only when
-   * handlers hang, and only if `maxHandlerMs` is given: messages that wait, for a handler or for their next attempt, are no reason.
-   * @param key under which the result appears
+   * For the liveness probe: `up` whether a server is reachable or not, since a restart would not help. `down` only when
+   * handlers hang, and only if `maxHandlerMs` is set: messages that wait for a handler or for their next attempt do not matter.
+   * @param key the name of the result
    * @throws as {@link ready}
    */
   async live<const Key extends string = 'rocketmq'>(
@@ -65,14 +65,14 @@ export class RocketMQHealthIndicator {
   ): Promise<RocketMQHealthResult<Key>> {
     assertLiveness(maxHandlerMs, others);
     const { phase, consumers } = this.health(connection).report();
-    // A start that is not complete may be so for long, with handlers that run.
+    // A startup may stay incomplete for long while handlers run.
     const isAtWork = phase === 'running' || phase === 'starting';
     const stuck = consumers.flatMap(({ consumerGroup, health }) => {
       const ranMs = health?.longestHandlerMs ?? 0;
       if (maxHandlerMs === undefined || ranMs <= maxHandlerMs || !isAtWork) return [];
       return [`consumer group "${consumerGroup}": a handler has been running for ${ranMs} ms`];
     });
-    return told(key, stuck.length === 0, {
+    return resultOf(key, stuck.length === 0, {
       ...(connection === undefined ? {} : { connection }),
       phase,
       problems: stuck,
@@ -102,7 +102,7 @@ function assertLiveness(maxHandlerMs: unknown, others: object): void {
 
 type Details = Readonly<Record<string, unknown>>;
 
-/** Plain data, short: it is sent to whoever may ask the health endpoint. */
+/** Plain data, and short: it is sent to every caller of the health endpoint. */
 function detailsOf({ connection, phase, producer, consumers, givenUpTransactions }: HealthReport): Details {
   return {
     ...(connection === undefined ? {} : { connection }),
@@ -133,13 +133,13 @@ function serversOf(sessions: NonNullable<HealthReport['producer']>['sessions']):
   return Object.fromEntries(sessions.map(({ endpoint, status }) => [endpoint, status]));
 }
 
-/** What terminus 10 alone has, and later versions have no more. */
+/** The part that only terminus 10 has. */
 interface OlderTerminus {
   readonly HealthCheckError?: new (message: string, causes: unknown) => Error;
 }
 
-/** From 11 on, which has `HealthIndicatorService`, a result says `down`; before, only an error does. */
-function told<Key extends string>(key: Key, isUp: boolean, details: Details): RocketMQHealthResult<Key> {
+/** From terminus 11 on, which has `HealthIndicatorService`, a result reports `down`; before, only an error does. */
+function resultOf<Key extends string>(key: Key, isUp: boolean, details: Details): RocketMQHealthResult<Key> {
   const result = { [key]: { status: isUp ? 'up' : 'down', ...details } } as RocketMQHealthResult<Key>;
   const { HealthCheckError } = terminus as OlderTerminus;
   if (isUp || 'HealthIndicatorService' in terminus || HealthCheckError === undefined) return result;

@@ -1,4 +1,4 @@
-// Messages handed to listeners without a broker.
+// Messages passed to listeners without a broker.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
@@ -156,7 +156,7 @@ async function compile(
 }
 
 describe('deliver()', () => {
-  it('makes the message of its options, for the connection that is named', async () => {
+  it('creates the message from its options, for the named connection', async () => {
     class Abroad {
       @RocketMQListener('letters', { consumerGroup: 'home' })
       @RocketMQListener('letters', { consumerGroup: 'abroad', connection: 'eu' })
@@ -176,7 +176,7 @@ describe('deliver()', () => {
     ]);
   });
 
-  it('runs the listener as a consumer would, with what the schema makes of the body', async () => {
+  it('runs the listener as a consumer would, with the output of the schema', async () => {
     const context = await compile([OrdersListener], { topicPrefix: 'test-' });
     const body = { id: 'a', quantity: '2' };
     expect(await deliver(context, OrdersListener, 'reserve', body, { attempt: 2, keys: ['k'] })).toEqual({
@@ -185,7 +185,7 @@ describe('deliver()', () => {
     expect(seen).toEqual([['k'], ['a', 2, 2, 'test-order-placed']]);
   });
 
-  it('tells what the failure policy makes of an error', async () => {
+  it('returns the decision of the failure policy about an error', async () => {
     const context = await compile([OrdersListener]);
     const reserve = (id: string, attempt = 1) =>
       deliver(context, OrdersListener, 'reserve', { id, quantity: 1 }, { attempt });
@@ -203,7 +203,7 @@ describe('deliver()', () => {
     ]);
   });
 
-  it('takes wrong bodies, and bytes', async () => {
+  it('accepts invalid bodies, and bytes', async () => {
     const context = await compile([OrdersListener]);
     const wrong = await deliver(context, OrdersListener, 'reserve', { id: 'a', quantity: 0 });
     expect(wrong).toMatchObject({
@@ -217,7 +217,7 @@ describe('deliver()', () => {
     expect(await deliver(context, OrdersListener, 'reserve', '{"id":"a","quantity":1}')).toEqual({ outcome: 'acked' });
   });
 
-  it('leaves the wait to the server where nothing is said, and knows how many attempts it makes', async () => {
+  it('leaves the delay to the server where none is set, and knows how many attempts the server makes', async () => {
     class Failing {
       @RocketMQListener('plain', { consumerGroup: 'g' })
       async handle(): Promise<void> {
@@ -252,7 +252,7 @@ describe('deliver()', () => {
     expect(seen).toEqual([{ day: 'sunday' }]);
   });
 
-  it('knows manual listeners, time-outs, controllers and request scope', async () => {
+  it('supports manual listeners, timeouts, controllers and request scope', async () => {
     const context = await compile([OrdersListener, Scoped], {}, [Desk]);
     const manual = (body: string) => deliver(context, OrdersListener, 'manual', JSON.stringify(body));
     expect(await manual('ack')).toEqual({ outcome: 'acked' });
@@ -269,14 +269,14 @@ describe('deliver()', () => {
     ]);
   });
 
-  it('makes batches of several messages, and tells the outcome of each', async () => {
+  it('gathers several messages into batches, and returns the outcome of each', async () => {
     const context = await compile([OrdersListener]);
     const outcomes = await deliverBatch(context, OrdersListener, 'many', [1, 13, 2]);
     expect(outcomes).toMatchObject([{ outcome: 'acked' }, { outcome: 'dead-lettered' }, { outcome: 'acked' }]);
     expect(seen).toEqual([[1, 13], [2]]);
   });
 
-  it('asks for the name of one where a method is several listeners, and refuses what is none', async () => {
+  it('requires a name where a method has several listeners, and rejects methods without one', async () => {
     const context = await compile([OrdersListener]);
     await expect(deliver(context, OrdersListener, 'both', 'x')).rejects.toThrow(/UNKNOWN_LISTENER.*left, right/);
     await deliver(context, OrdersListener, 'both', '1', { listener: 'right' });

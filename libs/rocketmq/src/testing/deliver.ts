@@ -1,4 +1,4 @@
-// A message handed to a listener of a Nest application, without a broker. How it runs is in nest/runtime/listener-trial.ts.
+// Delivers a message to a listener of a Nest application, without a broker. nest/runtime/listener-trial.ts runs it.
 
 import { runtimeToken } from '../nest/common/rocketmq.constants.js';
 import type { DeliveryOutcome, TrialMessage } from '../nest/runtime/listener-trial.js';
@@ -19,7 +19,7 @@ export type MethodOf<T> = {
 }[keyof T] &
   string;
 
-/** The message beside its body, and which listener it is for. */
+/** The other fields of the message, and the listener that it is for. */
 export interface DeliverOptions extends Omit<TrialMessage, 'body'> {
   /** The listener's name, where the method has several `@RocketMQListener`. Default: the only one it has. */
   readonly listener?: string;
@@ -28,10 +28,10 @@ export interface DeliverOptions extends Omit<TrialMessage, 'body'> {
 }
 
 /**
- * Hands a message to a listener as a consumer would, without a broker: incoming hooks, codec, schema, guards, pipes, interceptors,
+ * Delivers a message to a listener as a consumer would, without a broker: incoming hooks, codec, schema, guards, pipes, interceptors,
  * filters, the method, and the failure policy. `compile()` is enough; nothing is connected.
- * @param body what a sender gives; bytes and strings come as they are, so that a wrong body can be tried, too
- * @returns what would become of the message, with the original error
+ * @param body as a sender passes it; bytes and strings are used unchanged, so that you can test invalid bodies
+ * @returns what a consumer would do with the message, with the original error
  * @throws UsageError when the application has no such listener
  */
 export async function deliver<T extends object>(
@@ -46,7 +46,7 @@ export async function deliver<T extends object>(
 }
 
 /**
- * Hands several messages over at once: to a batch listener as batches of its size, to another side by side.
+ * Delivers several messages at once: to a batch listener in batches of its size, to others concurrently.
  * @returns the outcomes, in the order of the bodies
  * @throws as {@link deliver}
  */

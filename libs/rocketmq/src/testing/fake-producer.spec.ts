@@ -1,4 +1,4 @@
-// A producer that sends nothing, in applications that know nothing of it.
+// A producer that sends nothing, in applications that are unaware of it.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Inject, Injectable, type Provider } from '@nestjs/common';
@@ -54,7 +54,7 @@ class Maker {
   async make(_id: string): Promise<void> {}
 }
 
-/** Where nothing listens. */
+/** Nothing listens there. */
 const NOWHERE: RocketMQModuleOptions = { endpoints: '127.0.0.1:1', logger: silentLogger };
 
 describe('fakeProducer()', () => {
@@ -78,7 +78,7 @@ describe('fakeProducer()', () => {
     return { fake, app };
   }
 
-  it('keeps what was sent, as it was given and as it would be on the wire, in an application that connects nothing', async () => {
+  it('keeps the messages, as they were passed and as they would be on the wire, in an application that does not connect', async () => {
     const { fake, app } = await start();
     await app.get(Orders).pay('a');
     expect(fake.sent).toMatchObject([{ kind: 'send', topic: 'order-paid', body: { id: 'a' }, keys: ['a'], tag: 'v1' }]);
@@ -89,7 +89,7 @@ describe('fakeProducer()', () => {
     expect(fake.sent).toEqual([]);
   });
 
-  it('refuses what the real one refuses: by schema, by type, by the limits of the server', async () => {
+  it('rejects what the real one rejects: by schema, by type, by the limits of the server', async () => {
     const fake = fakeProducer();
     await expect(fake.send(OrderPaid, { id: 7 } as never)).rejects.toThrow(/INVALID_BODY.*order-paid.*id/);
     await expect(fake.send(OrderStep, { step: 1 })).rejects.toThrow(/MESSAGE_TYPE_MISMATCH.*give a messageGroup/);
@@ -100,11 +100,11 @@ describe('fakeProducer()', () => {
     expect(fake.sent.map(({ kind, body }) => [kind, body])).toEqual([['batch', { id: 'a' }]]);
   });
 
-  it('asks nobody', async () => {
+  it('cannot send requests', async () => {
     await expect(fakeProducer().request('prices', 1)).rejects.toThrow(/NO_REQUESTER/);
   });
 
-  it('fails when it is told to', async () => {
+  it('fails when a test requests it', async () => {
     const fake = fakeProducer();
     fake.failNext();
     fake.failNext({ topic: OrderStep, times: 2, error: new StatusError('send', undefined) });
@@ -116,7 +116,7 @@ describe('fakeProducer()', () => {
     expect(fake.sent.map(({ body }) => body)).toEqual([{ id: 'a' }, { step: 3 }]);
   });
 
-  it('takes delayed messages back', async () => {
+  it('recalls delayed messages', async () => {
     const fake = fakeProducer();
     const receipt = await fake.send(Reminder, 'wake up', { delayMs: 1_000 });
     await fake.recall(receipt);
@@ -140,13 +140,13 @@ describe('fakeProducer()', () => {
     expect(fake.sentTo(Created).map(({ body }) => body.id)).toEqual(['a', 'd', 'f']);
   });
 
-  it('takes what listeners send, which get their messages by deliver()', async () => {
+  it('records what listeners send, which receive their messages by deliver()', async () => {
     const { fake, app } = await start();
     expect(await deliver(app, Orders, 'step', { step: 1 })).toEqual({ outcome: 'acked' });
     expect(fake.sentTo(OrderStep)).toMatchObject([{ body: { step: 2 }, messageGroup: 'g' }]);
   });
 
-  it('stands in for the producer of a connection with a name, too', async () => {
+  it('replaces the producer of a connection with a name, too', async () => {
     @Injectable()
     class Reports {
       constructor(

@@ -1,4 +1,4 @@
-// A producer for tests that sends nothing: it checks and encodes as the real one does, and keeps what would have been sent.
+// A producer for tests that sends nothing: it validates and encodes like the real one, and keeps the messages.
 
 import { parseEndpoints } from '../client/endpoint.js';
 import { type BodyCodec, jsonCodec } from '../nest/messages/body-codec.js';
@@ -19,45 +19,45 @@ import { systemRandom } from '../support/random.js';
 /** A message that was sent to a fake producer. */
 export interface SentMessage<Input = unknown>
   extends Omit<OutgoingMessage, 'body' | 'keys' | 'properties' | 'messageId'> {
-  /** By which call. A transaction's message is here once it is committed. */
+  /** The call that sent it. A message of a transaction is added once it is committed. */
   readonly kind: 'send' | 'batch' | 'oneway' | 'transaction';
-  /** As it was given. */
+  /** As it was passed. */
   readonly body: Input;
   /** As it would be on the wire. */
   readonly bytes: Buffer;
   readonly keys: readonly string[];
   readonly properties: Readonly<Record<string, string>>;
   readonly messageId: string;
-  /** Whether `recall()` took it back. */
+  /** Whether `recall()` recalled it. */
   readonly isRecalled: boolean;
 }
 
-/** Sends that are to fail. */
+/** Sends that shall fail. */
 export interface SendFailure {
   /** Default: all topics. */
   // biome-ignore lint/suspicious/noExplicitAny: only its name is looked at
   readonly topic?: TopicDefinition<any, any> | string;
-  /** How many; `Infinity` for all that come. Default 1. */
+  /** How many sends; `Infinity` for all later ones. Default 1. */
   readonly times?: number;
-  /** Default: a TransportError `UNAVAILABLE` whose outcome is `not-sent`. */
+  /** Default: a TransportError `UNAVAILABLE` with the outcome `not-sent`. */
   readonly error?: Error;
 }
 
 /** The options of `fakeProducer()`. */
 export interface FakeProducerOptions {
-  /** That of the module, if it has one of its own. Default JSON. */
+  /** The module's codec, if it sets one. Default JSON. */
   readonly codec?: BodyCodec;
-  /** Default: the machine's. */
+  /** Default: the system clock. */
   readonly clock?: Clock;
 }
 
-/** Stands in for `RocketMQProducer`. */
+/** Replaces `RocketMQProducer`. */
 export class FakeProducer extends RocketMQProducer {
-  /** @internal an application with it connects nothing */
+  /** @internal an application with this producer does not connect */
   readonly [DETACHED] = true;
   private readonly desk: FakeDesk;
 
-  /** @internal made by {@link fakeProducer} */
+  /** @internal created by {@link fakeProducer} */
   constructor({ codec = jsonCodec, clock = new SystemClock() }: FakeProducerOptions) {
     const desk = new FakeDesk(clock);
     const hooks = {
@@ -68,12 +68,12 @@ export class FakeProducer extends RocketMQProducer {
     this.desk = desk;
   }
 
-  /** What was sent, in order. */
+  /** The sent messages, in order. */
   get sent(): readonly SentMessage[] {
     return this.desk.sent;
   }
 
-  /** What was sent to one topic, in order. */
+  /** The messages that were sent to one topic, in order. */
   sentTo<Body, Input>(topic: TopicDefinition<Body, Input>): readonly SentMessage<Input>[];
   sentTo(topic: string): readonly SentMessage[];
   sentTo(topic: TopicLike): readonly SentMessage[] {
@@ -81,13 +81,13 @@ export class FakeProducer extends RocketMQProducer {
     return this.desk.sent.filter((message) => message.topic === name);
   }
 
-  /** Lets the next sends fail; a message of a batch is one. Failures that are set later come later. */
+  /** Makes the next sends fail; each message of a batch counts as one. Failures that are set later apply later. */
   failNext({ topic, times = 1, error }: SendFailure = {}): void {
     const name = typeof topic === 'object' ? topic.name : topic;
     this.desk.failures.push({ topic: name, times, error });
   }
 
-  /** Forgets what was sent, and what is to fail. */
+  /** Clears the sent messages and the failures. */
   reset(): void {
     this.desk.sent.length = 0;
     this.desk.failures.length = 0;
@@ -95,9 +95,9 @@ export class FakeProducer extends RocketMQProducer {
 }
 
 /**
- * A producer that sends nothing and keeps what it was given, after the same checks as the real one:
+ * A producer that sends nothing and keeps the messages, after the same validation as the real one:
  * `.overrideProvider(RocketMQProducer).useValue(fakeProducer())`, or `getProducerToken(name)` for a connection with a name. The
- * application then connects nothing: no broker is needed, and its listeners get messages by `deliver()` only.
+ * application then does not connect: no broker is needed, and its listeners receive messages by `deliver()` only.
  */
 export function fakeProducer(options: FakeProducerOptions = {}): FakeProducer {
   return new FakeProducer(options);
@@ -105,7 +105,7 @@ export function fakeProducer(options: FakeProducerOptions = {}): FakeProducer {
 
 type Kind = SentMessage['kind'];
 
-/** What the fake hands its messages to, in place of the client's producer. */
+/** The fake's replacement for the client's producer. */
 class FakeDesk implements SendingPort {
   readonly sent: SentMessage[] = [];
   readonly failures: { readonly topic: string | undefined; times: number; readonly error: Error | undefined }[] = [];
@@ -114,7 +114,7 @@ class FakeDesk implements SendingPort {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Remembers what a message was made from. */
+  /** Remembers what a message was created from. */
   noted(message: OutgoingMessage, body: unknown): OutgoingMessage {
     this.bodies.set(message, body);
     return message;
@@ -141,7 +141,8 @@ class FakeDesk implements SendingPort {
   recall: SendingPort['recall'] = async ({ topic, recallHandle }) => {
     const index = this.sent.findIndex((one) => one.topic === topic && handleOf(one) === recallHandle);
     const found = this.sent[index];
-    if (found === undefined) throw new StateError('RECALL_FAILED', `nothing on "${topic}" has this recall handle`);
+    if (found === undefined)
+      throw new StateError('RECALL_FAILED', `no message on "${topic}" has this recall handle; nothing was recalled`);
     this.sent[index] = { ...found, isRecalled: true };
     return { messageId: found.messageId };
   };
@@ -164,7 +165,7 @@ class FakeDesk implements SendingPort {
       if (error !== undefined) throw error;
       return result;
     } catch (error) {
-      // As if the check had answered "rolled back".
+      // As if the checker had answered with a rollback.
       await scope.end().catch(() => {});
       throw error;
     }
@@ -228,7 +229,12 @@ class FakeDesk implements SendingPort {
     if (failure === undefined) return;
     failure.times--;
     if (failure.error !== undefined) throw failure.error;
-    throw new TransportError('UNAVAILABLE', `send to "${topic}": told to fail; nothing was sent`, 'not-sent', true);
+    throw new TransportError(
+      'UNAVAILABLE',
+      `send to "${topic}": fails as failNext() requested; nothing was sent`,
+      'not-sent',
+      true,
+    );
   }
 }
 

@@ -1,25 +1,25 @@
-// Waiting until nothing happens any more: in real time, under a guard that names who still works.
+// Waits until nothing happens any more: in real time, with a limit whose error names the work that continues.
 
 import { SystemClock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 
-/** What tells whether something goes on. */
+/** Reports whether something is going on. */
 export interface QuietProbe {
-  /** Who works right now, in words. */
+  /** Descriptions of the current work. */
   blockers(): string[];
-  /** Changes whenever something began. */
+  /** Changes whenever something has begun. */
   progress(): number;
 }
 
-/** Answers may be on their way through loopback sockets, and consumers about to ask again: so many looks must agree. */
+/** Answers may be on their way through loopback sockets, and consumers about to poll again: so many checks in a row must agree. */
 const CALM_LOOKS = 8;
 const LOOK_EVERY_MS = 1;
-/** So many of those who work are named in an error. */
+/** The most work items that an error names. */
 const MOST_NAMED = 30;
 
 /**
  * Resolves when nothing goes on, over several turns of the event loop and a few real milliseconds.
- * @throws StateError `NOT_QUIET` after `guardMs` of real time, naming who still works
+ * @throws StateError `NOT_QUIET` after `guardMs` of real time, naming the work that continues
  */
 export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<void> {
   const realClock = new SystemClock();
@@ -40,7 +40,7 @@ export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<vo
 function notQuiet(blockers: readonly string[], guardMs: number): StateError {
   const named = blockers.slice(0, MOST_NAMED).join('; ');
   const others = blockers.length > MOST_NAMED ? `; and ${blockers.length - MOST_NAMED} more` : '';
-  const who = blockers.length === 0 ? 'new calls keep coming in' : `still at work: ${named}${others}`;
-  const advice = 'end it, or pass a longer guardMs; time has not moved';
+  const who = blockers.length === 0 ? 'new calls keep arriving' : `still at work: ${named}${others}`;
+  const advice = 'end this work, or pass a longer guardMs; time has not moved';
   return new StateError('NOT_QUIET', `no quiet within ${guardMs} ms: ${who}; ${advice}`);
 }

@@ -36,7 +36,7 @@ describe('TestBroker', () => {
     return made;
   }
 
-  it('lets a delayed message become visible at its time, not before', async () => {
+  it('makes a delayed message visible at its time, not before', async () => {
     await start();
     const deliveryTimestamp = new Date(broker.clock.nowMs() + 30 * MINUTE_MS);
     await client('producer').call('sendMessage', { messages: [message('later', 'id-1', { deliveryTimestamp })] });
@@ -51,7 +51,7 @@ describe('TestBroker', () => {
     ]);
   });
 
-  it('moves past thousands of moments at which nobody waits, and stops where somebody does', async () => {
+  it('skips thousands of moments at which nobody waits, and stops where somebody does', async () => {
     await start();
     const producer = client('producer');
     const consumer = client('consumer');
@@ -74,7 +74,7 @@ describe('TestBroker', () => {
     expect(ids).toEqual(['status', 'awaited', 'deliveryTimestamp']);
   });
 
-  it('does not move time while a consumer holds a message, and names it', async () => {
+  it('does not move time while a consumer holds a message, and names the message', async () => {
     await start();
     const consumer = client('consumer');
     await consumer.settle(consumerSettings('holders'));
@@ -90,7 +90,7 @@ describe('TestBroker', () => {
     ]);
   });
 
-  it('names who holds what, and what is in flight, when it does not become quiet', async () => {
+  it('names held messages and open RPCs when it does not become quiet', async () => {
     await start();
     const consumer = client('consumer-7');
     await consumer.settle(consumerSettings('holders'));
@@ -98,7 +98,7 @@ describe('TestBroker', () => {
     await consumer.receive(receiveRequest('held', 'holders'));
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 500 } });
     const sending = client('producer').call('sendMessage', { messages: [message('slow', 'id-2')] });
-    const text = await broker.idle({ guardMs: 100 }).catch(({ message: told }: Error) => told);
+    const text = await broker.idle({ guardMs: 100 }).catch(({ message }: Error) => message);
     const leaseEnd = new Date(broker.clock.nowMs() + 30_000).toISOString();
     expect(text).toContain('RPC in flight: sendMessage of producer');
     expect(text).toContain(
@@ -108,7 +108,7 @@ describe('TestBroker', () => {
     await sending;
   });
 
-  it('shows bodies as text and as JSON, unpacked', async () => {
+  it('shows bodies as text and as JSON, decompressed', async () => {
     await start();
     const json = Buffer.from('{"order":"1"}');
     const packed = gzipSync(json);
@@ -116,18 +116,18 @@ describe('TestBroker', () => {
     const bodyEncoding = Encoding.GZIP;
     await producer.call('sendMessage', { messages: [{ ...message('t', 'plain'), body: json }] });
     await producer.call('sendMessage', { messages: [{ ...message('t', 'packed', { bodyEncoding }), body: packed }] });
-    // As clients of the remoting protocol pack.
+    // Compressed as clients of the remoting protocol do.
     const deflated = deflateSync(json);
     await producer.call('sendMessage', { messages: [{ ...message('t', 'older', { bodyEncoding }), body: deflated }] });
     const found = broker.messages('t').sort((a, b) => (a.messageId < b.messageId ? 1 : -1));
     expect(found.map((one) => one.json<{ order: string }>().order)).toEqual(['1', '1', '1']);
     expect(found.map((one) => one.text())).toEqual(['{"order":"1"}', '{"order":"1"}', '{"order":"1"}']);
     expect(found.map(({ body }) => body)).toEqual([json, packed, deflated]);
-    // No field of it: a whole message can be compared.
+    // Not an own property: a whole message can be compared.
     expect(Object.keys(found[0] ?? {})).not.toContain('json');
   });
 
-  it('shows dead letters of a group, with where and when they died', async () => {
+  it('shows the dead letters of a group, with their origin and time', async () => {
     await start({ manualClock: true, groups: [{ name: 'shop', maxDeliveryAttempts: 1 }] });
     const consumer = client('consumer');
     await consumer.settle(consumerSettings('shop'));
@@ -143,7 +143,7 @@ describe('TestBroker', () => {
     expect(broker.deadLetters('other')).toEqual([]);
   });
 
-  it('shows all that has a time, the earliest first', async () => {
+  it('shows everything with a due time, the earliest first', async () => {
     await start();
     const [producer, consumer] = [client('producer'), client('consumer')];
     await consumer.settle(consumerSettings('shop'));
@@ -169,7 +169,7 @@ describe('TestBroker', () => {
     expect(broker.pending()[2]).toMatchObject({ group: 'shop', attempt: 1, clientId: 'consumer' });
   });
 
-  it('lives beside many others in one process', async () => {
+  it('runs beside many others in one process', async () => {
     await start();
     const others = await Promise.all(Array.from({ length: 20 }, () => TestBroker.start({ manualClock: true })));
     const producers = others.map(({ endpoints }, index) => new RawClient(endpoints, `producer-${index}`));
@@ -188,7 +188,7 @@ describe('TestBroker', () => {
     for (const one of others) await one.stop();
   });
 
-  it('lets leases end when told to, and delivers again to the poll that waits', async () => {
+  it('lets leases end on request, and redelivers to the open poll', async () => {
     await start();
     const consumer = client('consumer');
     await consumer.settle(consumerSettings('crashed'));
@@ -204,7 +204,7 @@ describe('TestBroker', () => {
     ).toEqual([2]);
   });
 
-  it('moves past a message whose consumer put it off', async () => {
+  it('moves past a message whose consumer postponed it', async () => {
     await start();
     const consumer = client('consumer');
     await consumer.settle(consumerSettings('patient'));
@@ -226,7 +226,7 @@ describe('TestBroker', () => {
     expect(again).toMatchObject([{}, { content: { value: { systemProperties: { deliveryAttempt: 2 } } } }, {}]);
   });
 
-  it('waits for the answer to a check before time moves on', async () => {
+  it('waits for the answer to a check before it moves time', async () => {
     await start();
     const producer = client('producer');
     const { call } = await producer.settle(producerSettings('orders'));
@@ -253,7 +253,7 @@ describe('TestBroker', () => {
     expect(broker.messages('orders')).toMatchObject([{ messageId: 'id-1', messageType: 'transaction' }]);
   });
 
-  it('gives a half message up after as many checks as told', async () => {
+  it('gives up a half message after the configured number of checks', async () => {
     await start({
       manualClock: true,
       transactionCheckMax: 2,
@@ -270,7 +270,7 @@ describe('TestBroker', () => {
     expect(broker.messages('orders')).toEqual([]);
   });
 
-  it('does not move time while tracked work is under way', async () => {
+  it('does not move time while tracked work is running', async () => {
     await start();
     const end = broker.clock.track('handler of orders');
     await expect(broker.advance(1, { guardMs: 30 })).rejects.toThrow('handler of orders');
@@ -279,14 +279,14 @@ describe('TestBroker', () => {
     await broker.advance(1);
   });
 
-  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('refuses to move time by %s', async (durationMs) => {
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('rejects moving time by %s', async (durationMs) => {
     await start({ manualClock: true });
     const before = broker.clock.nowMs();
     await expect(broker.advance(durationMs)).rejects.toThrow('ILLEGAL_DURATION');
     expect(broker.clock.nowMs()).toBe(before);
   });
 
-  it('refuses to move real time', async () => {
+  it('rejects moving real time', async () => {
     await start({});
     await expect(broker.advance(1)).rejects.toThrow('REAL_TIME');
   });

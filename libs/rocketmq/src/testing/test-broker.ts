@@ -1,4 +1,4 @@
-// The embedded broker for tests: what lies in it can be seen, and its time can be moved.
+// The embedded broker for tests: its messages can be inspected, and its time can be moved.
 
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
@@ -26,22 +26,22 @@ import {
 } from './test-messages.js';
 
 const GUARD_MS = 5_000;
-/** So many moments pass at most before others get their turn. */
+/** The most moments that pass before other tasks of the event loop run. */
 const STEPS_A_TURN = 256;
 
-/** The options of `TestBroker.start()`: those of the embedded broker, and whose time it lives in. */
+/** The options of `TestBroker.start()`: those of the embedded broker, and its clock. */
 export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock'> {
-  /** Time stands still until `advance()` moves it. Hand `clock` to the clients too. Default false: real time. */
+  /** Time stands still until `advance()` moves it. Pass `clock` to the clients, too. Default false: real time. */
   readonly manualClock?: boolean;
 }
 
 /** How `advance()` and `idle()` wait. */
 export interface AdvanceOptions {
-  /** How long each step may take to become quiet, in real time. Default 5 s. */
+  /** How long each step may take to become quiet, in milliseconds of real time. Default 5 s. */
   readonly guardMs?: number;
   /**
    * Time also moves while handlers run and consumers hold messages: for handlers that outlive a lease or a check, and for
-   * consumers that died with messages in hand. Default false.
+   * consumers that crashed while they held messages. Default false.
    */
   readonly duringWork?: boolean;
 }
@@ -51,7 +51,7 @@ export class TestBroker {
   private constructor(
     /** The broker itself. */
     readonly broker: EmbeddedBroker,
-    /** The broker's time; hand it to clients, so that their waits move with `advance()`. */
+    /** The broker's time; pass it to clients, so that their waits move with `advance()`. */
     readonly clock: Clock,
     private readonly manualClock: ManualClock | undefined,
   ) {}
@@ -80,17 +80,17 @@ export class TestBroker {
     return this.broker.controlEndpoint;
   }
 
-  /** Faults of single RPCs: answers with a code, delays, cuts, answers that get lost. */
+  /** Faults of single RPCs: answers with a code, delays, disconnects, lost answers. */
   get faults(): Faults {
     return this.broker.faults;
   }
 
-  /** Makes a topic. @throws UsageError `DECLARATION_CONFLICT` when it exists otherwise */
+  /** Creates a topic. @throws UsageError `DECLARATION_CONFLICT` when it exists with other settings */
   declareTopic(declaration: TopicDeclaration): void {
     this.broker.declareTopic(declaration);
   }
 
-  /** Makes a consumer group. @throws as {@link declareTopic} */
+  /** Creates a consumer group. @throws as {@link declareTopic} */
   declareGroup(declaration: GroupDeclaration): void {
     this.broker.declareGroup(declaration);
   }
@@ -100,7 +100,7 @@ export class TestBroker {
     return visibleMessages(this.store, topic);
   }
 
-  /** The messages that died for a consumer group, the first one first. */
+  /** The dead letters of a consumer group, the oldest first. */
   deadLetters(group: string): DeadLetter[] {
     return deadLettersOf(this.store, group);
   }
@@ -108,13 +108,13 @@ export class TestBroker {
   /**
    * What consumers hold and have not renewed. A renewal and a retry are the same request, so a message whose lease was renewed is
    * in {@link waiting}, as a `retry`, although its consumer may still hold it. {@link idle} and {@link advance} then wait for its handler
-   * only if the consumer has the manual `clock`.
+   * only if the consumer uses the manual `clock`.
    */
   inFlight(): InFlightMessage[] {
     return messagesInFlight(this.store);
   }
 
-  /** Delayed messages, then messages that are to be delivered again, or whose lease was renewed. */
+  /** Delayed messages, then messages that will be redelivered, or whose lease was renewed. */
   waiting(): WaitingMessage[] {
     return waitingMessages(this.store);
   }
@@ -124,16 +124,16 @@ export class TestBroker {
     return openHalfMessages(this.store);
   }
 
-  /** Everything that has a time of its own, the earliest first: delayed messages, retries, leases, half messages. */
+  /** Everything with a due time, the earliest first: delayed messages, retries, leases, half messages. */
   pending(): PendingMessage[] {
     return pendingMessages(this.store);
   }
 
   /**
-   * Waits until all that can happen now has happened: no tracked work on the clock, no RPC in progress (a long poll that
-   * waits is none), no message {@link inFlight}. A message of an ordered group does not count: its
-   * consumer may be waiting by itself before it tries again, or for the message before it.
-   * @throws StateError `NOT_QUIET` that names who still works
+   * Waits until everything that can happen now has happened: no tracked work on the clock, no open RPC (a long poll that
+   * waits does not count), no message {@link inFlight}. A message of an ordered group does not count: its
+   * consumer may be waiting for its next attempt, or for the message before it.
+   * @throws StateError `NOT_QUIET` that names the work that continues
    */
   async idle({ guardMs = GUARD_MS, duringWork = false }: AdvanceOptions = {}): Promise<void> {
     const { activity } = this.broker.inside;
@@ -141,17 +141,17 @@ export class TestBroker {
   }
 
   /**
-   * Moves time: to each moment at which something is due, one after the other, and lets all that can happen there happen.
-   * @throws StateError `NOT_QUIET` that names who still works; `REAL_TIME` when the broker has no manual clock
-   * @throws UsageError `ILLEGAL_DURATION` for what is no number of milliseconds from 0 on
+   * Moves time: to each moment at which something is due, one after another, and waits until it has happened.
+   * @throws StateError `NOT_QUIET` that names the work that continues; `REAL_TIME` when the broker has no manual clock
+   * @throws UsageError `ILLEGAL_DURATION` unless it is a number of milliseconds of at least 0
    */
   async advance(durationMs: number, options: AdvanceOptions = {}): Promise<void> {
     const clock = this.manualClock;
     if (clock === undefined) {
-      throw new StateError('REAL_TIME', 'this broker lives in real time; start it with manualClock: true to move time');
+      throw new StateError('REAL_TIME', 'this broker runs in real time; start it with manualClock: true to move time');
     }
     if (!(Number.isFinite(durationMs) && durationMs >= 0)) {
-      const message = `time moves by a number of milliseconds from 0 on, not by ${durationMs}; time has not moved`;
+      const message = `durationMs must be a number of milliseconds of at least 0, not ${durationMs}; time has not moved`;
       throw new UsageError('ILLEGAL_DURATION', message, 'durationMs');
     }
     await this.idle(options);
@@ -170,7 +170,7 @@ export class TestBroker {
   }
 
   /**
-   * Moves time to a moment. @returns whether nothing came of it but what the broker did at once, by itself: messages that became
+   * Moves time to a moment. @returns whether its only effects were immediate ones of the broker: messages that became
    * visible while nobody waited for them. Then there is nothing to wait for, and thousands of such moments pass quickly
    */
   private step(clock: ManualClock, atMs: number): boolean {
@@ -181,7 +181,7 @@ export class TestBroker {
     return isQuiet && !this.hasConsumerOnItsWay();
   }
 
-  /** A consumer between two polls would not have been woken by what became visible: it needs a moment to ask again. */
+  /** A consumer between two polls is not woken by a message that becomes visible: it needs a moment to poll again. */
   private hasConsumerOnItsWay(): boolean {
     const { sessions, isPolled } = this.broker.inside;
     return sessions.all().some((session) => {
@@ -190,7 +190,7 @@ export class TestBroker {
     });
   }
 
-  /** Stops the broker. Repeating it is harmless. */
+  /** Stops the broker. Repeated calls do nothing. */
   stop(): Promise<void> {
     return this.broker.stop();
   }

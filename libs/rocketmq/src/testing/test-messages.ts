@@ -1,4 +1,4 @@
-// The messages of a test broker as tests look at them: what they are, where they are, what they wait for.
+// The messages of a test broker as tests see them: what they are, where they are, what they wait for.
 
 import type { StoredMessage } from '../broker/engine/records.js';
 import {
@@ -14,36 +14,36 @@ import { unpackBodyNow } from '../protocol/model/body-encoding.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { deadLetterTopicOf } from '../protocol/model/names.js';
 
-/** What a packed body may come to. */
+/** The most bytes that a compressed body may decompress to. */
 const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;
 
 /** A message in a test broker. */
 export interface TestMessage {
   readonly topic: string;
   readonly messageId: string;
-  /** As it was sent: a packed one stays packed. */
+  /** As it was sent: a compressed body stays compressed. */
   readonly body: Buffer;
   readonly tag: string | undefined;
   readonly keys: readonly string[];
   readonly properties: Readonly<Record<string, string>>;
   readonly messageType: MessageType;
   readonly messageGroup: string | undefined;
-  /** The body as text, unpacked. */
+  /** The body as text, decompressed. */
   text(): string;
-  /** The body as JSON, unpacked. What it is said to be is not checked. @throws SyntaxError when it is none */
+  /** The body as JSON, decompressed. Its type is not checked. @throws SyntaxError when it is not JSON */
   json<T = unknown>(): T;
 }
 
-/** A visible message and its place. */
+/** A visible message and its position. */
 export interface VisibleMessage extends TestMessage {
   readonly queueId: number;
   readonly offset: number;
 }
 
-/** A message that died for a group, in the group's dead-letter topic. */
+/** A dead letter of a group, in the group's dead letter queue. */
 export interface DeadLetter extends VisibleMessage {
   readonly group: string;
-  /** The topic where it died. */
+  /** The topic from which it was dead-lettered. */
   readonly originTopic: string;
   readonly diedAtMs: number;
 }
@@ -54,11 +54,11 @@ export interface InFlightMessage extends TestMessage {
   /** The first delivery is 1. */
   readonly attempt: number;
   readonly leaseEndsAtMs: number;
-  /** Who was handed it. */
+  /** The client that received it. */
   readonly clientId: string | undefined;
 }
 
-/** A message that comes by itself later. `retry`: its consumer moved the end of the lease, to try later or to renew. */
+/** A message that becomes deliverable later. `retry`: its consumer moved the end of the lease, to retry or to renew. */
 export type WaitingMessage =
   | (TestMessage & { readonly kind: 'delayed'; readonly dueAtMs: number; readonly recallHandle: string })
   | (TestMessage & {
@@ -66,7 +66,7 @@ export type WaitingMessage =
       readonly group: string;
       /** Deliveries so far. */
       readonly attempt: number;
-      /** Of one that waits for the next receive: since when. */
+      /** Of a message that waits for the next receive: since when. */
       readonly dueAtMs: number;
     });
 
@@ -79,7 +79,7 @@ export interface HalfMessage extends TestMessage {
 }
 
 /**
- * Something that happens by itself at its time. `delayed`: a message becomes visible; `retry`: one is delivered again, unless its
+ * Something that happens at its time without a request. `delayed`: a message becomes visible; `retry`: one is redelivered, unless its
  * consumer holds it and renews its lease again; `lease`: a consumer loses one that it holds; `check`: a producer is asked about a half
  * message.
  */
@@ -100,7 +100,7 @@ export function deadLettersOf(store: Store, group: string): DeadLetter[] {
   });
 }
 
-/** What consumers hold and have not renewed. @param takes which of the deliveries count */
+/** What consumers hold and have not renewed. @param takes selects deliveries */
 export function messagesInFlight(
   store: Store,
   takes: (entry: DeliveryEntry) => boolean = () => true,
@@ -114,7 +114,7 @@ export function messagesInFlight(
   });
 }
 
-/** Delayed messages, the earliest first, then what is to come again. */
+/** Delayed messages, the earliest first, then messages that will be redelivered. */
 export function waitingMessages(store: Store): WaitingMessage[] {
   const retries = unsettledDeliveries(store).flatMap(({ topic, group, record, message }): WaitingMessage[] => {
     const { state } = record;
@@ -136,7 +136,7 @@ export function openHalfMessages(store: Store): HalfMessage[] {
   });
 }
 
-/** Everything that has a time, the earliest first. */
+/** Everything with a due time, the earliest first. */
 export function pendingMessages(store: Store): PendingMessage[] {
   const pending: PendingMessage[] = [
     ...waitingMessages(store),
@@ -154,7 +154,7 @@ function withBody<T extends object>(topic: string, message: StoredMessage, field
   return Object.assign(new Body(topic, message), fields);
 }
 
-/** A class, so that its two methods are no fields: tests compare fields. */
+/** A class, so that its two methods are not own properties: tests compare own properties. */
 class Body implements TestMessage {
   readonly messageId: string;
   readonly body: Buffer;

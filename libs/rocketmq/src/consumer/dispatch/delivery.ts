@@ -1,5 +1,5 @@
-// One message in its turn: runs its listener's handler, asks the failure policy, settles the message. The dispatcher decides when its
-// turn comes.
+// The delivery of one message in its turn: runs its listener's handler, asks the failure policy, settles the message. The dispatcher
+// decides when its turn comes.
 
 import type { MessageView } from '../../protocol/model/message.js';
 import type { Abortable } from '../../support/abort-source.js';
@@ -18,10 +18,10 @@ import type { FinishedAttempts } from './finished-attempts.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 import type { GrantedTurn } from './listener-turns.js';
 
-/** A place in the flow where a crash test may stop the process. */
+/** A point in the delivery at which a crash test may stop the process. */
 export type ConsumerCheckpoint = (point: 'handled-before-ack', message: MessageView) => Promise<void>;
 
-/** How the deliveries of a consumer end when it closes, and what they know of each other. */
+/** What the deliveries of a consumer share, and how they end when it closes. */
 export interface DeliveryShared {
   readonly checkpoint: ConsumerCheckpoint | undefined;
   /** Fires when handlers must end. */
@@ -30,23 +30,23 @@ export interface DeliveryShared {
   readonly abandonSignal: Abortable;
   /** Fires when settlements are no longer repeated. */
   readonly settleSignal: AbortSignal;
-  /** Of the consumer's messages. */
+  /** The finished attempts at the consumer's messages. */
   readonly finished: FinishedAttempts;
 }
 
-/** A message whose body was unpacked; call `end` when its handler and all that follows from it has ended. */
+/** A message whose body was decompressed; call `end` when its handler and the settlement have ended. */
 export interface UnpackedMessage extends OpenedMessage {
   end(): void;
 }
 
 const ACK: Settlement = { kind: 'ack' };
 
-/** A message of an ordered group is tried again by its delivery, since nothing of its group may be handled before it. */
+/** A message of an ordered group is retried by its delivery, since nothing of its group may be handled before it. */
 interface RetryHere {
   readonly retryInMs: number;
 }
 
-/** Brings one held message to its end. It waits only where there is something to wait for: every message pays for each wait. */
+/** Brings one held message to its end. It waits only where necessary, because every message bears the cost of each wait. */
 export class Delivery {
   /** Whether the latest attempt ended by its signal, and not by itself. */
   private wasInterrupted = false;
@@ -60,8 +60,8 @@ export class Delivery {
   ) {}
 
   /**
-   * For a message whose turn has come at once: waits for nothing but the handler and the server.
-   * @param onEnd called once, with what broke the delivery off, if anything did
+   * For a message whose turn comes at once: waits for the handler and the server only.
+   * @param onEnd called once, with the unexpected error of the delivery, if any
    */
   begin(turn: GrantedTurn, onEnd: (brokeOff?: unknown) => void): void {
     const { lease, context, shared } = this;
@@ -80,9 +80,9 @@ export class Delivery {
   /**
    * One attempt at the message in its turn.
    * @param attempt its number
-   * @param unpack for a packed body: undefined when it is not to be handled any more
-   * @returns whether the server knows the end of the message for certain, so that the next of its message group may follow; when
-   *   it is to be tried again here; `unhandled` when it was not unpacked
+   * @param unpack for a compressed body: undefined when it is no longer to be handled
+   * @returns whether the message is certainly settled on the server, so that the next of its message group may follow; when
+   *   to retry it here; `unhandled` when it was not decompressed
    */
   async attempt(
     attempt: number,
@@ -126,7 +126,7 @@ export class Delivery {
     return settling;
   }
 
-  /** Who works on what, for a test that waits for it. */
+  /** Names the listener and its message, for a test that waits for it. */
   toString(): string {
     return `${this.lease}: listener ${this.listener.name} of group ${this.context.consumerGroup}`;
   }
@@ -136,7 +136,7 @@ export class Delivery {
   }
 
   /**
-   * Gives the message back without having it handled (any more).
+   * Releases the message without handling it (any more).
    * @param visibleAtMs when it may be redelivered, by monotonic business time
    */
   async handBack(visibleAtMs: number): Promise<void> {
@@ -151,7 +151,7 @@ export class Delivery {
     await lease.settle(settlement, this.shared.settleSignal);
   }
 
-  /** Undefined when the handler's end is unknown: nobody may say anything about the message then. */
+  /** Undefined when the handler's result is unknown: then nothing may be settled. */
   private settlement(
     view: MessageView,
     bodyProblem: string | undefined,
@@ -159,7 +159,7 @@ export class Delivery {
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
     const { maxAttempts = Number.POSITIVE_INFINITY } = this.listener.policy;
     const failures = this.shared.finished.of(view);
-    // It is on its way to the dead letters, and the place of the listener's choice did not take it the last time.
+    // It was about to be dead-lettered, and the listener's `deadLetterTo` did not store it the last time.
     if (failures !== undefined && failures.count >= maxAttempts) {
       return this.asDeadLetter(view, 'attempts-exhausted', failures.error);
     }
@@ -173,7 +173,7 @@ export class Delivery {
     const result = run instanceof Promise ? await run : run;
     this.lease.handlerSinceMs = undefined;
     if (result.kind === 'abandoned') {
-      const text = 'the consumer closed, and the handler went on after its signal';
+      const text = 'the consumer was closed, and the handler continued after its signal';
       this.context.report.failedWithoutEffect(view, new StateError('CLOSED', text));
       return undefined;
     }
@@ -192,7 +192,7 @@ export class Delivery {
       attempt: view.deliveryAttempt,
       attemptsOfServer: this.context.settings().maxAttempts,
       finished,
-      // In an ordered group the server counts no failure, but each delivery that a deploy cut short.
+      // In an ordered group the server counts no failures, but each delivery that a deployment interrupted.
       wait: this.isFifo ? finished : view.deliveryAttempt,
       backoff: this.backoff(),
       wasInterrupted,
@@ -234,7 +234,7 @@ export class Delivery {
       case 'ack':
         return settlement;
       case 'retry':
-        // What was interrupted counts as no attempt, where the server can be told so.
+        // An interruption does not count as an attempt, where the server supports that.
         return {
           kind: 'postpone',
           invisibleDurationMs: settlement.delayMs,
@@ -248,7 +248,7 @@ export class Delivery {
   }
 }
 
-/** What a run of the handler asks for: most ask for nothing. */
+/** The settlement of a successful run, unless the handler requested another one. */
 class DeliveryRun implements RunOptions {
   constructor(
     private readonly view: MessageView,

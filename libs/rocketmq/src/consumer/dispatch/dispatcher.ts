@@ -1,5 +1,5 @@
-// Who runs when: hands held messages to their listeners, each as many side by side as it takes, the messages of a message group
-// of an ordered consumer group one after another; and drains at the end. What follows from a handler's end is in delivery.ts.
+// Schedules handlers: passes held messages to their listeners, up to the concurrency of each, and the messages of a message group
+// of an ordered consumer group one after another; drains at the end. delivery.ts acts on the handler's result.
 
 import { setMaxListeners } from 'node:events';
 import { type Abortable, AbortSource } from '../../support/abort-source.js';
@@ -16,22 +16,22 @@ import { FinishedAttempts } from './finished-attempts.js';
 import type { ListenerTurns } from './listener-turns.js';
 import { Turns } from './turns.js';
 
-/** What a dispatcher works with beside the context. */
+/** What a dispatcher needs besides the context. */
 export interface DispatcherParts {
   readonly listeners: ListenerSet;
   readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;
   readonly checkpoint: ConsumerCheckpoint | undefined;
-  /** Unpacks the body of a held message, once there is room for it. @throws the signal's reason */
+  /** Decompresses the body of a held message, once there is room for it. @throws the signal's reason */
   unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage>;
-  /** Called once for each message when it has ended, however. */
+  /** Called once for each message when it has ended, with any outcome. */
   onEnded(lease: MessageLease): void;
 }
 
-/** When a message that no listener takes is redelivered. */
+/** The delay until a message that matches no listener is redelivered. */
 const UNMATCHED_MS = 10 * SECOND_MS;
 
-/** How long settlements may go on after the last handler, when the grace period is over. */
+/** How long settlements may continue after the last handler, when the grace period is over. */
 const SETTLE_GRACE_MS = 3_000;
 
 /** Owns every held message from its dispatch to its end. */
@@ -51,7 +51,7 @@ export class Dispatcher {
     private readonly context: ConsumerContext,
     private readonly parts: DispatcherParts,
   ) {
-    // Each settlement that is repeated listens to it for as long as it lasts.
+    // Each settlement that is repeated adds a listener while it lasts.
     setMaxListeners(0, this.settleEnding.signal);
     this.turns = new Turns(context.clock, parts.pauses, parts.listenerTurns);
     this.shared = {
@@ -63,7 +63,7 @@ export class Dispatcher {
     };
   }
 
-  /** What is held, in no order. */
+  /** The held messages, in no order. */
   leases(): Iterable<MessageLease> {
     return this.underWay;
   }
@@ -74,7 +74,7 @@ export class Dispatcher {
     return { count: this.underWay.size, oldestAtMs: oldest?.receivedAtMs };
   }
 
-  /** When the handler began that has been running for longest, by monotonic business time; undefined when none runs. */
+  /** When the longest running handler began, by monotonic business time; undefined when none runs. */
   get handlerSinceMs(): number | undefined {
     let since: number | undefined;
     for (const { handlerSinceMs } of this.underWay) {
@@ -83,7 +83,7 @@ export class Dispatcher {
     return since;
   }
 
-  /** Takes over the messages of one poll, in the order in which they came. */
+  /** Takes over the messages of one poll, in the order in which they arrived. */
   dispatch(leases: readonly MessageLease[], isFifo: boolean): void {
     if (!isFifo) {
       for (const lease of leases) {
@@ -107,7 +107,7 @@ export class Dispatcher {
       const delivery = this.deliveryOf(lease, false);
       const { listener } = delivery;
       const onEnd = (brokeOff?: unknown): void => this.ended(lease, brokeOff);
-      // Most messages need no wait, and each would be paid for.
+      // Most messages need not wait, and every wait has a cost.
       const turn = listener.isNobody || lease.isPacked ? undefined : this.turns.takeNow(lease, listener);
       if (turn?.kind === 'granted') delivery.begin(turn, onEnd);
       else this.deliver(delivery).then(() => onEnd(), onEnd);
@@ -117,8 +117,8 @@ export class Dispatcher {
   }
 
   /**
-   * Brings one message to its end: waits for its turn and hands it to its delivery, in an ordered group again until it is settled.
-   * @returns whether the server knows its end for certain, so that the next of its message group may follow
+   * Brings one message to its end: waits for its turn and passes it to its delivery, in an ordered group repeatedly until it is settled.
+   * @returns whether it is certainly settled on the server, so that the next of its message group may follow
    */
   private async deliver(delivery: Delivery): Promise<boolean> {
     const { lease, listener } = delivery;
@@ -141,7 +141,7 @@ export class Dispatcher {
     }
   }
 
-  /** Hands a message back. @returns false: its end is not known */
+  /** Releases a message. @returns false: it is not settled */
   private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
     const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
     await this.turns.handBackAllowed(delivery.lease);
@@ -151,9 +151,9 @@ export class Dispatcher {
   }
 
   /**
-   * Waits until every message has ended. When `shutdownGraceMs` are over, it fires the signals of the handlers that still run, and
-   * waits for a short, bounded time; then it lets go of what is left.
-   * @param pollsEnded until then nothing is handed back: a poll of our own would only take it again
+   * Waits until every message has ended. When `shutdownGraceMs` are over, it fires the signals of running handlers, and
+   * waits for a short, limited time; then it drops the remaining messages.
+   * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again
    */
   async drain(shutdownGraceMs: number, pollsEnded: Promise<void>): Promise<void> {
     this.mayHandBack = pollsEnded;
@@ -163,7 +163,7 @@ export class Dispatcher {
     await this.force();
   }
 
-  /** Hands back what came after the drain: no handler has seen it. */
+  /** Releases what arrived after the drain: no handler has started it. */
   async drainRest(): Promise<void> {
     if (!(await this.endsWithin(0))) await this.force();
   }
@@ -171,7 +171,7 @@ export class Dispatcher {
   private async force(): Promise<void> {
     this.forcing.abort(new StateError('CLOSED', 'the consumer is closing and its grace period is over'));
     if (await this.endsWithin(ABORT_GRACE_MS)) return;
-    this.abandoning.abort(new StateError('CLOSED', 'the consumer closes; the hook is not waited for'));
+    this.abandoning.abort(new StateError('CLOSED', 'the consumer is closing; the hook is no longer waited for'));
     if (await this.endsWithin(SETTLE_GRACE_MS)) return;
     this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));
     for (const lease of [...this.underWay]) {
@@ -181,7 +181,7 @@ export class Dispatcher {
   }
 
   private dispatchInOrder(key: string, group: readonly MessageLease[]): void {
-    // An earlier batch may still be at work on this message group: after a lost lease the same messages are redelivered.
+    // Messages of an earlier batch may still be in work in this message group: after a lost lease the same messages are redelivered.
     const before = this.sequences.get(key) ?? Promise.resolve();
     let latest: Promise<unknown> = before;
     let mayFollow = before.then(() => true);
@@ -201,7 +201,7 @@ export class Dispatcher {
     return new Delivery(lease, this.parts.listeners.of(lease.message), isFifo, this.context, this.shared);
   }
 
-  /** Resolves when the message has ended, however. */
+  /** Resolves when the message has ended, with any outcome. */
   private watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
     this.underWay.add(lease);
     return work.then(
@@ -212,14 +212,14 @@ export class Dispatcher {
 
   private ended(lease: MessageLease, brokeOff?: unknown): void {
     if (brokeOff !== undefined) {
-      this.context.logger.error('the delivery of a message broke off', { error: describeError(brokeOff) });
+      this.context.logger.error('the delivery of a message failed unexpectedly', { error: describeError(brokeOff) });
       lease.drop();
     }
-    // A message that the end of the consumer let go of has ended before.
+    // A message that was dropped at the end of the consumer has ended before.
     if (!this.underWay.delete(lease)) return;
     this.parts.onEnded(lease);
     if (this.underWay.size > 0) return;
-    for (const tell of this.idleWaiters.splice(0)) tell();
+    for (const notify of this.idleWaiters.splice(0)) notify();
   }
 
   private async endsWithin(durationMs: number): Promise<boolean> {

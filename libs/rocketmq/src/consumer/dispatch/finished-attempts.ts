@@ -1,10 +1,10 @@
-// How often a handler of this process has finished with a message and failed. The server counts deliveries, among them those that
-// no handler has seen and those that were interrupted; a listener's own limit is about attempts that were made.
+// Counts the failed attempts that handlers of this process have finished. The server counts deliveries, including those without a
+// handler call and those that were interrupted; a listener's own limit is about finished attempts.
 
-/** A message that failed so long ago is at another process by now, or its count begins anew: it gets more attempts, never fewer. */
+/** A message that failed so long ago is at another process by now, or its count restarts: it gets more attempts, never fewer. */
 const MOST_MESSAGES = 10_000;
 
-/** What a message is known by here. */
+/** What identifies a message here. */
 interface Known {
   readonly topic: string;
   readonly messageId: string;
@@ -13,19 +13,19 @@ interface Known {
 /** The attempts at one message. */
 export interface Failures {
   readonly count: number;
-  /** What the handler threw last. */
+  /** The handler's last error. */
   readonly error: unknown;
 }
 
-/** Failed attempts by message, of the messages that failed last. */
+/** Failed attempts by message, for the messages that failed last. */
 export class FinishedAttempts {
   private readonly known = new Map<string, Failures>();
 
-  /** Counts one more. @returns how many there are now */
+  /** Counts one more. @returns the new count */
   add(message: Known, error: unknown): number {
     const key = keyOf(message);
     const count = (this.known.get(key)?.count ?? 0) + 1;
-    // The order of the map is that of the latest failure.
+    // The map is ordered by the latest failure.
     this.known.delete(key);
     this.known.set(key, { count, error });
     const [oldest] = this.known.keys();
@@ -34,7 +34,7 @@ export class FinishedAttempts {
   }
 
   of(message: Known): Failures | undefined {
-    // Nearly every message ends without having failed, and pays for no key.
+    // Nearly every message ends without a failure, so that no key is built for it.
     return this.known.size === 0 ? undefined : this.known.get(keyOf(message));
   }
 

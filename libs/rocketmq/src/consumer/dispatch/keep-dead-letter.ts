@@ -1,4 +1,4 @@
-// Where a dead letter goes, and who is told before: the place of the listener's choice, or the broker's dead letter queue.
+// Stores a dead letter and calls the hooks before: in the place of the listener's choice, or in the broker's dead letter queue.
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
@@ -10,18 +10,18 @@ import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '.
 /** A hook holds a turn of its listener. Longer than a send of a dead letter takes with all its attempts, by default. */
 export const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
 
-/** What its listener says of a message that failed for good. */
+/** The listener's policy for dead letters. */
 export interface KeepOptions {
   readonly policy: FailurePolicy;
   readonly backoff: BackoffPolicy;
-  /** Fires when the consumer waits for no hook any more. */
+  /** Fires when the consumer no longer waits for hooks. */
   readonly abandonSignal: Abortable;
 }
 
 /** What is needed of the consumer. Hooks are timed in real time, since they wait for I/O. */
 type KeepContext = Pick<ConsumerContext, 'report' | 'ioClock' | 'settings'>;
 
-/** Tells the hooks and, where the policy says so, keeps the message elsewhere; returns how it is then to be settled. */
+/** Calls the hooks and, where the policy requires it, stores the message elsewhere; returns how to settle it then. */
 export async function keepDeadLetter(
   deadLetter: DeadLetter,
   context: KeepContext,
@@ -61,7 +61,7 @@ function inTime(
 ): Promise<void> {
   if (abandonSignal.aborted) return Promise.reject(reasonOf(abandonSignal));
   return new Promise((resolve, reject) => {
-    const text = `${name} did not end within ${DEAD_LETTER_HOOK_MS} ms; it is not waited for`;
+    const text = `${name} did not end within ${DEAD_LETTER_HOOK_MS} ms; it is no longer waited for`;
     const timer = ioClock.schedule(DEAD_LETTER_HOOK_MS, () => {
       end(() => reject(new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true)));
     });
@@ -71,7 +71,7 @@ function inTime(
       unlisten();
       settle();
     };
-    // A hook that throws at once rejects as well.
+    // A hook that throws synchronously rejects as well.
     Promise.resolve()
       .then(hook)
       .then(

@@ -1,5 +1,5 @@
-// Whose turn it is among the messages of each listener: so many at once as it takes, none while it is paused. A listener that
-// is behind must not take the room of another on the same topic: what is over its share goes back to the server for a while.
+// The turns of the messages of each listener: as many at once as its concurrency, none while it is paused. A listener that
+// falls behind must not use the room of another on the same topic: messages beyond its share are released for a while.
 
 import type { Abortable } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
@@ -18,7 +18,7 @@ export interface GrantedTurn {
 /** Or none, and when the message may be redelivered. */
 export type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
 
-/** When a message is redelivered that was handed back because its listener is behind or paused. */
+/** The delay until a message that was released because its listener is behind or paused is redelivered. */
 const REDELIVER_MS = 10 * SECOND_MS;
 
 const HAND_BACK: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
@@ -32,7 +32,7 @@ interface Queue {
 /** The turns of all listeners of a consumer. */
 export class ListenerTurns {
   private readonly queues = new Map<Listener, Queue>();
-  /** Listeners by name; a pause of a whole topic is the consumer's. */
+  /** Listeners by name; the consumer handles the pause of a whole topic. */
   private readonly pauses: Pauses;
 
   constructor(

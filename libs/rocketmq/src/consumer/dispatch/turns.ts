@@ -16,7 +16,7 @@ export class Turns {
   private readonly waiting = new Set<AbortSource>();
   private isStopped = false;
 
-  /** @param clock business time, on which retries wait */
+  /** @param clock business time, which retries use */
   constructor(
     private readonly clock: Clock,
     private readonly pauses: Pauses,
@@ -43,7 +43,7 @@ export class Turns {
     return HAND_BACK;
   }
 
-  /** The message with its body unpacked; undefined when the wait for room was cut short. */
+  /** The message with its body decompressed; undefined when the wait for room was ended early. */
   async unpacked<T extends { end(): void }>(
     lease: MessageLease,
     unpack: (signal: Abortable) => Promise<T>,
@@ -54,7 +54,7 @@ export class Turns {
     return undefined;
   }
 
-  /** Waits on the business clock; false when the wait was cut short. */
+  /** Waits on the business clock; false when the wait was ended early. */
   async sleepToRetry(lease: MessageLease, durationMs: number): Promise<boolean> {
     const slept = await this.whileUsable(lease, async (signal) => {
       await sleep(this.clock, durationMs, signal);
@@ -63,13 +63,13 @@ export class Turns {
     return slept === true && !this.isOver(lease);
   }
 
-  /** Resolves when the message may be handed back: a last poll of ours would only take it again. */
+  /** Resolves when the message may be released: before, a last open poll of this consumer would fetch it again. */
   async handBackAllowed(lease: MessageLease): Promise<void> {
     const { topic } = lease.message;
     await this.whileUsable(lease, (signal) => this.pauses.handBackAllowed(topic, signal));
   }
 
-  /** A turn while the topic is open. */
+  /** A turn while the topic is not paused. */
   private async admitted({ message }: MessageLease, listener: Listener, signal: Abortable): Promise<Turn> {
     const { pauses, listenerTurns } = this;
     for (;;) {

@@ -1,4 +1,4 @@
-// An operator's "consume this message directly": runs the handler beside all order and leases, and tells how it ended.
+// An operator's "consume this message directly": runs the handler regardless of order and leases, and reports the result.
 
 import { Code, type Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type {
@@ -19,7 +19,7 @@ export interface VerifyOptions {
   readonly forceSignal: AbortSignal;
 }
 
-/** Each runs a handler, beside those of the consumer's own messages. */
+/** The runs of handlers, beside those of the consumer's own messages. */
 const MOST_AT_ONCE = 4;
 
 /** Runs handlers for an operator, few at once. */
@@ -31,7 +31,7 @@ export class Verification {
     private readonly options: VerifyOptions,
   ) {}
 
-  /** The answer to the command; never rejects. Nothing is settled: the message in the broker is not touched by it. */
+  /** The answer to the command; never rejects. Nothing is settled: the message on the broker is not affected. */
   async verify({ nonce, message: wire }: VerifyMessageCommand): Promise<TelemetryCommand> {
     const answer = (code: Code, message: string): TelemetryCommand => ({
       status: { code, message },
@@ -39,7 +39,10 @@ export class Verification {
     });
     if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
     if (this.running >= MOST_AT_ONCE) {
-      return answer(Code.TOO_MANY_REQUESTS, `the handler runs for ${MOST_AT_ONCE} such commands; send it again later`);
+      return answer(
+        Code.TOO_MANY_REQUESTS,
+        `the handler is already running for ${MOST_AT_ONCE} such commands; try again later`,
+      );
     }
     this.running++;
     try {

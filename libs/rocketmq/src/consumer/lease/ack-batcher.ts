@@ -1,28 +1,28 @@
-// Acks that are due while another is under way go together, one request per endpoint and topic at a time. Whether to repeat
-// one that failed is the caller's affair.
+// Combines acks that become due while another one is being sent: one request per endpoint and topic at a time. The caller decides
+// whether to repeat one that failed.
 
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import type { LeaseCalls } from './message-lease.js';
 import type { AckGroup, Receipt, ReceiptCalls } from './receipt-calls.js';
 
-/** As many as one receive brings. */
+/** The maximum of one receive. */
 export const DEFAULT_ACK_BATCH_SIZE = 32;
 
-/** Makes one request; see `ReceiptCalls.ackTogether`. */
+/** Sends one request; see `ReceiptCalls.ackTogether`. */
 export type AckRequest = (receipts: AckGroup) => Promise<(Error | undefined)[]>;
 
-/** An ack that was not sent yet, and whom to tell: undefined when it is done. */
+/** An ack that was not sent yet, with its callback: undefined when it succeeded. */
 export interface PendingAck {
   readonly receipt: Receipt;
   onEnd(error: unknown): void;
 }
 
-/** Acks that one request may carry have the same key. */
+/** Acks that can share a request have the same key. */
 export function ackKey({ topic, endpoint }: Receipt): string {
   return `${topic} ${endpointKey(endpoint)}`;
 }
 
-/** Sends as many of `pending` as go together, the first one at least, and takes them off. Never rejects. */
+/** Sends as many of `pending` as fit into one request, at least the first, and removes them. Never rejects. */
 export async function sendSome(pending: PendingAck[], batchSize: number, request: AckRequest): Promise<void> {
   const batch = takeBatch(pending, batchSize);
   const [first, ...others] = batch;
@@ -36,7 +36,7 @@ export async function sendSome(pending: PendingAck[], batchSize: number, request
   for (let index = 0; index < batch.length; index++) batch[index]?.onEnd(errors[index]);
 }
 
-/** Results are told apart by message id, so an id goes once. */
+/** Results are matched by message id, so a request contains each id once. */
 function takeBatch(pending: PendingAck[], most: number): PendingAck[] {
   const ids = new Set<string>();
   const left: PendingAck[] = [];
@@ -56,28 +56,28 @@ interface Lane {
   readonly key: string;
   readonly pending: PendingAck[];
   underWay: number;
-  /** Whether a look at what is due is coming. */
+  /** Whether a check of the due acks is scheduled. */
   isLookDue: boolean;
   /** Nothing is added to it any more. */
   isOver: boolean;
 }
 
 /**
- * Puts acks together without making any of them wait: what is asked for in one turn of the event loop goes at once when nothing
- * is under way; what comes meanwhile goes together when that has ended, or as soon as it fills a request.
+ * Combines acks without delaying any: those of one turn of the event loop are sent at once when no request is open; later ones
+ * are sent together when that request has ended, or as soon as they fill a request.
  */
 export class AckBatcher {
   private readonly lanes = new Map<string, Lane>();
   private readonly endpointKeys = new WeakMap<Endpoint, string>();
   private latest: { readonly lane: Lane; readonly topic: string; readonly endpoint: Endpoint } | undefined;
 
-  /** @param batchSize the most that one request carries; 1: nothing is put together */
+  /** @param batchSize the most acks in one request; 1: acks are not combined */
   constructor(
     private readonly request: AckRequest,
     private readonly batchSize: number,
   ) {}
 
-  /** Acks one message. @param onEnd told what befell this message, whatever became of those in the same request */
+  /** Acks one message. @param onEnd receives the error of this message, independent of the others in the request */
   ack(receipt: Receipt, onEnd: (error: unknown) => void): void {
     const lane = this.laneOf(receipt);
     lane.pending.push({ receipt, onEnd });
@@ -86,7 +86,7 @@ export class AckBatcher {
 
   private laneOf(receipt: Receipt): Lane {
     const { lane, topic, endpoint } = this.latest ?? {};
-    // Most come after one of the same topic and server.
+    // Usually the last ack was of the same topic and server.
     if (lane !== undefined && !lane.isOver && receipt.topic === topic && receipt.endpoint === endpoint) return lane;
     const found = this.findLane(receipt);
     this.latest = { lane: found, topic: receipt.topic, endpoint: receipt.endpoint };
@@ -108,7 +108,7 @@ export class AckBatcher {
     return lane;
   }
 
-  /** After the handlers that end together with this one. */
+  /** Runs after handlers that end in the same turn. */
   private lookSoon(lane: Lane): void {
     if (lane.isLookDue) return;
     lane.isLookDue = true;
@@ -132,7 +132,7 @@ export class AckBatcher {
   }
 }
 
-/** The requests of a lease, its acks put together. */
+/** The requests of a lease, with combined acks. */
 export function withAckBatches(calls: ReceiptCalls, batchSize: number): LeaseCalls {
   const acks = new AckBatcher((receipts) => calls.ackTogether(receipts), batchSize);
   return {

@@ -1,22 +1,22 @@
-// The states of one held message and the only way from one to the next. Pure: timers and requests are in message-lease.ts.
+// The states of one leased message and the transitions between them. Pure: timers and requests are in message-lease.ts.
 
-/** What is true of a message between its receipt and its end. Times are those of a monotonic clock. */
+/** The state of a message between its receipt and its end. Times are those of a monotonic clock. */
 export type LeaseState =
-  /** Ours until `endsAtMs`; nothing is under way. */
+  /** Leased until `endsAtMs`; no request is open. */
   | { readonly kind: 'held'; readonly handle: string; readonly endsAtMs: number }
-  /** A renewal is under way: no settlement may begin, since its handle may be replaced at any moment. */
+  /** A renewal is open: no settlement may begin, since the handle may be replaced at any moment. */
   | { readonly kind: 'renewing'; readonly handle: string; readonly endsAtMs: number }
-  /** The answer to a renewal was lost: still ours until `endsAtMs`, but the handle may be void and is not renewed again. */
+  /** The answer to a renewal was lost: leased until `endsAtMs`, but the handle may be void and is not renewed again. */
   | { readonly kind: 'uncertain'; readonly handle: string; readonly endsAtMs: number }
-  /** The one settlement is under way; nothing else may touch the message any more. */
+  /** The one settlement is open; nothing else may touch the message any more. */
   | { readonly kind: 'settling'; readonly handle: string; readonly endsAtMs: number; readonly isCertain: boolean }
-  /** Over: settled, lost to the server, or let go of without a word. */
+  /** Over: settled, lost, or dropped without a request. */
   | { readonly kind: 'ended'; readonly how: 'settled' | 'lost' | 'dropped' };
 
 export type LeaseEvent =
   | { readonly kind: 'renewalBegun' }
   | { readonly kind: 'renewed'; readonly handle: string; readonly endsAtMs: number }
-  /** The server says that the handle is void. */
+  /** The server answered that the handle is void. */
   | { readonly kind: 'renewalRefused' }
   /** The renewal certainly did not take effect. */
   | { readonly kind: 'renewalNotDone' }
@@ -27,7 +27,7 @@ export type LeaseEvent =
   | { readonly kind: 'settlementFailed' }
   | { readonly kind: 'dropped' };
 
-/** The state after an event. An event that comes too late changes nothing. */
+/** The state after an event. An event that arrives too late changes nothing. */
 export function nextLeaseState(state: LeaseState, event: LeaseEvent): LeaseState {
   if (event.kind === 'dropped' && state.kind !== 'ended') return { kind: 'ended', how: 'dropped' };
   switch (state.kind) {
@@ -71,7 +71,7 @@ function nextOfRenewing(state: LeaseState & { kind: 'renewing' }, event: LeaseEv
       return { ...state, kind: 'held' };
     case 'renewalUnanswered':
       return { ...state, kind: 'uncertain' };
-    // The renewal under way may still bring a new lease: its answer decides, not the old lease's end.
+    // The open renewal may still extend the lease: its answer decides, not the end of the old lease.
     default:
       return state;
   }

@@ -1,5 +1,5 @@
-// One held message: it renews the lease in time and carries out the one settlement, never both at once. Which settlement
-// is decided elsewhere.
+// The lease of one message: renews it in time and sends the one settlement, never both at once. The caller decides about the
+// settlement.
 
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -17,17 +17,17 @@ import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.
 import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
 import type { SharedTimers } from './shared-timers.js';
 
-/** What the server is told about a message in the end. */
+/** The settlement of a message. */
 export type LeaseSettlement =
   | { readonly kind: 'ack' }
   | ({ readonly kind: 'postpone' } & Postponement)
-  /** Like `postpone`, and tried only once: a message that is not handed back comes again by itself, and nobody waits for it. */
+  /** Like `postpone`, but tried only once: a message that is not released is redelivered when its lease ends, and nobody waits for it. */
   | ({ readonly kind: 'handBack' } & Postponement)
   | ({ readonly kind: 'deadLetter' } & Attempts);
 
-/** The requests that a lease makes. */
+/** The requests that a lease sends. */
 export interface LeaseCalls extends Pick<ReceiptCalls, 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'> {
-  /** Tells `onEnd` what `ReceiptCalls.ack` would throw; never throws. */
+  /** Calls `onEnd` with the error that `ReceiptCalls.ack` would throw; never throws. */
   ack(receipt: Receipt, onEnd: (error: unknown) => void): void;
 }
 
@@ -35,7 +35,7 @@ const ACK = { kind: 'ack' } as const;
 const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
   ack: 'ack of',
   postpone: 'postponement of',
-  handBack: 'hand-back of',
+  handBack: 'release of',
   deadLetter: 'dead letter of',
 };
 
@@ -50,34 +50,34 @@ export interface LeaseContext extends Pick<ConsumerContext, 'clock' | 'ioClock' 
 /** A message as it was received. */
 export interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
-  /** The size of the body as it came. */
+  /** The size of the body as it was received. */
   readonly heldBytes: number;
   /** When the server's answer began to arrive, by monotonic business time: leases are durations. */
   readonly receivedAtMs: number;
 }
 
-/** The server answers OK for a handle that was replaced, and delivers the message again. */
-const UNSETTLED = 'the server may not know its end';
+/** The server answers OK for a handle that was replaced, and redelivers the message. */
+const UNSETTLED = 'the server may not have settled it';
 
 const SETTLE_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
-/** A renewal that did not take effect is tried again after this part of what is left of the lease. */
+/** A renewal that did not take effect is retried after this fraction of the remaining lease. */
 const RENEWAL_RETRY_PART = 1 / 4;
 const RENEWAL_RETRY_MIN_MS = 250;
 
-/** Holds a message from its receipt until it is settled, lost or let go of. */
+/** Holds a message from its receipt until it is settled, lost or dropped. */
 export class MessageLease {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
-  /** Whether the body has to be unpacked before a handler gets it. */
+  /** Whether the body must be decompressed before a handler gets it. */
   readonly isPacked: boolean;
-  /** By how much the body is larger than it came, while it is unpacked. Kept by who unpacks it. */
+  /** How many bytes the body grew when it was decompressed. Set by the code that decompresses it. */
   grownBytes = 0;
-  /** Since when a handler has the message, by monotonic business time; undefined while none has. Kept by who calls the handler. */
+  /** When a handler got the message, by monotonic business time; undefined while none has it. Set by the code that calls the handler. */
   handlerSinceMs: number | undefined = undefined;
   private state: LeaseState;
   private timer: ScheduledTask | undefined;
   private renewal: Promise<void> | undefined;
-  /** Made when somebody asks: most leases are never lost. */
+  /** Created on demand: most leases are never lost. */
   private lost: AbortSource | undefined;
   private doubted: AbortSource | undefined;
   private doubt: Error | undefined;
@@ -107,12 +107,12 @@ export class MessageLease {
     return this.received.heldBytes;
   }
 
-  /** Names the server that holds the message. */
+  /** Identifies the server that holds the message. */
   get endpointKey(): string {
     return endpointKey(this.received.endpoint);
   }
 
-  /** Aborts when the message is no longer ours: another consumer may have it. */
+  /** Aborts when the lease is lost: another consumer may have the message. */
   get lostSignal(): AbortSource {
     this.lost ??= sourceOf(this.isLost ? this.doubt : undefined);
     return this.lost;
@@ -134,12 +134,12 @@ export class MessageLease {
   }
 
   /**
-   * Tells the server how the message ended, and repeats that where it is harmless, until the lease would end.
-   * @returns undefined once the server has agreed for certain; else the error, and the message may come again
+   * Settles the message on the server, and repeats the request where that is harmless, until the lease would end.
+   * @returns undefined once the server has certainly settled it; otherwise the error, and the message may be redelivered
    */
   async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
     if (settlement.kind === 'ack') return new Promise((resolve) => this.ack(signal, resolve));
-    // From now on, so that a moved clock cannot slip in between the handler's end and the first request.
+    // Tracked from now on, so that a moved clock finds no gap between the handler's end and the first request.
     const untrack = this.track(settlement);
     try {
       if (this.renewal !== undefined) await this.renewal;
@@ -153,14 +153,14 @@ export class MessageLease {
     }
   }
 
-  /** As {@link settle}, for the end of almost every message: without a promise, which every message would pay for. */
+  /** As {@link settle}, for the end of almost every message: without a promise, whose cost every message would bear. */
   ack(signal: AbortSignal, onEnd: (error: Error | undefined) => void): void {
     const untrack = this.track(ACK);
     if (this.renewal === undefined) this.ackNow(signal, untrack, onEnd);
     else void this.renewal.then(() => this.ackNow(signal, untrack, onEnd));
   }
 
-  /** Lets go of the message without a word: it comes again when its lease ends. */
+  /** Drops the message without a request: it is redelivered when its lease ends. */
   drop(): void {
     this.apply({ kind: 'dropped' });
   }
@@ -184,9 +184,9 @@ export class MessageLease {
     });
   }
 
-  /** Undefined when the message is no longer ours, or its settlement has begun before. */
+  /** Undefined when the lease is lost, or the settlement has begun before. */
   private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
-    // A handler that blocked the event loop is back before the timer that would have told of the lease's end.
+    // A handler that blocked the event loop returns before the timer that would have reported the end of the lease.
     if ('endsAtMs' in this.state && this.context.clock.monotonicMs() >= this.state.endsAtMs)
       this.apply({ kind: 'timeOver' });
     if (this.state.kind === 'settling') return undefined;
@@ -201,8 +201,8 @@ export class MessageLease {
     untrackFirst: () => void,
   ): Promise<Error | undefined> {
     if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
-      // A change by a handle that was replaced would revive the message beside its new lease.
-      return this.uncertain('it comes again when the lease ends');
+      // A change by a replaced handle would revive the message beside its new lease.
+      return this.uncertain('it is redelivered when the lease ends');
     }
     try {
       await this.request(settlement, state.handle);
@@ -223,7 +223,7 @@ export class MessageLease {
     return new StateError('LEASE_UNCERTAIN', `${doubt}; ${consequence}`);
   }
 
-  /** @returns undefined when a repetition succeeded, else the last error */
+  /** @returns undefined when a repetition succeeded, otherwise the last error */
   private async repeat(
     settlement: LeaseSettlement,
     { handle, endsAtMs }: LeaseState & { kind: 'settling' },
@@ -318,7 +318,7 @@ export class MessageLease {
     }
   }
 
-  /** The one place where the state changes, and with it what is scheduled and who is told. */
+  /** The one place where the state changes, and with it the timers; it also notifies the owner. */
   private apply(event: LeaseEvent): LeaseState {
     const before = this.state;
     this.state = nextLeaseState(before, event);
@@ -361,7 +361,7 @@ function sourceOf(reason: Error | undefined): AbortSource {
   return source;
 }
 
-/** An ack may be repeated whatever became of it; the others only when they certainly did not take effect. */
+/** An ack may be repeated in any case; the others only when they certainly did not take effect. */
 function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
   if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'handBack') return false;
   return settlement.kind === 'ack' || error.outcome !== 'unknown';

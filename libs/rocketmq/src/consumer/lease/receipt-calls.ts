@@ -1,5 +1,5 @@
-// The three requests that settle or postpone a received message. When to make them, and whether to repeat them, is
-// decided by the callers.
+// The three requests that settle or postpone a received message. The callers decide when to send them, and whether to repeat
+// them.
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
@@ -9,7 +9,7 @@ import { Code, type Resource } from '../../protocol/grpc/generated/apache/rocket
 import type { RpcResponse } from '../../protocol/grpc/rpc.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 
-/** What the server knows a delivery by. It must be settled where it was received. */
+/** What identifies a delivery on the server. It must be settled where it was received. */
 export interface Receipt {
   readonly topic: string;
   readonly messageId: string;
@@ -20,10 +20,10 @@ export interface Receipt {
 /** Receipts that one request can settle: of one topic, from one endpoint. */
 export type AckGroup = readonly [Receipt, ...Receipt[]];
 
-/** How long a message is to stay invisible. */
+/** For how long a message stays invisible. */
 export interface Postponement {
   readonly invisibleDurationMs: number;
-  /** Do not count the delivery as an attempt. Servers before 5.5, and ordered groups, count it all the same. */
+  /** Do not count the delivery as an attempt. Servers before 5.5, and ordered groups, count it nevertheless. */
   readonly suspend: boolean;
 }
 
@@ -39,14 +39,14 @@ function areAllOk({ entries, status }: RpcResponse<'ackMessage'>, count: number)
   );
 }
 
-/** Makes the requests of one consumer group. Each throws a StatusError or TransportError unless the server said OK. */
+/** Sends the requests of one consumer group. Each throws a StatusError or TransportError unless the server answered OK. */
 export class ReceiptCalls {
   constructor(
     private readonly client: Client,
     private readonly consumerGroup: string,
   ) {}
 
-  /** Says that the message is done with. Repeating it is harmless. */
+  /** Acknowledges a message. Repeating it is harmless. */
   async ack(receipt: Receipt, signal?: AbortSignal): Promise<void> {
     const [error] = await this.ackTogether([receipt], signal);
     if (error !== undefined) throw error;
@@ -55,7 +55,7 @@ export class ReceiptCalls {
   /**
    * Acks messages of one topic and one endpoint in one request, each message id at most once.
    * @returns for each of them, in their order, the error that {@link ack} would have thrown
-   * @throws what befell the request as a whole
+   * @throws the error of the request as a whole
    */
   async ackTogether(receipts: AckGroup, signal?: AbortSignal): Promise<(Error | undefined)[]> {
     const [first] = receipts;
@@ -68,7 +68,7 @@ export class ReceiptCalls {
     // By id: a server with `enableBatchAck` answers in another order and with renewed handles.
     const results = new Map(response.entries.map(({ messageId, status }) => [messageId, status]));
     return receipts.map(({ messageId, topic }) => {
-      // A server that refuses the whole request answers without entries.
+      // A server that rejects the whole request answers without entries.
       const status = results.get(messageId) ?? response.status;
       return status?.code === Code.OK
         ? undefined
@@ -77,7 +77,7 @@ export class ReceiptCalls {
   }
 
   /**
-   * Makes the message visible again after a time counted from now.
+   * Makes the message visible again after a delay from now.
    * @returns the new handle; the old one is void
    */
   async changeInvisibleDuration(receipt: Receipt, postponement: Postponement, signal?: AbortSignal): Promise<string> {
@@ -96,9 +96,9 @@ export class ReceiptCalls {
     return response.receiptHandle;
   }
 
-  /** Moves the message to the dead letters of the group. A repetition may move it twice. */
+  /** Moves the message to the dead letter queue of the group. A repetition may move it twice. */
   async forwardToDeadLetterQueue(receipt: Receipt, attempts: Attempts, signal?: AbortSignal): Promise<void> {
-    const what = `move of message ${receipt.messageId} to the dead letters of "${this.consumerGroup}"`;
+    const what = `move of message ${receipt.messageId} to the dead letter queue of "${this.consumerGroup}"`;
     const request = {
       ...this.resources(receipt),
       receiptHandle: receipt.handle,

@@ -1,9 +1,9 @@
-// Timers for what is due together: the leases of one poll are renewed at the same moment, and a timer each would cost more than
-// anything else about them.
+// Timers for callbacks with the same due time: the leases of one poll are renewed at the same moment, and a timer for each would cost
+// more than the rest of the lease.
 
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 
-/** One timer of the clock, and whom it tells. */
+/** One timer of the clock, and its callbacks. */
 interface Moment {
   readonly tasks: Set<Task>;
   readonly timer: ScheduledTask;
@@ -31,7 +31,7 @@ export class SharedTimers {
     const tasks = new Set<Task>();
     const timer = this.clock.schedule(atMs - this.clock.monotonicMs(), () => {
       this.moments.delete(atMs);
-      // One that is cancelled by another of the same moment does not run.
+      // A callback that another one of the same moment cancels does not run.
       for (const task of tasks) {
         tasks.delete(task);
         task.run();

@@ -1,4 +1,4 @@
-// Gathers the messages of a batch listener. To the consumer each is handled by itself, so that leases, settlement and failure
+// Gathers the messages of a batch listener. The consumer handles each on its own, so that leases, settlement and failure
 // policy stay those of single messages; here they wait for each other and share one call.
 
 import type { MessageView } from '../../protocol/model/message.js';
@@ -12,32 +12,32 @@ import { runHandler } from './handler-run.js';
 
 /** What batches need of their listener. */
 export interface BatchRunOptions {
-  /** Batches side by side. */
+  /** Concurrent batches. */
   readonly concurrency: number;
   /** How long one batch may be handled. */
   readonly timeoutMs: number | undefined;
-  /** Real time, as of all handlers. */
+  /** Real time, as for all handlers. */
   readonly ioClock: Clock;
 }
 
 interface Entry {
   readonly message: MessageView;
   readonly signal: AbortSignal;
-  /** Its failure is known; the batch goes on. */
+  /** Reports the failure of a message; the batch continues. */
   decide(error: unknown): void;
   succeed(): void;
   fail(error: unknown): void;
 }
 
-/** A batch that still takes messages, until it is full or its time is over and a place for it is free. */
+/** A batch that still accepts messages, until it is full, or until its waiting time is over and a slot is free. */
 interface OpenBatch {
   readonly entries: Set<Entry>;
   timer: ScheduledTask | undefined;
-  /** It waits for its place, and takes messages meanwhile. */
+  /** It waits for a slot, and accepts messages meanwhile. */
   isDue: boolean;
 }
 
-/** Makes batches of single calls. */
+/** Gathers single calls into batches. */
 export class BatchGatherer {
   private readonly places: Semaphore;
   private open: OpenBatch | undefined;
@@ -59,14 +59,14 @@ export class BatchGatherer {
     this.places = new Semaphore(options.concurrency);
   }
 
-  /** Handles a message as a part of a batch: it ends when the batch has, in its own way. */
+  /** Handles a message as a part of a batch: it ends with the batch, with an outcome of its own. */
   readonly handler: MessageHandler = (message, context) =>
     new Promise<void>((resolve, reject) => {
       const { signal } = context;
       if (signal.aborted) return reject(abortReason(signal));
       const batch = this.open ?? this.begin();
       const leave = (): void => {
-        // One that is lost before its batch has begun is not handled any more.
+        // A message whose lease is lost before its batch has begun is no longer handled.
         if (batch.entries.delete(entry)) reject(abortReason(signal));
       };
       const ended = (end: () => void): void => {
@@ -92,7 +92,7 @@ export class BatchGatherer {
     return batch;
   }
 
-  /** Takes no more; what comes now begins another batch. */
+  /** Accepts no more; later messages start another batch. */
   private close(batch: OpenBatch): void {
     if (this.open === batch) this.open = undefined;
     void this.due(batch);
@@ -142,7 +142,7 @@ function contextOf(entries: readonly Entry[], signal: AbortSignal, failures: Map
   const entryOf = (message: MessageView): Entry => {
     const entry = entries.find((one) => one.message === message);
     if (entry !== undefined) return entry;
-    const text = 'the message is not of this batch; give one of the messages that the handler got';
+    const text = 'the message does not belong to this batch; pass one of the messages that the handler received';
     throw new UsageError('NOT_IN_BATCH', text, 'message');
   };
   return {

@@ -1,4 +1,4 @@
-// One call of the handler: its signal, its time-out, and how it ended. What follows from that is decided elsewhere.
+// One call of the handler: its signal, its timeout, and its result. The caller decides what follows.
 
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
@@ -8,14 +8,14 @@ import { RocketMQError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
 import type { HandlerContext, MessageHandler } from '../model/handler.js';
 
-/** How a call of the handler ended. `abandoned`: it did not end although its signal fired at shutdown, and had decided nothing. */
+/** The result of a call. `abandoned`: the handler did not end although its signal fired at shutdown, and had not decided the outcome. */
 export type RunResult =
   | { readonly kind: 'succeeded' }
-  /** `wasInterrupted`: its signal had fired for another reason than its own time-out, so the error may be due to that. */
+  /** `wasInterrupted`: its signal had fired for another reason than its own timeout, so the error may be due to that. */
   | { readonly kind: 'failed'; readonly error: unknown; readonly wasInterrupted: boolean }
   | { readonly kind: 'abandoned' };
 
-/** The handler ran longer than `handlerTimeoutMs`. Unless it had decided before, it counts as failed, whatever it does afterwards. */
+/** The handler ran longer than `handlerTimeoutMs`. It counts as failed whatever it does afterwards, unless it had decided the outcome. */
 export class HandlerTimeoutError extends RocketMQError {
   constructor(message: MessageView, timeoutMs: number) {
     const text = `the handler of message ${message.messageId} from "${message.topic}" did not end within ${timeoutMs} ms`;
@@ -23,31 +23,31 @@ export class HandlerTimeoutError extends RocketMQError {
   }
 }
 
-/** How long a handler may go on after its signal has fired, before it is no longer waited for. */
+/** How long a handler may continue after its signal has fired, before it is no longer waited for. */
 export const ABORT_GRACE_MS = 1_000;
 
-/** What a run needs to know. */
+/** What a run needs. */
 export interface RunOptions {
   readonly handler: MessageHandler;
   readonly timeoutMs: number | undefined;
-  /** Real time: what handlers wait for is I/O, and a moved clock stands still while they run. */
+  /** Real time: handlers wait for I/O, and a moved clock stands still while they run. */
   readonly ioClock: Clock;
-  /** Fires when the message is lost; the handler is still waited for. */
+  /** Fires when the lease is lost; the handler is still waited for. */
   readonly lostSignal: Abortable | undefined;
-  /** Fires when the consumer can wait no longer. Undefined: somebody else sees to that. */
+  /** Fires when the consumer can wait no longer. Undefined: the caller handles that. */
   readonly forceSignal: Abortable | undefined;
-  /** Called when the message is lost while the handler runs. */
+  /** Called when the lease is lost while the handler runs. */
   onLost?(): void;
-  /** Called when the handler goes on for too long after its signal. */
+  /** Called when the handler continues for too long after its signal. */
   onIgnoredSignal(): void;
 }
 
-/** Runs the handler once; never throws. A promise only when the handler gives one: most of what a message costs is waiting. */
+/** Runs the handler once; never throws. Returns a promise only when the handler does, since waiting is most of a message's cost. */
 export function runHandler(message: MessageView, options: RunOptions): RunResult | Promise<RunResult> {
   const context = new RunContext();
   let work: unknown;
   try {
-    // What one handler leaves in AsyncLocalStorage is not for the next, nor what was there when the consumer started.
+    // A handler must not see AsyncLocalStorage of another handler, nor of the consumer's start.
     work = inFreshAsyncContext(() => options.handler(message, context));
   } catch (error) {
     return failed(error);
@@ -93,7 +93,7 @@ function awaited(
       const isTooLate = context.isOver || (timedOut !== undefined && context.decided === undefined);
       return isTooLate ? undefined : watch.pausedFor(untimed);
     };
-    // A thenable of another library may call back at once, or throw.
+    // A thenable of another library may call back synchronously, or throw.
     Promise.resolve(work).then(
       () => end(SUCCEEDED),
       (error: unknown) => end({ kind: 'failed', error, wasInterrupted: ending.aborted }),
@@ -124,7 +124,7 @@ class StopWatch {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Replaces what was set before. What is set during a pause begins after it. */
+  /** Replaces the previous timer. One that is set during a pause begins after it. */
   set(durationMs: number, then: () => void): void {
     this.timer?.cancel();
     this.due = { setAtMs: this.clock.monotonicMs(), durationMs, then };
@@ -151,7 +151,7 @@ class StopWatch {
   }
 }
 
-/** Most handlers never look at their signal. */
+/** Created on demand: most handlers never read their signal. */
 class RunContext implements HandlerContext {
   readonly ending = new AbortSource();
   decided: RunResult | undefined;

@@ -1,10 +1,10 @@
-// The filters of listeners that share a topic, made into the one filter that a consumer group can have for it. Pure.
+// Merges the filters of listeners that share a topic into the one filter that a consumer group can have for it. Pure.
 
 import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../../protocol/model/filter.js';
 import { UsageError } from '../../support/errors.js';
 import type { Subscription } from '../model/subscription.js';
 
-/** Who wants what. */
+/** A listener's topic and filter. */
 export interface FilteredListener {
   readonly name: string;
   readonly topic: string;
@@ -12,8 +12,8 @@ export interface FilteredListener {
 }
 
 /**
- * One subscription for each topic: the union of what its listeners want.
- * @throws UsageError that names two listeners: `FILTERS_OVERLAP` when both want the same messages, `FILTERS_NOT_MERGEABLE` when
+ * One subscription for each topic: the union of its listeners' filters.
+ * @throws UsageError that names two listeners: `FILTERS_OVERLAP` when both match the same messages, `FILTERS_NOT_MERGEABLE` when
  *   one of them filters by SQL
  */
 export function mergedSubscriptions(consumerGroup: string, listeners: readonly FilteredListener[]): Subscription[] {
@@ -29,7 +29,7 @@ export function mergedSubscriptions(consumerGroup: string, listeners: readonly F
   return [...topics].map(([topic, all]) => ({ topic, filter: union(all) }));
 }
 
-/** Whether a received message is for this filter. What an SQL filter took cannot be told; it is alone on its topic. */
+/** Whether a received message matches this filter. An SQL filter cannot be evaluated here; it is alone on its topic. */
 export function takes(filter: Filter = EVERY_MESSAGE, tag: string | undefined): boolean {
   return filter.kind === 'sql' || matchesTag(filter.expression, tag);
 }
@@ -43,21 +43,21 @@ function union(listeners: readonly FilteredListener[]): Filter {
 
 function assertApart(consumerGroup: string, one: FilteredListener, other: FilteredListener): void {
   const [first, second] = [one.filter ?? EVERY_MESSAGE, other.filter ?? EVERY_MESSAGE];
-  const who = `listeners ${one.name} and ${other.name} both take topic "${one.topic}" as consumer group "${consumerGroup}"`;
-  const advice = 'give one of them another consumerGroup';
+  const who = `listeners ${one.name} and ${other.name} both listen to topic "${one.topic}" as consumer group "${consumerGroup}"`;
+  const advice = 'use another consumerGroup for one of them';
   if (first.kind === 'sql' || second.kind === 'sql') {
-    const text = `${who}, and a filter by SQL cannot be joined with another: a group has one filter for a topic; ${advice}`;
+    const text = `${who}, and an SQL filter cannot be merged with another one: a group has one filter for a topic; ${advice}`;
     throw new UsageError('FILTERS_NOT_MERGEABLE', text, 'filter');
   }
   const shared = sharedTag(first.expression, second.expression);
   if (shared === undefined) return;
-  const text = `${who}, and both want ${shared}; each message goes to a group once: let their filters differ, or ${advice}`;
+  const text = `${who}, and both match ${shared}; a group gets each message once: use different filters, or ${advice}`;
   throw new UsageError('FILTERS_OVERLAP', text, 'filter');
 }
 
 function sharedTag(one: string, other: string): string | undefined {
   const [first, second] = [tagsOf(one), tagsOf(other)];
-  if (first === 'every' || second === 'every') return 'every message of it (filter *)';
+  if (first === 'every' || second === 'every') return 'every message (filter *)';
   const tag = [...first].find((name) => second.has(name));
   return tag === undefined ? undefined : `tag "${tag}"`;
 }

@@ -1,16 +1,16 @@
-// Whether a listener can do what it was told in the consumer group that the server holds, and what then is in force for it.
+// Checks whether the options of a listener fit the consumer group on the server, and resolves the settings in force.
 
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
 import type { ConsumerSettings } from '../model/settings.js';
 import type { Listener } from './message-listener.js';
 
-/** When failed messages of a listener come again: what it says itself, and what the server says where it says nothing. */
+/** When failed messages of a listener are redelivered: by its own backoff, otherwise by the server's. */
 export interface PolicyInForce {
   /** The most deliveries of a message: the server's, since a listener's own limit does not count those that were interrupted. */
   readonly maxAttempts: number;
   readonly backoff: BackoffPolicy;
-  /** How long one attempt may take: the handler's time-out, or the lease of a process that died, whichever is longer. */
+  /** How long one attempt may take: the handler's timeout, or the lease of a process that died, whichever is longer. */
   readonly attemptMs: number;
 }
 
@@ -26,7 +26,7 @@ export function policyInForce(
   };
 }
 
-/** @throws UsageError that names the listener: more attempts than the server makes, a batch in an ordered group */
+/** @throws UsageError that names the listener: more attempts than the server allows, a batch in an ordered group */
 export function assertFitsGroup(
   consumerGroup: string,
   listeners: readonly Listener[],
@@ -36,13 +36,13 @@ export function assertFitsGroup(
     if (policy.maxAttempts !== undefined && policy.maxAttempts > maxAttempts) {
       const text =
         `listener ${name}: maxAttempts is ${policy.maxAttempts}, but the server moves a message of group "${consumerGroup}" ` +
-        `to the dead letters after ${maxAttempts}; lower it, or raise the group's maximum of retries`;
+        `to the dead letter queue after ${maxAttempts}; lower it, or raise the maximum of retries of the group`;
       throw new UsageError('TOO_MANY_ATTEMPTS', text, 'maxAttempts');
     }
     if (!isBatch || !isFifo) continue;
     const text =
-      `listener ${name}: the server holds group "${consumerGroup}" as ordered, where a batch would wait for messages that ` +
-      'wait for it; use a group that is not ordered, or no batch';
+      `listener ${name}: group "${consumerGroup}" is ordered on the server, where a batch would wait for messages that ` +
+      'wait for it; use a group that is not ordered, or handle single messages';
     throw new UsageError('BATCH_IN_ORDERED_GROUP', text, 'batch');
   }
 }

@@ -1,4 +1,4 @@
-// The listeners of a push consumer: which messages each takes, what handles them, how many at once, and what failures lead to.
+// The listeners of a push consumer: which messages each receives, its handler, its concurrency, and its failure policy.
 
 import type { Filter } from '../../protocol/model/filter.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -12,25 +12,25 @@ import type { BatchListening, MessageHandler } from '../model/handler.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
 import { takes } from './listener-filters.js';
 
-/** One listener of a consumer that has several. It gets the messages of its topic that its filter takes, and no others. */
+/** One listener of a consumer that has several. It receives the messages of its topic that match its filter, and no others. */
 export interface MessageListener extends FailurePolicy {
-  /** Names it in errors and for pauses; each listener of a consumer has another. */
+  /** Identifies it in errors and for pauses; unique in its consumer. */
   readonly name: string;
-  /** The topic whose messages it gets. */
+  /** The topic whose messages it receives. */
   readonly topic: string;
-  /** Default: every message. Listeners of one topic must want different tags; one that filters by SQL is alone on its topic. */
+  /** Default: every message. Listeners of one topic must have different tags; one that filters by SQL is alone on its topic. */
   readonly filter?: Filter;
-  /** Awaited for each message. Give this or `batch`. Default: none. */
+  /** Called and awaited for each message. Set this or `batch`. Default: none. */
   readonly handler?: MessageHandler;
-  /** Hands over several messages at once. Not for ordered groups. Default: none. */
+  /** Handles several messages at once. Not for ordered groups. Default: none. */
   readonly batch?: BatchListening;
-  /** Handlers side by side; with `batch`: batches side by side. Default: the consumer's `concurrency`. */
+  /** Concurrent handlers; with `batch`: concurrent batches. Default: the consumer's `concurrency`. */
   readonly concurrency?: number;
-  /** How long its handler may run. Default: the consumer's `handlerTimeoutMs`. */
+  /** How long its handler may run, in milliseconds. Default: the consumer's `handlerTimeoutMs`. */
   readonly handlerTimeoutMs?: number;
 }
 
-/** What listeners have in common unless they say otherwise. */
+/** The defaults of listeners. */
 export interface ListenerDefaults extends FailurePolicy {
   readonly concurrency: number;
   readonly handlerTimeoutMs: number | undefined;
@@ -38,26 +38,26 @@ export interface ListenerDefaults extends FailurePolicy {
   readonly telemetry?: PushConsumerTelemetry | undefined;
 }
 
-/** A listener with its options decided. */
+/** A listener with its resolved options. */
 export interface Listener {
   readonly name: string;
-  /** Undefined: all of the consumer's. */
+  /** Undefined: all topics of the consumer. */
   readonly topic: string | undefined;
   readonly filter: Filter | undefined;
   readonly handler: MessageHandler;
-  /** Undefined for batches: their time-out is that of the batch. */
+  /** Undefined for batches: their timeout is that of the batch. */
   readonly handlerTimeoutMs: number | undefined;
   readonly policy: FailurePolicy;
-  /** How many messages may be with it at once. */
+  /** How many messages it may have at once. */
   readonly permits: number;
   readonly isBatch: boolean;
-  /** It stands for the listener of a message that nobody takes. */
+  /** It represents the listener of a message that no listener matches. */
   readonly isNobody: boolean;
 }
 
 const POLICY_FIELDS = ['backoff', 'maxAttempts', 'retryOn', 'deadLetterOn', 'deadLetterTo', 'onDeadLetter'] as const;
 
-/** The one listener of a consumer that has a plain handler. */
+/** The one listener of a consumer with a plain handler. */
 export function onlyListener(name: string, handler: MessageHandler, defaults: ListenerDefaults): Listener {
   const { concurrency, handlerTimeoutMs } = defaults;
   return {
@@ -73,7 +73,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
   };
 }
 
-/** @throws UsageError that names the listener and its wrong option */
+/** @throws UsageError that names the listener and its invalid option */
 export function resolveListener(listener: MessageListener, defaults: ListenerDefaults, ioClock: Clock): Listener {
   const { name, topic, filter, batch } = listener;
   const handlerTimeoutMs = listener.handlerTimeoutMs ?? defaults.handlerTimeoutMs;
@@ -82,7 +82,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     positiveInteger('concurrency', concurrency);
     if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
     if ((listener.handler === undefined) === (batch === undefined)) {
-      throw new UsageError('ILLEGAL_OPTION', 'give a handler or a batch, one of them', 'handler');
+      throw new UsageError('ILLEGAL_OPTION', 'set either handler or batch', 'handler');
     }
     const gatherer = batch && gathererOf(batch, { concurrency, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
     const handler = gatherer?.handler ?? (listener.handler as MessageHandler);
@@ -90,7 +90,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       name,
       topic,
       filter,
-      // What stands around the handling of a batch stands around the batch, not around each of its messages.
+      // Interceptors of a batch are called around the batch, not around each of its messages.
       handler: intercepted(handler, batch === undefined ? aroundOne(defaults) : defaults.interceptors),
       handlerTimeoutMs: batch === undefined ? handlerTimeoutMs : undefined,
       policy: policyOf(listener, defaults),
@@ -115,7 +115,7 @@ function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry
   return new BatchGatherer(isWatched ? { ...batch, handler: telemetry.batchHandler(batch.handler) } : batch, options);
 }
 
-/** Whose a message is. */
+/** Finds the listener of a message. */
 export class ListenerSet {
   private readonly nobody: Listener;
 
@@ -125,8 +125,8 @@ export class ListenerSet {
   }
 
   /**
-   * The listener of a message. One that nobody takes has a listener that `isNobody`: it is not handled and comes again, perhaps to
-   * a newer version of the application that takes it; an ack would lose it.
+   * The listener of a message. One that none matches has a listener that `isNobody`: it is not handled but redelivered, possibly to
+   * a newer version of the application that has a listener for it; an ack would lose it.
    */
   of({ topic, tag }: MessageView): Listener {
     return (
@@ -134,7 +134,7 @@ export class ListenerSet {
     );
   }
 
-  /** Whether another listener takes other messages of its topic. */
+  /** Whether another listener receives other messages of its topic. */
   sharesTopic(listener: Listener): boolean {
     return this.all.some((other) => other !== listener && other.topic === listener.topic);
   }
@@ -148,7 +148,7 @@ export class ListenerSet {
 
 function refuse({ messageId, topic, tag }: MessageView): never {
   const what = tag === undefined ? 'without a tag' : `with tag "${tag}"`;
-  const text = `no listener takes message ${messageId} ${what} from topic "${topic}"; it is kept, not acknowledged`;
+  const text = `no listener matches message ${messageId} ${what} from topic "${topic}"; it is kept, not acknowledged`;
   throw new StateError('NO_LISTENER', text);
 }
 

@@ -1,17 +1,17 @@
-// What an application puts around every handler: context, measurements, refusals. How a handler's end is judged is decided
-// elsewhere.
+// Interceptors, which an application puts around every handler: context, measurements, rejections. The failure policy judges the
+// outcome.
 
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { HandlerContext, MessageHandler } from './handler.js';
 
 /**
- * Called around the handler at each attempt: before it, `await next()`, after it. `next()` rejects with what the handler threw.
- * What the interceptor throws instead of that is the failure, a RetryLaterError or DeadLetterError too; when it throws nothing,
- * the handler's failure stands: an interceptor cannot have a failed message acked.
+ * Called around the handler at each attempt: before it, `await next()`, after it. `next()` rejects with the handler's error.
+ * If the interceptor throws another error, that is the failure, also a RetryLaterError or DeadLetterError; when it throws nothing,
+ * the handler's failure stands: an interceptor cannot acknowledge a failed message.
  *
  * `next` must be called once. An interceptor that ends without having called it has failed (`NEXT_NOT_CALLED`): a message that
- * no handler has seen is not acked. A second call rejects (`NEXT_CALLED_TWICE`) and runs nothing.
+ * no handler has processed is not acknowledged. A second call rejects (`NEXT_CALLED_TWICE`) and runs nothing.
  */
 export type ConsumeInterceptor = (
   message: MessageView,
@@ -19,7 +19,7 @@ export type ConsumeInterceptor = (
   next: () => Promise<void>,
 ) => Promise<void>;
 
-/** The handler with the interceptors around it, the first one outermost. @throws UsageError when one is no function */
+/** The handler with the interceptors around it, the first one outermost. @throws UsageError when one is not a function */
 export function intercepted(handler: MessageHandler, interceptors: readonly ConsumeInterceptor[]): MessageHandler {
   return [...interceptors].reduceRight<MessageHandler>((inner, interceptor) => around(interceptor, inner), handler);
 }
@@ -37,7 +37,7 @@ function around(interceptor: ConsumeInterceptor, inner: MessageHandler): Message
     };
     await interceptor(message, context, next);
     if (handled === undefined) throw notCalled(message);
-    // Whatever the interceptor made of it: also of a handler that it did not wait for.
+    // The handler's result stands whatever the interceptor returns, even if it did not wait for the handler.
     await handled;
   };
 }
@@ -58,6 +58,6 @@ function calledTwice({ messageId, topic }: MessageView): UsageError {
 }
 
 function notCalled({ messageId, topic }: MessageView): StateError {
-  const text = `an interceptor ended without calling next() for message ${messageId} from "${topic}"; no handler saw it`;
-  return new StateError('NEXT_NOT_CALLED', `${text}; throw to refuse a message, call next() to have it handled`);
+  const text = `an interceptor ended without calling next() for message ${messageId} from "${topic}"; the handler was not called`;
+  return new StateError('NEXT_NOT_CALLED', `${text}; call next() to handle a message, or throw to reject it`);
 }

@@ -11,13 +11,13 @@ import type { ConsumerSettings } from './settings.js';
 export interface ConsumerContext {
   readonly client: Client;
   readonly consumerGroup: string;
-  /** Business time: leases, backoffs and retries run on it, on its monotonic side. */
+  /** Business time: leases, backoffs and retries use its monotonic part. */
   readonly clock: Clock;
-  /** Real time: polls, repeated requests, handler time-outs and the grace period of a shutdown run on it. */
+  /** Real time: polls, repeated requests, handler timeouts and the grace period of a shutdown use it. */
   readonly ioClock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly report: ConsumerReport;
-  /** As the server holds them now. */
+  /** The current settings on the server. */
   settings(): ConsumerSettings;
 }

@@ -1,4 +1,4 @@
-// What a consumer tells its owner: hooks and log lines. Nothing that a hook throws comes back into the consumer.
+// Reports what happens in a consumer: hooks and log lines. Errors of a hook do not reach the consumer.
 
 import type { SessionEvents } from '../../client/session-events.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -6,28 +6,29 @@ import { describeError, type LogFields, type Logger } from '../../support/logger
 import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
 
-/** How many messages one log line names. */
+/** How many messages one log line lists. */
 const MOST_IDS = 10;
 
-/** Hooks of a consumer. What they throw is logged and changes nothing. */
+/** Hooks of a consumer. What they throw is logged and has no effect. */
 export interface ConsumerEvents extends SessionEvents {
   /** A handler failed; `settlement` is what follows. */
   onFailed(message: MessageView, error: unknown, settlement: FailureSettlement): void;
   /**
-   * The message is about to be moved to the dead letters; awaited before the move. Best effort: a process that dies during
-   * the last attempt leaves the move to the server, unseen. It is waited for up to 30 s, then the message is moved. It is called again
+   * The message is about to be dead-lettered; awaited before the move. Best effort: when a process dies during
+   * the last attempt, the server moves the message and this hook is not called. It is waited for up to 30 s, then the message is moved. It
+   * is called again
    * when the move fails and the message is redelivered.
    */
   onDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): void | Promise<void>;
-  /** The message is no longer ours: another consumer may have it. A handler that runs is told by its signal. */
+  /** The lease of a message is lost: another consumer may have the message. The signal of a running handler fires. */
   onLeaseLost(message: MessageView): void;
-  /** The server does not know for certain how the message ended: it may be redelivered. */
+  /** It is unknown whether the server has settled the message: it may be redelivered. */
   onSettleFailed(message: MessageView, settlement: Settlement, error: Error): void;
-  /** The consumer closes and its grace period is over: the signals of the handlers of these messages fire now. They come again. */
+  /** The consumer is closing and its grace period is over: the signals of the handlers of these messages fire now. They are redelivered. */
   onGraceOver(messages: readonly MessageView[]): void;
 }
 
-/** Calls the hooks and writes the log lines that belong to them. */
+/** Calls the hooks and writes their log lines. */
 export class ConsumerReport {
   constructor(
     private readonly events: Partial<ConsumerEvents>,
@@ -37,7 +38,7 @@ export class ConsumerReport {
   ) {}
 
   failed(message: MessageView, error: unknown, settlement: FailureSettlement): void {
-    const next = settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : 'moved to the dead letters';
+    const next = settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : 'dead-lettered';
     const { name } = error instanceof Error ? error : { name: typeof error };
     const fields = { ...this.fields(message), error: describeError(error), errorName: name };
     this.logger.error(`a handler failed; the message is ${next}`, fields);
@@ -46,8 +47,8 @@ export class ConsumerReport {
   }
 
   /**
-   * @param ownHook that of the message's listener
-   * @param inTime bounds the wait for a hook
+   * @param ownHook the hook of the message's listener
+   * @param inTime limits the wait for a hook
    */
   async deadLetter(
     message: MessageView,
@@ -57,25 +58,25 @@ export class ConsumerReport {
     inTime: (hook: () => unknown) => Promise<unknown>,
   ): Promise<void> {
     const fields = { ...this.fields(message), reason, error: describeError(error) };
-    this.logger.error('a message becomes a dead letter', fields);
+    this.logger.error('a message is dead-lettered', fields);
     this.telemetry?.deadLetter(message, reason);
     const { onDeadLetter } = this.events;
     const hook = onDeadLetter && (() => this.events.onDeadLetter?.(message, reason, error));
     for (const one of [hook, ownHook]) if (one !== undefined) await this.call('onDeadLetter', () => inTime(one));
   }
 
-  /** The place of the listener's choice did not take it. */
+  /** The listener's `deadLetterTo` did not store the message. */
   deadLetterNotKept(message: MessageView, error: unknown, settlement: FailureSettlement): void {
     const next =
-      settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : "moved to the broker's dead letters";
+      settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : "moved to the broker's dead letter queue";
     const fields = { ...this.fields(message), error: describeError(error) };
-    this.logger.error(`a dead letter could not be kept where it belongs; it is ${next}`, fields);
+    this.logger.error(`deadLetterTo could not store a dead letter; the message is ${next}`, fields);
   }
 
   unmatched(message: MessageView, comesInMs: number): void {
     const text =
-      `no listener takes this message; it is handed back and comes again in ${comesInMs} ms. Do all consumers of the group subscribe ` +
-      'to the same? A new filter needs a new group';
+      `no listener matches this message; it is released and redelivered in ${comesInMs} ms. Check that all consumers of the group have ` +
+      'the same subscriptions; use a new group for a new filter';
     this.logger.warn(text, { ...this.fields(message), tag: message.tag });
   }
 
@@ -86,26 +87,29 @@ export class ConsumerReport {
 
   settleFailed(message: MessageView, settlement: Settlement, error: Error): void {
     const fields = { ...this.fields(message), settlement: settlement.kind, error: describeError(error) };
-    this.logger.warn('the server may not know how a message ended; it may be redelivered', fields);
+    this.logger.warn('it is unknown whether the server has settled a message; it may be redelivered', fields);
     this.call('onSettleFailed', () => this.events.onSettleFailed?.(message, settlement, error));
   }
 
   graceOver(messages: readonly MessageView[]): void {
     const ids = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
     const text =
-      'the grace period is over: the signals of the handlers that still run fire now; their messages come again unless they ' +
-      'end well within a second';
+      'the grace period is over: the signals of running handlers fire now; their messages are redelivered unless the handlers ' +
+      'succeed within a second';
     this.logger.warn(text, { consumerGroup: this.consumerGroup, messages: messages.length, messageIds: ids });
     this.call('onGraceOver', () => this.events.onGraceOver?.(messages));
   }
 
-  /** A handler failed or was given up, and nothing follows from that for the message. */
+  /** A handler failed or was abandoned, without consequences for the message. */
   failedWithoutEffect(message: MessageView, error: unknown): void {
     this.telemetry?.failed(message, error, undefined);
   }
 
   handlerIgnoredItsSignal(message: MessageView): void {
-    this.logger.error('a handler goes on although its signal has fired; it is not waited for', this.fields(message));
+    this.logger.error(
+      'a handler continues although its signal has fired; it is no longer waited for',
+      this.fields(message),
+    );
   }
 
   private fields(message: MessageView): LogFields {
@@ -117,7 +121,7 @@ export class ConsumerReport {
     try {
       await hook();
     } catch (error) {
-      this.logger.error(`${name} failed; the message goes on as if it had not`, {
+      this.logger.error(`${name} failed; this does not affect the message`, {
         consumerGroup: this.consumerGroup,
         error: describeError(error),
       });

@@ -1,4 +1,4 @@
-// The ports through which consumers are traced and measured. They know nothing of who does it; without one nothing is called.
+// The ports for tracing and measuring consumers. They do not depend on OpenTelemetry; without an implementation nothing is called.
 
 import type { ObservedClient } from '../../client/observed-client.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -6,68 +6,68 @@ import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { DeadLetterReason, FailureSettlement } from './failure-policy.js';
 import type { BatchHandler } from './handler.js';
 
-/** What a consumer holds of a topic. */
+/** The messages of a topic that a consumer holds. */
 export interface HeldOfTopic {
   readonly topic: string;
   readonly messages: number;
-  /** Of their bodies, packed or not, whichever is more. */
+  /** The bytes of their bodies, compressed or not, whichever is more. */
   readonly bytes: number;
 }
 
-/** A consumer, as those who measure it see it. */
+/** A consumer, as telemetry sees it. */
 export interface ObservedConsumer extends ObservedClient {
   readonly consumerGroup: string;
-  /** What is received and not yet settled, by topic; topics of which nothing is held included. Nothing for a simple consumer. */
+  /** The received and unsettled messages, by topic; topics without any included. Nothing for a simple consumer. */
   held(): HeldOfTopic[];
 }
 
-/** What one poll brought. */
+/** The result of one poll. */
 export interface ObservedPoll {
   readonly messages: readonly MessageView[];
-  /** When the server sent them off, by its clock; undefined when it does not tell. */
+  /** When the server sent the messages, by its clock; undefined when it does not report that. */
   readonly deliveredAtMs: number | undefined;
   /** When the answer began to arrive, on the business clock. */
   readonly receivedAtMs: number;
 }
 
-/** What watches one push consumer. None of it may throw anything but what it was given to run. */
+/** Observes one push consumer. None of it may throw anything except errors of the function that it runs. */
 export interface PushConsumerTelemetry {
-  /** The consumer has started; it may have received something by now. */
+  /** The consumer has started; it may have received messages by now. */
   start(): void;
-  /** Stands around each handler of single messages, the outermost of all. */
+  /** Wraps each handler of single messages, outside of all interceptors. */
   readonly interceptor: ConsumeInterceptor;
-  /** A batch handler with what stands around it. */
+  /** A batch handler with telemetry around it. */
   batchHandler(handler: BatchHandler): BatchHandler;
   received(poll: ObservedPoll): void;
   /**
-   * The message that a handler got has failed, or the handler is not waited for any more. Called for messages of batches, too.
-   * @param settlement what follows; undefined where nothing is settled
+   * A message that a handler received has failed, or the handler is no longer waited for. Called for messages of batches, too.
+   * @param settlement the settlement that follows; undefined where nothing is settled
    */
   failed(message: MessageView, error: unknown, settlement: FailureSettlement | undefined): void;
-  /** The message is about to be moved to the dead letters. */
+  /** The message is about to be dead-lettered. */
   deadLetter(message: MessageView, reason: DeadLetterReason): void;
-  /** The consumer has ended; also one that never began. */
+  /** The consumer has closed, or was closed without having started. */
   close(): void;
 }
 
-/** What a simple consumer asks of the server for a message. */
+/** The operations by which a simple consumer settles a message. */
 export type SettleOperation = 'ack' | 'change_invisible_duration' | 'forward_to_dead_letter_queue';
 
-/** What watches one simple consumer. None of it may throw anything but what it was given to run. */
+/** Observes one simple consumer. None of it may throw anything except errors of the function that it runs. */
 export interface SimpleConsumerTelemetry {
-  /** Runs a receive. @param work calls `onPoll` with what came */
+  /** Runs a receive. @param work calls `onPoll` with the result */
   receive<T extends MessageView>(
     topic: string,
     work: (onPoll: (poll: ObservedPoll) => void) => Promise<T[]>,
   ): Promise<T[]>;
-  /** Runs what settles messages, at least one of them. */
+  /** Runs an operation that settles at least one message. */
   settle<T>(operation: SettleOperation, messages: readonly MessageView[], work: () => Promise<T>): Promise<T>;
 }
 
-/** Makes what watches consumers. */
+/** Creates the observers of consumers. */
 export interface ConsumerTelemetrySource {
-  /** Asked once for each consumer. Undefined: it is not watched. */
+  /** Called once for each consumer. Undefined: it is not observed. */
   pushConsumer(consumer: ObservedConsumer): PushConsumerTelemetry | undefined;
-  /** Asked once for each consumer. Undefined: it is not watched. */
+  /** Called once for each consumer. Undefined: it is not observed. */
   simpleConsumer(consumer: ObservedConsumer): SimpleConsumerTelemetry | undefined;
 }

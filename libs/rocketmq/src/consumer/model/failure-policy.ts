@@ -1,4 +1,4 @@
-// What becomes of a message whose handler has failed. Pure: it decides, others do it.
+// Decides what happens to a message whose handler has failed. Pure: others carry it out.
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -7,91 +7,91 @@ import { RocketMQError } from '../../support/errors.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 
 /**
- * Why a message becomes a dead letter.
+ * Why a message is dead-lettered.
  * - `handler-decided`: the handler threw a DeadLetterError
  * - `attempts-exhausted`: the last attempt that the listener or the server allows has failed
- * - `not-retryable`: `retryOn` or `deadLetterOn` says that no retry helps against the handler's error
- * - `corrupt-body`: its body is not what was sent; no handler has seen it
+ * - `not-retryable`: `retryOn` or `deadLetterOn` excludes the handler's error from retries
+ * - `corrupt-body`: its body is not what was sent; no handler was called
  */
 export type DeadLetterReason = 'handler-decided' | 'attempts-exhausted' | 'not-retryable' | 'corrupt-body';
 
-/** How a delivery is settled with the server. */
+/** How a delivery is settled. */
 export type Settlement =
   | { readonly kind: 'ack' }
   | { readonly kind: 'retry'; readonly delayMs: number }
   | { readonly kind: 'deadLetter'; readonly reason: DeadLetterReason };
 
-/** Which errors: their classes, or a function. An error for which the function throws is retried. */
+/** A test for errors: their classes, or a function. An error for which the function throws is retried. */
 // biome-ignore lint/suspicious/noExplicitAny: what an error is made of does not matter here
 export type ErrorTest = readonly (abstract new (...args: any[]) => unknown)[] | ((error: unknown) => boolean);
 
-/** A message that no retry will be tried for. */
+/** A message that is no longer retried. */
 export interface DeadLetter {
   readonly message: MessageView;
   readonly consumerGroup: string;
   readonly reason: DeadLetterReason;
-  /** What the handler threw last, or why no handler was asked. */
+  /** The handler's last error, or why no handler was called. */
   readonly error: unknown;
 }
 
-/** What the failures of a listener lead to. */
+/** What happens when a listener fails. */
 export interface FailurePolicy {
-  /** The waits between attempts. Default: what the server holds for the group. */
+  /** The delays between attempts. Default: those of the group on the server. */
   readonly backoff?: BackoffPolicy;
   /**
-   * Attempts before a message is a dead letter. Those count that a handler of this process has finished: not deliveries that no
-   * handler saw, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
-   * each counts its own, up to the deliveries that the server allows. Default, and most: those deliveries, every one of which counts.
+   * Attempts before a message is dead-lettered. It counts attempts that a handler of this process has finished: not deliveries without a
+   * handler call, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
+   * each counts its own, up to the deliveries that the server allows. Default: the deliveries that the server allows, which are also the maximum; every one of them counts then.
    */
   readonly maxAttempts?: number;
   /**
-   * Only these errors are retried, and those of this library that say so themselves (`retryable`: a time-out, a server that is
-   * away); others are dead letters at once. Default: all are retried.
+   * Only these errors are retried, and those of this library with `retryable` (a timeout, an unreachable server); others are
+   * dead-lettered at once. Default: all are retried.
    */
   readonly retryOn?: ErrorTest;
-  /** These errors are dead letters at once, whatever `retryOn` says. Default: none. */
+  /** These errors are dead-lettered at once, even if `retryOn` matches. Default: none. */
   readonly deadLetterOn?: ErrorTest;
   /**
-   * Keeps dead letters instead of the broker's dead letter queue; resolves when the message is safe. When it rejects or takes over 30 s,
-   * the message is retried, or goes to that queue if it can have no further attempt, or if the error is a UsageError,
-   * which a repetition does not fix. It may be called twice for one message. Not asked for a message whose body is corrupt.
-   * Default: the queue keeps them.
+   * Stores dead letters instead of the broker's dead letter queue; resolves when the message is stored. When it rejects or takes over 30 s,
+   * the message is retried, or moved to the dead letter queue if it has no further attempt or if the error is a UsageError,
+   * which a retry does not fix. It may be called twice for one message, and is not called for a message whose body is corrupt.
+   * Default: the dead letter queue stores them.
    */
   readonly deadLetterTo?: (deadLetter: DeadLetter) => Promise<void>;
-  /** Awaited before the message goes there. Best effort, as `events.onDeadLetter`; waited for up to 30 s. Default: nothing. */
+  /** Called and awaited before the message is dead-lettered. Best effort, as `events.onDeadLetter`; waits up to 30 s. Default: none. */
   readonly onDeadLetter?: (deadLetter: DeadLetter) => void | Promise<void>;
 }
 
-/** A failed attempt, and what is allowed. */
+/** A failed attempt, and the limits. */
 export interface FailedAttempt {
   readonly error: unknown;
-  /** The attempt that failed; the first is 1. The server counts every delivery. */
+  /** The delivery that failed; the first is 1. The server counts every delivery. */
   readonly attempt: number;
-  /** Deliveries after which the server moves the message to the dead letters. */
+  /** Deliveries after which the server dead-letters the message. */
   readonly attemptsOfServer: number;
   /** How many attempts a handler has finished, this one included unless it was interrupted. */
   readonly finished: number;
   /** How many of these the listener allows. */
   readonly maxAttempts?: number | undefined;
-  /** Which wait of the backoff is due; the first is 1. */
+  /** The index of the delay in the backoff; the first is 1. */
   readonly wait: number;
   readonly backoff: BackoffPolicy;
   readonly retryOn?: ErrorTest | undefined;
   readonly deadLetterOn?: ErrorTest | undefined;
-  /** The handler was told to end, so its error says nothing about the message. */
+  /** The handler's signal had fired, so its error need not concern the message. */
   readonly wasInterrupted?: boolean;
 }
 
-/** Never an ack: a failed message is retried or kept as a dead letter. */
+/** Never an ack: a failed message is retried or dead-lettered. */
 export type FailureSettlement = Exclude<Settlement, { readonly kind: 'ack' }>;
 
-/** Decides by what the handler asked for, then by the attempts that are left, by the kind of error, by the backoff in force. */
+/** Decides by what the handler requested, then by the remaining attempts, the kind of error, and the backoff. */
 export function settlementAfterFailure(failed: FailedAttempt): FailureSettlement {
   const { error, wait, backoff, wasInterrupted } = failed;
   if (DeadLetterError.is(error)) return { kind: 'deadLetter', reason: 'handler-decided' };
   if (!wasInterrupted && areExhausted(failed)) return { kind: 'deadLetter', reason: 'attempts-exhausted' };
   if (RetryLaterError.is(error)) return retryIn(error.delayMs);
-  // Nothing is wrong with the message: others may have it at once. The server alone ends what is interrupted again and again.
+  // Nothing is wrong with the message: others may have it at once. Only the server limits how often it can be interrupted.
   if (wasInterrupted) return retryIn(0);
   return isRetryable(failed) ? retryIn(backoffMs(backoff, wait)) : { kind: 'deadLetter', reason: 'not-retryable' };
 }
@@ -108,7 +108,7 @@ function isRetryable({ error, retryOn, deadLetterOn }: FailedAttempt): boolean {
   try {
     return isWanted(error, retryOn, deadLetterOn);
   } catch {
-    // A test that fails on an error which it did not expect knows nothing about it; a retry loses nothing.
+    // A test that throws for an unexpected error has not decided; a retry loses nothing.
     return true;
   }
 }

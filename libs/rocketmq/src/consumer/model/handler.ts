@@ -1,53 +1,53 @@
-// The methods that an application writes for messages: one by one, or in batches.
+// The handlers that an application provides: for single messages, or for batches.
 
 import type { MessageView } from '../../protocol/model/message.js';
 
-/** What a handler gets beside the message. */
+/** What a handler gets in addition to the message. */
 export interface HandlerContext {
-  /** Fires when the handler runs out of time, when the lease is lost, and at the end of the shutdown's grace period. */
+  /** Fires when the handler exceeds its timeout, when the lease is lost, and at the end of the shutdown's grace period. */
   readonly signal: AbortSignal;
   /**
-   * The handler has decided how the message ends, and goes on: if it does not end in time, this counts and not the time-out.
+   * The handler has decided the outcome and continues to run: if it exceeds its timeout, this outcome counts.
    * @internal
-   * @param failure what it would throw; undefined for a success
-   * @returns false when the message has ended otherwise or is lost: it is too late to decide
+   * @param failure the error that it would throw; undefined for a success
+   * @returns false when the delivery has already ended or its lease is lost: it is too late to decide
    */
   decide?(failure: unknown): boolean;
   /**
-   * Runs work that is bounded by itself and does not count against the handler's time: its time-out and the end of the shutdown's
-   * grace wait for it.
+   * Runs work that has a limit of its own and does not count against the handler's timeout: the timeout and the end of the shutdown's
+   * grace period wait for it.
    * @internal
-   * @returns undefined, and the work does not begin, when the message has ended otherwise: what the handler has done does not count
+   * @returns undefined, without starting the work, when the delivery has already ended: the handler's result does not count
    */
   untimed?<T>(work: () => Promise<T>): Promise<T> | undefined;
 }
 
-/** Handles one message. A promise is awaited; a throw or rejection means that it failed. */
+/** Handles one message. A promise is awaited; an exception or rejection means that it failed. */
 export type MessageHandler = (message: MessageView, context: HandlerContext) => Promise<unknown> | unknown;
 
-/** What a batch handler gets beside the messages. */
+/** What a batch handler gets in addition to the messages. */
 export interface BatchContext {
-  /** Fires when the handler runs out of time, and when no message of the batch is to be handled any more (lost, shutdown). */
+  /** Fires when the handler exceeds its timeout, and when no message of the batch is left to handle (lost lease, shutdown). */
   readonly signal: AbortSignal;
-  /** Fires when this message is lost: another consumer may have it. */
+  /** Fires when the lease of this message is lost: another consumer may have it. */
   signalOf(message: MessageView): AbortSignal;
   /**
-   * Says that this message has failed; what follows is decided by the failure policy, as if a handler had thrown the error.
-   * The others are acked when the handler succeeds. The first error of a message counts.
-   * @throws UsageError when the message is not of this batch
+   * Marks this message as failed; the failure policy decides about it, as if a handler had thrown the error.
+   * The others are acknowledged when the handler succeeds. The first error of a message counts.
+   * @throws UsageError when the message does not belong to this batch
    */
   fail(message: MessageView, error: unknown): void;
 }
 
-/** Handles several messages at once. A throw or rejection fails all that were not failed by themselves. */
+/** Handles several messages at once. An exception or rejection fails all messages that `fail` did not mark. */
 export type BatchHandler = (messages: readonly MessageView[], context: BatchContext) => Promise<unknown> | unknown;
 
-/** How messages become batches. */
+/** How messages are gathered into batches. */
 export interface BatchListening {
-  /** Awaited for each batch. */
+  /** Called and awaited for each batch. */
   readonly handler: BatchHandler;
   /** The most messages of a batch; at least 1. */
   readonly maxSize: number;
-  /** How long the first message of a batch may wait for others, in real time. 0: for those that came with it only. */
+  /** How long the first message of a batch may wait for others, in milliseconds of real time. 0: only messages of the same poll are gathered. */
   readonly maxWaitMs: number;
 }

@@ -1,24 +1,24 @@
-// What a handler throws to say more than "failed". The classes carry a brand, since an application may load this package
-// twice (as ESM and as CommonJS) and `instanceof` then fails.
+// Errors by which a handler decides about its message. The classes carry a brand, since an application may load this package
+// twice (as ESM and as CommonJS), where `instanceof` fails.
 
 import { UsageError } from '../../support/errors.js';
 
 const RETRY_LATER = Symbol.for('nestjs-rocketmq.retry-later');
 const DEAD_LETTER = Symbol.for('nestjs-rocketmq.dead-letter');
 
-/** What a {@link RetryLaterError} is made of. */
+/** The options of a {@link RetryLaterError}. */
 export interface RetryLaterOptions {
-  /** When the message is to come again, counted from now. The server's limit is 12 h; more is cut to that. */
+  /** When the message is redelivered, in milliseconds from now. At most 12 h, the server's limit; more is cut to that. */
   readonly delayMs: number;
-  /** Of the error. Default: a sentence that names the wait. */
+  /** The message of the error. Default: a sentence with the delay. */
   readonly message?: string;
-  /** Of the error. Default: none. */
+  /** The cause of the error. Default: none. */
   readonly cause?: unknown;
 }
 
 /**
- * A handler throws it to have the message again after a time of its choice. It counts as a failed attempt. In an ordered group
- * the message group waits for it, and with it the queue.
+ * Throw it in a handler to retry the message after a delay of your choice. It counts as a failed attempt. In an ordered group
+ * the message group waits for it, and so does the queue.
  */
 export class RetryLaterError extends Error {
   /** @internal */
@@ -41,12 +41,12 @@ export class RetryLaterError extends Error {
   }
 }
 
-/** A handler throws it when no retry can help: the message goes to the dead letters of the consumer group at once. */
+/** Throw it in a handler when no retry can help: the message is dead-lettered at once. */
 export class DeadLetterError extends Error {
   /** @internal */
   readonly [DEAD_LETTER] = true;
 
-  constructor(message = 'the handler gave the message up', options?: ErrorOptions) {
+  constructor(message = 'the handler has dead-lettered the message', options?: ErrorOptions) {
     super(message, options);
     this.name = 'DeadLetterError';
   }

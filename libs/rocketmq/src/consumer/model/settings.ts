@@ -1,4 +1,4 @@
-// What the server decides for a consumer group, from its answer to the settings.
+// The server's settings of a consumer group, read from its answer to the client's settings.
 
 import { durationMs } from '../../protocol/grpc/duration.js';
 import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -6,24 +6,24 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 
-/** The group's rules as the server holds them. */
+/** The rules of the group on the server. */
 export interface ConsumerSettings {
-  /** Whether the messages of a message group come one after another. */
+  /** Whether the messages of a message group are delivered one after another. */
   readonly isFifo: boolean;
-  /** Deliveries of one message before it is a dead letter. */
+  /** Deliveries of one message before it is dead-lettered. */
   readonly maxAttempts: number;
   readonly backoff: BackoffPolicy;
   readonly receiveBatchSize: number;
   readonly longPollingTimeoutMs: number;
   /**
-   * Whether a message that is handed back with `suspend` keeps its number of attempts. No server says so; one that knows the
+   * Whether a message that is released with `suspend` keeps its number of attempts. No server reports that; one that knows the
    * field announces a quota of lite topics: 5.5.0 does, 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts). Ordered
-   * groups always count a hand-back.
+   * groups always count a release.
    */
   readonly handsBackFree: boolean;
 }
 
-/** What Apache RocketMQ gives a group that says nothing else: 16 retries after the first delivery. */
+/** Apache RocketMQ's default for a group: 16 retries after the first delivery. */
 export const DEFAULT_SETTINGS: ConsumerSettings = {
   isFifo: false,
   maxAttempts: 17,
@@ -33,14 +33,14 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   handsBackFree: false,
 };
 
-/** With less, a handler of an ordered group that fails would run without a pause. */
+/** With less, a failing handler of an ordered group would run without a pause. */
 const LEAST_BACKOFF_MS = 10;
-/** Longer lists say nothing more: the last wait repeats. */
+/** Longer lists are cut: the last delay repeats. */
 const MOST_WAITS = 256;
 /** Longer than any server polls (`grpcClientConsumerMaxLongPollingTimeoutMillis` is 20 s by default). */
 const LONGEST_POLL_MS = MINUTE_MS;
 
-/** Reads the answer; what the server left out, or what makes no sense, has its default. */
+/** Reads the answer; missing or invalid values get their defaults. */
 export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerSettings {
   const subscription = pubSub?.$case === 'subscription' ? pubSub.value : undefined;
   const { longPollingTimeout, receiveBatchSize = 0 } = subscription ?? {};

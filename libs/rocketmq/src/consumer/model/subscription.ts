@@ -1,4 +1,4 @@
-// What a consumer wants to receive, and the wire's words for it.
+// What a consumer subscribes to, and its encoding in the protocol.
 
 import { resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
@@ -11,19 +11,19 @@ import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 
-/** One topic, and which of its messages. */
+/** One topic, and a filter of its messages. */
 export interface Subscription {
-  /** The topic, as the server knows it. */
+  /** The topic, by its name on the server. */
   readonly topic: string;
-  /** Default: every message. What does not match is skipped for the whole consumer group. */
+  /** Default: every message. Messages that do not match are skipped for the whole consumer group. */
   readonly filter?: Filter;
 }
 
-/** A consumer group and what it subscribes to; every consumer of the group must subscribe to the same. */
+/** A consumer group and its subscriptions; every consumer of the group must have the same ones. */
 export interface GroupSubscription {
   /** The group whose messages it shares. */
   readonly consumerGroup: string;
-  /** What it gets: at least one topic. */
+  /** At least one topic. */
   readonly subscriptions: readonly Subscription[];
 }
 
@@ -40,7 +40,7 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
   if (subscriptions.length === 0) {
     throw new UsageError(
       'NO_SUBSCRIPTION',
-      `consumer group "${consumerGroup}" subscribes to no topic; give at least one`,
+      `consumer group "${consumerGroup}" subscribes to no topic; set at least one`,
       'subscriptions',
     );
   }
@@ -51,7 +51,7 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
   }
 }
 
-/** @throws UsageError that names the argument: an illegal name, or what else is wrong with the topic */
+/** @throws UsageError that names the argument: an illegal name, or the other problem of the topic */
 export function assertTopic(topic: string, otherProblem?: string, field = 'topic'): void {
   const problem = topicNameProblem(topic) ?? otherProblem;
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, field);

@@ -1,4 +1,4 @@
-// Which queues this consumer is to receive from, asked for at start and every few seconds after that.
+// Queries the queues that this consumer shall receive from, at startup and every few seconds after that.
 
 import { toWireEndpoints } from '../../client/endpoint.js';
 import { topicNotFound } from '../../client/resource-errors.js';
@@ -12,11 +12,11 @@ import { describeError } from '../../support/logger.js';
 import { retryUntil } from '../../support/retry.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 
-/** Which topics are watched, and for whom. */
+/** Which topics are watched, and who is notified. */
 export interface Assignments {
-  /** The topics at present; asked for each time. */
+  /** The current topics; called each time. */
   topics(): readonly string[];
-  /** Called with all queues of a topic, whenever they were asked for. */
+  /** Called with all queues of a topic, after every query. */
   onAssigned(topic: string, queues: readonly Queue[]): void;
 }
 
@@ -39,7 +39,7 @@ export class AssignmentWatcher {
     this.running = this.run();
   }
 
-  /** Resolves when the assignments of a topic that has come along are known. @throws ResourceError when it does not exist */
+  /** Resolves when the assignments of an added topic are known. @throws ResourceError when it does not exist */
   async add(topic: string, deadline: Deadline): Promise<void> {
     const { client, ioClock } = this.context;
     const pace = { clock: ioClock, random: client.connection.random, policy: RETRY };
@@ -63,7 +63,7 @@ export class AssignmentWatcher {
         await withDeadline('assignments', requestTimeoutMs, signal, (deadline) => this.ask(topic, deadline)).catch(
           (error) => {
             const fields = { consumerGroup, topic, error: describeError(error) };
-            logger.debug('the assignments could not be asked for', fields);
+            logger.debug('the assignments could not be queried', fields);
           },
         );
       }

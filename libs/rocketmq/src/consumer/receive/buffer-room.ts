@@ -1,29 +1,29 @@
-// How much a consumer may hold: messages asked for or held, and their bytes. It holds no message itself.
+// Limits how much a consumer may hold: messages requested or held, and their bytes. It holds no message itself.
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { ExpectedSize } from './expected-size.js';
 
-/** Room for the messages of one poll, to be closed when the poll has ended. */
+/** Room for the messages of one poll; close it when the poll has ended. */
 export interface Reservation {
   /** How many messages the poll may ask for; at least 1. */
   readonly count: number;
   /**
-   * Books a message that came. May be passed on by itself.
-   * @param isPacked whether its size says nothing of how large such messages are. Default false
-   * @returns whether another one may come: false once the bytes are over the limit and more were asked for
+   * Books a message that has arrived. It can be called without its object.
+   * @param isPacked whether its size is not representative of later messages. Default false
+   * @returns whether another one may follow: false once the bytes exceed the limit and more were requested
    */
   readonly add: (bodyBytes: number, isPacked?: boolean) => boolean;
-  /** Gives back what came, when it is not kept. */
+  /** Returns the room of the messages that arrived, when they are not kept. */
   drop(): void;
-  /** Gives back what the poll did not use. Repeating it does nothing. */
+  /** Returns the room that the poll did not use. Repeated calls do nothing. */
   close(): void;
 }
 
-/** What one held message takes beyond its size as it came, while it is unpacked. */
+/** The additional room of one held message while it is decompressed. */
 export interface Growth {
   /** Books the bytes, once they are known. */
   by(bytes: number): void;
-  /** Gives them back. Repeating it does nothing. */
+  /** Returns them. Repeated calls do nothing. */
   end(): void;
 }
 
@@ -37,9 +37,9 @@ interface GrowthWaiter {
 }
 
 /**
- * Bounds what is received and not yet settled. Messages are bounded strictly, bytes by one message more than the limit:
+ * Limits what is received and not yet settled. Messages are limited strictly, bytes with an excess of one message:
  * - a poll asks for no more messages than fit if they are as large as those before them, and stops at the limit;
- * - packed messages are unpacked one after another, each once the bytes held are below the limit, or when it is the only one.
+ * - compressed messages are decompressed one after another, each once the bytes held are below the limit, or when it is the only one.
  */
 export class BufferRoom {
   private reserved = 0;
@@ -47,7 +47,7 @@ export class BufferRoom {
   private heldBytes = 0;
   private readonly expected = new ExpectedSize();
   private growths = 0;
-  /** Of these, whether one is being unpacked: nobody knows yet by how much it grows. */
+  /** Whether one of these is being decompressed: its growth is not known yet. */
   private isUnpacking = false;
   private readonly polls = new Set<PollWaiter>();
   private readonly growing = new Set<GrowthWaiter>();
@@ -62,12 +62,12 @@ export class BufferRoom {
     return this.queued(this.polls, signal, (grant) => ({ most, grant }));
   }
 
-  /** Waits until a held message may be unpacked. @throws the signal's reason */
+  /** Waits until a held message may be decompressed. @throws the signal's reason */
   grow(signal: Abortable): Promise<Growth> {
     return this.queued(this.growing, signal, (grant) => ({ grant }));
   }
 
-  /** Says that a held message has ended. @param bodyBytes its size as it came */
+  /** Returns the room of a held message that has ended. @param bodyBytes its size as it was received */
   release(bodyBytes: number): void {
     this.heldMessages--;
     this.heldBytes -= bodyBytes;
@@ -90,7 +90,7 @@ export class BufferRoom {
     });
   }
 
-  /** What is held comes first: a message that cannot be unpacked would be held for longer. */
+  /** Held messages come first: one that cannot be decompressed would be held for longer. */
   private serve(): void {
     for (const waiter of this.growing) {
       if (this.isUnpacking || (this.growths > 0 && this.heldBytes >= this.maxBytes)) break;
@@ -121,7 +121,7 @@ export class BufferRoom {
     return {
       count,
       add: (bodyBytes, isPacked = false) => {
-        // A server that sends more than it was asked for takes room that nobody reserved.
+        // A server that sends more than it was asked for takes room that was not reserved.
         if (came < count) this.reserved--;
         came++;
         cameBytes += bodyBytes;
@@ -156,7 +156,7 @@ export class BufferRoom {
         bytes = grownBytes;
         this.heldBytes += grownBytes;
         this.isUnpacking = false;
-        // A poll that goes by the packed size asks for more than will fit; what it leaves behind costs each message an attempt.
+        // A poll that estimates by the compressed size asks for more than will fit; each message that it leaves behind loses an attempt.
         this.expected.learn(grownBytes);
         this.serve();
       },

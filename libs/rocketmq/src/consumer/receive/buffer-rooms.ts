@@ -1,10 +1,10 @@
-// The room for held messages, shared out: listeners of different topics have a part each, so that one that is behind does not
+// Divides the room for held messages: listeners of different topics have a part each, so that one that falls behind does not
 // stop the polls of the others.
 
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
 import { BufferRoom } from './buffer-room.js';
 
-/** What there is to share out. */
+/** The room to divide. */
 export interface RoomOptions {
   readonly maxBufferedMessages: number;
   readonly maxBufferedBytes: number;
@@ -14,7 +14,7 @@ export interface RoomOptions {
 /** The rooms of a consumer. */
 export class BufferRooms {
   private readonly byTopic = new Map<string, BufferRoom>();
-  /** Of a consumer with one handler for all topics. */
+  /** For a consumer with one handler for all topics. */
   private readonly common: BufferRoom;
   private readonly atOnce: number;
 
@@ -35,7 +35,7 @@ export class BufferRooms {
     return this.byTopic.get(topic) ?? this.common;
   }
 
-  /** How many messages are for one listener: by what it takes at once, never none. */
+  /** How many messages are for one listener: by its concurrency, at least one. */
   shareOf({ permits }: Listener): number {
     return Math.max(1, Math.floor((this.options.maxBufferedMessages * permits) / this.atOnce));
   }

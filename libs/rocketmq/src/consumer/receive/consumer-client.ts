@@ -1,4 +1,4 @@
-// The client of a consumer: its role, its start, and what a refusal of its group means.
+// The client of a consumer: its role, its start, and the meaning of a rejection of its group.
 
 import { Client, type StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
@@ -15,15 +15,15 @@ import { type GroupSubscription, toWireSubscription } from '../model/subscriptio
 export interface ConsumerRole {
   readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
   readonly group: GroupSubscription;
-  /** Present where the consumer itself decides it: the server takes it from a simple consumer only. */
+  /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
-  /** Who watches the sessions. Default: nobody. */
+  /** Observes the sessions. Default: nothing. */
   readonly events?: Partial<SessionEvents>;
 }
 
-/** How long a start may take unless the call says otherwise. */
+/** The default timeout of a start. */
 export const DEFAULT_START_MS = 10_000;
 
 export function consumerClient(connection: Connection, role: ConsumerRole): Client {

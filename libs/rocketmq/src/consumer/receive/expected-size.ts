@@ -1,21 +1,21 @@
-// How large the bodies of messages are likely to be, learned from those that came.
+// Estimates the size of message bodies from those that were received.
 
 import { LIMITS } from '../../protocol/model/limits.js';
 
-/** How much a smaller size counts against what was known before. */
+/** The weight of a smaller size against the previous estimate. */
 const FORGETTING = 1 / 8;
 
-/** Large ones count at once, and are forgotten slowly: what a poll brings beyond a limit costs each message an attempt. */
+/** Large bodies count at once, and are forgotten slowly: each message that a poll receives beyond a limit loses an attempt. */
 export class ExpectedSize {
   private isLearned = false;
   private expectedBytes = LIMITS.bodyBytes / 2;
 
-  /** Before the first, half of what a server takes. At least 1. */
+  /** Before the first message, half of what a server accepts. At least 1. */
   get bytes(): number {
     return Math.max(1, this.expectedBytes);
   }
 
-  /** @param largestBytes of those that came together */
+  /** @param largestBytes the largest of those that arrived together */
   learn(largestBytes: number): void {
     const decayedBytes = this.isLearned ? this.expectedBytes + (largestBytes - this.expectedBytes) * FORGETTING : 0;
     this.expectedBytes = Math.max(largestBytes, decayedBytes);

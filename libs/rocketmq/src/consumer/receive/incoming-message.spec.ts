@@ -51,6 +51,6 @@ describe('an incoming message', () => {
   it('is not unpacked beyond the limit', async () => {
     const packed = gzipSync(Buffer.alloc(1_001));
     const incoming = await unpacked(wire(packed, bodyDigest(packed), Encoding.GZIP));
-    expect(incoming.bodyProblem).toContain('cannot be unpacked within 1000 bytes');
+    expect(incoming.bodyProblem).toContain('cannot be decompressed within 1000 bytes');
   });
 });

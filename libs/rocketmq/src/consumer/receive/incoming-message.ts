@@ -1,4 +1,4 @@
-// A message from the wire, made ready for a handler: its digest checked, its body unpacked.
+// Prepares a message from the wire for a handler: verifies its digest and decompresses its body.
 
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -12,18 +12,18 @@ import { unpackBody } from '../../protocol/model/body-encoding.js';
 import { type MessageView } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
 
-/** A message, and why its body is not to be trusted, if so; its `body` is then as it came. */
+/** A message, and why its body is invalid, if it is; its `body` is then as it was received. */
 export interface OpenedMessage {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
 }
 
-/** A message whose body may still be packed. */
+/** A message whose body may still be compressed. */
 export interface IncomingMessage extends OpenedMessage {
   readonly isPacked: boolean;
 }
 
-/** A bad body is reported, not thrown, so that it cannot take the rest of its batch with it. */
+/** An invalid body is reported, not thrown, so that it does not fail the rest of its batch. */
 export function incomingMessage(wire: WireMessage): IncomingMessage {
   const message = fromWireMessage(wire);
   if (!digestMatches(message.body, wire.systemProperties?.bodyDigest)) {
@@ -38,7 +38,7 @@ export async function unpackedMessage(message: MessageView, maxUnpackedBytes: nu
     const body = await unpackBody(message.body, maxUnpackedBytes);
     return { message: { ...message, body }, bodyProblem: undefined };
   } catch (error) {
-    const problem = `the body cannot be unpacked within ${maxUnpackedBytes} bytes: ${describeError(error)}`;
+    const problem = `the body cannot be decompressed within ${maxUnpackedBytes} bytes: ${describeError(error)}`;
     return { message, bodyProblem: problem };
   }
 }
@@ -58,7 +58,7 @@ function digestMatches(body: Buffer, digest: Digest | undefined): boolean {
   }
 }
 
-/** The official clients write the same sum in three ways: Java bare hex, Python padded hex, Node decimal. */
+/** The official clients write the same sum in three ways: Java as hex, Python as padded hex, Node as decimal. */
 function crcTexts(sum: number): string[] {
   const hex = sum.toString(16);
   return [hex, hex.padStart(8, '0'), String(sum)];

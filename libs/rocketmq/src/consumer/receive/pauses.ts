@@ -1,24 +1,24 @@
-// What is paused: topics, whose polls and handlers stop, or listeners, whose handlers stop. Polls and messages are known here only by
-// number; their holders ask what to do with them.
+// What is paused: topics, whose polls and handlers stop, or listeners, whose handlers stop. Polls and messages are only counted here;
+// their holders ask what to do with them.
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 
-/** What becomes of a held message that no handler has seen. */
+/** What happens to a held message that no handler has started. */
 export type Verdict = 'handle' | 'handBack';
 
 /**
- * Decides by name, of a topic or of a listener, whether polls and handlers may begin. A poll under way always ends by itself: a
- * server that is not told in time pops messages for a poll that was broken off, and hides them.
+ * Decides by the name of a topic or of a listener whether polls and handlers may start. An open poll always ends by itself: a
+ * server that learns of a canceled poll too late pops messages for it and hides them.
  */
 export class Pauses {
   private isAllPaused = false;
   private readonly paused = new Set<string>();
   private readonly left = new Set<string>();
-  /** Polls under way, those whose messages are being handed on included. */
+  /** Open polls, including those whose messages are being handed over. */
   private readonly polls = new Map<string, number>();
   private readonly waiting = new Set<() => void>();
 
-  /** @param handsBackFree whether a message can be handed back without the loss of an attempt */
+  /** @param handsBackFree whether a message can be released without losing an attempt */
   constructor(private readonly handsBackFree: () => boolean) {}
 
   isPaused(name: string): boolean {
@@ -29,14 +29,14 @@ export class Pauses {
     return !this.isPaused(name) && !this.left.has(name);
   }
 
-  /** Without a name: all of them, those to come too. */
+  /** Without a name: all of them, including future ones. */
   pause(name: string | undefined): void {
     if (name === undefined) this.isAllPaused = true;
     else this.paused.add(name);
     this.changed();
   }
 
-  /** Without a name: all. With one: the others stay as they are. @param others the other topics, to stay paused by name */
+  /** Without a name: all. With one: the others stay as they are. @param others the other topics, which stay paused by name */
   resume(name: string | undefined, others: readonly string[]): void {
     if (name === undefined) this.paused.clear();
     else {
@@ -47,13 +47,13 @@ export class Pauses {
     this.changed();
   }
 
-  /** The topic is subscribed to no more. */
+  /** The topic is no longer subscribed to. */
   leave(name: string): void {
     this.left.add(name);
     this.changed();
   }
 
-  /** The topic is subscribed to, perhaps again. */
+  /** The topic is subscribed to, possibly again. */
   join(name: string): void {
     this.left.delete(name);
     this.changed();
@@ -64,7 +64,7 @@ export class Pauses {
     return this.until(() => this.isOpen(name), signal);
   }
 
-  /** Notes a poll. @returns what to call when its messages are handed on; undefined: none may begin */
+  /** Registers a poll. @returns a function to call when its messages are handed over; undefined: none may start */
   beginPoll(name: string): (() => void) | undefined {
     if (!this.isOpen(name)) return undefined;
     this.polls.set(name, this.pollsOf(name) + 1);
@@ -75,7 +75,7 @@ export class Pauses {
   }
 
   /**
-   * Waits while nothing can be decided: a message of a paused topic is kept, unless it can be handed back free.
+   * Waits while nothing can be decided: a message of a paused topic is kept, unless it can be released without losing an attempt.
    * @throws the signal's reason
    */
   async verdict(name: string, signal: Abortable): Promise<Verdict> {
@@ -85,7 +85,7 @@ export class Pauses {
     return isGivenBack() ? 'handBack' : 'handle';
   }
 
-  /** Waits until a message that is handed back does not meet a last poll of ours. @throws the signal's reason */
+  /** Waits until a released message cannot be fetched by a last open poll of this consumer. @throws the signal's reason */
   handBackAllowed(name: string, signal: Abortable): Promise<void> {
     return this.until(() => this.isOpen(name) || this.pollsOf(name) === 0, signal);
   }

@@ -1,4 +1,4 @@
-// What the answers to one poll bring together, and when it is enough.
+// Collects the answers to one poll, and decides when it is complete.
 
 import {
   Code,
@@ -10,20 +10,20 @@ import type { RpcResponse } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import { TransportError } from '../../support/errors.js';
 
-/** No server sends so many: it cuts a poll at 32. */
+/** No server sends so many: it limits a poll to 32. */
 const MOST_MESSAGES = 128;
 
 /** `ReceiveMessageResponseStreamWriter` of the proxy (5.5.0), in place of "no new message". */
 const FILTERED = 'no match message';
 
-/** There is no room for more messages: the poll is broken off, and what came is kept. */
+/** There is no room for more messages: the poll is canceled, and the messages that arrived are kept. */
 class PollFull extends Error {
   constructor() {
     super('no room for more messages');
   }
 }
 
-/** Gathers messages and the status. */
+/** Collects messages and the status. */
 export class PollAnswers {
   readonly messages: WireMessage[] = [];
   private status: Status | undefined;
@@ -32,29 +32,29 @@ export class PollAnswers {
 
   /**
    * @param what names the poll in errors
-   * @param add books a message; false when there is no room for another
+   * @param add reserves room for a message; false when there is no room for another
    */
   constructor(
     private readonly what: string,
     private readonly add: (bodyBytes: number, isPacked: boolean) => boolean,
   ) {}
 
-  /** Whether the server says that it had messages, none of which passed the filter: more may come at once. */
+  /** Whether the server reports that none of the messages that it had passed the filter: more may follow at once. */
   get wereFiltered(): boolean {
     return this.messages.length === 0 && this.status?.message.startsWith(FILTERED) === true;
   }
 
-  /** When the server sent the messages off, by its clock; undefined when it has not told. */
+  /** When the server sent the messages, by its clock; undefined when it did not report that. */
   get deliveredAtMs(): number | undefined {
     return this.sentOffAtMs;
   }
 
-  /** Whether a poll was broken off because there was no room for more. @param error what the poll ended with */
+  /** Whether a poll was canceled because there was no room for more. @param error the error of the poll */
   wasFull(error: unknown): boolean {
     return this.full !== undefined && error === this.full;
   }
 
-  /** @throws TransportError when there is no end of messages; an error that {@link wasFull} knows */
+  /** @throws TransportError when the messages do not end; an error that {@link wasFull} recognizes */
   take({ content }: RpcResponse<'receiveMessage'>): void {
     if (content?.$case === 'status') this.status = content.value;
     if (content?.$case === 'deliveryTimestamp') this.sentOffAtMs = content.value.getTime();
@@ -70,7 +70,7 @@ export class PollAnswers {
     throw this.full;
   }
 
-  /** @throws StatusError when there are no messages, for another reason than that there are none */
+  /** @throws StatusError when there are no messages for another reason than an empty queue */
   assertUsable(): void {
     const { messages, status, what } = this;
     if (messages.length > 0 || status?.code === Code.MESSAGE_NOT_FOUND || status?.code === Code.OK) return;

@@ -1,4 +1,4 @@
-// Polls the assigned queues of one topic on one broker and hands on what came. Nothing is handed on before its stream has
+// Polls the assigned queues of one topic on one broker and hands over the messages. Nothing is handed over before its stream has
 // ended.
 
 import { type Queue, resource } from '../../client/route.js';
@@ -16,26 +16,26 @@ import type { BufferRoom, Reservation } from './buffer-room.js';
 import type { Pauses } from './pauses.js';
 import { PollAnswers } from './poll-answers.js';
 
-/** What one poll brought. */
+/** The result of one poll. */
 export interface ReceivedBatch {
   readonly queue: Queue;
   readonly messages: readonly WireMessage[];
   /** When the answer began to arrive, by monotonic business time. */
   readonly receivedAtMs: number;
-  /** When the server sent it off, by its clock; undefined when it does not tell. */
+  /** When the server sent it, by its clock; undefined when it does not report that. */
   readonly deliveredAtMs: number | undefined;
-  /** Whether nothing came because of the filter. */
+  /** Whether it is empty because of the filter. */
   readonly wereFiltered: boolean;
 }
 
 /** What the polls of a consumer ask for, and where their messages go. */
 export interface Reception {
   readonly invisibleDurationMs: number;
-  /** Default: what the server says. */
+  /** Default: as the server decides. */
   readonly longPollingTimeoutMs: number | undefined;
   readonly pauses: Pauses;
   roomOf(topic: string): BufferRoom;
-  /** What is to be received of a topic; asked for at each poll. Default: everything. */
+  /** The subscription of a topic; called at each poll. Default: everything. */
   filterOf(topic: string): Filter | undefined;
   /** The most that one poll of one loop may ask for. */
   batchShare(): number;
@@ -44,26 +44,26 @@ export interface Reception {
   deliver(batch: ReceivedBatch): void;
 }
 
-/** How the polls of a loop go. */
+/** The state of a loop's polls. */
 export interface LoopHealth {
   readonly assigned: number;
-  /** When a poll last came back, with messages or without, in milliseconds since the epoch; undefined before the first. */
+  /** When a poll was last answered, with messages or without, in milliseconds since the epoch; undefined before the first. */
   readonly lastReceiveAtMs: number | undefined;
-  /** Since when the poll lasts that has lasted for longest, in milliseconds since the epoch; undefined while none is open. */
+  /** When the longest open poll began, in milliseconds since the epoch; undefined while none is open. */
   readonly pollingSinceMs: number | undefined;
   /** Why the last poll failed. */
   readonly error: unknown;
 }
 
-/** A poll that has lasted for longer than this since the last failure is well: failures come after 5 s at the latest. */
+/** A poll that has lasted longer than this since the last failure counts as healthy: failures occur after 5 s at the latest. */
 const FAILURE_FRESH_MS = 10 * SECOND_MS;
 
-/** The server polls for the whole long-polling time; a delivered batch must still get through a blocked event loop. */
+/** The server polls for the whole long-polling time; a delivered batch must still be received when the event loop was blocked. */
 const POLL_MARGIN_MS = 10 * SECOND_MS;
-/** More than two side by side fetched no more from a server with two cores. */
+/** More than two polls at once fetched no more from a server with two cores. */
 const MOST_POLLS = 2;
 
-/** What one poll brought. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
+/** The result of one round. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
 type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
 
 const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered';
@@ -71,23 +71,23 @@ const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered
 /** Polls one after another. */
 interface Poller {
   attemptId: string;
-  /** One that is there only while there is more than one poller can fetch. */
+  /** It exists only while there is more than one poller can fetch. */
   readonly isExtra: boolean;
 }
 
-/** A server waits for messages before it answers that there are none, for 5 s at least. One that does not is asked more and more slowly. */
+/** A server waits for messages before it answers that there are none, for 5 s at least. One that does not wait is polled at growing intervals. */
 const HASTY_MS = SECOND_MS;
-/** The first of these polls may follow at once: one that finds all its messages filtered out or moved to the dead letters is such a one. */
+/** The first of these polls may follow at once: a poll whose messages were all filtered out or dead-lettered also ends early. */
 const FREE_HASTY_POLLS = 16;
 const HASTY_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
-/** A backlog of messages that the filter skips is worth more polls. */
+/** A backlog of messages that the filter skips needs more polls. */
 const FILTERED_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
 
 const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
 /**
- * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and some more beside it while they come back
- * full. An ordered group has one always: the order of two could not be told. One loop serves all queues of a broker: the
+ * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and more of them at once while they are
+ * full. An ordered group always has one: the order of two answers would be unknown. One loop serves all queues of a broker: the
  * server pops from all of them whichever the request names, and each poll that is open when its client goes away costs the
  * next messages of an ordered group an attempt.
  */
@@ -99,7 +99,7 @@ export class ReceiveLoop {
   private polls = 0;
   /** By monotonic real time, like all times here. */
   private lastReceiveAtMs: number | undefined;
-  /** Those with an open poll, the one that was opened first in front, each with when that was. */
+  /** The pollers with an open poll, oldest first, with the time when it was opened. */
   private readonly polling = new Map<Poller, number>();
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
@@ -110,7 +110,7 @@ export class ReceiveLoop {
     private queues: readonly [Queue, ...Queue[]],
   ) {}
 
-  /** Takes other queues of the same topic and broker from the next poll on. */
+  /** Sets the queues of the same topic and broker from the next poll on. */
   assign(queues: readonly [Queue, ...Queue[]]): void {
     this.queues = queues;
   }
@@ -120,7 +120,7 @@ export class ReceiveLoop {
     const { ioClock } = this.context;
     const isFresh = failure !== undefined && ioClock.monotonicMs() - failure.atMs < FAILURE_FRESH_MS;
     const [pollingSinceMs] = this.polling.values();
-    // As dates of now: whoever subtracts them from the present gets the true age, whatever was done to the wall clock.
+    // As dates relative to now: their distance from the present is the true age, even if the wall clock was changed.
     const asDate = (atMs: number | undefined): number | undefined =>
       atMs === undefined ? undefined : Math.round(ioClock.nowMs() - (ioClock.monotonicMs() - atMs));
     return {
@@ -135,13 +135,13 @@ export class ReceiveLoop {
     this.running ??= this.run();
   }
 
-  /** Begins no further poll; one under way goes on. */
+  /** Starts no further poll; the open one continues. */
   stop(): void {
     this.stopping.abort(new StateError('CLOSED', 'the consumer receives no more'));
   }
 
   /**
-   * Breaks off the poll under way, for the end of the consumer only: the server does not learn of it before it has popped
+   * Cancels the open poll, at the end of the consumer only: the server does not learn of it before it has popped
    * messages for the poll, and hides them for a second or more. In an ordered group that counts as an attempt.
    */
   cancel(): void {
@@ -149,12 +149,12 @@ export class ReceiveLoop {
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
   }
 
-  /** Breaks off the poll under way where that costs no message an attempt. */
+  /** Cancels the open poll where that costs no message an attempt. */
   cancelIfFree(): void {
     if (this.context.client.connection.capabilities(this.queues[0].endpoint).cancelsFreely) this.cancel();
   }
 
-  /** Resolves when the last poll has ended and what it brought is handed on. */
+  /** Resolves when the last poll has ended and its messages are handed over. */
   async ended(): Promise<void> {
     await this.running;
     await Promise.all(this.extraPollers);
@@ -199,7 +199,7 @@ export class ReceiveLoop {
     extraPollers.add(ended);
   }
 
-  /** Until a poll is not full. What fails here is met and told by the first poller, too. */
+  /** Polls until a poll is not full. The first poller meets and reports the same failures. */
   private async runExtra(signal: AbortSignal): Promise<void> {
     const poller: Poller = { attemptId: this.newAttemptId(), isExtra: true };
     let end: RoundEnd = 'full';
@@ -214,7 +214,7 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     try {
       this.polling.set(poller, context.ioClock.monotonicMs());
-      // A poll that comes before the settings are known fails inside the server.
+      // A poll before the settings are known fails inside the server.
       await context.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return 'stopped';
       endPoll = reception.pauses.beginPoll(topic);
@@ -233,7 +233,7 @@ export class ReceiveLoop {
   }
 
   private handOn(poller: Poller, batch: ReceivedBatch): void {
-    // Only a new id asks for new messages; the old one would bring a completed batch of an ordered group again.
+    // Only a new id asks for new messages; the old one would return a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
     poller.attemptId = this.newAttemptId();
     this.reception.deliver(batch);
@@ -261,7 +261,9 @@ export class ReceiveLoop {
     } catch (error) {
       if (answers.wasFull(error)) this.logFull(messages.length);
       else if (this.keepsAfterBreak(messages))
-        client.connection.logger.info('a poll broke off after some messages', { error: describeError(error) });
+        client.connection.logger.info('a poll failed after it had received some messages', {
+          error: describeError(error),
+        });
       else {
         reservation.drop();
         throw error;
@@ -276,8 +278,8 @@ export class ReceiveLoop {
   }
 
   /**
-   * What came before a stream broke is leased to us. An ordered group asks for the whole batch again with the same attempt
-   * id, so that it neither gets a message twice nor one before another that was lost on the way.
+   * Messages that arrived before a stream broke are leased to this consumer. An ordered group asks for the whole batch again with the
+   * same attempt id, so that no message arrives twice or before an earlier one that was lost on the way.
    */
   private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
     return messages.length > 0 && (!this.context.settings().isFifo || this.stopping.signal.aborted);
@@ -304,7 +306,7 @@ export class ReceiveLoop {
 
   private longPollingTimeoutMs({ isExtra }: Poller): number {
     const { isFifo, longPollingTimeoutMs } = this.context.settings();
-    // The end of a consumer of an ordered group waits for its polls: short ones make it short. Others hold room that is needed.
+    // Closing a consumer of an ordered group waits for its polls, so they are short. Other polls hold room that is needed.
     const isShort = isFifo || isExtra;
     return this.reception.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
   }
@@ -312,16 +314,16 @@ export class ReceiveLoop {
   private logFull(messages: number): void {
     const { client, consumerGroup } = this.context;
     const text =
-      'a poll brought more bytes than maxBufferedBytes leaves room for; what did not fit is redelivered when its lease ends. ' +
-      'Raise maxBufferedBytes if this repeats';
+      'a poll received more bytes than maxBufferedBytes leaves room for; messages that did not fit are redelivered when their leases end. ' +
+      'Raise maxBufferedBytes if this happens repeatedly';
     client.connection.logger.warn(text, { consumerGroup, topic: this.topic, messages });
   }
 
   private logFailure(error: unknown, failures: number): void {
     const { client, consumerGroup } = this.context;
     const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
-    // A server that is away for long is told once, not at every round.
-    client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is tried again', fields);
+    // A server that is unreachable for long is logged once, not at every round.
+    client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is retried', fields);
   }
 
   private get topic(): string {

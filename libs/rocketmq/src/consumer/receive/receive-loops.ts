@@ -1,15 +1,15 @@
-// The receive loops of a consumer: one for each topic on each broker that has assigned queues of it. What a loop does is in
-// receive-loop.ts.
+// The receive loops of a consumer: one for each topic on each broker with assigned queues of it. receive-loop.ts has the loop
+// itself.
 
 import { endpointKey } from '../../client/endpoint.js';
 import type { Queue } from '../../client/route.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import { type LoopHealth, ReceiveLoop, type Reception } from './receive-loop.js';
 
-/** Starts and ends loops as queues come and go. */
+/** Starts and ends loops as queues are assigned and removed. */
 export class ReceiveLoops {
   private readonly loops = new Map<string, ReceiveLoop>();
-  /** Loops that begin no more polls, until their last one has ended. */
+  /** Loops that start no further polls, until their last one has ended. */
   private readonly ending = new Set<ReceiveLoop>();
   private isStopped = false;
 
@@ -18,17 +18,17 @@ export class ReceiveLoops {
     private readonly reception: Reception,
   ) {}
 
-  /** How many there are, apart from those that are ending. */
+  /** How many loops there are, without those that are ending. */
   get count(): number {
     return this.loops.size;
   }
 
-  /** Of the loops of a topic, one for each broker. */
+  /** The health of the loops of a topic, one for each broker. */
   healthOf(topic: string): LoopHealth[] {
     return [...this.loops].flatMap(([key, { health }]) => (key.startsWith(`${topic} `) ? [health] : []));
   }
 
-  /** Takes all queues of a topic. A broker that has none any more is polled no more; the poll under way ends by itself. */
+  /** Sets all queues of a topic. A broker without queues is no longer polled; the open poll ends by itself. */
   assign(topic: string, queues: readonly Queue[]): void {
     if (this.isStopped) return;
     const wanted = byBroker(queues);
@@ -46,23 +46,23 @@ export class ReceiveLoops {
     }
   }
 
-  /** Begins no further poll, of any topic. */
+  /** Starts no further poll of any topic. */
   stop(): void {
     this.isStopped = true;
     for (const loop of this.all()) loop.stop();
   }
 
-  /** Breaks off the polls under way, for the end of the consumer only. */
+  /** Cancels the open polls, at the end of the consumer only. */
   cancel(): void {
     for (const loop of this.all()) loop.cancel();
   }
 
-  /** Breaks them off where no message pays for it. */
+  /** Cancels them where that costs no message an attempt. */
   cancelFree(): void {
     for (const loop of this.all()) loop.cancelIfFree();
   }
 
-  /** Resolves when the last poll of each has ended and what it brought is handed on. */
+  /** Resolves when the last poll of each has ended and its messages are handed over. */
   async ended(): Promise<void> {
     await Promise.all(this.all().map((loop) => loop.ended()));
   }

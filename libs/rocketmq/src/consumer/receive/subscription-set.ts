@@ -1,4 +1,4 @@
-// The subscriptions of a running consumer: what they are now, and the one way to change them.
+// The subscriptions of a running consumer, and the one way to change them.
 
 import type { Client } from '../../client/client.js';
 import { withAnySignal } from '../../support/abort.js';
@@ -7,7 +7,7 @@ import { type CallOptions, type Deadline, withDeadline } from '../../support/dea
 import { UsageError } from '../../support/errors.js';
 import type { GroupSubscription, Subscription } from '../model/subscription.js';
 
-/** How long a change may take, and what ends it early. */
+/** The timeout of a change, and the signal that cancels it. */
 export interface ChangeOptions extends CallOptions {
   /** Fires when the consumer closes. */
   readonly closing: AbortSignal;
@@ -18,21 +18,21 @@ const DEFAULT_CHANGE_MS = 10 * SECOND_MS;
 /** The topics of a consumer, each once. */
 export class SubscriptionSet implements GroupSubscription {
   readonly consumerGroup: string;
-  /** What the servers are told. */
-  private readonly told: Map<string, Subscription>;
-  /** What is received by: a change is in force when every server knows it. A filter skips messages for the whole group. */
+  /** The subscriptions as the servers get them. */
+  private readonly announced: Map<string, Subscription>;
+  /** The subscriptions in force: a change applies once every server knows it. A filter skips messages for the whole group. */
   private readonly inForce: Map<string, Subscription>;
   private lastChange: Promise<void> = Promise.resolve();
 
   constructor({ consumerGroup, subscriptions }: GroupSubscription) {
     this.consumerGroup = consumerGroup;
-    this.told = new Map(subscriptions.map((subscription) => [subscription.topic, subscription]));
-    this.inForce = new Map(this.told);
+    this.announced = new Map(subscriptions.map((subscription) => [subscription.topic, subscription]));
+    this.inForce = new Map(this.announced);
   }
 
   /** For the settings of the client. */
   get subscriptions(): readonly Subscription[] {
-    return [...this.told.values()];
+    return [...this.announced.values()];
   }
 
   /** The topics to receive from. */
@@ -40,12 +40,12 @@ export class SubscriptionSet implements GroupSubscription {
     return [...this.inForce.keys()];
   }
 
-  /** What to receive of a topic; undefined: nothing. */
+  /** The subscription of a topic; undefined: none. */
   of(topic: string): Subscription | undefined {
     return this.inForce.get(topic);
   }
 
-  /** Makes one change after the other: each is told to the servers before the next begins. */
+  /** Makes changes one after another: each is sent to the servers before the next one begins. */
   inTurn(what: string, options: ChangeOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
     const { timeoutMs = DEFAULT_CHANGE_MS, signal, closing } = options;
     const turn = this.lastChange.then(() =>
@@ -58,9 +58,9 @@ export class SubscriptionSet implements GroupSubscription {
   }
 
   /**
-   * Adds a topic, or changes its filter, and makes it known to every server of the client; then it is in force. On failure the
-   * set is as before.
-   * @returns what takes it back
+   * Adds a topic, or changes its filter, and sends that to every server of the client; then it is in force. On failure the
+   * set has not changed.
+   * @returns a function that undoes the change
    * @throws ResourceError when the topic does not exist
    */
   async add(client: Client, subscription: Subscription, deadline: Deadline): Promise<() => void> {
@@ -68,12 +68,12 @@ export class SubscriptionSet implements GroupSubscription {
     await client.route(topic, deadline);
     const before = this.inForce.get(topic);
     const undo = (): void => {
-      for (const map of [this.told, this.inForce]) {
+      for (const map of [this.announced, this.inForce]) {
         if (before === undefined) map.delete(topic);
         else map.set(topic, before);
       }
     };
-    this.told.set(topic, subscription);
+    this.announced.set(topic, subscription);
     try {
       await client.syncSettings(deadline);
     } catch (error) {
@@ -84,14 +84,14 @@ export class SubscriptionSet implements GroupSubscription {
     return undo;
   }
 
-  /** Takes a topic off at once. @returns whether it was there. @throws UsageError when it is the last one */
+  /** Removes a topic at once. @returns whether it was subscribed to. @throws UsageError when it is the last one */
   remove(topic: string): boolean {
-    if (!this.told.has(topic)) return false;
-    if (this.told.size === 1) {
+    if (!this.announced.has(topic)) return false;
+    if (this.announced.size === 1) {
       const problem = `"${topic}" is the last topic of the consumer of "${this.consumerGroup}"; close the consumer instead`;
       throw new UsageError('NO_SUBSCRIPTION', problem, 'topic');
     }
     this.inForce.delete(topic);
-    return this.told.delete(topic);
+    return this.announced.delete(topic);
   }
 }

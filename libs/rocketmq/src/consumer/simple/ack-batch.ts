@@ -1,22 +1,22 @@
-// Acks of many messages at the caller's word: how they are spread over requests, and what became of each.
+// Acks many messages on the caller's request: combines them into requests and reports the outcome of each.
 
 import { type AckRequest, ackKey, DEFAULT_ACK_BATCH_SIZE, type PendingAck, sendSome } from '../lease/ack-batcher.js';
 import type { Receipt } from '../lease/receipt-calls.js';
 
-/** What became of one message of an ack of many. */
+/** The outcome of one message. */
 export type AckOutcome =
   | { readonly status: 'acked' }
-  /** As `ack` would have thrown it; a RocketMQError's `outcome` says whether the ack may have taken effect. */
+  /** The error that `ack` would have thrown; a RocketMQError's `outcome` says whether the ack may have taken effect. */
   | { readonly status: 'failed'; readonly error: unknown };
 
 /** What it needs of its consumer. */
 export interface AckBatchPort<M> {
-  /** @throws UsageError when the message is none of this consumer's */
+  /** @throws UsageError when the message was not received by this consumer */
   receiptOf(message: M): Receipt;
   readonly request: AckRequest;
 }
 
-/** Acks each message once; the outcomes are in the order given. Never rejects. */
+/** Acks each message once; the outcomes are in the given order. Never rejects. */
 export async function ackBatch<M>(messages: readonly M[], port: AckBatchPort<M>): Promise<AckOutcome[]> {
   const lanes = new Map<string, PendingAck[]>();
   const outcomes = new Map<M, Promise<AckOutcome>>();
@@ -33,7 +33,7 @@ export async function ackBatch<M>(messages: readonly M[], port: AckBatchPort<M>)
   return Promise.all(messages.map((message) => outcomes.get(message) as Promise<AckOutcome>));
 }
 
-/** Queues the ack of one message with those that it may share a request with. */
+/** Queues the ack of one message with those that it can share a request with. */
 function pendingAck(receiptOf: () => Receipt, lanes: Map<string, PendingAck[]>): Promise<AckOutcome> {
   const end = new Promise<void>((resolve, reject) => {
     const receipt = receiptOf();

@@ -1,4 +1,4 @@
-// The simple consumer: the application asks for messages and settles each by itself. No handler, no renewal, no policy.
+// The simple consumer: the application receives messages and settles each itself. No handler, no renewal, no failure policy.
 
 import { setMaxListeners } from 'node:events';
 import type { Client, StartOptions } from '../../client/client.js';
@@ -42,36 +42,36 @@ import { SubscriptionSet } from '../receive/subscription-set.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
 
 export interface SimpleConsumerOptions extends GroupSubscription {
-  /** How long a receive waits for messages unless it says otherwise; the server cuts it to 5 to 20 s. Default 20 s. */
+  /** How long a receive waits for messages by default, in milliseconds; the server limits it to 5 to 20 s. Default 20 s. */
   readonly longPollingTimeoutMs?: number;
-  /** A packed body that unpacks to more has a `bodyProblem`. Default 32 MiB. */
+  /** A compressed body that decompresses to more bytes has a `bodyProblem`. Default 32 MiB. */
   readonly maxUnpackedBytes?: number;
   /**
-   * Bytes of the bodies that one receive returns, unpacked; it may go over by one message. Messages that do not fit are not returned:
+   * Bytes of the bodies that one receive returns, decompressed; one message may exceed it. Messages that do not fit are not returned:
    * they are redelivered, at the latest when `invisibleDurationMs` is over. Default 64 MiB.
    */
   readonly maxBufferedBytes?: number;
-  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: ConsumerTelemetrySource;
 }
 
-/** What one receive asks for. */
+/** The options of one receive. */
 export interface ReceiveOptions {
   /** 1 to 32. Default 16. */
   readonly maxMessages?: number;
-  /** How long the messages stay away from others: settle them within that time. 10 s to 12 h. Default 30 s. */
+  /** How long the messages are invisible to other consumers, in milliseconds: settle them within that time. 10 s to 12 h. Default 30 s. */
   readonly invisibleDurationMs?: number;
   /** Default: `longPollingTimeoutMs` of the consumer. */
   readonly longPollingTimeoutMs?: number;
   /** One of the subscribed topics. Default: each in turn. */
   readonly topic?: string;
-  /** Ends the wait. Messages that were on their way come again when their invisible duration is over. Default: none. */
+  /** Ends the wait. Messages that were on their way are redelivered when their invisible duration is over. Default: none. */
   readonly signal?: AbortSignal;
 }
 
 /** A received message, to be settled by the consumer that received it. */
 export interface ReceivedMessage extends MessageView {
-  /** Why the body is not what was sent (digest, packing); undefined when it is. Such a message belongs to the dead letters. */
+  /** Why the body is not what was sent (digest, compression); undefined when it is. Dead-letter such a message. */
   readonly bodyProblem: string | undefined;
 }
 
@@ -82,10 +82,10 @@ type State =
 
 const DEFAULT_MAX_MESSAGES = 16;
 const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
-/** A delivered batch must still get through a blocked event loop. */
+/** A delivered batch must still be received when the event loop was blocked. */
 const POLL_MARGIN_MS = 10 * SECOND_MS;
 
-/** Receives messages of a consumer group on demand. What is not settled in time comes again. */
+/** Receives messages of a consumer group on demand. Messages that are not settled in time are redelivered. */
 export class SimpleConsumer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
@@ -102,7 +102,7 @@ export class SimpleConsumer {
   private readonly turns = new Map<string, number>();
   private receives = 0;
 
-  /** @throws UsageError that names the wrong option; nothing is sent yet */
+  /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(
     private readonly connection: Connection,
     private readonly options: SimpleConsumerOptions,
@@ -132,7 +132,7 @@ export class SimpleConsumer {
       { consumerGroup, held: () => [] },
     );
     this.telemetry = options.telemetry?.simpleConsumer(observed);
-    // Each receive listens for as long as it lasts.
+    // Each open receive adds a listener.
     setMaxListeners(0, this.closing.signal);
   }
 
@@ -142,10 +142,10 @@ export class SimpleConsumer {
   }
 
   /**
-   * Finds topics and group. Repeating it returns the first call's promise.
-   * @param options `timeoutMs` default 10 s
+   * Looks up the topics and the group. A repeated call returns the promise of the first one.
+   * @param options `timeoutMs` in milliseconds, default 10 s
    * @throws ResourceError when a topic or the group does not exist
-   * @throws StatusError or TransportError when the server refuses or is away; the consumer is then closed
+   * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
@@ -154,10 +154,10 @@ export class SimpleConsumer {
   }
 
   /**
-   * Adds a topic, or gives one another filter. Resolves when every server knows it; a receive under way still goes by the former
-   * filter. On failure all is as before. Every consumer of the group must subscribe to the same.
-   * @param options `timeoutMs` default 10 s
-   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server refuses or is away
+   * Adds a topic, or changes the filter of one. Resolves when every server knows it; an open receive still uses the previous
+   * filter. On failure nothing has changed. All consumers of the group must have the same subscriptions.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server rejects it or is unreachable
    */
   async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
     assertTopic(subscription.topic);
@@ -167,11 +167,11 @@ export class SimpleConsumer {
   }
 
   /**
-   * Takes a topic off; messages that were received from it can still be settled. Resolves when every server knows it. A topic
-   * that is not subscribed to is none to take off.
-   * @param options `timeoutMs` default 10 s
-   * @throws UsageError for the last topic; StatusError or TransportError when a server refuses or is away: the topic is off all
-   *   the same, and the server learns of it with the next refresh of the settings
+   * Unsubscribes from a topic; messages that were received from it can still be settled. Resolves when every server knows it. Does
+   * nothing for a topic that is not subscribed to.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws UsageError for the last topic; StatusError or TransportError when a server rejects it or is unreachable: the topic is
+   *   unsubscribed nevertheless, and the server learns it at the next refresh of the settings
    */
   async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
     await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
@@ -181,8 +181,8 @@ export class SimpleConsumer {
 
   /**
    * Waits for messages: those of one topic on one broker, each in turn.
-   * @returns what came; empty when nothing came in time
-   * @throws StatusError or TransportError; messages that were on their way come again
+   * @returns the messages; empty when none arrived in time
+   * @throws StatusError or TransportError; messages that were on their way are redelivered
    */
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
     const subscription = this.subscriptionOf(options.topic);
@@ -236,15 +236,15 @@ export class SimpleConsumer {
     );
   }
 
-  /** Says that the message is done with. @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over */
+  /** Acknowledges the message. @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over */
   async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
     const receipt = this.receiptOf(message);
     await this.settle('ack', [message], () => this.calls.ack(receipt, options.signal));
   }
 
   /**
-   * Acks many, those of one topic and server up to 32 in a request. Never fails as a whole once started: each message has an
-   * outcome of its own, in the order given. One that is given twice is acked once.
+   * Acknowledges many messages, up to 32 of one topic and server in a request. Never fails as a whole once started: each message has an
+   * outcome of its own, in the given order. A message that is passed twice is acknowledged once.
    * @throws StateError `NOT_STARTED` or `CLOSED`; nothing was sent
    */
   async ackBatch(
@@ -261,9 +261,9 @@ export class SimpleConsumer {
   }
 
   /**
-   * Makes the message visible again after a time counted from now, 0 to 12 h.
+   * Makes the message visible again after a delay from now, in milliseconds, 0 to 12 h.
    * @returns the same message; its `receiptHandle` is the new one, the old one is void
-   * @throws StatusError `INVALID_RECEIPT_HANDLE` once its time is over
+   * @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over
    */
   async changeInvisibleDuration(
     message: ReceivedMessage,
@@ -276,12 +276,12 @@ export class SimpleConsumer {
     const handle = await this.settle('change_invisible_duration', [message], () =>
       this.calls.changeInvisibleDuration(receipt, postponement, options.signal),
     );
-    // In place: an ack by the old handle is answered OK, and the message comes again.
+    // In place: an ack by the old handle is answered OK, but the message is redelivered.
     Object.assign(message, { receiptHandle: handle });
     return message;
   }
 
-  /** Moves the message to the dead letters of the group. */
+  /** Moves the message to the dead letter queue of the group. */
   async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
     const attempts = { attempt: message.deliveryAttempt, maxAttempts: this.settings.maxAttempts };
     const receipt = this.receiptOf(message);
@@ -290,7 +290,7 @@ export class SimpleConsumer {
     );
   }
 
-  /** Ends receives under way and says goodbye. Repeating it waits for the same end. */
+  /** Ends open receives and disconnects. Repeated calls wait for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
@@ -308,7 +308,7 @@ export class SimpleConsumer {
     try {
       await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
     } catch (error) {
-      // A start that has failed leaves nothing behind; close() then has nothing to wait for.
+      // A start that has failed has cleaned up; close() then has nothing to wait for.
       await this.client.close();
       throw error;
     }
@@ -331,7 +331,7 @@ export class SimpleConsumer {
     };
   }
 
-  /** One after another: together they could unpack to many times what may be held. */
+  /** One after another: together they could decompress to many times the limit. */
   private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
     const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
     const messages: ReceivedMessage[] = [];
@@ -355,7 +355,7 @@ export class SimpleConsumer {
     return messages;
   }
 
-  /** Makes a message visible at once that is not returned. When that fails, it is visible when its time is over. */
+  /** Makes a message that is not returned visible at once. When that fails, it is visible when its invisible duration is over. */
   private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
     const receipt = { topic, messageId, handle: receiptHandle, endpoint };
     const postponement = { invisibleDurationMs: 0, suspend: this.settings.handsBackFree };
@@ -403,7 +403,7 @@ export class SimpleConsumer {
     this.assertStarted();
     const endpoint = this.endpoints.get(message);
     if (endpoint === undefined) {
-      const problem = `message ${message.messageId} was not received by this consumer; give the very object that receive() returned`;
+      const problem = `message ${message.messageId} was not received by this consumer; pass the object that receive() returned`;
       throw new UsageError('FOREIGN_MESSAGE', problem, 'message');
     }
     const { topic, messageId, receiptHandle } = message;
@@ -413,12 +413,15 @@ export class SimpleConsumer {
   private assertStarted(): void {
     if (this.state.kind === 'closed') throw closedError();
     if (this.state.kind === 'idle') {
-      throw new StateError('NOT_STARTED', 'the consumer is not started; nothing was sent; await start() first');
+      throw new StateError(
+        'NOT_STARTED',
+        'the consumer is not started; nothing was sent; call start() and await it first',
+      );
     }
   }
 }
 
-/** @throws UsageError unless the value lies between the two, both included */
+/** @throws UsageError unless the value is in the range, limits included */
 function within(field: string, value: number, least: number, most: number): number {
   if (value >= least && value <= most) return value;
   throw new UsageError(
