@@ -29,7 +29,7 @@ describe('a batch listener', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
-  it('gets a message that stays alone when its time is over', async () => {
+  it('gets a single message when the waiting time is over', async () => {
     await batch(journalled);
     await bench.send('one');
     expect(await bench.journal.has(1)).toEqual(['1']);
@@ -54,7 +54,7 @@ describe('a batch listener', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
-  it('fails as a whole when it throws, save for what failed by itself before', async () => {
+  it('fails as a whole when it throws, except for messages that failed before', async () => {
     const errors: string[] = [];
     await bench.send(...names(3));
     await bench.listen(
@@ -81,7 +81,7 @@ describe('a batch listener', () => {
     expect(bench.deadLetters('stock').sort()).toEqual(['m0', 'm1', 'm2']);
   });
 
-  it('runs so many batches side by side as it may, and a batch that waits takes messages meanwhile', async () => {
+  it('runs as many batches at once as its concurrency, and a waiting batch accepts messages meanwhile', async () => {
     const { opened, open } = gate();
     let running = 0;
     let most = 0;
@@ -107,25 +107,25 @@ describe('a batch listener', () => {
     expect(bench.journal.lines.reduce((sum, size) => sum + Number(size), 0)).toBe(4);
   });
 
-  it('has failed with all its messages when its time is over, and is told', async () => {
+  it('fails with all its messages when it exceeds its timeout, and its signal fires', async () => {
     const { opened, open } = gate();
-    const told: boolean[] = [];
+    const signals: boolean[] = [];
     await bench.send('m0', 'm1');
     await batch(
       async (_messages, { signal }) => {
         signal.addEventListener('abort', () => open());
         await opened;
-        told.push(signal.aborted);
+        signals.push(signal.aborted);
       },
       { handlerTimeoutMs: 20 },
       2,
       1_000,
     );
     await until(() => bench.broker.waiting().length === 2);
-    expect(told).toEqual([true]);
+    expect(signals).toEqual([true]);
   });
 
-  it('is told by the signal at the end of the shutdown; its messages come again', async () => {
+  it('gets its signal at the end of the shutdown; its messages are redelivered', async () => {
     const { opened, open } = gate();
     await bench.send('m0', 'm1');
     const consumer = await batch(
@@ -144,7 +144,7 @@ describe('a batch listener', () => {
     expect(bench.broker.waiting()).toHaveLength(2);
   });
 
-  it('names a message that is not of the batch', async () => {
+  it('rejects a message that does not belong to the batch', async () => {
     await bench.send('m0');
     await batch(([message], context) => {
       const other = { ...(message as NonNullable<typeof message>) };
@@ -153,7 +153,7 @@ describe('a batch listener', () => {
     expect((await bench.journal.has(1))[0]).toMatch('NOT_IN_BATCH');
   });
 
-  it('is refused in an ordered group', async () => {
+  it('is rejected in an ordered group', async () => {
     const listener = { name: 'batch', topic: 'steps', batch: { handler: journalled, maxSize: 2, maxWaitMs: 1 } };
     await expect(bench.listen([listener], { consumerGroup: 'lines' })).rejects.toThrow(
       /BATCH_IN_ORDERED_GROUP.*listener batch/,

@@ -3,7 +3,7 @@ import { playBlockedLoop } from '../../../../test/support/blocked-loop.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 
 describe('a handler that blocks the event loop', () => {
-  it('for longer than its lease does not ack in silence: it is told, and the message comes again; a longer lease holds', async () => {
+  it('for longer than its lease does not acknowledge silently: the loss is reported, and the message is redelivered; a longer lease holds', async () => {
     const broker = new EmbeddedBroker({});
     await broker.start();
     try {

@@ -1,4 +1,4 @@
-// What a consumer and a producer tell of their servers, and how they stand.
+// What a consumer and a producer report about their servers and their health.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate } from '../../../../test/support/consumer-bench.js';
@@ -15,7 +15,7 @@ describe('a push consumer', () => {
   });
   afterEach(() => bench.close());
 
-  /** Notes what it is told, as `connected stock`. */
+  /** Records events, as `connected stock`. */
   function watcher(): Partial<SessionEvents> {
     const note =
       (what: string) =>
@@ -24,7 +24,7 @@ describe('a push consumer', () => {
     return { onConnected: note('connected'), onLost: note('lost'), onRecovered: note('recovered') };
   }
 
-  it('tells that its server has come, gone and come back, each once, and so does a producer', async () => {
+  it('reports that its server is connected, lost and recovered, each once, and so does a producer', async () => {
     const producer = new Producer(bench.connection, { events: watcher() });
     await producer.start();
     await bench.consume(() => {}, { events: watcher() });
@@ -40,7 +40,7 @@ describe('a push consumer', () => {
     expect(bench.journal.lines).toHaveLength(6);
   });
 
-  it('is not harmed by a watcher that throws', async () => {
+  it('is not affected by a hook that throws', async () => {
     const onConnected = (): void => {
       bench.journal.add('asked');
       throw new Error('the watcher fails');
@@ -50,7 +50,7 @@ describe('a push consumer', () => {
     expect(await bench.journal.has(2)).toEqual(['asked', 'handled']);
   });
 
-  it('says what it receives from, when it last did, and what it holds for how long', async () => {
+  it('reports what it receives from, when it last did, and what it holds for how long', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(async () => {
       bench.journal.add('begun');
@@ -77,7 +77,7 @@ describe('a push consumer', () => {
     expect(consumer.health.sessions.map(({ status }) => status)).toEqual(['closed']);
   });
 
-  it('says why it cannot receive', async () => {
+  it('reports why it cannot receive', async () => {
     const consumer = await bench.consume(() => {});
     bench.broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'answer', code: 'FORBIDDEN' }, times: 100 });
     await bench.broker.stop();
@@ -85,7 +85,7 @@ describe('a push consumer', () => {
     const why = (): string | undefined => consumer.health.topics[0]?.error;
     await until(() => why()?.includes('FORBIDDEN') === true);
     bench.broker.faults.clear();
-    // A poll that waits for messages says nothing; one comes back.
+    // A poll that waits for messages proves nothing; one is answered.
     await bench.send('one');
     await until(() => why() === undefined);
   });

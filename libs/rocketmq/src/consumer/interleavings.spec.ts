@@ -24,7 +24,7 @@ type Step =
   | { readonly kind: 'advance'; readonly durationMs: number };
 
 const LEASE_MS = 10 * SECOND_MS;
-/** A renewal must be able to end before the lease does, as it has time for in real life. */
+/** A renewal must be able to end before the lease does, as it has time for in production. */
 const CHUNK_MS = LEASE_MS / 4;
 const MAX_CONSUMERS = 3;
 
@@ -57,7 +57,7 @@ interface Member {
   readonly connection: Connection;
 }
 
-/** Plays steps on consumers of one group and keeps what their handlers saw. */
+/** Plays steps on consumers of one group and records what their handlers saw. */
 class Play {
   readonly history: ConsumptionEvent[] = [];
   private readonly members: Member[] = [];
@@ -114,12 +114,12 @@ class Play {
     if (how === 'leave') return consumer.close({ shutdownGraceMs: 0 });
     this.crashed.add(name);
     this.history.push({ kind: 'crashed', consumer: name });
-    // It neither hands back nor says goodbye: nothing gets through any more.
+    // It neither releases messages nor disconnects: no request gets through any more.
     connection.close();
     this.closing.push(consumer.close({ shutdownGraceMs: 0 }));
   }
 
-  /** Several at once make batches: a queue of an ordered group is locked while the first is handled. */
+  /** Several messages at once form batches: a queue of an ordered group is locked while the first is handled. */
   private async send(messageGroup: string, count: number): Promise<void> {
     const ids = Array.from({ length: count }, (_, index) => `${messageGroup}${this.sent.length + index}`);
     this.sent.push(...ids);
@@ -171,13 +171,13 @@ class Play {
     await new Promise<void>((resolve, reject) => {
       this.slow.push(resolve);
       signal.addEventListener('abort', () => {
-        // It ends with its consumer, but goes on with a message that it has lost.
-        if ((signal.reason as { code?: string }).code !== 'LEASE_LOST') reject(new Error('told to stop'));
+        // It ends with its consumer, but continues with a message whose lease it has lost.
+        if ((signal.reason as { code?: string }).code !== 'LEASE_LOST') reject(new Error('aborted'));
       });
     });
   }
 
-  /** Of a process that is no more, nothing is known. */
+  /** Nothing is known of a process that has crashed. */
   private note(consumer: string, event: ConsumptionEvent): void {
     if (!this.crashed.has(consumer)) this.history.push(event);
   }
@@ -203,7 +203,7 @@ class Play {
     }
   }
 
-  /** Waits until nothing goes on but handlers. */
+  /** Waits until only handlers are running. */
   private async calm(): Promise<void> {
     const clock = this.bench.broker.clock as ManualClock;
     do await this.bench.broker.idle({ duringWork: true });
@@ -222,7 +222,7 @@ class Play {
   private noteEnds(): void {
     this.noteDeadLetters();
     const { broker, isAllSettled } = this.bench;
-    // In an ordered queue one that is not settled brings those behind it back.
+    // In an ordered queue an unsettled message causes redelivery of those behind it.
     if (this.isFifo && !isAllSettled) return;
     const held = new Set([...broker.inFlight(), ...broker.waiting()].map(({ body }) => body.toString()));
     for (const id of this.over) {
@@ -232,7 +232,7 @@ class Play {
     }
   }
 
-  /** What is left must still come. */
+  /** The remaining messages must still be delivered. */
   private async drain(): Promise<void> {
     this.isEnding = true;
     this.bench.broker.faults.clear();
@@ -252,7 +252,7 @@ class Play {
 const RUNS = { numRuns: Number(process.env.CONSUMER_RUNS ?? 6), endOnFailure: true };
 const steps = fc.array(step, { minLength: 15, maxLength: 30, size: 'max' });
 
-/** Plays on a broker of its own. A failure names the seed and the path that repeat it. */
+/** Plays on a broker of its own. A failure prints the seed and the path to repeat it. */
 async function play(isFifo: boolean, list: readonly Step[], ends: readonly Outcome[]): Promise<ConsumptionEvent[]> {
   const generous = { maxDeliveryAttempts: 16, backoff: { kind: 'customized', nextMs: [SECOND_MS] } } as const;
   const bench = await ConsumerBench.open({
@@ -271,7 +271,7 @@ async function play(isFifo: boolean, list: readonly Step[], ends: readonly Outco
 }
 
 describe('random interleavings of consumers that join, leave, crash, pause and lose leases', () => {
-  it('in an unordered group lose nothing, run nothing twice at once, repeat nothing without a word', async () => {
+  it('in an unordered group lose nothing, run nothing twice at once, repeat nothing silently', async () => {
     await fc.assert(
       fc.asyncProperty(steps, outcomes, async (list, ends) => {
         const history = await play(false, list, ends);
@@ -281,7 +281,7 @@ describe('random interleavings of consumers that join, leave, crash, pause and l
     );
   });
 
-  it('in an ordered group keep the order of each message group besides', async () => {
+  it('in an ordered group also keep the order of each message group', async () => {
     await fc.assert(
       fc.asyncProperty(steps, outcomes, async (list, ends) => {
         const history = await play(true, list, ends);

@@ -12,14 +12,14 @@ describe('a push consumer', () => {
   });
   afterEach(() => bench.close());
 
-  describe('at its end', () => {
-    it('acks what still runs, and hands back what no handler has seen, without an attempt', async () => {
+  describe('when it is closed', () => {
+    it('acknowledges the messages of running handlers, and releases the others, without an attempt', async () => {
       const { opened, open } = gate();
       const first = await bench.consume(
         async (message, context) => {
           bench.journalled(message, context);
           await opened;
-          bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
+          bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
         },
         { concurrency: 1 },
       );
@@ -34,11 +34,11 @@ describe('a push consumer', () => {
       open();
       await closed;
       await bench.broker.advance(MINUTE_MS);
-      expect(bench.journal.lines.at(-1)).toBe('ended, told to stop: false');
+      expect(bench.journal.lines.at(-1)).toBe('ended, aborted: false');
       expect(bench.journal.lines).toHaveLength(3);
     });
 
-    it('fires the signals of its handlers when the grace period is over, and acks one that then ends well', async () => {
+    it('fires the signals of its handlers when the grace period is over, and acknowledges one that then succeeds', async () => {
       const consumer = await bench.consume(async (message, { signal }) => {
         bench.journalled(message, { signal });
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -68,7 +68,7 @@ describe('a push consumer', () => {
       ]);
     });
 
-    it('does not wait for a handler that ignores its signal: its message comes again when its lease ends', async () => {
+    it('does not wait for a handler that ignores its signal: its message is redelivered when its lease ends', async () => {
       const { opened, open } = gate();
       const consumer = await bench.consume(async (message, context) => {
         bench.journalled(message, context);
@@ -83,7 +83,7 @@ describe('a push consumer', () => {
       open();
     });
 
-    it('is the same for whoever asks for it, and no start follows it', async () => {
+    it('closes once for repeated calls, and cannot be started again', async () => {
       const consumer = await bench.consume(bench.journalled);
       expect(consumer.close()).toBe(consumer.close());
       await consumer.close();

@@ -31,7 +31,7 @@ describe('a push consumer', () => {
       expect(ofGroup('b')).toEqual(['b1 1', 'b2 1']);
     });
 
-    it('goes on with the next message once a poisoned one is a dead letter', async () => {
+    it('continues with the next message once a poisoned one is dead-lettered', async () => {
       await bench.consume(
         (message, context) => {
           bench.journalled(message, context);
@@ -62,7 +62,7 @@ describe('a push consumer', () => {
       expect(await bench.journal.has(3)).toEqual(['a1 1', 'a1 2', 'a2 1']);
     });
 
-    it('does not handle what follows a message whose lease is lost before that has come again', async () => {
+    it('does not handle what follows a message whose lease is lost before that is redelivered', async () => {
       let refused = false;
       await bench.consume(
         async (message, context) => {
@@ -86,7 +86,7 @@ describe('a push consumer', () => {
       expect(lines.map((line) => line.slice(0, 2))).toEqual(['a1', 'a1', 'a2', 'a3']);
     });
 
-    it('breaks its polls off at the end, and costs the next message no attempt by that', async () => {
+    it('cancels its polls when it is closed, without costing the next message an attempt', async () => {
       const consumer = await bench.consume(bench.journalled, { ...FIFO, longPollingTimeoutMs: 10 * MINUTE_MS });
       await bench.sendSteps('a1');
       await bench.journal.has(1);

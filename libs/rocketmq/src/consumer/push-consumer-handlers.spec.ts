@@ -14,7 +14,7 @@ describe('a handler of a push consumer', () => {
   });
   afterEach(() => bench.close());
 
-  /** Fails at the first attempt in the way given. */
+  /** Fails at the first attempt in the given way. */
   const failingOnce =
     (fail: MessageHandler): MessageHandler =>
     (message, context) => {
@@ -37,20 +37,20 @@ describe('a handler of a push consumer', () => {
     'emits an error that nobody listens to': () => new EventEmitter().emit('error', new Error('unheard')),
   };
 
-  it.each(Object.keys(failures))('that %s has failed, and gets its message again', async (kind) => {
-    const told: unknown[] = [];
+  it.each(Object.keys(failures))('that %s has failed, and its message is retried', async (kind) => {
+    const reported: unknown[] = [];
     await bench.consume(failingOnce(failures[kind] as MessageHandler), {
-      events: { onFailed: (_message, error, settlement) => void told.push(error, settlement.kind) },
+      events: { onFailed: (_message, error, settlement) => void reported.push(error, settlement.kind) },
     });
     await bench.send('one');
     await bench.journal.has(1);
     await bench.broker.advance(SECOND_MS);
     expect(await bench.journal.has(2)).toEqual(['one 1', 'one 2']);
     await bench.broker.idle();
-    expect([told.length, told[1], bench.isAllSettled]).toEqual([2, 'retry', true]);
+    expect([reported.length, reported[1], bench.isAllSettled]).toEqual([2, 'retry', true]);
   });
 
-  it('that returns a thenable is waited for', async () => {
+  it('that returns a thenable is awaited', async () => {
     let finish = (): void => {};
     await bench.consume(() => ({
       // biome-ignore lint/suspicious/noThenProperty: such things come from other promise libraries
@@ -66,7 +66,7 @@ describe('a handler of a push consumer', () => {
     await until(() => bench.isAllSettled);
   });
 
-  it('that never ends keeps its lease, and the end of its consumer ends all the same', async () => {
+  it('that never ends keeps its lease, and its consumer closes nevertheless', async () => {
     const never = gate();
     const consumer = await bench.consume(
       async (message, context) => {
@@ -88,7 +88,7 @@ describe('a handler of a push consumer', () => {
     never.open();
   });
 
-  it('may close its consumer: its message is acked, no other handler begins', async () => {
+  it('can close its consumer: its message is acknowledged, no other handler starts', async () => {
     let consumer: PushConsumer | undefined;
     let closed: Promise<void> | undefined;
     consumer = await bench.consume(
@@ -107,7 +107,7 @@ describe('a handler of a push consumer', () => {
     await until(() => bench.isAllSettled);
   });
 
-  it('that waits for the end of its consumer waits for itself: the grace period ends it, its message comes again', async () => {
+  it('that awaits the close of its consumer waits for itself: the grace period ends it, its message is redelivered', async () => {
     let consumer: PushConsumer | undefined;
     consumer = await bench.consume(
       async (message, context) => {

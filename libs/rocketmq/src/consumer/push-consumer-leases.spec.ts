@@ -16,7 +16,7 @@ describe('the leases of a push consumer', () => {
       async (message, context) => {
         bench.journalled(message, context);
         await opened;
-        bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
+        bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
       },
       { invisibleDurationMs: 10 * SECOND_MS },
     );
@@ -29,10 +29,10 @@ describe('the leases of a push consumer', () => {
     open();
     await bench.journal.has(2);
     await bench.broker.advance(MINUTE_MS);
-    expect(bench.journal.lines).toEqual(['slow 1', 'ended, told to stop: false']);
+    expect(bench.journal.lines).toEqual(['slow 1', 'ended, aborted: false']);
   });
 
-  it('tells a handler that its lease is lost, and says that the message may come again', async () => {
+  it('fires the signal of a handler whose lease is lost, and reports that the message may be redelivered', async () => {
     bench.broker.faults.add({
       rpc: 'changeInvisibleDuration',
       action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE', message: 'expired' },
@@ -41,7 +41,7 @@ describe('the leases of a push consumer', () => {
       async (message, { signal }) => {
         bench.journal.add(`begins ${textOf(message)}`);
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
-        bench.journal.add('told to stop');
+        bench.journal.add('aborted');
       },
       { events: bench.events },
     );
@@ -50,6 +50,6 @@ describe('the leases of a push consumer', () => {
     await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
     const lines = await bench.journal.has(4);
     expect(lines.slice(0, 1)).toEqual(['begins one']);
-    expect(lines.slice(1).sort()).toEqual(['lost one', 'told to stop', 'unsettled one ack']);
+    expect(lines.slice(1).sort()).toEqual(['aborted', 'lost one', 'unsettled one ack']);
   });
 });

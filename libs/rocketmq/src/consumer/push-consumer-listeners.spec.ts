@@ -28,7 +28,7 @@ describe('the listeners of a push consumer', () => {
     for (const tag of tagged) await bench.producer.send({ topic: 'orders', body: tag, tag: tag.slice(0, 1) });
   };
 
-  it('get each the messages of its topic and tags, by one subscription', async () => {
+  it('get the messages of their topics and tags each, by one subscription', async () => {
     await bench.listen([
       listener('first', { filter: tags('a || b') }),
       listener('second', { filter: tags('c') }),
@@ -41,7 +41,7 @@ describe('the listeners of a push consumer', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
-  it('do not wait for one that is full, on another topic or on the same', async () => {
+  it('do not wait for a busy one, on another topic or on the same', async () => {
     const { opened, open } = gate();
     const slow = { concurrency: 1, handler: () => opened };
     await bench.listen(
@@ -62,7 +62,7 @@ describe('the listeners of a push consumer', () => {
     expect(bench.deadLetters('stock')).toEqual([]);
   });
 
-  it('may be paused one by one; what comes for them meanwhile loses no attempt', async () => {
+  it('can be paused one by one; their messages lose no attempt meanwhile', async () => {
     const consumer = await bench.listen([
       listener('first', {
         filter: tags('a'),
@@ -88,7 +88,7 @@ describe('the listeners of a push consumer', () => {
     expect(() => consumer.pauseListener('nobody')).toThrow('UNKNOWN_LISTENER');
   });
 
-  it('have failure policies of their own, and what they leave open is the consumer’s', async () => {
+  it('have failure policies of their own, completed by that of the consumer', async () => {
     class NoStock extends Error {}
     const failing = (name: string, more: Partial<MessageListener> = {}): MessageListener =>
       listener(name, {
@@ -130,7 +130,7 @@ describe('the listeners of a push consumer', () => {
     expect(bench.deadLetters('stock').sort()).toEqual(['c', 'n', 'o', 's']);
   });
 
-  it('count no attempt that ended with its process: a handler gets the message before it becomes a dead letter', async () => {
+  it('count no attempt that ended with its process: a handler gets the message before it is dead-lettered', async () => {
     const first = await bench.listen(
       [
         listener('dying', {
@@ -156,14 +156,14 @@ describe('the listeners of a push consumer', () => {
     expect(bench.deadLetters('stock')).toEqual(['one']);
   });
 
-  it('keep dead letters elsewhere where they are told to, and tell their own hook before', async () => {
+  it('store dead letters elsewhere with deadLetterTo, and call their own hook before', async () => {
     const kept: string[] = [];
     let refusals = 2;
     await bench.listen([
       listener('keeping', {
         maxAttempts: 1,
         handler: () => Promise.reject(new Error('no stock')),
-        onDeadLetter: ({ message, consumerGroup }) => bench.journal.add(`told ${textOf(message)} ${consumerGroup}`),
+        onDeadLetter: ({ message, consumerGroup }) => bench.journal.add(`hook ${textOf(message)} ${consumerGroup}`),
         deadLetterTo: async ({ message, reason, error }) => {
           if (refusals-- > 0) throw new Error('not now');
           kept.push(`${textOf(message)} ${reason} ${error}`);
@@ -172,15 +172,15 @@ describe('the listeners of a push consumer', () => {
     ]);
     await bench.send('one');
     await bench.broker.idle();
-    expect([bench.journal.lines, kept]).toEqual([['told one stock'], []]);
+    expect([bench.journal.lines, kept]).toEqual([['hook one stock'], []]);
     await bench.broker.advance(SECOND_MS);
-    // The place refused twice; the third delivery is the group's last one.
+    // deadLetterTo rejected twice; the third delivery is the group's last one.
     await bench.broker.advance(5 * SECOND_MS);
     expect(kept).toEqual(['one attempts-exhausted Error: no stock']);
     expect([bench.isAllSettled, bench.deadLetters('stock')]).toEqual([true, []]);
   });
 
-  it('leave a dead letter to the broker when the place of their choice takes it in no attempt', async () => {
+  it('leave a dead letter to the broker when deadLetterTo fails in every attempt', async () => {
     const deadLetterTo = () => Promise.reject(new Error('never'));
     await bench.listen([
       listener('one', { maxAttempts: 1, handler: () => Promise.reject(new Error('no')), deadLetterTo }),
@@ -190,7 +190,7 @@ describe('the listeners of a push consumer', () => {
     expect([bench.isAllSettled, bench.deadLetters('stock')]).toEqual([true, ['one']]);
   });
 
-  it('are refused with more attempts than the server makes, and the listener is named', async () => {
+  it('are rejected with more attempts than the server allows, and the listener is named', async () => {
     await expect(bench.listen([listener('eager', { maxAttempts: 4 })])).rejects.toThrow(
       /TOO_MANY_ATTEMPTS.*listener eager.*4.*"stock".*3/,
     );
@@ -200,18 +200,18 @@ describe('the listeners of a push consumer', () => {
     ['concurrency', { concurrency: 0 }, /listener wrong: option concurrency/],
     ['handlerTimeoutMs', { handlerTimeoutMs: -1 }, /listener wrong: option handlerTimeoutMs/],
     ['maxAttempts', { maxAttempts: 1.5 }, /listener wrong: option maxAttempts/],
-    ['handler', { handler: undefined as never }, /listener wrong: give a handler or a batch/],
+    ['handler', { handler: undefined as never }, /listener wrong: set either handler or batch/],
     [
       'batch',
       { handler: undefined as never, batch: { maxSize: 0, maxWaitMs: 1, handler: () => {} } },
       /batch\.maxSize/,
     ],
-  ])('are refused with a wrong %s', (_field, more, problem) => {
+  ])('are rejected with an invalid %s', (_field, more, problem) => {
     const options = { consumerGroup: 'stock', listeners: [listener('wrong', more)] };
     expect(() => new PushConsumer(bench.connection, options)).toThrow(problem);
   });
 
-  it('are refused when two have one name, want the same, or stand beside a handler', () => {
+  it('are rejected when two have one name, match the same messages, or are combined with a handler', () => {
     const consumer = (listeners: MessageListener[], more = {}) =>
       new PushConsumer(bench.connection, { consumerGroup: 'stock', listeners, ...more });
     expect(() => consumer([listener('one'), listener('one', { topic: 'returns' })])).toThrow('LISTENER_NAME_TAKEN');
@@ -219,7 +219,7 @@ describe('the listeners of a push consumer', () => {
     expect(() => consumer([listener('one')], { handler: noting('x') })).toThrow('not both');
   });
 
-  it('decide what is received: subscriptions cannot be changed beside them', async () => {
+  it('decide what is received: subscriptions cannot be changed with them', async () => {
     const consumer = await bench.listen([listener('one')]);
     await expect(consumer.subscribe({ topic: 'returns' })).rejects.toThrow('LISTENERS_DECIDE');
   });

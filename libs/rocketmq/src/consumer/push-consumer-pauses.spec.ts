@@ -12,7 +12,7 @@ describe('a push consumer that is paused', () => {
   });
   afterEach(() => bench.close());
 
-  it('hands back what its last poll brings, without an attempt, and receives no more until it is resumed', async () => {
+  it('releases the messages of its last poll, without an attempt, and receives no more until it is resumed', async () => {
     const paused = await bench.consume(bench.journalled);
     paused.pause();
     paused.pause();
@@ -33,12 +33,12 @@ describe('a push consumer that is paused', () => {
     expect(await bench.journal.has(1)).toEqual(['other one 1']);
   });
 
-  it('lets the handlers that run go on, and acks what they did', async () => {
+  it('lets running handlers continue, and acknowledges their messages', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(async (message, context) => {
       bench.journalled(message, context);
       await opened;
-      bench.journal.add(`ended, told to stop: ${context.signal.aborted}`);
+      bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
     });
     await bench.send('one');
     await bench.journal.has(1);
@@ -47,10 +47,10 @@ describe('a push consumer that is paused', () => {
     await bench.journal.has(2);
     await bench.broker.idle();
     expect(bench.isAllSettled).toBe(true);
-    expect(bench.journal.lines).toEqual(['one 1', 'ended, told to stop: false']);
+    expect(bench.journal.lines).toEqual(['one 1', 'ended, aborted: false']);
   });
 
-  it('begins no handler for what waits for its turn', async () => {
+  it('starts no handler for messages that wait for their turn', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(
       async (message, context) => {
@@ -70,7 +70,7 @@ describe('a push consumer that is paused', () => {
     expect((await bench.journal.has(3)).sort()).toEqual(['one 1', 'three 1', 'two 1']);
   });
 
-  it('may be paused in one topic alone, and resumed in one of all', async () => {
+  it('can be paused for one topic only, and resumed for one of all', async () => {
     const consumer = await bench.consume(bench.journalled, {
       subscriptions: [{ topic: 'orders' }, { topic: 'returns' }],
     });
@@ -91,7 +91,7 @@ describe('a push consumer that is paused', () => {
     expect(() => consumer.resume('other')).toThrow('NOT_SUBSCRIBED');
   });
 
-  it('before its start asks for nothing until it is resumed', async () => {
+  it('before its start does not poll until it is resumed', async () => {
     const consumer = bench.consumer(bench.journalled);
     consumer.pause();
     await consumer.start();
@@ -102,7 +102,7 @@ describe('a push consumer that is paused', () => {
     expect(await bench.journal.has(1)).toEqual(['one 1']);
   });
 
-  it('ends at once when it is closed; what it held is there for others without an attempt', async () => {
+  it('closes at once; its messages are available to others without an attempt', async () => {
     const consumer = await bench.consume(bench.journalled);
     consumer.pause();
     await bench.send('one');
@@ -112,7 +112,7 @@ describe('a push consumer that is paused', () => {
   });
 
   describe('in an ordered group', () => {
-    it('keeps what it holds, since to hand it back would cost an attempt, and goes on in order', async () => {
+    it('keeps what it holds, since releasing it would cost an attempt, and continues in order', async () => {
       const consumer = await bench.consume(bench.journalled, FIFO);
       consumer.pause();
       await bench.sendSteps('a1', 'a2', 'a3');
@@ -126,7 +126,7 @@ describe('a push consumer that is paused', () => {
       expect(await bench.journal.has(3)).toEqual(['a1 1', 'a2 1', 'a3 1']);
     });
 
-    it('does not try a failed message again before it is resumed', async () => {
+    it('does not retry a failed message before it is resumed', async () => {
       const consumer = await bench.consume((message, context) => {
         bench.journalled(message, context);
         if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: SECOND_MS });

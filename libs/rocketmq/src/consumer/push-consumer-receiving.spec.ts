@@ -5,7 +5,7 @@ import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { ConsumerTelemetrySource } from './model/consumer-telemetry.js';
 
-describe('a push consumer whose receives go wrong', () => {
+describe('a push consumer whose receives fail', () => {
   let bench: ConsumerBench;
   const forwarders: TcpForwarder[] = [];
 
@@ -17,7 +17,7 @@ describe('a push consumer whose receives go wrong', () => {
     for (const forwarder of forwarders.splice(0)) await forwarder.close();
   });
 
-  it('has messages whose answer was lost again when their lease ends, and loses none', async () => {
+  it('receives messages again whose answer was lost when their leases end, and loses none', async () => {
     bench.broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'dropResponse' } });
     await bench.send('one', 'two');
     await bench.consume(bench.journalled);
@@ -30,7 +30,7 @@ describe('a push consumer whose receives go wrong', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
-  it('of an ordered group has them again at once, by the same attempt id, and in order', async () => {
+  it('of an ordered group receives them again at once, by the same attempt id, and in order', async () => {
     bench.broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'dropResponse' } });
     await bench.sendSteps('a1', 'a2', 'a3');
     await bench.consume(bench.journalled, FIFO);
@@ -38,7 +38,7 @@ describe('a push consumer whose receives go wrong', () => {
     await until(() => bench.isAllSettled);
   });
 
-  it('goes on by itself when its connection breaks in the middle of everything', async () => {
+  it('recovers when its connection breaks in the middle of everything', async () => {
     const forwarder = await forwardTo(Number(bench.broker.endpoints.split(':')[1]));
     forwarders.push(forwarder);
     const connection = bench.connectionTo(`127.0.0.1:${forwarder.port}`, { useBootstrapEndpoints: true });
@@ -53,7 +53,7 @@ describe('a push consumer whose receives go wrong', () => {
     expect(bench.journal.lines).toEqual(['one 1', 'two 1', 'three 1']);
   });
 
-  it('handles what came with a poll although the one who measures it throws', async () => {
+  it('handles the messages of a poll although its telemetry throws', async () => {
     const nothing = (): void => {};
     const telemetry: ConsumerTelemetrySource = {
       pushConsumer: () => ({
@@ -72,7 +72,7 @@ describe('a push consumer whose receives go wrong', () => {
     await until(() => bench.isAllSettled);
   });
 
-  it('tells the server its settings again when that has forgotten them, before it receives', async () => {
+  it('sends its settings again when the server has forgotten them, before it receives', async () => {
     const consumer = await bench.consume(bench.journalled, { consumerGroup: 'stock' });
     await bench.send('one');
     await bench.journal.has(1);
@@ -82,7 +82,7 @@ describe('a push consumer whose receives go wrong', () => {
     expect(await bench.journal.has(2)).toEqual(['one 1', 'two 1']);
   });
 
-  it('waits longer after each refusal, and receives when the server has recovered', async () => {
+  it('waits longer after each rejection, and receives when the server has recovered', async () => {
     bench.broker.faults.add({
       rpc: 'receiveMessage',
       action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' },
@@ -93,7 +93,7 @@ describe('a push consumer whose receives go wrong', () => {
     expect(await bench.journal.has(1)).toEqual(['one 1']);
   });
 
-  it('treats a lease as unknown when the answer to its renewal was lost: the ack is told as uncertain', async () => {
+  it('treats a lease as uncertain when the answer to its renewal was lost, and reports the ack as uncertain', async () => {
     const release: (() => void)[] = [];
     await bench.consume(
       async (message, context) => {
@@ -108,7 +108,7 @@ describe('a push consumer whose receives go wrong', () => {
     await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
     release[0]?.();
     expect(await bench.journal.has(2)).toEqual(['one 1', 'unsettled one ack']);
-    // The renewal took effect, its new handle is nobody's: the message comes again.
+    // The renewal took effect, but its new handle was lost: the message is redelivered.
     await bench.broker.advance(MINUTE_MS, { duringWork: true });
     const lines = await bench.journal.has(3);
     expect(lines[2]).toBe('one 2');

@@ -14,7 +14,7 @@ describe('the settlements of a push consumer', () => {
   });
   afterEach(() => bench.close());
 
-  /** Handlers that all wait, and then end in one moment. */
+  /** Handlers that all wait, and then end at the same moment. */
   async function endTogether(count: number, ackBatchSize?: number): Promise<void> {
     const { opened, open } = gate();
     let begun = 0;
@@ -32,7 +32,7 @@ describe('the settlements of a push consumer', () => {
     open();
   }
 
-  /** The first request waits, so that others must come together behind it; the second one is refused as a whole. */
+  /** The first request waits, so that others queue up behind it; the second one is rejected as a whole. */
   function refuseSecondAckRequest(): void {
     bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'delay', delayMs: 200 } });
     bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' } });
@@ -84,7 +84,7 @@ describe('the settlements of a push consumer', () => {
     expect(bench.journal.lines).toEqual(['one 1']);
   });
 
-  it('that put a message off are not repeated when their answer was lost: it comes again once', async () => {
+  it('that postpone a message are not repeated when their answer was lost: it is redelivered once', async () => {
     bench.broker.faults.add({ rpc: 'changeInvisibleDuration', action: { kind: 'dropResponse' } });
     await bench.consume(
       (message, context) => {
@@ -99,7 +99,7 @@ describe('the settlements of a push consumer', () => {
     expect(bench.journal.lines).toEqual(['one 1', 'unsettled one retry', 'one 2']);
   });
 
-  it('that make a dead letter are not repeated when their answer was lost: there is one dead letter', async () => {
+  it('that dead-letter a message are not repeated when their answer was lost: there is one dead letter', async () => {
     bench.broker.faults.add({ rpc: 'forwardMessageToDeadLetterQueue', action: { kind: 'dropResponse' } });
     await bench.consume(
       (message, context) => {
@@ -121,7 +121,7 @@ describe('the settlements of a push consumer', () => {
     expect(bench.deadLetters('stock')).toEqual(['one']);
   });
 
-  it('that make a dead letter are repeated, too, when the server was too busy for them', async () => {
+  it('that dead-letter a message are repeated, too, when the server was too busy for them', async () => {
     const busy = { kind: 'answer', code: 'TOO_MANY_REQUESTS' } as const;
     bench.broker.faults.add({ rpc: 'forwardMessageToDeadLetterQueue', action: busy, times: 2 });
     await bench.consume(
@@ -137,7 +137,7 @@ describe('the settlements of a push consumer', () => {
     expect(bench.journal.lines).toEqual(['dead letter one attempts-exhausted']);
   });
 
-  it('of an ordered group hold the next message back until the server has taken them', async () => {
+  it('of an ordered group hold back the next message until the server has accepted them', async () => {
     bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' }, times: 2 });
     await bench.sendSteps('a1', 'a2');
     await bench.consume((message) => {

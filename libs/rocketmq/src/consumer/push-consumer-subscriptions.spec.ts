@@ -5,7 +5,7 @@ import type { PushConsumer } from './push-consumer.js';
 
 const TAGGED_A = { kind: 'tag', expression: 'a' } as const;
 
-describe('the subscriptions of a push consumer that runs', () => {
+describe('the subscriptions of a running push consumer', () => {
   let bench: ConsumerBench;
 
   beforeEach(async () => {
@@ -23,7 +23,7 @@ describe('the subscriptions of a push consumer that runs', () => {
   const sendTagged = (tag: string, body: string): Promise<unknown> =>
     bench.producer.send({ topic: 'orders', body, tag });
 
-  it('can gain a topic: the server knows it before anything is received', async () => {
+  it('can add a topic: the server knows it before anything is received', async () => {
     const consumer = await bench.consume(bench.journalled);
     await bench.sendTo('returns', 'back');
     await consumer.subscribe({ topic: 'returns' });
@@ -46,7 +46,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(await bench.journal.has(2)).toEqual(['by the poll that was under way 1', 'wanted 1']);
   });
 
-  it('are received by as before until the server knows the change: a filter skips messages for the whole group', async () => {
+  it('stay in force until the server knows the change: a filter skips messages for the whole group', async () => {
     const consumer = await bench.consume(bench.journalled);
     bench.broker.faults.add({ rpc: 'telemetry', action: { kind: 'delay', delayMs: 500 } });
     const changed = consumer.subscribe({ topic: 'orders', filter: TAGGED_A });
@@ -58,7 +58,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(known(consumer)).toEqual(['orders a']);
   });
 
-  it('stay as they are when the new topic does not exist or the server does not answer', async () => {
+  it('stay unchanged when the new topic does not exist or the server does not answer', async () => {
     const consumer = await bench.consume(bench.journalled);
     await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     bench.broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
@@ -71,7 +71,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(await bench.journal.has(1)).toEqual(['order 1']);
   });
 
-  it('can lose a topic: what its last poll brings is left to others, without an attempt', async () => {
+  it('can remove a topic: messages of its last poll are released, without an attempt', async () => {
     const consumer = await bench.consume(bench.journalled, {
       subscriptions: [{ topic: 'orders' }, { topic: 'returns' }],
     });
@@ -88,7 +88,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(await bench.journal.has(2)).toEqual(['order 1', 'other back 1']);
   });
 
-  it('that lost a topic finish the handlers that run for it, and begin no other', async () => {
+  it('finish running handlers of a removed topic, and start no other', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(
       async (message, context) => {
@@ -101,7 +101,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     await until(() => bench.broker.inFlight().length === 2);
     const [first] = await bench.journal.has(1);
     await consumer.unsubscribe('returns');
-    // Ends the last poll: what is held is handed back after it.
+    // Ends the last poll: held messages are released after it.
     await bench.sendTo('returns', 'three');
     open();
     await until(() => bench.broker.inFlight().length === 0);
@@ -117,7 +117,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(await bench.journal.has(1)).toEqual(['one 1']);
   });
 
-  it('change one after the other', async () => {
+  it('change one after another', async () => {
     const consumer = await bench.consume(bench.journalled);
     await Promise.all([
       consumer.subscribe({ topic: 'returns' }),
@@ -127,7 +127,7 @@ describe('the subscriptions of a push consumer that runs', () => {
     expect(known(consumer)).toEqual(['returns *', 'orders a']);
   });
 
-  it('do not change before the start or after the end, and a change ends with the consumer', async () => {
+  it('do not change before the start or after the close, and a close cancels a change', async () => {
     const consumer = bench.consumer(bench.journalled);
     await expect(consumer.subscribe({ topic: 'returns' })).rejects.toMatchObject({ code: 'NOT_STARTED' });
     await consumer.start();

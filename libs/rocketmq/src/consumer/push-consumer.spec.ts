@@ -21,7 +21,7 @@ describe('a push consumer', () => {
   });
   afterEach(() => bench.close());
 
-  it('acks what its handler has handled: it never comes again', async () => {
+  it('acknowledges what its handler has handled: it is never redelivered', async () => {
     await bench.consume(bench.journalled);
     await bench.send('one', 'two');
     await bench.journal.has(2);
@@ -30,7 +30,7 @@ describe('a push consumer', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
-  it('has a failed message again after the backoff of the group, and makes it a dead letter after its last attempt', async () => {
+  it('retries a failed message after the backoff of the group, and dead-letters it after its last attempt', async () => {
     const failing: MessageHandler = (message) => {
       bench.journalled(message, { signal: new AbortController().signal });
       throw new Error('no stock');
@@ -49,7 +49,7 @@ describe('a push consumer', () => {
     expect(bench.journal.lines).toHaveLength(4);
   });
 
-  it('has a message again when its handler wants it, and none that its handler gave up', async () => {
+  it('retries a message when its handler requests it, and none that its handler dead-lettered', async () => {
     await bench.consume(
       (message, context) => {
         bench.journalled(message, context);
@@ -67,7 +67,7 @@ describe('a push consumer', () => {
     expect(bench.deadLetters('stock')).toEqual(['bad']);
   });
 
-  it('counts a handler that runs over its time as failed, and tells it', async () => {
+  it('counts a handler that exceeds its timeout as failed, and fires its signal', async () => {
     await bench.consume(
       async (message, { signal }) => {
         bench.journalled(message, { signal });
@@ -83,7 +83,7 @@ describe('a push consumer', () => {
     expect(await bench.journal.has(3)).toEqual(['slow 1', 'HandlerTimeoutError', 'slow 2']);
   });
 
-  it('makes a message whose body cannot be unpacked a dead letter, and handles the rest of its batch', async () => {
+  it('dead-letters a message whose body cannot be decompressed, and handles the rest of its batch', async () => {
     const raw = new RawClient(bench.broker.endpoints, 'raw');
     const packed = gzipSync('unpacked');
     for (const [id, body] of Object.entries({ good: packed, bad: packed.subarray(0, 9) })) {
@@ -97,7 +97,7 @@ describe('a push consumer', () => {
     expect((await bench.journal.has(2)).sort()).toEqual(['dead letter bad corrupt-body', 'unpacked 1']);
   });
 
-  it('unpacks no body to more than it may: such a message becomes a dead letter as it came', async () => {
+  it('decompresses no body beyond the limit: such a message is dead-lettered as it was received', async () => {
     const raw = new RawClient(bench.broker.endpoints, 'raw');
     const bomb = gzipSync(Buffer.alloc(1_000_000));
     const made = rawMessage('orders', 'bomb', { bodyEncoding: Encoding.GZIP });
@@ -112,7 +112,7 @@ describe('a push consumer', () => {
     expect(bench.broker.messages('%DLQ%stock')).toHaveLength(1);
   });
 
-  it('holds no more unpacked bodies than it may, and one more, whatever a poll brings', async () => {
+  it('holds one more decompressed body than the limit at most, whatever a poll receives', async () => {
     const { opened, open } = gate();
     const handler = async (message: MessageView): Promise<void> => {
       bench.journal.add(`${message.messageId} ${message.body.length}`);
@@ -138,7 +138,7 @@ describe('a push consumer', () => {
     await until(() => consumer.health.unsettled === 0);
   });
 
-  it('stops a poll that brings more bytes than it may hold; the rest is delivered when its lease ends', async () => {
+  it('cancels a poll that receives more bytes than the limit; the rest is redelivered when its lease ends', async () => {
     const { opened, open } = gate();
     const handler = async (message: MessageView): Promise<void> => {
       bench.journal.add(`${message.messageId} ${message.deliveryAttempt}`);
@@ -158,7 +158,7 @@ describe('a push consumer', () => {
       await bench.producer.send({ topic: 'orders', messageId, body: Buffer.alloc(1_000_000) });
     }
     consumer.resume();
-    // The fifth large one goes over the limit.
+    // The fifth large one exceeds the limit.
     await bench.journal.has(6);
     expect(consumer.health.unsettled).toBe(6);
     open();
@@ -170,7 +170,7 @@ describe('a push consumer', () => {
     expect(names).toHaveLength(21);
   });
 
-  it('polls for no more while unpacked bodies fill what it may hold', async () => {
+  it('does not poll while decompressed bodies fill its buffer', async () => {
     const { opened, open } = gate();
     let begun = 0;
     const handler = (): Promise<void> => {
@@ -186,7 +186,7 @@ describe('a push consumer', () => {
     };
     await send('first');
     await until(() => begun === 1);
-    // The poll that began before the first body was unpacked may bring some of these; none is handled beside the first.
+    // The poll that began before the first body was decompressed may receive some of these; none is handled beside the first.
     for (let count = 0; count < 80; count++) await send(`other ${count}`);
     expect(bench.broker.inFlight().length).toBeLessThan(81);
     expect(begun).toBe(1);
@@ -195,7 +195,7 @@ describe('a push consumer', () => {
     raw.close();
   });
 
-  it('goes on by itself when the broker was away', async () => {
+  it('recovers when the broker was unreachable', async () => {
     await bench.consume(bench.journalled);
     await bench.send('before');
     await bench.journal.has(1);
@@ -205,7 +205,7 @@ describe('a push consumer', () => {
     expect(await bench.journal.has(2)).toEqual(['before 1', 'after 1']);
   });
 
-  it('runs no more handlers side by side than it may', async () => {
+  it('runs no more handlers at once than its concurrency', async () => {
     const { opened, open } = gate();
     let running = 0;
     let most = 0;
@@ -224,7 +224,7 @@ describe('a push consumer', () => {
     expect(most).toBe(2);
   });
 
-  it('holds no more messages than it may', async () => {
+  it('holds no more messages than its limit', async () => {
     const { opened, open } = gate();
     await bench.consume(
       async (message, context) => {
@@ -239,8 +239,8 @@ describe('a push consumer', () => {
     await bench.journal.has(7);
   });
 
-  describe('at its start', () => {
-    it('names what the cluster lacks, and the command that creates it', async () => {
+  describe('at startup', () => {
+    it('names what is missing on the cluster, and the command that creates it', async () => {
       const lacking = [
         [{ subscriptions: [{ topic: 'nothing' }] }, 'topic create nothing'],
         [{ consumerGroup: 'nobody' }, 'group create nobody'],
@@ -251,7 +251,7 @@ describe('a push consumer', () => {
       }
     });
 
-    it('is given up when its signal aborts', async () => {
+    it('is canceled when its signal aborts', async () => {
       const consumer = new PushConsumer(new Connection({ endpoints: '127.0.0.1:1' }), {
         consumerGroup: 'stock',
         subscriptions: [{ topic: 'orders' }],
@@ -264,7 +264,7 @@ describe('a push consumer', () => {
       await consumer.close();
     });
 
-    it('refuses options that make no sense before anything is sent', () => {
+    it('rejects invalid options before anything is sent', () => {
       const wrong: [Partial<PushConsumerOptions>, string][] = [
         [{ concurrency: 0 }, 'concurrency'],
         [{ invisibleDurationMs: 9_999 }, 'invisibleDurationMs must be 10000 to 43200000'],

@@ -1,4 +1,4 @@
-// Several connections in one application, and what is injected of each.
+// Several connections in one application, and what applications inject from each.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
@@ -83,7 +83,7 @@ describe('two connections', () => {
     expect([texts(own, 'plain'), texts(eu, 'plain')]).toEqual([['own'], ['eu']]);
   });
 
-  it('bind the listeners that name them, and no others', async () => {
+  it('run the listeners that name them, and no others', async () => {
     const got: string[] = [];
     class Listener {
       @RocketMQListener('orders')
@@ -122,7 +122,7 @@ describe('two connections', () => {
     expect([texts(eu, 'booked'), texts(own, 'booked')]).toEqual([['{"id":"a"}'], []]);
   });
 
-  it('are refused under one name, and a name that is none stops the application', async () => {
+  it('are rejected with the same name, and an invalid name fails the startup', async () => {
     const twice = RocketMQModule.forRoot({ ...options(own), name: 'eu' });
     await expect(start([...both(), twice], [])).rejects.toThrow(/MODULE_IMPORTED_TWICE.*with the name "eu"/);
     expect(() => RocketMQModule.forRoot({ ...options(own), name: '' })).toThrow(
@@ -137,7 +137,7 @@ describe('two connections', () => {
     );
   });
 
-  it('may all have names', async () => {
+  it('can all have names', async () => {
     class Listener {
       @RocketMQListener('orders')
       async handle(): Promise<void> {}
@@ -146,7 +146,7 @@ describe('two connections', () => {
     await expect(start([named], [Listener])).rejects.toThrow(/names no connection, but all connections have names/);
   });
 
-  it('take their options from factories; the name stands beside', async () => {
+  it('take their options from factories; the name is set beside the factory', async () => {
     @Injectable()
     class Config implements RocketMQOptionsFactory {
       createRocketMQOptions(): RocketMQModuleOptions {
@@ -205,7 +205,7 @@ describe('the injected admin', () => {
     @InjectAdmin() readonly admin!: RocketMQAdmin;
   }
 
-  it('asks the name servers of the module, and is closed with it', async () => {
+  it('connects to the name servers of the module, and is closed with it', async () => {
     const running = await start([RocketMQModule.forRoot(options(own, { nameServer: own.adminEndpoint }))], [Operator]);
     const { admin } = running.get(Operator);
     expect(admin).toBeInstanceOf(RocketMQAdmin);
@@ -213,7 +213,7 @@ describe('the injected admin', () => {
     expect(await admin.describeTopic('made')).toMatchObject({ topic: 'made' });
   });
 
-  it('is refused without name servers, naming who wants it', async () => {
+  it('is rejected without name servers, naming the class that injects it', async () => {
     const imports = [RocketMQModule.forRoot(options(own))];
     await expect(start(imports, [Operator])).rejects.toThrow(/NO_NAME_SERVER.*Operator injects.*option nameServer/);
     const made: Provider = { provide: 'MADE', inject: [getAdminToken()], useFactory: (admin: unknown) => ({ admin }) };
@@ -221,7 +221,7 @@ describe('the injected admin', () => {
     expect(await start(imports, [])).toBeDefined();
   });
 
-  it('is that of a connection by its name', async () => {
+  it('belongs to the named connection', async () => {
     class Operators {
       constructor(@InjectAdmin('eu') readonly admin: RocketMQAdmin) {}
     }
@@ -235,7 +235,7 @@ describe('the injected admin', () => {
     await expect(start(named({}), [Operators])).rejects.toThrow(/NO_NAME_SERVER.*Operators/);
   });
 
-  it('administers the broker inside the application, too', async () => {
+  it('administers the embedded broker, too', async () => {
     const app = await compile([RocketMQModule.forRoot(options(own, { endpoints: 'embedded:' }))], [Operator]);
     const { admin } = app.get(Operator);
     expect(admin).toBeInstanceOf(RocketMQAdmin);

@@ -32,7 +32,7 @@ import {
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 
-/** What a run has seen; injected, which proves that Nest has made the enhancer. */
+/** What a run has seen; injected, which proves that Nest has created the enhancer. */
 class Seen {
   readonly bodies: unknown[] = [];
   readonly marks: string[] = [];
@@ -151,7 +151,7 @@ interface Bench {
 
 const nothing = (): void => {};
 
-/** Starts an application with one listener, sends it one message, waits until all has settled, stops. */
+/** Starts an application with one listener, sends it one message, waits until everything has settled, stops. */
 async function run(bench: Bench): Promise<Seen & { readonly isAcked: boolean }> {
   const topic = defineTopic<{ id: string }>(bench.topic, { type: 'normal' });
   const { onMethod = nothing, onClass = nothing, scope = Scope.DEFAULT, hostKind } = bench;

@@ -1,4 +1,4 @@
-// Enhancers that are bound to the whole application, most often made for HTTP.
+// Global enhancers, most of which are made for HTTP.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -74,7 +74,7 @@ function failures() {
 }
 
 describe('a global guard that denies a message', () => {
-  it('is named, and so is the option that leaves it out', async () => {
+  it('is named in the error, together with the option that disables it', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('denied', { consumerGroup: 'denied' })
@@ -89,7 +89,7 @@ describe('a global guard that denies a message', () => {
     );
   });
 
-  it('is named, too, when it is made for each request', async () => {
+  it('is named, too, when it is request-scoped', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('denied-scoped', { consumerGroup: 'denied-scoped' })
@@ -101,7 +101,7 @@ describe('a global guard that denies a message', () => {
     expect((errors[0] as Error).message).toMatch(/global guard HttpGuard denied/);
   });
 
-  it('is named in the log when it fails because there is no HTTP request; its error counts', async () => {
+  it('is named in the log when it fails because there is no HTTP request; its error decides', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('careless', { consumerGroup: 'careless' })
@@ -116,7 +116,7 @@ describe('a global guard that denies a message', () => {
     expect(lines).toEqual([expect.stringMatching(/^warn global guard CarelessGuard threw.*globalEnhancers: false/)]);
   });
 
-  it('is not meant where a guard of the method denies it', async () => {
+  it('is not named where a guard of the method denies the message', async () => {
     @Injectable()
     class Orders {
       @UseGuards(HttpGuard)
@@ -137,7 +137,7 @@ describe('globalEnhancers: false', () => {
     app.useGlobalFilters(new Filter());
   };
 
-  it('leaves all of them out, of one listener', async () => {
+  it('disables all of them, for one listener', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('without', { consumerGroup: 'without', globalEnhancers: false })
@@ -155,7 +155,7 @@ describe('globalEnhancers: false', () => {
     expect(marks).toEqual(['guard', 'filter']);
   });
 
-  it('leaves out what the container makes, of all listeners, and keeps what is bound to the method', async () => {
+  it('disables enhancers from the container for all listeners, and keeps those of the method', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Orders {
       @UseGuards(HttpGuard)
@@ -170,7 +170,7 @@ describe('globalEnhancers: false', () => {
 });
 
 describe('a filter that throws', () => {
-  it('is logged, and the first error stays the cause', async () => {
+  it('is logged, and the original error decides', async () => {
     @Catch()
     class Throwing implements ExceptionFilter {
       catch(): never {

@@ -36,16 +36,16 @@ async function start(options: Partial<RocketMQModuleOptions>): Promise<void> {
 const shortPolicy = { maxAttempts: 3, backoff: SECOND_MS };
 
 describe('the option inbox', () => {
-  it('refuses the start when the inbox forgets sooner than the policy of a listener allows a message to come, and says both', async () => {
+  it('fails the startup when the inbox deletes keys while the policy of a listener still allows redeliveries, and names both durations', async () => {
     const inbox = new Inbox({ retentionMs: HOUR_MS, retryPolicy: shortPolicy });
     broker.declareGroup({ name: 'stock', maxDeliveryAttempts: 17, backoff: { kind: 'customized', nextMs: [HOUR_MS] } });
-    // 16 hours of waits, and 17 attempts of a lease each.
+    // 16 hours of delays, and 17 attempts of a lease each.
     await expect(start({ inbox })).rejects.toThrow(
       /retentionMs is 3600000 ms.*listener Stock\.reserve.*is 58110000 ms/,
     );
   });
 
-  it('goes by what the listener says where it says something', async () => {
+  it("uses the listener's own policy where it has one", async () => {
     const inbox = new Inbox({ retentionMs: HOUR_MS, retryPolicy: shortPolicy });
     await expect(start({ inbox, defaults: shortPolicy })).resolves.toBeUndefined();
     await app?.close();
@@ -53,11 +53,11 @@ describe('the option inbox', () => {
     await expect(start({ inbox, defaults })).rejects.toMatchObject({ code: 'RETENTION_TOO_SHORT' });
   });
 
-  it('takes an inbox with its defaults for a group with those of the server', async () => {
+  it('accepts an inbox with its defaults for a group with those of the server', async () => {
     await expect(start({ inbox: new Inbox() })).resolves.toBeUndefined();
   });
 
-  it('is refused when it is none', async () => {
+  it('is rejected when it is not an inbox', async () => {
     await expect(start({ inbox: {} as Inbox })).rejects.toThrow(/option inbox/);
   });
 });

@@ -1,4 +1,4 @@
-// Batch listeners: their arguments, and the end of each message.
+// Batch listeners: their arguments, and the outcome of each message.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -97,8 +97,8 @@ describe('a batch listener', () => {
     expect(bench.retries('marked').map(([body]) => body)).toEqual(['1']);
   });
 
-  it.each(['it runs out of time', 'the application ends'])(
-    'goes by what was said of single messages when %s while its handler goes on',
+  it.each(['it exceeds its timeout', 'the application shuts down'])(
+    'keeps the outcomes of single messages when %s while its handler continues',
     async (why) => {
       let end = (): void => {};
       const tested = new Promise<void>((resolve) => {
@@ -127,7 +127,7 @@ describe('a batch listener', () => {
     },
   );
 
-  it('fails as a whole when a pipe refuses its bodies, whatever onInvalid says', async () => {
+  it('fails as a whole when a pipe rejects its bodies, whatever onInvalid is', async () => {
     const refusing = {
       transform: (): never => {
         throw new BadRequestException();
@@ -144,7 +144,7 @@ describe('a batch listener', () => {
     expect(bench.retries('piped')).toHaveLength(2);
   });
 
-  it('may be request-scoped, and have its parameters decorated', async () => {
+  it('can be request-scoped, and have decorated parameters', async () => {
     const seen: unknown[] = [];
     @Injectable({ scope: Scope.REQUEST })
     class Meter {

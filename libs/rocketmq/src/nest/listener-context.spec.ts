@@ -1,4 +1,4 @@
-// The context of a listener: what it knows of the message, the manual outcome, AsyncLocalStorage.
+// The context of a listener: its message, the manual outcome, AsyncLocalStorage.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -31,7 +31,7 @@ afterEach(() => bench.closeApps());
 afterAll(() => bench.close());
 
 describe('the context of a listener', () => {
-  it('has a logger that says which message a line is about', async () => {
+  it('has a logger whose lines name the message', async () => {
     const logger = recordingLogger();
     @Injectable()
     class Orders {
@@ -54,7 +54,7 @@ describe('the context of a listener', () => {
     expect(logger.lines).toContainEqual(['warn look', { price: 7, ...ids }]);
   });
 
-  it('says nothing about the end of a message unless the listener is manual', async () => {
+  it('cannot set the outcome unless the listener is manual', async () => {
     const errors: unknown[] = [];
     @Injectable()
     class Orders {
@@ -91,7 +91,7 @@ describe('a manual listener', () => {
     }
   }
 
-  it('says how a message ends, in its handler or after it; silence and errors are failures', async () => {
+  it('sets the outcome of a message, in its handler or after it; no outcome and errors are failures', async () => {
     const reasons: string[] = [];
     const events = {
       onDeadLetter: (_message: unknown, _reason: string, error: unknown) => void reasons.push(`${error}`),
@@ -123,7 +123,7 @@ describe('a manual listener', () => {
     dead: (context) => context.deadLetter('nobody wants it'),
   };
 
-  /** Says how the message ends, and goes on for longer than it may: until its signal fires, or for as long as the test lasts. */
+  /** Sets the outcome, and runs for longer than its timeout: until its signal fires, or for as long as the test lasts. */
   class Tidying {
     end = (): void => {};
     readonly tested = new Promise<void>((resolve) => {
@@ -143,7 +143,7 @@ describe('a manual listener', () => {
   it.each([
     ['heeds', false],
     ['ignores', true],
-  ])('goes by its first word when its handler then runs out of time, and %s its signal', async (how, mayIgnore) => {
+  ])('keeps its first outcome when its handler then exceeds its timeout, and %s its signal', async (how, mayIgnore) => {
     const tidying = new Tidying();
     const topic = `tidying-${how}`;
     @Injectable()
@@ -160,7 +160,7 @@ describe('a manual listener', () => {
     tidying.end();
   });
 
-  it('goes by its first word when the application ends while its handler goes on', async () => {
+  it('keeps its first outcome when the application shuts down while its handler continues', async () => {
     const tidying = new Tidying();
     @Injectable()
     class Orders {
@@ -181,7 +181,7 @@ describe('a manual listener', () => {
     tidying.end();
   });
 
-  it('refuses a first word that comes when its time is over, though its handler still runs', async () => {
+  it('rejects an outcome after its timeout, although its handler is still running', async () => {
     const tidying = new Tidying();
     const late: RocketMQContext[] = [];
     @Injectable()
@@ -199,7 +199,7 @@ describe('a manual listener', () => {
     tidying.end();
   });
 
-  it('refuses a first word that comes after the lease was lost, and handles the message again', async () => {
+  it('rejects an outcome after the lease was lost, and handles the message again', async () => {
     const tidying = new Tidying();
     const errors: unknown[] = [];
     const contexts: RocketMQContext[] = [];
@@ -239,7 +239,7 @@ describe('a manual listener', () => {
 
 const storage = new AsyncLocalStorage<{ id?: string }>();
 
-/** As nestjs-cls does it: the handler runs inside of `storage.run()`. */
+/** As nestjs-cls does: the handler runs inside of `storage.run()`. */
 @Injectable()
 class StorageInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -249,7 +249,7 @@ class StorageInterceptor implements NestInterceptor {
 }
 
 describe('AsyncLocalStorage in a listener', () => {
-  it('is empty at first, keeps what an interceptor enters, and leaves nothing to the next message', async () => {
+  it('is empty at first, keeps what an interceptor sets, and passes nothing to the next message', async () => {
     const seen: [string, string | undefined, string | undefined][] = [];
     const before: unknown[] = [];
     @Injectable()
@@ -287,7 +287,7 @@ const Attempt = createParamDecorator(
 );
 
 describe('the parameters of a listener', () => {
-  it('go through pipes without a decorator, and with one', async () => {
+  it('pass through pipes without a decorator, and with one', async () => {
     const calls: unknown[] = [];
     @Injectable()
     class Orders {
@@ -318,7 +318,7 @@ describe('the parameters of a listener', () => {
 });
 
 describe('a request-scoped listener', () => {
-  it('is made for each delivery, and gets it injected', async () => {
+  it('is created for each delivery, and can inject it', async () => {
     const seen: unknown[] = [];
     @Injectable({ scope: Scope.REQUEST })
     class Counter {

@@ -1,4 +1,4 @@
-// What failures of listeners lead to, by the policies of module and listener.
+// What happens when listeners fail, by the policies of module and listener.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
@@ -30,7 +30,7 @@ afterEach(() => bench.closeApps());
 afterAll(() => bench.close());
 
 describe('the failure policy of a listener', () => {
-  it('comes from the module where the listener says nothing, and by name from the options', async () => {
+  it('comes from the module where the listener sets none, and by name from the options', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('policy-module', { consumerGroup: 'policy-module' })
@@ -60,10 +60,10 @@ describe('the failure policy of a listener', () => {
     expect(waits()).toEqual([MINUTE_MS, MINUTE_MS, 5 * MINUTE_MS]);
   });
 
-  it('bounds the attempts, tells the hook with the error, and leaves the message in the dead letter queue', async () => {
-    const told: [string, string, unknown, number][] = [];
+  it('limits the attempts, passes the error to the hook, and leaves the message in the dead letter queue', async () => {
+    const calls: [string, string, unknown, number][] = [];
     const onDeadLetter = ({ consumerGroup, reason, error, message }: DeadLetter) =>
-      void told.push([consumerGroup, reason, error, message.deliveryAttempt]);
+      void calls.push([consumerGroup, reason, error, message.deliveryAttempt]);
     @Injectable()
     class Orders {
       @RocketMQListener('bounded', { consumerGroup: 'bounded', maxAttempts: 2, backoff: SECOND_MS, onDeadLetter })
@@ -73,13 +73,13 @@ describe('the failure policy of a listener', () => {
     }
     const app = await bench.start({ providers: [Orders] });
     await bench.send(app, 'bounded', 1);
-    expect([told, bench.deadLetters('bounded')]).toEqual([[], []]);
+    expect([calls, bench.deadLetters('bounded')]).toEqual([[], []]);
     await bench.broker.advance(SECOND_MS);
-    expect(told).toEqual([['bounded', 'attempts-exhausted', new NoStock('none left'), 2]]);
+    expect(calls).toEqual([['bounded', 'attempts-exhausted', new NoStock('none left'), 2]]);
     expect(bench.deadLetters('bounded')).toEqual(['1']);
   });
 
-  it('refuses more attempts than the server makes when the application starts', async () => {
+  it('rejects more attempts than the server allows at startup', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('eager', { consumerGroup: 'eager', maxAttempts: 100 })
@@ -90,7 +90,7 @@ describe('the failure policy of a listener', () => {
     );
   });
 
-  it('knows errors that are not worth a retry, and those that are', async () => {
+  it('distinguishes errors by retryOn and deadLetterOn', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('sorted', { consumerGroup: 'sorted', deadLetterOn: [NoStock] })
@@ -116,7 +116,7 @@ describe('the failure policy of a listener', () => {
     ).toEqual(['"known"', 'not JSON']);
   });
 
-  it('sends dead letters to a topic of its choice, with what the message carried and why it is there', async () => {
+  it('sends dead letters to a topic of its choice, with the fields of the message and the reason', async () => {
     const Graves = defineTopic('graves', { type: 'normal' });
     const errors = [new NoStock('none\nleft'), new DeadLetterError('no such customer')];
     @Injectable()
@@ -151,7 +151,7 @@ describe('the failure policy of a listener', () => {
     expect([bench.deadLetters('buried'), bench.retries('buried')]).toEqual([[], []]);
   });
 
-  it('leaves a dead letter to the broker when its topic can never take it', async () => {
+  it('leaves a dead letter to the broker when its topic can never store it', async () => {
     const logger = recordingLogger();
     @Injectable()
     class Orders {
@@ -170,7 +170,7 @@ describe('the failure policy of a listener', () => {
     );
   });
 
-  it('lets a handler run for its time and no longer, and retries what ran out of it', async () => {
+  it('fails a handler that exceeds its timeout, and retries its message', async () => {
     const signals: AbortSignal[] = [];
     const errors: unknown[] = [];
     @Injectable()
@@ -188,20 +188,20 @@ describe('the failure policy of a listener', () => {
     expect(bench.retries('slow')).toHaveLength(1);
   });
 
-  it('is for invalid bodies, too', async () => {
-    const told: unknown[] = [];
+  it('applies to invalid bodies, too', async () => {
+    const errors: unknown[] = [];
     @Injectable()
     class Orders {
       @RocketMQListener('invalid', {
         consumerGroup: 'invalid',
         deadLetterTopic: 'graves-of-invalid',
-        onDeadLetter: ({ error }) => void told.push((error as Error).cause),
+        onDeadLetter: ({ error }) => void errors.push((error as Error).cause),
       })
       async handle(): Promise<void> {}
     }
     const app = await bench.start({ providers: [Orders] });
     await bench.send(app, 'invalid', 'not JSON');
-    expect(told).toEqual([expect.any(InvalidBodyError)]);
+    expect(errors).toEqual([expect.any(InvalidBodyError)]);
     expect(bench.broker.messages('graves-of-invalid')).toHaveLength(1);
   });
 });

@@ -1,4 +1,4 @@
-// Listeners of one group: one consumer, and each message to the one that it is for.
+// Listeners of one group: one consumer, and each message goes to the matching listener.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
@@ -46,7 +46,7 @@ describe('listeners of one group', () => {
     }
   }
 
-  it('are one consumer; a full one holds up no other', async () => {
+  it('share one consumer; a busy listener does not delay the others', async () => {
     const app = await bench.start({ providers: [Orders], options: { consumerGroup: 'shop' } });
     const producer = app.get(RocketMQProducer);
     const send = (topic: string, tag: string, body: string) =>
@@ -64,7 +64,7 @@ describe('listeners of one group', () => {
     expect([bench.deadLetters('shop'), bench.retries('shop')]).toEqual([[], []]);
   });
 
-  it('are refused at start when they want the same, and both places are named', async () => {
+  it('are rejected at startup when they match the same messages, and both are named', async () => {
     @Injectable()
     class Others {
       @RocketMQListener('orders', { filter: 'paid', name: 'invoice' })
@@ -95,7 +95,7 @@ describe('RocketMQListeners', () => {
     async off(): Promise<void> {}
   }
 
-  it('tell how listeners stand; pause one, and resume it', async () => {
+  it('lists listeners with their states, pauses one, and resumes it', async () => {
     let listeners: RocketMQListeners | undefined;
     const prepare = (app: { get(token: typeof RocketMQListeners): RocketMQListeners }) => {
       listeners = app.get(RocketMQListeners);

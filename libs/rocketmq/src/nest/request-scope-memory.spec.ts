@@ -1,4 +1,4 @@
-// Request-scoped listeners and enhancers, bound to the method and to the application, live for one message: what they hold is free again after it.
+// Request-scoped listeners and enhancers, bound to the method and to the application, live for one message: their memory is free after it.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -46,10 +46,10 @@ import { jsonCodec } from './messages/body-codec.js';
 import { NAMES_AS_GIVEN } from './messages/resource-names.js';
 
 const MESSAGES = 100_000;
-/** For what the runtime itself warms up to; one instance that is kept weighs more. */
+/** Allowance for the runtime's own warm-up; one leaked instance weighs more. */
 const KEPT_BYTES = 256;
 
-/** Each instance holds as much, so that instances that are kept cannot be overlooked. */
+/** Each instance holds this much, so that leaked instances cannot be overlooked. */
 @Injectable({ scope: Scope.REQUEST })
 class Ballast {
   static made = 0;
@@ -128,7 +128,7 @@ function collected(): number {
   return process.memoryUsage().heapUsed;
 }
 
-describe('a request-scoped listener with all kinds of request-scoped enhancers, bound to it and to all', () => {
+describe('a request-scoped listener with all kinds of request-scoped enhancers, bound to it and globally', () => {
   it(`leaves nothing behind over ${MESSAGES} messages`, async () => {
     const handle = await handler();
     const { signal } = new AbortController();

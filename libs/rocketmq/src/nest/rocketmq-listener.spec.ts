@@ -84,7 +84,7 @@ describe('the arguments of a listener', () => {
     });
   });
 
-  it('are what @Payload() and @Ctx() say', async () => {
+  it('are those that @Payload() and @Ctx() mark', async () => {
     const calls: unknown[][] = [];
     @Injectable()
     class Listener {
@@ -105,7 +105,7 @@ describe('the arguments of a listener', () => {
   });
 });
 
-describe('the end of a listener', () => {
+describe('the result of a listener', () => {
   @Injectable()
   class Endings {
     @RocketMQListener('returns', { consumerGroup: 'returns' })
@@ -174,19 +174,19 @@ describe('the end of a listener', () => {
     });
   });
 
-  it('tells the events, with the original error', async () => {
+  it('is reported to the events, with the original error', async () => {
     const failed: unknown[] = [];
     class OwnError extends Error {}
     @Injectable()
     class Failing {
-      @RocketMQListener('told', { consumerGroup: 'told' })
+      @RocketMQListener('reported', { consumerGroup: 'reported' })
       async handle(): Promise<void> {
         throw new OwnError('mine');
       }
     }
     const events = { onFailed: (_message: unknown, error: unknown) => void failed.push(error) };
     await withApp({ providers: [Failing], options: { events } }, async (_app, producer) => {
-      await producer.send({ topic: 'told', body: '1' });
+      await producer.send({ topic: 'reported', body: '1' });
       await broker.idle();
       expect(failed).toEqual([expect.any(OwnError)]);
     });
@@ -238,7 +238,7 @@ describe('a body that is invalid', () => {
     }
   }
 
-  it('becomes a dead letter, or is retried where that is wanted; no handler sees it', async () => {
+  it("is dead-lettered, or retried with onInvalid: 'retry'; no handler is called", async () => {
     await withApp({ providers: [Listener] }, async (app, producer) => {
       await producer.send({ topic: 'checked', body: { id: 7 } });
       await producer.send({ topic: 'checked', body: 'not JSON' });
@@ -251,7 +251,7 @@ describe('a body that is invalid', () => {
 });
 
 describe('dead letters', () => {
-  it('are listened to as bytes', async () => {
+  it('are delivered to a listener as bytes', async () => {
     const dead: unknown[] = [];
     @Injectable()
     class Listener {
@@ -335,7 +335,7 @@ describe('listeners', () => {
     }
   }
 
-  it('are found on classes, parent classes, controllers, values and what factories make, each once', async () => {
+  it('are found on classes, parent classes, controllers, values and instances from factories, each once', async () => {
     const providers: Provider[] = [
       Derived,
       { provide: 'ALIAS', useExisting: Derived },
@@ -356,7 +356,7 @@ describe('listeners', () => {
     });
   });
 
-  it('are missed where a method overrides one without a decorator, and that is said; getters are not called', async () => {
+  it('are missing where a method overrides one without a decorator, which is logged; getters are not called', async () => {
     class WithGetter extends Derived {
       get trap(): never {
         throw new Error('a getter was called');
@@ -368,7 +368,7 @@ describe('listeners', () => {
     expect(warnings).toEqual([[expect.stringMatching(/WithGetter\.overridden overrides a listener.*decorate it/), {}]]);
   });
 
-  it('are refused when two modules provide their class, and the places are named', async () => {
+  it('are rejected when two modules provide their class, and both are named', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('two-modules', { consumerGroup: 'two-modules' })

@@ -9,7 +9,7 @@ import { RocketMQProducer } from './sending/rocketmq-producer.js';
 const authority = new CertificateAuthority();
 const user = { accessKey: 'app', secretKey: 'secret' };
 
-/** Sends a message from an application of these options. */
+/** Sends a message from an application with these options. */
 async function send(options: RocketMQModuleOptions): Promise<string> {
   const app = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(options)] }).compile();
   try {
@@ -32,7 +32,7 @@ describe('the module', () => {
     return broker.endpoints;
   }
 
-  it('hands TLS and credentials to its connection', async () => {
+  it('passes TLS and credentials to its connection', async () => {
     const endpoints = await secured();
     const tls = { ca: authority.cert };
     await expect(send({ endpoints, tls, credentials: user })).resolves.toMatch(/^01/);
@@ -43,7 +43,7 @@ describe('the module', () => {
     await expect(send({ endpoints, credentials: user })).rejects.toMatchObject({ code: 'TLS_FAILED' });
   });
 
-  it('asks for neither where the broker is its own', async () => {
+  it('needs neither with an embedded broker', async () => {
     const credentials = (): never => {
       throw new Error('there is no vault on this machine');
     };

@@ -1,4 +1,4 @@
-// The end of an application: what still runs, what still works, and in which order it closes.
+// The shutdown of an application: what still runs, what still works, and in which order it closes.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -109,7 +109,7 @@ describe('the shutdown', () => {
     }
   }
 
-  it('fires the signal of a handler that outlasts the grace period, and tells whose message that is', async () => {
+  it('fires the signal of a handler that outlasts the grace period, and logs its message', async () => {
     const started = signal();
     const logger = recordingLogger();
     const ended: RocketMQEvent[] = [];
@@ -165,7 +165,7 @@ describe('the shutdown', () => {
     app = undefined;
   });
 
-  it('may be asked for twice', async () => {
+  it('can be requested twice', async () => {
     const running = await start({ imports: [RocketMQModule.forRoot(options())] });
     await Promise.all([running.close(), running.close()]);
     await running.close();

@@ -1,4 +1,4 @@
-// Schemas of topics: what a sender gives is on the wire, what the schema makes of it is what a handler gets.
+// Schemas of topics: the sender's value is on the wire, the output of the schema is passed to the handler.
 
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -34,11 +34,11 @@ async function start(providers: Provider[], options: Partial<RocketMQModuleOptio
   return { app, producer: app.get(RocketMQProducer) };
 }
 
-/** Exists in a catalogue that has to be asked. */
+/** Exists in a catalog that has to be queried. */
 const isKnown = async (id: string): Promise<boolean> => id !== 'unknown';
 
 describe('a topic with a schema', () => {
-  it('of zod: input on the wire, output for the handler, asynchronous checks', async () => {
+  it('of zod has the input on the wire, the output for the handler, and asynchronous checks', async () => {
     const schema = z.object({
       id: z.string().refine(isKnown, 'unknown article'),
       quantity: z.coerce.number<string>().default(1),
@@ -65,7 +65,7 @@ describe('a topic with a schema', () => {
     ]);
   });
 
-  it('of valibot: the same', async () => {
+  it('of valibot works in the same way', async () => {
     const schema = v.objectAsync({
       id: v.pipeAsync(v.string(), v.checkAsync(isKnown, 'unknown article')),
       quantity: v.optional(v.pipe(v.string(), v.transform(Number)), '1'),
@@ -114,7 +114,7 @@ describe('a topic with a schema', () => {
   }
   const ClassOrdered = defineTopic('class-ordered', { type: 'normal', schema: Ordered });
 
-  it('of a class: the handler gets an instance, checked by class-validator', async () => {
+  it('of a class passes an instance to the handler, validated by class-validator', async () => {
     const got: Ordered[] = [];
     class Listener {
       @RocketMQListener(ClassOrdered)
@@ -142,7 +142,7 @@ describe('a topic with a schema', () => {
     }
   });
 
-  it('of a class says at start what is not installed', async () => {
+  it('of a class reports missing packages at startup', async () => {
     const missing = async (): Promise<never> => {
       throw Object.assign(new Error("Cannot find package 'class-validator'"), { code: 'ERR_MODULE_NOT_FOUND' });
     };
@@ -160,7 +160,7 @@ describe('a topic with a schema', () => {
     expect(await loadSchema(z.string())).toBeUndefined();
   });
 
-  it('of a class tells of a transformation that fails, and not its error', async () => {
+  it('of a class reports a transformation that fails, without its error', async () => {
     class Fragile {
       @Type(() => {
         throw new Error('secret');
@@ -175,7 +175,7 @@ describe('a topic with a schema', () => {
     await expect(refused).rejects.not.toThrow(/secret/);
   });
 
-  it('refuses what is no schema', () => {
+  it('rejects what is not a schema', () => {
     expect(() => defineTopic('x', { type: 'normal', schema: {} as never })).toThrow(/ILLEGAL_OPTION.*schema must be/);
     expect(() => defineTopic('x', { type: 'normal', schema: null as never })).toThrow(/schema must be/);
     expect(() => defineTopic('x', { type: 'normal', onInvalid: 'drop' as never })).toThrow(/onInvalid must be/);
@@ -194,7 +194,7 @@ describe('a message whose body is invalid', () => {
     return tag as InvalidBodyDecision;
   };
 
-  it('becomes what the topic, the listener or the module says', async () => {
+  it('is handled as the topic, the listener or the module decides', async () => {
     const plain = { type: 'normal', schema } as const;
     const Retried = defineTopic('retried', { ...plain, onInvalid: 'retry' });
     class Listener {
@@ -219,7 +219,7 @@ describe('a message whose body is invalid', () => {
     ]);
   });
 
-  it('becomes what a function decides for it, one by one and in batches', async () => {
+  it('is handled as a function decides, one by one and in batches', async () => {
     const Topic = defineTopic('decided', { type: 'normal', schema, onInvalid: decide });
     const got: unknown[] = [];
     class Listener {
@@ -259,7 +259,7 @@ describe('a message whose body is invalid', () => {
   }
   const validation = new ValidationPipe({ transform: true });
 
-  it('by a pipe of the body is one, too; other failures of pipes are not', async () => {
+  it('includes rejections by a pipe of the body, but no other failures of pipes', async () => {
     const causes: unknown[] = [];
     const onInvalid = ({ cause }: InvalidBodyError): InvalidBodyDecision => {
       causes.push((cause as Error).name);
@@ -310,7 +310,7 @@ describe('a message whose body is invalid', () => {
 });
 
 describe('a topic of another type on the server', () => {
-  it('stops the application at start, whether it sends there or listens', async () => {
+  it('fails the startup, whether the application sends to it or listens', async () => {
     bench.broker.declareTopic({ name: 'really-fifo', type: 'fifo' });
     const Topic = defineTopic('really-fifo', { type: 'delay' });
     class Listener {

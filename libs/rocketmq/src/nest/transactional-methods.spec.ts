@@ -1,4 +1,4 @@
-// Methods with @TransactionalSend as classes have them: overridden, nested, on controllers, made per request, called wrongly.
+// Methods with @TransactionalSend in classes: overridden, nested, on controllers, request-scoped, called incorrectly.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Inject, Injectable, Param, Post, type Provider, Scope, type Type } from '@nestjs/common';
@@ -22,7 +22,7 @@ async function start(providers: Provider[], controllers: Type[] = []) {
   return bench.start({ providers, controllers, options: { consumerGroup: 'service', transactionLog } });
 }
 
-/** What became visible on a topic since the last call. */
+/** The messages that became visible on a topic since the last call. */
 const seen = new Set<string>();
 async function news(topic = 'created'): Promise<string[]> {
   await bench.broker.idle();
@@ -34,7 +34,7 @@ async function news(topic = 'created'): Promise<string[]> {
 const fromId = { message: (id: string) => ({ body: { id } }) };
 
 describe('an override that calls super', () => {
-  it('is one transaction with it, and one message: its own, else that of super', async () => {
+  it('is one transaction with one message: its own, otherwise that of super', async () => {
     const ids: string[] = [];
     class Base {
       @TransactionalSend(Created, { message: (id: string) => ({ body: { id: `base ${id}` } }) })
@@ -92,7 +92,7 @@ describe('an override that calls super', () => {
     expect([await news(), bench.broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('is refused when they are for two topics, and after its end', async () => {
+  it('is rejected when they are for two topics, and after its end', async () => {
     let late: Promise<string> | undefined;
     let end = (): void => {};
     const ended = new Promise<void>((resolve) => {
@@ -175,7 +175,7 @@ describe('other calls', () => {
     expect(await news()).toEqual(['0', '1', '2']);
   });
 
-  it('side by side do not mix', async () => {
+  it('do not mix when they run concurrently', async () => {
     class Service {
       @TransactionalSend(Created, fromId)
       async create(id: string): Promise<string> {
@@ -276,8 +276,8 @@ describe('the method itself', () => {
   });
 });
 
-describe('what is wrong is said', () => {
-  it('to who prepares twice, beside a message, or after the end', async () => {
+describe('an incorrect use is rejected', () => {
+  it('when prepare() is called twice, in addition to a message, or after the end', async () => {
     let late: (() => Promise<void>) | undefined;
     class Service {
       @TransactionalSend(Created)
@@ -305,7 +305,7 @@ describe('what is wrong is said', () => {
     expect(await news()).toEqual([]);
   });
 
-  it('to who calls it without Nest, or without its instance', async () => {
+  it('when the method is called without Nest, or without its instance', async () => {
     class Service {
       @TransactionalSend(Created, fromId)
       async create(id: string): Promise<string> {
@@ -317,7 +317,7 @@ describe('what is wrong is said', () => {
     await expect(create('a')).rejects.toThrow(/NO_MODULE/);
   });
 
-  it('to who makes it synchronous: the check decides', async () => {
+  it('when the method is synchronous: the check decides', async () => {
     class Service {
       // @ts-expect-error a local transaction is asynchronous
       @TransactionalSend(Created, fromId)
@@ -332,7 +332,7 @@ describe('what is wrong is said', () => {
     expect([await news(), bench.broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('lets unit tests make the class in a module without RocketMQ', async () => {
+  it('except that unit tests can create the class in a module without RocketMQ', async () => {
     class Service {
       @TransactionalSend(Created, fromId)
       async create(id: string): Promise<string> {

@@ -42,7 +42,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-/** A transaction log that answers as it is told and notes what it was asked. */
+/** A transaction log with a given answer that records the checks. */
 class FakeLog {
   answer: 'commit' | 'rollback' | 'unknown' = 'unknown';
   readonly asked: string[] = [];
@@ -109,7 +109,7 @@ class OrderService {
 }
 
 describe('a transactional topic', () => {
-  it.each(['__proto__', 'constructor', 'toString'])('may be called %s: its checks are answered', async (name) => {
+  it.each(['__proto__', 'constructor', 'toString'])('can be named %s: its checks are answered', async (name) => {
     const topic = defineTopic<{ id: string }>(name, { type: 'transaction' });
     @Injectable()
     class Service {
@@ -128,7 +128,7 @@ describe('a transactional topic', () => {
 });
 
 describe('a method with @TransactionalSend', () => {
-  it('sends the half before the method and makes the message visible after its return', async () => {
+  it('sends the half message before the method runs and commits it after its return', async () => {
     const app = await start([OrderService], { transactionLog: new FakeLog() });
     const service = app.get(OrderService);
     expect(await service.create('a')).toBe('a:has id');
@@ -143,7 +143,7 @@ describe('a method with @TransactionalSend', () => {
     expect((await newMessages('created')).map(({ body }) => body).sort()).toEqual(['{"id":"one"}', '{"id":"two"}']);
   });
 
-  it('decides its message on the way by prepare()', async () => {
+  it('creates its message while it runs by prepare()', async () => {
     const app = await start([OrderService], { transactionLog: new FakeLog() });
     const service = app.get(OrderService);
     await service.decide('not ok');
@@ -159,7 +159,7 @@ describe('a method with @TransactionalSend', () => {
     expect(broker.halfMessages()).toEqual([]);
   });
 
-  it('refuses a message for another topic than the decorator names, and a body that does not fit', async () => {
+  it('rejects a message for another topic than the decorator names, and a body that does not fit', async () => {
     const app = await start([OrderService], { transactionLog: new FakeLog() });
     const service = app.get(OrderService);
     await expect(service.wrongTopic()).rejects.toThrow(/OTHER_TOPIC.*"result".*"created"/);
@@ -168,7 +168,7 @@ describe('a method with @TransactionalSend', () => {
     expect(service.halvesSeen).toEqual([]);
   });
 
-  it('asks the transaction log when it throws, ends as the log says, and rethrows', async () => {
+  it('asks the transaction log when it throws, ends as the log answers, and rethrows', async () => {
     const log = new FakeLog();
     const app = await start([OrderService], { transactionLog: log });
     const service = app.get(OrderService);
@@ -187,7 +187,7 @@ describe('a method with @TransactionalSend', () => {
     expect(log.asked.every((asked) => asked.startsWith('created '))).toBe(true);
   });
 
-  it('keeps its name, its length and what other decorators said of it', () => {
+  it('keeps its name, its length and the metadata of other decorators', () => {
     const Mark = SetMetadata('mark', 'below');
     class Marked {
       @SetMetadata('other', 'above')
@@ -200,11 +200,11 @@ describe('a method with @TransactionalSend', () => {
     expect([Reflect.getMetadata('mark', method), Reflect.getMetadata('other', method)]).toEqual(['below', 'above']);
   });
 
-  it('says so when its instance is not of an application with the module', async () => {
+  it('rejects a call when its instance does not belong to an application with the module', async () => {
     await expect(new OrderService().create('a')).rejects.toThrow(/NO_MODULE.*OrderService\.create/);
   });
 
-  it('works in request-scoped providers and in what factories make', async () => {
+  it('works in request-scoped providers and in instances from factories', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Scoped extends OrderService {
       @Inject(REQUEST) readonly request: unknown;
@@ -216,7 +216,7 @@ describe('a method with @TransactionalSend', () => {
     expect((await newMessages('created')).map(({ body }) => body).sort()).toEqual(['{"id":"made"}', '{"id":"scoped"}']);
   });
 
-  it('is a listener too, in either order of the decorators', async () => {
+  it('can be a listener, too, in either order of the decorators', async () => {
     @Injectable()
     class Both {
       @RocketMQListener('above', { consumerGroup: 'above' })
@@ -258,7 +258,7 @@ describe('@TransactionChecker', () => {
     expect(await newMessages('created')).toHaveLength(1);
   });
 
-  it('is made anew for each check when it is request-scoped', async () => {
+  it('is created for each check when it is request-scoped', async () => {
     const instances = new Set<unknown>();
     @Injectable({ scope: Scope.REQUEST })
     class Checker {
@@ -275,7 +275,7 @@ describe('@TransactionChecker', () => {
     expect(await newMessages('created')).toEqual([]);
   });
 
-  it('is refused a second time for one topic, naming both', async () => {
+  it('is rejected a second time for one topic, naming both', async () => {
     @Injectable()
     class One {
       @TransactionChecker('created')
@@ -294,18 +294,18 @@ describe('@TransactionChecker', () => {
   });
 });
 
-describe('a transactional topic that nobody can answer for', () => {
-  it('stops the application at start, naming the method and what to do', async () => {
+describe('a transactional topic without a checker', () => {
+  it('fails the startup, naming the method and what to do', async () => {
     await expect(start([OrderService])).rejects.toThrow(
       /NO_TRANSACTION_CHECKER.*OrderService\.create.*"created".*transactionLog.*@TransactionChecker\('created'\)/,
     );
   });
 
-  it('stops the application when the option topics names it', async () => {
+  it('fails the startup when the option topics names it', async () => {
     await expect(start([], { topics: [Created] })).rejects.toThrow(/NO_TRANSACTION_CHECKER.*option topics.*"created"/);
   });
 
-  it('stops the application when the topic is of another type', async () => {
+  it('fails the startup when the topic is of another type', async () => {
     @Injectable()
     class Wrong {
       @TransactionalSend(defineTopic('normal-topic', { type: 'normal' }))
@@ -318,7 +318,7 @@ describe('a transactional topic that nobody can answer for', () => {
 });
 
 describe('a transaction of the client', () => {
-  it('takes bodies too, as JSON', async () => {
+  it('accepts bodies, too, as JSON', async () => {
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
     const producer = new Producer(connection, { transactionCheckers: { created: () => 'unknown' } });
     try {
@@ -332,7 +332,7 @@ describe('a transaction of the client', () => {
 });
 
 describe('transactions without a decorator', () => {
-  it('run by transaction(), whose work gets the transaction', async () => {
+  it('run by transaction(), which passes the transaction to the work', async () => {
     const app = await start([], { transactionLog: new FakeLog(), topics: [Created, Result] });
     const producer = app.get(RocketMQProducer);
     const done = await producer.transaction({ topic: Created, body: { id: 'x' }, keys: ['k'] }, async (transaction) => {
@@ -346,7 +346,7 @@ describe('transactions without a decorator', () => {
     expect([await newMessages('result'), broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('do not run when their message is wrong', async () => {
+  it('do not run when their message is invalid', async () => {
     const app = await start([], { transactionLog: new FakeLog(), topics: [Created] });
     const work = async (): Promise<never> => {
       throw new Error('it has run');
@@ -358,7 +358,7 @@ describe('transactions without a decorator', () => {
     await expect(producer.transaction({ topic: 'unknown', body: 7 }, work)).rejects.toThrow(/NO_TRANSACTION_CHECKER/);
   });
 
-  it('are not running elsewhere', () => {
+  it('are not active elsewhere', () => {
     expect(() => currentTransaction()).toThrow(/NO_TRANSACTION/);
   });
 });

@@ -1,4 +1,4 @@
-// What the compiler refuses. The functions are never called; `npm run typecheck` is what tests them.
+// What the compiler rejects. The functions are never called; `npm run typecheck` tests them.
 
 import { describe, expect, it } from '@jest/globals';
 import { Body, Controller, Param, Post } from '@nestjs/common';
@@ -74,10 +74,10 @@ function sends(producer: RocketMQProducer): unknown[] {
     producer.send(Plain),
     // @ts-expect-error no such option
     producer.send(Plain, { id: 'a' }, { delay: 7 }),
-    // @ts-expect-error a topic by its name takes the plain form
+    // @ts-expect-error a topic by its name requires the plain form
     producer.send('by-name', 7),
     producer.send(Counted, {}),
-    // @ts-expect-error the sender gives what the schema takes in, not what comes out of it
+    // @ts-expect-error the sender passes the input of the schema, not its output
     producer.send(Counted, { count: 1 }),
     producer.send(Letters, { text: 'an object will do' }),
     producer.send(Letters, new Letter()),
@@ -89,7 +89,7 @@ function sends(producer: RocketMQProducer): unknown[] {
     // @ts-expect-error the body has another type
     producer.sendOneway(Plain, { id: 7 }),
     producer.transaction({ topic: Dated, body: { at: '2026-01-01T00:00:00Z' } }, async () => 1),
-    // @ts-expect-error the sender gives what the schema takes in, not what comes out of it
+    // @ts-expect-error the sender passes the input of the schema, not its output
     producer.transaction({ topic: Dated, body: { at: new Date() } }, async () => 1),
     // @ts-expect-error a local transaction is asynchronous
     producer.transaction({ topic: Dated, body: { at: '2026-01-01T00:00:00Z' } }, () => 1),
@@ -116,7 +116,7 @@ function sendsToOne(producer: RocketMQProducer, fake: FakeProducer): unknown[] {
     dated.transaction({ body: { at: '2026-01-01T00:00:00Z' } }, async ({ transactionId }) => transactionId),
     // @ts-expect-error the body has another type
     dated.transaction({ body: { at: 7 } }, async () => 1),
-    // @ts-expect-error topics by name have no bodies that are known
+    // @ts-expect-error topics by name have no known bodies
     producer.for('by-name'),
     fake.sentTo(Plain)[0]?.body.id,
     // @ts-expect-error the body has no such field
@@ -156,11 +156,11 @@ function transactions(): unknown[] {
     @TransactionalSend(Dated, { message: (at: string) => ({ body: { at } }) })
     async route(@Param('at') _at: string, @Body() _body: unknown): Promise<void> {}
 
-    // @ts-expect-error the message is made from other arguments
+    // @ts-expect-error the message is created from other arguments
     @TransactionalSend(Dated, { message: (at: string) => ({ body: { at } }) })
     async otherArguments(_at: number): Promise<void> {}
 
-    // @ts-expect-error the message is made from more arguments than the method has
+    // @ts-expect-error the message is created from more arguments than the method has
     @TransactionalSend(Dated, { message: (at: string, key: number) => ({ body: { at }, keys: [`${key}`] }) })
     async fewer(_at: string, _key: string): Promise<void> {}
 
@@ -177,7 +177,7 @@ function transactions(): unknown[] {
       return body.at.getTime() > 0 ? 'commit' : 'unknown';
     }
 
-    // @ts-expect-error the body is what comes out of the schema
+    // @ts-expect-error the body is the output of the schema
     @TransactionChecker(Dated)
     async checksInput({ body }: TransactionCheck<{ at: string }>): Promise<TransactionAnswer> {
       return body.at === '' ? 'commit' : 'unknown';
@@ -224,7 +224,7 @@ function listeners(): unknown[] {
 
     @RocketMQListener(Dated)
     async derivedWrongly({ at }: BodyOf<typeof Dated>): Promise<number> {
-      // @ts-expect-error it is what comes out of the schema
+      // @ts-expect-error it is the output of the schema
       return Date.parse(at);
     }
 
@@ -267,7 +267,7 @@ function listenersRefused(): unknown[] {
     @RocketMQListener(Plain, { consumergroup: 'g' })
     option(): void {}
 
-    // @ts-expect-error numbers are no texts
+    // @ts-expect-error numbers are not strings
     @RocketMQListener(Plain, { concurrency: '8' })
     text(): void {}
 

@@ -29,7 +29,7 @@ const verify = (message: Message | undefined, handler: MessageHandler) =>
   verificationWith(handler).verify({ nonce: '7', message });
 
 describe("the answer to an operator's direct consumption", () => {
-  it('carries the nonce and says OK when the handler succeeds', async () => {
+  it('contains the nonce and OK when the handler succeeds', async () => {
     const answer = await verify(intact, async () => {});
     expect(answer).toMatchObject({
       status: { code: Code.OK },
@@ -37,7 +37,7 @@ describe("the answer to an operator's direct consumption", () => {
     });
   });
 
-  it('runs few handlers at once, and refuses more', async () => {
+  it('runs few handlers at once, and rejects more', async () => {
     let [running, most] = [0, 0];
     let open = (): void => {};
     const opened = new Promise<void>((resolve) => {
@@ -58,21 +58,21 @@ describe("the answer to an operator's direct consumption", () => {
     expect(most).toBe(4);
   });
 
-  it('says that the message could not be consumed, and why, when the handler fails', async () => {
+  it('reports that the message could not be consumed, and why, when the handler fails', async () => {
     const answer = await verify(intact, () => {
       throw new Error('no stock');
     });
     expect(answer.status).toEqual({ code: Code.FAILED_TO_CONSUME_MESSAGE, message: 'no stock' });
   });
 
-  it('says that the body is corrupt without asking the handler', async () => {
+  it('reports a corrupt body without calling the handler', async () => {
     const seen: unknown[] = [];
     const answer = await verify(corrupt, (message) => seen.push(message));
     expect(answer.status?.code).toBe(Code.MESSAGE_CORRUPTED);
     expect(seen).toEqual([]);
   });
 
-  it('refuses a command without a message', async () => {
+  it('rejects a command without a message', async () => {
     expect((await verify(undefined, () => {})).status?.code).toBe(Code.BAD_REQUEST);
   });
 });

@@ -26,7 +26,7 @@ function batcher(batchSize = 3) {
   return { acks: new AckBatcher(request, batchSize), requests, ids: () => requests.map(({ ids }) => ids.join(' ')) };
 }
 
-/** How an ack ended, in words. */
+/** A description of the result of an ack. */
 function end(acks: AckBatcher, id: string): Promise<string> {
   return new Promise((resolve) => {
     acks.ack(receipt(id), (error) => resolve(error === undefined ? `${id} acked` : String(error)));
@@ -34,7 +34,7 @@ function end(acks: AckBatcher, id: string): Promise<string> {
 }
 
 describe('acks', () => {
-  it('of one turn go together at once; those that come while something is under way go together after it', async () => {
+  it('of one turn are sent together at once; later ones are sent together after the open request', async () => {
     const { acks, requests, ids } = batcher();
     const first = [end(acks, 'a'), end(acks, 'b')];
     await turn();
@@ -48,7 +48,7 @@ describe('acks', () => {
     await Promise.all(others);
   });
 
-  it('do not wait for the request before them once they fill one', async () => {
+  it('do not wait for the open request once they fill one', async () => {
     const { acks, ids } = batcher();
     for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) acks.ack(receipt(id), () => {});
     await turn();
@@ -64,7 +64,7 @@ describe('acks', () => {
     expect(ids()).toEqual(['a', 'b', 'c']);
   });
 
-  it('have each the end of their own message', async () => {
+  it('have the result of their own message each', async () => {
     const { acks, requests } = batcher();
     const ends = ['a', 'b', 'c'].map((id) => end(acks, id));
     await turn();
@@ -72,7 +72,7 @@ describe('acks', () => {
     expect(await Promise.all(ends)).toEqual(['a acked', 'Error: void', 'c acked']);
   });
 
-  it('share the failure of their request, and those that wait go on', async () => {
+  it('share the failure of their request, and waiting ones continue', async () => {
     const { acks, requests, ids } = batcher();
     const together = [end(acks, 'a'), end(acks, 'b')];
     await turn();
@@ -85,7 +85,7 @@ describe('acks', () => {
     expect(await later).toBe('c acked');
   });
 
-  it('of two deliveries of one message go in two requests, since their results could not be told apart', async () => {
+  it('of two deliveries of one message are sent in two requests, since their results could not be distinguished', async () => {
     const { acks, requests, ids } = batcher();
     for (const id of ['a', 'b', 'b', 'c']) acks.ack(receipt(id), () => {});
     await turn();
@@ -93,7 +93,7 @@ describe('acks', () => {
     expect(ids()).toEqual(['a b c', 'b']);
   });
 
-  it('go one by one when they are not to be put together', async () => {
+  it('are sent one by one with a batch size of 1', async () => {
     const { acks, ids } = batcher(1);
     for (const id of ['a', 'b', 'c']) acks.ack(receipt(id), () => {});
     await turn();

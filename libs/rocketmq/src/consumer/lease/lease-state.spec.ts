@@ -9,16 +9,16 @@ const after = (state: LeaseState, ...events: LeaseEvent['kind'][]): LeaseState =
   );
 
 describe('the state of a lease', () => {
-  it('takes the new handle and the new end of a renewal', () => {
+  it('adopts the new handle and the new end of a renewal', () => {
     expect(after(held, 'renewalBegun', 'renewed')).toEqual({ kind: 'held', handle: 'h2', endsAtMs: 60 });
   });
 
-  it('begins no settlement while a renewal is under way', () => {
+  it('begins no settlement while a renewal is open', () => {
     const renewing = after(held, 'renewalBegun');
     expect(after(renewing, 'settlementBegun')).toEqual(renewing);
   });
 
-  it('begins neither a renewal nor a second settlement while one is under way', () => {
+  it('begins neither a renewal nor a second settlement while one is open', () => {
     const settling = after(held, 'settlementBegun');
     expect(after(settling, 'renewalBegun')).toEqual(settling);
     expect(after(settling, 'settlementBegun')).toEqual(settling);
@@ -35,17 +35,17 @@ describe('the state of a lease', () => {
     expect(after(uncertain, 'timeOver')).toEqual({ kind: 'ended', how: 'lost' });
   });
 
-  it('says of a settlement whether its handle was certain', () => {
+  it('records whether the handle of a settlement is certain', () => {
     expect(after(held, 'settlementBegun')).toMatchObject({ isCertain: true });
     expect(after(held, 'renewalBegun', 'renewalUnanswered', 'settlementBegun')).toMatchObject({ isCertain: false });
   });
 
-  it('leaves it to the answer of a renewal under way whether the lease outlives its old end', () => {
+  it('lets the answer of an open renewal decide whether the lease outlives its old end', () => {
     expect(after(held, 'renewalBegun', 'timeOver', 'renewed')).toMatchObject({ kind: 'held', endsAtMs: 60 });
     expect(after(held, 'renewalBegun', 'timeOver', 'renewalRefused')).toEqual({ kind: 'ended', how: 'lost' });
   });
 
-  it('never leaves its end', () => {
+  it('never leaves its final state', () => {
     const kinds: LeaseEvent['kind'][] = [
       'renewalBegun',
       'renewed',

@@ -18,7 +18,7 @@ const lostAnswer = (): Error => new TransportError('UNAVAILABLE', 'connection dr
 const notSent = (): Error => new TransportError('UNAVAILABLE', 'connection refused', 'not-sent', true);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A lease whose requests are written down and answered by a script; an unscripted request succeeds. */
+/** A lease whose requests are recorded and answered by a script; an unscripted request succeeds. */
 function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
   const clock = new ManualClock(0);
   const requests: string[] = [];
@@ -87,7 +87,7 @@ describe('the lease of a message', () => {
     expect(requests).toEqual(['ack h']);
   });
 
-  it('is lost when the server calls its handle void', async () => {
+  it('is lost when the server answers that its handle is void', async () => {
     const { lease, requests, advance } = held([voidHandle]);
     await advance(LEASE_MS / 2);
     expect(lease.lostSignal.aborted).toBe(true);
@@ -106,14 +106,14 @@ describe('the lease of a message', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('in doubt takes an ack, and says that it may not be known', async () => {
+  it('in doubt accepts an ack, and reports that its effect is unknown', async () => {
     const { lease, requests, advance } = held([lostAnswer]);
     await advance(LEASE_MS / 2);
     expect(await lease.settle(ack, signal)).toMatchObject({ code: 'LEASE_UNCERTAIN' });
     expect(requests.at(-1)).toBe('ack h');
   });
 
-  it('in doubt is not changed any more, since that could revive the message', async () => {
+  it('in doubt is no longer changed, since that could revive the message', async () => {
     const { lease, requests, advance } = held([lostAnswer]);
     await advance(LEASE_MS / 2);
     const retry: LeaseSettlement = { kind: 'postpone', invisibleDurationMs: 1_000, suspend: false };
@@ -138,7 +138,7 @@ describe('the lease of a message', () => {
     expect(requests.length).toBeGreaterThan(3);
   });
 
-  it('is settled only after a renewal under way has ended, with the handle that it brought', async () => {
+  it('is settled only after an open renewal has ended, with its new handle', async () => {
     let finish: (value: undefined) => void = () => {};
     const slow = new Promise<undefined>((resolve) => {
       finish = resolve;
@@ -182,7 +182,7 @@ describe('the lease of a message', () => {
     }
   });
 
-  it('repeats a change that was not sent, but not a hand-back: the end of a consumer does not wait for a server', async () => {
+  it('repeats a change that was not sent, but not a release: closing a consumer does not wait for a server', async () => {
     for (const [kind, requests] of [
       ['postpone', 2],
       ['handBack', 1],
@@ -199,7 +199,7 @@ describe('the lease of a message', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('is over for a settlement that comes after its end, though no timer has told so yet', async () => {
+  it('is over for a settlement after its end, although its timer has not fired yet', async () => {
     const { lease, requests, clock } = held();
     // A handler that blocks the event loop keeps the timers from running.
     Object.assign(clock, { monotonicMs: () => LEASE_MS });

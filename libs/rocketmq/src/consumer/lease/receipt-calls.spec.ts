@@ -6,7 +6,7 @@ import { type Receipt, ReceiptCalls } from './receipt-calls.js';
 
 type Answer = RpcResponse<'ackMessage'>;
 
-const status = (code: Code) => ({ code, message: 'as told' });
+const status = (code: Code) => ({ code, message: 'scripted' });
 const endpoint = { addresses: [{ host: '127.0.0.1', port: 1 }] };
 const receipt = (messageId: string): Receipt => ({
   topic: 'orders',
@@ -15,7 +15,7 @@ const receipt = (messageId: string): Receipt => ({
   endpoint,
 });
 
-/** What acks of `a`, `b` and `c` come to when the server answers this, and what it was asked. */
+/** The results of acks of `a`, `b` and `c` when the server answers this, and the request. */
 async function acked(answer: Answer): Promise<{ results: string[]; asked: string[] }> {
   const asked: string[] = [];
   const client = {
@@ -37,7 +37,7 @@ const entry = (messageId: string, code: Code) => ({
 });
 
 describe('the answer to acks of several messages', () => {
-  it('is told apart by message id: batch acks come back in another order and with other handles', async () => {
+  it('is matched by message id: batch acks are answered in another order and with other handles', async () => {
     const entries = [entry('c', Code.OK), entry('a', Code.INVALID_RECEIPT_HANDLE), entry('b', Code.OK)];
     expect(await acked({ status: status(Code.MULTIPLE_RESULTS), entries })).toEqual({
       results: ['INVALID_RECEIPT_HANDLE', 'acked', 'acked'],
@@ -45,7 +45,7 @@ describe('the answer to acks of several messages', () => {
     });
   });
 
-  it('stands for all when it has no entries', async () => {
+  it('applies to all when it has no entries', async () => {
     for (const [code, result] of [
       [Code.OK, 'acked'],
       [Code.UNAUTHORIZED, 'UNAUTHORIZED'],
@@ -54,7 +54,7 @@ describe('the answer to acks of several messages', () => {
     }
   });
 
-  it('leaves open what became of a message that it does not name', async () => {
+  it('leaves the outcome of a message that it does not name unknown', async () => {
     const { results } = await acked({ status: status(Code.MULTIPLE_RESULTS), entries: [entry('a', Code.OK)] });
     expect(results).toEqual(['acked', 'MULTIPLE_RESULTS', 'MULTIPLE_RESULTS']);
   });

@@ -21,7 +21,7 @@ describe('shared timers', () => {
     expect(ran).toEqual(['late at 0', 'a at 10', 'b at 10', 'c at 20', 'again at 30']);
   });
 
-  it('leave nothing waiting on the clock once all of a moment are cancelled', () => {
+  it('leave nothing waiting on the clock once all timers of a moment are canceled', () => {
     const clock = new ManualClock(0);
     const timers = new SharedTimers(clock);
     const ran: string[] = [];
@@ -37,7 +37,7 @@ describe('shared timers', () => {
     expect(ran).toEqual(['d']);
   });
 
-  it('do not run what another of the same moment has cancelled', () => {
+  it('do not run a timer that another one of the same moment has canceled', () => {
     const clock = new ManualClock(0);
     const timers = new SharedTimers(clock);
     const ran: string[] = [];

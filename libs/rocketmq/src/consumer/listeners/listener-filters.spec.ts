@@ -39,24 +39,24 @@ describe('the filters of the listeners of a group', () => {
     ]);
   });
 
-  it('are refused when both want a tag, and both places are named', () => {
+  it('are rejected when both have the same tag, and both are named', () => {
     expect(problemOf(tags('a||b'), tags('c || b'))).toMatch(
       /FILTERS_OVERLAP.*listener 0 and listener 1.*"orders".*"stock".*tag "b"/,
     );
   });
 
-  it('are refused when one wants every message', () => {
+  it('are rejected when one matches every message', () => {
     for (const every of [undefined, tags('*'), tags('')]) {
       expect(problemOf(tags('a'), every)).toMatch(/FILTERS_OVERLAP.*listener 0 and listener 1.*every message/);
     }
   });
 
-  it('are refused when one of several on a topic is by SQL', () => {
+  it('are rejected when one of several on a topic is by SQL', () => {
     expect(problemOf(sql('x > 1'), sql('x <= 1'))).toMatch(/FILTERS_NOT_MERGEABLE.*listener 0 and listener 1/);
     expect(problemOf(tags('a'), sql("TAGS = 'b'"))).toMatch(/FILTERS_NOT_MERGEABLE/);
   });
 
-  it('tell whose a message is by its tag', () => {
+  it('match messages by their tag', () => {
     expect([takes(tags('a || b'), 'b'), takes(tags('a'), 'b'), takes(tags('a'), undefined)]).toEqual([
       true,
       false,

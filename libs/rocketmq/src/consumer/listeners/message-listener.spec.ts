@@ -22,7 +22,7 @@ function setOf(...listeners: Partial<MessageListener>[]): ListenerSet {
 }
 
 describe('the listeners of a consumer', () => {
-  it('tell whose a message is, by topic and tag', () => {
+  it('match messages by topic and tag', () => {
     const set = setOf(
       { filter: { kind: 'tag', expression: 'a || b' } },
       { filter: { kind: 'tag', expression: 'c' } },
@@ -40,7 +40,7 @@ describe('the listeners of a consumer', () => {
     expect(set.all.map((one) => set.sharesTopic(one))).toEqual([true, true, false]);
   });
 
-  it('leave a message that nobody takes to one who cannot handle it', () => {
+  it('leave a message that none matches to a placeholder that does not handle it', () => {
     const { handler, policy, isNobody } = setOf({ filter: { kind: 'tag', expression: 'a' } }).of(
       message('orders', 'z'),
     );
@@ -52,7 +52,7 @@ describe('the listeners of a consumer', () => {
     expect([policy, isNobody]).toEqual([{}, true]);
   });
 
-  it('have what they say themselves, and else what the consumer says', () => {
+  it('have their own settings, otherwise those of the consumer', () => {
     const [own, common, batch] = setOf(
       { concurrency: 1, handlerTimeoutMs: 9, maxAttempts: 2 },
       {},
@@ -60,11 +60,11 @@ describe('the listeners of a consumer', () => {
     ).all;
     expect(own).toMatchObject({ permits: 1, handlerTimeoutMs: 9, policy: { maxAttempts: 2 } });
     expect(common).toMatchObject({ permits: 3, handlerTimeoutMs: 50, policy: { maxAttempts: 5 } });
-    // The time-out of a batch is kept by the batch.
+    // The batch enforces its own timeout.
     expect(batch).toMatchObject({ permits: 12, handlerTimeoutMs: undefined, isBatch: true });
   });
 
-  it('are one for all topics where there is a plain handler', () => {
+  it('are one for all topics with a plain handler', () => {
     const only = onlyListener('stock', () => {}, defaults);
     const set = new ListenerSet([only]);
     expect(['orders', 'returns'].every((topic) => set.of(message(topic, 'x')) === only)).toBe(true);

@@ -11,7 +11,7 @@ const message = fromWireMessage(
 );
 const { signal } = new AbortController();
 
-/** How the handler ends with these interceptors around it. */
+/** The result of the handler with these interceptors around it. */
 async function endOf(handler: MessageHandler, ...interceptors: ConsumeInterceptor[]): Promise<string> {
   try {
     await intercepted(handler, interceptors)(message, { signal });
@@ -24,7 +24,7 @@ async function endOf(handler: MessageHandler, ...interceptors: ConsumeIntercepto
 const failing: MessageHandler = () => Promise.reject(new Error('no stock'));
 
 describe('interceptors', () => {
-  it('stand around the handler, the first one outermost, and see message and context', async () => {
+  it('are nested around the handler, the first one outermost, and see message and context', async () => {
     const lines: string[] = [];
     const named =
       (name: string): ConsumeInterceptor =>
@@ -54,7 +54,7 @@ describe('interceptors', () => {
     expect(seen).toEqual(['context of id-1']);
   });
 
-  it('see what the handler threw and may throw something else, but cannot make it undone', async () => {
+  it("see the handler's error and can throw another one, but cannot turn it into a success", async () => {
     const translating: ConsumeInterceptor = async (_message, _context, next) => {
       await next().catch((error: Error) => {
         throw new DeadLetterError(`translated: ${error.message}`);
@@ -65,7 +65,7 @@ describe('interceptors', () => {
     expect(await endOf(failing, (_message, _context, next) => next().catch(() => {}))).toBe('Error: no stock');
   });
 
-  it('fail the attempt by what they throw, before the handler or after it', async () => {
+  it('fail the attempt when they throw, before the handler or after it', async () => {
     const before: ConsumeInterceptor = async () => {
       throw new Error('not allowed');
     };
@@ -79,7 +79,7 @@ describe('interceptors', () => {
     ]);
   });
 
-  it('that do not call next have failed: a message that no handler has seen is not acked', async () => {
+  it('that do not call next have failed: a message without a handler call is not acknowledged', async () => {
     expect(
       await endOf(
         () => {},
@@ -88,7 +88,7 @@ describe('interceptors', () => {
     ).toBe('NEXT_NOT_CALLED');
   });
 
-  it('that call next twice run the handler once and are told', async () => {
+  it('that call next twice run the handler once and get an error', async () => {
     let runs = 0;
     const again: ConsumeInterceptor = (_message, _context, next) => next().then(next);
     expect(await endOf(() => void runs++, again)).toBe('NEXT_CALLED_TWICE');

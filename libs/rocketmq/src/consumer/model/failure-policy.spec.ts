@@ -32,27 +32,27 @@ describe('the settlement after a failed attempt', () => {
     expect(settlementAfterFailure({ ...listener, attempt: 9, finished: 3 })).toEqual(exhausted);
   });
 
-  it('is a retry at once when the attempt was interrupted, though it was the last one', () => {
+  it('is a retry at once when the attempt was interrupted, although it was the last one', () => {
     const interrupted = { ...attempt, attempt: 3, finished: 2, maxAttempts: 2, wasInterrupted: true };
     expect(settlementAfterFailure(interrupted)).toEqual({ kind: 'retry', delayMs: 0 });
   });
 
-  it('is a dead letter at once when the handler says that no retry can help', () => {
+  it('is a dead letter at once when the handler throws a DeadLetterError', () => {
     const error = new DeadLetterError();
     expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'deadLetter', reason: 'handler-decided' });
   });
 
-  it('is a retry after the time the handler asks for', () => {
+  it('is a retry after the delay that the handler requests', () => {
     const error = new RetryLaterError({ delayMs: MINUTE_MS });
     expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'retry', delayMs: MINUTE_MS });
   });
 
-  it('cuts the time the handler asks for to the limit of the server', () => {
+  it('cuts the delay that the handler requests to the limit of the server', () => {
     const error = new RetryLaterError({ delayMs: 48 * HOUR_MS });
     expect(settlementAfterFailure({ ...attempt, error })).toEqual({ kind: 'retry', delayMs: 12 * HOUR_MS });
   });
 
-  it('is a dead letter when the handler asks for another time after its last attempt', () => {
+  it('is a dead letter when the handler requests a delay after its last attempt', () => {
     const error = new RetryLaterError({ delayMs: MINUTE_MS });
     const settlement = settlementAfterFailure({ ...attempt, attempt: 3, error });
     expect(settlement).toEqual({ kind: 'deadLetter', reason: 'attempts-exhausted' });
@@ -72,7 +72,7 @@ describe('the settlement after a failed attempt', () => {
     );
   });
 
-  it('is a retry all the same when the handler asks for it, was interrupted, or ran into a trouble that passes', () => {
+  it('is a retry nevertheless when the handler requests it, was interrupted, or failed with a transient error', () => {
     const retryOn = [RangeError];
     const kindOf = (more: Partial<FailedAttempt>) => settlementAfterFailure({ ...attempt, retryOn, ...more }).kind;
     expect(kindOf({ error: new RetryLaterError({ delayMs: 1 }) })).toBe('retry');
@@ -83,7 +83,7 @@ describe('the settlement after a failed attempt', () => {
     expect(kindOf({ error: new TransportError('TLS_FAILED', 'wrong key', 'not-sent', false) })).toBe('deadLetter');
   });
 
-  it('knows the errors of another copy of this package by their brand', () => {
+  it('recognizes the errors of another copy of this package by their brand', () => {
     const foreign = Object.assign(new Error('later'), {
       delayMs: 7,
       [Symbol.for('nestjs-rocketmq.retry-later')]: true,
@@ -93,7 +93,7 @@ describe('the settlement after a failed attempt', () => {
     expect(settlementAfterFailure({ ...attempt, error: gone }).kind).toBe('deadLetter');
   });
 
-  it('refuses a retry at no time at all', () => {
+  it('rejects a retry without a valid delay', () => {
     expect(() => new RetryLaterError({ delayMs: Number.NaN })).toThrow('delayMs must be a number of at least 0');
   });
 });

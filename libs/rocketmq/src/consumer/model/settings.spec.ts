@@ -3,7 +3,7 @@ import { toDuration } from '../../protocol/grpc/duration.js';
 import { consumerSettings, DEFAULT_SETTINGS } from './settings.js';
 
 describe('the settings of a consumer', () => {
-  it('are read from what the server answers', () => {
+  it('are read from the answer of the server', () => {
     const value = { subscriptions: [], fifo: true, receiveBatchSize: 8, longPollingTimeout: toDuration(7_000) };
     const next = [toDuration(1_000), toDuration(5_000)];
     const settings = consumerSettings({
@@ -21,14 +21,14 @@ describe('the settings of a consumer', () => {
     });
   });
 
-  it('know the exponential backoff too', () => {
+  it('support the exponential backoff, too', () => {
     const value = { initial: toDuration(10), max: toDuration(1_000), multiplier: 2 };
     const backoffPolicy = { maxAttempts: 3, strategy: { $case: 'exponentialBackoff' as const, value } };
     const { backoff } = consumerSettings({ backoffPolicy, clientProperties: {} });
     expect(backoff).toEqual({ kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 });
   });
 
-  it('have defaults where the server says nothing', () => {
+  it('have defaults where the server sends no value', () => {
     expect(consumerSettings({ clientProperties: {} })).toEqual(DEFAULT_SETTINGS);
   });
 });

@@ -7,7 +7,7 @@ const isPending = async (promise: Promise<unknown>): Promise<boolean> => {
   return (await Promise.race([promise, new Promise((resolve) => setImmediate(resolve, pending))])) === pending;
 };
 
-/** A poll that asks for up to `most`, and brings messages of these sizes. */
+/** A poll that asks for up to `most`, and receives messages of these sizes. */
 async function poll(room: BufferRoom, most: number, sizes: readonly number[]): Promise<boolean[]> {
   const reservation = await room.reserve(most, signal);
   const mayGoOn = sizes.map((size) => reservation.add(size));
@@ -16,7 +16,7 @@ async function poll(room: BufferRoom, most: number, sizes: readonly number[]): P
 }
 
 describe('the room of a buffer', () => {
-  it('gives what is free, and the rest only when held messages have ended', async () => {
+  it('grants free room, and more only when held messages have ended', async () => {
     const room = new BufferRoom(10, 1_000);
     await poll(room, 1, [1]);
     room.release(1);
@@ -32,7 +32,7 @@ describe('the room of a buffer', () => {
     expect((await third).count).toBe(1);
   });
 
-  it('gives back what a poll did not use, once', async () => {
+  it('returns what a poll did not use, once', async () => {
     const room = new BufferRoom(4, 1_000);
     await poll(room, 1, [1]);
     room.release(1);
@@ -56,7 +56,7 @@ describe('the room of a buffer', () => {
     expect((await third).count).toBe(1);
   });
 
-  it('goes by the messages that came last also when none is held, and counts what polls under way may bring', async () => {
+  it('uses the size of the latest messages even when none is held, and counts what open polls may receive', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [200, 200]);
     room.release(200);
@@ -66,7 +66,7 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(1);
   });
 
-  it('lets a poll go on while the bytes are within the limit, and stops it at the first message over it', async () => {
+  it('lets a poll continue while the bytes are within the limit, and stops it at the first message over it', async () => {
     const room = new BufferRoom(100, 1_000);
     expect(await poll(room, 32, [400, 600, 1])).toEqual([true, true, false]);
   });
@@ -76,7 +76,7 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(4);
   });
 
-  it('goes by what packed messages unpack to, not by how they came', async () => {
+  it('uses the decompressed size of messages, not their compressed size', async () => {
     const room = new BufferRoom(100, 1_000);
     const reservation = await room.reserve(32, signal);
     for (let came = 0; came < 3; came++) reservation.add(1, true);
@@ -87,14 +87,14 @@ describe('the room of a buffer', () => {
     growth.end();
   });
 
-  it('does not stop a poll that has brought all that it was asked for', async () => {
+  it('does not stop a poll that has received all requested messages', async () => {
     const room = new BufferRoom(100, 1_000);
     const reservation = await room.reserve(32, signal);
     expect(reservation.count).toBe(1);
     expect([reservation.add(2_000), reservation.add(1)]).toEqual([true, false]);
   });
 
-  it('gives back what came with a poll that is not kept', async () => {
+  it('returns the room of messages that are not kept', async () => {
     const room = new BufferRoom(2, 1_000);
     const reservation = await room.reserve(2, signal);
     reservation.add(600);
@@ -103,7 +103,7 @@ describe('the room of a buffer', () => {
     expect(await poll(room, 2, [300, 300])).toEqual([true, true]);
   });
 
-  it('unpacks one message after another, while the bytes are within the limit', async () => {
+  it('decompresses one message after another, while the bytes are within the limit', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [10, 10, 10]);
     const first = await room.grow(signal);
@@ -119,7 +119,7 @@ describe('the room of a buffer', () => {
     (await third).end();
   });
 
-  it('unpacks one message though others fill the room, or nothing would ever end', async () => {
+  it('decompresses one message even if others fill the room, so that it cannot get stuck', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [2_000]);
     const first = await room.grow(signal);
@@ -130,7 +130,7 @@ describe('the room of a buffer', () => {
     await second;
   });
 
-  it('goes on unpacking when a message could not be unpacked, and when one is no longer waited for', async () => {
+  it('continues after a message that could not be decompressed, and after one that is no longer waited for', async () => {
     const room = new BufferRoom(100, 1_000);
     const first = await room.grow(signal);
     const controller = new AbortController();
@@ -141,7 +141,7 @@ describe('the room of a buffer', () => {
     await room.grow(signal);
   });
 
-  it('forgets large messages when small ones come', async () => {
+  it('forgets large messages when small ones arrive', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [1_000]);
     room.release(1_000);
@@ -152,7 +152,7 @@ describe('the room of a buffer', () => {
     expect((await room.reserve(32, signal)).count).toBe(32);
   });
 
-  it('forgets who stopped waiting', async () => {
+  it('forgets waiters that stopped waiting', async () => {
     const room = new BufferRoom(1, 1_000);
     const only = await room.reserve(1, signal);
     const controller = new AbortController();

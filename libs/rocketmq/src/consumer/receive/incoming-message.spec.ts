@@ -19,7 +19,7 @@ function unpacked(message: Message): Promise<OpenedMessage> {
 }
 
 describe('an incoming message', () => {
-  it('is taken with a right digest of each kind', async () => {
+  it('is accepted with a valid digest of each kind', async () => {
     const sum = crc32(body);
     const sha1 = createHash('sha1').update(body).digest('hex').toUpperCase();
     const digests = [
@@ -34,7 +34,7 @@ describe('an incoming message', () => {
     }
   });
 
-  it('is told to be corrupt, with its body as it came, when the digest does not match', async () => {
+  it('is reported as corrupt, with its body as it was received, when the digest does not match', async () => {
     for (const type of [DigestType.MD5, DigestType.SHA1, DigestType.CRC32]) {
       const incoming = incomingMessage(wire(body, { type, checksum: 'ABCD' }));
       expect(incoming.bodyProblem).toContain('digest');
@@ -42,13 +42,13 @@ describe('an incoming message', () => {
     }
   });
 
-  it('is unpacked, its digest being that of the packed bytes', async () => {
+  it('is decompressed; its digest is that of the compressed bytes', async () => {
     const packed = gzipSync(body);
     const incoming = await unpacked(wire(packed, bodyDigest(packed), Encoding.GZIP));
     expect(incoming).toMatchObject({ bodyProblem: undefined, message: { body } });
   });
 
-  it('is not unpacked beyond the limit', async () => {
+  it('is not decompressed beyond the limit', async () => {
     const packed = gzipSync(Buffer.alloc(1_001));
     const incoming = await unpacked(wire(packed, bodyDigest(packed), Encoding.GZIP));
     expect(incoming.bodyProblem).toContain('cannot be decompressed within 1000 bytes');

@@ -4,20 +4,20 @@ import { Pauses } from './pauses.js';
 const { signal } = new AbortController();
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** What has come of a promise by now. */
+/** The state of a promise by now. */
 async function now<T>(promise: Promise<T>): Promise<T | 'waits'> {
   return Promise.race([promise, turn().then(() => 'waits' as const)]);
 }
 
 describe('the pauses of a consumer', () => {
-  it('lets every topic be polled and handled until it is told otherwise', async () => {
+  it('lets every topic be polled and handled until it is paused', async () => {
     const pauses = new Pauses(() => true);
     expect(pauses.beginPoll('a')).toBeDefined();
     expect(await now(pauses.verdict('a', signal))).toBe('handle');
     expect(pauses.isPaused('a')).toBe(false);
   });
 
-  it('lets no poll of a paused topic begin, and goes on with it when it is resumed', async () => {
+  it('starts no poll of a paused topic, and continues when it is resumed', async () => {
     const pauses = new Pauses(() => true);
     pauses.pause('a');
     pauses.pause('a');
@@ -28,7 +28,7 @@ describe('the pauses of a consumer', () => {
     expect(await now(opened)).toBe('opened');
   });
 
-  it('keeps the messages of a paused topic where handing them back costs an attempt', async () => {
+  it('keeps the messages of a paused topic where releasing them costs an attempt', async () => {
     const pauses = new Pauses(() => false);
     pauses.pause(undefined);
     const verdict = pauses.verdict('a', signal);
@@ -37,7 +37,7 @@ describe('the pauses of a consumer', () => {
     expect(await now(verdict)).toBe('handle');
   });
 
-  it('has them handed back where that is free, once no poll of ours could take them again', async () => {
+  it('releases them where that costs no attempt, once no own poll could fetch them again', async () => {
     const pauses = new Pauses(() => true);
     const endPoll = pauses.beginPoll('a');
     pauses.pause('a');
@@ -47,7 +47,7 @@ describe('the pauses of a consumer', () => {
     expect(await now(verdict)).toBe('handBack');
   });
 
-  it('has the messages of a topic that was left handed back, when the last poll has ended', async () => {
+  it('releases the messages of an unsubscribed topic, when the last poll has ended', async () => {
     const pauses = new Pauses(() => false);
     const endPoll = pauses.beginPoll('a');
     pauses.leave('a');

@@ -44,7 +44,7 @@ describe('SimpleConsumer over the wire', () => {
     return message;
   }
 
-  it('receives a message, which its ack ends', async () => {
+  it('receives a message, and its ack settles it', async () => {
     const message = await receiveOne();
     expect(message).toMatchObject({
       topic: 'orders',
@@ -56,7 +56,7 @@ describe('SimpleConsumer over the wire', () => {
     expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
   });
 
-  it('returns no more bytes than it may, and asks for no message that it would not return', async () => {
+  it('returns no more bytes than the limit, and asks for no message that it would not return', async () => {
     const raw = new RawClient(broker.endpoints, 'raw');
     const body = gzipSync(Buffer.alloc(1_000_000));
     const sent = Array.from({ length: 9 }, (_, index) => `packed ${index}`);
@@ -95,7 +95,7 @@ describe('SimpleConsumer over the wire', () => {
     await expect(consumer.ack(message)).rejects.toMatchObject({ code: 'INVALID_RECEIPT_HANDLE', outcome: 'rejected' });
   });
 
-  it('takes the new receipt handle when it puts a message off, so that a later ack counts', async () => {
+  it('adopts the new receipt handle when it postpones a message, so that a later ack counts', async () => {
     const message = await receiveOne();
     const { receiptHandle } = message;
     expect(await consumer.changeInvisibleDuration(message, MINUTE_MS)).toBe(message);
@@ -122,7 +122,7 @@ describe('SimpleConsumer over the wire', () => {
     expect([...broker.inFlight(), ...broker.waiting()]).toEqual([]);
   });
 
-  it('tells each message of an ack whose answer was lost that it may be acked', async () => {
+  it('reports for each message of an ack whose answer was lost that it may be acknowledged', async () => {
     const message = await receiveOne();
     broker.faults.add({ rpc: 'ackMessage', action: { kind: 'dropResponse' } });
     expect(await consumer.ackBatch([message])).toMatchObject([{ status: 'failed', error: { outcome: 'unknown' } }]);
@@ -130,18 +130,18 @@ describe('SimpleConsumer over the wire', () => {
     expect(await consumer.ackBatch([])).toEqual([]);
   });
 
-  it('moves a message to the dead letters', async () => {
+  it('moves a message to the dead letter queue', async () => {
     await consumer.forwardToDeadLetterQueue(await receiveOne());
     expect(broker.messages('%DLQ%stock').map(({ body }) => body.toString())).toEqual(['one']);
   });
 
-  it('asks each subscribed topic in turn', async () => {
+  it('polls each subscribed topic in turn', async () => {
     await producer.send({ topic: 'returns', body: 'two' });
     const topics = [...(await consumer.receive()), ...(await consumer.receive())].map(({ topic }) => topic);
     expect(topics).toEqual(['orders', 'returns']);
   });
 
-  it('can gain and lose topics while it runs; what it has received it can still settle', async () => {
+  it('can add and remove topics while it runs, and still settle what it has received', async () => {
     const message = await receiveOne();
     await expect(consumer.subscribe({ topic: 'nothing' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     await consumer.unsubscribe('orders');
@@ -156,7 +156,7 @@ describe('SimpleConsumer over the wire', () => {
     await expect(consumer.subscribe({ topic: 'returns' })).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('says which body is not what was sent, beside those that are', async () => {
+  it('reports a corrupt body, in addition to valid ones', async () => {
     const raw = new RawClient(broker.endpoints, 'raw');
     const packed = gzipSync('unpacked');
     for (const [id, body] of Object.entries({ good: packed, bad: packed.subarray(0, 9) })) {
@@ -174,7 +174,7 @@ describe('SimpleConsumer over the wire', () => {
     expect([problems.get('good'), problems.get('bad')]).toEqual([false, true]);
   });
 
-  it('unpacks no body to more than it may', async () => {
+  it('decompresses no body beyond the limit', async () => {
     const other = new SimpleConsumer(connection, {
       consumerGroup: 'stock',
       subscriptions: [{ topic: 'returns' }],
@@ -190,7 +190,7 @@ describe('SimpleConsumer over the wire', () => {
     await other.close();
   });
 
-  it('refuses what the server would refuse, and messages of others, before anything is sent', async () => {
+  it('rejects what the server would reject, and messages of other consumers, before anything is sent', async () => {
     const message = await receiveOne();
     await expect(consumer.receive({ maxMessages: 33 })).rejects.toThrow('maxMessages must be 1 to 32');
     await expect(consumer.receive({ invisibleDurationMs: 1 })).rejects.toThrow('invisibleDurationMs must be 10000');
@@ -210,7 +210,7 @@ describe('SimpleConsumer over the wire', () => {
     await expect(consumer.receive()).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('names a group that the cluster lacks', async () => {
+  it('names a group that does not exist', async () => {
     const other = new SimpleConsumer(connection, { consumerGroup: 'nobody', subscriptions: [{ topic: 'orders' }] });
     await expect(other.start()).rejects.toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND' });
     await other.close();

@@ -1,4 +1,4 @@
-// What becomes of log lines in the loggers that applications have.
+// What log lines look like in the loggers that applications use.
 
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
@@ -16,7 +16,7 @@ afterEach(() => {
   NestLogger.overrideLogger(quiet);
 });
 
-/** A LoggerService over pino, as the packages for it are: an object is taken field by field. */
+/** A LoggerService over pino, as the packages for it do: an object becomes fields. */
 function pinoService(level = 'debug'): { readonly service: LoggerService; readonly lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = [];
   const sink = new Writable({
@@ -39,7 +39,7 @@ function pinoService(level = 'debug'): { readonly service: LoggerService; readon
 describe('the log lines of the library', () => {
   const fields = { topic: 'a', keys: ['k1', 'k2'], tag: undefined, none: [], error: 'two words' };
 
-  it('are a text with their fields behind it, for loggers that write text', () => {
+  it('are a string with their fields appended, for loggers that write text', () => {
     const lines: unknown[][] = [];
     const note =
       (level: string) =>
@@ -59,7 +59,7 @@ describe('the log lines of the library', () => {
     ]);
   });
 
-  it('show the control characters of what they quote, and are one line each', () => {
+  it('escape the control characters of quoted values, and are one line each', () => {
     const lines: string[] = [];
     const note = (message: unknown): void => void lines.push(`${message}`, JSON.stringify(message));
     NestLogger.overrideLogger({ debug: note, log: note, warn: note, error: note });
@@ -73,7 +73,7 @@ describe('the log lines of the library', () => {
     expect(lines[0]).toBe('the server said "no\\x1b[2J\\x9b31m\\nERROR a line of its own"');
   });
 
-  it("are lines of text in Nest's console logger", () => {
+  it("are text lines in Nest's console logger", () => {
     const written: string[] = [];
     class Console extends ConsoleLogger {
       protected override printMessages(messages: unknown[]): void {
@@ -117,7 +117,7 @@ describe('the log of an application', () => {
   });
   afterEach(() => bench.close());
 
-  it('warns when a server is lost, tells of failures as errors, and holds neither bodies nor secrets', async () => {
+  it('warns when a server is lost, logs failures as errors, and contains neither bodies nor secrets', async () => {
     const { service, lines } = pinoService();
     @Injectable()
     class Till {

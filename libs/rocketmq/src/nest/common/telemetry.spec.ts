@@ -106,7 +106,7 @@ describe('with telemetry, a Nest application', () => {
     expect(parentOf(sdk.span('send placed'))).toBe(id);
   });
 
-  it('has it in handlers that are made for each message, and in those of the transport strategy', async () => {
+  it('has it active in request-scoped handlers, and in those of the transport strategy', async () => {
     @Controller({ scope: Scope.REQUEST })
     class Orders {
       @UseInterceptors(Noting)
@@ -146,7 +146,7 @@ describe('with telemetry, a Nest application', () => {
     expect(seen).toEqual({ interceptor: idOf(process), observable: idOf(process), handler: idOf(process) });
   });
 
-  it('has request, handler and answer in one trace, and goes on in it', async () => {
+  it('has request, handler and answer in one trace, and continues it', async () => {
     @Controller()
     class Prices {
       @MessagePattern<string>('prices')
@@ -164,19 +164,19 @@ describe('with telemetry, a Nest application', () => {
       return got;
     });
     await broker.idle();
-    const [asked, handled, told] = ['send prices', 'process prices', 'send nestjs-rocketmq-reply-desk'].map((name) =>
-      sdk.span(name),
+    const [asked, handled, answered] = ['send prices', 'process prices', 'send nestjs-rocketmq-reply-desk'].map(
+      (name) => sdk.span(name),
     );
     const received = sdk.span('process nestjs-rocketmq-reply-desk');
-    if (asked === undefined || handled === undefined || told === undefined) throw new Error('a span is missing');
+    if (asked === undefined || handled === undefined || answered === undefined) throw new Error('a span is missing');
     const request = sdk.span('request');
     expect(answer).toBe(7);
-    expect([asked, handled, told, received].map(parentOf)).toEqual([request, asked, handled, told].map(idOf));
-    expect(new Set([asked, handled, told, received].map(traceOf))).toEqual(new Set([traceOf(request)]));
+    expect([asked, handled, answered, received].map(parentOf)).toEqual([request, asked, handled, answered].map(idOf));
+    expect(new Set([asked, handled, answered, received].map(traceOf))).toEqual(new Set([traceOf(request)]));
     expect(seen).toEqual({ handler: idOf(handled), after: idOf(request) });
   });
 
-  it('has a method that is a transaction in one span, with what it does in it', async () => {
+  it('has one span for a transactional method, which contains its work', async () => {
     const Paid = defineTopic<{ id: number }>('paid', { type: 'transaction' });
     @Controller()
     class Payments {
@@ -197,7 +197,7 @@ describe('with telemetry, a Nest application', () => {
     expect(seen).toEqual({ handler: whole });
   });
 
-  it('refuses a telemetry that is none', async () => {
+  it('rejects an invalid telemetry', async () => {
     const none = {} as typeof telemetry;
     await expect(start(class Nothing {}, { telemetry: none })).rejects.toThrow(
       'option telemetry must be the result of openTelemetry() of nestjs-rocketmq/opentelemetry',

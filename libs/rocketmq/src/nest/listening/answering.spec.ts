@@ -1,4 +1,4 @@
-// The answer to a request takes its own time: the handler has done its work, and does it once.
+// The answer to a request does not count against the handler's timeout: the handler has succeeded, and runs once.
 
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
@@ -13,10 +13,10 @@ import { HOUR_MS } from '../../support/clock.js';
 
 const bench = ClientBench.ofFile();
 const TOPIC = 'payments';
-/** Longer than the time-out of a handler below and the second that it has after its signal. */
+/** Longer than the timeout of a handler below plus the second that it has after its signal. */
 const SLOW_MS = 1_500;
 
-/** An application whose answers are stored slowly; and what it did. */
+/** An application whose answers are stored slowly, and a record of what it did. */
 async function slowToAnswer(timeoutMs: number, work: (context: RocketMQContext) => Promise<void> = async () => {}) {
   const handled: number[] = [];
   /** What the consumer held when the answer was stored. */
@@ -41,21 +41,21 @@ async function slowToAnswer(timeoutMs: number, work: (context: RocketMQContext) 
   return { app, requester, handled, held };
 }
 
-/** What is left of requests. */
+/** The requests that remain. */
 function unsettled() {
   const { broker } = bench;
   return [...broker.waiting(), ...broker.inFlight()].filter(({ topic }) => topic === TOPIC);
 }
 
 describe('a request whose answer is slow to be stored', () => {
-  it('is handled once, and acknowledged after its answer, though the time of its handler is over', async () => {
+  it('is handled once, and acknowledged after its answer, although the timeout of its handler has passed', async () => {
     const { requester, handled, held } = await slowToAnswer(50);
     expect(await requester.request(TOPIC, 'charge')).toBe('charged 1');
     await bench.broker.idle();
     expect({ handled, held, unsettled: unsettled() }).toEqual({ handled: [1], held: [TOPIC], unsettled: [] });
   });
 
-  it('is handled once, and acknowledged after its answer, though its handler ended after the grace of a shutdown', async () => {
+  it('is handled once, and acknowledged after its answer, although its handler ended after the grace period of a shutdown', async () => {
     const { app, requester, handled, held } = await slowToAnswer(60_000, async ({ signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     });
@@ -66,7 +66,7 @@ describe('a request whose answer is slow to be stored', () => {
     expect({ handled, held, unsettled: unsettled() }).toEqual({ handled: [1], held: [TOPIC], unsettled: [] });
   });
 
-  it('is retried when its handler itself took too long', async () => {
+  it('is retried when its handler itself exceeds its timeout', async () => {
     const { requester, handled } = await slowToAnswer(50, async ({ signal }) => {
       if (handled.length > 1) return;
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -76,7 +76,7 @@ describe('a request whose answer is slow to be stored', () => {
     expect(handled).toEqual([1]);
   });
 
-  it('is answered and acknowledged when its time-out passes in the second after the signal of a shutdown', async () => {
+  it('is answered and acknowledged when its timeout passes within a second after the signal of a shutdown', async () => {
     const { app, requester, handled, held } = await slowToAnswer(300, async ({ signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       await setTimeout(400);
@@ -88,7 +88,7 @@ describe('a request whose answer is slow to be stored', () => {
     expect({ handled, held, unsettled: unsettled() }).toEqual({ handled: [1], held: [TOPIC], unsettled: [] });
   });
 
-  it('is not answered by a handler that was given up, since the next attempt answers', async () => {
+  it('is not answered by an abandoned handler, since the next attempt answers', async () => {
     const answered: string[] = [];
     let begun = 0;
     @Controller()
@@ -99,7 +99,7 @@ describe('a request whose answer is slow to be stored', () => {
         await setTimeout(2_000);
         return 'charged';
       }
-      // The answer of another keeps the producer open for longer.
+      // The answer to another request keeps the producer open for longer.
       @MessagePattern<string>('other', { consumerGroup: 'other' })
       async other(): Promise<string> {
         begun++;
@@ -122,7 +122,7 @@ describe('a request whose answer is slow to be stored', () => {
     expect(unsettled()).toHaveLength(1);
   });
 
-  it('gives its turn back when an interceptor around it never ends', async () => {
+  it('releases its turn when an interceptor around it never ends', async () => {
     const handled: unknown[] = [];
     const interceptors: ConsumeInterceptor[] = [
       async (message, _context, next) => {

@@ -7,7 +7,7 @@ describe('the options of a listener', () => {
     () =>
       assertListenerOptions('listener Orders.reserve', place, options);
 
-  it('may say all that there is to say', () => {
+  it('can all be set', () => {
     const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };
     expect(
       refusal({
@@ -54,17 +54,17 @@ describe('the options of a listener', () => {
     [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is invalid: maxSize must be/],
     [{ batch: { maxSize: 1 } }, /option batch is invalid: maxWaitMs must be/],
     [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch does not know size/],
-  ])('are refused by name: %j', (options, problem) => {
+  ])('are rejected by name: %j', (options, problem) => {
     expect(refusal(options)).toThrow(problem);
   });
 
-  it('may not all be said everywhere', () => {
+  it('cannot all be set everywhere', () => {
     expect(refusal({ filter: 'a' }, 'defaults')).toThrow('option filter is unknown');
     expect(refusal({ batch: { maxSize: 1, maxWaitMs: 1 } }, 'listeners')).toThrow('option batch is unknown');
     expect(refusal({ filter: 'a' }, 'listeners')).not.toThrow();
   });
 
-  it('are taken from the first layer that says something; undefined says nothing', () => {
+  it('are taken from the first layer that sets them; undefined counts as not set', () => {
     expect(
       mergedOptions([
         undefined,

@@ -72,7 +72,7 @@ describe('the plan of consumers', () => {
     ]);
   });
 
-  it('makes nothing for a listener that is switched off, nor anything without consumers', () => {
+  it('creates nothing for a disabled listener, nor anything with consumers: false', () => {
     const found = [listener('a', 'one', { enabled: false }), listener('b', 'two')];
     const options = { consumerGroup: 'mine' };
     expect(planConsumers(found, options)[0]?.listeners.map(({ name }) => name)).toEqual(['Orders.b']);
@@ -80,7 +80,7 @@ describe('the plan of consumers', () => {
     expect(planConsumers(found, { ...options, defaults: { enabled: false }, listeners: {} })).toEqual([]);
   });
 
-  it('wants an ordered group as soon as one of its topics is ordered', () => {
+  it('requires an ordered group as soon as one of its topics is ordered', () => {
     const found = [listener('a', 'one'), listener('b', defineTopic('steps', { type: 'fifo' }))];
     expect(planConsumers(found, { consumerGroup: 'mine' })[0]?.requireFifo).toBe(true);
     expect(planConsumers(found.slice(0, 1), { consumerGroup: 'mine' })[0]?.requireFifo).toBe(false);
@@ -98,14 +98,14 @@ describe('the plan of consumers', () => {
     ]);
   });
 
-  it('refuses listeners of one group that want the same messages, and names both places', () => {
+  it('rejects listeners of one group that match the same messages, and names both', () => {
     const found = [listener('a', 'one'), listener('b', 'one', { name: 'second' })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
       /FILTERS_OVERLAP.*Orders\.a and second \(Orders\.b\).*"one".*"mine"/,
     );
   });
 
-  it('refuses options of one consumer that disagree and names both listeners', () => {
+  it('rejects options of one consumer that disagree and names both listeners', () => {
     const found = [
       listener('a', 'one', { invisibleDurationMs: 10_000 }),
       listener('b', 'two', { invisibleDurationMs: 20_000 }),
@@ -115,7 +115,7 @@ describe('the plan of consumers', () => {
     );
   });
 
-  it('lets one listener of a consumer speak for the others, and tells functions apart', () => {
+  it('applies the option of one listener to its whole consumer, and distinguishes functions', () => {
     const interceptor = async (): Promise<void> => {};
     const found = [
       listener('a', 'one', { interceptors: [interceptor] }),
@@ -127,7 +127,7 @@ describe('the plan of consumers', () => {
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/disagree on interceptors/);
   });
 
-  it('refuses a manual listener that may wait for ever, or gets batches', () => {
+  it('rejects a manual listener without a timeout, or with batches', () => {
     const plan = (options: RocketMQListenerOptions) => () =>
       planConsumers([listener('a', 'one', options)], { consumerGroup: 'mine' });
     expect(problemOf(plan({ manual: true }))).toMatch(/Orders\.a: manual needs handlerTimeoutMs/);
@@ -137,41 +137,41 @@ describe('the plan of consumers', () => {
     );
   });
 
-  it('refuses dead letters to a topic that takes no normal messages', () => {
+  it('rejects a deadLetterTopic that is not of type normal', () => {
     const found = [listener('a', 'one', { deadLetterTopic: defineTopic('steps', { type: 'fifo' }) })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
       /MESSAGE_TYPE_MISMATCH.*Orders\.a.*"steps".*fifo/,
     );
   });
 
-  it('refuses a listener without a group', () => {
+  it('rejects a listener without a group', () => {
     expect(problemOf(() => planConsumers([listener('a', 'one')], {}))).toMatch(/NO_CONSUMER_GROUP.*Orders\.a/);
   });
 
-  it('refuses an illegal group and names its listener', () => {
+  it('rejects an illegal group and names its listener', () => {
     const found = [listener('a', 'one', { consumerGroup: 'not ok' })];
     expect(problemOf(() => planConsumers(found, {}))).toMatch(/ILLEGAL_CONSUMER_GROUP.*Orders\.a.*"not ok"/);
   });
 
-  it('refuses an illegal time-out and names its listener', () => {
+  it('rejects an illegal timeout and names its listener', () => {
     const found = [listener('a', 'one', { handlerTimeoutMs: 0 })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
       /Orders\.a: option handlerTimeoutMs must be a number above 0, not 0/,
     );
   });
 
-  it('refuses a name that no listener has and names those that exist', () => {
+  it('rejects a name that no listener has and names those that exist', () => {
     const found = [listener('a', 'one'), listener('b', 'two', { name: 'second' })];
     const options = { consumerGroup: 'mine', listeners: { 'Orders.b': { concurrency: 1 } } };
     expect(problemOf(() => planConsumers(found, options))).toMatch(/UNKNOWN_LISTENER.*"Orders\.b".*Orders\.a, second/);
   });
 
-  it('leaves a name to other applications where that is wanted', () => {
+  it("accepts a name of another application with unknownListeners: 'ignore'", () => {
     const options = { consumerGroup: 'mine', listeners: { 'Others.a': {} }, unknownListeners: 'ignore' } as const;
     expect(planConsumers([listener('a', 'one')], options)).toHaveLength(1);
   });
 
-  it('refuses a name that two listeners have', () => {
+  it('rejects a name that two listeners have', () => {
     const found = [listener('a', 'one'), listener('a', 'two')];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(/LISTENER_NAME_TAKEN.*Orders\.a/);
   });

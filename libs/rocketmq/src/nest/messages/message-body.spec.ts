@@ -23,32 +23,32 @@ async function decodedBody(topic: TopicDefinition, message: MessageView, codec: 
 }
 
 describe('a body to send', () => {
-  it('stays as it is when it is bytes or a string, and is JSON otherwise', async () => {
+  it('stays unchanged when it is bytes or a string, and is JSON otherwise', async () => {
     const bytes = Buffer.from([0, 255]);
     expect(await encodeBody(plain, bytes, jsonCodec)).toBe(bytes);
     expect(await encodeBody(plain, 'größe', jsonCodec)).toBe('größe');
     expect(Buffer.from(await encodeBody(plain, { id: 1 }, jsonCodec)).toString()).toBe('{"id":1}');
   });
 
-  it('is sent as given, not as the schema transforms it', async () => {
+  it('is sent as passed, not as the schema transforms it', async () => {
     const body = { id: 'a', dueAt: '2026-01-01T00:00:00Z' };
     expect(Buffer.from(await encodeBody(Order, body, jsonCodec)).toString()).toBe(JSON.stringify(body));
   });
 
-  it('is refused with the topic and the field, and without the body, when it does not fit the schema', async () => {
+  it('is rejected with an error that names the topic and the field, but not the body, when it does not fit the schema', async () => {
     const refused = encodeBody(Order, { id: 7, dueAt: 'secret' }, jsonCodec);
     await expect(refused).rejects.toThrow(/INVALID_BODY.*"order".*id: .*; dueAt: /);
     await expect(refused).rejects.not.toThrow(/secret/);
   });
 
-  it('is refused when it has no JSON form', async () => {
+  it('is rejected when it has no JSON form', async () => {
     await expect(encodeBody(plain, undefined, jsonCodec)).rejects.toThrow(/INVALID_BODY.*"plain".*undefined/);
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     await expect(encodeBody(plain, circular, jsonCodec)).rejects.toThrow(/INVALID_BODY/);
   });
 
-  it('goes through the codec of its topic', async () => {
+  it('is encoded by the codec of its topic', async () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
     await expect(encodeBody(text, { id: 1 }, jsonCodec)).rejects.toThrow(/must be a string/);
     await expect(encodeBody(deadLettersOf('g'), 1, jsonCodec)).rejects.toThrow(/must be a Buffer/);
@@ -56,12 +56,12 @@ describe('a body to send', () => {
 });
 
 describe('a received body', () => {
-  it('is what the schema makes of it', async () => {
+  it('is the output of the schema', async () => {
     const message = received('{"id":"a","dueAt":"2026-01-01T00:00:00Z"}');
     expect(await decodedBody(Order, message, jsonCodec)).toEqual({ id: 'a', dueAt: new Date('2026-01-01T00:00:00Z') });
   });
 
-  it('is invalid when it cannot be decoded, and the error holds nothing of it', async () => {
+  it('is invalid when it cannot be decoded, and the error contains nothing of it', async () => {
     const error: Error = await decodedBody(Order, received('{"secret'), jsonCodec).then(fail, (reason) => reason);
     expect(error).toBeInstanceOf(InvalidBodyError);
     expect(error.message).toMatch(/ID1.*"order".*8 bytes cannot be decoded/);
@@ -73,7 +73,7 @@ describe('a received body', () => {
     await expect(decodedBody(Order, received('{"id":7}'), jsonCodec)).rejects.toThrow(/ID1.*"order".*schema \(id: /);
   });
 
-  it('comes as text or bytes by the codec', async () => {
+  it('is text or bytes by the codec', async () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
     expect(await decodedBody(text, received('größe'), jsonCodec)).toBe('größe');
     expect(await decodedBody(plain, received('x'), bytesCodec)).toEqual(Buffer.from('x'));
@@ -81,7 +81,7 @@ describe('a received body', () => {
 });
 
 describe('defineTopic', () => {
-  it('refuses illegal names and types', () => {
+  it('rejects illegal names and types', () => {
     expect(() => defineTopic('a b', { type: 'normal' })).toThrow(/ILLEGAL_TOPIC.*"a b"/);
     expect(() => defineTopic('a', { type: 'ordered' as 'fifo' })).toThrow(/normal, fifo, delay, transaction/);
   });

@@ -1,4 +1,4 @@
-// What an application does to its messages on their way: here it encrypts them.
+// What an application does to its messages when they are sent and received: here it encrypts them.
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -28,7 +28,7 @@ class Keys {
   readonly key = randomBytes(32);
 }
 
-/** Authenticated encryption; the nonce and the tag stand before the text. */
+/** Authenticated encryption; the nonce and the tag precede the text. */
 @Injectable()
 class Encryption implements MessageHook {
   constructor(private readonly keys: Keys) {}
@@ -123,7 +123,7 @@ describe('hooks', () => {
     expect(bench.deadLetters('batches')).toHaveLength(1);
   });
 
-  it('make a dead letter of what they cannot decrypt, and leave dead letters as they came', async () => {
+  it('dead-letter what they cannot decrypt, and forward dead letters as they were received', async () => {
     class Listener {
       @RocketMQListener('forged', { deadLetterTopic: 'graveyard' })
       async handle(): Promise<void> {}
@@ -142,7 +142,7 @@ describe('hooks', () => {
     expect([first, second].some((one) => one?.body.equals(Buffer.alloc(40)))).toBe(true);
   });
 
-  it('stand around each other, the first outermost, and know the body as it was given', async () => {
+  it('are nested, the first outermost, and see the body as it was passed', async () => {
     const order: string[] = [];
     const hook = (name: string): MessageHook => ({
       outgoing: (message: OutgoingMessage, { body }: OutgoingHookContext) => {
@@ -165,7 +165,7 @@ describe('hooks', () => {
     expect(order).toEqual(['b out {"x":1}', 'a out {"x":1}', 'a in hooks', 'b in hooks', 'b,a']);
   });
 
-  it('may not move a message, and keep it from being sent when they throw', async () => {
+  it('cannot move a message, and prevent the send when they throw', async () => {
     const moving: MessageHook = { outgoing: (message) => ({ ...message, topic: 'elsewhere' }) };
     const app = await start([], [moving]);
     await expect(app.get(RocketMQProducer).send({ topic: 'plain', body: 'x' })).rejects.toThrow(
@@ -182,7 +182,7 @@ describe('hooks', () => {
     expect(bench.broker.messages('plain')).toEqual([]);
   });
 
-  it('stop the application at start when no module provides their class, or they are none', async () => {
+  it('fail the startup when no module provides their class, or when they are not hooks', async () => {
     class Nowhere implements MessageHook {}
     await expect(bench.start({ options: { hooks: [Nowhere] } })).rejects.toThrow(/NO_SUCH_HOOK.*Nowhere/);
     await expect(bench.start({ options: { hooks: ['x'] as never } })).rejects.toThrow(/option hooks must be a list/);

@@ -92,7 +92,7 @@ describe('the names on the cluster', () => {
     expect(bench.broker.messages('t-graves').map(({ body }) => body.toString())).toEqual(['-2']);
   });
 
-  it('are refused where they are no texts', () => {
+  it('are rejected unless they are strings', () => {
     const check = (options: object) => () => checkOptions({ endpoints: 'embedded:', ...options } as never);
     expect(check({ topicPrefix: 7 })).toThrow('option topicPrefix must be a string');
     expect(check({ resolveTopic: 'x' })).toThrow('option resolveTopic must be a function');

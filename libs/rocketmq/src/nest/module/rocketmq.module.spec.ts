@@ -45,7 +45,7 @@ interface Parts {
   readonly providers?: Provider[];
 }
 
-/** Where nothing listens. */
+/** Nothing listens there. */
 const NOWHERE = '127.0.0.1:1';
 
 function options(more: Partial<RocketMQModuleOptions> = {}): RocketMQModuleOptions {
@@ -73,7 +73,7 @@ function signal(): { readonly fired: Promise<void>; readonly fire: () => void } 
 }
 
 describe('compile()', () => {
-  it('connects nothing, and what was compiled can be closed', async () => {
+  it('does not connect, and a compiled module can be closed', async () => {
     const compiled = await compile({ imports: [RocketMQModule.forRoot(options({ endpoints: NOWHERE }))] });
     await expect(compiled.get(RocketMQProducer).send({ topic: 'plain', body: '1' })).rejects.toThrow(/NOT_RUNNING/);
     await compiled.close();
@@ -133,7 +133,7 @@ describe('the start', () => {
     expect(order).toEqual(['bootstrapped', 'bootstrapped', 'bootstrapped', 'handled']);
   });
 
-  it('fails for a topic that is missing, and says how to create it', async () => {
+  it('fails for a missing topic, and prints the command that creates it', async () => {
     const topics = [defineTopic('missing', { type: 'delay' })];
     await expect(start({ imports: [RocketMQModule.forRoot(options({ topics }))] })).rejects.toThrow(
       /TOPIC_NOT_FOUND.*"missing".*topic create missing --type delay/,
@@ -168,7 +168,7 @@ describe('the start', () => {
     );
   });
 
-  it('fails for an option that the consumer refuses, and names the listener', async () => {
+  it('fails for an option that the consumer rejects, and names the listener', async () => {
     class Listener {
       @RocketMQListener('plain', { invisibleDurationMs: 1 })
       async handle(): Promise<void> {}
@@ -178,7 +178,7 @@ describe('the start', () => {
     );
   });
 
-  it('fails when the cluster is away for longer than startTimeoutMs', async () => {
+  it('fails when the cluster is unreachable for longer than startTimeoutMs', async () => {
     const away = options({ endpoints: NOWHERE, startTimeoutMs: 50 });
     await expect(start({ imports: [RocketMQModule.forRoot(away)] })).rejects.toThrow(/UNAVAILABLE|DEADLINE_EXCEEDED/);
   });
@@ -188,7 +188,7 @@ describe('the start', () => {
     await expect(start({ imports })).rejects.toThrow(/MODULE_IMPORTED_TWICE/);
   });
 
-  it('makes no consumer with consumers: false', async () => {
+  it('creates no consumer with consumers: false', async () => {
     class Listener {
       @RocketMQListener('no-such-topic', { consumerGroup: 'no-such-group' })
       async handle(): Promise<void> {}
@@ -200,7 +200,7 @@ describe('the start', () => {
     expect((await started.get(RocketMQProducer).send({ topic: 'plain', body: '1' })).topic).toBe('plain');
   });
 
-  it('tells the log which listener takes what', async () => {
+  it('logs which listener receives what', async () => {
     const lines: unknown[] = [];
     const logger: Logger = { ...silentLogger, info: (message, fields) => void lines.push([message, fields]) };
     class Listener {
@@ -214,7 +214,7 @@ describe('the start', () => {
 });
 
 describe('a producer with defined topics', () => {
-  it('refuses what does not fit the type of the topic, before anything is sent', async () => {
+  it('rejects what does not fit the type of the topic, before anything is sent', async () => {
     const running = await start({ imports: [RocketMQModule.forRoot(options())] });
     const producer = running.get(RocketMQProducer);
     const Plain = defineTopic('plain', { type: 'normal' });
@@ -225,7 +225,7 @@ describe('a producer with defined topics', () => {
     await expect(producer.recall({ topic: 'd', recallHandle: undefined })).rejects.toThrow(/NO_RECALL_HANDLE/);
   });
 
-  it('sends every kind with its labels', async () => {
+  it('sends every type with its fields', async () => {
     broker.declareTopic({ name: 'steps', type: 'fifo' });
     const running = await start({ imports: [RocketMQModule.forRoot(options())] });
     const Steps = defineTopic<{ n: number }>('steps', { type: 'fifo' });
@@ -260,7 +260,7 @@ describe('forRootAsync', () => {
     });
   }
 
-  it('refuses undefined endpoints, and to have no source of options', async () => {
+  it('rejects undefined endpoints, and a missing source of options', async () => {
     const useFactory = (): RocketMQModuleOptions => options({ endpoints: undefined });
     await expect(compile({ imports: [RocketMQModule.forRootAsync({ useFactory })] })).rejects.toThrow(
       /option endpoints is undefined/,
@@ -270,7 +270,7 @@ describe('forRootAsync', () => {
 });
 
 describe('isGlobal: false', () => {
-  it('gives the producer only to modules that import it', async () => {
+  it('provides the producer only to modules that import it', async () => {
     @Injectable()
     class Service {
       constructor(readonly producer: RocketMQProducer) {}
@@ -285,7 +285,7 @@ describe('isGlobal: false', () => {
 });
 
 describe('endpoints embedded:', () => {
-  it('runs a broker of the application that knows its topics and groups', async () => {
+  it('runs a broker with the topics and groups of the application', async () => {
     const { fired, fire } = signal();
     const bodies: unknown[] = [];
     const Steps = defineTopic<{ n: number }>('steps', { type: 'fifo' });
@@ -297,7 +297,7 @@ describe('endpoints embedded:', () => {
         if (bodies.length === 2) fire();
       }
     }
-    // Otherwise the end waits for the long poll of the ordered group.
+    // Otherwise the shutdown waits for the long poll of the ordered group.
     const embedded = options({ endpoints: 'embedded:', topics: [Steps], shutdownGraceMs: 0 });
     const running = await start({ imports: [RocketMQModule.forRoot(embedded)], providers: [Listener] });
     const producer = running.get(RocketMQProducer);
@@ -307,7 +307,7 @@ describe('endpoints embedded:', () => {
     expect(bodies).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it('keeps its messages in the folder that is named, for the next start', async () => {
+  it('keeps its messages in the given folder, for the next start', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'embedded-'));
     const onDisk = options({ endpoints: `embedded:${folder}`, shutdownGraceMs: 0 });
     const first = await start({ imports: [RocketMQModule.forRoot(onDisk)] });

@@ -15,14 +15,14 @@ describe('the module option nameServer', () => {
 
   afterEach(() => broker.stop());
 
-  it('names whom to ask how old the brokers are', async () => {
+  it('provides the versions of the brokers', async () => {
     const nameServer = broker.adminEndpoint;
     const admin = await new AdminAccess(checkOptions({ endpoints: broker.endpoints, nameServer })).ofCluster();
     await expect(admin?.brokerVersions()).resolves.toMatchObject({ keepBatches: true });
     await admin?.close();
   });
 
-  it('is not needed, and has no meaning for the broker inside', async () => {
+  it('is not needed, and ignored, with the embedded broker', async () => {
     const { endpoints, adminEndpoint: nameServer } = broker;
     expect(await new AdminAccess(checkOptions({ endpoints })).ofCluster()).toBeUndefined();
     expect(await new AdminAccess(checkOptions({ endpoints: 'embedded:', nameServer })).ofCluster()).toBeUndefined();
@@ -44,7 +44,7 @@ describe('the module option nameServer', () => {
     expect(await run(broker.adminEndpoint)).not.toBe('');
   });
 
-  it('stops the application when it is no address', async () => {
+  it('fails the startup when it is not an address', async () => {
     await expect(run('http://somewhere')).rejects.toThrow('nameServer');
   });
 });

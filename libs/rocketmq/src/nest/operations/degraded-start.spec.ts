@@ -1,4 +1,4 @@
-// Applications whose server is away at their start: those that wait for it, those that run without it, and what they say meanwhile.
+// Applications whose server is unreachable at startup: those that wait for it, those that run without it, and what they report meanwhile.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, type Provider } from '@nestjs/common';
@@ -41,7 +41,7 @@ afterEach(async () => {
   await broker?.stop();
 });
 
-/** A broker that has an address, and is away. */
+/** A broker that has an address, but does not run. */
 async function absentBroker(options: TestBrokerOptions = {}): Promise<string> {
   broker = await TestBroker.start({ groups: [{ name: 'shop', fifo: true }], ...options });
   const { endpoints } = broker;
@@ -56,14 +56,14 @@ async function start(options: RocketMQModuleOptions, providers: Provider[] = [Sh
   return app;
 }
 
-describe('an application whose server is away at its start', () => {
-  it('does not start, by default, when the server does not come in time', async () => {
+describe('an application whose server is unreachable at startup', () => {
+  it('does not start, by default, when the server is not reachable in time', async () => {
     const endpoints = await absentBroker();
     await expect(start({ endpoints, logger: recordingLogger() })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     app = undefined;
   });
 
-  it('starts when the server comes in time', async () => {
+  it('starts when the server is reachable in time', async () => {
     const endpoints = await absentBroker();
     const starting = start({ endpoints, startTimeoutMs: 30_000, logger: recordingLogger() });
     await new Promise((resolve) => setImmediate(resolve));
@@ -72,15 +72,15 @@ describe('an application whose server is away at its start', () => {
     expect(app?.get(RocketMQHealth).report()).toMatchObject({ phase: 'running', isReady: true, problems: [] });
   });
 
-  it('starts without, when it may: sends fail and say why, and all is there when the server has come', async () => {
+  it('starts without it in degraded mode: sends fail with the reason, and everything starts when the server is reachable', async () => {
     const endpoints = await absentBroker();
     const logger = recordingLogger();
-    const told: string[] = [];
+    const seen: string[] = [];
     @Injectable()
     class Watcher {
       constructor(events: RocketMQEvents) {
         events.events$.subscribe((event) =>
-          told.push('reason' in event ? `${event.type} ${event.reason}` : event.type),
+          seen.push('reason' in event ? `${event.type} ${event.reason}` : event.type),
         );
       }
     }
@@ -103,11 +103,11 @@ describe('an application whose server is away at its start', () => {
     await producer.send(Orders, { id: 'late' }, { messageGroup: 'a' });
     await until(() => shop.handled.length > 0);
     expect(shop.handled).toEqual(['late']);
-    expect(told).toEqual(['start-delayed away', 'connected', 'connected', 'start-completed']);
+    expect(seen).toEqual(['start-delayed away', 'connected', 'connected', 'start-completed']);
     expect(logger.lines.filter(([line]) => line.startsWith('warn no server can be reached'))).toHaveLength(1);
   });
 
-  it('says what does not fit when the server has come, is not ready until that is mended, and then starts', async () => {
+  it('reports what does not fit when the server is reachable, is not ready until that is fixed, and then starts', async () => {
     const endpoints = await absentBroker({ strict: true });
     const logger = recordingLogger();
     const running = await start({ endpoints, logger, topics: [Orders], whenUnavailable: 'degraded' });
@@ -126,7 +126,7 @@ describe('an application whose server is away at its start', () => {
     await until(() => health.report().isReady);
   });
 
-  it('stops at start in any case when the server is there and a topic does not fit', async () => {
+  it('fails at startup in any case when the server is reachable and a topic does not fit', async () => {
     broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders' }], groups: [{ name: 'shop' }] });
     const { endpoints } = broker;
     await expect(start({ endpoints, logger: recordingLogger(), whenUnavailable: 'degraded' })).rejects.toMatchObject({
@@ -135,7 +135,7 @@ describe('an application whose server is away at its start', () => {
     app = undefined;
   });
 
-  it('starts each consumer that it can: one whose group does not fit keeps none of the others waiting', async () => {
+  it('starts each consumer that it can: one whose group does not fit does not delay the others', async () => {
     @Injectable()
     class Other {
       readonly handled: string[] = [];
@@ -157,7 +157,7 @@ describe('an application whose server is away at its start', () => {
     expect(running.get(RocketMQHealth).report().problems[0]).toContain('consumer group "shop" does not exist');
   });
 
-  it('starts handlers of the transport strategy and requests with the rest, and says when they get messages', async () => {
+  it('starts handlers of the transport strategy and requests with the rest, and reports when they receive messages', async () => {
     @Controller()
     class Prices {
       @MessagePattern<string>('prices', { consumerGroup: 'prices' })
@@ -188,7 +188,7 @@ describe('an application whose server is away at its start', () => {
     expect(statuses).toEqual(['waiting', 'listening', 'draining', 'closed']);
   });
 
-  it('ends at once when it is closed while it waits for a name server that says nothing', async () => {
+  it('shuts down at once while it waits for a name server that does not answer', async () => {
     broker = await TestBroker.start();
     const silent = await startScriptedServer(() => undefined);
     const { endpoints } = broker;
@@ -201,7 +201,7 @@ describe('an application whose server is away at its start', () => {
     await silent.close();
   });
 
-  it('ends at once when it is closed while it waits', async () => {
+  it('shuts down at once while it waits', async () => {
     const endpoints = await absentBroker();
     const running = await start({ endpoints, logger: recordingLogger(), whenUnavailable: 'degraded' });
     await running.close();

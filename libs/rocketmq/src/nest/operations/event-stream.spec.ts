@@ -6,7 +6,7 @@ import { EventStream } from './event-stream.js';
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('the stream of events', () => {
-  it('hands events on in order, after the call that put them in', async () => {
+  it('emits events in order, after the call that reported them', async () => {
     const stream = new EventStream<number>(recordingLogger());
     const seen: unknown[] = [];
     stream.values$.subscribe({ next: (value) => seen.push(value), complete: () => seen.push('end') });
@@ -18,7 +18,7 @@ describe('the stream of events', () => {
     expect(seen).toEqual([1, 2, 3, 'end']);
   });
 
-  it('logs what a subscriber throws or rejects with, and goes on for it and for others', async () => {
+  it('logs what a subscriber throws or rejects with, and continues for it and for others', async () => {
     const logger = recordingLogger();
     const stream = new EventStream<number>(logger);
     const seen: number[] = [];
@@ -41,7 +41,7 @@ describe('the stream of events', () => {
     ]);
   });
 
-  it('tells a subscriber of an error in its own operators, and logs it where it does not listen', async () => {
+  it("passes an error in a subscriber's own operators to it, and logs it without an error handler", async () => {
     const logger = recordingLogger();
     const stream = new EventStream<number>(logger);
     const seen: unknown[] = [];
@@ -57,7 +57,7 @@ describe('the stream of events', () => {
     expect(logger.lines).toHaveLength(1);
   });
 
-  it('waits for no subscriber: one that is slow has its events later', async () => {
+  it('waits for no subscriber: a slow one gets its events later', async () => {
     const stream = new EventStream<number>(recordingLogger());
     const done: number[] = [];
     let release = (): void => {};
@@ -79,7 +79,7 @@ describe('the stream of events', () => {
     expect(done).toEqual([1, 2]);
   });
 
-  it('tells nothing to who has left', async () => {
+  it('emits nothing after an unsubscribe', async () => {
     const stream = new EventStream<number>(recordingLogger());
     const seen: number[] = [];
     const subscription = stream.values$.pipe(map((value) => value)).subscribe((value) => seen.push(value));

@@ -21,12 +21,12 @@ import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { GivenUpWatch } from './given-up-watch.js';
 
-/** What the database of the service says of each transaction. */
+/** The state of each transaction in the database of the service. */
 const answers = new Map<string, TransactionAnswer>();
 
 @Injectable()
 class Orders {
-  /** Whether the process dies in the middle: nothing is told of the end, and no check is answered. */
+  /** Whether the process crashes in the middle: it reports no end, and answers no check. */
   static isAway = false;
 
   @TransactionalSend('orders', { message: (id: string) => ({ body: { id } }) })
@@ -61,14 +61,14 @@ describe('an application with transactions', () => {
       options: {
         consumerGroup: 'shop',
         nameServer: bench.broker.adminEndpoint,
-        // All are over when the server gives them up, so that a checker may say "rolled back".
+        // All have ended when the server gives them up, so that a checker may answer with a rollback.
         producer: { localTransactionTimeoutMs: MINUTE_MS },
         ...options,
       },
       ...(prepare && { prepare }),
     });
 
-  /** Transactions that nobody answers for until the server has given them up. */
+  /** Transactions whose checks nobody answers until the server has given them up. */
   async function giveUp(app: INestApplication, ...ids: string[]): Promise<void> {
     Orders.isAway = true;
     for (const id of ids)
@@ -82,12 +82,12 @@ describe('an application with transactions', () => {
   }
 
   const watched = (app: INestApplication): unknown[] => {
-    const told: unknown[] = [];
+    const events: unknown[] = [];
     app
       .get(RocketMQEvents)
       .of('transaction-given-up')
-      .subscribe(({ topic, resolution }) => told.push([topic, resolution]));
-    return told;
+      .subscribe(({ topic, resolution }) => events.push([topic, resolution]));
+    return events;
   };
   const reported = (app: INestApplication) =>
     app
@@ -95,37 +95,37 @@ describe('an application with transactions', () => {
       .report()
       .givenUpTransactions?.map(({ resolution }) => resolution);
 
-  it('reports the committed ones once, within 5 minutes, and is ready all the same', async () => {
+  it('reports the committed ones once, within 5 minutes, and is ready nevertheless', async () => {
     const logger = recordingLogger();
     const app = await start({ logger });
-    const told = watched(app);
+    const events = watched(app);
     answers.set('kept', 'commit');
     await giveUp(app, 'kept', 'dropped');
     await bench.broker.advance(5 * MINUTE_MS);
-    expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
+    expect([events, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
     expect(app.get(RocketMQHealth).report()).toMatchObject({ isReady: true, problems: [] });
     const line = logger.lines.find(([text]) => text.startsWith('error the server has given up a transaction'));
     expect(line?.[0]).toMatch(/its message is missing\. .* transaction resume --id \S+ --yes$/);
     await bench.broker.advance(10 * MINUTE_MS);
-    expect(told).toHaveLength(1);
+    expect(events).toHaveLength(1);
   });
 
-  it('reports at its start those that were given up while no instance ran, each instance for itself', async () => {
+  it('reports at startup those that were given up while no instance ran, once by each instance', async () => {
     const first = await start();
     answers.set('kept', 'commit');
     await giveUp(first, 'kept');
     await bench.closeApps();
     for (let instance = 0; instance < 2; instance++) {
-      let told: unknown[] = [];
+      let events: unknown[] = [];
       const app = await start({}, (made) => {
-        told = watched(made);
+        events = watched(made);
       });
       await bench.broker.idle();
-      expect([told, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
+      expect([events, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
     }
   });
 
-  it('reports at its start the one that was given up before hundreds of another service', async () => {
+  it('reports at startup the one that was given up before hundreds of another service', async () => {
     bench.broker.declareTopic({ name: 'payments', type: 'transaction' });
     const first = await start();
     answers.set('kept', 'commit');
@@ -136,7 +136,7 @@ describe('an application with transactions', () => {
       transactionOwner: 'another service',
       transactionCheckers: { payments: () => 'unknown' },
     });
-    for (let count = 0; count < 300; count++) await other.beginTransaction({ topic: 'payments', body: 'theirs' });
+    for (let count = 0; count < 300; count++) await other.beginTransaction({ topic: 'payments', body: 'other' });
     await other.close();
     connection.close();
     await bench.broker.advance(2 * MINUTE_MS);
@@ -146,7 +146,7 @@ describe('an application with transactions', () => {
     expect(reported(app)).toEqual(['commit']);
   });
 
-  it('logs where a look stopped that has read enough, and goes on there with the next one', async () => {
+  it('logs where a search stopped that reached its limit, and continues there with the next one', async () => {
     const logger = recordingLogger();
     const clock = new ManualClock();
     const pages = 50;
@@ -182,7 +182,7 @@ describe('an application with transactions', () => {
     expect(stopped()).toHaveLength(1);
   });
 
-  it('reports one no more that was resumed, whichever way it ended', async () => {
+  it('no longer reports one that was resumed, however it ended', async () => {
     const app = await start();
     await giveUp(app, 'kept', 'dropped');
     Orders.isAway = true;
@@ -198,24 +198,24 @@ describe('an application with transactions', () => {
     expect(reported(app)).toEqual([]);
   });
 
-  it('leaves alone those of other services on the same topic', async () => {
+  it('ignores those of other services on the same topic', async () => {
     const app = await start();
-    const told = watched(app);
+    const events = watched(app);
     const connection = new Connection({ endpoints: bench.broker.endpoints, clock: bench.broker.clock });
     const other = new Producer(connection, {
       transactionOwner: 'another service',
       transactionCheckers: { orders: () => 'unknown' },
     });
-    answers.set('theirs', 'commit');
-    await other.beginTransaction({ topic: 'orders', body: JSON.stringify({ id: 'theirs' }) });
+    answers.set('other', 'commit');
+    await other.beginTransaction({ topic: 'orders', body: JSON.stringify({ id: 'other' }) });
     await other.close();
     connection.close();
     await bench.broker.advance(10 * MINUTE_MS);
     expect(bench.broker.halfMessages()).toEqual([]);
-    expect([told, reported(app)]).toEqual([[], []]);
+    expect([events, reported(app)]).toEqual([[], []]);
   });
 
-  it('knows nothing of them without nameServer, and says once when the brokers cannot be asked', async () => {
+  it('cannot report them without nameServer, and logs once when the brokers cannot be asked', async () => {
     const without = await start({ nameServer: undefined });
     await bench.broker.advance(5 * MINUTE_MS);
     expect(reported(without)).toBeUndefined();

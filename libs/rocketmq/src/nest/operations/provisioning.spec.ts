@@ -1,4 +1,4 @@
-// Topics and groups of an application, made or compared at its start.
+// Topics and groups of an application, created or compared at startup.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, type Provider } from '@nestjs/common';
@@ -63,13 +63,13 @@ async function start(options: Partial<RocketMQModuleOptions>, providers: Provide
 }
 
 describe("provision: 'create'", () => {
-  it('makes the topics and groups that the code declares, under their prefixes', async () => {
+  it('creates the topics and groups that the code declares, under their prefixes', async () => {
     await start({ provision: 'create', topicPrefix: 't-', groupPrefix: 'g-' });
     const topics = await admin.listTopics({ includeSystem: true });
-    const told = topics.topics.map(({ topic, type, queues }) => [topic, type, queues]);
-    expect(told).toContainEqual(['t-orders', 'fifo', 4]);
-    expect(told).toContainEqual(['t-reminders', 'delay', 8]);
-    expect(told).toContainEqual(['%DLQ%g-shop', 'normal', 1]);
+    const created = topics.topics.map(({ topic, type, queues }) => [topic, type, queues]);
+    expect(created).toContainEqual(['t-orders', 'fifo', 4]);
+    expect(created).toContainEqual(['t-reminders', 'delay', 8]);
+    expect(created).toContainEqual(['%DLQ%g-shop', 'normal', 1]);
     const { groups } = await admin.listGroups();
     expect(groups.map(({ consumerGroup, fifo }) => [consumerGroup, fifo])).toEqual([
       ['g-graveyard', false],
@@ -81,7 +81,7 @@ describe("provision: 'create'", () => {
     });
   });
 
-  it('lets an application run on a cluster that knew nothing of it', async () => {
+  it('lets an application run on an empty cluster', async () => {
     const app = await start({ provision: 'create' });
     await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
     const { handled } = app.get(Shop);
@@ -89,7 +89,7 @@ describe("provision: 'create'", () => {
     expect(handled).toEqual(['a']);
   });
 
-  it('leaves what exists as it is, and says in one warning where it differs', async () => {
+  it('leaves what exists unchanged, and lists the differences in one warning', async () => {
     broker.declareTopic({ name: 'reminders', type: 'delay', queues: 3 });
     broker.declareTopic({ name: 'orders', type: 'fifo', queues: 2 });
     broker.declareGroup({ name: 'shop', fifo: true, maxDeliveryAttempts: 9 });
@@ -114,7 +114,7 @@ describe("provision: 'create'", () => {
     expect(await admin.describeGroup('shop')).toMatchObject({ maxDeliveryAttempts: 9 });
   });
 
-  it('may be done by several instances at once', async () => {
+  it('can run in several instances at once', async () => {
     await Promise.all(Array.from({ length: 5 }, () => start({ provision: 'create' })));
     expect(await admin.describeTopic('orders')).toMatchObject({ type: 'fifo', queues: 4 });
     expect(await admin.describeGroup('shop')).toMatchObject({ fifo: true, maxDeliveryAttempts: 5 });
@@ -122,7 +122,7 @@ describe("provision: 'create'", () => {
 });
 
 describe("provision: 'check'", () => {
-  it('names all that is missing or otherwise in one error, and changes nothing', async () => {
+  it('lists everything missing or different in one error, and changes nothing', async () => {
     broker.declareTopic({ name: 'orders', type: 'normal', queues: 2 });
     broker.declareGroup({ name: 'shop', fifo: false });
     await expect(start({ provision: 'check' })).rejects.toMatchObject({
@@ -150,13 +150,13 @@ describe("provision: 'check'", () => {
 });
 
 describe('provisioning', () => {
-  it('needs the name server, and says so', async () => {
+  it('needs the name server, and reports that', async () => {
     await expect(start({ provision: 'check', nameServer: undefined })).rejects.toThrow(
       "option provision: 'check' needs administration access to the brokers; set the option nameServer of RocketMQModule",
     );
   });
 
-  it('is refused where the code contradicts itself', async () => {
+  it('is rejected where the code contradicts itself', async () => {
     await expect(start({ groups: { shop: { fifo: false } } })).rejects.toThrow(
       'option groups["shop"]: fifo is false, but listeners Shop.handle have a topic of type fifo',
     );
@@ -171,7 +171,7 @@ describe('provisioning', () => {
     expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow('queues must be an integer from 1 to 1024');
   });
 
-  it('is not needed on the embedded broker, which is made as declared', async () => {
+  it('is not needed on the embedded broker, which creates everything as declared', async () => {
     const app = await start({ endpoints: 'embedded:', nameServer: undefined, provision: 'check' });
     await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
   });
@@ -181,22 +181,22 @@ describe('provisioning on several brokers', () => {
   const cluster = new ScriptedCluster();
   afterEach(() => cluster.close());
 
-  /** A broker that holds one topic and one group, and remembers what it was told to hold. */
+  /** A broker with one topic and one group, which records the requests that change it. */
   function holding(held: { topic?: object; group?: object }): {
     script: BrokerScript;
     held: typeof held;
-    told: number[];
+    changes: number[];
   } {
-    const told: number[] = [];
+    const changes: number[] = [];
     const script: BrokerScript = ({ code, fields, body }) => {
-      if (code === 17 || code === 200) told.push(code);
+      if (code === 17 || code === 200) changes.push(code);
       if (code === 17) held.topic = { ...fields, writeQueueNums: Number(fields.writeQueueNums) };
       if (code === 200) held.group = JSON.parse(body) as object;
       if (code === 351) return held.topic === undefined ? { code: 17 } : { body: JSON.stringify(held.topic) };
       if (code !== 201) return { body: '{"table":{"brokerVersionDesc":"V5_5_0"}}' };
       return { body: JSON.stringify({ subscriptionGroupTable: held.group && { billing: held.group } }) };
     };
-    return { script, held, told };
+    return { script, held, changes };
   }
 
   async function on(brokers: readonly BrokerScript[], run: typeof createDeclared, group: Partial<DeclaredGroup>) {
@@ -210,16 +210,16 @@ describe('provisioning on several brokers', () => {
     return logger.lines;
   }
 
-  it('makes what a broker lacks as the others have it, and touches none of those', async () => {
-    // Being made smaller: what is in the queues that are read only would be lost if as many were read as are written.
+  it('creates what a broker lacks with the settings of the others, and does not change those', async () => {
+    // The topic is being made smaller: messages of its read-only queues would be lost if it had as many read queues as write queues.
     const topic = { readQueueNums: 16, writeQueueNums: 8 };
     const [old, joined] = [holding({ topic, group: { groupName: 'billing', retryMaxTimes: 4 } }), holding({})];
     expect(await on([old.script, joined.script], createDeclared, {})).toEqual([]);
-    expect(old.told).toEqual([]);
+    expect(old.changes).toEqual([]);
     expect(joined.held).toMatchObject({ topic: { writeQueueNums: 8 }, group: { retryMaxTimes: 4 } });
   });
 
-  it('names what any of them holds otherwise', async () => {
+  it('names the differences of each broker', async () => {
     const brokers = [false, true].map((consumeMessageOrderly) =>
       holding({ topic: { writeQueueNums: 8 }, group: { groupName: 'billing', consumeMessageOrderly } }),
     );

@@ -1,4 +1,4 @@
-// What an application is told of the life of a connection, on a broker that comes and goes.
+// The lifecycle events that an application gets, with a broker that stops and starts.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
@@ -19,7 +19,7 @@ import {
 import { MINUTE_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 
-/** What is told, in short. */
+/** The events, in short. */
 function inShort(event: RocketMQEvent): string {
   if ('endpoint' in event) return `${event.type} ${event.consumerGroup ?? event.role}`;
   if ('listener' in event) return `${event.type} ${event.listener}`;
@@ -38,12 +38,12 @@ class Watcher {
     events.events$.subscribe((event) => this.events.push(event));
   }
 
-  get told(): string[] {
+  get seen(): string[] {
     return this.events.map(inShort);
   }
 
   async has(event: string): Promise<void> {
-    await until(() => this.told.includes(event));
+    await until(() => this.seen.includes(event));
   }
 }
 
@@ -55,7 +55,7 @@ describe('the lifecycle events of a connection', () => {
   });
   afterEach(() => bench.close());
 
-  it('tell that servers come, go and come back, of pauses and of the end, to who subscribes in a constructor', async () => {
+  it('report connections, losses, recoveries, pauses and the shutdown to a subscriber in a constructor', async () => {
     @Injectable()
     class Shop {
       @RocketMQListener('orders', { consumerGroup: 'shop', name: 'orders' })
@@ -64,7 +64,7 @@ describe('the lifecycle events of a connection', () => {
     const app = await bench.start({ providers: [Shop, Watcher] });
     const watcher = app.get(Watcher);
     await watcher.has('connected shop');
-    expect(watcher.told).toEqual(['connected producer', 'connected shop']);
+    expect(watcher.seen).toEqual(['connected producer', 'connected shop']);
     await bench.broker.stop();
     await watcher.has('lost shop');
     await bench.broker.broker.start();
@@ -73,8 +73,8 @@ describe('the lifecycle events of a connection', () => {
     app.get(RocketMQListeners).pause('orders');
     app.get(RocketMQListeners).resume('orders');
     await bench.closeApps();
-    expect(watcher.told.slice(-3)).toEqual(['paused orders', 'resumed orders', 'drained shop 0']);
-    expect(watcher.told.filter((told) => told.startsWith('lost'))).toHaveLength(2);
+    expect(watcher.seen.slice(-3)).toEqual(['paused orders', 'resumed orders', 'drained shop 0']);
+    expect(watcher.seen.filter((event) => event.startsWith('lost'))).toHaveLength(2);
     const lost = watcher.events.find(({ type }) => type === 'lost');
     expect(lost).toMatchObject({
       connection: undefined,
@@ -85,7 +85,7 @@ describe('the lifecycle events of a connection', () => {
     });
   });
 
-  it('tell of dead letters and of leases that are lost, beside the hooks of the module', async () => {
+  it('report dead letters and lost leases, in addition to the hooks of the module', async () => {
     const hooked: string[] = [];
     let release = (): void => {};
     const gate = new Promise<void>((resolve) => {
@@ -99,7 +99,7 @@ describe('the lifecycle events of a connection', () => {
         await gate;
       }
     }
-    // Hooks of a class, whose methods are not its own fields.
+    // Hooks of a class, whose methods are not own properties.
     class Hooks {
       onDeadLetter(): void {
         hooked.push('dead letter');
@@ -127,7 +127,7 @@ describe('the lifecycle events of a connection', () => {
     });
   });
 
-  it('tell of transactions whose end is unknown: the answer is lost, or the checker cannot tell', async () => {
+  it('report transactions whose end is unknown: the answer is lost, or the checker answers unknown', async () => {
     @Injectable()
     class Till {
       @TransactionalSend('paid', { message: (id: string) => ({ body: { id } }) })
@@ -148,7 +148,7 @@ describe('the lifecycle events of a connection', () => {
     expect(unknown).toMatchObject({ topic: 'paid', transactionId: expect.any(String), error: expect.any(Error) });
   });
 
-  it('tell how transactions end, to the hook, too', async () => {
+  it('report how transactions end, to the hook, too', async () => {
     @Injectable()
     class Till {
       @TransactionalSend('paid', { message: (id: string) => ({ body: { id } }) })
@@ -172,7 +172,7 @@ describe('the lifecycle events of a connection', () => {
     expect(ended).toMatchObject({ topic: 'paid', messageId: ids[0], transactionId: expect.any(String) });
   });
 
-  it('are of one connection each, and a subscriber that throws stops neither sends nor handlers', async () => {
+  it('belong to one connection each, and a subscriber that throws stops neither sends nor handlers', async () => {
     const logger = recordingLogger();
     const handled: unknown[] = [];
     @Injectable()
@@ -184,7 +184,7 @@ describe('the lifecycle events of a connection', () => {
     }
     const { endpoints, clock } = bench.broker;
     const second = RocketMQModule.forRoot({ name: 'second', endpoints, clock, logger });
-    const told: string[] = [];
+    const seen: string[] = [];
     const app = await bench.start({
       imports: [second as never],
       providers: [Shop, Watcher],
@@ -192,7 +192,7 @@ describe('the lifecycle events of a connection', () => {
       prepare: (starting) => {
         const events = starting.get<RocketMQEvents>(getEventsToken('second'));
         events.of('connected', 'drained').subscribe((event) => {
-          told.push(`${event.connection} ${inShort(event)}`);
+          seen.push(`${event.connection} ${inShort(event)}`);
           throw new Error('a watcher fails');
         });
       },
@@ -201,8 +201,8 @@ describe('the lifecycle events of a connection', () => {
     await until(() => handled.length > 0);
     await bench.closeApps();
     expect(handled).toEqual([1]);
-    expect(told).toEqual(['second connected producer', 'second connected shop', 'second drained shop 0']);
-    expect(app.get(Watcher).told).toEqual(['connected producer']);
+    expect(seen).toEqual(['second connected producer', 'second connected shop', 'second drained shop 0']);
+    expect(app.get(Watcher).seen).toEqual(['connected producer']);
     expect(logger.lines.filter(([line]) => line.includes('a subscriber of RocketMQEvents failed'))).toHaveLength(3);
   });
 });

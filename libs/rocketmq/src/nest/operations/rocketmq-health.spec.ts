@@ -1,4 +1,4 @@
-// When a connection calls itself ready, and what it says when it does not.
+// When a connection is ready, and what it reports when it is not.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable } from '@nestjs/common';
@@ -37,7 +37,7 @@ describe('the health of a connection', () => {
   });
   afterEach(() => bench.close());
 
-  it('is ready with all that was started, and tells of the producer and of each consumer', async () => {
+  it('is ready with everything that was started, and reports the producer and each consumer', async () => {
     const app = await bench.start({ providers: [Shop] });
     const health = app.get(RocketMQHealth);
     expect(health.report()).toEqual({
@@ -62,7 +62,7 @@ describe('the health of a connection', () => {
     expect(health.report()).toMatchObject({ phase: 'closed', isReady: false, problems: ['RocketMQ: it is closed'] });
   });
 
-  it('names the client and the server when one is away, and is ready again when it is back', async () => {
+  it('names the client and the server when a server is unreachable, and is ready again when it is back', async () => {
     const app = await bench.start({ providers: [Shop] });
     const health = app.get(RocketMQHealth);
     await bench.broker.stop();
@@ -75,14 +75,14 @@ describe('the health of a connection', () => {
       /^RocketMQ: consumer group "shop": it is connected to no server \(127\.0\.0\.1:\d+ is away/,
     );
     await bench.broker.broker.start();
-    // A poll that waits for messages says nothing yet; one that brings some does.
+    // A poll that waits for messages proves nothing yet; one that returns messages does.
     await until(() => health.report().producer?.sessions[0]?.status === 'ready');
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
     await until(() => health.report().isReady);
     release();
   });
 
-  it('says how long messages wait for their settlement, and is not ready over a limit that is given', async () => {
+  it('reports how long messages wait for their settlement, and is not ready beyond a given limit', async () => {
     const app = await bench.start({ providers: [Shop] });
     const health = app.get(RocketMQHealth);
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
@@ -95,7 +95,7 @@ describe('the health of a connection', () => {
     release();
   });
 
-  it('says when nothing has come back for long, the first poll included, but not of a listener that is paused', async () => {
+  it('reports a poll without an answer for long, including the first one, but not of a paused listener', async () => {
     const app = await bench.start({ providers: [Shop] });
     const health = app.get(RocketMQHealth);
     const overdue = (): boolean => health.report({ maxReceiveAgeMs: 1 }).problems.join().includes('has had no answer');

@@ -12,8 +12,8 @@ function stepsOf(mayWait: boolean): { readonly steps: StartSteps; readonly probl
   return { steps: new StartSteps({ mayWait, logger: silentLogger, onProblem }), problems };
 }
 
-describe('the steps of a start', () => {
-  it('are done once each and one after another, also those that are put off at the same time', async () => {
+describe('the steps of a startup', () => {
+  it('run once each and one after another, also those that are postponed at the same time', async () => {
     const { steps, problems } = stepsOf(true);
     let isThere = false;
     let atOnce = 0;
@@ -35,7 +35,7 @@ describe('the steps of a start', () => {
     expect(problems.map((problem) => problem?.kind)).toEqual(['away', undefined]);
   });
 
-  it('end with a failure where the application may not wait, and with any other one in any case', async () => {
+  it('fail where the application must not wait, and fail for other errors in any case', async () => {
     const fail = async (): Promise<void> => {
       throw away();
     };
@@ -46,7 +46,7 @@ describe('the steps of a start', () => {
     await expect(stepsOf(true).steps.run(wrong)).rejects.toThrow('wrong');
   });
 
-  it('break off when they are stopped, which waits for the one under way, and none begins after that', async () => {
+  it('are canceled by stop(), which waits for the running one, and none starts after that', async () => {
     const { steps } = stepsOf(true);
     let hasEnded = false;
     const running = steps.run(async (signal) => {

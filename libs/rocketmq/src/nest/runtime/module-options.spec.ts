@@ -8,7 +8,7 @@ const refusal = (options: unknown): (() => unknown) => {
 };
 
 describe('the module options', () => {
-  it('take a cluster, or a broker of this application', () => {
+  it('accept a cluster, or an embedded broker', () => {
     expect(checkOptions({ endpoints: 'host:8081;host2:8081' }).target).toEqual({
       kind: 'cluster',
       endpoints: 'host:8081;host2:8081',
@@ -17,26 +17,26 @@ describe('the module options', () => {
     expect(checkOptions({ endpoints: 'embedded:./data' }).target).toEqual({ kind: 'embedded', data: './data' });
   });
 
-  it('keep what the endpoints say of TLS', () => {
+  it('keep the scheme of the endpoints', () => {
     const endpoints = 'https://host:8081;host2:8081';
     expect(checkOptions({ endpoints }).target).toEqual({ kind: 'cluster', endpoints });
   });
 
-  it('refuse undefined endpoints instead of guessing', () => {
+  it('reject undefined endpoints instead of guessing', () => {
     expect(refusal({ endpoints: undefined })).toThrow(/option endpoints is undefined.*ROCKETMQ_ENDPOINTS/);
     expect(refusal({})).toThrow(/option endpoints is undefined/);
   });
 
-  it('refuse endpoints that are none', () => {
+  it('reject invalid endpoints', () => {
     expect(refusal({ endpoints: 'host' })).toThrow(/ILLEGAL_ENDPOINTS.*"host"/);
     expect(refusal({ endpoints: '' })).toThrow(/ILLEGAL_ENDPOINTS/);
   });
 
-  it('refuse an unknown option by name', () => {
+  it('reject an unknown option by name', () => {
     expect(refusal({ endpoints: 'embedded:', group: 'x' })).toThrow(/option group is unknown.*consumerGroup/);
   });
 
-  it('refuse wrong values by field', () => {
+  it('reject invalid values by field', () => {
     const endpoints = 'embedded:';
     expect(refusal({ endpoints, consumerGroup: 'a b' })).toThrow(/option consumerGroup "a b"/);
     expect(refusal({ endpoints, startTimeoutMs: 0 })).toThrow(/option startTimeoutMs must be a number of at least 1/);
@@ -45,7 +45,7 @@ describe('the module options', () => {
     expect(refusal(undefined)).toThrow(/option options must be an object/);
   });
 
-  it('refuse texts where a switch, a number or an object is meant, as environment variables bring them', () => {
+  it('reject strings where a boolean, a number or an object is required, as environment variables provide them', () => {
     const wrong = (field: string, value: unknown) =>
       expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(`option ${field} must be`);
     for (const field of ['consumers', 'useBootstrapEndpoints']) wrong(field, 'false');
@@ -66,7 +66,7 @@ describe('the module options', () => {
     );
   });
 
-  it('refuse hooks that nobody calls', () => {
+  it('reject hooks that are never called', () => {
     const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);
     wrong({ onDeadLetter: 5 }).toThrow('option events is invalid: onDeadLetter must be a function, not 5');
@@ -79,13 +79,13 @@ describe('the module options', () => {
     wrong(new Hooks()).not.toThrow();
   });
 
-  it('refuse words that are not among those of an option', () => {
+  it('reject values that an option does not have', () => {
     const wrong = (options: object) => expect(refusal({ endpoints: 'embedded:', ...options }));
     wrong({ provision: 'update' }).toThrow('option provision must be create or check or off, not "update"');
     wrong({ whenUnavailable: 'wait' }).toThrow('option whenUnavailable must be fail or degraded, not "wait"');
   });
 
-  it('may be undefined, which says nothing', () => {
+  it('can be undefined, which counts as not set', () => {
     const nothing = { consumers: undefined, codec: undefined, consumerGroup: undefined, requests: undefined };
     expect(refusal({ endpoints: 'embedded:', ...nothing })).not.toThrow();
   });

@@ -7,23 +7,23 @@ import { outboxMessage } from './outbox-message.js';
 const Moved = defineTopic('moved', { type: 'fifo', schema: z.object({ parcel: z.string(), step: z.coerce.number() }) });
 
 describe('outboxMessage', () => {
-  it('holds the input of the topic, encoded, and all that belongs to it', async () => {
+  it('contains the input of the topic, encoded, and all fields', async () => {
     const message = await outboxMessage(Moved, { parcel: 'A', step: '1' }, { messageGroup: 'A', keys: ['A'] });
     const body = expect.anything();
     expect(message).toEqual({ topic: 'moved', messageGroup: 'A', keys: ['A'], body });
     expect(JSON.parse(String(message.body))).toEqual({ parcel: 'A', step: '1' });
   });
 
-  it('refuses what does not fit the topic before it is written anywhere', async () => {
+  it('rejects what does not fit the topic before it is written anywhere', async () => {
     const wrong = { parcel: 'A', step: 'first' };
     await expect(outboxMessage(Moved, wrong, { messageGroup: 'A' })).rejects.toMatchObject({ code: 'INVALID_BODY' });
     const ungrouped = outboxMessage(Moved, { parcel: 'A', step: 1 });
     await expect(ungrouped).rejects.toMatchObject({ code: 'MESSAGE_TYPE_MISMATCH' });
-    // @ts-expect-error: the topic decides what a body is
+    // @ts-expect-error: the topic decides the type of the body
     await expect(outboxMessage(Moved, { step: 1 }, { messageGroup: 'A' })).rejects.toMatchObject({ field: 'body' });
   });
 
-  it('encodes by the codec of the topic, else by the one given', async () => {
+  it('encodes by the codec of the topic, otherwise by the given one', async () => {
     const Notes = defineTopic<string>('notes', { type: 'normal', codec: textCodec });
     expect(String((await outboxMessage(Notes, 'hello')).body)).toBe('hello');
     const Plain = defineTopic<{ a: number }>('plain', { type: 'normal' });

@@ -1,4 +1,4 @@
-// What applications send with: both forms of every send, and the producer options of the module.
+// The producer of applications: both forms of every send, and the producer options of the module.
 
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -42,7 +42,7 @@ describe('RocketMQProducer', () => {
 
   const bodies = (topic: string): string[] => broker.messages(topic).map(({ body }) => body.toString());
 
-  it('sends a batch for one topic, typed and checked by its definition', async () => {
+  it('sends a batch for one topic, typed and validated by its definition', async () => {
     const producer = await start();
     const outcomes = await producer.sendBatch(Order, [
       { body: { id: 1 }, keys: ['one'] },
@@ -70,7 +70,7 @@ describe('RocketMQProducer', () => {
     expect([bodies('order'), bodies('step')]).toEqual([['{"id":1}'], ['first']]);
   });
 
-  it('stops a message group of a batch at a body that cannot be encoded', async () => {
+  it('sends nothing of a message group after a body of a batch that cannot be encoded', async () => {
     const producer = await start();
     const step = (body: unknown) => ({ topic: 'step', body, messageGroup: 'g' });
     const outcomes = await producer.sendBatch([step('first'), step(undefined), step('third')]);
@@ -82,7 +82,7 @@ describe('RocketMQProducer', () => {
     expect(bodies('step')).toEqual(['first']);
   });
 
-  it('sends one way, typed or plain, and tells of a failure', async () => {
+  it('sends one-way, typed or plain, and reports a failure', async () => {
     const failed: string[] = [];
     const events = { onOnewayFailed: ({ topic }: { topic: string }) => void failed.push(topic) };
     const producer = await start({ events });
@@ -95,7 +95,7 @@ describe('RocketMQProducer', () => {
     expect([bodies('order').sort(), bodies('step'), failed]).toEqual([['two', '{"id":1}'], ['first'], ['missing']]);
   });
 
-  it('passes the options of the module on: attempts, room, compression, interceptors', async () => {
+  it('passes on the options of the module: attempts, backpressure, compression, interceptors', async () => {
     const tracing: SendInterceptor = (message, next) => next({ ...message, properties: { trace: '7' } });
     const producer = await start({
       producer: { maxAttempts: 1, maxInFlight: 1, whenFull: 'refuse', compression: {}, interceptors: [tracing] },
@@ -104,7 +104,7 @@ describe('RocketMQProducer', () => {
     await expect(producer.send(Order, { id: 1 })).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 } });
     const first = producer.send({ topic: 'order', body: 'again '.repeat(2_000) });
-    // The first is admitted once it was encoded.
+    // The first message is admitted once it is encoded.
     await new Promise((resolve) => setImmediate(resolve));
     await expect(producer.send(Order, { id: 2 })).rejects.toBeInstanceOf(NotSentError);
     await first;
@@ -113,7 +113,7 @@ describe('RocketMQProducer', () => {
     expect(stored?.properties).toEqual({ trace: '7' });
   });
 
-  it('stops the application at start when one of its options is wrong', async () => {
+  it('fails at startup when one of its options is invalid', async () => {
     await expect(start({ producer: { maxInFlight: 0 } })).rejects.toThrow('option maxInFlight');
     app = undefined;
     await expect(start({ producer: { retries: 3 } as never })).rejects.toThrow(

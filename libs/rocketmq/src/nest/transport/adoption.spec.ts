@@ -1,4 +1,4 @@
-// How servers made with `new` are found, on Nest 10, which tells nobody.
+// How servers created with `new` are found on Nest 10, which does not report them.
 
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
@@ -15,7 +15,7 @@ class Orders {
   handle(_body: unknown): void {}
 }
 
-/** While modules are made, Nest would take the scope that it is asked for then for the last word. */
+/** While modules are created, Nest would keep the scope that it computes when asked. */
 const discovery = {
   getControllers: () => [
     {
@@ -27,12 +27,12 @@ const discovery = {
   ],
 } as unknown as Pick<DiscoveryService, 'getControllers'>;
 
-/** What Nest 10 does not have. */
+/** Missing in Nest 10. */
 class ModulesOfNest10 extends ModulesContainer {}
 Object.defineProperty(ModulesOfNest10.prototype, 'getRpcTargetRegistry', { value: undefined });
 
-describe('the way to a server that is made with new, on Nest 10', () => {
-  it("leads through the extras of the handlers, and asks for nobody's scope", () => {
+describe('finding a server that is created with new, on Nest 10', () => {
+  it('uses the extras of the handlers, and computes no scope', () => {
     const found: ServerRocketMQ[] = [];
     onConnected(
       new ModulesOfNest10(),

@@ -1,4 +1,4 @@
-// Listeners that every instance of an application has for itself, and the groups that they need.
+// Listeners that every instance of an application has, and the groups that they need.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication, Injectable, type Provider, type Type } from '@nestjs/common';
@@ -47,7 +47,7 @@ function cache(heard: string[], name: string): Type {
 }
 
 describe('a broadcast listener', () => {
-  it('gets in every instance every message that is sent while the instance runs', async () => {
+  it('receives in every instance every message that is sent while the instance runs', async () => {
     const heard: string[] = [];
     bench.broker.declareTopic({ name: 'prices' });
     const sender = await start({});
@@ -58,7 +58,7 @@ describe('a broadcast listener', () => {
     expect(heard.sort()).toEqual(['a one', 'a two', 'b one', 'b two']);
   });
 
-  it('has a group of its own, with a name that nobody guesses, until the instance ends', async () => {
+  it('has a group of its own, with an unguessable name, until the instance shuts down', async () => {
     const app = await start({ providers: [cache([], 'a')] });
     await start({ providers: [cache([], 'b')] });
     const during = await groups();
@@ -71,7 +71,7 @@ describe('a broadcast listener', () => {
     expect(await groups()).toEqual([]);
   });
 
-  it('is beside a shared one of the same name', async () => {
+  it('runs beside a shared one of the same name', async () => {
     const heard: string[] = [];
     @Injectable()
     class Shared {
@@ -85,7 +85,7 @@ describe('a broadcast listener', () => {
     expect(heard.sort()).toEqual(['broadcast one', 'shared one']);
   });
 
-  it('may be a handler of the transport strategy', async () => {
+  it('can be a handler of the transport strategy', async () => {
     const heard: unknown[] = [];
     @Controller()
     class Cache {
@@ -105,7 +105,7 @@ describe('a broadcast listener', () => {
     expect(heard).toEqual([1]);
   });
 
-  it('is refused at start where nobody can make its group', async () => {
+  it('is rejected at startup where its group cannot be created', async () => {
     await expect(start({ providers: [cache([], 'a')], options: { nameServer: undefined } })).rejects.toThrow(
       /NO_NAME_SERVER.*Cache\.changed \(mode: 'broadcast'\).*option nameServer/,
     );
@@ -118,7 +118,7 @@ describe('a broadcast listener', () => {
     await expect(start({ providers: [Wrong] })).rejects.toThrow(/option mode must be shared or broadcast, not "all"/);
   });
 
-  it('works with the broker inside the application, which needs no name server', async () => {
+  it('works with the embedded broker, without a name server', async () => {
     const heard: string[] = [];
     const options = { endpoints: 'embedded:', nameServer: undefined };
     const app = await start({ providers: [cache(heard, 'a')], options });
@@ -127,7 +127,7 @@ describe('a broadcast listener', () => {
     expect(heard).toEqual(['a one']);
   });
 
-  it('leaves no group behind when the start fails', async () => {
+  it('leaves no group behind when startup fails', async () => {
     @Injectable()
     class Fails {
       onApplicationBootstrap(): void {}
@@ -139,19 +139,19 @@ describe('a broadcast listener', () => {
     expect((await groups()).filter((group) => group.includes('broadcast'))).toEqual([]);
   });
 
-  it('whose group cannot be deleted at the end is told in the log', async () => {
+  it('logs a group that cannot be deleted at shutdown', async () => {
     const logger = recordingLogger();
     const app = await start({ providers: [cache([], 'a')], options: { logger } });
     await app.get(ServerRocketMQ).close();
     const stopped = bench.broker.stop();
     await app.close();
     await stopped;
-    const told = logger.lines.find(([line]) => line.includes('could not be deleted'));
-    expect(told?.[1].consumerGroup).toMatch(/^shop-broadcast-/);
+    const warning = logger.lines.find(([line]) => line.includes('could not be deleted'));
+    expect(warning?.[1].consumerGroup).toMatch(/^shop-broadcast-/);
   });
 });
 
-describe('a group whose members do not subscribe alike', () => {
+describe('a group whose members have different subscriptions', () => {
   @Injectable()
   class Old {
     @RocketMQListener('orders', { filter: 'a' })
@@ -168,7 +168,7 @@ describe('a group whose members do not subscribe alike', () => {
       .map(([line]) => line)
       .filter((line) => line.startsWith('warn') && line.includes('whose subscriptions differ'));
 
-  it('is told by whoever comes last', async () => {
+  it('is logged by the member that joins last', async () => {
     const logger = recordingLogger();
     await start({ providers: [Old] });
     await start({ providers: [New], options: { logger } });
@@ -179,7 +179,7 @@ describe('a group whose members do not subscribe alike', () => {
     ]);
   });
 
-  it('is not told of members that agree, or when nobody can see it', async () => {
+  it('is not logged for members that agree, or without nameServer', async () => {
     const logger = recordingLogger();
     await start({ providers: [New] });
     await start({ providers: [New], options: { logger } });

@@ -99,7 +99,7 @@ describe('send()', () => {
     await expect(firstValueFrom(client.send('prices:later', 1))).resolves.toBe('attempt 2');
   });
 
-  it('does nothing until somebody subscribes, and asks once for each subscriber', async () => {
+  it('does nothing without a subscriber, and sends one request for each subscriber', async () => {
     Prices.asked.length = 0;
     await bench.server(Prices);
     const { client } = await bench.asking();
@@ -110,7 +110,7 @@ describe('send()', () => {
     expect(Prices.asked).toHaveLength(2);
   });
 
-  it('ends with its time: by default, by record, by call', async () => {
+  it('ends at its timeout: by default, by record, by call', async () => {
     await bench.server(Prices, { shutdownGraceMs: 0 });
     const { app, client, requester } = await bench.asking({ requests: { application: 'desk', timeoutMs: 60 } });
     await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*60 ms/);
@@ -147,7 +147,7 @@ describe('send()', () => {
     end();
     await expect(asked).resolves.toBe('done');
     await closed;
-    // Answered and acked: nobody gets it again.
+    // Answered and acknowledged: it is not redelivered.
     expect([bench.broker.inFlight().filter(({ topic }) => topic === 'slow'), bench.broker.waiting()]).toEqual([[], []]);
   });
 
@@ -177,7 +177,7 @@ describe('send()', () => {
     else expect(requester.pending).toBe(1);
   });
 
-  it('drops and counts an answer that comes too late', async () => {
+  it('drops and counts an answer that arrives too late', async () => {
     const handling: (() => void)[] = [];
     @Controller()
     class Slow {
@@ -200,7 +200,7 @@ describe('send()', () => {
     expect(client.lateReplies).toBe(1);
   });
 
-  it('is answered to the instance that asked, of several of one application', async () => {
+  it('is answered to the requesting instance, of several of one application', async () => {
     @Controller()
     class Echo {
       @MessagePattern<string>('echo')
@@ -220,7 +220,7 @@ describe('send()', () => {
     expect(desks.map(({ requester }) => requester.lateReplies)).toEqual([0, 0]);
   });
 
-  it('has a group for the answers while it runs, and none afterwards', async () => {
+  it('has a group for the answers while the application runs, and none afterwards', async () => {
     const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
     const groups = async () => (await admin.listGroups()).groups.map(({ consumerGroup }) => consumerGroup);
     const { app } = await bench.asking();
@@ -231,7 +231,7 @@ describe('send()', () => {
     await admin.close();
   });
 
-  it('answers to topics for answers only', async () => {
+  it('answers to reply topics only', async () => {
     const logger = recordingLogger();
     await bench.server(Prices, { logger });
     const { app } = await bench.asking();
@@ -245,7 +245,7 @@ describe('send()', () => {
     );
   });
 
-  it('is refused without the option requests, and that without name servers, each saying what to do', async () => {
+  it('is rejected without the option requests, which is rejected without name servers, each with what to do', async () => {
     const { app, client } = await bench.asking({ requests: undefined });
     await expect(app.get(RocketMQProducer).request('prices:of', 1)).rejects.toThrow(/NO_REQUESTS/);
     await expect(firstValueFrom(client.send('prices:of', 1))).rejects.toThrow(
@@ -256,7 +256,7 @@ describe('send()', () => {
     );
   });
 
-  it('works inside of one application with the broker inside', async () => {
+  it('works inside one application with the embedded broker', async () => {
     const rocketmq = RocketMQModule.forRoot(
       bench.options({ endpoints: 'embedded:', nameServer: undefined, requests: { application: 'one' } }),
     );
@@ -273,7 +273,7 @@ describe('send()', () => {
     });
   });
 
-  it('goes through the hooks of both sides', async () => {
+  it('passes the hooks of both sides', async () => {
     const swap = (bytes: Buffer): Buffer => Buffer.from(bytes.map((byte) => byte ^ 255));
     const hook = {
       outgoing: <T extends { body: Uint8Array | string }>(message: T): T => ({
@@ -293,7 +293,7 @@ describe('send()', () => {
 });
 
 describe('emit()', () => {
-  it('sends at once what listeners and handlers get, with all that a record says', async () => {
+  it('sends events at once to listeners and handlers, with all fields of a record', async () => {
     const got: unknown[] = [];
     @Controller()
     class Orders {
@@ -332,7 +332,7 @@ describe('emit()', () => {
     expect(bench.broker.messages('tickets').map(({ messageType }) => messageType)).toEqual(['priority']);
   });
 
-  it('counts and logs a failure that nobody has subscribed to', async () => {
+  it('counts and logs a failure without a subscriber', async () => {
     const logger = recordingLogger();
     const { client } = await bench.asking({ logger });
     client.emit('no such pattern', 1);

@@ -1,4 +1,4 @@
-// Nest's client proxy with a connection of its own, and as ClientsModule makes it.
+// Nest's client proxy with a connection of its own, and as ClientsModule creates it.
 
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, Module } from '@nestjs/common';
@@ -14,7 +14,7 @@ import { TestBroker } from '../../testing/test-broker.js';
 const bench = ClientBench.ofFile();
 
 describe('a client with a connection of its own', () => {
-  it('connects at its first message, or when told to; closes once; does not open again', async () => {
+  it('connects at its first message, or on request; closes once; does not open again', async () => {
     const client = bench.own();
     const statuses: string[] = [];
     client.status.subscribe((status) => statuses.push(status));
@@ -28,7 +28,7 @@ describe('a client with a connection of its own', () => {
     expect(statuses).toEqual(['connected', 'closed']);
   });
 
-  it('asks, and fails what waits when it is closed', async () => {
+  it('sends requests, and fails those that wait when it is closed', async () => {
     @Controller()
     class Mute {
       @MessagePattern<string>('mute')
@@ -62,7 +62,7 @@ describe('a client with a connection of its own', () => {
     expect(strict.messages('notes')).toHaveLength(1);
   });
 
-  it('refuses options by name', () => {
+  it('rejects options by name', () => {
     const refusal = (given: object): string => {
       try {
         new ClientRocketMQ(given as ClientRocketMQOptions);

@@ -1,4 +1,4 @@
-// ServerRocketMQ made with `new`: in an application that imports RocketMQModule, and in one that does not.
+// ServerRocketMQ created with `new`: in an application that imports RocketMQModule, and in one that does not.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
@@ -70,7 +70,7 @@ class Orders {
   }
 }
 
-/** Sends, and asks, from elsewhere. */
+/** Sends messages and requests from elsewhere. */
 async function elsewhere() {
   const nameServer = broker.adminEndpoint;
   const rocketmq = RocketMQModule.forRoot(options({ nameServer, requests: { application: 'desk' } }));
@@ -92,8 +92,8 @@ function appModule(more: object = {}, controllers: Type[] = [Orders]): Type {
   return AppModule;
 }
 
-describe('a server made with new, in an application that imports RocketMQModule', () => {
-  it('is adopted: it judges by the original error, and ends before what its handlers use', async () => {
+describe('a server created with new, in an application that imports RocketMQModule', () => {
+  it('is adopted: it decides by the original error, and shuts down before what its handlers use', async () => {
     const logger = recordingLogger();
     const app = await NestFactory.createMicroservice(appModule({ consumerGroup: 'other' }), {
       logger: false,
@@ -113,7 +113,7 @@ describe('a server made with new, in an application that imports RocketMQModule'
     expect(logger.lines.map(([line]) => line).join()).not.toContain('does not import RocketMQModule');
   });
 
-  it('receives nothing before every onApplicationBootstrap, and ends in order, in a hybrid application', async () => {
+  it('receives nothing before every onApplicationBootstrap, and shuts down in order, in a hybrid application', async () => {
     const server = new ServerRocketMQ(options());
     const app = await NestFactory.create(appModule({ consumerGroup: 'other' }), { logger: false });
     apps.push(app);
@@ -129,7 +129,7 @@ describe('a server made with new, in an application that imports RocketMQModule'
     expect(log).toEqual(['begin one', 'end one, open']);
   });
 
-  it('leaves the events of the application alone when its own start fails', async () => {
+  it('does not end the events of the application when its own start fails', async () => {
     const assertOutlives = (): never => {
       throw new Error('too short');
     };
@@ -149,7 +149,7 @@ describe('a server made with new, in an application that imports RocketMQModule'
     expect(isOver).toBe(true);
   });
 
-  it('is refused when both have a consumer of one group', async () => {
+  it('is rejected when both have a consumer of one group', async () => {
     @Injectable()
     class Listener {
       @RocketMQListener('orders')
@@ -166,11 +166,11 @@ describe('a server made with new, in an application that imports RocketMQModule'
   });
 });
 
-describe('a server made with new, in an application that does not import RocketMQModule', () => {
+describe('a server created with new, in an application that does not import RocketMQModule', () => {
   @Module({ controllers: [Orders], providers: [Pool] })
   class BareModule {}
 
-  it('works, warns, and takes errors as Nest leaves them', async () => {
+  it('works, warns, and sees errors as Nest returns them', async () => {
     const logger = recordingLogger();
     const app = await NestFactory.createMicroservice(BareModule, {
       logger: false,
@@ -190,14 +190,14 @@ describe('a server made with new, in an application that does not import RocketM
 });
 
 describe('its options', () => {
-  it('are checked when it is made', () => {
+  it('are validated when it is created', () => {
     expect(() => new ServerRocketMQ({ endpoints: undefined })).toThrow(/endpoints is undefined/);
     expect(() => new ServerRocketMQ({ ...options(), requests: {} } as ServerRocketMQOptions)).toThrow(
       /option requests does not apply to a server/,
     );
   });
 
-  it('may be left out where RocketMQModule is imported: it is the server of that connection', async () => {
+  it('can be omitted where RocketMQModule is imported: it is the server of that connection', async () => {
     @Injectable()
     class Listener {
       @RocketMQListener('notes')
@@ -220,7 +220,7 @@ describe('its options', () => {
     expect(log).toContain('end one, open');
   });
 
-  it('are needed where it is not', async () => {
+  it('are required where it is not', async () => {
     @Module({ controllers: [Orders], providers: [Pool] })
     class BareModule {}
     const app = await NestFactory.createMicroservice(BareModule, {

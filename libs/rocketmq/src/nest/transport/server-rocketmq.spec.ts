@@ -1,4 +1,4 @@
-// Handlers of the transport strategy: called, and judged by their own errors.
+// Handlers of the transport strategy: called, and settled by their own errors.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
@@ -82,7 +82,7 @@ describe('handlers with @EventPattern', () => {
     expect(app.get(ServerRocketMQ).unwrap()).toHaveLength(1);
   });
 
-  it('decide by the error they throw, not by what Nest makes of it', async () => {
+  it('decide by the error they throw, not by what Nest converts it into', async () => {
     @Controller()
     class Orders {
       @EventPattern<string>('orders', { backoff: 7 * SECOND_MS })
@@ -104,7 +104,7 @@ describe('handlers with @EventPattern', () => {
     ]);
   });
 
-  it('go by what they said first when they then run out of time', async () => {
+  it('keep their first outcome when they then exceed their timeout', async () => {
     let handled = 0;
     @Controller()
     class Orders {
@@ -125,7 +125,7 @@ describe('handlers with @EventPattern', () => {
     expect([handled, bench.deadLetters(), waits]).toEqual([3, ['"grave"'], [['"later"', 40 * SECOND_MS]]]);
   });
 
-  it('are not acked by what a filter returns, only by markHandled()', async () => {
+  it('are not acknowledged by the return of a filter, only by markHandled()', async () => {
     const seen: [string, unknown][] = [];
     @Catch()
     class Swallow implements ExceptionFilter {
@@ -153,7 +153,7 @@ describe('handlers with @EventPattern', () => {
     expect([bench.retries(), bench.deadLetters()]).toEqual([['"bad"'], ['"grave"']]);
   });
 
-  it('may be made for each message', async () => {
+  it('can be created for each message', async () => {
     const requests: unknown[] = [];
     @Controller({ scope: Scope.REQUEST })
     class Orders {
@@ -175,7 +175,7 @@ describe('handlers with @EventPattern', () => {
     expect(new Set(requests).size).toBe(2);
   });
 
-  it('of another transport are left alone, and those of this one only are taken', async () => {
+  it('of another transport are ignored, and those of this one are included', async () => {
     const calls: string[] = [];
     @Controller()
     class Orders {
@@ -194,15 +194,15 @@ describe('handlers with @EventPattern', () => {
         calls.push('rocketmq');
       }
     }
-    // Without a transport of its own the TCP server of this case would want a port: the strategy alone is connected.
+    // Without a transport of its own the TCP server of this case would need a port: only the strategy is connected.
     const app = await bench.started({ controllers: [Orders] });
     await bench.send(app, 'orders', 1);
     expect(calls).toEqual(['rocketmq']);
   });
 });
 
-describe('whoever watches the server', () => {
-  (isNest10 ? it.skip : it)('is told of each call of a handler, before and after, failed or not', async () => {
+describe('an observer of the server', () => {
+  (isNest10 ? it.skip : it)('is called before and after each call of a handler, failed or not', async () => {
     const seen: unknown[] = [];
     const storage = new AsyncLocalStorage<string>();
     @Controller()
@@ -231,7 +231,7 @@ describe('whoever watches the server', () => {
 });
 
 describe('the strategy of a connection with a name', () => {
-  it('takes the handlers of its transport, beside that of the connection without one', async () => {
+  it('runs the handlers of its transport, beside that of the connection without a name', async () => {
     const other = await TestBroker.start({ manualClock: true });
     const calls: string[] = [];
     @Controller()

@@ -1,4 +1,4 @@
-// The start of the transport strategy: what is refused, what applies to its handlers, when they get messages.
+// The start of the transport strategy: what is rejected, which enhancers apply to its handlers, when they receive messages.
 
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -20,7 +20,7 @@ import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../entrie
 
 const bench = PatternBench.ofFile();
 
-describe('a wrong pattern', () => {
+describe('an invalid pattern', () => {
   async function refusalOf(controller: Type): Promise<string> {
     const app = await bench.hybrid({ controllers: [controller] });
     return app.init().then(
@@ -29,7 +29,7 @@ describe('a wrong pattern', () => {
     );
   }
 
-  it('is refused at start, naming the method and what to do', async () => {
+  it('is rejected at startup, naming the method and what to do', async () => {
     @Controller()
     class Objects {
       @MessagePattern({ cmd: 'sum' })
@@ -79,7 +79,7 @@ describe('a wrong pattern', () => {
   });
 });
 
-describe('what is bound to the whole application', () => {
+describe('a global enhancer', () => {
   class Watch implements CanActivate {
     readonly types: string[] = [];
 
@@ -108,7 +108,7 @@ describe('what is bound to the whole application', () => {
     return watch.types;
   }
 
-  it('applies as Nest has it: with inheritAppConfig, or when the handler says so', async () => {
+  it('applies as in Nest: with inheritAppConfig, or when the handler sets globalEnhancers', async () => {
     for (const byToken of [true, false]) {
       expect(await typesSeen({}, {}, byToken)).toEqual([]);
       expect(await typesSeen({ inheritAppConfig: true }, {}, byToken)).toEqual(['rpc']);
@@ -117,7 +117,7 @@ describe('what is bound to the whole application', () => {
     }
   });
 
-  it('applies where nobody can see it: when each handler is made for its message', async () => {
+  it('applies where it cannot be detected: when each handler is created for its message', async () => {
     const watch = new Watch();
     @Controller()
     class Http {}
@@ -132,7 +132,7 @@ describe('what is bound to the whole application', () => {
     expect(watch.types).toEqual(['rpc']);
   });
 
-  it('applies in an application that is nothing but the strategy', async () => {
+  it('applies in an application that consists of the strategy only', async () => {
     const watch = new Watch();
     const own = new Watch();
     @Controller()
@@ -175,7 +175,7 @@ describe('the start', () => {
     await sender.close();
   });
 
-  it('waits until every onApplicationBootstrap has ended, when startAllMicroservices() comes before init()', async () => {
+  it('waits until every onApplicationBootstrap has ended, when startAllMicroservices() is called before init()', async () => {
     const app = await bench.hybrid({ controllers: [Orders], providers: [Slow] });
     const statuses: string[] = [];
     app.get(ServerRocketMQ).status.subscribe((status) => statuses.push(status));
@@ -188,7 +188,7 @@ describe('the start', () => {
     expect(statuses).toEqual(['waiting', 'listening', 'draining', 'closed']);
   });
 
-  it('comes with startAllMicroservices() when that comes after init()', async () => {
+  it('happens in startAllMicroservices() when that is called after init()', async () => {
     const app = await bench.hybrid({ controllers: [Orders], providers: [Slow] });
     await app.init();
     await bench.broker.idle();
@@ -198,23 +198,26 @@ describe('the start', () => {
     expect(Orders.calls).toEqual(['bootstrapped', 'handled']);
   });
 
-  it('comes with listen() of an application that is nothing but the strategy', async () => {
+  it('happens in listen() of an application that consists of the strategy only', async () => {
     const app = await bench.pure({ controllers: [Orders], providers: [Slow] });
     await app.listen();
     await bench.broker.idle();
     expect(Orders.calls).toEqual(['bootstrapped', 'handled']);
   });
 
-  (isNest10 ? it.skip : it)('is told to who watches an application that is nothing but the strategy', async () => {
-    const app = await bench.pure({ controllers: [Orders] });
-    await app.listen();
-    await expect(firstValueFrom(app.status)).resolves.toBe('listening');
-    const closed = new Promise<void>((resolve) => app.on('closed', resolve));
-    await app.close();
-    await closed;
-  });
+  (isNest10 ? it.skip : it)(
+    'is reported to observers of an application that consists of the strategy only',
+    async () => {
+      const app = await bench.pure({ controllers: [Orders] });
+      await app.listen();
+      await expect(firstValueFrom(app.status)).resolves.toBe('listening');
+      const closed = new Promise<void>((resolve) => app.on('closed', resolve));
+      await app.close();
+      await closed;
+    },
+  );
 
-  it('takes nothing when the strategy is not connected', async () => {
+  it('receives nothing when the strategy is not connected', async () => {
     const app = await NestFactory.create(bench.moduleOf({ controllers: [Orders] }), { logger: false });
     bench.apps.push(app);
     await app.init();
@@ -222,7 +225,7 @@ describe('the start', () => {
     expect(Orders.calls).toEqual([]);
   });
 
-  it('is refused for a strategy that is connected after init(), which was too late', async () => {
+  it('is rejected for a strategy that is connected after init()', async () => {
     const app = await NestFactory.create(bench.moduleOf({ controllers: [Orders] }), {
       logger: false,
       abortOnError: false,

@@ -1,5 +1,5 @@
-// The end of applications with the transport strategy, under load: what runs is finished with all that it uses, what does not is
-// handed back, nothing is lost.
+// The shutdown of applications with the transport strategy, under load: running handlers finish with everything that they use, other
+// messages are released, nothing is lost.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Global, Inject, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
@@ -23,13 +23,13 @@ function options(): RocketMQModuleOptions {
   return { endpoints: broker.endpoints, clock: broker.clock, consumerGroup: 'shop', logger: silentLogger };
 }
 
-/** What the handlers did, whichever process they were in. */
+/** What the handlers did, in any process. */
 class Journal {
   readonly done: string[] = [];
   readonly broken: string[] = [];
 }
 
-/** What Nest does when it gets a signal; `close()` of an application with nothing but the strategy goes another way. */
+/** What Nest does on a signal; `close()` of an application that consists of the strategy only takes another path. */
 interface Running {
   close(): Promise<void>;
   shutdown(signal: string): Promise<void>;
@@ -103,7 +103,7 @@ async function fill(): Promise<string[]> {
   return ids;
 }
 
-describe('an application with the transport strategy that ends under load', () => {
+describe('an application with the transport strategy that shuts down under load', () => {
   const cases = [
     ['hybrid', hybrid, 'close()', 'before'],
     ['hybrid', hybrid, 'SIGTERM', 'after'],
@@ -120,13 +120,13 @@ describe('an application with the transport strategy that ends under load', () =
         await ends[end]?.(app);
       }
       expect(journal.done.length).toBeLessThan(MESSAGES);
-      // What a poll took while it was broken off comes again when its lease ends.
+      // Messages of a poll that was canceled are redelivered when their leases end.
       await broker.advance(MINUTE_MS, { duringWork: true });
       const last = await startApp(appModule(journal, position));
       await until(() => new Set(journal.done).size === MESSAGES);
       await last.close();
       expect(journal.broken).toEqual([]);
-      // Nothing was done twice either: what was begun was finished and acked.
+      // Nothing was handled twice either: started handlers finished and their messages were acknowledged.
       expect([...journal.done].sort()).toEqual([...ids].sort());
     }, 60_000);
   }
