@@ -27,7 +27,7 @@ describe('a handler of a push consumer', () => {
       throw new Error('at once');
     },
     'rejects with undefined': () => Promise.reject(undefined),
-    'throws a text': () => {
+    'throws a string': () => {
       throw 'a text';
     },
     'returns a thenable that rejects': () => ({

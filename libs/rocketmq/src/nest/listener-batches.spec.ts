@@ -105,7 +105,7 @@ describe('a batch listener', () => {
         end = resolve;
       });
       let isSaid = false;
-      const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it runs out of time'];
+      const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it exceeds its timeout'];
       @Injectable()
       class Meter {
         @RocketMQListener(topic, { consumerGroup: topic, batch, handlerTimeoutMs: isOver ? 50 : 60_000 })

@@ -71,7 +71,7 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 }
 
 /**
- * Holds the producer. At startup its hooks run before those of all other modules, so that all of them can send in theirs. In the
+ * Holds the producer. At startup its hooks run before those of all other modules, so that those can already send. In the
  * last phase of the shutdown one of the two modules here runs after all others and closes the producer: this one from Nest 11 on.
  */
 @Module({})
