@@ -38,7 +38,7 @@ describe('a connection over TLS', () => {
     const endpoints = `https://${world.backend.endpoints}`;
     const sending = send(world, { endpoints, tls: undefined });
     await expect(sending).rejects.toMatchObject(FAILED);
-    await expect(sending).rejects.toThrow('give that authority in the option tls.ca');
+    await expect(sending).rejects.toThrow('set the option tls.ca to the certificate of that authority');
   });
 
   contract('fails with the authority of someone else', async (world) => {
@@ -59,7 +59,7 @@ describe('a connection over TLS', () => {
   contract('is asked for where there was none', async (world) => {
     const sending = send(world, { tls: undefined });
     await expect(sending).rejects.toMatchObject(FAILED);
-    await expect(sending).rejects.toThrow('the server speaks TLS only');
+    await expect(sending).rejects.toThrow('the server accepts only TLS');
   });
 
   contract('is asked for by administration, too', async (world) => {
@@ -68,6 +68,6 @@ describe('a connection over TLS', () => {
     await expect(creating).rejects.toMatchObject({ code: 'TLS_FAILED' });
     const stranger = world.admin({ tls: true });
     const other = stranger.createTopic({ topic: world.name(), type: 'normal', queues: 1 });
-    await expect(other).rejects.toThrow('give that authority in the option tls.ca');
+    await expect(other).rejects.toThrow('set the option tls.ca to the certificate of that authority');
   });
 });

@@ -59,26 +59,26 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     return messageId;
   }
 
-  it('reaches a server whose authority it trusts', async () => {
+  it('connects to a server whose authority it trusts', async () => {
     await expect(send({ endpoints: await serve(good), tls: { ca } })).resolves.toMatch(/^01/);
   });
 
-  it('is switched on by https:// in the endpoints', async () => {
+  it('is enabled by https:// in the endpoints', async () => {
     const endpoints = `https://${await serve(strange)}`;
     await expect(send({ endpoints })).rejects.toMatchObject({ code: 'TLS_FAILED' });
   });
 
-  it('reaches a server of another name when that is expected', async () => {
+  it('connects to a server with the name in serverName', async () => {
     const endpoints = await serve(identities.otherName);
     await expect(send({ endpoints, tls: { ca, serverName: OTHER_NAME } })).resolves.toMatch(/^01/);
   });
 
-  it('shows its own certificate to a server that wants one', async () => {
+  it('presents the client certificate to a server that requires one', async () => {
     const endpoints = await serve({ ...good, clientCa: ca });
     await expect(send({ endpoints, tls: { ca, ...client } })).resolves.toMatch(/^01/);
   });
 
-  it('takes any certificate when told so, and warns', async () => {
+  it('accepts any certificate when configured to, and logs a warning', async () => {
     const warnings: string[] = [];
     const logger: Logger = { debug() {}, info() {}, warn: (text) => warnings.push(text), error() {} };
     const endpoints = await serve(strange);
@@ -86,22 +86,27 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     expect(warnings).toEqual([expect.stringContaining('not checked')]);
   });
 
-  describe('tells what is wrong at once, and that nothing was sent:', () => {
+  describe('fails immediately with the cause, and nothing was sent:', () => {
     it.each<[string, BrokerTlsOptions | undefined, true | TlsOptions | undefined, string]>([
-      ['an authority that is not known', strange, { ca }, 'signed by an authority that is not trusted here'],
-      ["an authority that is not one of the machine's", good, true, 'give that authority in the option tls.ca'],
+      ['an unknown certificate authority', strange, { ca }, 'signed by an untrusted authority'],
+      [
+        'an authority that is not a system CA',
+        good,
+        true,
+        'set the option tls.ca to the certificate of that authority',
+      ],
       ['another name', identities.otherName, { ca }, 'the option tls.serverName'],
       ['an expired certificate', identities.expired, { ca }, 'has expired'],
-      ['no certificate of the client', { ...good, clientCa: ca }, { ca }, 'give the options tls.cert and tls.key'],
+      ['a missing client certificate', { ...good, clientCa: ca }, { ca }, 'set the options tls.cert and tls.key'],
       [
-        "a stranger's certificate",
+        'a client certificate of another authority',
         { ...good, clientCa: ca },
         { ca, ...strange },
         'does it trust the certificate in the option tls.cert?',
       ],
-      ['a server without TLS', undefined, { ca }, 'does not speak TLS on this port'],
-      ['a server with nothing but TLS', good, undefined, 'the server speaks TLS only: set the option tls'],
-      ['such a server that wants certificates', { ...good, clientCa: ca }, undefined, 'the server speaks TLS only'],
+      ['a server without TLS', undefined, { ca }, 'does not use TLS on this port'],
+      ['a server that accepts only TLS', good, undefined, 'the server accepts only TLS: set the option tls'],
+      ['such a server that requires certificates', { ...good, clientCa: ca }, undefined, 'the server accepts only TLS'],
     ])('%s', async (_, server, tls, text) => {
       const refused = send({ endpoints: await serve(server), tls });
       await expect(refused).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent', retryable: false });
@@ -109,7 +114,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     });
   });
 
-  it('is not asked for by a server that serves both and broke a connection', async () => {
+  it('is not blamed when a server that serves both closes a connection', async () => {
     const broker = new EmbeddedBroker();
     closers.push(() => broker.stop());
     await broker.start();
@@ -119,7 +124,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     }
   });
 
-  describe('a server that breaks every connection', () => {
+  describe('a server that closes every connection', () => {
     let server: Server;
     let endpoints: string;
     beforeAll(async () => {
@@ -129,7 +134,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     });
     afterAll(() => void server.close());
 
-    it.each([undefined, true])('is away, whatever the option tls: %s', async (tls) => {
+    it.each([undefined, true])('is reported as unavailable with the option tls: %s', async (tls) => {
       const connection = new Connection({ transport, endpoints, tls });
       closers.push(() => connection.close());
       const producer = new Producer(connection, { topics: { orders: 'normal' } });

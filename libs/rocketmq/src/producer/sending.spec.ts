@@ -178,7 +178,7 @@ describe('a producer', () => {
     });
 
     it('names a wrong option', async () => {
-      expect(() => newProducer({ maxAttempts: 1.5 })).toThrow('option maxAttempts must be a whole number');
+      expect(() => newProducer({ maxAttempts: 1.5 })).toThrow('option maxAttempts must be an integer');
       await expect(newProducer().start({ timeoutMs: 0 })).rejects.toThrow('option timeoutMs');
     });
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AbortSource, onAbort } from './abort-source.js';
 
 describe('an abort source', () => {
-  it('tells its listeners once, with the first reason', () => {
+  it('notifies its listeners once, with the first reason', () => {
     const source = new AbortSource();
     let told = 0;
     onAbort(source, () => told++);
@@ -11,7 +11,7 @@ describe('an abort source', () => {
     expect([told, source.aborted, source.reason?.message]).toEqual([1, true, 'first']);
   });
 
-  it('tells a late listener at once, and none that was taken off', () => {
+  it('notifies a late listener immediately, and no listener that was removed', () => {
     const source = new AbortSource();
     const told: string[] = [];
     onAbort(source, () => told.push('gone'))();
@@ -20,14 +20,14 @@ describe('an abort source', () => {
     expect(told).toEqual(['late']);
   });
 
-  it.each(['before', 'after'])('has a signal that aborts, asked for %s', (when) => {
+  it.each(['before', 'after'])('provides a signal that aborts, read %s the abort', (when) => {
     const source = new AbortSource();
     const early = when === 'before' ? source.signal : undefined;
     source.abort(new Error('over'));
     expect([(early ?? source.signal).aborted, source.signal.reason]).toEqual([true, source.reason]);
   });
 
-  it('listens to an AbortSignal in the same way', () => {
+  it('can be replaced by an AbortSignal', () => {
     const controller = new AbortController();
     const told: string[] = [];
     onAbort(controller.signal, () => told.push('kept'));

@@ -1,12 +1,12 @@
-// An end that is announced once. Most of what listens to one is in this library and needs no AbortSignal, which is dear to make;
-// the application gets one when it asks.
+// A cancellation that is signaled once. Most listeners are inside this library and need no AbortSignal, which is expensive to
+// create; the application gets one when it asks for it.
 
 import { abortReason } from './abort.js';
 
-/** What can be listened to by {@link onAbort}. */
+/** What {@link onAbort} can listen to. */
 export type Abortable = AbortSignal | AbortSource;
 
-/** Like an AbortController whose signal is made when somebody asks for it. */
+/** Like an AbortController whose signal is created on first access. */
 export class AbortSource {
   private why: Error | undefined;
   private controller: AbortController | undefined;
@@ -52,9 +52,9 @@ export class AbortSource {
 }
 
 /**
- * Calls the listener once when it aborts; at once when it has.
+ * Calls the listener once when the target aborts, immediately if it already has.
  * @param target undefined never aborts
- * @returns what takes the listener off
+ * @returns a function that removes the listener
  */
 export function onAbort(target: Abortable | undefined, listener: () => void): () => void {
   if (target?.aborted) listener();

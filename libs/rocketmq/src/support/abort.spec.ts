@@ -3,7 +3,7 @@ import { raceAbort, withAnySignal } from './abort.js';
 
 const never = new Promise<never>(() => {});
 
-describe('several signals as one', () => {
+describe('several signals combined', () => {
   it('end the work with the reason of the first that aborts', async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const work = withAnySignal([first.signal, undefined, second.signal], (signal) => raceAbort(never, signal));
@@ -12,12 +12,12 @@ describe('several signals as one', () => {
     await expect(work).rejects.toThrow('second');
   });
 
-  it('count a signal that had aborted before', async () => {
+  it('include a signal that had aborted before', async () => {
     const aborted = AbortSignal.abort(new Error('long ago'));
     await expect(withAnySignal([aborted], (signal) => raceAbort(never, signal))).rejects.toThrow('long ago');
   });
 
-  it('give the result of work that nothing ends early', async () => {
+  it('return the result of work that is not aborted', async () => {
     expect(await withAnySignal([new AbortController().signal], async () => 7)).toBe(7);
   });
 });

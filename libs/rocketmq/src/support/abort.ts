@@ -1,4 +1,4 @@
-// What every wait needs of an AbortSignal: its reason as an Error, a race against it, several signals as one.
+// Helpers for AbortSignals: the reason as an Error, a race against a signal, several signals combined.
 
 /** The signal's reason as an Error, whatever the caller aborted with. */
 export function abortReason(signal: AbortSignal | undefined): Error {
@@ -7,8 +7,8 @@ export function abortReason(signal: AbortSignal | undefined): Error {
 }
 
 /**
- * The promise, or the signal's reason as soon as it aborts. The work behind the promise goes on; its late failure is
- * swallowed, since nobody waits for it any more.
+ * Settles like the promise, or rejects with the signal's reason as soon as it aborts. The work behind the promise continues; if it
+ * fails later, the error is ignored because nobody waits for it.
  */
 export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -26,7 +26,7 @@ export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
-/** A controller that aborts as soon as one of `signals` does. Call `unlink` in the end: nothing stays attached to them then. */
+/** A controller that aborts as soon as one of `signals` does. Call `unlink` when done, to remove the listeners from them. */
 export function linkedController(signals: readonly (AbortSignal | undefined)[]): {
   readonly controller: AbortController;
   unlink(): void;
@@ -47,7 +47,7 @@ export function linkedController(signals: readonly (AbortSignal | undefined)[]):
   };
 }
 
-/** Runs `work` with a signal that aborts as soon as one of `signals` does. Nothing stays attached to them afterwards. */
+/** Runs `work` with a signal that aborts as soon as one of `signals` does, and then removes its listeners from them. */
 export async function withAnySignal<T>(
   signals: readonly (AbortSignal | undefined)[],
   work: (signal: AbortSignal) => Promise<T>,

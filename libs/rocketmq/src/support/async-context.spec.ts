@@ -6,7 +6,7 @@ describe('a fresh async context', () => {
   const storage = new AsyncLocalStorage<string>();
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('has nothing of its caller, and its caller nothing of it', async () => {
+  it('does not see the stores of its caller, nor the caller those of the work', async () => {
     await storage.run('caller', async () => {
       const seen = await inFreshAsyncContext(async () => {
         const before = storage.getStore();
@@ -19,7 +19,7 @@ describe('a fresh async context', () => {
     });
   });
 
-  it('has nothing of the one before', () => {
+  it('does not see the stores of earlier work', () => {
     inFreshAsyncContext(() => storage.enterWith('first'));
     expect(inFreshAsyncContext(() => storage.getStore())).toBeUndefined();
     expect(storage.getStore()).toBeUndefined();

@@ -2,14 +2,14 @@
 
 import { AsyncResource } from 'node:async_hooks';
 
-/** Made when this file is loaded, before any store is entered. */
+/** Created when this file is loaded, before any store is entered. */
 const OUTSIDE = new AsyncResource('RocketMQ', { requireManualDestroy: true });
-// It holds nothing open: whoever looks for handles that a test has left (jest --detectOpenHandles) is not to find it.
+// It keeps no handle open, so it must not show up in a search for open handles (jest --detectOpenHandles).
 OUTSIDE.emitDestroy();
 
 /**
- * Runs work with every AsyncLocalStorage empty, and keeps what it enters there (`enterWith` too) from its caller and from the
- * next work.
+ * Runs work with every AsyncLocalStorage empty. What the work enters there (`enterWith` too) is not visible to its caller or to
+ * later work.
  */
 export function inFreshAsyncContext<T>(work: () => T): T {
   const own = OUTSIDE.runInAsyncScope(() => new AsyncResource('RocketMQMessage'));

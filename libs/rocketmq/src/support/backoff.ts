@@ -1,40 +1,40 @@
 // How long to wait before the next attempt. Pure: no clock, no state.
 
-/** Growing waits: `initialMs`, then times `multiplier` each, never over `maxMs`. */
+/** Exponential backoff: starts at `initialMs` and is multiplied by `multiplier` each time, up to `maxMs`. */
 export interface ExponentialBackoff {
-  /** Growing waits. */
+  /** Exponential backoff. */
   readonly kind: 'exponential';
-  /** The first wait. */
+  /** The first delay, in milliseconds. */
   readonly initialMs: number;
-  /** No wait is longer. */
+  /** The longest delay, in milliseconds. */
   readonly maxMs: number;
-  /** By which each wait is longer than the one before. */
+  /** The factor by which each delay is longer than the one before. */
   readonly multiplier: number;
 }
 
-/** Listed waits; the last one repeats. */
+/** A list of delays; the last one repeats. */
 export interface CustomizedBackoff {
-  /** Listed waits. */
+  /** A list of delays. */
   readonly kind: 'customized';
-  /** The waits, one after the other; the last one repeats. */
+  /** The delays in milliseconds, in order; the last one repeats. */
   readonly nextMs: readonly number[];
 }
 
 export type BackoffPolicy = ExponentialBackoff | CustomizedBackoff;
 
-/** The wait after failed attempt number `attempt` (the first is 1). */
+/** The delay after failed attempt number `attempt` (the first is 1). */
 export function backoffMs(policy: BackoffPolicy, attempt: number): number {
   const index = Math.max(0, attempt - 1);
   switch (policy.kind) {
     case 'exponential':
-      // Zero times infinity is no number.
+      // Zero times infinity is NaN.
       return policy.initialMs === 0 ? 0 : Math.min(policy.initialMs * policy.multiplier ** index, policy.maxMs);
     case 'customized':
       return policy.nextMs[Math.min(index, policy.nextMs.length - 1)] ?? 0;
   }
 }
 
-/** Spreads a wait over its upper half, so that clients which failed together do not come back together. */
+/** Picks a random delay in the upper half of the given one, so that clients that failed together do not retry together. */
 export function withJitter(waitMs: number, random: () => number): number {
   return waitMs * (0.5 + random() / 2);
 }

@@ -1,37 +1,37 @@
-// Time as an injected thing: the real clock, and sleeping on any clock. The clock that tests move is in manual-clock.ts.
+// The injectable clock: the real one, and sleeping on any clock. The clock that tests move is in manual-clock.ts.
 
 import { performance } from 'node:perf_hooks';
 import { type Abortable, onAbort, reasonOf } from './abort-source.js';
 
-/** A callback that waits for its time on a {@link Clock}. */
+/** A callback scheduled on a {@link Clock}. */
 export interface ScheduledTask {
-  /** Forgets the callback. Harmless after it ran. */
+  /** Cancels the callback. Has no effect after it ran. */
   cancel(): void;
 }
 
 /** Where time comes from. Business time only (delays, leases, backoffs): deadlines of I/O are always real, see `Deadline`. */
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. It may be set forward or back (NTP): only what others read as a time comes from it. */
+  /** Milliseconds since 1970-01-01T00:00:00Z. It can jump forward or back (NTP), so use it only for timestamps that others read. */
   nowMs(): number;
-  /** Milliseconds since some fixed moment, never set: durations are measured on it. */
+  /** Milliseconds since an arbitrary fixed moment. It never jumps: measure durations with it. */
   monotonicMs(): number;
-  /** Runs `callback` once, `delayMs` from now; at the next turn for 0 or less. */
+  /** Runs `callback` once, `delayMs` from now; in the next turn of the event loop for 0 or less. */
   schedule(delayMs: number, callback: () => void): ScheduledTask;
   /**
-   * Says that work is under way which must end before time moves. A clock that runs by itself ignores it; a clock that is
-   * moved by a test waits for it, and names it when it does not end.
-   * @param subject stands after the label in the name; made a text only when somebody reads it
-   * @returns what to call when the work has ended; later calls do nothing
+   * Registers work that must end before time moves. A real clock ignores it; a clock that a test moves waits for it, and names it
+   * when it does not end.
+   * @param subject follows the label in the name; converted to a string only when the name is read
+   * @returns a function to call when the work has ended; later calls do nothing
    */
   track(label: string, subject?: { toString(): string }): () => void;
 }
 
-/** The longest delay that Node's timers take; a longer one would fire at once. */
+/** The longest delay that Node's timers accept; a longer one would fire immediately. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const NOTHING_TO_END = (): void => {};
 
-/** The clock of the machine. */
+/** The system clock. */
 export class SystemClock implements Clock {
   nowMs(): number {
     return Date.now();
@@ -57,8 +57,8 @@ export class SystemClock implements Clock {
 }
 
 /**
- * Waits on a clock.
- * @throws the signal's reason when it aborts first; the wait is then forgotten
+ * Sleeps on a clock.
+ * @throws the signal's reason when it aborts first; the timer is then canceled
  */
 export function sleep(clock: Clock, durationMs: number, signal?: Abortable): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// How long a call may take: a time-out and the caller's AbortSignal as one. Always real time: I/O does not wait for a
+// How long a call may take: a timeout and the caller's AbortSignal combined. Always in real time, because I/O does not follow a
 // clock that a test moves.
 
 import { performance } from 'node:perf_hooks';
@@ -6,17 +6,17 @@ import { abortReason, raceAbort } from './abort.js';
 import { type ScheduledTask, SystemClock } from './clock.js';
 import { TransportError } from './errors.js';
 
-/** What every public asynchronous call accepts. */
+/** The options of every public asynchronous call. */
 export interface CallOptions {
-  /** How long the call may take in all, its retries included. Default: the option `requestTimeoutMs` of the connection. */
+  /** How long the call may take in total, including retries, in milliseconds. Default: the option `requestTimeoutMs` of the connection. */
   readonly timeoutMs?: number;
-  /** Ends the call early with the signal's reason. What was already sent may still take effect. Default: none. */
+  /** Aborts the call with the signal's reason. What was already sent may still take effect. Default: none. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * A moment by which something must have ended, with a signal that aborts then. Timer and signal come into being when somebody
- * asks for the signal; then dispose it, or its timer stays behind.
+ * A moment by which something must have ended, with a signal that aborts then. Timer and signal are created when the signal is
+ * first read; dispose the deadline afterwards, or its timer leaks.
  */
 export class Deadline {
   private controller: AbortController | undefined;
@@ -29,7 +29,7 @@ export class Deadline {
 
   /**
    * @param what names the work in the error: "send to order-created"
-   * @param caller the caller's own signal
+   * @param caller the caller's signal
    */
   constructor(
     readonly what: string,
@@ -39,28 +39,28 @@ export class Deadline {
     this.endsAtMs = performance.now() + timeoutMs;
   }
 
-  /** Aborts when the time is over or the caller's signal aborts; its reason is the error to throw. */
+  /** Aborts when the deadline passes or the caller's signal aborts; its reason is the error to throw. */
   get signal(): AbortSignal {
     this.controller ??= this.arm();
     return this.controller.signal;
   }
 
-  /** Whether time ended it, and not the caller. */
+  /** Whether the deadline passed before the caller aborted. */
   get hasPassed(): boolean {
     return this.passed || (this.controller === undefined && !this.caller?.aborted && this.isDue());
   }
 
-  /** Whether time or the caller has ended it. Needs no signal. */
+  /** Whether the deadline has passed or the caller has aborted. Creates no signal. */
   get isOver(): boolean {
     return this.controller?.signal.aborted ?? (this.caller?.aborted === true || this.isDue());
   }
 
-  /** What is left in milliseconds, at least 0. */
+  /** The remaining time in milliseconds, at least 0. */
   remainingMs(): number {
     return Math.max(0, this.endsAtMs - performance.now());
   }
 
-  /** Forgets timer and caller. Repeating it does nothing. */
+  /** Clears the timer and detaches from the caller's signal. Idempotent. */
   dispose(): void {
     this.disposed = true;
     this.timer?.cancel();
@@ -88,17 +88,17 @@ export class Deadline {
   private pass(controller: AbortController): void {
     if (controller.signal.aborted) return;
     this.passed = true;
-    const message = `${this.what} did not end within ${this.timeoutMs} ms; it may have taken effect`;
+    const message = `${this.what} did not finish within ${this.timeoutMs} ms; it may have taken effect`;
     controller.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
   }
 
-  /** A timer may fire a little before its time. */
+  /** A timer can fire slightly early. */
   private isDue(): boolean {
     return this.remainingMs() < 1;
   }
 }
 
-/** Runs `work` under a deadline and disposes it, however the work ends. */
+/** Runs `work` under a deadline, and disposes the deadline whether the work succeeds or fails. */
 export async function withDeadline<T>(
   what: string,
   timeoutMs: number,
@@ -113,7 +113,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** Waits for `ended` under a deadline. What it waits for goes on when the time is over. */
+/** Waits for `ended` under a deadline. The work that it waits for continues after the deadline. */
 export function waitWithin<T>(
   what: string,
   timeoutMs: number,
@@ -123,12 +123,12 @@ export function waitWithin<T>(
   return withDeadline(what, timeoutMs, outer, ({ signal }) => raceAbort(ended, signal));
 }
 
-/** Real time that never jumps, from some moment on. */
+/** Monotonic real time in milliseconds. */
 export function monotonicMs(): number {
   return performance.now();
 }
 
-/** The real moment `durationMs` from now, for interfaces that want a date; never the clock of a test. */
+/** The real time `durationMs` from now, for interfaces that want a date; never the clock of a test. */
 export function realTimeIn(durationMs: number): Date {
   return new Date(Date.now() + durationMs);
 }

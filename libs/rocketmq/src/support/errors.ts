@@ -1,28 +1,28 @@
-// The root of every error this library throws, and the three kinds that need no server. What a server answered is a
+// The base class of every error this library throws, and the three kinds that do not come from a server. A server's refusal is a
 // StatusError (protocol/grpc/status.ts).
 
 /**
  * Whether the operation took effect.
  * - `not-sent`: nothing reached the server; safe to repeat
  * - `rejected`: the server refused it; nothing took effect
- * - `unknown`: the server may have done it; repeating may do it twice
+ * - `unknown`: the server may have done it; repeating it may do it twice
  */
 export type Outcome = 'not-sent' | 'rejected' | 'unknown';
 
 const BRAND = Symbol.for('nestjs-rocketmq.error');
 
-/** Anything that goes wrong in this library. The message starts with the code and never holds a body or a secret. */
+/** The base class of this library's errors. The message starts with the code and never contains a message body or a secret. */
 export abstract class RocketMQError extends Error {
   /** @internal */
   readonly [BRAND] = true;
 
   protected constructor(
-    /** A stable name for the cause, for instance `TOPIC_NOT_FOUND`. */
+    /** A stable name for the cause, for example `TOPIC_NOT_FOUND`. */
     readonly code: string,
     message: string,
-    /** Whether it took effect. */
+    /** Whether the operation took effect. */
     readonly outcome: Outcome,
-    /** Whether the same call may succeed later without a change. Look at `outcome` first. */
+    /** Whether the same call may succeed later without a change. Check `outcome` first. */
     readonly retryable: boolean,
     options?: ErrorOptions,
   ) {
@@ -30,18 +30,18 @@ export abstract class RocketMQError extends Error {
     this.name = new.target.name;
   }
 
-  /** Like `instanceof`, and also true for an error of another copy of this package (ESM and CommonJS side by side). */
+  /** Like `instanceof`, but also true for an error from another copy of this package (ESM and CommonJS side by side). */
   static is(error: unknown): error is RocketMQError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
   }
 }
 
-/** A wrong argument or option, found before anything was sent. Mend the call; a repetition fails again. */
+/** A wrong argument or option, found before anything was sent. Fix the call; repeating it unchanged fails again. */
 export class UsageError extends RocketMQError {
   constructor(
     code: string,
     message: string,
-    /** The argument or option that is wrong, for instance `messageGroup`. */
+    /** The argument or option that is wrong, for example `messageGroup`. */
     readonly field?: string,
     options?: ErrorOptions,
   ) {
@@ -49,14 +49,14 @@ export class UsageError extends RocketMQError {
   }
 }
 
-/** The object is not in a state to do this: not started, closing, closed. Nothing was sent. */
+/** The object is in the wrong state for this call: not started, closing or closed. Nothing was sent. */
 export class StateError extends RocketMQError {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(code, message, 'not-sent', false, options);
   }
 }
 
-/** The connection failed, the deadline passed or the caller aborted. `outcome` says whether the request may have got through. */
+/** The connection failed, the deadline passed or the caller aborted. `outcome` says whether the request may have reached the server. */
 export class TransportError extends RocketMQError {
   constructor(
     code:
@@ -64,11 +64,11 @@ export class TransportError extends RocketMQError {
       | 'DEADLINE_EXCEEDED'
       | 'ABORTED'
       | 'RPC_FAILED'
-      /** Client and server do not come together over TLS. The message says what is wrong. */
+      /** Client and server cannot establish a TLS connection. The message says why. */
       | 'TLS_FAILED'
-      /** What listens at the address is no RocketMQ proxy. The message says what it is. */
+      /** The server at the address is not a RocketMQ proxy. The message says what it is. */
       | 'NOT_A_PROXY'
-      /** The provider of credentials failed, and there are none yet. */
+      /** The credentials provider failed, and there are no earlier credentials to use. */
       | 'CREDENTIALS_UNAVAILABLE',
     message: string,
     outcome: 'not-sent' | 'unknown',

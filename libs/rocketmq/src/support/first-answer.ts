@@ -1,4 +1,4 @@
-// Asks one question on a connection of its own, to find out who listens on an address.
+// Sends one request on a separate connection, to find out what kind of server listens on an address.
 
 import type { Socket } from 'node:net';
 import { waitWithin } from './deadline.js';
@@ -9,9 +9,9 @@ export interface Asking {
 }
 
 /**
- * Writes a question on a new connection and closes it once the answer is known.
- * @param read recognizes the answer by a piece of it; undefined: more is needed. What it throws ends the connection
- * @returns `silent` when a connection was there and nothing came in time, `ended` when there was none or it was closed
+ * Writes a request on a new connection and closes it once the answer is known.
+ * @param read recognizes the answer from a chunk; undefined means that it needs more. Throwing closes the connection
+ * @returns `silent` when the server accepted the connection and did not answer in time, `ended` when it refused or closed it
  */
 export async function firstAnswer<T>(
   socket: Socket,

@@ -4,7 +4,7 @@ import { GatheredBytes } from './gathered-bytes.js';
 const MEBIBYTE = 1024 * 1024;
 
 describe('gathered bytes', () => {
-  it('are copies: what becomes of a piece does not matter', () => {
+  it('are copies, so later changes to a chunk have no effect', () => {
     const gathered = new GatheredBytes();
     const piece = Buffer.alloc(1);
     for (const byte of Buffer.from('one by one')) {
@@ -16,7 +16,7 @@ describe('gathered bytes', () => {
     expect([gathered.length, gathered.roomBytes]).toEqual([0, 0]);
   });
 
-  it('take at most four times what was given, and no more than will be wanted', () => {
+  it('allocate at most four times the bytes received, and no more than the expected total', () => {
     const gathered = new GatheredBytes();
     for (let given = 1_000; given <= MEBIBYTE; given += 1_000) {
       gathered.add(Buffer.alloc(1_000), MEBIBYTE);

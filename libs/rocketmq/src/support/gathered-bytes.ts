@@ -1,30 +1,30 @@
-// Bytes that arrive in pieces, put together in memory of their own.
+// Collects bytes that arrive in chunks into a separate buffer.
 
-/** The first room, so that a few small pieces need one. */
+/** The initial capacity; enough for a few small chunks. */
 const FIRST_ROOM_BYTES = 256;
-/** How much room is made for what was given so far. More would let a few bytes take much; less would copy large messages again and again. */
+/** The capacity per byte received so far. With more, a few bytes could reserve much memory; with less, large messages would be copied often. */
 const GROWTH = 4;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Copies pieces. However small they are, it takes at most four times what it was given. A piece itself costs an object, and may hold
- * on to the whole buffer that it was read into.
+ * Copies chunks. However small they are, it uses at most four times the bytes that it received. Keeping the chunks themselves would
+ * cost an object each, and each could retain the whole buffer that it was read into.
  */
 export class GatheredBytes {
   private room: Buffer = NOTHING;
   private used = 0;
 
-  /** How many bytes were given. */
+  /** How many bytes were added. */
   get length(): number {
     return this.used;
   }
 
-  /** How much memory is taken. */
+  /** How much memory is allocated, in bytes. */
   get roomBytes(): number {
     return this.room.length;
   }
 
-  /** Copies a piece. @param wantedBytes how many there will be in the end, as far as is known: no more room than that is made in advance */
+  /** Copies a chunk. @param wantedBytes the expected total, as far as it is known: never allocates more than that in advance */
   add(piece: Uint8Array, wantedBytes: number): void {
     const bytes = this.used + piece.length;
     if (bytes > this.room.length) this.grow(bytes, wantedBytes);
@@ -32,7 +32,7 @@ export class GatheredBytes {
     this.used = bytes;
   }
 
-  /** All of it, and begins anew. */
+  /** Returns all bytes and resets. */
   take(): Buffer {
     const bytes = this.room.subarray(0, this.used);
     this.room = NOTHING;

@@ -1,14 +1,14 @@
-// Timers for the deadlines of I/O: always real time, and cheap enough for one a call. Business time is clock.ts.
+// Timers for I/O deadlines: always in real time, and cheap enough for one per call. Business time is in clock.ts.
 
-/** A timer that runs. */
+/** A running timer. */
 export type IoTimer = ReturnType<typeof setTimeout>;
 
-/** Calls `callback` with `subject` once, after `delayMs`. No closure is needed for what the callback must know. */
+/** Calls `callback` with `subject` once, after `delayMs`. Passing `subject` avoids a closure per call. */
 export function startIoTimer<T>(delayMs: number, callback: (subject: T) => void, subject: T): IoTimer {
   return setTimeout(callback, delayMs, subject);
 }
 
-/** Forgets the callback; harmless after it ran. */
+/** Cancels the callback; has no effect after it ran. */
 export function stopIoTimer(timer: IoTimer | undefined): void {
   clearTimeout(timer);
 }

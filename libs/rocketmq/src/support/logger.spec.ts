@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { describeError, type LogFields, unfailing } from './logger.js';
 
 describe('a logger of the application', () => {
-  it('gets each line at its level, as its own method', () => {
+  it('receives each line at its level, as a method call', () => {
     class Lines {
       readonly written: string[] = [];
       private add(level: string, message: string, fields?: LogFields): void {
@@ -27,7 +27,7 @@ describe('a logger of the application', () => {
     expect(lines.written).toEqual(['debug a {"b":1}', 'info a {"b":1}', 'warn a {"b":1}', 'error a {"b":1}']);
   });
 
-  it('that throws does not stop the work it is told of', () => {
+  it('does not stop the work when it throws', () => {
     const fail = (): never => {
       throw new Error('disk full');
     };

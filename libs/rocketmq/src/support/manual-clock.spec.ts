@@ -3,7 +3,7 @@ import { sleep } from './clock.js';
 import { ManualClock } from './manual-clock.js';
 
 describe('ManualClock', () => {
-  it('fires what is due in order of time, each at its own time', () => {
+  it('runs due tasks in order of time, each at its own time', () => {
     const clock = new ManualClock(1_000);
     const fired: [string, number][] = [];
     clock.schedule(200, () => fired.push(['late', clock.nowMs()]));
@@ -20,7 +20,7 @@ describe('ManualClock', () => {
     expect(clock.nowMs()).toBe(1_250);
   });
 
-  it('does not fire what was cancelled', () => {
+  it('does not run canceled tasks', () => {
     const clock = new ManualClock(0);
     let fired = false;
     clock
@@ -33,13 +33,13 @@ describe('ManualClock', () => {
     expect(clock.nextDueAtMs()).toBeUndefined();
   });
 
-  it('runs what is due at once without a move', async () => {
+  it('runs a task that is due immediately without being moved', async () => {
     const clock = new ManualClock(0);
     await sleep(clock, 0);
     expect(clock.nowMs()).toBe(0);
   });
 
-  it('forgets a sleep that was aborted, and rejects it with the reason', async () => {
+  it('drops a sleep that was aborted, and rejects it with the reason', async () => {
     const clock = new ManualClock(0);
     const controller = new AbortController();
     const waiting = sleep(clock, 1_000, controller.signal);
@@ -48,7 +48,7 @@ describe('ManualClock', () => {
     expect(clock.nextDueAtMs()).toBeUndefined();
   });
 
-  it('names the work that is under way until it ends', () => {
+  it('lists tracked work until it ends', () => {
     const clock = new ManualClock(0);
     const end = clock.track('handler of orders');
     expect(clock.activeWork()).toEqual(['handler of orders']);

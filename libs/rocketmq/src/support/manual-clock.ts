@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it. It fires what is due in order of time, then of scheduling.
+// A clock that stands still until a test moves it. It runs due tasks in order of time, then of scheduling.
 
 import type { Clock, ScheduledTask } from './clock.js';
 
@@ -8,7 +8,7 @@ interface Task {
   readonly callback: () => void;
 }
 
-/** A {@link Clock} that moves only by {@link ManualClock.advanceTo}. Share one between broker and clients of a test. */
+/** A {@link Clock} that moves only when {@link ManualClock.advanceTo} is called. Share one between the broker and the clients of a test. */
 export class ManualClock implements Clock {
   private currentMs: number;
   private nextOrder = 0;
@@ -16,7 +16,7 @@ export class ManualClock implements Clock {
   private ran = 0;
   private readonly work = new Map<number, readonly { toString(): string }[]>();
 
-  /** @param startMs the time at the beginning; default: the real time, so that limits of a server's clock hold */
+  /** @param startMs the initial time; default: the real time, so that the limits of a server with a real clock hold */
   constructor(startMs: number = Date.now()) {
     this.currentMs = startMs;
   }
@@ -32,7 +32,7 @@ export class ManualClock implements Clock {
   schedule(delayMs: number, callback: () => void): ScheduledTask {
     const task: Task = { atMs: this.currentMs + Math.max(0, delayMs), order: this.nextOrder++, callback };
     this.tasks.add(task);
-    // What is due now must not wait for a move of the clock: the real one would run it at the next turn.
+    // A task that is due now must not wait until the clock moves: the real clock would run it in the next turn.
     if (delayMs <= 0) setImmediate(() => this.run(task));
     return { cancel: () => this.tasks.delete(task) };
   }
@@ -56,14 +56,14 @@ export class ManualClock implements Clock {
     return this.ran;
   }
 
-  /** When the next scheduled task is due; undefined when there is none. */
+  /** When the next scheduled task is due; undefined if there is none. */
   nextDueAtMs(): number | undefined {
     let earliest: number | undefined;
     for (const { atMs } of this.tasks) if (earliest === undefined || atMs < earliest) earliest = atMs;
     return earliest;
   }
 
-  /** Moves time forward to `atMs` and runs what is due on the way, each task at its own time. Never moves back. */
+  /** Moves time forward to `atMs` and runs the tasks that become due, each at its own time. Never moves back. */
   advanceTo(atMs: number): void {
     for (let task = this.firstDue(atMs); task !== undefined; task = this.firstDue(atMs)) {
       this.currentMs = Math.max(this.currentMs, task.atMs);

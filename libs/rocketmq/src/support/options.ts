@@ -1,4 +1,4 @@
-// What numeric options have in common: the check at the door.
+// Validation of numeric options.
 
 import { UsageError } from './errors.js';
 
@@ -8,12 +8,12 @@ export function positive(field: string, value: number): number {
   throw new UsageError('ILLEGAL_OPTION', `option ${field} must be a number above 0, not ${String(value)}`, field);
 }
 
-/** @throws UsageError unless the option is a whole number from 1 on */
+/** @throws UsageError unless the option is an integer of at least 1 */
 export function positiveInteger(field: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new UsageError(
     'ILLEGAL_OPTION',
-    `option ${field} must be a whole number from 1 on, not ${String(value)}`,
+    `option ${field} must be an integer of at least 1, not ${String(value)}`,
     field,
   );
 }

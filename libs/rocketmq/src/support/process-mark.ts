@@ -1,11 +1,11 @@
-// Which process is meant by a number that the system gives to one after the other.
+// Identifies a process beyond its id, which the operating system reuses.
 
 import { readFile } from 'node:fs/promises';
 
-/** A process, told apart from a later one of the same number where the system shows when it started (Linux). */
+/** A process, distinguished from a later one with the same id where the system shows when it started (Linux). */
 export interface ProcessMark {
   readonly pid: number;
-  /** '' where it cannot be known. */
+  /** '' where it is not available. */
   readonly startedAt: string;
 }
 
@@ -14,7 +14,7 @@ export async function currentProcess(): Promise<ProcessMark> {
   return { pid, startedAt: (await startOf(pid)) ?? ownStart() };
 }
 
-/** Whether that process still runs. One that may not be looked at does. */
+/** Whether that process is still running. One that this process may not inspect counts as running. */
 export async function isRunning({ pid, startedAt }: ProcessMark): Promise<boolean> {
   if (pid === 0 || !isTaken(pid)) return false;
   const start = (await startOf(pid)) ?? (pid === process.pid ? ownStart() : startedAt);
@@ -30,14 +30,14 @@ function isTaken(pid: number): boolean {
   }
 }
 
-/** Boot and clock ticks since then (field 22 of `proc_pid_stat(5)`); undefined where there is no such file. */
+/** The boot id, and the clock ticks from boot to the start (field 22 of `proc_pid_stat(5)`); undefined where there is no such file. */
 async function startOf(pid: number): Promise<string | undefined> {
   try {
     const [stat, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     ]);
-    // The second field is a name in brackets, with anything in it.
+    // The second field is a name in parentheses, which can contain any characters.
     const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     return `${boot.trim()} ${ticks}`;
   } catch {

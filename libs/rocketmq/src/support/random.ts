@@ -1,16 +1,16 @@
-// Randomness as an injected thing, so that a run can be repeated.
+// Injectable randomness, so that a run can be reproduced.
 
 import { randomBytes, randomUUID } from 'node:crypto';
 
-/** Where random values come from. */
+/** A source of random values. */
 export interface Random {
-  /** At least 0, below 1. */
+  /** A number of at least 0 and below 1. */
   next(): number;
   bytes(size: number): Buffer;
   uuid(): string;
 }
 
-/** The randomness of the machine. */
+/** The system's random source. */
 export const systemRandom: Random = {
   next: () => Math.random(),
   bytes: (size) => randomBytes(size),

@@ -22,7 +22,7 @@ async function within<T>(timeoutMs: number, work: (deadline: Deadline) => Promis
 }
 
 describe('retryUntil', () => {
-  it('repeats what may succeed later, until it does', async () => {
+  it('retries a retryable failure until it succeeds', async () => {
     let attempts = 0;
     const attempt = async () => {
       if (++attempts < 3) throw away();
@@ -31,13 +31,13 @@ describe('retryUntil', () => {
     expect(await within(30_000, (deadline) => retryUntil(deadline, pace, attempt))).toBe(3);
   });
 
-  it('gives up at once on an error that would only come again', async () => {
+  it('gives up immediately on an error that is not retryable', async () => {
     const wrong = new UsageError('ILLEGAL_TOPIC', 'wrong');
     const work = within(30_000, (deadline) => retryUntil(deadline, pace, () => Promise.reject(wrong)));
     await expect(work).rejects.toBe(wrong);
   });
 
-  it('tells, when time is over, what went wrong before rather than that time is over', async () => {
+  it('throws the earlier failure rather than the timeout when the deadline passes', async () => {
     let attempts = 0;
     const work = within(20, (deadline) =>
       retryUntil(deadline, pace, () => {
@@ -51,7 +51,7 @@ describe('retryUntil', () => {
     expect(attempts).toBe(2);
   });
 
-  it('tells that time is over when the attempt it cut short may have had an effect', async () => {
+  it('throws the timeout when the attempt that it aborted may have taken effect', async () => {
     let attempts = 0;
     const work = within(20, (deadline) => {
       const attempt = (): Promise<never> => {
@@ -65,7 +65,7 @@ describe('retryUntil', () => {
     await expect(work).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
   });
 
-  it('ends with the reason of a caller who gives up between two attempts', async () => {
+  it('throws the reason of a caller that aborts between two attempts', async () => {
     const caller = new AbortController();
     const attempt = () => {
       setImmediate(() => caller.abort(new Error('gave up')));

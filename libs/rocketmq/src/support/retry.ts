@@ -1,4 +1,4 @@
-// Repeating something that is safe to repeat, within a deadline.
+// Retries an operation that is safe to repeat, within a deadline.
 
 import { type BackoffPolicy, backoffMs, withJitter } from './backoff.js';
 import { type Clock, sleep } from './clock.js';
@@ -6,7 +6,7 @@ import type { Deadline } from './deadline.js';
 import { RocketMQError } from './errors.js';
 import type { Random } from './random.js';
 
-/** How a repetition is paced. The clock is the real one: what is repeated is I/O. */
+/** How retries are paced. The clock is the real one, because the operation is I/O. */
 export interface RetryPace {
   readonly clock: Clock;
   readonly random: Random;
@@ -14,9 +14,9 @@ export interface RetryPace {
 }
 
 /**
- * Repeats `attempt` until it succeeds or fails for good.
- * @param mayRepeat which failures are worth another attempt; default: the retryable ones, whatever they did
- * @throws the first error that may not be repeated; when the time is over, the last failure that the deadline itself did not
+ * Repeats `attempt` until it succeeds or fails permanently.
+ * @param mayRepeat which failures to retry; default: the retryable ones, whatever their outcome
+ * @throws the first error that is not retried; when the deadline passes, the last failure that the deadline itself did not
  *   cause, or the deadline's error if there is none; when the caller aborts, the caller's reason
  */
 export async function retryUntil<T>(
@@ -32,7 +32,7 @@ export async function retryUntil<T>(
       return await attempt();
     } catch (error) {
       if (!RocketMQError.is(error) || !mayRepeat(error)) throw error;
-      // Only the deadline cut this attempt short: what failed before tells more.
+      // Only the deadline ended this attempt: the earlier failure explains more.
       failure = error === deadline.signal.reason ? failureOr(failure, deadline) : error;
     }
     const waitMs = withJitter(backoffMs(pace.policy, attempts), () => pace.random.next());

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Semaphore } from './semaphore.js';
 
 describe('a semaphore', () => {
-  it('gives permits in the order of asking, and each once, however often it is given back', async () => {
+  it('grants permits in the order of the calls, and each once, however often it is released', async () => {
     const semaphore = new Semaphore(1);
     const release = await semaphore.acquire();
     const order: string[] = [];
@@ -20,7 +20,7 @@ describe('a semaphore', () => {
     (await semaphore.acquire())();
   });
 
-  it('forgets who gives up waiting', async () => {
+  it('drops a waiter that aborts', async () => {
     const semaphore = new Semaphore(1);
     const release = await semaphore.acquire();
     const caller = new AbortController();

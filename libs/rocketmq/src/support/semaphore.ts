@@ -1,4 +1,4 @@
-// A bounded number of permits, handed out in the order of asking.
+// A bounded number of permits, granted in the order of the calls.
 
 import { type Abortable, onAbort, reasonOf } from './abort-source.js';
 
@@ -6,7 +6,7 @@ interface Waiter {
   readonly grant: () => void;
 }
 
-/** Limits how much runs side by side. */
+/** Limits how much runs concurrently. */
 export class Semaphore {
   private readonly waiters = new Set<Waiter>();
   private free: number;
@@ -15,7 +15,7 @@ export class Semaphore {
     this.free = permits;
   }
 
-  /** A permit that is free, as {@link acquire} gives it; undefined when there is none. */
+  /** A free permit, as {@link acquire} returns it; undefined if there is none. */
   tryAcquire(): (() => void) | undefined {
     if (this.free === 0) return undefined;
     this.free--;
@@ -24,7 +24,7 @@ export class Semaphore {
 
   /**
    * Waits for a permit.
-   * @returns what gives the permit back; later calls do nothing
+   * @returns a function that releases the permit; later calls do nothing
    * @throws the signal's reason when it aborts first
    */
   acquire(signal?: Abortable): Promise<() => void> {

@@ -1,5 +1,5 @@
-// What kept a connection from being made where TLS is the cause, in words that tell what to do. The words of Node and OpenSSL
-// are all there is to tell by: @grpc/grpc-js hands on no code.
+// Explains why a TLS connection could not be established, and what to do. The explanation relies on the messages of Node and
+// OpenSSL, because @grpc/grpc-js does not pass on their codes.
 
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect } from 'node:tls';
@@ -13,54 +13,54 @@ interface Explanation {
   readonly advice: string;
 }
 
-/** What OpenSSL calls an answer that is not TLS. */
+/** OpenSSL's messages for an answer that is not TLS. */
 const PLAINTEXT_ANSWER = /wrong version number|packet length too long|http request/i;
 
 const EXPLANATIONS: readonly Explanation[] = [
   {
     pattern: /certificate has expired/i,
-    advice: "the server's certificate, or one above it, has expired: renew it there, and look at this machine's clock",
+    advice:
+      "the server's certificate, or one above it in the chain, has expired: renew it, or check this machine's clock",
   },
   {
     pattern: /certificate is not yet valid/i,
-    advice: "the server's certificate is not valid yet: look at this machine's clock and at the server's",
+    advice: "the server's certificate is not valid yet: check the clocks of this machine and of the server",
   },
   {
     pattern: /does not match certificate's altnames|ERR_TLS_CERT_ALTNAME/i,
     advice:
-      "the server's certificate is for another name: connect by a name that it holds, or say which name to expect by the " +
-      'option tls.serverName',
+      "the server's certificate is for another name: connect by a name that the certificate contains, or set the expected name in " +
+      'the option tls.serverName',
   },
   {
     pattern: /self[- ]signed certificate|unable to (?:verify the first|get (?:local )?issuer) certificate/i,
     advice:
-      "the server's certificate is signed by an authority that is not trusted here: give that authority in the option tls.ca",
+      "the server's certificate is signed by an untrusted authority: set the option tls.ca to the certificate of that authority",
   },
   {
     pattern: /alert certificate required|alert handshake failure/i,
-    advice: 'the server demands a certificate of the client: give the options tls.cert and tls.key',
+    advice: 'the server requires a client certificate: set the options tls.cert and tls.key',
   },
   {
     pattern:
       /alert (?:unknown ca|bad certificate|certificate unknown|certificate expired|certificate revoked|unsupported certificate|access denied)/i,
-    advice:
-      'the server refuses the certificate of this client: give one in the options tls.cert and tls.key that it trusts',
+    advice: "the server refuses this client's certificate: set the options tls.cert and tls.key to one that it trusts",
   },
   {
     pattern: PLAINTEXT_ANSWER,
     advice:
-      'the server does not speak TLS on this port: leave out the option tls (and "https://"), or switch TLS on at the server',
+      'the server does not use TLS on this port: remove the option tls (and "https://"), or enable TLS on the server',
   },
   {
     pattern: /\balert\b|unsupported protocol|no shared cipher|no protocols available|EPROTO|SSL routines|certificate/i,
-    advice: 'client and server cannot agree on TLS: compare the options tls with how the server is set up',
+    advice: "client and server cannot agree on TLS parameters: compare the option tls with the server's configuration",
   },
 ];
 
 /**
- * @param what the call and the server, for instance "QueryRoute to localhost:8081"
- * @param text what the wire said
- * @returns undefined when TLS is not to blame: the server is away
+ * @param what the call and the server, for example "QueryRoute to localhost:8081"
+ * @param text the message of the transport
+ * @returns undefined when TLS is not the cause: the server is unavailable
  */
 export function tlsFailure(what: string, text: string, cause: unknown): TransportError | undefined {
   const found = EXPLANATIONS.find(({ pattern }) => pattern.test(text));
@@ -69,36 +69,36 @@ export function tlsFailure(what: string, text: string, cause: unknown): Transpor
     : refused(`${what}: ${found.advice}; nothing was sent (${reasonIn(text)})`, cause);
 }
 
-/** Whether the wire said that a greeting by TLS was answered by something else. */
+/** Whether the transport's message says that a TLS handshake was answered by something else. */
 export function isAnsweredInPlaintext(text: string): boolean {
   return PLAINTEXT_ANSWER.test(text);
 }
 
-/** The error for a client without TLS whose server speaks nothing else. */
+/** The error for a client without TLS whose server accepts only TLS. */
 export function tlsMissing(what: string, cause: unknown): TransportError {
-  const advice = 'the server speaks TLS only: set the option tls, or begin endpoints with "https://"';
+  const advice = 'the server accepts only TLS: set the option tls, or start endpoints with "https://"';
   return refused(`${what}: ${advice}; nothing was sent`, cause);
 }
 
-/** The error for a server that breaks the connection as soon as it has seen this client's certificate, without a word. */
+/** The error for a server that closes the connection as soon as it has seen this client's certificate, without an alert. */
 export function identityRefused(what: string, cause: unknown): TransportError {
   const advice =
-    'the server breaks the connection after the TLS greeting: does it trust the certificate in the option tls.cert?';
+    'the server closes the connection after the TLS handshake: does it trust the certificate in the option tls.cert?';
   return refused(`${what}: ${advice} Nothing was sent`, cause);
 }
 
-/** How long the question may take: it only makes an error clearer. */
+/** How long the probe may take, in milliseconds. It only makes an error clearer. */
 const PROBE_MS = 1_000;
 
-/** The first byte of a record by which a TLS server refuses what is not TLS. */
+/** The first byte of the alert record with which a TLS server refuses anything that is not TLS. */
 export const TLS_ALERT = 0x15;
 
-/** What became of a TLS greeting: `served` and `dropped` are what came after it. */
+/** The result of a TLS handshake: `served` and `dropped` describe what followed it. */
 export type Greeting = 'none' | 'alert' | 'dropped' | 'served';
 
 /**
- * Greets what listens on an address by TLS and says nothing else. Its certificate does not matter.
- * @param tls whose certificate to show; undefined for none
+ * Performs a TLS handshake with the server on an address and sends nothing else. The server's certificate does not matter.
+ * @param tls the options with the client's certificate; undefined for none
  * @param options `timeoutMs` default 1 s
  */
 export async function greet(
@@ -119,7 +119,7 @@ export async function greet(
     socket.once('secureConnect', () => {
       greeting = 'dropped';
     });
-    // An HTTP/2 server speaks first.
+    // An HTTP/2 server sends the first frame.
     socket.once('data', () => resolve('served'));
     socket.once('error', ({ message }) => resolve(/\balert\b/.test(message) ? 'alert' : greeting));
     socket.once('close', () => resolve(greeting));
@@ -134,9 +134,9 @@ export async function greet(
 }
 
 /**
- * Whether TLS is all that is spoken on an address: it is, and what a client begins with in plaintext is not answered. A server may serve
- * both on one port, and then a connection that broke has another cause.
- * @param opening what the client begins with
+ * Whether a server accepts only TLS on an address: it completes a handshake and does not answer plaintext. A server can serve
+ * both on one port, and then a broken connection has another cause.
+ * @param opening the first bytes that the client sends in plaintext
  */
 export async function isTlsOnly(address: { host: string; port: number }, opening: Buffer): Promise<boolean> {
   return (await greet(address, undefined)) !== 'none' && !(await answersPlaintext(address, opening));
@@ -152,7 +152,7 @@ function refused(message: string, cause: unknown): TransportError {
   return new TransportError('TLS_FAILED', message, 'not-sent', false, { cause });
 }
 
-/** Without what grpc-js puts around it, and OpenSSL's line numbers. */
+/** Removes the text that grpc-js adds, and OpenSSL's line numbers. */
 function reasonIn(text: string): string {
   const noteAt = text.indexOf(' Resolution note:');
   const said =

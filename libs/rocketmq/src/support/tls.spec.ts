@@ -19,7 +19,7 @@ describe('TLS options', () => {
   });
 
   it.each<[string, TlsOptions]>([
-    ['texts', { ca: authority.cert, cert, key }],
+    ['strings', { ca: authority.cert, cert, key }],
     ['buffers', { ca: Buffer.from(authority.cert), cert: Buffer.from(cert), key: Buffer.from(key) }],
     ['several authorities', { ca: `${authority.cert}\n${other.cert}` }],
     ['an encrypted key', { cert, key: encrypted, passphrase: 'open sesame' }],
@@ -31,16 +31,16 @@ describe('TLS options', () => {
     ['tls.key', 'is missing', { cert }],
     ['tls.cert', 'is missing', { key }],
     ['tls.key', 'is not the private key of tls.cert', { cert, key: other.key }],
-    ['tls.ca', "give the file's text", { ca: '/etc/ssl/ca.pem' }],
+    ['tls.ca', "pass the file's content", { ca: '/etc/ssl/ca.pem' }],
     ['tls.ca', 'cannot be read', { ca: authority.cert.replace(/\n[^\n]{20}/, '\n') }],
-    ['tls.ca', 'must be the text of a PEM file', { ca: 7 }],
-    ['tls.cert', "give the file's text", { cert: 'client.crt', key }],
-    ['tls.key', "give the file's text", { cert, key: 'client.key' }],
+    ['tls.ca', 'must be the content of a PEM file', { ca: 7 }],
+    ['tls.cert', "pass the file's content", { cert: 'client.crt', key }],
+    ['tls.key', "pass the file's content", { cert, key: 'client.key' }],
     ['tls.key', 'cannot be read', { cert, key: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' }],
     ['tls.passphrase', 'is missing', { cert, key: encrypted }],
-    ['tls.key', 'is tls.passphrase right?', { cert, key: encrypted, passphrase: 'wrong words' }],
-    ['tls.passphrase', 'must be a text', { cert, key, passphrase: 1 }],
-    ['tls.serverName', 'must be a non-empty text', { serverName: '' }],
+    ['tls.key', 'is tls.passphrase correct?', { cert, key: encrypted, passphrase: 'wrong words' }],
+    ['tls.passphrase', 'must be a string', { cert, key, passphrase: 1 }],
+    ['tls.serverName', 'must be a non-empty string', { serverName: '' }],
     ['tls.dangerouslyAcceptAnyCertificate', 'contradicts tls.ca', { ca: cert, dangerouslyAcceptAnyCertificate: true }],
     ['tls.dangerouslyAcceptAnyCertificate', 'must be true or false', { dangerouslyAcceptAnyCertificate: 'no' }],
     ['tls.rejectUnauthorized', 'is unknown', { rejectUnauthorized: false }],
@@ -52,7 +52,7 @@ describe('TLS options', () => {
     expect(resolve).not.toThrow(/wrong words|AAAA/);
   });
 
-  it('are an object or a boolean', () => {
+  it('must be an object or a boolean', () => {
     expect(() => resolveTls('yes' as unknown as boolean)).toThrow('option tls must be true, false or an object');
   });
 });

@@ -1,11 +1,11 @@
-// Calling those who only watch: whatever goes wrong with them changes nothing.
+// Calls event handlers, whose failures must not affect the work.
 
 import { describeError, type Logger } from './logger.js';
 import { isThenable } from './thenable.js';
 
 /**
- * Calls a watcher, and waits for nothing. What it throws, at once or in a promise that it returns, is logged.
- * @param what it watches, for the log line
+ * Calls an event handler without waiting for it. An error that it throws, or that its promise rejects with, is logged.
+ * @param what the handler observes, for the log line
  */
 export function callWatcher(logger: Logger, what: string, call: () => unknown): void {
   const failed = (error: unknown): void => {

@@ -5,7 +5,7 @@ const messages = ['', 'a', 'bb'.repeat(500)].map((text) => Buffer.from(text));
 const wire = Buffer.concat(messages.map((message) => frame(message)));
 
 describe('framing', () => {
-  it('puts messages together however they were cut', () => {
+  it('assembles messages however they were split', () => {
     for (const size of [1, 2, 3, 4, 5, 6, 7, 100, wire.length]) {
       const reader = new FrameReader(1_000);
       const read: Buffer[] = [];
@@ -18,14 +18,14 @@ describe('framing', () => {
     }
   });
 
-  it('knows when it is in the middle of a message', () => {
+  it('reports when it is in the middle of a message', () => {
     const reader = new FrameReader(1_000);
     expect(reader.isInMessage).toBe(false);
     reader.push(frame(Buffer.from('abc')).subarray(0, 6));
     expect(reader.isInMessage).toBe(true);
   });
 
-  it('keeps no piece of a message that goes on, and little more memory than its bytes', () => {
+  it('keeps no chunk of an incomplete message, and little more memory than its bytes', () => {
     const reader = new FrameReader(1_000_000);
     const piece = Buffer.alloc(1);
     const bytes = frame(Buffer.alloc(100_000, 7));

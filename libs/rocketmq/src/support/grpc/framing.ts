@@ -3,16 +3,16 @@
 import { GatheredBytes } from '../gathered-bytes.js';
 import { GrpcError } from './status.js';
 
-/** What stands before every message. */
+/** The size of the prefix before every message. */
 export const MESSAGE_PREFIX_BYTES = 5;
 
-/** Writes the prefix of a message that is not compressed at the begin of `buffer`. */
+/** Writes the prefix of an uncompressed message at the start of `buffer`. */
 export function writeMessagePrefix(buffer: Buffer, messageBytes: number): void {
   buffer[0] = 0;
   buffer.writeUInt32BE(messageBytes, 1);
 }
 
-/** A message with its prefix, not compressed. */
+/** An uncompressed message with its prefix. */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + message.length);
   writeMessagePrefix(framed, message.length);
@@ -21,7 +21,7 @@ export function frame(message: Uint8Array): Buffer {
 }
 
 /**
- * The message of a piece that is exactly one message with its prefix, as most answers are; undefined for any other piece.
+ * The message in a chunk that is exactly one message with its prefix, as most answers are; undefined for any other chunk.
  * @throws GrpcError as {@link FrameReader.push}
  */
 export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | undefined {
@@ -33,10 +33,10 @@ export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | u
   return piece.subarray(MESSAGE_PREFIX_BYTES);
 }
 
-/** Puts messages together from the pieces in which they arrive. */
+/** Assembles messages from the chunks in which they arrive. */
 export class FrameReader {
   private readonly held = new GatheredBytes();
-  /** What must be there before the next look. */
+  /** How many bytes must have arrived before the next attempt to read a message. */
   private neededBytes = MESSAGE_PREFIX_BYTES;
 
   constructor(private readonly maxMessageBytes: number) {}
@@ -46,15 +46,15 @@ export class FrameReader {
     return this.held.length > 0;
   }
 
-  /** The memory that the begun message takes. */
+  /** The memory that the incomplete message takes, in bytes. */
   get heldBytes(): number {
     return this.held.roomBytes;
   }
 
   /**
-   * Takes the next piece. @returns the messages that it completes
+   * Takes the next chunk. @returns the messages that it completes
    * @throws GrpcError resourceExhausted for a message over the limit, before its bytes are kept; unimplemented for a
-   * compressed one; internal for flags that are none
+   * compressed one; internal for unknown flags
    */
   push(piece: Buffer): Buffer[] {
     if (this.held.length === 0) return this.read(piece);
@@ -62,7 +62,7 @@ export class FrameReader {
     return this.held.length < this.neededBytes ? [] : this.read(this.held.take());
   }
 
-  /** Lets go of a message that goes on. */
+  /** Drops an incomplete message. */
   drop(): void {
     this.held.take();
   }
@@ -86,12 +86,13 @@ export class FrameReader {
   }
 }
 
-/** What the prefix says, checked. */
+/** Reads and checks the prefix. */
 function messageLength(bytes: Buffer, at: number, maxMessageBytes: number): number {
   const flags = bytes.readUInt8(at);
-  if (flags === 1) throw new GrpcError('unimplemented', 'compressed messages are not supported; send them as they are');
-  if (flags !== 0) throw new GrpcError('internal', `a message begins with flags ${flags}, which gRPC does not know`);
+  if (flags === 1)
+    throw new GrpcError('unimplemented', 'compressed messages are not supported; send them uncompressed');
+  if (flags !== 0) throw new GrpcError('internal', `a message starts with unknown gRPC flags: ${flags}`);
   const length = bytes.readUInt32BE(at + 1);
   if (length <= maxMessageBytes) return length;
-  throw new GrpcError('resourceExhausted', `message of ${length} bytes, the limit is ${maxMessageBytes}`);
+  throw new GrpcError('resourceExhausted', `the message has ${length} bytes; the limit is ${maxMessageBytes}`);
 }

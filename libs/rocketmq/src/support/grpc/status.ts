@@ -1,4 +1,4 @@
-// The statuses of gRPC itself, and their form in trailers. The protocol's own codes are inside the answers and not known here.
+// The status codes of gRPC itself and their form in trailers. RocketMQ's own codes are inside the answers and not handled here.
 
 /** Status codes (grpc/doc/statuscodes.md). */
 export const GRPC_STATUS = {
@@ -17,7 +17,7 @@ export const GRPC_STATUS = {
 
 export type GrpcStatusName = Exclude<keyof typeof GRPC_STATUS, 'ok'>;
 
-/** Ends a call with a status of gRPC. */
+/** Ends a call with a gRPC status. */
 export class GrpcError extends Error {
   constructor(
     readonly status: GrpcStatusName,
@@ -28,7 +28,7 @@ export class GrpcError extends Error {
   }
 }
 
-/** A text for `grpc-message`: printable ASCII stays, the rest is percent-encoded UTF-8 (grpc/doc/PROTOCOL-HTTP2.md). */
+/** Encodes a string for `grpc-message`: printable ASCII stays, the rest is percent-encoded UTF-8 (grpc/doc/PROTOCOL-HTTP2.md). */
 export function encodeStatusMessage(message: string): string {
   let encoded = '';
   for (const byte of Buffer.from(message)) {
@@ -38,7 +38,7 @@ export function encodeStatusMessage(message: string): string {
   return encoded;
 }
 
-/** The text behind a `grpc-message`; as it came where it is not well formed. */
+/** Decodes a `grpc-message`; returns it unchanged if it is malformed. */
 export function decodeStatusMessage(encoded: string): string {
   try {
     return decodeURIComponent(encoded);
@@ -47,7 +47,7 @@ export function decodeStatusMessage(encoded: string): string {
   }
 }
 
-/** What an answer that is not gRPC's stands for (grpc/doc/http-grpc-status-mapping.md). */
+/** The status for an HTTP response without a gRPC status (grpc/doc/http-grpc-status-mapping.md). */
 export function statusOfHttp(httpStatus: number): number {
   if (httpStatus === 400) return GRPC_STATUS.internal;
   if (httpStatus === 401) return GRPC_STATUS.unauthenticated;
