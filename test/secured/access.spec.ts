@@ -79,7 +79,7 @@ describe('who is not let in is told why:', () => {
     const connection = world.connection({ credentials: { ...credentials, secretKey: 'not its secret' } });
     const starting = world.producer({ topics: { [topic]: 'normal' } }, connection);
     await expect(starting).rejects.toMatchObject(REFUSED);
-    await expect(starting).rejects.toThrow('look at credentials.secretKey');
+    await expect(starting).rejects.toThrow('check credentials.secretKey');
     await expect(starting).rejects.not.toThrow('not its secret');
   });
 
@@ -105,7 +105,7 @@ describe('who is not let in is told why:', () => {
     const sending = producer.send({ topic, body: 'x' });
     await expect(sending).rejects.toMatchObject(REFUSED);
     await expect(sending).rejects.toThrow(
-      `allow "${credentials.accessKey}" on topic "${topic}" the action PUB to send`,
+      `grant "${credentials.accessKey}" the action PUB (to send) or SUB (to receive) on topic "${topic}"`,
     );
   });
 
@@ -115,7 +115,7 @@ describe('who is not let in is told why:', () => {
     const transactionCheckers = { [topic]: () => 'unknown' as const };
     const starting = world.producer({ transactionCheckers }, world.connection({ credentials }));
     await expect(starting).rejects.toMatchObject(REFUSED);
-    await expect(starting).rejects.toThrow(`on topic "${topic}" the action PUB`);
+    await expect(starting).rejects.toThrow(`the action PUB (to send) or SUB (to receive) on topic "${topic}"`);
   });
 
   contract('a user without the consumer group', async (world) => {
@@ -147,7 +147,7 @@ describe('who is not let in is told why:', () => {
     const refused = { code: 'NO_PERMISSION', outcome: 'rejected', retryable: false };
     const wrongKey = create({ ...administrator, secretKey: 'another' });
     await expect(wrongKey).rejects.toMatchObject(refused);
-    await expect(wrongKey).rejects.toThrow('look at credentials.secretKey');
+    await expect(wrongKey).rejects.toThrow('check credentials.secretKey');
     const nobody = create(credentials);
     await expect(nobody).rejects.toMatchObject(refused);
     await expect(nobody).rejects.toThrow('a permission is missing');

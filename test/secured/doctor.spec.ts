@@ -63,13 +63,15 @@ describe('the doctor on a secured server', () => {
   contract('says why it is not let in', async (world) => {
     const wrong = await doctor(world, { ...administrator(world), secretKey: 'not-the-secret' });
     expect(wrong.code).toBe(1);
-    expect(wrong.of('credentials')).toEqual([{ status: 'failed', seen: seen('the secret key does not fit') }]);
+    expect(wrong.of('credentials')).toEqual([{ status: 'failed', seen: seen('the secret key does not match') }]);
     const unknown = await doctor(world, { accessKey: 'nobody', secretKey: 'x-and-y' });
     expect(unknown.of('credentials')).toEqual([
       { status: 'failed', seen: seen('does not know the access key "nobody"') },
     ]);
     const none = await doctor(world, undefined);
-    expect(none.of('credentials')).toEqual([{ status: 'failed', seen: seen('no credentials were given') }]);
+    expect(none.of('credentials')).toEqual([
+      { status: 'failed', seen: seen('the server requires credentials and none were sent') },
+    ]);
   });
 
   contract('says which permission is missing to ask brokers', async (world) => {

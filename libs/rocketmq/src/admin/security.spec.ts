@@ -90,7 +90,7 @@ describe('administration of a broker that requires credentials and certificates'
 
   it('does not reveal keys', async () => {
     const failed = create({ users: [SUPER] }, { credentials: { accessKey: 'root', secretKey: 'hidden' } });
-    await expect(failed).rejects.toThrow('look at credentials.secretKey');
+    await expect(failed).rejects.toThrow('check credentials.secretKey');
     await expect(failed).rejects.not.toThrow('hidden');
   });
 });

@@ -116,7 +116,7 @@ describe('topic', () => {
     expect(await refused('topic create x --queues 0', 2)).toContain('It must be an integer above 0');
     expect(await refused('topic create', 2)).toContain("missing required argument 'topic'");
     expect(await refused('topic rename x', 2)).toContain("unknown command 'rename'");
-    expect(await refused('topic create a/b', 2)).toContain('may hold only letters');
+    expect(await refused('topic create a/b', 2)).toContain('may contain only letters');
   });
 });
 

@@ -3,15 +3,15 @@ import { Code } from '../grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../grpc/status.js';
 import { accessAdvice } from './access-advice.js';
 
-describe('a refusal for reasons of access', () => {
+describe('an access error', () => {
   it.each([
     ['username cannot be null.', 'set the option credentials'],
     ['User:app is not found.', 'does not know the access key "app"'],
-    ['User:app is disabled.', 'has disabled the access key "app"'],
-    ['check signature failed.', 'look at credentials.secretKey'],
+    ['User:app is disabled.', 'the access key "app" is disabled'],
+    ['check signature failed.', 'check credentials.secretKey'],
     [
       'User:app has no permission to access Topic:orders from 127.0.0.1, no matched policies.',
-      'allow "app" on topic "orders" the action PUB to send, SUB to receive',
+      'grant "app" the action PUB (to send) or SUB (to receive) on topic "orders"',
     ],
     [
       'User:app has no permission to access Group:billing from 127.0.0.1, the decision is deny.',
@@ -19,7 +19,7 @@ describe('a refusal for reasons of access', () => {
     ],
     ['User:app has no permission to access Cluster:c from 127.0.0.1, no matched policies.', 'on Cluster:c'],
     ['go away', 'either the credentials are wrong, or a permission is missing'],
-  ])('tells what to do where the server said "%s"', (said, advice) => {
+  ])('says what to do when the server answers "%s"', (said, advice) => {
     expect(accessAdvice(said)).toContain(advice);
     const error = new StatusError('send to orders', { code: Code.UNAUTHORIZED, message: said });
     expect(error).toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false });
@@ -27,7 +27,7 @@ describe('a refusal for reasons of access', () => {
     expect(error.message).toContain(advice);
   });
 
-  it('gives way to the advice of who knows more', () => {
+  it('uses the advice of the caller if there is one', () => {
     const error = new StatusError('recall', { code: Code.FORBIDDEN, message: 'recall failed' }, 'switch recall on');
     expect(error.message).toContain('switch recall on');
     expect(error.message).not.toContain('permission is missing');

@@ -24,8 +24,8 @@ function sourceOf(given: (ProvidedCredentials | Error | unknown)[], refreshMs?: 
 /** Lets what was started end: nothing here waits for time. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('credentials that are given', () => {
-  it('are there from the start, and cannot be changed from outside', () => {
+describe('fixed credentials', () => {
+  it('are available from the start, and cannot be changed from outside', () => {
     const given = { ...FIRST };
     const source = new CredentialsSource(given, { logger: silentLogger });
     given.secretKey = 'changed';
@@ -39,8 +39,8 @@ describe('credentials that are given', () => {
   });
 });
 
-describe('credentials of a provider', () => {
-  it('are asked for once, however many wait for them', async () => {
+describe('credentials from a provider', () => {
+  it('are requested once, however many callers wait for them', async () => {
     const { source, state } = sourceOf([FIRST]);
     expect(source.current(monotonicMs())).toBeUndefined();
     await Promise.all([source.ready(), source.ready()]);
@@ -68,7 +68,7 @@ describe('credentials of a provider', () => {
     expect(source.current(startMs)).toEqual(SECOND);
   });
 
-  it('tell of a change, and of nothing when they stayed the same', async () => {
+  it('notify listeners of a change, and not when they stay the same', async () => {
     const { source } = sourceOf([FIRST, { ...FIRST }, SECOND]);
     let changes = 0;
     source.onRotation(() => changes++);
@@ -82,7 +82,7 @@ describe('credentials of a provider', () => {
     expect([changes, source.version]).toEqual([1, version + 1]);
   });
 
-  it('are asked for again when the server refused them, not at each refusal', async () => {
+  it('are requested again when the server refuses them, but not at each refusal', async () => {
     const { source, state } = sourceOf([FIRST, FIRST, SECOND]);
     await source.ready();
     const { version } = source;
@@ -95,7 +95,7 @@ describe('credentials of a provider', () => {
     expect(state.asked).toBe(3);
   });
 
-  it('stay in use when the provider fails later, which is told without secrets', async () => {
+  it('stay in use when the provider fails later, which is logged without secrets', async () => {
     const { source, lines } = sourceOf([FIRST, new Error('no access with first secret and first token'), SECOND]);
     await source.ready();
     source.current(monotonicMs() + HOUR_MS);
@@ -109,7 +109,7 @@ describe('credentials of a provider', () => {
     expect(lines.join()).not.toMatch(/first secret|second secret|first token/);
   });
 
-  it('are an error while there are none, and asked for again at the next call', async () => {
+  it('are an error while there are none, and requested again at the next call', async () => {
     const { source } = sourceOf([new Error('vault is sealed'), FIRST]);
     const failure = { code: 'CREDENTIALS_UNAVAILABLE', outcome: 'not-sent', retryable: true };
     await expect(source.ready()).rejects.toMatchObject(failure);

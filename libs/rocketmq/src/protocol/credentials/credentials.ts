@@ -1,5 +1,5 @@
-// The credentials of a connection: given once, or by a provider that is asked again and again, so that keys can be changed while
-// everything runs. How a gRPC request is signed with them is metadata.ts.
+// The credentials of a connection: fixed, or from a provider that is called repeatedly, so that keys can be rotated at runtime.
+// Signing of gRPC requests is in metadata.ts.
 
 import { raceAbort } from '../../support/abort.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
@@ -8,38 +8,38 @@ import { RocketMQError, TransportError, UsageError } from '../../support/errors.
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Credentials } from './metadata.js';
 
-/** What a provider gives. */
+/** What a credentials provider returns. */
 export interface ProvidedCredentials extends Credentials {
-  /** When the server stops taking them; the provider is asked before. Default: when `credentialsRefreshMs` says. */
+  /** When the server stops accepting them; the provider is called before that. Default: unknown, `credentialsRefreshMs` applies. */
   readonly expiresAt?: Date;
 }
 
 /**
- * Gives the credentials to use from now on. Asked at the first use, then as `expiresAt` or `credentialsRefreshMs` say, and when
- * the server refuses what it gave before; never twice at once. When it fails, what it gave before stays in use.
+ * Returns the credentials to use from now on. Called at first use, then according to `expiresAt` or `credentialsRefreshMs`, and when
+ * the server refuses the current credentials; never concurrently. When it fails, the current credentials stay in use.
  */
 export type CredentialsProvider = () => ProvidedCredentials | Promise<ProvidedCredentials>;
 
 const DEFAULT_REFRESH_MS = MINUTE_MS;
-/** A provider that hangs must not hang everything. */
+/** A provider that hangs must not block the client. */
 const PROVIDER_TIMEOUT_MS = 10 * SECOND_MS;
-/** How soon a provider is asked again that failed, or whose credentials the server refuses. */
+/** The delay before a provider is called again after it failed, or after the server refused its credentials. */
 const RETRY_MS = 5 * SECOND_MS;
-/** How long before their end credentials are renewed, where their life is long enough. */
+/** How long before their expiry credentials are renewed, if they are valid for long enough. */
 const LEAD_MS = MINUTE_MS;
 
 export interface CredentialsOptions {
-  /** How often the provider is asked. Default: before `expiresAt`, or every minute where there is none. */
+  /** How often the provider is called, in milliseconds. Default: before `expiresAt`, or every minute if there is none. */
   readonly refreshMs?: number;
   readonly logger: Logger;
 }
 
-/** Knows the credentials of now. Reading them costs nothing; a provider is asked in the background. */
+/** Holds the current credentials. Reading them is cheap; a provider is called in the background. */
 export class CredentialsSource {
-  /** Really private: who writes an object of this library to a log must not write this. */
+  /** A #private field, so that logging an object of this library does not reveal it. */
   #held: Credentials | undefined;
   private readonly provider: CredentialsProvider | undefined;
-  /** By monotonic time, like the next: a step of the wall clock must not keep expired credentials in use. */
+  /** In monotonic time, like the next field: a step of the wall clock must not keep expired credentials in use. */
   private dueAtMs = Number.NEGATIVE_INFINITY;
   private mayAskAgainAtMs = Number.NEGATIVE_INFINITY;
   private asking: Promise<void> | undefined;
@@ -47,7 +47,7 @@ export class CredentialsSource {
   private readonly closing = new AbortController();
   private rotations = 0;
 
-  /** @throws UsageError `ILLEGAL_OPTION` for credentials that cannot be */
+  /** @throws UsageError `ILLEGAL_OPTION` for invalid credentials */
   constructor(
     given: Credentials | CredentialsProvider | undefined,
     private readonly options: CredentialsOptions,
@@ -56,19 +56,19 @@ export class CredentialsSource {
     else if (given !== undefined) this.#held = checked(given, 'ILLEGAL_OPTION', 'option ');
   }
 
-  /** Whether there are credentials, or will be. */
+  /** Whether credentials or a provider are configured. */
   get areGiven(): boolean {
     return this.provider !== undefined || this.#held !== undefined;
   }
 
-  /** Grows each time the credentials change. */
+  /** Increases each time the credentials change. */
   get version(): number {
     return this.rotations;
   }
 
   /** The credentials to sign with; undefined for none. @param nowMs by `monotonicMs` */
   current(nowMs: number): Credentials | undefined {
-    // A failure is logged where it happens.
+    // The failure is already logged.
     if (this.provider !== undefined && nowMs >= this.dueAtMs) this.ask(this.provider).catch(() => {});
     return this.#held;
   }
@@ -79,9 +79,9 @@ export class CredentialsSource {
   }
 
   /**
-   * Asks the provider, once in a while, for others than those that the server has refused.
-   * @param version which were refused
-   * @returns whether there are others now: worth another try
+   * Calls the provider, at a limited rate, because the server refused the current credentials.
+   * @param version the version that was refused
+   * @returns whether there are different credentials now, so that a retry makes sense
    */
   async renew(version: number, signal?: AbortSignal): Promise<boolean> {
     if (this.provider === undefined) return false;
@@ -93,13 +93,13 @@ export class CredentialsSource {
     return version !== this.rotations;
   }
 
-  /** Calls the listener after each change. @returns what takes it off */
+  /** Calls the listener after each change. @returns a function that removes it */
   onRotation(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Waits for no provider any more. Repeating it does nothing. */
+  /** Stops waiting for the provider. Idempotent. */
   close(): void {
     this.closing.abort(new Error('the connection is closed'));
     this.listeners.clear();
@@ -117,14 +117,16 @@ export class CredentialsSource {
       const provided = await withDeadline('the provider', PROVIDER_TIMEOUT_MS, this.closing.signal, ({ signal }) =>
         raceAbort(Promise.resolve().then(provider), signal),
       );
-      const next = checked(provided, 'ILLEGAL_CREDENTIALS', 'the provider of credentials gave something else: ');
+      const next = checked(provided, 'ILLEGAL_CREDENTIALS', 'the credentials provider returned an invalid value: ');
       this.dueAtMs = monotonicMs() + this.nextInMs(provided.expiresAt);
       this.hold(next);
     } catch (error) {
       this.dueAtMs = monotonicMs() + RETRY_MS;
       const failure = RocketMQError.is(error) && error.code === 'ILLEGAL_CREDENTIALS' ? error : this.failed(error);
       const text =
-        this.#held === undefined ? 'no credentials' : 'credentials could not be renewed; the last ones stay in use';
+        this.#held === undefined
+          ? 'credentials could not be obtained'
+          : 'credentials could not be renewed; the last ones stay in use';
       if (!this.closing.signal.aborted) this.options.logger.error(text, { error: describeError(failure) });
       throw failure;
     }
@@ -149,7 +151,7 @@ export class CredentialsSource {
     const paceMs = refreshMs ?? (expiresAt === undefined ? DEFAULT_REFRESH_MS : Number.POSITIVE_INFINITY);
     if (expiresAt === undefined) return paceMs;
     const lifeMs = expiresAt.getTime() - realTimeIn(0).getTime();
-    // Of a short life the last fifth; and never at each call, be they long past.
+    // Short-lived credentials are renewed in the last fifth of their lifetime. Expired ones must not trigger a call per request.
     return Math.min(paceMs, Math.max(lifeMs - Math.min(LEAD_MS, lifeMs / 5), SECOND_MS));
   }
 
@@ -158,31 +160,31 @@ export class CredentialsSource {
     const isOverdue = RocketMQError.is(cause) && cause.code === 'DEADLINE_EXCEEDED';
     const text = isOverdue ? `it did not answer within ${PROVIDER_TIMEOUT_MS} ms` : describeError(cause);
     const said = secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
-    const message = `the provider of credentials failed: ${said}; nothing was sent, it is asked again at the next call`;
+    const message = `the credentials provider failed: ${said}; nothing was sent. The next call retries the provider`;
     return new TransportError('CREDENTIALS_UNAVAILABLE', message, 'not-sent', true, { cause });
   }
 }
 
-/** Metadata travels as HTTP/2 headers, which take printable ASCII only. */
+/** Metadata is sent in HTTP/2 headers, which allow printable ASCII only. */
 export function isHeaderText(value: unknown): value is string {
   return typeof value === 'string' && /^[\x20-\x7e]*$/.test(value);
 }
 
-/** A copy of the credentials. @throws UsageError that names the field and holds no value: it may be a secret */
+/** A copy of the credentials. @throws UsageError that names the field and never contains its value, which may be a secret */
 function checked(given: unknown, code: string, before: string): Credentials {
   const wrong = (field: string, problem: string): UsageError =>
     new UsageError(code, `${before}${field} must be ${problem}`, field);
   if (typeof given !== 'object' || given === null) {
-    throw wrong('credentials', 'an object with accessKey and secretKey, or a function that gives one');
+    throw wrong('credentials', 'an object with accessKey and secretKey, or a function that returns one');
   }
   const { accessKey, secretKey, sessionToken, expiresAt } = given as Partial<ProvidedCredentials>;
-  // The server cuts a key at these.
+  // The server truncates a key at these characters.
   if (!isHeaderText(accessKey) || accessKey.trim() === '' || /[,/]/.test(accessKey)) {
-    throw wrong('credentials.accessKey', 'non-empty text of printable ASCII characters without "," and "/"');
+    throw wrong('credentials.accessKey', 'a non-empty string of printable ASCII characters without "," and "/"');
   }
-  if (typeof secretKey !== 'string' || secretKey === '') throw wrong('credentials.secretKey', 'a non-empty text');
+  if (typeof secretKey !== 'string' || secretKey === '') throw wrong('credentials.secretKey', 'a non-empty string');
   if (sessionToken !== undefined && (!isHeaderText(sessionToken) || sessionToken.trim() === '')) {
-    throw wrong('credentials.sessionToken', 'non-empty text of printable ASCII characters');
+    throw wrong('credentials.sessionToken', 'a non-empty string of printable ASCII characters');
   }
   if (expiresAt !== undefined && !(expiresAt instanceof Date && Number.isFinite(expiresAt.getTime()))) {
     throw wrong('credentials.expiresAt', 'a Date');

@@ -15,27 +15,27 @@ export const METADATA = {
 } as const;
 
 /**
- * By this an embedded broker announces itself in the metadata of its answers. The value is the version of the real server whose
- * ways it keeps. Real servers send nothing of the kind: gRPC does not tell their version.
+ * An embedded broker identifies itself with this key in the metadata of its answers. The value is the version of the real server that
+ * it emulates. Real servers do not send it: the gRPC protocol does not expose their version.
  */
 export const EMBEDDED_BROKER_METADATA = 'x-mq-embedded-broker';
 
 /** An access key of RocketMQ's ACL. */
 export interface Credentials {
-  /** Who asks: the name of a user on the server. */
+  /** The name of a user on the server. */
   readonly accessKey: string;
-  /** What requests are signed with. It is never sent. */
+  /** The key that requests are signed with. It is never sent. */
   readonly secretKey: string;
-  /** A temporary token beside the key, where an authority issues one. Default: none. */
+  /** A temporary token that accompanies the key, if a token service issues one. Default: none. */
   readonly sessionToken?: string;
 }
 
-/** `yyyyMMdd'T'HHmmss'Z'` in UTC, the text that is signed. */
+/** `yyyyMMdd'T'HHmmss'Z'` in UTC, the string that is signed. */
 export function dateTimeText(nowMs: number): string {
   return new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
-/** The `authorization` value: HMAC-SHA1 of the date-time text under the secret key (server `AuthenticationHeader`). */
+/** The `authorization` value: HMAC-SHA1 of the date-time string with the secret key (server `AuthenticationHeader`). */
 export function authorization(credentials: Credentials, dateTime: string): string {
   const signature = createHmac('sha1', credentials.secretKey).update(dateTime).digest('hex').toUpperCase();
   const { accessKey } = credentials;
@@ -48,13 +48,13 @@ export interface Signature {
   readonly authorization: string | undefined;
 }
 
-/** Signs requests. The signed time has no parts of a second, so all requests of one second under one key share a signature. */
+/** Signs requests. The signed time has a resolution of one second, so all requests of a second with the same key share a signature. */
 export class Signer {
   private second = Number.NaN;
   #credentials: Credentials | undefined;
   private latest: Signature = { dateTime: '', authorization: undefined };
 
-  /** @param nowMs real time: a server may compare it with its own clock */
+  /** @param nowMs real time, because a server may compare it with its clock */
   sign(nowMs: number, credentials: Credentials | undefined): Signature {
     const second = Math.floor(nowMs / 1000);
     if (second === this.second && credentials === this.#credentials) return this.latest;

@@ -5,7 +5,7 @@ import { decodeAcked, frameAckMessage } from './ack-frame.js';
 import { AckMessageRequest, AckMessageResponse } from './generated/apache/rocketmq/v2/service.js';
 
 const text = fc.oneof(
-  // The generated code takes a byte order mark off.
+  // The generated code strips a byte order mark.
   fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.startsWith('\uFEFF')),
   fc.constantFrom('', 'ä', '𝄞', 'x'.repeat(200)),
 );
@@ -31,7 +31,7 @@ describe('a framed ack', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('leaves to the generated code what consumers never fill', () => {
+  it('leaves fields that consumers never set to the generated code', () => {
     const name = { resourceNamespace: '', name: 'n' };
     const lite = { messageId: 'm', receiptHandle: 'r', liteTopic: 'l' };
     expect(frameAckMessage({ group: name, topic: name, entries: [lite] })).toBeUndefined();
@@ -48,7 +48,7 @@ describe('the answer to an ack', () => {
     }
   };
 
-  it('is read or refused as by the generated code, whole or when bytes of it are changed', () => {
+  it('is read or rejected like by the generated code, intact or with changed bytes', () => {
     const property = fc.property(response, fc.nat(), fc.nat(255), fc.boolean(), (answer, at, value, isWhole) => {
       const bytes = Buffer.from(AckMessageResponse.encode(answer).finish());
       if (!isWhole && bytes.length > 0) bytes[at % bytes.length] = value;

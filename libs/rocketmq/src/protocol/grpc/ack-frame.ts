@@ -1,4 +1,4 @@
-// Acks and their answers, written and read in one pass: with up to 32 messages in one, they are what every message pays for.
+// Handwritten codecs for acks and their answers, in one pass: they are on the path of every message.
 
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Resource, Status } from './generated/apache/rocketmq/v2/definition.js';
@@ -11,7 +11,7 @@ import {
 import { allBytes, BYTES, readOr, UNUSUAL, VARINT, type WireReader } from './wire-reading.js';
 import { fieldSize, textFieldSize, writeLength, writeTextField } from './wire-writing.js';
 
-/** The framed request; undefined when it holds what only the generated code writes. */
+/** The framed request; undefined when it contains fields that only the generated code can write. */
 export function frameAckMessage({ group, topic, entries }: AckMessageRequest): Buffer | undefined {
   if (group === undefined || topic === undefined) return undefined;
   const groupSize = resourceSize(group);
@@ -37,7 +37,7 @@ export function frameAckMessage({ group, topic, entries }: AckMessageRequest): B
   return frame;
 }
 
-/** The answer as the generated code reads it. @throws Error when the bytes are none of the protocol */
+/** The answer as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeAcked(bytes: Uint8Array): AckMessageResponse {
   return readOr(bytes, answerOf, (input) => AckMessageResponse.decode(input));
 }

@@ -1,25 +1,24 @@
-// Requests from anyone, read with a bound on what they are made into. A field of two bytes becomes an object of hundreds.
+// Decodes untrusted requests with a bound on the objects that they create: a field of two bytes can become an object of hundreds.
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { MessagingServiceDefinition } from './generated/apache/rocketmq/v2/service.js';
 import { type RpcName, type RpcRequest, rpcMethod } from './rpc.js';
 
 /**
- * How many numbers that say what follows (tags and lengths) a request may have: those of 10,000 messages, or of 500 with all the
- * properties that are allowed.
+ * How many tags and lengths a request may contain: enough for 10,000 messages, or for 500 with the maximum number of properties.
  */
 export const MOST_NUMBERS = 2 ** 19;
 
-/** A request has more parts than any that does something. */
+/** A request has more fields than any legitimate one. */
 export class TooManyFields extends Error {}
 
 /**
- * Reads a request.
+ * Decodes a request.
  * @throws TooManyFields
- * @throws Error when the bytes are none of the protocol
+ * @throws Error when the bytes are not a valid message
  */
 export function decodeRequest<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
-  // Each number takes a byte at least.
+  // Each tag or length takes at least one byte.
   if (bytes.length <= MOST_NUMBERS) return rpcMethod(name).request.decode(bytes);
   const codec = MessagingServiceDefinition.methods[name].requestType;
   return codec.decode(countingReader(bytes)) as RpcRequest<N>;
@@ -30,7 +29,7 @@ function countingReader(bytes: Buffer): BinaryReader {
   const read = reader.uint32.bind(reader);
   let left = MOST_NUMBERS;
   const counted = (): number => {
-    if (left-- === 0) throw new TooManyFields(`the request has more than ${MOST_NUMBERS} fields and lengths of fields`);
+    if (left-- === 0) throw new TooManyFields(`the request has more than ${MOST_NUMBERS} tags and lengths of fields`);
     return read();
   };
   return Object.assign(reader, { uint32: counted });

@@ -82,8 +82,8 @@ describe('a framed answer is, byte for byte, what the generated code writes', ()
   });
 });
 
-describe('left to the generated code are', () => {
-  it('offsets and numbers that take more bits than usual, and answers without a status', () => {
+describe('the generated code encodes', () => {
+  it('offsets and numbers with more bits than usual, and answers without a status', () => {
     const entry = { status: { code: 1, message: '' }, messageId: '', transactionId: '', recallHandle: '' };
     expect(frameSent({ status: entry.status, entries: [{ ...entry, offset: 2n ** 31n }] })).toBeUndefined();
     expect(frameSent({ status: undefined, entries: [] })).toBeUndefined();

@@ -1,5 +1,5 @@
-// Answers of a broker that every message pays for, written in one pass with gRPC's prefix before them. What is unusual in them is
-// left to the generated code.
+// Handwritten encoders for the broker's answers on the path of every message, in one pass and with the gRPC prefix. Unusual fields
+// are left to the generated code.
 
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Status } from './generated/apache/rocketmq/v2/definition.js';
@@ -50,7 +50,7 @@ export function frameAcked({ status, entries }: AckMessageResponse): Buffer | un
   return frame;
 }
 
-/** A framed message of a poll; undefined for anything else that a poll answers, and what only the generated code writes. */
+/** A framed message of a poll; undefined for other answers to a poll and for fields that only the generated code can write. */
 export function frameReceived({ content }: ReceiveMessageResponse): Buffer | undefined {
   if (content?.$case !== 'message' || !isUsual(content.value)) return undefined;
   const sizes = sizesOf(content.value);

@@ -5,7 +5,7 @@ import { Message, SystemProperties } from './generated/apache/rocketmq/v2/defini
 import { AckMessageRequest, SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
 
 const text = fc.oneof(
-  // The generated code takes a byte order mark off.
+  // The generated code strips a byte order mark.
   fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.startsWith('\uFEFF')),
   fc.constantFrom('', 'ä', '𝄞', 'x'.repeat(200)),
 );
@@ -68,7 +68,7 @@ function broken(whole: Uint8Array, at: number, value: number, cut: number): Buff
   return bytes.subarray(0, Math.max(0, bytes.length - (cut % 3)));
 }
 
-describe('a request to send', () => {
+describe('a send request', () => {
   it('is read as the generated code reads it', () => {
     const property = fc.property(send, (request) => {
       const bytes = Buffer.from(SendMessageRequest.encode(request).finish());
@@ -77,7 +77,7 @@ describe('a request to send', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('is read or refused as by the generated code when bytes of it are changed or cut off', () => {
+  it('is read or rejected like by the generated code when bytes of it are changed or missing', () => {
     const property = fc.property(send, fc.nat(), fc.nat(255), fc.nat(), (request, ...change) => {
       const bytes = broken(SendMessageRequest.encode(request).finish(), ...change);
       const generated = outcome((input) => plain(SendMessageRequest.decode(input)), bytes);
@@ -86,7 +86,7 @@ describe('a request to send', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('does not keep a piece of the wire that holds more than the request', () => {
+  it('does not retain a chunk that contains more than the request', () => {
     const piece = Buffer.alloc(100_000);
     const request = SendMessageRequest.encode({ messages: [Message.fromPartial({ body: Buffer.from('body') })] });
     const end = piece.length - 10;
@@ -99,7 +99,7 @@ describe('a request to send', () => {
 });
 
 describe('an ack', () => {
-  it('is read or refused as by the generated code, whole or when bytes of it are changed or cut off', () => {
+  it('is read or rejected like by the generated code, intact or with changed or missing bytes', () => {
     const property = fc.property(
       ack,
       fc.nat(),

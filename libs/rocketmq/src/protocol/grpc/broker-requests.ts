@@ -1,4 +1,4 @@
-// Requests to a broker that every message pays for, read in one pass. What is unusual in them is left to the generated code.
+// Handwritten decoders for the requests on the path of every message, in one pass. Unusual fields are left to the generated code.
 
 import type { Message, Resource } from './generated/apache/rocketmq/v2/definition.js';
 import { type AckMessageEntry, AckMessageRequest, SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
@@ -6,19 +6,19 @@ import { messageOf, resourceOf } from './received-message.js';
 import { allBytes, readOr, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /**
- * The request as the generated code reads it. The bodies of its messages share one buffer, which they fill for the most part.
- * @throws Error when the bytes are none of the protocol
+ * The request as the generated code reads it. The bodies of its messages share one buffer, which consists mostly of them.
+ * @throws Error when the bytes are not a valid message
  */
 export function decodeSend(bytes: Uint8Array): SendMessageRequest {
   return readOr(owned(bytes), sendOf, (input) => SendMessageRequest.decode(input));
 }
 
-/** The request as the generated code reads it. @throws Error when the bytes are none of the protocol */
+/** The request as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeAck(bytes: Uint8Array): AckMessageRequest {
   return readOr(bytes, ackOf, (input) => AckMessageRequest.decode(input));
 }
 
-/** Themselves when their memory holds little else, which then is not kept with them; else a copy. */
+/** The bytes themselves if they make up most of their buffer; otherwise a copy, so that the rest of the buffer is not retained. */
 function owned(bytes: Uint8Array): Uint8Array {
   return bytes.length * 2 > bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
 }

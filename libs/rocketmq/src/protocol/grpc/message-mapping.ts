@@ -1,4 +1,4 @@
-// Messages between the model and the generated types of gRPC.
+// Maps messages between the model and the generated gRPC types.
 
 import { hash } from 'node:crypto';
 import type { MessageType, MessageView, OutgoingMessage } from '../model/message.js';
@@ -27,20 +27,20 @@ const TYPES: ReadonlyMap<WireMessageType, MessageType> = new Map(
   (Object.keys(WIRE_TYPES) as MessageType[]).map((type) => [WIRE_TYPES[type], type]),
 );
 
-/** The type by its wire number; undefined for one that this library does not know. */
+/** The type for its number on the wire; undefined for one that this library does not know. */
 export function fromWireMessageType(wire: WireMessageType): MessageType | undefined {
   return TYPES.get(wire);
 }
 
-/** Everything of a message on the wire that the sender, not the caller, decides. */
+/** The parts of a message on the wire that the producer decides, not the caller. */
 export interface SendContext {
   readonly messageId: string;
   readonly type: MessageType;
-  /** As it goes on the wire. */
+  /** The body as it is sent. */
   readonly body: Buffer;
-  /** Default: the body is not packed. */
+  /** Default: the body is not compressed. */
   readonly bodyEncoding?: Encoding;
-  /** Of a half message: how long the server waits before it asks. Default: as it is told (6 s). */
+  /** For a half message: how long the server waits before its first check. Default: the server's configuration (6 s). */
   readonly recoveryDurationMs?: number;
   readonly namespace: string;
   readonly bornTimestampMs: number;
@@ -49,7 +49,7 @@ export interface SendContext {
   readonly deliveryTimestampMs: number | undefined;
 }
 
-/** A checked message as the wire wants it. */
+/** A validated message in its wire form. */
 export function toWireMessage(message: OutgoingMessage, context: SendContext): WireMessage {
   const dueMs = context.deliveryTimestampMs;
   return {
@@ -75,7 +75,7 @@ export function toWireMessage(message: OutgoingMessage, context: SendContext): W
   };
 }
 
-/** A received message from the wire. Fields that the server left out get their empty value. */
+/** A received message from its wire form. Fields that the server omitted get their empty value. */
 export function fromWireMessage(wire: WireMessage): MessageView {
   const system = wire.systemProperties;
   return {
@@ -99,12 +99,12 @@ export function fromWireMessage(wire: WireMessage): MessageView {
   };
 }
 
-/** The digest that the server puts on every delivered message: MD5 in upper-case hex. */
+/** The digest that the server adds to every delivered message: MD5 in upper-case hex. */
 export function bodyDigest(body: Uint8Array): { type: DigestType; checksum: string } {
   return { type: DigestType.MD5, checksum: hash('md5', body, 'hex').toUpperCase() };
 }
 
-/** Whether the body of a message from the wire is packed. */
+/** Whether the body of a message from the wire is compressed. */
 export function hasPackedBody({ systemProperties }: WireMessage): boolean {
   return systemProperties?.bodyEncoding === Encoding.GZIP;
 }

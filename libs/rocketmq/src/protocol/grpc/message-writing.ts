@@ -1,5 +1,5 @@
-// A message as a field of another one, written in one pass: in requests to send, and in what consumers are handed. What is unusual
-// is left to the generated code.
+// Writes a message as a field of another one, in one pass: in send requests and in the answers to polls. Unusual fields are left to
+// the generated code.
 
 import type { Digest, Message, SystemProperties } from './generated/apache/rocketmq/v2/definition.js';
 import {
@@ -18,7 +18,7 @@ import {
   writeVarint,
 } from './wire-writing.js';
 
-/** Lengths of the parts that stand before what they measure. */
+/** The lengths that precede the parts they measure. */
 export interface MessageSizes {
   readonly topic: number;
   readonly system: number;
@@ -34,7 +34,7 @@ const OTHERS: readonly (keyof SystemProperties)[] = [
   'liteTopic',
 ];
 
-/** Whether it has only what {@link writeMessage} writes, and no number that takes more bits than it knows, or a sign. */
+/** Whether {@link writeMessage} supports all fields: no others, no numbers with too many bits, no negative ones. */
 export function isUsual({ topic, systemProperties: system, body }: Message): boolean {
   if (topic === undefined || system === undefined || !Buffer.isBuffer(body)) return false;
   for (const name of OTHERS) if (system[name] !== undefined) return false;
@@ -88,7 +88,7 @@ function systemSizeOf(system: SystemProperties): number {
   return size + deliverySizeOf(system);
 }
 
-/** What only the server fills. */
+/** Fields that only the server sets. */
 function deliverySizeOf(system: SystemProperties): number {
   let size = 0;
   if (system.bodyDigest !== undefined) size += fieldSize(digestSize(system.bodyDigest));
@@ -103,7 +103,7 @@ function digestSize({ type, checksum }: Digest): number {
   return numberFieldSize(type) + textFieldSize(checksum);
 }
 
-/** @returns where it ends */
+/** @returns the end offset */
 export function writeMessage(frame: Buffer, start: number, tag: number, message: Message, sizes: MessageSizes): number {
   const { topic, userProperties, systemProperties, body } = message;
   let at = writeLength(frame, start, tag, sizes.whole);

@@ -5,7 +5,7 @@ import { ReceiveMessageResponse } from './generated/apache/rocketmq/v2/service.j
 import { decodeReceived } from './received-message.js';
 
 const text = fc.oneof(
-  // The generated code takes a byte order mark off.
+  // The generated code strips a byte order mark.
   fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => !value.startsWith('\uFEFF')),
   fc.constantFrom('', 'ä', '𝄞', 'x'.repeat(200)),
 );
@@ -63,7 +63,7 @@ describe('the answer to a poll', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('is read or refused as by the generated code when bytes of it are changed or cut off', () => {
+  it('is read or rejected like by the generated code when bytes of it are changed or missing', () => {
     const outcome = (decode: (bytes: Buffer) => ReceiveMessageResponse, bytes: Buffer): unknown => {
       try {
         return plain(decode(bytes));
@@ -80,7 +80,7 @@ describe('the answer to a poll', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('has its properties whatever they are called, as the generated code reads them, too', () => {
+  it('has its properties whatever their names, like with the generated code', () => {
     const userProperties = JSON.parse('{"__proto__":"a","constructor":"b"}') as Record<string, string>;
     const message = { ...Message.fromPartial({ body: Buffer.from('body') }), userProperties };
     const bytes = bytesOf({ content: { $case: 'message', value: message } });
@@ -93,7 +93,7 @@ describe('the answer to a poll', () => {
     }
   });
 
-  it('may be a status or a time instead of a message', () => {
+  it('can be a status or a time instead of a message', () => {
     const answers: ReceiveMessageResponse['content'][] = [
       { $case: 'status', value: { code: 20000, message: 'OK' } },
       { $case: 'deliveryTimestamp', value: new Date(1_700_000_000_123) },
@@ -101,7 +101,7 @@ describe('the answer to a poll', () => {
     for (const content of answers) expect(decodeReceived(bytesOf({ content }))).toEqual({ content });
   });
 
-  it('gives each message a body of its own', () => {
+  it('gives each message its own body', () => {
     const bytes = bytesOf({ content: { $case: 'message', value: Message.fromPartial({ body: Buffer.from('body') }) } });
     const { content } = decodeReceived(bytes);
     bytes.fill(0);

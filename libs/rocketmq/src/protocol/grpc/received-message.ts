@@ -1,5 +1,5 @@
-// One answer to a poll, read in one pass. With send-frame.ts it is what every message pays for: the generated code makes texts
-// and big integers of each timestamp, and three copies of the body. What is unusual is left to the generated code.
+// Handwritten decoder for an answer to a poll, in one pass. It is on the path of every message: the generated code creates strings
+// and BigInts for each timestamp, and three copies of the body. Unusual fields are left to the generated code.
 
 import type {
   Digest,
@@ -14,7 +14,7 @@ import { ReceiveMessageResponse } from './generated/apache/rocketmq/v2/service.j
 import type { Duration } from './generated/google/protobuf/duration.js';
 import { allBytes, allVarints, BYTES, readOr, setOwn, UNUSUAL, VARINT, WireReader } from './wire-reading.js';
 
-/** The answer as the generated code reads it. @throws Error when the bytes are none of the protocol */
+/** The answer as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeReceived(bytes: Uint8Array): ReceiveMessageResponse {
   return readOr(bytes, answerOf, (input) => ReceiveMessageResponse.decode(input));
 }
@@ -78,7 +78,7 @@ function readEntry(reader: WireReader, entries: Record<string, string>): void {
   setOwn(entries, name, value);
 }
 
-/** A bit for each field that holds a number. */
+/** A bit for each numeric field. */
 const SYSTEM_NUMBERS = [5, 6, 13, 14, 16, 22].reduce((bits, field) => bits | (1 << field), 0);
 const systemWireType = (field: number): number => (field < 31 && (SYSTEM_NUMBERS >> field) & 1 ? VARINT : BYTES);
 
@@ -156,7 +156,7 @@ function readDelivery(reader: WireReader, system: SystemProperties, field: numbe
   }
 }
 
-/** Every field from the begin: objects of one shape are quick to make and to read. */
+/** All fields are set from the start: objects of one shape are fast to create and to read. */
 function emptySystem(): SystemProperties {
   return {
     tag: undefined,

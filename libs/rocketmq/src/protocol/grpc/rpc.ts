@@ -1,4 +1,4 @@
-// The RPCs of the messaging service: path, kind and codec of each, for client and broker alike.
+// The RPCs of the messaging service: path, kind and codec of each, for client and broker.
 
 import { frame } from '../../support/grpc/framing.js';
 import { decodeAcked, frameAckMessage } from './ack-frame.js';
@@ -23,7 +23,7 @@ export interface Codec<T> {
 
 type Definitions = (typeof MessagingServiceDefinition)['methods'];
 
-/** The RPCs by their name in camel case, for instance `sendMessage`. */
+/** The RPCs by their name in camel case, for example `sendMessage`. */
 export type RpcName = keyof Definitions;
 type MessageOf<C> = C extends { decode(input: Uint8Array): infer T } ? T : never;
 export type RpcRequest<N extends RpcName> = MessageOf<Definitions[N]['requestType']>;
@@ -32,20 +32,20 @@ export type RpcResponse<N extends RpcName> = MessageOf<Definitions[N]['responseT
 /** One RPC as the wire knows it. */
 export interface RpcMethod<N extends RpcName = RpcName> {
   readonly name: N;
-  /** The HTTP/2 path, for instance `/apache.rocketmq.v2.MessagingService/SendMessage`. */
+  /** The HTTP/2 path, for example `/apache.rocketmq.v2.MessagingService/SendMessage`. */
   readonly path: string;
   readonly request: Codec<RpcRequest<N>>;
   readonly response: Codec<RpcResponse<N>>;
   readonly kind: 'unary' | 'serverStream' | 'bidi';
 }
 
-/** What reads the answers that every message pays for. */
+/** Decoders for the answers on the path of every message. */
 const QUICK_ANSWERS: Readonly<Record<string, { decode(input: Uint8Array): unknown }>> = {
   receiveMessage: { decode: decodeReceived },
   ackMessage: { decode: decodeAcked },
 };
 
-/** What reads the requests that every message pays for. */
+/** Decoders for the requests on the path of every message. */
 const QUICK_REQUESTS: Readonly<Record<string, { decode(input: Uint8Array): unknown }>> = {
   sendMessage: { decode: decodeSend },
   ackMessage: { decode: decodeAck },
@@ -69,23 +69,23 @@ export function rpcMethod<N extends RpcName>(name: N): RpcMethod<N> {
   return METHODS.get(name) as unknown as RpcMethod<N>;
 }
 
-/** A request as the wire takes it: encoded, with gRPC's prefix before it. */
+/** An encoded request with the gRPC prefix. */
 export function frameRequest<N extends RpcName>(method: RpcMethod<N>, request: RpcRequest<N>): Buffer {
   return quickFrame(method.name, request) ?? frame(method.request.encode(request).finish());
 }
 
-/** The requests that every message pays for. */
+/** Encoders for the requests on the path of every message. */
 function quickFrame<N extends RpcName>(name: N, request: RpcRequest<N>): Buffer | undefined {
   if (name === 'sendMessage') return frameSendMessage(request as SendMessageRequest);
   return name === 'ackMessage' ? frameAckMessage(request as AckMessageRequest) : undefined;
 }
 
-/** An answer as the wire takes it: encoded, with gRPC's prefix before it. */
+/** An encoded answer with the gRPC prefix. */
 export function frameAnswer<N extends RpcName>(method: RpcMethod<N>, answer: RpcResponse<N>): Buffer {
   return quickAnswer(method.name, answer) ?? frame(method.response.encode(answer).finish());
 }
 
-/** The answers that every message pays for. */
+/** Encoders for the answers on the path of every message. */
 function quickAnswer<N extends RpcName>(name: N, answer: RpcResponse<N>): Buffer | undefined {
   if (name === 'sendMessage') return frameSent(answer as SendMessageResponse);
   if (name === 'receiveMessage') return frameReceived(answer as ReceiveMessageResponse);

@@ -49,7 +49,7 @@ describe('a framed send request', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  it('leaves to the generated code what producers never fill', () => {
+  it('leaves fields that producers never set to the generated code', () => {
     const whole = Message.fromPartial({
       topic: { name: 't' },
       systemProperties: { messageId: 'm' },

@@ -1,5 +1,5 @@
-// The request to send messages, written in one pass into one buffer with gRPC's prefix before it. It is the one request whose
-// cost every message pays: the generated code makes three copies of the body. What is unusual is left to the generated code.
+// Handwritten encoder for send requests, in one pass into one buffer with the gRPC prefix. It is on the path of every message: the
+// generated code makes three copies of the body. Unusual fields are left to the generated code.
 
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Message } from './generated/apache/rocketmq/v2/definition.js';
@@ -7,7 +7,7 @@ import type { SendMessageRequest } from './generated/apache/rocketmq/v2/service.
 import { isUsual, type MessageSizes, sizesOf, writeMessage } from './message-writing.js';
 import { fieldSize } from './wire-writing.js';
 
-/** The framed request; undefined when a message holds what only the generated code writes. */
+/** The framed request; undefined when a message contains fields that only the generated code can write. */
 export function frameSendMessage({ messages }: SendMessageRequest): Buffer | undefined {
   let size = 0;
   const sizes: MessageSizes[] = [];

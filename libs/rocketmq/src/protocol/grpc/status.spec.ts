@@ -9,18 +9,18 @@ describe('the status table', () => {
     expect(codes.filter((code) => !STATUS_MEANINGS.has(code as Code))).toEqual([]);
   });
 
-  it('says of a server that stopped waiting that the message may be stored', () => {
+  it('says that the message may be stored when the server timed out', () => {
     const error = new StatusError('send to "orders"', { code: Code.MASTER_PERSISTENCE_TIMEOUT, message: 'slow disk' });
     expect(error).toMatchObject({ code: 'MASTER_PERSISTENCE_TIMEOUT', outcome: 'unknown', retryable: true });
     expect(error.message).toContain('may have taken effect');
   });
 
-  it('takes a missing status for an error', () => {
+  it('treats a missing status as an error', () => {
     expect(() => requireOk('send', undefined)).toThrow(StatusError);
     expect(() => requireOk('send', { code: Code.OK, message: '' })).not.toThrow();
   });
 
-  it('names a code that a newer server made up by its number, and does not claim that nothing happened', () => {
+  it('names an unknown code of a newer server by its number, and does not claim that nothing happened', () => {
     const error = new StatusError('send', { code: 49_999 as Code, message: '' });
     expect(error).toMatchObject({ code: 'CODE_49999', outcome: 'unknown' });
   });

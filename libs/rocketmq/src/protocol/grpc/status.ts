@@ -1,10 +1,10 @@
-// The one table of what each answer code means for a caller, and the error that carries an answer.
+// The table of what each status code means for a caller, and the error for a status.
 
 import { type Outcome, RocketMQError } from '../../support/errors.js';
 import { accessAdvice } from '../credentials/access-advice.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
-/** What a code means: did it take effect, and may the same request succeed later? */
+/** The meaning of a code: whether the request took effect, and whether the same request may succeed later. */
 export interface StatusMeaning {
   readonly outcome: Exclude<Outcome, 'not-sent'>;
   readonly retryable: boolean;
@@ -12,10 +12,10 @@ export interface StatusMeaning {
 
 const refused: StatusMeaning = { outcome: 'rejected', retryable: false };
 const busy: StatusMeaning = { outcome: 'rejected', retryable: true };
-/** The server stopped waiting for its own store or replica: the message may be there (see `ResponseBuilder` of the proxy). */
+/** The server timed out waiting for its store or replica: the message may be stored (see `ResponseBuilder` of the proxy). */
 const perhaps: StatusMeaning = { outcome: 'unknown', retryable: true };
 
-/** Every code of the protocol. A test fails when the protocol gains one that is missing here. */
+/** Every code of the protocol. A test fails when a code of the protocol is missing here. */
 export const STATUS_MEANINGS: ReadonlyMap<Code, StatusMeaning> = new Map<Code, StatusMeaning>([
   [Code.CODE_UNSPECIFIED, perhaps],
   [Code.OK, { outcome: 'rejected', retryable: false }],
@@ -73,17 +73,17 @@ export const STATUS_MEANINGS: ReadonlyMap<Code, StatusMeaning> = new Map<Code, S
   [Code.FAILED_TO_CONSUME_MESSAGE, refused],
 ]);
 
-/** The name of a code, also of one that a newer server made up. */
+/** The name of a code, including a code of a newer server. */
 export function codeName(code: Code): string {
   return Code[code] ?? `CODE_${code}`;
 }
 
-/** The server answered with something else than OK. `code` is the protocol's name, for instance `TOPIC_NOT_FOUND`. */
+/** The server answered with a status other than OK. `code` is the protocol's name, for example `TOPIC_NOT_FOUND`. */
 export class StatusError extends RocketMQError {
-  /** The protocol's number, for instance 40402. */
+  /** The protocol's number, for example 40402. */
   readonly statusCode: number;
 
-  /** @param what the operation in words: "send to order-created" */
+  /** @param what a description of the operation: "send to order-created" */
   constructor(what: string, status: Status | undefined, advice = adviceOn(status)) {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
     const meaning = STATUS_MEANINGS.get(code) ?? perhaps;

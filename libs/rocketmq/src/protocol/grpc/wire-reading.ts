@@ -1,22 +1,22 @@
-// Fields of protobuf messages, read from a buffer. For the answers that every message pays for; all others, and what is unusual
-// in these, are read by the generated code.
+// Reads protobuf fields from a buffer, for the messages on the hot path. All other messages, and unusual fields in these, are read
+// by the generated code.
 
 export const VARINT = 0;
 export const BYTES = 2;
-/** The wire types of messages whose fields are all alike. */
+/** The wire types of messages whose fields all have the same type. */
 export const allBytes = (): number => BYTES;
 export const allVarints = (): number => VARINT;
 
-/** Thrown by readers: the generated code is to read it. */
+/** Thrown by readers when the generated code must read the message. */
 export const UNUSUAL = Symbol('unusual');
 
-/** Sets a property of its own, whatever its name: an assignment to `__proto__` sets nothing. */
+/** Defines an own property, whatever its name: an assignment to `__proto__` would not create one. */
 export function setOwn(entries: Record<string, string>, name: string, value: string): void {
   if (name !== '__proto__') entries[name] = value;
   else Object.defineProperty(entries, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** What `read` makes of the bytes, or the generated code where that finds something unusual. */
+/** Decodes the bytes with `read`, or with the generated code if that finds something unusual. */
 export function readOr<T>(bytes: Uint8Array, read: (reader: WireReader) => T, generated: (bytes: Uint8Array) => T): T {
   if (!Buffer.isBuffer(bytes)) return generated(bytes);
   try {
@@ -39,7 +39,7 @@ export class WireReader {
     return this.at === this.end;
   }
 
-  /** A number that is not negative and exact. */
+  /** A non-negative safe integer. */
   varint(): number {
     let value = 0;
     for (let factor = 1; factor <= 2 ** 42; factor *= 128) {
@@ -57,7 +57,7 @@ export class WireReader {
     return value;
   }
 
-  /** The number of the next field, whose wire type must be the one that the protocol says. */
+  /** The number of the next field, whose wire type must match the protocol. */
   field(wireTypeOf: (field: number) => number): number {
     const tag = this.varint();
     const field = tag >>> 3;
@@ -70,7 +70,7 @@ export class WireReader {
     return start === this.at ? '' : this.bytes.toString('utf8', start, this.at);
   }
 
-  /** A copy: a message may be held for long, and the piece that it came in is larger. */
+  /** A copy, because a message can be kept for long and the chunk that it arrived in is larger. */
   copy(): Buffer {
     const start = this.skip();
     const copy = Buffer.allocUnsafe(this.at - start);
@@ -78,19 +78,19 @@ export class WireReader {
     return copy;
   }
 
-  /** A part of what is read: for bytes that are held as long as their messages. */
+  /** A view of the source, for bytes that are kept as long as their messages. */
   view(): Buffer {
     const start = this.skip();
     return this.bytes.subarray(start, this.at);
   }
 
-  /** The fields of a message inside this one. */
+  /** A reader for the fields of a nested message. */
   inner(): WireReader {
     const start = this.skip();
     return new WireReader(this.bytes, start, this.at);
   }
 
-  /** Goes behind what has a length. @returns where it began */
+  /** Skips a length-delimited value. @returns its start offset */
   private skip(): number {
     const length = this.varint();
     const start = this.at;

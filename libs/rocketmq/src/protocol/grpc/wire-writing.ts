@@ -1,17 +1,17 @@
-// Fields of protobuf messages, written into a buffer whose size was computed before. For the requests that every message pays for;
-// all others are written by the generated code.
+// Writes protobuf fields into a buffer whose size was computed before, for the messages on the hot path. All other messages are
+// written by the generated code.
 
-/** A field of one tag byte, its length and its content. */
+/** The size of a field: one tag byte, its length and its content. */
 export function fieldSize(contentSize: number): number {
   return 1 + varintSize(contentSize) + contentSize;
 }
 
-/** Of a text that is left out when it is empty. */
+/** The size of a string that is omitted when it is empty. */
 export function textFieldSize(text: string): number {
   return text === '' ? 0 : fieldSize(textSize(text));
 }
 
-/** Of a number that is left out when it is 0. */
+/** The size of a number that is omitted when it is 0. */
 export function numberFieldSize(value: number): number {
   return value === 0 ? 0 : 1 + varintSize(value);
 }
@@ -52,7 +52,7 @@ export function writeLength(frame: Buffer, start: number, tag: number, length: n
   return writeVarint(frame, start + 1, length);
 }
 
-/** Up to here a loop is quicker than a call of Node's. */
+/** Up to this length a loop is faster than Node's own method. */
 const SHORT_TEXT = 40;
 
 export function writeText(frame: Buffer, start: number, tag: number, text: string): number {

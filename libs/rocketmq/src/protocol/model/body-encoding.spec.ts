@@ -2,25 +2,25 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { packBody, unpackBody } from './body-encoding.js';
 
-describe('a packed body', () => {
+describe('a compressed body', () => {
   const body = Buffer.from('again and again '.repeat(100));
 
-  it('is smaller, and the same once it is unpacked', async () => {
+  it('is smaller, and unchanged after decompression', async () => {
     const packed = await packBody(body);
     expect(packed.length).toBeLessThan(body.length / 4);
     expect(await unpackBody(packed, body.length)).toEqual(body);
   });
 
-  it('may be of zlib, as clients of the remoting protocol pack it', async () => {
+  it('can be zlib, as clients of the remoting protocol send it', async () => {
     expect(await unpackBody(deflateSync(body), body.length)).toEqual(body);
     await expect(unpackBody(deflateSync(body), body.length - 1)).rejects.toThrow();
   });
 
-  it('is neither: an error', async () => {
+  it('that is neither gzip nor zlib is an error', async () => {
     await expect(unpackBody(body, body.length)).rejects.toThrow();
   });
 
-  it('is not unpacked beyond the bound', async () => {
+  it('is not decompressed beyond the limit', async () => {
     await expect(unpackBody(await packBody(body), body.length - 1)).rejects.toThrow();
   });
 

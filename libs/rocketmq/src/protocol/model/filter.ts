@@ -1,14 +1,14 @@
 // Filter expressions: which messages of a topic a subscription wants.
 
-/** A filter by tag. `*` takes every message; `a || b` takes two tags. */
+/** A filter by tag. `*` matches every message; `a || b` matches two tags. */
 export interface TagFilter {
   readonly kind: 'tag';
   readonly expression: string;
 }
 
 /**
- * A filter by the properties of a message, and its tag as `TAGS`, in SQL92: `region = 'eu' AND amount > 100`. The server reads
- * it (`enablePropertyFilter`, off by default); docs/protocol-notes.md tells its surprises.
+ * A filter by the properties of a message, and its tag as `TAGS`, in SQL92: `region = 'eu' AND amount > 100`. The server evaluates
+ * it (`enablePropertyFilter`, off by default); docs/protocol-notes.md lists its surprises.
  */
 export interface SqlFilter {
   readonly kind: 'sql';
@@ -17,7 +17,7 @@ export interface SqlFilter {
 
 export type Filter = TagFilter | SqlFilter;
 
-/** Takes every message. */
+/** Matches every message. */
 export const EVERY_MESSAGE: Filter = { kind: 'tag', expression: '*' };
 
 /** The tags of an expression, or `every` for `*` and the empty one (server `FilterAPI.buildSubscriptionData`). */
@@ -32,12 +32,12 @@ export function tagsOf(expression: string): ReadonlySet<string> | 'every' {
   );
 }
 
-/** Whether a message with this tag is wanted. */
+/** Whether a message with this tag matches. */
 export function matchesTag(expression: string, tag: string | undefined): boolean {
   return tagMatcher(expression)(tag);
 }
 
-/** The same for many messages: the expression is read once. */
+/** The same for many messages; parses the expression once. */
 export function tagMatcher(expression: string): (tag: string | undefined) => boolean {
   const tags = tagsOf(expression);
   return (tag) => tags === 'every' || (tag !== undefined && tags.has(tag));

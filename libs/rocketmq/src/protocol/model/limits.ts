@@ -23,15 +23,15 @@ export const LIMITS = {
   longPollingMinMs: 5 * SECOND_MS,
   longPollingMaxMs: 20 * SECOND_MS,
   /**
-   * The most that a request or an item of an answer may be: what the server takes itself (`grpcMaxInboundMessageSize`). An item
-   * with a body of full size and its properties is over grpc-js's default, and a server may be told to take larger bodies
-   * (`maxMessageSize`), which must come back, too.
+   * The largest request, or item of an answer: the server's own limit (`grpcMaxInboundMessageSize`). An item with a body of full size
+   * and its properties exceeds the default of grpc-js, and a server can be configured to accept larger bodies (`maxMessageSize`), which
+   * consumers must be able to receive.
    */
   receivedFrameBytes: 130 * 1024 * 1024,
 } as const;
 
-/** Our consumers hold this many bytes of bodies unless told otherwise. */
+/** How many bytes of bodies a consumer of this library buffers by default. */
 export const DEFAULT_BUFFERED_BYTES = 64 * 1024 * 1024;
 
-/** Our consumers unpack a body to this many bytes unless told otherwise: eight times what a message may carry. */
+/** How large a decompressed body may be for a consumer of this library by default: eight times the limit of a message. */
 export const DEFAULT_MAX_UNPACKED_BYTES = 8 * LIMITS.bodyBytes;

@@ -3,7 +3,7 @@ import { systemRandom } from '../../support/random.js';
 import { MessageIdGenerator } from './message-id.js';
 
 describe('MessageIdGenerator', () => {
-  it('makes 34 upper-case hex digits: version, node, process, second since 2021, sequence', () => {
+  it('generates 34 upper-case hex digits: version, node, process, second since 2021, sequence', () => {
     const ids = new MessageIdGenerator({ ...systemRandom, bytes: (size) => Buffer.alloc(size, 0xab) }, 0x12345);
     const at = Date.UTC(2021, 0, 1, 0, 0, 16);
     expect([ids.next(at), ids.next(at)]).toEqual([

@@ -1,15 +1,15 @@
-// Message ids: 17 bytes as 34 upper-case hex digits, as the official clients make them.
+// Message ids: 17 bytes as 34 upper-case hex digits, like those of the official clients.
 
 import type { Random } from '../../support/random.js';
 
 /** 2021-01-01T00:00:00Z, from which ids count their seconds. */
 const ID_EPOCH_MS = 1_609_459_200_000;
 
-/** Makes ids that are unique among all generators: version 01, six node bytes, process, second, sequence. */
+/** Generates ids that are unique among all generators: version 01, six node bytes, process, second, sequence. */
 export class MessageIdGenerator {
   private readonly node: string;
   private second = -1;
-  /** All but the sequence, which is all that changes within a second. */
+  /** Everything but the sequence, which alone changes within a second. */
   private prefix = '';
   private sequence = 0;
 

@@ -1,10 +1,10 @@
-// Messages in this library's own terms. Their mapping to and from gRPC is in grpc/message-mapping.ts.
+// The message model. Its mapping to and from gRPC is in grpc/message-mapping.ts.
 
 import { UsageError } from '../../support/errors.js';
 import { LIMITS } from './limits.js';
 import { hasControlCharacter, isReservedProperty, topicNameProblem } from './names.js';
 
-/** The type of a message, and of the topic that takes it. A topic takes one type only. */
+/** The type of a message and of its topic. A topic accepts one type only. */
 export type MessageType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'lite' | 'priority';
 
 /** A message to send. */
@@ -12,34 +12,34 @@ export interface OutgoingMessage {
   readonly topic: string;
   /** A string is sent as UTF-8. 1 byte to 4 MiB. */
   readonly body: Uint8Array | string;
-  /** One label by which consumers filter. No `|`. Default: none. */
+  /** A label that consumers can filter by. It must not contain `|`. Default: none. */
   readonly tag?: string;
   /**
-   * Business keys by which operators look a message up. No blanks inside: the server would split them. Default: none.
+   * Business keys to look up the message by. They must not contain white space: the server would split them. Default: none.
    */
   readonly keys?: readonly string[];
-  /** No empty values. At most 128; names and values, tag and keys at most 16 KiB in all. Default: none. */
+  /** At most 128, without empty values. Names, values, tag and keys are limited to 16 KiB in total. Default: none. */
   readonly properties?: Readonly<Record<string, string>>;
   /**
-   * Makes it an ordered (FIFO) message: in order within the group. Under 64 bytes. Default: none, an ordinary message.
+   * Makes it an ordered (FIFO) message: delivered in order within the group. Under 64 bytes. Default: none, an ordinary message.
    */
   readonly messageGroup?: string;
-  /** Makes it a delayed message: not visible before. At most 24 h ahead by the server's default. Default: none. */
+  /** Makes it a delayed message, invisible until then. At most 24 h ahead by the server's default. Default: none. */
   readonly deliverAt?: Date;
-  /** Like `deliverAt`, counted from the call. Give one of the two. Default: none. */
+  /** Like `deliverAt`, in milliseconds from the call. Set only one of the two. Default: none. */
   readonly delayMs?: number;
   /**
-   * Makes it a priority message: of what waits, the highest comes first. A whole number from 0 on; the server counts
-   * what is above the last queue of the topic as that queue. Needs server 5.4.0. Default: none.
+   * Makes it a priority message: of the waiting messages, the highest priority is delivered first. An integer of at least 0; the server
+   * treats a priority above the last queue of the topic as that queue. Requires server 5.4.0. Default: none.
    */
   readonly priority?: number;
-  /** Default: made for it. Give the earlier id when you repeat a send whose outcome was `unknown`. */
+  /** Default: a generated id. Pass the earlier id when you repeat a send whose outcome was `unknown`. */
   readonly messageId?: string;
 }
 
 /** A received message. */
 export interface MessageView {
-  /** The topic it was sent to, for a redelivery too. */
+  /** The topic it was sent to; the same for a redelivery. */
   readonly topic: string;
   readonly messageId: string;
   readonly body: Buffer;
@@ -48,12 +48,12 @@ export interface MessageView {
   readonly properties: Readonly<Record<string, string>>;
   readonly messageType: MessageType | undefined;
   readonly messageGroup: string | undefined;
-  /** Of a priority message. */
+  /** Set for a priority message. */
   readonly priority: number | undefined;
-  /** When the producer made it, by the producer's clock. */
+  /** When the producer created it, by the producer's clock. */
   readonly bornTimestampMs: number;
   readonly bornHost: string;
-  /** When the server stored it; for a delayed message: when it became visible. */
+  /** When the server stored it; for a delayed message, when it became visible. */
   readonly storeTimestampMs: number | undefined;
   /** When a delayed message was due. */
   readonly deliveryTimestampMs: number | undefined;
@@ -61,11 +61,11 @@ export interface MessageView {
   readonly deliveryAttempt: number;
   readonly queueId: number;
   readonly queueOffset: bigint;
-  /** What a transaction check or an acknowledgement refers to; opaque. Empty in a transaction check. */
+  /** Identifies this delivery to the server, for example to acknowledge it; opaque. Empty in a transaction check. */
   readonly receiptHandle: string;
 }
 
-/** The type a message has by what is set on it. The server finds it in the same way (proxy `SendMessageActivity`). */
+/** The type of a message, derived from its fields. The server derives it in the same way (proxy `SendMessageActivity`). */
 export function messageTypeOf(message: OutgoingMessage): 'normal' | 'fifo' | 'delay' | 'priority' {
   if (message.deliverAt !== undefined || message.delayMs !== undefined) return 'delay';
   if (message.messageGroup !== undefined) return 'fifo';
@@ -79,8 +79,8 @@ export function bodyBytes(body: Uint8Array | string): Buffer {
 }
 
 /**
- * Checks a message against the limits of the server before it goes on the wire.
- * @param maxBodyBytes more than the server takes only where the body is yet to be packed
+ * Checks a message against the server's limits before it is sent.
+ * @param maxBodyBytes more than the server's limit only for a body that is compressed later
  * @throws UsageError that names the field and the limit; nothing was sent
  */
 export function assertSendable(
@@ -94,7 +94,7 @@ export function assertSendable(
   };
   const topicProblem = topicNameProblem(message.topic);
   if (topicProblem !== undefined) refuse('topic', 'ILLEGAL_TOPIC', topicProblem);
-  if (bodySize === 0) refuse('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server takes 1 byte to 4 MiB');
+  if (bodySize === 0) refuse('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server accepts 1 byte to 4 MiB');
   if (bodySize > maxBodyBytes) {
     refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
   }
@@ -111,14 +111,14 @@ type Refuse = (field: string, code: string, problem: string) => void;
 function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   const { tag, keys = [], properties = {} } = message;
   if (tag !== undefined && (tag.trim() === '' || tag.includes('|') || hasControlCharacter(tag))) {
-    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or hold "|" or control characters');
+    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|" or control characters');
   }
   for (const key of keys) {
     if (key === '' || /\s/.test(key) || hasControlCharacter(key)) {
       refuse(
         'keys',
         'ILLEGAL_MESSAGE_KEY',
-        `holds ${JSON.stringify(key)}: a key must not be empty or hold white space`,
+        `contains ${JSON.stringify(key)}: a key must not be empty or contain white space`,
       );
     }
   }
@@ -132,11 +132,11 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   }
   for (const [name, value] of entries) {
     if (value === '') {
-      const problem = `holds ${JSON.stringify(name)} with an empty value, which the server would drop; leave it out`;
+      const problem = `contains ${JSON.stringify(name)} with an empty value, which the server would drop; remove it`;
       refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', problem);
     }
     if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
-      const problem = `holds ${JSON.stringify(name)}: the name is empty or the server's own, or a control character is in it`;
+      const problem = `contains ${JSON.stringify(name)}: the name is empty or reserved by the server, or there is a control character in it`;
       refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
     }
   }
@@ -156,17 +156,17 @@ function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): 
       refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
     }
     if (deliverAt !== undefined || delayMs !== undefined) {
-      refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time exclude each other; set only one');
+      refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time cannot be combined; set only one');
     }
   }
   if (deliverAt !== undefined && delayMs !== undefined) {
-    refuse('delayMs', 'ILLEGAL_DELIVERY_TIME', 'and deliverAt exclude each other; set only one');
+    refuse('delayMs', 'ILLEGAL_DELIVERY_TIME', 'and deliverAt cannot be combined; set only one');
   }
   const dueMs = deliveryTimestampMs(message, nowMs);
   if (dueMs === undefined) return;
   const field = deliverAt === undefined ? 'delayMs' : 'deliverAt';
   if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
-    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid time, not negative');
+    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
   }
   if (dueMs > nowMs + LIMITS.delayMs) {
     refuse(field, 'ILLEGAL_DELIVERY_TIME', `is more than ${LIMITS.delayMs} ms ahead, the server's limit`);
@@ -176,14 +176,18 @@ function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): 
 function assertPriority({ priority, messageGroup, deliverAt, delayMs }: OutgoingMessage, refuse: Refuse): void {
   if (priority === undefined) return;
   if (!Number.isInteger(priority) || priority < 0 || priority > LIMITS.priority) {
-    refuse('priority', 'ILLEGAL_PRIORITY', `must be a whole number from 0 to ${LIMITS.priority}, not ${priority}`);
+    refuse('priority', 'ILLEGAL_PRIORITY', `must be an integer from 0 to ${LIMITS.priority}, not ${priority}`);
   }
   if (messageGroup !== undefined || deliverAt !== undefined || delayMs !== undefined) {
-    refuse('priority', 'PRIORITY_WITH_OTHER_TYPE', 'excludes a message group and a delivery time; set only one');
+    refuse(
+      'priority',
+      'PRIORITY_WITH_OTHER_TYPE',
+      'cannot be combined with a message group or a delivery time; set only one',
+    );
   }
 }
 
-/** When a delayed message is due, or undefined when it is not delayed. */
+/** When a delayed message is due; undefined if it is not delayed. */
 export function deliveryTimestampMs(message: OutgoingMessage, nowMs: number): number | undefined {
   if (message.deliverAt !== undefined) return message.deliverAt.getTime();
   return message.delayMs === undefined ? undefined : nowMs + message.delayMs;

@@ -1,9 +1,9 @@
-// Which topic, group and property names the server accepts, and the text of a Resource.
+// Which topic, group and property names the server accepts, and the string form of a Resource.
 
 import { LIMITS } from './limits.js';
 
 const NAME = /^[%|a-zA-Z0-9_-]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Where the server puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
@@ -36,27 +36,27 @@ const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** What may be wrong with a name. `reserved`: it is for the server's own. */
+/** The possible problems of a name. `reserved`: the server uses it itself. */
 export type NameFault = 'blank' | 'too-long' | 'characters' | 'reserved';
 
-/** What is wrong with a topic name; undefined when it is fine. */
+/** The problem of a topic name; undefined if it is valid. */
 export function topicNameFault(topic: string): NameFault | undefined {
   const isReserved = SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_');
   return nameFault(topic, LIMITS.topicNameLength) ?? (isReserved ? 'reserved' : undefined);
 }
 
-/** What is wrong with a consumer group name; undefined when it is fine. */
+/** The problem of a consumer group name; undefined if it is valid. */
 export function consumerGroupNameFault(group: string): NameFault | undefined {
   const fault = nameFault(group, LIMITS.consumerGroupNameLength);
   return fault ?? (group.startsWith('CID_RMQ_SYS_') ? 'reserved' : undefined);
 }
 
-/** Why a topic name is refused, or undefined when it is fine. */
+/** A description of the problem of a topic name; undefined if it is valid. */
 export function topicNameProblem(topic: string): string | undefined {
   return problemOf(topicNameFault(topic), LIMITS.topicNameLength, 'topic');
 }
 
-/** Why a consumer group name is refused, or undefined when it is fine. */
+/** A description of the problem of a consumer group name; undefined if it is valid. */
 export function consumerGroupNameProblem(group: string): string | undefined {
   return problemOf(consumerGroupNameFault(group), LIMITS.consumerGroupNameLength, 'group');
 }
@@ -74,7 +74,7 @@ function problemOf(fault: NameFault | undefined, longest: number, what: string):
     case 'too-long':
       return `is longer than ${longest} characters`;
     case 'characters':
-      return 'may hold only letters, digits, "_", "-", "%" and "|"';
+      return 'may contain only letters, digits, "_", "-", "%" and "|"';
     case 'reserved':
       return `is a system ${what}`;
     case undefined:
@@ -82,17 +82,17 @@ function problemOf(fault: NameFault | undefined, longest: number, what: string):
   }
 }
 
-/** Whether the text holds an ISO control character, which the server refuses nearly everywhere. */
+/** Whether the string contains an ISO control character, which the server refuses nearly everywhere. */
 export function hasControlCharacter(text: string): boolean {
   return CONTROL.test(text);
 }
 
-/** Whether a property of this name belongs to the server: it refuses it from a producer and hides it from a consumer. */
+/** Whether the property name is reserved by the server, which refuses it from a producer and hides it from a consumer. */
 export function isReservedProperty(name: string): boolean {
   return RESERVED_PROPERTIES.has(name);
 }
 
-/** The topic that holds the dead letters of a consumer group. It exists from the first dead letter on. */
+/** The topic that stores the dead letters of a consumer group. The server creates it at the first dead letter. */
 export function deadLetterTopicOf(consumerGroup: string): string {
   return `%DLQ%${consumerGroup}`;
 }

@@ -1,4 +1,4 @@
-// Which queue the messages of a group go to, as the server decides (Guava `consistentHash` over Java's `String.hashCode`).
+// The queue for a message group, chosen like the server does (Guava `consistentHash` over Java's `String.hashCode`).
 
 const MASK_64 = (1n << 64n) - 1n;
 

@@ -38,7 +38,7 @@ describe('encodeFrame', () => {
 });
 
 describe('encodeFrame for answers', () => {
-  it('marks an answer and a request that wants none', () => {
+  it('marks an answer, and a request that expects no answer', () => {
     const frames = [{ isResponse: true, remark: 'no' }, { isOneWay: true }].flatMap((marks) =>
       new FrameDecoder().push(encodeFrame({ code: 1, opaque: 2, ...marks })),
     );
@@ -51,14 +51,14 @@ describe('encodeFrame for answers', () => {
 });
 
 describe('FrameDecoder', () => {
-  it('puts a frame together from single bytes', () => {
+  it('assembles a frame from single bytes', () => {
     const decoder = new FrameDecoder();
     const frames = [...answer(3, 'body')].flatMap((byte) => decoder.push(Buffer.from([byte])));
 
     expect(frames.map((frame) => [frame.opaque, frame.body.toString()])).toEqual([[3, 'body']]);
   });
 
-  it('takes several frames out of one chunk and keeps the beginning of the next', () => {
+  it('reads several frames from one chunk and keeps the beginning of the next', () => {
     const third = answer(3, 'three');
     const decoder = new FrameDecoder();
     const first = decoder.push(Buffer.concat([answer(1, 'one'), answer(2), third.subarray(0, 10)]));
@@ -68,7 +68,7 @@ describe('FrameDecoder', () => {
     expect(second.map((frame) => frame.body.toString())).toEqual(['three']);
   });
 
-  it('tells the remark and code of a refusal', () => {
+  it('reads the remark and code of a refusal', () => {
     const [frame] = new FrameDecoder().push(answer(1, '', { code: 17, remark: 'no such topic' }));
 
     expect(frame).toMatchObject({ code: 17, remark: 'no such topic', isResponse: true });
@@ -89,7 +89,7 @@ describe('FrameDecoder', () => {
     expect(push).toThrow(message);
   });
 
-  it('refuses a large frame by its length alone, before its bytes are there', () => {
+  it('rejects a large frame by its length alone, before its bytes arrive', () => {
     const length = Buffer.alloc(4);
     length.writeInt32BE(2 ** 31 - 1);
 

@@ -1,38 +1,38 @@
-// The frames of the remoting protocol, which name servers and brokers speak with tools and with each other: a frame to bytes,
-// and bytes to frames. What codes and fields mean is not known here, nor are sockets.
+// Encodes and decodes frames of the remoting protocol, which name servers and brokers use with tools and with each other. The
+// meaning of codes and fields is defined elsewhere.
 
 import { GatheredBytes } from '../../support/gathered-bytes.js';
 
 /** A request or an answer. */
 export interface RemotingFrame {
-  /** Of a request: what is asked, for instance 17 to create a topic. Of an answer: 0 is success. */
+  /** Of a request: the request code, for example 17 to create a topic. Of an answer: 0 means success. */
   readonly code: number;
   /** The number of a request, and of its answer. */
   readonly opaque: number;
   readonly isResponse: boolean;
-  /** Nobody waits for an answer to it. */
+  /** No answer is expected. */
   readonly isOneWay: boolean;
-  /** What a server says to a refusal; else empty. */
+  /** The server's message for a refusal; otherwise empty. */
   readonly remark: string;
   readonly fields: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-/** A frame to write; what is left out is empty. */
+/** A frame to write; omitted fields are empty. */
 export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> & Partial<RemotingFrame>;
 
-/** The largest frame that a client reads: far over any answer here, far below what could exhaust the memory. */
+/** The largest frame that a client reads: far above any expected answer, far below what could exhaust memory. */
 export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 
 const LENGTH_BYTES = 4;
 const RESPONSE_FLAG = 1;
 const ONE_WAY_FLAG = 2;
-/** V5_0_0 by the server's MQVersion; it decides nothing in the requests sent here. */
+/** V5_0_0 of the server's MQVersion; it does not affect the requests that this library sends. */
 const VERSION = 433;
 
-/** The bytes are no frame, or one that is too large. The stream cannot be read any further. */
+/** The bytes are not a valid frame, or the frame is too large. The rest of the stream cannot be read. */
 export class MalformedFrame extends Error {
-  /** @param what what was sent: "a frame of 12 bytes" */
+  /** @param what what was received: "a frame of 12 bytes" */
   constructor(
     readonly what: string,
     options?: ErrorOptions,
@@ -63,21 +63,21 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
   return Buffer.concat([prefix, header, body]);
 }
 
-/** Puts the chunks of one connection together to frames. After an error the stream cannot be read any further. */
+/** Assembles frames from the chunks of one connection. After an error the rest of the stream cannot be read. */
 export class FrameDecoder {
   private readonly held = new GatheredBytes();
   private neededBytes = LENGTH_BYTES;
 
   constructor(private readonly maxFrameBytes: number = MAX_FRAME_BYTES) {}
 
-  /** The memory that a begun frame takes. */
+  /** The memory that an incomplete frame takes, in bytes. */
   get heldBytes(): number {
     return this.held.roomBytes;
   }
 
   /**
    * The frames that this chunk completes, in order.
-   * @throws MalformedFrame when the bytes are no frame or the frame is larger than the limit
+   * @throws MalformedFrame when the bytes are not a valid frame or the frame is larger than the limit
    */
   push(chunk: Buffer): RemotingFrame[] {
     if (this.held.length === 0) return this.read(chunk);
@@ -137,7 +137,7 @@ function parseHeader(bytes: Buffer): Record<string, unknown> {
   } catch (cause) {
     throw new MalformedFrame('a header that is not JSON', { cause });
   }
-  throw new MalformedFrame('a header that is no JSON object');
+  throw new MalformedFrame('a header that is not a JSON object');
 }
 
 function textsOf(extFields: unknown): Record<string, string> {

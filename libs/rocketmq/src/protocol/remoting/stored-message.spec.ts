@@ -9,7 +9,7 @@ import {
   type StoredMessageFields,
 } from './stored-message.js';
 
-/** A message of a gRPC client as a 5.5.0 broker told it (request code 12). */
+/** A message of a gRPC client as a 5.5.0 broker returned it (request code 12). */
 const OF_5_5_0 =
   '0000011adaa320a70cdc168300000001000000000000000000000000000000000000959200000000000001a1f8a90c4c7f00' +
   '00010000ecfe000001a1f8a90c517f000001000075180000000000000000000000000000000178086e352d393036343400b6' +
@@ -48,7 +48,7 @@ describe('a stored message', () => {
     expect(decodeStoredMessages(bytes).map(encodeStoredMessage)).toEqual([bytes]);
   });
 
-  it('comes back from its bytes, also one after the other, with long topics and IPv6 hosts', () => {
+  it('survives a round trip, also several in a row, with long topics and IPv6 hosts', () => {
     const others = [
       message,
       { ...message, topic: 't'.repeat(200), body: Buffer.alloc(0) },
@@ -57,7 +57,7 @@ describe('a stored message', () => {
     expect(decodeStoredMessages(Buffer.concat(others.map(encodeStoredMessage)))).toEqual(others);
   });
 
-  it('takes short forms of IPv6, and leaves a name out, for which there is no room', () => {
+  it('accepts short forms of IPv6, and drops a host name, for which there is no field', () => {
     const hosts = ['[::1]:6', '[2001:db8::7:1]:5', 'some-host:0'];
     const told = hosts.map(
       (bornHost) => decodeStoredMessages(encodeStoredMessage({ ...message, bornHost }))[0]?.bornHost,
@@ -65,7 +65,7 @@ describe('a stored message', () => {
     expect(told).toEqual(['[0:0:0:0:0:0:0:1]:6', '[2001:db8:0:0:0:0:7:1]:5', '0.0.0.0:0']);
   });
 
-  it('is refused when a byte is missing, and never read beyond its end', () => {
+  it('is rejected when a byte is missing, and never read beyond its end', () => {
     const bytes = encodeStoredMessage(message);
     for (let length = 1; length < bytes.length; length++) {
       expect(() => decodeStoredMessages(bytes.subarray(0, length))).toThrow(MalformedMessage);
@@ -85,7 +85,7 @@ describe('a stored message', () => {
 });
 
 describe('properties', () => {
-  it('come back from their text', () => {
+  it('survive a round trip', () => {
     const text = fc
       .string({ unit: 'grapheme' })
       .map((value) => value.replaceAll('\u0001', '').replaceAll('\u0002', ''));
@@ -97,7 +97,7 @@ describe('properties', () => {
     );
   });
 
-  it('that are no pair are left out', () => {
+  it('that are malformed are skipped', () => {
     expect(decodeProperties('a\u00011\u0002b\u0002\u0002c\u00012\u00013\u0002d\u00014')).toEqual(
       new Map([
         ['a', '1'],

@@ -1,5 +1,5 @@
-// A message as brokers store it and hand it to tools: bytes to fields, and fields to bytes. What the properties mean is not
-// known here, except how they are written.
+// Encodes and decodes messages as brokers store them and return them to tools. It handles the format of properties, not their
+// meaning.
 
 import { isIPv6 } from 'node:net';
 
@@ -14,13 +14,13 @@ export interface StoredMessageFields {
   readonly flag: number;
   readonly bodyCrc: number;
   readonly bornTimestampMs: number;
-  /** `host:port`, of IPv6 `[host]:port`. */
+  /** `host:port`, or `[host]:port` for IPv6. */
   readonly bornHost: string;
   readonly storeTimestampMs: number;
   readonly storeHost: string;
   readonly reconsumeTimes: number;
   readonly preparedTransactionOffset: bigint;
-  /** As stored: packed when the flag says so. */
+  /** As stored: compressed if the flag is set. */
   readonly body: Buffer;
   readonly properties: ReadonlyMap<string, string>;
 }
@@ -34,7 +34,7 @@ export const SYS_FLAGS = {
   compressionType: 0x700,
 } as const;
 
-/** The bytes are no stored message. */
+/** The bytes are not a stored message. */
 export class MalformedMessage extends Error {
   constructor(problem: string) {
     super(`not a stored message: ${problem}`);
@@ -53,7 +53,7 @@ export function encodeProperties(properties: Iterable<readonly [string, string]>
   return Array.from(properties, ([name, value]) => `${name}${NAME_END}${value}${PROPERTY_END}`).join('');
 }
 
-/** What is not of the form is left out, as the server does. */
+/** Malformed pairs are skipped, as the server does. */
 export function decodeProperties(text: string): Map<string, string> {
   const pairs = text.split(PROPERTY_END).flatMap((pair) => {
     const [name = '', value, more] = pair.split(NAME_END);
@@ -63,7 +63,7 @@ export function decodeProperties(text: string): Map<string, string> {
 }
 
 /**
- * The messages that stand one after the other in the bytes, as in the answers to request codes 11 and 12.
+ * Decodes consecutive messages, as in the answers to request codes 11 and 12.
  * @throws MalformedMessage
  * @see MessageDecoder of the server
  */
@@ -79,7 +79,7 @@ export function decodeStoredMessages(bytes: Buffer): StoredMessageFields[] {
   return messages;
 }
 
-/** The bytes of one message; `bodyCrc` and the flags for hosts are set by what is given. */
+/** Encodes one message; `bodyCrc` and the host flags are derived from the fields. */
 export function encodeStoredMessage(message: StoredMessageFields): Buffer {
   const topic = Buffer.from(message.topic);
   const properties = Buffer.from(encodeProperties(message.properties));
@@ -134,7 +134,7 @@ function decodeOne(reader: Reader): StoredMessageFields {
   return { ...head, ...times, reconsumeTimes, preparedTransactionOffset, body, properties };
 }
 
-/** Reads one field after the other. */
+/** Reads fields in order. */
 class Reader {
   private at = 0;
 
@@ -172,9 +172,9 @@ class Reader {
   }
 }
 
-/** A host that is a name, not an address, is written as 0.0.0.0: the layout has no room for names. */
+/** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
 /**
- * Names one stored copy of a message (RocketMQ: `offsetMsgId`), which `messageId` does not: host, port and offset in the log, as hex.
+ * Identifies one stored copy of a message (RocketMQ: `offsetMsgId`), which `messageId` does not: host, port and log offset, as hex.
  * @see MessageDecoder.createMessageId of the server
  */
 export function offsetMessageIdOf({
@@ -186,7 +186,7 @@ export function offsetMessageIdOf({
     .toUpperCase();
 }
 
-/** The offset that an {@link offsetMessageIdOf} names, which is all that a broker reads of it; undefined for another text. */
+/** The offset in an {@link offsetMessageIdOf}, which is the only part that a broker uses; undefined for any other string. */
 export function offsetInMessageId(offsetMessageId: string): bigint | undefined {
   const [, offset] = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})([0-9A-Fa-f]{16})$/.exec(offsetMessageId) ?? [];
   return offset === undefined ? undefined : BigInt(`0x${offset}`);
