@@ -163,7 +163,7 @@ describe('connections', () => {
       const producer = new Producer(world.connection({ endpoints, tls }));
       const starting = producer.start({ timeoutMs: 30_000 });
       await expect(starting).rejects.toMatchObject({ code: 'NOT_A_PROXY', outcome: 'not-sent', retryable: false });
-      await expect(starting).rejects.toThrow('a name server of RocketMQ (remoting protocol) answers there');
+      await expect(starting).rejects.toThrow('the server is a RocketMQ name server (remoting protocol), not a proxy');
     }
   });
 });

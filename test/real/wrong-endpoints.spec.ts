@@ -29,7 +29,7 @@ describe('a client whose endpoint is a port of a broker', () => {
         const starting = producer.start({ timeoutMs: 30_000 });
         await expect(starting).rejects.toMatchObject({ code: 'NOT_A_PROXY', outcome: 'not-sent', retryable: false });
         await expect(starting).rejects.toThrow(
-          /a broker of RocketMQ \(remoting protocol\) answers there.*usually at port 8081/,
+          /a RocketMQ broker \(remoting protocol\), not a proxy.*usually on port 8081/,
         );
       } finally {
         await producer.close();

@@ -141,8 +141,8 @@ describe('the doctor, on the wrong server', () => {
     expect(code).toBe(1);
     expect(check('protocol')).toMatchObject({
       status: 'failed',
-      seen: expect.stringContaining('a name server of RocketMQ'),
-      advice: expect.stringContaining('usually at port 8081'),
+      seen: expect.stringContaining('a RocketMQ name server'),
+      advice: expect.stringContaining('usually on port 8081'),
     });
   });
 

@@ -1,4 +1,4 @@
-// The requests of one client id and their answers: encoded, signed, made, decoded. What they are for is known elsewhere.
+// The requests of one client id and their answers: encoded, signed, sent, decoded.
 
 import {
   type Codec,
@@ -16,20 +16,20 @@ import type { Connection } from './connection.js';
 import type { Endpoint } from './endpoint.js';
 import { SignedCalls } from './signed-calls.js';
 
-/** How one request is to be made. */
+/** The options of one request. */
 export interface RequestOptions {
-  /** The operation in words, for errors: "send to order-created". */
+  /** A description of the operation, for errors: "send to order-created". */
   readonly what: string;
-  /** Real time until it fails. */
+  /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
-  /** Ends it with its reason; the server may do the work all the same. */
+  /** Aborts the request with the signal's reason; the server may do the work nevertheless. */
   readonly signal?: AbortSignal;
 }
 
-/** The RPCs of one request and one answer. */
+/** The RPCs with one request and one answer. */
 export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
 
-/** Makes requests; {@link Client} says what they throw. */
+/** Sends requests; {@link Client} documents what they throw. */
 export class Calls {
   private readonly access: SignedCalls;
 
@@ -40,7 +40,7 @@ export class Calls {
     this.access = new SignedCalls(connection.credentials);
   }
 
-  /** What to wait for before a stream is opened; undefined when there is nothing to wait for. */
+  /** Resolves when a stream can be opened; undefined when there is nothing to wait for. */
   ready(signal?: AbortSignal): Promise<void> | undefined {
     return this.access.ready(signal);
   }
@@ -87,12 +87,12 @@ export class Calls {
   }
 }
 
-/** @throws TransportError when the answer is not of the protocol: whatever stands there has taken the request */
+/** @throws TransportError when the answer is not a valid message: some server has accepted the request */
 function decode<T>(what: string, codec: Codec<T>, bytes: Uint8Array): T {
   try {
     return codec.decode(bytes);
   } catch (error) {
-    const message = `${what}: the answer cannot be read (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
+    const message = `${what}: the answer cannot be decoded (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
     throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause: error });
   }
 }

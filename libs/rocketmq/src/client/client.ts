@@ -1,4 +1,4 @@
-// One client id: its routes, its telemetry sessions, its heartbeats and its goodbye. Producer and consumers are built on it.
+// One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
 
 import { hostname } from 'node:os';
 import { toDuration } from '../protocol/grpc/duration.js';
@@ -27,31 +27,31 @@ import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 /** How a producer or a consumer starts. */
 export interface StartOptions extends CallOptions {
   /**
-   * Waits until the time is over for topics that the server does not know, with a warning for each. Use it where topics may have been
-   * created shortly before: Apache RocketMQ denies a topic for about 20 s if somebody asked for it before its creation, so `timeoutMs`
-   * should be longer than that. An embedded broker knows its topics at once, and nothing is waited for. Default: a missing topic is an
-   * error at once.
+   * Waits, until the timeout, for topics that the server does not know, and logs a warning for each. Use it when topics may have been
+   * created shortly before: Apache RocketMQ reports a topic as missing for about 20 s if a client asked for it before its creation, so
+   * `timeoutMs` should be longer than that. An embedded broker knows its topics immediately, so there is no wait. Default: a missing
+   * topic is an error immediately.
    */
   readonly waitForTopics?: boolean;
 }
 
-/** What a role adds to the common client. */
+/** What a role adds to the shared client. */
 export interface ClientRole {
   readonly type: ClientType.PRODUCER | ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
   /** Present for consumers. */
   readonly consumerGroup?: string;
-  /** The role's part of the settings, made anew at each sync. */
+  /** The role's part of the settings, built at each sync. */
   settings(): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
-  /** What the server decided, at each of its answers to the settings. */
+  /** Called with each answer of the server to the settings. */
   onSettings(settings: Settings): void;
-  /** Handles a command that came over the session of this endpoint; false when it does not know it. */
+  /** Handles a command received over the session of this endpoint; false for an unknown command. */
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
-  /** Who watches the sessions. Default: nobody. */
+  /** Event handlers for the sessions. Default: none. */
   readonly events?: Partial<SessionEvents>;
 }
 
 const HEARTBEAT_MS = 10 * SECOND_MS;
-/** How often a server that failed is asked whether it is well. Sooner than by the heartbeat: others carry its load. */
+/** How often a server that failed is probed. More often than the heartbeat, because other servers carry its load meanwhile. */
 const PROBE_MS = SECOND_MS;
 const ROUTE_REFRESH_MS = 30 * SECOND_MS;
 const SETTINGS_REFRESH_MS = 5 * MINUTE_MS;
@@ -59,13 +59,13 @@ const RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000
 
 type State = { readonly kind: 'running' } | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
-/** Talks to a cluster under one client id. Liveness is in real time, whatever clock the application uses. */
+/** Talks to a cluster under one client id. Liveness checks use real time, whatever clock the application uses. */
 export class Client {
-  /** By this the server knows its settings. */
+  /** The server stores the settings under this id. */
   readonly id: string;
   private state: State = { kind: 'running' };
   private readonly clock = new SystemClock();
-  /** How what is safe to repeat is repeated. */
+  /** How operations that are safe to repeat are retried. */
   readonly pace: RetryPace;
   private readonly sessions: Sessions;
   private readonly routes: RouteTable;
@@ -92,15 +92,15 @@ export class Client {
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
     this.calls = new Calls(connection, this.id);
-    // A stream goes on under the key that it was opened with, which the server checks again at each of the settings.
+    // A stream keeps the key that it was opened with, and the server checks that key again whenever settings arrive.
     this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
   }
 
   /**
-   * Finds the topics, makes the settings known wherever they live, and keeps all that up to date until {@link close}. A server
-   * that is away does not hold up a start that has another: it is told the settings when it is back.
+   * Finds the topics, sends the settings to all their servers, and keeps both up to date until {@link close}. An unavailable server
+   * does not delay the start as long as another is available: it receives the settings when it is back.
    * @throws ResourceError when a topic is missing or of another type; the first refusal of the server; when the server is
-   *   away, the last failure once the deadline has passed
+   *   unavailable, the last failure once the deadline has passed
    */
   async start(
     topics: ReadonlyMap<string, MessageType | undefined>,
@@ -108,7 +108,7 @@ export class Client {
     { waitForTopics: waitForTopic }: StartOptions = {},
   ): Promise<void> {
     await Promise.all([...topics].map(([topic, type]) => this.routes.get(topic, deadline, { type, waitForTopic })));
-    // Without a topic there is no route to follow; the bootstrap endpoint then is the one to be known to.
+    // Without a topic there is no route, so the settings go to the bootstrap endpoint.
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
     this.background.every('heartbeat', HEARTBEAT_MS, () => this.heartbeat());
@@ -117,28 +117,28 @@ export class Client {
   }
 
   /**
-   * Where the queues of a topic are; from memory when known.
-   * @throws ResourceError when the topic does not exist, or does not take messages of `type`. Whatever it throws, nothing
+   * The route of a topic; from the cache if it is known.
+   * @throws ResourceError when the topic does not exist, or does not accept messages of `type`. Whatever it throws, nothing
    *   took effect
    */
   route(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
     return this.routes.get(topic, deadline, { type });
   }
 
-  /** The route from memory, if it is known and takes messages of `type`; {@link route} says what is wrong else. */
+  /** The cached route, if it is known and accepts messages of `type`; otherwise {@link route} reports the problem. */
   knownRoute(topic: string, type: MessageType): Route | undefined {
     return this.routes.peek(topic, type);
   }
 
-  /** Asks in the background for a route that may be wrong; until the answer is there, the known one serves. */
+  /** Refreshes a route that may be stale, in the background; the cached one is used until then. */
   renewRoute(topic: string): void {
     this.routes.renew(topic);
   }
 
-  /** Notes that an endpoint failed, until a heartbeat or its answer to the settings says that it is well. */
+  /** Marks an endpoint as failed, until a heartbeat or an answer to the settings succeeds. */
   isolate(endpoint: Endpoint): void {
     if (!this.isolation.add(endpoint)) return;
-    this.connection.logger.warn('a server failed; others are preferred until it is well', {
+    this.connection.logger.warn('a server failed; other servers are preferred until it recovers', {
       endpoint: endpointKey(endpoint),
     });
     if (this.isProbing) return;
@@ -146,17 +146,17 @@ export class Client {
     this.background.every('probe of isolated servers', PROBE_MS, () => this.probe());
   }
 
-  /** Takes an endpoint back that has proved to be well. */
+  /** Ends the isolation of an endpoint that has recovered. */
   rejoin(endpoint: Endpoint): void {
     if (!this.isolation.remove(endpoint)) return;
-    this.connection.logger.info('a server that failed is well again', { endpoint: endpointKey(endpoint) });
+    this.connection.logger.info('a server that failed has recovered', { endpoint: endpointKey(endpoint) });
   }
 
   isIsolated(endpoint: Endpoint): boolean {
     return this.isolation.has(endpoint);
   }
 
-  /** Waits until a server that failed is well again, or the time is over. @throws the signal's reason */
+  /** Waits until a server that failed has recovered, or the time is over. @throws the signal's reason */
   async pauseUnlessRejoined(durationMs: number, signal: AbortSignal): Promise<void> {
     const { controller, unlink } = linkedController([signal]);
     try {
@@ -171,7 +171,7 @@ export class Client {
     }
   }
 
-  /** How the sessions stand. */
+  /** The status of the sessions. */
   sessionHealth(): SessionHealth[] {
     return this.sessions.list().map(({ endpoint, session: { status, error } }) => {
       return { endpoint: endpointKey(endpoint), status, error: error === undefined ? undefined : describeError(error) };
@@ -190,16 +190,16 @@ export class Client {
   }
 
   /**
-   * Makes changed settings known everywhere; resolves when every endpoint has answered, apart from those that are away while
-   * another is there: nothing is received from them before they know the settings.
+   * Sends changed settings to all endpoints; resolves when every one has answered. Unavailable ones are not waited for while
+   * another is available: nothing is received from them before they have the settings.
    */
   syncSettings(deadline: Deadline): Promise<void> {
     return this.sessions.sync(deadline);
   }
 
   /**
-   * One request and its answer. The status inside the answer is the caller's to judge.
-   * @throws TransportError whose `outcome` says whether the request may have got through; StateError once closed; the
+   * One request and its answer. The caller must check the status inside the answer.
+   * @throws TransportError whose `outcome` says whether the request may have reached the server; StateError once closed; the
    *   signal's reason
    */
   unary<N extends UnaryRpc>(
@@ -213,8 +213,8 @@ export class Client {
   }
 
   /**
-   * One request, and its answers as they come; resolves when the server has ended them. Failures as in {@link unary}; what
-   * `onAnswer` throws breaks the call off.
+   * One request, and its answers as they arrive; resolves when the server has ended the stream. Failures as in {@link unary}; if
+   * `onAnswer` throws, the call is canceled.
    */
   async receive(
     endpoint: Endpoint,
@@ -226,7 +226,7 @@ export class Client {
     await this.calls.receive(endpoint, request, options, onAnswer);
   }
 
-  /** Says goodbye to every endpoint, ends the sessions. The connection stays open. Repeating it waits for the same end. */
+  /** Notifies every endpoint of the termination and ends the sessions. The connection stays open. Later calls wait for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     this.closing.abort(closedError());
@@ -244,12 +244,14 @@ export class Client {
     await this.background.stop();
     await Promise.all(
       this.sessions.list().map(async ({ endpoint, session }) => {
-        // A server that is away forgets the client by itself.
+        // An unavailable server drops the client by itself.
         if (session.isSynced) {
           const options = { what: 'goodbye', timeoutMs: this.connection.requestTimeoutMs };
           await this.calls
             .unary(endpoint, 'notifyClientTermination', request, options)
-            .catch((error) => this.connection.logger.debug('goodbye failed', { error: describeError(error) }));
+            .catch((error) =>
+              this.connection.logger.debug('client termination could not be sent', { error: describeError(error) }),
+            );
         }
         await session.close();
         this.connection.release(endpoint);
@@ -280,7 +282,7 @@ export class Client {
     return route;
   }
 
-  /** What one request of a longer operation may take, in milliseconds. */
+  /** How long one request of a longer operation may take, in milliseconds. */
   attemptTimeoutMs(deadline: Deadline): number {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
   }
@@ -344,7 +346,7 @@ export class Client {
   }
 
   private async probe(): Promise<'done' | undefined> {
-    // One whose session is lost rejoins with its next answer to the settings.
+    // An endpoint whose session is lost leaves the isolation with its next answer to the settings.
     await Promise.allSettled(
       this.isolation.list().map((endpoint) => this.heartbeatTo(endpoint, this.session(endpoint))),
     );
@@ -360,7 +362,7 @@ export class Client {
     const options = this.backgroundOptions('heartbeat');
     const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
     if (status?.code === Code.OK) this.rejoin(endpoint);
-    // The server has forgotten the settings: tell them again before it refuses something that matters.
+    // The server has lost the settings: send them again before it refuses other requests.
     if (status?.code !== Code.UNRECOGNIZED_CLIENT_TYPE) return;
     await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
       session.sync(deadline.signal),
@@ -386,7 +388,7 @@ function closedError(): StateError {
   return new StateError('CLOSED', 'the client is closed; nothing was sent');
 }
 
-/** The server waits for an answer to these; silence would cost an operator five seconds. */
+/** The server waits for an answer to these commands; without one, an operator would wait five seconds. */
 function declineCommand(command: ServerCommand, session: TelemetrySession): void {
   const status = { code: Code.NOT_IMPLEMENTED, message: 'not supported by this client' };
   if (command.$case === 'verifyMessageCommand') {

@@ -29,7 +29,7 @@ describe('a connection', () => {
     }
   }
 
-  it('signs every request, telemetry too, by the HMAC of the time it names', async () => {
+  it('signs every request, including telemetry, with the HMAC of its time', async () => {
     await sendOne({ credentials: CREDENTIALS });
     const rpcs = server.recorded.map(({ rpc }) => rpc);
     expect(rpcs).toEqual(['queryRoute', 'telemetry', 'sendMessage', 'notifyClientTermination']);
@@ -44,7 +44,7 @@ describe('a connection', () => {
     }
   });
 
-  it('sends no signature without credentials, and always who it is', async () => {
+  it('sends no signature without credentials, but always identifies the client', async () => {
     await sendOne({});
     const ids = new Set(server.recorded.map(({ metadata }) => metadata['x-mq-client-id']));
     expect(ids.size).toBe(1);
@@ -63,7 +63,7 @@ describe('a connection', () => {
     expect(server.recorded.map(({ metadata }) => metadata['x-mq-namespace'])).toEqual(Array(4).fill('tenant-7'));
   });
 
-  it('gives every client an id of its own that fits into a header', () => {
+  it('gives every client a unique id that is valid in a header', () => {
     const connection = new Connection({ endpoints: server.endpoints });
     const ids = [connection.newClientId(), connection.newClientId()];
     expect(new Set(ids).size).toBe(2);
@@ -78,13 +78,13 @@ describe('a connection', () => {
     };
   }
 
-  it("keeps to the server's own limit of a body where it is lower", async () => {
+  it("respects the server's body limit if it is lower", async () => {
     limitBodiesTo(10);
     await expect(sendOne({}, 'eleven bytes')).rejects.toMatchObject({ code: 'MESSAGE_BODY_TOO_LARGE', field: 'body' });
     expect(server.of('sendMessage')).toEqual([]);
   });
 
-  it("uses the server's own limit of a body where it is higher", async () => {
+  it("uses the server's body limit if it is higher", async () => {
     limitBodiesTo(8 * 1024 * 1024);
     await sendOne({}, 'x'.repeat(5 * 1024 * 1024));
     expect(server.of('sendMessage')).toHaveLength(1);
@@ -105,7 +105,7 @@ describe('a connection', () => {
     },
   );
 
-  it('closes what leads to a server that is away when the last client has left it, and opens it anew when it is needed', () => {
+  it('closes the channel to an unavailable server when its last client releases it, and opens a new one when needed', () => {
     const connection = new Connection({ endpoints: server.endpoints });
     const endpoint = parseEndpoints('127.0.0.1:1');
     const first = connection.channel(endpoint);
@@ -120,7 +120,7 @@ describe('a connection', () => {
     connection.close();
   });
 
-  it('keeps what leads to a server that is there, and to its own endpoints', async () => {
+  it('keeps the channels to available servers and to the bootstrap endpoints', async () => {
     const connection = new Connection({ endpoints: server.endpoints });
     const producer = new Producer(connection, { topics: { orders: 'normal' } });
     await producer.start();

@@ -1,4 +1,4 @@
-// What the clients of one cluster share: its endpoints, credentials and channels. Roles and their ids are in client.ts.
+// What the clients of one cluster share: endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
 import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials/credentials.js';
@@ -20,49 +20,49 @@ import { LazyChannel } from './wire/lazy-channel.js';
 
 export { positive };
 
-/** The server compares this text with "5.0.3" to choose between codes; it names the official client whose ways ours keeps. */
+/** The server compares this string with "5.0.3" to choose between codes; it is the version of the official client that is emulated. */
 const PROTOCOL_CLIENT_VERSION = '5.0.8';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 3_000;
 
-/** What carries the calls of a connection. */
+/** The gRPC implementation that carries the calls of a connection. */
 export type Transport = 'http2' | 'grpc-js';
 
 /** How to reach a cluster. */
 export interface ConnectionOptions {
-  /** Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. With `https://` before it: over TLS. */
+  /** Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. A leading `https://` enables TLS. */
   readonly endpoints: string;
   /**
-   * Speak TLS, with every address of the cluster. `true`: the server's certificate must be signed by an authority that Node.js
-   * trusts, and hold the host's name. Default: false, or true where `endpoints` begins with `https://`.
+   * Use TLS for every address of the cluster. `true`: the server's certificate must be signed by a CA that Node.js trusts, and contain
+   * the name of the host. Default: false, or true if `endpoints` begins with `https://`.
    */
   readonly tls?: boolean | TlsOptions;
-  /** Default: none. The open-source server does not separate topics by it. */
+  /** The namespace of the cluster. The open-source server does not isolate topics by it. Default: none. */
   readonly namespace?: string;
-  /** Needed when the server checks access (ACL). A function is asked again and again, so that keys can change. Default: none. */
+  /** Required when the server checks access (ACL). A function is called repeatedly, so that keys can be rotated. Default: none. */
   readonly credentials?: Credentials | CredentialsProvider;
-  /** How often the function in `credentials` is asked. Default: before `expiresAt` of what it gave, else every minute. */
+  /** How often the function in `credentials` is called, in milliseconds. Default: before the `expiresAt` that it returned, otherwise every minute. */
   readonly credentialsRefreshMs?: number;
-  /** How long one request may take unless the call says otherwise, in real time. Default 3000. */
+  /** The default timeout of one request, in real time, in milliseconds. Default 3000. */
   readonly requestTimeoutMs?: number;
   /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Default false. */
   readonly useBootstrapEndpoints?: boolean;
-  /** Translates each address that the server advertises into one that is reachable from here. Default: as they are. */
+  /** Translates each address that the server advertises into one that this process can reach. Default: no translation. */
   readonly addressMapping?: (address: Address) => Address;
-  /** Default: drops everything. Never closed. What it throws is lost. */
+  /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
   readonly logger?: Logger;
   /**
-   * What carries the calls. `http2`: a lean path on node:http2, which takes half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
+   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
    * Default `http2`.
    */
   readonly transport?: Transport;
-  /** Business time (delays, leases, backoffs). Default: the machine's. Give a test broker's clock to move it in tests. */
+  /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
   readonly clock?: Clock;
-  /** Where ids and jitter come from. Default: the machine's randomness. */
+  /** The source of randomness for ids and jitter. Default: the system's random source. */
   readonly random?: Random;
 }
 
-/** A connection to one RocketMQ cluster, to be shared by any number of producers and consumers. Connects at first use. */
+/** A connection to one RocketMQ cluster, shared by any number of producers and consumers. Connects at first use. */
 export class Connection {
   readonly bootstrap: Endpoint;
   readonly namespace: string;
@@ -71,12 +71,12 @@ export class Connection {
   readonly clock: Clock;
   readonly random: Random;
   readonly addressRules: AddressRules;
-  /** What requests are signed with. */
+  /** The credentials that requests are signed with. */
   readonly credentials: CredentialsSource;
   private readonly signer = new Signer();
   private readonly tls: ResolvedTls | undefined;
   private readonly channels = new Map<string, EndpointChannel>();
-  /** The same by the object that was asked for last: no key is made for each call. */
+  /** Caches the last lookup by object, so that no key is computed for each call. */
   private readonly knownChannels = new WeakMap<Endpoint, EndpointChannel>();
   /** How many clients have a session with an endpoint. */
   private readonly users = new Map<string, number>();
@@ -91,7 +91,7 @@ export class Connection {
     if (!isHeaderText(this.namespace)) {
       throw new UsageError(
         'ILLEGAL_OPTION',
-        'option namespace must be text of printable ASCII characters',
+        'option namespace must be a string of printable ASCII characters',
         'namespace',
       );
     }
@@ -111,10 +111,10 @@ export class Connection {
     };
   }
 
-  /** A new client id. The server keys a client's settings by it, so each producer and each consumer takes its own. */
+  /** A new client id. The server stores a client's settings under it, so each producer and each consumer has its own. */
   newClientId(): string {
     const unique = BigInt(`0x${this.random.bytes(8).toString('hex')}`).toString(36);
-    // A machine may be called "Jürgens-PC"; a header may not.
+    // A host name such as "Jürgens-PC" is not allowed in a header.
     const host = hostname().replace(/[^\x21-\x7e]/g, '-');
     return `${host}@${process.pid}@${this.clientCount++}@${unique}`;
   }
@@ -130,7 +130,7 @@ export class Connection {
     throw new UsageError('ILLEGAL_OPTION', text, 'transport');
   }
 
-  /** The one channel to an endpoint. @throws StateError `CLOSED` */
+  /** The channel to an endpoint. @throws StateError `CLOSED` */
   channel(endpoint: Endpoint): Channel {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
     const open = this.openTo(endpoint);
@@ -149,13 +149,13 @@ export class Connection {
     return channel;
   }
 
-  /** Says that a client needs the channel to an endpoint, until {@link release}. */
+  /** Registers a client that needs the channel to an endpoint, until {@link release}. */
   retain(endpoint: Endpoint): void {
     const key = endpointKey(endpoint);
     this.users.set(key, (this.users.get(key) ?? 0) + 1);
   }
 
-  /** Says that a client needs the channel no more. That to a server that is away is then closed: it may never come back. */
+  /** Unregisters a client. An unused channel to an unavailable server is closed, because the server may never come back. */
   release(endpoint: Endpoint): void {
     const key = endpointKey(endpoint);
     const left = (this.users.get(key) ?? 1) - 1;
@@ -170,14 +170,14 @@ export class Connection {
     channel.close();
   }
 
-  /** Of the server that an endpoint is connected to at present. */
+  /** Of the server that an endpoint is currently connected to. */
   capabilities(endpoint: Endpoint): ServerCapabilities {
     return this.openTo(endpoint)?.isEmbeddedBroker === true ? EMBEDDED_CAPABILITIES : LEAST_CAPABILITIES;
   }
 
   /**
-   * The metadata of one request of a client. An id of the request is left out: the server only logs it, and a text that never
-   * repeats pushes those that do out of the connection's table of headers.
+   * The metadata of one request of a client. It has no request id: the server only logs it, and a string that never repeats would
+   * evict the repeated ones from the connection's header table.
    */
   metadata(clientId: string): Record<string, string> {
     const nowMs = realTimeIn(0).getTime();
@@ -196,7 +196,7 @@ export class Connection {
     return metadata;
   }
 
-  /** Closes all channels. Close producers and consumers first: their calls under way fail. Repeating it does nothing. */
+  /** Closes all channels. Close producers and consumers first, or their calls in flight fail. Idempotent. */
   close(): void {
     this.closed = true;
     this.credentials.close();
@@ -206,7 +206,7 @@ export class Connection {
 }
 
 const UNCHECKED =
-  'the certificate of the server is not checked (tls.dangerouslyAcceptAnyCertificate): anyone in between can read and alter all';
+  "the server's certificate is not verified (tls.dangerouslyAcceptAnyCertificate): anyone on the network path can read and alter the traffic";
 
 /** @throws UsageError when endpoints and the option contradict each other */
 function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | undefined {
@@ -215,11 +215,11 @@ function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | un
     throw contradiction('endpoints begins with "https://" and option tls is false');
   }
   if (scheme === 'http' && tls !== undefined && tls !== false) {
-    throw contradiction('endpoints begins with "http://" and option tls is given');
+    throw contradiction('endpoints begins with "http://" and option tls is set');
   }
   return tls ?? scheme === 'https';
 }
 
 function contradiction(what: string): UsageError {
-  return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, mend one of them`, 'tls');
+  return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, change one of them`, 'tls');
 }

@@ -50,7 +50,7 @@ describe('an endpoint with several addresses', () => {
 
   const order = { topic: 'orders', body: 'one' };
 
-  it('is used on the first that is alive, by one connection for everything', async () => {
+  it('uses the first available address, with one connection for everything', async () => {
     const { broker: alive, forwarder } = await broker();
     const producer = await producerOf(`${DEAD};127.0.0.1:${forwarder.port}`);
     await producer.transact({ message: order }, async () => {});
@@ -59,7 +59,7 @@ describe('an endpoint with several addresses', () => {
     expect(forwarder.connections()).toBe(1);
   });
 
-  it('moves to the next address with everything, settings too, when one is gone', async () => {
+  it('moves everything, including settings, to the next address when one fails', async () => {
     const [first, second] = [await broker(), await broker()];
     const producer = await producerOf(`127.0.0.1:${first.forwarder.port};127.0.0.1:${second.forwarder.port}`);
     await producer.send({ topic: 'plain', body: 'to the first' });
@@ -72,7 +72,7 @@ describe('an endpoint with several addresses', () => {
     expect(second.forwarder.connections()).toBe(1);
   });
 
-  it('takes its telemetry along when only one call found the address gone', async () => {
+  it('moves its telemetry, too, when a single call finds the address unavailable', async () => {
     const quick = { manualClock: false, transactionFirstCheckMs: 50, transactionCheckIntervalMs: 200 };
     const [first, second] = [await broker(quick), await broker(quick)];
     const { promise: checked, onChecked } = nextCheck();
@@ -145,7 +145,7 @@ describe('calls on an endpoint with several addresses', () => {
       const polled: string[] = [];
       const underWay = [unary(), unary(), channel.serverStream(call(), nothing, (one) => polled.push(String(one)))];
       await until(() => held.length === 3);
-      // A stream without end tells of the announcement, as telemetry does in a client.
+      // A stream without a deadline notices the GOAWAY, as telemetry does in a client.
       const telemetry = channel.stream({ ...call(), timeoutMs: undefined });
       const end = telemetry.frames[Symbol.asyncIterator]()
         .next()
@@ -158,7 +158,7 @@ describe('calls on an endpoint with several addresses', () => {
     },
   );
 
-  it('stay with the first over one new connection when stream ids run out, and none fails', async () => {
+  it('stay with the first address over one new connection when stream ids run out, and none fails', async () => {
     const sessions = new Set<unknown>();
     const served = (name: string) => (stream: ServerHttp2Stream) => {
       const isTelemetry = sessions.size === 0;
@@ -211,7 +211,7 @@ describe('calls on an endpoint with several addresses', () => {
     expect(sessions.size).toBe(2);
   });
 
-  it('that have little time leave a connection to the others that is still being made', async () => {
+  it('with a short timeout do not abort a connection that is still being established for others', async () => {
     const first = await serve((stream) => answer(stream, 'first'));
     const second = await serve((stream) => answer(stream, 'second'));
     const far = await forwardTo(Number(first.split(':')[1]));
@@ -227,7 +227,7 @@ describe('calls on an endpoint with several addresses', () => {
     expect(Buffer.from(await patient).toString()).toBe('first');
   });
 
-  it('that have little time leave a server that acknowledges pings and answers nothing', async () => {
+  it('with a short timeout move on from a server that only acknowledges pings', async () => {
     // Node acknowledges pings by itself; the streams of the first connection stay without an answer.
     const address = await serve((stream) => {
       first ??= stream.session;
@@ -251,7 +251,7 @@ describe('calls on an endpoint with several addresses', () => {
     expect(answered).toBe('from a new connection');
   }, 60_000);
 
-  it('that wait for a connection go to the next address when it cannot be made', async () => {
+  it('that wait for a connection go to the next address when it fails', async () => {
     const second = await serve((stream) => answer(stream, 'second'));
     const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);
     const channel = new EndpointChannel(parseEndpoints(`${DEAD};${second}`), open, 3_000);

@@ -1,6 +1,6 @@
-// One endpoint's channel. All calls of an endpoint share one connection, since the server keeps a client's state (settings,
-// transactions, receipt handles) in the one proxy that it talks to; when an address fails, new calls go to the next one.
-// A connection that is open and silent (packets are dropped, no end is ever reported) is replaced.
+// One endpoint's channel. All calls of an endpoint share one connection, because a client's state (settings, transactions, receipt
+// handles) is in the one proxy that it talks to. When an address fails, new calls go to the next one. A connection that is open but
+// silent (packets are dropped and no end is reported) is replaced.
 
 import { linkedController } from '../support/abort.js';
 import { monotonicMs } from '../support/deadline.js';
@@ -8,27 +8,27 @@ import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
 
-/** How long the other end of a connection may take to answer the question whether it is there. */
+/** How long the peer may take to answer a ping. */
 const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
-/** The server's gRPC library breaks a connection at the third ping in five minutes between which it said nothing. */
+/** The server's gRPC library closes a connection at the third ping in five minutes without data from the server in between. */
 const MAX_QUESTIONS = 2;
-/** A connection that is open is left for what its server answers no more often than this. */
+/** How often, at most, an open connection is left because of its server's answers. */
 const MOVE_EVERY_MS = 10_000;
-/** Every client has something answered in this time, a heartbeat at least, however little time its calls have. */
+/** Every client receives at least one answer in this time, such as that to a heartbeat, however short its timeouts are. */
 const LONGEST_DOUBT_MS = 15_000;
 
-/** A connection on which calls are left unanswered, though somebody may be there. */
+/** A connection on which calls time out although the server may be alive. */
 interface Doubt {
-  /** How often the server had been heard when the doubt arose. */
+  /** How many answers had been received when the doubt arose. */
   readonly heard: number;
   readonly sinceMs: number;
   questions: number;
   isAsking: boolean;
-  /** When the next question may be asked: calls that fail together raise one. */
+  /** When the next ping may be sent: calls that fail together cause only one. */
   nextAtMs: number;
 }
 
-/** A channel to one address, and what is open on it. */
+/** A channel to one address, and its open streams. */
 interface Line {
   readonly address: string;
   readonly channel: Channel;
@@ -41,9 +41,9 @@ interface Line {
 export class EndpointChannel implements Channel {
   private index = 0;
   private current: Line;
-  /** Lines that take no further call, until their last one has ended. */
+  /** Lines that accept no more calls and whose last calls have not ended. */
   private readonly retired = new Set<Line>();
-  /** The connection's own: a call with less time than this proves nothing by its time-out. */
+  /** Of the connection. The timeout of a call with less time than this proves nothing. */
   private readonly patienceMs: number;
   private closed = false;
   private movedAtMs = Number.NEGATIVE_INFINITY;
@@ -54,7 +54,7 @@ export class EndpointChannel implements Channel {
     private readonly open: ChannelFactory,
     requestTimeoutMs: number,
   ) {
-    // Half of it, so that a repetition that is under way by then fails early enough for one more.
+    // Half of it, so that a retry in progress by then fails early enough for one more.
     this.patienceMs = Math.max(LEAST_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MOST_PATIENCE_MS));
     this.current = this.newLine();
   }
@@ -138,16 +138,16 @@ export class EndpointChannel implements Channel {
   }
 
   /**
-   * Leaves the connection when this failure says that it is gone.
-   * @param heardBefore how often the server had been heard when the failed call began
-   * @param waitedMs the time that the call had; undefined for one without end
+   * Leaves the connection if this failure shows that it is lost.
+   * @param heardBefore how many answers had been received when the failed call began
+   * @param waitedMs the timeout of the call; undefined for one without a timeout
    */
   private judge(line: Line, error: unknown, heardBefore: number, waitedMs: number | undefined): void {
-    // Several calls may fail together; the first of them moves all. After the end, nothing is opened again.
+    // When several calls fail together, the first one switches the address for all. Nothing is opened after a close.
     if (this.closed || line !== this.current) return;
-    // A channel to the only address connects again by itself when it knows that it was broken.
+    // A channel to the only address reconnects by itself when it knows that the connection broke.
     const isGone = this.endpoint.addresses.length > 1 && this.isGone(line.channel, error, waitedMs);
-    // A server that answers so may go on for long, and all others as well: each move costs a connection and its streams.
+    // A server can answer UNAVAILABLE for long, and so can all others: each switch costs a connection and its streams.
     if (isGone && (!line.channel.isConnected || this.mayMove())) this.moveOn();
     else if (isOverdue(error) && line.channel.isConnected && line.channel.heard === heardBefore)
       void this.suspect(line, waitedMs ?? this.patienceMs);
@@ -157,7 +157,7 @@ export class EndpointChannel implements Channel {
     return monotonicMs() - this.movedAtMs >= MOVE_EVERY_MS;
   }
 
-  /** A refused or broken connection, or one that was not made in good time (packets may be lost silently). */
+  /** A refused or broken connection, or one that was not established in time (packets may be lost silently). */
   private isGone(channel: Channel, error: unknown, waitedMs = this.patienceMs): boolean {
     if (!(error instanceof TransportError)) return false;
     if (error.code === 'UNAVAILABLE') return true;
@@ -165,13 +165,13 @@ export class EndpointChannel implements Channel {
     return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;
   }
 
-  /** A server may only be slow, and this process too busy to read its answers: a question that costs nothing finds out. */
+  /** The server may only be slow, or this process too busy to read its answers: a cheap ping finds out. */
   private async suspect(line: Line, waitedMs: number): Promise<void> {
     const { channel } = line;
     const doubt = doubtOn(line);
     if (doubt.isAsking || monotonicMs() < doubt.nextAtMs) return;
     if (doubt.questions === MAX_QUESTIONS) {
-      // One that answers questions and nothing else is left, too: there may be another server behind the same address.
+      // A server that answers only pings is left, too: another server may be behind the same address.
       if (waitedMs >= this.patienceMs || monotonicMs() - doubt.sinceMs >= LONGEST_DOUBT_MS) this.moveOn();
       return;
     }
@@ -183,18 +183,18 @@ export class EndpointChannel implements Channel {
     if (!isAlive && channel.heard === doubt.heard && !this.closed && line === this.current) this.abandon(line);
   }
 
-  /** New calls go to the next address, or over a new connection to the only one. What is under way ends where it began. */
+  /** New calls go to the next address, or over a new connection to the only one. Calls in flight end where they began. */
   private moveOn(): void {
     const line = this.current;
     this.movedAtMs = monotonicMs();
     this.index = (this.index + 1) % this.endpoint.addresses.length;
     this.current = this.newLine();
     void this.retireLine(line);
-    // The new server does not know the settings; a stream left on the old one would hide that.
+    // The new server does not have the settings; a stream that stays on the old one would hide that.
     for (const stream of line.streams) stream.cancel();
   }
 
-  /** Nothing comes over this connection any more, so nothing is waited for. */
+  /** The connection is dead, so its calls fail immediately. */
   private abandon(line: Line): void {
     this.moveOn();
     const lost = new TransportError('UNAVAILABLE', `the connection to ${line.address} was lost`, 'unknown', true);
@@ -209,7 +209,7 @@ export class EndpointChannel implements Channel {
   }
 
   private newLine(): Line {
-    // An endpoint has at least one address, and `index` stays below their number.
+    // An endpoint has at least one address, and `index` is always in range.
     const address = addressText(this.endpoint.addresses[this.index] as Endpoint['addresses'][number]);
     return { address, channel: this.open(address), streams: new Set(), polls: new Set(), doubt: undefined };
   }
@@ -222,7 +222,7 @@ function doubtOn(line: Line): Doubt {
   return line.doubt;
 }
 
-/** A call that was written and not answered in its time. */
+/** A call that was written and not answered in time. */
 function isOverdue(error: unknown): boolean {
   return error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'unknown';
 }

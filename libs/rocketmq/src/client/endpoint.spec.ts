@@ -3,7 +3,7 @@ import { AddressScheme } from '../protocol/grpc/generated/apache/rocketmq/v2/def
 import { endpointKey, parseEndpoints, toWireEndpoints } from './endpoint.js';
 
 describe('parseEndpoints', () => {
-  it('reads one address or several, and IPv6 in brackets', () => {
+  it('parses one address or several, and IPv6 in brackets', () => {
     expect(parseEndpoints('a.example:8081; 10.0.0.2:8082').addresses).toEqual([
       { host: 'a.example', port: 8081 },
       { host: '10.0.0.2', port: 8082 },
@@ -18,7 +18,7 @@ describe('parseEndpoints', () => {
     },
   );
 
-  it('refuses an embedded broker and says who starts one', () => {
+  it('rejects an embedded broker and says what starts one', () => {
     expect(() => parseEndpoints('embedded:')).toThrow(/Nest module or by TestBroker/);
   });
 });

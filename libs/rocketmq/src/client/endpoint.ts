@@ -1,4 +1,4 @@
-// Where servers are: connection strings, addresses, and their form on the wire.
+// Connection strings, server addresses, and their wire form.
 
 import { isIPv4, isIPv6 } from 'node:net';
 import {
@@ -13,37 +13,37 @@ export interface Address {
   readonly port: number;
 }
 
-/** One server (or several that share their state behind it) with all its addresses; at least one. */
+/** One server (or several that share their state) with all its addresses; at least one. */
 export interface Endpoint {
   readonly addresses: readonly Address[];
 }
 
-/** The same text for the same endpoint; fit as a map key and for a log line. */
+/** The same string for the same endpoint, for use as a map key and in log lines. */
 export function endpointKey(endpoint: Endpoint): string {
   return endpoint.addresses.map(addressText).join(';');
 }
 
 /** `host:port`, with brackets around an IPv6 host. */
 export function addressText({ host, port }: Address): string {
-  // No other host has a colon, and every request asks.
+  // Only IPv6 hosts contain a colon. This runs for every request.
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether endpoints ask for TLS by `https://`, or rule it out by `http://`; undefined when they leave it open. */
+/** Whether endpoints request TLS with `https://` or exclude it with `http://`; undefined without a scheme. */
 export function schemeOf(text: string): 'http' | 'https' | undefined {
   return /^(https?):\/\//.exec(text)?.[1] as 'http' | 'https' | undefined;
 }
 
 /**
- * Reads `host:8081;host2:8081`. A leading `http://` or `https://` is accepted; what it asks for is {@link schemeOf}.
+ * Parses `host:8081;host2:8081`. A leading `http://` or `https://` is accepted; {@link schemeOf} interprets it.
  * @throws UsageError `ILLEGAL_ENDPOINTS` that says what is wrong
  */
 export function parseEndpoints(text: string): Endpoint {
   if (typeof text !== 'string' || /^[\s;]*$/.test(text)) {
-    throw refused(String(text), 'it is empty; give the address of a RocketMQ proxy, for instance "127.0.0.1:8081"');
+    throw refused(String(text), 'it is empty; set it to the address of a RocketMQ proxy, for example "127.0.0.1:8081"');
   }
   if (text.startsWith('embedded:')) {
-    throw refused(text, 'an embedded broker is started by the Nest module or by TestBroker; give its address here');
+    throw refused(text, 'an embedded broker is started by the Nest module or by TestBroker; set this to its address');
   }
   const parts = text
     .replace(/^https?:\/\//, '')
@@ -52,7 +52,7 @@ export function parseEndpoints(text: string): Endpoint {
   return { addresses: parts.filter((part) => part !== '').map((part) => parseAddress(part, text)) };
 }
 
-/** Reads `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
+/** Parses `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
 export function parseAddress(part: string, whole = part): Address {
   const match = /^(?:\[([^\]]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(part);
   const port = Number(match?.[3]);
@@ -67,7 +67,7 @@ function refused(text: string, problem: string): UsageError {
   return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${text}": ${problem}`, 'endpoints');
 }
 
-/** The endpoint as a request carries it. */
+/** The wire form of an endpoint. */
 export function toWireEndpoints({ addresses }: Endpoint): WireEndpoints {
   const every = (test: (host: string) => boolean): boolean => addresses.every(({ host }) => test(host));
   const scheme = every(isIPv4) ? AddressScheme.IPv4 : every(isIPv6) ? AddressScheme.IPv6 : AddressScheme.DOMAIN_NAME;

@@ -1,8 +1,8 @@
-// Endpoints that failed and are left alone until a probe finds them well. Who probes them, and what failed, is not known here.
+// Endpoints that failed and are avoided until a probe succeeds. The client decides what counts as a failure, and probes them.
 
 import { type Endpoint, endpointKey } from './endpoint.js';
 
-/** The endpoints that are better not asked for now. */
+/** The endpoints to avoid for now. */
 export class Isolation {
   private readonly isolated = new Map<string, Endpoint>();
   private readonly waiting = new Set<() => void>();
@@ -17,13 +17,13 @@ export class Isolation {
 
   /** @returns whether it was isolated before */
   remove(endpoint: Endpoint): boolean {
-    // Asked after every good answer.
+    // Called after every successful answer, so it must be cheap.
     if (this.isolated.size === 0 || !this.isolated.delete(endpointKey(endpoint))) return false;
     for (const wake of [...this.waiting]) wake();
     return true;
   }
 
-  /** Resolves when the next endpoint rejoins, or the signal aborts. */
+  /** Resolves when an endpoint rejoins, or the signal aborts. */
   nextRejoin(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -38,11 +38,11 @@ export class Isolation {
   }
 
   has(endpoint: Endpoint): boolean {
-    // The usual case, in which nobody needs a key.
+    // The usual case, in which no key has to be computed.
     return this.isolated.size > 0 && this.isolated.has(endpointKey(endpoint));
   }
 
-  /** Those isolated now. */
+  /** The isolated endpoints. */
   list(): Endpoint[] {
     return [...this.isolated.values()];
   }

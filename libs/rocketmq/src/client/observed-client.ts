@@ -1,14 +1,14 @@
-// What telemetry may know of a client. What is measured is said by producers and consumers themselves.
+// What telemetry knows of a client. Producers and consumers report the measurements themselves.
 
 import type { Clock } from '../support/clock.js';
 import type { Connection } from './connection.js';
 import type { Address } from './endpoint.js';
 
-/** A producer or consumer, as those who measure it see it. */
+/** A producer or consumer, as telemetry sees it. */
 export interface ObservedClient {
-  /** By which the server knows it. */
+  /** The client id under which the server knows it. */
   readonly clientId: string;
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   readonly namespace: string;
   /** The first address of the connection's `endpoints`. */
   readonly server: Address;
@@ -16,7 +16,7 @@ export interface ObservedClient {
   readonly clock: Clock;
 }
 
-/** @param clientId asked for when somebody wants to know: the client may be yet to be made */
+/** @param clientId called on demand, because the client may not exist yet */
 export function observedClient(connection: Connection, clientId: () => string): ObservedClient {
   const { namespace, clock, bootstrap } = connection;
   const [server = { host: '', port: 0 }] = bootstrap.addresses;

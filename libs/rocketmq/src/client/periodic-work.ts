@@ -1,9 +1,9 @@
-// What a client does again and again in the background, and its end.
+// The periodic background tasks of a client.
 
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import { describeError, type Logger } from '../support/logger.js';
 
-/** Repeats work, each kind at its own interval and never twice at once. A failure is logged; the next round comes. */
+/** Repeats tasks, each at its own interval and never concurrently. A failure is logged and does not stop the task. */
 export class PeriodicWork {
   private readonly timers = new Map<string, ScheduledTask>();
   private readonly running = new Set<Promise<void>>();
@@ -14,7 +14,7 @@ export class PeriodicWork {
     private readonly logger: Logger,
   ) {}
 
-  /** Runs `work` for the first time after `everyMs`, then as long after each end, until it says `done`. */
+  /** Runs `work` for the first time after `everyMs`, then `everyMs` after each run, until it returns `done`. */
   every(name: string, everyMs: number, work: () => Promise<unknown>): void {
     if (this.stopped) return;
     const round = (): void => {
@@ -29,7 +29,7 @@ export class PeriodicWork {
     this.timers.set(name, this.clock.schedule(everyMs, round));
   }
 
-  /** Begins no further round, and waits for those that run. Abort them, or they end at their own deadlines. */
+  /** Starts no further runs, and waits for the current ones. Abort them, or they end at their own deadlines. */
   async stop(): Promise<void> {
     this.stopped = true;
     for (const timer of this.timers.values()) timer.cancel();

@@ -1,38 +1,38 @@
-// A topic or group that the cluster lacks or holds otherwise: which one, and the command that mends it.
+// Errors for a topic or group that is missing or has another type on the cluster, each with the command that fixes it.
 
 import type { MessageType } from '../protocol/model/message.js';
 import { RocketMQError } from '../support/errors.js';
 
-/** The cluster does not hold what the application needs. Nothing took effect; run `command`, then start again. */
+/** A topic or group that the application needs is missing or has another type. Nothing took effect; run `command`, then start again. */
 export class ResourceError extends RocketMQError {
   constructor(
     code: 'TOPIC_NOT_FOUND' | 'TOPIC_TYPE_MISMATCH' | 'CONSUMER_GROUP_NOT_FOUND' | 'CONSUMER_GROUP_NOT_FIFO',
     problem: string,
-    /** What creates or alters it, to be run where the name server is reachable. */
+    /** The command that creates or alters it. Run it where the name server is reachable. */
     readonly command: string,
     options?: ErrorOptions,
   ) {
-    super(code, `${problem}; to mend it: ${command}`, 'rejected', false, options);
+    super(code, `${problem}; to fix it, run: ${command}`, 'rejected', false, options);
   }
 }
 
 const NAME_SERVER = '--name-server <host:9876>';
 
-/** How long a real server denies a topic that it was asked for before its creation; measured, see `docs/protocol-notes.md`. */
+/** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;
 
-/** @param type the type that the application sends or expects; undefined when it takes any */
+/** @param type the type that the application sends or expects; undefined for any */
 export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
   const command = `npx nestjs-rocketmq topic create ${topic} --type ${type ?? 'normal'} ${NAME_SERVER}`;
   const problem =
-    `topic "${topic}" does not exist on this cluster, or was created a moment ago: a server that was asked for a topic before ` +
-    `its creation denies it for ${DENIAL_SECONDS} s, and once more after that`;
+    `topic "${topic}" does not exist on this cluster, or was created a moment ago: a server that received a request for a topic ` +
+    `before its creation reports it as missing for ${DENIAL_SECONDS} s, and once more after that`;
   return new ResourceError('TOPIC_NOT_FOUND', problem, command, { cause });
 }
 
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
   const takes = found.join(', ') || 'no';
-  const problem = `topic "${topic}" takes ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
+  const problem = `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
   const command = `npx nestjs-rocketmq topic create ${topic} --type ${wanted} --yes ${NAME_SERVER}`;
   return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
 }
@@ -45,6 +45,6 @@ export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: un
 
 export function consumerGroupNotFifo(group: string): ResourceError {
   const command = `npx nestjs-rocketmq group create ${group} --fifo --yes ${NAME_SERVER}`;
-  const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would be an accident`;
+  const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would not be guaranteed`;
   return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
 }

@@ -12,7 +12,7 @@ const ROUTE: Route = { topic: 'orders', queues: [], types: ['normal'] };
 const DENIAL = new StatusError('route of topic "orders"', { code: Code.TOPIC_NOT_FOUND, message: 'no route' });
 const policy = { kind: 'exponential', initialMs: 1, maxMs: 1, multiplier: 1 } as const;
 
-describe('a route of a topic that the server does not know', () => {
+describe('the route of a topic that the server does not know', () => {
   let logger: ReturnType<typeof recordingLogger>;
   let questions: number;
 
@@ -35,24 +35,24 @@ describe('a route of a topic that the server does not know', () => {
     return withDeadline('start', timeoutMs, undefined, (deadline) => table.get('orders', deadline, wish));
   }
 
-  it('is an error at once, which says that a server may deny a new topic', async () => {
+  it('is an error immediately, which says that a server may report a new topic as missing', async () => {
     const refused = get(1, { type: 'delay' });
     await expect(refused).rejects.toMatchObject({
       code: 'TOPIC_NOT_FOUND',
       outcome: 'rejected',
       command: expect.stringContaining('topic create orders --type delay'),
-      message: expect.stringContaining('denies it for 20 s, and once more after that'),
+      message: expect.stringContaining('reports it as missing for 20 s, and once more after that'),
     });
     expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });
   });
 
-  it('is waited for where that is wished, and one warning says for what, why, and what to do', async () => {
+  it('is waited for if configured, and one warning says for which topic, why, and what to do', async () => {
     await expect(get(3, { type: 'normal', waitForTopic: true })).resolves.toBe(ROUTE);
     expect(questions).toBe(4);
     expect(logger.lines).toEqual([
       [
         expect.stringMatching(
-          /^warn the server does not know topic "orders"; waiting for it, since .* about 20 s after/,
+          /^warn the server does not know topic "orders"; waiting for it, because .* about 20 s after/,
         ),
         {
           topic: 'orders',
@@ -63,13 +63,13 @@ describe('a route of a topic that the server does not know', () => {
     ]);
   });
 
-  it('is the same error when the time of the wait is over', async () => {
+  it('is the same error when the wait times out', async () => {
     const refused = get(Number.POSITIVE_INFINITY, { waitForTopic: true }, { timeoutMs: 50 });
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
     expect(logger.lines).toHaveLength(1);
   });
 
-  it('is not waited for on a server that knows a new topic at once', async () => {
+  it('is not waited for on a server that knows new topics immediately', async () => {
     const refused = get(1, { waitForTopic: true }, { mayDeny: false });
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });

@@ -1,4 +1,4 @@
-// The routes that one client knows: asked for at first use, kept, refreshed. How they are asked for is the client's affair.
+// The route cache of one client: filled at first use, then refreshed. The client sends the requests.
 
 import { StatusError } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
@@ -11,36 +11,36 @@ import type { Endpoint } from './endpoint.js';
 import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
 
-/** What a table needs of its client. */
+/** What a route table needs from its client. */
 export interface RoutePort {
   readonly pace: RetryPace;
   readonly logger: Logger;
-  /** Whether the server may deny a topic that was created a moment ago. */
+  /** Whether the server may report a topic as missing that was created a moment ago. */
   mayDenyNewTopics(): boolean;
-  /** Asks the server once; ends by itself within the time of one request. */
+  /** Sends one request to the server; ends by itself within the timeout of one request. */
   fetch(topic: string): Promise<Route>;
 }
 
-/** What is asked for. */
+/** The options of a lookup. */
 export interface RouteWish {
-  /** The messages that the topic must take. Default: any. */
+  /** The type of message that the topic must accept. Default: any. */
   readonly type?: MessageType;
-  /** Whether a topic that the server does not know is asked for until the deadline, if it may exist nevertheless. Default false. */
+  /** Whether to retry until the deadline for an unknown topic that may exist nevertheless. Default false. */
   readonly waitForTopic?: boolean;
 }
 
 /** Routes by topic. */
 export class RouteTable {
   private readonly known = new Map<string, Route>();
-  /** One question at a time per topic, however many senders wait for its answer. */
+  /** One request at a time per topic, however many senders wait for the answer. */
   private readonly asking = new Map<string, Promise<Route>>();
 
   constructor(private readonly port: RoutePort) {}
 
   /**
-   * The route of a topic; from memory when known, else asked for until the deadline.
-   * @throws ResourceError when the topic does not exist, or does not take messages of `type`. No error leaves the outcome
-   *   open: asking for a route changes nothing
+   * The route of a topic; from the cache if known, otherwise requested until the deadline.
+   * @throws ResourceError when the topic does not exist, or does not accept messages of `type`. No error has the outcome `unknown`,
+   *   because a route request changes nothing
    */
   async get(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
     const { type } = wish;
@@ -51,19 +51,19 @@ export class RouteTable {
     return route;
   }
 
-  /** The route, if it is known and takes messages of `type`. */
+  /** The route, if it is cached and accepts messages of `type`. */
   peek(topic: string, type: MessageType): Route | undefined {
     const route = this.known.get(topic);
     if (route === undefined || (route.types.length > 0 && !route.types.includes(type))) return undefined;
     return route;
   }
 
-  /** Asks anew for one topic, in the background. The known route stays until the answer is there. */
+  /** Refreshes the route of one topic, in the background. The cached route is used until then. */
   renew(topic: string): void {
     if (!this.asking.has(topic)) void this.refreshOne(topic);
   }
 
-  /** Asks anew for all that is known. One that cannot be had stays as it is. */
+  /** Refreshes all cached routes. A route whose refresh fails stays as it is. */
   async refresh(): Promise<void> {
     for (const topic of [...this.known.keys()]) await this.refreshOne(topic);
   }
@@ -100,7 +100,7 @@ export class RouteTable {
   private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
     const { command } = topicNotFound(topic, type);
     const text =
-      `the server does not know topic "${topic}"; waiting for it, since a server may deny a new topic for about ` +
+      `the server does not know topic "${topic}"; waiting for it, because a server may report a new topic as missing for about ` +
       `${DENIAL_SECONDS} s after its creation`;
     const waitMs = Math.round(deadline.remainingMs());
     this.port.logger.warn(text, { topic, waitMs, ifItDoesNotExist: command });
@@ -125,10 +125,10 @@ function isMissing(error: unknown): boolean {
   return error instanceof StatusError && error.code === 'TOPIC_NOT_FOUND';
 }
 
-/** Whatever befell the question, the operation behind it was not begun. */
+/** However the route request failed, the operation that needed it was not started. */
 function withoutEffect(topic: string, deadline: Deadline, error: unknown): unknown {
   if (!RocketMQError.is(error) || error.outcome !== 'unknown') return error;
   const code = error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' ? error.code : 'UNAVAILABLE';
-  const message = `${deadline.what}: the route of topic "${topic}" could not be had, so nothing was sent: ${error.message}`;
+  const message = `${deadline.what}: the route of topic "${topic}" could not be fetched; nothing was sent: ${error.message}`;
   return new TransportError(code, message, 'not-sent', error.retryable, { cause: error });
 }

@@ -1,4 +1,4 @@
-// Where a topic's queues are, as the server tells it.
+// Where a topic's queues are, according to the server.
 
 import {
   Permission,
@@ -13,7 +13,7 @@ import { type Address, type Endpoint, endpointKey } from './endpoint.js';
 /** One queue of a topic on one broker. */
 export interface Queue {
   readonly topic: string;
-  /** -1 in an assignment that means all queues of the broker. */
+  /** -1 in an assignment of all queues of the broker. */
   readonly id: number;
   readonly brokerName: string;
   readonly brokerId: number;
@@ -21,7 +21,7 @@ export interface Queue {
   readonly readable: boolean;
   readonly writable: boolean;
   readonly types: readonly MessageType[];
-  /** As the server sent it, to be echoed in requests. */
+  /** As received from the server, to be echoed in requests. */
   readonly wire: WireQueue;
 }
 
@@ -29,11 +29,11 @@ export interface Queue {
 export interface Route {
   readonly topic: string;
   readonly queues: readonly Queue[];
-  /** What the topic takes; one type, apart from mixed topics. Empty when the server does not tell. */
+  /** The message types that the topic accepts; one, except for mixed topics. Empty if the server does not report them. */
   readonly types: readonly MessageType[];
 }
 
-/** How the addresses in a route become addresses that this process can reach. */
+/** How the addresses in a route are translated into addresses that this process can reach. */
 export interface AddressRules {
   /** Use the endpoints of the connection string, whatever the server advertises. */
   readonly useBootstrapEndpoints: boolean;
@@ -41,7 +41,7 @@ export interface AddressRules {
   readonly bootstrap: Endpoint;
 }
 
-/** A queue from the wire, with an endpoint that can be reached from here. */
+/** A queue from the wire, with an endpoint that this process can reach. */
 function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Queue {
   const { permission } = wire;
   return {
@@ -57,29 +57,29 @@ function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Que
   };
 }
 
-/** @throws TransportError for what no server says of a topic that exists */
+/** @throws TransportError for a route without queues, which no server returns for an existing topic */
 export function routeFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Route {
   const queues = queuesFromWire(topic, wires, rules);
   if (queues.length === 0) {
-    const text = `the server answered that topic "${topic}" has no queue at all; nothing was sent`;
+    const text = `the server returned a route without queues for topic "${topic}"; nothing was sent`;
     throw new TransportError('RPC_FAILED', text, 'not-sent', true);
   }
   return { topic, queues, types: [...new Set(queues.flatMap(({ types }) => types))] };
 }
 
-/** Far more than clusters have. Each server that is named gets a connection of its own. */
+/** Far more than any cluster has. Each server in a route gets its own connection. */
 const MOST_SERVERS = 256;
 
-/** @throws TransportError when they lie on more servers than a cluster has */
+/** @throws TransportError when the queues are on more servers than any cluster has */
 export function queuesFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Queue[] {
   const queues = wires.map((wire) => queueFromWire(topic, wire, rules));
   const servers = new Set(queues.map(({ endpoint }) => endpointKey(endpoint))).size;
   if (servers <= MOST_SERVERS) return queues;
-  const text = `the server named ${servers} servers for topic "${topic}", and ${MOST_SERVERS} are the most; none was connected to`;
+  const text = `the route of topic "${topic}" names ${servers} servers; the limit is ${MOST_SERVERS}. None was connected to`;
   throw new TransportError('RPC_FAILED', text, 'not-sent', false);
 }
 
-/** A cluster-mode proxy answers without addresses when it was not told any; the way we came is then the way to go. */
+/** A cluster-mode proxy without configured addresses returns none; the bootstrap endpoint is then used. */
 function reachable(wire: WireQueue, rules: AddressRules): Endpoint {
   const addresses = wire.broker?.endpoints?.addresses ?? [];
   if (rules.useBootstrapEndpoints || addresses.length === 0) return rules.bootstrap;
@@ -87,7 +87,7 @@ function reachable(wire: WireQueue, rules: AddressRules): Endpoint {
   return { addresses: addresses.map(({ host, port }) => addressMapping?.({ host, port }) ?? { host, port }) };
 }
 
-/** A name with its namespace, as requests carry it. */
+/** A name with its namespace, in its wire form. */
 export function resource(namespace: string, name: string): Resource {
   return { resourceNamespace: namespace, name };
 }

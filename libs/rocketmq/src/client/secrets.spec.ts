@@ -48,7 +48,7 @@ describe('secrets', () => {
     expect(await seen(credentials)).not.toMatch(SECRETS);
   });
 
-  it('stand in no log and no error when they change, and the provider fails', async () => {
+  it('appear in no log and no error when they change or the provider fails', async () => {
     const answers: (Credentials | Error)[] = [USER, new Error('the vault lost open-sesame'), new Error('sealed')];
     const provider = (): Credentials => {
       const next = answers.shift() ?? USER;

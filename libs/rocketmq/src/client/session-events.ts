@@ -1,28 +1,28 @@
-// What a client tells those who watch of its sessions with servers, and how they stand.
+// The events and the status of a client's sessions with servers.
 
 import type { Logger } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import type { SessionChange, SessionStatus } from './telemetry-session.js';
 
-/** Which client of an application. */
+/** Identifies a client of an application. */
 export interface ClientIdentity {
   readonly role: 'producer' | 'consumer';
   readonly clientId: string;
-  /** Of a consumer. */
+  /** For a consumer. */
   readonly consumerGroup: string | undefined;
 }
 
-/** Comes and goes of servers, of each client for itself. What a watcher throws is logged and changes nothing. */
+/** Connection events, for each client and server. Errors that a handler throws are logged and have no other effect. */
 export interface SessionEvents {
-  /** A server (`host:port`) knows the client now, for the first time. */
+  /** The session with a server (`host:port`) was established for the first time. */
   onConnected(client: ClientIdentity, endpoint: string): void;
-  /** A server that knew the client is away, or refuses it now; it is tried again until the end. */
+  /** An established session was lost, or the server refuses it now; the client reconnects until it is closed. */
   onLost(client: ClientIdentity, endpoint: string, error: unknown): void;
-  /** A server that was lost knows the client again. */
+  /** A lost session was established again. */
   onRecovered(client: ClientIdentity, endpoint: string): void;
 }
 
-/** How the session with one server stands. */
+/** The status of the session with one server. */
 export interface SessionHealth {
   /** `host:port`. */
   readonly endpoint: string;
@@ -31,7 +31,7 @@ export interface SessionHealth {
   readonly error: string | undefined;
 }
 
-/** Tells a watcher. */
+/** Calls the event handler. */
 export function tellOfSession(
   events: Partial<SessionEvents>,
   client: ClientIdentity,

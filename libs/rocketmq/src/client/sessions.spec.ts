@@ -56,7 +56,7 @@ describe('the sessions of a client', () => {
   const synced = (timeoutMs: number): Promise<void> =>
     withDeadline('sessions', timeoutMs, undefined, (deadline) => sessions.synced(deadline, 500));
 
-  it('are one for each server, and begin at first use', async () => {
+  it('are opened at first use, one for each server', async () => {
     const [first, second] = endpoints() as [Endpoint, Endpoint];
     expect(sessions.to(first)).toBe(sessions.to(first));
     sessions.to(second);
@@ -64,20 +64,20 @@ describe('the sessions of a client', () => {
     expect(servers.map((server) => server.of('telemetry').length)).toEqual([1, 1]);
   });
 
-  it('are synced when a server is that is there', async () => {
+  it('are synced when an available server is', async () => {
     for (const endpoint of endpoints()) sessions.to(endpoint);
     servers[1]?.stop();
     await synced(20_000);
     expect(sessions.list().map(({ session }) => session.isSynced)).toEqual([true, false]);
   });
 
-  it('are not synced while every server is away, which is told when time is over', async () => {
+  it('are not synced while every server is unavailable, and the wait fails at its deadline', async () => {
     for (const endpoint of endpoints()) sessions.to(endpoint);
     for (const server of servers) server.stop();
     await expect(synced(700)).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
   });
 
-  it('end with a server that is away and no longer needed, and only then', async () => {
+  it('end only with a server that is unavailable and no longer needed', async () => {
     const [first, second] = endpoints() as [Endpoint, Endpoint];
     for (const endpoint of [first, second]) sessions.to(endpoint);
     await synced(20_000);
@@ -89,7 +89,7 @@ describe('the sessions of a client', () => {
     expect(names()).toEqual([endpointKey(first)]);
   });
 
-  it('begin anew with a server that is needed again', async () => {
+  it('are opened again with a server that is needed again', async () => {
     const [first, second] = endpoints() as [Endpoint, Endpoint];
     sessions.to(first);
     const left = sessions.to(second);

@@ -1,22 +1,21 @@
-// The telemetry sessions of one client, one for each server that it talks to. What happens on one of them is in
-// telemetry-session.ts.
+// The telemetry sessions of one client, one for each server that it talks to. A single session is in telemetry-session.ts.
 
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
 import type { TelemetrySession } from './telemetry-session.js';
 
-/** A session and where it leads. */
+/** A session and its endpoint. */
 export interface OpenSession {
   readonly endpoint: Endpoint;
   readonly session: TelemetrySession;
 }
 
-/** Opens sessions at first use, and leaves those whose servers are gone. */
+/** Opens sessions at first use, and closes those whose servers are gone. */
 export class Sessions {
   private readonly open = new Map<string, OpenSession>();
 
-  /** @param make a session of this client, not started */
+  /** @param make creates a session of this client, not started */
   constructor(
     private readonly logger: Logger,
     private readonly make: (endpoint: Endpoint) => TelemetrySession,
@@ -33,20 +32,20 @@ export class Sessions {
     return session;
   }
 
-  /** Those that are open now. */
+  /** The open sessions. */
   list(): OpenSession[] {
     return [...this.open.values()];
   }
 
-  /** Leaves every stream for a new one, signed with the credentials of now. */
+  /** Replaces every stream by a new one, signed with the current credentials. */
   reopen(): void {
     for (const { session } of this.open.values()) session.reopen();
   }
 
   /**
-   * Waits until the settings are known everywhere. A server that is away while another is there is waited for no longer than an
-   * attempt may take: it is told the settings when it is back.
-   * @throws the first refusal; when every server is away, the last failure once the deadline has passed
+   * Waits until all servers have the settings. An unavailable server is waited for no longer than one attempt while another is
+   * available: it receives the settings when it is back.
+   * @throws the first refusal; when every server is unavailable, the last failure once the deadline has passed
    */
   async synced(deadline: Deadline, attemptMs: number): Promise<void> {
     const sessions = this.list().map(({ session }) => session);
@@ -61,8 +60,8 @@ export class Sessions {
   }
 
   /**
-   * Makes changed settings known everywhere; resolves when every server has answered. One that is away while another is there is
-   * not waited for: it is told the present settings first of all when it is back.
+   * Sends changed settings to all servers; resolves when every one has answered. An unavailable server is not waited for while another
+   * is available: it receives the current settings first when it is back.
    */
   async sync(deadline: Deadline): Promise<void> {
     const sessions = this.list().map(({ session }) => session);
@@ -72,15 +71,15 @@ export class Sessions {
   }
 
   /**
-   * Ends the sessions of servers that are away and no longer needed: they may never come back.
-   * @returns the endpoints that were left
+   * Closes the sessions of servers that are unavailable and no longer needed: they may never come back.
+   * @returns the endpoints of the closed sessions
    */
   async leaveGone(needed: readonly Endpoint[]): Promise<Endpoint[]> {
     const inUse = new Set(needed.map(endpointKey));
     const gone = [...this.open].filter(([key, { session }]) => session.isAway && !inUse.has(key));
     await Promise.all(
       gone.map(([key, { session }]) => {
-        this.logger.info('a server that is away is in no route any more; it is left', { endpoint: key });
+        this.logger.info('an unavailable server is no longer in any route; its session is closed', { endpoint: key });
         this.open.delete(key);
         return session.close();
       }),

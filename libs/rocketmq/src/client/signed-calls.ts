@@ -1,5 +1,5 @@
-// What the credentials mean for calls: none goes out before there are some, and one that was refused goes out once more when
-// there are others by now.
+// Applies credentials to calls: no call is sent before there are credentials, and a refused call is retried once if the
+// credentials have changed.
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -16,28 +16,28 @@ interface CallLimits {
 
 type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
 
-/** Makes calls under the credentials of now. */
+/** Makes calls with the current credentials. */
 export class SignedCalls {
   constructor(private readonly credentials: CredentialsSource) {}
 
-  /** False when nothing is signed: then there is nothing to wait for and nothing to repeat. */
+  /** False when calls are not signed, so that there is nothing to wait for and nothing to retry. */
   get areSigned(): boolean {
     return this.credentials.areGiven;
   }
 
-  /** What to wait for before the first call; undefined when there is nothing to wait for. */
+  /** Resolves when the first call can be made; undefined when there is nothing to wait for. */
   ready(signal?: AbortSignal): Promise<void> | undefined {
     const ready = this.credentials.ready();
     return ready && raceAbort(ready, signal);
   }
 
-  /** @param ask makes the call, signed with the credentials of that moment */
+  /** @param ask makes the call, signed with the credentials current at that time */
   async unary<T>(ask: () => Promise<T>, limits: CallLimits): Promise<T> {
     const ready = this.credentials.ready();
     if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
     const answer = await ask();
-    // Whatever the call was, its answer has a status; a refused one took no effect.
+    // Every answer has a status, and a refused call took no effect.
     if ((answer as { status?: Status }).status?.code !== Code.UNAUTHORIZED) return answer;
     return (await this.credentials.renew(version, limits.signal)) ? ask() : answer;
   }
@@ -63,7 +63,7 @@ export class SignedCalls {
         await raceAbort(ready, deadline.signal);
       } catch (error) {
         if (!deadline.hasPassed) throw error;
-        const message = `${what}: the provider of credentials did not answer within ${timeoutMs} ms; nothing was sent`;
+        const message = `${what}: the credentials provider did not return within ${timeoutMs} ms; nothing was sent`;
         throw new TransportError('CREDENTIALS_UNAVAILABLE', message, 'not-sent', true);
       }
     });

@@ -53,7 +53,7 @@ describe('a telemetry session', () => {
     return session;
   }
 
-  it('makes the settings known, and again when the stream was lost', async () => {
+  it('sends the settings, and again when the stream was lost', async () => {
     await open().synced(within());
     broker.faults.cutStreams(client.id);
     await until(() => !session.isSynced);
@@ -61,7 +61,7 @@ describe('a telemetry session', () => {
     expect(answered).toEqual(['first', 'first']);
   });
 
-  it('tells settings that change while it connects, and waits until those are answered', async () => {
+  it('sends settings that change while it connects, and waits until those are answered', async () => {
     // The first settings are written, not answered.
     open();
     topic = 'second';
@@ -69,7 +69,7 @@ describe('a telemetry session', () => {
     expect(answered.at(-1)).toBe('second');
   });
 
-  it('leaves a stream whose later settings are never answered, and tells them on the next', async () => {
+  it('replaces a stream whose later settings are never answered, and sends them on the next', async () => {
     await open().synced(within());
     broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
     topic = 'second';
@@ -79,19 +79,19 @@ describe('a telemetry session', () => {
     expect(answered).toEqual(['first', 'second', 'second']);
   });
 
-  it('fails with what the server said against the settings, and goes on trying', async () => {
+  it("fails with the server's refusal of the settings, and keeps retrying", async () => {
     const action = { kind: 'answer', code: 'UNAUTHORIZED', message: 'User:x is not found.' } as const;
     broker.faults.add({ rpc: 'telemetry', action });
     await expect(open().synced(within())).rejects.toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected' });
     await until(() => session.isSynced);
   });
 
-  it('says what kept it from the server when time is over', async () => {
+  it('throws the connection failure when the deadline passes', async () => {
     await broker.stop();
     await expect(open().synced(within(100))).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
   });
 
-  it('ends who waits for it when it closes, also while it connects anew', async () => {
+  it('rejects its waiters when it closes, also while it reconnects', async () => {
     await open().synced(within());
     await broker.stop();
     await until(() => !session.isSynced);

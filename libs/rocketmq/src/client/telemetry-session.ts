@@ -1,5 +1,5 @@
-// One telemetry stream to one endpoint: it makes the client's settings known before anything is received there, makes them
-// known again whenever the stream was lost, and carries the server's commands.
+// One telemetry session with one endpoint: it sends the client's settings before anything is received there, sends them again
+// whenever the stream was lost, and carries the server's commands.
 
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
@@ -12,41 +12,41 @@ import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
 import type { WireStream } from './channel.js';
 
-/** What the server asks of a client beside its settings. */
+/** The commands of the server to a client. */
 export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
 
-/** What a session needs of its client. */
+/** What a session needs from its client. */
 export interface SessionPort {
   /** Names the endpoint in log lines. */
   readonly endpoint: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** What to wait for before the first stream; undefined when there is nothing to wait for. */
+  /** Resolves when the first stream can be opened; undefined when there is nothing to wait for. */
   ready(signal: AbortSignal): Promise<void> | undefined;
   open(): WireStream;
-  /** Which credentials a stream that is opened now is signed with. */
+  /** The version of the credentials that a new stream is signed with. */
   credentialsVersion(): number;
-  /** Whether there are others than those that the server has refused. */
+  /** Whether there are newer credentials than those that the server refused. */
   hasOtherCredentials(version: number, signal: AbortSignal): Promise<boolean>;
   settings(): Settings;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand): void;
-  /** Called when the server has come to know the client, has been lost, or knows it again; must not throw. */
+  /** Called when the session is established, lost or recovered; must not throw. */
   onChange(change: SessionChange): void;
 }
 
-/** What befell a session. A first try that fails is no loss. */
+/** An event of a session. A failed first attempt is not a loss. */
 export type SessionChange =
   | { readonly kind: 'connected' | 'recovered' }
   | { readonly kind: 'lost'; readonly error: unknown };
 
 /**
- * How a session stands.
- * - `ready`: the server knows the client
- * - `connecting`: it is being told
- * - `away`: it cannot be reached; it is tried again all the time
- * - `refused`: it said no; it is tried again all the time
+ * The status of a session.
+ * - `ready`: the server has the client's settings
+ * - `connecting`: the settings are being sent
+ * - `away`: the server cannot be reached; the client keeps retrying
+ * - `refused`: the server refuses the settings; the client keeps retrying
  * - `closed`
  */
 export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';
@@ -59,49 +59,49 @@ type State =
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 interface Waiter {
-  /** Whether it goes on waiting while the server is away. */
+  /** Whether to keep waiting while the server is unavailable. */
   readonly isPatient: boolean;
   resolve(isSynced: boolean): void;
   reject(error: Error): void;
 }
 
-/** Short at its longest: consumers receive nothing before their settings are known again. The official clients take 1 s. */
+/** The maximum is short, because consumers receive nothing until the server has their settings again. The official clients use 1 s. */
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 1_500, multiplier: 2 };
-/** How long the server may take to answer settings; the official clients wait as long. */
+/** How long the server may take to answer settings; the same as in the official clients. */
 const SETTINGS_TIMEOUT_MS = 3_000;
-/** How long the server may take to end its half at the goodbye. */
+/** How long the server may take to end its half of the stream at a close. */
 const GOODBYE_MS = 1_000;
 
-/** Keeps the settings of one client known to one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
+/** Keeps the settings of one client in sync with one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
 export class TelemetrySession {
   private state: State = { kind: 'idle' };
   private readonly waiters = new Set<Waiter>();
   private readonly closing = new AbortController();
-  /** Settings written on the present stream that the server has not answered. */
+  /** Settings written on the current stream that the server has not answered. */
   private unanswered = 0;
   private answerDue: ScheduledTask | undefined;
   private overdue: TransportError | undefined;
-  /** Why the latest stream ended; undefined once the server has answered on a newer one. */
+  /** Why the last stream ended; undefined once the server has answered on a newer one. */
   private lastError: unknown;
-  /** Streams in a row that ended before the settings were answered. */
+  /** Consecutive streams that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
-  /** The stream is left on purpose: a new one follows at once. */
+  /** The stream is being replaced on purpose: a new one follows immediately. */
   private isReopening = false;
-  /** The credentials of the present stream. */
+  /** The credentials of the current stream. */
   private credentials = 0;
-  /** What was told of it last. */
-  private told: SessionChange['kind'] | undefined;
+  /** The last reported event. */
+  private reported: SessionChange['kind'] | undefined;
 
   constructor(private readonly port: SessionPort) {}
 
-  /** Connects, and goes on connecting until {@link close}. Repeating it does nothing. */
+  /** Connects, and reconnects until {@link close}. Idempotent. */
   start(): void {
     if (this.state.kind === 'closed') return;
     this.running ??= this.run();
   }
 
-  /** Whether the server knows the settings on the present stream. */
+  /** Whether the server has answered the settings on the current stream. */
   get isSynced(): boolean {
     return this.state.kind === 'synced';
   }
@@ -110,7 +110,7 @@ export class TelemetrySession {
     const { state } = this;
     if (state.kind === 'synced') return 'ready';
     if (state.kind === 'closed') return 'closed';
-    // While it is tried again and again, what kept the last stream down is the state of it.
+    // While the client retries, the status reflects why the last stream failed.
     if (this.lastError === undefined) return 'connecting';
     return isRefusal(this.lastError) ? 'refused' : 'away';
   }
@@ -121,42 +121,42 @@ export class TelemetrySession {
   }
 
   /**
-   * Waits until the settings are known to the server on the present stream.
-   * @throws StatusError or TransportError when the server refuses them; the session goes on trying
+   * Waits until the server has answered the settings on the current stream.
+   * @throws StatusError or TransportError when the server refuses them; the session keeps retrying
    * @throws StateError once closed; the signal's reason when it aborts
    */
   async synced(signal: AbortSignal): Promise<void> {
     if (this.state.kind !== 'synced') await this.wait(signal);
   }
 
-  /** Like {@link synced}, but says false as soon as the server turns out to be away, or the signal aborts. */
+  /** Like {@link synced}, but returns false as soon as the server turns out to be unavailable, or the signal aborts. */
   async tried(signal: AbortSignal): Promise<boolean> {
     if (this.state.kind === 'synced') return true;
     if (signal.aborted || this.isAway) return false;
     return this.wait(signal, false);
   }
 
-  /** Whether the server could not be reached the last time; when it can, the present settings are told first of all. */
+  /** Whether the last attempt could not reach the server. Once it is reachable, it receives the current settings first. */
   get isAway(): boolean {
     return this.state.kind === 'waiting' && !isRefusal(this.state.error);
   }
 
-  /** Sends the present settings and waits until the server has answered them. Failures as in {@link synced}. */
+  /** Sends the current settings and waits until the server has answered them. Failures as in {@link synced}. */
   async sync(signal: AbortSignal): Promise<void> {
     const answered = this.wait(signal);
-    // Without a stream, the next one begins with the present settings. One that is connecting began with earlier ones.
+    // Without a stream, the next one starts with the current settings. One that is connecting started with earlier ones.
     const { state } = this;
     if (!signal.aborted && (state.kind === 'synced' || state.kind === 'connecting')) this.writeSettings(state.stream);
     await answered;
   }
 
-  /** Answers a command; false when the stream is gone, and with it the server's interest. */
+  /** Answers a command; false when the stream is gone, because then the server no longer expects an answer. */
   write(command: TelemetryCommand): boolean {
     if (this.state.kind !== 'synced') return false;
     return this.state.stream.write(TelemetryCommand.encode(command).finish());
   }
 
-  /** Leaves the present stream for a new one, signed with the credentials of now. */
+  /** Replaces the current stream by a new one, signed with the current credentials. */
   reopen(): void {
     const { state } = this;
     if (state.kind !== 'synced' && state.kind !== 'connecting') return;
@@ -164,7 +164,7 @@ export class TelemetrySession {
     state.stream.cancel();
   }
 
-  /** Ends the stream politely, then for good. Repeating it waits for the same end. */
+  /** Half-closes the stream, then closes it. Later calls wait for the same end. */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const closed = this.end(this.state);
@@ -207,7 +207,7 @@ export class TelemetrySession {
     return this.port.hasOtherCredentials(this.credentials, this.closing.signal);
   }
 
-  /** Lives through one stream. */
+  /** Runs one stream until it ends. */
   private async serve(): Promise<void> {
     this.isReopening = false;
     await this.port.ready(this.closing.signal);
@@ -239,8 +239,8 @@ export class TelemetrySession {
     if (status !== undefined && status.code !== Code.OK)
       throw new StatusError(`settings for ${this.port.endpoint}`, status);
     if (command === undefined) {
-      // Of a newer server; what is not in our protocol is not for us.
-      this.port.logger.debug('a command that this client does not know is ignored', { endpoint: this.port.endpoint });
+      // A newer server may send commands that this version of the protocol does not have.
+      this.port.logger.debug('ignoring a command that this client does not know', { endpoint: this.port.endpoint });
       return;
     }
     this.port.onSettings(command.value);
@@ -254,8 +254,8 @@ export class TelemetrySession {
     this.answerDue = undefined;
     this.unanswered = Math.max(0, this.unanswered - 1);
     this.state = { kind: 'synced', stream };
-    if (this.told === undefined) this.tell({ kind: 'connected' });
-    else if (this.told === 'lost') this.tell({ kind: 'recovered' });
+    if (this.reported === undefined) this.report({ kind: 'connected' });
+    else if (this.reported === 'lost') this.report({ kind: 'recovered' });
     if (this.unanswered > 0) {
       this.awaitAnswer(stream);
       return;
@@ -270,7 +270,7 @@ export class TelemetrySession {
     if (this.answerDue === undefined) this.awaitAnswer(stream);
   }
 
-  /** A server that answers no more is left, at the first settings or later ones: another stream may reach it. */
+  /** A stream on which the server stops answering settings is replaced: a new stream may reach it. */
   private awaitAnswer(stream: WireStream): void {
     this.answerDue = this.port.clock.schedule(SETTINGS_TIMEOUT_MS, () => {
       const message = `${this.port.endpoint} did not answer the settings within ${SETTINGS_TIMEOUT_MS} ms`;
@@ -282,13 +282,13 @@ export class TelemetrySession {
   private lost(error: unknown): void {
     const { endpoint, logger } = this.port;
     const refused = isRefusal(error);
-    const text = `telemetry stream to ${endpoint} is down; connecting again`;
-    // A server that is away for long is told once, not at every try.
+    const text = `telemetry stream to ${endpoint} is down; reconnecting`;
+    // An outage is logged once, not at every retry.
     logger[refused || this.failures === 0 ? 'warn' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     this.lastError = error;
-    if (this.told === 'connected' || this.told === 'recovered') this.tell({ kind: 'lost', error });
-    // Who waits for a server that is only away goes on waiting, until its own deadline.
+    if (this.reported === 'connected' || this.reported === 'recovered') this.report({ kind: 'lost', error });
+    // Callers that wait for an unavailable server keep waiting, until their own deadlines.
     if (refused) this.rejectWaiters(error);
     else for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
   }
@@ -319,14 +319,14 @@ export class TelemetrySession {
     });
   }
 
-  /** When time runs out, what kept the stream down says more than the time-out does. */
+  /** When the deadline passes, the failure of the stream explains more than the timeout does. */
   private whyNotSynced(signal: AbortSignal): Error {
     const reason = abortReason(signal);
     return reason instanceof TransportError && this.lastError instanceof Error ? this.lastError : reason;
   }
 
-  private tell(change: SessionChange): void {
-    this.told = change.kind;
+  private report(change: SessionChange): void {
+    this.reported = change.kind;
     if (change.kind === 'recovered') {
       this.port.logger.info('the server is back', { endpoint: this.port.endpoint });
     }
@@ -342,7 +342,7 @@ export class TelemetrySession {
   }
 }
 
-/** The server said no, or will not understand us however often it is tried, as against a server that is away. */
+/** Whether the server refused the client, or will never understand it, as opposed to being unavailable. */
 function isRefusal(error: unknown): error is RocketMQError {
   return error instanceof StatusError || (RocketMQError.is(error) && !error.retryable);
 }

@@ -83,7 +83,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     const logger: Logger = { debug() {}, info() {}, warn: (text) => warnings.push(text), error() {} };
     const endpoints = await serve(strange);
     await expect(send({ endpoints, logger, tls: { dangerouslyAcceptAnyCertificate: true } })).resolves.toMatch(/^01/);
-    expect(warnings).toEqual([expect.stringContaining('not checked')]);
+    expect(warnings).toEqual([expect.stringContaining('not verified')]);
   });
 
   describe('fails immediately with the cause, and nothing was sent:', () => {
@@ -145,7 +145,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
 
   it.each<[Partial<ConnectionOptions>, string]>([
     [{ endpoints: 'https://a:1', tls: false }, 'endpoints begins with "https://" and option tls is false'],
-    [{ endpoints: 'http://a:1', tls: true }, 'endpoints begins with "http://" and option tls is given'],
+    [{ endpoints: 'http://a:1', tls: true }, 'endpoints begins with "http://" and option tls is set'],
     [{ endpoints: 'a:1', tls: { cert: 'x' } }, 'option tls.key is missing'],
   ])('refuses what contradicts itself: %j', (options, text) => {
     expect(() => new Connection(options as ConnectionOptions)).toThrow(text);

@@ -1,4 +1,4 @@
-// Both channels against servers that do what servers of gRPC may do. The good days are in every other suite.
+// Both channels against servers with unusual but valid gRPC behavior. All other suites cover the normal cases.
 
 import { createServer as createHttpServer } from 'node:http';
 import {
@@ -85,13 +85,13 @@ describe.each([
     stream.on('end', () => answerWith(stream, Buffer.concat(pieces)));
   };
 
-  it('brings a large message there and back', async () => {
+  it('sends and receives a large message', async () => {
     const { channel } = await serve(echo);
     const large = Buffer.alloc(4 * 1024 * 1024, 'x');
     expect((await channel.unary(CALL, frame(large))).length).toBe(large.length);
   });
 
-  it('puts together an answer that comes in small pieces', async () => {
+  it('assembles an answer that arrives in small chunks', async () => {
     const { channel } = await serve((stream) => {
       stream.respond(GRPC, { waitForTrailers: true });
       stream.once('wantTrailers', () => stream.sendTrailers(OK));
@@ -102,7 +102,7 @@ describe.each([
     expect(Buffer.from(await channel.unary(CALL, NOTHING)).toString()).toBe('in pieces');
   });
 
-  it('tells a refusal in the headers, with its words', async () => {
+  it('reports a refusal in the headers, with its message', async () => {
     const { channel } = await serve((stream) => {
       stream.respond({ ...GRPC, 'grpc-status': '3', 'grpc-message': 'nicht m%C3%B6glich' }, { endStream: true });
     });
@@ -113,7 +113,7 @@ describe.each([
     });
   });
 
-  it('takes an answer without a status for a call of unknown outcome', async () => {
+  it('treats an answer without a status as a call of unknown outcome', async () => {
     const { channel } = await serve((stream) => {
       stream.respond(GRPC);
       stream.end(frame(Buffer.from('half an answer')));
@@ -121,7 +121,7 @@ describe.each([
     await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'unknown' });
   });
 
-  it('refuses an answer over the limit before it holds its bytes', async () => {
+  it('rejects an answer over the limit before it buffers its bytes', async () => {
     const { channel } = await serve((stream) => {
       stream.respond(GRPC, { waitForTrailers: true });
       stream.once('wantTrailers', () => stream.sendTrailers(OK));
@@ -133,11 +133,11 @@ describe.each([
     });
   });
 
-  it('tells when time is over, and that it may have taken effect', async () => {
+  it('fails at the deadline, and says that the call may have taken effect', async () => {
     const { channel } = await serve((stream, _, count) => {
       if (count === 1) answerWith(stream, frame(Buffer.from('connected')));
     });
-    // Connected before, so that the time of the call is not spent on that.
+    // Connect first, so that the timeout of the call is not spent on that.
     await channel.unary(CALL, NOTHING);
     await expect(channel.unary({ ...CALL, timeoutMs: 50 }, NOTHING)).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
@@ -145,7 +145,7 @@ describe.each([
     });
   });
 
-  it('tells the server the deadline, and that a caller has gone', async () => {
+  it('sends the server the deadline, and a cancellation when the caller aborts', async () => {
     let headers: Record<string, unknown> = {};
     let gone = (): void => {};
     const wasReset = new Promise<void>((resolve) => {
@@ -163,7 +163,7 @@ describe.each([
     expect(headers).toMatchObject({ 'grpc-timeout': expect.stringMatching(/^\d+[a-zA-Z]$/), 'x-mq-client-id': 'a' });
   });
 
-  it('connects again after the server took leave, and loses no call that it still answers', async () => {
+  it('reconnects after the server sent GOAWAY, and loses no call that it still answers', async () => {
     const { channel, connections } = await serve((stream, session, count) => {
       if (count > 1) return echo(stream);
       session.goaway(0, stream.id);
@@ -175,7 +175,7 @@ describe.each([
     expect(connections()).toBe(2);
   });
 
-  it('connects again after the connection broke', async () => {
+  it('reconnects after the connection broke', async () => {
     const { channel } = await serve((stream, session, count) => {
       if (count === 1) session.destroy();
       else echo(stream);
@@ -187,7 +187,7 @@ describe.each([
     expect(Buffer.from(await channel.unary(CALL, frame(Buffer.from('kept')))).toString()).toBe('kept');
   });
 
-  it('says that nobody is there, and fails nothing, when the connection just broke', async () => {
+  it('reports a peer that is not alive, without failing a call, when the connection just broke', async () => {
     const { channel } = await serve((stream, session, count) => {
       if (count === 1) echo(stream);
       else session.destroy();
@@ -198,7 +198,7 @@ describe.each([
     expect([alive, await channel.isAlive(5_000)]).toContain(false);
   });
 
-  it('keeps calls back that are more than the server takes at once', async () => {
+  it('holds back calls beyond the concurrency limit of the server', async () => {
     let open = 0;
     let most = 0;
     const { channel } = await serve(
@@ -237,7 +237,7 @@ describe.each([
     await first;
   });
 
-  it('never says that nothing was sent of a call that the server has, though it lowers its limit meanwhile', async () => {
+  it('never reports "not sent" for a call that the server has received, even if it lowers its limit meanwhile', async () => {
     const { channel, server } = await serve(() => {}, { maxConcurrentStreams: 100 });
     const seen = eachStream(server);
     const calls = [1, 2].map(() =>
@@ -250,7 +250,7 @@ describe.each([
     }
   });
 
-  it("says that nothing was sent of a call that the server's limit held back until the connection was lost", async () => {
+  it('reports "not sent" for a call that the concurrency limit held back until the connection was lost', async () => {
     const { channel, server } = await serve(() => {}, { maxConcurrentStreams: 1 });
     const seen = eachStream(server);
     const calls = [1, 2].map(() => channel.unary(CALL, NOTHING).catch((error: unknown) => error));
@@ -261,7 +261,7 @@ describe.each([
     expect(seen).toHaveLength(1);
   });
 
-  it('streams messages until the server ends, and stops the server when who takes them refuses', async () => {
+  it('streams messages until the server ends the stream, and cancels the stream when the receiver throws', async () => {
     let stopped = (): void => {};
     const wasStopped = new Promise<void>((resolve) => {
       stopped = resolve;
@@ -283,7 +283,7 @@ describe.each([
     expect(texts).toEqual(['a', 'b', 'c']);
   });
 
-  it('knows an embedded broker by what it says of itself, on the connection on which it says so', async () => {
+  it('recognizes an embedded broker on the connection on which it identifies itself', async () => {
     const { channel } = await serve((stream, session, count) => {
       const announced = count === 2 ? { [EMBEDDED_BROKER_METADATA]: '5.5.0' } : {};
       if (count === 4) return session.destroy();
@@ -299,7 +299,7 @@ describe.each([
     expect(knows).toEqual([false, false, true, true, false, false]);
   });
 
-  it('does not take in what nobody reads of a stream in both directions', async () => {
+  it('does not buffer unread messages of a bidirectional stream', async () => {
     let written = 0;
     const { channel } = await serve((stream, _, count) => {
       if (count > 1) return stream.respond({ ...GRPC, 'grpc-status': '12' }, { endStream: true });
@@ -323,7 +323,7 @@ describe.each([
     stream.cancel();
   });
 
-  it('fails at once where nobody listens, and says that nothing was sent', async () => {
+  it('fails immediately where nothing listens, and says that nothing was sent', async () => {
     const { channel, server } = await serve(echo);
     await new Promise((resolve) => server.close(resolve));
     await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({
@@ -333,7 +333,7 @@ describe.each([
     expect(channel.isConnected).toBe(false);
   });
 
-  it('gives up a server that accepts and says nothing, at the end of the call', async () => {
+  it('gives up on a server that accepts connections and sends nothing, at the deadline of the call', async () => {
     const silent = createTcpServer((socket) => ends.push(() => socket.destroy()));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     ends.push(() => new Promise((resolve) => silent.close(resolve)));
@@ -345,7 +345,7 @@ describe.each([
     });
   });
 
-  it('does not take a web server for a proxy', async () => {
+  it('does not mistake a web server for a proxy', async () => {
     const web = createHttpServer((_, response) => response.end('hello'));
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
     ends.push(() => new Promise((resolve) => web.close(resolve)));
@@ -408,7 +408,7 @@ describe('the channel on http2', () => {
     stream.end(frame(Buffer.from(text)));
   };
 
-  it('goes on over a new connection long before the ids of streams run out, and calls under way are answered', async () => {
+  it('moves to a new connection long before stream ids run out, and calls in flight are answered', async () => {
     const held: ServerHttp2Stream[] = [];
     let opened = 0;
     const { channel, connections } = await serve(
@@ -425,7 +425,7 @@ describe('the channel on http2', () => {
     expect(Buffer.from(await early).toString()).toBe('in the end');
   });
 
-  it('opens its telemetry anew when the ids of streams run out', async () => {
+  it('reopens its telemetry stream when stream ids run out', async () => {
     let opened = 0;
     const { channel } = await serve(
       (stream) => (stream.id === 1 ? stream.respond(GRPC) : answer(stream)),
@@ -440,7 +440,7 @@ describe('the channel on http2', () => {
     expect(await end).toMatchObject({ code: 'ABORTED', retryable: true });
   });
 
-  it('says that nothing was sent by a call for which no id of a stream is left', async () => {
+  it('reports "not sent" for a call for which no stream id is left', async () => {
     const { channel } = await serve(answer, (session) => {
       nextStreamId(session, 2 ** 31 - 1);
       const used = session.request({ ':path': '/used' });
@@ -450,7 +450,7 @@ describe('the channel on http2', () => {
     await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
   });
 
-  it('leaves no socket behind when a server announced its end and never closes its half', async () => {
+  it('leaves no socket open when a server sends GOAWAY and never closes its half', async () => {
     const silent = createTcpServer({ allowHalfOpen: true });
     const near = new Set<Socket>();
     silent.on('connection', (socket) => {

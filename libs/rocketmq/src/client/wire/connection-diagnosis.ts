@@ -1,4 +1,4 @@
-// Why a connection was not made: TLS is to blame, or what listens there is no proxy. The words about TLS are support/tls-failure.ts.
+// Explains why a connection failed: because of TLS, or because the server is not a proxy. TLS messages are in support/tls-failure.ts.
 
 import { raceAbort } from '../../support/abort.js';
 import { type ScheduledTask, SystemClock } from '../../support/clock.js';
@@ -11,16 +11,16 @@ import { type Listener, listenerAt } from './strangers.js';
 
 /** A connection that failed. */
 export interface FailedConnection {
-  /** What the wire said. */
+  /** The message of the transport. */
   readonly text: string;
-  /** The same value for all calls that fail for want of this connection: for these it is found out once who listens. */
+  /** The same value for all calls that fail with this connection, so that the server is probed once for all of them. */
   readonly attempt: unknown;
-  /** Whether a connection was there, and what came over it was not HTTP/2. */
+  /** Whether the connection was established, and the data received on it was not HTTP/2. */
   readonly wasAccepted: boolean;
   readonly cause: unknown;
 }
 
-/** How long a connection may be under way before it is found out who listens. Well below the time of a request. */
+/** How long a connection attempt may take before the server is probed. Well below the timeout of a request. */
 const SILENCE_MS = 500;
 const LOOK_MS = 1_000;
 
@@ -31,7 +31,7 @@ export class ConnectionDiagnosis {
   private readonly clock = new SystemClock();
   private readonly closing = new AbortController();
   private looked: { readonly attempt: unknown; readonly finding: Promise<Finding | undefined> } | undefined;
-  /** What the latest look has found. */
+  /** The result of the latest probe. */
   private found: Finding | undefined;
   private watching: ScheduledTask | undefined;
 
@@ -42,21 +42,21 @@ export class ConnectionDiagnosis {
 
   /**
    * The error for calls whose connection failed.
-   * @param deadline that of the call; when it is over, nothing more is found out
-   * @returns undefined when nothing is known that says more than the wire
+   * @param deadline that of the call; the probe stops when it passes
+   * @returns undefined when nothing is known beyond the transport's message
    */
   async explain(what: string, failed: FailedConnection, deadline: Deadline): Promise<TransportError | undefined> {
     const { text, cause, attempt, wasAccepted } = failed;
-    const told = this.tls && tlsFailure(what, text, cause);
-    // Without TLS there, it may be no proxy either.
-    if (!wasAccepted || (told !== undefined && !isAnsweredInPlaintext(text))) return told;
+    const explained = this.tls && tlsFailure(what, text, cause);
+    // A server without TLS may not be a proxy either.
+    if (!wasAccepted || (explained !== undefined && !isAnsweredInPlaintext(text))) return explained;
     const finding = await raceAbort(this.look(attempt), deadline.signal).catch(() => undefined);
-    return this.errorOf(finding, what, cause) ?? told;
+    return this.errorOf(finding, what, cause) ?? explained;
   }
 
   /**
-   * Finds out who listens when a connection is under way for long: that may be all there is to say when a call's time is over.
-   * @param giveUp called when it is no proxy, so that the connection never comes
+   * Probes the server when a connection attempt takes long: the result may be the only explanation when a call times out.
+   * @param giveUp called when it is not a proxy, so that the connection can never succeed
    */
   watch(attempt: unknown, isUnderWay: () => boolean, giveUp: () => void = () => {}): void {
     this.watching?.cancel();
@@ -67,21 +67,21 @@ export class ConnectionDiagnosis {
     });
   }
 
-  /** The error for a call whose time was over before there was a connection, by what is known at present. */
+  /** The error for a call that timed out before there was a connection, according to the current findings. */
   explainSilence(what: string, cause?: unknown): TransportError | undefined {
     if (this.found?.kind !== 'silent') return this.errorOf(this.found, what, cause);
-    const text = `${what}: ${addressText(this.address)} accepts connections and says nothing on them; nothing was sent; is it a proxy, and alive?`;
+    const text = `${what}: ${addressText(this.address)} accepts connections but sends nothing; nothing was sent. Is it a proxy, and is it running?`;
     return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true, { cause });
   }
 
-  /** A proxy is there. */
+  /** The server is a proxy. */
   connected(): void {
     this.watching?.cancel();
     this.looked = undefined;
     this.found = undefined;
   }
 
-  /** Nothing is found out any more. */
+  /** Stops all probes. */
   close(): void {
     this.watching?.cancel();
     this.closing.abort();
@@ -110,7 +110,7 @@ export class ConnectionDiagnosis {
   private errorOf(finding: Finding | undefined, what: string, cause: unknown): TransportError | undefined {
     switch (finding?.kind) {
       case 'stranger': {
-        const text = `${what}: ${finding.what} answers there, and no proxy; nothing was sent; ${finding.advice}`;
+        const text = `${what}: the server is ${finding.what}, not a proxy; nothing was sent; ${finding.advice}`;
         return new TransportError('NOT_A_PROXY', text, 'not-sent', false, { cause });
       }
       case 'identity-refused':

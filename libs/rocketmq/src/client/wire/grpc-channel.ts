@@ -1,4 +1,4 @@
-// The channel on @grpc/grpc-js, and what its failures mean.
+// The channel on @grpc/grpc-js, and the meaning of its failures.
 
 import {
   type CallOptions,
@@ -28,15 +28,15 @@ const asBytes = (bytes: Buffer): Uint8Array => bytes;
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': LIMITS.receivedFrameBytes,
   'grpc.max_send_message_length': LIMITS.receivedFrameBytes,
-  // One client's sockets are its own: a shared pool would keep them open after its close.
+  // Sockets are not shared between clients: a shared pool would keep them open after a close.
   'grpc.use_local_subchannel_pool': 1,
-  // Whether a call may be repeated is decided above, by what it does.
+  // The callers decide whether a call may be retried.
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
-  // The server refuses pings more often than every five minutes (grpc-java's default policy).
+  // The server allows one ping every five minutes (grpc-java's default policy).
   'grpc.keepalive_time_ms': 300_000,
   'grpc.keepalive_timeout_ms': 30_000,
 } as const;
@@ -122,7 +122,7 @@ export class GrpcChannel implements Channel {
     const explainedByMs = this.begin(call);
     const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
     under.on('metadata', this.takeHeaders);
-    // A break may come while nobody reads; the reader of `frames` is told by its own iteration.
+    // The stream can break while nobody reads; the reader of `frames` sees it in its iteration.
     under.on('error', () => {});
     const hear = (): void => {
       this.heardCount++;
@@ -163,7 +163,7 @@ export class GrpcChannel implements Channel {
   }
 
   isAlive(timeoutMs: number): Promise<boolean> {
-    // grpc-js has no ping of its own to offer. That a method is unknown is answered before any work is queued.
+    // grpc-js offers no ping. A server answers a call of an unknown method without queueing any work.
     const options = { deadline: realTimeIn(timeoutMs) };
     return new Promise((resolve) => {
       try {
@@ -186,7 +186,7 @@ export class GrpcChannel implements Channel {
   }
 
   async retire(): Promise<void> {
-    // grpc-js lets the calls under way end, and closes the connection after the last one.
+    // grpc-js lets the calls in flight end, and closes the connection after the last one.
     this.close();
   }
 
@@ -195,7 +195,7 @@ export class GrpcChannel implements Channel {
     this.client.close();
   }
 
-  /** @returns by {@link monotonicMs}, until when a failure of the call may be explained */
+  /** @returns until when a failure of the call may be explained, in {@link monotonicMs} */
   private begin({ timeoutMs = EXPLANATION_MS }: WireCall): number {
     if (!this.isConnected) this.diagnosis.watch(UNDER_WAY, () => !this.isConnected);
     return monotonicMs() + timeoutMs;
@@ -213,23 +213,23 @@ export class GrpcChannel implements Channel {
     const options = { cause: error };
     switch (error.code) {
       case status.UNAVAILABLE:
-        // Whoever is there after the next connection has to say anew who it is. The telemetry stream sees every break.
+        // The server of the next connection must identify itself again. The telemetry stream notices every break.
         this.embedded = false;
         if (NEVER_CONNECTED.test(error.details)) {
           const { details } = error;
           const failed = { text: details, attempt: details, wasAccepted: NOT_UNDERSTOOD.test(details), cause: error };
           const leftMs = Math.max(0, explainedByMs - monotonicMs());
-          const told = await withDeadline(what, leftMs, call.signal, (deadline) =>
+          const explained = await withDeadline(what, leftMs, call.signal, (deadline) =>
             this.diagnosis.explain(what, failed, deadline),
           );
           if (call.signal?.aborted) return abortReason(call.signal);
-          if (told !== undefined) return told;
+          if (explained !== undefined) return explained;
         }
         return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
       case status.DEADLINE_EXCEEDED:
         if (STILL_WAITING.test(error.details) && !this.isConnected) {
-          const told = this.diagnosis.explainSilence(what, error);
-          if (told !== undefined) return told;
+          const explained = this.diagnosis.explainSilence(what, error);
+          if (explained !== undefined) return explained;
         }
         return new TransportError('DEADLINE_EXCEEDED', text, outcomeOf(STILL_WAITING, error), true, options);
       case status.CANCELLED:
@@ -251,14 +251,14 @@ function targetName(tls: ResolvedTls | undefined): ChannelOptions {
   return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
 }
 
-/** A connection was there, and what came over it was not HTTP/2, or no TLS; a refused one has a text of its own. */
+/** The connection was established, and the data received was not HTTP/2 or not TLS; a refused one has a different message. */
 const NOT_UNDERSTOOD = /Failed to connect|Protocol error|socket disconnected|ECONNRESET|SSL routines/;
-/** grpc-js connects by itself: its connections have no names, only their failures have. */
+/** grpc-js connects by itself and does not identify its connections, only their failures. */
 const UNDER_WAY = 'under way';
-/** The same for a call without an end, in milliseconds. */
+/** The same for a call without a deadline, in milliseconds. */
 const EXPLANATION_MS = 10_000;
 
-/** grpc-js tells in its text only that a call ended before it had a connection; nothing of the request was written then. */
+/** Only the message of grpc-js shows that a call ended before it had a connection; nothing of the request was written then. */
 const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;
 const STILL_WAITING = /^Deadline exceeded after (?!.*(?:remote_addr|previous attempts)).*waiting for /i;
 
@@ -266,7 +266,7 @@ function outcomeOf(notWritten: RegExp, error: ServiceError): 'not-sent' | 'unkno
   return notWritten.test(error.details ?? '') ? 'not-sent' : 'unknown';
 }
 
-/** grpc-js makes the frame itself. */
+/** grpc-js writes the frame itself. */
 function bare(request: Buffer): Buffer {
   return request.subarray(MESSAGE_PREFIX_BYTES);
 }
@@ -278,6 +278,6 @@ function metadataOf(call: WireCall): Metadata {
 }
 
 function optionsOf(call: WireCall): CallOptions {
-  // gRPC deadlines are points of real time, whatever clock the application uses.
+  // gRPC deadlines are in real time, whatever clock the application uses.
   return call.timeoutMs === undefined ? {} : { deadline: realTimeIn(call.timeoutMs) };
 }

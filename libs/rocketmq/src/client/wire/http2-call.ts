@@ -1,5 +1,5 @@
-// One gRPC call on an HTTP/2 session, down to the status it ended with. Sessions are http2-session.ts, what is asked for is
-// http2-channel.ts. Every message pays for what is here: listeners are shared, and texts are made when they are needed.
+// One gRPC call on an HTTP/2 session, up to its final status. Sessions are in http2-session.ts, the channel is in http2-channel.ts.
+// This is on the path of every message: listeners are shared, and strings are built only when they are needed.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { LIMITS } from '../../protocol/model/limits.js';
@@ -13,28 +13,28 @@ import type { Http2Session } from './http2-session.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
-/** Whom a call is made for. */
+/** The context of a call. */
 export interface CallOwner {
   /** `host:port`, for errors. */
   readonly address: string;
-  /** The name that the server is called by. */
+  /** The name of the server in the `:authority` header. */
   readonly authority: string;
-  /** Called with what each answer begins with. */
+  /** Called with the headers of each answer. */
   onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void;
 }
 
-/** Why a call was broken off from here. */
+/** Why a call was canceled on this side. */
 type BreakOff =
   | { readonly kind: 'deadline'; readonly wasWritten: boolean }
   | { readonly kind: 'abort'; readonly reason: Error }
   | { readonly kind: 'unreadable'; readonly error: GrpcError }
-  /** Who takes the answers wants no more of them. */
+  /** The receiver of the answers threw. */
   | { readonly kind: 'refused'; readonly reason: Error };
 
 const CALL = Symbol('call');
 type CallStream = ClientHttp2Stream & { [CALL]: Http2Call };
 
-/** A call that has been begun. Who made it writes to `stream`; what comes of it is the subclass's. */
+/** A call in progress. Its creator writes to `stream`; subclasses handle the result. */
 export abstract class Http2Call {
   readonly stream: ClientHttp2Stream;
   private frames: FrameReader | undefined;
@@ -46,7 +46,7 @@ export abstract class Http2Call {
   private hasEnded = false;
   private onAbort: (() => void) | undefined;
 
-  /** @throws Error of Node's when the session was lost; nothing was written then */
+  /** @throws Error of Node.js when the session was lost; nothing was written then */
   constructor(
     private readonly owner: CallOwner,
     private readonly session: Http2Session,
@@ -67,7 +67,7 @@ export abstract class Http2Call {
     if (signal.aborted) this.onAbort();
   }
 
-  /** Called once, when all is over, with what went wrong if anything did. */
+  /** Called once, when the call has ended, with the error if there was one. */
   protected abstract end(failure: Error | undefined): void;
 
   protected get isBrokenOff(): boolean {
@@ -79,7 +79,7 @@ export abstract class Http2Call {
     return nameOfCall(this.call, this.owner.address);
   }
 
-  /** Takes a piece of the answer. @returns the messages that it completes; none once they cannot be read */
+  /** Takes a chunk of the answer. @returns the messages that it completes; none once the answer is unreadable */
   read(piece: Buffer): Buffer[] {
     try {
       if (this.frames === undefined) {
@@ -98,16 +98,16 @@ export abstract class Http2Call {
     if (this.stream.closed || this.brokenOff !== undefined) return;
     this.brokenOff = why;
     this.stream.close(NGHTTP2_CANCEL);
-    // A stream that the server's limit holds back closes only when its turn comes. Later, since the subclass may not be made yet.
+    // A stream that is held back by the server's limit closes only when its turn comes. Deferred, because the subclass may not be constructed yet.
     queueMicrotask(() => this.close());
-    // Frames that nobody reads would hold the connection's window.
+    // Unread frames would use up the connection's flow-control window.
     this.stream.resume();
   }
 
   /** @internal */
   passDeadline(): void {
     if (!this.session.isHeldBack(this.stream)) this.breakOff({ kind: 'deadline', wasWritten: true });
-    // What ended a moment ago, and let it through, may not have been reported yet.
+    // The end of the stream that made room for this one may not have been reported yet.
     else startIoTimer(0, timeOutHeldBack, this as Http2Call);
   }
 
@@ -166,7 +166,7 @@ export abstract class Http2Call {
       case 'deadline': {
         const text = `${what}: no answer within ${Math.round(call.timeoutMs ?? 0)} ms`;
         if (brokenOff.wasWritten) return new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true);
-        const why = 'the connection has as many calls under way as the server takes at once; nothing was sent';
+        const why = 'the connection has as many calls in flight as the server allows; nothing was sent';
         return new TransportError('DEADLINE_EXCEEDED', `${text}: ${why}`, 'not-sent', true);
       }
       case undefined:
@@ -175,7 +175,7 @@ export abstract class Http2Call {
     }
   }
 
-  /** No status came: the stream or the connection broke. */
+  /** No status was received: the stream or the connection broke. */
   private broken(): Error {
     const { id, rstCode } = this.stream;
     const options = { cause: this.streamError };
@@ -184,10 +184,11 @@ export abstract class Http2Call {
       return new TransportError('UNAVAILABLE', `${this.what}: ${why}; nothing was sent`, 'not-sent', true, options);
     }
     if (rstCode === NGHTTP2_REFUSED_STREAM) {
-      const text = `${this.what}: the server refused the request before looking at it`;
+      const text = `${this.what}: the server refused the request before processing it`;
       return new TransportError('UNAVAILABLE', text, 'not-sent', true, options);
     }
-    const how = this.streamError?.message ?? `it ended without a status (HTTP/2 code ${rstCode ?? NGHTTP2_NO_ERROR})`;
+    const how =
+      this.streamError?.message ?? `the stream ended without a status (HTTP/2 code ${rstCode ?? NGHTTP2_NO_ERROR})`;
     return new TransportError('UNAVAILABLE', `${this.what}: the connection broke: ${how}`, 'unknown', true, options);
   }
 }
@@ -222,12 +223,12 @@ export class UnaryCall extends Http2Call {
 /** A call with many answers. */
 export class StreamCall extends Http2Call {
   private resolve: (failure: Error | undefined) => void = () => {};
-  /** Resolves when all is over, with what went wrong if anything did. */
+  /** Resolves when the call has ended, with the error if there was one. */
   readonly ended = new Promise<Error | undefined>((resolve) => {
     this.resolve = resolve;
   });
 
-  /** Takes a piece of the answers; what `onMessage` throws breaks the call off. */
+  /** Takes a chunk of the answers; if `onMessage` throws, the call is canceled. */
   handOn(piece: Buffer, onMessage: (message: Buffer) => void): void {
     if (this.isBrokenOff) return;
     const messages = this.read(piece);
@@ -271,10 +272,10 @@ function timeOutHeldBack(call: Http2Call): void {
   call.passDeadlineHeldBack();
 }
 
-/** The deadline in steps: what repeats from call to call is one byte on the wire. Ours is exact, the server's a little later. */
+/** Rounds the deadline up: a header value that repeats takes one byte on the wire. The client's timeout is exact, the server's slightly later. */
 const TIMEOUT_STEP_MS = 100;
 
-/** In place: the metadata were made for this call. */
+/** Modifies the metadata in place, because they were created for this call. */
 function headersOf({ path, metadata, timeoutMs }: WireCall, authority: string): Record<string, string> {
   metadata[':method'] = 'POST';
   metadata[':path'] = path;
@@ -287,7 +288,7 @@ function headersOf({ path, metadata, timeoutMs }: WireCall, authority: string): 
   return metadata;
 }
 
-/** What a status of gRPC's own means to the caller. */
+/** The error for a gRPC status. */
 function failureOf(status: number, text: string): TransportError {
   switch (status) {
     case GRPC_STATUS.unavailable:

@@ -1,4 +1,4 @@
-// The channel on node:http2, which costs half of what a general gRPC library does: one connection, and calls on it.
+// The channel on node:http2: one connection, and calls on it. It uses half the CPU of a general gRPC library.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
@@ -22,9 +22,9 @@ type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting'; readonly ready: Promise<Http2Session> }
   | { readonly kind: 'ready'; readonly session: Http2Session }
-  /** The last connection failed; calls fail with its error until the next may be tried. */
+  /** The last connection failed; calls fail with its error until the next attempt is allowed. */
   | { readonly kind: 'waiting'; readonly error: ConnectFailure; readonly timer: ScheduledTask }
-  /** It takes no further call. `reason` is the failure of those that have no connection yet. */
+  /** It accepts no more calls. `reason` is the error for those that have no connection yet. */
   | { readonly kind: 'closed'; readonly reason: Error };
 
 const CONNECT_MS = 10 * SECOND_MS;
@@ -33,13 +33,13 @@ const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: S
 /** A gRPC channel to `host:port`. Connects at the first call, and again at the first call after a connection broke. */
 export class Http2Channel implements Channel, CallOwner {
   private state: State = { kind: 'idle' };
-  /** Connections in a row that failed. */
+  /** Consecutive failed connections. */
   private failures = 0;
-  /** Connections that were begun. */
+  /** Connections that were started. */
   private attempts = 0;
-  /** All that are open: one that was left serves its last calls beside its successor. */
+  /** All open sessions: a retired one serves its last calls while its successor takes new ones. */
   private readonly sessions = new Set<Http2Session>();
-  /** The connection on which an embedded broker announced itself. */
+  /** The connection on which an embedded broker identified itself. */
   private embedded: Http2Session | undefined;
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
@@ -97,7 +97,7 @@ export class Http2Channel implements Channel, CallOwner {
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { session, timeoutMs } = await channel.session({ ...call, signal });
       under = channel.begin(session, { ...call, signal, timeoutMs });
-      // It has no end of its own, so it would hold a connection that is left.
+      // The stream has no deadline, so it would keep a retired connection open.
       const unlisten = onAbort(session.left, () => cancelling.abort(reasonOf(session.left)));
       under.ended.then(unlisten);
       for (const message of waiting.splice(0)) under.stream.write(message);
@@ -117,9 +117,7 @@ export class Http2Channel implements Channel, CallOwner {
         under?.stream.end();
       },
       cancel: () =>
-        cancelling.abort(
-          new TransportError('ABORTED', `${nameOfCall(call, this.address)}: cancelled`, 'unknown', true),
-        ),
+        cancelling.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
     };
   }
 
@@ -128,10 +126,10 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   async retire(): Promise<void> {
-    const text = `the connection to ${this.address} takes no further call; nothing was sent`;
+    const text = `the connection to ${this.address} is being closed and accepts no more calls; nothing was sent`;
     this.end(new TransportError('UNAVAILABLE', text, 'not-sent', true));
     const sessions = [...this.sessions];
-    for (const session of sessions) session.leave(`the connection to ${this.address} is left`);
+    for (const session of sessions) session.leave(`the connection to ${this.address} is being closed`);
     await Promise.all(sessions.map(({ gone }) => gone));
   }
 
@@ -163,12 +161,12 @@ export class Http2Channel implements Channel, CallOwner {
     });
   }
 
-  /** The connection, if there is one that takes calls. */
+  /** The connection, if there is one that accepts calls. */
   private usable(): Http2Session | undefined {
     if (this.state.kind !== 'ready') return undefined;
     const { session } = this.state;
     if (session.isUsable) return session;
-    // It was left, or broke a moment ago and its socket has not said so yet.
+    // It was retired, or it broke a moment ago and its socket has not reported that yet.
     this.state = { kind: 'idle' };
     return undefined;
   }
@@ -186,13 +184,13 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  /** The connection was lost between its making and its use; Node then refuses before anything is written. */
+  /** The connection was lost between its creation and its use; Node then fails before anything is written. */
   private lost(call: WireCall, error: unknown): TransportError {
     const text = `${nameOfCall(call, this.address)}: the connection was lost; nothing was sent (${describeError(error)})`;
     return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
   }
 
-  /** A connection, and what is left of the call's time once there is one. */
+  /** A connection, and the remaining time of the call once there is one. */
   private async session(call: WireCall): Promise<{ session: Http2Session; timeoutMs: number | undefined }> {
     const { signal, timeoutMs } = call;
     if (signal?.aborted) throw abortReason(signal);
@@ -232,7 +230,7 @@ export class Http2Channel implements Channel, CallOwner {
     const { controller: ending, unlink } = linkedController([this.closing.signal]);
     const deadline = new Deadline(`connection to ${this.address}`, CONNECT_MS, ending.signal);
     const isUnderWay = (): boolean => this.state.kind === 'connecting' && this.attempts === attempt;
-    const giveUp = (): void => ending.abort(new ConnectFailure(true, new Error('no HTTP/2 settings came')));
+    const giveUp = (): void => ending.abort(new ConnectFailure(true, new Error('no HTTP/2 settings were received')));
     this.diagnosis.watch(attempt, isUnderWay, giveUp);
     try {
       const session = await this.open(parseAddress(this.address), this.tls, deadline);
@@ -273,9 +271,9 @@ export class Http2Channel implements Channel, CallOwner {
     if (error instanceof ConnectFailure) {
       const { message: text, wasAccepted, cause } = error;
       const failed = { text, wasAccepted, cause, attempt: this.attempts };
-      const told = await this.diagnosis.explain(what, failed, deadline);
+      const explained = await this.diagnosis.explain(what, failed, deadline);
       if (deadline.caller?.aborted) return abortReason(deadline.caller);
-      if (told !== undefined) return told;
+      if (explained !== undefined) return explained;
       return new TransportError(
         'UNAVAILABLE',
         `${what}: no connection: ${error.message}; nothing was sent`,
@@ -285,8 +283,8 @@ export class Http2Channel implements Channel, CallOwner {
       );
     }
     if (!deadline.hasPassed) return error as Error;
-    const told = this.diagnosis.explainSilence(what, error);
-    if (told !== undefined) return told;
+    const explained = this.diagnosis.explainSilence(what, error);
+    if (explained !== undefined) return explained;
     const text = `${what}: no connection within ${deadline.timeoutMs} ms; nothing was sent`;
     return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }

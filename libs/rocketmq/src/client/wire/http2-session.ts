@@ -1,4 +1,4 @@
-// One HTTP/2 connection, plaintext or TLS: how it is opened, which calls it still takes, and how it ends.
+// One HTTP/2 connection, plaintext or TLS: how it is opened, which calls it still accepts, and how it ends.
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectTcp, isIP } from 'node:net';
@@ -11,9 +11,9 @@ import { TransportError } from '../../support/errors.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Address, addressText } from '../endpoint.js';
 
-/** What a connection could not be made for, and whether anybody was there. */
+/** Why a connection failed, and whether a server had accepted it. */
 export class ConnectFailure extends Error {
-  /** @param wasAccepted whether the TCP connection was made; then something listens there that was not understood */
+  /** @param wasAccepted whether the TCP connection was established; then the server speaks another protocol */
   constructor(
     readonly wasAccepted: boolean,
     cause: Error,
@@ -23,15 +23,15 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** One stream: as much as the largest message that a server sends. */
+/** The flow-control window of one stream: the largest message that a server sends. */
 const STREAM_WINDOW_BYTES = 8 * 1024 * 1024;
-/** All streams: polls of many topics that answer at once do not wait for each other. */
+/** The window of all streams: polls of many topics that are answered together do not wait for each other. */
 const CONNECTION_WINDOW_BYTES = 64 * 1024 * 1024;
-/** Node breaks a session whose buffers outgrow this; a thousand large messages under way must fit. */
+/** Node closes a session whose buffers exceed this; a thousand large messages in flight must fit. */
 const SESSION_MEMORY_MB = 4_096;
-/** Stream ids end at 2^31 - 1. Half of them leaves room for any number of calls that begin together. */
+/** Stream ids end at 2^31 - 1. Half of them leaves room for any number of calls that start together. */
 const LAST_STREAM_ID = 2 ** 30;
-/** How long calls may go on after the connection takes no more of them. Polls last up to 30 s. */
+/** How long calls may continue after the connection stops accepting new ones. Polls last up to 30 s. */
 const DRAIN_MS = MINUTE_MS;
 
 /** The socket below a session. */
@@ -40,23 +40,23 @@ export interface SessionSocket {
   destroy(): unknown;
 }
 
-/** Makes a connection that is ready for calls. @throws ConnectFailure; the reason of the deadline */
+/** Opens a connection that is ready for calls. @throws ConnectFailure; the reason of the deadline */
 export type OpenSession = (address: Address, tls: ResolvedTls | undefined, deadline: Deadline) => Promise<Http2Session>;
 
 /**
- * An open connection. It takes calls until it is left: the server announced its end (GOAWAY), its stream ids run out, or the
- * channel retires it. Calls that were begun before go on, for a minute at most; then nothing of the connection is left behind.
+ * An open connection. It accepts calls until it is retired: because the server sent GOAWAY, its stream ids run out, or the channel
+ * retires it. Earlier calls continue, for a minute at most; then the connection is destroyed.
  */
 export class Http2Session {
-  /** Aborts when no further call may begin. */
+  /** Aborts when no more calls may start. */
   readonly left = new AbortSource();
   private readonly clock = new SystemClock();
-  /** In the order in which they were begun. */
+  /** In the order in which they were started. */
   private readonly calls = new Set<ClientHttp2Stream>();
   private drainLimit: ScheduledTask | undefined;
-  /** The most calls that the server has ever taken at once: one that began under it may have been written. */
+  /** The highest concurrency limit that the server has announced: a call that started within it may have been written. */
   private highestLimit: number | undefined;
-  /** Once the connection is lost, what was held back then. */
+  /** The calls that were held back when the connection was lost. */
   private neverWritten: ReadonlySet<ClientHttp2Stream> | undefined;
 
   /** @param gone resolves when the connection has ended, for whatever reason */
@@ -69,16 +69,16 @@ export class Http2Session {
     session.on('remoteSettings', ({ maxConcurrentStreams = Number.POSITIVE_INFINITY }) => {
       this.highestLimit = Math.max(this.highestLimit ?? 0, maxConcurrentStreams);
     });
-    session.once('goaway', () => this.leave(`${address} closes its connections`));
+    session.once('goaway', () => this.leave(`${address} is closing its connections`));
     void gone.then(() => this.destroy());
   }
 
-  /** Whether a call may begin. */
+  /** Whether a call may start. */
   get isUsable(): boolean {
     return !this.left.aborted && !this.session.closed && !this.session.destroyed;
   }
 
-  /** Begins a stream: say when it has {@link closed}. @throws Error of Node's when the session was lost; nothing was written then */
+  /** Starts a stream; call {@link closed} when it has closed. @throws Error of Node.js when the session was lost; nothing was written then */
   request(headers: Record<string, string>): ClientHttp2Stream {
     const stream = this.session.request(headers);
     this.calls.add(stream);
@@ -87,7 +87,7 @@ export class Http2Session {
     return stream;
   }
 
-  /** Whether a stream waits here until the server takes more at once, or waited until the connection was lost. Nothing of it was written then. */
+  /** Whether the server's concurrency limit holds a stream back, or did so when the connection was lost. Nothing of it was written then. */
   isHeldBack(stream: ClientHttp2Stream): boolean {
     if (this.neverWritten !== undefined) return this.neverWritten.has(stream);
     const { highestLimit = Number.POSITIVE_INFINITY } = this;
@@ -100,10 +100,10 @@ export class Http2Session {
     return false;
   }
 
-  /** Asks the other end for a sign of life by HTTP/2's own ping, which a server answers before any work. */
+  /** Checks the peer with an HTTP/2 ping, which a server answers before any work. */
   ping(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      // After a blocked event loop the timer is looked at first, though the answer may be in the socket already.
+      // After a blocked event loop timers run first, although the answer may already be in the socket.
       let timer = this.clock.schedule(timeoutMs, () => {
         timer = this.clock.schedule(0, () => resolve(false));
       });
@@ -121,28 +121,28 @@ export class Http2Session {
   }
 
   /**
-   * Takes no further call; those under way go on. Repeating it does nothing.
-   * @param code `ABORTED` when the server is as well as before
+   * Stops accepting calls; those in flight continue. Idempotent.
+   * @param code `ABORTED` when the server itself is fine
    */
   leave(why: string, code: 'UNAVAILABLE' | 'ABORTED' = 'UNAVAILABLE'): void {
     if (this.left.aborted) return;
-    // A call that is ended by this had begun, so nobody knows what became of it.
+    // A call that is ended by this had started, so its outcome is unknown.
     this.left.abort(new TransportError(code, why, 'unknown', true));
     if (this.calls.size === 0) this.destroy();
     else this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
   }
 
-  /** Ends the connection; calls under way fail. Repeating it does nothing. */
+  /** Closes the connection; calls in flight fail. Idempotent. */
   destroy(): void {
     this.drainLimit?.cancel();
     if (!this.session.destroyed) this.session.destroy(undefined, constants.NGHTTP2_CANCEL);
-    // A session that closes in good order waits for the other end to close its half, which may never happen.
+    // A graceful close waits until the peer closes its half, which may never happen.
     if (!this.socket.destroyed) this.socket.destroy();
   }
 
   /** A stream has closed. */
   closed(stream: ClientHttp2Stream): void {
-    // One after another they leave the set by which it is known how many were before them.
+    // Streams leave the ordered set one by one, because the set shows how many were started before a stream.
     if (this.session.destroyed)
       this.neverWritten ??= new Set([...this.calls].slice(this.highestLimit ?? this.calls.size));
     this.calls.delete(stream);
@@ -150,7 +150,7 @@ export class Http2Session {
   }
 }
 
-/** Connects, and waits for the server's HTTP/2 settings, without which nobody knows what is there. */
+/** Connects, and waits for the server's HTTP/2 settings, which prove that the server speaks HTTP/2. */
 export const openSession: OpenSession = async (address, tls, deadline) => {
   const socket = tls === undefined ? connectTcp({ ...address }) : connectTls(tlsOptions(address, tls));
   let wasAccepted = false;
@@ -158,7 +158,7 @@ export const openSession: OpenSession = async (address, tls, deadline) => {
   socket.once('connect', () => {
     wasAccepted = true;
   });
-  // A session whose TLS socket breaks early tells nobody; the socket itself does, though it may not close.
+  // A session does not report that its TLS socket broke early; the socket itself does, though it may not close.
   const gone = new Promise<void>((resolve) => {
     socket.once('close', () => resolve());
     socket.on('error', (problem) => {
@@ -177,7 +177,7 @@ export const openSession: OpenSession = async (address, tls, deadline) => {
   const opened = new Http2Session(addressText(address), session, socket, gone);
   const isReady = new Promise<void>((resolve, reject) => {
     session.once('remoteSettings', () => {
-      // At once: a turn later the session may be gone, and would refuse.
+      // Synchronously: one turn later the session may be gone, and would throw.
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       resolve();
     });
@@ -198,7 +198,7 @@ function tlsOptions({ host, port }: Address, tls: ResolvedTls): ConnectionOption
     port,
     ALPNProtocols: ['h2'],
     secureContext: tls.secureContext,
-    // Without a name to ask for, Node checks the certificate against the address.
+    // Without a server name, Node checks the certificate against the address.
     ...(tls.serverName === undefined && isIP(host) !== 0 ? {} : { servername: tls.serverName ?? host }),
     rejectUnauthorized: !tls.acceptsAnyCertificate,
   };

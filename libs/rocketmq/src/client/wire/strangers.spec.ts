@@ -1,4 +1,4 @@
-// What the first error of a connection says when an address was given at which no proxy listens.
+// The first error of a connection to an address where no proxy listens.
 
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -97,25 +97,25 @@ describe.each([
   });
 
   it.each([
-    ['a name server', NAME_SERVER, 'a name server of RocketMQ (remoting protocol) answers there, and no proxy'],
-    ['a broker', BROKER, 'a broker of RocketMQ (remoting protocol) answers there, and no proxy'],
+    ['a name server', NAME_SERVER, 'the server is a RocketMQ name server (remoting protocol), not a proxy'],
+    ['a broker', BROKER, 'the server is a RocketMQ broker (remoting protocol), not a proxy'],
   ])('names %s, and the port of proxies', async (_, code, text) => {
     const refused = connect(await remotingServer(code)).unary(CALL, NOTHING);
     await expect(refused).rejects.toMatchObject(refusal(text));
-    await expect(refused).rejects.toThrow('usually at port 8081');
+    await expect(refused).rejects.toThrow('usually on port 8081');
   });
 
-  it('names a name server that takes nothing but TLS', async () => {
+  it('names a name server that accepts only TLS', async () => {
     const secure = createTlsServer(identity, (socket) => answersRemoting(socket, NAME_SERVER));
     secure.on('tlsClientError', () => {});
     const refused = connect(await listening(secure)).unary(CALL, NOTHING);
-    await expect(refused).rejects.toMatchObject(refusal('a name server of RocketMQ'));
+    await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
   });
 
-  it('names a name server to a client over TLS, whose greeting it answers', async () => {
+  it('names a name server to a client over TLS, whose handshake it completes', async () => {
     const channel = connect(await remotingServer(NAME_SERVER), anyCertificate);
     const refused = channel.unary({ ...CALL, timeoutMs: 2_000 }, NOTHING);
-    await expect(refused).rejects.toMatchObject(refusal('a name server of RocketMQ'));
+    await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
   });
 
   it.each([
@@ -124,28 +124,28 @@ describe.each([
   ])('names an HTTP/1 server to a client of %s', async (_, tls) => {
     const address = await listening(createHttpServer((_, response) => response.end('hello')));
     await expect(connect(address, tls).unary(CALL, NOTHING)).rejects.toMatchObject(
-      refusal('an HTTP/1 server answers there, and no proxy'),
+      refusal('the server is an HTTP/1 server, not a proxy'),
     );
   });
 
-  it('says that nothing is said where connections are only accepted', async () => {
+  it('reports a server that accepts connections and sends nothing', async () => {
     const address = await listening(createServer((socket) => socket.on('error', () => {})));
     const refused = connect(address).unary({ ...CALL, timeoutMs: 3_000 }, NOTHING);
     await expect(refused).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent', retryable: true });
-    await expect(refused).rejects.toThrow(`${address} accepts connections and says nothing on them`);
+    await expect(refused).rejects.toThrow(`${address} accepts connections but sends nothing`);
   });
 
-  it('asks once who listens, for all calls that fail for want of one connection', async () => {
+  it('probes the server once for all calls that fail with one connection', async () => {
     const heard: string[] = [];
     const channel = connect(await remotingServer(NAME_SERVER, heard));
     const calls = await Promise.allSettled(Array.from({ length: 20 }, () => channel.unary(CALL, NOTHING)));
     expect(calls.map(({ status }) => status)).toEqual(Array(20).fill('rejected'));
-    // Both questions of HTTP begin with letters, that of the remoting protocol with the length of a frame.
+    // Both HTTP probes begin with letters, that of the remoting protocol with the length of a frame.
     expect(heard.filter((word) => word.startsWith('\0'))).toHaveLength(1);
   });
 
-  it('does not keep a call longer than its time to find out who listens', async () => {
-    // Breaks off what is no HTTP/1, and says nothing to that.
+  it('does not delay a call beyond its timeout to probe the server', async () => {
+    // Closes connections that are not HTTP/1, and does not answer HTTP/1.
     const server = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', (piece) => {
@@ -160,7 +160,7 @@ describe.each([
     expect(order).toEqual(['200 ms', '5 s']);
   });
 
-  it('leaves no question open when the channel is closed', async () => {
+  it('leaves no probe open when the channel is closed', async () => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket);

@@ -1,5 +1,5 @@
-// What listens on an address where no proxy answers. It is asked in the languages that may be spoken there, each time on a connection
-// of its own, by questions without effect; time and bytes are bounded.
+// Finds out what kind of server listens on an address where no proxy answers. It probes each protocol on a separate connection,
+// with requests that have no effect; time and bytes are bounded.
 
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -9,52 +9,52 @@ import { type Asking, firstAnswer } from '../../support/first-answer.js';
 import { greet, TLS_ALERT } from '../../support/tls-failure.js';
 import type { Address } from '../endpoint.js';
 
-/** What is known of who listens. */
+/** What a probe found. */
 export type Listener =
-  /** No proxy, and never one: `what` it is, and what to do. */
+  /** Not a proxy: `what` it is instead, and what to do. */
   | { readonly kind: 'stranger'; readonly what: string; readonly advice: string }
-  /** Plaintext is not answered, TLS is. */
+  /** The server answers TLS, but not plaintext. */
   | { readonly kind: 'tls-only' }
-  /** Connections are accepted, and nothing is said on them. */
+  /** The server accepts connections, but sends nothing. */
   | { readonly kind: 'silent' };
 
-/** How long one question may take. Those in plaintext and the TLS greeting are asked side by side. */
+/** How long one probe may take. The plaintext probes and the TLS handshake run concurrently. */
 const PATIENCE_MS = 1_000;
-/** The answer of a name server lists all brokers; thousands of them fit. */
+/** The limit of an answer. A name server lists all its brokers; thousands of them fit. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** What an HTTP/2 client begins with: its preface and empty settings. */
+/** The first bytes of an HTTP/2 client: its preface and empty settings. */
 const HTTP2_OPENING = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
-/** Name servers answer it with their brokers; any other server of the remoting protocol refuses it. */
+/** A request that name servers answer with their brokers, and that any other server of the remoting protocol refuses. */
 const CLUSTER_QUESTION = encodeFrame({ code: 106, opaque: 0 });
 const http1Question = (host: string): Buffer =>
   Buffer.from(`HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 'latin1');
 
-const PROXY_PORT = 'give the address of a proxy, which speaks gRPC, usually at port 8081';
+const PROXY_PORT = 'use the address of a proxy, which serves gRPC, usually on port 8081';
 const NAME_SERVER: Listener = {
   kind: 'stranger',
-  what: 'a name server of RocketMQ (remoting protocol)',
+  what: 'a RocketMQ name server (remoting protocol)',
   advice: `${PROXY_PORT}; name servers are for administration (the option nameServer; --name-server or --admin)`,
 };
 const BROKER: Listener = {
   kind: 'stranger',
-  what: 'a broker of RocketMQ (remoting protocol)',
-  advice: `${PROXY_PORT}; brokers usually are at 10911`,
+  what: 'a RocketMQ broker (remoting protocol)',
+  advice: `${PROXY_PORT}; brokers usually listen on 10911`,
 };
 const HTTP1: Listener = {
   kind: 'stranger',
   what: 'an HTTP/1 server',
   advice:
-    'it is no RocketMQ proxy, or a web proxy in front of one that does not pass HTTP/2 on: correct the address, or that proxy',
+    'it is not a RocketMQ proxy, or it is a web proxy in front of one that does not forward HTTP/2: fix the address, or that proxy',
 };
 
-/** What came of one question: who listens, what became of the connection, or `spoken` for any other answer. */
+/** The result of one probe: what listens, how the connection ended, or `spoken` for any other answer. */
 type Answer = Listener | 'spoken' | 'silent' | 'ended';
 
 /**
- * @param timeoutMs for one question; at most a second is taken
- * @param signal gives up; then nothing is known
- * @returns undefined when HTTP/2 is spoken, nobody listens, or it is not known who
+ * @param timeoutMs for one probe; one second at most
+ * @param signal aborts the probes; then nothing is known
+ * @returns undefined when the server speaks HTTP/2, nothing listens, or it is unknown what does
  */
 export async function listenerAt(
   address: Address,
@@ -68,7 +68,7 @@ export async function listenerAt(
     return signal?.aborted ? undefined : listener;
   } finally {
     unlink();
-    // Whoever is known needs no further question.
+    // A server that was identified needs no further probe.
     controller.abort();
   }
 }
@@ -80,7 +80,7 @@ async function find(address: Address, asking: Asking): Promise<Listener | undefi
   const greeted = greet(address, undefined, asking);
   const first = await firstWhoSpeaks([remoting, http2]);
   if (first !== undefined) return first === 'spoken' ? undefined : first;
-  // Only now: one that answers HTTP/1 may speak HTTP/2 as well.
+  // Last, because a server that answers HTTP/1 may speak HTTP/2 as well.
   const last = await http1;
   if (typeof last === 'object') return last;
   if ((await greeted) !== 'none') return behindTls(address, asking);
@@ -88,13 +88,13 @@ async function find(address: Address, asking: Asking): Promise<Listener | undefi
   return isSilent ? { kind: 'silent' } : undefined;
 }
 
-/** A name server or broker may take nothing but TLS. Whose certificate it is does not matter: nothing secret is said. */
+/** A name server or broker may accept only TLS. Its certificate does not matter, because nothing secret is sent. */
 async function behindTls(address: Address, asking: Asking): Promise<Listener> {
   const answer = await remotingServer(connectTls({ ...address, rejectUnauthorized: false }), asking);
   return typeof answer === 'object' ? answer : { kind: 'tls-only' };
 }
 
-/** @returns undefined when none of them speaks */
+/** @returns undefined when none of them answers */
 function firstWhoSpeaks(asked: readonly Promise<Answer>[]): Promise<Listener | 'spoken' | undefined> {
   return new Promise((resolve) => {
     const each = asked.map(async (one) => {
