@@ -301,7 +301,7 @@ describe('an incorrect use is rejected', () => {
     await expect(service.twice()).rejects.toThrow(/ALREADY_PREPARED.*one message/);
     await expect(service.beside('x')).rejects.toThrow(/ALREADY_PREPARED/);
     await service.forgets();
-    await expect(late?.()).rejects.toThrow(/TRANSACTION_ENDED.*await what belongs to it/);
+    await expect(late?.()).rejects.toThrow(/TRANSACTION_ENDED.*await all work that belongs to it/);
     expect(await news()).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
-// How many calls are under way. Cheaper than a set of promises, which each message would pay for.
+// Counts the calls in flight. Cheaper per message than a set of promises.
 
-/** Counts calls, and says when all have ended. */
+/** Counts calls, and reports when all have ended. */
 export class ActiveCalls {
   private count = 0;
   private idle: (() => void)[] = [];
@@ -9,7 +9,7 @@ export class ActiveCalls {
     this.count++;
   }
 
-  /** Ends what {@link begin} began. */
+  /** Ends a call that {@link begin} started. */
   end(): void {
     if (--this.count > 0) return;
     for (const resolve of this.idle.splice(0)) resolve();
@@ -25,7 +25,7 @@ export class ActiveCalls {
     }
   }
 
-  /** Resolves when nothing is under way; at once when nothing is. */
+  /** Resolves when no calls are in flight; immediately if there are none. */
   whenIdle(): Promise<void> {
     return this.count === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
   }

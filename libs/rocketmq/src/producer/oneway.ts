@@ -1,24 +1,24 @@
-// A send that nobody waits for: what its caller is told, and what those who watch.
+// A one-way send: what its caller gets, and how its failures are reported.
 
 import { describeError, type Logger } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import type { ProducerEvents } from './producer-events.js';
 
-/** A one-way send under way. */
+/** A one-way send in progress. */
 export interface OnewaySend {
-  /** Resolves when the message is on its way; rejects when it was refused before. */
+  /** Resolves when the producer has accepted the message; rejects when it was refused before that. */
   readonly accepted: Promise<void>;
-  /** Never rejects: who handed the message over has gone. */
+  /** Resolves when the send has ended. Never rejects, because no caller waits for it. */
   readonly ended: Promise<void>;
 }
 
-/** Whom to tell of a failure. */
+/** Where failures are reported. */
 export interface OnewayWatchers {
   readonly logger: Logger;
   readonly events: Partial<ProducerEvents> | undefined;
 }
 
-/** Begins a send. @param send calls `onAdmitted` once the message is on its way */
+/** Starts a send. @param send calls `onAdmitted` once the producer has accepted the message */
 export function onewaySend(
   message: { readonly topic: string; readonly messageId: string },
   watchers: OnewayWatchers,

@@ -157,7 +157,7 @@ describe('what a caller is told', () => {
       const starting = producer.start({ timeoutMs: 300 });
       await expect(starting).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
       await expect(starting).rejects.toThrow(broker.endpoints);
-      await expect(producer.send(order)).rejects.toThrow('make a new one to try again');
+      await expect(producer.send(order)).rejects.toThrow('Create a new producer to try again');
       await producer.close();
       await producer.close();
     });

@@ -1,10 +1,10 @@
-// What a producer tells those who watch it. Telling them is the producer's affair.
+// The events of a producer.
 
 import type { SessionEvents } from '../client/session-events.js';
 import type { TransactionEvents } from './transactions/transaction.js';
 
-/** What happened that no call of the application returns. What a watcher throws is logged and changes nothing. */
+/** Event handlers for results that no call returns. Errors that a handler throws are logged and have no other effect. */
 export interface ProducerEvents extends TransactionEvents, SessionEvents {
-  /** A message of `sendOneway` failed for good; a RocketMQError's `outcome` says whether it may be stored. */
+  /** A message of `sendOneway` failed permanently; a RocketMQError's `outcome` says whether it may be stored. */
   onOnewayFailed(message: { readonly topic: string; readonly messageId: string }, error: unknown): void;
 }

@@ -1,17 +1,17 @@
-// The port through which a producer is traced and measured. Without an implementation nothing is called.
+// The port for traces and metrics of a producer. Without an implementation nothing is called.
 
 import type { ObservedClient } from '../client/observed-client.js';
 import type { SendInterceptor } from './sending/interceptors.js';
 import type { TransactionTelemetry } from './transactions/transaction.js';
 
-/** What watches one producer. None of it may throw anything but what it was given to run. */
+/** Telemetry of one producer. Its methods must not throw, except for errors of the work that they run. */
 export interface ProducerTelemetry extends TransactionTelemetry {
-  /** Stands around each send, the innermost of all. */
+  /** Wraps each send, inside all other interceptors. */
   readonly interceptor: SendInterceptor;
 }
 
-/** Creates what watches a producer. */
+/** Creates the telemetry of a producer. */
 export interface ProducerTelemetrySource {
-  /** Asked once for each producer. Undefined: it is not watched. */
+  /** Called once for each producer. Undefined: no telemetry for it. */
   producer(client: ObservedClient): ProducerTelemetry | undefined;
 }

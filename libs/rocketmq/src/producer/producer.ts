@@ -30,40 +30,40 @@ import { receiptOf, type SendReceipt } from './sending/send-receipt.js';
 import type { Transaction } from './transactions/transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transactions/transaction-coordinator.js';
 
-/** What a producer is for. */
+/** The options of a producer. */
 export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {
   /**
-   * Topics that must exist, with their type, when the producer starts. Others are looked up at their first send.
+   * Topics that must exist, with their type, when the producer starts. Other topics are looked up at their first send.
    * Default: none.
    */
   readonly topics?: Readonly<Record<string, MessageType | undefined>>;
-  /** How often one send is tried in all, where a try may have reached the server. Default 3. */
+  /** The maximum number of attempts of one send, counting only those that may have reached the server. Default 3. */
   readonly maxAttempts?: number;
   /**
-   * Packs bodies with gzip. Consumers of this library unpack them, up to 32 MiB unless told otherwise; so a body may have up to
-   * that when it is at most 4 MiB packed. The official Java, Go, Node and Python consumers unpack them, too. Default: nothing
-   * is packed.
+   * Compresses bodies with gzip. Consumers of this library decompress them, up to 32 MiB by default, so a body can have up to 32 MiB
+   * if it is at most 4 MiB when compressed. The official Java, Go, Node and Python consumers decompress them, too. Default: no
+   * compression.
    */
   readonly compression?: CompressionOptions;
-  /** Stand around each send, the first one outermost. Default: none. */
+  /** Wrap each send, the first one outermost. Default: none. */
   readonly interceptors?: readonly SendInterceptor[];
-  /** Told of what no call returns: one-way sends that failed, ends of transactions that were lost, checks. Default: nobody. */
+  /** Event handlers for results that no call returns: failed one-way sends, lost ends of transactions, checks. Default: none. */
   readonly events?: Partial<ProducerEvents>;
-  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  /** Traces and metrics: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: ProducerTelemetrySource;
 }
 
-/** How long a close waits for local transactions and transaction checkers unless told otherwise. */
+/** How long a close waits for local transactions and transaction checkers by default. */
 const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'started'; readonly ready: Promise<void> }
-  /** `ready` is rejected; what had been opened is closed. */
+  /** `ready` is rejected; everything that was opened is closed. */
   | { readonly kind: 'failed'; readonly ready: Promise<void>; readonly error: unknown; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
-/** Sends messages. One producer serves a whole application; it may share its connection with others. */
+/** Sends messages. One producer serves a whole application; it can share its connection with other clients. */
 export class Producer {
   private state: State = { kind: 'idle' };
   private readonly client: Client;
@@ -72,9 +72,9 @@ export class Producer {
   private readonly transactions: TransactionCoordinator;
   private readonly telemetry: ProducerTelemetry | undefined;
   private readonly starting = new AbortController();
-  /** Sends, half messages and recalls; each has its own deadline. */
+  /** Sends, half messages and recalls in flight; each has its own deadline. */
   private readonly calls = new ActiveCalls();
-  /** Local transactions, which may take any time. */
+  /** Local transactions in progress, which have no deadline. */
   private readonly transacting = new ActiveCalls();
 
   /** @throws UsageError that names the option */
@@ -96,37 +96,37 @@ export class Producer {
     this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
   }
 
-  /** The id by which the server knows this producer. */
+  /** The client id of this producer. */
   get clientId(): string {
     return this.client.id;
   }
 
-  /** How its sessions with servers stand: the ones that it has needed so far. */
+  /** The status of its sessions with servers: those that it has needed so far. */
   get sessions(): SessionHealth[] {
     return this.client.sessionHealth();
   }
 
   /**
-   * Connects, and checks the topics that were named. Repeating it gives the first result. Sending does not need it, but
-   * finds a wrong topic only then; checks of transactions come to a started producer only.
+   * Connects, and checks the topics of the option `topics`. Later calls return the first result. Sending works without a start, but
+   * then finds a wrong topic only at its first send. Only a started producer receives transaction checks.
    * @param options `timeoutMs` default: `requestTimeoutMs` × `maxAttempts`
    * @throws ResourceError when a topic is missing or of another type; the server's refusal of the settings; the last failure
-   *   when the server stays away. The producer is then closed: make a new one to try again
+   *   when the server stays unavailable. The producer is then closed: create a new one to try again
    */
   start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
-      // Later than this turn, so that a start which fails at once finds the state it changes.
+      // Deferred by a turn, so that a start that fails immediately finds the state that it changes.
       this.state = { kind: 'started', ready: Promise.resolve().then(() => this.begin(options)) };
     }
     return this.state.ready;
   }
 
   /**
-   * Sends a message and waits until the server has stored it. Ordinary messages may share a request, see
+   * Sends a message and waits until the server has stored it. Ordinary messages can share a request, see
    * `ProducerOptions.batching`; they then fail together, with one error.
    * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `maxAttempts`
-   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` when the options say so; StatusError or
+   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` if `whenFull` is `refuse`; StatusError or
    *   TransportError whose `outcome` says whether it may be stored
    */
   async send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
@@ -142,17 +142,17 @@ export class Producer {
   }
 
   /**
-   * Sends messages of any topics and sizes, each as {@link send} would, and tells what became of each, in the order given. All are
-   * checked before the first is sent, or in their turn when there are interceptors; a wrong one fails alone. Those of one message
-   * group go one after another: when one fails, or is wrong, the later ones of its group are not sent (`EARLIER_MESSAGE_FAILED`).
-   * Messages whose turn has not come when the caller aborts or the producer closes are not sent.
+   * Sends messages of any topics and sizes, each like {@link send}, and returns the outcome of each, in the given order. All are
+   * validated before the first one is sent, or in their turn if there are interceptors; an invalid one fails alone. Messages of one
+   * message group are sent one after another: when one fails or is invalid, the later ones of its group are not sent
+   * (`EARLIER_MESSAGE_FAILED`). Messages whose turn has not come when the caller aborts or the producer closes are not sent.
    * @throws UsageError for a wrong option, StateError once closed; nothing was sent
    */
   sendBatch(messages: readonly OutgoingMessage[], options: BatchOptions = {}): Promise<BatchOutcome[]> {
     return this.sendEncoded(messages, options);
   }
 
-  /** @internal a batch in which messages may be that were found wrong while they were encoded */
+  /** @internal a batch that can contain messages whose encoding failed */
   async sendEncoded(
     messages: readonly (OutgoingMessage | RefusedMessage)[],
     options: BatchOptions = {},
@@ -167,9 +167,9 @@ export class Producer {
   }
 
   /**
-   * Hands a message over, as soon as there is room for it, and does not wait for the server. It is then sent like any other,
-   * with its attempts and its time; a failure goes to the logger and to `events.onOnewayFailed`. `close` waits for it.
-   * @param options they bound the whole send, as in {@link send}
+   * Queues a message as soon as there is room for it, and does not wait for the server. It is then sent like any other, with the same
+   * attempts and timeout; a failure is logged and reported to `events.onOnewayFailed`. `close` waits for it.
+   * @param options bound the whole send, as in {@link send}
    * @throws UsageError, StateError, NotSentError `TOO_MANY_IN_FLIGHT`; while it waits for room, TransportError
    *   `DEADLINE_EXCEEDED` or the caller's reason. Nothing was sent
    */
@@ -186,9 +186,9 @@ export class Producer {
   }
 
   /**
-   * Takes a delayed message back before it is due. The server answers OK for one that was recalled before, too; once it was due,
-   * it refuses.
-   * @throws StatusError when the server refuses; it is off there by default (`recallMessageEnable` of the broker)
+   * Recalls a delayed message before it is due. The server also answers OK if the message was already recalled; once it was due, the
+   * server refuses.
+   * @throws StatusError when the server refuses; recall is disabled there by default (`recallMessageEnable` of the broker)
    */
   recall(target: RecallTarget, options: CallOptions = {}): Promise<{ readonly messageId: string }> {
     const what = `recall of a message on "${target.topic}"`;
@@ -196,8 +196,8 @@ export class Producer {
   }
 
   /**
-   * Sends a half message, which nobody sees until the transaction commits. Prefer {@link transact}.
-   * @throws UsageError `NO_TRANSACTION_CHECKER` when the topic has none; else as `send`
+   * Sends a half message, which is not delivered until the transaction commits. Prefer {@link transact}.
+   * @throws UsageError `NO_TRANSACTION_CHECKER` when the topic has none; otherwise like `send`
    */
   async beginTransaction(message: OutgoingMessage, options: CallOptions = {}): Promise<Transaction> {
     this.assertOpen();
@@ -205,15 +205,15 @@ export class Producer {
   }
 
   /**
-   * Runs `work` as the local transaction of a message. With `message` the half is sent before; without, `work` calls
-   * `currentTransaction().prepare()`, or nothing is sent. A return commits, unless `currentTransaction().rollback()` was
-   * called. A throw asks the checker at once: its answer ends the transaction, `unknown` leaves it to the server's check;
-   * the error is rethrown. After its checks (15 by default, about 7.5 minutes) the server gives up what nobody answered for, and the
-   * message is not delivered: `RocketMQAdmin.givenUpHalfMessages()`.
+   * Runs `work` as the local transaction of a message. With `message`, the half message is sent first; without it, `work` must call
+   * `currentTransaction().prepare()`, or nothing is sent. Returning commits, unless `currentTransaction().rollback()` was called.
+   * Throwing calls the checker immediately: its answer ends the transaction, `unknown` leaves it to the server's check, and the error
+   * is rethrown. After its checks (15 by default, about 7.5 minutes) the server gives up a half message without an answer, and does not
+   * deliver it: `RocketMQAdmin.givenUpHalfMessages()`.
    */
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();
-    // A local transaction that runs may still prepare while the producer closes: its half message is part of it.
+    // A running local transaction may still prepare while the producer closes: its half message is part of it.
     const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
     const { message } = options;
     const transact = (): Promise<T> => this.transactions.transact(message, half, work, options.signal);
@@ -221,9 +221,9 @@ export class Producer {
   }
 
   /**
-   * Refuses new work, waits for what is under way (each call has its own deadline), says goodbye. The connection stays open.
-   * Repeating it waits for the same end.
-   * Checks that the server asks for meanwhile, and those that wait for their turn, are left to its next check.
+   * Refuses new work, waits for calls in flight (each has its own deadline), and disconnects. The connection stays open.
+   * Later calls wait for the same end.
+   * Transaction checks that arrive meanwhile, and those that wait for their turn, are left to the server's next check.
    * @param options `shutdownGraceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
    *   the checkers fire. Default 20 s, in real time
    */
@@ -248,7 +248,7 @@ export class Producer {
         ),
       );
     } catch (error) {
-      // A start that has failed leaves nothing behind: no stream, no timer.
+      // A failed start leaves no stream and no timer open.
       const closed = this.end(0);
       if (this.state.kind === 'started') this.state = { kind: 'failed', ready: this.state.ready, error, closed };
       await closed;
@@ -259,10 +259,10 @@ export class Producer {
   private async end(shutdownGraceMs: number): Promise<void> {
     const { logger } = this.connection;
     const transacted = this.transacting.whenIdle();
-    // In the same grace period: two in a row would take twice the time that the caller gave.
+    // In the same grace period: two in a row would take twice the time that the caller allowed.
     const answered = this.transactions.closeAnswers(shutdownGraceMs);
     await waitWithin('local transactions', Math.max(0, shutdownGraceMs), undefined, transacted).catch(() => {
-      logger.warn('the producer closes while local transactions run; the server asks for their ends');
+      logger.warn('the producer is closing while local transactions are running; the server will check how they ended');
       this.transactions.giveUp();
     });
     await this.calls.whenIdle();
@@ -293,7 +293,7 @@ export class Producer {
   private closedError(): StateError {
     if (this.state.kind !== 'failed') return new StateError('CLOSED', 'the producer is closed; nothing was sent');
     const { error } = this.state;
-    const message = `the producer did not start (${describeError(error)}); make a new one to try again; nothing was sent`;
+    const message = `the producer did not start (${describeError(error)}); nothing was sent. Create a new producer to try again`;
     return new StateError('CLOSED', message, { cause: error });
   }
 

@@ -75,7 +75,7 @@ describe('a producer', () => {
       broker.faults.add({ rpc: 'queryRoute', action: SLOW });
       const sending = newProducer().send(order, { timeoutMs: 30 });
       await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
-      await expect(sending).rejects.toThrow('the route of topic "orders" could not be had');
+      await expect(sending).rejects.toThrow('the route of topic "orders" could not be fetched');
     });
 
     it("ends when the caller aborts, with the caller's reason", async () => {

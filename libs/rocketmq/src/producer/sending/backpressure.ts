@@ -1,4 +1,4 @@
-// What a producer does when it is asked to send faster than the server takes: its options, and what a send finds at the door.
+// Limits the sends in flight when the application sends faster than the server accepts messages.
 
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError, UsageError } from '../../support/errors.js';
@@ -6,16 +6,16 @@ import { positiveInteger } from '../../support/options.js';
 import { InFlightLimit, type Room } from './in-flight-limit.js';
 import { NotSentError } from './not-sent-error.js';
 
-/** How much may be under way at once, half messages and one-way sends included, and what happens beyond. */
+/** How much may be in flight at once, including half messages and one-way sends, and what happens beyond that. */
 export interface BackpressureOptions {
-  /** How many messages. Default 1024. */
+  /** The maximum number of messages in flight. Default 1024. */
   readonly maxInFlight?: number;
-  /** How many bytes of bodies, packed ones as they are packed. A single larger one goes alone. Default 64 MiB. */
+  /** The maximum number of bytes of bodies in flight, counted after compression. A single larger body is sent alone. Default 64 MiB. */
   readonly maxInFlightBytes?: number;
   /**
-   * `wait`: a send waits for room, in the order of the calls, within its own deadline. `refuse`: it fails at once with
-   * `TOO_MANY_IN_FLIGHT`, and nothing was sent; only the messages of a batch wait all the same, since it is they that fill the
-   * room. Default `wait`.
+   * `wait`: a send waits for room, in the order of the calls, within its own deadline. `refuse`: it fails immediately with
+   * `TOO_MANY_IN_FLIGHT`, and nothing was sent; only the messages of a batch wait anyway, because the batch itself fills the
+   * limit. Default `wait`.
    */
   readonly whenFull?: 'wait' | 'refuse';
 }
@@ -42,28 +42,28 @@ export class Backpressure {
     this.limit = new InFlightLimit({ maxCount: this.maxCount, maxBytes: this.maxBytes });
   }
 
-  /** Room at once, if there is any and nobody waits for it. */
+  /** Room, if it is available immediately and nobody waits for it. */
   tryEnter(bytes: number): Room | undefined {
     return this.limit.tryEnter(bytes);
   }
 
   /**
-   * @param whenFull default: as the option says
+   * @param whenFull default: the option `whenFull`
    * @throws NotSentError `TOO_MANY_IN_FLIGHT`; TransportError `DEADLINE_EXCEEDED` whose outcome is `not-sent`; the reason of
-   *   a caller who aborts
+   *   a caller that aborts
    */
   async enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<Room> {
     if (whenFull === 'refuse') {
       const room = this.limit.tryEnter(bytes);
       if (room !== undefined) return room;
-      const text = `${deadline.what}: ${this.bounds()} are under way; try again later, or send less at once`;
+      const text = `${deadline.what}: ${this.bounds()} are in flight; try again later, or send less at once`;
       throw new NotSentError('TOO_MANY_IN_FLIGHT', text);
     }
     try {
       return await this.limit.enter(bytes, deadline.signal);
     } catch (error) {
       if (!deadline.hasPassed) throw error;
-      const text = `${deadline.what}: ${this.bounds()} were under way for ${deadline.timeoutMs} ms; nothing was sent`;
+      const text = `${deadline.what}: ${this.bounds()} were in flight for ${deadline.timeoutMs} ms; nothing was sent`;
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     }
   }

@@ -1,4 +1,4 @@
-// Whether messages may share a request: the options, and how it is known that the brokers keep them apart. Sharing itself is
+// Whether messages may share a request: the options, and the check that all brokers support it. The sharing itself is in
 // send-lane.ts.
 
 import type { ServerCapabilities } from '../../client/capabilities.js';
@@ -8,7 +8,7 @@ import { SECOND_MS, SystemClock } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 
-/** The brokers of a cluster, as `RocketMQAdmin.brokerVersions()` tells them. */
+/** The brokers of a cluster, as `RocketMQAdmin.brokerVersions()` returns them. */
 export interface SeenBrokers {
   readonly brokers: readonly {
     readonly name: string;
@@ -19,34 +19,34 @@ export interface SeenBrokers {
   readonly failures: readonly unknown[];
 }
 
-/** Whether messages that wait anyhow leave in one request. */
+/** Whether messages that have to wait share a request. */
 export interface BatchingOptions {
   /**
-   * `auto`: ordinary messages of one topic that queue up behind requests under way leave together, where all brokers are known to
-   * keep them apart: on an embedded broker, by `serverVersion`, or by `brokerVersions`. Brokers up to 5.3.3 would give all of them
-   * the tag, keys, properties and id of the first, and a proxy does not tell what is behind it. `off`: each message has a request
-   * of its own, as it has wherever nothing is known. Default `auto`.
+   * `auto`: ordinary messages of one topic that wait behind requests in flight share a request if all brokers are known to support it:
+   * because it is an embedded broker, or according to `serverVersion` or `brokerVersions`. Brokers up to 5.3.3 would give all of them
+   * the tag, keys, properties and id of the first, and a proxy does not report the versions of its brokers. `off`: each message has its
+   * own request, as it also has when the versions are unknown. Default `auto`.
    */
   readonly batching?: 'auto' | 'off';
   /**
-   * The version of the brokers, of the oldest one if they differ: `5.4.0`. Not that of the proxies. Without it, what is found out
-   * counts; with it, it alone counts. Default: not known.
+   * The version of the brokers, or of the oldest one if they differ: `5.4.0`. Not that of the proxies. If it is set, `brokerVersions` is
+   * not used. Default: unknown.
    */
   readonly serverVersion?: string;
   /**
-   * Finds out how old the brokers are: `() => admin.brokerVersions()`. Asked again when the route of a topic changes; until it
-   * has answered, and while any broker is old, missing or silent, each message has a request of its own. Default: nobody asks.
+   * Returns the versions of the brokers: `() => admin.brokerVersions()`. Called again when the route of a topic changes. Until it has
+   * returned, and while any broker is old, missing or does not answer, each message has its own request. Default: none.
    */
   readonly brokerVersions?: () => Promise<SeenBrokers>;
 }
 
 const FORM = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:-[\w.-]+)?$/;
-/** No answer is trusted for much longer: brokers can be exchanged under the same name. */
+/** How long an answer is trusted: a broker can be replaced by another one with the same name. */
 const ASK_AGAIN_MS = 30 * SECOND_MS;
 
-/** Says where messages may share a request. */
+/** Decides where messages may share a request. */
 export class BatchSafety {
-  /** By the options alone; undefined when it has to be found out. */
+  /** The decision by the options alone; undefined when the versions must be fetched. */
   private readonly told: boolean | undefined;
   private readonly seen: SeenVersions | undefined;
 
@@ -67,13 +67,13 @@ export class BatchSafety {
   }
 }
 
-/** What the brokers of the routes were last seen as. */
+/** The last known versions of the brokers in the routes. */
 class SeenVersions {
   private readonly clock = new SystemClock();
   private readonly brokersOf = new Map<string, string>();
-  /** Routes whose brokers all keep batches, or not; forgotten with each answer. */
+  /** Whether all brokers of a route support batches; cleared with each answer. */
   private judged = new WeakMap<Route, boolean>();
-  /** The names of all brokers, when every one of them keeps batches. */
+  /** The names of all brokers, if every one of them supports batches. */
   private safe: ReadonlySet<string> | undefined;
   private askedAtMs: number | undefined;
   private asking = 0;
@@ -87,7 +87,7 @@ class SeenVersions {
     return this.judged.get(route) ?? this.judge(route);
   }
 
-  /** A route is a new object each time that it was asked for. */
+  /** Each refresh of a route creates a new object. */
   private judge(route: Route): boolean {
     const brokers = brokersIn(route);
     const hasChanged = this.brokersOf.get(route.topic) !== brokers;
@@ -110,10 +110,10 @@ class SeenVersions {
       const areSafe = failures.length === 0 && brokers.every((broker) => broker.keepsBatches);
       if (areSafe) safe = new Set(brokers.map(({ name }) => name));
     } catch (error) {
-      const text = 'the versions of the brokers could not be had; each message has a request of its own';
+      const text = 'the versions of the brokers could not be fetched; each message is sent in its own request';
       this.logger.warn(text, { error: describeError(error) });
     }
-    // A route that has changed meanwhile has asked again.
+    // A route that has changed meanwhile has already started another request.
     if (asking !== this.asking) return;
     this.safe = safe;
     this.judged = new WeakMap();
@@ -125,11 +125,11 @@ function brokersIn({ queues }: Route): string {
   return [...new Set(brokers.map((broker) => JSON.stringify(broker)))].sort().join();
 }
 
-/** @throws UsageError for a text that is no version */
+/** @throws UsageError for a string that is not a version */
 function keepsBatches(serverVersion: string): boolean {
   const [, major, minor] = FORM.exec(serverVersion)?.map(Number) ?? [];
   if (major === undefined || minor === undefined) {
-    throw refused('serverVersion', `must be a version as "5.4.0", not ${JSON.stringify(serverVersion)}`);
+    throw refused('serverVersion', `must be a version such as "5.4.0", not ${JSON.stringify(serverVersion)}`);
   }
   return major > 5 || (major === 5 && minor >= 4);
 }

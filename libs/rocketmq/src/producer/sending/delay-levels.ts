@@ -1,4 +1,4 @@
-// The delay levels of RocketMQ 4, for those who think in them. RocketMQ 5 takes any time.
+// The delay levels of RocketMQ 4, for migration. RocketMQ 5 accepts any delay.
 
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';

@@ -1,24 +1,24 @@
-// How much a producer has under way at once, and who comes next when there is room again.
+// Limits how much a producer has in flight, and queues sends until there is room.
 
 import { abortReason } from '../../support/abort.js';
 
-/** How much may be under way. */
+/** The limits. */
 export interface InFlightBounds {
   readonly maxCount: number;
   readonly maxBytes: number;
 }
 
-/** Room that was taken. */
+/** Reserved room. */
 export class Room {
   private isInside = true;
 
-  /** @param held bytes @param giveBack takes back bytes, and the place when it is `left` */
+  /** @param held reserved bytes @param giveBack releases bytes, and also the place if `left` */
   constructor(
     private held: number,
     private readonly limit: { giveBack(bytes: number, left: boolean): void },
   ) {}
 
-  /** Gives back what is not needed after all. */
+  /** Releases bytes that are not needed. */
   shrinkTo(bytes: number): void {
     if (!this.isInside || bytes >= this.held) return;
     const freed = this.held - bytes;
@@ -26,7 +26,7 @@ export class Room {
     this.limit.giveBack(freed, false);
   }
 
-  /** Gives all of it back. Later calls do nothing. */
+  /** Releases all of it. Later calls do nothing. */
   leave(): void {
     if (!this.isInside) return;
     this.isInside = false;
@@ -39,7 +39,7 @@ interface Waiter {
   readonly admit: () => void;
 }
 
-/** Counts what is under way. Room is given in the order of asking: what is small does not overtake what is large. */
+/** Counts messages in flight. Room is granted in the order of the calls: small messages do not overtake large ones. */
 export class InFlightLimit {
   private count = 0;
   private bytes = 0;
@@ -48,8 +48,8 @@ export class InFlightLimit {
   constructor(private readonly bounds: InFlightBounds) {}
 
   /**
-   * Takes room if there is any and nobody waits for it. What is larger than the bound goes alone.
-   * @returns undefined when there is none
+   * Reserves room if it is available and nobody waits for it. A message larger than the limit is sent alone.
+   * @returns undefined if there is no room
    */
   tryEnter(bytes: number): Room | undefined {
     return this.waiters.size === 0 && this.hasRoom(bytes) ? this.admit(bytes) : undefined;
@@ -70,7 +70,7 @@ export class InFlightLimit {
       };
       const onAbort = (): void => {
         this.waiters.delete(waiter);
-        // Whoever stood behind a large one may fit.
+        // The next waiters may fit although the large one before them did not.
         this.admitNext();
         reject(abortReason(signal));
       };

@@ -1,4 +1,4 @@
-// What an application puts around its sends: tracing, metrics, properties for all. The send itself is in send-pipeline.ts.
+// The application's interceptors around sends: tracing, metrics, common properties. The send itself is in send-pipeline.ts.
 
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
@@ -8,21 +8,21 @@ import { describeError, type Logger } from '../../support/logger.js';
 import { NotSentError } from './not-sent-error.js';
 import { receiptOf, type SendReceipt } from './send-receipt.js';
 
-/** What an interceptor may know of the send around which it stands. */
+/** What an interceptor knows of the send that it wraps. */
 export interface InterceptedSend {
-  /** The call that the message belongs to; `half`: it is the message of a transaction. */
+  /** The call that the message belongs to; `half` is the message of a transaction. */
   readonly kind: 'send' | 'batch' | 'oneway' | 'half';
-  /** Fires when the time of the send is over, or its caller gave up. */
+  /** Fires when the send times out, or its caller aborts. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Stands around the send of each message. It may hand `next` another message, with more properties for instance, which is
- * checked only then; topic, message group and message id have to stay: order and transactions depend on them.
+ * Wraps the send of each message. It can pass a different message to `next`, for example with more properties; the message is validated
+ * after that. Topic, message group and message id must not change, because order and transactions depend on them.
  *
- * Call `next` once. Before it, a throw keeps the message from being sent, and the caller gets that error, as `not-sent`.
- * After it, what `next` gave is what the caller gets, a receipt or an error, whatever the interceptor makes of it: a stored
- * message is never told as failed, nor a failed one as stored. What else it throws then is logged.
+ * Call `next` once. If the interceptor throws before that, the message is not sent, and the caller gets that error, as `not-sent`.
+ * After `next`, the caller gets the result of `next`, whatever the interceptor returns or throws: a stored message is never reported as
+ * failed, nor a failed one as stored. Other errors that it throws are logged.
  */
 export type SendInterceptor = (
   message: OutgoingMessage,
@@ -40,7 +40,7 @@ export class Interceptors {
   ) {
     for (const interceptor of interceptors) {
       if (typeof interceptor === 'function') continue;
-      throw new UsageError('ILLEGAL_OPTION', 'option interceptors must hold functions only', 'interceptors');
+      throw new UsageError('ILLEGAL_OPTION', 'option interceptors must contain functions only', 'interceptors');
     }
   }
 
@@ -48,7 +48,7 @@ export class Interceptors {
     return this.interceptors.length === 0;
   }
 
-  /** Sends a message through all of them. @throws as `SendInterceptor` says */
+  /** Sends a message through all of them. @throws as documented at `SendInterceptor` */
   run<T extends SendReceipt>(
     message: OutgoingMessage,
     kind: InterceptedSend['kind'],
@@ -101,11 +101,11 @@ export class Interceptors {
     );
     if (error === told || error === signal.reason) return;
     const fields = { topic, messageId, error: describeError(error) };
-    this.logger.error('an interceptor failed after it had handed its message on; the send is as it is', fields);
+    this.logger.error('an interceptor failed after it had called next; the result of the send is unchanged', fields);
   }
 }
 
-/** Lets one message through. */
+/** Lets one message pass. */
 class Gate<T extends SendReceipt> {
   private sending: Promise<T> | undefined;
   private isClosed = false;
@@ -117,12 +117,12 @@ class Gate<T extends SendReceipt> {
 
   pass(message: OutgoingMessage): Promise<SendReceipt> {
     const told = this.send(message).then(receiptOf);
-    // An interceptor need not wait: who called the send is told anyhow.
+    // An interceptor does not have to await `next`: the caller gets the result anyway.
     told.catch(() => {});
     return told;
   }
 
-  /** Nobody comes through any more. @returns the send that did, if one did */
+  /** Closes the gate. @returns the send that passed it, if there was one */
   close(): Promise<T> | undefined {
     this.isClosed = true;
     return this.sending;
@@ -134,7 +134,7 @@ class Gate<T extends SendReceipt> {
       throw new UsageError('NEXT_CALLED_TWICE', text, 'interceptors');
     }
     if (this.isClosed) {
-      const text = `${this.what}: an interceptor called next after its end; nothing was sent`;
+      const text = `${this.what}: an interceptor called next after it had ended; nothing was sent`;
       throw new StateError('NEXT_CALLED_LATE', text);
     }
     this.sending = this.inner(message);
@@ -143,7 +143,7 @@ class Gate<T extends SendReceipt> {
   }
 }
 
-/** A throw before the first `await` is a rejection, too. */
+/** Converts a throw before the first `await` into a rejection. */
 async function invoke(interceptor: SendInterceptor, ...args: Parameters<SendInterceptor>): Promise<SendReceipt> {
   return interceptor(...args);
 }
@@ -151,7 +151,7 @@ async function invoke(interceptor: SendInterceptor, ...args: Parameters<SendInte
 function notSent(thrown: { readonly error: unknown } | undefined, deadline: Deadline): unknown {
   const { what, signal, timeoutMs } = deadline;
   if (thrown === undefined) {
-    const text = `${what}: an interceptor returned without calling next; it has to throw instead; nothing was sent`;
+    const text = `${what}: an interceptor returned without calling next; nothing was sent. To stop a send, throw an error`;
     return new UsageError('NEXT_NOT_CALLED', text, 'interceptors');
   }
   const { error } = thrown;
@@ -165,11 +165,11 @@ function notSent(thrown: { readonly error: unknown } | undefined, deadline: Dead
   return new NotSentError('INTERCEPTOR_FAILED', text, { cause: error });
 }
 
-/** A lane of a batch, the order of a group and the checker of a transaction were chosen by these. */
+/** These fields have already determined the order in a batch and a group, and the checker of a transaction. */
 function assertUnmoved(original: OutgoingMessage, given: OutgoingMessage): void {
   for (const field of ['topic', 'messageGroup', 'messageId'] as const) {
     if (given[field] === original[field]) continue;
-    const text = `message to "${original.topic}": an interceptor changed ${field}, which has to stay; nothing was sent`;
+    const text = `message to "${original.topic}": an interceptor changed ${field}, which must not change; nothing was sent`;
     throw new UsageError('INTERCEPTOR_MOVED_MESSAGE', text, field);
   }
 }

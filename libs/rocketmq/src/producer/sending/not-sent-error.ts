@@ -1,12 +1,12 @@
-// What the producer itself refuses to send, for now. Wrong arguments are UsageErrors, a closed producer is a StateError.
+// Sends that the producer refuses for now. Wrong arguments are UsageErrors, a closed producer is a StateError.
 
 import { RocketMQError } from '../../support/errors.js';
 
 /**
- * The producer did not begin a send that is right in itself, so nothing was sent and the same call may succeed later.
- * - `TOO_MANY_IN_FLIGHT`: as much as the options allow is under way, and they say to refuse more
- * - `EARLIER_MESSAGE_FAILED`: a message before it in its message group failed (`cause`); order comes first
- * - `INTERCEPTOR_FAILED`: an interceptor threw before it handed the message on (`cause`)
+ * The producer did not start a valid send. Nothing was sent, and the same call may succeed later.
+ * - `TOO_MANY_IN_FLIGHT`: the limit of messages in flight is reached, and `whenFull` is `refuse`
+ * - `EARLIER_MESSAGE_FAILED`: an earlier message of its message group failed (`cause`), and sending it would break the order
+ * - `INTERCEPTOR_FAILED`: an interceptor threw before it called `next` (`cause`)
  */
 export class NotSentError extends RocketMQError {
   constructor(

@@ -1,4 +1,4 @@
-// What a producer tells the server of itself, and what it takes from the server's answer.
+// The settings that a producer sends to the server, and what it adopts from the server's answer.
 
 import { resource } from '../../client/route.js';
 import { durationMs, toDuration } from '../../protocol/grpc/duration.js';
@@ -8,7 +8,7 @@ import type { SendPolicy } from './send-attempts.js';
 
 /**
  * The settings of a producer.
- * @param topics checks reach every producer that lists a topic, so only those it can answer for
+ * @param topics those whose checks this producer can answer: the server sends checks to every producer that lists a topic
  */
 export function publishingSettings(
   namespace: string,
@@ -30,7 +30,7 @@ export function publishingSettings(
   };
 }
 
-/** Takes the server's limits and pace. */
+/** Adopts the server's limits and backoff. */
 export function adoptSettings(policy: SendPolicy, { backoffPolicy, pubSub }: Settings): void {
   if (pubSub?.$case === 'publishing' && pubSub.value.maxBodySize > 0) {
     policy.maxBodyBytes = Math.min(pubSub.value.maxBodySize, LIMITS.receivedFrameBytes);
@@ -40,7 +40,7 @@ export function adoptSettings(policy: SendPolicy, { backoffPolicy, pubSub }: Set
   const { initial, max, multiplier } = strategy.value;
   if (initial === undefined || max === undefined) return;
   const [initialMs, maxMs] = [durationMs(initial), durationMs(max)];
-  // What makes no sense is not taken: the wait would be no number.
+  // Invalid values are ignored: the delay would be NaN.
   if (!(initialMs >= 0 && maxMs >= initialMs && multiplier >= 1)) return;
   policy.backoff = { kind: 'exponential', initialMs, maxMs, multiplier };
 }

@@ -1,4 +1,4 @@
-// Which queue a message is sent to. The server chooses again within a broker; what counts here is the broker.
+// Which queue a message is sent to. The server chooses again within a broker, so this effectively chooses the broker.
 
 import type { Endpoint } from '../../client/endpoint.js';
 import type { Queue, Route } from '../../client/route.js';
@@ -6,13 +6,13 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { StatusError } from '../../protocol/grpc/status.js';
 import { sipHash24 } from './siphash.js';
 
-/** Chooses queues, and keeps in mind which ones of a route take messages. */
+/** Chooses queues, and caches which ones of a route accept messages. */
 export class QueueChooser {
   private readonly writable = new WeakMap<Route, readonly Queue[]>();
 
   /**
-   * @param maxAttempts how many brokers are taken in turn
-   * @param isIsolated whether an endpoint is better not asked for now
+   * @param maxAttempts how many brokers are tried in turn
+   * @param isIsolated whether an endpoint should be avoided for now
    */
   constructor(
     private readonly maxAttempts: number,
@@ -27,11 +27,11 @@ export class QueueChooser {
       if (usual !== undefined && !this.isIsolated(usual.endpoint)) return usual;
     }
     const queues = candidateQueues(route, messageGroup, turn, this.maxAttempts, this.isIsolated);
-    // `candidateQueues` gives at least one.
+    // `candidateQueues` returns at least one.
     return queues[failures % queues.length] as Queue;
   }
 
-  /** How many brokers take messages. */
+  /** How many brokers accept messages. */
   brokersOf(route: Route | undefined): number {
     return route === undefined ? 0 : new Set(this.writableOf(route).map(({ brokerName }) => brokerName)).size;
   }
@@ -46,7 +46,7 @@ export class QueueChooser {
   }
 }
 
-/** The queues that take messages: writable ones of master brokers (id 0). */
+/** The queues that accept messages: writable ones of master brokers (id 0). */
 function writableQueues(route: Route): readonly Queue[] {
   return route.queues.filter((queue) => queue.writable && queue.brokerId === 0);
 }
@@ -54,8 +54,8 @@ function writableQueues(route: Route): readonly Queue[] {
 /**
  * The queues to try, best first.
  * - with a message group: the one queue that every client of the protocol chooses for it, isolated or not
- * - else: round robin, each further one on another broker; brokers behind isolated endpoints only when there are no others.
- *   In a cluster whose brokers all carry the same endpoints, a failure would isolate every one of them
+ * - otherwise round robin, each further one on another broker; brokers behind isolated endpoints only if there are no others.
+ *   In a cluster whose brokers all have the same endpoints, a failure would isolate all of them
  * @throws StatusError `FORBIDDEN` when the topic has no writable queue
  */
 export function candidateQueues(

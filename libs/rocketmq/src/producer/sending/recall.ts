@@ -1,4 +1,4 @@
-// The request that takes a delayed message back.
+// The request that recalls a delayed message.
 
 import type { Client } from '../../client/client.js';
 import { resource } from '../../client/route.js';
@@ -6,13 +6,13 @@ import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 import type { Deadline } from '../../support/deadline.js';
 import { retryUntil } from '../../support/retry.js';
 
-/** What recalls a message: both are in the receipt of its send. */
+/** Identifies the message to recall: both fields are in the receipt of its send. */
 export interface RecallTarget {
   readonly topic: string;
   readonly recallHandle: string;
 }
 
-/** Asks the broker that holds the message to drop it; asks again when the answer is lost. @throws StatusError or TransportError */
+/** Asks the broker that stores the message to drop it, and retries if the answer is lost. @throws StatusError or TransportError */
 export async function recallMessage(
   client: Client,
   { topic, recallHandle }: RecallTarget,
@@ -30,15 +30,15 @@ export async function recallMessage(
     requireOk(
       what,
       status,
-      'recall must be switched on at the broker (recallMessageEnable), and comes too late once the message was due',
+      'recall must be enabled on the broker (recallMessageEnable), and a message that was due can no longer be recalled',
     );
     return { messageId };
   };
-  // The server takes a second recall for a first. What it answers is final, also the code by which it says "switched off".
+  // The server treats a second recall like the first. Its answer is final, including the code for "disabled".
   return retryUntil(deadline, client.pace, attempt, (error) => error.retryable && !(error instanceof StatusError));
 }
 
-/** The broker that a recall handle names (`v1 topic broker time id` in Base64); undefined for a form not known here. */
+/** The broker in a recall handle (`v1 topic broker time id` in Base64); undefined for an unknown format. */
 function brokerOf(recallHandle: string): string | undefined {
   const [version, , broker] = Buffer.from(recallHandle, 'base64url').toString('utf8').split(' ');
   return version === 'v1' ? broker : undefined;

@@ -1,4 +1,4 @@
-// The attempts of one send: until it succeeds, is refused, or its time is over.
+// The attempts of one send, until it succeeds, is refused, or times out.
 
 import { hostname } from 'node:os';
 import type { Client } from '../../client/client.js';
@@ -19,17 +19,17 @@ import { SendLanes } from './send-lane.js';
 import type { StoredMessage } from './send-receipt.js';
 import { requestOne } from './send-request.js';
 
-/** How often and at what pace a send is tried; backoff and size are the server's once it has told them. */
+/** The retry settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
   readonly maxAttempts: number;
   backoff: BackoffPolicy;
   maxBodyBytes: number;
 }
 
-/** A checked message on its way. */
+/** A validated message to send. */
 export interface PreparedMessage {
   readonly message: OutgoingMessage;
-  /** As the caller gave it. */
+  /** As the caller passed it. */
   readonly body: Buffer;
   readonly type: MessageType;
   readonly messageId: string;
@@ -38,19 +38,19 @@ export interface PreparedMessage {
   readonly turn: number;
 }
 
-/** What a half message has that others have not. */
+/** Additional settings of a half message. */
 export interface HalfOptions {
-  /** Default: as the server is told. */
+  /** Default: the server's configuration. */
   readonly firstCheckAfterMs: number | undefined;
 }
 
 /**
- * While no server is there. Its own backoff is for one that answers, and may be zero. It may be long, since a pause ends when the
- * server is found well again; and it must be: a thousand sends that all knock every second keep the process from its work.
+ * The backoff while no server is available. The server's backoff is for a server that answers, and can be zero. It can be long, because
+ * a pause ends when the server recovers; and it must be, because a thousand sends that all retry every second would block the process.
  */
 const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, multiplier: 2 };
 
-/** Sends checked messages, each as often as it takes. */
+/** Sends validated messages, with retries. */
 export class SendAttempts {
   private readonly clock = new SystemClock();
   private readonly chooser: QueueChooser;
@@ -67,9 +67,9 @@ export class SendAttempts {
   }
 
   /**
-   * Tries until the message is stored or no further attempt can store it.
-   * @param room left when the send has ended
-   * @throws the error of an attempt that may have been stored, if there was one; else the latest
+   * Retries until the message is stored or no further attempt can succeed.
+   * @param room released when the send has ended
+   * @throws the error of an attempt that may have stored the message, if there was one; otherwise the latest error
    */
   async send(prepared: PreparedMessage, body: WireBody, room: Room, deadline: Deadline): Promise<StoredMessage> {
     let failures: SendFailures | undefined;
@@ -83,7 +83,7 @@ export class SendAttempts {
           const { topic } = prepared.message;
           if (isStaleRoute(error)) this.client.renewRoute(topic);
           if (deadline.isOver || !this.mayRepeat(error, prepared, failures.count)) throw failure;
-          // What never reached a server is not an attempt at sending: only the deadline ends its repetition.
+          // A try that never reached a server does not count as an attempt: only the deadline limits such tries.
           if (error.outcome === 'not-sent') this.client.renewRoute(topic);
           else if (++attempt > this.policy.maxAttempts) throw failure;
           this.logFailure(prepared, failures.count, error);
@@ -99,16 +99,16 @@ export class SendAttempts {
     if (!RocketMQError.is(error)) return false;
     if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
     if (!isStaleRoute(error) || prepared.message.messageGroup !== undefined) return false;
-    // What one broker refuses may be welcome on the next, each of which is asked once.
+    // Another broker may accept what one refuses; each is tried once.
     return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
 
   private logFailure({ message, messageId }: PreparedMessage, failures: number, error: unknown): void {
     const fields = { topic: message.topic, messageId, failures, error: describeError(error) };
-    this.client.connection.logger.debug('a send failed and is tried again', fields);
+    this.client.connection.logger.debug('a send failed and is retried', fields);
   }
 
-  /** A busy server is given time, one that is away too; anything else is tried at once, on the next broker if there is one. */
+  /** Retries are delayed if the server is busy or unavailable; otherwise they are immediate, on the next broker if there is one. */
   private async pause(
     { code, outcome }: RocketMQError,
     failureCount: number,
@@ -120,7 +120,7 @@ export class SendAttempts {
     const policy = isAway ? AWAY : this.policy.backoff;
     const pauseMs = withJitter(backoffMs(policy, failureCount), () => this.client.connection.random.next());
     const { signal } = deadline;
-    // Nothing is under way: that time is over says less than what failed before.
+    // Nothing is in flight, so the earlier failure says more than the timeout.
     if (!isAway && pauseMs >= deadline.remainingMs()) throw failure;
     const paused = isAway ? this.client.pauseUnlessRejoined(pauseMs, signal) : sleep(this.clock, pauseMs, signal);
     await paused.catch((reason) => {
@@ -154,8 +154,8 @@ export class SendAttempts {
     });
     const what = `send of message ${messageId} to "${message.topic}"`;
     const { endpoint } = queue;
-    // Together, ordered messages would lose their order, delayed ones break the server's timer, half messages are refused, and
-    // packed ones are marked as the first of them is.
+    // In a shared request, ordered messages would lose their order, delayed ones would break the server's timer, half messages are
+    // refused, and the server marks all as compressed or not according to the first one.
     const place =
       type === 'normal' && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
@@ -174,9 +174,9 @@ export class SendAttempts {
   }
 }
 
-/** Remembers failures in order to tell the worst that may be true, and the one that says most. */
+/** Remembers failures to report the worst possible outcome, and the most informative error. */
 class SendFailures {
-  /** The latest attempt that may have been stored: no later failure makes that undone. */
+  /** The error of the latest attempt that may have stored the message: no later failure can undo that. */
   private doubtful: RocketMQError | undefined;
   private latest: RocketMQError | undefined;
   private added = 0;
@@ -187,13 +187,13 @@ class SendFailures {
     return this.added;
   }
 
-  /** @returns what the send fails with if it is not tried again */
+  /** @returns the error of the send if it is not retried */
   add(error: unknown): unknown {
     this.added++;
-    // A caller who gives up gets the own reason.
+    // A caller that aborts gets its own reason.
     if (!RocketMQError.is(error)) return error;
     if (error.outcome === 'unknown') this.doubtful = error;
-    // Time was over before the attempt reached anybody: what went wrong earlier says more.
+    // The attempt timed out before it reached a server: the earlier failure says more.
     const isOnlyLate = this.deadline.hasPassed && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'not-sent';
     if (!isOnlyLate) this.latest = error;
     return this.doubtful ?? this.latest ?? error;
@@ -207,7 +207,7 @@ const STALE: ReadonlySet<Code> = new Set([
   Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
 ]);
 
-/** The refusal says that the topic is not as the route says: on this broker, or since the route was asked for. */
+/** Whether the refusal shows that the route is stale: on this broker, or since it was fetched. */
 function isStaleRoute(error: unknown): boolean {
   return error instanceof StatusError && STALE.has(error.statusCode);
 }

@@ -1,4 +1,4 @@
-// Many messages in one call: how they are spread, and what became of each. One of them is sent by the pipeline.
+// Many messages in one call: their concurrency, and the outcome of each. The pipeline sends each message.
 
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
@@ -8,13 +8,13 @@ import { positive, positiveInteger } from '../../support/options.js';
 import { NotSentError } from './not-sent-error.js';
 import type { SendReceipt } from './send-receipt.js';
 
-/** What became of one message of a batch. */
+/** The outcome of one message of a batch. */
 export type BatchOutcome =
   | { readonly status: 'sent'; readonly receipt: SendReceipt }
-  /** As `send` would have thrown it: a RocketMQError's `outcome` says whether the message may be stored. */
+  /** The error that `send` would have thrown: a RocketMQError's `outcome` says whether the message may be stored. */
   | { readonly status: 'failed'; readonly error: unknown };
 
-/** A message that was found wrong before the batch, at its place. A class, so that no message is taken for one. */
+/** Takes the place of a message that was invalid before the batch started. A class, so that it cannot be confused with a message. */
 export class RefusedMessage {
   constructor(
     readonly topic: string,
@@ -23,35 +23,35 @@ export class RefusedMessage {
   ) {}
 }
 
-/** How a batch is sent. */
+/** The options of a batch. */
 export interface BatchOptions extends CallOptions {
   /**
-   * How long the whole batch may take; messages whose turn has not come some milliseconds before are not sent. Default: no end for all
-   * together, while each message has the time of a single send (`requestTimeoutMs` × `maxAttempts`).
+   * The timeout of the whole batch, in milliseconds; messages whose turn has not come a few milliseconds before its end are not sent.
+   * Default: none for the batch; each message has the timeout of a single send (`requestTimeoutMs` × `maxAttempts`).
    */
   readonly timeoutMs?: number;
-  /** How many messages are under way at once. Default 32. */
+  /** How many messages are sent concurrently. Default 32. */
   readonly concurrency?: number;
 }
 
 const DEFAULT_CONCURRENCY = 32;
-/** With less than this left a send would end before its answer: stored or not, nobody could tell. */
+/** With less time left, a send would time out before its answer, and its outcome would be unknown. */
 const LEAST_SEND_MS = 5;
 
-/** What a batch needs of its producer. */
+/** What a batch needs from its producer. */
 export interface BatchPort {
-  /** How long the send of one message may take. */
+  /** The timeout of the send of one message, in milliseconds. */
   readonly sendTimeoutMs: number;
   /** @throws StateError once the producer closes */
   assertOpen(): void;
-  /** Checks a message. @returns what sends it @throws UsageError */
+  /** Validates a message. @returns a function that sends it @throws UsageError */
   prepare(message: OutgoingMessage): SendPrepared;
 }
 
 /** Sends a message that was prepared. */
 export type SendPrepared = (deadline: Deadline) => Promise<SendReceipt>;
 
-/** A place in the batch with what is to be sent, or why not. */
+/** A place in the batch, with the message to send or the reason why it is not sent. */
 interface Entry {
   readonly index: number;
   readonly message: OutgoingMessage | RefusedMessage;
@@ -61,7 +61,7 @@ interface Entry {
 }
 
 /**
- * Sends them all, those of one message group one after another; the outcomes are in the order given.
+ * Sends all messages, those of one message group one after another; the outcomes are in the given order.
  * @throws UsageError that names the option
  */
 export async function sendBatch(
@@ -74,7 +74,7 @@ export async function sendBatch(
   const entries = messages.map((message, index): Entry => ({ index, message, checked: check(message, port) }));
   const whole = wholeDeadline(messages.length, options);
   const send: SendLater = (topic, prepared) => sendInTurn(topic, prepared, whole, options.signal, port);
-  // One iterator for all: each takes the next lane when its own has come to its end.
+  // A shared iterator: each worker takes the next lane when it has finished one.
   const lanes = lanesOf(entries).values();
   const worker = async (): Promise<void> => {
     for (const lane of lanes) await sendLane(lane, send, outcomes);
@@ -94,7 +94,7 @@ function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | u
   return new Deadline(`batch of ${count} messages`, positive('timeoutMs', timeoutMs));
 }
 
-/** One message whose turn has come, unless the batch is over by then. */
+/** Sends one message whose turn has come, unless the batch has ended by then. */
 async function sendInTurn(
   topic: string,
   send: SendPrepared,
@@ -110,10 +110,10 @@ async function sendInTurn(
   }
   const leftMs = whole?.remainingMs() ?? port.sendTimeoutMs;
   if (whole !== undefined && leftMs < LEAST_SEND_MS) {
-    const text = `${what}: the batch did not come to it within ${whole?.timeoutMs} ms; nothing was sent`;
+    const text = `${what}: the batch timed out after ${whole?.timeoutMs} ms, before its turn; nothing was sent`;
     throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }
-  // A deadline of its own, which knows whether anything of this message was under way.
+  // Each message has its own deadline, which knows whether the message was in flight.
   return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, send);
 }
 
@@ -126,7 +126,7 @@ function check(message: OutgoingMessage | RefusedMessage, port: BatchPort): Entr
   }
 }
 
-/** What must keep its order is one lane: the messages of one group on one topic. */
+/** Messages that must stay in order form one lane: those of one group on one topic. */
 function lanesOf(entries: readonly Entry[]): Entry[][] {
   const lanes: Entry[][] = [];
   const byGroup = new Map<string, Entry[]>();

@@ -1,5 +1,5 @@
-// The way of one topic's ordinary messages to one endpoint. A message never waits for company: it leaves as soon as it comes,
-// unless as many requests as are worth while are under way; what queues up behind them leaves together.
+// Sends one topic's ordinary messages to one endpoint. A message never waits to be batched: it is sent immediately, unless enough
+// requests are in flight. Messages that queue up behind those share a request.
 
 import type { ServerCapabilities } from '../../client/capabilities.js';
 import type { Client } from '../../client/client.js';
@@ -13,39 +13,39 @@ import { TransportError } from '../../support/errors.js';
 import type { BatchSafety } from './batching.js';
 import { requestOne, requestSend, type SendResult, type StoredPlace } from './send-request.js';
 
-/** With fewer, the server would idle while we write; with more, each would carry less. */
+/** With fewer requests, the server would idle while this process writes; with more, each would carry fewer messages. */
 const MAX_REQUESTS = 4;
-/** What waits is spread over the requests that may leave, but not thinner than this. */
+/** Waiting messages are spread over the requests that may be sent, with at least this many in each. */
 const WORTH_A_REQUEST = 16;
-/** 1,024 were seen to work. */
+/** 1,024 are known to work. */
 const MAX_MESSAGES = 512;
-/** The server takes 4 MiB in all; a larger request would only hold up those behind it. */
+/** The server accepts 4 MiB in total; a larger request would only delay those behind it. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
-/** What a message takes beside body, tag, keys and properties, roughly. */
+/** The approximate size of a message beyond body, tag, keys and properties. */
 const MESSAGE_OVERHEAD_BYTES = 256;
-/** Requests under way may hang: a message that has waited for this share of its time leaves all the same. */
+/** Requests in flight may hang: a message that has waited for this share of its timeout is sent anyway. */
 const WAITING_SHARE = 0.25;
 
-/** A message that is ready to leave. */
+/** A message that is ready to be sent. */
 export interface LaneMessage {
   readonly wire: WireMessage;
   readonly deadline: Deadline;
-  /** What is done with it, in words. */
+  /** A description of the operation. */
   readonly what: string;
 }
 
-/** What a lane needs of its producer. */
+/** What a lane needs from its producer. */
 export interface LanePort {
   readonly client: Client;
   readonly safety: BatchSafety;
-  /** The largest body that the server takes. */
+  /** The largest body that the server accepts. */
   maxBodyBytes(): number;
 }
 
-/** A message on its way, with whoever waits for it. */
+/** A message in the lane, with the callbacks of its caller. */
 interface Passenger extends LaneMessage {
   readonly bytes: number;
-  /** When it leaves at the latest, by `monotonicMs`. */
+  /** When it is sent at the latest, in `monotonicMs`. */
   readonly leaveByMs: number;
   readonly resolve: (place: StoredPlace) => void;
   readonly reject: (error: unknown) => void;
@@ -53,15 +53,15 @@ interface Passenger extends LaneMessage {
   unwatch: (() => void) | undefined;
 }
 
-/** All ordinary messages of one topic to one endpoint take it. */
+/** Sends all ordinary messages of one topic to one endpoint. */
 export class SendLane {
   private readonly clock = new SystemClock();
   private waiting: Passenger[] = [];
-  /** Of those that wait. */
+  /** Of the waiting messages. */
   private route: Route | undefined;
   private underWay = 0;
   private isDeparting = false;
-  /** Guards those that wait against requests that hang. */
+  /** Protects waiting messages from requests that hang. */
   private guard: { readonly task: ScheduledTask; readonly atMs: number } | undefined;
 
   constructor(
@@ -70,8 +70,8 @@ export class SendLane {
   ) {}
 
   /**
-   * Sends a message; in a request of its own where nobody knows that the brokers keep several apart.
-   * @throws StatusError or TransportError, which may be that of all messages of its request; the reason of the caller's signal
+   * Sends a message; in its own request unless the brokers are known to support several.
+   * @throws StatusError or TransportError, possibly shared by all messages of its request; the reason of the caller's signal
    */
   send(message: LaneMessage, route: Route): Promise<StoredPlace> {
     if (this.port.safety.allows(route, this.server)) return this.join(message, route);
@@ -90,7 +90,7 @@ export class SendLane {
       const leaveByMs = nowMs + (deadline.endsAtMs - nowMs) * WAITING_SHARE;
       const bytes = sizeOf(wire);
       const passenger: Passenger = { wire, deadline, what, bytes, leaveByMs, resolve, reject, unwatch: undefined };
-      // No timer and no listener without need: nearly every message is stored long before its time.
+      // Timers and listeners are created only when needed: nearly every message is stored long before its deadline.
       if (deadline.caller !== undefined) this.watch(passenger);
       this.route = route;
       this.waiting.push(passenger);
@@ -99,7 +99,7 @@ export class SendLane {
     });
   }
 
-  /** After all that happens in this turn: the answer to a request wakes as many callers as it had messages. */
+  /** Runs at the end of this turn, because the answer to a request wakes as many callers as it had messages. */
   private departSoon(): void {
     if (this.isDeparting) return;
     this.isDeparting = true;
@@ -109,7 +109,7 @@ export class SendLane {
     });
   }
 
-  /** @param requests how many may leave */
+  /** @param requests how many may be sent */
   private depart(requests: number): void {
     // What was known when they came may not be true any more.
     const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this.server);
@@ -144,7 +144,7 @@ export class SendLane {
       await this.request(passengers);
     } catch (error) {
       if (passengers.length > 1 && isRefused(error)) {
-        // It took no effect, and one message may be to blame: each gets its own answer.
+        // It had no effect, and a single message may be the cause: each is sent again in its own request.
         for (const passenger of passengers) void this.sendTogether([passenger]);
       } else {
         for (const passenger of passengers) fail(passenger, error);
@@ -167,7 +167,7 @@ export class SendLane {
     const { requestTimeoutMs } = client.connection;
     const endsAtMs = monotonicMs() + requestTimeoutMs;
     let [lastAtMs, patienceMs] = [0, 0];
-    // The brokers give all of them the time of the first, so it is made true: they are born as they leave.
+    // The brokers give all of them the timestamp of the first, so all get the time at which they are sent.
     const bornTimestamp = new Date(client.connection.clock.nowMs());
     for (const passenger of passengers) {
       const { deadline, wire } = passenger;
@@ -175,7 +175,7 @@ export class SendLane {
       messages.push(wire);
       lastAtMs = Math.max(lastAtMs, deadline.endsAtMs);
       patienceMs = Math.max(patienceMs, deadline.timeoutMs);
-      // It may end while others of its request go on.
+      // It may end while others of its request continue.
       if (deadline.endsAtMs < endsAtMs && passenger.unwatch === undefined) this.watch(passenger);
     }
     const timeoutMs = Math.max(1, requestTimeoutMs + Math.min(0, lastAtMs - endsAtMs));
@@ -187,14 +187,14 @@ export class SendLane {
       signal: undefined,
     });
     passengers.forEach((passenger, index) => {
-      // As many results as messages.
+      // There are as many results as messages.
       const result = results[index] as SendResult;
       if (result instanceof StatusError) fail(passenger, result);
       else succeed(passenger, result);
     });
   }
 
-  /** Ends a message with its own deadline or caller, wherever it is. */
+  /** Ends a message because of its own deadline or caller, whatever its state. */
   private watch(passenger: Passenger): void {
     const { signal } = passenger.deadline;
     const end = (): void => {
@@ -224,7 +224,7 @@ export class SendLane {
 /** One lane for each topic and endpoint. */
 export class SendLanes {
   private readonly byTopic = new Map<string, Map<string, SendLane>>();
-  /** So that the key need not be made for each message. Queues are new objects with each answer about a route. */
+  /** Avoids computing the key for each message. Queues are new objects with each answer about a route. */
   private readonly byQueue = new WeakMap<Queue, SendLane>();
 
   constructor(private readonly port: LanePort) {}
@@ -241,7 +241,7 @@ export class SendLanes {
     return lane;
   }
 
-  /** Of a topic whose route is new: endpoints that it names no more are forgotten. */
+  /** Called for a topic with a new route: lanes to endpoints that are not in it are removed. */
   private lanesOf({ topic, queues }: Route): Map<string, SendLane> {
     const lanes = this.byTopic.get(topic) ?? new Map<string, SendLane>();
     this.byTopic.set(topic, lanes);
@@ -266,11 +266,11 @@ function isRefused(error: unknown): boolean {
 }
 
 function neverLeft({ what, deadline }: Passenger): TransportError {
-  const text = `${what}: requests before it kept it waiting for ${deadline.timeoutMs} ms; nothing was sent`;
+  const text = `${what}: earlier requests kept it waiting for ${deadline.timeoutMs} ms; nothing was sent`;
   return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
 }
 
-/** The bytes that count against the server's limit, roughly: characters beyond ASCII take more than one, for which there is room. */
+/** The approximate bytes that count against the server's limit: non-ASCII characters take more than one, for which there is a margin. */
 function sizeOf({ body, userProperties, systemProperties }: WireMessage): number {
   let size = MESSAGE_OVERHEAD_BYTES + body.length + (systemProperties?.tag?.length ?? 0);
   for (const key of systemProperties?.keys ?? []) size += key.length + 1;

@@ -1,4 +1,4 @@
-// Every kind of send: through the interceptors, checked, admitted, packed, and on to its attempts.
+// The path of every send: interceptors, validation, admission, compression, attempts.
 
 import type { Client } from '../../client/client.js';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -21,15 +21,15 @@ import type { HalfOptions, PreparedMessage, SendAttempts, SendPolicy } from './s
 import type { SendPrepared } from './send-batch.js';
 import { receiptOf, type StoredMessage } from './send-receipt.js';
 
-/** How a checked message is sent. */
+/** How a validated message is sent. */
 export interface DispatchOptions {
-  /** Default: as the producer's options say. */
+  /** Default: the option of the producer. */
   readonly whenFull?: 'wait';
-  /** Called when there is room for it; from then on it is on its way. */
+  /** Called when there is room for it and the producer has accepted it. */
   readonly onAdmitted?: () => void;
 }
 
-/** What all sends of a producer go through. */
+/** The shared path of all sends of a producer. */
 export class SendPipeline {
   private readonly ids: MessageIdGenerator;
   private turn: number;
@@ -47,7 +47,7 @@ export class SendPipeline {
     this.turn = Math.floor(random.next() * 1_000_000);
   }
 
-  /** A message id that nobody else gives. */
+  /** A unique message id. */
   newMessageId(): string {
     return this.ids.next(this.client.connection.clock.nowMs());
   }
@@ -59,7 +59,7 @@ export class SendPipeline {
     deadline: Deadline,
     options?: DispatchOptions,
   ): Promise<StoredMessage> {
-    // By far the most messages go this way, so nothing is made for them that is not needed.
+    // Most messages take this path, so it avoids all unnecessary allocations.
     if (this.interceptors.areNone) return this.dispatch(this.prepare(message), deadline, options);
     return this.through(message, kind, deadline, async (given) =>
       this.dispatch(this.prepare(given), deadline, options),
@@ -67,7 +67,7 @@ export class SendPipeline {
   }
 
   /**
-   * Checks a message of a batch. With interceptors that has to wait until its turn, for they may change it.
+   * Validates a message of a batch. With interceptors, validation waits until its turn, because they may change it.
    * @throws UsageError
    */
   ofBatch(message: OutgoingMessage): SendPrepared {
@@ -83,7 +83,7 @@ export class SendPipeline {
     };
   }
 
-  /** Sends a half message. @param mark the last change to it, which interceptors do not see */
+  /** Sends a half message. @param mark a final change to it, which interceptors do not see */
   half(
     message: OutgoingMessage,
     deadline: Deadline,
@@ -107,9 +107,9 @@ export class SendPipeline {
   }
 
   /**
-   * Checks a message; a delay is counted from here.
-   * @param half sends it as a half message; it is then tried again only if surely nothing was stored, since two half
-   *   messages of one id could both be committed
+   * Validates a message; a delay is counted from here.
+   * @param half sends it as a half message; it is then retried only if nothing was stored for certain, because two half messages
+   *   with one id could both be committed
    * @throws UsageError before anything was sent
    */
   private prepare(message: OutgoingMessage, half?: HalfOptions): PreparedMessage {
@@ -124,8 +124,8 @@ export class SendPipeline {
   }
 
   /**
-   * Sends what was checked, once there is room for it.
-   * @throws as `Producer.send`. Once an attempt may have been stored, no later failure makes that undone: its error is thrown
+   * Sends a validated message, once there is room for it.
+   * @throws like `Producer.send`. If an attempt may have stored the message, its error is thrown: no later failure can undo that
    */
   private dispatch(prepared: PreparedMessage, deadline: Deadline, options?: DispatchOptions): Promise<StoredMessage> {
     const size = prepared.body.length;
@@ -135,7 +135,7 @@ export class SendPipeline {
     return this.attempts.send(prepared, { bytes: prepared.body, encoding: Encoding.IDENTITY }, room, deadline);
   }
 
-  /** For what has to wait for room, or to be packed. */
+  /** For messages that wait for room or must be compressed. */
   private async dispatchLater(
     prepared: PreparedMessage,
     entered: Room | undefined,
@@ -162,17 +162,21 @@ export class SendPipeline {
     const { signal, what, timeoutMs } = deadline;
     const packed = await this.packer.pack(body, signal).catch((error) => {
       if (error !== signal.reason || !deadline.hasPassed) throw error;
-      const text = `${what}: its body was not packed within ${timeoutMs} ms; nothing was sent`;
+      const text = `${what}: its body was not compressed within ${timeoutMs} ms; nothing was sent`;
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     });
-    this.assertBodySize(message.topic, packed.bytes.length, packed.encoding === Encoding.GZIP ? ' once packed' : '');
+    this.assertBodySize(
+      message.topic,
+      packed.bytes.length,
+      packed.encoding === Encoding.GZIP ? ' after compression' : '',
+    );
     return packed;
   }
 
   private assertBodySize(topic: string, bodySize: number, how = ''): void {
     const { maxBodyBytes } = this.policy;
     if (bodySize <= maxBodyBytes) return;
-    const text = `message to "${topic}": body has ${bodySize} bytes${how}; this server takes ${maxBodyBytes}; nothing was sent`;
+    const text = `message to "${topic}": body has ${bodySize} bytes${how}; the limit of this server is ${maxBodyBytes}; nothing was sent`;
     throw new UsageError('MESSAGE_BODY_TOO_LARGE', text, 'body');
   }
 }

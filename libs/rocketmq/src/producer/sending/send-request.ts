@@ -1,4 +1,4 @@
-// One SendMessage request, of one message or several, and what its answer says of each of them.
+// One SendMessage request with one message or several, and its answer for each of them.
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
@@ -8,7 +8,7 @@ import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 
-/** What the server says of one message that it has stored. */
+/** The server's answer for one stored message. */
 export interface StoredPlace {
   readonly messageId: string;
   readonly offset: bigint;
@@ -17,24 +17,24 @@ export interface StoredPlace {
   readonly transactionId: string;
 }
 
-/** How the request is made. */
+/** The options of the request. */
 export interface SendRequestOptions {
-  /** The operation in words, for errors. */
+  /** A description of the operation, for errors. */
   readonly what: string;
-  /** Real time until it fails. */
+  /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
-  /** How long those who wait for it would wait in all. */
+  /** The total timeout of its callers, in milliseconds. */
   readonly patienceMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What became of one message of a request. */
+/** The outcome of one message of a request. */
 export type SendResult = StoredPlace | StatusError;
 
 /**
- * Sends the messages, which are of one topic, in one request. Whether it succeeds or fails, it says how the endpoint is.
+ * Sends messages of one topic in one request. Its success or failure updates the isolation of the endpoint.
  * @returns the results in the order of the messages
- * @throws StatusError or TransportError that holds for all of them; the signal's reason
+ * @throws StatusError or TransportError that applies to all of them; the signal's reason
  */
 export async function requestSend(
   client: Client,
@@ -54,7 +54,7 @@ export async function requestSend(
 }
 
 /**
- * Sends one message in a request of its own.
+ * Sends one message in its own request.
  * @throws StatusError or TransportError; the reason of the caller's signal
  */
 export async function requestOne(
@@ -78,8 +78,8 @@ export async function requestOne(
 }
 
 /**
- * The server gives one entry: that of the only message, or that of the first of several, which lie one behind another in one
- * queue. An entry for each is taken as such.
+ * The server returns one entry: that of the only message, or that of the first of several, which it stored consecutively in one
+ * queue. One entry for each is accepted, too.
  */
 function resultsOf(
   { status, entries }: SendMessageResponse,
@@ -127,8 +127,8 @@ function idOf(message: WireMessage | undefined): string {
 }
 
 /**
- * Isolates an endpoint that has failed. A refusal is a sound answer, a busy server's too. And silence says nothing when the
- * caller gave up, or left the server less than a request's time.
+ * Isolates an endpoint that has failed. A refusal does not count as a failure, not even of a busy server. A missing answer does not
+ * count if the caller aborted, or gave the server less than the timeout of a request.
  */
 function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, patienceMs }: SendRequestOptions): void {
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;

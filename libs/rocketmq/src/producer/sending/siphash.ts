@@ -1,4 +1,4 @@
-// SipHash-2-4, by which the clients of RocketMQ choose the queue of a message group. The key is fixed by convention.
+// SipHash-2-4, with which the clients of RocketMQ choose the queue of a message group. The key is fixed by convention.
 
 const MASK = 0xffff_ffff_ffff_ffffn;
 const K0 = 0x0706_0504_0302_0100n;
@@ -6,7 +6,7 @@ const K1 = 0x0f0e_0d0c_0b0a_0908n;
 
 const rotate = (value: bigint, bits: bigint): bigint => ((value << bits) | (value >> (64n - bits))) & MASK;
 
-/** The 64-bit hash of the UTF-8 bytes of a text, signed as the Java client takes it. */
+/** The 64-bit hash of the UTF-8 bytes of a string, signed like in the Java client. */
 export function sipHash24(text: string): bigint {
   const bytes = Buffer.from(text, 'utf8');
   let v0 = K0 ^ 0x736f_6d65_7073_6575n;

@@ -1,4 +1,4 @@
-// Answers the server's checks: from memory, else by the checker of the topic. Checks of other services stay unanswered.
+// Answers transaction checks: from memory, otherwise by calling the topic's checker. Checks for other services stay unanswered.
 
 import { setMaxListeners } from 'node:events';
 import type { Client } from '../../client/client.js';
@@ -18,15 +18,15 @@ import type { TransactionBounds } from './transaction-bounds.js';
 import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
 import type { TransactionMemory } from './transaction-memory.js';
 
-/** A check usually asks a database; after an outage many come at once. */
+/** How many checkers run at once: a checker usually queries a database, and after an outage many checks arrive together. */
 const CONCURRENT_CHECKS = 16;
-/** More are dropped: the server asks again. */
+/** How many checks may wait; further ones are dropped, and the server checks again. */
 const MOST_CHECKS = 1_000;
 
-/** A check whose body is perhaps still packed. */
+/** A check whose body may still be compressed. */
 type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
 
-/** What the answers need of their producer. */
+/** What the answers need from their producer. */
 export interface CheckPort {
   readonly client: Client;
   readonly memory: TransactionMemory;
@@ -35,22 +35,22 @@ export interface CheckPort {
   readonly telemetry?: TransactionTelemetry | undefined;
   ownerOf(topic: string): string;
   onChecked(check: CheckedTransaction, resolution: Resolution | 'unknown'): void;
-  /** The server took the answer. */
+  /** Called when the server has accepted the answer. */
   onEnded(check: CheckedTransaction, resolution: Resolution): void;
 }
 
-/** The checks that are being answered. */
+/** Answers checks in the background. */
 export class CheckAnswers {
   private readonly answering = new Map<string, Promise<void>>();
   private readonly permits = new Semaphore(CONCURRENT_CHECKS);
 
-  /** From then on no checker is asked. */
+  /** Once aborted, no more checkers are called. */
   private readonly closing = new AbortSource();
-  /** From then on no checker is waited for. */
+  /** Once aborted, no checker is waited for. */
   private readonly givingUp = new AbortController();
 
   constructor(private readonly port: CheckPort) {
-    // Each checker that is asked listens to it.
+    // Each running checker listens to it.
     setMaxListeners(0, this.givingUp.signal);
   }
 
@@ -62,15 +62,15 @@ export class CheckAnswers {
     const view = fromWireMessage(message);
     const isPacked = hasPackedBody(message);
     const { topic, messageId, bornTimestampMs } = view;
-    // Only its own instance knows whether a local transaction runs, and the server asks each of them in turn.
+    // Only the instance that runs a local transaction knows that it runs, and the server asks all instances in turn.
     const mayStillRun = this.port.bounds.mayStillRun(bornTimestampMs, this.clock.nowMs());
     const check = { topic, messageId, transactionId, message: view, isPacked, mayStillRun };
     const isOurs = view.properties[OWNER_PROPERTY] === this.port.ownerOf(view.topic);
     const checker = this.port.checkers.get(view.topic);
-    // Another service sends on this topic too; its own producer answers, and a wrong answer would lose its message.
+    // Another service sends transactions on this topic, too. Its producer answers; a wrong answer from here would lose its message.
     if (!isOurs || checker === undefined) return true;
     if (this.answering.size >= MOST_CHECKS) {
-      this.logger.warn('too many transaction checks at once; the server will ask again', {
+      this.logger.warn('too many transaction checks at once; the server will check again', {
         topic: view.topic,
         transactionId,
       });
@@ -87,8 +87,8 @@ export class CheckAnswers {
   }
 
   /**
-   * Asks no further checker: checks that wait for their turn are dropped, and the server asks again. Waits for the checkers that run, then fires
-   * their signals and waits no longer; and for the answers that are being sent.
+   * Calls no more checkers: checks that wait for their turn are dropped, and the server checks again. Waits for running checkers for the
+   * grace period, then fires their signals; also waits for the answers that are being sent.
    */
   async close(shutdownGraceMs: number): Promise<void> {
     this.closing.abort(closing());
@@ -99,17 +99,17 @@ export class CheckAnswers {
     await answered;
   }
 
-  /** Waits for no checker any more. */
+  /** Stops waiting for checkers. */
   giveUp(): void {
     this.givingUp.abort(closing());
   }
 
-  /** Fires when no checker is waited for any more. */
+  /** Fires when checkers are no longer waited for. */
   get givenUp(): AbortSignal {
     return this.givingUp.signal;
   }
 
-  /** Never rejects: nobody waits for it but {@link drain}. */
+  /** Never rejects, because only {@link drain} waits for it. */
   private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
     const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
     const release = await this.permits.acquire(this.closing).catch(() => undefined);
@@ -159,13 +159,16 @@ export class CheckAnswers {
       );
       if (answer === 'unknown' && signal.aborted) {
         const fields = { topic: check.topic, transactionId: check.transactionId };
-        this.logger.warn('the producer closes while a transaction checker runs; the server will ask again', fields);
+        this.logger.warn(
+          'the producer is closing while a transaction checker is running; the server will check again',
+          fields,
+        );
       }
       return answer;
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, error: describeError(error) };
-      this.logger.error('the body of a half message cannot be unpacked; the server will ask again', fields);
+      this.logger.error('the body of a half message cannot be decompressed; the server will check again', fields);
       return 'unknown';
     }
   }
@@ -173,13 +176,13 @@ export class CheckAnswers {
   private async end(check: CheckedTransaction, resolution: Resolution, endpoint: Endpoint): Promise<void> {
     try {
       await endTransaction(this.port.client, endpoint, check, resolution, 'check');
-      // The next check may be on its way already; answered as well, it would deliver the message a second time.
+      // The next check may already be on its way. Answering it, too, would deliver the message a second time.
       this.port.memory.ended(check.transactionId, resolution, true);
       this.port.onEnded(check, resolution);
     } catch (error) {
       const { topic, transactionId } = check;
       const fields = { topic, transactionId, resolution, error: describeError(error) };
-      this.logger.warn('the answer to a transaction check was lost; the server will ask again', fields);
+      this.logger.warn('the answer to a transaction check was lost; the server will check again', fields);
     }
   }
 

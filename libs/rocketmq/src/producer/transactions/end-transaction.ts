@@ -1,4 +1,4 @@
-// The one request that ends a transaction. When it is made, and what becomes of it, is decided elsewhere.
+// The request that ends a transaction.
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
@@ -13,9 +13,9 @@ import { retryUntil } from '../../support/retry.js';
 import type { EndSource, Resolution, TransactionIdentity } from './transaction.js';
 
 /**
- * Tells the server that holds the half message how its transaction ended, within `requestTimeoutMs` of the connection. What
- * surely did not take effect is tried again in that time; an answer that was lost is not: the server would take a second end
- * for an error. An OK proves nothing: the server forwards it without waiting.
+ * Sends the resolution to the server that stores the half message, within `requestTimeoutMs` of the connection. A request that
+ * certainly had no effect is retried in that time; one whose answer was lost is not, because the server would treat a second end as
+ * an error. An OK proves nothing: the proxy forwards the request without waiting.
  * @throws StatusError or TransportError; the server's check then settles it
  */
 export async function endTransaction(

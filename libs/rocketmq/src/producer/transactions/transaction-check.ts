@@ -1,4 +1,4 @@
-// The server's question how a transaction ended, and the checker that the application writes for it.
+// Transaction checks, and the checker that the application provides for them.
 
 import type { MessageView } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
@@ -6,10 +6,10 @@ import { withDeadline } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Resolution } from './transaction.js';
 
-/** Marks a half message with the service that can answer for it; others with the same topic stay silent. */
+/** The property that names the service which can answer checks of a half message; other services with the same topic do not answer. */
 export const OWNER_PROPERTY = 'rocketmq-transaction-owner';
 
-/** The server's question about one half message. */
+/** A transaction check: the server asks how the transaction of a half message ended. */
 export interface TransactionCheck {
   readonly topic: string;
   readonly messageId: string;
@@ -17,37 +17,37 @@ export interface TransactionCheck {
   /** The half message as it was sent. It has no receipt handle. */
   readonly message: MessageView;
   /**
-   * Whether the local transaction may still run, in this instance or another: until `localTransactionTimeoutMs` after its half message. Then
-   * only `commit` counts; `rollback` is taken as `unknown`. A checker that fences must not do so yet.
+   * Whether the local transaction may still be running, in this instance or another: until `localTransactionTimeoutMs` after its half
+   * message. While it is true, only `commit` counts; `rollback` is treated as `unknown`, and a checker must not write a fence yet.
    */
   readonly mayStillRun: boolean;
-  /** Fires when the answer would come too late. */
+  /** Fires when the answer would be too late. */
   readonly signal: AbortSignal;
 }
 
-/** A check without its deadline. */
+/** A check without its signal. */
 export type CheckedTransaction = Omit<TransactionCheck, 'signal'>;
 
 /**
  * Finds out how a transaction ended, usually from the database. Throwing, taking longer than `checkTimeoutMs` or returning undefined means
- * `unknown`: the server asks again later.
+ * `unknown`: the server checks again later.
  */
 export type TransactionChecker = (
   check: TransactionCheck,
 ) => Promise<Resolution | 'unknown' | undefined> | Resolution | 'unknown' | undefined;
 
-/** How a checker is asked. */
+/** How a checker is called. */
 export interface AskOptions {
-  /** In real time. */
+  /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
-  /** Ends the wait early, like the time-out. Default: nothing. */
+  /** Ends the wait early, like the timeout. Default: none. */
   readonly signal?: AbortSignal | undefined;
   readonly logger: Logger;
-  /** Called with an end that came after the wait was over. */
+  /** Called with a resolution that was returned after the wait had ended. */
   onLate(resolution: Resolution): void;
 }
 
-/** Asks a checker; whatever goes wrong with it means `unknown`, never rollback. */
+/** Calls a checker; any failure means `unknown`, never rollback. */
 export async function askChecker(
   checker: TransactionChecker,
   check: CheckedTransaction,
@@ -74,7 +74,7 @@ export async function askChecker(
     });
   } catch (error) {
     if (isGone()) return 'unknown';
-    const text = 'a transaction checker failed or took longer than checkTimeoutMs; the server will ask again';
+    const text = 'a transaction checker failed or took longer than checkTimeoutMs; the server will check again';
     logger.error(text, { topic, transactionId, timeoutMs, error: describeError(error) });
     return 'unknown';
   }

@@ -1,4 +1,4 @@
-// Transactions of one producer: beginning them, running local transactions, ending them.
+// The transactions of one producer: half messages, local transactions, ends and checks.
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
@@ -24,25 +24,25 @@ import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transacti
 import { TransactionMemory } from './transaction-memory.js';
 import { type LocalEnd, runInTransaction, TransactionScope } from './transaction-scope.js';
 
-/** Where a crash of a transaction is worth testing. */
+/** The checkpoints of a transaction, for crash tests. */
 export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'transaction-ended';
 
-/** What a producer's options say of transactions. */
+/** The transaction options of a producer. */
 export interface TransactionOptions extends TransactionTimes {
-  /** Who answers the server's checks, by topic. A transaction is possible only on these topics. Default: none. */
+  /** The transaction checkers, by topic. Transactions are possible only on these topics. Default: none. */
   readonly transactionCheckers?: Readonly<Record<string, TransactionChecker>>;
   /**
-   * Marks this service's half messages, so that only it answers for them. Default: the topic's name; give each service a name
-   * of its own where several send transactions on one topic.
+   * Marks this service's half messages, so that only this service answers their checks. Set a different name in each service if several
+   * services send transactions on one topic. Default: the name of the topic.
    */
   readonly transactionOwner?: string;
-  /** Told of ends, of ends that were lost, and of checks. Default: nobody. */
+  /** Event handlers for ends, lost ends and checks. Default: none. */
   readonly events?: Partial<TransactionEvents>;
-  /** Awaited at named points of a transaction. For crash tests; it can stop a process there. Default: nothing. */
+  /** Awaited at named points of a transaction, so that crash tests can stop the process there. Default: none. */
   readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
 }
 
-/** Everything of a producer that has to do with transactions. */
+/** Coordinates the transactions of a producer. */
 export class TransactionCoordinator {
   private readonly memory: TransactionMemory;
   private readonly checkers: ReadonlyMap<string, TransactionChecker>;
@@ -66,8 +66,8 @@ export class TransactionCoordinator {
       bounds: this.bounds,
       telemetry,
       ownerOf: (topic) => this.ownerOf(topic),
-      onChecked: (check, resolution) => this.tell(() => options.events?.onChecked?.(check, resolution)),
-      onEnded: (check, resolution) => this.tell(() => options.events?.onEnded?.(check, resolution, 'check')),
+      onChecked: (check, resolution) => this.report(() => options.events?.onChecked?.(check, resolution)),
+      onEnded: (check, resolution) => this.report(() => options.events?.onEnded?.(check, resolution, 'check')),
     });
   }
 
@@ -76,12 +76,12 @@ export class TransactionCoordinator {
     return [...this.checkers.keys()];
   }
 
-  /** How long the server is to wait before it asks; undefined: as it is told itself. */
+  /** How long the server waits before its first check; undefined for the server's configuration. */
   get firstCheckAfterMs(): number | undefined {
     return this.bounds.firstCheckAfterMs;
   }
 
-  /** Sends a half message. @param sendHalf marks it as this service's, last of all, and sends it */
+  /** Sends a half message. @param sendHalf marks it with this service as the final change, and sends it */
   async begin(
     message: OutgoingMessage,
     sendHalf: (mark: (message: OutgoingMessage) => OutgoingMessage) => Promise<StoredMessage>,
@@ -92,7 +92,7 @@ export class TransactionCoordinator {
     return new Transaction(half, (resolution) => this.end(half, resolution));
   }
 
-  /** Runs a local transaction, as `Producer.transact` promises. */
+  /** Runs a local transaction, see `Producer.transact`. */
   async transact<T>(
     message: OutgoingMessage | undefined,
     begin: (message: OutgoingMessage) => Promise<Transaction>,
@@ -111,7 +111,7 @@ export class TransactionCoordinator {
     try {
       result = await runInTransaction(scope, work);
     } catch (error) {
-      // The method's error counts; that of a half message which it did not wait for adds nothing to it.
+      // The method's error is thrown; the error of a half message that it did not wait for is ignored.
       transaction = await scope.end().catch(() => undefined);
       if (transaction !== undefined) await this.endAfterFailure(transaction, scope.remainingMs, signal);
       throw error;
@@ -126,17 +126,17 @@ export class TransactionCoordinator {
     return this.answers.take(command, endpoint);
   }
 
-  /** Answers no further check. Waits for the answers that are under way, for their checkers no longer than the grace period. */
+  /** Stops answering checks. Waits for the answers in progress, and for their checkers no longer than the grace period. */
   closeAnswers(shutdownGraceMs: number): Promise<void> {
     return this.answers.close(shutdownGraceMs);
   }
 
-  /** Waits for no checker any more: what they would say is left to the server's check. */
+  /** Stops waiting for checkers: the decision is left to the server's check. */
   giveUp(): void {
     this.answers.giveUp();
   }
 
-  /** Waits for the ends that are being told. */
+  /** Waits for the ends that are being sent. */
   async drain(): Promise<void> {
     await Promise.allSettled(this.ending);
   }
@@ -160,22 +160,22 @@ export class TransactionCoordinator {
   ): LocalEnd {
     const fields = { topic, transactionId, error: describeError(failure) };
     const text = isRollback
-      ? 'a local transaction is rolled back, but its row in the log may still say commit: should this end be lost, the message is delivered'
-      : 'it cannot be found out whether a local transaction was committed; the server will ask for it';
+      ? 'a local transaction is rolled back, but its row in the log may still say commit: if this end is lost, the message is delivered'
+      : 'it is unknown whether a local transaction was committed; the server will check it';
     this.client.connection.logger.warn(text, fields);
     return { resolution: isRollback ? 'rollback' : 'unknown' };
   }
 
-  /** From now on its checks are answered by the checker. */
+  /** From now on the checker answers its checks. */
   private leaveOpen(transaction: Transaction): void {
     this.memory.forget(transaction.transactionId);
     this.telemetry?.leftOpen(transaction);
   }
 
   /**
-   * A failed method may still have committed its database transaction; only the checker knows. Until it has answered, the server's own
-   * checks are answered with "not yet", or both would end the transaction.
-   * @param leftMs of the time that the local transaction has: its caller waits for no longer
+   * A failed method may still have committed its database transaction; only the checker knows. Until it has answered, the server's
+   * checks are answered with `unknown`, because otherwise both would end the transaction.
+   * @param leftMs the remaining time of the local transaction: its caller waits no longer than that
    */
   private async endAfterFailure(
     transaction: Transaction,
@@ -218,19 +218,19 @@ export class TransactionCoordinator {
     const { endpoint } = half;
     const identity = identityOf(half);
     const { topic, transactionId } = identity;
-    // A check that crosses this end must not be answered as well: on a real server both would deliver.
+    // A check that crosses this end must not be answered, too: on a real server both would deliver the message.
     this.memory.opened(transactionId);
     try {
       this.assertInTime(half, resolution);
       await endTransaction(this.client, endpoint, identity, resolution, 'client');
       this.memory.ended(transactionId, resolution, true);
-      this.tell(() => this.options.events?.onEnded?.(identity, resolution, 'client'));
+      this.report(() => this.options.events?.onEnded?.(identity, resolution, 'client'));
       return 'accepted';
     } catch (error) {
       this.memory.ended(transactionId, resolution, false);
       const fields = { topic, transactionId, resolution, error: describeError(error) };
       this.client.connection.logger.warn('the end of a transaction is left to the check', fields);
-      this.tell(() => this.options.events?.onLeftToCheck?.(identity, resolution, error));
+      this.report(() => this.options.events?.onLeftToCheck?.(identity, resolution, error));
       return 'left-to-check';
     }
   }
@@ -238,11 +238,14 @@ export class TransactionCoordinator {
   private assertInTime({ bornAtMs }: StoredMessage, resolution: Resolution): void {
     const ageMs = this.client.connection.clock.monotonicMs() - bornAtMs;
     if (!this.bounds.isTooLateToEnd(ageMs)) return;
-    const text = `the ${resolution} comes ${Math.round(ageMs)} ms after its half message, when the server takes answers to checks only`;
-    throw new StateError('TRANSACTION_TOO_LONG', `${text}; it was not sent, the server's check gets it as its answer`);
+    const text = `the ${resolution} is ${Math.round(ageMs)} ms later than its half message, when the server accepts only answers to checks`;
+    throw new StateError(
+      'TRANSACTION_TOO_LONG',
+      `${text}; it was not sent, and is the answer to the server's next check`,
+    );
   }
 
-  private tell(notify: () => unknown): void {
+  private report(notify: () => unknown): void {
     callWatcher(this.client.connection.logger, 'transactions', notify);
   }
 
@@ -259,12 +262,12 @@ export class TransactionCoordinator {
   private assertTransactional(message: OutgoingMessage): void {
     const { topic } = message;
     if (!this.checkers.has(topic)) {
-      const text = `topic "${topic}" has no transaction checker, so a lost end could never be settled; nothing was sent`;
+      const text = `topic "${topic}" has no transaction checker, so a lost end could never be resolved; nothing was sent`;
       throw new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionCheckers');
     }
     for (const field of ['messageGroup', 'deliverAt', 'delayMs', 'priority'] as const) {
       if (message[field] === undefined) continue;
-      const text = `message to "${topic}": ${field} and a transaction exclude each other; nothing was sent`;
+      const text = `message to "${topic}": ${field} cannot be combined with a transaction; nothing was sent`;
       throw new UsageError('ILLEGAL_TRANSACTION', text, field);
     }
   }

@@ -1,36 +1,36 @@
-// What this process knows of its own transactions: those that run, and how the latest ended.
+// What this process remembers of its transactions: those that are running, and how the latest ended.
 
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import type { Resolution } from './transaction.js';
 
-/** 15 checks at the server's default interval end after 7.5 minutes; nobody asks later. */
+/** 15 checks at the server's default interval end after 7.5 minutes; there are no checks after that. */
 const REMEMBER_MS = 60 * MINUTE_MS;
 const REMEMBER_COUNT = 10_000;
-/** A real server that takes a commit while it sends a check delivers twice when the check is answered, too (seen on 5.5.0). */
+/** A real server that receives a commit while it sends a check delivers twice if the check is answered, too (observed with 5.5.0). */
 const CROSSING_MS = 5_000;
 
 /** How a transaction ended. */
 interface Ended {
   readonly resolution: Resolution;
-  /** Until then a check crosses an end that the server has taken; answering it would end the transaction twice. */
+  /** Until then a check may have crossed an end that the server has accepted; answering it would end the transaction twice. */
   readonly silentUntilMs: number;
   readonly keptUntilMs: number;
 }
 
-/** Transactions by id: those that run, for as long as they may, and how up to 10 000 of the last hour ended. */
+/** Transactions by id: running ones until their timeout, and the resolutions of up to 10 000 of the last hour. */
 export class TransactionMemory {
-  /** With the time until which each may run. In the order of these times, which are all equally far away. */
+  /** The time until which each may run. In the order of these times, because all have the same timeout. */
   private readonly running = new Map<string, number>();
-  /** In order of `keptUntilMs`, since each entry is kept for the same time. */
+  /** In the order of `keptUntilMs`, because each entry is kept for the same time. */
   private readonly ends = new Map<string, Ended>();
 
-  /** @param openMs after that the checker is asked: a transaction may have been begun and never ended */
+  /** @param openMs after that the checker is called: a transaction may have been started and never ended */
   constructor(
     private readonly clock: Clock,
     private readonly openMs: number,
   ) {}
 
-  /** The local transaction runs, so the server is to ask again later, as long as it may run. */
+  /** The local transaction is running, so checks are answered with `unknown` until its timeout. */
   opened(transactionId: string): void {
     const nowMs = this.clock.monotonicMs();
     this.running.delete(transactionId);
@@ -42,8 +42,8 @@ export class TransactionMemory {
   }
 
   /**
-   * Remembered even when the server took the end: its OK does not say that the message is visible.
-   * @param isAccepted the server took the end, so a check that comes now was probably sent before
+   * Remembered even when the server accepted the end, because its OK does not prove that the message is visible.
+   * @param isAccepted the server accepted the end, so a check that arrives now was probably sent before
    */
   ended(transactionId: string, resolution: Resolution, isAccepted: boolean): void {
     const nowMs = this.clock.monotonicMs();
@@ -57,12 +57,12 @@ export class TransactionMemory {
     }
   }
 
-  /** The process no longer knows: its database must answer. */
+  /** Forgets a transaction, so that the checker must answer. */
   forget(transactionId: string): void {
     this.running.delete(transactionId);
   }
 
-  /** `unknown` where the server should ask again later; undefined when this process does not know the transaction. */
+  /** `unknown` if the server should check again later; undefined when this process does not know the transaction. */
   recall(transactionId: string): Resolution | 'unknown' | undefined {
     const nowMs = this.clock.monotonicMs();
     const runsUntilMs = this.running.get(transactionId);

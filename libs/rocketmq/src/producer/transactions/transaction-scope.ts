@@ -6,21 +6,21 @@ import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { Resolution, Transaction } from './transaction.js';
 
-/** How a local transaction ended whose method has returned. */
+/** How a local transaction ended after its method returned. */
 export interface LocalEnd {
   /** `unknown` leaves it to the server's check. */
   readonly resolution: Resolution | 'unknown';
-  /** What the method fails with all the same. */
+  /** An error with which the method fails nevertheless. */
   readonly error?: unknown;
 }
 
 /**
  * Finds out how a local transaction ended.
- * @param wanted `rollback` after `rollback()`: what was recorded must not answer a later check with commit
+ * @param wanted `rollback` after `rollback()`: a recorded row must not answer a later check with commit
  */
 export type Proof = (wanted: Resolution) => Promise<LocalEnd>;
 
-/** The transaction that the running code belongs to. */
+/** The transaction that the current code runs in. */
 export interface CurrentTransaction {
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
   readonly topic: string;
@@ -33,33 +33,33 @@ export interface CurrentTransaction {
   /** Whether `rollback()` was called: the transaction ends without its message. */
   readonly isRollback: boolean;
   /**
-   * Fires `localTransactionTimeoutMs` after the half message was sent. Give up then: from now on the checker may decide that
-   * this transaction never was.
+   * Fires `localTransactionTimeoutMs` after the half message was sent. Abort the transaction then: the checker may now decide that it
+   * was rolled back.
    */
   readonly signal: AbortSignal;
   /**
-   * Sends the half message, for a transaction that decides its message on the way. Call it once, and before the database
-   * commit: what is committed first and crashes then has no message.
-   * @throws StateError `ALREADY_PREPARED` the second time, `TRANSACTION_ENDED` once the method has ended; whatever a send
-   *   throws, and the local transaction should then fail
+   * Sends the half message of a transaction that determines its message while it runs. Call it once, and before the database
+   * commit: if the process crashes after a commit that came first, the message is lost.
+   * @throws StateError `ALREADY_PREPARED` the second time, `TRANSACTION_ENDED` once the method has ended; the errors of a send,
+   *   after which the local transaction should fail
    */
   prepare(message: OutgoingMessage): Promise<void>;
   /**
-   * Ends the transaction without its message when the method returns, and without an error. A row that `TransactionLog.record()` has
-   * written no longer says commit then; but an instance that is asked before, once the database transaction is committed, answers by
-   * that row. So call it before that commit.
+   * Ends the transaction without its message, and without an error, when the method returns. A row that `TransactionLog.record()` has
+   * written is then changed to rollback. Until that happens, another instance answers a check according to the committed row, so call
+   * this before the database commit.
    * @throws StateError `TRANSACTION_ENDED` once the method has ended
    */
   rollback(): void;
   /**
-   * For a log that cannot know whether what it wrote is committed when the method returns: then `proof` decides. One that fails leaves
-   * the end to the server's check, unless {@link rollback} was called.
+   * For a log that cannot know whether its row is committed when the method returns: `proof` decides then. If it fails, the end is
+   * left to the server's check, unless {@link rollback} was called.
    * @internal
-   * @param proof ends by itself; undefined takes back what was given before
+   * @param proof ends by itself; undefined removes the earlier one
    */
   proveBy(proof: Proof | undefined): void;
   /**
-   * What {@link proveBy} was given last.
+   * The last argument of {@link proveBy}.
    * @internal
    */
   readonly proof?: Proof | undefined;
@@ -110,7 +110,7 @@ export class TransactionScope implements CurrentTransaction {
     return !this.mayCommit;
   }
 
-  /** What is left of the time of the local transaction. */
+  /** The remaining time of the local transaction, in milliseconds. */
   get remainingMs(): number {
     return Math.max(0, this.endsAtMs - this.clock.monotonicMs());
   }
@@ -118,10 +118,10 @@ export class TransactionScope implements CurrentTransaction {
   async prepare(message: OutgoingMessage): Promise<void> {
     this.assertRunning();
     if (this.state.kind !== 'unprepared') {
-      const text = 'the half message of this transaction was already sent; a transaction has one message';
+      const text = 'the half message of this transaction was already sent; a transaction has only one message';
       throw new StateError('ALREADY_PREPARED', text);
     }
-    // Other instances count from what the half message says; the answer to it may be long in coming.
+    // Other instances count from the timestamp in the half message; its answer can take long.
     this.endsAtMs = this.clock.monotonicMs() + this.timeoutMs;
     const half = this.sendHalf(message);
     this.state = { kind: 'preparing', half };
@@ -144,8 +144,8 @@ export class TransactionScope implements CurrentTransaction {
   }
 
   /**
-   * How the transaction ended whose method has returned.
-   * @throws what its proof fails with; only the server's check can end it then
+   * How the transaction ended after its method returned.
+   * @throws the error of its proof; only the server's check can end it then
    */
   async proven(): Promise<LocalEnd> {
     const wanted = this.mayCommit ? 'commit' : 'rollback';
@@ -153,10 +153,10 @@ export class TransactionScope implements CurrentTransaction {
   }
 
   /**
-   * The method has ended: nothing can be prepared any more. A half message that it did not wait for is waited for here, or
-   * nobody would ever end it.
+   * Called when the method has ended: no more half messages can be prepared. One that the method did not wait for is waited for here,
+   * or its transaction would never be ended.
    * @returns the transaction, or undefined when no half message was sent
-   * @throws what a half message under way fails with
+   * @throws the error of a half message in flight
    */
   async end(): Promise<Transaction | undefined> {
     if (this.state.kind === 'preparing') await this.state.half;
@@ -172,7 +172,8 @@ export class TransactionScope implements CurrentTransaction {
 
   private assertRunning(): void {
     if (this.state.kind !== 'ended') return;
-    const text = 'the method of this transaction has ended; await what belongs to it before it returns';
+    const text =
+      'the method of this transaction has already returned; await all work that belongs to it before it returns';
     throw new StateError('TRANSACTION_ENDED', text);
   }
 
@@ -184,13 +185,13 @@ export class TransactionScope implements CurrentTransaction {
 }
 
 function tookTooLong(timeoutMs: number): StateError {
-  const text = `the local transaction took more than ${timeoutMs} ms (localTransactionTimeoutMs); now its check may decide`;
+  const text = `the local transaction took longer than ${timeoutMs} ms (localTransactionTimeoutMs); its transaction check may decide now`;
   return new StateError('TRANSACTION_TOO_LONG', text);
 }
 
 const STORAGE = Symbol.for('nestjs-rocketmq.current-transaction');
 
-/** One storage for every copy of this package in the process, since ESM and CommonJS may both be loaded. */
+/** One storage for every copy of this package in the process, because ESM and CommonJS may both be loaded. */
 function storage(): AsyncLocalStorage<CurrentTransaction> {
   const holder = globalThis as { [STORAGE]?: AsyncLocalStorage<CurrentTransaction> };
   holder[STORAGE] ??= new AsyncLocalStorage<CurrentTransaction>();
@@ -209,7 +210,8 @@ export function transactionHere(): CurrentTransaction | undefined {
 export function currentTransaction(): CurrentTransaction {
   const current = transactionHere();
   if (current !== undefined) return current;
-  const message = 'no transaction is running here; call this inside a method with @TransactionalSend, or in transact()';
+  const message =
+    'no transaction is running here; call this inside a method with @TransactionalSend, or inside transact()';
   throw new StateError('NO_TRANSACTION', message);
 }
 

@@ -1,4 +1,4 @@
-// A transaction as its owner holds it: a half message that is stored, and how it ends. The request is in end-transaction.ts.
+// A transaction: a stored half message, and how it ends. The request is in end-transaction.ts.
 
 import { fromWireMessage } from '../../protocol/grpc/message-mapping.js';
 import { type MessageView } from '../../protocol/model/message.js';
@@ -9,50 +9,50 @@ import type { StoredMessage } from '../sending/send-receipt.js';
 export type Resolution = 'commit' | 'rollback';
 
 /**
- * What became of an end.
- * - `accepted`: the server took it; it does not tell more
- * - `left-to-check`: it was lost or came too late (the server forgets a transaction after 30 s); the server asks again, and
- *   the check answers as the transaction ended
+ * The result of sending an end.
+ * - `accepted`: the server accepted it; that does not prove that the message is visible
+ * - `left-to-check`: it was lost or too late (the server forgets a transaction after 30 s); the server checks the transaction, and the
+ *   answer is how it ended
  */
 export type EndResult = 'accepted' | 'left-to-check';
 
-/** Who told the server of an end: `client`, when the local transaction was over; `check`, in answer to the server's question. */
+/** How the server learned of an end: `client` from the producer after the local transaction; `check` from the answer to a check. */
 export type EndSource = 'client' | 'check';
 
-/** What happened to transactions, for those who watch. What a watcher throws is logged and changes nothing. */
+/** Event handlers for transactions. Errors that a handler throws are logged and have no other effect. */
 export interface TransactionEvents {
   /**
-   * The server took the end: the ordinary case. An OK proves no more than that (it does not say that the message is visible), and when
-   * the server asks again all the same, it is told again.
+   * The server accepted the end: the normal case. Its OK does not prove that the message is visible; if the server checks the transaction
+   * nevertheless, the check is answered and this is called again.
    */
   onEnded(transaction: TransactionIdentity, resolution: Resolution, by: EndSource): void;
-  /** The answer to an end is missing or was an error. Not a failure: the server's check settles it. */
+  /** The answer to an end was lost or was an error. Not a failure: the server's check resolves it. */
   onLeftToCheck(transaction: TransactionIdentity, resolution: Resolution, error: unknown): void;
-  /** The server asked; `unknown` means that it will ask again. */
+  /** A transaction check was answered; `unknown` means that the server will check again. */
   onChecked(transaction: TransactionIdentity, resolution: Resolution | 'unknown'): void;
 }
 
-/** By what a transaction is known to the server and in logs. */
+/** Identifies a transaction to the server and in logs. */
 export interface TransactionIdentity {
   readonly topic: string;
   readonly messageId: string;
   readonly transactionId: string;
 }
 
-/** A half message with what it carries. */
+/** A half message with its content. */
 export interface ObservedHalf extends TransactionIdentity {
   readonly properties: MessageView['properties'];
 }
 
-/** What watches the transactions of one producer. None of it may throw anything but what it was given to run. */
+/** Telemetry of the transactions of one producer. Its methods must not throw, except for errors of the work that they run. */
 export interface TransactionTelemetry {
-  /** Runs a whole transaction. @param topic undefined where the message is decided on the way */
+  /** Runs a whole transaction. @param topic undefined if the message is determined while it runs */
   transact<T>(topic: string | undefined, work: () => Promise<T>): Promise<T>;
   /** Runs the request that ends a transaction. */
   end(half: ObservedHalf, resolution: Resolution, request: () => Promise<EndResult>): Promise<EndResult>;
-  /** A local transaction failed, and its checker cannot say how it ended: the server will ask. */
+  /** A local transaction failed, and its checker does not know how it ended: the server will check it. */
   leftOpen(transaction: TransactionIdentity): void;
-  /** Runs what answers the server's check. */
+  /** Runs the answer to a transaction check. */
   check(half: ObservedHalf, answer: () => Promise<Resolution | 'unknown'>): Promise<Resolution | 'unknown'>;
 }
 
@@ -60,14 +60,14 @@ type State =
   | { readonly kind: 'open' }
   | { readonly kind: 'ended'; readonly resolution: Resolution; readonly result: Promise<EndResult> };
 
-/** An open transaction: its half message is stored and seen by nobody. End it once, by commit or rollback. */
+/** An open transaction: its half message is stored but not delivered. End it once, with commit or rollback. */
 export class Transaction implements TransactionIdentity {
   private state: State = { kind: 'open' };
   readonly topic: string;
   readonly messageId: string;
   readonly transactionId: string;
 
-  /** @internal made by the producer; `onEnd` tells the server and never rejects */
+  /** @internal created by the producer; `onEnd` sends the end to the server and never rejects */
   constructor(
     private readonly half: StoredMessage,
     private readonly onEnd: (resolution: Resolution) => Promise<EndResult>,
@@ -77,18 +77,18 @@ export class Transaction implements TransactionIdentity {
     this.transactionId = half.transactionId;
   }
 
-  /** The half message as it was sent; its body as it was given, not packed. */
+  /** The half message as it was sent; its body as it was passed, not compressed. */
   get message(): MessageView {
     return { ...fromWireMessage(this.half.wire), body: this.half.body };
   }
 
-  /** Whether it still has to be ended. */
+  /** Whether it has not been ended yet. */
   get isOpen(): boolean {
     return this.state.kind === 'open';
   }
 
   /**
-   * Makes the message visible. Never fails for the network's sake. Repeating it gives the first result.
+   * Makes the message visible. Never fails because of the network. Later calls return the first result.
    * @throws StateError `TRANSACTION_ENDED` after a rollback
    */
   commit(): Promise<EndResult> {
@@ -96,7 +96,7 @@ export class Transaction implements TransactionIdentity {
   }
 
   /**
-   * Drops the message. Never fails for the network's sake. Repeating it gives the first result.
+   * Drops the message. Never fails because of the network. Later calls return the first result.
    * @throws StateError `TRANSACTION_ENDED` after a commit
    */
   rollback(): Promise<EndResult> {
@@ -107,7 +107,7 @@ export class Transaction implements TransactionIdentity {
     if (this.state.kind === 'open') {
       this.state = { kind: 'ended', resolution, result: this.onEnd(resolution) };
     } else if (this.state.resolution !== resolution) {
-      const message = `transaction ${this.transactionId} has already ended by ${this.state.resolution}; end it once`;
+      const message = `transaction ${this.transactionId} has already ended with ${this.state.resolution}; a transaction ends only once`;
       return Promise.reject(new StateError('TRANSACTION_ENDED', message));
     }
     return this.state.result;
