@@ -1,4 +1,4 @@
-// Dropping old rows of the library's tables now and then, while an application runs.
+// Deletes old rows of the library's tables periodically, while an application runs.
 
 import { type Clock, HOUR_MS, type ScheduledTask, SystemClock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
@@ -6,22 +6,22 @@ import { describeError, type Logger, silentLogger, unfailing } from '../support/
 import { positive } from '../support/options.js';
 import type { SqlDatabase } from './sql-port.js';
 
-/** What has old rows: an `Inbox`, an `Outbox`, a `TransactionLog`. */
+/** A table with old rows: an `Inbox`, an `Outbox` or a `TransactionLog`. */
 export interface Purgeable {
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number>;
 }
 
 /** The options of `SqlCleanup`. */
 export interface CleanupOptions {
-  /** Where the tables are. */
+  /** The database of the tables. */
   readonly database: SqlDatabase;
-  /** What is purged, one after the other. */
+  /** The tables to purge, one after another. */
   readonly tables: readonly Purgeable[];
-  /** From the end of one round to the next; the first one begins after it, too. Default 1 h. */
+  /** The time from the end of one round to the next, in milliseconds; the first one also starts after it. Default 1 h. */
   readonly intervalMs?: number;
-  /** Default: the machine's. */
+  /** The clock of the interval. Default: the system clock. */
   readonly clock?: Clock;
-  /** Default: nothing is logged. */
+  /** Where failures are logged. Default: nothing is logged. */
   readonly logger?: Logger;
 }
 
@@ -31,7 +31,7 @@ type State =
   | { readonly kind: 'purging'; readonly ended: Promise<void> }
   | { readonly kind: 'stopped'; readonly ended: Promise<void> };
 
-/** Purges tables at intervals. As a provider of a Nest application it starts and stops with it. */
+/** Purges tables periodically. As a provider of a Nest application, it starts and stops with the application. */
 export class SqlCleanup {
   private state: State = { kind: 'idle' };
   private readonly stopping = new AbortController();
@@ -46,13 +46,13 @@ export class SqlCleanup {
     this.logger = unfailing(options.logger ?? silentLogger);
   }
 
-  /** Begins. Repeating it does nothing. @throws StateError `CLOSED` after a stop */
+  /** Starts. Idempotent. @throws StateError `CLOSED` after a stop */
   start(): void {
-    if (this.state.kind === 'stopped') throw new StateError('CLOSED', 'this cleanup was stopped; make a new one');
+    if (this.state.kind === 'stopped') throw new StateError('CLOSED', 'this cleanup was stopped; create a new one');
     if (this.state.kind === 'idle') this.wait();
   }
 
-  /** Ends it after the batch that runs. Repeating it waits for the same end. */
+  /** Stops after the current batch. Later calls wait for the same end. */
   stop(): Promise<void> {
     const { state } = this;
     if (state.kind === 'stopped') return state.ended;
@@ -63,12 +63,12 @@ export class SqlCleanup {
     return ended;
   }
 
-  /** Nest calls it when the application is up. */
+  /** Called by Nest when the application has started. */
   onApplicationBootstrap(): void {
     this.start();
   }
 
-  /** Nest calls it at the application's end. */
+  /** Called by Nest when the application shuts down. */
   onModuleDestroy(): Promise<void> {
     return this.stop();
   }
@@ -80,14 +80,14 @@ export class SqlCleanup {
     this.state = { kind: 'waiting', task };
   }
 
-  /** Never rejects: what could not be dropped is dropped in the next round. */
+  /** Never rejects: rows that could not be deleted are deleted in the next round. */
   private async purge(): Promise<void> {
     const done = this.clock.track('cleanup of tables');
     for (const table of this.options.tables) {
       try {
         await table.purge(this.options.database, this.stopping.signal);
       } catch (error) {
-        this.logger.warn('old rows could not be dropped; they will be later', { error: describeError(error) });
+        this.logger.warn('old rows could not be deleted; the next round tries again', { error: describeError(error) });
       }
     }
     done();

@@ -1,4 +1,4 @@
-// The port on a Drizzle database of the PostgreSQL dialect. Typed by shape, so that Drizzle is no dependency of this package.
+// The port on a Drizzle database of the PostgreSQL dialect. Structurally typed, so that Drizzle is not a dependency of this package.
 
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
@@ -15,24 +15,24 @@ export interface DrizzleDatabase {
   transaction<T>(work: (tx: DrizzleExecutor) => Promise<T>): Promise<T>;
 }
 
-/** A Drizzle transaction, or a database outside of one, as the port. Hand in Drizzle's own `sql`. */
+/** A Drizzle transaction, or a database outside of one, as the port. Pass Drizzle's own `sql`. */
 export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExecutor {
   return {
     query: async (text, parameters) => {
       const result = await tx.execute(bind(sql, text, parameters) as never);
-      // postgres-js answers with the rows themselves, the other drivers with an object around them.
+      // postgres-js returns the rows themselves, the other drivers an object that contains them.
       if (Array.isArray(result)) return { rows: result as object[] };
       return { rows: (result as { readonly rows: readonly object[] }).rows };
     },
   };
 }
 
-/** A Drizzle database as the port. Hand in Drizzle's own `sql`. */
+/** A Drizzle database as the port. Pass Drizzle's own `sql`. */
 export function drizzleDatabase(database: DrizzleDatabase, sql: DrizzleSqlTag): SqlDatabase {
   return { transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))) };
 }
 
-/** `$2` in the text becomes the second parameter between two pieces of a template. */
+/** Converts `$2` in the statement to the second parameter of a template. */
 function bind(sql: DrizzleSqlTag, text: string, parameters: readonly unknown[]): unknown {
   const pieces: string[] = [];
   const values: unknown[] = [];

@@ -1,4 +1,4 @@
-// Doing something once per key, however often its message comes.
+// Does something once per key, however often its message is delivered.
 
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
@@ -10,16 +10,16 @@ import type { SqlTelemetry } from './sql-telemetry.js';
 
 /** The options of `Inbox`. */
 export interface InboxOptions {
-  /** Default `rocketmq_inbox`. */
+  /** The name of the table. Default `rocketmq_inbox`. */
   readonly tableName?: string;
-  /** How long a key is remembered, by the database's clock. Default 7 days. */
+  /** How long a key is kept, by the database's clock. Default 7 days. */
   readonly retentionMs?: number;
   /**
-   * When failed messages of the group come again; `retentionMs` must be longer than all their attempts take together. Default:
-   * the longest that Apache RocketMQ does by itself, 13 h.
+   * The retry policy of the consumer group; `retentionMs` must be longer than all attempts at a message take together. Default:
+   * the longest policy of Apache RocketMQ itself, 13 h.
    */
   readonly retryPolicy?: RetryPolicy;
-  /** Counts steps that were left out: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: nobody does. */
+  /** Counts skipped steps: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: Pick<SqlTelemetry, 'inboxHit'>;
 }
 
@@ -29,14 +29,14 @@ export interface InboxMessage {
   readonly messageId: string;
 }
 
-/** What became of a call of {@link Inbox.once}. */
+/** The result of {@link Inbox.once}. */
 export type InboxResult<T> = { readonly first: true; readonly result: T } | { readonly first: false };
 
 const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
 
 /**
- * Remembers which steps were done, in the database transaction that did them. The best key is the business's (order and step): a
- * producer that repeats a send, or a dead letter that is sent again, may bring the same thing under another message id.
+ * Records which steps were done, in the database transaction that did them. The best key is a business key (order and step): a
+ * producer that repeats a send, or a dead letter that is replayed, can deliver the same thing under another message id.
  */
 export class Inbox {
   private readonly table: string;
@@ -52,19 +52,19 @@ export class Inbox {
   }
 
   /**
-   * Refuses a retention that is shorter than a message's attempts: a late one would be taken for the first.
-   * @param of whose policy it is, for the error
+   * Rejects a retention that is shorter than a message's attempts: a late attempt would be treated as the first.
+   * @param of the owner of the policy, for the error
    * @throws UsageError `RETENTION_TOO_SHORT`, with both times
    */
   assertOutlives(policy: RetryPolicy = {}, of = 'the consumer group'): void {
-    const leastIs = `the time for which a message of ${of} may come again (retrySpanMs of its failure policy)`;
+    const leastIs = `the time for which a message of ${of} may be redelivered (retrySpanMs of its retry policy)`;
     assertRetention({ retentionMs: this.retentionMs, leastMs: retrySpanMs(policy), leastIs });
   }
 
   /**
-   * Runs `work` unless the key was done before. What `work` changes must go through `tx`: the key and the changes are
+   * Runs `work` unless it was done before for this key. `work` must make its changes through `tx`: the key and the changes are
    * committed together or not at all. A second caller waits until the first one's transaction has ended.
-   * @param key of the business; or the message, which stands for its group and message id
+   * @param key a business key; or the message, which stands for its consumer group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
    * @throws UsageError `ILLEGAL_KEY` for an empty key
    */
@@ -77,9 +77,9 @@ export class Inbox {
   }
 
   /**
-   * Forgets keys that are older than `retentionMs`, in bounded batches, each in a transaction of its own.
-   * @param signal ends it after the batch that runs
-   * @returns how many there were
+   * Deletes keys that are older than `retentionMs`, in bounded batches, each in its own transaction.
+   * @param signal stops it after the current batch
+   * @returns how many were deleted
    */
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
     return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);

@@ -1,13 +1,13 @@
-// The port on a pool of node-postgres (`pg`). Typed by shape, so that pg is no dependency of this package.
+// The port on a pool of node-postgres (`pg`). Structurally typed, so that pg is not a dependency of this package.
 
 import { StateError } from '../support/errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
-/** A client that was taken out of a pool. */
+/** A client that was acquired from a pool. */
 export interface PooledClient extends SqlExecutor {
   on(event: 'error', listener: (error: Error) => void): unknown;
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
-  /** Gives it back; an error destroys it. */
+  /** Releases it; an error destroys it. */
   release(error?: Error | boolean): void;
 }
 
@@ -17,16 +17,16 @@ export interface ClientPool {
 }
 
 /**
- * A `pg.Pool` as the port: each transaction on a client of its own. It fails with a StateError `NOT_COMMITTED` when a statement
- * failed and `work` swallowed that.
+ * A `pg.Pool` as the port: each transaction uses its own client. It fails with a StateError `NOT_COMMITTED` when a statement
+ * failed and `work` swallowed the error.
  */
 export function poolDatabase(pool: ClientPool): SqlDatabase {
   return {
     transaction: async (work) => {
       const client = await pool.connect();
-      // A lost connection is told to this event, too, and would end the process if nobody listened. Statements fail by it anyhow.
+      // A lost connection also emits this event, which would end the process without a listener. The statements fail anyway.
       client.on('error', ignore);
-      // A client whose end is not known would hand its open transaction to the next one who takes it.
+      // A client whose transaction may still be open must not be reused by the next caller.
       let isClean = false;
       try {
         await client.query('BEGIN', []);
@@ -34,7 +34,7 @@ export function poolDatabase(pool: ClientPool): SqlDatabase {
           const result = await work(client);
           const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
           isClean = true;
-          // PostgreSQL's answer to the commit of a transaction in which a statement has failed. It is no error to it.
+          // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.
           if (command === 'ROLLBACK') throw notCommitted();
           return result;
         } catch (error) {
@@ -53,7 +53,7 @@ function ignore(): void {}
 
 function notCommitted(): StateError {
   const text =
-    'the database rolled back instead of committing, since a statement had failed and its error was swallowed';
+    'the database rolled back instead of committing, because a statement had failed and its error was swallowed';
   return new StateError('NOT_COMMITTED', text);
 }
 

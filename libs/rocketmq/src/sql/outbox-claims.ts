@@ -1,38 +1,38 @@
-// The statements by which relays share an outbox: who takes which rows, and how each row ends. Only the database decides.
+// The statements with which relays share an outbox: claiming rows and settling them. The database arbitrates.
 
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { fromColumns } from './outbox-message.js';
 import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
-/** A message that was taken, to be sent. */
+/** A claimed message to send. */
 export interface ClaimedMessage {
   readonly id: string;
   readonly attempts: number;
   readonly message: OutgoingMessage;
 }
 
-/** The most rows of one message group in a claim. They are sent one after another. */
+/** The maximum number of rows of one message group in a claim. They are sent one after another. */
 const GROUP_ROWS = 16;
 
 export interface ClaimOptions {
-  /** A name that no other claim has. */
+  /** The unique name of the claim. */
   readonly claim: string;
   readonly nowMs: number;
-  /** Then the rows are free again. */
+  /** When the rows become available again. */
   readonly endsAtMs: number;
   readonly limit: number;
 }
 
-/** What a failed attempt leads to. */
+/** The result of a failed attempt. */
 export interface FailedMessage {
   readonly id: string;
   readonly error: string;
-  /** When it may be tried again; undefined parks it. */
+  /** When it may be retried; undefined parks it. */
   readonly retryAtMs: number | undefined;
 }
 
-/** The rows of one outbox, as relays see them. */
+/** The rows of one outbox, from the perspective of relays. */
 export class OutboxClaims {
   constructor(
     private readonly database: SqlDatabase,
@@ -40,8 +40,8 @@ export class OutboxClaims {
   ) {}
 
   /**
-   * Takes rows that are due, in the order of their positions. Of a message group only a row without an unsent one before it can
-   * begin a claim, and what follows it comes along: so nobody else can take anything of the group until these are sent.
+   * Claims rows that are due, in the order of their positions. In a message group, only the first unsent row can start a claim, and the
+   * following rows are claimed with it, so no other relay can claim rows of the group until these are sent.
    */
   async take({ claim, nowMs, endsAtMs, limit }: ClaimOptions): Promise<ClaimedMessage[]> {
     const { table } = this;
@@ -72,7 +72,7 @@ SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fiel
     });
   }
 
-  /** Marks rows as sent, whoever holds them by now: they are. */
+  /** Marks rows as sent, even if another relay has claimed them meanwhile. */
   async sent(ids: readonly string[]): Promise<void> {
     const text =
       `UPDATE ${this.table} SET "state" = 'sent', "claim" = NULL, "last_error" = NULL, "settled_at" = now() ` +
@@ -80,7 +80,7 @@ SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fiel
     await this.run(text, [JSON.stringify(ids)]);
   }
 
-  /** Writes down a failed attempt, unless somebody else holds the row by now, and gives the row back. */
+  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */
   async failed(claim: string, { id, error, retryAtMs }: FailedMessage): Promise<void> {
     const end =
       retryAtMs === undefined
@@ -92,7 +92,7 @@ SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fiel
     await this.run(text, [claim, id, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
   }
 
-  /** Gives rows back that were not tried. Those that somebody else holds by now stay his. */
+  /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
   async release(claim: string, ids: readonly string[]): Promise<void> {
     const text =
       `UPDATE ${this.table} SET "claim" = NULL, "due_at" = '-infinity' WHERE "claim" = $1::text AND "state" = 'unsent' ` +
@@ -101,7 +101,7 @@ SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fiel
   }
 
   private async run(text: string, parameters: unknown[]): Promise<readonly object[]> {
-    // Marking what was sent must not fail for a conflict: it would be sent again.
+    // Marking sent rows must not fail because of a conflict: the messages would be sent again.
     const run = () => this.database.transaction((tx) => tx.query(text, parameters));
     return (await retryTransaction(run)).rows;
   }

@@ -1,18 +1,18 @@
-// A message on its way through the outbox: as it is given, as it is kept in a row, as it is sent.
+// A message in the outbox: as it is passed, stored in a row, and sent.
 
 import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 
-/** Carries the id that {@link Outbox.add} gave, which is the message id, too; the property survives where the id does not. */
+/** The property with the id that {@link Outbox.add} returned, which is also the message id; the property survives where the id does not. */
 export const OUTBOX_ID_PROPERTY = 'rocketmq-outbox-id';
 
-/** A message for the outbox. Everything of a send but its message id, which the outbox makes. */
+/** A message for the outbox. All fields of a send except the message id, which the outbox generates. */
 export interface OutboxMessage extends Omit<OutgoingMessage, 'messageId' | 'body'> {
   /** Bytes are sent as they are, a string as UTF-8, anything else as JSON. */
   readonly body: unknown;
 }
 
-/** A message as its columns, in types that every driver and ORM hands over alike. */
+/** A message as its columns, in types that all drivers and ORMs return in the same form. */
 export interface OutboxColumns {
   readonly topic: string;
   readonly messageGroup: string | null;
@@ -31,7 +31,7 @@ interface Fields {
 }
 
 /**
- * Checks a message as a send does, so that what can never be sent is refused while its transaction can still fail.
+ * Validates a message like a send does, so that a message that can never be sent is rejected while its transaction can still fail.
  * @throws UsageError that names the field
  */
 export function toColumns(message: OutboxMessage, id: string, nowMs: number): OutboxColumns {
@@ -48,7 +48,7 @@ export function toColumns(message: OutboxMessage, id: string, nowMs: number): Ou
   };
 }
 
-/** The message as it is sent: under its id, which is the same at each attempt. */
+/** The message to send, with its id, which is the same at each attempt. */
 export function fromColumns(id: string, { topic, messageGroup, fields, body }: OutboxColumns): OutgoingMessage {
   const { tag, keys, properties, deliverAtMs, priority } = JSON.parse(fields) as Fields;
   return {
@@ -72,6 +72,6 @@ function bytesOf({ topic, body }: OutboxMessage): Buffer {
   if (typeof body === 'string' || body instanceof Uint8Array) return bodyBytes(body);
   const text = JSON.stringify(body) as string | undefined;
   if (text !== undefined) return Buffer.from(text);
-  const problem = `message to "${topic}": body is ${typeof body}, which JSON cannot hold; nothing was added`;
+  const problem = `message to "${topic}": body is ${typeof body}, which JSON cannot represent; nothing was added`;
   throw new UsageError('ILLEGAL_BODY', problem, 'body');
 }

@@ -1,4 +1,4 @@
-// One pass of a relay: the messages of a claim are sent, those of a message group one after another, and their ends written down.
+// One pass of a relay: sends the messages of a claim, those of a message group one after another, and records their outcomes.
 
 import { abortReason, raceAbort } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
@@ -9,7 +9,7 @@ import { callWatcher } from '../support/watchers.js';
 import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
 
-/** What became of the messages of a relay. */
+/** The counters of a relay. */
 export interface RelayCounts {
   sent: number;
   failed: number;
@@ -18,13 +18,13 @@ export interface RelayCounts {
 
 export class OutboxPass {
   private readonly claim: string;
-  /** By the monotonic clock: a step of the wall clock must not stretch the lease. */
+  /** In monotonic time: a step of the wall clock must not extend the lease. */
   private readonly beginByMs: number;
-  /** Sent and not yet marked. Sendings that end together, as those of one request do, are marked together. */
+  /** Sent but not yet marked. Sends that end together, such as those of one request, are marked together. */
   private unmarked: string[] = [];
   private marking: Promise<void> = Promise.resolve();
 
-  /** @param stopping no sending begins after it has fired */
+  /** @param stopping no send starts after it has fired */
   constructor(
     private readonly settings: RelaySettings,
     private readonly claims: OutboxClaims,
@@ -36,9 +36,9 @@ export class OutboxPass {
   }
 
   /**
-   * Takes what is due and sends it.
-   * @returns how many messages it took
-   * @throws what the database throws; what was taken and not ended comes again when the claim is over
+   * Claims due messages and sends them.
+   * @returns how many messages it claimed
+   * @throws errors of the database; claimed messages that were not settled become available again when the claim ends
    */
   async run(): Promise<number> {
     const { batchSize: limit, clock, leaseMs } = this.settings;
@@ -68,7 +68,7 @@ export class OutboxPass {
     }
   }
 
-  /** A sending that began late could still run when others take the message. */
+  /** A send that starts late could still be running when another relay claims the message. */
   private mayBegin(): boolean {
     return !this.stopping.aborted && this.settings.clock.monotonicMs() <= this.beginByMs;
   }
@@ -104,8 +104,9 @@ export class OutboxPass {
     await this.claims.failed(this.claim, { id, error: text, retryAtMs });
     this.counts[isParked ? 'parked' : 'failed']++;
     const fields = { id, topic, attempts, error: text };
-    if (isParked) logger.error('a message of the outbox is given up; it stays in the table, parked', fields);
-    else logger.warn('a message of the outbox could not be sent; it will be tried again', fields);
+    if (isParked)
+      logger.error('a message of the outbox failed permanently and is parked; it stays in the table', fields);
+    else logger.warn('a message of the outbox could not be sent; it will be retried', fields);
     this.tell(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
   }
 
@@ -119,19 +120,19 @@ export class OutboxPass {
   }
 }
 
-/** By name, since the producer may be of another copy of this package (ESM and CommonJS side by side). */
+/** Checked by name, because the producer can be of another copy of this package (ESM and CommonJS side by side). */
 function isUsageError(error: unknown): error is UsageError {
   return RocketMQError.is(error) && error.name === 'UsageError';
 }
 
-/** The properties were checked when the message was added: what is wrong with them now was added on its way. */
+/** The properties were validated when the message was added, so an error now was caused by an interceptor or hook. */
 function isOfTheWay(error: unknown): boolean {
   return isUsageError(error) && (error.field === 'properties' || error.field === 'interceptors');
 }
 
 const OF_THE_WAY =
-  'the message was fine when it was added, so an interceptor or a hook of the producer has caused this: change that, or put fewer ' +
-  'properties into the message';
+  'the message was valid when it was added, so an interceptor or a hook of the producer caused this: change that, or set fewer ' +
+  'properties on the message';
 
 /** A lane for each message group, and for each message without one. */
 function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {

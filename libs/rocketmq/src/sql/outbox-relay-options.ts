@@ -1,4 +1,4 @@
-// The options of an outbox relay: what they mean, their defaults, their check.
+// The options of an outbox relay, their defaults and their validation.
 
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
@@ -17,9 +17,9 @@ export type OutboxSend = (
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ) => Promise<unknown>;
 
-/** A message on its way out. */
+/** A message that a relay sends. */
 export interface RelayedMessage {
-  /** Its id in the outbox, and its message id. */
+  /** Its id in the outbox, which is also its message id. */
   readonly id: string;
   readonly topic: string;
   readonly messageGroup: string | undefined;
@@ -27,64 +27,64 @@ export interface RelayedMessage {
   readonly attempts: number;
 }
 
-/** What happens to messages of an outbox, for those who watch. What a watcher throws is logged and changes nothing. */
+/** Event handlers for messages of an outbox. Errors that a handler throws are logged and have no other effect. */
 export interface OutboxEvents {
-  /** The server has it. Told once for each sending. */
+  /** The server has stored it. Called once for each successful send. */
   onSent(message: RelayedMessage): void;
-  /** An attempt failed; it will be tried again. */
+  /** An attempt failed; it will be retried. */
   onFailed(message: RelayedMessage, error: unknown): void;
-  /** It was given up, and stays in the table until somebody looks at it: `outbox.parked`, `outbox.retryParked`. */
+  /** It failed permanently, and stays in the table until you handle it: `outbox.parked`, `outbox.retryParked`. */
   onParked(message: RelayedMessage, error: unknown): void;
 }
 
-/** Where a crash of a relay is worth testing. */
+/** The checkpoints of a relay, for crash tests. */
 export type OutboxCheckpoint = 'claimed' | 'sent-before-mark' | 'marked';
 
 /** The options of `OutboxRelay`. */
 export interface OutboxRelayOptions {
-  /** The outbox that is emptied. */
+  /** The outbox to send from. */
   readonly outbox: Outbox;
-  /** Where the outbox is. */
+  /** The database of the outbox. */
   readonly database: SqlDatabase;
-  /** How a message is sent. */
+  /** Sends a message. */
   readonly send: OutboxSend;
-  /** The most messages of one claim. Those of different message groups, and those without one, are sent side by side. Default 64. */
+  /** The maximum number of messages in one claim. Those of different message groups, and those without one, are sent concurrently. Default 64. */
   readonly batchSize?: number;
   /**
-   * How long a claim lasts: so long the messages of a relay that died stay away from others. Longer than `sendTimeoutMs`.
-   * Default 60 000.
+   * How long a claim lasts. After a relay has crashed, its messages are unavailable to other relays for this time. Must be longer than
+   * `sendTimeoutMs`. Default 60 000.
    */
   readonly leaseMs?: number;
-  /** How long one sending may take, in real time. Default 10 000. */
+  /** How long one send may take, in real time. Default 10 000. */
   readonly sendTimeoutMs?: number;
-  /** How long an idle relay waits, at most, before it looks for messages of other processes. Default 1000. */
+  /** The longest time between two polls of an idle relay for messages of other processes. Default 1000. */
   readonly pollIntervalMs?: number;
-  /** The waits between the attempts at one message. Default: 1 s, doubled up to 1 minute. */
+  /** The delays between the attempts to send one message. Default: 1 s, doubled up to 1 minute. */
   readonly backoff?: Waits;
   /** Failed attempts after which a message is parked. Default 10. */
   readonly maxAttempts?: number;
   /**
-   * Whether an error says nothing against the message, so that it is tried for as long as it takes. Default: errors of this
-   * library that are `retryable`, as of a server that is away, and those of a producer that is not running.
+   * Whether an error is not caused by the message, so that it is retried without a limit. Default: errors of this library that are
+   * `retryable`, such as those of an unavailable server, and those of a producer that is not running.
    */
   readonly keepTrying?: (error: unknown) => boolean;
-  /** Default: nobody is told. */
+  /** Event handlers. Default: none. */
   readonly events?: Partial<OutboxEvents>;
-  /** Awaited at named points. For crash tests; it can stop the process there. Default: nothing. */
+  /** Awaited at named points, so that crash tests can stop the process there. Default: none. */
   readonly checkpoint?: (point: OutboxCheckpoint, message: RelayedMessage) => Promise<void> | void;
   /**
-   * Times of claims and attempts. Relays of one outbox should agree on the time to within the lease: a clock that is stepped ahead by
-   * more takes what another relay is sending, so it is sent twice; one that is stepped back takes failed messages up again that much
-   * later. Default: the machine's.
+   * The clock for claims and attempts. The clocks of all relays of one outbox should agree to within the lease. If a clock jumps ahead by
+   * more, its relay claims messages that another one is sending, so they are sent twice; if it jumps back, failed messages are retried
+   * that much later. Default: the system clock.
    */
   readonly clock?: Clock;
-  /** Default: nothing is logged. */
+  /** Where failures are logged. Default: nothing is logged. */
   readonly logger?: Logger;
-  /** Names claims. Default: the machine's. */
+  /** The source of randomness for the names of claims. Default: the system's random source. */
   readonly random?: Random;
 }
 
-/** Options that were checked, with their defaults. */
+/** Validated options with their defaults. */
 export interface RelaySettings
   extends Required<Omit<OutboxRelayOptions, 'checkpoint' | 'backoff'>>,
     Pick<OutboxRelayOptions, 'checkpoint'> {
@@ -98,7 +98,7 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
   const leaseMs = positive('leaseMs', options.leaseMs ?? MINUTE_MS);
   const sendTimeoutMs = positive('sendTimeoutMs', options.sendTimeoutMs ?? 10 * SECOND_MS);
   if (leaseMs <= sendTimeoutMs) {
-    const text = `option leaseMs is ${leaseMs}, but a sending may take ${sendTimeoutMs} (sendTimeoutMs); make the lease longer`;
+    const text = `option leaseMs is ${leaseMs}, but a send may take ${sendTimeoutMs} (sendTimeoutMs); make the lease longer`;
     throw new UsageError('ILLEGAL_OPTION', text, 'leaseMs');
   }
   return {

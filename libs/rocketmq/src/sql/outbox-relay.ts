@@ -1,4 +1,4 @@
-// What sends the messages of an outbox, over and over: it looks, sends, rests. One pass is in outbox-pass.ts.
+// Sends the messages of an outbox repeatedly: it polls, sends and pauses. One pass is in outbox-pass.ts.
 
 import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
@@ -9,13 +9,13 @@ import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 
-/** What a relay has done since it was made, and how far it is behind. */
+/** What a relay has done since it was created, and its backlog. */
 export interface OutboxMetrics extends OutboxLag {
-  /** Sendings that the server took. */
+  /** Successful sends. */
   readonly sent: number;
-  /** Attempts that failed and are repeated. */
+  /** Failed attempts that are retried. */
   readonly failed: number;
-  /** Messages that this relay gave up; `parked` counts those in the table. */
+  /** Messages that this relay has parked; `parked` counts those in the table. */
   readonly givenUp: number;
 }
 
@@ -24,14 +24,14 @@ type State =
   | { readonly kind: 'running'; readonly ended: Promise<void>; readonly unwatch: () => void }
   | { readonly kind: 'stopped'; readonly ended: Promise<void> };
 
-/** The shortest rest after a pass that found nothing; each further one doubles it. */
+/** The shortest pause after a pass without messages; each further one doubles it. */
 const FIRST_REST_MS = 50;
-/** The rests after passes in which the database failed. */
+/** The pauses after passes in which the database failed. */
 const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
 /**
- * Sends what is in an outbox, each message at least once, those of a message group in order. Any number of relays may work on one
- * outbox. As a provider of a Nest application it starts and stops with it.
+ * Sends the messages of an outbox, each at least once, those of a message group in order. Any number of relays can share one outbox.
+ * As a provider of a Nest application, it starts and stops with the application.
  */
 export class OutboxRelay {
   private state: State = { kind: 'idle' };
@@ -51,20 +51,20 @@ export class OutboxRelay {
   }
 
   /**
-   * Begins to send. Repeating it does nothing.
-   * @throws StateError `CLOSED` after a stop; make a new relay
+   * Starts sending. Idempotent.
+   * @throws StateError `CLOSED` after a stop; create a new relay
    */
   start(): void {
     if (this.state.kind === 'running') return;
     if (this.state.kind === 'stopped') throw closed();
     const unwatch = this.settings.outbox.watch(() => this.wake());
-    // Later than this turn, so that what runs finds the state it is in.
+    // Deferred by a turn, so that the loop finds the state that is set here.
     this.state = { kind: 'running', unwatch, ended: Promise.resolve().then(() => this.work()) };
   }
 
   /**
-   * Ends it: no sending begins any more, those that run are awaited and marked, what was taken is given back. Repeating it waits
-   * for the same end. Stop it before the producer and the database.
+   * Stops the relay: no more sends start, sends in flight are awaited and marked, and other claimed messages are released. Later calls
+   * wait for the same end. Stop it before the producer and the database.
    */
   stop(): Promise<void> {
     const { state } = this;
@@ -78,8 +78,8 @@ export class OutboxRelay {
   }
 
   /**
-   * Looks for messages now. Not needed: `outbox.add` says when something is to come, and the relay then looks more often. After
-   * the commit it saves the last milliseconds.
+   * Polls for messages now. Optional: `outbox.add` notifies the relay, which then polls more often. Calling it after the commit saves
+   * the last milliseconds.
    */
   wake(): void {
     this.emptyPasses = 0;
@@ -88,9 +88,9 @@ export class OutboxRelay {
   }
 
   /**
-   * One pass: takes what is due, sends it, and writes down how it ended. For a job that runs now and then instead of a started relay.
-   * @returns how many messages it took; 0 when nothing was due
-   * @throws StateError `CLOSED` after a stop; what the database throws, and what was not written down is then sent again later
+   * One pass: claims due messages, sends them, and records the outcomes. For a periodic job instead of a started relay.
+   * @returns how many messages it claimed; 0 when nothing was due
+   * @throws StateError `CLOSED` after a stop; errors of the database, and messages without a recorded outcome are then sent again later
    */
   async runOnce(): Promise<number> {
     if (this.state.kind === 'stopped') throw closed();
@@ -102,7 +102,7 @@ export class OutboxRelay {
     }
   }
 
-  /** What it has done, and how far all relays together are behind. */
+  /** What it has done, and the backlog of all relays together. */
   async metrics(): Promise<OutboxMetrics> {
     const { database, outbox } = this.settings;
     const lag = await database.transaction((tx) => outbox.lag(tx));
@@ -110,12 +110,12 @@ export class OutboxRelay {
     return { ...lag, sent, failed, givenUp };
   }
 
-  /** Nest calls it when producers run. */
+  /** Called by Nest when producers are running. */
   onApplicationBootstrap(): void {
     this.start();
   }
 
-  /** Nest calls it before producers close. */
+  /** Called by Nest before producers close. */
   onModuleDestroy(): Promise<void> {
     return this.stop();
   }
@@ -128,7 +128,7 @@ export class OutboxRelay {
     }
   }
 
-  /** Never rejects. @returns how long to rest */
+  /** Never rejects. @returns how long to pause, in milliseconds */
   private async passAndRest(): Promise<number> {
     try {
       const taken = await this.runOnce();
@@ -142,8 +142,8 @@ export class OutboxRelay {
     } catch (error) {
       const restMs = backoffMs(FAILURE_BACKOFF, ++this.failedPasses);
       const fields = { error: describeError(error), restMs };
-      this.settings.logger.error('an outbox relay could not work on its table; it will try again', fields);
-      // Who adds messages is no sign that the database works for the relay.
+      this.settings.logger.error('an outbox relay could not access its table; it will retry', fields);
+      // Added messages do not prove that the relay can access the database.
       this.isWoken = false;
       return restMs;
     }
@@ -165,5 +165,5 @@ export class OutboxRelay {
 }
 
 function closed(): StateError {
-  return new StateError('CLOSED', 'this relay was stopped; make a new one');
+  return new StateError('CLOSED', 'this relay was stopped; create a new one');
 }

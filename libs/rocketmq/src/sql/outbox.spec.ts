@@ -287,7 +287,7 @@ describe('OutboxRelay', () => {
   });
 
   it('refuses options that cannot work, and names them', () => {
-    expect(() => bench.relayWith({ leaseMs: 5_000 })).toThrow(/leaseMs is 5000, but a sending may take 10000/);
+    expect(() => bench.relayWith({ leaseMs: 5_000 })).toThrow(/leaseMs is 5000, but a send may take 10000/);
     expect(() => bench.relayWith({ batchSize: 0 })).toThrow('batchSize');
     expect(() => bench.relayWith({ maxAttempts: 0.5 })).toThrow('maxAttempts');
     expect(() => bench.relayWith({ pollIntervalMs: -1 })).toThrow('pollIntervalMs');

@@ -1,5 +1,5 @@
-// Messages that wait in the database for their sending: added in the caller's transaction, looked at, dropped in the end. What
-// sends them is in outbox-relay.ts.
+// Messages that wait in the database to be sent: adding them in the caller's transaction, inspecting and deleting them. The sending
+// is in outbox-relay.ts.
 
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
@@ -13,30 +13,30 @@ import type { SqlTelemetry } from './sql-telemetry.js';
 
 /** The options of `Outbox`. */
 export interface OutboxOptions {
-  /** Default `rocketmq_outbox`. */
+  /** The name of the table. Default `rocketmq_outbox`. */
   readonly tableName?: string;
-  /** How long a row is kept after its message was sent, by the database's clock. Default 24 h. Parked rows are kept for ever. */
+  /** How long a row is kept after its message was sent, by the database's clock. Parked rows are kept forever. Default 24 h. */
   readonly retentionMs?: number;
-  /** By which `delayMs` counts, from the call of `add`. Default: the machine's. */
+  /** The clock for `delayMs`, which counts from the call of `add`. Default: the system clock. */
   readonly clock?: Clock;
   /**
-   * Has a message carry the trace in which it is written: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: it has none
-   * until a relay sends it.
+   * Adds the current trace context to a message when it is written: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: the
+   * message gets its trace context when a relay sends it.
    */
   readonly telemetry?: Pick<SqlTelemetry, 'outboxMessage'>;
 }
 
-/** How far the relays are behind. */
+/** The backlog of an outbox. */
 export interface OutboxLag {
   /** Messages that are not yet sent. */
   readonly unsent: number;
-  /** How long the oldest of them has been waiting, by the database's clock; 0 when there is none. */
+  /** How long the oldest of them has been waiting, in milliseconds, by the database's clock; 0 if there is none. */
   readonly oldestUnsentMs: number;
-  /** Messages that were given up: somebody has to look at them. */
+  /** Messages that failed permanently and need attention. */
   readonly parked: number;
 }
 
-/** A message that was given up. */
+/** A message that failed permanently. */
 export interface ParkedMessage {
   readonly id: string;
   readonly topic: string;
@@ -46,12 +46,12 @@ export interface ParkedMessage {
 }
 
 const DEFAULT_RETENTION_MS = 24 * HOUR_MS;
-/** Sets the locks of this library's groups apart from other advisory locks: "rocketmq" by its first bytes. */
+/** Distinguishes the locks of this library's message groups from other advisory locks: the first bytes of "rocketmq". */
 const LOCK_CLASS = 0x726f636b;
 
 /**
- * The local message table: a message is written where the business writes, in its database transaction, and a relay sends it
- * afterwards, at least once. Its id is the same at each sending.
+ * The local message table: a message is written in the database transaction of the business change, and a relay sends it
+ * afterwards, at least once. Its id is the same at each send.
  */
 export class Outbox {
   /** The table, quoted. @internal */
@@ -72,16 +72,16 @@ export class Outbox {
 
   /**
    * Writes a message in `tx`: it is sent if and when `tx` commits. Messages of one message group are sent in the order in which
-   * they were added: who adds to a group waits for the transaction that added to it before, so add late in a transaction.
+   * they were added: adding to a group waits for the earlier transaction that added to it, so add late in a transaction.
    * @returns the id: the message id under which consumers get it, and its property `rocketmq-outbox-id`
-   * @throws UsageError that names the field, for a message that no server would take
+   * @throws UsageError that names the field, for a message that no server would accept
    */
   async add(tx: SqlExecutor, message: OutboxMessage): Promise<string> {
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;
     const { topic, messageGroup, fields, body } = toColumns(written, id, nowMs);
-    // Else a row could become visible after a later one of its group was sent: positions are given before the commit.
+    // Without the lock, a row could become visible after a later one of its group was sent: positions are assigned before the commit.
     if (messageGroup !== null) {
       const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;
       await tx.query(lock, [`${this.table}/${messageGroup}`]);
@@ -94,9 +94,9 @@ export class Outbox {
     return id;
   }
 
-  /** How far the relays are behind; for a metric. */
+  /** The backlog; for a metric. */
   async lag(tx: SqlExecutor): Promise<OutboxLag> {
-    // One look at each state, so that an index finds the few rows that count among those that were sent.
+    // One subquery for each state, so that an index finds the few relevant rows among the sent ones.
     const count = (state: string): string => `(SELECT count(*)::int FROM ${this.table} WHERE "state" = '${state}')`;
     const age = 'extract(epoch FROM clock_timestamp() - min("created_at"))::float8 * 1000';
     const text =
@@ -106,7 +106,7 @@ export class Outbox {
     return { unsent: row?.unsent ?? 0, oldestUnsentMs: Math.max(0, row?.oldest ?? 0), parked: row?.parked ?? 0 };
   }
 
-  /** The messages that were given up, the oldest first. @param limit default 100 */
+  /** The parked messages, oldest first. @param limit default 100 */
   async parked(tx: SqlExecutor, limit = 100): Promise<ParkedMessage[]> {
     const text =
       `SELECT "id", "topic", "message_group", "attempts", "last_error" FROM ${this.table} ` +
@@ -118,9 +118,9 @@ export class Outbox {
   }
 
   /**
-   * Lets parked messages be tried again, with all their attempts. One of a message group may then come after later ones.
+   * Retries parked messages, with all their attempts. A message of a message group may then be sent after later ones.
    * @param ids default: all
-   * @returns how many there were
+   * @returns how many are retried
    */
   async retryParked(tx: SqlExecutor, ids?: readonly string[]): Promise<number> {
     const chosen = ids === undefined ? '' : ' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))';
@@ -133,9 +133,9 @@ export class Outbox {
   }
 
   /**
-   * Drops rows of messages that were sent longer than `retentionMs` ago, in bounded batches, each in a transaction of its own.
-   * @param signal ends it after the batch that runs
-   * @returns how many there were
+   * Deletes rows of messages that were sent longer than `retentionMs` ago, in bounded batches, each in its own transaction.
+   * @param signal stops it after the current batch
+   * @returns how many were deleted
    */
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
     const { table, retentionMs } = this;

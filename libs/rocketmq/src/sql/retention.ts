@@ -1,40 +1,40 @@
-// How long rows are kept: the check of it, and dropping what is older, a bounded batch at a time.
+// How long rows are kept: validating the option, and deleting older rows in bounded batches.
 
 import { UsageError } from '../support/errors.js';
 import type { SqlDatabase } from './sql-port.js';
 
-/** Rows of one statement, so that dropping a week's rows holds no lock for long and blocks no single connection. */
+/** Rows per statement, so that deleting a week's rows holds no lock for long and does not block a single connection. */
 const BATCH_ROWS = 1_000;
 
-/** How long something is kept, and what must not be outlived by anything. */
+/** How long rows are kept, and the time that they must outlive. */
 export interface RetentionBound {
   readonly retentionMs: number;
   readonly leastMs: number;
-  /** What takes `leastMs`, for the error. */
+  /** A description of `leastMs`, for the error. */
   readonly leastIs: string;
 }
 
-/** @throws UsageError `RETENTION_TOO_SHORT` that says both times */
+/** @throws UsageError `RETENTION_TOO_SHORT`, with both times */
 export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBound): number {
   if (Number.isFinite(retentionMs) && retentionMs >= leastMs) return retentionMs;
   const text =
-    `option retentionMs is ${retentionMs} ms, but ${leastIs} is ${leastMs} ms: a row that is dropped before would be taken ` +
-    'for one that never was; keep rows at least that long';
+    `option retentionMs is ${retentionMs} ms, but ${leastIs} is ${leastMs} ms: a row that is deleted earlier would look as if ` +
+    'it had never existed; keep rows at least that long';
   throw new UsageError('RETENTION_TOO_SHORT', text, 'retentionMs');
 }
 
-/** Which rows are old: `table` and `condition` are texts of this folder, never of a caller. */
+/** Which rows are old: `table` and `condition` come from this folder, never from a caller. */
 export interface OldRows {
   readonly table: string;
-  /** The time since which a row is of no more use. */
+  /** The column with the time since which a row is no longer needed. */
   readonly column: string;
   readonly condition?: string;
   readonly retentionMs: number;
 }
 
 /**
- * Drops old rows, each batch in a transaction of its own. Age is by the database's clock, which also stamped the rows.
- * @returns how many there were
+ * Deletes old rows, each batch in its own transaction. Their age is measured by the database's clock, which also set the timestamps.
+ * @returns how many were deleted
  */
 export async function purge(database: SqlDatabase, old: OldRows, signal?: AbortSignal): Promise<number> {
   const condition = old.condition === undefined ? '' : ` AND ${old.condition}`;

@@ -1,4 +1,4 @@
-// How long a message may keep coming again: what a record of it must outlive.
+// How long a message may be redelivered, which records of it must outlive.
 
 import { LIMITS } from '../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
@@ -6,16 +6,16 @@ import { HOUR_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 
-/** Waits in milliseconds: always the same, one after the other (the last one repeats), or growing. */
+/** Delays in milliseconds: constant, listed (the last one repeats), or exponential. */
 export type Waits = number | readonly number[] | BackoffPolicy;
 
-/** When failed messages of a consumer group come again: its failure policy, as far as time goes. */
+/** The timing of retries of a consumer group. */
 export interface RetryPolicy {
-  /** Deliveries of a message before it is a dead letter. Default 17, what Apache RocketMQ gives a group. */
+  /** Deliveries of a message before it is dead-lettered. Default 17, the default of Apache RocketMQ for a group. */
   readonly maxAttempts?: number;
-  /** The waits between attempts in milliseconds. Default: 5 s, doubled up to 2 h, the longest of the server's own policies. */
+  /** The delays between attempts, in milliseconds. Default: 5 s, doubled up to 2 h, the longest of the server's own policies. */
   readonly backoff?: Waits;
-  /** How long one attempt may take: a handler's time-out, or the lease of a process that died. Default 30 s. */
+  /** How long one attempt may take: the timeout of a handler, or the lease of a process that crashed. Default 30 s. */
   readonly attemptMs?: number;
 }
 
@@ -24,8 +24,8 @@ const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 
 const DEFAULT_ATTEMPT_MS = 30 * SECOND_MS;
 
 /**
- * The longest time from the first attempt at a message to the end of its last one, in milliseconds. What it cannot know: the
- * waits of a `RetryLaterError`, the time for which nobody consumes, a group that is rewound, a dead letter that is sent again.
+ * The longest time from the first attempt at a message to the end of its last one, in milliseconds. It does not include the delays of
+ * a `RetryLaterError`, times without a running consumer, a rewound group, or replayed dead letters.
  * @throws UsageError that names the field
  */
 export function retrySpanMs(policy: RetryPolicy = {}): number {
@@ -39,12 +39,12 @@ export function retrySpanMs(policy: RetryPolicy = {}): number {
   return spanMs;
 }
 
-/** @throws UsageError that names `backoff`, when it gives no wait */
+/** @throws UsageError that names `backoff`, if it has no valid delay */
 export function backoffPolicyOf(waits: Waits): BackoffPolicy {
   const policy = asPolicy(waits);
   const listed = policy.kind === 'customized' ? policy.nextMs : [backoffMs(policy, 1), backoffMs(policy, 2)];
   if (listed.length > 0 && listed.every((waitMs) => Number.isFinite(waitMs) && waitMs >= 0)) return policy;
-  const text = `option backoff must hold waits in milliseconds, from 0 on, not ${JSON.stringify(waits)}`;
+  const text = `option backoff must contain delays of at least 0 milliseconds, not ${JSON.stringify(waits)}`;
   throw new UsageError('ILLEGAL_OPTION', text, 'backoff');
 }
 

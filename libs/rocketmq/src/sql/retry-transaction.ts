@@ -1,4 +1,4 @@
-// Running a database transaction again that the database has given up for the sake of another one.
+// Retries a database transaction after a conflict with another one.
 
 import { type CurrentTransaction, transactionHere } from '../producer/transactions/transaction-scope.js';
 import { abortReason, withAnySignal } from '../support/abort.js';
@@ -12,14 +12,14 @@ import { DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlStateOf } from './sql-stat
 
 /** The options of `retryTransaction()`. */
 export interface RetryTransactionOptions {
-  /** How often it runs in all. Default 5. */
+  /** The maximum number of runs. Default 5. */
   readonly maxAttempts?: number;
   /**
-   * The waits between the runs, in real time. Each is cut at random by up to a half, so that two who met do not meet again.
-   * Default: 20 ms, doubled up to 1 s.
+   * The delays between the runs, in real time. Each is shortened at random by up to half, so that two conflicting transactions do not
+   * conflict again. Default: 20 ms, doubled up to 1 s.
    */
   readonly backoff?: Waits;
-  /** Ends the waiting; a run that is under way is not cut short. Default: none. */
+  /** Aborts the wait between runs; a run in progress is not aborted. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -27,8 +27,8 @@ const DEFAULT_MAX_ATTEMPTS = 5;
 const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: 20, maxMs: 1_000, multiplier: 2 } as const;
 
 /**
- * The database gave the transaction up for the sake of others, each time that it ran. Nothing of it was committed, and it may be tried
- * again later. The error of the last run is the `cause`.
+ * Every run of the transaction conflicted with other transactions. Nothing of it was committed, and it can be retried later. The error
+ * of the last run is the `cause`.
  */
 export class TransactionConflictError extends RocketMQError {
   constructor(
@@ -38,18 +38,18 @@ export class TransactionConflictError extends RocketMQError {
     options?: ErrorOptions,
   ) {
     const text =
-      `the database gave this transaction up for the sake of others, ${attempts} times (SQLSTATE ${sqlState} the last time); ` +
-      'nothing of it was committed; try it again later';
+      `this transaction conflicted with others in all ${attempts} runs (SQLSTATE ${sqlState} in the last one); ` +
+      'nothing of it was committed; retry it later';
     super('TRANSACTION_CONFLICT', text, 'rejected', true, options);
   }
 }
 
 /**
- * Whether a transaction failed only since it met another one: a serialization failure (40001) or a deadlock (40P01), by PostgreSQL's
- * SQLSTATE, of the error itself or of its `cause`, where Drizzle has it. Nothing of it was committed; the same may succeed now.
+ * Whether a transaction failed only because of a conflict: a serialization failure (40001) or a deadlock (40P01), according to the
+ * SQLSTATE of the error or of its `cause`, where Drizzle has it. Nothing of it was committed; a retry may succeed.
  */
 export function isTransactionConflict(error: unknown): boolean {
-  // One that was run often enough already is not for whoever stands around it to run again.
+  // A transaction that already reached its limit must not be retried by an outer call.
   if (RocketMQError.is(error)) return false;
   return sqlStateOf(error, CONFLICTS) !== undefined;
 }
@@ -57,14 +57,14 @@ export function isTransactionConflict(error: unknown): boolean {
 const CONFLICTS = [SERIALIZATION_FAILURE, DEADLOCK_DETECTED];
 
 /**
- * Runs a whole database transaction, and again while {@link isTransactionConflict} is true of its error. Of `transaction` everything
- * is repeated, so whatever it does besides must bear that: reset what it has collected.
+ * Runs a whole database transaction, and repeats it while {@link isTransactionConflict} is true for its error. Everything in
+ * `transaction` is repeated, so its other effects must be repeatable: reset the state that it collects.
  *
- * Inside of a local transaction of a message: a run that has called `prepare()` or `rollback()` of `currentTransaction()` is not
- * repeated, since these cannot be taken back; its error is thrown. What `record()` of a
- * transaction log noted in a run that is repeated does not count. Its `signal` ends the waiting, too.
- * @param transaction begins the transaction and ends it: `() => db.transaction(work)`
- * @throws what `transaction` throws, when that is no conflict; TransactionConflictError after `maxAttempts` conflicts; the reason of a
+ * Inside the local transaction of a message, a run that has called `prepare()` or `rollback()` of `currentTransaction()` is not
+ * repeated, because these cannot be undone; its error is thrown. A `record()` of a transaction log in a run that is repeated does not
+ * count. The `signal` of the local transaction also aborts the wait.
+ * @param transaction runs the whole transaction: `() => db.transaction(work)`
+ * @throws errors of `transaction` that are not conflicts; TransactionConflictError after `maxAttempts` conflicts; the reason of a
  *   signal that fires before a run, and then nothing was committed; UsageError `ILLEGAL_OPTION` that names the option
  */
 export async function retryTransaction<T>(
@@ -87,7 +87,7 @@ export async function retryTransaction<T>(
       if (attempt >= maxAttempts) {
         throw new TransactionConflictError(attempt, sqlStateOf(error, CONFLICTS) ?? '', { cause: error });
       }
-      // What the lost run recorded says nothing about the next one.
+      // The record of a lost run does not apply to the next one.
       if (message?.proof !== proof) message?.proveBy(proof);
     }
     const waitMs = withJitter(backoffMs(backoff, attempt), systemRandom.next);
@@ -95,7 +95,7 @@ export async function retryTransaction<T>(
   }
 }
 
-/** How much was decided about a message that cannot be taken back. */
+/** How many irreversible decisions were made about the message. */
 function decisionsOf(message: CurrentTransaction | undefined): number {
   return Number(message?.isPrepared ?? false) + Number(message?.isRollback ?? false);
 }

@@ -1,4 +1,4 @@
-// The tables of this folder: their names and their DDL. Nothing here runs it.
+// The names and the DDL of the tables. Nothing here runs the DDL.
 
 import { UsageError } from '../support/errors.js';
 
@@ -8,16 +8,16 @@ export const DEFAULT_OUTBOX_TABLE = 'rocketmq_outbox';
 
 /** Names of the tables, `name` or `schema.name`. Default: `rocketmq_transaction_log`, `rocketmq_inbox` and `rocketmq_outbox`. */
 export interface SchemaOptions {
-  /** Default `rocketmq_transaction_log`. */
+  /** The name of the transaction log's table. Default `rocketmq_transaction_log`. */
   readonly transactionLogTable?: string;
-  /** Default `rocketmq_inbox`. */
+  /** The name of the inbox's table. Default `rocketmq_inbox`. */
   readonly inboxTable?: string;
-  /** Default `rocketmq_outbox`. */
+  /** The name of the outbox's table. Default `rocketmq_outbox`. */
   readonly outboxTable?: string;
 }
 
 /**
- * The DDL of all tables, one statement after the other, for a migration. Running it again changes nothing.
+ * The DDL of all tables, for a migration. Running it again changes nothing.
  * @throws UsageError `ILLEGAL_TABLE_NAME`
  */
 export function schemaSql(options: SchemaOptions = {}): string {
@@ -38,7 +38,7 @@ CREATE INDEX IF NOT EXISTS ${indexName(inbox, 'created_at')} ON ${quoteTable(inb
 ${outboxSql(options.outboxTable ?? DEFAULT_OUTBOX_TABLE)}`;
 }
 
-/** `due_at` is the end of a claim, or the time of the next attempt: before it no relay takes the row. */
+/** `due_at` is the end of a claim, or the time of the next attempt: no relay claims the row before it. */
 function outboxSql(name: string): string {
   const table = quoteTable(name);
   return `CREATE TABLE IF NOT EXISTS ${table} (
@@ -63,7 +63,7 @@ CREATE INDEX IF NOT EXISTS ${indexName(name, 'parked')} ON ${table} ("position")
 `;
 }
 
-/** An index lives in the schema of its table. PostgreSQL cuts names at 63 bytes, so the end is what must differ. */
+/** An index is in the schema of its table. PostgreSQL truncates names to 63 bytes, so the distinguishing suffix must fit. */
 function indexName(table: string, what: string): string {
   const name = table.slice(table.indexOf('.') + 1);
   return `"${name.slice(0, 62 - what.length)}_${what}"`;
@@ -71,7 +71,7 @@ function indexName(table: string, what: string): string {
 
 /**
  * A table's name, quoted for a statement.
- * @throws UsageError `ILLEGAL_TABLE_NAME`: a name cannot be a parameter, so nothing but plain names gets into the text
+ * @throws UsageError `ILLEGAL_TABLE_NAME`: a name cannot be a parameter, so only plain names are allowed in a statement
  */
 export function quoteTable(name: string): string {
   const parts = name.split('.');

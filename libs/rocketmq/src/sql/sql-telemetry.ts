@@ -1,11 +1,11 @@
-// The port through which inbox and outbox are traced and measured. Without one nothing is called.
+// The port for traces and metrics of inbox and outbox. Without an implementation nothing is called.
 
 import type { OutboxMessage } from './outbox-message.js';
 
-/** What watches inboxes and outboxes. None of it may throw. */
+/** Telemetry of inboxes and outboxes. Its methods must not throw. */
 export interface SqlTelemetry {
-  /** A message is about to be written; what it returns is, with more properties for instance. */
+  /** Called before a message is written; returns the message to write, for example with more properties. */
   outboxMessage(message: OutboxMessage): OutboxMessage;
-  /** A key was done before, so that its step was left out. @param consumerGroup undefined for a key of the business */
+  /** A step was skipped, because its key was done before. @param consumerGroup undefined for a business key */
   inboxHit(consumerGroup: string | undefined): void;
 }

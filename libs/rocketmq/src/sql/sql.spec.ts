@@ -312,7 +312,7 @@ describe('Inbox', () => {
     expect(() => new Inbox({ retentionMs: MINUTE_MS, retryPolicy })).toThrow(/is 110000 ms/);
     const group = new Inbox();
     expect(() => group.assertOutlives({ maxAttempts: 100, backoff: 12 * HOUR_MS }, 'listener slow')).toThrow(
-      /a message of listener slow may come again/,
+      /a message of listener slow may be redelivered/,
     );
   });
 });

@@ -1,4 +1,4 @@
-// How each transaction ended, kept in the database of the local transaction, and the fence by which a check finds out.
+// Records how each transaction ended, in the database of the local transaction, and answers checks with a fence.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import type { TransactionCheck } from '../producer/transactions/transaction-check.js';
@@ -19,22 +19,22 @@ import { hasSqlState, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION } from './sql-state.j
 
 /** The options of `TransactionLog`. */
 export interface TransactionLogOptions {
-  /** Where checks are answered from: the database in which the local transactions run. */
+  /** The database that answers checks: the one in which the local transactions run. */
   readonly database: SqlDatabase;
-  /** Default `rocketmq_transaction_log`. */
+  /** The name of the table. Default `rocketmq_transaction_log`. */
   readonly tableName?: string;
   /**
-   * How long rows are kept. Longer than the server asks; and since a server that was away goes on asking when it is back, for as
-   * long as it keeps messages (72 h by default), longer than that. Default 7 days.
+   * How long rows are kept. It must be longer than the server checks a transaction. A server that was down continues its checks when it
+   * is back, for as long as it keeps messages (72 h by default), so keep rows longer than that, too. Default 7 days.
    */
   readonly retentionMs?: number;
-  /** How often the server asks about a transaction (`transactionCheckMax` of the broker). Default 15. */
+  /** How often the server checks a transaction (`transactionCheckMax` of the broker). Default 15. */
   readonly transactionCheckMax?: number;
-  /** How long it waits between two checks (`transactionCheckInterval` of the broker). Default 30 000; 60 000 before server 5. */
+  /** The server's interval between two checks (`transactionCheckInterval` of the broker). Default 30 000; 60 000 before server 5. */
   readonly transactionCheckIntervalMs?: number;
-  /** How long a check waits for a local transaction that holds its row; then it is `unknown`. Below 10 000. Default 3000. */
+  /** How long a check waits for a local transaction that holds its row before it answers `unknown`. Below 10 000. Default 3000. */
   readonly lockTimeoutMs?: number;
-  /** By which the age of a half message is told. Default: the machine's. */
+  /** The clock for the age of a half message. Default: the system clock. */
   readonly clock?: Clock;
 }
 
@@ -42,19 +42,19 @@ const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
 const DEFAULT_CHECK_MAX = 15;
 const DEFAULT_CHECK_INTERVAL_MS = 30 * SECOND_MS;
 const DEFAULT_LOCK_TIMEOUT_MS = 3 * SECOND_MS;
-/** What the clocks of two processes may differ. */
+/** The allowed clock difference between two processes. */
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
-/** What a check has in all, by default. */
+/** The total time of a check, by default. */
 const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 
-/** What the log needs of the server's question; a `TransactionCheck`. */
+/** The part of a `TransactionCheck` that the log needs. */
 type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
   /** Default: false. */
   readonly mayStillRun?: boolean;
   readonly message?: Pick<TransactionCheck['message'], 'bornTimestampMs'>;
 };
 
-/** What the log needs of a transaction; a `CurrentTransaction`. */
+/** The part of a `CurrentTransaction` that the log needs. */
 interface Recorded
   extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
     Partial<Pick<CurrentTransaction, 'rollback' | 'isRollback'>> {
@@ -62,20 +62,20 @@ interface Recorded
   proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
 
-/** What there is to find out how a transaction ended whose method has returned. */
+/** The information to find out how a transaction ended after its method returned. */
 interface Proof {
   readonly half: { readonly transactionId: string; readonly topic: string };
-  /** Undefined when the database did not say it. */
+  /** Undefined when the database did not return it. */
   readonly number: string | undefined;
   /** Whether its transaction may commit without the row. Undefined when no row was written. */
   readonly isInSavepoint?: boolean;
-  /** What `record()` failed with. */
+  /** The error of `record()`. */
   readonly failure?: unknown;
 }
 
 /**
- * The server's check came first and declared the transaction rolled back, for instance since the process had stalled. Nothing
- * was committed and no message is visible: it may be repeated as a new transaction.
+ * The server's check came first and declared the transaction rolled back, for example because the process had stalled. Nothing
+ * was committed and no message is visible: it can be repeated as a new transaction.
  */
 export class TransactionFencedError extends RocketMQError {
   constructor(
@@ -83,7 +83,7 @@ export class TransactionFencedError extends RocketMQError {
     options?: ErrorOptions,
   ) {
     const text =
-      `transaction ${transactionId} already has an end in the log, so the local transaction fails: a check has declared ` +
+      `transaction ${transactionId} has already ended according to the log, so the local transaction fails: a check has declared ` +
       'it rolled back (repeat it as a new transaction), or record() was called twice';
     super('TRANSACTION_FENCED', text, 'rejected', true, options);
   }
@@ -91,8 +91,8 @@ export class TransactionFencedError extends RocketMQError {
 
 /**
  * The local database transaction was committed, but the row of `record()` was not: a savepoint around it was rolled back, and its error
- * was caught. The message was dropped; what was written outside of that savepoint is in the database. The `cause` is the error of
- * `record()`, if it had failed.
+ * was caught. The message was dropped; changes outside of that savepoint are in the database. The `cause` is the error of `record()`, if
+ * it failed.
  */
 export class RecordRolledBackError extends RocketMQError {
   constructor(
@@ -101,17 +101,17 @@ export class RecordRolledBackError extends RocketMQError {
   ) {
     const text =
       `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
-      'record() ran was rolled back, and its error was caught. The message was dropped, but what was written outside of that ' +
-      'savepoint is committed: do not repeat it. Call record() outside of such a savepoint, or let the error pass. Where the ' +
-      'message is to be dropped, call currentTransaction().rollback()';
+      'record() ran was rolled back, and its error was caught. The message was dropped, but the changes outside of that ' +
+      'savepoint is committed: do not repeat it. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
+      'message, call currentTransaction().rollback()';
     super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
   }
 }
 
 /**
- * Answers the server's checks from the database. A transaction that committed has its row; for any other the check inserts
- * a row itself, which the local transaction, should it still come, runs into. It must be asked: after its checks (15 by default, about
- * 7.5 minutes) the server gives up what nobody answered for.
+ * Answers the server's checks from the database. A committed transaction has its row; for any other the check inserts a row itself,
+ * with which a late local transaction conflicts. Checks must be answered: after 15 of them by default, about 7.5 minutes, the server
+ * gives up the half message.
  */
 export class TransactionLog {
   private readonly database: SqlDatabase;
@@ -119,7 +119,7 @@ export class TransactionLog {
   private readonly retentionMs: number;
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
-  /** Of its table; asked once. */
+  /** Whether rows of the table are traceable; queried once. */
   private isTraceable: boolean | undefined;
 
   /**
@@ -138,21 +138,21 @@ export class TransactionLog {
   }
 
   /**
-   * Notes the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call
-   * it when the transaction is to be rolled back; that needs no row. After `rollback()` of its `currentTransaction()` nothing is written,
-   * and a `rollback()` that comes later turns the row into one that says so: it must not answer a later check with commit.
+   * Records the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call it for
+   * a transaction that is rolled back; that needs no row. After `rollback()` of `currentTransaction()` nothing is written, and a later
+   * `rollback()` changes the row to rollback, so that it does not answer a later check with commit.
    *
-   * When the method returns, one query in a transaction of its own asks `database` how `tx` ended. Committed: the message is committed
-   * at once. Rolled back all the same: the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless it called
-   * `rollback()` of its `currentTransaction()`. Still running, as one that was begun around the method, or no answer within
-   * `lockTimeoutMs`: the server's check decides. A run that `retryTransaction()` repeats does not count.
+   * When the method returns, one query in its own transaction asks `database` how `tx` ended. If it was committed, the message is
+   * committed immediately. If it was rolled back, the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless
+   * it called `rollback()` of `currentTransaction()`. If it is still running, because it was started around the method, or if there is no
+   * answer within `lockTimeoutMs`, the server's check decides. A run that `retryTransaction()` repeats does not count.
    *
-   * In a savepoint, the row stands and falls with the savepoint. When that is rolled back, its error is caught and the rest is
-   * committed, the method fails with a {@link RecordRolledBackError} on its return, unless it calls `rollback()` of its
-   * `currentTransaction()`: the message is dropped, but the rest is in the database.
-   * @param tx what a transaction of the database hands to its callback
-   * @throws TransactionFencedError when a check came first; let it pass, the database transaction cannot commit any more
-   * @throws UsageError `NO_TRANSACTION` for a connection that is in no database transaction, such as a pool; nothing was written
+   * In a savepoint, the row is rolled back with the savepoint. If its error is caught and the rest is committed, the method fails with a
+   * {@link RecordRolledBackError} when it returns, unless it called `rollback()` of `currentTransaction()`: the message is dropped, but
+   * the rest is in the database.
+   * @param tx the object that a transaction of the database passes to its callback
+   * @throws TransactionFencedError when a check came first; do not catch it, the database transaction can no longer commit
+   * @throws UsageError `NO_TRANSACTION` for a connection that is not in a database transaction, such as a pool; nothing was written
    * @throws StateError outside of a transaction, or before its half message was sent
    */
   async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
@@ -164,7 +164,7 @@ export class TransactionLog {
     let number: string | undefined;
     try {
       this.isTraceable ??= await isTraceable(tx, this.table);
-      // Not in the statement that inserts: one that fails returns nothing.
+      // Not in the INSERT itself, because a failed statement returns nothing.
       number = await transactionNumber(tx);
       const row = { ...half, table: this.table, number, isTraceable: this.isTraceable };
       const { isInSavepoint } = await insertRow(tx, row);
@@ -172,7 +172,7 @@ export class TransactionLog {
     } catch (error) {
       const isFenced = hasSqlState(error, UNIQUE_VIOLATION);
       const failure = isFenced ? new TransactionFencedError(transactionId, { cause: error }) : error;
-      // Swallowed, the error would let the method return, and its message be committed without a database transaction.
+      // If the caller swallowed the error, the method would return, and its message would be committed without a database transaction.
       if (isFenced && proveBy === undefined) transaction.rollback?.();
       prove({ number, failure });
       throw failure;
@@ -181,9 +181,9 @@ export class TransactionLog {
 
   /**
    * How a transaction ended; a `TransactionChecker`. `rollback` is final: from then on the local transaction cannot commit.
-   * `unknown` while the local transaction may still run and has not committed, while it holds its row, when the check's time is over, or
-   * when the half message is so old that its row may have been purged.
-   * @throws what the database throws; the producer takes it as `unknown`
+   * `unknown` while the local transaction may still be running and has not committed, while it holds its row, when the check times out,
+   * or when the half message is so old that its row may have been purged.
+   * @throws errors of the database; the producer treats them as `unknown`
    */
   async check(check: Question): Promise<Resolution | 'unknown'> {
     if (this.isForgotten(check)) return 'unknown';
@@ -198,30 +198,30 @@ export class TransactionLog {
   }
 
   /**
-   * Drops rows that are older than `retentionMs`, in bounded batches, each in a transaction of its own.
-   * @param signal ends it after the batch that runs
-   * @returns how many there were
+   * Deletes rows that are older than `retentionMs`, in bounded batches, each in its own transaction.
+   * @param signal stops it after the current batch
+   * @returns how many were deleted
    */
   purge(database: SqlDatabase = this.database, signal?: AbortSignal): Promise<number> {
     return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
   }
 
   /**
-   * How a transaction ended whose method has returned: that alone does not say that it was committed. Where its number does not
-   * answer this, the row does, as a check by any process would find it.
+   * How a transaction ended after its method returned, which alone does not prove a commit. If the transaction number does not
+   * answer this, the row does, in the same way as for a check.
    */
   private prove({ half, number, isInSavepoint, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       if (wanted === 'rollback') return this.withdraw(half, signal);
       const status = number === undefined ? undefined : await raceAbort(statusOf(this.database, number), signal);
-      // It was begun around the method and has not ended with it, so only a later check can know.
+      // It was started around the method and has not ended with it, so only a later check can know.
       if (status === 'in progress') return { resolution: 'unknown' };
       if (status === 'committed' && isInSavepoint === false) return { resolution: 'commit' };
       const resolution = await this.check({ ...half, signal });
       if (resolution !== 'rollback') return { resolution };
       if (status === 'aborted') {
-        // The method knows when record() itself has failed.
+        // The method already knows that record() itself failed.
         return { resolution, error: failure === undefined ? notCommitted(half) : undefined };
       }
       const isInNone = status === undefined || failure instanceof UsageError;
@@ -232,7 +232,7 @@ export class TransactionLog {
     });
   }
 
-  /** Whatever was recorded, a later check finds a rollback. */
+  /** Makes later checks find a rollback, whatever was recorded. */
   private async withdraw({ transactionId, topic }: Proof['half'], signal: AbortSignal): Promise<LocalEnd> {
     const work = (): Promise<void> =>
       this.database.transaction(async (tx) => {
@@ -245,14 +245,14 @@ export class TransactionLog {
     return { resolution: 'rollback' };
   }
 
-  /** A row that is not there says nothing then, and a fence would drop the message of a transaction that was committed. */
+  /** A missing row proves nothing then, and a fence would drop the message of a committed transaction. */
   private isForgotten({ message }: Question): boolean {
     return message !== undefined && this.clock.nowMs() - message.bornTimestampMs >= this.retentionMs - CLOCK_SKEW_MS;
   }
 
   private async fence(tx: SqlExecutor, { transactionId, topic, signal }: Question): Promise<Resolution | 'unknown'> {
     await tx.query(`SET LOCAL lock_timeout = ${this.lockTimeoutMs}`, []);
-    // On a single connection this began only after others had ended. Nobody waits any more: a fence would only do harm.
+    // On a single connection this may start late, after others have ended. Nobody waits for the answer then, and a fence would only do harm.
     if (signal.aborted) throw abortReason(signal);
     const insert =
       `INSERT INTO ${this.table} ("transaction_id", "topic", "resolution") VALUES ($1, $2, 'rollback') ` +
@@ -263,7 +263,7 @@ export class TransactionLog {
     return this.look(tx, { transactionId });
   }
 
-  /** A row that is not there, or was there and is gone, says nothing: the next check starts afresh. */
+  /** A missing or deleted row proves nothing: the next check starts again. */
   private async look(
     tx: SqlExecutor,
     { transactionId }: Pick<Question, 'transactionId'>,
@@ -278,20 +278,20 @@ function notCommitted({ transactionId }: Proof['half']): StateError {
   const text =
     `the database transaction in which record() ran for ${transactionId} was rolled back, but its method returned: the error of a ` +
     'statement was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing ' +
-    'of that transaction is in the database, and the message was dropped. What the method committed in other transactions is in the ' +
-    'database: do not repeat that. Let such errors pass, or run a statement that may fail in a savepoint. Where the message is to be ' +
-    'dropped, call currentTransaction().rollback()';
+    'of that transaction is in the database, and the message was dropped. Changes that the method committed in other transactions are in the ' +
+    'database: do not repeat that. Rethrow such errors, or run a statement that may fail in a savepoint. To drop the message, ' +
+    'call currentTransaction().rollback()';
   return new StateError('NOT_COMMITTED', text);
 }
 
 function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {
   positiveInteger('lockTimeoutMs', lockTimeoutMs);
   if (lockTimeoutMs < CHECK_TIMEOUT_MS) return lockTimeoutMs;
-  const text = `option lockTimeoutMs must be below ${CHECK_TIMEOUT_MS}, the time of a check, not ${lockTimeoutMs}`;
+  const text = `option lockTimeoutMs must be below ${CHECK_TIMEOUT_MS}, the timeout of a check, not ${lockTimeoutMs}`;
   throw new UsageError('ILLEGAL_OPTION', text, 'lockTimeoutMs');
 }
 
-/** The server asks for the first time after 6 s by its default, and after `firstCheckAfterMs`, 1 h at most, if that is set. */
+/** The server's first check is after 6 s by default, or after `firstCheckAfterMs`, 1 h at most, if that is set. */
 function lastCheckMs({ transactionCheckMax, transactionCheckIntervalMs }: TransactionLogOptions): number {
   const checks = positiveInteger('transactionCheckMax', transactionCheckMax ?? DEFAULT_CHECK_MAX);
   const intervalMs = positive('transactionCheckIntervalMs', transactionCheckIntervalMs ?? DEFAULT_CHECK_INTERVAL_MS);

@@ -1,4 +1,4 @@
-// The port on TypeORM with PostgreSQL. Typed by shape, so that TypeORM is no dependency of this package.
+// The port on TypeORM with PostgreSQL. Structurally typed, so that TypeORM is not a dependency of this package.
 
 import { UsageError } from '../support/errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
@@ -12,7 +12,7 @@ export interface TypeormQueryRunner {
   ): Promise<{ readonly records: readonly object[] }>;
 }
 
-/** A TypeORM `EntityManager`: the one that a transaction hands to its callback. */
+/** A TypeORM `EntityManager`: the one that a transaction passes to its callback. */
 export interface TypeormManager {
   readonly queryRunner?: object | undefined;
 }
@@ -24,17 +24,17 @@ export interface TypeormDataSource {
 
 /**
  * A TypeORM transaction as the port.
- * @throws UsageError `NO_TRANSACTION` for an `EntityManager` that is not a transaction's: its statements would go to any connection
+ * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection
  */
 export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   if (queryRunner === undefined) {
     const text =
-      'this EntityManager belongs to no transaction; give the one that dataSource.transaction() hands to its callback';
+      'this EntityManager does not belong to a transaction; use the one that dataSource.transaction() passes to its callback';
     throw new UsageError('NO_TRANSACTION', text, 'manager');
   }
   const runner = queryRunner as TypeormQueryRunner;
   return {
-    // Structured, since the plain answer has another shape for UPDATE and DELETE.
+    // Structured, because the plain result has a different shape for UPDATE and DELETE.
     query: async (text, parameters) => ({ rows: (await runner.query(text, parameters, true)).records ?? [] }),
   };
 }
