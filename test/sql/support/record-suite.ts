@@ -238,7 +238,7 @@ export function recordSuite(kind: () => TransactionKind): void {
       await recordInVain();
       await kind().transaction(async (tx) => void (await order(tx)));
     });
-    await expect(placed).rejects.toThrow('committed in other transactions is in the database');
+    await expect(placed).rejects.toThrow('committed in other transactions are in the database');
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
   });
 

@@ -48,19 +48,19 @@ describe('a producer with two brokers', () => {
     expect(sendsAt(server)[0]).toBeGreaterThan(0);
   }
 
-  it('uses both', async () => {
+  it('sends to both', async () => {
     await send(6);
     expect(sendsAt(...servers)).toEqual([3, 3]);
   });
 
-  it('leaves one alone that failed, and asks the other', async () => {
+  it('avoids one that failed, and sends to the other', async () => {
     const [first, second] = servers;
     second.statusOf = TROUBLE;
     await send(6);
     expect(sendsAt(first, second)).toEqual([6, 1]);
   });
 
-  it('sends to the other what one refuses as not writable, and asks for the route anew', async () => {
+  it('sends to the other when one is not writable, and refreshes the route', async () => {
     const [first, second] = servers;
     second.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     const asked = first.of('queryRoute').length;
@@ -69,20 +69,20 @@ describe('a producer with two brokers', () => {
     expect(first.of('queryRoute').length).toBeGreaterThan(asked);
   });
 
-  it('fails with the refusal when each broker refuses, and asks each once', async () => {
+  it('fails with the refusal when every broker refuses, and tries each once', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
   });
 
-  it('does not send a message of a group by another broker than its own, though that one refuses', async () => {
+  it('sends a message of a group only to the broker of its group, even if that one refuses', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     const ordered = producer.send({ topic: 'orders', body: 'one', messageGroup: 'a' });
     await expect(ordered).rejects.toMatchObject({ outcome: 'rejected' });
     expect(sendsAt(...servers).reduce((sum, sends) => sum + sends)).toBeLessThanOrEqual(1);
   });
 
-  it('takes it back when it answers heartbeats again', async () => {
+  it('uses a failed one again when it answers heartbeats', async () => {
     const [, second] = servers;
     second.statusOf = TROUBLE;
     await send(6);
@@ -92,7 +92,7 @@ describe('a producer with two brokers', () => {
     expect(second.of('heartbeat').length).toBeGreaterThan(0);
   }, 30_000);
 
-  it('takes one back that was gone, once it knows the settings', async () => {
+  it('uses one that was down again, once it has the settings', async () => {
     const [first, second] = servers;
     await send(2);
     second.stop();
@@ -105,7 +105,7 @@ describe('a producer with two brokers', () => {
     expect(again.of('telemetry').length).toBeGreaterThan(0);
   }, 30_000);
 
-  it('goes on with the other when the one is gone that it asks for routes', async () => {
+  it('continues with the other when the one that serves its routes is down', async () => {
     const [first, second] = servers;
     await send(2);
     first.stop();
@@ -113,21 +113,21 @@ describe('a producer with two brokers', () => {
     expect(sendsAt(second)).toEqual([7]);
   });
 
-  it('never leaves both alone', async () => {
+  it('never avoids both', async () => {
     for (const server of servers) server.statusOf = TROUBLE;
     await expect(send(1)).rejects.toMatchObject({ code: 'INTERNAL_SERVER_ERROR', outcome: 'unknown' });
     for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.OK };
     await send(1);
   });
 
-  it('leaves nobody alone for a refusal, which another would answer, too', async () => {
+  it('avoids no broker because of a refusal that the other would answer, too', async () => {
     for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.BAD_REQUEST };
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
   });
 
-  it('leaves nobody alone because the caller gave up', async () => {
+  it('avoids no broker because the caller aborted', async () => {
     const [first, second] = servers;
     await send(2);
     const caller = new AbortController();
@@ -137,11 +137,11 @@ describe('a producer with two brokers', () => {
     await expect(sending).rejects.toBe(reason);
     for (const server of servers) server.recorded.length = 0;
     await send(8);
-    // The request that was given up may still arrive at one of them.
+    // The aborted request may still arrive at one of them.
     for (const count of sendsAt(first, second)) expect(count).toBeGreaterThanOrEqual(4);
   });
 
-  it('asks the other when one is busy, and does not leave it alone for that', async () => {
+  it('tries the other when one is busy, but does not avoid the busy one', async () => {
     const [first, second] = servers;
     second.statusOf = { ...TROUBLE, sendMessage: Code.TOO_MANY_REQUESTS };
     await send(6);

@@ -218,7 +218,7 @@ class Play {
       this.transactions.push({ kind: 'told', id, outcome: 'stored' });
       await turns(pauses);
       if (process.isDead || ending === 'throw before') throw new Error('the local transaction failed');
-      // The row's unique key: a check that was asked before has fenced this transaction off.
+      // The unique key of the row: an earlier check has fenced this transaction.
       if (!this.decide(id, ending === 'rollback' ? 'rollback' : 'commit')) throw new Error('fenced');
       if (ending === 'rollback') currentTransaction().rollback();
       if (ending === 'throw after') throw new Error('the answer of the database was lost');
@@ -280,7 +280,7 @@ class Play {
     await Promise.all(this.under);
     await this.broker.advance(45 * SECOND_MS, { duringWork: true });
     for (let round = 0; round < 20 && this.broker.halfMessages().length > 0; round++) {
-      // A producer that was cut off makes itself known again in real time.
+      // A producer whose connection was cut sends its settings again in real time.
       await new Promise((resolve) => setTimeout(resolve, 20));
       await this.broker.advance(31 * SECOND_MS, { duringWork: true });
     }
@@ -306,13 +306,13 @@ async function turns(count: number): Promise<void> {
 }
 
 describe('random interleavings of sends and transactions', () => {
-  it('tell the truth of every message, lose none, and show what the database says', async () => {
+  it('report the correct outcome of every message, lose none, and agree with the database', async () => {
     const property = fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       const play = await Play.run(steps);
       expect([...sendViolations(play.sends), ...transactionViolations(play.transactions)]).toEqual([]);
       expect(play.surprises).toEqual([]);
     });
-    // A failure prints the seed and the path that repeat it.
+    // A failure prints the seed and the path that reproduce it.
     await fc.assert(property, { numRuns: 40, interruptAfterTimeLimit: 15_000, endOnFailure: false });
   }, 60_000);
 });

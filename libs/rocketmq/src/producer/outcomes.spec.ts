@@ -1,4 +1,4 @@
-// What a caller is told when a send, a recall or a start goes wrong, whatever it is that goes wrong.
+// The results that callers get when a send, a recall or a start fails in any way.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
@@ -18,7 +18,7 @@ const DOUBTFUL: readonly (keyof typeof Code)[] = [
   'REQUEST_TIMEOUT',
 ];
 
-describe('what a caller is told', () => {
+describe('the result for the caller', () => {
   let bench: ProducerBench;
   let broker: TestBroker;
   /** Called when an attempt failed and another one is to follow. */
@@ -53,12 +53,12 @@ describe('what a caller is told', () => {
       expect([messageId, ...ids()]).toEqual(['ORDER-7', 'ORDER-7']);
     });
 
-    it('is that the message may be stored, when every attempt ends so', async () => {
+    it('is an unknown outcome when every attempt ends like that', async () => {
       sendFault(code, 3);
       await expect(newProducer().send(order)).rejects.toMatchObject({ code, outcome: 'unknown', retryable: true });
     });
 
-    it('is that the half message may be stored, which is not sent again', async () => {
+    it('is an unknown outcome for a half message, which is not sent again', async () => {
       sendFault(code, 1);
       const producer = newProducer({ transactionCheckers: { payments: () => 'rollback' } });
       const beginning = producer.beginTransaction({ topic: 'payments', body: 'x' });
@@ -68,7 +68,7 @@ describe('what a caller is told', () => {
   });
 
   describe('when the answer of every attempt is lost', () => {
-    it('is that the message may be stored, and it is', async () => {
+    it('is an unknown outcome, and the message is stored', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });
       await expect(newProducer().send(order)).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown' });
       expect(new Set(ids()).size).toBe(1);
@@ -76,7 +76,7 @@ describe('what a caller is told', () => {
   });
 
   describe('when the connection is cut', () => {
-    it('under the send is a receipt, by another attempt', async () => {
+    it('during the send is the receipt of another attempt', async () => {
       const producer = newProducer();
       await producer.send(order);
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 50 } });
@@ -86,7 +86,7 @@ describe('what a caller is told', () => {
       expect(ids()).toContain('CUT');
     });
 
-    it('before anything was written is that nothing was sent, once time is over', async () => {
+    it('before anything was written is "not sent", at the deadline', async () => {
       const letIn = broker.faults.refuseConnections();
       const sending = newProducer().send({ ...order, messageId: 'LATE' }, { timeoutMs: 200 });
       await expect(sending).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
@@ -96,12 +96,12 @@ describe('what a caller is told', () => {
     });
   });
 
-  describe('who gives up between two attempts', () => {
-    it('is the own reason, and no attempt follows', async () => {
+  describe('that aborts between two attempts', () => {
+    it('is its own reason, and no attempt follows', async () => {
       sendFault('TOO_MANY_REQUESTS', 1_000);
       const producer = newProducer({ maxAttempts: 1_000 });
       const caller = new AbortController();
-      // Told when an attempt was answered: the pause before the next one is under way in the turn after.
+      // Called when an attempt was answered: the pause before the next one starts in the following turn.
       const leave = (): void => void setImmediate(() => caller.abort(new Error('the customer left')));
       onFailedAttempt = (failures) => {
         if (failures === 3) leave();
@@ -112,7 +112,7 @@ describe('what a caller is told', () => {
       expect(ids()).toEqual(['NEXT']);
     });
 
-    it('is the own reason while no server is there', async () => {
+    it('is its own reason while no server is available', async () => {
       const producer = newProducer();
       await producer.send(order);
       await broker.stop();
@@ -124,7 +124,7 @@ describe('what a caller is told', () => {
   });
 
   describe('of a recall whose answer was lost', () => {
-    it('is what the second one answers', async () => {
+    it('is the answer to the second one', async () => {
       const producer = newProducer();
       const { messageId, recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
       broker.faults.add({ rpc: 'recallMessage', action: { kind: 'dropResponse' } });
@@ -132,7 +132,7 @@ describe('what a caller is told', () => {
       expect(broker.waiting()).toEqual([]);
     });
 
-    it('is that it may have been done, when no answer comes in time', async () => {
+    it('is an unknown outcome when no answer arrives in time', async () => {
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
       broker.faults.add({ rpc: 'recallMessage', action: { kind: 'dropResponse' }, times: 1_000 });
@@ -140,7 +140,7 @@ describe('what a caller is told', () => {
       await expect(recalling).rejects.toMatchObject({ outcome: 'unknown' });
     });
 
-    it('is the refusal at once when the server refuses', async () => {
+    it('is the refusal, immediately, when the server refuses', async () => {
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
       broker.faults.add({ rpc: 'recallMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
@@ -150,8 +150,8 @@ describe('what a caller is told', () => {
     });
   });
 
-  describe('of a start while no server is there', () => {
-    it('is the failure to connect, once its time is over, and nothing is left', async () => {
+  describe('of a start while no server is available', () => {
+    it('is the connection failure at its deadline, and nothing stays open', async () => {
       await broker.stop();
       const producer = newProducer({ topics: { orders: 'normal' } });
       const starting = producer.start({ timeoutMs: 300 });
@@ -162,7 +162,7 @@ describe('what a caller is told', () => {
       await producer.close();
     });
 
-    it('is success when the server comes in time', async () => {
+    it('is success when the server becomes available in time', async () => {
       await broker.stop();
       const producer = newProducer({ topics: { orders: 'normal' } });
       let hasEnded = false;
@@ -177,7 +177,7 @@ describe('what a caller is told', () => {
       expect(ids()).toHaveLength(1);
     });
 
-    it('is the own reason of a caller who gives up', async () => {
+    it('is the reason of a caller that aborts', async () => {
       await broker.stop();
       const caller = new AbortController();
       const producer = newProducer({ topics: { orders: 'normal' } });
@@ -187,13 +187,13 @@ describe('what a caller is told', () => {
     });
   });
 
-  it('of a start that is told to begin after the close is that it is closed', async () => {
+  it('of a start after the close is that it is closed', async () => {
     const producer = newProducer();
     await producer.close();
     await expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
   });
 
-  it('of a close while sends of every kind are under way is told when all have ended', async () => {
+  it('of a close while sends of every kind are in flight comes when all have ended', async () => {
     const producer = newProducer({ transactionCheckers: { payments: () => 'commit' } });
     await producer.send(order);
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 50 }, times: 4 });

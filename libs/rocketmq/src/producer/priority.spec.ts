@@ -24,23 +24,23 @@ describe('a producer of priority messages', () => {
   const ticket = { topic: 'tickets', body: 'one' };
   const group = { messageGroup: 'g' };
 
-  it('sends the priority, 0 too', async () => {
+  it('sends the priority, including 0', async () => {
     for (const priority of [0, 7]) await producer.send({ ...ticket, priority });
     // The broker refuses a message without a priority on this topic.
     expect(broker.messages('tickets')).toHaveLength(2);
   });
 
-  it.each([-1, 0.5, Number.NaN, 2 ** 31])('refuses a priority of %p before the wire', async (priority) => {
+  it.each([-1, 0.5, Number.NaN, 2 ** 31])('rejects a priority of %p before sending', async (priority) => {
     const refused = { code: 'ILLEGAL_PRIORITY', field: 'priority', outcome: 'not-sent' };
     await expect(producer.send({ ...ticket, priority })).rejects.toMatchObject(refused);
   });
 
-  it.each([group, { delayMs: 1 }, { deliverAt: new Date(0) }])('refuses a priority beside %p', async (other) => {
+  it.each([group, { delayMs: 1 }, { deliverAt: new Date(0) }])('rejects a priority together with %p', async (other) => {
     const refused = { code: 'PRIORITY_WITH_OTHER_TYPE', outcome: 'not-sent' };
     await expect(producer.send({ ...ticket, ...other, priority: 1 })).rejects.toMatchObject(refused);
   });
 
-  it('refuses a priority in a transaction, and on a topic of another type', async () => {
+  it('rejects a priority in a transaction, and on a topic of another type', async () => {
     const half = producer.beginTransaction({ ...ticket, priority: 1 });
     await expect(half).rejects.toMatchObject({ code: 'ILLEGAL_TRANSACTION', field: 'priority' });
     const sending = producer.send({ topic: 'orders', body: 'one', priority: 1 });

@@ -27,7 +27,7 @@ describe('a one-way send', () => {
   const order = { topic: 'orders', body: 'one', messageId: 'ORDER-1' };
   const stored = (): string[] => broker.messages('orders').map(({ messageId }) => messageId);
 
-  it('does not wait for the server, and is tried again like any other', async () => {
+  it('does not wait for the server, and is retried like any other send', async () => {
     const producer = newProducer();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
     await producer.sendOneway(order);
@@ -36,7 +36,7 @@ describe('a one-way send', () => {
     expect([stored(), warnings]).toEqual([['ORDER-1'], []]);
   });
 
-  it('tells the logger and whoever watches when it fails', async () => {
+  it('logs a failure and calls the event handler', async () => {
     const failed: unknown[] = [];
     const producer = newProducer({ events: { onOnewayFailed: (message, error) => failed.push([message, error]) } });
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
@@ -54,14 +54,14 @@ describe('a one-way send', () => {
   it.each([
     ['throws', broken],
     ['rejects', async () => broken()],
-  ])('fails without harm when whoever watches %s', async (_, onOnewayFailed) => {
+  ])('fails without side effects when the event handler %s', async (_, onOnewayFailed) => {
     const producer = newProducer({ events: { onOnewayFailed } });
     await producer.sendOneway({ ...order, topic: 'missing' });
     await producer.close();
     expect(warnings).toEqual(['a one-way send failed']);
   });
 
-  it('is refused at once when the message is wrong or the producer closed', async () => {
+  it('is rejected immediately when the message is invalid or the producer is closed', async () => {
     const producer = newProducer();
     await expect(producer.sendOneway({ ...order, body: '' })).rejects.toMatchObject({ code: 'MESSAGE_BODY_EMPTY' });
     await producer.close();

@@ -23,18 +23,18 @@ describe('a producer', () => {
   const order = { topic: 'orders', body: 'one' };
 
   describe('that sends', () => {
-    it('sends again under the same id when the answer was lost', async () => {
+    it('retries with the same id when the answer was lost', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
       const { messageId } = await newProducer().send(order);
       expect(ids()).toEqual([messageId, messageId]);
     });
 
-    it('keeps the id that the caller gives for a repetition', async () => {
+    it('keeps the message id that the caller passes', async () => {
       const { messageId } = await newProducer().send({ ...order, messageId: 'ORDER-7' });
       expect([messageId, ...ids()]).toEqual(['ORDER-7', 'ORDER-7']);
     });
 
-    it('gives a busy server time, and succeeds then', async () => {
+    it('backs off from a busy server, and succeeds then', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' }, times: 2 });
       const { messageId } = await newProducer().send(order);
       expect(ids()).toEqual([messageId]);
@@ -47,7 +47,7 @@ describe('a producer', () => {
       expect(ids()).toEqual([]);
     });
 
-    it('does not repeat what the server refused', async () => {
+    it('does not retry what the server refused', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN', message: 'read only' } });
       const producer = newProducer();
       await expect(producer.send(order)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
@@ -56,14 +56,14 @@ describe('a producer', () => {
       expect(ids()).toHaveLength(1);
     });
 
-    it('never says that nothing was stored after an attempt that may have been', async () => {
+    it('never reports that nothing was stored after an attempt that may have stored the message', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
       await expect(newProducer().send(order)).rejects.toMatchObject({ outcome: 'unknown' });
       expect(ids()).toHaveLength(1);
     });
 
-    it('ends at its deadline without saying what the server did', async () => {
+    it('fails at its deadline with an unknown outcome', async () => {
       const producer = newProducer();
       await producer.send(order);
       broker.faults.add({ rpc: 'sendMessage', action: SLOW });
@@ -71,14 +71,14 @@ describe('a producer', () => {
       await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
     });
 
-    it('says that nothing was sent when its deadline passed over the search for the topic', async () => {
+    it('reports "not sent" when its deadline passes during the route request', async () => {
       broker.faults.add({ rpc: 'queryRoute', action: SLOW });
       const sending = newProducer().send(order, { timeoutMs: 30 });
       await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
       await expect(sending).rejects.toThrow('the route of topic "orders" could not be fetched');
     });
 
-    it("ends when the caller aborts, with the caller's reason", async () => {
+    it("rejects with the caller's reason when the caller aborts", async () => {
       const producer = newProducer();
       await producer.send(order);
       broker.faults.add({ rpc: 'sendMessage', action: SLOW });
@@ -88,25 +88,25 @@ describe('a producer', () => {
       await expect(sending).rejects.toThrow('the customer left');
     });
 
-    it('sends nothing for a caller who had aborted before', async () => {
+    it('sends nothing for a caller that had aborted before', async () => {
       const sending = newProducer().send(order, { signal: AbortSignal.abort(new Error('too late')) });
       await expect(sending).rejects.toThrow('too late');
       expect(ids()).toEqual([]);
     });
 
-    it('asks for a topic once, however many senders wait for it', async () => {
+    it('requests a route once, however many senders wait for it', async () => {
       broker.faults.add({ rpc: 'queryRoute', action: { kind: 'answer', code: 'TOPIC_NOT_FOUND' }, times: 2 });
       const producer = newProducer();
       const sends = await Promise.allSettled(['a', 'b', 'c'].map((body) => producer.send({ ...order, body })));
       expect(sends.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-      // The second refusal is still there: the three shared the first.
+      // The second refusal was not used: the three sends shared the first.
       await expect(producer.send(order)).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
       await producer.send(order);
     });
   });
 
   describe('that recalls', () => {
-    it('says what to switch on when the server refuses', async () => {
+    it('says what to enable when the server refuses', async () => {
       broker.declareTopic({ name: 'timeouts', type: 'delay' });
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
@@ -119,7 +119,7 @@ describe('a producer', () => {
   });
 
   describe('that starts and ends', () => {
-    it('gives the first result of a start or a close to whoever repeats it', async () => {
+    it('returns the first result of a start or a close to later calls', async () => {
       const producer = newProducer({ topics: { orders: 'normal' } });
       expect(producer.start()).toBe(producer.start());
       await producer.start();
@@ -127,7 +127,7 @@ describe('a producer', () => {
       await producer.close();
     });
 
-    it('refuses work after its close, and says that nothing was sent', async () => {
+    it('rejects calls after its close, and says that nothing was sent', async () => {
       const producer = newProducer({ transactionCheckers: { orders: () => 'commit' } });
       await producer.close();
       const refused = { code: 'CLOSED', outcome: 'not-sent' };
@@ -142,7 +142,7 @@ describe('a producer', () => {
       expect(ran).toBe(false);
     });
 
-    it('ends a start that is under way when it closes', async () => {
+    it('aborts a start in progress when it closes', async () => {
       broker.faults.add({ rpc: 'queryRoute', action: SLOW });
       const producer = newProducer({ topics: { orders: 'normal' } });
       const refused = expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED' });
@@ -150,7 +150,7 @@ describe('a producer', () => {
       await refused;
     });
 
-    it('ends a start whose server is away when it closes, without waiting for it', async () => {
+    it('aborts a start whose server is unavailable when it closes, without waiting for it', async () => {
       await broker.stop();
       const producer = newProducer({ topics: { orders: 'normal' } });
       const refused = expect(producer.start({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'CLOSED' });
@@ -158,7 +158,7 @@ describe('a producer', () => {
       await refused;
     });
 
-    it("fails its start with the server's reason when its settings are refused, and leaves nothing behind", async () => {
+    it("fails its start with the server's reason when its settings are refused, and leaves nothing open", async () => {
       const action = { kind: 'answer', code: 'ILLEGAL_TOPIC', message: 'no such settings here' } as const;
       broker.faults.add({ rpc: 'telemetry', action });
       const producer = newProducer({ topics: { orders: 'normal' } });
@@ -167,7 +167,7 @@ describe('a producer', () => {
       await expect(producer.send(order)).rejects.toThrow('the producer did not start ([ILLEGAL_TOPIC]');
     });
 
-    it('waits at its close for sends that are under way', async () => {
+    it('waits at its close for sends in flight', async () => {
       const producer = newProducer();
       await producer.send(order);
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 20 } });
@@ -177,7 +177,7 @@ describe('a producer', () => {
       expect(ids()).toHaveLength(2);
     });
 
-    it('names a wrong option', async () => {
+    it('names an invalid option', async () => {
       expect(() => newProducer({ maxAttempts: 1.5 })).toThrow('option maxAttempts must be an integer');
       await expect(newProducer().start({ timeoutMs: 0 })).rejects.toThrow('option timeoutMs');
     });

@@ -1,5 +1,5 @@
-// What the producer does so that oddities of real servers do no harm. Those that a server can be made to show are in the
-// contract suite.
+// How the producer protects users from quirks of real servers. Quirks that can be triggered on a server are in the contract
+// suite.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
@@ -39,7 +39,7 @@ describe('a producer', () => {
     server.of('sendMessage').map(({ request }) => request as SendMessageRequest);
 
   // Several in one request: brokers up to 5.3.3 mix them up, delayed ones break the timer wheel, ordered ones lose their order.
-  it('sends each message of a batch in a request of its own where nothing is known of the brokers', async () => {
+  it('sends each message of a batch in its own request when the broker versions are unknown', async () => {
     await producer.sendBatch([
       ...[1, 2, 3].map((delayMs) => ({ topic: 'orders', body: 'x', delayMs })),
       ...['a', 'b'].map((body) => ({ topic: 'orders', body, messageGroup: 'g' })),
@@ -54,8 +54,8 @@ describe('a producer', () => {
     expect(servers.map((server) => sent(server).length).sort()).toEqual([0, 4]);
   });
 
-  // Only the proxy that took the half message knows the transaction.
-  it('ends a transaction where its half message lies', async () => {
+  // Only the proxy that received the half message knows the transaction.
+  it('ends a transaction at the proxy that received its half message', async () => {
     for (let count = 0; count < 4; count++) {
       await producer.transact({ message: { topic: 'payments', body: `${count}` } }, async () => {});
     }
@@ -67,15 +67,15 @@ describe('a producer', () => {
     }
   });
 
-  it('takes an answer without a status for what it is: nobody knows', async () => {
+  it('treats an answer without a status as an unknown outcome', async () => {
     for (const server of servers) server.saysNothing = true;
     const sending = producer.send({ topic: 'orders', body: 'x' });
     await expect(sending).rejects.toMatchObject({ outcome: 'unknown' });
     await expect(sending).rejects.toThrow('without a status');
   });
 
-  // Checks reach every producer that lists a topic, those too that could not answer.
-  it('lists the topics that it has a checker for, and no other', async () => {
+  // The server sends checks to every producer that lists a topic, including those that could not answer.
+  it('lists only the topics for which it has a checker', async () => {
     await producer.send({ topic: 'orders', body: 'x' });
     await producer.start();
     const listed = servers[0].of('telemetry').map(({ request }) => {
@@ -87,9 +87,9 @@ describe('a producer', () => {
   });
 });
 
-describe('the OK to an end', () => {
+describe('the OK for an end', () => {
   // The proxy forwards an end and does not wait for the broker.
-  it('is not taken for a proof: the check is answered as the transaction ended', async () => {
+  it('is not treated as proof: a later check is answered as the transaction ended', async () => {
     const topics = [{ name: 'payments', type: 'transaction' as const }];
     const broker = await TestBroker.start({ strict: true, manualClock: true, topics });
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });

@@ -52,7 +52,7 @@ describe('a transaction', () => {
   };
 
   describe('whose half message may have been stored', () => {
-    it('is not begun a second time, and the local transaction does not run', async () => {
+    it('is not started a second time, and the local transaction does not run', async () => {
       const producer = await start(() => 'rollback');
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
       let ran = false;
@@ -63,7 +63,7 @@ describe('a transaction', () => {
       expect([ran, broker.halfMessages().length]).toEqual([false, 1]);
     });
 
-    it('is begun again where surely nothing was stored', async () => {
+    it('is started again if certainly nothing was stored', async () => {
       const producer = await start(never);
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
       await producer.transact({ message: order }, async () => {});
@@ -72,8 +72,8 @@ describe('a transaction', () => {
     });
   });
 
-  describe('whose end the server took', () => {
-    it.each(['commit', 'rollback'] as const)('tells it once, with its names: %s', async (resolution) => {
+  describe('whose end the server accepted', () => {
+    it.each(['commit', 'rollback'] as const)('calls the event handler once, with its ids: %s', async (resolution) => {
       const told: unknown[][] = [];
       const producer = await start(never, { events: { onEnded: (...end) => void told.push(end) } });
       const transaction = await producer.beginTransaction(order);
@@ -85,7 +85,7 @@ describe('a transaction', () => {
       expect(told).toEqual([[{ topic, messageId, transactionId }, resolution, 'client']]);
     });
 
-    it('tells it when its method failed, as the checker answered', async () => {
+    it('calls the event handler when its method failed, with the answer of the checker', async () => {
       const producer = await start(() => 'rollback');
       const running = producer.transact({ message: order }, () => Promise.reject(new Error('out of stock')));
       await expect(running).rejects.toThrow('out of stock');
@@ -93,8 +93,8 @@ describe('a transaction', () => {
     });
   });
 
-  describe('whose end the server did not take', () => {
-    it('is left to the check, which commits as it ended, without the checker', async () => {
+  describe('whose end the server did not accept', () => {
+    it('is left to the check, which is answered as it ended, without the checker', async () => {
       const producer = await start(never);
       broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
       await producer.transact({ message: order }, async () => {});
@@ -104,7 +104,7 @@ describe('a transaction', () => {
       expect([visible(), events]).toEqual([1, told]);
     });
 
-    it('is visible once when the server took it and only the answer was lost', async () => {
+    it('is visible once when the server accepted it and only the answer was lost', async () => {
       const producer = await start(never);
       broker.faults.add({ rpc: 'endTransaction', action: { kind: 'dropResponse' } });
       await producer.transact({ message: order }, async () => {});
@@ -112,7 +112,7 @@ describe('a transaction', () => {
       expect([visible(), events]).toEqual([1, ['left to check: commit']]);
     });
 
-    it('is ended again at once where the server surely did nothing', async () => {
+    it('is ended again immediately if the server certainly did nothing', async () => {
       const producer = await start(never);
       broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
       await producer.transact({ message: order }, async () => {});
@@ -136,7 +136,7 @@ describe('a transaction', () => {
       expect([asked, visible(), broker.halfMessages().length]).toEqual([['one'], seen, open]);
     });
 
-    it('ends also when it throws before its first await', async () => {
+    it('ends, too, when it throws before its first await', async () => {
       const producer = await start(() => 'rollback');
       const running = producer.transact({ message: order }, () => {
         throw new Error('at once');
@@ -146,8 +146,8 @@ describe('a transaction', () => {
     });
   });
 
-  describe('that the server asks for', () => {
-    it('stays unanswered by a producer of another owner', async () => {
+  describe('that the server checks', () => {
+    it('is not answered by a producer of another owner', async () => {
       const dying = await start(never, { transactionOwner: 'shop' });
       await dying.beginTransaction(order);
       await dying.close();
@@ -165,7 +165,7 @@ describe('a transaction', () => {
       expect([visible(), events]).toEqual([1, ['checked: commit', 'ended by check: commit']]);
     });
 
-    it('is left to the checker when nobody ever ended it', async () => {
+    it('is left to the checker when it was never ended', async () => {
       const producer = await start(() => 'commit');
       await producer.beginTransaction(order);
       await broker.advance(4 * MINUTE_MS);
@@ -189,11 +189,11 @@ describe('a transaction', () => {
   });
 
   describe('and its method', () => {
-    it('is nowhere outside of it', () => {
+    it('does not exist outside of it', () => {
       expect(() => currentTransaction()).toThrow('[NO_TRANSACTION]');
     });
 
-    it('may prepare once', async () => {
+    it('can prepare once', async () => {
       const producer = await start(never);
       await producer.transact({}, async () => {
         const current = currentTransaction();
@@ -206,7 +206,7 @@ describe('a transaction', () => {
       expect([visible(), broker.halfMessages()]).toEqual([1, []]);
     });
 
-    it('need not wait for its half message to have it ended', async () => {
+    it('ends a half message that its method did not wait for', async () => {
       const producer = await start(never);
       await producer.transact({}, async () => {
         void currentTransaction().prepare(order);
@@ -223,7 +223,7 @@ describe('a transaction', () => {
       expect(broker.halfMessages()).toEqual([]);
     });
 
-    it('ends one way only, when ended by hand', async () => {
+    it('ends only one way when ended explicitly', async () => {
       const producer = await start(never);
       const transaction = await producer.beginTransaction(order);
       expect(transaction.commit()).toBe(transaction.commit());
@@ -239,7 +239,7 @@ describe('a transaction', () => {
   });
 
   describe('that throws', () => {
-    it('is not ended a second time by a check that comes while its checker is asked', async () => {
+    it('is not ended a second time by a check that arrives while its checker is running', async () => {
       let answer = (_: 'commit'): void => {};
       let asked = 0;
       const checker: TransactionChecker = () => {
@@ -262,7 +262,7 @@ describe('a transaction', () => {
       expect(events.filter((event) => event.startsWith('ended'))).toEqual(['ended by client: commit']);
     });
 
-    it('keeps its caller waiting for the checker no longer than a local transaction may take', async () => {
+    it('waits for the checker no longer than a local transaction may take', async () => {
       const producer = await start(() => new Promise(() => {}), { localTransactionTimeoutMs: 50 });
       const running = producer.transact({ message: order }, async () => {
         throw new Error('no');
@@ -275,7 +275,7 @@ describe('a transaction', () => {
   describe('that takes too long', () => {
     const times = { localTransactionTimeoutMs: 20 * SECOND_MS };
 
-    it('is told so by its signal, and from then on the checker may decide', async () => {
+    it('is aborted by its signal, and from then on the checker may decide', async () => {
       let asked = 0;
       const checker: TransactionChecker = () => {
         asked++;
@@ -295,14 +295,14 @@ describe('a transaction', () => {
       expect([visible(), events]).toEqual([0, [...answers, 'left to check: commit']]);
     });
 
-    it('has no signal any more once it has ended', async () => {
+    it('does not fire its signal once it has ended', async () => {
       const producer = await start(never, times);
       const signal = await producer.transact({ message: order }, async () => currentTransaction().signal);
       await broker.advance(60 * SECOND_MS);
       expect(signal.aborted).toBe(false);
     });
 
-    it('leaves its end to the check where the server would refuse it and say OK', async () => {
+    it('leaves its end to the check when the server would ignore it and answer OK', async () => {
       const producer = await start(never, { ...times, firstCheckAfterMs: 40 * SECOND_MS });
       await producer.transact({ message: order }, () => broker.advance(31 * SECOND_MS));
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);
@@ -311,7 +311,7 @@ describe('a transaction', () => {
       expect([visible(), events]).toEqual([1, told]);
     });
 
-    it('is asked for as late as its producer says', async () => {
+    it('is checked as late as its producer configures', async () => {
       const producer = await start(() => 'commit', { ...times, firstCheckAfterMs: 40 * SECOND_MS });
       await producer.beginTransaction(order);
       await broker.advance(39 * SECOND_MS);
@@ -332,8 +332,8 @@ describe('a transaction', () => {
     });
   });
 
-  describe('of which there are two halves with one id', () => {
-    it('ends one of them, and the check ends the other in the same way: the message comes twice', async () => {
+  describe('with two half messages of one id', () => {
+    it('ends one of them, and the check ends the other in the same way: the message is delivered twice', async () => {
       const producer = await start(never);
       const first = await producer.beginTransaction({ ...order, messageId: 'TWIN' });
       await producer.beginTransaction({ ...order, messageId: 'TWIN' });
@@ -346,7 +346,7 @@ describe('a transaction', () => {
   });
 
   describe('while its producer closes', () => {
-    it('runs to its end, and may still prepare', async () => {
+    it('runs to its end, and can still prepare', async () => {
       const producer = await start(never);
       let closed: Promise<void> | undefined;
       await producer.transact({}, async () => {

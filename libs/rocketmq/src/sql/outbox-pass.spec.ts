@@ -1,4 +1,4 @@
-// Messages of an outbox on their way through a producer that changes them.
+// Messages of an outbox that are sent by a producer which changes them.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OutboxBench } from '../../../../test/support/outbox-bench.js';
@@ -12,7 +12,7 @@ import type { OutboxRelay } from './outbox-relay.js';
 /** As many as there may be beside the outbox's own. */
 const MOST = Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`own${index}`, '1']));
 
-describe('a message of the outbox that has as many properties as it may', () => {
+describe('a message of the outbox with the maximum number of properties', () => {
   let bench: OutboxBench;
   let broker: TestBroker;
   let connection: Connection;

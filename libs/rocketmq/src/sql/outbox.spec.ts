@@ -21,7 +21,7 @@ afterEach(() => bench.end());
 afterAll(() => bench.close());
 
 describe('Outbox.add', () => {
-  it('keeps a message as it was given, and it is sent under its id', async () => {
+  it('stores a message unchanged, and it is sent with its id', async () => {
     const given = { tag: 'v1', keys: ['4711'], properties: { region: 'eu' }, body: { grün: 'ja' } };
     const id = await bench.add(given);
     await bench.relayWith().runOnce();
@@ -32,7 +32,7 @@ describe('Outbox.add', () => {
     expect(id).toMatch(/^01[0-9A-F]{32}$/);
   });
 
-  it('keeps bytes and texts as they are', async () => {
+  it('stores bytes and strings unchanged', async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
     await bench.add({ body: bytes });
     await bench.add({ body: "it's" });
@@ -40,7 +40,7 @@ describe('Outbox.add', () => {
     expect(bench.sent.map(({ body }) => body)).toEqual([bytes, Buffer.from("it's")]);
   });
 
-  it('counts a delay from the call, not from the sending', async () => {
+  it('counts a delay from the call, not from the send', async () => {
     await bench.add({ delayMs: HOUR_MS });
     await bench.add({ priority: 3 });
     const dueAt = new Date(bench.clock.nowMs() + HOUR_MS);
@@ -61,7 +61,7 @@ describe('Outbox.add', () => {
     expect(await bench.relayWith().runOnce()).toBe(0);
   });
 
-  it('refuses what no server takes while the transaction can still fail', async () => {
+  it('rejects what no server accepts while the transaction can still fail', async () => {
     await expect(bench.add({ topic: 'no topic' })).rejects.toBeInstanceOf(UsageError);
     await expect(bench.add({ body: '' })).rejects.toMatchObject({ code: 'MESSAGE_BODY_EMPTY' });
     await expect(bench.add({ body: undefined })).rejects.toMatchObject({ code: 'ILLEGAL_BODY', field: 'body' });
@@ -73,7 +73,7 @@ describe('Outbox.add', () => {
 });
 
 describe('OutboxRelay', () => {
-  it('sends once, and drops the row when its time is over', async () => {
+  it('sends once, and deletes the row after its retention', async () => {
     await bench.add();
     const relay = bench.relayWith();
     expect([await relay.runOnce(), await relay.runOnce()]).toEqual([1, 0]);
@@ -83,7 +83,7 @@ describe('OutboxRelay', () => {
     expect(await bench.outbox.purge(bench.database)).toBe(1);
   });
 
-  it('sends each message group in order, groups side by side', async () => {
+  it('sends each message group in order, and groups concurrently', async () => {
     await bench.addGroups('abab');
     let running = 0;
     let most = 0;
@@ -97,11 +97,11 @@ describe('OutboxRelay', () => {
     expect([bench.bodies(), most]).toEqual([['a1', 'b1', 'a2', 'b2'], 2]);
   });
 
-  it('keeps a group behind its failed head, and nobody else', async () => {
+  it('holds back only the group behind its failed head', async () => {
     await bench.addGroups('aab');
     await bench.relayWith({ send: bench.failing(['a1']) }).runOnce();
     expect([bench.bodies(), await bench.states()]).toEqual([['b1'], ['unsent', 'unsent', 'sent']]);
-    // Neither another relay nor a new message of the group gets past it.
+    // Neither another relay nor a new message of the group overtakes it.
     await bench.addGroups('a');
     expect(await bench.relayWith().runOnce()).toBe(0);
     bench.clock.advanceTo(bench.clock.nowMs() + SECOND_MS);
@@ -125,7 +125,7 @@ describe('OutboxRelay', () => {
     expect(attempts).toEqual([0, 1, 3, 7]);
   });
 
-  it('parks a message after its last attempt, tells so, and goes on with its group', async () => {
+  it('parks a message after its last attempt, calls the event handler, and continues with its group', async () => {
     await bench.addGroups('aa');
     const told: unknown[] = [];
     const events = {
@@ -147,7 +147,7 @@ describe('OutboxRelay', () => {
     expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 1, sent: 1, failed: 1, givenUp: 1 });
   });
 
-  it('parks at once what is wrong in itself, and lets it be tried again', async () => {
+  it('parks an invalid message immediately, and allows it to be retried', async () => {
     const id = await bench.add({ body: 'wrong' });
     await bench.relayWith({ send: bench.failing(['wrong'], new UsageError('ILLEGAL_TOPIC', 'no')) }).runOnce();
     expect(await bench.states()).toEqual(['parked']);
@@ -158,7 +158,7 @@ describe('OutboxRelay', () => {
     expect(await bench.states()).toEqual(['sent']);
   });
 
-  it('tries for as long as it takes when the error says nothing against the message', async () => {
+  it('retries without a limit when the error is not caused by the message', async () => {
     await bench.add();
     const errors = [
       new TransportError('UNAVAILABLE', 'away', 'unknown', true),
@@ -174,7 +174,7 @@ describe('OutboxRelay', () => {
     expect(await bench.states()).toEqual(['unsent']);
   });
 
-  it('takes a sending that does not end as failed', async () => {
+  it('treats a send that does not end as failed', async () => {
     await bench.add();
     const signals: AbortSignal[] = [];
     const send: OutboxRelayOptions['send'] = (_, { signal }) => {
@@ -186,7 +186,7 @@ describe('OutboxRelay', () => {
     expect([signals[0]?.aborted, (await relay.metrics()).failed]).toEqual([true, 1]);
   });
 
-  it('leaves the messages of a relay that died to others when its claim is over, under the same ids', async () => {
+  it('sends the messages of a crashed relay after its claim has ended, with the same ids', async () => {
     await bench.addGroups('aab');
     const hang = bench.relayWith({
       checkpoint: (point, { topic }) => {
@@ -206,7 +206,7 @@ describe('OutboxRelay', () => {
     expect(ids('a1')[0]).not.toBe(ids('b1')[0]);
   });
 
-  it('lets an inbox drop what it sent twice', async () => {
+  it('lets an inbox skip what it sent twice', async () => {
     await bench.add();
     const inbox = new Inbox();
     let done = 0;
@@ -222,7 +222,7 @@ describe('OutboxRelay', () => {
     expect([bench.sent.length, done]).toEqual([2, 1]);
   });
 
-  it('does not undo the end of a message that others have taken meanwhile', async () => {
+  it('does not change the outcome of a message that another relay has claimed meanwhile', async () => {
     await bench.addGroups('aa');
     const slow = bench.relayWith({
       send: async () => {
@@ -238,7 +238,7 @@ describe('OutboxRelay', () => {
     ]);
   });
 
-  it('begins no sending for which its claim may be too short', async () => {
+  it('starts no send for which its claim may be too short', async () => {
     await bench.addGroups('aa');
     const send = async (message: OutgoingMessage): Promise<void> => {
       bench.sent.push(message);
@@ -250,7 +250,7 @@ describe('OutboxRelay', () => {
     expect(bench.bodies()).toEqual(['a1', 'a2']);
   });
 
-  it('begins no sending for which its claim may be too short, though the wall clock is set back meanwhile', async () => {
+  it('starts no send for which its claim may be too short, even if the wall clock is set back meanwhile', async () => {
     await bench.addGroups('aa');
     const clock = new SteppedClock(bench.clock);
     const send = async (message: OutgoingMessage): Promise<void> => {
@@ -262,14 +262,14 @@ describe('OutboxRelay', () => {
     expect(bench.bodies()).toEqual(['a1']);
   });
 
-  it('takes no more than its batch, the oldest first', async () => {
+  it('claims no more than its batch size, the oldest first', async () => {
     await bench.addGroups('aaabc');
     const relay = bench.relayWith({ batchSize: 2 });
     expect([await relay.runOnce(), bench.bodies()]).toEqual([2, ['a1', 'a2']]);
     expect([await relay.runOnce(), bench.bodies()]).toEqual([2, ['a1', 'a2', 'a3', 'b1']]);
   });
 
-  it('says how far it is behind', async () => {
+  it('reports its backlog', async () => {
     const relay = bench.relayWith();
     expect(await relay.metrics()).toEqual({
       ...{ unsent: 0, oldestUnsentMs: 0, parked: 0 },
@@ -286,7 +286,7 @@ describe('OutboxRelay', () => {
     expect(await relay.metrics()).toMatchObject({ unsent: 0, oldestUnsentMs: 0, sent: 3 });
   });
 
-  it('refuses options that cannot work, and names them', () => {
+  it('rejects options that cannot work, and names them', () => {
     expect(() => bench.relayWith({ leaseMs: 5_000 })).toThrow(/leaseMs is 5000, but a send may take 10000/);
     expect(() => bench.relayWith({ batchSize: 0 })).toThrow('batchSize');
     expect(() => bench.relayWith({ maxAttempts: 0.5 })).toThrow('maxAttempts');
@@ -298,7 +298,7 @@ describe('OutboxRelay', () => {
 });
 
 describe('a started OutboxRelay', () => {
-  it('sends what is there and what is added, without a word from outside', async () => {
+  it('sends existing and added messages without being woken', async () => {
     await bench.add({ body: 'before' });
     const relay = bench.relayWith();
     relay.start();
@@ -310,7 +310,7 @@ describe('a started OutboxRelay', () => {
     expect(bench.bodies()).toEqual(['before', 'after']);
   });
 
-  it('looks less and less often while there is nothing, and at once when it is woken', async () => {
+  it('polls less and less often while there is nothing, and immediately when it is woken', async () => {
     const looks: number[] = [];
     const startMs = bench.clock.nowMs();
     const watched: SqlDatabase = {
@@ -332,7 +332,7 @@ describe('a started OutboxRelay', () => {
     expect(looks.at(-1)).toBe(1_000);
   });
 
-  it('finds messages of other processes by looking', async () => {
+  it('finds messages of other processes by polling', async () => {
     const relay = bench.relayWith();
     relay.start();
     await bench.settle();
@@ -345,7 +345,7 @@ describe('a started OutboxRelay', () => {
     expect(bench.bodies()).toEqual(['foreign']);
   });
 
-  it('goes on when the database has failed', async () => {
+  it('continues after the database has failed', async () => {
     await bench.add();
     let failures = 2;
     const flaky: SqlDatabase = {
@@ -362,7 +362,7 @@ describe('a started OutboxRelay', () => {
     expect([bench.bodies(), lines.length]).toEqual([['a'], 2]);
   });
 
-  it('ends in order: what is being sent is marked, what is not begun is given back, nothing more is taken', async () => {
+  it('stops in order: marks sends in flight, releases other claimed messages, and claims nothing more', async () => {
     await bench.addGroups('aab');
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -392,7 +392,7 @@ describe('a started OutboxRelay', () => {
     await expect(relay.runOnce()).rejects.toThrow('CLOSED');
   });
 
-  it('stops before it has begun', async () => {
+  it('can be stopped before it was started', async () => {
     const relay = bench.relayWith();
     await relay.stop();
     const early = bench.relayWith();

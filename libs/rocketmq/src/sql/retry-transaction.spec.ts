@@ -1,4 +1,4 @@
-// The database throws these errors itself, so that they look as they do. Transactions that really meet are in test/sql.
+// The database throws these errors itself, so they are realistic. Real conflicts between transactions are in test/sql.
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -79,7 +79,7 @@ describe('retryTransaction', () => {
     },
   );
 
-  it('knows the error of the driver by itself, too', async () => {
+  it('recognizes the unwrapped error of the driver, too', async () => {
     expect(await retryTransaction(failing(1, '40001', database).run, atOnce)).toBe(2);
   });
 
@@ -87,7 +87,7 @@ describe('retryTransaction', () => {
     expect(await retryTransaction(failing(1, '40001').run)).toBe(2);
   });
 
-  it('gives up after the fifth run, and says what is true', async () => {
+  it('gives up after the fifth run, with an accurate error', async () => {
     const { run, runs } = failing(5, '40P01');
     const error: unknown = await retryTransaction(run, atOnce).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TransactionConflictError);
@@ -97,7 +97,7 @@ describe('retryTransaction', () => {
     expect([runs(), await seats()]).toEqual([5, []]);
   });
 
-  it('runs as often as it is told, and not again around one that has given up', async () => {
+  it('runs as often as configured, and does not repeat a nested one that has given up', async () => {
     const { run, runs } = failing(9, '40001');
     const inner = () => retryTransaction(run, { ...atOnce, maxAttempts: 3 });
     await expect(retryTransaction(inner, atOnce)).rejects.toMatchObject({ attempts: 3 });
@@ -112,19 +112,19 @@ describe('retryTransaction', () => {
     expect(runs()).toBe(1);
   });
 
-  it('passes an error on that is its own cause', async () => {
+  it('passes on an error that is its own cause', async () => {
     const error = new Error('round and round');
     error.cause = error;
     await expect(retryTransaction(() => Promise.reject(error), atOnce)).rejects.toBe(error);
   });
 
-  it('does not begin when it was told to end', async () => {
+  it('does not start when its signal has already fired', async () => {
     const { run, runs } = failing(0, '40001');
     await expect(retryTransaction(run, { signal: AbortSignal.abort(new Error('closing')) })).rejects.toThrow('closing');
     expect(runs()).toBe(0);
   });
 
-  it('ends its waiting when it is told to end', async () => {
+  it('aborts its wait when its signal fires', async () => {
     const { run, runs } = failing(9, '40001');
     const ending = new AbortController();
     const waiting = retryTransaction(
@@ -150,7 +150,7 @@ describe('retryTransaction', () => {
   });
 });
 
-describe('retryTransaction inside of the local transaction of a message', () => {
+describe('retryTransaction inside the local transaction of a message', () => {
   it.each(['isPrepared', 'isRollback'] as const)(
     'does not repeat a run that cannot be taken back: %s',
     async (decision) => {
@@ -173,7 +173,7 @@ describe('retryTransaction inside of the local transaction of a message', () => 
     expect(await runInTransaction(transaction, () => retryTransaction(run, atOnce))).toBe(2);
   });
 
-  it('does not run again when the local transaction has taken too long', async () => {
+  it('does not run again when the local transaction has timed out', async () => {
     const { overdue, transaction } = localTransaction();
     const { run, runs } = failing(1, '40001');
     const late = (): Promise<number> => run().finally(() => overdue.abort(new Error('overdue')));
@@ -183,7 +183,7 @@ describe('retryTransaction inside of the local transaction of a message', () => 
 });
 
 describe('transactions of the library itself', () => {
-  it('mark what a relay has sent, though they meet others; it is not sent again', async () => {
+  it('mark what a relay has sent despite conflicts, so that it is not sent again', async () => {
     const outbox = new Outbox();
     await database.transaction((tx) => outbox.add(tx, { topic: 'seats', body: 'A' }));
     const sent: unknown[] = [];
@@ -203,7 +203,7 @@ describe('transactions of the library itself', () => {
     await relay.stop();
   });
 
-  it('answer a check, though they meet others', async () => {
+  it('answer a check despite conflicts', async () => {
     const log = new TransactionLog({ database });
     await conflictsOn('rocketmq_transaction_log', 'INSERT', 2);
     const { signal } = new AbortController();

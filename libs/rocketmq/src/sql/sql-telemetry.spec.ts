@@ -1,4 +1,4 @@
-// Traces through the outbox, and what the inbox counts.
+// Traces through the outbox, and the metrics of the inbox.
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 describe('a message of an outbox', () => {
-  it('goes on with the trace in which it was written, whoever sends it', async () => {
+  it('continues the trace in which it was written, whoever sends it', async () => {
     const broker = await TestBroker.start({ manualClock: true });
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
     const producer = new Producer(connection, { telemetry });
@@ -66,7 +66,7 @@ describe('a message of an outbox', () => {
     await broker.stop();
   });
 
-  it('is written as it was given where nobody watches', async () => {
+  it('is written unchanged without telemetry', async () => {
     const outbox = new Outbox({ tableName: 'rocketmq_outbox' });
     await database.transaction((tx) => outbox.add(tx, { topic: 'orders', body: 'a', properties: { own: '1' } }));
     const { rows } = await database.query<{ fields: { properties: unknown } }>(
@@ -77,7 +77,7 @@ describe('a message of an outbox', () => {
 });
 
 describe('an inbox', () => {
-  it('counts the steps that it left out, by consumer group, and tells the span', async () => {
+  it('counts skipped steps by consumer group, and marks the span', async () => {
     const inbox = new Inbox({ telemetry });
     const key = { consumerGroup: 'stock', messageId: 'M1' };
     await tracer.startActiveSpan('handler', async (span) => {

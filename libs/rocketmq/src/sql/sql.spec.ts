@@ -20,7 +20,7 @@ import { schemaSql } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { TransactionFencedError, TransactionLog } from './transaction-log.js';
 
-// One database for all that this folder promises of one: starting it is what these tests cost.
+// One database for all tests, because starting it is what takes time.
 let database: PGlite;
 
 beforeAll(async () => {
@@ -46,12 +46,12 @@ async function rowsOf(table: string): Promise<unknown[]> {
 }
 
 describe('schemaSql', () => {
-  it('may run again', async () => {
+  it('can run again', async () => {
     await database.exec(schemaSql());
     expect(await rowsOf('rocketmq_inbox')).toEqual([]);
   });
 
-  it('takes other names, and refuses what is not a plain name', () => {
+  it('accepts other names, and rejects what is not a plain name', () => {
     expect(schemaSql({ transactionLogTable: 'shop.log' })).toContain('"shop"."log"');
     expect(() => schemaSql({ inboxTable: 'x"; DROP TABLE y' })).toThrow(UsageError);
     expect(() => new TransactionLog({ database, tableName: 'a.b.c' })).toThrow(UsageError);
@@ -112,7 +112,7 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
     expect(await log.check({ ...half, signal: neverAborted })).toBe('rollback');
   });
 
-  it('answers unknown while the local transaction runs, and the check that gave up fences nothing', async () => {
+  it('answers unknown while the local transaction is running, and the check that gave up writes no fence', async () => {
     const log = new TransactionLog({ database: open() });
     const controller = new AbortController();
     let check: Promise<string> | undefined;
@@ -122,14 +122,14 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
       expect(await check).toBe('unknown');
       await tx.query('SELECT 1', []);
     });
-    // What waited for the connection has had its turn when a later transaction ends.
+    // Everything that waited for the connection has run when a later transaction ends.
     await open().transaction(async () => {});
     expect(await rowsOf('rocketmq_transaction_log')).toEqual([]);
     await open().transaction((tx) => log.record(tx, half));
     expect(await log.check({ ...half, signal: neverAborted })).toBe('commit');
   });
 
-  it('takes back a fence that was set when the time was over', async () => {
+  it('rolls back a fence that was written after the timeout', async () => {
     const controller = new AbortController();
     const abortAfterInsert = (tx: SqlExecutor): SqlExecutor => ({
       query: async (text, parameters) => {
@@ -155,12 +155,12 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
     }
   });
 
-  it('throws what the database throws', async () => {
+  it('throws the errors of the database', async () => {
     const log = new TransactionLog({ database: open(), tableName: 'missing' });
     await expect(log.check({ ...half, signal: neverAborted })).rejects.toThrow();
   });
 
-  it('drops rows that are older than their retention, and counts them', async () => {
+  it('deletes rows that are older than their retention, and counts them', async () => {
     const log = new TransactionLog({ database: open(), retentionMs: 2 * DAY_MS });
     await open().transaction((tx) => log.record(tx, half));
     await database.exec(`UPDATE rocketmq_transaction_log SET created_at = now() - interval '47 hours'`);
@@ -181,14 +181,14 @@ describe.each(databases)('TransactionLog on %s', (_, open) => {
 });
 
 describe('TransactionLog.record', () => {
-  it('is refused outside of a transaction', async () => {
+  it('is rejected outside of a transaction', async () => {
     const log = new TransactionLog({ database });
     await expect(database.transaction((tx) => log.record(tx))).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
   });
 });
 
 describe('TransactionLog', () => {
-  it('refuses to keep rows for less time than the server may ask, and says both times', () => {
+  it('rejects a retention that is shorter than the server may check, and states both times', () => {
     const make = (options: object) => () => new TransactionLog({ database, ...options });
     expect(make({ retentionMs: HOUR_MS })).toThrow(/retentionMs is 3600000 ms, but the last check .* is 4050000 ms/);
     expect(make({ retentionMs: 2 * HOUR_MS })).not.toThrow();
@@ -197,7 +197,7 @@ describe('TransactionLog', () => {
     expect(make({ lockTimeoutMs: 10_000 })).toThrow('lockTimeoutMs');
   });
 
-  it('makes the method roll its message back after a fence, even when the error is swallowed', async () => {
+  it('rolls back the message of a method after a fence, even when the error is swallowed', async () => {
     const log = new TransactionLog({ database });
     await log.check({ ...half, signal: neverAborted });
     const told: string[] = [];
@@ -213,7 +213,7 @@ describe('TransactionLog on a single connection', () => {
   const delivered: string[] = [];
 
   beforeEach(async () => {
-    // So many checks that each of two processes is asked while a transaction runs.
+    // Enough checks that each of two processes gets one while a transaction is running.
     const checks = { transactionCheckIntervalMs: 2 * SECOND_MS, transactionCheckMax: 60 };
     broker = await TestBroker.start({ manualClock: true, ...checks });
     broker.declareTopic({ name: 'orders', type: 'transaction' });
@@ -239,22 +239,25 @@ describe('TransactionLog on a single connection', () => {
     return producer;
   }
 
-  it.each([8, 40])('lets a local transaction of %s s commit, whoever is asked meanwhile', async (seconds) => {
-    const log = new TransactionLog({ database });
-    const [placing] = await Promise.all([startProcess(log), startProcess(log)]);
-    await placing.transact({ message: { topic: 'orders', body: 'slow' } }, () =>
-      database.transaction(async (tx) => {
-        await inbox.once(tx, 'slow', async () => {});
-        await broker.advance(seconds * SECOND_MS, { duringWork: true });
-        await log.record(tx);
-      }),
-    );
-    // A check that takes its time counts as unanswered; it comes again.
-    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
-    await broker.idle();
-    expect([new Set(delivered), broker.halfMessages()]).toEqual([new Set(['slow']), []]);
-    expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'slow' }]);
-  });
+  it.each([8, 40])(
+    'lets a local transaction of %s s commit, whichever process is checked meanwhile',
+    async (seconds) => {
+      const log = new TransactionLog({ database });
+      const [placing] = await Promise.all([startProcess(log), startProcess(log)]);
+      await placing.transact({ message: { topic: 'orders', body: 'slow' } }, () =>
+        database.transaction(async (tx) => {
+          await inbox.once(tx, 'slow', async () => {});
+          await broker.advance(seconds * SECOND_MS, { duringWork: true });
+          await log.record(tx);
+        }),
+      );
+      // A check that takes long counts as unanswered, and is repeated.
+      for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+      await broker.idle();
+      expect([new Set(delivered), broker.halfMessages()]).toEqual([new Set(['slow']), []]);
+      expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'slow' }]);
+    },
+  );
 });
 
 describe('Inbox', () => {
@@ -282,7 +285,7 @@ describe('Inbox', () => {
     expect(await step()).toEqual({ first: false });
   });
 
-  it('takes a message as its key, by group and message id', async () => {
+  it('accepts a message as its key, by group and message id', async () => {
     const step = (consumerGroup: string, messageId: string) =>
       database.transaction((tx) => inbox.once(tx, { consumerGroup, messageId }, async () => 'done'));
     expect(await step('inventory', 'A')).toEqual({ first: true, result: 'done' });
@@ -291,13 +294,13 @@ describe('Inbox', () => {
     expect(await step('inventory', 'B')).toEqual({ first: true, result: 'done' });
   });
 
-  it('refuses an empty key', async () => {
+  it('rejects an empty key', async () => {
     const once = (key: string | InboxMessage) => inbox.once(database, key, async () => 1);
     await expect(once('')).rejects.toBeInstanceOf(UsageError);
     await expect(once({ consumerGroup: 'inventory', messageId: '' })).rejects.toBeInstanceOf(UsageError);
   });
 
-  it('forgets keys after its retention, in batches', async () => {
+  it('deletes keys after its retention, in batches', async () => {
     const old = `now() - interval '8 days', 'old-' || n FROM generate_series(1, 2500) n`;
     await database.exec(`INSERT INTO rocketmq_inbox (created_at, key) SELECT ${old}`);
     await inbox.once(database, 'order-1', async () => 1);
@@ -305,7 +308,7 @@ describe('Inbox', () => {
     expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'order-1' }]);
   });
 
-  it('refuses a retention below the time for which a message may come again, and says both', () => {
+  it('rejects a retention that is shorter than a message may be redelivered, and states both times', () => {
     expect(() => new Inbox({ retentionMs: HOUR_MS })).toThrow(/retentionMs is 3600000 ms, but .* is 46745000 ms/);
     const retryPolicy = { maxAttempts: 3, backoff: 10 * SECOND_MS };
     expect(() => new Inbox({ retentionMs: HOUR_MS, retryPolicy })).not.toThrow();
@@ -318,7 +321,7 @@ describe('Inbox', () => {
 });
 
 describe('Outbox on Drizzle', () => {
-  it('adds, relays and looks', async () => {
+  it('adds messages, relays them and reports its backlog', async () => {
     const [db, outbox, sent] = [drizzle(database), new Outbox(), [] as string[]];
     const send: OutboxSend = async ({ body }) => void sent.push(body.toString());
     await db.transaction((tx) => outbox.add(drizzleExecutor(tx, sql), { topic: 'o', body: 'a', messageGroup: 'g' }));
@@ -328,25 +331,25 @@ describe('Outbox on Drizzle', () => {
 });
 
 describe('retrySpanMs', () => {
-  it('adds up the waits and the attempts', () => {
+  it('adds up the delays and the attempts', () => {
     expect(retrySpanMs({ maxAttempts: 1, backoff: HOUR_MS, attemptMs: 5 })).toBe(5);
     expect(retrySpanMs({ maxAttempts: 4, backoff: [1, 10], attemptMs: 100 })).toBe(421);
     const backoff = { kind: 'exponential', initialMs: 1, maxMs: 3, multiplier: 2 } as const;
     expect(retrySpanMs({ maxAttempts: 4, backoff, attemptMs: 100 })).toBe(406);
   });
 
-  it('counts no wait for longer than the server makes it', () => {
+  it('counts no delay beyond the limit of the server', () => {
     expect(retrySpanMs({ maxAttempts: 2, backoff: 24 * HOUR_MS, attemptMs: 1 })).toBe(12 * HOUR_MS + 2);
   });
 
-  it('refuses what is no policy', () => {
+  it('rejects an invalid policy', () => {
     expect(() => retrySpanMs({ maxAttempts: 0 })).toThrow('maxAttempts');
     expect(() => retrySpanMs({ attemptMs: 0 })).toThrow('attemptMs');
   });
 });
 
 describe('SqlCleanup', () => {
-  it('purges all tables at intervals, also when one fails, until it is stopped', async () => {
+  it('purges all tables periodically, even when one fails, until it is stopped', async () => {
     const clock = new ManualClock();
     const purged: string[] = [];
     const table = (name: string, fails = false): Purgeable => ({

@@ -3,7 +3,7 @@ import { ProducerBench } from '../../../../../test/support/producer-bench.js';
 import { TestBroker } from '../../testing/test-broker.js';
 import { Producer, type ProducerOptions } from '../producer.js';
 
-describe('a producer with as much under way as it may have', () => {
+describe('a producer that has reached its limit of messages in flight', () => {
   let bench: ProducerBench;
   let broker: TestBroker;
 
@@ -60,7 +60,7 @@ describe('a producer with as much under way as it may have', () => {
     expect(bodies()).toEqual(['first']);
   });
 
-  it('refuses at once when it is told to, one-way sends and half messages too, and takes more when there is room', async () => {
+  it('rejects immediately with whenFull "refuse", including one-way sends and half messages, until there is room', async () => {
     const transactionCheckers = { payments: () => 'commit' as const };
     const { producer, first } = fullOne({ maxInFlight: 1, whenFull: 'refuse', transactionCheckers });
     await expect(producer.send(order('a'))).rejects.toMatchObject(refused);
@@ -72,14 +72,14 @@ describe('a producer with as much under way as it may have', () => {
     expect(bodies()).toEqual(['first', 'd']);
   });
 
-  it('lets the messages of a batch wait also when it refuses others', async () => {
+  it('lets the messages of a batch wait even when it rejects others', async () => {
     const { producer } = fullOne({ maxInFlight: 1, whenFull: 'refuse' });
     const outcomes = await producer.sendBatch([order('a'), order('b')]);
     expect(outcomes.map(({ status }) => status)).toEqual(['sent', 'sent']);
     expect(bodies()).toEqual(['first', 'a', 'b']);
   });
 
-  it('hands a one-way message over only when there is room for it, and gives the room back when it fails', async () => {
+  it('accepts a one-way message only when there is room for it, and releases the room when it fails', async () => {
     const { producer } = fullOne({ maxInFlight: 1 });
     await producer.sendOneway({ topic: 'missing', body: 'x' });
     expect(bodies()).toEqual(['first']);
@@ -87,7 +87,7 @@ describe('a producer with as much under way as it may have', () => {
     expect(bodies()).toEqual(['first', 'a']);
   });
 
-  it('waits at its close for those that wait for room', async () => {
+  it('waits at its close for sends that wait for room', async () => {
     const { producer } = fullOne({ maxInFlight: 1 });
     const [waiting, oneway] = [producer.send(order('a')), producer.sendOneway(order('b'))];
     await producer.close();
@@ -95,7 +95,7 @@ describe('a producer with as much under way as it may have', () => {
     expect(bodies()).toEqual(['first', 'a', 'b']);
   });
 
-  it('names a wrong option', () => {
+  it('names an invalid option', () => {
     expect(() => new Producer(bench.connection, { maxInFlight: 0 })).toThrow('option maxInFlight');
     expect(() => new Producer(bench.connection, { maxInFlightBytes: 1.5 })).toThrow('option maxInFlightBytes');
     expect(() => new Producer(bench.connection, { whenFull: 'drop' as 'wait' })).toThrow('option whenFull');

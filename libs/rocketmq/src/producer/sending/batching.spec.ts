@@ -33,10 +33,10 @@ function versions(...brokers: [name: string, keepsBatches: boolean][]): SeenBrok
   return { brokers: brokers.map(([name, keepsBatches]) => ({ name, keepsBatches })), failures: [] };
 }
 
-describe('messages may share a request', () => {
+describe('messages share a request', () => {
   const orders = route('orders', 'a', 'b');
 
-  it('where nothing is told only on an embedded broker', () => {
+  it('only on an embedded broker when no version is configured', () => {
     expect([safety({}).allows(orders, real), safety({}).allows(orders, embedded)]).toEqual([false, true]);
   });
 
@@ -48,17 +48,17 @@ describe('messages may share a request', () => {
     ['5.4.0-SNAPSHOT', true],
     ['5.10.0', true],
     ['6.0.0', true],
-  ])('on brokers that are told to be %s: %s', (serverVersion, may) => {
+  ])('on brokers with the configured version %s: %s', (serverVersion, may) => {
     const told = safety({ serverVersion });
     expect([told.allows(orders, real), told.allows(orders, embedded)]).toEqual([may, may]);
   });
 
-  it('nowhere when batching is off', () => {
+  it('never when batching is off', () => {
     const off = safety({ batching: 'off', serverVersion: '5.5.0' });
     expect([off.allows(orders, real), off.allows(orders, embedded)]).toEqual([false, false]);
   });
 
-  it('once every broker of the cluster was seen to be new enough', async () => {
+  it('once every broker of the cluster is known to be new enough', async () => {
     const asked = safety({ brokerVersions: async () => versions(['a', true], ['b', true]) });
     expect(asked.allows(orders, real)).toBe(false);
     await settled();
@@ -81,7 +81,7 @@ describe('messages may share a request', () => {
     expect(asked.allows(orders, real)).toBe(false);
   });
 
-  it('no more from the moment in which a route changes, until the brokers have been asked again', async () => {
+  it('not after a route has changed, until the versions were fetched again', async () => {
     let answer = versions(['a', true], ['b', true]);
     const asked = safety({ brokerVersions: async () => answer });
     asked.allows(orders, real);
@@ -97,7 +97,7 @@ describe('messages may share a request', () => {
     expect(asked.allows(route('orders', 'a', 'c'), real)).toBe(false);
   });
 
-  it('as before when a route was asked for again and is the same', async () => {
+  it('as before when a refreshed route is the same', async () => {
     let asks = 0;
     const asked = safety({
       brokerVersions: async () => {
@@ -110,7 +110,7 @@ describe('messages may share a request', () => {
     expect([asked.allows(route('orders', 'a', 'b'), real), asks]).toEqual([true, 1]);
   });
 
-  it('not by an answer that a later question has overtaken', async () => {
+  it('not because of an answer that a later request has superseded', async () => {
     const answers: ((brokers: SeenBrokers) => void)[] = [];
     const asked = safety({ brokerVersions: () => new Promise((resolve) => answers.push(resolve)) });
     asked.allows(orders, real);
@@ -122,7 +122,7 @@ describe('messages may share a request', () => {
     expect(asked.allows(changed, real)).toBe(false);
   });
 
-  it('by no option that is none', () => {
+  it('not with an invalid option', () => {
     expect(() => safety({ batching: 'on' as 'auto' })).toThrow('option batching');
     expect(() => safety({ serverVersion: 'V5_4_0' })).toThrow('option serverVersion');
   });

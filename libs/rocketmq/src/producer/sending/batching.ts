@@ -29,7 +29,7 @@ export interface BatchingOptions {
    */
   readonly batching?: 'auto' | 'off';
   /**
-   * The version of the brokers, or of the oldest one if they differ: `5.4.0`. Not that of the proxies. If it is set, `brokerVersions` is
+   * The version of the brokers, or of the oldest one if they differ: `5.4.0`. Not that of the proxies. If it is set, it alone
    * not used. Default: unknown.
    */
   readonly serverVersion?: string;

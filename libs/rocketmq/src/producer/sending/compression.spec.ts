@@ -9,7 +9,7 @@ import { Producer, type ProducerOptions } from '../producer.js';
 
 const MIB = 1024 * 1024;
 
-describe('a producer that packs bodies', () => {
+describe('a producer that compresses bodies', () => {
   let bench: ProducerBench;
   let broker: TestBroker;
 
@@ -28,7 +28,7 @@ describe('a producer that packs bodies', () => {
   /** As they lie in the broker. */
   const stored = (): Buffer[] => broker.messages('orders').map(({ body }) => body);
 
-  it('does so from the threshold on', async () => {
+  it('compresses bodies of at least the threshold', async () => {
     const producer = newProducer({ compression: { thresholdBytes: 64 } });
     await producer.send(order(text(48)));
     await producer.send(order(text(64)));
@@ -37,7 +37,7 @@ describe('a producer that packs bodies', () => {
     expect(gunzipSync(large ?? '').toString()).toBe(text(64));
   });
 
-  it('does so from 4 KiB on unless told otherwise, and not at all unless told to', async () => {
+  it('compresses bodies of at least 4 KiB by default, and nothing without the option', async () => {
     await newProducer().send(order(text(4080)));
     await newProducer().send(order(text(4096)));
     await newProducer({}).send(order(text(8192)));
@@ -45,18 +45,18 @@ describe('a producer that packs bodies', () => {
     expect(stored()[1]?.length).toBeLessThan(200);
   });
 
-  it('leaves a body as it is that packing does not make smaller', async () => {
+  it('leaves a body unchanged if compression does not make it smaller', async () => {
     const noise = randomBytes(8192);
     await newProducer().send(order(noise));
     expect(stored()).toEqual([noise]);
   });
 
-  it('sends more than 4 MiB when it is less once packed', async () => {
+  it('sends more than 4 MiB if it is less after compression', async () => {
     await newProducer().send(order(text(5 * MIB)));
     expect(gunzipSync(stored()[0] ?? '').length).toBe(5 * MIB);
   });
 
-  it('sends nothing that is more than 4 MiB all the same', async () => {
+  it('sends nothing that is still more than 4 MiB', async () => {
     const refused = { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent', field: 'body' };
     await expect(newProducer().send(order(randomBytes(5 * MIB)))).rejects.toMatchObject(refused);
     const belowThreshold = newProducer({ compression: { thresholdBytes: 6 * MIB } });
@@ -64,20 +64,20 @@ describe('a producer that packs bodies', () => {
     expect(stored()).toEqual([]);
   });
 
-  it('sends nothing that its receivers would not unpack', async () => {
+  it('sends nothing that its consumers would not decompress', async () => {
     const sending = newProducer().send(order(Buffer.alloc(32 * MIB + 1)));
     await expect(sending).rejects.toMatchObject({ code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent' });
     await expect(sending).rejects.toThrow(`the limit is ${32 * MIB}`);
   });
 
-  it('sends the same packed body again when an answer was lost', async () => {
+  it('retries with the same compressed body when an answer was lost', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
     await newProducer().send(order(text(8192)));
     const [first, second] = stored();
     expect(second).toEqual(first);
   });
 
-  it('counts a body as it is packed while it is under way', async () => {
+  it('counts the compressed size of a body in flight', async () => {
     const producer = newProducer({ compression: {}, maxInFlightBytes: 10_000, whenFull: 'refuse' });
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 } });
     await producer.sendOneway(order(text(8192)));
@@ -86,7 +86,7 @@ describe('a producer that packs bodies', () => {
     expect(stored()).toHaveLength(2);
   });
 
-  it('fails a message of a batch alone that is too large once packed', async () => {
+  it('fails only the message of a batch that is too large after compression', async () => {
     const outcomes = await newProducer().sendBatch([order(randomBytes(5 * MIB)), order(text(8192))]);
     expect(outcomes).toMatchObject([
       { status: 'failed', error: { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent' } },
@@ -94,7 +94,7 @@ describe('a producer that packs bodies', () => {
     ]);
   });
 
-  it('sends nothing for a caller who gave up before the body was packed', async () => {
+  it('sends nothing for a caller that aborted before the body was compressed', async () => {
     const sending = newProducer().send(order(text(16 * MIB)), { signal: AbortSignal.abort(new Error('never mind')) });
     await expect(sending).rejects.toThrow('never mind');
     const caller = new AbortController();
@@ -108,7 +108,7 @@ describe('a producer that packs bodies', () => {
     expect(stored()).toEqual([]);
   });
 
-  it('shows a checker the body of a half message as it was given', async () => {
+  it('passes the original body of a half message to a checker', async () => {
     const asked: string[] = [];
     const checker = (check: { message: { body: Buffer } }): 'commit' | undefined => {
       asked.push(check.message.body.toString());
@@ -125,7 +125,7 @@ describe('a producer that packs bodies', () => {
     expect(broker.messages('payments')).toHaveLength(1);
   });
 
-  it('leaves a half message to a later check whose body cannot be unpacked', async () => {
+  it('leaves a half message whose body cannot be decompressed to a later check', async () => {
     const producer = newProducer({ compression: {}, transactionCheckers: { payments: () => 'commit' } });
     await producer.start();
     const raw = new RawClient(broker.endpoints, 'raw@1@0@a');
@@ -137,7 +137,7 @@ describe('a producer that packs bodies', () => {
     expect([broker.messages('payments').length, broker.halfMessages().length]).toEqual([0, 1]);
   });
 
-  it('names a wrong option', () => {
+  it('names an invalid option', () => {
     expect(() => newProducer({ compression: { thresholdBytes: 0 } })).toThrow('option compression.thresholdBytes');
     expect(() => newProducer({ compression: { level: 10 } })).toThrow('option compression.level must be');
     expect(() => newProducer({ compression: { level: 0 } })).toThrow('option compression.level must be');

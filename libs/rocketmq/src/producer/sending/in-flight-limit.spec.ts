@@ -18,7 +18,7 @@ describe('InFlightLimit', () => {
     return seen;
   }
 
-  it('bounds the number of those inside, and admits as many as have left', async () => {
+  it('limits the number of messages, and admits as many as have left', async () => {
     const { admitted, rooms } = waiting(new InFlightLimit({ maxCount: 2, maxBytes: 100 }), [1, 2, 3, 4]);
     await settled();
     expect(admitted).toEqual([1, 2]);
@@ -28,7 +28,7 @@ describe('InFlightLimit', () => {
     expect(admitted).toEqual([1, 2, 3]);
   });
 
-  it('bounds their bytes, and lets nobody overtake', async () => {
+  it('limits their bytes, and keeps the order of waiters', async () => {
     const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
     const { admitted, rooms } = waiting(limit, [6, 5, 1]);
     await settled();
@@ -38,7 +38,7 @@ describe('InFlightLimit', () => {
     expect(admitted).toEqual([6, 5, 1]);
   });
 
-  it('lets in alone what is larger than the bound', async () => {
+  it('admits a message larger than the limit alone', async () => {
     const { admitted, rooms } = waiting(new InFlightLimit({ maxCount: 9, maxBytes: 10 }), [1, 11, 2]);
     await settled();
     expect(admitted).toEqual([1]);
@@ -50,7 +50,7 @@ describe('InFlightLimit', () => {
     expect(admitted).toEqual([1, 11, 2]);
   });
 
-  it('gives back early what is not needed', async () => {
+  it('releases unneeded bytes early', async () => {
     const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
     const { admitted, rooms } = waiting(limit, [10, 4, 4]);
     await settled();
@@ -65,7 +65,7 @@ describe('InFlightLimit', () => {
     expect([admitted, limit.tryEnter(3), limit.tryEnter(2)]).toEqual([[10, 4, 4], undefined, expect.anything()]);
   });
 
-  it('forgets who gave up waiting, and admits who stood behind', async () => {
+  it('drops a waiter that aborts, and admits the next', async () => {
     const limit = new InFlightLimit({ maxCount: 9, maxBytes: 10 });
     const room = limit.tryEnter(6);
     const caller = new AbortController();

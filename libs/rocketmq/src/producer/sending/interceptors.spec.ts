@@ -30,7 +30,7 @@ describe('an interceptor of sends', () => {
   const order = (body: string): OutgoingMessage => ({ topic: 'orders', body });
   const bodies = (): string[] => broker.messages('orders').map(({ body }) => body.toString());
 
-  it('stands around the send, the first one outermost, and may add to the message', async () => {
+  it('wraps the send, the first one outermost, and can add to the message', async () => {
     const seen: string[] = [];
     const named =
       (name: string): SendInterceptor =>
@@ -45,7 +45,7 @@ describe('an interceptor of sends', () => {
     expect(broker.messages('orders')[0]?.properties).toEqual({ outer: 'was here', inner: 'was here' });
   });
 
-  it('sees the messages of every call, each under its kind', async () => {
+  it('sees the messages of every call, each with its kind', async () => {
     const kinds: string[] = [];
     const watch: SendInterceptor = (message, next, { kind }) => {
       kinds.push(`${kind}: ${String(message.body)}, ${Object.keys(message.properties ?? {}).length} properties`);
@@ -62,8 +62,8 @@ describe('an interceptor of sends', () => {
     expect([bodies().sort(), broker.messages('payments').length]).toEqual([['a', 'b', 'c', 'd'], 1]);
   });
 
-  describe('that does not hand the message on', () => {
-    it('by a throw keeps it from being sent, and the caller knows', async () => {
+  describe('that does not call next', () => {
+    it('because it throws prevents the send, and the caller gets the error', async () => {
       const refusing: SendInterceptor = () => {
         throw new Error('no tenant');
       };
@@ -80,12 +80,12 @@ describe('an interceptor of sends', () => {
       expect([ran, bodies(), broker.halfMessages()]).toEqual([false, [], []]);
     });
 
-    it('by an error that says that nothing was sent gives the caller that error', async () => {
+    it('and throws a not-sent error passes that error to the caller', async () => {
       const error = new UsageError('NO_TENANT', 'a message needs a tenant; nothing was sent');
       await expect(producerWith([async () => Promise.reject(error)]).send(order('a'))).rejects.toBe(error);
     });
 
-    it('by returning is in the wrong', async () => {
+    it('and returns is an error', async () => {
       const idle: SendInterceptor = async ({ topic }) => ({
         topic,
         messageId: 'X',
@@ -96,7 +96,7 @@ describe('an interceptor of sends', () => {
       await expect(sending).rejects.toMatchObject({ code: 'NEXT_NOT_CALLED', outcome: 'not-sent' });
     });
 
-    it('in time ends with the deadline of the send, and may not do so later', async () => {
+    it('in time ends with the deadline of the send, and cannot call it later', async () => {
       let late: Promise<unknown> = Promise.resolve();
       let goOn = (): void => {};
       const slow: SendInterceptor = async (message, next) => {
@@ -112,7 +112,7 @@ describe('an interceptor of sends', () => {
       expect(bodies()).toEqual([]);
     });
 
-    it('before the caller gives up does not hold it', async () => {
+    it('before the caller aborts does not delay the caller', async () => {
       const stuck: SendInterceptor = () => new Promise(() => {});
       const caller = new AbortController();
       const sending = producerWith([stuck]).send(order('a'), { signal: caller.signal });
@@ -121,7 +121,7 @@ describe('an interceptor of sends', () => {
     });
   });
 
-  describe('that has handed the message on', () => {
+  describe('that has called next', () => {
     it('cannot make a stored message fail', async () => {
       const broken: SendInterceptor = async (message, next) => {
         await next(message);
@@ -132,7 +132,7 @@ describe('an interceptor of sends', () => {
       expect(errors).toHaveLength(1);
     });
 
-    it('cannot make a failed one succeed, nor hide what may be true of it', async () => {
+    it('cannot make a failed one succeed, nor hide its outcome', async () => {
       const hiding: SendInterceptor = async (message, next) => {
         await next(message).catch(() => {});
         throw new Error('something else');
@@ -143,7 +143,7 @@ describe('an interceptor of sends', () => {
       expect(errors).toHaveLength(1);
     });
 
-    it('sees the failure, and may throw it on', async () => {
+    it('sees the failure, and can rethrow it', async () => {
       const seen: unknown[] = [];
       const watching: SendInterceptor = async (message, next) => {
         try {
@@ -160,7 +160,7 @@ describe('an interceptor of sends', () => {
       expect(errors).toEqual([]);
     });
 
-    it('need not wait for it', async () => {
+    it('does not have to wait for it', async () => {
       const hasty: SendInterceptor = async (message, next) => {
         void next(message);
         return undefined as never;
@@ -170,7 +170,7 @@ describe('an interceptor of sends', () => {
       expect(bodies()).toEqual(['a']);
     });
 
-    it('cannot hand it on twice', async () => {
+    it('cannot call it twice', async () => {
       const second: unknown[] = [];
       const twice: SendInterceptor = async (message, next) => {
         const receipt = await next(message);
@@ -182,7 +182,7 @@ describe('an interceptor of sends', () => {
       expect(bodies()).toEqual(['a']);
     });
 
-    it('and never ends does not keep the receipt from the caller for longer than the deadline', async () => {
+    it('and never ends does not delay the receipt beyond the deadline', async () => {
       const stuck: SendInterceptor = async (message, next) => {
         await next(message);
         return new Promise(() => {});
@@ -192,7 +192,7 @@ describe('an interceptor of sends', () => {
     });
   });
 
-  it('hands on what is checked only then', async () => {
+  it('passes on a message that is validated afterwards', async () => {
     const filling: SendInterceptor = (message, next) => next({ ...message, body: `${String(message.body)}!` });
     await producerWith([filling]).sendBatch([order('')]);
     expect(bodies()).toEqual(['!']);
@@ -205,14 +205,14 @@ describe('an interceptor of sends', () => {
     ['topic', { topic: 'payments' }],
     ['messageGroup', { messageGroup: 'g' }],
     ['messageId', { messageId: 'OTHER' }],
-  ])('leaves the %s as it is', async (field, change) => {
+  ])('cannot change the %s', async (field, change) => {
     const moving: SendInterceptor = (message, next) => next({ ...message, ...change });
     const refused = { code: 'INTERCEPTOR_MOVED_MESSAGE', outcome: 'not-sent', field };
     await expect(producerWith([moving]).send(order('a'))).rejects.toMatchObject(refused);
     expect(bodies()).toEqual([]);
   });
 
-  it('may send by the same producer, however little may be under way', async () => {
+  it('can send with the same producer, however low the limit of messages in flight is', async () => {
     const auditing: SendInterceptor = async (message, next) => {
       if (message.tag !== 'audit') await producer.send({ ...order(`audit of ${String(message.body)}`), tag: 'audit' });
       return next(message);
@@ -222,7 +222,7 @@ describe('an interceptor of sends', () => {
     expect(bodies().sort()).toEqual(['a', 'audit of a']);
   });
 
-  it('has to be a function', () => {
+  it('must be a function', () => {
     expect(() => producerWith(['log' as never])).toThrow('option interceptors');
   });
 });

@@ -14,19 +14,19 @@ const route = (...queues: Queue[]): Route => ({ topic: 't', queues, types: [] })
 const two = route(queue(0, 'a'), queue(1, 'a'), queue(0, 'b'), queue(1, 'b'));
 
 describe('candidateQueues', () => {
-  it('goes round, and tries each broker once', () => {
+  it('uses round robin, and tries each broker once', () => {
     const chosen = [0, 1, 2, 3, 4].map((turn) => candidateQueues(two, undefined, turn, 3, none));
     expect(chosen.map(([first]) => `${first?.brokerName}${first?.id}`)).toEqual(['a0', 'a1', 'b0', 'b1', 'a0']);
     for (const queues of chosen) expect(queues.map(({ brokerName }) => brokerName).sort()).toEqual(['a', 'b']);
   });
 
-  it('gives a message group always the same queue, as the other clients do', () => {
+  it('always chooses the same queue for a message group, like the other clients', () => {
     // floorMod of the published vectors: "g1" by 4 is 0, "order-12345" by 4 is 2.
     expect(candidateQueues(two, 'g1', 7, 3, none)).toEqual([two.queues[0]]);
     expect(candidateQueues(two, 'order-12345', 8, 3, none)).toEqual([two.queues[2]]);
   });
 
-  it('leaves out what cannot be written to', () => {
+  it('skips queues that are not writable', () => {
     const mixed = route(queue(0, 'a', { writable: false }), queue(0, 'a', { brokerId: 1 }), queue(1, 'a'));
     expect(candidateQueues(mixed, undefined, 0, 3, none)).toEqual([mixed.queues[2]]);
     expect(() => candidateQueues(route(queue(0, 'a', { writable: false })), undefined, 0, 3, none)).toThrow(
@@ -34,14 +34,14 @@ describe('candidateQueues', () => {
     );
   });
 
-  it('leaves out brokers behind isolated endpoints, but never a group its queue', () => {
+  it('skips brokers behind isolated endpoints, but never the queue of a message group', () => {
     const isA = ({ addresses }: Queue['endpoint']): boolean => addresses[0]?.host === 'a';
     const chosen = [0, 1, 2, 3].map((turn) => candidateQueues(two, undefined, turn, 3, isA));
     expect(chosen.map((queues) => queues.map(({ brokerName }) => brokerName))).toEqual([['b'], ['b'], ['b'], ['b']]);
     expect(candidateQueues(two, 'g1', 7, 3, isA)).toEqual([two.queues[0]]);
   });
 
-  it('never leaves out everything, as when all brokers of a cluster carry the same endpoints', () => {
+  it('never skips everything, as when all brokers of a cluster have the same endpoints', () => {
     const chosen = candidateQueues(two, undefined, 0, 3, () => true);
     expect(chosen.map(({ brokerName }) => brokerName)).toEqual(['a', 'b']);
   });

@@ -29,25 +29,25 @@ describe('a batch', () => {
   const brief = (outcomes: readonly BatchOutcome[]): unknown[] =>
     outcomes.map((one) => (one.status === 'sent' ? 'sent' : (one.error as { code: string }).code));
 
-  it('tells what became of each message, in the order given', async () => {
+  it('returns the outcome of each message, in the given order', async () => {
     const outcomes = await producer.sendBatch([order('a'), { ...order('b'), messageId: 'B' }, step('g', 'c')]);
     expect(brief(outcomes)).toEqual(['sent', 'sent', 'sent']);
     expect(outcomes[1]).toMatchObject({ receipt: { topic: 'orders', messageId: 'B' } });
     expect([bodies('orders').sort(), bodies('steps')]).toEqual([['a', 'b'], ['c']]);
   });
 
-  it('of no messages is done at once', async () => {
+  it('without messages resolves immediately', async () => {
     expect(await producer.sendBatch([])).toEqual([]);
   });
 
-  it('fails a wrong message alone, before anything is sent', async () => {
+  it('fails only an invalid message, before anything is sent', async () => {
     const outcomes = await producer.sendBatch([order('a'), order(''), { topic: 'missing', body: 'x' }, order('b')]);
     expect(brief(outcomes)).toEqual(['sent', 'MESSAGE_BODY_EMPTY', 'TOPIC_NOT_FOUND', 'sent']);
     expect(outcomes[1]).toMatchObject({ error: { outcome: 'not-sent' } });
     expect(bodies('orders').sort()).toEqual(['a', 'b']);
   });
 
-  it('keeps the order within each message group, however many are under way', async () => {
+  it('keeps the order within each message group, however many messages are in flight', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 20 }, times: 2 });
     await producer.sendBatch(['1', '2', '3', '4'].flatMap((body) => [step('a', `a${body}`), step('b', `b${body}`)]));
     const of = (group: string): string[] => bodies('steps').filter((body) => body.startsWith(group));
@@ -69,19 +69,19 @@ describe('a batch', () => {
     expect(bodies('steps')).toEqual(['b1']);
   });
 
-  it('stops a message group at a message that is wrong: what follows would leave a gap', async () => {
+  it('stops a message group at an invalid message, because the following ones would leave a gap', async () => {
     const outcomes = await producer.sendBatch([step('a', 'a1'), step('a', ''), step('a', 'a3')]);
     expect(brief(outcomes)).toEqual(['sent', 'MESSAGE_BODY_EMPTY', 'EARLIER_MESSAGE_FAILED']);
     expect(bodies('steps')).toEqual(['a1']);
   });
 
-  it('never says that a message was not stored when it may be', async () => {
+  it('never reports that a message was not stored when it may be', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });
     const outcomes = await producer.sendBatch([order('a'), order('b')], { concurrency: 1 });
     expect(outcomes).toMatchObject([{ status: 'failed', error: { outcome: 'unknown' } }, { status: 'sent' }]);
   });
 
-  it('sends no more once its time is over', async () => {
+  it('sends no more after its timeout', async () => {
     await producer.send(order('first'));
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 2_000 } });
     const outcomes = await producer.sendBatch([order('a'), order('b')], { concurrency: 1, timeoutMs: 400 });
@@ -100,7 +100,7 @@ describe('a batch', () => {
     expect(bodies('orders')).toEqual([]);
   });
 
-  it('sends no more once the producer closes, which waits for what is under way', async () => {
+  it('sends no more once the producer closes, which waits for messages in flight', async () => {
     await producer.send(order('first'));
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 20 } });
     const sending = producer.sendBatch([order('a'), order('b')], { concurrency: 1 });
@@ -110,7 +110,7 @@ describe('a batch', () => {
     await expect(producer.sendBatch([order('c')])).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
   });
 
-  it('names a wrong option', async () => {
+  it('names an invalid option', async () => {
     await expect(producer.sendBatch([order('a')], { concurrency: 0 })).rejects.toThrow('option concurrency');
     await expect(producer.sendBatch([order('a')], { timeoutMs: -1 })).rejects.toThrow('option timeoutMs');
   });

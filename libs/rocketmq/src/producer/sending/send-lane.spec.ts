@@ -1,4 +1,4 @@
-// What becomes of messages that share a request. That they arrive as what they are is in the contract suite.
+// Failures of messages that share a request. The contract suite tests that they arrive unchanged.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../../test/support/recording-server.js';
@@ -43,7 +43,7 @@ describe('messages that share a request', () => {
     return sends;
   }
 
-  it('fail together, and each is told the same', async () => {
+  it('fail together, each with the same error', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' }, times: 3 });
     const outcomes = await Promise.allSettled(numbered(10).map((one) => producer.send(one)));
     for (const outcome of outcomes) {
@@ -54,14 +54,14 @@ describe('messages that share a request', () => {
     }
   });
 
-  it('are sent again under their ids when the answer is lost', async () => {
+  it('are retried with their ids when the answer is lost', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
     const receipts = await Promise.all(numbered(10).map((one) => producer.send(one)));
     expect(receipts.map(({ messageId }) => messageId)).toEqual(numbered(10).map(({ messageId }) => messageId));
     expect(bodies().sort()).toEqual([...numbered(10), ...numbered(10)].map(({ body }) => body).sort());
   });
 
-  it('are sent one by one when the server refuses the request, so that only the guilty fails', async () => {
+  it('are sent one by one when the server refuses the request, so that only the invalid one fails', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'ILLEGAL_MESSAGE_KEY' }, times: 2 });
     const outcomes = await Promise.allSettled(numbered(10).map((one) => producer.send(one)));
     const failed = outcomes.filter(({ status }) => status === 'rejected');
@@ -78,7 +78,7 @@ describe('messages that share a request', () => {
     expect(bodies()).toEqual(['late', 'patient']);
   });
 
-  it('keep each its own caller, who may leave while they are under way', async () => {
+  it('keep each its own caller, which can abort while they are in flight', async () => {
     delay(200);
     const caller = new AbortController();
     const left = producer.send(order('left'), { signal: caller.signal });
@@ -89,7 +89,7 @@ describe('messages that share a request', () => {
     expect(bodies()).toEqual(['left', 'patient']);
   });
 
-  it('go without one whose caller leaves before they have left', async () => {
+  it('do not include one whose caller aborts before the request is sent', async () => {
     const occupied = await occupy(200);
     const caller = new AbortController();
     const left = producer.send(order('left'), { signal: caller.signal });
@@ -100,7 +100,7 @@ describe('messages that share a request', () => {
     expect(bodies()).not.toContain('left');
   });
 
-  it('leave nothing behind when the last that waits is given up', async () => {
+  it('leave no timer behind when the last waiting one is aborted', async () => {
     const occupied = await occupy(100);
     const caller = new AbortController();
     const left = producer.send(order('left'), { signal: caller.signal });
@@ -110,7 +110,7 @@ describe('messages that share a request', () => {
     expect(bodies()).toHaveLength(4);
   });
 
-  it('do not wait for requests that hang for longer than a share of their time', async () => {
+  it('wait for requests that hang only for a share of their timeout', async () => {
     const ended: string[] = [];
     const occupied = (await occupy(1_500)).map((one) => one.then(() => ended.push('occupied')));
     await producer.send(order('urgent'), { timeoutMs: 400 }).then(() => ended.push('urgent'));
@@ -153,17 +153,17 @@ describe('a request of several messages', () => {
       .slice(1)
       .map(({ request }) => (request as SendMessageRequest).messages.map(({ body }) => body.toString()));
 
-  it('holds what came in one turn, in the order of the calls', async () => {
+  it('contains the messages of one turn, in the order of the calls', async () => {
     await start({ serverVersion: '5.4.0' });
     const messages = numbered(100);
     const receipts = await Promise.all(messages.map((one) => producer.send(one)));
     expect(requests().length).toBeLessThan(10);
     expect(requests().flat()).toEqual(messages.map(({ body }) => body));
-    // This server gives an entry for each message, which is as good.
+    // This server returns an entry for each message, which is valid, too.
     expect(receipts.map(({ messageId }) => messageId)).toEqual(messages.map(({ messageId }) => messageId));
   });
 
-  it('holds no more bytes than the server surely takes', async () => {
+  it('contains no more bytes than the server certainly accepts', async () => {
     await start({ serverVersion: '5.4.0' });
     const body = (index: number): string => `${index}`.padEnd(300_000);
     await Promise.all(Array.from({ length: 20 }, (_, index) => producer.send({ topic: 'orders', body: body(index) })));
@@ -172,7 +172,7 @@ describe('a request of several messages', () => {
     expect(requests().flat()).toHaveLength(20);
   });
 
-  it('is not made of messages of two topics', async () => {
+  it('does not mix two topics', async () => {
     await start({ serverVersion: '5.4.0' });
     const topics = ['orders', 'invoices'];
     await Promise.all(numbered(40).map((one, index) => producer.send({ ...one, topic: topics[index % 2] ?? '' })));
@@ -182,7 +182,7 @@ describe('a request of several messages', () => {
     expect(Math.max(...mixed)).toBe(1);
   });
 
-  it('is not made where nothing is known of the brokers', async () => {
+  it('is not used when the broker versions are unknown', async () => {
     await start({});
     await Promise.all(numbered(40).map((one) => producer.send(one)));
     expect(requests().map((bodies) => bodies.length)).toEqual(Array.from({ length: 40 }, () => 1));

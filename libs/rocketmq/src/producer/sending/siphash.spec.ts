@@ -11,7 +11,7 @@ const VECTORS = [
 ] as const;
 
 describe('sipHash24', () => {
-  it.each(VECTORS)('gives for %j what the other clients give', (text, hex) => {
+  it.each(VECTORS)('returns for %j the same as the other clients', (text, hex) => {
     expect(BigInt.asUintN(64, sipHash24(text)).toString(16)).toBe(hex);
   });
 });

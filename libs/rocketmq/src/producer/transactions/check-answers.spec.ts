@@ -60,7 +60,7 @@ function checkOf(transactionId: string): ServerCommand {
 const ENDPOINT = { addresses: [{ host: '127.0.0.1', port: 1 }] };
 
 describe('the answers to checks', () => {
-  it('are not given when the transaction has ended while the checker was asked', async () => {
+  it('are not sent when the transaction has ended while the checker was running', async () => {
     const told: string[] = [];
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     const checker: TransactionChecker = () => {
@@ -73,7 +73,7 @@ describe('the answers to checks', () => {
     expect(told).toEqual(['unknown']);
   });
 
-  it('ask the checker once for a transaction, however often the server asks meanwhile', async () => {
+  it('call the checker once for a transaction, however often the server checks it meanwhile', async () => {
     const asked: string[] = [];
     const answers = answersBy(({ transactionId }) => void asked.push(transactionId));
     for (const id of ['a', 'a', 'b', 'a']) answers.take(checkOf(id), ENDPOINT);
@@ -84,7 +84,7 @@ describe('the answers to checks', () => {
     expect(asked).toEqual(['a', 'b', 'a']);
   });
 
-  it('ask no more than 16 times at once, and drop what is too much: the server asks again', async () => {
+  it('run at most 16 checkers at once, and drop excess checks, which the server repeats', async () => {
     let running = 0;
     let most = 0;
     let total = 0;
@@ -100,7 +100,7 @@ describe('the answers to checks', () => {
     expect([most, total]).toEqual([16, 1_000]);
   });
 
-  it('end a transaction once, also when the next check was on its way already', async () => {
+  it('end a transaction once, even if the next check was already on its way', async () => {
     const broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders', type: 'transaction' }] });
     const raw = new RawClient(broker.endpoints, 'raw@1@0@a');
     const connection = new Connection({ endpoints: broker.endpoints });
@@ -161,7 +161,7 @@ describe('the checks of a producer that closes', () => {
 
   const visible = (): number => bench.broker.messages('orders').length;
 
-  it('are left to the next check when a checker takes longer than the grace period, and no other is asked', async () => {
+  it('are left to the next check when a checker takes longer than the grace period, and no other is called', async () => {
     const producer = await checkersRun();
     await producer.close({ shutdownGraceMs: 0 });
     expect(signals.map(({ aborted }) => aborted)).toEqual(Array(16).fill(true));
@@ -172,7 +172,7 @@ describe('the checks of a producer that closes', () => {
     expect([visible(), bench.broker.halfMessages().length, signals.length]).toEqual([count, 0, 16]);
   });
 
-  it('are answered when their checkers end in the grace period; those that wait for their turn are not', async () => {
+  it('are answered if their checkers end in the grace period; waiting ones are not', async () => {
     const producer = await checkersRun();
     const closed = producer.close({ shutdownGraceMs: MINUTE_MS });
     answerAll();
@@ -181,7 +181,7 @@ describe('the checks of a producer that closes', () => {
     expect([signals.length, signals.some(({ aborted }) => aborted)]).toEqual([16, false]);
   });
 
-  it('are not waited for by a local transaction that has failed, once the grace period is over', async () => {
+  it('do not delay a failed local transaction beyond the grace period', async () => {
     let signal: AbortSignal | undefined;
     const producer = await start((check) => {
       signal = check.signal;

@@ -14,7 +14,7 @@ describe('a transaction checker', () => {
     expect(await askChecker(() => answer, check, options())).toBe(answer);
   });
 
-  it('means unknown, never rollback, when it throws, rejects or gives nothing', async () => {
+  it('means unknown, never rollback, when it throws, rejects or returns nothing', async () => {
     const broken = [
       () => {
         throw new Error('database down');
@@ -27,13 +27,13 @@ describe('a transaction checker', () => {
     expect(answers).toEqual(['unknown', 'unknown', 'unknown', 'unknown']);
   });
 
-  it('can say that a transaction committed while it may still run, and not that it was rolled back', async () => {
+  it('can answer commit, but not rollback, while the transaction may still be running', async () => {
     const running = { ...check, mayStillRun: true };
     expect(await askChecker(() => 'commit', running, options())).toBe('commit');
     expect(await askChecker(() => 'rollback', running, options())).toBe('unknown');
   });
 
-  it('means unknown when it takes too long, which is logged, and its late answer is kept', async () => {
+  it('means unknown when it times out, which is logged, and its late answer is kept', async () => {
     const [lines, late]: [string[], string[]] = [[], []];
     const logger = { ...silentLogger, error: (text: string) => void lines.push(text) };
     let answer = (_: 'commit'): void => {};
@@ -49,7 +49,7 @@ describe('a transaction checker', () => {
     expect(late).toEqual(['commit']);
   });
 
-  it('is not waited for once its caller has gone', async () => {
+  it('is not waited for once its caller has aborted', async () => {
     const controller = new AbortController();
     const asked = askChecker(() => new Promise(() => {}), check, options({ signal: controller.signal }));
     controller.abort(new Error('gone'));

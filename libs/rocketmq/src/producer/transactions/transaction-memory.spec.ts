@@ -4,7 +4,7 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { TransactionMemory } from './transaction-memory.js';
 
 describe('TransactionMemory', () => {
-  it('says unknown while a transaction runs, then how it ended', () => {
+  it('answers unknown while a transaction is running, then how it ended', () => {
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     memory.opened('a');
     expect(memory.recall('a')).toBe('unknown');
@@ -12,21 +12,21 @@ describe('TransactionMemory', () => {
     expect(memory.recall('a')).toBe('commit');
   });
 
-  it('knows nothing of a transaction that it was told to forget', () => {
+  it('does not know a transaction after forget', () => {
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     memory.opened('a');
     memory.forget('a');
     expect(memory.recall('a')).toBeUndefined();
   });
 
-  it('keeps every transaction that runs, however many there are', () => {
+  it('keeps every running transaction, however many there are', () => {
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     for (let count = 0; count < 20_000; count++) memory.opened(`t${count}`);
     for (let count = 0; count < 20_000; count++) memory.ended(`other ${count}`, 'commit', false);
     expect([memory.recall('t0'), memory.recall('t19999')]).toEqual(['unknown', 'unknown']);
   });
 
-  it('lets the server ask again when a check crosses an end that it took, and answers then', () => {
+  it('answers unknown when a check crosses an accepted end, and answers the next check', () => {
     const clock = new ManualClock();
     const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.ended('a', 'commit', true);
@@ -35,7 +35,7 @@ describe('TransactionMemory', () => {
     expect(memory.recall('a')).toBe('commit');
   });
 
-  it('leaves a transaction that nobody ends to the checker while the server still asks', () => {
+  it('leaves a transaction that is never ended to the checker while the server still checks it', () => {
     const clock = new ManualClock();
     const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.opened('abandoned');
@@ -43,7 +43,7 @@ describe('TransactionMemory', () => {
     expect(memory.recall('abandoned')).toBeUndefined();
   });
 
-  it('forgets what the server no longer asks for', () => {
+  it('forgets transactions that the server no longer checks', () => {
     const clock = new ManualClock();
     const memory = new TransactionMemory(clock, 5 * MINUTE_MS);
     memory.ended('old', 'commit', true);
