@@ -46,6 +46,8 @@ describe('the guide to security', () => {
     await producer.send({ topic: 'order-paid', body: 'two' });
 
     const refused = producer.send({ topic: 'order-archive', body: 'three' });
-    await expect(refused).rejects.toThrow('allow "shop" on topic "order-archive"');
+    await expect(refused).rejects.toThrow(
+      'grant "shop" the action PUB (to send) or SUB (to receive) on topic "order-archive"',
+    );
   });
 });

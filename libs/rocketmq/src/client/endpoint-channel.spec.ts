@@ -126,7 +126,7 @@ describe('calls on an endpoint with several addresses', () => {
   const refusals: [string, (stream: ServerHttp2Stream) => void][] = [
     ['refuses a stream', (stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM)],
     ['answers UNAVAILABLE', (stream) => stream.respond({ ...GRPC, 'grpc-status': '14' }, { endStream: true })],
-    ['announces its end', (stream) => stream.session?.goaway(0, stream.id ?? 0)],
+    ['sends GOAWAY', (stream) => stream.session?.goaway(0, stream.id ?? 0)],
   ];
   it.each(refusals)(
     'are answered where they began when their server %s, and new ones go to the next',

@@ -44,7 +44,7 @@ describe('secrets', () => {
     ['work', USER],
     ['are wrong', { ...USER, secretKey: 'close-sesame' }],
     ['come from a provider', async () => USER],
-  ])('stand in no log and no error when they %s', async (_, credentials) => {
+  ])('appear in no log and no error when they %s', async (_, credentials) => {
     expect(await seen(credentials)).not.toMatch(SECRETS);
   });
 

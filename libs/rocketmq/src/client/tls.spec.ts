@@ -147,7 +147,7 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
     [{ endpoints: 'https://a:1', tls: false }, 'endpoints begins with "https://" and option tls is false'],
     [{ endpoints: 'http://a:1', tls: true }, 'endpoints begins with "http://" and option tls is set'],
     [{ endpoints: 'a:1', tls: { cert: 'x' } }, 'option tls.key is missing'],
-  ])('refuses what contradicts itself: %j', (options, text) => {
+  ])('rejects contradicting options: %j', (options, text) => {
     expect(() => new Connection(options as ConnectionOptions)).toThrow(text);
   });
 });

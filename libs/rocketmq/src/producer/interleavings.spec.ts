@@ -273,7 +273,7 @@ class Play {
     }
   }
 
-  /** No faults any more: what is under way ends, every delay passes, every transaction is asked for. */
+  /** Ends all faults: calls in flight end, every delay passes, every transaction is checked. */
   private async settle(): Promise<void> {
     this.broker.faults.clear();
     this.failingChecks = 0;

@@ -74,15 +74,15 @@ describe('a transaction', () => {
 
   describe('whose end the server accepted', () => {
     it.each(['commit', 'rollback'] as const)('calls the event handler once, with its ids: %s', async (resolution) => {
-      const told: unknown[][] = [];
-      const producer = await start(never, { events: { onEnded: (...end) => void told.push(end) } });
+      const reported: unknown[][] = [];
+      const producer = await start(never, { events: { onEnded: (...end) => void reported.push(end) } });
       const transaction = await producer.beginTransaction(order);
-      expect(told).toEqual([]);
+      expect(reported).toEqual([]);
       await transaction[resolution]();
       await transaction[resolution]();
       await broker.advance(10 * MINUTE_MS);
       const { topic, messageId, transactionId } = transaction;
-      expect(told).toEqual([[{ topic, messageId, transactionId }, resolution, 'client']]);
+      expect(reported).toEqual([[{ topic, messageId, transactionId }, resolution, 'client']]);
     });
 
     it('calls the event handler when its method failed, with the answer of the checker', async () => {
@@ -100,8 +100,8 @@ describe('a transaction', () => {
       await producer.transact({ message: order }, async () => {});
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);
       await broker.advance(10 * SECOND_MS);
-      const told = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
-      expect([visible(), events]).toEqual([1, told]);
+      const reported = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
+      expect([visible(), events]).toEqual([1, reported]);
     });
 
     it('is visible once when the server accepted it and only the answer was lost', async () => {
@@ -177,7 +177,7 @@ describe('a transaction', () => {
     it.each([
       ['throw', brokenAtOnce],
       ['reject', brokenLater],
-    ])('ends as the checker says, though those who watch %s', async (_, broken) => {
+    ])('ends as the checker answers, although the event handlers %s', async (_, broken) => {
       const producer = await start(() => 'commit', {
         events: { onChecked: broken, onEnded: broken, onLeftToCheck: broken },
       });
@@ -307,8 +307,8 @@ describe('a transaction', () => {
       await producer.transact({ message: order }, () => broker.advance(31 * SECOND_MS));
       expect([visible(), events]).toEqual([0, ['left to check: commit']]);
       await broker.advance(10 * SECOND_MS);
-      const told = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
-      expect([visible(), events]).toEqual([1, told]);
+      const reported = ['left to check: commit', 'checked: commit', 'ended by check: commit'];
+      expect([visible(), events]).toEqual([1, reported]);
     });
 
     it('is checked as late as its producer configures', async () => {

@@ -62,7 +62,7 @@ export class OutboxPass {
       }
       await this.settings.checkpoint?.('sent-before-mark', about);
       this.counts.sent++;
-      this.tell(() => this.settings.events.onSent?.(about));
+      this.report(() => this.settings.events.onSent?.(about));
       await this.mark(message.id);
       await this.settings.checkpoint?.('marked', about);
     }
@@ -107,7 +107,7 @@ export class OutboxPass {
     if (isParked)
       logger.error('a message of the outbox failed permanently and is parked; it stays in the table', fields);
     else logger.warn('a message of the outbox could not be sent; it will be retried', fields);
-    this.tell(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
+    this.report(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
   }
 
   private isHopeless(error: unknown, attempts: number): boolean {
@@ -115,7 +115,7 @@ export class OutboxPass {
     return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
   }
 
-  private tell(notify: () => unknown): void {
+  private report(notify: () => unknown): void {
     callWatcher(this.settings.logger, 'the outbox', notify);
   }
 }

@@ -127,11 +127,11 @@ describe('OutboxRelay', () => {
 
   it('parks a message after its last attempt, calls the event handler, and continues with its group', async () => {
     await bench.addGroups('aa');
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     const events = {
-      onFailed: ({ attempts }: { attempts: number }) => void told.push(`failed ${attempts}`),
+      onFailed: ({ attempts }: { attempts: number }) => void reported.push(`failed ${attempts}`),
       onParked: ({ messageGroup }: { messageGroup: string | undefined }) => {
-        told.push(`parked ${messageGroup}`);
+        reported.push(`parked ${messageGroup}`);
         throw new Error('a watcher fails');
       },
     };
@@ -140,7 +140,7 @@ describe('OutboxRelay', () => {
     bench.clock.advanceTo(bench.clock.nowMs() + SECOND_MS);
     await relay.runOnce();
     await relay.runOnce();
-    expect([told, bench.bodies()]).toEqual([['failed 1', 'parked a'], ['a2']]);
+    expect([reported, bench.bodies()]).toEqual([['failed 1', 'parked a'], ['a2']]);
     expect(await bench.outbox.parked(bench.database)).toMatchObject([
       { topic: 'orders', messageGroup: 'a', attempts: 2, lastError: 'poison' },
     ]);

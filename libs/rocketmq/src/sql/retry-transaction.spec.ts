@@ -71,7 +71,7 @@ const localTransaction = () => {
 
 describe('retryTransaction', () => {
   it.each(CONFLICTS)(
-    'runs a transaction again that was given up for %s; nothing of the lost runs is left',
+    'repeats a transaction that failed with %s, and nothing of the lost runs is left',
     async (_, sqlState) => {
       const { run } = failing(2, sqlState);
       expect(await retryTransaction(run, atOnce)).toBe(3);
@@ -92,7 +92,7 @@ describe('retryTransaction', () => {
     const error: unknown = await retryTransaction(run, atOnce).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TransactionConflictError);
     expect(error).toMatchObject({ code: 'TRANSACTION_CONFLICT', outcome: 'rejected', retryable: true, attempts: 5 });
-    expect(String(error)).toContain('5 times (SQLSTATE 40P01 the last time); nothing of it was committed');
+    expect(String(error)).toContain('all 5 runs (SQLSTATE 40P01 in the last one); nothing of it was committed');
     expect((error as Error).cause).toBeInstanceOf(Error);
     expect([runs(), await seats()]).toEqual([5, []]);
   });
@@ -141,7 +141,7 @@ describe('retryTransaction', () => {
   it.each([
     [{ maxAttempts: 0 }, 'maxAttempts'],
     [{ backoff: -1 }, 'backoff'],
-  ])('refuses %j', async (options, field) => {
+  ])('rejects %j', async (options, field) => {
     const { run, runs } = failing(0, '40001');
     const error: unknown = await retryTransaction(run, options).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UsageError);
@@ -152,7 +152,7 @@ describe('retryTransaction', () => {
 
 describe('retryTransaction inside the local transaction of a message', () => {
   it.each(['isPrepared', 'isRollback'] as const)(
-    'does not repeat a run that cannot be taken back: %s',
+    'does not repeat a run that cannot be undone: %s',
     async (decision) => {
       const { state, transaction } = localTransaction();
       const { run, runs } = failing(1, '40001');

@@ -23,7 +23,7 @@ describe('TLS options', () => {
     ['buffers', { ca: Buffer.from(authority.cert), cert: Buffer.from(cert), key: Buffer.from(key) }],
     ['several authorities', { ca: `${authority.cert}\n${other.cert}` }],
     ['an encrypted key', { cert, key: encrypted, passphrase: 'open sesame' }],
-  ])('take %s', (_, options) => {
+  ])('accept %s', (_, options) => {
     expect(resolveTls(options)?.secureContext).toBeDefined();
   });
 
@@ -44,7 +44,7 @@ describe('TLS options', () => {
     ['tls.dangerouslyAcceptAnyCertificate', 'contradicts tls.ca', { ca: cert, dangerouslyAcceptAnyCertificate: true }],
     ['tls.dangerouslyAcceptAnyCertificate', 'must be true or false', { dangerouslyAcceptAnyCertificate: 'no' }],
     ['tls.rejectUnauthorized', 'is unknown', { rejectUnauthorized: false }],
-  ])('name what is wrong: %s %s', (field, problem, options) => {
+  ])('are rejected by name: %s %s', (field, problem, options) => {
     const resolve = (): unknown => resolveTls(options as TlsOptions);
     expect(resolve).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field, outcome: 'not-sent' }));
     expect(resolve).toThrow(`option ${field}`);

@@ -20,7 +20,7 @@ describe('callWatcher', () => {
         throw new Error('no disk left');
       },
     ],
-  ])('tells of a watcher that %s, and goes on', async (_, watcher) => {
+  ])('logs the failure of an event handler that %s, and continues', async (_, watcher) => {
     callWatcher(logger, 'tests', watcher);
     await new Promise((resolve) => setImmediate(resolve));
     expect(told()).toEqual([['an event handler of tests failed', { error: 'no disk left' }]]);
@@ -29,7 +29,7 @@ describe('callWatcher', () => {
   it.each([
     ['returns', () => 'well'],
     ['resolves', async () => 'well'],
-  ])('says nothing of one that %s', async (_, watcher) => {
+  ])('logs nothing for one that %s', async (_, watcher) => {
     callWatcher(logger, 'tests', watcher);
     await new Promise((resolve) => setImmediate(resolve));
     expect(told()).toEqual([]);

@@ -15,7 +15,7 @@ describe('a producer that has reached its limit of messages in flight', () => {
 
   afterEach(() => bench.close());
 
-  /** One message fills it; the first stays under way for long enough. */
+  /** One message fills it; the first stays in flight for long enough. */
   function fullOne(options: ProducerOptions): { producer: Producer; first: Promise<unknown> } {
     const producer = bench.newProducer(options);
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 100 } });

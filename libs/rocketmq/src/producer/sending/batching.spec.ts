@@ -28,7 +28,7 @@ function safety(options: BatchingOptions): BatchSafety {
   return new BatchSafety(options, silentLogger);
 }
 
-/** Answers what it is told at the time. */
+/** Answers with the current value. */
 function versions(...brokers: [name: string, keepsBatches: boolean][]): SeenBrokers {
   return { brokers: brokers.map(([name, keepsBatches]) => ({ name, keepsBatches })), failures: [] };
 }
@@ -49,8 +49,8 @@ describe('messages share a request', () => {
     ['5.10.0', true],
     ['6.0.0', true],
   ])('on brokers with the configured version %s: %s', (serverVersion, may) => {
-    const told = safety({ serverVersion });
-    expect([told.allows(orders, real), told.allows(orders, embedded)]).toEqual([may, may]);
+    const configured = safety({ serverVersion });
+    expect([configured.allows(orders, real), configured.allows(orders, embedded)]).toEqual([may, may]);
   });
 
   it('never when batching is off', () => {

@@ -29,8 +29,8 @@ export interface BatchingOptions {
    */
   readonly batching?: 'auto' | 'off';
   /**
-   * The version of the brokers, or of the oldest one if they differ: `5.4.0`. Not that of the proxies. If it is set, it alone
-   * not used. Default: unknown.
+   * The version of the brokers, or of the oldest one if they differ: `5.4.0`. Not that of the proxies. If it is set,
+   * it alone decides. Default: unknown.
    */
   readonly serverVersion?: string;
   /**
@@ -47,7 +47,7 @@ const ASK_AGAIN_MS = 30 * SECOND_MS;
 /** Decides where messages may share a request. */
 export class BatchSafety {
   /** The decision by the options alone; undefined when the versions must be fetched. */
-  private readonly told: boolean | undefined;
+  private readonly configured: boolean | undefined;
   private readonly seen: SeenVersions | undefined;
 
   /** @throws UsageError that names the option */
@@ -56,7 +56,7 @@ export class BatchSafety {
       throw refused('batching', `must be "auto" or "off", not ${JSON.stringify(batching)}`);
     }
     const isNewEnough = serverVersion === undefined ? undefined : keepsBatches(serverVersion);
-    this.told = batching === 'off' ? false : isNewEnough;
+    this.configured = batching === 'off' ? false : isNewEnough;
     this.seen = brokerVersions && new SeenVersions(brokerVersions, logger);
   }
 

@@ -95,11 +95,11 @@ export class Interceptors {
     { topic, messageId }: OutgoingMessage,
     { signal }: Deadline,
   ): Promise<void> {
-    const told = await sending.then(
+    const result = await sending.then(
       () => undefined,
       (reason: unknown) => reason,
     );
-    if (error === told || error === signal.reason) return;
+    if (error === result || error === signal.reason) return;
     const fields = { topic, messageId, error: describeError(error) };
     this.logger.error('an interceptor failed after it had called next; the result of the send is unchanged', fields);
   }
@@ -116,10 +116,10 @@ class Gate<T extends SendReceipt> {
   ) {}
 
   pass(message: OutgoingMessage): Promise<SendReceipt> {
-    const told = this.send(message).then(receiptOf);
+    const result = this.send(message).then(receiptOf);
     // An interceptor does not have to await `next`: the caller gets the result anyway.
-    told.catch(() => {});
-    return told;
+    result.catch(() => {});
+    return result;
   }
 
   /** Closes the gate. @returns the send that passed it, if there was one */

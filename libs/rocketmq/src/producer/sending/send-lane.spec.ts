@@ -32,7 +32,7 @@ describe('messages that share a request', () => {
   const delay = (delayMs: number, times = 1): void => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs }, times });
   };
-  /** As many requests as may be under way, each held up. */
+  /** As many requests as may be in flight, each delayed. */
   async function occupy(delayMs: number): Promise<Promise<unknown>[]> {
     delay(delayMs, 4);
     const sends: Promise<unknown>[] = [];

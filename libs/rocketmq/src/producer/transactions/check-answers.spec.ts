@@ -20,7 +20,7 @@ import { TransactionMemory } from './transaction-memory.js';
 function answersBy(
   checker: TransactionChecker,
   connection = new Connection({ endpoints: '127.0.0.1:1' }),
-  told: string[] = [],
+  reported: string[] = [],
   memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
 ): CheckAnswers {
   const role: ClientRole = {
@@ -35,8 +35,8 @@ function answersBy(
     checkers: new Map([['orders', checker]]),
     bounds: new TransactionBounds({}),
     ownerOf: () => 'shop',
-    onChecked: (_, resolution) => void told.push(resolution),
-    onEnded: (_, resolution) => void told.push(`ended: ${resolution}`),
+    onChecked: (_, resolution) => void reported.push(resolution),
+    onEnded: (_, resolution) => void reported.push(`ended: ${resolution}`),
   });
 }
 
@@ -61,16 +61,16 @@ const ENDPOINT = { addresses: [{ host: '127.0.0.1', port: 1 }] };
 
 describe('the answers to checks', () => {
   it('are not sent when the transaction has ended while the checker was running', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     const checker: TransactionChecker = () => {
       memory.ended('1', 'commit', true);
       return 'commit';
     };
-    const answers = answersBy(checker, undefined, told, memory);
+    const answers = answersBy(checker, undefined, reported, memory);
     answers.take(checkOf('1'), ENDPOINT);
     await answers.drain();
-    expect(told).toEqual(['unknown']);
+    expect(reported).toEqual(['unknown']);
   });
 
   it('call the checker once for a transaction, however often the server checks it meanwhile', async () => {
@@ -104,17 +104,17 @@ describe('the answers to checks', () => {
     const broker = await TestBroker.start({ strict: true, topics: [{ name: 'orders', type: 'transaction' }] });
     const raw = new RawClient(broker.endpoints, 'raw@1@0@a');
     const connection = new Connection({ endpoints: broker.endpoints });
-    const told: string[] = [];
+    const reported: string[] = [];
     try {
       // Two halves of one id stand for the one that the server still holds when it asks again.
       const half = message('orders', 'a', { messageType: 4 });
       for (let sent = 0; sent < 2; sent++) await raw.call('sendMessage', { messages: [half] });
-      const answers = answersBy(() => 'commit', connection, told);
+      const answers = answersBy(() => 'commit', connection, reported);
       for (let asked = 0; asked < 2; asked++) {
         answers.take(checkOf('a'), connection.bootstrap);
         await answers.drain();
       }
-      expect([told, broker.messages('orders').length]).toEqual([['commit', 'ended: commit', 'unknown'], 1]);
+      expect([reported, broker.messages('orders').length]).toEqual([['commit', 'ended: commit', 'unknown'], 1]);
     } finally {
       raw.close();
       connection.close();

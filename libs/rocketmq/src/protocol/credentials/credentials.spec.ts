@@ -51,11 +51,11 @@ describe('credentials from a provider', () => {
 
   it.each<[string, number | undefined, number | undefined, number, number]>([
     ['every minute', undefined, undefined, 59 * SECOND_MS, 61 * SECOND_MS],
-    ['as often as told', 10 * SECOND_MS, undefined, 9 * SECOND_MS, 11 * SECOND_MS],
+    ['as often as configured', 10 * SECOND_MS, undefined, 9 * SECOND_MS, 11 * SECOND_MS],
     ['a minute before they end', undefined, HOUR_MS, 58 * MINUTE_MS, 59 * MINUTE_MS + SECOND_MS],
     ['within the last fifth of a short life', undefined, MINUTE_MS, 47 * SECOND_MS, 49 * SECOND_MS],
     ['whichever of the two is sooner', 10 * SECOND_MS, HOUR_MS, 9 * SECOND_MS, 11 * SECOND_MS],
-  ])('are asked for again %s, in the background', async (_, refreshMs, lifeMs, stillMs, dueMs) => {
+  ])('are requested again %s, in the background', async (_, refreshMs, lifeMs, stillMs, dueMs) => {
     const startMs = monotonicMs();
     const expiresAt = lifeMs === undefined ? undefined : new Date(Date.now() + lifeMs);
     const { source, state } = sourceOf([{ ...FIRST, expiresAt }, SECOND], refreshMs);
@@ -125,7 +125,7 @@ describe('credentials from a provider', () => {
     ['credentials.secretKey', { accessKey: 'app', secretKey: 7 }],
     ['credentials.sessionToken', { ...FIRST, sessionToken: 'geheim\n' }],
     ['credentials.expiresAt', { ...FIRST, expiresAt: '2030-01-01' }],
-  ])('name the field that is wrong, and not its value: %s', async (field, given) => {
+  ])('report the invalid field, without its value: %s', async (field, given) => {
     const { source, lines } = sourceOf([given]);
     const failure = { code: 'ILLEGAL_CREDENTIALS', field, outcome: 'not-sent', retryable: false };
     await expect(source.ready()).rejects.toMatchObject(failure);

@@ -82,7 +82,7 @@ describe('FrameDecoder', () => {
     ['has a header longer than itself', Buffer.from([0, 0, 0, 6, 0, 0, 0, 9, 1, 1]), 'longer than its frame'],
     ['has a header that is not JSON', Buffer.from([0, 0, 0, 6, 0, 0, 0, 2, 65, 66]), 'not JSON'],
     ['has a header without opaque', answer(0, '', { opaque: 'x' }), 'without code or opaque'],
-  ])('refuses a frame that %s', (_, bytes, message) => {
+  ])('rejects a frame that %s', (_, bytes, message) => {
     const push = (): unknown => new FrameDecoder(1024).push(bytes);
 
     expect(push).toThrow(MalformedFrame);

@@ -59,10 +59,10 @@ describe('a stored message', () => {
 
   it('accepts short forms of IPv6, and drops a host name, for which there is no field', () => {
     const hosts = ['[::1]:6', '[2001:db8::7:1]:5', 'some-host:0'];
-    const told = hosts.map(
+    const decoded = hosts.map(
       (bornHost) => decodeStoredMessages(encodeStoredMessage({ ...message, bornHost }))[0]?.bornHost,
     );
-    expect(told).toEqual(['[0:0:0:0:0:0:0:1]:6', '[2001:db8:0:0:0:0:7:1]:5', '0.0.0.0:0']);
+    expect(decoded).toEqual(['[0:0:0:0:0:0:0:1]:6', '[2001:db8:0:0:0:0:7:1]:5', '0.0.0.0:0']);
   });
 
   it('is rejected when a byte is missing, and never read beyond its end', () => {
