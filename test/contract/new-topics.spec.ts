@@ -88,7 +88,7 @@ describe('an application that starts again after its topic was missing', () => {
     await expect(roundTrip(world, topic, { logger, startTimeoutMs: 3_000 })).rejects.toMatchObject({
       code: 'TOPIC_NOT_FOUND',
       outcome: 'rejected',
-      message: expect.stringContaining('denies it for 20 s, and once more after that'),
+      message: expect.stringContaining('reports it as missing for 20 s, and once more after that'),
     });
     expect(waitsIn(logger, topic)).toEqual(world.backend.name === 'embedded' ? [] : [WAIT_FOR(topic)]);
   });
