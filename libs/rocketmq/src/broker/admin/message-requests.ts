@@ -119,7 +119,7 @@ export class MessageRequests {
       queueId: String(at.queueId),
       queueOffset: String(at.offset),
     };
-    return { ...SUCCESS, fields };
+    return { ...SUCCESS, fields: answer };
   }
 
   /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */

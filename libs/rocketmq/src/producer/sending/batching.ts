@@ -62,7 +62,7 @@ export class BatchSafety {
 
   /** @param server where the messages would be sent */
   allows(route: Route, server: Pick<ServerCapabilities, 'keepsBatches'>): boolean {
-    if (this.told !== undefined) return this.told;
+    if (this.configured !== undefined) return this.configured;
     return server.keepsBatches || (this.seen?.allows(route) ?? false);
   }
 }
