@@ -61,7 +61,7 @@ function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Que
 export function routeFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Route {
   const queues = queuesFromWire(topic, wires, rules);
   if (queues.length === 0) {
-    const text = `the server returned a route without queues for topic "${topic}"; nothing was sent`;
+    const text = `the server returned a route with no queues for topic "${topic}"; nothing was sent`;
     throw new TransportError('RPC_FAILED', text, 'not-sent', true);
   }
   return { topic, queues, types: [...new Set(queues.flatMap(({ types }) => types))] };
