@@ -40,7 +40,7 @@ function settings() {
 /** @param {string} name @param {string} text @param {number} least */
 function wholeNumber(name, text, least) {
   if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new Error(`--${name} must be a whole number of at least ${least}, not "${text}"`);
+  throw new Error(`--${name} must be an integer of at least ${least}, not "${text}"`);
 }
 
 async function main() {

@@ -13,10 +13,10 @@ writeFileSync(LICENCES, licencesPage(await licences()));
 for (const document of documents()) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
-  const mended = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
+  const updated = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
     return `${head}${exampleText(example)}\`\`\``;
   });
-  if (mended !== text) writeFileSync(file, mended);
+  if (updated !== text) writeFileSync(file, updated);
 }
 
 // The help of the command line, which needs a build.

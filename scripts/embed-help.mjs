@@ -1,4 +1,4 @@
-// Puts the help of the command line into its guide: between the marks `<!-- help: topic list -->`, for each command.
+// Writes the help of the command line into its guide, between the marks `<!-- help: topic list -->`, for each command.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,5 +24,5 @@ async function helpOf(path) {
 const text = readFileSync(GUIDE, 'utf8');
 const helps = new Map();
 for (const [, , path = ''] of text.matchAll(MARKED)) helps.set(path, await helpOf(path));
-const mended = text.replace(MARKED, (_, head, path) => `${head}${helps.get(path)}\`\`\``);
-if (mended !== text) writeFileSync(GUIDE, mended);
+const updated = text.replace(MARKED, (_, head, path) => `${head}${helps.get(path)}\`\`\``);
+if (updated !== text) writeFileSync(GUIDE, updated);

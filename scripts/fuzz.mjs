@@ -54,7 +54,7 @@ async function main() {
   const requests = Number(values.requests ?? (values.long ? LONG_REQUESTS : REQUESTS));
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
   if (!(Number.isInteger(requests) && requests > 0 && Number.isInteger(seed))) {
-    throw new Error('--requests and --seed must be whole numbers');
+    throw new Error('--requests and --seed must be integers');
   }
   await build({ names: ['nestjs-rocketmq'] });
   print(`seed ${seed}, ${requests} requests`);

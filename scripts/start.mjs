@@ -78,7 +78,7 @@ class Demo {
     await Promise.all(this.#apps.map(({ ready }) => ready));
   }
 
-  /** The apps first, since they tell the broker goodbye; then the broker. Repeating it waits for the same end. */
+  /** Stops the apps first, since they disconnect from the broker, and then the broker. A second call waits for the first. */
   stop() {
     this.#stopped ??= (async () => {
       await Promise.all(this.#apps.map((app) => app.stop(STOP_APPS_MS)));

@@ -100,7 +100,7 @@ async function lookAt(model, checks) {
       ? ['keeps nothing']
       : []),
   ]);
-  await each('an app is told nothing that it does not read', ({ environment = {} }, name) => {
+  await each('no app has a variable that it does not read', ({ environment = {} }, name) => {
     if (!APPS.includes(name)) return [];
     const files = [
       join('apps', name, 'src/options.ts'),
@@ -109,7 +109,7 @@ async function lookAt(model, checks) {
     const text = files.map((path) => readFileSync(join(root, path), 'utf8')).join();
     return Object.keys(environment).filter((variable) => !text.includes(`'${variable}'`));
   });
-  await checks.check('the health checks of the apps tell a good answer from a bad one and from none', () =>
+  await checks.check('the health checks of the apps distinguish a good answer, a bad one and none', () =>
     tryHealthCheck(model.services['order-demo'].healthcheck.test.slice(1)),
   );
 }
@@ -144,7 +144,7 @@ async function runWithoutDocker(model, checks, ends) {
   );
   ends.push(() => server.stop());
   const env = { ...process.env, ROCKETMQ_NAME_SERVER: server.nameServer };
-  await checks.need('its script makes the topics and groups, and may run again', async () => {
+  await checks.need('its script creates the topics and groups, and can run again', async () => {
     const [program, ...args] = model.services.topics.command;
     for (const _ of [1, 2]) await run(program, args, { cwd: root, env });
   });
@@ -152,7 +152,7 @@ async function runWithoutDocker(model, checks, ends) {
   await runApps(model, server, checks, ends);
 }
 
-/** Whoever asks is told the address that he has asked: a container, the host, the host by another port. */
+/** Routes contain the address of the request: that of a container, the host, or the host with another port. */
 async function tryAddresses({ grpcPort }, checks, ends) {
   const forwarder = createTcpServer((from) => {
     const to = connect({ host: '127.0.0.1', port: grpcPort });

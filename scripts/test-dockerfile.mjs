@@ -85,7 +85,7 @@ async function runImage({ env, cwd, folder, checks, ends }) {
   const { endpoints, adminEndpoint } = await checks.need('the command line is in it: it runs a broker', () =>
     broker.ready(READY_MS),
   );
-  await checks.need('docker/create-topics.sh makes the topics and groups, and may run again', async () => {
+  await checks.need('docker/create-topics.sh creates the topics and groups, and can run again', async () => {
     const options = { cwd, env: { ...env, ROCKETMQ_NAME_SERVER: adminEndpoint } };
     for (const _ of [1, 2]) await run('sh', ['docker/create-topics.sh'], options);
     compareResources(JSON.parse(await run('node', [cli, 'topic', 'list', '--json'], options)));
@@ -114,7 +114,7 @@ async function runImage({ env, cwd, folder, checks, ends }) {
     await demo.pay(await demo.reserve('book', 2));
     await demo.stockIs('book', { reserved: 0, sold: 2 });
   });
-  await checks.check('both apps end by themselves when they are told to', async () => {
+  await checks.check('both apps shut down on a signal', async () => {
     for (const app of [order, inventory]) {
       const end = await app.stop(STOP_MS);
       if (end !== 'exit code 0') throw new Error(`${app.name} ended with ${end}:\n${app.output}`);

@@ -1,4 +1,4 @@
-// npm run test:rocketmq [-- OPTIONS] [-- test/contract/sending ...] [-- more jest arguments]; `-- --help` tells the options.
+// npm run test:rocketmq [-- OPTIONS] [-- test/contract/sending ...] [-- more jest arguments]; `-- --help` prints the options.
 // Runs the suites that need a real Apache RocketMQ, part by part: on an open server; on one with access control and TLS; and those
 // that start servers of their own in order to kill them. Servers take ports of their own. Exits with jest's code.
 
@@ -96,7 +96,7 @@ function runAlone({ version, signal }, args) {
   return runJest({ ROCKETMQ_TEST_VERSION: version }, ['--runInBand', ...args], signal);
 }
 
-/** @param {RunningServer} server what every suite is told */
+/** @param {RunningServer} server the environment of every suite */
 function serverEnvironment({ endpoints, nameServer, version }) {
   return {
     ROCKETMQ_TEST_ENDPOINTS: endpoints,

@@ -5,7 +5,7 @@ export class Checks {
   #failed = 0;
 
   /**
-   * Runs one; what it throws is told, and the next one runs.
+   * Runs a check. When it throws, the error is printed and the next check runs.
    * @template T
    * @param {string} title @param {() => T | Promise<T>} work
    * @returns {Promise<T | undefined>}
@@ -28,7 +28,7 @@ export class Checks {
    * @template T
    * @param {string} title @param {() => T | Promise<T>} work
    * @returns {Promise<T>}
-   * @throws Error when it fails, which is told already
+   * @throws Error when it fails; the failure is printed already
    */
   async need(title, work) {
     let result;
@@ -39,7 +39,7 @@ export class Checks {
     return result.value;
   }
 
-  /** Tells a failure. One that only repeats what was told is not counted again. @param {string} title @param {unknown} error */
+  /** Prints a failure. One that was printed before is not counted again. @param {string} title @param {unknown} error */
   fail(title, error) {
     if (error instanceof NeededError) return;
     this.#failed++;

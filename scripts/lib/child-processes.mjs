@@ -84,7 +84,7 @@ function readNote(folder) {
 
 /** @param {number} pid @param {string} folder */
 function endLeftOver(pid, folder) {
-  // The pid may belong to a stranger by now; only a command line with the folder's name is ours.
+  // The pid may belong to another process by now; only a command line with the folder's name belongs to this run.
   if (!commandLine(pid).includes(folder)) return;
   process.kill(pid, 'SIGKILL');
 }
@@ -182,7 +182,7 @@ export class ChildProcess {
   }
 }
 
-/** Whether the kernel can be told to kill a process when its parent is gone: by `setpriv --pdeathsig`. */
+/** Whether the kernel can kill a process when its parent has ended: `setpriv --pdeathsig`. */
 export function canDieWithParent() {
   return (
     process.platform === 'linux' &&

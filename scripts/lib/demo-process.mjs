@@ -41,10 +41,10 @@ export class DemoProcess {
     let wasReady = false;
     let diesAsAsked = false;
     child.on('message', (message) => {
-      const told = /** @type {{ ready?: boolean, diesAsAsked?: boolean }} */ (message);
+      const notice = /** @type {{ ready?: boolean, diesAsAsked?: boolean }} */ (message);
       // A visitor of the page wanted it: no crash to be counted.
-      if (told?.diesAsAsked === true) diesAsAsked = true;
-      if (told?.ready !== true) return;
+      if (notice?.diesAsAsked === true) diesAsAsked = true;
+      if (notice?.ready !== true) return;
       wasReady = true;
       onReady();
     });

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { root } from './documents.mjs';
 
 const CODE = /^[A-Z][A-Z0-9]+(_[A-Z0-9]+)*$/;
-/** What makes an error, and functions that hand a code on to one. */
+/** Constructors of errors, and functions that pass a code to one. */
 const MAKES_ERROR =
   /(Error|Failure|Refusal)$|^(super|refus\w*|refuse|wrong|fail\w*|illegal\w*|invalid\w*|problem\w*|check\w*|assert\w*|unusable|damaged)$/;
 /** Answers of the embedded broker; they are codes of the server. */

@@ -16,7 +16,7 @@ const TAIL_LINES = 25;
 /** What to start: a main class of Apache RocketMQ. @typedef {{ name: string, memory: string, mainClass: string, args: readonly string[], flags?: readonly string[] }} JavaProgram */
 
 export class JavaRun {
-  /** Those that run, or ended without being told to. @type {Map<string, ChildProcess>} */
+  /** Processes that are running, or ended unexpectedly. @type {Map<string, ChildProcess>} */
   #children = new Map();
   #isFolderKept;
   #fail = /** @type {(error: Error) => void} */ (() => {});

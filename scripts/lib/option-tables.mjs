@@ -158,7 +158,7 @@ function declaredType(checker, property, type) {
     return checker.typeToString(type, undefined, ts.TypeFormatFlags.NoTruncation);
   }
   const written = declaration && ts.isPropertySignature(declaration) ? declaration.type?.getText() : undefined;
-  // A name of its own tells nobody what may be given.
+  // The name of a type alone does not show its values.
   if (written !== undefined && /^\w+$/.test(written) && isOfTexts(type)) {
     return type.types
       .map((part) => `'${part.value}'`)

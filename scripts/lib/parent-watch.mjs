@@ -1,4 +1,4 @@
-// Tells when whoever started this process is gone: a killed `npm start` must not leave its launcher behind.
+// Detects the end of the process that started this one: a killed `npm start` must not leave its launcher behind.
 
 import { spawnSync } from 'node:child_process';
 

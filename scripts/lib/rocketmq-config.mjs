@@ -32,7 +32,7 @@ export function tlsFlags(security, mode = 'enforcing') {
 }
 
 /**
- * ACL 2.0: who may do what is kept by the broker; the proxy asks the broker.
+ * ACL 2.0: the broker stores users and permissions; the proxy asks the broker.
  * @param {Security} security
  * @param {'broker' | 'proxy'} part
  */

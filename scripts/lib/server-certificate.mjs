@@ -33,6 +33,9 @@ function openssl(...args) {
   try {
     execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (cause) {
-    throw new RealServerError(`"openssl ${args[0]}" failed; it makes the certificate of the secured server`, { cause });
+    throw new RealServerError(
+      `"openssl ${args[0]}" failed; it is needed to create the certificate of the secured server`,
+      { cause },
+    );
   }
 }

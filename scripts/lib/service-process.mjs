@@ -34,7 +34,7 @@ export class Service {
     return this.#child.pid;
   }
 
-  /** Resolves with how it ended, whoever ended it. @returns {Promise<string>} */
+  /** Resolves when it has ended, with its exit code or signal. @returns {Promise<string>} */
   get ended() {
     return this.#ended;
   }

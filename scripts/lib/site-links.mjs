@@ -1,4 +1,4 @@
-// Reads a built site as a browser would, and tells which links in it lead nowhere.
+// Reads a built site as a browser would, and reports its broken links.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -22,7 +22,7 @@ describe('settings from the environment', () => {
   });
 
   it('describes a missing setting', () => {
-    expect(() => requiredText({}, 'ROCKETMQ_ENDPOINTS', 'where RocketMQ is')).toThrow(
+    expect(() => requiredText({}, 'ROCKETMQ_ENDPOINTS', 'the address of RocketMQ')).toThrow(
       'ROCKETMQ_ENDPOINTS is not set; set it to the address of RocketMQ',
     );
   });
