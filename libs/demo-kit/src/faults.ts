@@ -76,7 +76,7 @@ export function faultsOf(env: Environment): Faults | undefined {
   return textOf(env, 'DEMO_FAULTS') === 'on' ? new Faults() : undefined;
 }
 
-/** As if by SIGKILL; the launcher is told, so that it does not count as a crash. Does not return. */
+/** As if by SIGKILL; the launcher is notified, so that it does not count as a crash. Does not return. */
 export async function killThisProcess(): Promise<never> {
   await new Promise((resolve) => {
     if (process.send === undefined) resolve(undefined);

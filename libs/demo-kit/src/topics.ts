@@ -11,7 +11,7 @@ export const OrderCreated = defineTopic('order-created', {
   schema: z.object({ orderId, sku: z.string(), quantity: z.int().positive(), expiresAt: z.iso.datetime() }),
 });
 
-/** What inventory-demo says to an order. The tag tells which: {@link STOCK_RESERVED} or {@link STOCK_REJECTED}. */
+/** What inventory-demo says to an order. The tag is {@link STOCK_RESERVED} or {@link STOCK_REJECTED}. */
 export const StockResult = defineTopic('stock-result', { type: 'transaction', schema: z.object({ orderId }) });
 export const STOCK_RESERVED = 'reserved';
 export const STOCK_REJECTED = 'rejected';

@@ -45,7 +45,7 @@ export class EventsController implements BeforeApplicationShutdown {
     this.watchers++;
     try {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-      await this.tell(response, parseCursor(lastEventId ?? after) ?? (await this.timeline.now()), signal);
+      await this.stream(response, parseCursor(lastEventId ?? after) ?? (await this.timeline.now()), signal);
     } catch (error) {
       // Either side has ended the stream; the watcher reconnects and continues where it was.
       if (!signal.aborted) response.destroy(error as Error);
@@ -55,7 +55,7 @@ export class EventsController implements BeforeApplicationShutdown {
     }
   }
 
-  private async tell(response: ServerResponse, from: Cursor, signal: AbortSignal): Promise<void> {
+  private async stream(response: ServerResponse, from: Cursor, signal: AbortSignal): Promise<void> {
     let cursor = from;
     const seen = new Set<string>();
     await this.passOver(seen, cursor);
@@ -65,17 +65,17 @@ export class EventsController implements BeforeApplicationShutdown {
         cursor = { order: cursor.order, stock: await this.timeline.newestOfStock() };
         await this.passOver(seen, cursor);
       }
-      let told = 0;
+      let sent = 0;
       for (const entry of await this.timeline.after(cursor)) {
         if (!isFirst(seen, entry)) continue;
         cursor = moved(cursor, entry);
-        told++;
+        sent++;
         quiet = 0;
         await write(response, `id: ${textOf(cursor)}\ndata: ${JSON.stringify(entry)}\n\n`, signal);
       }
       if (quiet % QUIET_POLLS === QUIET_POLLS - 1) await write(response, ': still here\n\n', signal);
       // Who is behind need not wait for more to come.
-      if (told < FULL_PAGE) await pause(POLL_MS, undefined, { signal });
+      if (sent < FULL_PAGE) await pause(POLL_MS, undefined, { signal });
     }
   }
 

@@ -57,7 +57,7 @@ export class InventoryClient {
       const response = await fetch(url, { method, signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (response.ok) return (await response.json()) as T;
     } catch {
-      // Down, or too slow: told below.
+      // Down, or too slow: reported below.
     }
     throw new ServiceUnavailableException('inventory-demo does not answer');
   }

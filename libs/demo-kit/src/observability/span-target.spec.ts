@@ -25,7 +25,7 @@ describe('where spans go', () => {
     expect(() => spanTargetOf(env)).toThrow(message);
   });
 
-  it('is refused without a word of what the endpoint holds', () => {
+  it('is rejected without quoting the endpoint', () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://user:secret@collector' };
     expect(() => spanTargetOf(env)).toThrow(/^(?!.*secret)/);
   });

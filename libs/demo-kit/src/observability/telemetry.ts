@@ -37,7 +37,7 @@ const NAMES_WITH_UNITS: readonly ViewOptions[] = [
 /** A running SDK. */
 export interface Telemetry {
   readonly metrics: MetricsSource;
-  /** Sends what is not sent yet, in half a second unless told otherwise. Repeating it waits for the same end. Never rejects. */
+  /** Sends what is not sent yet, within half a second by default. A second call waits for the first. Never rejects. */
   shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ function tellTroubles(lost: (why: string) => void): void {
   diag.setLogger({ error, warn: drop, info: drop, debug: drop, verbose: drop }, DiagLogLevel.ERROR);
 }
 
-/** The SDK tells an error as the JSON of its fields, its stack among them. */
+/** The SDK reports an error as the JSON of its fields, its stack among them. */
 function reasonOf(text: string): string {
   try {
     const { message, name } = JSON.parse(text) as { readonly message?: string; readonly name?: string };

@@ -46,9 +46,7 @@ describe('parseJavaJson', () => {
 
   it('rejects a huge integer instead of parsing it for minutes', () => {
     expect(parseJavaJson('{"offset":9223372036854775807}')).toEqual({ offset: 9223372036854775807n });
-    expect(() => parseJavaJson(`{"offset":${'9'.repeat(20_000_000)}}`)).toThrow(
-      'a whole number of 20000000 characters',
-    );
+    expect(() => parseJavaJson(`{"offset":${'9'.repeat(20_000_000)}}`)).toThrow('an integer of 20000000 characters');
   });
 
   it('accepts numeric keys without quotes', () => {

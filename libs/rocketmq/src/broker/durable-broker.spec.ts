@@ -201,7 +201,7 @@ describe('a broker in memory', () => {
     [{ maxMemoryBytes: Number.NaN }, 'maxMemoryBytes'],
     [{ flush: 'never' as never }, 'flush'],
     [{ data: '' }, 'data'],
-  ])('cannot be told %j', async (options, field) => {
+  ])('rejects %j', async (options, field) => {
     await expect(start(options)).rejects.toMatchObject({ outcome: 'not-sent', field });
   });
 });

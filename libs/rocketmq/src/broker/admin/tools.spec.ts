@@ -47,13 +47,13 @@ const sendFields = (fields: Record<string, string> = {}, properties: Record<stri
 };
 
 describe('the admin port', () => {
-  it('tells where the retries of a group would be, by which tools find its brokers', async () => {
+  it("returns the route of a group's retry topic, by which tools find its brokers", async () => {
     const broker = await brokerWith(0);
     expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%shop' } })).code).toBe(0);
     expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%nobody' } })).code).toBe(17);
   });
 
-  it('tells the beginning and the end of a queue, and an offset by time', async () => {
+  it('returns the beginning and the end of a queue, and an offset by time', async () => {
     const broker = await brokerWith(3);
     const offset = async (code: number, fields = {}) =>
       (await ask(broker, { code, fields: { topic: 'orders', queueId: '0', ...fields } })).fields.offset;
@@ -83,7 +83,7 @@ describe('the admin port', () => {
     expect(JSON.parse(topics.body.toString())).toMatchObject({ topicList: [] });
   });
 
-  it('tells a pull beside the messages where to go on', async () => {
+  it('answers a pull with messages and the next offset', async () => {
     const broker = await brokerWith(2);
     const pull = async (queueOffset: string) => {
       const { code, fields } = await ask(broker, { code: 11, fields: pullFields({ queueOffset }) });
@@ -94,7 +94,7 @@ describe('the admin port', () => {
     expect(await pull('-1')).toEqual([21, '0']);
   });
 
-  it('puts a message that is sent into the queue that is told', async () => {
+  it('stores a sent message in the given queue', async () => {
     const broker = await brokerWith(1);
     const sent = await ask(broker, {
       code: 10,

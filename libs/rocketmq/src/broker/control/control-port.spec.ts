@@ -83,7 +83,7 @@ async function busyBroker() {
   return { ...started, consumer, producer };
 }
 
-describe('the control port tells', () => {
+describe('the control port returns', () => {
   it('what the broker is and when something happens next', async () => {
     const { control, broker, clock } = await busyBroker();
     expect(await control.state()).toEqual({
@@ -224,7 +224,7 @@ describe('the control port is guarded', () => {
     expect(JSON.parse(text)).toMatchObject({ code: 'FOREIGN_HOST' });
   });
 
-  it('against pages of other origins, and tells none that it may', async () => {
+  it('against pages of other origins, without CORS headers', async () => {
     const { broker } = await start();
     const own = new URL(broker.controlEndpoint).origin;
     expect(await ask(broker, '/state', { headers: { origin: 'http://evil.example' } })).toMatchObject({ status: 403 });
@@ -238,32 +238,32 @@ describe('the control port is guarded', () => {
 
   it('against changes that are no POST of JSON, wrong fields, and too much', async () => {
     const { broker } = await start();
-    const told = async (path: string, asked: Asked) => {
+    const refusalOf = async (path: string, asked: Asked) => {
       const { status, text } = await ask(broker, path, asked);
       return [status, JSON.parse(text).code];
     };
     const post = { method: 'POST', headers: JSON_TYPE };
-    expect(await told('/deliver-now', {})).toEqual([405, 'WRONG_METHOD']);
-    expect(await told('/state', post)).toEqual([405, 'WRONG_METHOD']);
-    expect(await told('/nowhere', {})).toEqual([404, 'UNKNOWN_PATH']);
-    expect(await told('/faults/clear', { method: 'POST', body: '{}' })).toEqual([415, 'WRONG_CONTENT_TYPE']);
+    expect(await refusalOf('/deliver-now', {})).toEqual([405, 'WRONG_METHOD']);
+    expect(await refusalOf('/state', post)).toEqual([405, 'WRONG_METHOD']);
+    expect(await refusalOf('/nowhere', {})).toEqual([404, 'UNKNOWN_PATH']);
+    expect(await refusalOf('/faults/clear', { method: 'POST', body: '{}' })).toEqual([415, 'WRONG_CONTENT_TYPE']);
     const form = { 'content-type': 'text/plain' };
-    expect(await told('/faults/clear', { method: 'POST', body: '{}', headers: form })).toEqual([
+    expect(await refusalOf('/faults/clear', { method: 'POST', body: '{}', headers: form })).toEqual([
       415,
       'WRONG_CONTENT_TYPE',
     ]);
-    expect(await told('/faults/clear', { ...post, body: '{' })).toEqual([400, 'NOT_JSON']);
-    expect(await told('/faults/clear', { ...post, body: '[]' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told('/faults/clear', { ...post, body: '{"ids":1}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told('/faults/clear?id=1', { ...post, body: '{}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told('/topics?limit=1&limit=2', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told('/topics?limits=1', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told('/messages', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/faults/clear', { ...post, body: '{' })).toEqual([400, 'NOT_JSON']);
+    expect(await refusalOf('/faults/clear', { ...post, body: '[]' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/faults/clear', { ...post, body: '{"ids":1}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/faults/clear?id=1', { ...post, body: '{}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/topics?limit=1&limit=2', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/topics?limits=1', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf('/messages', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
     const long = 'x'.repeat(513);
-    expect(await told(`/messages?topic=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await told(`/in-flight?group=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf(`/messages?topic=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await refusalOf(`/in-flight?group=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
     const large = JSON.stringify({ id: 'x'.repeat(70_000) });
-    expect(await told('/faults/clear', { ...post, body: large })).toEqual([413, 'BODY_TOO_LARGE']);
+    expect(await refusalOf('/faults/clear', { ...post, body: large })).toEqual([413, 'BODY_TOO_LARGE']);
   });
 
   it('against a body that is larger than it says, and connections without end', async () => {

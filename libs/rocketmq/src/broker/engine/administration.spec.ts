@@ -143,7 +143,7 @@ describe('a message that is put', () => {
     ...fields,
   });
 
-  it('goes into a topic of any type, to the queue that is told or that its group has', () => {
+  it('goes into a topic of any type, to the given queue or that of its message group', () => {
     const broker = harness();
     broker.engine.declareTopic({ name: 'f', type: 'fifo', queues: 8 });
     const { administration } = broker.engine;

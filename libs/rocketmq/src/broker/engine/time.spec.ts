@@ -114,7 +114,7 @@ describe('half messages', () => {
     expect([harness.givenUp, harness.checks.map(({ transactionId }) => transactionId)]).toEqual([['m'], ['n']]);
   });
 
-  it('are first asked about by the birth that the producer tells, unless its clock is ahead', () => {
+  it("are first checked by the producer's birth timestamp, unless its clock is ahead", () => {
     const harness = new EngineHarness();
     harness.send('t', 'old', { ...HALF, bornTimestampMs: harness.nowMs - 60_000 });
     harness.send('t', 'ahead', { ...HALF, bornTimestampMs: harness.nowMs + 60_000 });

@@ -167,7 +167,7 @@ describe('a broker whose disk changed a message', () => {
     ['orders', 'g', undefined],
     ['steps', 'ordered', 'one'],
   ])(
-    'delivers what lies before it, then says which one it is, and goes on behind it when it is told to: %s',
+    'delivers the messages before it, then names it, and continues after it on request: %s',
     async (topic, group, messageGroup) => {
       const broker = await damagedBroker(topic, messageGroup);
       const inbox = await wire.consumer(broker, group);
@@ -201,7 +201,7 @@ describe('a broker whose disk changed a message', () => {
     expect((await receive(inbox, 'orders', 'g')).text).toContain('queue 0, offset 1 cannot be read, it is missing');
   });
 
-  it('serves its other topics, and deletes the damaged one when it is told to', async () => {
+  it('serves its other topics, and deletes the damaged one on request', async () => {
     const broker = await damagedBroker('orders');
     const inbox = await wire.consumer(broker, 'g');
     await wire.client(broker).call('sendMessage', { messages: [message('other', 'd')] });

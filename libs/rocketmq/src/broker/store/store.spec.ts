@@ -85,7 +85,7 @@ describe.each<[string, (folder: string) => Store]>([
     expect(entries()).toEqual([expected, expected, expected]);
   });
 
-  it('begins and ends a scan where it is told', async () => {
+  it('begins and ends a scan at the given keys', async () => {
     store.write([1, 2, 10, 20].map((offset) => ({ kind: 'put', key: ['log', offset], value: offset })));
     store.write([{ kind: 'put', key: ['other', 5], value: 0 }]);
     const values = () => [...store.scan(['log'], { from: ['log', 2], before: ['log', 20] })].map(([, value]) => value);
@@ -119,7 +119,7 @@ describe.each<[string, (folder: string) => Store]>([
     expect(Buffer.isBuffer(read.body)).toBe(true);
   });
 
-  it('tells how much room it takes, and that it takes less when something is gone', async () => {
+  it('reports its size, which shrinks when something is deleted', async () => {
     const keys = Array.from({ length: 100 }, (_, index): Key => ['log', index]);
     store.write(keys.map((key) => ({ kind: 'put', key, value: { body: Buffer.alloc(1_000) } })));
     await store.close();
