@@ -88,7 +88,7 @@ export class Shop {
 
   async goesAwayAndComesBack() {
     const connection = this.page.locator('#connection');
-    await connection.getByText('order-demo is away').waitFor();
+    await connection.getByText('order-demo is unavailable').waitFor();
     await connection.getByText('live', { exact: true }).waitFor();
   }
 
