@@ -23,7 +23,7 @@ export async function startEmbeddedBroker(args, { execArgv = [], onStderr } = {}
   });
   const { endpoints, adminEndpoint } = await new Promise((resolve, reject) => {
     child.once('message', resolve);
-    ended.then((end) => reject(new Error(`the embedded broker ended before it was ready: ${end}`)));
+    void ended.then((end) => reject(new Error(`the embedded broker ended before it was ready: ${end}`)));
   });
   const kill = async () => {
     child.kill('SIGKILL');

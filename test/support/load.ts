@@ -53,6 +53,6 @@ export class Load {
       },
     );
     this.sends.add(ended);
-    ended.then(() => this.sends.delete(ended));
+    void ended.then(() => this.sends.delete(ended));
   }
 }

@@ -236,7 +236,7 @@ function take(entry) {
   find('steps').children[SHOWN_STEPS]?.remove();
   if (Date.now() - Date.parse(entry.at) > FRESH_MS || find('flow-view').hidden) return;
   find('last-step').textContent = `${entry.service}: ${entry.what}`;
-  flow.show(entry.what);
+  void flow.show(entry.what);
 }
 
 function watch(after = '') {
@@ -368,4 +368,4 @@ async function start() {
   setInterval(loadAll, LOOK_AGAIN_MS);
 }
 
-start();
+void start();

@@ -15,7 +15,7 @@ function withoutBigints(value: unknown): unknown {
 
 describe('parseJavaJson', () => {
   it('reads JSON like JSON.parse', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1), (value, indent) => {
         const text = JSON.stringify([LONG_NUMBER, value], undefined, indent);
         expect(withoutBigints(parseJavaJson(text))).toEqual(JSON.parse(text));
@@ -25,7 +25,7 @@ describe('parseJavaJson', () => {
 
   it('rejects what JSON.parse rejects, whatever character is changed', () => {
     const json = `{"a":[1,-2.5e3,"x\\u00e9\\n",true,null,{}],"b":{"c":[]},"d":[${LONG_NUMBER}]}`;
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.nat(json.indexOf('"d"')),
         fc.constantFrom('', '"', '}', ',', 'x', '\\', '\u0001', '['),

@@ -102,7 +102,7 @@ export class RemotingClient {
     this.connections.set(address, opening);
     const gone = opening.then((connection) => connection.ended, forget);
     this.sockets.add(gone);
-    gone.then(() => this.sockets.delete(gone));
+    void gone.then(() => this.sockets.delete(gone));
     return opening;
   }
 

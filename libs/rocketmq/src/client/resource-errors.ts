@@ -16,7 +16,7 @@ export class ResourceError extends RocketMQError {
   }
 }
 
-const NAME_SERVER = '--name-server <host:9876>';
+const NAME_SERVER = '--name-server NAMESERVER:9876';
 
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;

@@ -17,7 +17,7 @@ describe('a push consumer', () => {
       const { opened, open } = gate();
       const first = await bench.consume(
         async (message, context) => {
-          bench.journalled(message, context);
+          void bench.journalled(message, context);
           await opened;
           bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
         },
@@ -40,7 +40,7 @@ describe('a push consumer', () => {
 
     it('fires the signals of its handlers when the grace period is over, and acknowledges one that then succeeds', async () => {
       const consumer = await bench.consume(async (message, { signal }) => {
-        bench.journalled(message, { signal });
+        void bench.journalled(message, { signal });
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
       });
       await bench.send('one');
@@ -54,7 +54,7 @@ describe('a push consumer', () => {
     it.each(['onDeadLetter', 'deadLetterTo'])('does not wait for an %s that never ends', async (hook) => {
       const consumer = await bench.consume(
         (message, context) => {
-          bench.journalled(message, context);
+          void bench.journalled(message, context);
           throw new DeadLetterError('no stock');
         },
         { [hook]: () => new Promise<void>(() => bench.journal.add('asked')), events: {} },
@@ -71,7 +71,7 @@ describe('a push consumer', () => {
     it('does not wait for a handler that ignores its signal: its message is redelivered when its lease ends', async () => {
       const { opened, open } = gate();
       const consumer = await bench.consume(async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await opened;
       });
       await bench.send('one');

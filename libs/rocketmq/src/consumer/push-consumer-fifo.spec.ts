@@ -16,7 +16,7 @@ describe('a push consumer', () => {
       // All in one batch: a queue is locked until its batch is settled.
       await bench.sendSteps('a1', 'a2', 'a3', 'b1', 'b2');
       await bench.consume((message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (textOf(message) === 'a2' && message.deliveryAttempt < 3) throw new Error('not yet');
       }, FIFO);
       const { lines } = bench.journal;
@@ -34,7 +34,7 @@ describe('a push consumer', () => {
     it('continues with the next message once a poisoned one is dead-lettered', async () => {
       await bench.consume(
         (message, context) => {
-          bench.journalled(message, context);
+          void bench.journalled(message, context);
           if (textOf(message) === 'a1') throw new Error('poison');
         },
         { ...FIFO, events: bench.events },
@@ -50,7 +50,7 @@ describe('a push consumer', () => {
 
     it('keeps the lease of a message that waits for its next attempt', async () => {
       await bench.consume((message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 2 * MINUTE_MS });
       }, FIFO);
       await bench.sendSteps('a1', 'a2');
@@ -66,7 +66,7 @@ describe('a push consumer', () => {
       let refused = false;
       await bench.consume(
         async (message, context) => {
-          bench.journalled(message, context);
+          void bench.journalled(message, context);
           if (textOf(message) === 'a1' && !refused) {
             refused = true;
             await new Promise((resolve) => context.signal.addEventListener('abort', resolve));

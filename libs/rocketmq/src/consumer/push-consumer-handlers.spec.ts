@@ -18,7 +18,7 @@ describe('a handler of a push consumer', () => {
   const failingOnce =
     (fail: MessageHandler): MessageHandler =>
     (message, context) => {
-      bench.journalled(message, context);
+      void bench.journalled(message, context);
       return message.deliveryAttempt === 1 ? fail(message, context) : undefined;
     };
 
@@ -70,7 +70,7 @@ describe('a handler of a push consumer', () => {
     const never = gate();
     const consumer = await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await never.opened;
       },
       { invisibleDurationMs: 10 * SECOND_MS, events: bench.events },
@@ -93,7 +93,7 @@ describe('a handler of a push consumer', () => {
     let closed: Promise<void> | undefined;
     consumer = await bench.consume(
       (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         closed = consumer?.close();
       },
       { concurrency: 1 },
@@ -111,7 +111,7 @@ describe('a handler of a push consumer', () => {
     let consumer: PushConsumer | undefined;
     consumer = await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await consumer?.close({ shutdownGraceMs: 1 });
       },
       { invisibleDurationMs: 10 * SECOND_MS },

@@ -14,7 +14,7 @@ describe('the leases of a push consumer', () => {
     const { opened, open } = gate();
     await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await opened;
         bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
       },

@@ -36,7 +36,7 @@ describe('a push consumer that is paused', () => {
   it('lets running handlers continue, and acknowledges their messages', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(async (message, context) => {
-      bench.journalled(message, context);
+      void bench.journalled(message, context);
       await opened;
       bench.journal.add(`ended, aborted: ${context.signal.aborted}`);
     });
@@ -54,7 +54,7 @@ describe('a push consumer that is paused', () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await opened;
       },
       { concurrency: 1 },
@@ -128,7 +128,7 @@ describe('a push consumer that is paused', () => {
 
     it('does not retry a failed message before it is resumed', async () => {
       const consumer = await bench.consume((message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: SECOND_MS });
       }, FIFO);
       await bench.sendSteps('a1');

@@ -97,7 +97,7 @@ describe('a push consumer whose receives fail', () => {
     const release: (() => void)[] = [];
     await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (message.deliveryAttempt === 1) await new Promise<void>((resolve) => release.push(resolve));
       },
       { invisibleDurationMs: 10 * SECOND_MS, events: bench.events },

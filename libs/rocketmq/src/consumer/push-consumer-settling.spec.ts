@@ -57,7 +57,7 @@ describe('the settlements of a push consumer', () => {
     await bench.send(...names(12));
     const consumer = await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await opened;
       },
       { events: bench.events },
@@ -88,7 +88,7 @@ describe('the settlements of a push consumer', () => {
     bench.broker.faults.add({ rpc: 'changeInvisibleDuration', action: { kind: 'dropResponse' } });
     await bench.consume(
       (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: SECOND_MS });
       },
       { events: bench.events },
@@ -103,7 +103,7 @@ describe('the settlements of a push consumer', () => {
     bench.broker.faults.add({ rpc: 'forwardMessageToDeadLetterQueue', action: { kind: 'dropResponse' } });
     await bench.consume(
       (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         throw new Error('no stock');
       },
       { backoff: { kind: 'customized', nextMs: [0] }, events: bench.events },

@@ -92,7 +92,7 @@ describe('the subscriptions of a running push consumer', () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(
       async (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         await opened;
       },
       { concurrency: 1, subscriptions: [{ topic: 'orders' }, { topic: 'returns' }] },

@@ -32,7 +32,7 @@ describe('a push consumer', () => {
 
   it('retries a failed message after the backoff of the group, and dead-letters it after its last attempt', async () => {
     const failing: MessageHandler = (message) => {
-      bench.journalled(message, { signal: new AbortController().signal });
+      void bench.journalled(message, { signal: new AbortController().signal });
       throw new Error('no stock');
     };
     await bench.consume(failing, { events: bench.events });
@@ -52,7 +52,7 @@ describe('a push consumer', () => {
   it('retries a message when its handler requests it, and none that its handler dead-lettered', async () => {
     await bench.consume(
       (message, context) => {
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
         if (textOf(message) === 'bad') throw new DeadLetterError('unreadable');
         if (message.deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 3 * MINUTE_MS });
       },
@@ -70,7 +70,7 @@ describe('a push consumer', () => {
   it('counts a handler that exceeds its timeout as failed, and fires its signal', async () => {
     await bench.consume(
       async (message, { signal }) => {
-        bench.journalled(message, { signal });
+        void bench.journalled(message, { signal });
         if (message.deliveryAttempt > 1) return;
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         bench.journal.add((signal.reason as Error).name);
@@ -214,7 +214,7 @@ describe('a push consumer', () => {
         most = Math.max(most, ++running);
         await opened;
         running--;
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
       },
       { concurrency: 2 },
     );
@@ -229,7 +229,7 @@ describe('a push consumer', () => {
     await bench.consume(
       async (message, context) => {
         await opened;
-        bench.journalled(message, context);
+        void bench.journalled(message, context);
       },
       { concurrency: 1, maxBufferedMessages: 3 },
     );

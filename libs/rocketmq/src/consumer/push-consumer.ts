@@ -314,7 +314,7 @@ export class PushConsumer {
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case !== 'verifyMessageCommand') return false;
-    this.verification.verify(command.value).then((answer) => {
+    void this.verification.verify(command.value).then((answer) => {
       // A closed client has no session any more, and the server sends it nothing.
       if (!this.closing.signal.aborted) this.client.session(endpoint).write(answer);
     });

@@ -238,7 +238,7 @@ const steps = fc.array(step, { maxLength: 80, size: 'max' });
 
 describe('random interleavings', () => {
   it('in an unordered group lose nothing, repeat nothing settled, show no half message', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(steps, (list) => {
         const play = new Play(false);
         play.run(list);
@@ -251,7 +251,7 @@ describe('random interleavings', () => {
   });
 
   it('in an ordered group keep the order of each queue', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(steps, (list) => {
         const play = new Play(true);
         play.run(list);

@@ -58,7 +58,7 @@ function or(one: boolean | null, other: boolean | null): boolean | null {
 
 describe('an SQL filter', () => {
   it('follows three-valued logic, however conditions are combined', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(condition, ({ text, value }) => {
         expect(matches(text, PROPERTIES)).toBe(value === true);
         expect(matches(`NOT (${text})`, PROPERTIES)).toBe(value === false);
@@ -68,7 +68,7 @@ describe('an SQL filter', () => {
   });
 
   it('needs no parentheses where AND binds closer than OR', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(fc.array(leaf, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), (rows) => {
         const text = rows.map((row) => row.map((part) => part.text).join(' AND ')).join(' OR ');
         const value = rows.map((row) => row.map((part) => part.value).reduce(and)).reduce(or);
@@ -79,7 +79,7 @@ describe('an SQL filter', () => {
 
   it('compares any two whole numbers as numbers', () => {
     const whole = fc.bigInt({ min: -(2n ** 31n) + 1n, max: 2n ** 31n - 1n });
-    fc.assert(
+    void fc.assert(
       fc.property(whole, whole, (one, other) => {
         const holding = (operator: string): boolean => matches(`n ${operator} ${other}`, { n: String(one) });
         expect([holding('<'), holding('='), holding('>')]).toEqual([one < other, one === other, one > other]);
@@ -108,7 +108,7 @@ describe('an SQL filter', () => {
   });
 
   it('finds any text that is written as a literal', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         const literal = `'${text.replaceAll("'", "''")}'`;
         expect(matches(`p = ${literal} AND p IN (${literal})`, { p: text })).toBe(true);
@@ -121,7 +121,7 @@ describe('an SQL filter', () => {
       ...["'x'", "''", '1', '2.5', 'a', 'b', '(', ')', ',', '=', '<>', '<', '>=', '-', '+', '--', '/*', '*/', '\n'],
       ...['NOT', 'AND', 'OR', 'BETWEEN', 'IN', 'IS', 'NULL', 'TRUE', 'CONTAINS', 'STARTSWITH', 'ENDSWITH', "'", '$'],
     );
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(words, { maxLength: 12 }), (parts) => {
         try {
           expect(typeof matches(parts.join(' '), PROPERTIES)).toBe('boolean');

@@ -206,7 +206,7 @@ describe('a broker whose disk changed a message', () => {
     const inbox = await wire.consumer(broker, 'g');
     await wire.client(broker).call('sendMessage', { messages: [message('other', 'd')] });
     expect(idsIn((await receive(inbox, 'other', 'g')).messages)).toEqual(['body of d']);
-    broker.inside.store.flush();
+    void broker.inside.store.flush();
     const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
     await admin.deleteTopic('orders');
     await admin.close();

@@ -208,7 +208,7 @@ describe('keys as bytes', () => {
   const key = fc.array(part, { maxLength: 4 });
 
   it('sort like the keys', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(key, key, (left, right) => {
         const order = Math.sign(Buffer.compare(keyToBytes(left), keyToBytes(right)));
         expect(order).toBe(Math.sign(compareKeys(left, right)) + 0);
@@ -218,7 +218,7 @@ describe('keys as bytes', () => {
   });
 
   it('can be read back', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(key, (key) =>
         expect(bytesToKey(keyToBytes(key))).toEqual(key.map((part) => (part === 0 ? 0 : part))),
       ),

@@ -92,7 +92,7 @@ export class ConnectionDiagnosis {
     const finding = this.find();
     this.looked = { attempt, finding };
     this.found = undefined;
-    finding.then((found) => {
+    void finding.then((found) => {
       if (this.looked?.finding === finding) this.found = found;
     });
     return finding;

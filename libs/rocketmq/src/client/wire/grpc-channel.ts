@@ -76,7 +76,7 @@ export class GrpcChannel implements Channel {
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) this.heardCount++;
-          if (error !== null) this.failure(call, error, explainedByMs).then(reject);
+          if (error !== null) void this.failure(call, error, explainedByMs).then(reject);
           else resolve(response as Uint8Array);
         },
       );

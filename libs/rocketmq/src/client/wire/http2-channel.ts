@@ -99,7 +99,7 @@ export class Http2Channel implements Channel, CallOwner {
       under = channel.begin(session, { ...call, signal, timeoutMs });
       // The stream has no deadline, so it would keep a retired connection open.
       const unlisten = onAbort(session.left, () => cancelling.abort(reasonOf(session.left)));
-      under.ended.then(unlisten);
+      void under.ended.then(unlisten);
       for (const message of waiting.splice(0)) under.stream.write(message);
       if (isEnded) under.stream.end();
       yield* channel.messagesOf(under);
@@ -256,7 +256,7 @@ export class Http2Channel implements Channel, CallOwner {
     this.diagnosis.connected();
     this.state = { kind: 'ready', session };
     this.sessions.add(session);
-    session.gone.then(() => this.sessions.delete(session));
+    void session.gone.then(() => this.sessions.delete(session));
   }
 
   private wait(error: ConnectFailure): void {

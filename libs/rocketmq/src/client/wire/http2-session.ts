@@ -181,7 +181,9 @@ export const openSession: OpenSession = async (address, tls, deadline) => {
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       resolve();
     });
-    gone.then(() => reject(new ConnectFailure(wasAccepted, error ?? new Error('the server closed the connection'))));
+    void gone.then(() =>
+      reject(new ConnectFailure(wasAccepted, error ?? new Error('the server closed the connection'))),
+    );
   });
   try {
     await raceAbort(isReady, deadline.signal);

@@ -43,7 +43,7 @@ export class ConsumerReport {
     const fields = { ...this.fields(message), error: describeError(error), errorName: name };
     this.logger.error(`a handler failed; the message is ${next}`, fields);
     this.telemetry?.failed(message, error, settlement);
-    this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
+    void this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
   }
 
   /**
@@ -82,13 +82,13 @@ export class ConsumerReport {
 
   leaseLost(message: MessageView): void {
     this.logger.warn('the lease of a message was lost; it may be redelivered', this.fields(message));
-    this.call('onLeaseLost', () => this.events.onLeaseLost?.(message));
+    void this.call('onLeaseLost', () => this.events.onLeaseLost?.(message));
   }
 
   settleFailed(message: MessageView, settlement: Settlement, error: Error): void {
     const fields = { ...this.fields(message), settlement: settlement.kind, error: describeError(error) };
     this.logger.warn('it is unknown whether the server has settled a message; it may be redelivered', fields);
-    this.call('onSettleFailed', () => this.events.onSettleFailed?.(message, settlement, error));
+    void this.call('onSettleFailed', () => this.events.onSettleFailed?.(message, settlement, error));
   }
 
   graceOver(messages: readonly MessageView[]): void {
@@ -97,7 +97,7 @@ export class ConsumerReport {
       'the grace period is over: the signals of running handlers fire now; their messages are redelivered unless the handlers ' +
       'succeed within a second';
     this.logger.warn(text, { consumerGroup: this.consumerGroup, messages: messages.length, messageIds: ids });
-    this.call('onGraceOver', () => this.events.onGraceOver?.(messages));
+    void this.call('onGraceOver', () => this.events.onGraceOver?.(messages));
   }
 
   /** A handler failed or was abandoned, without consequences for the message. */

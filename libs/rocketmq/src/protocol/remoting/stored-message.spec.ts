@@ -70,7 +70,7 @@ describe('a stored message', () => {
     for (let length = 1; length < bytes.length; length++) {
       expect(() => decodeStoredMessages(bytes.subarray(0, length))).toThrow(MalformedMessage);
     }
-    fc.assert(
+    void fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 }), (at, value) => {
         const changed = Buffer.from(bytes);
         changed[at] = value;
@@ -89,7 +89,7 @@ describe('properties', () => {
     const text = fc
       .string({ unit: 'grapheme' })
       .map((value) => value.replaceAll('\u0001', '').replaceAll('\u0002', ''));
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(fc.tuple(text, text)), (pairs) => {
         const properties = new Map(pairs);
         expect(decodeProperties(encodeProperties(properties))).toEqual(properties);
