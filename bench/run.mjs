@@ -123,7 +123,7 @@ function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profil
       : section.columns;
   };
   const rounds = positive('--rounds', givenRounds ?? (quick || isProfile ? '1' : String(ROUNDS)));
-  if (!Number.isInteger(rounds)) throw new Error(`--rounds must be a whole number, not "${givenRounds}"`);
+  if (!Number.isInteger(rounds)) throw new Error(`--rounds must be an integer, not "${givenRounds}"`);
   const isWhole = !quick && chosen === undefined && named === undefined && factor === 1 && rounds >= ROUNDS;
   return { sections, columnsOf, rounds, isWhole };
 }

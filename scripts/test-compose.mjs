@@ -86,7 +86,7 @@ async function lookAt(model, checks) {
     const [{ published, target }] = model.services.proxy.ports;
     if (published !== '8081' || target !== 8081) throw new Error(`it is ${published}:${target}`);
   });
-  await each('who waits for another waits until that is healthy, or has ended well', ({ depends_on = {} }) =>
+  await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }) =>
     Object.entries(depends_on).flatMap(([other, { condition }]) => {
       const { healthcheck, restart } = model.services[other];
       if (condition === 'service_healthy' && healthcheck !== undefined) return [];

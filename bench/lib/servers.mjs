@@ -64,7 +64,7 @@ async function openReal(log, signal) {
   };
 }
 
-/** Topics and groups come into being at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */
+/** Topics and groups are created at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */
 async function startEmbedded(kind) {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-data-'));
   const { pid, endpoints, kill } = await startEmbeddedBroker(['--port', '0', ...storeArguments(kind, folder)]);

@@ -132,7 +132,7 @@ function instancesOf(/** @type {string} */ given, /** @type {string} */ database
 function wholeNumber(name, given, most) {
   const value = Number(given);
   if (given.trim() !== '' && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new OptionError(`${name} must be a whole number from 1 to ${most}, not "${given}"`);
+  throw new OptionError(`${name} must be an integer from 1 to ${most}, not "${given}"`);
 }
 
 /** @param {string} name @param {string} given @param {readonly string[]} known @returns {string[]} each once */

@@ -183,7 +183,7 @@ async function latestOf(program, task) {
   const topic = `${task.topic}-due`;
   const handled = [];
   const sendOne = await program.producer({ ...task, topic, delayMs: DUE_IN_MS });
-  // The topic comes into being with the first message.
+  // The topic is created with the first message.
   await sendOne(timed());
   await program.consumer({ ...task, topic, group: topic }, (body) => handled.push(Date.now() - body.readDoubleLE(0)));
   for (let sent = 1; sent < DUE_MESSAGES; sent++) {

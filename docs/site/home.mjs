@@ -15,7 +15,7 @@ export const home = {
     {
       title: 'Handlers that do not lose a message',
       details:
-        'It is acknowledged after your promise or observable has ended well. An error brings it again; the last one puts it where a person finds it.',
+        'It is acknowledged after your promise or observable has succeeded. An error retries it; after the last attempt it is dead-lettered.',
       link: '/guide/failure-handling',
     },
     {

@@ -37,11 +37,11 @@ describe('the options of a load', () => {
 
   it.each([
     [['--backend', 'kafka'], '--backend knows embedded, embedded-sync, rocketmq, not "kafka"'],
-    [['--instances', '1,many'], '--instances must be a whole number from 1 to 16, not "many"'],
-    [['--instances', ''], '--instances must be a whole number from 1 to 16, not ""'],
-    [['--seconds', '0'], '--seconds must be a whole number'],
+    [['--instances', '1,many'], '--instances must be an integer from 1 to 16, not "many"'],
+    [['--instances', ''], '--instances must be an integer from 1 to 16, not ""'],
+    [['--seconds', '0'], '--seconds must be an integer'],
     [['--seconds', '1'], '--seconds 1: a try has to last longer than the limit of 1000 ms'],
-    [['--clients', '1e9'], '--clients must be a whole number'],
+    [['--clients', '1e9'], '--clients must be an integer'],
     [['--database', 'oracle'], '--database knows postgres, pglite, not "oracle"'],
     [['--sceonds', '3'], "Unknown option '--sceonds'"],
   ])('refuse %j and name what is wrong', (args, told) => {

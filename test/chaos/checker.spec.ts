@@ -164,7 +164,7 @@ describe('a right history', () => {
     ],
     ['an order without an answer that does not exist', paid().asked(unknown)],
     [
-      'deliveries that came again',
+      'deliveries that were repeated',
       paid()
         .wrote('a', 'order-created received|PAID|c|2', 'time-out scheduled|PAID|u')
         .wrote('a', 'time-out came too late|PAID|u|1')

@@ -44,7 +44,7 @@ export interface ServerOptions {
 export const BACKENDS = ['embedded', 'rocketmq'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
-/** What fails comes again soon, and often enough for a long fault. */
+/** What fails is redelivered soon, and often enough for a long fault. */
 const BACKOFF = { kind: 'exponential', initialMs: 500, maxMs: 4_000, multiplier: 2 } as const;
 const MAX_DELIVERY_ATTEMPTS = 64;
 /** Half messages wait longer than any fault lasts. */

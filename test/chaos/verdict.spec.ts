@@ -82,7 +82,7 @@ describe('the report', () => {
     ]);
   });
 
-  it('counts what came again', () => {
+  it('counts what was redelivered', () => {
     const created = 'order-created received';
     const history = [created, created, 'cancelled: not paid in time', 'time-out came too late'];
     const orderHistory = history.map((what): OrderEntry => ({ ...entry('a', what), status: 'CANCELLED' }));

@@ -134,7 +134,7 @@ describe('a group that is rewound', () => {
       { queueId: 0, offset: 0n },
       { queueId: 1, offset: 0n },
     ]);
-    await world.until('all came again', () => recorder.deliveries.length === 6);
+    await world.until('everything was redelivered', () => recorder.deliveries.length === 6);
     expect(texts(recorder.deliveries.slice(3)).sort()).toEqual(['a', 'b', 'c']);
     expect(recorder.deliveries.slice(3).map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
   });
@@ -183,7 +183,7 @@ describe('a group that is rewound', () => {
     await expect(world.admin().rewindGroup({ consumerGroup, topic, to })).resolves.toEqual([
       { broker, queueId: 0, offset: 2n },
     ]);
-    await world.until('the last came again', () => recorder.deliveries.length === 4);
+    await world.until('the last was redelivered', () => recorder.deliveries.length === 4);
     expect(texts(recorder.deliveries.slice(3))).toEqual(['c']);
   });
 
@@ -196,7 +196,7 @@ describe('a group that is rewound', () => {
     await world.until('all came', () => recorder.deliveries.length === 3);
     await world.backend.quiet();
     await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'beginning' } });
-    await world.until('all came again', () => recorder.deliveries.length >= 6);
+    await world.until('everything was redelivered', () => recorder.deliveries.length >= 6);
     expect(texts(recorder.deliveries.slice(3, 6))).toEqual(['a', 'b', 'c']);
   });
 

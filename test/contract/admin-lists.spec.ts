@@ -153,7 +153,7 @@ describe('deleted groups', () => {
     expect((await admin.groupLag(consumerGroup)).topics).toEqual([]);
     await admin.createGroup({ consumerGroup });
     const after = await world.record({ topic, consumerGroup });
-    await world.until('it came again', () => after.deliveries.length === 1);
+    await world.until('it was redelivered', () => after.deliveries.length === 1);
   });
 });
 

@@ -11,10 +11,10 @@ const contract = contractSuite();
 const all = (...recorders: Recorder[]): string[] => recorders.flatMap(({ deliveries }) => texts(deliveries)).sort();
 const attempts = ({ deliveries }: Recorder): number[] => deliveries.map(({ attempt }) => attempt);
 
-/** Lets what was handed back come again. */
+/** Lets what was released be redelivered. */
 async function letReturn(world: World, isThere: () => boolean): Promise<void> {
   for (let round = 0; round < 10 && !isThere(); round++) await world.backend.advance(SECOND_MS);
-  await world.until('it comes again', isThere);
+  await world.until('it is redelivered', isThere);
 }
 
 describe('a consumer that is paused', () => {
@@ -145,7 +145,7 @@ describe('acks that share requests', () => {
     await consumer.ackBatch(again);
   });
 
-  contract('what was acked together never comes again', async (world) => {
+  contract('what was acked together is never redelivered', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const sent = Array.from({ length: 150 }, (_, index) => `message ${index}`);

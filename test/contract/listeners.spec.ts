@@ -18,7 +18,7 @@ const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS] };
 const tags = (expression: string) => ({ kind: 'tag', expression }) as const;
 const textOf = ({ body }: MessageView): string => body.toString();
 
-/** Lets what was postponed or handed back come. */
+/** Lets what was postponed or released come. */
 async function letCome(world: World, what: string, isThere: () => boolean): Promise<void> {
   for (let round = 0; round < 20 && !isThere(); round++) await world.backend.advance(2 * SECOND_MS);
   await world.until(what, isThere);

@@ -60,7 +60,7 @@ describe('answers that are lost on the way, after the server has done its work',
   const texts = (handled: readonly string[]): string[] => handled.map((line) => line.replace(/ \d+$/, ''));
   const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
 
-  contract('an ack is repeated, and the message does not come again', async (world) => {
+  contract('an ack is repeated, and the message is not redelivered', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const { forwarder, handled, told } = await behindForwarder(world, topic, await world.group(), (message, way) => {
@@ -78,7 +78,7 @@ describe('answers that are lost on the way, after the server has done its work',
     expect([texts(handled), told]).toEqual([['one', 'two'], []]);
   });
 
-  contract('a change of the invisible duration is not repeated: the message comes again, once', async (world) => {
+  contract('a change of the invisible duration is not repeated: the message is redelivered, once', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const consumerGroup = await world.group({ backoff: { kind: 'customized', nextMs: [SECOND_MS] } });
@@ -93,12 +93,12 @@ describe('answers that are lost on the way, after the server has done its work',
     forwarder.reset();
     await world.until('the lost answer is told', () => told.length === 1);
     for (let round = 0; round < 10 && handled.length < 2; round++) await world.backend.advance(SECOND_MS);
-    await world.until('it comes again', () => handled.length >= 2);
+    await world.until('it is redelivered', () => handled.length >= 2);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
     expect([texts(handled), told]).toEqual([['one', 'one'], ['one retry']]);
   });
 
-  contract('what a poll brought comes again when its lease ends; nothing is lost', async (world) => {
+  contract('what a poll brought is redelivered when its lease ends; nothing is lost', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const { forwarder, handled } = await behindForwarder(world, topic, await world.group(), () => {});
@@ -119,7 +119,7 @@ describe('answers that are lost on the way, after the server has done its work',
   });
 
   contract(
-    'what a poll brought to an ordered group comes again at once, in order, as the same attempt',
+    'what a poll brought to an ordered group is redelivered at once, in order, as the same attempt',
     async (world) => {
       const topic = await world.topic('fifo');
       const producer = await world.producer();

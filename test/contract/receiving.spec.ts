@@ -104,7 +104,7 @@ describe('receiving', () => {
     expect(ids(await consumer.receiveUntil(2))).toEqual(['twin', 'twin']);
   });
 
-  contract('a message handed back counts as an attempt, unless it was suspended', async (world) => {
+  contract('a message that is released counts as an attempt, unless it was suspended', async (world) => {
     const consumer = await open(world);
     await sendAll(world, consumer.topic, ['m']);
     const [first] = (await consumer.receiveUntil(1)) as [Received];
@@ -239,7 +239,7 @@ describe('an ordered group', () => {
     expect(ids(await consumer.receiveUntil(1, { attemptId: 'two' }))).toEqual(['c']);
   });
 
-  contract('pays with an attempt for a message that it hands back, suspended or not', async (world) => {
+  contract('pays with an attempt for a message that it releases, suspended or not', async (world) => {
     const consumer = await openOrdered(world);
     await sendOrdered(world, consumer.topic, ['a']);
     const [first] = (await consumer.receiveUntil(1)) as [Received];

@@ -23,7 +23,7 @@ async function letRetriesCome(world: World, { deliveries }: Recorder, count: num
 }
 
 describe('retries', () => {
-  contract('a failed message comes again with a higher attempt, and no more once it succeeds', async (world) => {
+  contract('a failed message is redelivered with a higher attempt, and not once it succeeds', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const recorder = await world.record({

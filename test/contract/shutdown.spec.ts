@@ -6,7 +6,7 @@ import { texts } from './support/world.js';
 const contract = contractSuite();
 
 describe('stopping', () => {
-  contract('a graceful stop finishes what runs, hands back the rest, and loses nothing', async (world) => {
+  contract('a graceful stop finishes what runs, releases the rest, and loses nothing', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const consumerGroup = await world.group();

@@ -84,7 +84,7 @@ function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void 
     case 'delivered':
       fate.place = event;
       fate.receive = event.receive;
-      // An ordered message that came again is open again, whatever was acked before.
+      // An ordered message that was redelivered is open again, whatever was acked before.
       fate.isAcked = false;
       break;
     case 'acked':
@@ -107,7 +107,7 @@ function ofDelivery(event: Delivered, fate: Fate, fates: ReadonlyMap<string, Fat
   return violations;
 }
 
-/** An ordered queue comes again from its first message on that is not acked, in this receive too. */
+/** An ordered queue is redelivered from its first message on that is not acked, in this receive too. */
 function isBehindOpen({ queue, offset, receive }: Delivered, fates: ReadonlyMap<string, Fate>): boolean {
   for (const { place, isAcked, receive: last } of fates.values()) {
     if (place?.queue === queue && place.offset < offset && (!isAcked || last === receive)) return true;

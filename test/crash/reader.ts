@@ -8,7 +8,7 @@ import { idOf } from './writer.js';
 /** The shortest that the server takes. */
 const LEASE_MS = 10_000;
 const PAUSE_MS = 100;
-/** Some messages are not acked, so that they come again when their leases end. */
+/** Some messages are not acked, so that they are redelivered when their leases end. */
 const FORGOTTEN = 0.02;
 /** So long after the last message nothing more comes: every lease has ended, and what is delayed is due. */
 const SILENCE_MS = LEASE_MS + 1_500;

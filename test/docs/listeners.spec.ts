@@ -52,7 +52,7 @@ describe('the examples of listeners', () => {
     expect(app.get(RocketMQListeners).state('Ledger.book').status).toBe('listening');
   });
 
-  it('batch: all that is plausible is stored, the rest comes again alone', async () => {
+  it('batch: all that is plausible is stored, the rest is redelivered alone', async () => {
     const { get } = bound(await start(Thermometers));
     for (const celsius of [20, -300, 21])
       await get(RocketMQProducer).send(TemperatureRead, { sensor: 'roof', celsius });

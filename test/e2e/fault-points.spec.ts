@@ -21,7 +21,7 @@ interface Scenario {
   readonly end: OrderView['status'] | undefined;
   /** What the server must be told when it asks how the transaction ended. */
   readonly checked?: 'commit' | 'rollback';
-  /** What the history must hold once the message has come again. */
+  /** What the history must hold once the message has been redelivered. */
   readonly comesAgain?: { readonly what: string; readonly attempt: number };
 }
 
@@ -31,7 +31,7 @@ const SCENARIOS: readonly Scenario[] = [
   // After the local commit, before its end is sent: only the check knows.
   { point: 'local-transaction-done:order-paid', isPaid: true, end: 'PAID', checked: 'commit' },
   { point: 'local-transaction-done:stock-result', isPaid: false, end: 'CANCELLED', checked: 'commit' },
-  // After the end, inside the handler of the time-out: it comes again and must do nothing.
+  // After the end, inside the handler of the time-out: it is redelivered and must do nothing.
   {
     point: 'transaction-ended:stock-return',
     isPaid: false,
@@ -113,7 +113,7 @@ async function play({ point, isPaid, end, checked, comesAgain }: Scenario, run: 
     await until(`the check is answered by ${checked}`, () => asked.test(stripVTControlCharacters(run.output)));
   }
   if (comesAgain !== undefined) {
-    await until('the message has come again', async () => {
+    await until('the message has been redelivered', async () => {
       const history = await demo.history((await fresh())[0]?.id);
       return history.some(({ what, attempt }) => what === comesAgain.what && attempt === comesAgain.attempt);
     });

@@ -176,7 +176,7 @@ describe('payment and time-out at the same moment', () => {
 });
 
 describe('messages that come in another way than they should', () => {
-  it('change nothing when each comes again, under its own id and under new ones', async () => {
+  it('change nothing when each is redelivered, under its own id and under new ones', async () => {
     const paid = await payableOrder('book', 2);
     await demo.pay(paid.id);
     const cancelled = await payableOrder('chair', 2);

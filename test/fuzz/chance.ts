@@ -3,7 +3,7 @@
 /** Numbers of at least 0, below 1. */
 export type Chance = () => number;
 
-/** A whole number of at least 0, below `end`. */
+/** An integer of at least 0, below `end`. */
 export function below(chance: Chance, end: number): number {
   return Math.floor(chance() * end);
 }

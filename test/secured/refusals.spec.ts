@@ -49,7 +49,7 @@ async function asUser<T>(
   return withClient(world, signature(accessKey), (client) => use(client, accessKey), clientId);
 }
 
-describe('who may nothing is refused', () => {
+describe('a user without permissions is refused', () => {
   const topic = resource('a-topic');
   const group = resource('a-group');
   const ids = { messageId: 'id', receiptHandle: 'handle' };
@@ -104,10 +104,10 @@ describe('a user', () => {
       return `${said}, then ${await codeOf(victim, 'heartbeat', consumer)}`;
     });
   };
-  contract.answers('a client is not ended by a user who may nothing', 'UNAUTHORIZED, then OK', (world) =>
+  contract.answers('a client is not ended by a user without permissions', 'UNAUTHORIZED, then OK', (world) =>
     under(world, (stranger) => codeOf(stranger, 'notifyClientTermination', {})),
   );
-  contract.answers('a client is not replaced by a user who may nothing', 'UNAUTHORIZED, then OK', (world) =>
+  contract.answers('a client is not replaced by a user without permissions', 'UNAUTHORIZED, then OK', (world) =>
     under(world, (stranger) => codeOfSettings(stranger, producerSettings())),
   );
 });

@@ -1,4 +1,4 @@
-// A connection over TLS, and what is told when it does not come about. Certificates of clients are in the specs of the client:
+// A connection over TLS, and what is told when it fails. Certificates of clients are in the specs of the client:
 // the gRPC port of the real server asks for none.
 
 import { describe, expect } from '@jest/globals';
@@ -22,15 +22,15 @@ async function send(world: World, options: Partial<ConnectionOptions>): Promise<
 const FAILED = { code: 'TLS_FAILED', outcome: 'not-sent', retryable: false };
 
 describe('a connection over TLS', () => {
-  contract('comes about with the authority that signed the certificate', async (world) => {
+  contract('succeeds with the authority that signed the certificate', async (world) => {
     await expect(send(world, { tls: { ca: secured(world).ca } })).resolves.toMatch(/^01/);
   });
 
-  contract('comes about by another name that the certificate holds', async (world) => {
+  contract('succeeds by another name that the certificate holds', async (world) => {
     await expect(send(world, { tls: { ca: secured(world).ca, serverName: OTHER_NAME } })).resolves.toMatch(/^01/);
   });
 
-  contract('comes about unchecked only when that is asked for by name', async (world) => {
+  contract('succeeds unchecked only when that is asked for by name', async (world) => {
     await expect(send(world, { tls: { dangerouslyAcceptAnyCertificate: true } })).resolves.toMatch(/^01/);
   });
 

@@ -129,7 +129,7 @@ describe('the judges', () => {
       },
     ],
     [
-      'a delivery that was handed back',
+      'a delivery that was released',
       {
         sends: [sent('m1')],
         handlings: [handled('m1', { attempt: 2 })],

@@ -60,7 +60,7 @@ function suite(placed: () => DatabasePlace, relayFaults: readonly string[] = REL
     ends.push(() => producer.close());
     await Promise.all([consumer.start(), producer.start()]);
     await broker.advance(3 * MINUTE_MS);
-    // A check that takes its time counts as unanswered; it comes again.
+    // A check that takes its time counts as unanswered; the server asks again.
     for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
     const send = producer.send.bind(producer);
     relay = new OutboxRelay({ outbox: new Outbox(), database: database.port, clock: broker.clock, send });

@@ -46,15 +46,15 @@ describe('the checkers of consumption', () => {
     }
   });
 
-  it('find a message that came again after its end was certain', () => {
+  it('find a message that was redelivered after its end was certain', () => {
     expect(consumptionViolations([sent('a'), begun('a'), handled('a'), certain('a'), begun('a', 'B')])).toEqual([
-      'a came again after its end was certain',
+      'a was redelivered after its end was certain',
     ]);
   });
 
-  it('find a message that came again although nobody was told that it may', () => {
+  it('find a message that was redelivered although nobody was told that it may', () => {
     const history = [sent('a'), begun('a'), handled('a'), begun('a', 'B'), handled('a', 'B')];
-    expect(all(history)).toEqual(['a came again without a word']);
+    expect(all(history)).toEqual(['a was redelivered without notice']);
   });
 
   it('find a message that was handled before an earlier one of its group', () => {

@@ -32,19 +32,19 @@ export function consumptionViolations(history: readonly ConsumptionEvent[]): str
   const fates = replay(history, ({ kind, id }, fate) => {
     if (kind !== 'begun') return;
     if (fate === undefined) violations.push(`${id} was handled without being sent`);
-    else if (fate.isCertain) violations.push(`${id} came again after its end was certain`);
+    else if (fate.isCertain) violations.push(`${id} was redelivered after its end was certain`);
     else if (fate.running.size > 0) violations.push(`${id} was handled by two at once`);
   });
   for (const [id, { isOver }] of fates) if (!isOver) violations.push(`${id} was lost`);
   return violations;
 }
 
-/** What an unordered group promises besides: what was handled comes again only if its consumer was told that it may. */
+/** What an unordered group promises besides: what was handled is redelivered only if its consumer was told that it may. */
 export function silentRepetitions(history: readonly ConsumptionEvent[]): string[] {
   const violations: string[] = [];
   replay(history, ({ kind, id }, fate) => {
     if (kind === 'begun' && fate !== undefined && fate.done.size > 0)
-      violations.push(`${id} came again without a word`);
+      violations.push(`${id} was redelivered without notice`);
   });
   return violations;
 }
@@ -106,7 +106,7 @@ function apply(event: OfMessage, fate: Fate): void {
       break;
     case 'handled':
       fate.active.delete(event.consumer);
-      // One that was told to let go of the message may have done the work; the message comes again all the same.
+      // One that was told to let go of the message may have done the work; the message is redelivered all the same.
       if (fate.running.delete(event.consumer)) fate.done.add(event.consumer);
       fate.isOver = true;
       break;

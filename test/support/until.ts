@@ -1,4 +1,4 @@
-// Waits for what comes about by itself.
+// Waits for what happens by itself.
 
 /** Resolves when a condition holds; it is looked at in each turn of the event loop. The test's own time-out bounds it. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

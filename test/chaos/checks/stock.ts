@@ -21,7 +21,7 @@ interface Way {
   readonly isEmpty: boolean;
 }
 
-/** What a step that came again says, and what must have come before it. */
+/** What a step that was redelivered says, and what must have come before it. */
 const AGAIN: Readonly<Record<string, readonly string[]>> = {
   'redelivered: nothing to reserve': ['reserved', 'rejected', 'not reserved: returned before'],
   'redelivered: nothing to sell': ['sold'],

@@ -58,7 +58,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'SelectorParser.jj has no end of input; test/contract/sql-filter.spec.ts on 5.5.0',
   },
   {
-    title: 'a client is not ended by a user who may nothing',
+    title: 'a client is not ended by a user without permissions',
     backend: 'rocketmq',
     answer: 'ILLEGAL_CONSUMER_GROUP, then UNRECOGNIZED_CLIENT_TYPE',
     reason:
@@ -66,7 +66,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'ClientActivity.notifyClientTermination; test/secured/refusals.spec.ts on 5.5.0',
   },
   {
-    title: 'a client is not replaced by a user who may nothing',
+    title: 'a client is not replaced by a user without permissions',
     backend: 'rocketmq',
     answer: 'OK, then OK',
     reason: 'settings replace those of the same client id, whoever signed them',
@@ -86,7 +86,9 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     'a server that knows `suspend` can be told by its settings',
     'a paused consumer leaves the messages to others of its group, without an attempt',
   ]),
-  ...withoutSuspend('each hand-back counts', ['a message handed back counts as an attempt, unless it was suspended']),
+  ...withoutSuspend('each release counts', [
+    'a message that is released counts as an attempt, unless it was suspended',
+  ]),
   ...withoutSuspend('what a full listener of a shared topic cannot take is kept, and holds up the topic', [
     'do not wait for one that is full, and what it has to leave loses no attempt',
   ]),

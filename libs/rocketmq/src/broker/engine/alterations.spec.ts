@@ -15,7 +15,7 @@ describe('an altered topic', () => {
     expect(harness.engine.topic('t')).toEqual({ name: 't', type: 'normal', queues: 2 });
   });
 
-  it('lets what was handed out from a lost queue be acked, and come again', () => {
+  it('lets what was handed out from a lost queue be acked and redelivered', () => {
     const harness = new EngineHarness();
     harness.engine.alterTopic({ name: 't', type: 'priority', queues: 2 });
     for (const priority of [1, 1]) harness.send('t', `p${priority}`, { type: 'priority', priority });

@@ -9,7 +9,7 @@ function delayed(harness: EngineHarness, messageId: string, delayMs: number) {
 }
 
 describe('a delayed message that is delivered now', () => {
-  it('is visible at once, keeps its delivery time, and does not come again at it', () => {
+  it('is visible at once, keeps its delivery time, and is not redelivered at it', () => {
     const harness = new EngineHarness();
     delayed(harness, 'a', MINUTE_MS);
     delayed(harness, 'ab', MINUTE_MS);

@@ -4,7 +4,7 @@ import { EngineHarness } from '../../../../../test/support/engine-harness.js';
 const DELAY = { type: 'delay', deliveryTimestampMs: 0 } as const;
 
 describe('topics and groups', () => {
-  it('come into being at first use; a topic takes the type of its first message', () => {
+  it('are created at first use; a topic takes the type of its first message', () => {
     const harness = new EngineHarness();
     expect(harness.engine.topic('t')).toMatchObject({ type: undefined, queues: 8 });
     harness.send('t', 'm', DELAY);
@@ -38,7 +38,7 @@ describe('topics and groups', () => {
     expect(() => harness.engine.declareGroup({ name: 'g', fifo: false })).toThrow('that cannot change');
   });
 
-  it('do not come into being as dead letters of a group that has none', () => {
+  it('are not created as dead letters of a group that has none', () => {
     expect(() => new EngineHarness().engine.topic('%DLQ%g')).toThrow('does not exist');
   });
 });

@@ -153,7 +153,7 @@ export class GrpcServer {
     };
   }
 
-  /** In one go where the handler answers at once: a promise costs what a message does. */
+  /** Synchronously where the handler answers at once: a promise costs what a message does. */
   private answer(
     method: RpcMethod<UnaryName>,
     handler: UnaryHandler<UnaryName>,

@@ -19,7 +19,7 @@ type Life =
   | { readonly kind: 'ended' };
 
 /**
- * A connection as its server needs it. nghttp2 gives a connection up at some broken frames without a word to Node.js 20: it says
+ * A connection as its server needs it. nghttp2 gives a connection up at some broken frames without notice to Node.js 20: it says
  * GOAWAY to the client, reads no more, and so no end of the client is seen, either. Nothing tells but that a ping stays where it is.
  */
 export class Http2Connection {
