@@ -5,17 +5,6 @@ import { TransportError } from '../support/errors.js';
 import { MalformedJson, parseJavaJson } from './java-json.js';
 import { RemotingError } from './remoting-error.js';
 
-/** The server's response codes that are not errors here. @see ResponseCode of the server */
-export const RESPONSE_CODES = {
-  success: 0,
-  topicNotExist: 17,
-  pullNotFound: 19,
-  pullRetryImmediately: 20,
-  pullOffsetMoved: 21,
-  queryNotFound: 22,
-  consumerNotOnline: 206,
-} as const;
-
 /** A long of Java: BigInt would take minutes for millions of digits. */
 const OFFSET = /^-?\d{1,19}$/;
 

@@ -1,5 +1,6 @@
 // The time at each broker. No request returns it, but a broker reports when it started and how long ago that was.
 
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { type CallOptions, monotonicMs, realTimeIn } from '../support/deadline.js';
 import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
@@ -30,9 +31,9 @@ export async function brokerClocks(cluster: ClusterAccess, options?: CallOptions
   return cluster.run('ask for the time of brokers', options, async (deadline) => {
     const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
       // The first request may have to connect, which makes the request take longer than the answer.
-      await cluster.call(broker, { code: 28 }, deadline);
+      await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline);
       const askedAtMs = monotonicMs();
-      const { table } = jsonOf(await cluster.call(broker, { code: 28 }, deadline));
+      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline));
       const wayMs = monotonicMs() - askedAtMs;
       const toldMs = timeOf((table ?? {}) as Record<string, unknown>);
       const nowMs = realTimeIn(0).getTime();

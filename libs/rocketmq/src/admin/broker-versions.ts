@@ -1,5 +1,6 @@
 // The version of each broker, and what it supports.
 
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions } from '../support/deadline.js';
 import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
@@ -40,7 +41,7 @@ const FORM = /^V(\d{1,3})_(\d{1,3})_(\d{1,3})(?:_|$)/;
 export async function brokerVersions(cluster: ClusterAccess, options?: CallOptions): Promise<BrokerVersions> {
   return cluster.run('ask for broker versions', options, async (deadline) => {
     const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      const { table } = jsonOf(await cluster.call(broker, { code: 28 }, deadline));
+      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline));
       return String((table as Record<string, unknown> | undefined)?.brokerVersionDesc ?? '');
     });
     const brokers = answers.map(({ broker, value: text }) => {

@@ -1,10 +1,11 @@
 // Chooses the servers to ask: name servers one after the other or all of them, and each master of the cluster. The requests and the
 // meaning of the answers are in the files that use this one.
 
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
-import { RESPONSE_CODES, undefinedWhen } from './answers.js';
+import { undefinedWhen } from './answers.js';
 import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute } from './cluster.js';
 import type { RemotingClient } from './remoting-client.js';
 import type { RemotingRequest } from './remoting-request.js';
@@ -39,7 +40,7 @@ export class ClusterAccess {
 
   /** At least one. @throws TransportError when none is registered; UsageError when the cluster must be named */
   async masters(deadline: Deadline): Promise<readonly MasterBroker[]> {
-    const known = parseClusterInfo(await this.askNameServer({ code: 106 }, deadline));
+    const known = parseClusterInfo(await this.askNameServer({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline));
     const brokers = this.ofCluster(known);
     const clusters = [...new Set(brokers.map((broker) => broker.cluster))];
     if (clusters.length > 1) {
@@ -59,7 +60,7 @@ export class ClusterAccess {
 
   /** The route of the topic at the name server, or undefined. */
   async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
-    const request = { code: 105, fields: { topic, acceptStandardJsonOnly: 'true' } };
+    const request = { code: REQUEST_CODES.getRouteInfoByTopic, fields: { topic, acceptStandardJsonOnly: 'true' } };
     const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, this.askNameServer(request, deadline));
     return answer === undefined ? undefined : parseTopicRoute(answer);
   }

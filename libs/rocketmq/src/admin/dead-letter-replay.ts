@@ -2,6 +2,7 @@
 
 import { isReservedProperty } from '../protocol/model/names.js';
 import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
@@ -190,7 +191,11 @@ class Replay {
       unitMode: 'false',
       batch: 'false',
     };
-    const answer = await this.cluster.ask(broker, { code: 10, fields, body: stored.body }, this.deadline);
+    const answer = await this.cluster.ask(
+      broker,
+      { code: REQUEST_CODES.sendMessage, fields, body: stored.body },
+      this.deadline,
+    );
     if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
     const queueOffset = offsetField(answer, 'queueOffset', 0n);
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };

@@ -1,6 +1,7 @@
 // Creates, alters, describes, lists and deletes consumer groups of a cluster. The broker's formats are in groups.ts.
 
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, textsIn } from './answers.js';
 import { checkName } from './checks.js';
@@ -110,7 +111,7 @@ export class GroupAdmin {
       await onEach(deadline.what, brokers, async (broker) => {
         const existing = await this.config(broker, consumerGroup, deadline);
         const fields = { groupName: consumerGroup, cleanOffset: 'true' };
-        await this.cluster.call(broker, { code: 207, fields }, deadline);
+        await this.cluster.call(broker, { code: REQUEST_CODES.deleteSubscriptionGroup, fields }, deadline);
         if (existing !== undefined) deletedOn.push(broker.name);
       });
       return { consumerGroup, deletedOn, deletedTopics };
@@ -125,7 +126,11 @@ export class GroupAdmin {
   ): Promise<string[]> {
     const consumed = await Promise.all(
       brokers.map(async (broker) => {
-        const answer = await this.cluster.call(broker, { code: 343, fields: { group } }, deadline);
+        const answer = await this.cluster.call(
+          broker,
+          { code: REQUEST_CODES.queryTopicsByConsumer, fields: { group } },
+          deadline,
+        );
         return textsIn(jsonOf(answer).topicList);
       }),
     );
@@ -136,7 +141,9 @@ export class GroupAdmin {
 
   /** Uses code 201 (all groups), since code 352 (one group) would create a missing one. */
   private async configs(broker: MasterBroker, deadline: Deadline): Promise<ReadonlyMap<string, GroupConfig>> {
-    return groupConfigsIn(await this.cluster.call(broker, { code: 201 }, deadline));
+    return groupConfigsIn(
+      await this.cluster.call(broker, { code: REQUEST_CODES.getAllSubscriptionGroupConfig }, deadline),
+    );
   }
 
   private async config(broker: MasterBroker, group: string, deadline: Deadline): Promise<GroupConfig | undefined> {

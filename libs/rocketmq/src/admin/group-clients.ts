@@ -1,9 +1,10 @@
 // The connected consumers of a group, their subscriptions, and whether these are the same.
 
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
-import { jsonOf, RESPONSE_CODES, undefinedWhen } from './answers.js';
+import { jsonOf, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -101,7 +102,11 @@ export async function connectionsOn(
   consumerGroup: string,
   deadline: Deadline,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const asked = cluster.call(broker, { code: 203, fields: { consumerGroup } }, deadline);
+  const asked = cluster.call(
+    broker,
+    { code: REQUEST_CODES.getConsumerConnectionList, fields: { consumerGroup } },
+    deadline,
+  );
   const answer = await undefinedWhen(RESPONSE_CODES.consumerNotOnline, asked);
   return answer === undefined ? {} : jsonOf(answer);
 }
@@ -145,7 +150,7 @@ async function ownSubscriptionsOf(
   fields: { readonly consumerGroup: string; readonly clientId: string },
   deadline: Deadline,
 ): Promise<readonly ClientSubscription[] | undefined> {
-  const request = { code: 307, fields: { ...fields, jstackEnable: 'false' } };
+  const request = { code: REQUEST_CODES.getConsumerRunningInfo, fields: { ...fields, jstackEnable: 'false' } };
   try {
     const answer = await cluster.run(
       `subscriptions of ${fields.clientId}`,

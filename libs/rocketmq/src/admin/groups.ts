@@ -1,6 +1,7 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
@@ -100,7 +101,7 @@ export function updateGroupRequest(definition: GroupDefinition, existing: GroupC
     retryMaxTimes: attempts === undefined ? (existing?.retryMaxTimes ?? DEFAULT_RETRIES) : attempts - 1,
     ...(definition.backoff === undefined ? {} : { groupRetryPolicy: toRetryPolicy(definition.backoff) }),
   };
-  return { code: 200, body: Buffer.from(JSON.stringify(config)) };
+  return { code: REQUEST_CODES.updateAndCreateSubscriptionGroup, body: Buffer.from(JSON.stringify(config)) };
 }
 
 /** All groups in the answer to request code 201, by name. */

@@ -1,9 +1,10 @@
 // How far a consumer group is behind, by queue.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, offsetIn, offsetOf, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
+import { jsonOf, offsetIn, offsetOf, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -88,7 +89,9 @@ export async function lagOfGroup(
   return cluster.run(`lag of consumer group ${consumerGroup}`, options, async (deadline) => {
     const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
       // Asked for one topic, the server omits its retries; asked for all, it reports only those that were consumed.
-      const rows = rowsIn(await cluster.call(broker, { code: 208, fields: { consumerGroup } }, deadline));
+      const rows = rowsIn(
+        await cluster.call(broker, { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } }, deadline),
+      );
       const wanted =
         options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, deadline) : [options.topic];
       const missing = wanted.filter((topic) => !rows.some((row) => row.topic === topic));
@@ -143,7 +146,9 @@ async function rowsToStartOn(
 ): Promise<Row[]> {
   if (topics.length === 0) return [];
   // Uses the request for all groups, since code 352 (one group) would create a missing one.
-  const groups = groupConfigsIn(await cluster.call(broker, { code: 201 }, deadline));
+  const groups = groupConfigsIn(
+    await cluster.call(broker, { code: REQUEST_CODES.getAllSubscriptionGroupConfig }, deadline),
+  );
   if (!groups.has(consumerGroup)) return [];
   const rows = topics.map(async (topic) => {
     const queues = await queuesOn(cluster, broker, topic, deadline);
@@ -171,7 +176,7 @@ async function startIn(
   { queueId, ...names }: { readonly consumerGroup: string; readonly topic: string; readonly queueId: number },
   deadline: Deadline,
 ): Promise<bigint | undefined> {
-  const request = { code: 14, fields: { ...names, queueId: String(queueId) } };
+  const request = { code: REQUEST_CODES.queryConsumerOffset, fields: { ...names, queueId: String(queueId) } };
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, cluster.call(broker, request, deadline));
   const offset = offsetOf(answer?.fields.offset ?? '');
   return offset !== undefined && offset >= 0n ? offset : undefined;

@@ -1,6 +1,7 @@
 // Looks up messages in the index of the brokers: by message id or key.
 
 import { topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import {
   decodeStoredMessages,
@@ -9,7 +10,7 @@ import {
 } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
-import { RESPONSE_CODES, undefinedWhen } from './answers.js';
+import { undefinedWhen } from './answers.js';
 import { checkLimit, checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -84,7 +85,7 @@ export async function storedMessages(
     endTimestamp: isById ? END_OF_TIME : String(query.to?.getTime() ?? END_OF_TIME),
     ...(isById && { _UNIQUE_KEY_QUERY: 'true' }),
   };
-  const asked = cluster.call(broker, { code: 12, fields }, deadline);
+  const asked = cluster.call(broker, { code: REQUEST_CODES.queryMessage, fields }, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
   // The index uses hash codes, so a result may belong to another topic or key.
   return answer === undefined ? [] : messagesIn(answer).filter((stored) => isSought(stored, query));

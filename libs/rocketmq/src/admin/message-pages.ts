@@ -1,6 +1,7 @@
 // Pages of the messages of a topic, and of the half messages that the server has given up.
 
 import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
@@ -116,7 +117,7 @@ export async function resumeHalfMessage(
     if (broker === undefined) {
       throw new UsageError('UNKNOWN_BROKER', `the cluster has no broker "${name}"; nothing was changed`, 'broker');
     }
-    await cluster.call(broker, { code: 323, fields: { topic, msgId } }, deadline);
+    await cluster.call(broker, { code: REQUEST_CODES.resumeCheckHalfMessage, fields: { topic, msgId } }, deadline);
   });
 }
 

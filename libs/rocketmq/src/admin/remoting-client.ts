@@ -1,6 +1,7 @@
 // Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
@@ -26,7 +27,7 @@ export interface RemotingClientOptions {
 /** The server's code for an invalid signature and for a missing permission. */
 const NO_PERMISSION = 16;
 /** A request without side effects that name servers and brokers answer, possibly with an error. */
-const OPENING = encodeFrame({ code: 106, opaque: 0 });
+const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
 
 /** Sends requests to any number of name servers and brokers. */
 export class RemotingClient {

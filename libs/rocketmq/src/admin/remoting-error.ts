@@ -2,6 +2,7 @@
 // TransportErrors.
 
 import { accessAdvice } from '../protocol/credentials/access-advice.js';
+import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type Outcome, RocketMQError } from '../support/errors.js';
 
@@ -12,27 +13,30 @@ interface CodeMeaning {
   readonly advice: string;
 }
 
-/** Its advice depends on the remark. */
-const NO_PERMISSION = 16;
-
 /** The server's response codes that matter here. @see RemotingSysResponseCode and ResponseCode of the server */
 const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
-  [1, refused('SYSTEM_ERROR', false, 'fix what the server reports and call again')],
-  [2, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
+  [RESPONSE_CODES.systemError, refused('SYSTEM_ERROR', false, 'fix what the server reports and call again')],
+  [RESPONSE_CODES.systemBusy, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
   [
-    3,
+    RESPONSE_CODES.requestCodeNotSupported,
     refused(
       'REQUEST_CODE_NOT_SUPPORTED',
       false,
       'the server has another version, or is a broker instead of a name server or vice versa',
     ),
   ],
-  [13, refused('MESSAGE_ILLEGAL', false, 'fix what the server reports and send again')],
-  [14, refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later')],
-  [NO_PERMISSION, refused('NO_PERMISSION', false, '')],
-  [17, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
-  [26, refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first')],
-  [29, refused('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
+  [RESPONSE_CODES.messageIllegal, refused('MESSAGE_ILLEGAL', false, 'fix what the server reports and send again')],
+  [
+    RESPONSE_CODES.serviceNotAvailable,
+    refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later'),
+  ],
+  [RESPONSE_CODES.noPermission, refused('NO_PERMISSION', false, '')],
+  [RESPONSE_CODES.topicNotExist, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
+  [
+    RESPONSE_CODES.subscriptionGroupNotExist,
+    refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first'),
+  ],
+  [RESPONSE_CODES.invalidParameter, refused('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
 ]);
 
 function refused(name: string, retryable: boolean, advice: string): CodeMeaning {
@@ -58,7 +62,7 @@ export class RemotingError extends RocketMQError {
     const next =
       meaning === undefined
         ? 'it may have taken effect'
-        : `it did not take effect there; ${answer.code === NO_PERMISSION ? accessAdvice(remark) : meaning.advice}`;
+        : `it did not take effect there; ${answer.code === RESPONSE_CODES.noPermission ? accessAdvice(remark) : meaning.advice}`;
     super(name, `${what}: ${said}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;
   }

@@ -1,6 +1,7 @@
 // Computes what a rewind would do, by queue, without doing it.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { offsetField } from './answers.js';
@@ -68,7 +69,7 @@ async function targetIn(
   if (to.kind === 'end') return offsets.maxOffset;
   if (to.kind === 'offset') return inRange(to.offset, offsets);
   const fields = { topic, queueId: String(offsets.queueId), timestamp: String(to.time.getTime()) };
-  const answer = await cluster.call(owner, { code: 29, fields }, deadline);
+  const answer = await cluster.call(owner, { code: REQUEST_CODES.searchOffsetByTimestamp, fields }, deadline);
   return offsetField(answer, 'offset', offsets.minOffset);
 }
 

@@ -1,6 +1,7 @@
 // Moves a consumer group in a topic: back to redeliver messages, or forward to skip some.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
@@ -71,7 +72,10 @@ function resetRequest({ consumerGroup, topic, to }: RewindRequest): RemotingRequ
     to.kind === 'offset'
       ? { timestamp: '-1', queueId: String(to.queueId), offset: String(to.offset) }
       : { timestamp: timestampOf(to), ...everywhere };
-  return { code: 222, fields: { topic, group: consumerGroup, isForce: 'true', ...where } };
+  return {
+    code: REQUEST_CODES.invokeBrokerToResetOffset,
+    fields: { topic, group: consumerGroup, isForce: 'true', ...where },
+  };
 }
 
 function timestampOf(to: Exclude<RewindTarget, { kind: 'offset' }>): string {

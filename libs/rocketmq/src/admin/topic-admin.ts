@@ -1,9 +1,10 @@
 // Creates, alters, describes, lists and deletes topics of a cluster. The broker's formats are in topics.ts.
 
 import { topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, RESPONSE_CODES, textsIn, undefinedWhen } from './answers.js';
+import { jsonOf, textsIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -84,8 +85,8 @@ export class TopicAdmin {
     return this.cluster.run('list topics', options, async (deadline) => {
       const { answers, failures } = await fromEach(await this.cluster.masters(deadline), async (broker) => {
         const [configs, system] = await Promise.all([
-          this.cluster.call(broker, { code: 21 }, deadline),
-          this.cluster.call(broker, { code: 305 }, deadline),
+          this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, deadline),
+          this.cluster.call(broker, { code: REQUEST_CODES.getSystemTopicListFromBroker }, deadline),
         ]);
         return { configs: topicConfigsIn(configs), system: textsIn(jsonOf(system).topicList) };
       });
@@ -114,13 +115,16 @@ export class TopicAdmin {
     const brokers = await this.cluster.masters(deadline);
     const change = async (broker: MasterBroker): Promise<void> => {
       const existing = await this.config(broker, topic, deadline);
-      await this.cluster.call(broker, { code: 215, fields: { topic } }, deadline);
+      await this.cluster.call(broker, { code: REQUEST_CODES.deleteTopicInBroker, fields: { topic } }, deadline);
       if (existing !== undefined) deletedOn.push(broker.name);
     };
     const afterwards = async (): Promise<void> => {
       // Without the name of the cluster the name server would also delete a topic of the same name in another cluster.
       const clusterName = brokers[0]?.cluster ?? '';
-      await this.cluster.callNameServers({ code: 216, fields: { topic, clusterName } }, deadline);
+      await this.cluster.callNameServers(
+        { code: REQUEST_CODES.deleteTopicInNameServer, fields: { topic, clusterName } },
+        deadline,
+      );
     };
     await onEach(deadline.what, brokers, change, afterwards);
     return { topic, deletedOn };
@@ -128,7 +132,7 @@ export class TopicAdmin {
 
   /** The topic on one broker. This request does not create it. */
   async config(broker: MasterBroker, topic: string, deadline: Deadline): Promise<TopicConfig | undefined> {
-    const asked = this.cluster.call(broker, { code: 351, fields: { topic } }, deadline);
+    const asked = this.cluster.call(broker, { code: REQUEST_CODES.getTopicConfig, fields: { topic } }, deadline);
     const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
     return answer === undefined ? undefined : parseTopicConfig(answer);
   }

@@ -1,8 +1,9 @@
 // The range of offsets in the queues of a topic.
 
 import { topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, offsetIn, RESPONSE_CODES, timeIn, undefinedWhen } from './answers.js';
+import { jsonOf, offsetIn, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -74,7 +75,7 @@ export async function queuesOn(
   topic: string,
   deadline: Deadline,
 ): Promise<QueueOffsets[]> {
-  const asked = cluster.call(broker, { code: 202, fields: { topic } }, deadline);
+  const asked = cluster.call(broker, { code: REQUEST_CODES.getTopicStatsInfo, fields: { topic } }, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
   const table = answer === undefined ? undefined : jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];

@@ -1,9 +1,10 @@
 // Reads the stored messages of a topic page by page without consuming them.
 
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { offsetField, RESPONSE_CODES } from './answers.js';
+import { offsetField } from './answers.js';
 import { checkLimit } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
@@ -138,7 +139,7 @@ class PageReader {
       subVersion: '0',
       expressionType: 'TAG',
     };
-    const answer = await this.cluster.ask(broker, { code: 11, fields }, this.deadline);
+    const answer = await this.cluster.ask(broker, { code: REQUEST_CODES.pullMessage, fields }, this.deadline);
     const { success, pullNotFound, pullRetryImmediately, pullOffsetMoved } = RESPONSE_CODES;
     const known: readonly number[] = [success, pullNotFound, pullRetryImmediately, pullOffsetMoved];
     if (!known.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);

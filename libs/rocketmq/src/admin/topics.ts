@@ -1,6 +1,7 @@
 // A topic in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
@@ -77,7 +78,7 @@ export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): 
 export function updateTopicRequest(definition: TopicDefinition, existing: TopicConfig | undefined): RemotingRequest {
   const queues = (kept: number | undefined): string => String(definition.queues ?? kept ?? DEFAULT_QUEUES);
   return {
-    code: 17,
+    code: REQUEST_CODES.updateAndCreateTopic,
     fields: {
       topic: definition.topic,
       defaultTopic: 'TBW102',

@@ -340,10 +340,8 @@ export class EmbeddedBroker {
 
   private async makeAdmin(): Promise<RemotingServer> {
     const { engine, store, clock, sessions } = this;
-    const [{ AdminRequests }, { RemotingServer }] = await Promise.all([
-      import('./admin/admin-requests.js'),
-      import('./admin/remoting-server.js'),
-    ]);
+    const { AdminRequests } = await import('./admin/admin-requests.js');
+    const { RemotingServer } = await import('./admin/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);

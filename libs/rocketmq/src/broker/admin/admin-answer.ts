@@ -1,20 +1,6 @@
 // The answers to admin requests.
 
-/** The server's response codes that this broker uses. @see RemotingSysResponseCode and ResponseCode of the server */
-export const RESPONSE_CODES = {
-  success: 0,
-  systemError: 1,
-  requestCodeNotSupported: 3,
-  noPermission: 16,
-  topicNotExist: 17,
-  subscriptionGroupNotExist: 26,
-  pullNotFound: 19,
-  pullOffsetMoved: 21,
-  queryNotFound: 22,
-  invalidParameter: 29,
-  consumerNotOnline: 206,
-  consumeMessageTimeout: 207,
-} as const;
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 
 type ResponseCode = (typeof RESPONSE_CODES)[keyof typeof RESPONSE_CODES];
 

@@ -1,8 +1,9 @@
 // Maps the request codes of the remoting protocol to their handlers. The broker is its own name server, so the codes of name servers
 // and brokers arrive at one port.
 
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
 import type { AdminContext, RequestHandler } from './admin-context.js';
 import { ClusterRequests } from './cluster-requests.js';
 import { GroupRequests } from './group-requests.js';

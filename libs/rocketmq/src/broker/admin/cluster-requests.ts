@@ -1,5 +1,6 @@
 // Requests about the cluster, which consists of this broker, and about the broker itself.
 
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
@@ -12,10 +13,10 @@ const VERSION = 'V5_5_0';
 
 export class ClusterRequests {
   readonly table: RequestTable = [
-    [28, () => this.runtimeInfo()],
+    [REQUEST_CODES.getBrokerRuntimeInfo, () => this.runtimeInfo()],
     // Name servers also keep settings by key. There are none here, so there is nothing to delete.
-    [102, () => SUCCESS],
-    [106, () => this.clusterInfo()],
+    [REQUEST_CODES.deleteKvConfig, () => SUCCESS],
+    [REQUEST_CODES.getBrokerClusterInfo, () => this.clusterInfo()],
   ];
 
   private readonly startedAtMs: number;

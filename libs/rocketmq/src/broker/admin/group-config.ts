@@ -1,11 +1,12 @@
 // Converts a consumer group to and from the format of the remoting protocol.
 
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
-import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+import { AdminRefusal } from './admin-answer.js';
 
 /** The server's defaults for missing parts of `ExponentialRetryPolicy`. */
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };

@@ -1,12 +1,13 @@
 // Requests about consumer groups: create, alter, show, delete, and their connected consumers.
 
 import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { type ClientSession, subscriptionOf } from '../services/sessions.js';
-import { type AdminAnswer, AdminRefusal, answerWith, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupConfigOf, groupNameOf, groupOf } from './group-config.js';
 
@@ -22,12 +23,15 @@ const VERSION_5_5_0 = 513;
 
 export class GroupRequests {
   readonly table: RequestTable = [
-    [200, (request) => this.alter(request)],
-    [201, () => this.all()],
-    [203, (request) => this.connections(request)],
-    [207, (request) => this.delete(request)],
-    [307, (request) => this.runningInfo(request)],
-    [352, ({ fields }) => answerWith(groupConfigOf(this.makeGroup(groupNameOf(fields.group))))],
+    [REQUEST_CODES.updateAndCreateSubscriptionGroup, (request) => this.alter(request)],
+    [REQUEST_CODES.getAllSubscriptionGroupConfig, () => this.all()],
+    [REQUEST_CODES.getConsumerConnectionList, (request) => this.connections(request)],
+    [REQUEST_CODES.deleteSubscriptionGroup, (request) => this.delete(request)],
+    [REQUEST_CODES.getConsumerRunningInfo, (request) => this.runningInfo(request)],
+    [
+      REQUEST_CODES.getSubscriptionGroupConfig,
+      ({ fields }) => answerWith(groupConfigOf(this.makeGroup(groupNameOf(fields.group)))),
+    ],
   ];
 
   constructor(private readonly broker: AdminContext) {}

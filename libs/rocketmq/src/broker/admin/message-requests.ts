@@ -1,6 +1,7 @@
 // Requests about messages: lookup by id or key, reading a queue, and sending as tools do.
 
 import { LIMITS } from '../../protocol/model/limits.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
@@ -8,7 +9,7 @@ import { queueRanges } from '../engine/offsets.js';
 import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { type MessageEntry, messagesFrom } from '../engine/views.js';
-import { type AdminAnswer, AdminRefusal, numberIn, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { TOOLS_GROUP } from './group-requests.js';
 import { messageToStore, storedFieldsOf } from './stored-fields.js';
@@ -24,10 +25,10 @@ const PULL_BYTES = 256 * 1024;
 
 export class MessageRequests {
   readonly table: RequestTable = [
-    [10, (request) => this.send(request)],
-    [11, (request) => this.pull(request)],
-    [12, (request) => this.query(request)],
-    [323, (request) => this.resume(request)],
+    [REQUEST_CODES.sendMessage, (request) => this.send(request)],
+    [REQUEST_CODES.pullMessage, (request) => this.pull(request)],
+    [REQUEST_CODES.queryMessage, (request) => this.query(request)],
+    [REQUEST_CODES.resumeCheckHalfMessage, (request) => this.resume(request)],
   ];
 
   constructor(

@@ -1,5 +1,6 @@
 // Requests about the offsets of groups and queues: show and move.
 
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import {
@@ -12,15 +13,7 @@ import {
   topicsOfGroup,
 } from '../engine/offsets.js';
 import type { GroupRecord, TopicRecord } from '../engine/records.js';
-import {
-  type AdminAnswer,
-  AdminRefusal,
-  answerWith,
-  answerWithMap,
-  numberIn,
-  RESPONSE_CODES,
-  SUCCESS,
-} from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
 import type { TopicRequests } from './topic-requests.js';
@@ -32,14 +25,17 @@ type Pair = readonly [key: object, value: unknown];
 
 export class OffsetRequests {
   readonly table: RequestTable = [
-    [14, (request) => this.position(request)],
-    [29, (request) => this.offsetOf(request, (topic, range, fields) => this.target(topic, range, fields))],
-    [30, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
-    [31, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
-    [208, (request) => this.groupStats(request)],
-    [222, (request) => this.move(request)],
-    [300, (request) => this.groupsOf(request)],
-    [343, (request) => this.topicsOf(request)],
+    [REQUEST_CODES.queryConsumerOffset, (request) => this.position(request)],
+    [
+      REQUEST_CODES.searchOffsetByTimestamp,
+      (request) => this.offsetOf(request, (topic, range, fields) => this.target(topic, range, fields)),
+    ],
+    [REQUEST_CODES.getMaxOffset, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
+    [REQUEST_CODES.getMinOffset, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
+    [REQUEST_CODES.getConsumeStats, (request) => this.groupStats(request)],
+    [REQUEST_CODES.invokeBrokerToResetOffset, (request) => this.move(request)],
+    [REQUEST_CODES.queryTopicConsumeByWho, (request) => this.groupsOf(request)],
+    [REQUEST_CODES.queryTopicsByConsumer, (request) => this.topicsOf(request)],
   ];
 
   constructor(

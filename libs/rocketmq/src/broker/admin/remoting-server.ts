@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../protocol/model/limits.js';
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
@@ -9,7 +10,7 @@ import { AccessRefusal } from '../access/access-control.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
 import { RequestMemory, type UnfinishedRequest } from '../services/request-memory.js';
-import { type AdminAnswer, AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
 
 /** The largest request: a message with a body of 4 MiB and its properties. */
 const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;

@@ -3,11 +3,12 @@
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/model/names.js';
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import type { StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
-import { AdminRefusal, numberIn, RESPONSE_CODES } from './admin-answer.js';
+import { AdminRefusal, numberIn } from './admin-answer.js';
 
 /** The compression type that also stands for gzip. */
 const ZLIB = 0x300;

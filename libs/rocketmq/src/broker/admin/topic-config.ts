@@ -1,10 +1,11 @@
 // Converts a topic to and from the format of the remoting protocol.
 
 import { topicNameProblem } from '../../protocol/model/names.js';
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { TopicRecord } from '../engine/records.js';
 import type { TopicAlteration, TopicType } from '../engine/registry.js';
-import { AdminRefusal, RESPONSE_CODES } from './admin-answer.js';
+import { AdminRefusal } from './admin-answer.js';
 
 const READ_WRITE = 6;
 /** The additional permission to create other topics with its settings (PERM_INHERIT). */

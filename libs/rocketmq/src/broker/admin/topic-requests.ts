@@ -1,10 +1,11 @@
 // Requests about topics: create, alter, show, list, delete, and their routes.
 
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { queueRanges } from '../engine/offsets.js';
 import type { TopicRecord } from '../engine/records.js';
-import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, RESPONSE_CODES, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { CLUSTER_NAME } from './cluster-requests.js';
 import {
@@ -29,17 +30,17 @@ const SYSTEM_TOPICS: ReadonlyMap<string, number> = new Map([
 
 export class TopicRequests {
   readonly table: RequestTable = [
-    [17, (request) => this.alter(request)],
-    [21, () => this.all()],
-    [105, (request) => this.route(request)],
-    [202, (request) => this.ranges(request)],
-    [206, () => this.names()],
-    [215, (request) => this.delete(request)],
+    [REQUEST_CODES.updateAndCreateTopic, (request) => this.alter(request)],
+    [REQUEST_CODES.getAllTopicConfig, () => this.all()],
+    [REQUEST_CODES.getRouteInfoByTopic, (request) => this.route(request)],
+    [REQUEST_CODES.getTopicStatsInfo, (request) => this.ranges(request)],
+    [REQUEST_CODES.getAllTopicListFromNameServer, () => this.names()],
+    [REQUEST_CODES.deleteTopicInBroker, (request) => this.delete(request)],
     // The broker is its own name server, so a deleted topic has no route any more.
-    [216, () => SUCCESS],
-    [224, () => this.names()],
-    [305, () => answerWith({ topicList: [] })],
-    [351, ({ fields }) => answerWith(this.config(fields.topic))],
+    [REQUEST_CODES.deleteTopicInNameServer, () => SUCCESS],
+    [REQUEST_CODES.getTopicsByCluster, () => this.names()],
+    [REQUEST_CODES.getSystemTopicListFromBroker, () => answerWith({ topicList: [] })],
+    [REQUEST_CODES.getTopicConfig, ({ fields }) => answerWith(this.config(fields.topic))],
   ];
 
   constructor(private readonly broker: AdminContext) {}

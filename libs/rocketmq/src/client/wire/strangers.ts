@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { linkedController } from '../../support/abort.js';
 import { type Asking, firstAnswer } from '../../support/first-answer.js';
@@ -26,7 +27,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 /** The first bytes of an HTTP/2 client: its preface and empty settings. */
 const HTTP2_OPENING = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 /** A request that name servers answer with their brokers, and that any other server of the remoting protocol refuses. */
-const CLUSTER_QUESTION = encodeFrame({ code: 106, opaque: 0 });
+const CLUSTER_QUESTION = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
 const http1Question = (host: string): Buffer =>
   Buffer.from(`HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 'latin1');
 
