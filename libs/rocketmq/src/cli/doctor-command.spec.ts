@@ -264,8 +264,8 @@ describe('the doctor, on access', () => {
       advice: expect.stringContaining('ROCKETMQ_ACCESS_KEY'),
     });
     const wrong = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('not its secret'));
-    expect(wrong.check('credentials').seen).toContain('the secret key does not fit');
-    expect(wrong.check('name server').seen).toContain('the secret key does not fit');
+    expect(wrong.check('credentials').seen).toContain('the secret key does not match');
+    expect(wrong.check('name server').seen).toContain('the secret key does not match');
     expect(JSON.stringify(wrong.checks)).not.toContain('not its secret');
     const right = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('its secret'));
     expect(right.code).toBe(0);
@@ -320,11 +320,11 @@ describe('the doctor, on TLS', () => {
   it('reports a server without TLS, and one that requires it', async () => {
     const asked = await doctor(`${await listening(createHttp2Server())} --tls`);
     expect(asked.code).toBe(1);
-    expect(asked.check('tls').seen).toContain('does not speak TLS on this port');
+    expect(asked.check('tls').seen).toContain('does not use TLS on this port');
     const secured = await start({ tls: authority.issue() });
     const unasked = await doctor(secured.endpoints);
     expect(unasked.code).toBe(1);
-    expect(unasked.check('protocol').seen).toContain('the server speaks TLS only');
+    expect(unasked.check('protocol').seen).toContain('the server accepts only TLS');
   });
 
   it("reports the certificate's owner, its expiry, and whether it is trusted", async () => {
@@ -338,7 +338,7 @@ describe('the doctor, on TLS', () => {
     expect(trusted.check('address').status).toBe('ok');
     expect(trusted.code).toBe(0);
     const untrusted = await doctor(`https://${broker.endpoints}`);
-    expect(untrusted.check('tls').seen).toContain('signed by an authority that is not trusted here');
+    expect(untrusted.check('tls').seen).toContain('signed by an untrusted authority');
     const careless = await doctor(`${broker.endpoints} --tls-any-certificate`);
     expect(careless.check('protocol').status).toBe('ok');
   });
