@@ -215,8 +215,9 @@ export class System implements NestWorld {
     const { simulation } = this;
     const number = this.instances++;
     const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
-    if (this.refusal > 0 && this.addresses.length > 1) this.expectRenewal(process.name);
     simulation.at(simulation.nowMs, process, () => {
+      // Not earlier: a fault of the same moment may come between.
+      if (this.refusal > 0 && this.addresses.length > 1) this.expectRenewal(process.name);
       const service = this.plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
       service.start().catch((error) => {
