@@ -89,15 +89,7 @@ export class Http2Session {
 
   /** Whether the server's concurrency limit holds a stream back, or did so when the connection was lost. Nothing of it was written then. */
   isHeldBack(stream: ClientHttp2Stream): boolean {
-    if (this.neverWritten !== undefined) return this.neverWritten.has(stream);
-    const { highestLimit = Number.POSITIVE_INFINITY } = this;
-    if (this.calls.size <= highestLimit) return false;
-    let earlier = 0;
-    for (const one of this.calls) {
-      if (one === stream) return earlier >= highestLimit;
-      earlier++;
-    }
-    return false;
+    return (this.neverWritten ?? this.heldBack()).has(stream);
   }
 
   /** Checks the peer with an HTTP/2 ping, which a server answers before any work. */
@@ -143,10 +135,15 @@ export class Http2Session {
   /** A stream has closed. */
   closed(stream: ClientHttp2Stream): void {
     // Streams leave the ordered set one by one, because the set shows how many were started before a stream.
-    if (this.session.destroyed)
-      this.neverWritten ??= new Set([...this.calls].slice(this.highestLimit ?? this.calls.size));
+    if (this.session.destroyed) this.neverWritten ??= this.heldBack();
     this.calls.delete(stream);
     if (this.calls.size === 0 && this.left.aborted) this.destroy();
+  }
+
+  /** The calls that the limit keeps from being written: those behind as many as the server takes at once. */
+  private heldBack(): ReadonlySet<ClientHttp2Stream> {
+    const { calls, highestLimit = Number.POSITIVE_INFINITY } = this;
+    return new Set(calls.size > highestLimit ? [...calls].slice(highestLimit) : []);
   }
 }
 
