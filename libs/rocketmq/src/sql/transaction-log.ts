@@ -236,10 +236,10 @@ export class TransactionLog {
   private async withdraw({ transactionId, topic }: Proof['half'], signal: AbortSignal): Promise<LocalEnd> {
     const work = (): Promise<void> =>
       this.database.transaction(async (tx) => {
-        await tx.query(`SET LOCAL lock_timeout = ${this.lockTimeoutMs}`, []);
-        const update = `UPDATE ${this.table} SET "resolution" = 'rollback' WHERE "transaction_id" = $1 RETURNING "resolution"`;
-        const { rows } = await tx.query(update, [transactionId]);
-        if (rows.length === 0) await this.fence(tx, { transactionId, topic, signal });
+        if ((await this.fence(tx, { transactionId, topic, signal })) === 'rollback') return;
+        await tx.query(`UPDATE ${this.table} SET "resolution" = 'rollback' WHERE "transaction_id" = $1`, [
+          transactionId,
+        ]);
       });
     await raceAbort(retryTransaction(work, { signal }), signal);
     return { resolution: 'rollback' };
