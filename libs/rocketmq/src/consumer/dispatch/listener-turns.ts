@@ -21,7 +21,7 @@ export type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInM
 /** The delay until a message that was released because its listener is behind or paused is redelivered. */
 const REDELIVER_MS = 10 * SECOND_MS;
 
-const HAND_BACK: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
+const HAND_BACK_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
 
 interface Queue {
   readonly permits: Semaphore;
@@ -58,7 +58,7 @@ export class ListenerTurns {
   /** A turn that needs no wait; undefined when there is none. */
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return HAND_BACK;
+    if (this.isOverShare(listener, queue)) return HAND_BACK_FOR_A_WHILE;
     const giveBack = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
     if (giveBack === undefined) return undefined;
     queue.held++;
@@ -69,12 +69,13 @@ export class ListenerTurns {
   async take(listener: Listener, signal: Abortable): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return HAND_BACK;
+    if (this.isOverShare(listener, queue)) return HAND_BACK_FOR_A_WHILE;
     let isGranted = false;
     queue.held++;
     try {
       for (;;) {
-        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'handBack') return HAND_BACK;
+        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'handBack')
+          return HAND_BACK_FOR_A_WHILE;
         const giveBack = await queue.permits.acquire(signal);
         isGranted = this.pauses.isOpen(name);
         if (isGranted) return { kind: 'granted', end: () => this.end(queue, giveBack) };

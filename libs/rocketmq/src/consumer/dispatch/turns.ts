@@ -9,7 +9,7 @@ import type { Listener } from '../listeners/message-listener.js';
 import type { Pauses } from '../receive/pauses.js';
 import type { ListenerTurns, Turn } from './listener-turns.js';
 
-const HAND_BACK: Turn = { kind: 'refused', visibleInMs: 0 };
+const HAND_BACK_NOW: Turn = { kind: 'refused', visibleInMs: 0 };
 
 /** The waits of all messages that a consumer holds. */
 export class Turns {
@@ -37,10 +37,10 @@ export class Turns {
 
   async take(lease: MessageLease, listener: Listener): Promise<Turn> {
     const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
-    if (turn === undefined) return HAND_BACK;
+    if (turn === undefined) return HAND_BACK_NOW;
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
     turn.end();
-    return HAND_BACK;
+    return HAND_BACK_NOW;
   }
 
   /** The message with its body decompressed; undefined when the wait for room was ended early. */
@@ -74,7 +74,7 @@ export class Turns {
     const { pauses, listenerTurns } = this;
     for (;;) {
       if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, signal)) === 'handBack')
-        return HAND_BACK;
+        return HAND_BACK_NOW;
       const turn = await listenerTurns.take(listener, signal);
       if (turn.kind === 'refused' || pauses.isOpen(message.topic)) return turn;
       turn.end();

@@ -306,7 +306,7 @@ export class MessageLease {
     const untrack = clock.track('lease renewal of', this);
     const askedAtMs = clock.monotonicMs();
     try {
-      const postponement = { invisibleDurationMs: invisibleDurationMs, suspend: false };
+      const postponement = { invisibleDurationMs, suspend: false };
       const handle = await calls.changeInvisibleDuration(this.receipt(held.handle), postponement);
       this.apply({ kind: 'renewed', handle, endsAtMs: askedAtMs + invisibleDurationMs });
     } catch (error) {

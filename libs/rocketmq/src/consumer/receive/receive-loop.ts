@@ -179,7 +179,7 @@ export class ReceiveLoop {
         failures++;
         this.failure = { error, atMs: this.context.ioClock.monotonicMs() };
         this.logFailure(error, failures);
-        const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.random.next());
+        const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.context.random.next());
         await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       }
     }
@@ -261,7 +261,7 @@ export class ReceiveLoop {
     } catch (error) {
       if (answers.wasFull(error)) this.logFull(messages.length);
       else if (this.keepsAfterBreak(messages))
-        client.connection.logger.info('a poll failed after it had received some messages', {
+        this.context.logger.info('a poll failed after it had received some messages', {
           error: describeError(error),
         });
       else {
@@ -312,18 +312,18 @@ export class ReceiveLoop {
   }
 
   private logFull(messages: number): void {
-    const { client, consumerGroup } = this.context;
+    const { consumerGroup, logger } = this.context;
     const text =
       'a poll received more bytes than maxBufferedBytes leaves room for; messages that did not fit are redelivered when their leases end. ' +
       'Raise maxBufferedBytes if this happens repeatedly';
-    client.connection.logger.warn(text, { consumerGroup, topic: this.topic, messages });
+    logger.warn(text, { consumerGroup, topic: this.topic, messages });
   }
 
   private logFailure(error: unknown, failures: number): void {
-    const { client, consumerGroup } = this.context;
+    const { consumerGroup, logger } = this.context;
     const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
     // A server that is unreachable for long is logged once, not at every round.
-    client.connection.logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is retried', fields);
+    logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is retried', fields);
   }
 
   private get topic(): string {
@@ -331,10 +331,6 @@ export class ReceiveLoop {
   }
 
   private newAttemptId(): string {
-    return this.random.uuid();
-  }
-
-  private get random() {
-    return this.context.client.connection.random;
+    return this.context.random.uuid();
   }
 }
