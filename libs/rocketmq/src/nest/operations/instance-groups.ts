@@ -5,16 +5,8 @@ import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { describeError } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { InstanceGroup } from '../sending/reply-channel.js';
 import type { Admin } from './admin-access.js';
-
-/** A group to create. */
-export interface InstanceGroup {
-  /** The name on the cluster. */
-  readonly consumerGroup: string;
-  readonly fifo: boolean;
-  /** Its subscriptions. */
-  readonly topics: readonly string[];
-}
 
 interface InstanceGroupOptions {
   readonly logger: Logger;

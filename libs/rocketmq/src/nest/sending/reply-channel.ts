@@ -10,13 +10,19 @@ import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { MessageWire, ResourceNames } from '../messages/resource-names.js';
 import { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, type ReplyAddress, replyOf } from './reply-message.js';
 
+/** A consumer group of one instance of the application, to be created. */
+export interface InstanceGroup {
+  /** The name on the cluster. */
+  readonly consumerGroup: string;
+  readonly fifo: boolean;
+  /** Its subscriptions. */
+  readonly topics: readonly string[];
+}
+
 /** Creates the topic and the group for answers, and deletes the group. */
 interface ReplyGroups {
   ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void>;
-  make(
-    group: { readonly consumerGroup: string; readonly fifo: boolean; readonly topics: readonly string[] },
-    signal: AbortSignal | undefined,
-  ): Promise<void>;
+  make(group: InstanceGroup, signal: AbortSignal | undefined): Promise<void>;
   remove(consumerGroup: string): Promise<void>;
 }
 
