@@ -106,7 +106,7 @@ function apply(event: OfMessage, fate: Fate): void {
       break;
     case 'handled':
       fate.active.delete(event.consumer);
-      // One that was told to let go of the message may have done the work; the message is redelivered all the same.
+      // One that was asked to release the message may have done the work; the message is redelivered all the same.
       if (fate.running.delete(event.consumer)) fate.done.add(event.consumer);
       fate.isOver = true;
       break;
