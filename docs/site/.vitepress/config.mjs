@@ -68,6 +68,16 @@ function showBraces(markdown) {
   }
 }
 
+/** A block of Mermaid becomes the diagram that the theme draws. */
+function drawDiagrams(markdown) {
+  const { fence } = markdown.renderer.rules;
+  markdown.renderer.rules.fence = (tokens, index, ...others) => {
+    const { info, content } = tokens[index];
+    if (info.trim() !== 'mermaid') return fence(tokens, index, ...others);
+    return `<Diagram source="${markdown.utils.escapeHtml(content)}" />`;
+  };
+}
+
 const target = (href, page) => resolve(dirname(page), decodeURI(href.split('#')[0]));
 
 function isPage(href, page) {
@@ -103,6 +113,7 @@ export default defineConfig({
     config(markdown) {
       nameFilesOutside(markdown);
       showBraces(markdown);
+      drawDiagrams(markdown);
     },
   },
   vite: { plugins: [vueForPages] },
