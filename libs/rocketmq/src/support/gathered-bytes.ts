@@ -19,6 +19,11 @@ export class GatheredBytes {
     return this.used;
   }
 
+  /** What was added so far, where it is kept: valid until the next call. */
+  get bytes(): Buffer {
+    return this.room.subarray(0, this.used);
+  }
+
   /** How much memory is allocated, in bytes. */
   get roomBytes(): number {
     return this.room.length;
@@ -34,7 +39,7 @@ export class GatheredBytes {
 
   /** Returns all bytes and resets. */
   take(): Buffer {
-    const bytes = this.room.subarray(0, this.used);
+    const { bytes } = this;
     this.room = NOTHING;
     this.used = 0;
     return bytes;

@@ -39,6 +39,15 @@ describe('framing', () => {
     expect(reader.heldBytes).toBe(0);
   });
 
+  it('copies the message that the end of a chunk splits, and reads the others where they are', () => {
+    const reader = new FrameReader(1_000);
+    const chunk = Buffer.concat([wire.subarray(100), wire]);
+    const read = [...reader.push(wire.subarray(0, 100)), ...reader.push(chunk)];
+    expect(read).toEqual([...messages, ...messages]);
+    const long = read.filter(({ length }) => length === 1_000);
+    expect(long.map(({ buffer }) => buffer === chunk.buffer)).toEqual([false, true]);
+  });
+
   it('refuses a message over the limit by its prefix alone, a compressed one and unknown flags', () => {
     const refusal = (bytes: number[]) => {
       try {

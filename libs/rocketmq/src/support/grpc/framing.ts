@@ -57,9 +57,18 @@ export class FrameReader {
    * compressed one; internal for unknown flags
    */
   push(piece: Buffer): Buffer[] {
-    if (this.held.length === 0) return this.read(piece);
-    this.held.add(piece, this.neededBytes);
-    return this.held.length < this.neededBytes ? [] : this.read(this.held.take());
+    const messages: Buffer[] = [];
+    let at = 0;
+    // Only what completes the message that has begun is copied; the rest of a chunk is read where it is.
+    while (this.held.length > 0 && at < piece.length) {
+      const end = Math.min(piece.length, at + this.neededBytes - this.held.length);
+      this.held.add(piece.subarray(at, end), this.neededBytes);
+      at = end;
+      if (this.held.length === MESSAGE_PREFIX_BYTES)
+        this.neededBytes += messageLength(this.held.bytes, 0, this.maxMessageBytes);
+      if (this.held.length === this.neededBytes) messages.push(this.held.take().subarray(MESSAGE_PREFIX_BYTES));
+    }
+    return at < piece.length ? this.read(piece, at, messages) : messages;
   }
 
   /** Drops an incomplete message. */
@@ -67,9 +76,8 @@ export class FrameReader {
     this.held.take();
   }
 
-  private read(bytes: Buffer): Buffer[] {
-    const messages: Buffer[] = [];
-    let at = 0;
+  private read(bytes: Buffer, from: number, messages: Buffer[]): Buffer[] {
+    let at = from;
     this.neededBytes = MESSAGE_PREFIX_BYTES;
     while (bytes.length - at >= MESSAGE_PREFIX_BYTES) {
       const start = at + MESSAGE_PREFIX_BYTES;
