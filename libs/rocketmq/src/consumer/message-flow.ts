@@ -135,7 +135,10 @@ export class MessageFlow {
   private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, receivedAtMs: number): MessageLease | undefined {
     const heldBytes = wire.body.length;
     try {
-      return new MessageLease(this.leases, { ...incomingMessage(wire), endpoint, receivedAtMs, heldBytes });
+      const { message, bodyProblem, isPacked } = incomingMessage(wire);
+      // Field by field: a spread costs more than the rest of what is done for a message here.
+      const received = { message, bodyProblem, isPacked, endpoint, receivedAtMs, heldBytes };
+      return new MessageLease(this.leases, received);
     } catch (error) {
       this.rooms.of(topic).release(heldBytes);
       const fields = { topic, messageId: wire.systemProperties?.messageId, error: describeError(error) };
