@@ -2,13 +2,13 @@
 // is started for each, with an empty folder.
 
 import { join } from 'node:path';
-import { createDemoResources } from '../../scripts/lib/demo-resources.mjs';
-import { startEmbeddedBroker } from '../../scripts/lib/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../scripts/lib/rocketmq-server.mjs';
+import { createDemoResources } from '../../scripts/demo/resources.mjs';
+import { startRocketMQ } from '../../scripts/rocketmq/server.mjs';
+import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { processesNaming } from '../lib/process-usage.mjs';
 
-const CONFIG = join(import.meta.dirname, '..', '..', 'scripts', 'lib', 'demo-broker.json');
+const CONFIG = join(import.meta.dirname, '..', '..', 'scripts', 'demo', 'broker.json');
 const LABELS = { embedded: 'embedded', 'embedded-sync': 'embedded, sync' };
 
 /**

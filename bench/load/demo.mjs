@@ -1,7 +1,7 @@
 // The processes of a setup: one order-demo, and as many inventory-demo in one consumer group as are wanted.
 
 import { join } from 'node:path';
-import { Service } from '../../scripts/lib/service-process.mjs';
+import { Service } from '../../scripts/support/service-process.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 /** PGlite's first start takes long on a busy machine. */

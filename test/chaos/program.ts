@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canDieWithParent } from '../../scripts/lib/child-processes.mjs';
+import { canDieWithParent } from '../../scripts/support/child-processes.mjs';
 
 /** PGlite's start on a busy machine included. */
 const START_MS = 60_000;

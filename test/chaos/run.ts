@@ -1,7 +1,7 @@
 // A run on one backend from its first process to its facts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { takePortBlock } from '../../scripts/lib/ports.mjs';
+import { takePortBlock } from '../../scripts/support/ports.mjs';
 import { type Struck, strikeAll } from './blows.js';
 import { Customers } from './customers.js';
 import { readDatabases } from './databases.js';

@@ -4,8 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { createDemoResources } from '../../scripts/lib/demo-resources.mjs';
-import { startRocketMQCluster } from '../../scripts/lib/rocketmq-cluster.mjs';
+import { createDemoResources } from '../../scripts/demo/resources.mjs';
+import { startRocketMQCluster } from '../../scripts/rocketmq/cluster.mjs';
 import type { ProcessFaultKind } from './fault-plan.js';
 import { Program } from './program.js';
 
@@ -70,7 +70,7 @@ interface Resources {
 }
 
 function demoResources(): Resources {
-  return JSON.parse(readFileSync(join(process.cwd(), 'scripts/lib/demo-resources.json'), 'utf8'));
+  return JSON.parse(readFileSync(join(process.cwd(), 'scripts/demo/resources.json'), 'utf8'));
 }
 
 async function startEmbedded({ folder, port, onLost }: ServerOptions): Promise<Server> {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { startEmbeddedBroker } from '../../scripts/lib/embedded-broker-process.mjs';
+import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
 
 const DELAY_MS = 800;
 /** Attaches to a process of this test's own and lets go again. */
@@ -32,7 +32,7 @@ const name = hasStrace
   let closers: (() => Promise<unknown>)[];
 
   beforeAll(() => {
-    const built = spawnSync(process.execPath, ['scripts/build.mjs', 'nestjs-rocketmq'], { encoding: 'utf8' });
+    const built = spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], { encoding: 'utf8' });
     expect(built.stderr).toBe('');
   });
 

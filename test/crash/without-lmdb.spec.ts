@@ -13,7 +13,7 @@ const missing = `export async function resolve(specifier, context, next) {
 const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
 
 it('a broker with a folder and without the package lmdb says what to install', () => {
-  spawnSync(process.execPath, ['scripts/build.mjs', 'nestjs-rocketmq']);
+  spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq']);
   const folder = mkdtempSync(join(tmpdir(), 'without-'));
   const hook = dataUrl(`import { register } from 'node:module'; register(${JSON.stringify(dataUrl(missing))});`);
   const args = ['--import', hook, 'libs/rocketmq/bin/nestjs-rocketmq.js', 'broker', '--port', '0', '--data', folder];

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { CONFIGURATION, configurationPage, shortcomings } from '../../scripts/lib/configuration.mjs';
-import { optionTypes } from '../../scripts/lib/option-tables.mjs';
+import { CONFIGURATION, configurationPage, shortcomings } from '../../scripts/docs/configuration.mjs';
+import { optionTypes } from '../../scripts/docs/option-tables.mjs';
 
 const types = optionTypes();
 

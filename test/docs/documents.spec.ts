@@ -24,7 +24,7 @@ import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
-import { documents as allDocuments, deadLinks, exampleText } from '../../scripts/lib/documents.mjs';
+import { documents as allDocuments, deadLinks, exampleText } from '../../scripts/docs/documents.mjs';
 import { eventually } from '../support/until.js';
 
 const documents = allDocuments();

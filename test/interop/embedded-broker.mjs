@@ -3,7 +3,7 @@
 
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
-/** As scripts/lib/rocketmq-config.mjs sets the real server. */
+/** As scripts/rocketmq/server-config.mjs sets the real server. */
 const LIKE_THE_REAL_SERVER = {
   strict: true,
   recallEnabled: true,

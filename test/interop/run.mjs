@@ -1,5 +1,5 @@
 // The interop run: brokers up, programs side by side, transcripts compared, then the same with a broker spoiled on purpose.
-// Its command line is scripts/test-interop.mjs.
+// Its command line is scripts/checks/test-interop.mjs.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

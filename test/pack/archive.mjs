@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { publint as lint } from 'publint';
-import { run } from '../../scripts/lib/run-command.mjs';
+import { run } from '../../scripts/support/run-command.mjs';
 
 const MOST_BYTES = 6 * 1024 * 1024;
 

@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../scripts/lib/run-command.mjs';
+import { run } from '../../scripts/support/run-command.mjs';
 
 /**
  * A folder with these packages installed; one that was kept from an earlier run gets the present archive.

@@ -42,7 +42,7 @@ describe('the packed library', () => {
   const installed = join(app, 'node_modules', 'nestjs-rocketmq');
 
   beforeAll(async () => {
-    await run(process.execPath, ['scripts/build.mjs', 'nestjs-rocketmq'], { cwd: root });
+    await run(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], { cwd: root });
     const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', app], {
       cwd: library,
     });

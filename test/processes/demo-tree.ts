@@ -24,7 +24,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 
 /** Copies the tree, built, with its packages linked. */
 export async function copyTree(): Promise<string> {
-  await promisify(execFile)(process.execPath, ['scripts/build.mjs'], { cwd: root });
+  await promisify(execFile)(process.execPath, ['scripts/build/build.mjs'], { cwd: root });
   const copy = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-tree-'));
   for (const name of COPIED) {
     cpSync(join(root, name), join(copy, name), {
@@ -119,7 +119,7 @@ export class DemoRun {
       .filter(({ command, pid }) => command.includes(this.copy) || pid === this.launcherPid);
   }
 
-  /** The pid of `node scripts/start.mjs`, whose command line does not name the copy. */
+  /** The pid of `node scripts/demo/start.mjs`, whose command line does not name the copy. */
   private launcherPid: number | undefined;
 
   /** Finds the launcher below npm. */
@@ -129,7 +129,7 @@ export class DemoRun {
     let parents = new Set([String(this.npm.pid)]);
     while (parents.size > 0) {
       const children = rows.filter(([, parent]) => parents.has(parent ?? ''));
-      const found = children.find(([, , program, file]) => program === 'node' && file === 'scripts/start.mjs');
+      const found = children.find(([, , program, file]) => program === 'node' && file === 'scripts/demo/start.mjs');
       if (found !== undefined) {
         this.launcherPid = Number(found[0]);
         return this.launcherPid;

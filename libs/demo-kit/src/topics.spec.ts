@@ -5,7 +5,7 @@ import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from './topics.js';
 
 describe('TOPICS', () => {
   it('are those that the set-up scripts create on a cluster', () => {
-    const text = readFileSync(join(process.cwd(), 'scripts/lib/demo-resources.json'), 'utf8');
+    const text = readFileSync(join(process.cwd(), 'scripts/demo/resources.json'), 'utf8');
     const { topics, groups } = JSON.parse(text) as { topics: unknown; groups: unknown };
     expect(topics).toEqual(TOPICS.map(({ name, type }) => ({ name, type })));
     expect(groups).toEqual([ORDER_SERVICE, INVENTORY_SERVICE].map((name) => ({ name })));

@@ -56,7 +56,7 @@ describe('the help', () => {
     }
   });
 
-  it('is identical in the guide (node scripts/embed-help.mjs writes it)', async () => {
+  it('is identical in the guide (node scripts/docs/embed-help.mjs writes it)', async () => {
     const guide = readFileSync(GUIDE, 'utf8');
     const shown = [...guide.matchAll(/<!-- help:(.*?) -->\n```text\n([\s\S]*?)```/g)].map(([, path = '', text]) => ({
       path: path.trim(),

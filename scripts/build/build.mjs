@@ -1,0 +1,121 @@
+// npm run build: builds what has changed since its last build, in the order of the dependencies.
+// `node scripts/build/build.mjs nestjs-rocketmq` builds only that workspace and what it needs; `--force` builds whatever the state.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { lock } from './file-lock.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const tsc = ['node_modules/typescript/bin/tsc', '-p'];
+const nest = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
+
+/**
+ * In order of their dependencies. `after` finishes a build when its commands are done.
+ * @type {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => void }[]}
+ */
+const WORKSPACES = [
+  {
+    name: 'nestjs-rocketmq',
+    folder: 'libs/rocketmq',
+    needs: [],
+    commands: [
+      [...tsc, 'libs/rocketmq/tsconfig.build.json'],
+      [...tsc, 'libs/rocketmq/tsconfig.cjs.json'],
+    ],
+    after: () => writeFileSync(join(root, 'libs/rocketmq/dist/cjs/package.json'), '{"type":"commonjs"}\n'),
+  },
+  {
+    name: 'demo-kit',
+    folder: 'libs/demo-kit',
+    needs: ['nestjs-rocketmq'],
+    commands: [[...tsc, 'libs/demo-kit/tsconfig.build.json']],
+  },
+  ...['order-demo', 'inventory-demo'].map((name) => ({
+    name,
+    folder: `apps/${name}`,
+    needs: ['nestjs-rocketmq', 'demo-kit'],
+    commands: [[...nest, name]],
+  })),
+];
+
+/**
+ * Builds what is out of date. Two at once take turns.
+ * @param {{ names?: readonly string[], force?: boolean }} [options] the workspaces wanted, default all; their needs come with them
+ */
+export async function build({ names = WORKSPACES.map(({ name }) => name), force = false } = {}) {
+  const unlock = await lock(join(root, 'node_modules', '.build-lock'));
+  try {
+    const rebuilt = new Set();
+    for (const workspace of withNeeds(names)) {
+      const isWanted = force && names.includes(workspace.name);
+      if (!isWanted && !workspace.needs.some((name) => rebuilt.has(name)) && !isOutOfDate(workspace)) continue;
+      rebuilt.add(workspace.name);
+      await buildOne(workspace);
+    }
+  } finally {
+    unlock();
+  }
+}
+
+async function buildOne(workspace) {
+  process.stdout.write(`building ${workspace.name}\n`);
+  rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
+  const beganAt = new Date();
+  await Promise.all(workspace.commands.map(run));
+  workspace.after?.();
+  writeFileSync(stampOf(workspace), '');
+  // A file that changed during the build is newer than what was built.
+  utimesSync(stampOf(workspace), beganAt, beganAt);
+}
+
+/** @param {readonly string[]} names */
+function withNeeds(names) {
+  const wanted = new Set(names);
+  for (const { name, needs } of [...WORKSPACES].reverse())
+    if (wanted.has(name)) for (const need of needs) wanted.add(need);
+  return WORKSPACES.filter(({ name }) => wanted.has(name));
+}
+
+/** @param {{ folder: string }} workspace */
+function stampOf({ folder }) {
+  return join(root, folder, 'dist', '.built');
+}
+
+function isOutOfDate(workspace) {
+  const stamp = stampOf(workspace);
+  if (!existsSync(stamp)) return true;
+  const builtAt = statSync(stamp).mtimeMs;
+  const configs = readdirSync(join(root, workspace.folder)).filter((name) => name.endsWith('.json'));
+  const files = [
+    'tsconfig.base.json',
+    ...configs.map((name) => join(workspace.folder, name)),
+    ...readdirSync(join(root, workspace.folder, 'src'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'))
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
+  ];
+  return files.some((file) => statSync(join(root, file)).mtimeMs > builtAt);
+}
+
+/** @param {string[]} args of node */
+function run(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve(undefined);
+      else reject(new Error(`${args.join(' ')} ended with ${signal ?? `exit code ${code}`}`));
+    });
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const args = process.argv.slice(2);
+  const names = args.filter((arg) => arg !== '--force');
+  const options = { force: args.includes('--force'), ...(names.length > 0 ? { names } : {}) };
+  await build(options).catch((error) => {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  });
+}

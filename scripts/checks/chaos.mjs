@@ -1,0 +1,102 @@
+// npm run chaos [-- --backend embedded|rocketmq] [-- --seed N] [-- --long [MINUTES]]
+// Orders from concurrent customers through both demos, while their processes and the server's are killed, stopped and restarted and
+// their ways to the server go bad: test/chaos/README.md says how. One minute or so a backend; --long ten and more. Fails with exit
+// code 1 and says what did not hold. The seed repeats what is decided, not what comes of it. The folder of a failed run is kept.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { run } from '../../test/chaos/run.ts';
+import { BACKENDS } from '../../test/chaos/servers.ts';
+import { recoveryTable, runViolations, summary } from '../../test/chaos/verdict.ts';
+import { build } from '../build/build.mjs';
+
+const ROUNDS = 1;
+const LONG_ROUNDS = 10;
+const SHOWN = 20;
+
+/** @throws Error that names the option */
+function settings() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      backend: { type: 'string' },
+      seed: { type: 'string' },
+      long: { type: 'boolean', default: false },
+    },
+  });
+  const { backend, long } = values;
+  if (backend !== undefined && !BACKENDS.includes(backend)) {
+    throw new Error(`--backend is one of ${BACKENDS.join(', ')}, not "${backend}"; without it both are run`);
+  }
+  const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000), 0);
+  const [minutes, ...more] = positionals;
+  if (more.length > 0 || (minutes !== undefined && !long)) throw new Error(`unknown: ${positionals.join(' ')}`);
+  const rounds = long ? wholeNumber('long', minutes ?? String(LONG_ROUNDS), 1) : ROUNDS;
+  return { backends: backend === undefined ? BACKENDS : [backend], seed, rounds, withLongStops: long };
+}
+
+/** @param {string} name @param {string} text @param {number} least */
+function wholeNumber(name, text, least) {
+  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
+  throw new Error(`--${name} must be an integer of at least ${least}, not "${text}"`);
+}
+
+async function main() {
+  const { backends, ...options } = settings();
+  const stopped = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
+  }
+  await build();
+  print(
+    `seed ${options.seed}, ${options.rounds} ${options.rounds === 1 ? 'minute' : 'minutes'} on ${backends.join(' and ')}`,
+  );
+  for (const backend of backends) {
+    if (!(await runOn(backend, options, stopped.signal))) process.exitCode = 1;
+  }
+}
+
+/** @returns {Promise<boolean>} whether it was sound */
+async function runOn(backend, options, signal) {
+  const folder = mkdtempSync(join(tmpdir(), 'chaos-'));
+  const beganAt = performance.now();
+  const log = (line) =>
+    print(`${backend} ${((performance.now() - beganAt) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
+  try {
+    const result = { ...(await run({ backend, ...options, folder, log, signal })), rounds: options.rounds };
+    const violations = runViolations(result);
+    for (const line of recoveryTable(result.struck)) print(`${backend} ${line}`);
+    for (const violation of violations.slice(0, SHOWN)) process.stderr.write(`${violation}\n`);
+    if (violations.length > 0) keep(folder, result);
+    const seconds = ((performance.now() - beganAt) / 1_000).toFixed(0);
+    const verdict = violations.length === 0 ? 'sound' : `NOT SOUND (${violations.length}), folder ${folder} kept`;
+    print(`${backend}: ${seconds} s, seed ${options.seed}: ${summary(result)}: ${verdict}`);
+    if (violations.length === 0) rmSync(folder, { recursive: true, force: true });
+    return violations.length === 0;
+  } catch (error) {
+    if (signal.aborted) {
+      rmSync(folder, { recursive: true, force: true });
+      throw signal.reason;
+    }
+    process.stderr.write(`${backend}: broke off; logs in ${folder}\n`);
+    throw error;
+  }
+}
+
+/** @param {string} folder */
+function keep(folder, result) {
+  const facts = { ...result.facts, totals: Object.fromEntries(result.facts.totals) };
+  writeFileSync(join(folder, 'facts.json'), JSON.stringify({ ...result, facts }, undefined, 1));
+}
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`[chaos] ${line}\n`);
+}
+
+main().catch((error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});

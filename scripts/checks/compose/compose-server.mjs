@@ -1,0 +1,87 @@
+// The RocketMQ of compose.yaml without Docker: its commands and its configuration files, with the ports and folders of this run.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureJars } from '../../rocketmq/jars.mjs';
+import { JavaRun } from '../../rocketmq/java-run.mjs';
+import { isBrokerRegistered } from '../../rocketmq/name-server-probe.mjs';
+import { PROXY_READY_LINE } from '../../rocketmq/server.mjs';
+import { accepts, takePortBlock } from '../../support/ports.mjs';
+
+const MAIN_CLASSES = {
+  mqnamesrv: 'org.apache.rocketmq.namesrv.NamesrvStartup',
+  mqbroker: 'org.apache.rocketmq.broker.BrokerStartup',
+  mqproxy: 'org.apache.rocketmq.proxy.ProxyStartup',
+};
+
+/**
+ * Starts name server, broker and proxy as the model says.
+ * @param {any} model of compose.yaml
+ * @param {(line: string) => void} log
+ * @returns {Promise<{ grpcPort: number, nameServer: string, metricsUrls: string[], stop: () => Promise<void> }>}
+ * @throws RealServerError without Java or Maven, or with the end of the output of what did not start
+ */
+export async function startComposeServer({ services }, log) {
+  const [, version] = services.broker.image.split(':');
+  const jars = await ensureJars(version, log);
+  const block = await takePortBlock();
+  const ports = {
+    nameServer: block.first,
+    broker: block.first + 3,
+    grpc: block.first + 5,
+    remoting: block.first + 6,
+    brokerMetrics: block.first + 7,
+    proxyMetrics: block.first + 8,
+  };
+  const run = new JavaRun({ version, jars });
+  const stop = () => run.stop().finally(() => block.release());
+  const nameServer = `127.0.0.1:${ports.nameServer}`;
+  const start = (/** @type {string} */ name, /** @type {readonly string[]} */ more, isReady, what) => {
+    const { command, environment, volumes = [] } = services[name];
+    const [, program, ...args] = command;
+    const local = args.map((/** @type {string} */ arg) => {
+      const mounted = volumes.find(({ target, type }) => type === 'bind' && target === arg);
+      if (mounted !== undefined) return adapt(mounted.source, run.folder, ports);
+      return arg === 'name-server:9876' ? nameServer : arg;
+    });
+    const mainClass = MAIN_CLASSES[program];
+    return run.start({ name, memory: environment.JAVA_OPT_EXT, mainClass, args: [...local, ...more] }, isReady, what);
+  };
+  try {
+    mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
+    const file = join(run.folder, 'ns.conf');
+    writeFileSync(file, `listenPort=${ports.nameServer}\n`);
+    await start('name-server', ['-c', file], () => accepts(ports.nameServer), 'the name server');
+    const isRegistered = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
+    await start('broker', [], isRegistered, 'the broker to register');
+    const serves = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
+    await start('proxy', [], serves, 'the proxy to serve');
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const metricsUrls = [ports.brokerMetrics, ports.proxyMetrics].map((port) => `http://127.0.0.1:${port}/metrics`);
+  return { grpcPort: ports.grpc, nameServer, metricsUrls, stop };
+}
+
+/** A copy of a configuration file, with this run's ports and folder in it. */
+function adapt(source, folder, ports) {
+  const text = readFileSync(source, 'utf8');
+  const file = join(folder, source.split('/').at(-1));
+  if (source.endsWith('.json')) {
+    const own = {
+      grpcServerPort: ports.grpc,
+      remotingListenPort: ports.remoting,
+      metricsPromExporterPort: ports.proxyMetrics,
+      metricsPromExporterHost: '127.0.0.1',
+    };
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(text), ...own }));
+  } else {
+    const own = text
+      .replace(/^listenPort=.*$/m, `listenPort=${ports.broker}\nbrokerIP1=127.0.0.1`)
+      .replace(/^metricsPromExporterPort=.*$/m, `metricsPromExporterPort=${ports.brokerMetrics}`)
+      .replaceAll('/home/rocketmq/store', join(folder, 'store'));
+    writeFileSync(file, own);
+  }
+  return file;
+}

@@ -1,0 +1,122 @@
+// npm run test:browser: the page of order-demo in a headless Chromium, on `npm start` with data of its own: first with the embedded
+// broker that it starts, then with one that has no control port, as a cluster has none. The last line is `N passed, N failed`.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
+import { runScenarios } from '../../test/browser/scenarios.mjs';
+import { Tally } from '../../test/browser/tally.mjs';
+import { freePort } from '../demo/demo-ports.mjs';
+import { DemoProcess } from '../demo/demo-process.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
+// As root in a container: no sandbox, no GPU, little shared memory.
+const BROWSER_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
+/** Short enough to watch, and far longer than the lease of 10 s for which an order waits whose message went down with inventory-demo. */
+const PAYMENT_TIMEOUT = '25s';
+/** Nothing is to end by itself there. */
+const LONG_PAYMENT_TIMEOUT = '30m';
+const START_MS = 120_000;
+const STOP_MS = 10_000;
+
+// By require, so that NODE_PATH is looked at as well.
+const { chromium } = createRequire(import.meta.url)('playwright-core');
+
+/** @param {string} dataFolder @param {Record<string, string>} settings */
+async function startDemo(dataFolder, settings) {
+  const [order, inventory, broker] = await Promise.all([freePort(), freePort(), freePort()]);
+  const env = {
+    ROCKETMQ_ENDPOINTS: undefined,
+    ORDER_PORT: String(order),
+    INVENTORY_PORT: String(inventory),
+    BROKER_PORT: String(broker),
+    DEMO_DATA_DIR: dataFolder,
+    ...settings,
+  };
+  let lost = new Error('it is not ready after two minutes');
+  const demo = new DemoProcess('npm start', join(root, 'scripts/demo/start.mjs'), {
+    env,
+    restarts: 0,
+    onLost: (error) => {
+      lost = error;
+    },
+  });
+  const url = `http://127.0.0.1:${order}`;
+  const lastTryAtMs = Date.now() + START_MS;
+  while (!(await isReady(`${url}/products`))) {
+    if (Date.now() > lastTryAtMs) {
+      await demo.stop(STOP_MS);
+      throw lost;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return { url, stop: () => demo.stop(STOP_MS) };
+}
+
+/** A server that the demo has not started, and without a control port. */
+async function startServer(dataFolder) {
+  const port = await freePort();
+  const args = ['broker', '--port', String(port), '--data', join(dataFolder, 'server')];
+  const server = new DemoProcess('server', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
+    args: [...args, '--config', join(root, 'scripts/demo/broker.json')],
+    restarts: 0,
+    onLost: (error) => process.stderr.write(`${error.message}\n`),
+  });
+  await server.ready;
+  return { endpoints: `127.0.0.1:${port}`, stop: () => server.stop(STOP_MS) };
+}
+
+async function isReady(url) {
+  return fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+async function main() {
+  if (!existsSync(BROWSER)) throw new Error(`there is no ${BROWSER}: apt-get install chromium, or set CHROMIUM`);
+  const screenshots = join(root, 'test/browser/screenshots');
+  rmSync(screenshots, { recursive: true, force: true });
+  mkdirSync(screenshots, { recursive: true });
+  const dataFolder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-browser-'));
+  const browser = await chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS });
+  const tally = new Tally();
+  /** @param {typeof runScenarios} run @param {Record<string, string>} settings */
+  const onDemo = async (run, name, settings) => {
+    const demo = await startDemo(join(dataFolder, name), settings);
+    try {
+      await run({ browser, url: demo.url, screenshots, tally });
+    } finally {
+      await demo.stop();
+    }
+  };
+  try {
+    await onDemo(runScenarios, 'embedded', { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT });
+    const server = await startServer(dataFolder);
+    try {
+      const settings = { ROCKETMQ_ENDPOINTS: server.endpoints, ORDER_PAYMENT_TIMEOUT: LONG_PAYMENT_TIMEOUT };
+      await onDemo(runClusterScenarios, 'cluster', settings);
+    } finally {
+      await server.stop();
+    }
+    return tally;
+  } finally {
+    await browser.close();
+    rmSync(dataFolder, { recursive: true, force: true });
+  }
+}
+
+main().then(
+  ({ passed, failed }) => {
+    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    process.exitCode = failed === 0 ? 0 : 1;
+  },
+  (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.stdout.write('0 passed, 1 failed\n');
+    process.exitCode = 1;
+  },
+);

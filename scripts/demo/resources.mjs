@@ -1,0 +1,36 @@
+// Creates the topics and consumer groups of resources.json on a real server, with the library's own admin client.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from '../build/build.mjs';
+
+const TIMEOUT_MS = 15_000;
+
+/**
+ * Creates what is missing and alters what differs.
+ * @param {string} nameServer
+ * @param {(line: string) => void} log
+ */
+export async function createDemoResources(nameServer, log) {
+  const { RocketMQAdmin } = await importAdmin();
+  const { topics, groups } = JSON.parse(readFileSync(join(import.meta.dirname, 'resources.json'), 'utf8'));
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: TIMEOUT_MS });
+  try {
+    for (const { name: topic, ...rest } of topics) {
+      await admin.createTopic({ topic, ...rest });
+      log(`topic ${topic} (${rest.type})`);
+    }
+    for (const { name: consumerGroup, ...rest } of groups) {
+      await admin.createGroup({ consumerGroup, ...rest });
+      log(`consumer group ${consumerGroup}`);
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+/** The library, built if it has changed. */
+async function importAdmin() {
+  await build({ names: ['nestjs-rocketmq'] });
+  return import('nestjs-rocketmq/admin');
+}

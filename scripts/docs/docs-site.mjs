@@ -1,0 +1,56 @@
+// npm run docs:site [-- --skip-reference]
+// Builds the documentation site: the API reference from the sources, the pages in docs/, a search that needs no server. Fails on a
+// link that leads nowhere. What it builds with is installed in docs/site, at the first time and when its lock file has changed.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { deadLinks, documents, root } from './documents.mjs';
+import { checkSite } from './site-links.mjs';
+
+const site = join(root, 'docs/site');
+const output = join(site, '.vitepress/dist');
+
+/** @param {string} command @param {string[]} args */
+async function run(command, args) {
+  const child = spawn(command, args, { cwd: site, stdio: ['ignore', 'inherit', 'inherit'] });
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}`);
+}
+
+async function install() {
+  const mark = join(site, 'node_modules/.installed');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(site, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return;
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts']);
+  writeFileSync(mark, wanted);
+}
+
+/** @param {string} path below docs/site/node_modules @param {string[]} args */
+function tool(path, ...args) {
+  return run(process.execPath, [join(site, 'node_modules', path), ...args]);
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { 'skip-reference': { type: 'boolean', default: false } } });
+  await install();
+  if (!values['skip-reference']) {
+    rmSync(join(root, 'docs/reference/api'), { recursive: true, force: true });
+    await tool('typedoc/bin/typedoc', '--options', join(site, 'typedoc.json'));
+  }
+  await tool('vitepress/bin/vitepress.js', 'build', site);
+  const { pages, links, dead } = checkSite(output);
+  const inSources = documents().flatMap((document) => deadLinks(document).map((link) => `${document}: ${link}`));
+  for (const line of [...dead, ...inSources]) process.stderr.write(`dead link: ${line}\n`);
+  process.stdout.write(`${pages} pages, ${links} links, ${dead.length + inSources.length} dead, in ${output}\n`);
+  if (pages === 0 || dead.length + inSources.length > 0) process.exitCode = 1;
+}
+
+await main();

@@ -1,0 +1,23 @@
+// npm run docs: puts the files of docs/examples into the documents that name them, and writes the documents that are made from
+// the sources.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONFIGURATION, configurationPage } from './configuration.mjs';
+import { documents, exampleText, root } from './documents.mjs';
+import { LICENCES, licences, licencesPage } from './licences.mjs';
+
+writeFileSync(CONFIGURATION, configurationPage());
+writeFileSync(LICENCES, licencesPage(await licences()));
+
+for (const document of documents()) {
+  const file = join(root, document);
+  const text = readFileSync(file, 'utf8');
+  const updated = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
+    return `${head}${exampleText(example)}\`\`\``;
+  });
+  if (updated !== text) writeFileSync(file, updated);
+}
+
+// The help of the command line, which needs a build.
+await import('./embed-help.mjs');

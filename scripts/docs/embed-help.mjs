@@ -1,0 +1,28 @@
+// Writes the help of the command line into its guide, between the marks `<!-- help: topic list -->`, for each command.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from '../build/build.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const GUIDE = join(root, 'docs/guide/command-line.md');
+const MARKED = /(<!-- help:(.*?) -->\n```text\n)[\s\S]*?```/g;
+
+await build({ names: ['nestjs-rocketmq'] });
+const { run } = await import('../libs/rocketmq/dist/esm/cli/main.js');
+
+/** @param {string} path the words of a command */
+async function helpOf(path) {
+  let help = '';
+  const write = (/** @type {string} */ text) => {
+    help += text;
+  };
+  await run([...path.split(' ').filter((word) => word !== ''), '--help'], { out: write, err: write, env: {} });
+  return help;
+}
+
+const text = readFileSync(GUIDE, 'utf8');
+const helps = new Map();
+for (const [, , path = ''] of text.matchAll(MARKED)) helps.set(path, await helpOf(path));
+const updated = text.replace(MARKED, (_, head, path) => `${head}${helps.get(path)}\`\`\``);
+if (updated !== text) writeFileSync(GUIDE, updated);

@@ -1,0 +1,133 @@
+// The Java processes of one run and its folder: started, awaited, killed, stopped together.
+
+import { rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  ChildProcess,
+  claimRunFolder,
+  createRunFolder,
+  noteRun,
+  releaseRunFolder,
+} from '../support/child-processes.mjs';
+import { RealServerError } from './jars.mjs';
+import { JVM_FLAGS } from './server-config.mjs';
+
+const START_MS = 90_000;
+const POLL_MS = 100;
+const KEPT_STORE_GRACE_MS = 30_000;
+const TAIL_LINES = 25;
+
+/** What to start: a main class of Apache RocketMQ. @typedef {{ name: string, memory: string, mainClass: string, args: readonly string[], flags?: readonly string[] }} JavaProgram */
+
+export class JavaRun {
+  /** Processes that are running, or ended unexpectedly. @type {Map<string, ChildProcess>} */
+  #children = new Map();
+  #isFolderKept;
+  #fail = /** @type {(error: Error) => void} */ (() => {});
+
+  /**
+   * @param {{ version: string, jars: string, runDir?: string }} options without `runDir` a folder is made, and removed at stop
+   * @throws RealServerError when another run uses the folder
+   */
+  constructor({ version, jars, runDir }) {
+    this.version = version;
+    this.jars = jars;
+    this.#isFolderKept = runDir !== undefined;
+    this.folder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
+    /** Rejects with a RealServerError when a process ends by itself after its start; never resolves. @type {Promise<never>} */
+    this.failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failed.catch(() => {});
+  }
+
+  /**
+   * Starts a process and waits until it is ready.
+   * @param {JavaProgram} program
+   * @param {(child: ChildProcess) => Promise<boolean>} isReady
+   * @param {string} what is awaited, for the error
+   * @param {AbortSignal} [signal] gives the wait up
+   * @throws RealServerError with the end of its output when it does not come up
+   */
+  async start({ name, memory, mainClass, args, flags = [] }, isReady, what, signal) {
+    const all = [
+      ...memory.split(' '),
+      ...JVM_FLAGS,
+      ...flags,
+      `-Duser.home=${this.folder}`,
+      '-cp',
+      join(this.jars, '*'),
+    ];
+    const child = new ChildProcess(name, 'java', [...all, mainClass, ...args], {
+      logFile: join(this.folder, `${name}.log`),
+      cwd: this.folder,
+      env: { ...process.env, ROCKETMQ_HOME: join(this.folder, 'home') },
+    });
+    this.#children.set(name, child);
+    this.#note();
+    const endsAt = Date.now() + START_MS;
+    while (!(await isReady(child))) {
+      if (child.end !== undefined) throw this.#failure(child, 'at start');
+      if (Date.now() > endsAt) throw this.#failure(child, `: ${START_MS / 1000} s passed, waiting for ${what}`);
+      await sleep(POLL_MS, undefined, { signal });
+    }
+    child.ended.then(() => {
+      if (this.#children.get(name) === child) this.#fail(this.#failure(child, 'while it was in use'));
+    });
+  }
+
+  /** Kills a process without a warning, as a lost machine would. @param {string} name */
+  async kill(name) {
+    const child = this.#children.get(name);
+    this.#children.delete(name);
+    await child?.stop({ shutdownGraceMs: 0 });
+    this.#note();
+  }
+
+  /** Stops a process where it is, or lets it go on. @param {string} name @param {'SIGSTOP' | 'SIGCONT'} signal */
+  signal(name, signal) {
+    this.#children.get(name)?.signal(signal);
+  }
+
+  /** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
+  async stop() {
+    const shutdownGraceMs = this.#isFolderKept ? KEPT_STORE_GRACE_MS : 0;
+    const children = [...this.#children.values()];
+    this.#children.clear();
+    // The last one first: a broker says goodbye to its name server.
+    for (const child of children.reverse()) await child.stop({ shutdownGraceMs });
+    releaseRunFolder(this.folder);
+    if (!this.#isFolderKept) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  #note() {
+    noteRun(
+      this.folder,
+      [...this.#children.values()].flatMap((child) => child.pids),
+    );
+  }
+
+  /** @param {ChildProcess} child @param {string} when */
+  #failure(child, when) {
+    const how = child.end ?? 'is not ready';
+    const what = `Apache RocketMQ ${this.version}: the process "${child.name}" ${how} ${when}`;
+    return new RealServerError(`${what}. The end of its output:\n${child.tail(TAIL_LINES)}`);
+  }
+}
+
+function runRoot() {
+  return join(tmpdir(), `nestjs-rocketmq-${userInfo().uid}`);
+}
+
+/** @param {string} runDir */
+function keptFolder(runDir) {
+  const folder = resolve(runDir);
+  try {
+    claimRunFolder(folder);
+  } catch (cause) {
+    throw new RealServerError(cause.message, { cause });
+  }
+  return folder;
+}

@@ -1,0 +1,112 @@
+// What a real server for development and tests is configured with: small files, quick checks, every feature on.
+
+const OPENED_PACKAGES = ['java.nio', 'sun.nio.ch', 'java.lang', 'java.util'];
+
+/** Flags without which the server does not run on Java 17. */
+export const JVM_FLAGS = [
+  '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
+  ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+];
+
+/**
+ * What a secured server asks of its clients: a signature of a known user, and TLS.
+ * @typedef {object} Security
+ * @property {{ accessKey: string, secretKey: string }} administrator the user that exists from the start and may do all
+ * @property {string} keyFile the server's private key, PEM
+ * @property {string} certFile the server's certificate, PEM
+ */
+
+/**
+ * Flags that make the ports of a process speak TLS: only, or besides plaintext.
+ * @param {Security | undefined} security
+ * @param {'enforcing' | 'permissive'} [mode]
+ */
+export function tlsFlags(security, mode = 'enforcing') {
+  if (security === undefined) return [];
+  return [
+    `-Dtls.server.mode=${mode}`,
+    '-Dtls.test.mode.enable=false',
+    `-Dtls.server.keyPath=${security.keyFile}`,
+    `-Dtls.server.certPath=${security.certFile}`,
+  ];
+}
+
+/**
+ * ACL 2.0: the broker stores users and permissions; the proxy asks the broker.
+ * @param {Security} security
+ * @param {'broker' | 'proxy'} part
+ */
+function accessControl({ administrator }, part) {
+  const { accessKey, secretKey } = administrator;
+  const auth = 'org.apache.rocketmq.auth';
+  const keeper = (/** @type {string} */ what) => {
+    const name = `${what[0].toUpperCase()}${what.slice(1)}MetadataProvider`;
+    return part === 'broker' ? `${auth}.${what}.provider.Local${name}` : `org.apache.rocketmq.proxy.auth.Proxy${name}`;
+  };
+  return {
+    authenticationEnabled: true,
+    authenticationProvider: `${auth}.authentication.provider.DefaultAuthenticationProvider`,
+    authenticationMetadataProvider: keeper('authentication'),
+    authorizationEnabled: true,
+    authorizationProvider: `${auth}.authorization.provider.DefaultAuthorizationProvider`,
+    authorizationMetadataProvider: keeper('authorization'),
+    innerClientAuthenticationCredentials: JSON.stringify({ accessKey, secretKey }),
+    ...(part === 'broker'
+      ? { initAuthenticationUser: JSON.stringify({ username: accessKey, password: secretKey }) }
+      : {}),
+  };
+}
+
+/**
+ * @param {string} runFolder
+ * @param {import('./server.mjs').Ports} ports
+ * @param {Security} [security]
+ */
+export function brokerConf(runFolder, ports, security) {
+  const access = security === undefined ? {} : accessControl(security, 'broker');
+  const lines = Object.entries(access).map(([name, value]) => `${name}=${value}\n`);
+  return `brokerClusterName=DefaultCluster
+brokerName=broker-a
+brokerId=0
+brokerRole=ASYNC_MASTER
+brokerIP1=127.0.0.1
+listenPort=${ports.broker}
+namesrvAddr=127.0.0.1:${ports.nameServer}
+autoCreateTopicEnable=true
+storePathRootDir=${runFolder}/store
+storePathCommitLog=${runFolder}/store/commitlog
+mappedFileSizeCommitLog=67108864
+mappedFileSizeConsumeQueue=1200000
+maxMessageSize=4194304
+flushDiskType=ASYNC_FLUSH
+diskMaxUsedSpaceRatio=98
+timerWheelEnable=true
+transactionCheckInterval=2000
+transactionTimeOut=6000
+transactionCheckMax=60
+enablePropertyFilter=true
+recallMessageEnable=true
+${lines.join('')}`;
+}
+
+/**
+ * @param {import('./server.mjs').Ports} ports
+ * @param {Security} [security]
+ */
+export function proxyJson(ports, security) {
+  const settings = {
+    rocketMQClusterName: 'DefaultCluster',
+    namesrvAddr: `127.0.0.1:${ports.nameServer}`,
+    grpcServerPort: ports.grpc,
+    remotingListenPort: ports.remoting,
+    ...(security === undefined
+      ? {}
+      : {
+          ...accessControl(security, 'proxy'),
+          tlsTestModeEnable: false,
+          tlsKeyPath: security.keyFile,
+          tlsCertPath: security.certFile,
+        }),
+  };
+  return `${JSON.stringify(settings, undefined, 2)}\n`;
+}

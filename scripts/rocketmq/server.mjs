@@ -1,0 +1,140 @@
+// Starts a real Apache RocketMQ (name server; broker and proxy in one process) and stops it. For tests, benchmarks and
+// `npm run rocketmq`. Getting the jars is rocketmq-jars.mjs; several proxies are rocketmq-cluster.mjs.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { accepts, isFree, takePortBlock } from '../support/ports.mjs';
+import { DEFAULT_VERSION, ensureJars, RealServerError } from './jars.mjs';
+import { JavaRun } from './java-run.mjs';
+import { isBrokerRegistered } from './name-server-probe.mjs';
+import { brokerConf, proxyJson, tlsFlags } from './server-config.mjs';
+
+/** What the proxy prints when it serves. */
+export const PROXY_READY_LINE = 'rocketmq-proxy startup successfully';
+
+/**
+ * The ports of one server. The broker takes `broker - 2` and `broker + 1` as well.
+ * @typedef {{ grpc: number, remoting: number, nameServer: number, broker: number }} Ports
+ */
+
+/** The ports Apache RocketMQ has by default. @type {Ports} */
+export const DEFAULT_PORTS = { grpc: 8081, remoting: 8080, nameServer: 9876, broker: 10911 };
+
+/**
+ * @typedef {object} RunningServer
+ * @property {string} endpoints what clients connect to, as `127.0.0.1:8081`
+ * @property {string} nameServer what the admin client connects to, as `127.0.0.1:9876`
+ * @property {string} version
+ * @property {string} runFolder configuration, store and logs
+ * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
+ * @property {() => Promise<void>} killBroker ends the broker with its proxy at once, as a lost machine would; its store stays
+ * @property {() => Promise<void>} reviveBroker starts a killed one again, on its store
+ * @property {() => Promise<void>} stop ends both processes and removes a run folder that was made here; idempotent
+ */
+
+/**
+ * Starts a server and resolves when a client can use it.
+ * @param {object} [options]
+ * @param {string} [options.version] 5.5.0 unless given
+ * @param {'free' | Ports} [options.ports] `free` (the default) takes ports of the run's own from 20000 to 30000
+ * @param {string} [options.runDir] a folder to keep: messages outlive the run. Without it a folder is made, and removed at stop
+ * @param {import('./server-config.mjs').Security} [options.security] asks clients for signatures and TLS; none unless given
+ * @param {(line: string) => void} [options.log]
+ * @param {AbortSignal} [options.signal] gives the start up
+ * @returns {Promise<RunningServer>}
+ * @throws RealServerError with the end of the server's output when it does not start
+ */
+export async function startRocketMQ({
+  version = DEFAULT_VERSION,
+  ports = 'free',
+  runDir,
+  security,
+  log = () => {},
+  signal,
+} = {}) {
+  const jars = await ensureJars(version, log, signal);
+  const block = ports === 'free' ? await takePortBlock() : undefined;
+  const taken = ports === 'free' ? portsIn(block.first) : ports;
+  if (ports !== 'free') await checkFree(taken);
+  const run = new JavaRun({ version, jars, runDir });
+  let stopping;
+  const stop = () => {
+    stopping ??= run.stop().finally(() => block?.release());
+    return stopping;
+  };
+  try {
+    log(`starting Apache RocketMQ ${version}`);
+    writeConfiguration(run.folder, taken, security);
+    await startNameServer(run, taken, signal, security);
+    await startBroker(run, taken, security, signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    endpoints: `127.0.0.1:${taken.grpc}`,
+    nameServer: `127.0.0.1:${taken.nameServer}`,
+    version,
+    runFolder: run.folder,
+    failed: run.failed,
+    killBroker: () => run.kill('broker'),
+    reviveBroker: () => startBroker(run, taken, security, signal),
+    stop,
+  };
+}
+
+/** @param {number} first @returns {Ports} */
+function portsIn(first) {
+  return { grpc: first, remoting: first + 1, nameServer: first + 2, broker: first + 6 };
+}
+
+/** @param {Ports} ports @throws RealServerError that names each busy port */
+async function checkFree(ports) {
+  const wanted = [
+    ['gRPC', 'grpc', ports.grpc],
+    ['remoting proxy', 'remoting', ports.remoting],
+    ['name server', 'nameServer', ports.nameServer],
+    ['broker', 'broker', ports.broker],
+    ['broker, fast lane', 'broker', ports.broker - 2],
+    ['broker, replication', 'broker', ports.broker + 1],
+  ];
+  const busy = [];
+  for (const [what, , port] of wanted) if (!(await isFree(port))) busy.push(`${port} (${what})`);
+  if (busy.length === 0) return;
+  throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
+}
+
+/** @param {string} folder @param {Ports} ports @param {import('./server-config.mjs').Security} [security] */
+function writeConfiguration(folder, ports, security) {
+  mkdirSync(join(folder, 'home', 'conf'), { recursive: true });
+  writeFileSync(join(folder, 'broker.conf'), brokerConf(folder, ports, security));
+  writeFileSync(join(folder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
+}
+
+/**
+ * @param {JavaRun} run
+ * @param {{ nameServer: number }} ports
+ * @param {AbortSignal} [signal]
+ * @param {import('./server-config.mjs').Security} [security]
+ */
+export async function startNameServer(run, { nameServer }, signal, security) {
+  const file = join(run.folder, 'ns.conf');
+  writeFileSync(file, `listenPort=${nameServer}\n`);
+  const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
+  // The broker registers with it in plaintext.
+  const flags = tlsFlags(security, 'permissive');
+  const program = { name: 'namesrv', memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
+  await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
+}
+
+/** @param {JavaRun} run @param {Ports} ports */
+async function startBroker(run, ports, security, signal) {
+  const args = ['-pm', 'local', '-bc', join(run.folder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
+  const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
+  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
+  const isReady = async (child) =>
+    child.hasPrinted(PROXY_READY_LINE) &&
+    (await accepts(ports.grpc)) &&
+    (await isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`));
+  await run.start(program, isReady, 'the broker to serve and to register with the name server', signal);
+}
