@@ -171,7 +171,7 @@ function linkDependencies(folder: string): void {
 
 /** Runs a program of fixtures/ in the application's folder, compiled as an application's would be; gives what it printed. */
 function runFixture(folder: string, way: string, name: string): Promise<string> {
-  const text = readFileSync(join(root, 'test/package/fixtures', `${name}.ts`), 'utf8');
+  const text = readFileSync(join(root, 'test/pack/fixtures', `${name}.ts`), 'utf8');
   const { outputText } = typescript.transpileModule(text, {
     compilerOptions: {
       target: typescript.ScriptTarget.ES2022,

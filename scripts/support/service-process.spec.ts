@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { Service } from '../../scripts/support/service-process.mjs';
+import { Service } from './service-process.mjs';
 
 it('keeps the end of what a service prints, however much that is', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'service-process-'));

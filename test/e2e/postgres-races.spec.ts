@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
-import { Barriers } from '../e2e/support/barriers.js';
-import { stockViolations } from '../e2e/support/demo-pair.js';
+import { Barriers } from './support/barriers.js';
+import { stockViolations } from './support/demo-pair.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { DemoOnPostgres } from './support/demo-on-postgres.js';
 
