@@ -12,9 +12,11 @@ const tsc = ['node_modules/typescript/bin/tsc', '-p'];
 const nest = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
 
 /**
- * In order of their dependencies. `after` finishes a build when its commands are done.
- * @type {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => void }[]}
+ * `after` finishes a build when its commands are done.
+ * @typedef {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => void }} Workspace
  */
+
+/** In order of their dependencies. @type {Workspace[]} */
 const WORKSPACES = [
   {
     name: 'nestjs-rocketmq',
@@ -59,6 +61,7 @@ export async function build({ names = WORKSPACES.map(({ name }) => name), force 
   }
 }
 
+/** @param {Workspace} workspace */
 async function buildOne(workspace) {
   process.stdout.write(`building ${workspace.name}\n`);
   rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
@@ -78,11 +81,12 @@ function withNeeds(names) {
   return WORKSPACES.filter(({ name }) => wanted.has(name));
 }
 
-/** @param {{ folder: string }} workspace */
+/** @param {Workspace} workspace */
 function stampOf({ folder }) {
   return join(root, folder, 'dist', '.built');
 }
 
+/** @param {Workspace} workspace */
 function isOutOfDate(workspace) {
   const stamp = stampOf(workspace);
   if (!existsSync(stamp)) return true;

@@ -12,6 +12,11 @@ import { BACKENDS } from '../../test/chaos/servers.ts';
 import { recoveryTable, runViolations, summary } from '../../test/chaos/verdict.ts';
 import { build } from '../build/build.mjs';
 
+/**
+ * @typedef {import('../../test/chaos/servers.ts').Backend} Backend
+ * @typedef {import('../../test/chaos/run.ts').RunOptions} RunOptions
+ */
+
 const ROUNDS = 1;
 const LONG_ROUNDS = 10;
 const SHOWN = 20;
@@ -27,14 +32,15 @@ function settings() {
     },
   });
   const { backend, long } = values;
-  if (backend !== undefined && !BACKENDS.includes(backend)) {
+  const backends = backend === undefined ? BACKENDS : BACKENDS.filter((one) => one === backend);
+  if (backends.length === 0) {
     throw new Error(`--backend is one of ${BACKENDS.join(', ')}, not "${backend}"; without it both are run`);
   }
   const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000), 0);
   const [minutes, ...more] = positionals;
   if (more.length > 0 || (minutes !== undefined && !long)) throw new Error(`unknown: ${positionals.join(' ')}`);
   const rounds = long ? wholeNumber('long', minutes ?? String(LONG_ROUNDS), 1) : ROUNDS;
-  return { backends: backend === undefined ? BACKENDS : [backend], seed, rounds, withLongStops: long };
+  return { backends, seed, rounds, withLongStops: long };
 }
 
 /** @param {string} name @param {string} text @param {number} least */
@@ -58,11 +64,14 @@ async function main() {
   }
 }
 
-/** @returns {Promise<boolean>} whether it was sound */
+/**
+ * @param {Backend} backend @param {Pick<RunOptions, 'seed' | 'rounds' | 'withLongStops'>} options @param {AbortSignal} signal
+ * @returns {Promise<boolean>} whether it was sound
+ */
 async function runOn(backend, options, signal) {
   const folder = mkdtempSync(join(tmpdir(), 'chaos-'));
   const beganAt = performance.now();
-  const log = (line) =>
+  const log = (/** @type {string} */ line) =>
     print(`${backend} ${((performance.now() - beganAt) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
   try {
     const result = { ...(await run({ backend, ...options, folder, log, signal })), rounds: options.rounds };
@@ -85,7 +94,7 @@ async function runOn(backend, options, signal) {
   }
 }
 
-/** @param {string} folder */
+/** @param {string} folder @param {import('../../test/chaos/run.ts').RunResult} result */
 function keep(folder, result) {
   const facts = { ...result.facts, totals: Object.fromEntries(result.facts.totals) };
   writeFileSync(join(folder, 'facts.json'), JSON.stringify({ ...result, facts }, undefined, 1));

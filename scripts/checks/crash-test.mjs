@@ -26,6 +26,8 @@ const START_MS = 10_000;
 const DRAIN_MS = 60_000;
 
 const TOPICS = ['plain:normal:4', 'steps:fifo:8', 'paid:transaction:2', 'later:delay:2'];
+/** @typedef {import('../../test/crash/crash-history.ts').CrashEvent} CrashEvent */
+
 const GROUPS = ['readers:normal:1000', 'ordered:fifo:1000'];
 
 async function main() {
@@ -45,6 +47,7 @@ async function main() {
   const start = () => within(startEmbeddedBroker(args), START_MS, 'the start of the broker');
 
   const beganAt = performance.now();
+  /** @type {CrashEvent[]} */
   const history = [];
   const endpoints = `127.0.0.1:${ports.first}`;
   let broker = await start();
@@ -56,14 +59,13 @@ async function main() {
     for (let kill = 1; kill <= kills; kill++) {
       await sleep(LIFE_MS.least + random() * (LIFE_MS.most - LIFE_MS.least));
       await broker.kill();
-      history.push({ kind: 'killed' });
       broker = await start();
       if (kill % 10 === 0)
         print(`${kill} kills, ${count(history, 'told')} sends answered, ${count(history, 'acked')} acked`);
     }
     await writer.stop();
     await within(reader.drain(), DRAIN_MS, 'reading what is left');
-    violations = crashViolations(history.filter(({ kind }) => kind !== 'killed'));
+    violations = crashViolations(history);
   } finally {
     await writer.stop();
     await reader.stop();
@@ -73,10 +75,12 @@ async function main() {
   report({ violations, history, kills, seed, folder, beganAt });
 }
 
+/** @param {{ violations: readonly string[], history: readonly CrashEvent[], kills: number, seed: number, folder: string, beganAt: number }} run */
 function report({ violations, history, kills, seed, folder, beganAt }) {
   for (const violation of violations.slice(0, 20)) process.stderr.write(`${violation}\n`);
   const seconds = ((performance.now() - beganAt) / 1_000).toFixed(0);
-  const counts = ['began', 'told', 'ended', 'delivered', 'acked'].map((kind) => `${count(history, kind)} ${kind}`);
+  const kinds = /** @type {const} */ (['began', 'told', 'ended', 'delivered', 'acked']);
+  const counts = kinds.map((kind) => `${count(history, kind)} ${kind}`);
   const verdict =
     violations.length === 0 ? 'sound' : `NOT SOUND: ${violations.length} violations, folder ${folder} kept`;
   print(`${kills} kills in ${seconds} s, seed ${seed}: ${counts.join(', ')}: ${verdict}`);
@@ -84,7 +88,7 @@ function report({ violations, history, kills, seed, folder, beganAt }) {
   else process.exitCode = 1;
 }
 
-/** @param {{ kind: string }[]} history @param {string} kind */
+/** @param {readonly CrashEvent[]} history @param {CrashEvent['kind']} kind */
 function count(history, kind) {
   return history.filter((event) => event.kind === kind).length;
 }

@@ -23,9 +23,10 @@ const START_MS = 120_000;
 const STOP_MS = 10_000;
 
 // By require, so that NODE_PATH is looked at as well.
+/** @type {typeof import('playwright-core')} */
 const { chromium } = createRequire(import.meta.url)('playwright-core');
 
-/** @param {string} dataFolder @param {Record<string, string>} settings */
+/** @param {string} dataFolder @param {NodeJS.ProcessEnv} settings */
 async function startDemo(dataFolder, settings) {
   const [order, inventory, broker] = await Promise.all([freePort(), freePort(), freePort()]);
   const env = {
@@ -56,7 +57,7 @@ async function startDemo(dataFolder, settings) {
   return { url, stop: () => demo.stop(STOP_MS) };
 }
 
-/** A server that the demo has not started, and without a control port. */
+/** A server that the demo has not started, and without a control port. @param {string} dataFolder */
 async function startServer(dataFolder) {
   const port = await freePort();
   const args = ['broker', '--port', String(port), '--data', join(dataFolder, 'server')];
@@ -69,6 +70,7 @@ async function startServer(dataFolder) {
   return { endpoints: `127.0.0.1:${port}`, stop: () => server.stop(STOP_MS) };
 }
 
+/** @param {string} url */
 async function isReady(url) {
   return fetch(url).then(
     ({ ok }) => ok,
@@ -84,7 +86,7 @@ async function main() {
   const dataFolder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-browser-'));
   const browser = await chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS });
   const tally = new Tally();
-  /** @param {typeof runScenarios} run @param {Record<string, string>} settings */
+  /** @param {typeof runScenarios} run @param {string} name @param {Record<string, string>} settings */
   const onDemo = async (run, name, settings) => {
     const demo = await startDemo(join(dataFolder, name), settings);
     try {

@@ -2,7 +2,6 @@
 // Runs programs written with the official clients against the embedded broker and a real Apache RocketMQ, side by side, and
 // compares what they saw. Then it spoils what the embedded broker delivers, which must be noticed. See test/interop.
 
-import { join } from 'node:path';
 import { build } from '../build/build.mjs';
 import { RealServerError } from '../rocketmq/jars.mjs';
 import { parseRunnerArguments } from '../support/arguments.mjs';
@@ -13,7 +12,6 @@ const USAGE = `npm run test:interop [-- OPTIONS]
   --steps a,b                    only these steps
   --mutate attempt|tag|order     spoils the embedded broker's deliveries: shows how such a run fails
   --keep FOLDER                  writes the transcripts there`;
-const interop = join(import.meta.dirname, '../../test/interop');
 
 async function main() {
   const { options, rest } = parseRunnerArguments(process.argv.slice(2), {
@@ -28,12 +26,14 @@ async function main() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopped.abort(new RealServerError('stopped')));
   await build({ names: ['nestjs-rocketmq'] });
   const settings = await readSettings(options);
-  const { runInterop } = await import(join(interop, 'run.mjs'));
+  // Only now: it imports what was built.
+  const { runInterop } = await import('../../test/interop/run.mjs');
   return report(await runInterop({ ...settings, log: print, signal: stopped.signal }));
 }
 
+/** @param {{ client: string, backend: string, steps: string, mutate: string, keep: string }} options */
 async function readSettings({ client, backend, steps, mutate, keep }) {
-  const { STEPS } = await import(join(interop, 'resources.mjs'));
+  const { STEPS } = await import('../../test/interop/resources.mjs');
   return {
     clients: client.split(',').flatMap((name) => choose('client', name, ['java', 'node', 'tools', 'python', 'go'])),
     backends: choose('backend', backend, ['embedded', 'real'], 'both'),
@@ -43,10 +43,13 @@ async function readSettings({ client, backend, steps, mutate, keep }) {
   };
 }
 
-/** @returns {readonly string[]} */
+/**
+ * @template {string} T
+ * @param {string} option @param {string} value @param {readonly T[]} values @param {string} [every] means all of them
+ */
 function choose(option, value, values, every) {
-  if (value === every) return values;
-  if (values.includes(value)) return [value];
+  const chosen = values.filter((one) => value === every || value === one);
+  if (chosen.length > 0) return chosen;
   throw new RealServerError(`--${option} cannot be "${value}"; it may be ${values.join(', ')}\n${USAGE}`);
 }
 

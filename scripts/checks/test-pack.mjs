@@ -16,7 +16,13 @@ import { run } from '../support/run-command.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What comes one after the other; a group whose `prepare` fails counts as one failure. */
+/** @typedef {{ name: string, run: () => unknown }} Step */
+
+/**
+ * What comes one after the other; a group whose `prepare` fails counts as one failure.
+ * @param {string} archive @param {string} unpacked @param {string} folder
+ * @returns {{ name: string, prepare: () => Promise<Step[]> }[]}
+ */
 function groupsOf(archive, unpacked, folder) {
   return [
     { name: 'archive', prepare: async () => archiveChecks(archive, unpacked, root) },
@@ -47,6 +53,7 @@ async function main() {
   }
 }
 
+/** @param {string} folder */
 async function pack(folder) {
   await build({ names: ['nestjs-rocketmq'] });
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
@@ -60,6 +67,7 @@ async function pack(folder) {
   return { archive, unpacked: join(folder, 'package') };
 }
 
+/** @param {ReturnType<typeof groupsOf>} groups */
 async function runGroups(groups) {
   const checks = new Checks();
   for (const { name, prepare } of groups) {

@@ -35,17 +35,19 @@ export class DemoClient {
     this.timeoutMs = timeoutMs;
   }
 
-  /** Places an order and waits for its stock. @returns {Promise<string>} its id */
+  /** Places an order and waits for its stock. @param {string} sku @param {number} quantity @returns {Promise<string>} its id */
   async reserve(sku, quantity) {
     const { id } = await json(`${this.orderUrl}/orders`, { sku, quantity });
     await this.reaches(id, 'PENDING_PAYMENT');
     return id;
   }
 
+  /** @param {string} id of an order */
   async pay(id) {
     await json(`${this.orderUrl}/orders/${id}/pay`, {});
   }
 
+  /** @param {string} id of an order @param {string} status */
   async reaches(id, status) {
     const isThere = async () => (await json(`${this.orderUrl}/orders/${id}`)).status === status;
     await until(`order ${id} is ${status}`, this.timeoutMs, isThere);
@@ -54,8 +56,10 @@ export class DemoClient {
   /** @param {string} sku @param {{ available?: number, reserved?: number, sold?: number }} wanted */
   async stockIs(sku, wanted) {
     const holds = async () => {
-      const row = (await json(`${this.inventoryUrl}/stock`)).find((/** @type {any} */ one) => one.sku === sku);
-      return Object.entries(wanted).every(([place, count]) => row[place] === count);
+      /** @type {Record<string, unknown>[]} */
+      const rows = await json(`${this.inventoryUrl}/stock`);
+      const row = rows.find((one) => one.sku === sku);
+      return row !== undefined && Object.entries(wanted).every(([place, count]) => row[place] === count);
     };
     await until(`the stock of ${sku} is ${JSON.stringify(wanted)}`, this.timeoutMs, holds);
   }

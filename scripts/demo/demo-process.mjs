@@ -19,7 +19,7 @@ export class DemoProcess {
   /**
    * @param {string} name
    * @param {string} file
-   * @param {{ args?: string[], env?: Record<string, string>, restarts: number, onLost: (error: Error) => void }} options
+   * @param {{ args?: string[], env?: NodeJS.ProcessEnv, restarts: number, onLost: (error: Error) => void }} options
    *   `restarts` in a minute; one crash more, or a start that fails, calls `onLost`
    */
   constructor(name, file, options) {
@@ -32,6 +32,7 @@ export class DemoProcess {
     });
   }
 
+  /** @param {(value?: unknown) => void} onReady */
   #start(onReady) {
     const { args = [], env, onLost } = this.options;
     // A group of its own: Ctrl-C reaches the launcher alone, which then stops in its own order. The IPC channel tells the
@@ -62,7 +63,7 @@ export class DemoProcess {
     });
   }
 
-  /** @param {string} how @param {boolean} wasReady */
+  /** @param {string} how @param {boolean} wasReady @param {() => void} onReady */
   #crashed(how, wasReady, onReady) {
     const now = Date.now();
     this.#crashes = [...this.#crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
@@ -74,7 +75,7 @@ export class DemoProcess {
     this.#startAgain(how, onReady);
   }
 
-  /** @param {string} how it ended */
+  /** @param {string} how it ended @param {() => void} onReady */
   #startAgain(how, onReady) {
     process.stdout.write(`${this.name} ended (${how}); starting it again\n`);
     this.#restart = setTimeout(() => this.#start(onReady), RESTART_PAUSE_MS);

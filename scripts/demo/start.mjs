@@ -39,9 +39,10 @@ class Demo {
   #apps = [];
   /** @type {Promise<void> | undefined} */
   #stopped;
+  #reportLost = /** @type {(error: Error) => void} */ (() => {});
   /** Rejects when a process is lost for good. */
   lost = new Promise((_, reject) => {
-    this.reportLost = reject;
+    this.#reportLost = reject;
   });
 
   /** @param {Setup} setup */
@@ -52,6 +53,7 @@ class Demo {
 
   async start() {
     const { ports, dataFolder } = this.setup;
+    /** @type {NodeJS.ProcessEnv} */
     const forPage = { INVENTORY_URL: `http://127.0.0.1:${ports.inventory}`, DEMO_FAULTS: 'on' };
     let { endpoints } = this.setup;
     if (endpoints === undefined) {
@@ -64,15 +66,15 @@ class Demo {
       this.#broker = new DemoProcess('broker', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
         args,
         restarts: 5,
-        onLost: this.reportLost,
+        onLost: this.#reportLost,
       });
       await this.#broker.ready;
     }
-    const app = (name, port) =>
+    const app = (/** @type {string} */ name, /** @type {number} */ port) =>
       new DemoProcess(name, join(root, `apps/${name}/dist/main.js`), {
         env: { PORT: String(port), DATA_DIR: join(dataFolder, name), ROCKETMQ_ENDPOINTS: endpoints, ...forPage },
         restarts: 5,
-        onLost: this.reportLost,
+        onLost: this.#reportLost,
       });
     this.#apps = [app('order-demo', ports.order), app('inventory-demo', ports.inventory)];
     await Promise.all(this.#apps.map(({ ready }) => ready));

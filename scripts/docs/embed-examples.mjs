@@ -13,9 +13,12 @@ writeFileSync(LICENCES, licencesPage(await licences()));
 for (const document of documents()) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
-  const updated = text.replace(/(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g, (_, head, example) => {
-    return `${head}${exampleText(example)}\`\`\``;
-  });
+  const updated = text.replace(
+    /(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g,
+    (_, /** @type {string} */ head, /** @type {string} */ example) => {
+      return `${head}${exampleText(example)}\`\`\``;
+    },
+  );
   if (updated !== text) writeFileSync(file, updated);
 }
 

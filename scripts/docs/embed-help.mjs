@@ -9,7 +9,7 @@ const GUIDE = join(root, 'docs/guide/command-line.md');
 const MARKED = /(<!-- help:(.*?) -->\n```text\n)[\s\S]*?```/g;
 
 await build({ names: ['nestjs-rocketmq'] });
-const { run } = await import('../libs/rocketmq/dist/esm/cli/main.js');
+const { run } = await import('../../libs/rocketmq/dist/esm/cli/main.js');
 
 /** @param {string} path the words of a command */
 async function helpOf(path) {
@@ -22,6 +22,7 @@ async function helpOf(path) {
 }
 
 const text = readFileSync(GUIDE, 'utf8');
+/** @type {Map<string, string>} */
 const helps = new Map();
 for (const [, , path = ''] of text.matchAll(MARKED)) helps.set(path, await helpOf(path));
 const updated = text.replace(MARKED, (_, head, path) => `${head}${helps.get(path)}\`\`\``);

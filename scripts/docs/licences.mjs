@@ -30,7 +30,12 @@ export async function licences() {
   const known = { ...(await licencesBelow(root)), ...(await licencesBelow(join(root, LIBRARY))) };
   const { dependencies, peerDependencies } = lock[LIBRARY];
   const found = new Map();
-  const add = (/** @type {string} */ name, /** @type {string} */ from, wantedBy, isPeer) => {
+  const add = (
+    /** @type {string} */ name,
+    /** @type {string} */ from,
+    /** @type {string} */ wantedBy,
+    /** @type {boolean} */ isPeer,
+  ) => {
     const place = placeOf(name, from, lock);
     if (place === undefined || found.has(place)) return;
     const { version, dependencies: further = {} } = lock[place];
@@ -48,7 +53,7 @@ function licencesBelow(start) {
   return promisify(init)({ start, excludePrivatePackages: false });
 }
 
-/** Where Node finds a package from another: the nearest folder upwards. @param {string} name @param {string} from @param {object} lock */
+/** Where Node finds a package from another: the nearest folder upwards. @param {string} name @param {string} from @param {Record<string, unknown>} lock */
 function placeOf(name, from, lock) {
   for (let folder = from; ; folder = folder.replace(/(^|\/)[^/]*$/, '')) {
     const place = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
@@ -89,7 +94,8 @@ function table(packages) {
     `\`${wantedBy}\``,
   ]);
   const head = ['Package', 'Version here', 'Licence', 'Wanted by'];
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
-  const line = (/** @type {string[]} */ cells) => `| ${cells.map((text, i) => text.padEnd(widths[i])).join(' | ')} |`;
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (/** @type {string[]} */ cells) =>
+    `| ${cells.map((text, i) => text.padEnd(widths[i] ?? 0)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }

@@ -159,12 +159,8 @@ function declaredType(checker, property, type) {
   }
   const written = declaration && ts.isPropertySignature(declaration) ? declaration.type?.getText() : undefined;
   // The name of a type alone does not show its values.
-  if (written !== undefined && /^\w+$/.test(written) && isOfTexts(type)) {
-    return type.types
-      .map((part) => `'${part.value}'`)
-      .sort()
-      .join(' | ');
-  }
+  const texts = written !== undefined && /^\w+$/.test(written) ? textsOf(type) : undefined;
+  if (texts !== undefined) return texts.sort().join(' | ');
   const text = written ?? checker.typeToString(type);
   return text
     .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
@@ -174,9 +170,10 @@ function declaredType(checker, property, type) {
     .trim();
 }
 
-/** @param {ts.Type} type @returns {type is ts.UnionType & { types: ts.StringLiteralType[] }} */
-function isOfTexts(type) {
-  return type.isUnion() && type.types.every((part) => part.isStringLiteral());
+/** The values of a union of string literals, quoted; undefined for another type. @param {ts.Type} type */
+function textsOf(type) {
+  if (!type.isUnion() || !type.types.every((part) => part.isStringLiteral())) return undefined;
+  return type.types.flatMap((part) => (part.isStringLiteral() ? `'${part.value}'` : []));
 }
 
 /** @param {ts.TypeChecker} checker @param {ts.Type} type @returns {boolean} */

@@ -46,37 +46,39 @@ export async function startRocketMQCluster({
   const { first } = block;
   const nameServer = first;
   const broker = first + 3;
-  const proxyPorts = Array.from({ length: proxies }, (_, index) => ({
+  const portsOf = (/** @type {number} */ index) => ({
     grpc: first + 5 + 2 * index,
     remoting: first + 6 + 2 * index,
     nameServer,
     broker,
-  }));
+  });
+  const indexes = Array.from({ length: proxies }, (_, index) => index);
   const run = new JavaRun({ version, jars });
+  /** @type {Promise<void> | undefined} */
   let stopping;
   const stop = () => {
     stopping ??= run.stop().finally(() => block.release());
     return stopping;
   };
   const startProxy = (/** @type {number} */ index) =>
-    startOneProxy(run, `proxy-${index}`, proxyPorts[index], proxySettings);
+    startOneProxy(run, `proxy-${index}`, portsOf(index), proxySettings);
   try {
     log(`starting Apache RocketMQ ${version} with ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`);
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
     await startNameServer(run, { nameServer });
-    await startBroker(run, proxyPorts[0]);
-    await Promise.all(proxyPorts.map((_, index) => startProxy(index)));
+    await startBroker(run, portsOf(0));
+    await Promise.all(indexes.map(startProxy));
   } catch (error) {
     await stop();
     throw error;
   }
   return {
-    proxies: proxyPorts.map(({ grpc }) => `127.0.0.1:${grpc}`),
+    proxies: indexes.map((index) => `127.0.0.1:${portsOf(index).grpc}`),
     nameServer: `127.0.0.1:${nameServer}`,
     killProxy: (index) => run.kill(`proxy-${index}`),
     reviveProxy: startProxy,
     killBroker: () => run.kill('broker'),
-    reviveBroker: () => startBroker(run, proxyPorts[0]),
+    reviveBroker: () => startBroker(run, portsOf(0)),
     signal: (name, signal) => run.signal(name, signal),
     failed: run.failed,
     stop,
@@ -99,6 +101,7 @@ async function startOneProxy(run, name, ports, settings) {
   writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports)), ...settings }, undefined, 2));
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
-  const isReady = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
+  const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>
+    child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
   await run.start({ name, memory: '-Xms256m -Xmx512m', mainClass, args }, isReady, 'the proxy to serve');
 }

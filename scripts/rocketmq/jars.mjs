@@ -1,5 +1,5 @@
 // Gets the jars of one Apache RocketMQ version, once, into the user's cache; and says what the machine lacks to do so.
-// Starting them is rocketmq-server.mjs.
+// Starting them is server.mjs.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,11 +24,6 @@ export function cacheFolder() {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'nestjs-rocketmq');
 }
 
-/** @param {string} version @returns {string} the folder that holds (or will hold) the jars of this version */
-export function jarFolder(version) {
-  return join(cacheFolder(), version);
-}
-
 /**
  * The jars of a version; downloads them when the cache has none. Two runs at once are safe: each downloads to a folder of
  * its own, and the first to end gives it its name.
@@ -40,7 +35,7 @@ export function jarFolder(version) {
  */
 export async function ensureJars(version, log, signal) {
   if (!/^\d+\.\d+\.\d+$/.test(version)) throw new RealServerError(`"${version}" is not a version such as 5.5.0`);
-  const folder = jarFolder(version);
+  const folder = join(cacheFolder(), version);
   const cached = existsSync(folder);
   checkPrerequisites({ maven: !cached });
   if (cached) return folder;

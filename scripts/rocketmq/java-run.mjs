@@ -127,7 +127,7 @@ function keptFolder(runDir) {
   try {
     claimRunFolder(folder);
   } catch (cause) {
-    throw new RealServerError(cause.message, { cause });
+    throw new RealServerError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
   return folder;
 }

@@ -40,7 +40,7 @@ function accessControl({ administrator }, part) {
   const { accessKey, secretKey } = administrator;
   const auth = 'org.apache.rocketmq.auth';
   const keeper = (/** @type {string} */ what) => {
-    const name = `${what[0].toUpperCase()}${what.slice(1)}MetadataProvider`;
+    const name = `${what.charAt(0).toUpperCase()}${what.slice(1)}MetadataProvider`;
     return part === 'broker' ? `${auth}.${what}.provider.Local${name}` : `org.apache.rocketmq.proxy.auth.Proxy${name}`;
   };
   return {

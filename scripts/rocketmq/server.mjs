@@ -1,5 +1,5 @@
 // Starts a real Apache RocketMQ (name server; broker and proxy in one process) and stops it. For tests, benchmarks and
-// `npm run rocketmq`. Getting the jars is rocketmq-jars.mjs; several proxies are rocketmq-cluster.mjs.
+// `npm run rocketmq`. Getting the jars is jars.mjs; several proxies are cluster.mjs.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,13 +53,12 @@ export async function startRocketMQ({
   signal,
 } = {}) {
   const jars = await ensureJars(version, log, signal);
-  const block = ports === 'free' ? await takePortBlock() : undefined;
-  const taken = ports === 'free' ? portsIn(block.first) : ports;
-  if (ports !== 'free') await checkFree(taken);
+  const { taken, release } = await takePorts(ports);
   const run = new JavaRun({ version, jars, runDir });
+  /** @type {Promise<void> | undefined} */
   let stopping;
   const stop = () => {
-    stopping ??= run.stop().finally(() => block?.release());
+    stopping ??= run.stop().finally(release);
     return stopping;
   };
   try {
@@ -83,23 +82,28 @@ export async function startRocketMQ({
   };
 }
 
-/** @param {number} first @returns {Ports} */
-function portsIn(first) {
-  return { grpc: first, remoting: first + 1, nameServer: first + 2, broker: first + 6 };
+/** @param {'free' | Ports} ports @returns {Promise<{ taken: Ports, release: () => Promise<void> }>} */
+async function takePorts(ports) {
+  if (ports !== 'free') {
+    await checkFree(ports);
+    return { taken: ports, release: async () => {} };
+  }
+  const { first, release } = await takePortBlock();
+  return { taken: { grpc: first, remoting: first + 1, nameServer: first + 2, broker: first + 6 }, release };
 }
 
 /** @param {Ports} ports @throws RealServerError that names each busy port */
 async function checkFree(ports) {
-  const wanted = [
-    ['gRPC', 'grpc', ports.grpc],
-    ['remoting proxy', 'remoting', ports.remoting],
-    ['name server', 'nameServer', ports.nameServer],
-    ['broker', 'broker', ports.broker],
-    ['broker, fast lane', 'broker', ports.broker - 2],
-    ['broker, replication', 'broker', ports.broker + 1],
-  ];
+  const wanted = /** @type {const} */ ([
+    ['gRPC', ports.grpc],
+    ['remoting proxy', ports.remoting],
+    ['name server', ports.nameServer],
+    ['broker', ports.broker],
+    ['broker, fast lane', ports.broker - 2],
+    ['broker, replication', ports.broker + 1],
+  ]);
   const busy = [];
-  for (const [what, , port] of wanted) if (!(await isFree(port))) busy.push(`${port} (${what})`);
+  for (const [what, port] of wanted) if (!(await isFree(port))) busy.push(`${port} (${what})`);
   if (busy.length === 0) return;
   throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
 }
@@ -127,12 +131,15 @@ export async function startNameServer(run, { nameServer }, signal, security) {
   await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
 }
 
-/** @param {JavaRun} run @param {Ports} ports */
+/**
+ * @param {JavaRun} run @param {Ports} ports
+ * @param {import('./server-config.mjs').Security} [security] @param {AbortSignal} [signal]
+ */
 async function startBroker(run, ports, security, signal) {
   const args = ['-pm', 'local', '-bc', join(run.folder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
-  const isReady = async (child) =>
+  const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>
     child.hasPrinted(PROXY_READY_LINE) &&
     (await accepts(ports.grpc)) &&
     (await isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`));

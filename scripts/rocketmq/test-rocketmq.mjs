@@ -15,13 +15,23 @@ const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
   --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0 are on Maven Central with a proxy; default ${DEFAULT_VERSION}
   --part open           only this part: open, secured or restarts; default all
   --transport grpc-js   what carries the calls of our clients: http2 or grpc-js; default http2`;
-/** The folders of each part. The order is that of the runs. */
-const PARTS = { open: ['test/contract', 'test/real'], secured: ['test/secured'], restarts: ['test/restarts'] };
+/**
+ * The folders of each part, and what runs them. The order is that of the runs.
+ * @type {Record<string, { folders: string[], start: (run: Run, args: readonly string[]) => Promise<number> }>}
+ */
+const PARTS = {
+  open: { folders: ['test/contract', 'test/real'], start: runOnOpenServer },
+  secured: { folders: ['test/secured'], start: runOnSecuredServer },
+  restarts: { folders: ['test/restarts'], start: runAlone },
+};
 const TRANSPORTS = ['http2', 'grpc-js'];
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '../..');
 
-/** @typedef {import('./server.mjs').RunningServer} RunningServer */
+/**
+ * @typedef {import('./server.mjs').RunningServer} RunningServer
+ * @typedef {{ version: string, log: (line: string) => void, signal: AbortSignal }} Run
+ */
 
 async function main() {
   const args = process.argv.slice(2);
@@ -44,21 +54,21 @@ async function main() {
   const run = { version, log: print, signal: stopped.signal };
   const named = rest.filter((arg) => arg.startsWith('test/'));
   const others = rest.filter((arg) => !arg.startsWith('test/'));
-  const start = { open: runOnOpenServer, secured: runOnSecuredServer, restarts: runAlone };
   if (part !== 'all' && !(part in PARTS))
     throw new RealServerError(`--part is one of ${Object.keys(PARTS).join(', ')}`);
   let failed = 0;
-  for (const [name, folders] of Object.entries(PARTS)) {
+  for (const [name, { folders, start }] of Object.entries(PARTS)) {
     if (part !== 'all' && part !== name) continue;
     const suites =
       named.length === 0 ? folders : named.filter((suite) => folders.some((folder) => suite.startsWith(folder)));
     if (suites.length === 0) continue;
-    const code = await start[name](run, [...suites, ...others]);
+    const code = await start(run, [...suites, ...others]);
     failed ||= code;
   }
   return failed;
 }
 
+/** @param {Run} run @param {readonly string[]} args for jest */
 async function runOnOpenServer(run, args) {
   const server = await startRocketMQ(run);
   try {
@@ -69,6 +79,7 @@ async function runOnOpenServer(run, args) {
   }
 }
 
+/** @param {Run} run @param {readonly string[]} args for jest */
 async function runOnSecuredServer(run, args) {
   const folder = mkdtempSync(join(tmpdir(), 'rocketmq-certificate-'));
   try {
@@ -91,7 +102,7 @@ async function runOnSecuredServer(run, args) {
   }
 }
 
-/** Nothing else runs beside these: they are about what a client does in time. */
+/** Nothing else runs beside these: they are about what a client does in time. @param {Run} run @param {readonly string[]} args for jest */
 function runAlone({ version, signal }, args) {
   return runJest({ ROCKETMQ_TEST_VERSION: version }, ['--runInBand', ...args], signal);
 }

@@ -7,17 +7,19 @@
  * @returns {{ options: T, rest: string[] }} `rest` in its order, without a separating `--`
  */
 export function parseRunnerArguments(args, defaults) {
-  const options = { ...defaults };
+  /** @type {Record<string, string>} */
+  const given = {};
   const rest = [];
-  for (let index = 0; index < args.length; index++) {
-    const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(args[index]) ?? [];
+  const words = args[Symbol.iterator]();
+  for (const word of words) {
+    const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
     if (name === undefined || !Object.hasOwn(defaults, name)) {
-      if (args[index] !== '--') rest.push(args[index]);
+      if (word !== '--') rest.push(word);
       continue;
     }
-    const value = inline ?? args[++index];
+    const value = inline ?? words.next().value;
     if (value === undefined || value === '') throw new Error(`--${name} needs a value`);
-    options[name] = value;
+    given[name] = value;
   }
-  return { options, rest };
+  return { options: { ...defaults, ...given }, rest };
 }

@@ -31,10 +31,7 @@ export class Checks {
    * @throws Error when it fails; the failure is printed already
    */
   async need(title, work) {
-    let result;
-    await this.check(title, async () => {
-      result = { value: await work() };
-    });
+    const result = await this.check(title, async () => ({ value: await work() }));
     if (result === undefined) throw new NeededError(title);
     return result.value;
   }

@@ -10,24 +10,20 @@ const BLOCK = 10;
 /**
  * Takes a block of free ports. The lock is a listening socket on its last port: the kernel lets go of it when this process
  * ends, however it ends.
- * @param {number} [start] where to look first; a random block unless given
- * @returns {Promise<{ first: number, size: number, release: () => Promise<void> }>} `size` ports from `first` on
+ * @returns {Promise<{ first: number, release: () => Promise<void> }>} nine ports from `first` on
  */
-export async function takePortBlock(start = randomBlock()) {
+export async function takePortBlock() {
+  const start = Math.floor((Math.random() * (LAST - FIRST)) / BLOCK) * BLOCK;
   const blocks = (LAST - FIRST) / BLOCK;
   for (let step = 0; step < blocks; step++) {
-    const first = FIRST + ((start - FIRST + step * BLOCK) % (LAST - FIRST));
+    const first = FIRST + ((start + step * BLOCK) % (LAST - FIRST));
     const lock = await listen(first + BLOCK - 1);
     if (lock === undefined) continue;
     const free = await Promise.all(Array.from({ length: BLOCK - 1 }, (_, index) => isFree(first + index)));
-    if (free.every(Boolean)) return { first, size: BLOCK - 1, release: () => closed(lock) };
+    if (free.every(Boolean)) return { first, release: () => closed(lock) };
     await closed(lock);
   }
   throw new Error(`no ${BLOCK} free ports in a row between ${FIRST} and ${LAST}`);
-}
-
-function randomBlock() {
-  return FIRST + Math.floor((Math.random() * (LAST - FIRST)) / BLOCK) * BLOCK;
 }
 
 /** @param {number} port whether nothing listens on it, on any address of this machine */

@@ -12,7 +12,7 @@ export class Service {
   #ended;
   #ready;
 
-  /** @param {string} name @param {readonly string[]} args the file first @param {{ cwd: string, env: Record<string, string> }} options */
+  /** @param {string} name @param {readonly [file: string, ...args: string[]]} program @param {{ cwd: string, env: NodeJS.ProcessEnv }} options */
   constructor(name, [file, ...args], { cwd, env }) {
     this.name = name;
     this.#child = fork(file, args, { cwd, env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });

@@ -37,9 +37,19 @@ export function composeLoader(log) {
 }
 
 /**
+ * @param {import('./compose-model.js').ComposeModel} model @param {string} name
+ * @throws Error when there is no such service
+ */
+export function serviceOf(model, name) {
+  const service = model.services[name];
+  if (service === undefined) throw new Error(`compose.yaml has no service ${name}`);
+  return service;
+}
+
+/**
  * Loads a file as Compose does.
  * @param {string} program @param {string} file @param {NodeJS.ProcessEnv} [env] what its variables are taken from
- * @returns {any} the model
+ * @returns {import('./compose-model.js').ComposeModel}
  * @throws Error with what the loader says is wrong
  */
 export function loadCompose(program, file, env = { PATH: process.env.PATH }) {

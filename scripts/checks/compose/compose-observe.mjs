@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { serviceOf } from './compose-loader.mjs';
 
 const PROFILE = 'observe';
 /** Set for Compose, it starts a profile; set or not, it decides in the file where spans go. */
@@ -10,22 +11,18 @@ const WHEN_WATCHED = /^\$\{COMPOSE_PROFILES:\+(.+)\}$/;
 const WATCHING = ['grafana', 'jaeger', 'otel-collector', 'prometheus'];
 
 /**
- * @param {any} model of the loader, which shows the services of all profiles, and knows no variables
+ * @param {import('./compose-model.js').ComposeModel} model of the loader, which shows the services of all profiles, and knows no variables
  * @param {string} root of the repository
  * @param {import('../../support/checks.mjs').Checks} checks
  */
 export async function lookAtWatching(model, root, checks) {
   const docker = join(root, 'docker');
-  const read = (/** @type {string} */ ...path) => parse(readFileSync(join(docker, ...path), 'utf8'));
+  const read = (/** @type {string} */ path) => parse(readFileSync(join(docker, path), 'utf8'));
   const { services } = model;
   await checks.check(`the profile ${PROFILE} adds those who watch, and nobody else is in one`, () => {
-    const found = Object.keys(services).filter((name) => services[name].profiles?.includes(PROFILE));
-    same(found.sort(), WATCHING);
-    const others = Object.keys(services).filter((name) => !WATCHING.includes(name));
-    same(
-      others.filter((name) => services[name].profiles !== undefined),
-      [],
-    );
+    const inProfile = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined);
+    same(inProfile.map(([name]) => name).sort(), WATCHING);
+    for (const [, { profiles }] of inProfile) if (!profiles?.includes(PROFILE)) same(profiles, [PROFILE]);
   });
   const collector = read('otel-collector.yaml');
   await checks.check('the apps send spans to where the collector takes them, and nowhere without the profile', () => {
@@ -35,7 +32,7 @@ export async function lookAtWatching(model, root, checks) {
       const url = new URL(address);
       isReached(model, name, url.hostname);
       same(url.port, collector.receivers.otlp.protocols.http.endpoint.split(':')[1]);
-      same(services[name].environment.OTEL_EXPORTER_OTLP_ENDPOINT, '');
+      same(serviceOf(model, name).environment.OTEL_EXPORTER_OTLP_ENDPOINT, '');
     }
   });
   await checks.check('the collector hands them on, by parts that it has, to Jaeger', () => {
@@ -55,31 +52,32 @@ export async function lookAtWatching(model, root, checks) {
     same(port, '4317');
   });
   await checks.check('Prometheus asks each app, the broker and the proxy, where they answer', () => {
-    const targets = read('prometheus.yml').scrape_configs.flatMap(({ static_configs }) =>
-      static_configs.flatMap(({ targets: some }) => some),
-    );
+    /** @type {{ static_configs: { targets: string[] }[] }[]} */
+    const configs = read('prometheus.yml').scrape_configs;
+    const targets = configs.flatMap((config) => config.static_configs.flatMap((some) => some.targets));
     const { metricsPromExporterPort } = JSON.parse(readFileSync(join(docker, 'rmq-proxy.json'), 'utf8'));
     const [, brokerPort] =
       /^metricsPromExporterPort=(\d+)$/m.exec(readFileSync(join(docker, 'broker.conf'), 'utf8')) ?? [];
-    const port = (/** @type {string} */ name) => services[name].environment.PORT;
+    const port = (/** @type {string} */ name) => serviceOf(model, name).environment.PORT;
     same(targets.sort(), [
       `broker:${brokerPort}`,
       `inventory-demo:${port('inventory-demo')}`,
       `order-demo:${port('order-demo')}`,
       `proxy:${metricsPromExporterPort}`,
     ]);
-    for (const target of targets) isReached(model, 'prometheus', target.split(':')[0]);
+    for (const target of targets) isReached(model, 'prometheus', target.replace(/:.*/, ''));
   });
   await checks.check('Grafana finds its sources and its boards, and boards ask sources that there are', () => {
+    /** @type {{ datasources: { uid: string, type: string, url: string }[] }} */
     const { datasources } = read('grafana/provisioning/datasources/demos.yaml');
     for (const { url } of datasources) isReached(model, 'grafana', new URL(url).hostname);
     const [{ options }] = read('grafana/provisioning/dashboards/demos.yaml').providers;
-    const mounted = services.grafana.volumes.find(({ target }) => target === options.path);
-    same(mounted?.source, join(docker, 'grafana/dashboards'));
+    const boardFolder = join(docker, 'grafana/dashboards');
+    const mounted = serviceOf(model, 'grafana').volumes?.find(({ target }) => target === options.path);
+    same(mounted?.source, boardFolder);
     const known = datasources.map(({ uid, type }) => `${type} ${uid}`);
-    const boards = readdirSync(mounted.source).map((name) =>
-      JSON.parse(readFileSync(join(mounted.source, name), 'utf8')),
-    );
+    /** @type {{ panels: { datasource?: { uid: string, type: string } }[] }[]} */
+    const boards = readdirSync(boardFolder).map((name) => JSON.parse(readFileSync(join(boardFolder, name), 'utf8')));
     const asked = boards.flatMap(({ panels }) => panels.flatMap(({ datasource }) => datasource ?? []));
     if (asked.length === 0) throw new Error('no panel asks anybody');
     same(
@@ -89,13 +87,14 @@ export async function lookAtWatching(model, root, checks) {
   });
 }
 
-/** Both are there, and on one network. */
-function isReached({ services }, /** @type {string} */ from, /** @type {string} */ to) {
+/** Both are there, and on one network. @param {import('./compose-model.js').ComposeModel} model @param {string} from @param {string} to */
+function isReached({ services }, from, to) {
   const networks = (/** @type {string} */ name) => Object.keys(services[name]?.networks ?? {});
   if (networks(from).some((network) => networks(to).includes(network))) return;
   throw new Error(`${from} cannot reach ${to}`);
 }
 
+/** @param {unknown} found @param {unknown} wanted */
 function same(found, wanted) {
   if (JSON.stringify(found) === JSON.stringify(wanted)) return;
   throw new Error(`it is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);

@@ -1,13 +1,15 @@
 // The RocketMQ of compose.yaml without Docker: its commands and its configuration files, with the ports and folders of this run.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ensureJars } from '../../rocketmq/jars.mjs';
 import { JavaRun } from '../../rocketmq/java-run.mjs';
 import { isBrokerRegistered } from '../../rocketmq/name-server-probe.mjs';
 import { PROXY_READY_LINE } from '../../rocketmq/server.mjs';
 import { accepts, takePortBlock } from '../../support/ports.mjs';
+import { serviceOf } from './compose-loader.mjs';
 
+/** @type {Record<string, string>} */
 const MAIN_CLASSES = {
   mqnamesrv: 'org.apache.rocketmq.namesrv.NamesrvStartup',
   mqbroker: 'org.apache.rocketmq.broker.BrokerStartup',
@@ -16,13 +18,13 @@ const MAIN_CLASSES = {
 
 /**
  * Starts name server, broker and proxy as the model says.
- * @param {any} model of compose.yaml
+ * @param {import('./compose-model.js').ComposeModel} model of compose.yaml
  * @param {(line: string) => void} log
  * @returns {Promise<{ grpcPort: number, nameServer: string, metricsUrls: string[], stop: () => Promise<void> }>}
  * @throws RealServerError without Java or Maven, or with the end of the output of what did not start
  */
-export async function startComposeServer({ services }, log) {
-  const [, version] = services.broker.image.split(':');
+export async function startComposeServer(model, log) {
+  const version = serviceOf(model, 'broker').image.replace(/^.*:/, '');
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
   const ports = {
@@ -36,16 +38,25 @@ export async function startComposeServer({ services }, log) {
   const run = new JavaRun({ version, jars });
   const stop = () => run.stop().finally(() => block.release());
   const nameServer = `127.0.0.1:${ports.nameServer}`;
-  const start = (/** @type {string} */ name, /** @type {readonly string[]} */ more, isReady, what) => {
-    const { command, environment, volumes = [] } = services[name];
-    const [, program, ...args] = command;
-    const local = args.map((/** @type {string} */ arg) => {
+  /**
+   * @param {string} name @param {readonly string[]} more
+   * @param {(child: import('../../support/child-processes.mjs').ChildProcess) => Promise<boolean>} isReady @param {string} what
+   */
+  const start = (name, more, isReady, what) => {
+    const { command, environment, volumes = [] } = serviceOf(model, name);
+    const [, program = '', ...args] = command;
+    const local = args.map((arg) => {
       const mounted = volumes.find(({ target, type }) => type === 'bind' && target === arg);
       if (mounted !== undefined) return adapt(mounted.source, run.folder, ports);
       return arg === 'name-server:9876' ? nameServer : arg;
     });
     const mainClass = MAIN_CLASSES[program];
-    return run.start({ name, memory: environment.JAVA_OPT_EXT, mainClass, args: [...local, ...more] }, isReady, what);
+    if (mainClass === undefined) throw new Error(`${name} runs ${program}, which is not known here`);
+    return run.start(
+      { name, memory: environment.JAVA_OPT_EXT ?? '', mainClass, args: [...local, ...more] },
+      isReady,
+      what,
+    );
   };
   try {
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
@@ -54,6 +65,7 @@ export async function startComposeServer({ services }, log) {
     await start('name-server', ['-c', file], () => accepts(ports.nameServer), 'the name server');
     const isRegistered = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
     await start('broker', [], isRegistered, 'the broker to register');
+    /** @param {import('../../support/child-processes.mjs').ChildProcess} child */
     const serves = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
     await start('proxy', [], serves, 'the proxy to serve');
   } catch (error) {
@@ -64,10 +76,14 @@ export async function startComposeServer({ services }, log) {
   return { grpcPort: ports.grpc, nameServer, metricsUrls, stop };
 }
 
-/** A copy of a configuration file, with this run's ports and folder in it. */
+/**
+ * A copy of a configuration file, with this run's ports and folder in it.
+ * @param {string} source @param {string} folder
+ * @param {{ grpc: number, remoting: number, broker: number, brokerMetrics: number, proxyMetrics: number }} ports
+ */
 function adapt(source, folder, ports) {
   const text = readFileSync(source, 'utf8');
-  const file = join(folder, source.split('/').at(-1));
+  const file = join(folder, basename(source));
   if (source.endsWith('.json')) {
     const own = {
       grpcServerPort: ports.grpc,

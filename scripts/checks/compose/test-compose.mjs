@@ -16,9 +16,16 @@ import { DEFAULT_VERSION } from '../../rocketmq/jars.mjs';
 import { Checks } from '../../support/checks.mjs';
 import { run } from '../../support/run-command.mjs';
 import { Service } from '../../support/service-process.mjs';
-import { composeLoader, loadCompose } from './compose-loader.mjs';
+import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
 import { lookAtWatching } from './compose-observe.mjs';
 import { startComposeServer } from './compose-server.mjs';
+
+/**
+ * @typedef {import('./compose-model.js').ComposeModel} ComposeModel
+ * @typedef {import('./compose-model.js').ComposeService} ComposeService
+ * @typedef {Awaited<ReturnType<typeof startComposeServer>>} ComposeServer
+ * @typedef {(() => unknown)[]} Ends
+ */
 
 const root = join(import.meta.dirname, '../../..');
 const file = join(root, 'compose.yaml');
@@ -39,7 +46,7 @@ async function main() {
     return checks.report();
   }
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-compose-'));
-  /** @type {(() => unknown)[]} */
+  /** @type {Ends} */
   const ends = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
   try {
     const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
@@ -55,6 +62,7 @@ async function main() {
   return checks.report();
 }
 
+/** @param {string} program @param {string} folder */
 function refusesMisspelt(program, folder) {
   const spoiled = join(folder, 'compose.yaml');
   writeFileSync(spoiled, readFileSync(file, 'utf8').replace('    healthcheck:', '    healthchek:'));
@@ -67,28 +75,29 @@ function refusesMisspelt(program, folder) {
   throw new Error('it took "healthchek"');
 }
 
+/** @param {ComposeModel} model @param {Checks} checks */
 async function lookAt(model, checks) {
-  /** @type {[string, any][]} */
   const services = Object.entries(model.services);
+  /** @param {string} title @param {(service: ComposeService, name: string) => readonly string[]} wrong */
   const each = (title, wrong) =>
     checks.check(title, () => {
       const found = services.flatMap(([name, service]) => wrong(service, name).map((text) => `${name}: ${text}`));
       if (found.length > 0) throw new Error(found.join('\n'));
     });
   await each('every image has a version, and the server is the one that the tests run on', ({ image }) => [
-    ...(/:v?\d+\.\d+/.test(image ?? '') ? [] : [`image ${image}`]),
+    ...(/:v?\d+\.\d+/.test(image) ? [] : [`image ${image}`]),
     ...(image.startsWith('apache/rocketmq:') && !image.endsWith(`:${DEFAULT_VERSION}`) ? [`image ${image}`] : []),
   ]);
   await each('nothing is published but on this machine', ({ ports = [] }) =>
     ports.filter(({ host_ip }) => host_ip !== '127.0.0.1').map(({ target }) => `port ${target}`),
   );
   await checks.check('the proxy is published as 8081:8081', () => {
-    const [{ published, target }] = model.services.proxy.ports;
-    if (published !== '8081' || target !== 8081) throw new Error(`it is ${published}:${target}`);
+    const [port] = serviceOf(model, 'proxy').ports ?? [];
+    if (port?.published !== '8081' || port.target !== 8081) throw new Error(`it is ${port?.published}:${port?.target}`);
   });
   await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }) =>
     Object.entries(depends_on).flatMap(([other, { condition }]) => {
-      const { healthcheck, restart } = model.services[other];
+      const { healthcheck, restart } = serviceOf(model, other);
       if (condition === 'service_healthy' && healthcheck !== undefined) return [];
       if (condition === 'service_completed_successfully' && restart === undefined) return [];
       return [`waits for ${other} by ${condition}`];
@@ -110,16 +119,17 @@ async function lookAt(model, checks) {
     return Object.keys(environment).filter((variable) => !text.includes(`'${variable}'`));
   });
   await checks.check('the health checks of the apps distinguish a good answer, a bad one and none', () =>
-    tryHealthCheck(model.services['order-demo'].healthcheck.test.slice(1)),
+    tryHealthCheck(serviceOf(model, 'order-demo').healthcheck?.test.slice(1) ?? []),
   );
 }
 
-async function tryHealthCheck([program, ...args]) {
-  for (const [status, wanted] of [
+/** @param {readonly string[]} command */
+async function tryHealthCheck([program = '', ...args]) {
+  for (const [status, wanted] of /** @type {const} */ ([
     [200, 0],
     [503, 1],
     [undefined, 1],
-  ]) {
+  ])) {
     const server = createServer((request, response) => {
       response.writeHead(request.url === '/health/ready' ? (status ?? 200) : 404).end();
     });
@@ -133,6 +143,7 @@ async function tryHealthCheck([program, ...args]) {
   }
 }
 
+/** @param {ComposeModel} model @param {Checks} checks @param {Ends} ends */
 async function runWithoutDocker(model, checks, ends) {
   if (spawnSync('java', ['-version']).status !== 0) {
     log('there is no Java here: the RocketMQ of compose.yaml was not run');
@@ -145,14 +156,17 @@ async function runWithoutDocker(model, checks, ends) {
   ends.push(() => server.stop());
   const env = { ...process.env, ROCKETMQ_NAME_SERVER: server.nameServer };
   await checks.need('its script creates the topics and groups, and can run again', async () => {
-    const [program, ...args] = model.services.topics.command;
+    const [program, ...args] = serviceOf(model, 'topics').command;
     for (const _ of [1, 2]) await run(program, args, { cwd: root, env });
   });
   await tryAddresses(server, checks, ends);
   await runApps(model, server, checks, ends);
 }
 
-/** Routes contain the address of the request: that of a container, the host, or the host with another port. */
+/**
+ * Routes contain the address of the request: that of a container, the host, or the host with another port.
+ * @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ */
 async function tryAddresses({ grpcPort }, checks, ends) {
   const forwarder = createTcpServer((from) => {
     const to = connect({ host: '127.0.0.1', port: grpcPort });
@@ -162,13 +176,14 @@ async function tryAddresses({ grpcPort }, checks, ends) {
   await new Promise((resolve) => forwarder.listen(0, '127.0.0.1', () => resolve(undefined)));
   ends.push(() => forwarder.close());
   const { port } = /** @type {import('node:net').AddressInfo} */ (forwarder.address());
-  for (const [how, address] of [
+  for (const [how, address] of /** @type {const} */ ([
     ['one name', `localhost:${grpcPort}`],
     ['another name', `127.0.0.1:${grpcPort}`],
     ['a port published under another number', `localhost:${port}`],
-  ]) {
+  ])) {
     await checks.check(`the proxy hands out the address that it was asked by: ${how}`, async () => {
       const args = [cli, 'doctor', address, '--topic', 'order-created', '--json'];
+      /** @type {{ checks: { name: string, subject: string }[] }} */
       const { checks: seen } = JSON.parse(await run(process.execPath, args, { env: process.env }));
       const handedOut = seen.filter(({ name }) => name === 'address').map(({ subject }) => subject);
       if (handedOut.join() !== address) throw new Error(`asked by ${address}, it hands out ${handedOut.join(', ')}`);
@@ -176,7 +191,10 @@ async function tryAddresses({ grpcPort }, checks, ends) {
   }
 }
 
-/** Both apps with their environment of compose.yaml; only where the others are is this run's. */
+/**
+ * Both apps with their environment of compose.yaml; only where the others are is this run's.
+ * @param {ComposeModel} model @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ */
 async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
   if (postgresFolder() === undefined) {
     log('PostgreSQL is not installed: the apps of compose.yaml were not run');
@@ -184,22 +202,23 @@ async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
   }
   const postgres = await Postgres.start();
   ends.push(() => postgres.stop());
-  const start = async (name) => {
-    const { environment, command } = model.services[name];
+  const start = async (/** @type {string} */ name) => {
+    const { environment, command } = serviceOf(model, name);
+    const [, file = '', ...args] = command;
     const here = {
       PORT: '0',
       ROCKETMQ_ENDPOINTS: `localhost:${grpcPort}`,
-      DATABASE_URL: await postgres.createDatabase(new URL(environment.DATABASE_URL).pathname.slice(1)),
+      DATABASE_URL: await postgres.createDatabase(new URL(environment.DATABASE_URL ?? '').pathname.slice(1)),
       // For an order to be paid in, though all of this has just started on a machine with other things to do.
       ORDER_PAYMENT_TIMEOUT: '20s',
     };
     const env = { PATH: process.env.PATH, HOST: '127.0.0.1', ...environment, ...here };
-    const app = new Service(name, command.slice(1), { cwd: root, env });
+    const app = new Service(name, [file, ...args], { cwd: root, env });
     ends.push(() => app.stop(STOP_MS));
     return (await app.ready(READY_MS)).url;
   };
   const [orderUrl, inventoryUrl] = await checks.need('both apps start on PostgreSQL and on this RocketMQ', () =>
-    Promise.all(APPS.map(start)),
+    Promise.all([start('order-demo'), start('inventory-demo')]),
   );
   const demo = new DemoClient(orderUrl, inventoryUrl, READY_MS);
   await checks.check('an order that is paid sells its stock, another one times out and returns it', async () => {

@@ -29,7 +29,11 @@ export async function replay(stages, { context, folder, home, log }) {
   return /** @type {Built} */ (built);
 }
 
-/** @returns {Promise<Built>} */
+/**
+ * @param {import('./dockerfile.mjs').Stage} stage
+ * @param {{ context: string, root: string, home: string, log: (line: string) => void, named: Map<string, Built> }} where
+ * @returns {Promise<Built>}
+ */
 async function buildStage({ instructions }, { context, root, home, log, named }) {
   mkdirSync(root, { recursive: true });
   /** @type {Built} */
@@ -81,7 +85,10 @@ export function inside({ root, workdir }, path) {
   return isAbsolute(path) ? join(root, path) : join(root, workdir, path);
 }
 
-/** As Docker does it: of a folder its content; of several, or before a slash, into the target. */
+/**
+ * As Docker does it: of a folder its content; of several, or before a slash, into the target.
+ * @param {string} sourceRoot @param {{ sources: readonly string[], target: string }} instruction @param {Built} built
+ */
 async function copy(sourceRoot, { sources, target }, built) {
   const isFolder = target.endsWith('/') || target === '.' || sources.length > 1;
   const to = inside(built, target);

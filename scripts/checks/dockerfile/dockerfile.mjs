@@ -44,7 +44,7 @@ export function parseDockerfile(text) {
   return stages;
 }
 
-/** Lines without comments, with continued ones put together. */
+/** Lines without comments, with continued ones put together. @param {string} text */
 function* instructionsIn(text) {
   let begun = '';
   let line = 0;
@@ -56,14 +56,14 @@ function* instructionsIn(text) {
       begun = `${begun.slice(0, -1)} `;
       continue;
     }
-    const [, word, rest] = /^(\S+)\s*(.*)$/.exec(begun) ?? [];
+    const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/.exec(begun) ?? [];
     yield { line, word: word.toUpperCase(), rest };
     begun = '';
   }
   if (begun !== '') throw new DockerfileError(line, 'it ends inside of an instruction');
 }
 
-/** @returns {Stage} */
+/** @param {number} line @param {string} rest @returns {Stage} */
 function stageOf(line, rest) {
   const [, image, name] = /^(\S+)(?:\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
   if (image === undefined || image.startsWith('-')) throw new DockerfileError(line, `cannot replay FROM ${rest}`);
@@ -71,36 +71,39 @@ function stageOf(line, rest) {
   return { name, image, instructions: [] };
 }
 
-/** @param {number} line @param {string} word @param {string} rest @param {readonly (string | undefined)[]} known names of stages */
+/**
+ * @param {number} line @param {string} word @param {string} rest @param {readonly (string | undefined)[]} known names of stages
+ * @returns {Instruction}
+ */
 function instructionOf(line, word, rest, known) {
   switch (word) {
     case 'WORKDIR':
       if (!rest.startsWith('/')) throw new DockerfileError(line, 'WORKDIR must be absolute');
-      return { kind: /** @type {const} */ ('workdir'), path: rest };
+      return { kind: 'workdir', path: rest };
     case 'COPY':
       return copyOf(line, rest, known);
     case 'RUN':
       // A path from the root would be one of this machine.
       if (/^[[<-]/.test(rest) || /(^|\s)["']?\//.test(rest))
         throw new DockerfileError(line, `cannot replay RUN ${rest}`);
-      return { kind: /** @type {const} */ ('run'), command: rest };
+      return { kind: 'run', command: rest };
     case 'ENV':
       return envOf(line, rest);
     case 'USER':
-      return { kind: /** @type {const} */ ('user'), name: rest };
+      return { kind: 'user', name: rest };
     case 'EXPOSE':
-      return { kind: /** @type {const} */ ('expose'), ports: rest };
+      return { kind: 'expose', ports: rest };
     case 'CMD':
-      return { kind: /** @type {const} */ ('cmd'), args: listOf(line, rest) };
+      return { kind: 'cmd', args: listOf(line, rest) };
     default:
       throw new DockerfileError(line, `cannot replay ${word}`);
   }
 }
 
-/** @returns {Instruction} */
+/** @param {number} line @param {string} rest @param {readonly (string | undefined)[]} known @returns {Instruction} */
 function copyOf(line, rest, known) {
   const words = rest.split(/\s+/);
-  const [, from] = /^--from=(\S+)$/.exec(words[0]) ?? [];
+  const [, from] = /^--from=(\S+)$/.exec(words[0] ?? '') ?? [];
   if (from !== undefined) words.shift();
   const target = words.pop();
   if (target === undefined || words.length === 0) throw new DockerfileError(line, 'COPY needs a source and a target');
@@ -109,20 +112,20 @@ function copyOf(line, rest, known) {
   return { kind: 'copy', from, sources: words, target };
 }
 
-/** @returns {Instruction} */
+/** @param {number} line @param {string} rest @returns {Instruction} */
 function envOf(line, rest) {
   const [, name, value] = /^(\w+)=([^\s"'$]*)$/.exec(rest) ?? [];
-  if (name === undefined) throw new DockerfileError(line, `cannot replay ENV ${rest}`);
+  if (name === undefined || value === undefined) throw new DockerfileError(line, `cannot replay ENV ${rest}`);
   return { kind: 'env', name, value };
 }
 
-/** @returns {string[]} */
+/** @param {number} line @param {string} rest @returns {string[]} */
 function listOf(line, rest) {
   try {
     const list = JSON.parse(rest);
     if (Array.isArray(list) && list.every((one) => typeof one === 'string') && list.length > 0) return list;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new DockerfileError(line, `CMD must be a list of strings in JSON, not ${rest}`);
 }

@@ -34,7 +34,7 @@ async function main() {
   return checks.report();
 }
 
-/** @param {string} folder @param {Checks} checks @param {(() => Promise<unknown>)[]} ends */
+/** @param {string} folder @param {Checks} checks @param {Ends} ends */
 async function lookAt(folder, checks, ends) {
   const home = join(folder, 'home');
   const context = join(folder, 'context');
@@ -58,7 +58,7 @@ async function lookAt(folder, checks, ends) {
 
   await checks.check('its process is not root, and starts a file that is there', () => {
     if (image.user === undefined || ['root', '0'].includes(image.user)) throw new Error(`USER is ${image.user}`);
-    const [program, file] = image.command ?? [];
+    const [program, file = ''] = image.command ?? [];
     if (program !== 'node' || !existsSync(inside(image, file))) throw new Error(`CMD is ${image.command?.join(' ')}`);
   });
   await checks.check('the tools of building and testing are not in it', () => {
@@ -70,10 +70,14 @@ async function lookAt(folder, checks, ends) {
   await runImage({ env, cwd, folder, checks, ends });
 }
 
+/**
+ * @typedef {(() => Promise<unknown>)[]} Ends
+ * @param {{ env: Record<string, string>, cwd: string, folder: string, checks: Checks, ends: Ends }} image
+ */
 async function runImage({ env, cwd, folder, checks, ends }) {
   const service = (
     /** @type {string} */ name,
-    /** @type {string[]} */ args,
+    /** @type {[file: string, ...args: string[]]} */ args,
     /** @type {Record<string, string>} */ more,
   ) => {
     const started = new Service(name, args, { cwd, env: { ...env, ...more } });
@@ -97,10 +101,10 @@ async function runImage({ env, cwd, folder, checks, ends }) {
     ...database.inventory,
   });
   const order = service('order-demo', ['apps/order-demo/dist/main.js'], { ...common, ...database.order });
-  const urls = await checks.need(`both apps start from it, on ${database.what}`, () =>
-    Promise.all([order.ready(READY_MS), inventory.ready(READY_MS)]),
+  const [{ url: orderUrl }, { url: inventoryUrl }] = await checks.need(
+    `both apps start from it, on ${database.what}`,
+    () => Promise.all([order.ready(READY_MS), inventory.ready(READY_MS)]),
   );
-  const [orderUrl, inventoryUrl] = urls.map(({ url }) => url);
   await checks.check('the health that compose.yaml asks for is good', async () => {
     for (const url of [orderUrl, inventoryUrl]) await json(`${url}/health/ready`);
   });
@@ -122,16 +126,16 @@ async function runImage({ env, cwd, folder, checks, ends }) {
   });
 }
 
-/** Every resource of the demos is made, as scripts/demo/resources.json has it. */
+/** Every resource of the demos is made, as scripts/demo/resources.json has it. @param {{ topics: { topic: string, type: string }[] }} listed */
 function compareResources({ topics }) {
   const wanted = JSON.parse(readFileSync(join(root, 'scripts/demo/resources.json'), 'utf8'));
   for (const { name, type } of wanted.topics) {
-    const found = topics.find((/** @type {{ topic: string }} */ { topic }) => topic === name);
+    const found = topics.find(({ topic }) => topic === name);
     if (found?.type !== type) throw new Error(`topic ${name} is ${found?.type ?? 'missing'}, not ${type}`);
   }
 }
 
-/** A database for each app: PostgreSQL where it is installed, else PGlite. */
+/** A database for each app: PostgreSQL where it is installed, else PGlite. @param {Ends} ends @param {string} folder */
 async function databases(ends, folder) {
   if (postgresFolder() === undefined) {
     process.stdout.write('       PostgreSQL is not installed, so the apps run on PGlite\n');

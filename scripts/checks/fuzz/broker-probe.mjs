@@ -24,6 +24,7 @@ function look() {
   lastMs = nowMs;
 }
 
+/** @param {NodeJS.CpuUsage} before */
 function cpuSince(before) {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1_000;

@@ -45,7 +45,11 @@ const MOST_NAMED = 20;
 /** Times the callers come that finish no request. */
 const UNFINISHED_TIMES = 2;
 const LONG_UNFINISHED_TIMES = 20;
+/** Every Node has HTTP/2. */
+const { nghttp2 = '0' } = process.versions;
 const GOOD_USER = { accessKey: 'good', secretKey: 'the key of a good client', isSuper: true };
+
+/** @typedef {import('../../../test/fuzz/verdict.ts').Holding} Holding */
 
 async function main() {
   const { values } = parseArgs({
@@ -58,13 +62,13 @@ async function main() {
   }
   await build({ names: ['nestjs-rocketmq'] });
   print(`seed ${seed}, ${requests} requests`);
-  if (!takesSeveralFaults(process.versions.nghttp2)) {
-    const { nghttp2 } = process.versions;
+  if (!takesSeveralFaults(nghttp2)) {
     print(`nghttp2 ${nghttp2} of this Node has CVE-2026-27135: no connection gets more than one broken HTTP/2 frame`);
   }
   const broker = await FuzzedBroker.start(CONFIG, DECLARED);
   const run = new Run(broker, seed);
   const times = values.long ? LONG_UNFINISHED_TIMES : UNFINISHED_TIMES;
+  /** @type {Holding[]} */
   const holdings = [];
   try {
     await run.all(requests);
@@ -81,7 +85,11 @@ async function main() {
   report(run, requests, holdings);
 }
 
-/** What a broker holds for callers who finish none of their requests, and have no keys. A good client is served all the same. */
+/**
+ * What a broker holds for callers who finish none of their requests, and have no keys. A good client is served all the same.
+ * @param {FuzzedBroker} broker @param {string} name @param {number} mostBytes @param {Run} run @param {number} times
+ * @returns {Promise<Holding>}
+ */
 async function heldUnfinished(broker, name, mostBytes, run, times) {
   const before = (await broker.memoryBytes()) ?? 0;
   let heldBytes = 0;
@@ -118,16 +126,19 @@ class Run {
   sent = 0;
   beganAt = performance.now();
 
+  /** @param {FuzzedBroker} broker @param {number} seed */
   constructor(broker, seed) {
     this.broker = broker;
     this.seed = seed;
     this.recorder = new Recorder(broker.ports.clients);
+    /** @type {import('../../../test/fuzz/attacker.ts').OnAnswer} */
     const onAnswer = (rpc, answer) => this.coverage.add(rpc, outcomeOf(rpc, answer));
     this.attackers = Array.from({ length: ATTACKERS }, (_, index) => {
       return new Attacker(broker.ports, seededRandom(seed + index), onAnswer);
     });
   }
 
+  /** @param {number} requests */
   async all(requests) {
     try {
       for (let round = 0; round < WARM_UP_ROUNDS; round++) await this.round(ROUND);
@@ -148,16 +159,18 @@ class Run {
     }
   }
 
+  /** @param {import('../../../test/fuzz/recording.ts').Recording} recording */
   attackWith(recording) {
-    return { seed: this.seed, recording, severalFaults: takesSeveralFaults(process.versions.nghttp2) };
+    return { seed: this.seed, recording, severalFaults: takesSeveralFaults(nghttp2) };
   }
 
+  /** @param {number} requests */
   async round(requests) {
     this.flights.clear();
     await this.broker.busiest();
     const recording = await within(this.recorder.record(), PATIENCE_MS, 'recording an exchange');
     const end = this.sent + requests;
-    const attack = async (attacker) => {
+    const attack = async (/** @type {Attacker} */ attacker) => {
       while (this.sent < end && this.broker.end === undefined) {
         const number = this.sent++;
         const request = hostileRequest(this.attackWith(recording), number);
@@ -179,6 +192,7 @@ class Run {
     this.busiest = { cpuMs: busiest.cpuMs, requests };
   }
 
+  /** @param {FuzzedBroker} broker */
   async goodClient(broker) {
     try {
       await serveGoodClient(broker.ports.clients, this.goodClients, GOOD_USER);
@@ -188,7 +202,7 @@ class Run {
     }
   }
 
-  /** Everybody leaves; then what is held, as soon as it is not more than `enough`, or the time for it is over. */
+  /** Everybody leaves; then what is held, as soon as it is not more than `enough`, or the time for it is over. @param {number} enough */
   async memoryAtRest(enough) {
     for (const attacker of this.attackers) attacker.close();
     await within(this.recorder.close(), PATIENCE_MS, 'the goodbye of all clients');
@@ -204,6 +218,7 @@ class Run {
   }
 }
 
+/** @param {Run} run @param {number} requests @param {readonly Holding[]} holdings */
 function report(run, requests, holdings) {
   const facts = {
     requests,

@@ -11,39 +11,53 @@ const PROBE = pathToFileURL(join(import.meta.dirname, 'broker-probe.mjs')).href;
 /** What the broker warns of when peers do not speak its protocol, or never end their transactions. */
 const EXPECTED_LOG = /the client does not use the remoting protocol|a half message was given up/;
 
+/** @typedef {Awaited<ReturnType<typeof startEmbeddedBroker>>} BrokerProcess */
+
 export class FuzzedBroker {
   /** How it ended, before it was asked to. */
   end = /** @type {string | undefined} */ (undefined);
-  log = '';
+  #written;
+
+  /** @param {BrokerProcess} process @param {{ log: string }} written */
+  constructor(process, written) {
+    this.process = process;
+    this.#written = written;
+    void process.ended.then((end) => {
+      this.end ??= end;
+    });
+  }
 
   /**
    * @param {object} config as `broker --config` takes it
    * @param {{ topics: readonly string[], groups: readonly string[] }} declared as its command line takes them
    */
   static async start(config, { topics, groups }) {
-    const broker = new FuzzedBroker();
     const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
     const file = join(folder, 'broker.json');
     writeFileSync(file, JSON.stringify(config));
     const args = ['--port', '0', '--admin-port', '0', '--strict', '--config', file];
     for (const topic of topics) args.push('--topic', topic);
     for (const group of groups) args.push('--group', group);
-    const onStderr = (text) => {
-      broker.log += text;
+    const written = { log: '' };
+    const onStderr = (/** @type {string} */ text) => {
+      written.log += text;
     };
     try {
-      broker.process = await startEmbeddedBroker(args, { execArgv: ['--expose-gc', '--import', PROBE], onStderr });
+      const execArgv = ['--expose-gc', '--import', PROBE];
+      return new FuzzedBroker(await startEmbeddedBroker(args, { execArgv, onStderr }), written);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-    broker.process.ended.then((end) => {
-      broker.end ??= end;
-    });
-    return broker;
+  }
+
+  /** What it has logged since its start began. */
+  get log() {
+    return this.#written.log;
   }
 
   get ports() {
-    return { clients: this.process.endpoints, admin: this.process.adminEndpoint };
+    const { endpoints, adminEndpoint = '' } = this.process;
+    return { clients: endpoints, admin: adminEndpoint };
   }
 
   /** What it holds after collection; undefined when it does not answer. @returns {Promise<number | undefined>} */
@@ -66,12 +80,15 @@ export class FuzzedBroker {
     return (await this.ask('yardstick')).cpuMs;
   }
 
-  /** @returns {Promise<any>} what broker-probe.mjs answers; nothing in it when it does not */
+  /**
+   * @param {'memory' | 'busiest' | 'yardstick'} what
+   * @returns {Promise<any>} what broker-probe.mjs answers; nothing in it when it does not
+   */
   ask(what) {
     const { child } = this.process;
     return new Promise((resolve) => {
       const timer = setTimeout(() => answer({}), ANSWER_MS);
-      const answer = (facts) => {
+      const answer = (/** @type {object} */ facts) => {
         clearTimeout(timer);
         child.off('message', answer);
         resolve(facts);

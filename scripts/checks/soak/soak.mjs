@@ -93,7 +93,10 @@ function judge(heaps, before, after) {
   return failures;
 }
 
-/** Kills the broker while sends are under way, starts it again, and waits until producer and consumer are back. */
+/**
+ * Kills the broker while sends are under way, starts it again, and waits until producer and consumer are back.
+ * @param {SoakBroker} broker @param {Producer} producer @param {Consumed} consumed @param {string} name
+ */
 async function restartUnderLoad(broker, producer, consumed, name) {
   let isOver = false;
   const load = Array.from({ length: CONCURRENCY }, async () => {
@@ -111,7 +114,7 @@ async function restartUnderLoad(broker, producer, consumed, name) {
   await Promise.all(load);
 }
 
-/** Clients of their own, one connection each: started and closed. */
+/** Clients of their own, one connection each: started and closed. @param {string} endpoints @param {number} count */
 async function createAndClose(endpoints, count) {
   let left = count;
   const worker = async () => {
@@ -120,6 +123,7 @@ async function createAndClose(endpoints, count) {
   await Promise.all(Array.from({ length: 4 }, worker));
 }
 
+/** @param {string} endpoints */
 async function oneCycle(endpoints) {
   const connection = new Connection({ endpoints });
   const producer = new Producer(connection, { topics: { [TOPIC]: 'normal' } });
@@ -130,10 +134,13 @@ async function oneCycle(endpoints) {
   connection.close();
 }
 
-/** Sends messages and waits until the last of each sender has been consumed. */
+/**
+ * Sends messages and waits until the last of each sender has been consumed.
+ * @param {Producer} producer @param {Consumed} consumed @param {number} count @param {string} name
+ */
 async function pass(producer, consumed, count, name) {
   let left = count;
-  const worker = async (_, index) => {
+  const worker = async (/** @type {unknown} */ _, /** @type {number} */ index) => {
     while (left-- > CONCURRENCY) await producer.send({ topic: TOPIC, body: 'passing' });
     const body = `last of ${name}.${index}`;
     const arrival = consumed.of(body);
@@ -143,6 +150,7 @@ async function pass(producer, consumed, count, name) {
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
+/** @param {Connection} connection @param {string} consumerGroup @param {(body: string) => void} onBody */
 function consumerOf(connection, consumerGroup, onBody) {
   return new PushConsumer(connection, {
     consumerGroup,
