@@ -1,12 +1,25 @@
 // Who is compared: each column is one program with its options, run in a process of its own.
 
 /**
+ * Of a program: what the classes of the library take, how it is traced; under Nest, those of the module and whether there are global
+ * enhancers; for the floors, by what they call and how many messages a request has.
+ * @typedef {object} ColumnOptions
+ * @property {Partial<import('nestjs-rocketmq/client').ConnectionOptions>} [connection]
+ * @property {Partial<import('nestjs-rocketmq/client').ProducerOptions>} [producer]
+ * @property {Partial<import('nestjs-rocketmq/client').PushConsumerOptions>} [consumer]
+ * @property {'with-sdk' | 'without-sdk'} [telemetry]
+ * @property {Partial<import('nestjs-rocketmq').RocketMQModuleOptions>} [module]
+ * @property {boolean} [enhanced]
+ * @property {'grpc-js' | 'http2'} [wire]
+ * @property {number} [perRequest]
+ */
+
+/**
  * @typedef {object} Column
  * @property {string} id
  * @property {string} label
  * @property {string} program a file of workloads/, or `java`
- * @property {object} [options] of the program; for nestjs-rocketmq.mjs { connection, producer, consumer }, as its classes take them,
- *   and `telemetry`
+ * @property {ColumnOptions} [options] of the program
  * @property {readonly ('send' | 'drain' | 'handle')[]} [does] the sections that it is in: sends, drains, and what is measured by
  *   a handler; others name it themselves
  * @property {import('./lib/servers.mjs').ServerKind} [server] default `real`
@@ -16,6 +29,7 @@
  */
 
 /** One message a request, whatever the server. */
+/** @type {ColumnOptions} */
 const UNBATCHED = { producer: { batching: 'off' } };
 
 /** @type {readonly Column[]} */
@@ -93,10 +107,10 @@ export const COLUMNS = [
     does: ['send', 'drain'],
   },
   ...[8, 32].flatMap((perRequest) =>
-    [
+    /** @type {const} */ ([
       { id: 'raw', label: 'raw grpc-js loop', wire: 'grpc-js' },
       { id: 'lean', label: 'lean node:http2 loop', wire: 'http2' },
-    ].map(({ id, label, wire }) => ({
+    ]).map(({ id, label, wire }) => ({
       id: `${id}-${perRequest}`,
       label: `${label}, ${perRequest} messages a request`,
       program: 'floors/floor.mjs',

@@ -8,7 +8,9 @@ const PROGRAM = 'embedded.mjs';
 /** @type {readonly import('./sections.mjs').Figure[]} */
 const OF_SERVERS = ['perSecond', 'serverMicros', 'serverBytes', 'cpuMicros'];
 
+/** @type {import('./columns.mjs').ColumnOptions} */
 const UNBATCHED = { producer: { batching: 'off' } };
+/** @type {import('./columns.mjs').ColumnOptions} */
 const BATCHED = { producer: { batching: 'auto', serverVersion: '5.5.0' } };
 
 /** @type {readonly import('./sections.mjs').Section[]} */

@@ -7,16 +7,18 @@ import { medianRatio } from './lib/statistics.mjs';
 const MEGABYTE = 1024 * 1024;
 
 /**
+ * @typedef {import('./sections.mjs').Figure} Figure
+ *
  * @typedef {object} Goal
  * @property {string} section
- * @property {string} kind
+ * @property {Figure} kind
  * @property {string} [column] default `ours`
  * @property {readonly string[]} [against] columns; of several the best. Without them `limit` is a figure by itself
  * @property {'at most' | 'at least' | 'below' | 'above'} is
  * @property {number} limit a ratio, or a figure
  */
 
-/** @param {string} section @param {string} kind @returns {(is: Goal['is'], limit: number, ...against: string[]) => Goal} */
+/** @param {string} section @param {Figure} kind @returns {(is: Goal['is'], limit: number, ...against: string[]) => Goal} */
 const of =
   (section, kind, column = 'ours') =>
   (is, limit, ...against) => ({ section, kind, column, is, limit, against });
@@ -44,7 +46,7 @@ const BATCHED_SENDS = [
 ];
 
 const ONE_AT_A_TIME = ['ours', BATCHED].flatMap((column) =>
-  ['p50Ms', 'p99Ms'].flatMap((kind) => [
+  /** @type {const} */ (['p50Ms', 'p99Ms']).flatMap((kind) => [
     of('send-1', kind, column)('below', 1, 'node'),
     of('send-1', kind, column)('at most', 1, 'java'),
   ]),
@@ -92,6 +94,7 @@ export const GOALS = [
   ...EMBEDDED,
 ];
 
+/** @type {Record<Goal['is'], (figure: number, limit: number) => boolean>} */
 const HOLDS = {
   'at most': (figure, limit) => figure <= limit,
   'at least': (figure, limit) => figure >= limit,
@@ -114,20 +117,25 @@ export function judge({ section, kind, column = 'ours', against = [], is, limit 
   return { goal, figure: against.length === 0 ? write(figure) : `${ratio(figure)} ×`, verdict };
 }
 
-/** Of a ratio to several, that to the best of them: to the least, as only latencies have several. */
+/**
+ * Of a ratio to several, that to the best of them: to the least, as only latencies have several.
+ * @param {{ section: string, kind: Figure, column: string, against: readonly string[] }} goal
+ * @param {import('./lib/figures.mjs').Figures} figures
+ */
 function figureOf({ section, kind, column, against }, figures) {
   if (against.length === 0) return figures.summary(section, column, kind)?.median;
   const own = figures.byRound(section, column, kind);
   const others = against.map((id) => figures.byRound(section, id, kind));
   const best = own.map((_, round) => {
-    const there = others.map((byRound) => byRound[round]);
-    return there.includes(undefined) ? undefined : Math.min(...there);
+    const there = others.flatMap((byRound) => byRound[round] ?? []);
+    return there.length < others.length ? undefined : Math.min(...there);
   });
   return medianRatio(own, best);
 }
 
 const ratio = (/** @type {number} */ value) => value.toFixed(value < 0.995 ? 3 : 2).replace(/0$/, '');
 
+/** @param {string} column */
 function labelOf(column) {
   return column === BATCHED ? 'nestjs-rocketmq, batching' : columnOf(column).label;
 }

@@ -21,10 +21,19 @@ const PROFILED = ['send-64', 'drain'];
 const PROFILE_LINES = 25;
 
 /**
- * @param {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean,
- *   'java-version'?: string, out?: string }} options
- * @param {{ root: string, home: string, log: (line: string) => void, signal: AbortSignal }} tools
+ * @typedef {import('./sections.mjs').Section} Section
+ * @typedef {import('./lib/rounds.mjs').Run} Run
+ * @typedef {import('./lib/rounds.mjs').RunClient} RunClient
+ * @typedef {import('./lib/rounds.mjs').Servers} Servers
+ * @typedef {(line: string) => void} Log
+ *
+ * @typedef {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean,
+ *   'java-version'?: string, out?: string }} Options
+ *
+ * @typedef {{ sections: readonly Section[], columnsOf: (section: Section) => readonly string[], rounds: number, isWhole: boolean }} Plan
  */
+
+/** @param {Options} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools */
 export async function runBenchmark(options, { root, home, log, signal }) {
   const began = performance.now();
   const plan = planOf(options);
@@ -34,11 +43,13 @@ export async function runBenchmark(options, { root, home, log, signal }) {
   await installNodeRivals(log);
   const javaVersion = options['java-version'] ?? JAVA_CLIENT_VERSION;
   const classPath = needs(({ program }) => program === 'java') ? await compileJavaRival(javaVersion, log) : undefined;
+  /** @type {Servers} */
   const servers = {};
   try {
-    for (const kind of ['real', 'memory', 'async', 'sync']) {
+    for (const kind of /** @type {const} */ (['real', 'memory', 'async', 'sync'])) {
       if (needs(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
     }
+    /** @type {RunClient} */
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
     if (servers.real !== undefined) await warmUp(await servers.real.take(), run, options.quick, log);
     if (options.profile) return await profile(plan, { servers, home, run, log, signal });
@@ -49,14 +60,19 @@ export async function runBenchmark(options, { root, home, log, signal }) {
   }
 }
 
-/** Whatever ends a run early, what was measured until then is reported. */
+/**
+ * Whatever ends a run early, what was measured until then is reported.
+ * @param {Options} options @param {Plan} plan
+ * @param {{ servers: Servers, run: RunClient, javaVersion: string, root: string, log: Log, signal: AbortSignal }} tools
+ */
 async function measure(options, plan, { servers, run, javaVersion, root, log, signal }) {
   const results = join(root, 'bench', 'results');
   const notes = join(results, 'runs.jsonl');
   mkdirSync(results, { recursive: true });
   rmSync(notes, { force: true });
+  /** @type {Run[]} */
   const runs = [];
-  const onRun = (one) => {
+  const onRun = (/** @type {Run} */ one) => {
     runs.push(one);
     appendFileSync(notes, `${JSON.stringify(one)}\n`);
   };
@@ -71,7 +87,7 @@ async function measure(options, plan, { servers, run, javaVersion, root, log, si
   }
 }
 
-/** @returns {number} seconds */
+/** @param {Plan} plan @param {boolean} isQuick @returns {number} seconds */
 function estimate({ sections, columnsOf, rounds }, isQuick) {
   const all = sections.flatMap((section) => {
     const times = section.isOnce ? 1 : rounds;
@@ -83,7 +99,10 @@ function estimate({ sections, columnsOf, rounds }, isQuick) {
 const minutes = (/** @type {number} */ seconds) =>
   seconds < 120 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} minutes`;
 
-/** A server compiles what is hot while it runs: whoever came first would be measured on a cold one. */
+/**
+ * A server compiles what is hot while it runs: whoever came first would be measured on a cold one.
+ * @param {import('./lib/servers.mjs').Server} server @param {RunClient} run @param {boolean} isQuick @param {Log} log
+ */
 async function warmUp(server, run, isQuick, log) {
   log('warming the server up');
   const count = isQuick ? 10_000 : 60_000;
@@ -101,10 +120,11 @@ async function warmUp(server, run, isQuick, log) {
   }
 }
 
+/** @param {Options} options @returns {Plan} */
 function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profile: isProfile }) {
   const chosen = only?.split(',');
   const named = columns?.split(',').map((id) => columnOf(id).id);
-  const isWanted = ({ id, isLong, quickTask }) => {
+  const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
     if (isProfile) return PROFILED.includes(id);
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
     return (long || !isLong) && (!quick || quickTask !== undefined);
@@ -115,7 +135,7 @@ function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profil
     task: scaled((quick && section.quickTask) || section.task, factor),
   }));
   if (sections.length === 0) throw new Error(`--only ${only}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
-  const columnsOf = (section) => {
+  const columnsOf = (/** @type {Section} */ section) => {
     if (isProfile) return named ?? ['ours'];
     if (named !== undefined) return section.columns.filter((id) => named.includes(id));
     return quick
@@ -135,15 +155,15 @@ function positive(name, given) {
   return value;
 }
 
-/** What there is of messages and seconds, times a factor. @param {any} task @param {number} factor */
+/** What there is of messages and seconds, times a factor. @param {import('./sections.mjs').SectionTask} task @param {number} factor */
 function scaled(task, factor) {
   const times = (/** @type {number} */ value) => Math.ceil(value * factor);
-  const names = ['warmUp', 'count', 'warmUpSeconds', 'seconds', 'pending', 'about'].filter(
-    (name) => task[name] !== undefined,
-  );
-  return { ...task, ...Object.fromEntries(names.map((name) => [name, times(task[name])])) };
+  const names = /** @type {const} */ (['warmUp', 'count', 'warmUpSeconds', 'seconds', 'pending', 'about']);
+  const scaledOnes = names.flatMap((name) => (task[name] === undefined ? [] : [[name, times(task[name])]]));
+  return { ...task, ...Object.fromEntries(scaledOnes) };
 }
 
+/** @param {string} folder @param {Plan} plan @param {{ runs: readonly Run[], servers: Servers, javaVersion: string, log: Log }} tools */
 function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log }) {
   const figures = new Figures(runs);
   const outcome = {
@@ -162,7 +182,7 @@ function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log 
   if (figures.failures().length > 0) process.exitCode = 1;
 }
 
-/** @returns {Record<string, string>} */
+/** @param {Figures} figures @param {Servers} servers @param {string} javaVersion @returns {Record<string, string>} */
 function versionsOf(figures, servers, javaVersion) {
   const { ours, node, java, 'java-warm': warmJava, raw } = figures.versions();
   const named = {
@@ -172,10 +192,15 @@ function versionsOf(figures, servers, javaVersion) {
     'rocketmq-client-java': (java ?? warmJava) && javaVersion,
     '@grpc/grpc-js': raw,
   };
-  return Object.fromEntries(Object.entries(named).filter(([, version]) => version !== undefined));
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, version]) => (typeof version === 'string' ? [[name, version]] : [])),
+  );
 }
 
-/** Where the time of this library goes: each section once, under the profiler. */
+/**
+ * Where the time of this library goes: each section once, under the profiler.
+ * @param {Plan} plan @param {{ servers: Servers, home: string, run: RunClient, log: Log, signal: AbortSignal }} tools
+ */
 async function profile(plan, { servers, home, run, log, signal }) {
   for (const section of plan.sections) {
     for (const column of plan.columnsOf(section)) {
@@ -190,7 +215,7 @@ async function profile(plan, { servers, home, run, log, signal }) {
   }
 }
 
-/** @param {import('./lib/rounds.mjs').Run} run */
+/** @param {Run} run */
 function throwFailure({ error }) {
   if (error !== undefined) throw new Error(error);
 }

@@ -7,17 +7,22 @@ import { EMBEDDED_SECTIONS } from './embedded-sections.mjs';
  * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes' | 'serverMicros' | 'serverBytes' |
  *   'startMs' | 'share' | 'cpuShare' | 'latestMs' | 'advanceSeconds'} Figure
  *
+ * Numbers, some for each workload.
+ * @typedef {{ workload: string, inFlight?: number, bodyBytes?: number, warmUp?: number, count?: number, seconds?: number,
+ *   warmUpSeconds?: number, perSecond?: number, starts?: number, pending?: number, about?: number, perRequest?: number,
+ *   concurrency?: number }} SectionTask `about`: the seconds that it takes, where they do not follow from the others
+ *
  * @typedef {object} Section
  * @property {string} id `--only` takes it, and whatever it begins with: `send` takes all sends
  * @property {string} title
  * @property {readonly string[]} columns
  * @property {readonly Figure[]} figures what its table shows
- * @property {object} task what every process is told, beside endpoints and names
- * @property {object} [quickTask] what --quick tells instead; without it, --quick leaves the section out
+ * @property {SectionTask} task what every process gets, beside endpoints and names
+ * @property {SectionTask} [quickTask] what --quick tells instead; without it, --quick leaves the section out
  * @property {readonly string[]} [quickColumns] with --quick; default: those of `columns` that are quick to get
  * @property {boolean} [isLong] only with --long
  * @property {boolean} [isOnce] only in the first round: it takes long, and what it compares it does in one process
- * @property {object} [options] of the program, instead of those of its columns
+ * @property {import('./columns.mjs').ColumnOptions} [options] of the program, instead of those of its columns
  * @property {string} [program] instead of that of its columns
  * @property {boolean} [startsItself] the program starts what it measures: no server is started for it
  * @property {readonly string[]} [nodeFlags]
@@ -30,7 +35,9 @@ const OF_SENDS = ['cpuMicros', 'perSecond', 'p50Ms', 'p99Ms', 'residentBytes'];
 /** @type {readonly Figure[]} */
 const OF_DRAINS = ['cpuMicros', 'perSecond', 'residentBytes'];
 
+/** @param {number} inFlight @param {number} bodyBytes @param {number} warmUp @param {number} count */
 const sendTask = (inFlight, bodyBytes, warmUp, count) => ({ workload: 'send', inFlight, bodyBytes, warmUp, count });
+/** @param {number} warmUp @param {number} count */
 const drainTask = (warmUp, count, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
 
 const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-traced'];

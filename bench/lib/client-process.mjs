@@ -7,19 +7,22 @@ import { JAVA_OPTIONS } from './rivals.mjs';
 const workloads = join(import.meta.dirname, '..', 'workloads');
 const OUTPUT_TAIL = 2000;
 
+/** @typedef {{ options?: object, [name: string]: unknown }} ClientTask named values; `options` are for programs on Node.js */
+
 /**
  * @param {import('../columns.mjs').Column} column
- * @param {object} task what the process is told
+ * @param {ClientTask} task what the process is to do
  * @param {{ timeoutMs: number, home: string, classPath?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
  *   `home` takes what the client writes there, its logs
- * @returns {Promise<any>} the figures
+ * @returns {Promise<import('./figures.mjs').Measured>}
  * @throws Error with the end of its output when it does not print them in time
  */
 export async function runClient(column, task, { timeoutMs, home, classPath, nodeFlags = [], signal }) {
-  const [program, args] =
+  const [program, args] = /** @type {[string, string[]]} */ (
     column.program === 'java'
-      ? ['java', javaArguments(task, classPath, home)]
-      : [process.execPath, [...nodeFlags, join(workloads, column.program), JSON.stringify(task)]];
+      ? ['java', javaArguments(task, classPath ?? '', home)]
+      : [process.execPath, [...nodeFlags, join(workloads, column.program), JSON.stringify(task)]]
+  );
   const env = { ...process.env, HOME: home, NODE_ENV: 'production' };
   const child = spawn(program, args, {
     env,
@@ -42,9 +45,11 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
     isLate = true;
     child.kill('SIGKILL');
   }, timeoutMs);
-  const [code, killedBy] = await new Promise((resolve, reject) =>
-    child.once('error', reject).once('close', (...ending) => resolve(ending)),
-  ).finally(() => clearTimeout(patience));
+  /** @type {Promise<{ code: number | null, killedBy: string | null }>} */
+  const ending = new Promise((resolve, reject) => {
+    child.once('error', reject).once('close', (code, killedBy) => resolve({ code, killedBy }));
+  });
+  const { code, killedBy } = await ending.finally(() => clearTimeout(patience));
   const figures = lastLine(output);
   if (code === 0 && figures !== undefined) return figures;
   const ended = killedBy === null ? `ended with exit code ${code}` : `was killed by ${killedBy}`;
@@ -52,7 +57,7 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
   throw new Error(`${column.label} ${how}: ${(errors || output.slice(-OUTPUT_TAIL)).trim() || 'it said nothing'}`);
 }
 
-/** @param {object} task @param {string | undefined} classPath @param {string} home */
+/** @param {ClientTask} task @param {string} classPath @param {string} home */
 function javaArguments({ options: _, ...task }, classPath, home) {
   const named = Object.entries(task).map(([name, value]) => `${name}=${value}`);
   return [...JAVA_OPTIONS, `-Duser.home=${home}`, '-cp', classPath, 'bench.Bench', ...named];

@@ -2,7 +2,17 @@
 
 import { median } from './statistics.mjs';
 
-/** @type {Record<string, { label: string, write: (value: number) => string }>} */
+/**
+ * @typedef {import('../sections.mjs').Figure} Figure
+ *
+ * What a process has measured.
+ * @typedef {Partial<Record<Figure, number>> & { messages?: number, seconds?: number, version?: string }} Measured
+ *
+ * Over the rounds.
+ * @typedef {{ median: number, least: number, most: number }} Summary
+ */
+
+/** @type {Record<Figure, { label: string, write: (value: number) => string }>} */
 export const KINDS = {
   cpuMicros: { label: 'CPU µs/message', write: (value) => value.toFixed(1) },
   perSecond: { label: 'messages/s', write: (value) => Math.round(value).toLocaleString('en') },
@@ -28,7 +38,10 @@ export class Figures {
     this.#runs = runs;
   }
 
-  /** @returns {(number | undefined)[]} by round; undefined where the column failed, or was not there */
+  /**
+   * @param {string} section @param {string} column @param {Figure} kind
+   * @returns {(number | undefined)[]} by round; undefined where the column failed, or was not there
+   */
   byRound(section, column, kind) {
     const rounds = 1 + Math.max(-1, ...this.#runs.map(({ round }) => round));
     return Array.from({ length: rounds }, (_, round) => {
@@ -37,14 +50,14 @@ export class Figures {
     });
   }
 
-  /** @returns {{ median: number, least: number, most: number } | undefined} over the rounds */
+  /** @param {string} section @param {string} column @param {Figure} kind @returns {Summary | undefined} */
   summary(section, column, kind) {
     const values = this.byRound(section, column, kind).filter((value) => value !== undefined);
     if (values.length === 0) return undefined;
     return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
   }
 
-  /** @returns {string[]} the columns that ran in a section, in their order there */
+  /** @param {string} section @returns {string[]} the columns that ran in it, in their order there */
   columnsOf(section) {
     return [...new Set(this.#runs.filter((run) => run.section === section).map(({ column }) => column))];
   }

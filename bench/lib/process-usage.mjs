@@ -57,8 +57,9 @@ export function treeCpuMicros(roots) {
 /** The CPU time of all processes of this machine. @param {string} [stat] of /proc/stat @returns {number} in microseconds */
 export function machineCpuMicros(stat = readFileSync('/proc/stat', 'utf8')) {
   // The first line: user, nice, system, idle, waiting for a disk, interrupts of two kinds (proc(5)).
-  const [user, nice, system, , , hard, soft] = stat.split('\n')[0].trim().split(/\s+/).slice(1).map(Number);
-  return (user + nice + system + hard + soft) * MICROS_PER_TICK;
+  const [, user, nice, system, , , hard, soft] = stat.trimStart().split(/\s+/);
+  const ticks = [user, nice, system, hard, soft].reduce((sum, one) => sum + Number(one), 0);
+  return ticks * MICROS_PER_TICK;
 }
 
 /** @param {string} stat of /proc/PID/stat */

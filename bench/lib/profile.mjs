@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** @typedef {{ percent: number, place: string }} Share of the time that was not idle */
+/**
+ * Of the time that was not idle.
+ * @typedef {{ percent: number, place: string }} Share
+ *
+ * @typedef {{ functionName: string, url: string, lineNumber: number }} Frame
+ * @typedef {{ id: number, callFrame: Frame, children?: readonly number[] }} ProfileNode
+ */
 
 /**
  * @param {string} folder with one profile
@@ -19,36 +25,45 @@ export function readProfile(folder) {
   return sharesOf(JSON.parse(readFileSync(join(folder, file), 'utf8')));
 }
 
-/** @param {{ nodes: any[], samples: number[], timeDeltas: number[] }} profile */
+/** @param {{ nodes: readonly ProfileNode[], samples: readonly number[], timeDeltas: readonly number[] }} profile */
 export function sharesOf({ nodes, samples, timeDeltas }) {
   const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]));
   const payers = payersOf(nodes);
+  /** @type {Map<string, number>} */
   const own = new Map();
+  /** @type {Map<string, number>} */
   const charged = new Map();
   samples.forEach((id, index) => {
-    const place = places.get(id);
+    const place = places.get(id) ?? '(unknown)';
     if (place === '(idle)') return;
-    add(own, place, timeDeltas[index]);
-    add(charged, places.get(payers.get(id)), timeDeltas[index]);
+    const micros = timeDeltas[index] ?? 0;
+    add(own, place, micros);
+    add(charged, places.get(payers.get(id) ?? id) ?? place, micros);
   });
   return { own: sharesIn(own), charged: sharesIn(charged) };
 }
 
-/** For each node the nearest one, itself or above it, that is code of this repository; itself when there is none. */
+/**
+ * For each node the nearest one, itself or above it, that is code of this repository; itself when there is none.
+ * @param {readonly ProfileNode[]} nodes
+ */
 function payersOf(nodes) {
+  /** @type {Map<number, number>} */
   const payers = new Map();
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const visit = (node, payer) => {
+  const visit = (/** @type {ProfileNode | undefined} */ node, /** @type {number | undefined} */ payer) => {
+    if (node === undefined) return;
     const own = isOurs(node.callFrame) ? node.id : payer;
     payers.set(node.id, own ?? node.id);
     for (const child of node.children ?? []) visit(byId.get(child), own);
   };
-  if (nodes.length > 0) visit(nodes[0], undefined);
+  visit(nodes[0], undefined);
   return payers;
 }
 
-const isOurs = ({ url }) => url.startsWith('file:') && !url.includes('/node_modules/');
+const isOurs = (/** @type {Frame} */ { url }) => url.startsWith('file:') && !url.includes('/node_modules/');
 
+/** @param {Map<string, number>} sums @param {string} key @param {number} micros */
 function add(sums, key, micros) {
   sums.set(key, (sums.get(key) ?? 0) + micros);
 }
@@ -61,7 +76,7 @@ function sharesIn(sums) {
     .map(([place, micros]) => ({ percent: (100 * micros) / all, place }));
 }
 
-/** @param {{ functionName: string, url: string, lineNumber: number }} frame */
+/** @param {Frame} frame */
 function placeOf({ functionName, url, lineNumber }) {
   const name = functionName || '(anonymous)';
   if (url === '') return name;

@@ -10,6 +10,7 @@ import { KINDS } from './figures.mjs';
 import { table } from './table.mjs';
 
 /** Sections with figures of a kind that make a chart. */
+/** @type {{ file: string, title: string, kind: import('../sections.mjs').Figure, sections: string[] }[]} */
 const CHARTS = [
   {
     file: 'cpu',
@@ -29,6 +30,8 @@ const NOT_COMPARABLE =
   'NOT COMPARABLE: the machine measures the other clients otherwise than the one that the goals were set on.';
 
 /**
+ * @typedef {import('./figures.mjs').Figures} Figures
+ *
  * @typedef {object} Outcome
  * @property {string} date
  * @property {ReturnType<typeof import('./machine.mjs').machine>} machine
@@ -36,7 +39,7 @@ const NOT_COMPARABLE =
  * @property {string} javaOptions
  * @property {number} rounds
  * @property {readonly import('../sections.mjs').Section[]} sections
- * @property {import('./figures.mjs').Figures} figures
+ * @property {Figures} figures
  * @property {readonly import('./rounds.mjs').Run[]} runs
  */
 
@@ -54,6 +57,7 @@ export function reportText(outcome) {
     .join('\n\n');
 }
 
+/** @param {Outcome} outcome */
 function aboutText({ date, machine, versions, javaOptions, rounds }) {
   const { cpu, cores, memoryGiB, system, node, java } = machine;
   const named = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
@@ -64,6 +68,7 @@ function aboutText({ date, machine, versions, javaOptions, rounds }) {
   ].join('\n');
 }
 
+/** @param {import('../sections.mjs').Section} section @param {Figures} figures @param {number} rounds */
 function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
   const rows = figures
     .columnsOf(id)
@@ -74,21 +79,23 @@ function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
   return `## ${id}: ${title}\n\n${extentOf(task)}\n\n${table(['', ...kinds.map((kind) => KINDS[kind].label)], rows)}`;
 }
 
-/** How much was measured. */
-function extentOf({ count, warmUp, seconds, warmUpSeconds, starts, pending }) {
+/** How much was measured. @param {import('../sections.mjs').SectionTask} task */
+function extentOf({ count = 0, warmUp = 0, seconds, warmUpSeconds, starts, pending }) {
   const number = (/** @type {number} */ value) => value.toLocaleString('en');
   if (starts !== undefined) return `Of ${starts} start${starts === 1 ? '' : 's'} a round.`;
-  if (count === undefined && pending !== undefined) return `${number(pending)} messages.`;
+  if (count === 0 && pending !== undefined) return `${number(pending)} messages.`;
   if (seconds !== undefined) return `${seconds} seconds${warmUpSeconds ? ` after a warm-up of ${warmUpSeconds}` : ''}.`;
   return `${number(count)} messages after a warm-up of ${number(warmUp)}.`;
 }
 
+/** @param {import('./figures.mjs').Summary | undefined} summary @param {(value: number) => string} write @param {number} rounds */
 function cell(summary, write, rounds) {
   if (summary === undefined) return 'failed';
   const { median, least, most } = summary;
   return rounds === 1 ? write(median) : `${write(median)} (${write(least)}-${write(most)})`;
 }
 
+/** @param {Figures} figures */
 function goalsText(figures) {
   const judged = GOALS.map((goal) => judge(goal, figures)).filter(({ verdict }) => verdict !== 'not measured');
   if (judged.length === 0) return '';
@@ -99,6 +106,7 @@ function goalsText(figures) {
   return `## Goals\n\n${table(['goal', 'figure', ''], rows)}\n\n${met} of ${judged.length} met${ending}.`;
 }
 
+/** @param {Figures} figures */
 function comparabilityText(figures) {
   const { rows, isComparable } = comparability(figures);
   if (rows.length === 0) return '';
@@ -109,10 +117,12 @@ function comparabilityText(figures) {
     `${isWithin ? 'within' : 'outside'}${decides ? '' : ' (for information)'}`,
   ]);
   const head = ['CPU µs/message', 'when the goals were set', 'now', '30 %'];
-  const verdicts = { true: 'Comparable.', false: NOT_COMPARABLE, undefined: 'No other client was measured.' };
-  return `## Comparable?\n\n${table(head, cells)}\n\n${verdicts[String(isComparable)]}`;
+  const verdict = isComparable ? 'Comparable.' : NOT_COMPARABLE;
+  const ending = isComparable === undefined ? 'No other client was measured.' : verdict;
+  return `## Comparable?\n\n${table(head, cells)}\n\n${ending}`;
 }
 
+/** @param {Figures} figures */
 function failuresText(figures) {
   const failures = figures.failures();
   if (failures.length === 0) return '';
@@ -140,6 +150,7 @@ export function writeReport(folder, outcome) {
   writeFileSync(join(folder, 'README.md'), `${[head, ...charts, reportText(outcome)].join('\n\n')}\n`);
 }
 
+/** @param {Omit<(typeof CHARTS)[number], 'file'>} chart @param {Outcome} outcome */
 function chartOf({ title, kind, sections }, { figures, machine, versions, date, sections: measured }) {
   const groups = measured
     .filter(({ id }) => sections.includes(id))
@@ -158,6 +169,7 @@ function chartOf({ title, kind, sections }, { figures, machine, versions, date, 
   });
 }
 
+/** @param {string} section @param {import('../sections.mjs').Figure} kind @param {Figures} figures */
 function barsOf(section, kind, figures) {
   return figures.columnsOf(section).flatMap((column) => {
     const summary = figures.summary(section, column, kind);
@@ -168,7 +180,7 @@ function barsOf(section, kind, figures) {
   });
 }
 
-/** @returns {'ours' | 'floor' | 'other'} */
+/** @param {string} column @returns {'ours' | 'floor' | 'other'} */
 function kindOf(column) {
   if (/^(ours|nest)/.test(column)) return 'ours';
   return /^(raw|lean)/.test(column) ? 'floor' : 'other';

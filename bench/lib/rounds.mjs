@@ -10,15 +10,31 @@ const BEHIND = 2_000;
 const START_MS = 60_000;
 /** The slowest column sends and consumes more than this in a second. */
 const LEAST_PER_SECOND = 250;
+const SHOWN_OF_SERVERS = /** @type {const} */ (['serverMicros', 'startMs', 'share', 'latestMs', 'advanceSeconds']);
 
 /**
- * @typedef {{ section: string, column: string, round: number, load: number, figures?: any, error?: string }} Run
+ * @typedef {import('../sections.mjs').Section} Section
+ * @typedef {import('../columns.mjs').Column} Column
+ * @typedef {import('./servers.mjs').Server} Server
+ * @typedef {Partial<Record<import('./servers.mjs').ServerKind, import('./servers.mjs').ServerSource>>} Servers
+ *
+ * @typedef {{ section: string, column: string, round: number, load: number, figures?: import('./figures.mjs').Measured,
+ *   error?: string }} Run
+ *
+ * @typedef {(column: Column, task: ClientTask,
+ *   more: { timeoutMs: number, nodeFlags?: readonly string[] }) => Promise<import('./figures.mjs').Measured>} RunClient
+ *
+ * @typedef {import('./client-process.mjs').ClientTask} ClientTask
+ *
+ * What the process of a section's column gets.
+ * @typedef {import('../sections.mjs').SectionTask & { endpoints: string | undefined, topic: string, group: string,
+ *   options: object }} PreparedTask
  */
 
 /**
- * @param {{ sections: readonly import('../sections.mjs').Section[], rounds: number, columnsOf: (section: any) => readonly string[] }} plan
- * @param {{ servers: Record<string, import('./servers.mjs').Server>, runClient: Function, log: (line: string) => void,
- *   onRun: (run: Run) => void, signal: AbortSignal }} tools `onRun` is told each run when it is over
+ * @param {{ sections: readonly Section[], rounds: number, columnsOf: (section: Section) => readonly string[] }} plan
+ * @param {{ servers: Servers, runClient: RunClient, log: (line: string) => void, onRun: (run: Run) => void,
+ *   signal: AbortSignal }} tools `onRun` gets each run when it is over
  */
 export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, onRun, signal }) {
   for (let round = 0; round < rounds; round++) {
@@ -40,14 +56,19 @@ export function rotated(list, by) {
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
-/** @returns {Promise<Run>} with an error instead of figures when the client failed: the others go on */
+/**
+ * @param {Section} section @param {Column} column @param {number} round @param {Servers} servers @param {RunClient} runClient
+ * @param {AbortSignal} signal
+ * @returns {Promise<Run>} with an error instead of figures when the client failed: the others go on
+ */
 async function runOnce(section, column, round, servers, runClient, signal) {
   const [load = 0] = loadavg();
   const about = { section: section.id, column: column.id, round, load };
   const kind = column.server ?? 'real';
+  /** @type {Server | undefined} */
   let server;
   try {
-    server = section.startsItself ? undefined : await servers[kind].take();
+    if (!section.startsItself) server = await sourceOf(servers, kind).take();
     const task = await prepare(section, column, round, server);
     const expected = (task.warmUp ?? 0) + (task.count ?? 0) + (task.pending ?? 0);
     const timeoutMs = START_MS + 1000 * ((task.seconds ?? 0) + expected / LEAST_PER_SECOND);
@@ -61,23 +82,38 @@ async function runOnce(section, column, round, servers, runClient, signal) {
     return { ...about, figures: { ...ofServer(task, before, server?.usage()), ...figures } };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    return { ...about, error: error.message };
+    return { ...about, error: error instanceof Error ? error.message : String(error) };
   } finally {
     await server?.giveBack();
   }
 }
 
-/** What the messages cost the server, those of the warm-up included. */
+/** @param {Servers} servers @param {import('./servers.mjs').ServerKind} kind */
+function sourceOf(servers, kind) {
+  const source = servers[kind];
+  if (source === undefined) throw new Error(`no server was opened: ${kind}`);
+  return source;
+}
+
+/**
+ * What the messages cost the server, those of the warm-up included.
+ * @param {PreparedTask} task
+ * @param {import('./process-usage.mjs').Usage | undefined} before @param {import('./process-usage.mjs').Usage | undefined} after
+ */
 function ofServer({ warmUp = 0, count = 0 }, before, after) {
   if (before === undefined || after === undefined || count === 0) return {};
   return { serverMicros: (after.cpuMicros - before.cpuMicros) / (warmUp + count), serverBytes: after.residentBytes };
 }
 
-/** A topic and a group that nobody else has used, filled where something is to be consumed. */
+/**
+ * A topic and a group that nobody else has used, filled where something is to be consumed.
+ * @param {Section} section @param {Column} column @param {number} round @param {Server | undefined} server
+ */
 async function prepare(section, column, round, server) {
   const name = `bench-${section.id}-${column.id}-${round}-${process.pid}`;
   const { countFactor = 1, warmUpFactor = {} } = column;
   const options = section.options ?? column.options ?? {};
+  /** @type {PreparedTask} */
   const task = { ...section.task, endpoints: server?.endpoints, topic: name, group: name, options };
   // One at a time, messages take their time whatever the column.
   const factor = task.inFlight === 1 ? 1 : countFactor;
@@ -85,9 +121,9 @@ async function prepare(section, column, round, server) {
   if (task.warmUp !== undefined) task.warmUp *= factor * (warmUpFactor[task.workload] ?? 1);
   await server?.createTopic(name);
   await server?.createGroup(name);
-  const { topic, bodyBytes, warmUp, count } = task;
+  const { topic, bodyBytes = 0, warmUp = 0, count = 0 } = task;
   if (['drain', 'backlog'].includes(task.workload)) {
-    await server.fill({ topic, bodyBytes, count: warmUp + count + BEHIND });
+    await server?.fill({ topic, bodyBytes, count: warmUp + count + BEHIND });
   }
   return task;
 }
@@ -96,15 +132,16 @@ async function prepare(section, column, round, server) {
 function lineOf({ section, column, round, figures, error }, rounds) {
   const where = `${round + 1}/${rounds} ${section.padEnd(14)} ${column.padEnd(14)}`;
   if (figures === undefined) return `${where} FAILED: ${error}`;
-  const { cpuMicros, perSecond, p50Ms, p99Ms, cpuPercent, messages } = figures;
-  const ofServers = ['serverMicros', 'startMs', 'share', 'latestMs', 'advanceSeconds'].filter(
-    (kind) => kind in figures,
-  );
+  const { cpuMicros = 0, perSecond = 0, p50Ms, p99Ms, cpuPercent, messages = 0 } = figures;
+  const ofServers = SHOWN_OF_SERVERS.flatMap((kind) => {
+    const value = figures[kind];
+    return value === undefined ? [] : [`${KINDS[kind].label} ${KINDS[kind].write(value)}`];
+  });
   const parts = [
     ...(messages > 1 ? [`${cpuMicros.toFixed(1)} µs`, `${Math.round(perSecond)}/s`] : []),
     ...(messages === 1 ? [`${cpuPercent?.toFixed(2)} % of a core`] : []),
-    ...ofServers.map((kind) => `${KINDS[kind].label} ${KINDS[kind].write(figures[kind])}`),
-    ...(p50Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(2)} ms`, `p99 ${p99Ms.toFixed(2)} ms`]),
+    ...ofServers,
+    ...(p50Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(2)} ms`, `p99 ${p99Ms?.toFixed(2)} ms`]),
   ];
   return `${where} ${parts.join(', ')}`;
 }

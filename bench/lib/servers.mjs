@@ -41,6 +41,7 @@ export async function openServer(kind, log, signal) {
   return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
 }
 
+/** @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>} */
 async function openReal(log, signal) {
   const { endpoints, nameServer, version, runFolder, stop } = await startRocketMQ({ log, signal });
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: 10_000 });

@@ -7,16 +7,15 @@
  * @returns {number} NaN when there are none
  */
 export function percentile(sorted, percent) {
-  if (sorted.length === 0) return Number.NaN;
-  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
 /** @param {readonly number[]} values in any order @returns {number} the middle one, or the mean of the two; NaN of none */
 export function median(values) {
-  if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((one, other) => one - other);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const upper = sorted[sorted.length >> 1] ?? Number.NaN;
+  const lower = sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
+  return (lower + upper) / 2;
 }
 
 /**

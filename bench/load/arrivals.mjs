@@ -23,6 +23,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @param {{ clients: number, seconds: number }} extent @param {Till} till @returns {Promise<Placed[]>}
  */
 export async function orderInLoops({ clients, seconds }, till) {
+  /** @type {Placed[]} */
   const placed = [];
   const endsAt = performance.now() + seconds * 1_000;
   const client = async () => {
@@ -63,6 +64,12 @@ async function orderOnce({ place, nextSku }, dueAt) {
     const id = await place(sku);
     return { sku, id, dueAtMs, lateMs, postMs: performance.now() - dueAt };
   } catch (error) {
-    return { sku, error: error.message, dueAtMs, lateMs, postMs: performance.now() - dueAt };
+    return {
+      sku,
+      error: error instanceof Error ? error.message : String(error),
+      dueAtMs,
+      lateMs,
+      postMs: performance.now() - dueAt,
+    };
   }
 }

@@ -9,7 +9,6 @@ import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { processesNaming } from '../lib/process-usage.mjs';
 
 const CONFIG = join(import.meta.dirname, '..', '..', 'scripts', 'demo', 'broker.json');
-const LABELS = { embedded: 'embedded', 'embedded-sync': 'embedded, sync' };
 
 /**
  * @typedef {{ endpoints: string, roots: readonly number[], failed: Promise<never>, giveBack: () => Promise<void> }} Broker
@@ -21,7 +20,8 @@ const LABELS = { embedded: 'embedded', 'embedded-sync': 'embedded, sync' };
 export async function openBackend(name, { log, signal }) {
   if (name === 'rocketmq') return openReal(log, signal);
   const flush = name === 'embedded' ? 'async' : 'sync';
-  return { label: LABELS[name], isCold: false, take: (folder) => startEmbedded(flush, folder), async stop() {} };
+  const label = flush === 'async' ? 'embedded' : 'embedded, sync';
+  return { label, isCold: false, take: (folder) => startEmbedded(flush, folder), async stop() {} };
 }
 
 /** @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<Backend>} */

@@ -23,11 +23,10 @@ export async function openDatabases(kind) {
   return {
     name: 'PostgreSQL',
     async create(setup) {
-      const [order, inventory] = await Promise.all(
-        ['orders', 'inventory'].map(async (one) => ({
-          DATABASE_URL: await postgres.createDatabase(`${one}_${setup}`),
-        })),
-      );
+      const create = async (/** @type {string} */ one) => ({
+        DATABASE_URL: await postgres.createDatabase(`${one}_${setup}`),
+      });
+      const [order, inventory] = await Promise.all([create('orders'), create('inventory')]);
       return { order, inventory };
     },
     roots: processesNaming(postgres.address.host),

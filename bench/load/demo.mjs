@@ -30,6 +30,7 @@ const PAYMENT_TIMEOUT = '12h';
  * @throws Error with the end of its output when one does not start
  */
 export async function startDemo({ endpoints, instances, products, folder, databases }) {
+  /** @type {Service[]} */
   const services = [];
   const start = async (/** @type {string} */ name, /** @type {Record<string, string>} */ more) => {
     const env = { ...process.env, ...COMMON, ROCKETMQ_ENDPOINTS: endpoints, ...more };
@@ -46,12 +47,13 @@ export async function startDemo({ endpoints, instances, products, folder, databa
     const inventories = await Promise.all(
       Array.from({ length: instances }, () => start('inventory-demo', { ...databases.inventory, STOCK: stock })),
     );
-    const inventoryUrl = inventories[0].url;
+    const inventoryUrl = String(inventories[0]?.url);
     const timeout = { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT, INVENTORY_URL: inventoryUrl };
     const order = await start('order-demo', { ...databases.order, ...timeout });
     const failed = Promise.race(services.map(endOf));
     failed.catch(() => {});
-    const pids = { 'order-demo': [order.service.pid], 'inventory-demo': inventories.map(({ service }) => service.pid) };
+    const pidOf = (/** @type {{ service: Service }} */ { service }) => service.pid ?? [];
+    const pids = { 'order-demo': [order].flatMap(pidOf), 'inventory-demo': inventories.flatMap(pidOf) };
     return { orderUrl: order.url, inventoryUrl, pids, failed, stop };
   } catch (error) {
     await stop();

@@ -51,8 +51,8 @@ function since(/** @type {number} */ startMs, /** @type {number} */ endMs) {
 /** @param {readonly number[]} values @returns {Spread} NaN of none */
 function spreadOf(values) {
   const sorted = Float64Array.from(values).sort();
-  const [p50, p90, p99, max] = [50, 90, 99, 100].map((percent) => percentile(sorted, percent));
-  return { p50, p90, p99, max };
+  const at = (/** @type {number} */ percent) => percentile(sorted, percent);
+  return { p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }
 
 /**

@@ -54,8 +54,8 @@ export function planOf(args, { hasPostgres }) {
   const values = valuesIn(args);
   if (values.help) return 'help';
   const { quick, out } = values;
-  const count = (/** @type {string} */ name, otherwise, /** @type {number} */ most) =>
-    wholeNumber(`--${name}`, values[name] ?? String(otherwise), most);
+  /** @param {'seconds' | 'limit' | 'rate' | 'clients' | 'products' | 'rounds'} name @param {number} otherwise @param {number} most */
+  const count = (name, otherwise, most) => wholeNumber(`--${name}`, values[name] ?? String(otherwise), most);
   const database = databaseOf(values.database, hasPostgres);
   const { instances, notes } = instancesOf(values.instances ?? (quick ? '1,2' : '1,2,4'), database, values.database);
   const backends = oneOrMore('--backend', values.backend ?? (quick ? 'embedded' : 'embedded,rocketmq'), BACKENDS);
@@ -103,7 +103,7 @@ function valuesIn(args) {
       },
     }).values;
   } catch (cause) {
-    throw new OptionError(cause.message, { cause });
+    throw new OptionError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 

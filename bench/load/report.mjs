@@ -6,7 +6,13 @@ import { median } from '../lib/statistics.mjs';
 import { table } from '../lib/table.mjs';
 
 /**
- * @typedef {import('./options.mjs').Setup & { round: number, label: string, result?: import('./setup-run.mjs').SetupResult, error?: string }} Run
+ * @typedef {import('./setup-run.mjs').SetupResult} SetupResult
+ * @typedef {import('./setup-run.mjs').Tried} Tried
+ *
+ * The results of one setup, over the rounds.
+ * @typedef {{ name: string, results: readonly SetupResult[] }} Group
+ *
+ * @typedef {import('./options.mjs').Setup & { round: number, label: string, result?: SetupResult, error?: string }} Run
  *
  * @typedef {object} Outcome
  * @property {string} date
@@ -26,7 +32,7 @@ const NOT_QUIET = 'Orders a second and times are those of a busy machine; CPU ti
 /** @param {Outcome} outcome @returns {string} in Markdown, which reads well on a terminal, too */
 export function reportText(outcome) {
   const { plan, runs } = outcome;
-  const good = runs.filter(({ result }) => result !== undefined);
+  const good = runs.flatMap(({ result, ...run }) => (result === undefined ? [] : [{ ...run, result }]));
   const rows = groupsOf(plan, good);
   const parts = [aboutText(outcome)];
   if (good.length > 0) {
@@ -44,7 +50,7 @@ export function reportText(outcome) {
   return parts.join('\n\n');
 }
 
-/** Of the tries that are told. @param {import('./setup-run.mjs').SetupResult} result */
+/** Of the tries that are shown. @param {SetupResult} result */
 function othersIn({ compared, best }) {
   return [compared, ...(best === undefined ? [] : [best])].map(({ otherCores }) => otherCores);
 }
@@ -61,6 +67,7 @@ export function problemsIn(runs) {
   });
 }
 
+/** @param {Outcome} outcome */
 function aboutText({ date, machine, database, plan }) {
   const { cpu, cores, memoryGiB, system, node, java } = machine;
   const { rounds, seconds, products, clients } = plan;
@@ -71,14 +78,20 @@ function aboutText({ date, machine, database, plan }) {
   ].join('\n');
 }
 
-/** The runs of each setup, in the order of the plan. */
+/**
+ * The runs of each setup, in the order of the plan.
+ * @param {import('./options.mjs').LoadPlan} plan @param {readonly (Run & { result: SetupResult })[]} runs @returns {Group[]}
+ */
 function groupsOf({ setups }, runs) {
   return setups
     .map(({ backend, instances }) => runs.filter((run) => run.backend === backend && run.instances === instances))
-    .filter((group) => group.length > 0)
-    .map((group) => ({ name: `${group[0].label}, ${group[0].instances}`, results: group.map(({ result }) => result) }));
+    .flatMap((group) => {
+      const results = group.map(({ result }) => result);
+      return group.slice(0, 1).map(({ label, instances }) => ({ name: `${label}, ${instances}`, results }));
+    });
 }
 
+/** @param {readonly Group[]} rows */
 function sustainedTable(rows) {
   const head = ['broker, inventory-demo', 'orders/s', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max'];
   return table(
@@ -93,6 +106,7 @@ function sustainedTable(rows) {
   );
 }
 
+/** @param {readonly Group[]} rows */
 function comparedTable(rows) {
   const head = ['broker, inventory-demo', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max', 'sustained'];
   return table(
@@ -104,8 +118,9 @@ function comparedTable(rows) {
   );
 }
 
+/** @param {readonly Tried[]} tries */
 function latencies(tries) {
-  const of = (pick) => cell(tries.map(pick));
+  const of = (/** @type {(one: Tried) => number} */ pick) => cell(tries.map(pick));
   return [
     of(({ postMs }) => postMs.p50),
     of(({ postMs }) => postMs.p99),
@@ -116,33 +131,32 @@ function latencies(tries) {
   ];
 }
 
+/** @param {readonly Group[]} rows */
 function costTable(rows) {
-  const measured = PROCESSES.filter((name) => rows.some(({ results }) => name in results[0].compared.millisPerOrder));
-  const cost = (tries, name) =>
+  const measured = PROCESSES.filter((name) =>
+    rows.some(({ results }) => results.slice(0, 1).some(({ compared }) => name in compared.millisPerOrder)),
+  );
+  const cost = (/** @type {readonly Tried[]} */ tries, /** @type {string} */ name) =>
     tries.map(({ millisPerOrder }) => millisPerOrder[name]).filter((one) => one !== undefined);
   return table(
     ['broker, inventory-demo', ...measured, 'busiest at the highest rate'],
     rows.map(({ name, results }) => {
       const best = results.flatMap((one) => (one.best === undefined ? [] : [one.best]));
       const cells = measured.map((one) => {
-        const [atRate, highest] = [
-          cost(
-            results.map(({ compared }) => compared),
-            one,
-          ),
-          cost(best, one),
-        ];
-        return [atRate, highest].map((values) => (values.length === 0 ? '-' : median(values).toFixed(1))).join(' / ');
+        const compared = results.map((result) => result.compared);
+        return [cost(compared, one), cost(best, one)]
+          .map((values) => (values.length === 0 ? '-' : median(values).toFixed(1)))
+          .join(' / ');
       });
       return [name, ...cells, busiestOf(best)];
     }),
   );
 }
 
-/** @param {readonly import('./setup-run.mjs').Tried[]} tries */
+/** @param {readonly Tried[]} tries */
 function busiestOf(tries) {
   const names = Object.keys(tries[0]?.cores ?? {});
-  const cores = names.map((name) => ({ name, cores: median(tries.map((one) => one.cores[name])) }));
+  const cores = names.map((name) => ({ name, cores: median(tries.map((one) => one.cores[name] ?? 0)) }));
   const [busiest] = cores.sort((one, other) => other.cores - one.cores);
   return busiest === undefined ? '-' : `${busiest.name}, ${busiest.cores.toFixed(2)} cores`;
 }
@@ -150,7 +164,7 @@ function busiestOf(tries) {
 /** @param {readonly number[]} values of the rounds */
 function cell(values) {
   const write = (/** @type {number} */ value) => value.toFixed(0);
-  if (values.length === 1) return write(values[0]);
+  if (values.length === 1) return write(median(values));
   return `${write(median(values))} (${write(Math.min(...values))}-${write(Math.max(...values))})`;
 }
 

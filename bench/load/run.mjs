@@ -16,26 +16,31 @@ import { runSetup } from './setup-run.mjs';
  */
 export async function runLoad(plan, { root, home, log, signal }) {
   for (const note of plan.notes) log(note);
+  /** @type {{ stop: () => Promise<void> }[]} */
   const opened = [];
-  const open = async (what) => {
+  /** @type {<T extends { stop: () => Promise<void> }>(what: T) => T} */
+  const open = (what) => {
     opened.push(what);
     return what;
   };
   /** @type {import('./report.mjs').Run[]} */
   const runs = [];
+  /** @type {string} */
   let database = plan.database;
   try {
-    const databases = await open(await openDatabases(plan.database));
+    const databases = open(await openDatabases(plan.database));
     database = databases.name;
+    /** @type {Map<string, import('./backends.mjs').Backend>} */
     const backends = new Map();
     for (const backend of new Set(plan.setups.map((setup) => setup.backend))) {
-      backends.set(backend, await open(await openBackend(backend, { log, signal })));
+      backends.set(backend, open(await openBackend(backend, { log, signal })));
     }
     const schedule = scheduleOf(plan);
     const warm = new Set();
     for (const [index, { backend: wanted, instances, round }] of schedule.entries()) {
       signal.throwIfAborted();
       const backend = backends.get(wanted);
+      if (backend === undefined) throw new Error(`no backend was opened: ${wanted}`);
       log(`${index + 1}/${schedule.length} ${backend.label}, ${instances} inventory-demo, ${databases.name}`);
       const about = { backend: wanted, instances, round, label: backend.label };
       const isCold = backend.isCold && !warm.has(wanted);
@@ -50,17 +55,23 @@ export async function runLoad(plan, { root, home, log, signal }) {
   return problemsIn(runs).length === 0;
 }
 
-/** A setup that breaks leaves the others alone. */
-async function outcomeOf(setup, plan, tools) {
+/** A setup that breaks leaves the others alone. @param {Parameters<typeof runSetup>} given */
+async function outcomeOf(...given) {
+  const [, , tools] = given;
   try {
-    return { result: await runSetup(setup, plan, tools) };
+    return { result: await runSetup(...given) };
   } catch (error) {
     if (tools.signal.aborted) throw tools.signal.reason;
-    tools.log(`  FAILED: ${error.message}`);
-    return { error: error.message };
+    const text = error instanceof Error ? error.message : String(error);
+    tools.log(`  FAILED: ${text}`);
+    return { error: text };
   }
 }
 
+/**
+ * @param {import('./options.mjs').LoadPlan} plan
+ * @param {{ runs: readonly import('./report.mjs').Run[], database: string, root: string, log: (line: string) => void }} given
+ */
 function report(plan, { runs, database, root, log }) {
   const outcome = { date: new Date().toISOString().slice(0, 10), machine: machine(), database, plan, runs };
   log(`\n${reportText(outcome)}\n`);

@@ -71,6 +71,11 @@ class SetupRun {
   /** @type {Map<string, import('./settling.mjs').Ending>} */
   #endings = new Map();
 
+  /**
+   * @param {import('./options.mjs').LoadPlan} plan
+   * @param {{ demo: import('./demo.mjs').Demo, roots: Record<string, readonly number[]>, products: readonly { sku: string, quantity: number }[],
+   *   signal: AbortSignal, log: (line: string) => void }} given
+   */
   constructor(plan, { demo, roots, products, signal, log }) {
     this.#plan = plan;
     this.#demo = demo;
@@ -106,7 +111,11 @@ class SetupRun {
     try {
       const before = this.#cpu();
       const beganAt = performance.now();
-      const till = { place: (sku) => shop.place(sku), nextSku: () => this.#nextSku(), signal: this.#signal };
+      const till = {
+        place: (/** @type {string} */ sku) => shop.place(sku),
+        nextSku: () => this.#nextSku(),
+        signal: this.#signal,
+      };
       const placed = await order(till);
       await lastIsDone(placed, shop, this.#signal);
       const elapsedMs = performance.now() - beganAt;
@@ -123,9 +132,8 @@ class SetupRun {
   }
 
   #nextSku() {
-    const { sku } = this.#products[this.#ordered % this.#products.length];
-    this.#ordered++;
-    return sku;
+    const product = this.#products[this.#ordered++ % this.#products.length];
+    return String(product?.sku);
   }
 
   /** Nothing where there is no /proc. @returns {import('./figures.mjs').CpuTimes} */
@@ -154,6 +162,7 @@ function errorIn(placed) {
   return error === undefined ? {} : { error };
 }
 
+/** @param {number} rate @param {import('./figures.mjs').Figures & import('./figures.mjs').Cost & { error?: string }} tried */
 function lineOf(rate, { isSustained, postMs, reservedMs, doneMs, perSecond, failed, cores, error }) {
   const busiest = Object.entries(cores).sort(([, one], [, other]) => other - one)[0];
   return [

@@ -3,13 +3,15 @@
 const MOST_NAMED = 5;
 
 /**
- * @param {object} given
- * @param {readonly import('./arrivals.mjs').Placed[]} given.placed all orders of a setup, also those that were not answered 201
- * @param {ReadonlyMap<string, import('./settling.mjs').Ending>} given.endings
- * @param {readonly import('./shop.mjs').StockView[]} given.stock at the end
- * @param {readonly { sku: string, quantity: number }[]} given.products what there was at the beginning
- * @returns {string[]}
+ * @typedef {{ sku: string, quantity: number }} Product what there was at the beginning
+ *
+ * @typedef {object} Facts
+ * @property {readonly import('./arrivals.mjs').Placed[]} placed all orders of a setup, also those that were not answered 201
+ * @property {ReadonlyMap<string, import('./settling.mjs').Ending>} endings
+ * @property {readonly import('./shop.mjs').StockView[]} stock at the end
  */
+
+/** @param {Facts & { products: readonly Product[] }} given @returns {string[]} */
 export function violationsOf({ placed, endings, stock, products }) {
   const found = [];
   const ids = placed.flatMap(({ id }) => (id === undefined ? [] : [id]));
@@ -24,6 +26,7 @@ export function violationsOf({ placed, endings, stock, products }) {
   return [...found, ...products.flatMap((product) => stockViolations(product, { placed, endings, stock }))];
 }
 
+/** @param {Product} product @param {Facts} facts */
 function stockViolations({ sku, quantity }, { placed, endings, stock }) {
   const row = stock.find((one) => one.sku === sku);
   if (row === undefined) return [`${sku} is not in stock any more`];

@@ -7,10 +7,13 @@ import { fill } from './floors/fill.mjs';
 import { Meter, report, taskOfProcess } from './measuring.mjs';
 
 /**
+ * @typedef {import('./measuring.mjs').Task} Task
+ * @typedef {(body: Buffer) => Promise<unknown>} SendOne
+ *
  * @typedef {object} Program
  * @property {string} version
- * @property {(task: import('./measuring.mjs').Task) => Promise<(body: Buffer) => Promise<unknown>>} producer answers what sends
- * @property {(task: import('./measuring.mjs').Task, handle: (body: Buffer) => unknown) => Promise<unknown>} consumer
+ * @property {(task: Task) => Promise<SendOne>} producer
+ * @property {(task: Task, handle: (body: Buffer) => unknown) => Promise<unknown>} consumer
  */
 
 /** Long enough for assignments, heartbeats and settings to have been exchanged. */
@@ -27,14 +30,18 @@ const DUE_MESSAGES = 31;
 /** Runs the workload of this process's task and ends the process. @param {Program} program */
 export async function runWorkload(program) {
   const task = taskOfProcess();
-  const figures = await WORKLOADS[task.workload](program, task);
+  const workload = WORKLOADS[task.workload];
+  if (workload === undefined) throw new Error(`there is no workload ${task.workload}`);
+  const figures = await workload(program, task);
   report({ ...figures, version: program.version });
   // Without a goodbye: how long a client takes for its own is not what is measured.
   process.exit(0);
 }
 
+/** @type {Record<string, (program: Program, task: Task) => Promise<object>>} */
 const WORKLOADS = { send, drain, latency, idle, backlog, delays };
 
+/** @param {Program} program @param {Task} task */
 async function send(program, task) {
   const sendOne = await program.producer(task);
   const body = Buffer.alloc(task.bodyBytes, 'x');
@@ -44,7 +51,7 @@ async function send(program, task) {
   return meter.figures(task.count);
 }
 
-/** @param {Meter | undefined} meter */
+/** @param {SendOne} sendOne @param {Buffer} body @param {Task} task @param {number} count @param {Meter | undefined} meter */
 async function sends(sendOne, body, { inFlight }, count, meter) {
   let left = count;
   const sender = async () => {
@@ -57,11 +64,14 @@ async function sends(sendOne, body, { inFlight }, count, meter) {
   await Promise.all(Array.from({ length: inFlight }, sender));
 }
 
-/** From the first message after the warm-up to the last that counts. */
+/**
+ * From the first message after the warm-up to the last that counts.
+ * @param {Program} program @param {Task} task @returns {Promise<object>}
+ */
 function drain(program, task) {
   return new Promise((resolve, reject) => {
     let handled = 0;
-    let meter;
+    let meter = new Meter();
     const handle = () => {
       handled++;
       if (handled === task.warmUp) meter = new Meter();
@@ -71,10 +81,10 @@ function drain(program, task) {
   });
 }
 
-/** How long after the begin of its send a message is handled, at a fixed rate. */
+/** How long after the begin of its send a message is handled, at a fixed rate. @param {Program} program @param {Task} task */
 async function latency(program, task) {
   const everyMs = 1000 / task.perSecond;
-  let meter;
+  let meter = new Meter();
   let handled = 0;
   await program.consumer(task, (body) => {
     if (body.readUInt8(8) === 0) return;
@@ -82,7 +92,7 @@ async function latency(program, task) {
     meter.latency(performance.now() - body.readDoubleLE(0));
   });
   const sendOne = await program.producer(task);
-  const sendFor = async (seconds, mark) => {
+  const sendFor = async (/** @type {number} */ seconds, /** @type {number} */ mark) => {
     const began = performance.now();
     const count = seconds * task.perSecond;
     const sending = [];
@@ -105,7 +115,7 @@ async function latency(program, task) {
   return meter.figures(sent);
 }
 
-/** A consumer that nothing comes to. */
+/** A consumer that nothing comes to. @param {Program} program @param {Task} task */
 async function idle(program, task) {
   await program.consumer(task, () => {});
   await sleep(SETTLE_MS);
@@ -118,11 +128,15 @@ async function idle(program, task) {
 /**
  * A long backlog before a slow handler: the heap after collections, in the first minute and in the last. Between them nobody
  * collects, so that the resident memory is what the process would have had anyhow.
+ * @param {Program} program @param {Task} task
  */
 async function backlog(program, task) {
   if (globalThis.gc === undefined) throw new Error('needs --expose-gc');
   const spanMs = Math.min(MINUTE_MS, (task.seconds * 1000) / 3);
-  const [first, last] = [[], []];
+  /** @type {number[]} */
+  const first = [];
+  /** @type {number[]} */
+  const last = [];
   let handled = 0;
   let residentBytes = 0;
   const meter = new Meter();
@@ -142,11 +156,14 @@ async function backlog(program, task) {
 }
 
 function heapAfterCollection() {
-  globalThis.gc();
+  globalThis.gc?.();
   return process.memoryUsage().heapUsed;
 }
 
-/** Sends as ever, then with many delayed messages pending; and how late those come that are due while nothing else happens. */
+/**
+ * Sends as ever, then with many delayed messages pending; and how late those come that are due while nothing else happens.
+ * @param {Program} program @param {Task} task
+ */
 async function delays(program, task) {
   const sendOne = await program.producer(task);
   const body = Buffer.alloc(task.bodyBytes, 'x');
@@ -178,9 +195,10 @@ async function delays(program, task) {
   };
 }
 
-/** How long after its time the latest of some delayed messages is handled. */
+/** How long after its time the latest of some delayed messages is handled. @param {Program} program @param {Task} task */
 async function latestOf(program, task) {
   const topic = `${task.topic}-due`;
+  /** @type {number[]} */
   const handled = [];
   const sendOne = await program.producer({ ...task, topic, delayMs: DUE_IN_MS });
   // The topic is created with the first message.

@@ -3,7 +3,8 @@
 import { percentile } from '../lib/statistics.mjs';
 
 /**
- * @typedef {object} Task what one process does
+ * What one process does; of the numbers it has those that its workload reads.
+ * @typedef {object} Task
  * @property {string} workload
  * @property {string} endpoints
  * @property {string} topic
@@ -14,7 +15,14 @@ import { percentile } from '../lib/statistics.mjs';
  * @property {number} count messages that are measured
  * @property {number} seconds how long, where time is what is fixed
  * @property {number} perSecond messages, where their rate is fixed
- * @property {any} options the column's own
+ * @property {number} warmUpSeconds
+ * @property {number} pending delayed messages that wait meanwhile
+ * @property {number} starts how often a broker is started
+ * @property {string} kind of the server
+ * @property {readonly number[]} pids of the server
+ * @property {number} [delayMs] of each message that is sent
+ * @property {number} [concurrency] of the handler
+ * @property {import('../columns.mjs').ColumnOptions} options the column's own
  */
 
 /** What this process is to do. From here on it ends with the one that started it. @returns {Task} */

@@ -7,12 +7,14 @@ import { bytesCodec, defineTopic, RocketMQListener, RocketMQModule } from 'nestj
 import { runWorkload } from './client-workloads.mjs';
 
 class PassingPipe {
+  /** @param {unknown} value */
   transform(value) {
     return value;
   }
 }
 
 class PassingInterceptor {
+  /** @param {unknown} _context @param {import('@nestjs/common').CallHandler} next */
   intercept(_context, next) {
     return next.handle();
   }
@@ -32,11 +34,12 @@ await runWorkload({
 
   async consumer({ endpoints, topic, group, options }, handle) {
     class Listener {
+      /** @param {Buffer} body */
       on(body) {
         handle(body);
       }
     }
-    const method = Object.getOwnPropertyDescriptor(Listener.prototype, 'on');
+    const method = Object.getOwnPropertyDescriptor(Listener.prototype, 'on') ?? {};
     // Bytes as they came: decoding is not what is compared.
     const bytesTopic = defineTopic(topic, { type: 'normal', codec: bytesCodec });
     RocketMQListener(bytesTopic, { consumerGroup: group })(Listener.prototype, 'on', method);

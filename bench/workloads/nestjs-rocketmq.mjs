@@ -5,12 +5,13 @@ import { createRequire } from 'node:module';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { runWorkload } from './client-workloads.mjs';
 
-const clientOptions = async ({ telemetry }) => {
+const clientOptions = async (/** @type {import('../columns.mjs').ColumnOptions} */ { telemetry }) => {
   if (telemetry === undefined) return {};
   const { telemetryOf } = await import('./telemetry.mjs');
   return { telemetry: await telemetryOf(telemetry) };
 };
 
+/** @param {import('./measuring.mjs').Task} task */
 const connectionOf = ({ endpoints, options }) => new Connection({ endpoints, ...options.connection });
 
 await runWorkload({

@@ -6,7 +6,11 @@ import { runWorkload } from './client-workloads.mjs';
 
 /** Without one it writes a log file into the home; that would be measured, too. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, close() {} };
-const clientOptions = ({ endpoints }) => ({ endpoints, namespace: '', logger: SILENT });
+const clientOptions = (/** @type {{ endpoints: string }} */ { endpoints }) => ({
+  endpoints,
+  namespace: '',
+  logger: SILENT,
+});
 
 await runWorkload({
   version: createRequire(import.meta.url)('rocketmq-client-nodejs/package.json').version,

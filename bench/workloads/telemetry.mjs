@@ -15,7 +15,7 @@ async function registerSdk() {
   );
   const { BatchSpanProcessor, NodeTracerProvider } = await import('@opentelemetry/sdk-trace-node');
   const dropped = {
-    export: (_, done) => done({ code: 0 }),
+    export: (/** @type {unknown} */ _, /** @type {(result: { code: number }) => void} */ done) => done({ code: 0 }),
     forceFlush: async () => {},
     shutdown: async () => {},
     selectAggregationTemporality: () => AggregationTemporality.CUMULATIVE,

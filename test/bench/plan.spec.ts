@@ -17,7 +17,9 @@ const quickColumns = ({ columns, quickColumns: chosen }: Section): readonly stri
 function seconds(sections: readonly Section[], columnsOf: (section: Section) => readonly string[], isQuick = false) {
   const all = sections.flatMap((section) => {
     const rounds = isQuick || section.isOnce === true ? 1 : ROUNDS;
-    return columnsOf(section).map((id) => rounds * secondsOf(columnOf(id), isQuick ? section.quickTask : section.task));
+    return columnsOf(section).map(
+      (id) => rounds * secondsOf(columnOf(id), (isQuick && section.quickTask) || section.task),
+    );
   });
   return all.reduce((sum, one) => sum + one, 0);
 }

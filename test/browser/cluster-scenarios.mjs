@@ -6,7 +6,7 @@ import { Shop } from './shop.mjs';
 
 const DESK = { width: 1_200, height: 700 };
 
-/** @type {[string, object, (shop: Shop) => Promise<void>][]} */
+/** @type {[string, import('./shop.mjs').Look, (shop: Shop) => Promise<void>][]} */
 const SCENARIOS = [
   [
     '"time out now" and "deliver twice" are not there',
@@ -60,7 +60,7 @@ const SCENARIOS = [
   ],
 ];
 
-/** Orders something. @returns at how many places each message of the drawing was seen */
+/** Orders something. @param {Shop} shop @returns at how many places each message of the drawing was seen */
 async function placesOfMessages(shop) {
   await shop.go('Flow');
   await shop.watchMessages();
@@ -69,7 +69,7 @@ async function placesOfMessages(shop) {
   return shop.seenMessages();
 }
 
-/** Runs all of them. */
+/** Runs all of them. @param {import('./scenarios.mjs').Stage} stage */
 export async function runClusterScenarios({ browser, url, screenshots, tally }) {
   for (const [name, look, work] of SCENARIOS) {
     await tally.run(`without a control port: ${name}`, async () => {

@@ -8,7 +8,11 @@ import { Shop } from './shop.mjs';
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1_200, height: 900 };
 
-/** @type {[string, (shop: Shop, about: { shot: (name: string) => Promise<void> }) => Promise<void>][]} */
+/**
+ * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, tally: import('./tally.mjs').Tally }} Stage
+ */
+
+/** @type {[string, (shop: Shop, about: { shot: (name: string) => Promise<unknown> }) => Promise<void>][]} */
 const SCENARIOS = [
   [
     'an order is reserved, counts down, and is paid',
@@ -136,6 +140,7 @@ const SCENARIOS = [
   ],
 ];
 
+/** @type {[string, import('./shop.mjs').Look][]} */
 const LOOKS = [
   ['light, on a desk', { viewport: DESK, colorScheme: 'light' }],
   ['dark, on a desk', { viewport: DESK, colorScheme: 'dark' }],
@@ -143,10 +148,10 @@ const LOOKS = [
   ['dark, on a phone', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
 
-/** Runs all of them. */
+/** Runs all of them. @param {Stage} stage */
 export async function runScenarios({ browser, url, screenshots, tally }) {
   const shop = await Shop.open(browser, url, { viewport: DESK });
-  const shot = (name) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
+  const shot = (/** @type {string} */ name) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
   for (const [name, work] of SCENARIOS) {
     await tally.run(name, async () => {
       shop.forgetErrors();
@@ -165,6 +170,7 @@ export async function runScenarios({ browser, url, screenshots, tally }) {
   }
 }
 
+/** @param {import('playwright-core').Browser} browser @param {{ url: string, look: import('./shop.mjs').Look, path: string }} what */
 async function lookAt(browser, { url, look, path }) {
   const shop = await Shop.open(browser, url, look);
   try {

@@ -1,14 +1,21 @@
 // The page as a visitor meets it: by roles and names.
 
+/**
+ * @typedef {import('playwright-core').BrowserContextOptions} Look
+ * @typedef {import('playwright-core').Locator} Locator
+ * @typedef {{ available: number, reserved: number, sold: number }} Stock
+ */
+
 const PATIENCE_MS = 45_000;
 /** What a browser says by itself while a service is away that a scenario has stopped. */
 const AWAY = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|status of 503/;
 
 export class Shop {
   /** Errors of the console and of scripts. */
-  errors = [];
+  errors = /** @type {string[]} */ ([]);
   #mayBeAway = false;
 
+  /** @param {import('playwright-core').BrowserContext} context @param {import('playwright-core').Page} page */
   constructor(context, page) {
     this.context = context;
     this.page = page;
@@ -20,6 +27,7 @@ export class Shop {
     page.on('pageerror', (error) => this.errors.push(String(error)));
   }
 
+  /** @param {import('playwright-core').Browser} browser @param {string} url @param {Look} look */
   static async open(browser, url, look) {
     const context = await browser.newContext({ ...look, baseURL: url });
     const shop = new Shop(context, await context.newPage());
@@ -37,35 +45,40 @@ export class Shop {
     this.errors = [];
   }
 
+  /** @param {string} view */
   async go(view) {
     await this.page.getByRole('link', { name: view }).click();
     await this.page.getByRole('heading', { name: view === 'Flow' ? 'Flow' : 'Shop window', exact: true }).waitFor();
   }
 
+  /** @param {string} view */
   async goByKeyboard(view) {
     await this.page.getByRole('link', { name: view }).focus();
     await this.page.keyboard.press('Enter');
   }
 
-  /** Orders one; resolves when it is in the list. */
+  /** Orders one; resolves when it is in the list. @param {string} sku */
   order(sku) {
     return this.#ordered(sku, (button) => button.click());
   }
 
+  /** @param {string} sku */
   orderByKeyboard(sku) {
     return this.#ordered(sku, (button) => button.press('Enter'));
   }
 
+  /** @param {string} sku @param {(button: Locator) => Promise<void>} press */
   async #ordered(sku, press) {
-    const isAnswer = (response) => response.request().method() === 'POST' && response.url().endsWith('/orders');
-    const answered = this.page.waitForResponse(isAnswer);
+    const answered = this.page.waitForResponse(
+      (response) => response.request().method() === 'POST' && response.url().endsWith('/orders'),
+    );
     await press(this.page.getByRole('button', { name: `Order one ${sku}` }));
     const order = new OrderCard(this.page, await (await answered).json());
     await order.card.waitFor();
     return order;
   }
 
-  /** Presses a button that breaks something. `isAwayFor`: a service goes away by it. */
+  /** Presses a button that breaks something. `isAwayFor`: a service goes away by it. @param {string} title */
   async break(title, { isAwayFor = false } = {}) {
     if (isAwayFor) this.#mayBeAway = true;
     // Steps from before prove nothing.
@@ -76,14 +89,16 @@ export class Shop {
     await item.getByRole('button').click();
   }
 
-  /** A step is told, after the last break. */
+  /** A step is shown, after the last break. @param {RegExp} pattern */
   async hasLatestStep(pattern) {
     await this.page.locator('#steps > li').filter({ hasText: pattern }).first().waitFor({ state: 'attached' });
   }
 
-  /** The ids of all orders, as the service tells them. */
+  /** The ids of all orders, as the service returns them. */
   async orders() {
-    return (await (await this.page.request.get('/orders')).json()).map(({ id }) => id);
+    /** @type {{ id: string }[]} */
+    const orders = await (await this.page.request.get('/orders')).json();
+    return orders.map(({ id }) => id);
   }
 
   async goesAwayAndComesBack() {
@@ -92,6 +107,7 @@ export class Shop {
     await connection.getByText('live', { exact: true }).waitFor();
   }
 
+  /** @param {string} sku @returns {Promise<Stock>} */
   async stock(sku) {
     const text = await this.#sum(sku).textContent();
     const [, available, reserved, sold] = /: (\d+) \+ (\d+) \+ (\d+) = \d+ ✓/.exec(text ?? '') ?? [];
@@ -99,6 +115,7 @@ export class Shop {
     return { available: Number(available), reserved: Number(reserved), sold: Number(sold) };
   }
 
+  /** @param {string} sku @param {Stock} stock */
   async hasStock(sku, { available, reserved, sold }) {
     const text = `${sku}: ${available} + ${reserved} + ${sold} = ${available + reserved + sold} ✓`;
     await this.page.locator('#sums').getByText(text, { exact: true }).waitFor();
@@ -138,6 +155,7 @@ export class Shop {
 
   /** Presses Tab until the page is left. @returns the names of what had the focus; each must be in sight, and show it */
   async walk() {
+    /** @type {(string | null)[]} */
     const names = [];
     for (;;) {
       await this.page.keyboard.press('Tab');
@@ -162,42 +180,45 @@ export class Shop {
   /** From now on the page counts at how many places each message of the drawing is. */
   async watchMessages() {
     await this.page.evaluate(() => {
-      globalThis.places = new Map();
-      const look = (dot) => {
+      window.places = new Map();
+      const look = (/** @type {Element} */ dot) => {
         if (!dot.isConnected) return;
-        globalThis.places.get(dot).add(getComputedStyle(dot).transform);
+        window.places.get(dot)?.add(getComputedStyle(dot).transform);
         requestAnimationFrame(() => look(dot));
       };
       const watcher = new MutationObserver((changes) => {
         const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
-        for (const dot of added.filter(({ localName }) => localName === 'circle')) {
-          globalThis.places.set(dot, new Set());
+        for (const dot of added) {
+          if (!(dot instanceof Element) || dot.localName !== 'circle') continue;
+          window.places.set(dot, new Set());
           look(dot);
         }
       });
-      watcher.observe(document.querySelector('#diagram svg'), { childList: true });
+      const drawing = document.querySelector('#diagram svg');
+      if (drawing === null) throw new Error('there is no drawing');
+      watcher.observe(drawing, { childList: true });
     });
   }
 
   /** Waits until no message is on its way, after at least one. @returns at how many places each was */
   async seenMessages() {
-    await this.page.waitForFunction(
-      () => globalThis.places.size > 0 && document.querySelector('#diagram circle') === null,
-    );
-    return this.page.evaluate(() => [...globalThis.places.values()].map(({ size }) => size));
+    await this.page.waitForFunction(() => window.places.size > 0 && document.querySelector('#diagram circle') === null);
+    return this.page.evaluate(() => [...window.places.values()].map(({ size }) => size));
   }
 
   /** Whether nothing is wider than the window. */
   fits() {
-    return this.page.evaluate(() => document.documentElement.scrollWidth <= globalThis.innerWidth);
+    return this.page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
   }
 
+  /** @param {string} sku */
   #sum(sku) {
     return this.page.locator('#sums > li').filter({ hasText: `${sku}:` });
   }
 }
 
 class OrderCard {
+  /** @param {import('playwright-core').Page} page @param {{ id: string, sku: string, expiresAt: string }} order */
   constructor(page, { id, sku, expiresAt }) {
     this.page = page;
     this.id = id;
@@ -206,6 +227,7 @@ class OrderCard {
     this.card = page.locator('#orders > li').filter({ hasText: id });
   }
 
+  /** @param {string} status */
   has(status) {
     return this.card.locator('.status').getByText(status, { exact: true }).waitFor();
   }
@@ -215,6 +237,7 @@ class OrderCard {
     await this.hasStep('created');
   }
 
+  /** @param {string} what */
   hasStep(what) {
     return this.card
       .locator('.timeline > li')
@@ -228,10 +251,8 @@ class OrderCard {
     const countdown = this.card.getByRole('timer');
     const before = await countdown.textContent();
     if (!/^times out in [\d.]+ s$/.test(before ?? '')) throw new Error(`the countdown says "${before}"`);
-    await this.page.waitForFunction(
-      ([element, text]) => element.textContent !== text,
-      [await countdown.elementHandle(), before],
-    );
+    const element = await countdown.elementHandle();
+    await this.page.waitForFunction(({ element, before }) => element?.textContent !== before, { element, before });
   }
 
   /** The names of its buttons that can be seen. */
@@ -239,16 +260,18 @@ class OrderCard {
     return this.card.locator('.buttons button:visible').allTextContents();
   }
 
-  /** The name of one of its controls. */
+  /** The name of one of its controls. @param {string} text */
   control(text) {
     const short = `${this.sku} ${this.id.slice(0, 8)}`;
     return text.endsWith(' of') ? `${text} ${short}` : `${text}: ${short}`;
   }
 
+  /** @param {string} text */
   press(text) {
     return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).click();
   }
 
+  /** @param {string} text */
   pressByKeyboard(text) {
     return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).press('Enter');
   }

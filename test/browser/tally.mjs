@@ -12,7 +12,7 @@ export class Tally {
       process.stdout.write(`ok      ${name}\n`);
     } catch (error) {
       this.failed++;
-      process.stdout.write(`FAILED  ${name}\n${error.stack}\n`);
+      process.stdout.write(`FAILED  ${name}\n${error instanceof Error ? error.stack : error}\n`);
     }
   }
 }

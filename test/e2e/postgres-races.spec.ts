@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
-import { Barriers } from './support/barriers.js';
-import { stockViolations } from './support/demo-pair.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { Barriers } from './support/barriers.js';
 import { DemoOnPostgres } from './support/demo-on-postgres.js';
+import { stockViolations } from './support/demo-pair.js';
 
 const ROUNDS = 100;
 const TIMEOUT_MS = 240_000;

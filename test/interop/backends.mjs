@@ -47,6 +47,7 @@ export async function startRealBackend({ clients, log, signal }) {
   return { endpoints, nameServer, kills: 2, killAndRevive, stop: () => server.stop() };
 }
 
+/** @param {string} nameServer @param {readonly string[]} clients */
 async function createResources(nameServer, clients) {
   const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: ADMIN_TIMEOUT_MS });
@@ -78,19 +79,22 @@ export async function startEmbeddedBackend({ clients, mutation }) {
     port: ports.first,
     data,
   };
-  let broker = await startEmbedded(options).catch((error) => ({ error, stop: async () => {} }));
-  const stop = async () => {
-    await proxy?.close();
-    await broker.stop();
+  const release = async () => {
     rmSync(data, { recursive: true, force: true, maxRetries: 3 });
     await ports.release();
   };
-  if (broker.error !== undefined) {
-    await stop();
-    throw broker.error;
-  }
+  let broker = await startEmbedded(options).catch(async (error) => {
+    await proxy?.close();
+    await release();
+    throw error;
+  });
+  const stop = async () => {
+    await proxy?.close();
+    await broker.stop();
+    await release();
+  };
   proxy?.forwardTo(broker.endpoints);
-  const killAndRevive = async (served) => {
+  const killAndRevive = async (/** @type {readonly string[]} */ served) => {
     await loseAnswers(broker.controlEndpoint, served);
     await broker.kill();
     broker = await startEmbedded(options);
@@ -100,16 +104,21 @@ export async function startEmbeddedBackend({ clients, mutation }) {
   return { endpoints, nameServer, isPlaintext: proxy !== undefined, kills: 3, killAndRevive, stop };
 }
 
-/** @throws Error with the broker's own words when it does not start */
+/**
+ * @typedef {{ endpoints: string, nameServer: string, controlEndpoint: string }} Addresses
+ * @param {import('./embedded-broker.mjs').Options} options
+ * @throws Error with the broker's own words when it does not start
+ */
 async function startEmbedded(options) {
   const broker = fork(join(import.meta.dirname, 'embedded-broker.mjs'));
   const ended = new Promise((resolve) => broker.once('exit', resolve));
+  /** @type {Promise<Addresses | { error: string }>} */
   const answer = new Promise((resolve) => {
-    broker.once('message', resolve);
+    broker.once('message', (message) => resolve(/** @type {Addresses | { error: string }} */ (message)));
     broker.once('exit', (code) => resolve({ error: `the embedded broker ended with ${code}` }));
   });
   broker.send(options);
-  const { error, ...addresses } = await answer;
+  const answered = await answer;
   const stop = async () => {
     if (broker.connected) broker.disconnect();
     await ended;
@@ -118,14 +127,15 @@ async function startEmbedded(options) {
     broker.kill('SIGKILL');
     await ended;
   };
-  if (error === undefined) return { ...addresses, stop, kill };
+  if (!('error' in answered)) return { ...answered, stop, kill };
   await stop();
-  throw new Error(error);
+  throw new Error(answered.error);
 }
 
 /**
  * Answers of receives get lost from now on; resolves when each group of the kills has messages that its consumers never saw. To hit
  * that moment by a kill alone would be luck.
+ * @param {string} controlEndpoint @param {readonly string[]} clients
  */
 async function loseAnswers(controlEndpoint, clients) {
   const { ControlClient } = await import('nestjs-rocketmq/broker');
@@ -136,8 +146,12 @@ async function loseAnswers(controlEndpoint, clients) {
   }
 }
 
-/** A message that two looks find with one consumer is not just on its way through: these consumers need no time for one. */
+/**
+ * A message that two looks find with one consumer is not just on its way through: these consumers need no time for one.
+ * @param {import('nestjs-rocketmq/broker').ControlClient} control @param {string} group
+ */
 async function untilHeld(control, group) {
+  /** @type {Set<string>} */
   let before = new Set();
   for (const endsAt = Date.now() + LOSS_MS; Date.now() < endsAt; await sleep(LOOK_EVERY_MS)) {
     const { items } = await control.inFlight({ group });

@@ -28,12 +28,12 @@ const OUTPUT_TAIL = 4000;
 /**
  * @typedef {object} Client
  * @property {(log: (line: string) => void) => Promise<string>} prepare gets and compiles what it needs; answers its folder
- * @property {(folder: string, endpoints: string, steps: readonly string[], home: string, nameServer: string) => [string, string[], object?]} command
+ * @property {(folder: string, endpoints: string, steps: readonly string[], home: string, nameServer: string) => [string, string[], NodeJS.ProcessEnv?]} command
  *   program, arguments, environment
  */
 
 /** @type {Record<string, Client>} */
-export const CLIENTS = {
+const CLIENTS = {
   java: {
     prepare: (log) =>
       cached(`interop-java-${JAVA_CLIENT_VERSION}-${sourceHash('java')}`, log, async (folder) => {
@@ -55,7 +55,7 @@ export const CLIENTS = {
       cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
         writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
         const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
-        await run('npm', ['install', ...flags, `rocketmq-client-nodejs@${NODE_CLIENT_VERSION}`], folder);
+        await run('npm', ['install', ...flags, `rocketmq-client-nodejs@${NODE_CLIENT_VERSION}`], { cwd: folder });
       }),
     command: (folder, endpoints, steps) => [
       process.execPath,
@@ -91,7 +91,8 @@ export const CLIENTS = {
       cached(`interop-go-${sourceHash('go')}`, log, async (folder) => {
         const GOMODCACHE = join(cacheFolder(), 'go-modules');
         const env = { ...process.env, GOMODCACHE, GOFLAGS: '-mod=readonly -modcacherw -buildvcs=false' };
-        await run('go', ['build', '-o', join(folder, 'interop'), '.'], join(import.meta.dirname, 'go'), { env });
+        const cwd = join(import.meta.dirname, 'go');
+        await run('go', ['build', '-o', join(folder, 'interop'), '.'], { cwd, env });
       }),
     command: (folder, endpoints, steps, home) => [
       join(folder, 'interop'),
@@ -100,6 +101,13 @@ export const CLIENTS = {
     ],
   },
 };
+
+/** @param {string} name */
+export function clientOf(name) {
+  const client = CLIENTS[name];
+  if (client === undefined) throw new Error(`there is no client ${name}`);
+  return client;
+}
 
 /**
  * Runs a client's program to its end.
@@ -119,13 +127,16 @@ export const CLIENTS = {
 export async function runClient(name, folder, options) {
   const { endpoints, nameServer, steps, home, timeoutMs, signal, isPlaintext, attach } = options;
   mkdirSync(home, { recursive: true });
-  const [program, args, env] = CLIENTS[name].command(folder, endpoints, steps, home, nameServer);
+  const [program, args, env] = clientOf(name).command(folder, endpoints, steps, home, nameServer);
   const plaintext = isPlaintext ? { INTEROP_PLAINTEXT: '1' } : {};
   const environment = { ...process.env, HOME: home, ...plaintext, ...env };
-  return run(program, args, undefined, { timeout: timeoutMs, signal, env: environment }, attach);
+  return run(program, args, { timeout: timeoutMs, signal, env: environment, attach });
 }
 
-/** A folder in the cache, filled once; two runs at once are safe. */
+/**
+ * A folder in the cache, filled once; two runs at once are safe.
+ * @param {string} name @param {(line: string) => void} log @param {(folder: string) => Promise<void>} fill
+ */
 async function cached(name, log, fill) {
   const folder = join(cacheFolder(), name);
   if (existsSync(folder)) return folder;
@@ -144,7 +155,7 @@ async function cached(name, log, fill) {
   return folder;
 }
 
-/** Changes with each change of the program, which must then be compiled anew. */
+/** Changes with each change of the program, which must then be compiled anew. @param {string} folder */
 function sourceHash(folder) {
   const hash = createHash('sha256');
   const root = join(import.meta.dirname, folder);
@@ -155,18 +166,24 @@ function sourceHash(folder) {
   return hash.digest('hex').slice(0, 12);
 }
 
-/** @returns {Promise<string>} standard output */
-function run(program, args, cwd, options = {}, attach = undefined) {
+/**
+ * @param {string} program @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeout?: number, signal?: AbortSignal,
+ *   attach?: (child: import('node:child_process').ChildProcess) => void }} [options]
+ * @returns {Promise<string>} standard output
+ */
+function run(program, args, { attach, ...options } = {}) {
   return new Promise((resolve, reject) => {
+    /** @type {import('node:child_process').StdioOptions} */
     const stdio = [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
-    const child = spawn(program, args, { cwd, stdio, killSignal: 'SIGKILL', ...options });
+    const child = spawn(program, args, { stdio, killSignal: 'SIGKILL', ...options });
     attach?.(child);
     let output = '';
     let errors = '';
-    child.stdout.on('data', (chunk) => {
+    child.stdout?.on('data', (chunk) => {
       output += chunk;
     });
-    child.stderr.on('data', (chunk) => {
+    child.stderr?.on('data', (chunk) => {
       errors = (errors + chunk).slice(-OUTPUT_TAIL);
     });
     child.once('error', reject);

@@ -3,6 +3,8 @@
 
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
+/** @typedef {import('nestjs-rocketmq/broker').EmbeddedBrokerOptions} Options */
+
 /** As scripts/rocketmq/server-config.mjs sets the real server. */
 const LIKE_THE_REAL_SERVER = {
   strict: true,
@@ -12,15 +14,15 @@ const LIKE_THE_REAL_SERVER = {
   transactionCheckMax: 60,
 };
 
-process.once('message', async (options) => {
+process.once('message', async (/** @type {Options} */ options) => {
   const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, adminPort: 0, controlPort: 0, ...options });
   process.once('disconnect', () => broker.stop());
   try {
     await broker.start();
     const { endpoints, adminEndpoint: nameServer, controlEndpoint } = broker;
-    process.send({ endpoints, nameServer, controlEndpoint });
+    process.send?.({ endpoints, nameServer, controlEndpoint });
   } catch (error) {
-    process.send({ error: error.message });
+    process.send?.({ error: error instanceof Error ? error.message : String(error) });
     process.disconnect();
   }
 });

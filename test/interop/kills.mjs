@@ -30,7 +30,8 @@ export async function killUnder(backend, programs, log) {
 /** The output and input of a program of this step while it runs. */
 export class Program {
   #output = '';
-  #heard = () => {};
+  #heard = /** @type {(isFlowing: boolean) => void} */ (() => {});
+  /** @type {import('node:stream').Writable | null | undefined} */
   #stdin;
   #flowing = new Promise((resolve) => {
     this.#heard = resolve;
@@ -40,8 +41,8 @@ export class Program {
   attach(child) {
     this.#stdin = child.stdin;
     // A program that has died takes no input; its end says why.
-    child.stdin.on('error', () => {});
-    child.stdout.on('data', (chunk) => {
+    child.stdin?.on('error', () => {});
+    child.stdout?.on('data', (chunk) => {
       this.#output += chunk;
       if (this.#output.includes('"what":"flowing"')) this.#heard(true);
     });
@@ -50,6 +51,7 @@ export class Program {
 
   /** Resolves when the program has reported it, or has ended: then its transcript shows what was wrong. */
   async flows() {
+    /** @type {NodeJS.Timeout | undefined} */
     let timer;
     const late = new Promise((_, reject) => {
       timer = setTimeout(reject, FLOW_MS, new Error(`no message was consumed in ${FLOW_MS} ms, nothing was killed`));

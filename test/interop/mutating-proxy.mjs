@@ -14,20 +14,24 @@ const { HTTP2_HEADER_PATH, NGHTTP2_CANCEL } = constants;
 /** What each does to the responses of one stream. @type {Record<Mutation, (responses: ReceiveMessageResponse[]) => void>} */
 export const MUTATIONS = {
   attempt(responses) {
-    for (const { systemProperties } of messagesOf(responses)) systemProperties.deliveryAttempt += 1;
+    for (const properties of propertiesOf(responses))
+      properties.deliveryAttempt = (properties.deliveryAttempt ?? 0) + 1;
   },
   tag(responses) {
-    for (const { systemProperties } of messagesOf(responses)) systemProperties.tag = undefined;
+    for (const properties of propertiesOf(responses)) properties.tag = undefined;
   },
   order(responses) {
-    const [first, second] = responses.flatMap(({ content }, place) => (content?.$case === 'message' ? [place] : []));
-    if (second === undefined) return;
-    [responses[first], responses[second]] = [responses[second], responses[first]];
+    const [first, second] = responses.filter(({ content }) => content?.$case === 'message');
+    if (first === undefined || second === undefined) return;
+    [first.content, second.content] = [second.content, first.content];
   },
 };
 
-function messagesOf(responses) {
-  return responses.flatMap(({ content }) => (content?.$case === 'message' ? [content.value] : []));
+/** @param {readonly ReceiveMessageResponse[]} responses */
+function propertiesOf(responses) {
+  return responses.flatMap(({ content }) =>
+    content?.$case === 'message' ? (content.value.systemProperties ?? []) : [],
+  );
 }
 
 /**
@@ -36,6 +40,7 @@ function messagesOf(responses) {
  */
 export async function startMutatingProxy(mutation) {
   const server = createServer();
+  /** @type {Set<import('node:http2').Http2Session>} */
   const sessions = new Set();
   let target = '';
   server.on('session', (downstream) => {
@@ -49,9 +54,10 @@ export async function startMutatingProxy(mutation) {
     upstream.once('close', () => downstream.destroy());
     downstream.on('stream', (stream, headers) => forward(stream, headers, upstream, MUTATIONS[mutation]));
   });
-  await new Promise((resolve) => server.listen(0, LOOPBACK, resolve));
+  await new Promise((resolve) => server.listen(0, LOOPBACK, () => resolve(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   return {
-    address: { host: LOOPBACK, port: server.address().port },
+    address: { host: LOOPBACK, port },
     forwardTo: (endpoints) => {
       target = `http://${endpoints}`;
     },
@@ -62,10 +68,15 @@ export async function startMutatingProxy(mutation) {
   };
 }
 
+/**
+ * @param {import('node:http2').ServerHttp2Stream} downstream @param {import('node:http2').IncomingHttpHeaders} headers
+ * @param {import('node:http2').ClientHttp2Session} upstream @param {(responses: ReceiveMessageResponse[]) => void} mutate
+ */
 function forward(downstream, headers, upstream, mutate) {
   const request = upstream.request(headers, { waitForTrailers: true });
   const isReceive = headers[HTTP2_HEADER_PATH] === RECEIVE;
   downstream.pipe(request);
+  /** @type {import('node:http2').OutgoingHttpHeaders} */
   let trailers = {};
   downstream.on('wantTrailers', () => downstream.sendTrailers(trailers));
   request.on('trailers', (received) => {
@@ -84,8 +95,13 @@ function forward(downstream, headers, upstream, mutate) {
   for (const stream of [downstream, request]) stream.on('error', () => {});
 }
 
-/** Waits for the whole stream: clients hand messages on when it has ended, so nobody is kept waiting by it. */
+/**
+ * Waits for the whole stream: clients hand messages on when it has ended, so nobody is kept waiting by it.
+ * @param {import('node:http2').ClientHttp2Stream} request @param {import('node:http2').ServerHttp2Stream} downstream
+ * @param {(responses: ReceiveMessageResponse[]) => void} mutate
+ */
 function forwardMutated(request, downstream, mutate) {
+  /** @type {Buffer[]} */
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {

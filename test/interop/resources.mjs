@@ -3,17 +3,25 @@
 
 import { KILLS } from './kills.mjs';
 
+/**
+ * @typedef {NonNullable<import('nestjs-rocketmq/broker').TopicDeclaration['type']>} TopicType
+ * @typedef {import('nestjs-rocketmq/broker').GroupDeclaration} GroupDeclaration
+ */
+
 /** The clients that send and receive, and the official admin tools. */
 const MESSAGING = ['java', 'node', 'python', 'go'];
 const TOOLS = 'tools';
 /** Steps that not all of those have. */
+/** @type {Record<string, readonly string[]>} */
 const STEPS_OF_SOME = { [KILLS]: ['java', 'node'], administration: [TOOLS] };
 
 /** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
+/** @type {GroupDeclaration['backoff']} */
 const EXPONENTIAL = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
+/** @type {GroupDeclaration['backoff']} */
 const CUSTOMIZED = { kind: 'customized', nextMs: [1000] };
 
-/** @type {Record<string, { type: string, queues?: number }>} */
+/** @type {Record<string, { type: TopicType, queues?: number }>} */
 const TOPICS = {
   'send-normal': { type: 'normal' },
   'send-fifo': { type: 'fifo' },
@@ -99,7 +107,7 @@ export function prefixOf(client) {
 
 /**
  * @param {string} client
- * @returns {{ topics: { name: string, type: string, queues?: number }[], groups: { name: string }[] }}
+ * @returns {{ topics: { name: string, type: TopicType, queues?: number }[], groups: GroupDeclaration[] }}
  */
 export function resourcesOf(client) {
   if (client === TOOLS) return { topics: [], groups: [] };

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
-import { CLIENTS, runClient } from './clients.mjs';
+import { clientOf, runClient } from './clients.mjs';
 import { DIFFERENCES } from './differences.mjs';
 import { KILLS, killUnder, Program } from './kills.mjs';
 import { MUTATIONS } from './mutating-proxy.mjs';
@@ -16,9 +16,21 @@ const CLIENT_TIMEOUT_MS = 240_000;
 /** Enough to see each mutation, and quick. */
 const MUTATED_STEPS = ['simple', 'tags', 'order-leases'];
 /** Where each mutation must be seen; to fail for another reason proves nothing. */
+/** @type {Record<Mutation, RegExp>} */
 const MUTATED_FACT = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/ };
 
-/** @typedef {{ name: string, problems: string[] }} Check passed when there is no problem */
+/**
+ * @typedef {import('./backends.mjs').Backend} Backend
+ * @typedef {import('./mutating-proxy.mjs').Mutation} Mutation
+ *
+ * Passed when there is no problem.
+ * @typedef {{ name: string, problems: string[] }} Check
+ *
+ * @typedef {{ clients: readonly string[], folders: ReadonlyMap<string, string>, home: string, keep?: string,
+ *   log: (line: string) => void, signal: AbortSignal }} Run
+ * @typedef {{ lines: import('./transcript.mjs').Line[], error?: string }} Transcript
+ * @typedef {Map<string, Transcript>} Transcripts by client
+ */
 
 /**
  * @param {object} options
@@ -33,20 +45,20 @@ const MUTATED_FACT = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/
  */
 export async function runInterop(options) {
   const { clients, backends, log, signal, mutation } = options;
+  /** @type {Map<string, string>} */
   const folders = new Map();
-  for (const client of clients) folders.set(client, await CLIENTS[client].prepare(log));
+  for (const client of clients) folders.set(client, await clientOf(client).prepare(log));
   const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-interop-'));
   const run = { ...options, folders, home };
   try {
     const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
-    const starters = {
-      real: () => startRealBackend({ clients, log, signal }),
-      embedded: () => startEmbeddedBackend({ clients, mutation }),
-    };
     // The real server's start starves a small machine: nobody is to be under way meanwhile.
-    const wanted = Object.keys(starters).filter((name) => backends.includes(name));
+    const starters = /** @type {const} */ ([
+      ['real', () => startRealBackend({ clients, log, signal })],
+      ['embedded', () => startEmbeddedBackend({ clients, mutation })],
+    ]);
     const byBackend = await withBackends(
-      wanted.map((name) => [name, starters[name]]),
+      starters.filter(([name]) => backends.includes(name)),
       async (name, backend) => {
         const others = await runClients(run, name, backend, without(steps, KILLS));
         return steps.includes(KILLS) ? joined(others, await runUnderKills(run, name, backend)) : others;
@@ -54,7 +66,7 @@ export async function runInterop(options) {
     );
     const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
     const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
-    if (isWhole) checks.push(...(await checkMutations(run, byBackend.real)));
+    if (isWhole && byBackend.real !== undefined) checks.push(...(await checkMutations(run, byBackend.real)));
     return checks;
   } finally {
     rmSync(home, { recursive: true, force: true, maxRetries: 3 });
@@ -63,38 +75,47 @@ export async function runInterop(options) {
 
 /**
  * @template T
- * @param {readonly [string, () => Promise<import('./backends.mjs').Backend>][]} starters
- * @param {(name: string, up: import('./backends.mjs').Backend) => Promise<T>} use begins when all are up
- * @returns {Promise<Record<string, T>>} by name
+ * @param {readonly (readonly [string, () => Promise<Backend>])[]} starters
+ * @param {(name: string, up: Backend) => Promise<T>} use begins when all are up
+ * @returns {Promise<Partial<Record<string, T>>>} by name
  */
 async function withBackends(starters, use) {
+  /** @type {[name: string, up: Backend][]} */
   const started = [];
   try {
     for (const [name, start] of starters) started.push([name, await start()]);
-    const results = await Promise.all(started.map(async ([name, up]) => [name, await use(name, up)]));
+    const results = await Promise.all(
+      started.map(async ([name, up]) => /** @type {const} */ ([name, await use(name, up)])),
+    );
     return Object.fromEntries(results);
   } finally {
     await Promise.all(started.map(([, up]) => up.stop()));
   }
 }
 
-/** @typedef {Map<string, { lines: object[], error?: string }>} Transcripts by client */
-
 /**
+ * @param {Run} about @param {string} name @param {Backend} backend @param {readonly string[]} steps
  * @param {(client: string, child: import('node:child_process').ChildProcess) => void} [attach] sees each program while it runs
  * @returns {Promise<Transcripts>}
  */
 async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, attach) {
   const { endpoints, nameServer, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
-  const run = async (client) => {
+  const run = async (/** @type {string} */ client) => {
     const beganAt = Date.now();
+    /** @type {Parameters<typeof runClient>[2]} */
     const settings = {
-      ...{ endpoints, nameServer, isPlaintext, steps: stepsOf(client, steps) },
-      ...{ home: join(home, `${client}-${name}`), timeoutMs, signal },
-      ...(attach && { attach: (child) => attach(client, child) }),
+      endpoints,
+      nameServer,
+      isPlaintext,
+      steps: stepsOf(client, steps),
+      home: join(home, `${client}-${name}`),
+      timeoutMs,
+      signal,
     };
-    const ran = await runClient(client, folders.get(client), settings).then(
+    if (attach !== undefined) settings.attach = (child) => attach(client, child);
+    /** @type {{ output: string, error?: string }} */
+    const ran = await runClient(client, folders.get(client) ?? '', settings).then(
       (output) => ({ output }),
       (error) => ({ output: error.output ?? '', error: error.message }),
     );
@@ -103,7 +124,7 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
       mkdirSync(keep, { recursive: true });
       writeFileSync(join(keep, `${client}-${name}.jsonl`), ran.output);
     }
-    return [client, { lines: parseTranscript(ran.output), error: ran.error }];
+    return /** @type {const} */ ([client, { lines: parseTranscript(ran.output), error: ran.error }]);
   };
   const wanted = clients.filter((client) => stepsOf(client, steps).length > 0);
   const transcripts = new Map(await Promise.all(wanted.map(run)));
@@ -111,12 +132,16 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
   return transcripts;
 }
 
-/** @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each */
+/**
+ * @param {Run} run @param {string} name @param {Backend} backend
+ * @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each
+ */
 async function runUnderKills(run, name, backend) {
   const clients = run.clients.filter((client) => stepsOf(client, [KILLS]).length > 0);
   if (clients.length === 0) return new Map();
   const programs = new Map(clients.map((client) => [client, new Program()]));
-  const attach = (client, child) => programs.get(client).attach(child);
+  /** @param {string} client @param {import('node:child_process').ChildProcess} child */
+  const attach = (client, child) => programs.get(client)?.attach(child);
   const [transcripts, error] = await Promise.all([
     runClients({ ...run, clients }, `${name}-kills`, backend, [KILLS], attach),
     killUnder(backend, programs, (line) => run.log(`${name}: ${line}`)).catch((error) => error.message),
@@ -127,7 +152,8 @@ async function runUnderKills(run, name, backend) {
 /** @param {Transcripts} first @param {Transcripts} second @returns {Transcripts} */
 function joined(first, second) {
   const clients = new Set([...first.keys(), ...second.keys()]);
-  const both = (client) => [first.get(client), second.get(client)].filter((side) => side !== undefined);
+  const both = (/** @type {string} */ client) =>
+    [first.get(client), second.get(client)].filter((side) => side !== undefined);
   return new Map(
     [...clients].map((client) => {
       const errors = both(client).flatMap(({ error }) => error ?? []);
@@ -137,23 +163,29 @@ function joined(first, second) {
   );
 }
 
-/** @returns {string[]} */
+/** @param {readonly string[]} steps @param {string} step */
 function without(steps, step) {
   return steps.filter((one) => one !== step);
 }
 
-/** @returns {Check[]} one for each step, one for each program's end, one for stale differences */
+/**
+ * @param {string} client @param {Partial<Record<string, Transcripts>>} byBackend @param {readonly string[]} steps
+ * @returns {Check[]} one for each step, one for each program's end, one for stale differences
+ */
 function checkClient(client, { embedded, real }, steps) {
   const sides = { embedded: embedded?.get(client), real: real?.get(client) };
-  const ran = Object.entries(sides).filter(([, side]) => side !== undefined);
+  const ran = Object.entries(sides).flatMap(([name, side]) =>
+    side === undefined ? [] : [/** @type {const} */ ([name, side])],
+  );
   const listed = DIFFERENCES.filter((one) => one.clients.includes(client) && steps.includes(one.step));
+  /** @type {string[]} */
   const stale = [];
   const checks = steps.map((step) => {
     const problems = ran.flatMap(([name, { lines }]) => {
       const failure = failureOf(lines, step);
       return failure === undefined ? [] : [`on ${name}: ${failure}`];
     });
-    if (ran.length === 2 && problems.length === 0) {
+    if (sides.embedded !== undefined && sides.real !== undefined && problems.length === 0) {
       const found = compareStep(sides.embedded.lines, sides.real.lines, step);
       const verdict = judge(
         found,
@@ -174,24 +206,23 @@ function checkClient(client, { embedded, real }, steps) {
   return checks;
 }
 
-/** @returns {string} */
+/** @param {import('./transcript.mjs').Found} found */
 function describe({ step, what, fact, embedded, real }) {
   return `${step} / ${what} / ${fact}: embedded ${JSON.stringify(embedded)}, real ${JSON.stringify(real)}`;
 }
 
-/** @returns {Promise<Check[]>} that the comparison notices each mutation, with each client */
+/** @param {Run} run @param {Transcripts} real @returns {Promise<Check[]>} that the comparison notices each mutation, with each client */
 async function checkMutations(run, real) {
+  /** @type {Check[]} */
   const checks = [];
   // One after another: each is as good on a small machine.
-  for (const mutation of Object.keys(MUTATIONS)) {
+  for (const mutation of /** @type {Mutation[]} */ (Object.keys(MUTATIONS))) {
     const start = () => startEmbeddedBackend({ clients: run.clients, mutation });
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );
-    for (const client of spoiled.keys()) {
-      const found = MUTATED_STEPS.flatMap((step) =>
-        compareStep(spoiled.get(client).lines, real.get(client).lines, step),
-      );
+    for (const [client, { lines }] of spoiled ?? []) {
+      const found = MUTATED_STEPS.flatMap((step) => compareStep(lines, real.get(client)?.lines ?? [], step));
       const seen = found.some(({ fact }) => MUTATED_FACT[mutation].test(fact));
       const problems = seen ? [] : [`not noticed; instead: ${found.map(describe).join('; ') || 'no difference'}`];
       checks.push({ name: `${client}: a broker with a wrong ${mutation} is noticed`, problems });

@@ -55,7 +55,7 @@ export function compareStep(embedded, real, step) {
   });
 }
 
-/** @returns {{ fact: string, embedded: unknown, real: unknown }[]} */
+/** @param {unknown} embedded @param {unknown} real @param {string} [fact] @returns {{ fact: string, embedded: unknown, real: unknown }[]} */
 function compareValue(embedded, real, fact = '') {
   if (isDeepStrictEqual(embedded, real)) return [];
   if (!isContainer(embedded) || !isContainer(real) || Array.isArray(embedded) !== Array.isArray(real)) {
@@ -65,6 +65,7 @@ function compareValue(embedded, real, fact = '') {
   return [...keys].flatMap((key) => compareValue(embedded[key], real[key], fact === '' ? key : `${fact}.${key}`));
 }
 
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
 function isContainer(value) {
   return typeof value === 'object' && value !== null;
 }
@@ -76,8 +77,10 @@ function isContainer(value) {
  * @returns {{ unlisted: Found[], stale: import('./differences.mjs').Difference[] }}
  */
 export function judge(found, listed) {
-  const isSame = (one, other) =>
-    ['step', 'what', 'fact', 'embedded', 'real'].every((key) => isDeepStrictEqual(one[key], other[key]));
+  const isSame = (/** @type {Found} */ one, /** @type {Found} */ other) =>
+    /** @type {const} */ (['step', 'what', 'fact', 'embedded', 'real']).every((key) =>
+      isDeepStrictEqual(one[key], other[key]),
+    );
   return {
     unlisted: found.filter((one) => !listed.some((other) => isSame(one, other))),
     stale: listed.filter((one) => !found.some((other) => isSame(one, other))),

@@ -25,11 +25,13 @@ export function archiveChecks(archive, unpacked, root) {
   ];
 }
 
+/** @param {string} unpacked */
 async function publint(unpacked) {
   const { messages } = await lint({ pkgDir: unpacked, strict: true, pack: false });
   if (messages.length > 0) throw new Error(JSON.stringify(messages, undefined, 2));
 }
 
+/** @param {string} unpacked */
 function checkFiles(unpacked) {
   const files = readdirSync(unpacked, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -44,6 +46,7 @@ function checkFiles(unpacked) {
 
 /** @param {string} file a map */
 function lostSources(file) {
+  /** @type {{ sources: string[], sourcesContent?: (string | null)[], sourceRoot?: string }} */
   const { sources, sourcesContent, sourceRoot = '' } = JSON.parse(readFileSync(file, 'utf8'));
   const folder = resolve(dirname(file), sourceRoot);
   const lost = sources.filter(
@@ -61,14 +64,16 @@ function danglingMap(file) {
     : [`${file} names the map ${name}, which is not there`];
 }
 
+/** @param {string} unpacked */
 function checkExports(unpacked) {
   const { exports, main, module, types, bin, typesVersions } = JSON.parse(
     readFileSync(join(unpacked, 'package.json'), 'utf8'),
   );
+  /** @type {string[]} */
   const named = [];
-  const walk = (value) => {
+  const walk = (/** @type {unknown} */ value) => {
     if (typeof value === 'string') named.push(value);
-    else for (const one of Object.values(value)) walk(one);
+    else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) walk(one);
   };
   for (const value of [exports, main, module, types, bin, typesVersions]) walk(value);
   const missing = named.filter((file) => !existsSync(join(unpacked, file)));

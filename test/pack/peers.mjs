@@ -65,13 +65,14 @@ export function peerChecks(home) {
         );
         if (!(said instanceof CommandFailure)) throw said ?? new Error('it did without');
         // Node itself names the package that an entry imports.
-        const told = new RegExp(`(?:npm (?:i|install)\b[^\n]*|Cannot find (?:package|module) ')${peer}`);
+        const told = new RegExp(`(?:npm (?:i|install)\\b[^\\n]*|Cannot find (?:package|module) ')${peer}`);
         if (!told.test(said.output)) throw new Error(said.output);
       },
     })),
   ]);
 }
 
+/** @param {string} home @param {string} format @param {string} text */
 async function script(home, format, text) {
   const file = join(home, format === 'esm' ? 'script.mjs' : 'script.cjs');
   const load = format === 'esm' ? '(name) => import(name)' : 'async (name) => require(name)';

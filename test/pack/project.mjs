@@ -64,6 +64,9 @@ export function stepsOf(project, home) {
   return [...ofFormats, ...ofProcesses];
 }
 
+/** @typedef {'esm' | 'cjs'} Format */
+
+/** @param {import('./matrix.mjs').Project} project @param {string} folder @param {Format} format */
 function writeVariant(project, folder, format) {
   cpSync(join(here, 'app'), join(folder, 'src'), { recursive: true });
   cpSync(join(here, 'bundle'), join(folder, 'bundle'), { recursive: true });
@@ -74,6 +77,7 @@ function writeVariant(project, folder, format) {
     writeFileSync(join(folder, 'jest.config.cjs'), `module.exports = ${JSON.stringify(jestOf(kind))};\n`);
 }
 
+/** @param {import('./matrix.mjs').Project} project @param {Format} format */
 function tsconfigOf({ nest }, format) {
   // A CommonJS project that loads ESM packages by require() says so; an older one is as `nest new` made it.
   const isOlder = format === 'cjs' && nest !== '^12.0.0';
@@ -96,6 +100,7 @@ function tsconfigOf({ nest }, format) {
   return { compilerOptions, include: ['src'] };
 }
 
+/** @param {'ts-jest' | 'swc'} kind */
 function jestOf(kind) {
   const shared = { testMatch: ['<rootDir>/src/*.jest.ts'], moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' } };
   if (kind === 'ts-jest') return { ...shared, preset: 'ts-jest', testEnvironment: 'node' };
@@ -109,12 +114,14 @@ function jestOf(kind) {
   return { ...shared, extensionsToTreatAsEsm: ['.ts'], transform };
 }
 
+/** @param {(path: string) => string} bin @param {string} cwd */
 async function compile(bin, cwd) {
   await run(process.execPath, [bin('typescript/bin/tsc'), '-p', '.'], { cwd });
   if (!existsSync(join(cwd, 'dist', 'scenarios.js')))
     throw new Error(`it wrote ${readdirSync(join(cwd, 'dist')).join(', ')}`);
 }
 
+/** @param {(path: string) => string} bin @param {string} cwd */
 async function checkTypes(bin, cwd) {
   const args = [bin('typescript/bin/tsc'), '-p', '.', '--noEmit', '--skipLibCheck', 'false', '--pretty', 'false'];
   const output = await run(process.execPath, args, { cwd }).catch((/** @type {{ output?: string }} */ error) => {
@@ -127,15 +134,18 @@ async function checkTypes(bin, cwd) {
   if (ours.length > 0 || unplaced.length > 0) throw new Error([...ours, ...unplaced].join('\n'));
 }
 
+/** @param {string} cwd */
 async function nodeTest(cwd) {
   const output = await run(process.execPath, ['--test', '--test-reporter=tap', 'dist/scenarios.node.js'], { cwd });
   if (!/^# fail 0$/m.test(output) || /^# pass 0$/m.test(output)) throw new Error(output);
 }
 
+/** @param {(path: string) => string} bin @param {string} cwd */
 async function runJest(bin, cwd) {
   await run(process.execPath, ['--experimental-vm-modules', '--no-warnings', bin('jest/bin/jest.js'), '--ci'], { cwd });
 }
 
+/** @param {(path: string) => string} bin @param {string} cwd @param {Format} format */
 async function bundle(bin, cwd, format) {
   const file = join(cwd, 'bundled', format === 'esm' ? 'app.mjs' : 'app.cjs');
   // What Nest would load only if it were there.
@@ -177,6 +187,7 @@ async function bundle(bin, cwd, format) {
   if (!printed.includes('hello Ada in 2026')) throw new Error(`it printed ${JSON.stringify(printed)}`);
 }
 
+/** @param {string} file @param {object} value */
 function writeJson(file, value) {
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);

@@ -23,6 +23,7 @@ export function specSteps(project, home, root) {
   return [{ name: `${project.name}: the specs of nest/, terminus/ and testing/`, run: () => runSpecs(home, root) }];
 }
 
+/** @param {string} home @param {string} root */
 async function runSpecs(home, root) {
   const config = join(home, 'specs.jest.mjs');
   const base = pathToFileURL(join(root, 'jest.config.mjs')).href;

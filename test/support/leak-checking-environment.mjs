@@ -11,6 +11,7 @@ const GRACE_MS = 2_000;
 const STEP_MS = 20;
 
 function countHandles() {
+  /** @type {Map<string, number>} */
   const counts = new Map();
   for (const kind of process.getActiveResourcesInfo()) {
     if (WATCHED.has(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -18,19 +19,22 @@ function countHandles() {
   return counts;
 }
 
+/** @param {ReadonlyMap<string, number>} before */
 function leaksSince(before) {
   return [...countHandles()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
 }
 
-const pause = (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
+const pause = (/** @type {number} */ durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
 
 export default class LeakCheckingEnvironment extends TestEnvironment {
   /** The process that test code sees is a copy, which is told no warnings. */
-  crowds = [];
-  onWarning = (warning) => {
+  crowds = /** @type {Error[]} */ ([]);
+  before = /** @type {ReadonlyMap<string, number>} */ (new Map());
+  onWarning = (/** @type {Error} */ warning) => {
     if (warning.name === 'MaxListenersExceededWarning') this.crowds.push(warning);
   };
 
+  /** @param {import('@jest/types').Circus.Event} event @param {import('@jest/types').Circus.State} state */
   async handleTestEvent(event, state) {
     if (event.name === 'run_start') {
       this.before = countHandles();

@@ -8,6 +8,7 @@ import { transformSync } from '@swc/core';
 const LIBRARY = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'src');
 const DEMO_KIT = join(import.meta.dirname, '..', '..', 'libs', 'demo-kit', 'src', 'index.ts');
 
+/** @type {import('node:module').ResolveHook} */
 export async function resolve(specifier, context, nextResolve) {
   const entry = /^nestjs-rocketmq(?:\/(\w+))?$/.exec(specifier);
   if (entry !== null)
@@ -20,6 +21,7 @@ export async function resolve(specifier, context, nextResolve) {
   return nextResolve(specifier, context);
 }
 
+/** @type {import('node:module').LoadHook} */
 export async function load(url, context, nextLoad) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return nextLoad(url, context);
   const filename = fileURLToPath(url);

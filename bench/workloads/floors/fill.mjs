@@ -32,7 +32,10 @@ export async function fill(endpoints, { topic, bodyBytes, count, dueFromMs = und
   }
 }
 
-/** @param {AbortSignal} failed @returns {Promise<Buffer>} */
+/**
+ * @param {import('./http2-wire.mjs').Calls} calls @param {Buffer} request @param {AbortSignal} failed
+ * @returns {Promise<Buffer>}
+ */
 function answerOf(calls, request, failed) {
   return new Promise((resolve, reject) => {
     const fail = () => reject(failed.reason);

@@ -10,11 +10,10 @@ const { PATHS } = requests;
 const RECEIVERS = 4;
 
 const task = taskOfProcess();
-const wire = await import(`./${task.options.wire}-wire.mjs`);
+const wire = task.options.wire === 'http2' ? await import('./http2-wire.mjs') : await import('./grpc-js-wire.mjs');
 const clientId = `bench@${process.pid}@0@${Date.now().toString(36)}`;
 const calls = await wire.open(task.endpoints, requests.metadataOf(clientId));
-const WORKLOADS = { send, drain };
-const figures = await WORKLOADS[task.workload]();
+const figures = await (task.workload === 'send' ? send() : drain());
 report({ ...figures, version: wire.name === 'http2' ? `Node.js ${versions.node}` : await grpcVersion() });
 process.exit(0);
 
@@ -52,16 +51,17 @@ function sends(request, count, meter) {
   });
 }
 
-/** Each poll is acked by one request, and the next poll begins beside it. */
+/** Each poll is acked by one request, and the next poll begins beside it. @returns {Promise<object>} */
 async function drain() {
   const queue = await assignedQueue();
   const request = wire.prepare(requests.receiveRequest({ group: task.group, queue }));
   const head = requests.ackHead(task);
   let acked = 0;
   let isOver = false;
+  /** @type {Meter | undefined} */
   let meter;
-  const figures = await new Promise((resolve) => {
-    const onAcked = (count) => {
+  return new Promise((resolve) => {
+    const onAcked = (/** @type {number} */ count) => {
       acked += count;
       if (meter === undefined && acked >= task.warmUp) {
         meter = new Meter();
@@ -73,8 +73,9 @@ async function drain() {
     };
     const receive = () => {
       if (isOver) return;
+      /** @type {Buffer[]} */
       const entries = [];
-      const onMessage = (response) => {
+      const onMessage = (/** @type {Buffer} */ response) => {
         const message = messageOf(response);
         if (message !== null) entries.push(ackEntryOf(message));
       };
@@ -89,18 +90,19 @@ async function drain() {
     };
     for (let started = 0; started < RECEIVERS; started++) receive();
   });
-  return figures;
 }
 
 /** The server answers no poll before it knows the consumer's settings. */
 async function assignedQueue() {
   await new Promise((resolve) => calls.duplex(PATHS.telemetry, wire.prepare(requests.consumerSettings(task)), resolve));
-  return new Promise((resolve) => {
+  /** @type {Promise<Buffer>} */
+  const queue = new Promise((resolve) => {
     calls.unary(PATHS.assignment, wire.prepare(requests.assignmentRequest(task)), (response) => {
       requests.assertOk(response);
       resolve(requests.firstQueue(response));
     });
   });
+  return queue;
 }
 
 async function grpcVersion() {

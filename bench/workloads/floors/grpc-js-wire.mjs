@@ -13,7 +13,7 @@ export function prepare(payload) {
   return Buffer.from(payload);
 }
 
-/** @param {string} endpoints @param {Record<string, string>} headers */
+/** @param {string} endpoints @param {Record<string, string>} headers @returns {Promise<import('./http2-wire.mjs').Calls>} */
 export async function open(endpoints, headers) {
   const client = new Client(endpoints, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 });
   const metadata = new Metadata();
@@ -26,7 +26,7 @@ export async function open(endpoints, headers) {
     unary(path, prepared, done) {
       client.makeUnaryRequest(path, asIs, asIs, prepared, metadata, deadline(), (error, response) => {
         if (error) throw error;
-        done(response);
+        if (response !== undefined) done(response);
       });
     },
 

@@ -21,8 +21,18 @@ export function prepare(payload) {
 }
 
 /**
+ * What both wires can do. A response is the message without its frame.
+ * @typedef {object} Calls
+ * @property {(path: string, prepared: Buffer, done: (response: Buffer) => void) => void} unary
+ * @property {(path: string, prepared: Buffer, onMessage: (response: Buffer) => void, onEnd: () => void) => void} serverStream
+ * @property {(path: string, prepared: Buffer, onMessage: (response: Buffer) => void) => () => void} duplex returns what ends the stream
+ * @property {() => void} close
+ */
+
+/**
  * @param {string} endpoints @param {Record<string, string>} metadata
  * @param {(error: Error) => void} [onError] told that a call failed; default: the process ends
+ * @returns {Promise<Calls>}
  */
 export async function open(endpoints, metadata, onError = crash) {
   const options = { settings: { initialWindowSize: WINDOW_BYTES }, maxSessionMemory: SESSION_MEMORY_MB };
@@ -30,8 +40,9 @@ export async function open(endpoints, metadata, onError = crash) {
   await new Promise((resolve, reject) => session.once('connect', resolve).once('error', reject));
   session.on('error', onError);
   session.setLocalWindowSize(WINDOW_BYTES);
+  /** @type {Map<string, import('node:http2').OutgoingHttpHeaders>} */
   const headers = new Map();
-  const headersOf = (path) => {
+  const headersOf = (/** @type {string} */ path) => {
     let found = headers.get(path);
     if (found === undefined) {
       const fixed = { ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc' };
@@ -41,22 +52,21 @@ export async function open(endpoints, metadata, onError = crash) {
     return found;
   };
   return {
-    /** @param {string} path @param {Buffer} prepared @param {(response: Buffer) => void} done */
     unary(path, prepared, done) {
       const stream = session.request(headersOf(path));
       stream.on('error', onError);
+      /** @type {Buffer | undefined} */
       let response;
-      stream.on('data', (chunk) => {
+      stream.on('data', (/** @type {Buffer} */ chunk) => {
         response = response === undefined ? chunk : Buffer.concat([response, chunk]);
       });
       stream.on('trailers', (trailers) => {
-        if (trailers['grpc-status'] === '0') done(response.subarray(FRAME_HEAD_BYTES));
+        if (trailers['grpc-status'] === '0' && response !== undefined) done(response.subarray(FRAME_HEAD_BYTES));
         else onError(new Error(`${path}: gRPC status ${trailers['grpc-status']}`));
       });
       stream.end(prepared);
     },
 
-    /** @param {(response: Buffer) => void} onMessage @param {() => void} onEnd */
     serverStream(path, prepared, onMessage, onEnd) {
       const stream = session.request(headersOf(path));
       stream.on('data', framesTo(onMessage));
@@ -64,7 +74,6 @@ export async function open(endpoints, metadata, onError = crash) {
       stream.end(prepared);
     },
 
-    /** @param {(response: Buffer) => void} onMessage @returns {() => void} which ends the stream */
     duplex(path, prepared, onMessage) {
       const stream = session.request({ ...headersOf(path), 'grpc-timeout': '1H' });
       stream.on('data', framesTo(onMessage));
@@ -83,8 +92,9 @@ function crash(error) {
 
 /** Puts frames together that came in pieces. @param {(message: Buffer) => void} onMessage */
 function framesTo(onMessage) {
+  /** @type {Buffer | undefined} */
   let rest;
-  return (chunk) => {
+  return (/** @type {Buffer} */ chunk) => {
     let data = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
     while (data.length >= FRAME_HEAD_BYTES) {
       const end = FRAME_HEAD_BYTES + data.readUInt32BE(1);

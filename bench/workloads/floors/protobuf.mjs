@@ -43,7 +43,7 @@ export function walk(buffer, start, end, visit) {
   const readVarint = () => {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
-      const byte = buffer[at++];
+      const byte = buffer.readUInt8(at++);
       value += (byte & 127) * factor;
       if (byte < 128) return value;
     }

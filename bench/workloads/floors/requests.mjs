@@ -82,18 +82,20 @@ export function assignmentRequest({ topic, group, endpoints }) {
 
 /** The MessageQueue of the first assignment in a QueryAssignmentResponse. @param {Buffer} response */
 export function firstQueue(response) {
-  let queue;
+  /** @type {Buffer[]} */
+  const queues = [];
   walk(response, 0, response.length, (field, start, end) => {
-    if (field !== 2 || queue !== undefined) return;
+    if (field !== 2) return;
     walk(response, start, end, (inner, from, to) => {
-      if (inner === 1) queue = response.subarray(from, to);
+      if (inner === 1) queues.push(response.subarray(from, to));
     });
   });
+  const [queue] = queues;
   if (queue === undefined) throw new Error('the server assigned no queue');
   return queue;
 }
 
-/** A ReceiveMessageRequest whose messages are leased, and not renewed by the server. */
+/** A ReceiveMessageRequest whose messages are leased, and not renewed by the server. @param {{ group: string, queue: Buffer }} from */
 export function receiveRequest({ group, queue }) {
   return Buffer.concat([
     message(1, resource(group)),

@@ -5,9 +5,9 @@ import type { INestApplication } from '@nestjs/common';
 import type { Clock } from 'nestjs-rocketmq';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
+import type { Postgres } from '../../support/postgres.js';
 import type { Barriers } from './barriers.js';
 import { type Answer, type OrderView, request, type StockView } from './demo-pair.js';
-import type { Postgres } from '../../support/postgres.js';
 
 export interface DemoOnPostgresOptions {
   readonly postgres: Postgres;

@@ -4,6 +4,7 @@ const PROPERTIES = { region: 'EU', Ünicode: 'grün 🐇', empty_like: ' ' };
 /** Longer than the 60 s that the server hides a message for, and than its first renewal. */
 const LONG_HANDLER_MS = 75_000;
 
+/** @type {import('./world.mjs').Steps} */
 export const CONSUMING_STEPS = {
   async simple(world) {
     await world.send('plain', { topic: 'simple' });
@@ -15,7 +16,8 @@ export const CONSUMING_STEPS = {
     for (const [index, { view }] of deliveries.entries()) {
       await world.code(`ack ${index + 1}`, () => consumer.ack(view));
     }
-    await world.code('ack once more', () => consumer.ack(deliveries[0].view));
+    const [first] = deliveries;
+    if (first !== undefined) await world.code('ack once more', () => consumer.ack(first.view));
     world.emit('received later', { messages: world.inOrder(await world.receiveOnce(consumer)) });
   },
 
@@ -24,14 +26,14 @@ export const CONSUMING_STEPS = {
     const consumer = await world.simpleConsumer({ topic: 'leases', group: 'leases' });
     await world.code('receive for 9 s', () => consumer.receive(16, 9_000));
     await world.code('receive for 13 h', () => consumer.receive(16, 13 * 3_600_000));
-    const [first] = await world.receive(consumer, 1);
+    const first = await world.receiveFirst(consumer);
     await world.code('change to 13 h', () => consumer.changeInvisibleDuration(first.view, 13 * 3_600_000));
     await world.code('change to 1 s', () => consumer.changeInvisibleDuration(first.view, 1000));
-    const [second] = await world.receive(consumer, 1, 10_000);
+    const second = await world.receiveFirst(consumer, 10_000);
     await world.sleep(12_000);
     await world.code('ack after the lease', () => consumer.ack(second.view));
     await world.code('change after the lease', () => consumer.changeInvisibleDuration(second.view, 10_000));
-    const [third] = await world.receive(consumer, 1);
+    const third = await world.receiveFirst(consumer);
     await world.code('renew', () => consumer.changeInvisibleDuration(third.view, 40_000));
     await world.code('ack what was renewed', () => consumer.ack(third.view));
     world.emit('received', { messages: world.inOrder([first, second, third]) });
@@ -48,6 +50,7 @@ export const CONSUMING_STEPS = {
   },
 
   async sql(world) {
+    /** @type {[label: string, tag: string | undefined, properties: Record<string, string>][]} */
     const sent = [
       ['eu-20', 'a', { region: 'EU', amount: '20' }],
       ['us-7.5', 'b', { region: 'US', amount: '7.5' }],
@@ -65,9 +68,9 @@ export const CONSUMING_STEPS = {
       'region IS NULL',
       "region CONTAINS 'sia' or region ENDSWITH 'west'",
     ];
-    const drain = async (sql, index) => {
+    const drain = async (/** @type {string} */ sql, /** @type {number} */ index) => {
       const consumer = await world.simpleConsumer({ topic: 'sql', group: `sql-${index + 1}`, sql });
-      return [sql, await world.drain(consumer)];
+      return /** @type {const} */ ([sql, await world.drain(consumer)]);
     };
     for (const [sql, messages] of await Promise.all(expressions.map(drain))) {
       world.emit(sql, { messages: world.inAnyOrder(messages) });

@@ -5,6 +5,7 @@ const TOPICS = ['kills', 'kills-order'];
 const FLOWING = 20;
 const PAUSE_MS = 20;
 
+/** @type {import('./world.mjs').Steps} */
 export const KILL_STEPS = {
   /** Sends until its input ends: the one who kills says when. */
   async kills(world) {
@@ -13,10 +14,11 @@ export const KILL_STEPS = {
       isOver = true;
     });
     process.stdin.resume();
-    const consumed = new Map(TOPICS.map((topic) => [topic, new Set()]));
+    const consumed = new Map(TOPICS.map((topic) => /** @type {[string, Set<string>]} */ ([topic, new Set()])));
     for (const topic of TOPICS) {
-      await world.pushConsumer({ topic, group: topic, consume: (label) => consumed.get(topic).add(label) });
+      await world.pushConsumer({ topic, group: topic, consume: (label) => consumed.get(topic)?.add(label) });
     }
+    /** @type {string[]} */
     const sent = [];
     for (let flowing = false; !isOver; ) {
       const label = String(sent.length);
@@ -32,9 +34,9 @@ export const KILL_STEPS = {
       }
       await world.sleep(PAUSE_MS);
     }
-    const missing = (topic) => sent.filter((label) => !consumed.get(topic).has(label));
+    const missing = (/** @type {string} */ topic) => sent.filter((label) => !consumed.get(topic)?.has(label));
     for (const topic of TOPICS) await world.until(() => missing(topic).length === 0, `all messages of ${topic}`);
-    const order = [...consumed.get('kills-order')];
+    const order = [...(consumed.get('kills-order') ?? [])];
     world.emit('consumed', { all: true, inOrder: order.join() === sent.join() });
     world.emit('end');
     // As in java/: how clients close is the step "shutdown".

@@ -1,5 +1,6 @@
 // Ordered consumer groups.
 
+/** @type {import('./world.mjs').Steps} */
 export const ORDERING_STEPS = {
   async order(world) {
     const groups = ['red', 'green', 'blue'];
@@ -27,8 +28,10 @@ export const ORDERING_STEPS = {
     const consumer = await world.simpleConsumer({ topic: 'order-leases', group: 'order-leases' });
     const first = await world.receive(consumer, 5, 30_000);
     world.emit('received', { messages: world.inOrder(first) });
-    await world.code('ack the first', () => consumer.ack(first[0].view));
-    await world.code('ack the third', () => consumer.ack(first[2].view));
+    const [one, , three] = first;
+    if (one === undefined || three === undefined) throw new Error(`${first.length} messages came`);
+    await world.code('ack the first', () => consumer.ack(one.view));
+    await world.code('ack the third', () => consumer.ack(three.view));
     world.emit('received while it is held', { messages: world.inOrder(await world.receiveOnce(consumer)) });
     const again = await world.receive(consumer, 4);
     world.emit('received after the lease', { messages: world.inOrder(again) });

@@ -13,9 +13,11 @@ import { World } from './world.mjs';
 
 /** All at once would starve a small machine, and then what has a lease or a due time. */
 const STAGGER_MS = 300;
+/** @type {import('./world.mjs').Steps} */
 const STEPS = { ...SENDING_STEPS, ...CONSUMING_STEPS, ...ORDERING_STEPS, ...TRANSACTION_STEPS, ...KILL_STEPS };
 
-const [clientFolder, endpoints, prefix, wanted] = process.argv.slice(2);
+const [clientFolder = '', endpoints = '', prefix = '', wanted = ''] = process.argv.slice(2);
+/** @type {typeof import('rocketmq-client-nodejs')} */
 const client = createRequire(join(clientFolder, 'package.json'))('rocketmq-client-nodejs');
 
 await Promise.all(wanted.split(',').map((name, index) => sleep(index * STAGGER_MS).then(() => run(name))));
@@ -26,11 +28,13 @@ process.exit();
 async function run(name) {
   const world = new World({ client, endpoints, prefix, step: name });
   try {
-    await STEPS[name](world);
+    const step = STEPS[name];
+    if (step === undefined) throw new Error(`there is no step ${name}`);
+    await step(world);
     await world.close();
     world.emit('end');
   } catch (error) {
-    world.emit('failed', { error: error.stack });
+    world.emit('failed', { error: error instanceof Error ? error.stack : String(error) });
     await world.close().catch(() => {});
   }
 }

@@ -4,21 +4,26 @@ const HOUR_MS = 3_600_000;
 const RESERVED = 'KEYS';
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
+/** @type {import('./world.mjs').Steps} */
 export const SENDING_STEPS = {
   async send(world) {
     const deliveryTimestamp = new Date(Date.now() + HOUR_MS);
-    for (const [label, message] of [
+    /** @type {[label: string, message: import('./world.mjs').Outgoing][]} */
+    const accepted = [
       ['normal', { topic: 'send-normal', tag: 'a', keys: ['k1', 'k2'], properties: { p: 'v' } }],
       ['fifo', { topic: 'send-fifo', messageGroup: 'g' }],
       ['delay', { topic: 'send-delay', deliveryTimestamp }],
-    ]) {
+    ];
+    for (const [label, message] of accepted) {
       const receipt = await world.code(`a ${label} message`, () => world.send(label, message));
+      if (receipt === undefined) throw new Error(`a ${label} message was refused`);
       const { messageId, transactionId, recallHandle } = receipt;
       world.emit(`the receipt of a ${label} message`, {
         transactionId: transactionId === messageId ? 'the message id' : transactionId,
         recallHandle: recallHandle !== '',
       });
     }
+    /** @type {Record<string, import('./world.mjs').Outgoing>} */
     const refused = {
       'an unknown topic': { topic: 'nowhere' },
       'a normal message to an ordered topic': { topic: 'send-fifo' },
@@ -46,7 +51,7 @@ export const SENDING_STEPS = {
   async delay(world) {
     const consumer = await world.simpleConsumer({ topic: 'delay', group: 'delay' });
     await world.sender();
-    const at = (ms) => ({ topic: 'delay', deliveryTimestamp: new Date(Date.now() + ms) });
+    const at = (/** @type {number} */ ms) => ({ topic: 'delay', deliveryTimestamp: new Date(Date.now() + ms) });
     const past = await world.send('past', { ...at(-5000), tag: 't', keys: ['k'] });
     await world.send('late', { ...at(14_000), tag: 't', keys: ['k'], properties: { p: 'v' } });
     await world.send('soon', at(7000));
@@ -62,7 +67,7 @@ export const SENDING_STEPS = {
     await world.send('kept', { topic: 'recall', deliveryTimestamp });
     const topic = world.name('recall');
     const receipt = await world.code('recall', () => producer.recallMessage(topic, recalled.recallHandle));
-    world.emit('the receipt of a recall', { isOfTheMessage: receipt.messageId === recalled.messageId });
+    world.emit('the receipt of a recall', { isOfTheMessage: receipt?.messageId === recalled.messageId });
     await world.code('recall once more', () => producer.recallMessage(topic, recalled.recallHandle));
     await world.code('recall by a handle of nonsense', () => producer.recallMessage(topic, 'nonsense'));
     world.emit('received', { messages: world.inOrder(await world.receiveAndAck(consumer, 1)) });

@@ -13,14 +13,33 @@ const INVISIBLE_MS = 30_000;
 /** The client writes a log file into the home unless given a logger; `close` must exist, or it closes nothing. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, close() {} };
 
-/** @typedef {{ view: object, attempt: number, atMs: number }} Delivery the attempt as it was then: the client counts in place */
+/**
+ * @typedef {import('rocketmq-client-nodejs').MessageView} MessageView
+ * @typedef {import('rocketmq-client-nodejs').SimpleConsumer} SimpleConsumer
+ * @typedef {import('rocketmq-client-nodejs').Producer} Producer
+ *
+ * The attempt as it was then: the client counts in place.
+ * @typedef {{ view: MessageView, attempt: number, atMs: number }} Delivery
+ *
+ * A message to send: its topic is a purpose, its properties an object.
+ * @typedef {Omit<import('rocketmq-client-nodejs').Message, 'body' | 'properties'>
+ *   & { body?: Buffer | string, properties?: Record<string, string> }} Outgoing
+ *
+ * What may be compared of a delivery.
+ * @typedef {ReturnType<World['describe']>} Described
+ *
+ * @typedef {Record<string, (world: World) => Promise<void>>} Steps by name
+ */
 
 export class World {
   /** @type {Map<string, { label: string, deliverAt?: number }>} what was sent, by id */
   #sent = new Map();
+  /** @type {(() => Promise<unknown>)[]} */
   #closers = [];
+  /** @type {Promise<Producer> | undefined} */
   #producer;
 
+  /** @param {{ client: typeof import('rocketmq-client-nodejs'), endpoints: string, prefix: string, step: string }} options */
   constructor({ client, endpoints, prefix, step }) {
     this.client = client;
     this.prefix = prefix;
@@ -38,7 +57,11 @@ export class World {
     process.stdout.write(`${JSON.stringify({ step: this.step, what, ...facts })}\n`);
   }
 
-  /** Runs a call and prints its code: 20000, the server's, or that the client refused by itself. */
+  /**
+   * Runs a call and prints its code: 20000, the server's, or that the client refused by itself.
+   * @template T @param {string} what @param {() => Promise<T>} call
+   * @returns {Promise<T | undefined>} undefined when it failed
+   */
   async code(what, call) {
     try {
       const result = await call();
@@ -50,7 +73,7 @@ export class World {
     }
   }
 
-  /** @param {object} [options] */
+  /** @param {import('rocketmq-client-nodejs').ProducerOptions} [options] */
   async producer(options = {}) {
     const producer = new this.client.Producer({ ...this.options, ...options });
     await producer.startup();
@@ -58,7 +81,11 @@ export class World {
     return producer;
   }
 
-  /** Sends a message that is called `label` from then on. @param {object} message with the topic's purpose */
+  /**
+   * Sends a message that is called `label` from then on.
+   * @param {string} label @param {Outgoing} message
+   * @param {{ producer?: Producer, transaction?: import('rocketmq-client-nodejs').Transaction }} [by]
+   */
   async send(label, { topic, body = label, properties = {}, ...rest }, { producer, transaction } = {}) {
     const sender = producer ?? (await this.sender());
     const message = {
@@ -93,11 +120,11 @@ export class World {
   }
 
   /**
-   * @param {{ topic: string, group: string, consume: (label: string, attempt: number) => unknown }} options `consume` fails
+   * @param {{ topic: string, group: string, consume?: (label: string, attempt: number) => unknown }} options `consume` fails
    *   the message by returning false
-   * @returns {Promise<{ consumer: object, deliveries: Delivery[] }>}
    */
   async pushConsumer({ topic, group, consume = () => true }) {
+    /** @type {Delivery[]} */
     const deliveries = [];
     const { ConsumeResult } = this.client;
     const consumer = new this.client.PushConsumer({
@@ -118,8 +145,9 @@ export class World {
     return { consumer, deliveries };
   }
 
-  /** Receives until `count` messages are there. @returns {Promise<Delivery[]>} */
+  /** Receives until `count` messages are there. @param {SimpleConsumer} consumer @param {number} count */
   async receive(consumer, count, invisibleMs = INVISIBLE_MS) {
+    /** @type {Delivery[]} */
     const deliveries = [];
     const endsAt = Date.now() + PATIENCE_MS;
     while (deliveries.length < count) {
@@ -129,20 +157,32 @@ export class World {
     return deliveries;
   }
 
-  /** One long poll. @returns {Promise<Delivery[]>} */
+  /** Receives until there is a message. @param {SimpleConsumer} consumer @returns {Promise<Delivery>} the first */
+  async receiveFirst(consumer, invisibleMs = INVISIBLE_MS) {
+    const [first] = await this.receive(consumer, 1, invisibleMs);
+    if (first === undefined) throw new Error('no message came');
+    return first;
+  }
+
+  /** One long poll. @param {SimpleConsumer} consumer @returns {Promise<Delivery[]>} */
   async receiveOnce(consumer, invisibleMs = INVISIBLE_MS) {
     const views = await consumer.receive(16, invisibleMs);
     return views.map((view) => ({ view, attempt: view.deliveryAttempt, atMs: Date.now() }));
   }
 
+  /** @param {SimpleConsumer} consumer @param {number} count */
   async receiveAndAck(consumer, count) {
     const deliveries = await this.receive(consumer, count);
     for (const { view } of deliveries) await consumer.ack(view);
     return deliveries;
   }
 
-  /** Receives and acks until nothing has come for some time. A poll may end at once when all it found was filtered out. */
+  /**
+   * Receives and acks until nothing has come for some time. A poll may end at once when all it found was filtered out.
+   * @param {SimpleConsumer} consumer
+   */
   async drain(consumer) {
+    /** @type {Delivery[]} */
     const deliveries = [];
     for (let quietSince = Date.now(); Date.now() - quietSince < QUIET_MS; ) {
       const received = await this.receiveOnce(consumer);
@@ -163,11 +203,12 @@ export class World {
     }
   }
 
+  /** @param {number} ms */
   sleep(ms) {
     return sleep(ms);
   }
 
-  /** Tries again what needs a topic that is made by the server. */
+  /** Tries again what needs a topic that is made by the server. @template T @param {() => Promise<T>} call */
   async retry(call) {
     const endsAt = Date.now() + PATIENCE_MS;
     for (;;) {
@@ -180,14 +221,14 @@ export class World {
     }
   }
 
-  /** @param {Delivery} delivery @returns {object} what may be compared of it */
+  /** What may be compared of a delivery. @param {Delivery} delivery */
   describe({ view, attempt, atMs }) {
     const sent = this.#sent.get(view.messageId);
     const known = [...this.#sent.keys()];
-    const properties = [...view.properties].map(([key, value]) => [
-      key,
-      known.includes(value) ? `id of ${this.#sent.get(value).label}` : value,
-    ]);
+    const properties = [...view.properties].map(
+      ([key, value]) =>
+        /** @type {const} */ ([key, known.includes(value) ? `id of ${this.#sent.get(value)?.label}` : value]),
+    );
     return {
       message: sent?.label ?? 'unknown id',
       topic: view.topic.replace(this.prefix, ''),
@@ -205,29 +246,31 @@ export class World {
     };
   }
 
-  /** In the order of their arrival. */
+  /** In the order of their arrival. @param {readonly Delivery[]} deliveries @returns {Described[]} */
   inOrder(deliveries) {
     return deliveries.map((delivery) => this.describe(delivery));
   }
 
-  /** For topics of several queues, which promise no order. */
+  /** For topics of several queues, which promise no order. @param {readonly Delivery[]} deliveries */
   inAnyOrder(deliveries) {
-    const rank = ({ message, attempt }) => `${message} ${String(attempt).padStart(3, '0')}`;
+    const rank = (/** @type {Described} */ { message, attempt }) => `${message} ${String(attempt).padStart(3, '0')}`;
     return this.inOrder(deliveries).sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
   }
 
+  /** @param {() => Promise<unknown>} close */
   onClose(close) {
     this.#closers.push(close);
   }
 
   async close() {
-    while (this.#closers.length > 0) await this.#closers.pop()();
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
   }
 }
 
+/** @param {unknown} error */
 function codeOf(error) {
-  for (let at = error; at !== undefined; at = at.cause) {
-    if (typeof at.code === 'number') return at.code;
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'number') return at.code;
     // A recall's error carries its code in the text alone.
     const [, code] = /\(code: (\d+)\)/.exec(at.message) ?? [];
     if (code !== undefined) return Number(code);
@@ -235,6 +278,7 @@ function codeOf(error) {
   return 'refused by the client';
 }
 
+/** @param {number | undefined} receivedMs @param {number | undefined} sentMs */
 function deliverAtOf(receivedMs, sentMs) {
   if (receivedMs === undefined) return null;
   return receivedMs === sentMs ? 'as sent' : 'another';

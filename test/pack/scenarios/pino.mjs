@@ -8,7 +8,7 @@ import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 
 const { resolve: find } = createRequire(join(resolve(process.argv[2] ?? '.'), 'package.json'));
-const load = (name) => import(pathToFileURL(find(name)).href);
+const load = (/** @type {string} */ name) => import(pathToFileURL(find(name)).href);
 
 await load('reflect-metadata');
 const { Test } = await load('@nestjs/testing');
@@ -28,6 +28,7 @@ RocketMQListener('orders', { consumerGroup: 'shop' })(
   Object.getOwnPropertyDescriptor(prototype, 'handle'),
 );
 
+/** @type {Record<string, unknown>[]} */
 const lines = [];
 const stream = new Writable({
   write(chunk, _encoding, done) {
@@ -52,7 +53,7 @@ await broker.idle();
 await app.close();
 await broker.stop();
 
-const told = lines.filter(({ level, messageId: id }) => level >= 50 && id === messageId);
+const told = lines.filter(({ level, messageId: id }) => Number(level) >= 50 && id === messageId);
 assert.ok(told.length > 0, JSON.stringify(lines));
 for (const line of told) {
   assert.equal(line.context, 'RocketMQ');

@@ -20,22 +20,36 @@ const GRACE_MS = 4_000;
 const MARGIN_MS = 10_000;
 const LEASE_MS = 10_000;
 const PATIENCE_MS = 60_000;
-/** Which of the two halves this process is. */
-const [role, ...args] = process.argv.slice(2);
 
-if (role === 'app') await app(JSON.parse(args[0]));
+/**
+ * @typedef {import('node:child_process').ChildProcess} ChildProcess
+ * @typedef {{ child: ChildProcess, lines: () => string[], ids: (what: string) => string[] }} Instance of the application
+ *
+ * How an application is put together.
+ * @typedef {{ handlers: string, position: string, isGlobal: boolean, name: string }} Case
+ *
+ * @typedef {Case & { endpoints: string, journal: string, waits: boolean, shutdownGraceMs: number, invisibleDurationMs: number }} Given
+ */
+
+/** Which of the two halves this process is. */
+const [role, given = ''] = process.argv.slice(2);
+
+if (role === 'app') await app(JSON.parse(given));
 else await main(resolve(role ?? '.'));
 
+/** @param {string} line */
 function print(line) {
   process.stdout.write(`${line}\n`);
 }
 
-/** Starts the broker and all cases, and tells how they went. */
+/** Starts the broker and all cases, and prints how they went. @param {string} folder */
 async function main(folder) {
   const script = join(folder, 'shutdown-scenario.mjs');
   copyFileSync(fileURLToPath(import.meta.url), script);
-  const load = (name) => import(pathToFileURL(createRequire(script).resolve(name)).href);
+  const load = (/** @type {string} */ name) => import(pathToFileURL(createRequire(script).resolve(name)).href);
+  /** @type {typeof import('nestjs-rocketmq/broker')} */
   const { EmbeddedBroker } = await load('nestjs-rocketmq/broker');
+  /** @type {typeof import('nestjs-rocketmq/client')} */
   const client = await load('nestjs-rocketmq/client');
   const broker = new EmbeddedBroker({});
   await broker.start();
@@ -50,13 +64,13 @@ async function main(folder) {
       const results = await Promise.allSettled(
         cases.map((one, index) => run({ ...one, name: `${handlers}-${index}`, script, folder, notes, broker, client })),
       );
-      for (const [index, result] of results.entries()) {
-        const { position, isGlobal } = cases[index];
+      for (const [index, { position, isGlobal }] of cases.entries()) {
+        const result = results[index];
         const title = `${handlers}, a ${isGlobal ? 'global ' : ''}module with a pool imported ${position} RocketMQModule`;
-        if (result.status === 'fulfilled') print(`ok     ${title}: ${result.value}`);
+        if (result?.status === 'fulfilled') print(`ok     ${title}: ${result.value}`);
         else {
           failed++;
-          print(`FAILED ${title}: ${result.reason?.stack ?? result.reason}`);
+          print(`FAILED ${title}: ${result?.reason?.stack ?? result?.reason}`);
         }
       }
     }
@@ -68,21 +82,28 @@ async function main(folder) {
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-/** One application that is ended under load, and the one that takes over. */
+/**
+ * One application that is ended under load, and the one that takes over.
+ * @param {Case & { script: string, folder: string, notes: string, broker: import('nestjs-rocketmq/broker').EmbeddedBroker,
+ *   client: typeof import('nestjs-rocketmq/client') }} options
+ */
 async function run({ name, script, folder, notes, broker, client, ...options }) {
   const { Connection, Producer, PushConsumer } = client;
   const connection = new Connection({ endpoints: broker.endpoints });
   const producer = new Producer(connection);
+  /** @type {string[]} */
   const written = [];
   const reader = new PushConsumer(connection, {
     consumerGroup: `${name}-reader`,
     subscriptions: [{ topic: `${name}-written` }],
     handler: (message) => void written.push(message.body.toString()),
   });
+  /** @type {ChildProcess[]} */
   const processes = [];
-  const begin = (instance) => {
+  const begin = (/** @type {string} */ instance) => {
     const journal = join(notes, `${name}-${instance}`);
     const waits = instance === 'first';
+    /** @type {Given} */
     const given = {
       ...options,
       name,
@@ -98,7 +119,8 @@ async function run({ name, script, folder, notes, broker, client, ...options }) 
     });
     processes.push(child);
     const lines = () => (existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').filter(Boolean) : []);
-    const ids = (what) => lines().flatMap((line) => (line.startsWith(`${what} `) ? [line.slice(what.length + 1)] : []));
+    const ids = (/** @type {string} */ what) =>
+      lines().flatMap((line) => (line.startsWith(`${what} `) ? [line.slice(what.length + 1)] : []));
     return { child, lines, ids };
   };
   try {
@@ -149,7 +171,7 @@ async function run({ name, script, folder, notes, broker, client, ...options }) 
   }
 }
 
-/** Over a connection of its own, which ends with the answer: one that is kept alive would keep the server. */
+/** Over a connection of its own, which ends with the answer: one that is kept alive would keep the server. @param {string} url */
 function ask(url) {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent: false }, async (response) => {
@@ -161,6 +183,7 @@ function ask(url) {
   });
 }
 
+/** @param {() => boolean} holds @param {string} what @param {Instance} [process] */
 async function until(holds, what, process) {
   const endMs = performance.now() + PATIENCE_MS;
   while (!holds()) {
@@ -174,7 +197,7 @@ async function until(holds, what, process) {
   }
 }
 
-/** The application. Decorators are called by hand: there is no compiler here. */
+/** The application. Decorators are called by hand: there is no compiler here. @param {Given} given */
 async function app({
   handlers,
   position,
@@ -191,9 +214,11 @@ async function app({
   const { NestFactory } = await import('@nestjs/core');
   const { Ctx, EventPattern, Payload } = await import('@nestjs/microservices');
   const { RocketMQListener, RocketMQModule, RocketMQProducer, ServerRocketMQ } = await import('nestjs-rocketmq');
-  const note = (what, id) => appendFileSync(journal, `${what} ${id}\n`);
+  const note = (/** @type {string} */ what, /** @type {string | number} */ id) =>
+    appendFileSync(journal, `${what} ${id}\n`);
+  /** @param {Function} type @param {string} methodName @param {...MethodDecorator} decorators */
   const method = (type, methodName, ...decorators) => {
-    const descriptor = Object.getOwnPropertyDescriptor(type.prototype, methodName);
+    const descriptor = Object.getOwnPropertyDescriptor(type.prototype, methodName) ?? {};
     for (const decorate of decorators) decorate(type.prototype, methodName, descriptor);
   };
 
@@ -202,6 +227,7 @@ async function app({
   class Pool {
     isOpen = true;
 
+    /** @param {string} id */
     async write(id) {
       await sleep(10);
       note(this.isOpen ? 'wrote' : 'broken', id);
@@ -218,11 +244,13 @@ async function app({
   if (isGlobal) Global()(DatabaseModule);
 
   class Orders {
+    /** @param {Pool} pool @param {import('nestjs-rocketmq').RocketMQProducer} producer */
     constructor(pool, producer) {
       this.pool = pool;
       this.producer = producer;
     }
 
+    /** @param {{ id: string }} order @param {{ signal: AbortSignal, deliveryAttempt: number }} message */
     async handle({ id }, { signal, deliveryAttempt }) {
       note('begun', id);
       if (deliveryAttempt > 1) note('again', id);
@@ -255,7 +283,7 @@ async function app({
   else {
     Payload()(Orders.prototype, 'handle', 0);
     Ctx()(Orders.prototype, 'handle', 1);
-    method(Orders, 'handle', EventPattern(`${name}-orders`, settings));
+    method(Orders, 'handle', /** @type {MethodDecorator} */ (EventPattern(`${name}-orders`, settings)));
   }
 
   class AppModule {}
