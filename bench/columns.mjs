@@ -33,7 +33,7 @@
 const UNBATCHED = { producer: { batching: 'off' } };
 
 /** @type {readonly Column[]} */
-export const COLUMNS = [
+const COLUMNS = [
   {
     id: 'ours',
     label: 'nestjs-rocketmq',

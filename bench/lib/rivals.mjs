@@ -1,15 +1,14 @@
 // Gets what the benchmarks compare with, at the first run: the packages of bench/package.json, and the official Java client
 // with its program, compiled.
 
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../../scripts/support/run-command.mjs';
 
 const bench = join(import.meta.dirname, '..');
 const PLUGINS = 'org.apache.maven.plugins:maven';
 const COMPILE_GOAL = `${PLUGINS}-compiler-plugin:3.13.0:compile`;
 const COPY_GOAL = `${PLUGINS}-dependency-plugin:3.8.1:copy-dependencies`;
-const OUTPUT_TAIL = 4000;
 
 /** The newest on Maven Central in November 2026. The figures of issue 6 were measured with 5.0.8. */
 export const JAVA_CLIENT_VERSION = '5.2.0';
@@ -24,7 +23,7 @@ export async function installNodeRivals(log) {
   const note = join(bench, 'node_modules', '.installed-by-bench');
   if (existsSync(note) && readFileSync(note, 'utf8') === lockfile) return;
   log('installing what the benchmarks compare with, into bench/node_modules');
-  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], bench);
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: bench });
   writeFileSync(note, lockfile);
 }
 
@@ -43,7 +42,7 @@ export async function compileJavaRival(version, log) {
     mkdirSync(folder, { recursive: true });
     const properties = [`-Dclient.version=${version}`, `-Dbench.folder=${folder}`];
     const goals = [COMPILE_GOAL, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`];
-    await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], bench);
+    await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], { cwd: bench });
     writeFileSync(stamp, sources);
   }
   return [join(folder, 'classes'), join(folder, 'jars', '*')].join(':');
@@ -54,21 +53,4 @@ function javaSources() {
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const texts = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
   return [readFileSync(join(bench, 'java', 'pom.xml'), 'utf8'), ...texts.sort()].join('\n');
-}
-
-/** @param {string} program @param {string[]} args @param {string} cwd @returns {Promise<void>} */
-function run(program, args, cwd) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output = (output + chunk).slice(-OUTPUT_TAIL);
-      });
-    }
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${program} ended with exit code ${code}:\n${output.trim()}`)),
-    );
-  });
 }

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
-import { Tally } from '../../test/browser/tally.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
+import { Checks } from '../support/checks.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -85,12 +85,12 @@ async function main() {
   mkdirSync(screenshots, { recursive: true });
   const dataFolder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-browser-'));
   const browser = await chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS });
-  const tally = new Tally();
+  const checks = new Checks();
   /** @param {typeof runScenarios} run @param {string} name @param {Record<string, string>} settings */
   const onDemo = async (run, name, settings) => {
     const demo = await startDemo(join(dataFolder, name), settings);
     try {
-      await run({ browser, url: demo.url, screenshots, tally });
+      await run({ browser, url: demo.url, screenshots, checks });
     } finally {
       await demo.stop();
     }
@@ -104,7 +104,7 @@ async function main() {
     } finally {
       await server.stop();
     }
-    return tally;
+    return checks.report();
   } finally {
     await browser.close();
     rmSync(dataFolder, { recursive: true, force: true });
@@ -112,8 +112,7 @@ async function main() {
 }
 
 main().then(
-  ({ passed, failed }) => {
-    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  (failed) => {
     process.exitCode = failed === 0 ? 0 : 1;
   },
   (error) => {

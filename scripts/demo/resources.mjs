@@ -12,7 +12,9 @@ const TIMEOUT_MS = 15_000;
  * @param {(line: string) => void} log
  */
 export async function createDemoResources(nameServer, log) {
-  const { RocketMQAdmin } = await importAdmin();
+  await build({ names: ['nestjs-rocketmq'] });
+  // Only now: it may have been built just before.
+  const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
   const { topics, groups } = JSON.parse(readFileSync(join(import.meta.dirname, 'resources.json'), 'utf8'));
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: TIMEOUT_MS });
   try {
@@ -27,10 +29,4 @@ export async function createDemoResources(nameServer, log) {
   } finally {
     await admin.close();
   }
-}
-
-/** The library, built if it has changed. */
-async function importAdmin() {
-  await build({ names: ['nestjs-rocketmq'] });
-  return import('nestjs-rocketmq/admin');
 }

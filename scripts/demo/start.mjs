@@ -61,7 +61,7 @@ class Demo {
       // Chosen here, since it must stay the same when the broker is started again.
       const control = `127.0.0.1:${await freePort()}`;
       forPage.CONTROL_ENDPOINT = control;
-      const args = ['broker', '--port', String(ports.broker), '--data', brokerFolder(dataFolder)];
+      const args = ['broker', '--port', String(ports.broker), '--data', join(dataFolder, 'broker')];
       args.push('--control', control, '--config', join(root, 'scripts/demo/broker.json'));
       this.#broker = new DemoProcess('broker', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
         args,
@@ -88,11 +88,6 @@ class Demo {
     })();
     return this.#stopped;
   }
-}
-
-/** @param {string} dataFolder */
-function brokerFolder(dataFolder) {
-  return join(dataFolder, 'broker');
 }
 
 /** @param {Setup} setup */

@@ -5,9 +5,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RealServerError } from './jars.mjs';
 
-/** What the certificate is for, beside this machine; clients that expect it need to say so. */
-export const OTHER_NAME = 'rocketmq.test';
-
 /**
  * @param {string} folder where the files are written
  * @returns {{ keyFile: string, certFile: string, caFile: string }} all PEM
@@ -16,14 +13,25 @@ export const OTHER_NAME = 'rocketmq.test';
 export function makeServerCertificate(folder) {
   const file = (/** @type {string} */ name) => join(folder, name);
   const files = { keyFile: file('server.key'), certFile: file('server.crt'), caFile: file('ca.crt') };
-  writeFileSync(file('names'), `subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:${OTHER_NAME}\n`);
+  // The last is OTHER_NAME of test/support/certificates.ts.
+  writeFileSync(file('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:rocketmq.test\n');
   // RSA: what every version of the server reads.
   const newKey = ['req', '-newkey', 'rsa:2048', '-nodes', '-keyout'];
   openssl(...newKey, file('ca.key'), '-x509', '-days', '2', '-subj', '/CN=authority of a run', '-out', files.caFile);
   openssl(...newKey, files.keyFile, '-subj', '/CN=server of a run', '-out', file('server.csr'));
+  const by = ['-CA', files.caFile, '-CAkey', file('ca.key'), '-CAcreateserial'];
   openssl(
-    ...['x509', '-req', '-in', file('server.csr'), '-CA', files.caFile, '-CAkey', file('ca.key'), '-CAcreateserial'],
-    ...['-days', '2', '-extfile', file('names'), '-out', files.certFile],
+    'x509',
+    '-req',
+    '-in',
+    file('server.csr'),
+    ...by,
+    '-days',
+    '2',
+    '-extfile',
+    file('names'),
+    '-out',
+    files.certFile,
   );
   return files;
 }

@@ -70,9 +70,9 @@ async function placesOfMessages(shop) {
 }
 
 /** Runs all of them. @param {import('./scenarios.mjs').Stage} stage */
-export async function runClusterScenarios({ browser, url, screenshots, tally }) {
+export async function runClusterScenarios({ browser, url, screenshots, checks }) {
   for (const [name, look, work] of SCENARIOS) {
-    await tally.run(`without a control port: ${name}`, async () => {
+    await checks.check(`without a control port: ${name}`, async () => {
       const shop = await Shop.open(browser, url, { viewport: DESK, ...look });
       try {
         await work(shop);

@@ -9,7 +9,7 @@ const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1_200, height: 900 };
 
 /**
- * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, tally: import('./tally.mjs').Tally }} Stage
+ * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, checks: import('../../scripts/support/checks.mjs').Checks }} Stage
  */
 
 /** @type {[string, (shop: Shop, about: { shot: (name: string) => Promise<unknown> }) => Promise<void>][]} */
@@ -149,11 +149,11 @@ const LOOKS = [
 ];
 
 /** Runs all of them. @param {Stage} stage */
-export async function runScenarios({ browser, url, screenshots, tally }) {
+export async function runScenarios({ browser, url, screenshots, checks }) {
   const shop = await Shop.open(browser, url, { viewport: DESK });
   const shot = (/** @type {string} */ name) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
   for (const [name, work] of SCENARIOS) {
-    await tally.run(name, async () => {
+    await checks.check(name, async () => {
       shop.forgetErrors();
       await work(shop, { shot }).catch(async (error) => {
         await shot(`failed ${name.replace(/\W+/g, ' ')}`);
@@ -164,7 +164,7 @@ export async function runScenarios({ browser, url, screenshots, tally }) {
   }
   await shop.close();
   for (const [name, look] of LOOKS) {
-    await tally.run(`is accessible and fits: ${name}`, () =>
+    await checks.check(`is accessible and fits: ${name}`, () =>
       lookAt(browser, { url, look, path: join(screenshots, name) }),
     );
   }

@@ -44,9 +44,14 @@ const CLIENTS = {
     command: (folder, endpoints, steps, home) => [
       'java',
       [
-        ...['-Xmx512m', `-Duser.home=${home}`],
-        ...['-cp', [join(folder, 'target', 'classes'), join(folder, 'jars', '*')].join(':')],
-        ...['interop.Program', endpoints, prefixOf('java'), steps.join(',')],
+        '-Xmx512m',
+        `-Duser.home=${home}`,
+        '-cp',
+        [join(folder, 'target', 'classes'), join(folder, 'jars', '*')].join(':'),
+        'interop.Program',
+        endpoints,
+        prefixOf('java'),
+        steps.join(','),
       ],
     ],
   },
@@ -80,8 +85,13 @@ const CLIENTS = {
     command: (folder, _endpoints, _steps, home, nameServer) => [
       'java',
       [
-        ...['-Xmx256m', `-Duser.home=${home}`, '-cp', join(folder, '*')],
-        ...[join(import.meta.dirname, 'tools', 'Administration.java'), nameServer, prefixOf('tools')],
+        '-Xmx256m',
+        `-Duser.home=${home}`,
+        '-cp',
+        join(folder, '*'),
+        join(import.meta.dirname, 'tools', 'Administration.java'),
+        nameServer,
+        prefixOf('tools'),
       ],
     ],
   },

@@ -14,7 +14,7 @@
 
 /** From one FROM to the next. @typedef {{ name: string | undefined, image: string, instructions: Instruction[] }} Stage */
 
-export class DockerfileError extends Error {
+class DockerfileError extends Error {
   /** @param {number} line @param {string} text */
   constructor(line, text) {
     super(`Dockerfile, line ${line}: ${text}`);
