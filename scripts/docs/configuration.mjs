@@ -8,18 +8,20 @@ import { entryPoints, optionTypes } from './option-tables.mjs';
 
 export const CONFIGURATION = join(root, 'docs/reference/configuration.md');
 
+/** Of a line of the page. */
+const WIDTH = 140;
+
 const INTRODUCTION = `# Configuration
 
-Every option of every public type, by entry point. This page is made from the types: \`npm run docs\` writes it, a test compares it.
+Every option of every public type, by entry point. \`npm run docs\` generates this page from the types.
 
-- **Unit**: options that end with \`Ms\` are milliseconds, those that end with \`Bytes\` are bytes. In the column \`Default\`, times and sizes
-  may be written shorter, as 30 s or 64 MiB.
-- The module and its listeners refuse what they do not know, and values of another type, at start, with an error that names the option:
-  \`ILLEGAL_OPTION\`.
-- The module of Nest reads no environment variable. \`endpoints\` is the only option that it needs; what your application reads it from is
-  your choice. The demo reads \`ROCKETMQ_ENDPOINTS\`.
-- What is decided where: built-in default < \`defaults\` of the module < decorator < \`listeners[name]\` of the module. \`undefined\` never
-  overrides. Limits of the server only check.
+- Options that end with \`Ms\` are milliseconds, those that end with \`Bytes\` are bytes. Defaults may be written shorter, as 30 s or 64 MiB.
+- The module and its listeners reject unknown options and values of another type at startup, with an \`ILLEGAL_OPTION\` error that names the
+  option.
+- \`endpoints\` is the only option that the module requires. The module reads no environment variables: your application decides where the
+  value comes from. The demo reads \`ROCKETMQ_ENDPOINTS\`.
+- A listener's settings come from, in increasing precedence: the built-in default, \`defaults\` of the module, the decorator,
+  \`listeners[name]\` of the module. \`undefined\` never overrides. The server's limits are checked, and override nothing.
 `;
 
 /** @param {readonly OptionType[]} [types] */
@@ -61,30 +63,38 @@ function section({ name, entries, text, bases, options }, types) {
   const links = bases.map((base) => `[${base}](#${base.toLowerCase()})`);
   if (links.length > 0)
     lines.push(`${options.length > 0 ? 'Besides those below, all' : 'All'} options of ${links.join(', ')}.\n`);
-  if (options.length > 0) lines.push(table(options, types), '');
+  if (options.length > 0) lines.push(...options.map((option) => item(option, types)), '');
   return lines.join('\n');
 }
 
-/** @param {OptionType['options']} options @param {readonly OptionType[]} types */
-function table(options, types) {
-  const rows = options.map((option) => [
-    `\`${option.name}\``,
-    cell(`\`${option.type}\``),
-    option.unit,
-    option.isOptional ? cell(escaped(option.default ?? '')) : '**required**',
-    cell(`${escaped(option.text)}${linksTo(option.type, types)}`.trim()),
-  ]);
-  const head = ['Option', 'Type', 'Unit', 'Default', 'What it does'];
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (/** @type {string[]} */ cells) =>
-    `| ${cells.map((text, i) => text.padEnd(widths[i] ?? 0)).join(' | ')} |`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+/** @param {OptionType['options'][number]} option @param {readonly OptionType[]} types */
+function item({ name, type, unit, isOptional, default: fallback = '', text }, types) {
+  const parts = [
+    `**\`${name}\`** (${[`\`${type}\``, unit, isOptional ? '' : '**required**'].filter((part) => part !== '').join(', ')}):`,
+    escaped(text),
+    linksTo(type, types),
+    isOptional && fallback !== '' ? `*Default:* ${escaped(fallback).replace(/\.$/, '')}.` : '',
+  ];
+  return wrapped(`- ${parts.filter((part) => part !== '').join(' ')}`);
+}
+
+/** Breaks a list item into lines, at spaces outside of code. @param {string} text */
+function wrapped(text) {
+  const words = text.match(/(?:`[^`]*`|[^\s`])+/g) ?? [];
+  const lines = [''];
+  for (const word of words) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return lines.join('\n');
 }
 
 /** Where the options of an option are. @param {string} type @param {readonly OptionType[]} types */
 function linksTo(type, types) {
   const named = types.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(type));
-  return named.length === 0 ? '' : ` See ${named.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(', ')}.`;
+  return named.length === 0 ? '' : `See ${named.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(', ')}.`;
 }
 
 /** Outside of code, what looks like HTML is text. @param {string} text */
@@ -93,9 +103,4 @@ function escaped(text) {
     .split(/(`[^`]*`)/)
     .map((part) => (part.startsWith('`') ? part : part.replaceAll('<', '&lt;').replaceAll('*', '\\*')))
     .join('');
-}
-
-/** @param {string} text */
-function cell(text) {
-  return text.replaceAll('|', '\\|');
 }
