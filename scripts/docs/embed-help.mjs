@@ -3,10 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../build/build.mjs';
+import { HELP_BLOCKS, helpInGuide } from './guide-help.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const GUIDE = join(root, 'docs/guide/command-line.md');
-const MARKED = /(<!-- help:(.*?) -->\n```text\n)[\s\S]*?```/g;
 
 await build({ names: ['nestjs-rocketmq'] });
 const { run } = await import('../../libs/rocketmq/dist/esm/cli/main.js');
@@ -18,12 +18,12 @@ async function helpOf(path) {
     help += text;
   };
   await run([...path.split(' ').filter((word) => word !== ''), '--help'], { out: write, err: write, env: {} });
-  return help;
+  return helpInGuide(help);
 }
 
 const text = readFileSync(GUIDE, 'utf8');
 /** @type {Map<string, string>} */
 const helps = new Map();
-for (const [, , path = ''] of text.matchAll(MARKED)) helps.set(path, await helpOf(path));
-const updated = text.replace(MARKED, (_, head, path) => `${head}${helps.get(path)}\`\`\``);
+for (const [, , path = ''] of text.matchAll(HELP_BLOCKS)) helps.set(path, await helpOf(path));
+const updated = text.replace(HELP_BLOCKS, (_, head, path) => `${head}${helps.get(path)}\`\`\``);
 if (updated !== text) writeFileSync(GUIDE, updated);
