@@ -73,7 +73,7 @@ function item({ name, type, unit, isOptional, default: fallback = '', text }, ty
     `**\`${name}\`** (${[`\`${type}\``, unit, isOptional ? '' : '**required**'].filter((part) => part !== '').join(', ')}):`,
     escaped(text),
     linksTo(type, types),
-    isOptional && fallback !== '' ? `*Default:* ${escaped(fallback).replace(/\.$/, '')}.` : '',
+    isOptional && fallback !== '' ? `_Default:_ ${escaped(fallback).replace(/\.$/, '')}.` : '',
   ];
   return wrapped(`- ${parts.filter((part) => part !== '').join(' ')}`);
 }
