@@ -13,7 +13,7 @@ const everything = ({ store }: EngineHarness): unknown[] =>
   Array.from(store.scan([]), ([key]) => key).filter(([kind]) => kind !== 'serial');
 
 describe('a deleted topic', () => {
-  it('leaves nothing behind: no message, index, delivery, due time or cursor', () => {
+  it('leaves no message, index, delivery, due time or cursor behind', () => {
     const broker = harness();
     broker.engine.declareTopic({ name: 'd', type: 'delay' });
     broker.engine.declareTopic({ name: 'x', type: 'transaction' });
@@ -30,7 +30,7 @@ describe('a deleted topic', () => {
     expect(broker.engine.administration.deleteTopic('t')).toBe(false);
   });
 
-  it('is deleted without its neighbours', () => {
+  it('is deleted without topics of similar names', () => {
     const broker = harness();
     broker.send('t', '1');
     broker.send('t2', '2');
@@ -42,7 +42,7 @@ describe('a deleted topic', () => {
 });
 
 describe('a deleted group', () => {
-  it('leaves nothing behind, and the other groups alone', () => {
+  it('leaves no state behind and does not change other groups', () => {
     const broker = harness();
     for (const id of ['1', '2']) broker.send('t', id);
     for (const group of ['g', 'g2']) broker.pop('t', group, { batchSize: 1 });
@@ -56,7 +56,7 @@ describe('a deleted group', () => {
 });
 
 describe('a moved group', () => {
-  it('gets what it was handed again, and cannot settle the old delivery', () => {
+  it('receives earlier messages again and cannot settle their old deliveries', () => {
     const broker = harness();
     for (const id of ['1', '2']) broker.send('t', id);
     const [first] = broker.pop('t', 'g', { batchSize: 1 }).deliveries;
@@ -68,7 +68,7 @@ describe('a moved group', () => {
     expect(() => first && broker.ack(first, 'g')).toThrow('newer handle');
   });
 
-  it('keeps what it holds when it moves forward, and gets it again when the lease ends', () => {
+  it('keeps its leases when it moves forward; the messages are redelivered when the leases end', () => {
     const broker = harness();
     for (const id of ['1', '2', '3']) broker.send('t', id);
     broker.pop('t', 'g', { batchSize: 1, leaseMs: 1_000 });
@@ -111,7 +111,7 @@ describe('offsets', () => {
 });
 
 describe('the index', () => {
-  it('finds messages by id and by key, the newest when there are too many', () => {
+  it('finds messages by id and by key, limited to the newest', () => {
     const broker = harness();
     const start = broker.nowMs;
     for (const id of ['1', '2', '3', '4']) {
@@ -128,14 +128,14 @@ describe('the index', () => {
     expect(messagesById(broker.store, 't', '5', 5)).toEqual([]);
   });
 
-  it('is not kept when nobody asks for it', () => {
+  it('is not written unless it is enabled', () => {
     const broker = new EngineHarness();
     broker.send('t', '1', { keys: ['k'] });
     expect([...broker.store.scan(keys.indexOf('t'))]).toEqual([]);
   });
 });
 
-describe('a message that is put', () => {
+describe('a message put directly into a topic', () => {
   const message = (fields: Partial<StoredMessage> = {}): StoredMessage => ({
     ...{ messageId: 'm', type: 'normal', body: Buffer.from('x'), bodyEncoding: 1, tag: undefined, keys: [] },
     ...{ properties: {}, messageGroup: undefined, priority: undefined, traceContext: undefined },
@@ -143,7 +143,7 @@ describe('a message that is put', () => {
     ...fields,
   });
 
-  it('goes into a topic of any type, to the given queue or that of its message group', () => {
+  it('is stored whatever the type of the topic, in the given queue or that of its message group', () => {
     const broker = harness();
     broker.engine.declareTopic({ name: 'f', type: 'fifo', queues: 8 });
     const { administration } = broker.engine;

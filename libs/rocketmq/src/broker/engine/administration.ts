@@ -1,4 +1,4 @@
-// Administrative changes: topics and groups deleted, groups moved, messages stored at a given place.
+// Administrative changes: deletes topics and groups, moves groups, stores messages in a given queue.
 
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
@@ -17,7 +17,7 @@ import {
 } from './records.js';
 import type { Registry } from './registry.js';
 
-/** Runs a command: all of its changes or, when it throws, none. */
+/** Runs a command atomically: when it throws, none of its changes are applied. */
 export type Run = <T>(command: (changes: Changes) => T) => T;
 
 export class Administration {
@@ -28,7 +28,7 @@ export class Administration {
     private readonly deliveries: Deliveries,
   ) {}
 
-  /** Deletes a topic with its messages, also those that wait, and what groups know of it. @returns whether it was there */
+  /** Deletes a topic with its messages, delayed and half ones included, and the groups' state in it. @returns whether it existed */
   deleteTopic(name: string): boolean {
     return this.run((changes) => {
       const existed = changes.get(keys.topic(name)) !== undefined;
@@ -41,7 +41,7 @@ export class Administration {
       }
       for (const [key, half] of changes.scan<HalfRecord | undefined>(keys.halvesOf(name), { tolerant: true })) {
         changes.delete(key);
-        // The check of one that cannot be read finds nothing, and is over.
+        // A half message that cannot be read keeps its check, which finds nothing and ends.
         if (half !== undefined) changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
       }
       for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
@@ -49,7 +49,7 @@ export class Administration {
     });
   }
 
-  /** Deletes a group with all that it knows of topics. Its dead letters stay. @returns whether it was there */
+  /** Deletes a group with its state in all topics. Its dead letters stay. @returns whether it existed */
   deleteGroup(name: string): boolean {
     return this.run((changes) => {
       const existed = changes.get(keys.group(name)) !== undefined;
@@ -60,7 +60,7 @@ export class Administration {
   }
 
   /**
-   * Moves a group to an offset of a queue. Messages from there on count as not delivered; earlier unsettled ones are redelivered as
+   * Moves a group to an offset of a queue. Messages from that offset on count as not delivered; earlier unsettled ones are redelivered as
    * before, except in an ordered group, which starts over.
    */
   moveGroup(group: GroupRecord, { topic, queueId, offset }: { topic: string; queueId: number; offset: number }): void {
@@ -77,8 +77,8 @@ export class Administration {
   }
 
   /**
-   * Puts a message into a topic whatever the topic's type, as brokers do: types are looked at before.
-   * @param queueId undefined: as for any message
+   * Stores a message whatever the topic's type. In RocketMQ, too, the proxy validates types, not the broker.
+   * @param queueId the queue is chosen as for a sent message if undefined
    * @throws Refusal `unknown-topic`
    */
   put(name: string, queueId: number | undefined, message: StoredMessage): LogPosition {
@@ -93,7 +93,7 @@ export class Administration {
     return this.log.chooseQueue(topic, { priority });
   }
 
-  /** What a group knows of a topic, or of all. */
+  /** Deletes the state of a group in one topic, or in all. */
   private forget(changes: Changes, group: string, topic?: string): void {
     const of = (prefix: Key): Key => (topic === undefined ? prefix : [...prefix, topic]);
     for (const [key, { state }] of changes.scan<DeliveryRecord>(of(keys.deliveriesOfGroup(group)))) {

@@ -6,7 +6,7 @@ const altered = (harness: EngineHarness, name: string, group: { fifo?: boolean; 
   harness.engine.alterGroup({ name, fifo: false, maxDeliveryAttempts: 17, backoff: DEFAULT_BACKOFF, ...group });
 
 describe('an altered topic', () => {
-  it('wakes those who wait when it has more queues', () => {
+  it('wakes waiting consumers when it gets more queues', () => {
     const harness = new EngineHarness();
     harness.engine.alterTopic({ name: 't', type: 'normal', queues: 1 });
     harness.available.length = 0;
@@ -15,7 +15,7 @@ describe('an altered topic', () => {
     expect(harness.engine.topic('t')).toEqual({ name: 't', type: 'normal', queues: 2 });
   });
 
-  it('lets what was handed out from a lost queue be acked and redelivered', () => {
+  it('lets messages delivered from a removed queue be acked and redelivered', () => {
     const harness = new EngineHarness();
     harness.engine.alterTopic({ name: 't', type: 'priority', queues: 2 });
     for (const priority of [1, 1]) harness.send('t', `p${priority}`, { type: 'priority', priority });
@@ -28,7 +28,7 @@ describe('an altered topic', () => {
 });
 
 describe('an altered group', () => {
-  it('delivers by its new attempts from the next pop on', () => {
+  it('applies its new number of attempts from the next pop on', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     harness.pop('t', 'g', { leaseMs: 10_000 });
@@ -38,7 +38,7 @@ describe('an altered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toHaveLength(1);
   });
 
-  it('that is no longer ordered forgets no unsettled message and hands out no settled one', () => {
+  it('that is no longer ordered loses no unsettled message and redelivers no settled one', () => {
     const harness = new EngineHarness();
     harness.engine.alterTopic({ name: 't', type: 'normal', queues: 1 });
     harness.engine.declareGroup({ name: 'g', fifo: true });
@@ -51,7 +51,7 @@ describe('an altered group', () => {
     expect(harness.popIds('t', 'g')).toEqual(['a2', 'c2']);
   });
 
-  it('that becomes ordered gets in order what waits', () => {
+  it('that becomes ordered receives waiting messages in order', () => {
     const harness = new EngineHarness();
     harness.engine.alterTopic({ name: 't', type: 'normal', queues: 1 });
     for (const id of ['a', 'b', 'c']) harness.send('t', id);

@@ -1,15 +1,15 @@
-// The changes of one command: reads see them, the store gets them as one batch.
+// The changes of one command. The command's own reads see them; the store applies them as one batch.
 
 import type { Change, Key, ScanOptions, Store } from '../store/store.js';
 import { type Due, dueReference, keys } from './records.js';
 
-/** Messages that a consumer may be waiting for: of a topic, for one group or for all. */
+/** A topic has new messages that consumers may be waiting for, in one group or in all. */
 export interface Available {
   readonly topic: string;
   readonly group: string | undefined;
 }
 
-/** Where a message died: of which topic, for which group. */
+/** The topic and the group of a message that became a dead letter. */
 export interface DeadLetter {
   readonly topic: string;
   readonly group: string;
@@ -18,11 +18,11 @@ export interface DeadLetter {
 /** Collects what a command changes. `get` and `scan` read the state; only `get` sees the command's own changes. */
 export class Changes {
   private readonly entries = new Map<string, Change>();
-  /** What became available to consumers by these changes. */
+  /** What these changes make available to consumers. */
   readonly available: Available[] = [];
-  /** The first moment at which something becomes due by these changes; Infinity when nothing does. */
+  /** The earliest due time that these changes add; Infinity if they add none. */
   firstDueAtMs = Number.POSITIVE_INFINITY;
-  /** What became a dead letter by them. Undefined: nothing. */
+  /** The dead letters that these changes create; undefined if none. */
   deadLetters: DeadLetter[] | undefined;
 
   constructor(private readonly store: Store) {}
@@ -33,7 +33,7 @@ export class Changes {
     return own.kind === 'put' ? (own.value as T) : undefined;
   }
 
-  /** What the store held before this command, collected so that later changes do not disturb it. */
+  /** The state before this command, collected so that later changes do not affect the iteration. */
   scan<T>(prefix: Key, options?: ScanOptions, limit = Number.POSITIVE_INFINITY): [Key, T][] {
     const found: [Key, T][] = [];
     for (const [key, value] of this.store.scan(prefix, options)) {
@@ -52,7 +52,7 @@ export class Changes {
   }
 
   putDue(atMs: number, due: Due): void {
-    // It would have no place among the others, and be looked at for ever.
+    // Such a time has no order among the others, and the entry would be examined forever.
     if (!Number.isFinite(atMs)) throw new Error(`nothing can be due at ${atMs}`);
     if (atMs < this.firstDueAtMs) this.firstDueAtMs = atMs;
     this.put(keys.due(atMs, dueReference(due)), due);
@@ -62,7 +62,7 @@ export class Changes {
     this.delete(keys.due(atMs, dueReference(due)));
   }
 
-  /** A number that no earlier call gave. */
+  /** A number that no earlier call has returned. */
   nextSerial(): number {
     const serial = (this.get<number>(keys.serial) ?? 0) + 1;
     this.put(keys.serial, serial);
@@ -86,7 +86,7 @@ export class Changes {
   }
 }
 
-/** Numbers and strings must not meet, and no part may run into the next. */
+/** A number and a string must not have equal names, and the parts must stay distinct. */
 function nameOf(key: Key): string {
   let name = '';
   for (const part of key) name += typeof part === 'number' ? `#${part}|` : `${part.length}:${part}|`;

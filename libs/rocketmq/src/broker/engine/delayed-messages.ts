@@ -1,4 +1,4 @@
-// Messages that wait for their delivery time, and their recall.
+// Delayed messages, and their recall.
 
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -18,7 +18,7 @@ export class DelayedMessages {
     private readonly recallEnabled: boolean,
   ) {}
 
-  /** @returns the handle by which it can be recalled */
+  /** @returns the recall handle */
   add(changes: Changes, topic: TopicRecord, message: StoredMessage, dueAtMs: number): string {
     const key = [...keys.delayedAt(topic.name, message.messageId, dueAtMs), changes.nextSerial()];
     changes.put(key, message);
@@ -36,13 +36,13 @@ export class DelayedMessages {
     return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
   }
 
-  /** Lets what waits under an id become visible before its time. @returns where it lies now; nothing when nothing waits */
+  /** Makes the delayed messages with this id visible before their time. @returns their positions; empty if none is delayed */
   deliverEarly(changes: Changes, topic: string, messageId: string, nowMs: number): TopicPosition[] {
     return changes.scan(keys.delayedById(topic, messageId)).flatMap(([key]) => this.deliverAhead(changes, key, nowMs));
   }
 
   /**
-   * Like {@link deliverEarly}, of what a recall handle names.
+   * Like {@link deliverEarly}, for the message of a recall handle.
    * @throws Refusal `recall-invalid` for a handle that this broker did not issue
    */
   deliverEarlyByHandle(changes: Changes, recallHandle: string, nowMs: number): TopicPosition[] {
@@ -52,7 +52,7 @@ export class DelayedMessages {
   }
 
   /**
-   * Takes a delayed message back. One that is not there (recalled before, never sent) is no error, as on the real server.
+   * Recalls a delayed message. As on the real server, it is no error if the message was recalled before or never sent.
    * @returns its message id
    */
   recall(changes: Changes, topic: string, recallHandle: string, nowMs: number): string {
@@ -77,17 +77,17 @@ export class DelayedMessages {
   }
 }
 
-/** When the message under a key of `keys.delayedAt` and a serial is due. */
+/** The due time in a key of a delayed message (`keys.delayedAt` and a serial). */
 export function dueAtOf(key: Key): number {
   return key.at(-2) as number;
 }
 
-/** The real server's form: URL-safe Base64 of version, topic, broker, due time and message id. */
+/** As the real server formats it: URL-safe Base64 of version, topic, broker, due time and message id. */
 function formatRecallHandle(topic: string, dueAtMs: number, messageId: string): string {
   return Buffer.from(`v1 ${topic} ${BROKER_NAME} ${dueAtMs} ${messageId}`).toString('base64url');
 }
 
-/** The handle by which a waiting message can be recalled. */
+/** The recall handle of a delayed message. */
 export function recallHandleOf(key: Key, messageId: string): string {
   return formatRecallHandle(key[1] as string, dueAtOf(key), messageId);
 }

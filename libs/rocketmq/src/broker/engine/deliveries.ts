@@ -1,4 +1,4 @@
-// What groups were handed: leases, receipt handles, attempts, dead letters. How messages are chosen for a pop is in
+// Deliveries to groups: leases, receipt handles, attempts, dead letters. Which messages a pop delivers is decided in
 // unordered-pop.ts and ordered-pop.ts.
 
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
@@ -17,9 +17,9 @@ import {
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 
-/** How far the broker moves the end of a lease that it renews. */
+/** The broker renews a lease by this much at a time. */
 const RENEWAL_MS = MINUTE_MS;
-/** Until what a client held when it said goodbye is there again. */
+/** When a client disconnects in order, its messages are redelivered after this time. */
 const RELEASED_LEASE_MS = SECOND_MS;
 
 /** A message handed to a consumer. */
@@ -28,12 +28,12 @@ export interface Delivery {
   readonly message: StoredMessage;
   readonly queueId: number;
   readonly offset: number;
-  /** As shown to the consumer: the first is 1. */
+  /** As the consumer sees it, starting at 1. */
   readonly attempt: number;
   readonly receiptHandle: string;
 }
 
-/** A message on its way to a consumer. */
+/** The lease that a message is delivered with. */
 interface HandOver {
   readonly message: StoredMessage;
   readonly attempt: number;
@@ -42,7 +42,7 @@ interface HandOver {
   readonly holder?: string | undefined;
 }
 
-/** A pop: the wish of one ReceiveMessage. */
+/** A pop: one ReceiveMessage request. */
 export interface PopRequest {
   readonly topic: string;
   readonly group: GroupRecord;
@@ -50,22 +50,22 @@ export interface PopRequest {
   readonly leaseMs: number;
   readonly nowMs: number;
   readonly attemptId: string | undefined;
-  /** Who asks. */
+  /** The client that receives. */
   readonly clientId?: string | undefined;
-  /** The client whose leases the broker is to renew. */
+  /** The client for which the broker renews the leases. */
   readonly renewFor?: string | undefined;
   readonly matches: (message: StoredMessage) => boolean;
-  /** How much work that is for a message, 1 for what is next to none: see LONGEST_SCAN. Default 1. */
+  /** The cost of filtering a message; 1 is the cost of a trivial filter (see LONGEST_SCAN). Default 1. */
   readonly effort?: ((message: StoredMessage) => number) | undefined;
 }
 
-/** What a pop gave. `skipped`: messages that the filter or the attempt limit kept back, now settled for the group. */
+/** `skipped`: messages that were not delivered because of the filter or the attempt limit; they are settled for the group. */
 export interface PopResult {
   readonly deliveries: Delivery[];
   readonly skipped: number;
 }
 
-/** A receipt handle as a client presents it. */
+/** A receipt handle in a request of a client. */
 export interface HandleRef {
   readonly topic: string;
   readonly group: GroupRecord;
@@ -75,18 +75,18 @@ export interface HandleRef {
 
 export interface ChangeRequest extends HandleRef {
   readonly invisibleMs: number;
-  /** The next delivery does not count as an attempt. Without effect in ordered groups, as on the real server. */
+  /** The next delivery does not count as an attempt. As on the real server, ordered groups ignore this. */
   readonly suspend: boolean;
 }
 
-/** Finds a delivery for its handle: `settled` when it was acked or dead-lettered before. */
+/** The delivery of a handle; `settled` if it was acked or dead-lettered before. */
 type Located =
   | { readonly kind: 'held'; readonly queue: QueueRef; readonly handle: ReceiptHandle; readonly record: DeliveryRecord }
   | { readonly kind: 'settled' };
 
 /** Keeps the delivery records of all groups. */
 export class Deliveries {
-  /** Deliveries up to this serial took place before the broker was started. */
+  /** Deliveries up to this serial happened before the broker started. */
   private lastEarlierSerial = 0;
 
   constructor(
@@ -95,8 +95,8 @@ export class Deliveries {
   ) {}
 
   /**
-   * The broker was started: the stored deliveries are no longer renewed. Whether their answers arrived is unknown, so a renewal must
-   * not outlive the process that sent the answer; the real proxy keeps its renewals in memory, too.
+   * Ends the renewals of stored deliveries when the broker starts. It is unknown whether their responses arrived, so a renewal must
+   * not outlive the process that sent the response; the real proxy keeps its renewals in memory, too.
    */
   endRenewals(changes: Changes): void {
     this.lastEarlierSerial = changes.get<number>(keys.serial) ?? 0;
@@ -110,7 +110,7 @@ export class Deliveries {
     return { topic, message, queueId, offset, attempt: message.earlierAttempts + attempt, receiptHandle: handle };
   }
 
-  /** Settles a delivery. Repeating it is harmless while the handle's lease lasts. */
+  /** Settles a delivery. Idempotent while the handle's lease lasts. */
   ack(changes: Changes, request: HandleRef): void {
     const located = this.locate(changes, request);
     if (located.kind === 'settled') {
@@ -121,7 +121,7 @@ export class Deliveries {
     this.settle(changes, request.group, located.queue, located.handle.offset, located.record);
   }
 
-  /** Moves the end of a lease, counted from now. @returns the handle that replaces the given one */
+  /** Sets the remaining time of a lease. @returns the handle that replaces the given one */
   change(changes: Changes, request: ChangeRequest): string {
     const located = this.locate(changes, request);
     if (located.kind === 'settled') throw deadHandle('its message is already settled');
@@ -138,8 +138,8 @@ export class Deliveries {
   }
 
   /**
-   * Lets a message that the group was handed before wait for its next pop once more. Its handles are dead.
-   * @param record what the group knows of it; undefined: nothing any more
+   * Makes a message available again to a group that received it before. Its earlier handles become invalid.
+   * @param record its delivery record; undefined if it was settled
    */
   giveAgain(
     changes: Changes,
@@ -149,7 +149,7 @@ export class Deliveries {
     nowMs: number,
   ): void {
     if (record !== undefined) this.dropState(changes, queue, offset, record.state);
-    // What was settled begins anew: its next delivery is the first.
+    // A settled message starts over: its next delivery is attempt 1.
     const attempt = record?.state.kind === 'leased' ? record.attempt : 0;
     const state: DeliveryState = { kind: 'ready', sinceMs: nowMs };
     const again: DeliveryRecord = { attempt, serial: changes.nextSerial(), keepsAttempt: false, state };
@@ -159,7 +159,7 @@ export class Deliveries {
     changes.markAvailable(queue.topic, queue.group);
   }
 
-  /** Makes a delivery a dead letter. An ended lease does not hinder it, as on the real server. */
+  /** Dead-letters a delivery, even if its lease has ended, as on the real server. */
   forward(changes: Changes, request: HandleRef): void {
     const located = this.locate(changes, request);
     if (located.kind === 'settled') return;
@@ -172,7 +172,7 @@ export class Deliveries {
     this.settle(changes, request.group, queue, handle.offset, record);
   }
 
-  /** Copies a message to the dead-letter topic of the group. The caller settles the original. */
+  /** Copies a message to the dead letter queue of the group. The caller settles the original. */
   deadLetter(
     changes: Changes,
     queue: QueueRef,
@@ -180,7 +180,7 @@ export class Deliveries {
     { message, attempts, nowMs }: { message: StoredMessage; attempts: number; nowMs: number },
   ): void {
     const topic = this.registry.deadLetterTopic(changes, group.name);
-    // A dead letter of those who read dead letters still comes from where it was sent to.
+    // A dead letter that is dead-lettered again keeps the topic that it was originally sent to.
     const originTopic = message.originTopic ?? queue.topic;
     const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts, originTopic };
     this.log.append(changes, topic, this.log.chooseQueue(topic), copy);
@@ -188,8 +188,8 @@ export class Deliveries {
   }
 
   /**
-   * The lease of a delivery ended by time.
-   * @param isPresent whether a client is still there, so that its leases are renewed
+   * The lease of a delivery has expired.
+   * @param isPresent whether a client is still connected; if so, its leases are renewed
    */
   endLease(
     changes: Changes,
@@ -211,7 +211,7 @@ export class Deliveries {
     changes.markAvailable(queue.topic, queue.group);
   }
 
-  /** A client said goodbye: what the broker renewed for it comes back soon, as on the real server. */
+  /** A client disconnected in order: as on the real server, the leases that the broker renewed for it end soon. */
   release(changes: Changes, group: string, clientId: string, nowMs: number): void {
     for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
       const { state } = record;
@@ -222,19 +222,19 @@ export class Deliveries {
     }
   }
 
-  /** Forgets a record together with what the indexes hold of it. */
+  /** Deletes a record and its index entries. */
   drop(changes: Changes, queue: QueueRef, offset: number, state: DeliveryState): void {
     this.dropState(changes, queue, offset, state);
     changes.delete(keys.delivery(queue, offset));
   }
 
-  /** Takes a state out of the indexes. */
+  /** Deletes the index entries of a state. */
   dropState(changes: Changes, queue: QueueRef, offset: number, state: DeliveryState): void {
     if (state.kind === 'leased') changes.deleteDue(state.endsAtMs, { kind: 'lease', queue, offset });
     if (state.kind === 'ready') changes.delete(keys.ready(queue, state.sinceMs, offset));
   }
 
-  /** Another end for a lease under the handle that it has. */
+  /** Changes the end of a lease without changing its handle. */
   private moveLease(
     changes: Changes,
     queue: QueueRef,
@@ -261,7 +261,7 @@ export class Deliveries {
     },
   ): string {
     const { attempt, changed, keepsAttempt = false, renewal, holder } = lease;
-    // Whole milliseconds, so that the handle's text and the record agree.
+    // Integer milliseconds, so that the formatted handle and the record have equal values.
     const endsAtMs = Math.ceil(lease.endsAtMs);
     const serial = changes.nextSerial();
     const state: DeliveryState = {
@@ -287,7 +287,7 @@ export class Deliveries {
     changes.markAvailable(queue.topic, queue.group);
   }
 
-  /** An ordered queue moves on to its first message that is not acked; acks behind that one are kept. */
+  /** Moves an ordered queue to its first message that is not acked. Acks behind that message are kept. */
   private forgetLeadingAcks(changes: Changes, queue: QueueRef, justAcked: number): void {
     for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue))) {
       if (record.state.kind !== 'acked' && key.at(-1) !== justAcked) return;
@@ -315,7 +315,7 @@ function assertLeased({ state }: DeliveryRecord, nowMs: number): void {
   if (state.kind !== 'leased' || state.endsAtMs <= nowMs) throw endedLease();
 }
 
-/** In the real server's words; handles that are void for another reason it does not find out, or fails on. */
+/** The real server's message. It does not detect, or fails on, handles that are invalid for another reason. */
 function endedLease(): Refusal {
   return new Refusal('dead-handle', 'receipt handle is expired: its lease ended');
 }

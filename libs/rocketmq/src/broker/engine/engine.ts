@@ -1,5 +1,5 @@
-// The engine: plain synchronous decisions over the state in the store. No I/O of its own and no timer: every command brings
-// its time along, `tick` does what has become due, and `nextDueAtMs` says when that is next.
+// The engine: synchronous decisions over the state in the store, without I/O or timers of its own. Every command has the current
+// time as a parameter, `tick` does what is due, and `nextDueAtMs` returns when something is due next.
 
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
@@ -21,41 +21,41 @@ import { type TransactionCheck, type TransactionEnd, Transactions, type Transact
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { dueBy, nextDue } from './views.js';
 
-/** How often something is tried that cannot be done for a damaged record. */
+/** The interval at which work that failed because of a damaged record is retried. */
 const DAMAGE_INTERVAL_MS = HOUR_MS;
 
 export interface EngineOptions {
   readonly strict: boolean;
   readonly recallEnabled: boolean;
   readonly timing: TransactionTiming;
-  /** Whether messages are to be found by id and key, as tools want it. Default: false. */
+  /** Whether messages are indexed by id and key, for tools. Default: false. */
   readonly indexed?: boolean;
-  /** From this size of the store on no message is taken. Default: without limit. */
+  /** The engine rejects sends once the store has this size. Default: no limit. */
   readonly maxStoreBytes?: number | undefined;
-  /** What `sweep` leaves. Default: everything. */
+  /** What `sweep` keeps. Default: everything. */
   readonly retention?: RetentionLimits;
 }
 
-/** The events of the engine, emitted after the change is in the store. Listeners must not call the engine synchronously. */
+/** The events of the engine, emitted after the store has the change. Listeners must not call the engine synchronously. */
 export interface EngineListener {
-  /** Something was written: what is due next may have changed. */
+  /** A change was written; the next due time may have changed. */
   committed(): void;
-  /** Consumers of the topic, or of one group of it, may find messages. */
+  /** Consumers of the topic, or of one of its groups, may find messages. */
   available(available: Available): void;
   checkDue(check: TransactionCheck): void;
-  /** Whether a client is known and not silent for too long. Asked when a lease ends that is renewed for it. */
+  /** Whether a client is connected and sends heartbeats. Called when a lease ends that the broker renews for it. */
   isPresent(clientId: string): boolean;
   /** A record cannot be read. */
   damaged(record: DamagedRecord): void;
-  /** A half message is given up after its last check. */
+  /** A half message was given up after its last check. */
   transactionGivenUp(topic: string, transactionId: string): void;
 }
 
-/** Messages that are sent together: they share topic and type, and lie in one queue. */
+/** Messages that are sent together: they have one topic and type and are stored in one queue. */
 export interface SendRequest {
   readonly topic: string;
   readonly messages: readonly StoredMessage[];
-  /** Of a half message: when to ask first, counted from its birth. */
+  /** For a half message: the time from its birth to the first check. */
   readonly recoveryMs: number | undefined;
   readonly nowMs: number;
 }
@@ -63,11 +63,11 @@ export interface SendRequest {
 export interface SendResult {
   readonly messageId: string;
   readonly offset: number;
-  /** Set for a message that waits for its time. */
+  /** Set for a delayed message. */
   readonly recallHandle: string | undefined;
 }
 
-/** The broker's behaviour, without a wire. */
+/** The behavior of the broker, independent of the protocol. */
 export class Engine {
   private readonly registry: Registry;
   readonly administration: Administration;
@@ -81,7 +81,7 @@ export class Engine {
   private readonly retention: Retention;
   private readonly maxStoreBytes: number;
   private firstQueue = 0;
-  /** Nothing is due before. */
+  /** Nothing is due before this time. */
   private lookAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -102,7 +102,7 @@ export class Engine {
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
-  /** To be called at each start, once the store is open: leases that were renewed until then are not renewed any more. */
+  /** Must be called at each start, after the store is opened: ends the renewal of leases from before. */
   endRenewals(): void {
     this.run((changes) => this.deliveries.endRenewals(changes));
   }
@@ -125,7 +125,7 @@ export class Engine {
     this.run((changes) => this.registry.alterGroup(changes, group));
   }
 
-  /** The topic if it exists; never creates it. */
+  /** Returns the topic if it exists; never creates it. */
   findTopic(name: string): TopicRecord | undefined {
     return this.store.get(keys.topic(name)) as TopicRecord | undefined;
   }
@@ -145,7 +145,7 @@ export class Engine {
     return this.run((changes) => this.registry.topic(changes, name));
   }
 
-  /** The group if it exists; never creates it. */
+  /** Returns the group if it exists; never creates it. */
   findGroup(name: string): GroupRecord | undefined {
     return this.store.get(keys.group(name)) as GroupRecord | undefined;
   }
@@ -155,7 +155,7 @@ export class Engine {
     return this.run((changes) => this.registry.group(changes, name, fifoWhenNew));
   }
 
-  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`; then none is stored */
+  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`; in that case no message is stored */
   send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
     this.assertRoom();
     const [first] = messages;
@@ -185,7 +185,7 @@ export class Engine {
     return results;
   }
 
-  /** @throws Refusal `unknown-topic`; DamagedRecord when there is nothing else to hand out */
+  /** @throws Refusal `unknown-topic`; DamagedRecord when there is nothing else to deliver */
   pop(request: PopRequest): PopResult {
     const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
@@ -220,7 +220,7 @@ export class Engine {
     this.run((changes) => this.deliveries.forward(changes, request));
   }
 
-  /** Gives back what the broker keeps for a client of the group by renewing its leases. */
+  /** Releases the messages whose leases the broker renews for a client of the group. */
   releaseLeases(group: string, clientId: string, nowMs: number): void {
     this.run((changes) => this.deliveries.release(changes, group, clientId, nowMs));
   }
@@ -231,7 +231,7 @@ export class Engine {
     if (hasEnded) this.traffic.ended(end.topic, end.resolution);
   }
 
-  /** Has a half message checked again that was given up. @throws Refusal `unknown-transaction`, `unknown-topic` */
+  /** Resumes the checks of a half message that was given up. @throws Refusal `unknown-transaction`, `unknown-topic` */
   resumeTransaction(offset: number, nowMs: number): void {
     this.run((changes) => this.transactions.resume(changes, offset, nowMs));
   }
@@ -241,7 +241,7 @@ export class Engine {
     return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs));
   }
 
-  /** When the next thing happens by itself; undefined when nothing waits. */
+  /** The next due time; undefined if nothing is scheduled. */
   nextDueAtMs(): number | undefined {
     const atMs = nextDue(this.store)?.atMs;
     this.lookAtMs = atMs ?? Number.POSITIVE_INFINITY;
@@ -249,14 +249,14 @@ export class Engine {
   }
 
   /**
-   * When to tick next; undefined when there is no need to. Not later than {@link nextDueAtMs}, of whose result it is kept; it may be
-   * earlier, since what was due then may have been settled. Costs nothing, unlike that.
+   * When to call `tick` next; undefined if not at all. This is a cached bound of {@link nextDueAtMs}: never later, but possibly
+   * earlier, because what was due then may have been settled. Unlike that method, it reads nothing.
    */
   get nextLookAtMs(): number | undefined {
     return this.lookAtMs === Number.POSITIVE_INFINITY ? undefined : this.lookAtMs;
   }
 
-  /** Does everything that is due by now, in the order of time. */
+  /** Does everything that is due by now, in order of due time. */
   tick(nowMs: number): void {
     for (let next = dueBy(this.store, nowMs); next.length > 0; next = dueBy(this.store, nowMs)) {
       for (const { atMs, due } of next) this.perform(atMs, due, nowMs);
@@ -264,7 +264,7 @@ export class Engine {
     this.nextDueAtMs();
   }
 
-  /** Deletes messages that are too old or too many, some at a time. @returns whether more may be left */
+  /** Deletes a batch of messages that exceed the retention limits. @returns whether more may be left */
   sweep(nowMs: number): boolean {
     return this.unlessDamaged(() => this.run((changes) => this.retention.sweep(changes, nowMs))) ?? false;
   }
@@ -285,14 +285,14 @@ export class Engine {
       return true;
     });
     if (isDone) return;
-    // It cannot be done and stays due, so it is reported again.
+    // The work stays due; it is retried, and reported again, after this interval.
     this.run((changes) => {
       changes.deleteDue(atMs, due);
       changes.putDue(nowMs + DAMAGE_INTERVAL_MS, due);
     });
   }
 
-  /** For background work, which has no caller to throw the error to. */
+  /** Reports the error of background work, which has no caller that could catch it. */
   private unlessDamaged<T>(work: () => T): T | undefined {
     try {
       return work();
@@ -318,7 +318,7 @@ export class Engine {
     this.deliveries.endLease(changes, queue, offset, atMs, (clientId) => this.listener.isPresent(clientId));
   }
 
-  /** One command: all of its changes or, when it throws, none. */
+  /** Runs a command atomically: when it throws, none of its changes are applied. */
   private run<T>(command: (changes: Changes) => T): T {
     const changes = new Changes(this.store);
     const result = command(changes);

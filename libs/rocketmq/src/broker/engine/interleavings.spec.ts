@@ -63,7 +63,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Plays steps on an engine and keeps what happened to the messages of its topic in its group. */
+/** Runs steps on an engine and records what happened to the messages of its topic in its group. */
 class Play {
   readonly history: DeliveryEvent[] = [];
   private readonly harness = new EngineHarness();
@@ -77,7 +77,7 @@ class Play {
   readonly rolledBack: string[] = [];
 
   constructor(fifo: boolean) {
-    // Half messages and ordered ones cannot share a topic; the unordered play has the transactions.
+    // Half messages and ordered messages cannot share a topic; only the unordered run has transactions.
     this.transactional = !fifo;
     this.harness.engine.declareTopic({ name: 'half', type: 'transaction', queues: 2 });
     this.harness.engine.declareTopic({ name: 'plain', type: fifo ? 'fifo' : 'delay', queues: 2 });
@@ -157,7 +157,7 @@ class Play {
     });
   }
 
-  /** A dead handle or a forgotten transaction is an answer, not a failure. */
+  /** An invalid handle or an expired transaction is a valid response, not a failure. */
   private tolerate(command: () => unknown): boolean {
     try {
       command();
@@ -215,7 +215,7 @@ class Play {
       this.history.push({ kind: 'settled', id: message.messageId, by: 'broker' });
   }
 
-  /** What is left must still come: every lease ends, every delayed message becomes due. */
+  /** Advances time until every lease has ended and every delayed message is due, and receives the rest. */
   private drain(): void {
     for (let round = 0; round < 200; round++) {
       this.harness.advance(60_000);
@@ -237,7 +237,7 @@ const RUNS = { numRuns: 500 };
 const steps = fc.array(step, { maxLength: 80, size: 'max' });
 
 describe('random interleavings', () => {
-  it('in an unordered group lose nothing, repeat nothing settled, show no half message', () => {
+  it('in an unordered group lose no message, redeliver no settled one and expose no half message', () => {
     void fc.assert(
       fc.property(steps, (list) => {
         const play = new Play(false);

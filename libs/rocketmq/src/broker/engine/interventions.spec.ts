@@ -9,7 +9,7 @@ function delayed(harness: EngineHarness, messageId: string, delayMs: number) {
 }
 
 describe('a delayed message that is delivered now', () => {
-  it('is visible at once, keeps its delivery time, and is not redelivered at it', () => {
+  it('is visible at once, keeps its delivery time, and is not delivered again at that time', () => {
     const harness = new EngineHarness();
     delayed(harness, 'a', MINUTE_MS);
     delayed(harness, 'ab', MINUTE_MS);
@@ -33,7 +33,7 @@ describe('a delayed message that is delivered now', () => {
     expect(harness.available).toEqual([{ topic: 'later', group: undefined }]);
   });
 
-  it('is found by its recall handle, apart from others of its id', () => {
+  it('is found by its recall handle, independently of others with the same id', () => {
     const harness = new EngineHarness();
     const { recallHandle = '' } = delayed(harness, 'a', MINUTE_MS);
     delayed(harness, 'a', 2 * MINUTE_MS);
@@ -42,7 +42,7 @@ describe('a delayed message that is delivered now', () => {
     expect(harness.engine.interventions.deliverNow({ recallHandle }, harness.nowMs)).toEqual([]);
   });
 
-  it('is nothing when it was delivered, recalled or never sent', () => {
+  it('is not found when it was delivered, recalled or never sent', () => {
     const harness = new EngineHarness();
     const { recallHandle = '' } = delayed(harness, 'a', MINUTE_MS);
     harness.engine.recall('later', recallHandle, harness.nowMs);
@@ -69,7 +69,7 @@ describe('a message that is delivered again', () => {
   }
   const first = (harness: EngineHarness): Delivery => harness.pop('t', 'g', { batchSize: 1 }).deliveries[0] as Delivery;
 
-  it('comes as if for the first time when it was settled, for this group only', () => {
+  it('starts with attempt 1 if it was settled, for this group only', () => {
     const { harness, again } = start();
     harness.ack(first(harness), 'g');
     expect(harness.popIds('t', 'other')).toEqual(['a1']);
@@ -81,7 +81,7 @@ describe('a message that is delivered again', () => {
     expect(harness.popIds('t', 'other')).toEqual([]);
   });
 
-  it('does not wait longer for its retry, and goes on counting', () => {
+  it('is retried at once and keeps counting attempts', () => {
     const { harness, again } = start();
     const held = harness.change(first(harness), 'g', MINUTE_MS);
     expect(again()).toEqual({ kind: 'again' });
@@ -91,18 +91,18 @@ describe('a message that is delivered again', () => {
     expect(harness.popIds('t', 'g')).toEqual(['a3']);
   });
 
-  it('stays where it is while a consumer holds it', () => {
+  it('is not delivered again while a consumer holds it', () => {
     const { harness, again } = start();
     harness.pop('t', 'g');
     expect(again()).toEqual({ kind: 'held', untilMs: harness.nowMs + 30_000, holder: undefined });
   });
 
-  it('waits already when the group has not been handed it', () => {
+  it('is already available if the group has not received it', () => {
     expect(start().again()).toEqual({ kind: 'waiting' });
     expect(start().again(7)).toEqual({ kind: 'gone' });
   });
 
-  it('comes before what follows in an ordered queue, which then waits for it', () => {
+  it('blocks an ordered queue: later messages wait for it', () => {
     const { harness, again } = start({ fifo: true, ids: ['a', 'b', 'c'] });
     harness.ack(first(harness), 'g');
     const b = first(harness);
@@ -118,7 +118,7 @@ describe('a message that is delivered again', () => {
 });
 
 describe('the traffic of an engine', () => {
-  it('counts what was sent, handed out, died and ended', () => {
+  it('counts sent and delivered messages, dead letters and ended transactions', () => {
     const harness = new EngineHarness();
     harness.engine.declareGroup({ name: 'g', maxDeliveryAttempts: 1 });
     harness.send('t', 'a');

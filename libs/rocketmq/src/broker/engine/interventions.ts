@@ -1,4 +1,4 @@
-// What people and tools do to single messages: delivered before their time, delivered once more.
+// Manual changes to single messages: delivers a delayed message early, or any message again.
 
 import type { Changes } from './changes.js';
 import type { DelayedMessages } from './delayed-messages.js';
@@ -6,23 +6,23 @@ import type { Deliveries } from './deliveries.js';
 import type { MessageLog, TopicPosition } from './log.js';
 import { type DeliveryRecord, type GroupRecord, keys, type QueueRef } from './records.js';
 
-/** Runs a command: all of its changes or, when it throws, none. */
+/** Runs a command atomically: when it throws, none of its changes are applied. */
 type Run = <T>(command: (changes: Changes) => T) => T;
 
-/** Names a message that waits for its time. */
+/** Identifies a delayed message. */
 export type DelayedRef =
   | { readonly topic: string; readonly messageId: string }
   | { readonly recallHandle: string; readonly topic?: undefined };
 
-/** What became of the wish to have a message delivered once more. */
+/** The result of a request to deliver a message again. */
 export type DeliveredAgain =
-  /** The group gets it with its next receive. */
+  /** The group gets it with its next poll. */
   | { readonly kind: 'again' }
-  /** The group would have got it anyhow: it has not been handed it, or it waits for the next receive. */
+  /** The group gets it anyway: it has not received it yet, or the message is ready for redelivery. */
   | { readonly kind: 'waiting' }
-  /** A consumer has it, or has another one of an ordered queue: nothing was changed. */
+  /** A consumer holds it, or another message of its ordered queue. Nothing was changed. */
   | { readonly kind: 'held'; readonly untilMs: number; readonly holder: string | undefined }
-  /** There is no such message (any more). */
+  /** The message does not exist (any more). */
   | { readonly kind: 'gone' };
 
 export class Interventions {
@@ -34,9 +34,9 @@ export class Interventions {
   ) {}
 
   /**
-   * Makes a delayed message visible at once; its delivery time stays as its sender wrote it. Ids are never deduplicated: of several
-   * with one id all.
-   * @returns where they lie now; nothing when nothing waits by this name
+   * Makes a delayed message visible at once; its delivery time property does not change. Ids are not unique: all messages with the
+   * id become visible.
+   * @returns their positions; empty if no delayed message matches
    * @throws Refusal `recall-invalid` for a handle that this broker did not issue
    */
   deliverNow(ref: DelayedRef, nowMs: number): TopicPosition[] {
@@ -48,8 +48,8 @@ export class Interventions {
   }
 
   /**
-   * Delivers a message of the log to a group that was handed it before. A settled one begins anew with its first attempt; one that
-   * waits for its retry does not wait longer.
+   * Delivers a message again to a group that received it before. A settled message starts over with attempt 1; one that
+   * waits for a retry is retried at once.
    */
   deliverAgain(group: GroupRecord, at: TopicPosition, nowMs: number): DeliveredAgain {
     const { topic, queueId, offset } = at;
@@ -69,7 +69,7 @@ export class Interventions {
   }
 }
 
-/** What a consumer has of an ordered queue: nothing may be put before it. */
+/** The delivery of an ordered queue that a consumer holds: no message may be delivered ahead of it. */
 function heldIn(changes: Changes, queue: QueueRef): DeliveryRecord | undefined {
   const found = changes.scan<DeliveryRecord>(keys.deliveriesOf(queue));
   return found.map(([, record]) => record).find(({ state }) => state.kind === 'leased');

@@ -1,4 +1,4 @@
-// The log: messages by topic, queue and offset. Written once; a retry is a delivery record, not a copy.
+// The log: messages by topic, queue and offset. A message is written once; a retry changes its delivery record and copies nothing.
 
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { DamagedRecord } from '../store/damaged-record.js';
@@ -6,28 +6,28 @@ import type { Changes } from './changes.js';
 import { indexMessage, unindexMessage } from './message-index.js';
 import { keys, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
 
-/** Where a message came to lie. */
+/** The queue and offset of a message. */
 export interface LogPosition {
   readonly queueId: number;
   readonly offset: number;
 }
 
-/** A place, and of which topic. */
+/** A position with its topic. */
 export interface TopicPosition extends LogPosition {
   readonly topic: string;
 }
 
-/** What of a message decides on its queue. */
+/** The fields of a message that determine its queue. */
 export type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;
 
 /** Appends messages and chooses their queues. */
 export class MessageLog {
   private roundRobin = 0;
 
-  /** @param indexed whether messages are to be found by id and key */
+  /** @param indexed whether messages are indexed by id and key */
   constructor(private readonly indexed: boolean) {}
 
-  /** Forgets the messages of a queue before an offset, which the caller has looked at; undefined for one that cannot be read. */
+  /** Deletes the messages of a queue before an offset. The caller has read them; undefined stands for one that cannot be read. */
   deleteBefore(
     changes: Changes,
     { topic, queueId, offset: begin }: LogPosition & { topic: string },
@@ -35,13 +35,13 @@ export class MessageLog {
   ): void {
     for (const { offset, message } of messages) {
       changes.delete(keys.message(topic, queueId, offset));
-      // Also when this run of the broker does not index: an earlier one may have.
+      // Even if this broker does not index: an earlier run may have indexed the message.
       if (message !== undefined) unindexMessage(changes, topic, { queueId, offset }, message);
     }
     changes.put(keys.begin(topic, queueId), begin);
   }
 
-  /** The queue for what is sent together: by message group or priority, else the next in turn. */
+  /** The queue for one send: by message group or priority, otherwise round-robin. */
   chooseQueue(topic: TopicRecord, { messageGroup, priority }: QueueChoice = {}): number {
     if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
     if (priority !== undefined) return Math.min(priority, topic.queues - 1);
@@ -52,7 +52,7 @@ export class MessageLog {
     return { queueId, offset: this.appendAll(changes, topic, queueId, [message]) };
   }
 
-  /** One behind the other. @returns the offset of the first */
+  /** Appends messages at consecutive offsets. @returns the offset of the first */
   appendAll(changes: Changes, { name }: TopicRecord, queueId: number, messages: readonly StoredMessage[]): number {
     const first = this.endOffset(changes, name, queueId);
     if (first === 0) this.assertEmpty(changes, name, queueId);
@@ -67,7 +67,7 @@ export class MessageLog {
     return first;
   }
 
-  /** @throws DamagedRecord for a queue whose end is lost: what is appended would take the place of what it has */
+  /** @throws DamagedRecord for a queue whose end is lost: appending would overwrite its messages */
   private assertEmpty(changes: Changes, topic: string, queueId: number): void {
     const [found] = changes.scan([...keys.log(topic), queueId], { tolerant: true }, 1);
     if (found !== undefined) throw new DamagedRecord(nameOfRecord(keys.end(topic, queueId)), 'it is missing');
@@ -77,12 +77,12 @@ export class MessageLog {
     return changes.get<number>(keys.end(topic, queueId)) ?? 0;
   }
 
-  /** The first offset that retention has left. */
+  /** The first offset that retention has not deleted. */
   beginOffset(changes: Changes, topic: string, queueId: number): number {
     return changes.get<number>(keys.begin(topic, queueId)) ?? 0;
   }
 
-  /** Undefined for what retention has deleted, and for what is still to come. @throws DamagedRecord */
+  /** Returns undefined for an offset that retention has deleted or that is beyond the end. @throws DamagedRecord */
   message(changes: Changes, topic: string, queueId: number, offset: number): StoredMessage | undefined {
     const key = keys.message(topic, queueId, offset);
     const message = changes.get<StoredMessage>(key);

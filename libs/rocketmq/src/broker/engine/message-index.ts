@@ -1,4 +1,4 @@
-// Where messages lie by their id and by their keys. Written with the message; only tools read it.
+// Indexes the positions of messages by id and by key. Written with the message; only tools read it.
 
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -6,7 +6,7 @@ import type { LogPosition } from './log.js';
 import { keys, type StoredMessage } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
 
-/** What of the messages with a key is wanted. */
+/** A query for messages with a key. */
 export interface KeyQuery {
   readonly topic: string;
   readonly key: string;
@@ -15,7 +15,7 @@ export interface KeyQuery {
   readonly limit: number;
 }
 
-/** Notes a message that has just been given its place. */
+/** Indexes a message that was just appended. */
 export function indexMessage(changes: Changes, topic: string, at: LogPosition, message: StoredMessage): void {
   changes.put([...keys.indexById(topic, message.messageId), at.queueId, at.offset], true);
   for (const key of new Set(message.keys)) {
@@ -23,7 +23,7 @@ export function indexMessage(changes: Changes, topic: string, at: LogPosition, m
   }
 }
 
-/** Takes out what `indexMessage` noted. */
+/** Removes the entries of `indexMessage`. */
 export function unindexMessage(changes: Changes, topic: string, at: LogPosition, message: StoredMessage): void {
   changes.delete([...keys.indexById(topic, message.messageId), at.queueId, at.offset]);
   for (const key of new Set(message.keys)) {
@@ -31,12 +31,12 @@ export function unindexMessage(changes: Changes, topic: string, at: LogPosition,
   }
 }
 
-/** The messages with an id: as many as were sent with it. */
+/** The messages with an id. Ids are not unique. */
 export function messagesById(store: Store, topic: string, messageId: string, limit: number): MessageEntry[] {
   return entriesOf(store, topic, store.scan(keys.indexById(topic, messageId)), limit);
 }
 
-/** The messages with a key, the newest ones when there are more than the limit, the earliest first. */
+/** The newest messages with a key up to the limit, in order of storage. */
 export function messagesByKey(store: Store, { topic, key, fromMs, toMs, limit }: KeyQuery): MessageEntry[] {
   const prefix = keys.indexByKey(topic, key);
   const range = { from: [...prefix, fromMs], before: [...prefix, toMs + 1] };
@@ -59,7 +59,7 @@ function entriesOf(
   return entries;
 }
 
-/** A ring of the last ones, so that a key of a million messages does not collect them all. */
+/** Keeps the last items in a ring buffer, so that a key with a million messages does not load them all. */
 function lastOf<T>(items: Iterable<T>, limit: number): T[] {
   const ring: T[] = [];
   let count = 0;

@@ -1,10 +1,10 @@
-// How far topics reach and how far groups have come. Reads only.
+// The offsets of topics and groups. Read-only.
 
 import type { Store } from '../store/store.js';
 import { type DeliveryRecord, type GroupRecord, keys, type QueueRef, type TopicRecord } from './records.js';
 import { messageAt } from './views.js';
 
-/** A queue of a topic: the first offset that is there, the offset that the next message gets, when the last was stored. */
+/** A queue of a topic: its first stored offset, the offset of its next message, and when its last message was stored. */
 export interface QueueRange {
   readonly queueId: number;
   readonly minOffset: number;
@@ -14,7 +14,7 @@ export interface QueueRange {
 
 /** A queue as a group sees it. */
 export interface GroupPosition extends QueueRange {
-  /** Of an ordered group the first offset that is not settled, else the first that was never handed out. */
+  /** For an ordered group the first offset that is not settled, otherwise the first that was never delivered. */
   readonly offset: number;
   /** When the message before `offset` was stored. */
   readonly storedAtMs: number | undefined;
@@ -37,12 +37,12 @@ export function queueRanges(store: Store, { name, queues }: TopicRecord): QueueR
   });
 }
 
-/** The topics from which a group was handed something, or in which it was set to a place. */
+/** The topics in which a group has received messages or was moved. */
 export function topicsOfGroup(store: Store, group: string): string[] {
   return [...new Set(Array.from(store.scan(keys.cursorsOf(group)), ([key]) => key[2] as string))];
 }
 
-/** The groups that were handed something of the topic. */
+/** The groups that have received messages of the topic. */
 export function groupsOfTopic(store: Store, groups: readonly GroupRecord[], topic: string): string[] {
   const has = (group: string): boolean => {
     for (const _ of store.scan([...keys.cursorsOf(group), topic])) return true;
@@ -59,14 +59,14 @@ export function positionsOf(store: Store, group: GroupRecord, topic: TopicRecord
   });
 }
 
-/** Messages that a group without order was handed before, and that wait for its next pop. */
+/** The number of messages that are ready to be redelivered to an unordered group. */
 export function countReady(store: Store, group: string, topic: string): number {
   let count = 0;
   for (const _ of store.scan(keys.readyOf(group, topic))) count++;
   return count;
 }
 
-/** The first message of a queue that was stored at this time or later; the end when there is none. */
+/** The offset of the first message of a queue that was stored at this time or later; the end of the queue if there is none. */
 export function offsetAt(
   store: Store,
   topic: string,

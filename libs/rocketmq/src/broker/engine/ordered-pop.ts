@@ -1,10 +1,10 @@
-// Which messages an ordered group is handed: a queue's, in order, and nothing more of that queue until they are settled or
-// their leases ended. Then from the first unsettled one on, later acked ones included (seen on 5.5.0).
+// Selects the messages of an ordered group: those of a queue in order, and no more of that queue until they are settled or
+// their leases have ended. After that it starts at the first unsettled one and includes later acked ones (observed on 5.5.0).
 
 import type { Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
-/** @param turns the queues in the order of their turn */
+/** @param turns the queues in the order in which they are popped */
 export function popOrdered(pop: Pop, turns: readonly number[]): void {
   for (const queueId of turns) {
     if (pop.isDone) return;
@@ -22,11 +22,11 @@ function popQueue(pop: Pop, queue: QueueRef): void {
   for (const [key, record] of held) {
     if (pop.isDone) break;
     const offset = key.at(-1) as number;
-    // Acked, and all before it has just become dead letters: nothing is left that it could wait for.
+    // Acked, and all messages before it have just been dead-lettered: its ack need not be kept.
     if (record.state.kind === 'acked' && pop.handedOut === before) changes.delete(key);
     else if (!pop.takeAgain(queue, offset, record, isRepeat ? record.attempt : record.attempt + 1)) return;
   }
-  // A repeat after a lost answer gets what was lost, not more: its batch is still open.
+  // A repeated request after a lost response gets the same batch and nothing new.
   if (!isBlocked) pop.takeNew(queue);
   if (pop.handedOut === before) return;
   if (request.attemptId === undefined) changes.delete(keys.attemptId(queue));

@@ -24,7 +24,7 @@ describe('an ordered group', () => {
     return deliveries.map(({ message, attempt }) => `${message.messageId}${attempt}`);
   }
 
-  it('gets a queue in order and nothing more of it until the batch is settled', () => {
+  it('receives a queue in order, and no more of it until the batch is settled', () => {
     const [a, b] = pop(2) as [Delivery, Delivery];
     expect(ids([a, b])).toEqual(['a1', 'b1']);
     expect(pop(2)).toEqual([]);
@@ -34,7 +34,7 @@ describe('an ordered group', () => {
     expect(ids(pop(2))).toEqual(['c1']);
   });
 
-  it('gets everything again from the first unsettled message on, later acked ones included', () => {
+  it('is redelivered everything from the first unsettled message on, later acked ones included', () => {
     const [a, b, c] = pop(3) as [Delivery, Delivery, Delivery];
     harness.ack(a, 'g');
     harness.ack(c, 'g');
@@ -63,14 +63,14 @@ describe('an ordered group', () => {
     expect(ids(pop(2, 'try-2'))).toEqual(['c1']);
   });
 
-  it('pays an attempt for a hand-back, suspended or not', () => {
+  it('counts an attempt for a released message, suspended or not', () => {
     const [a] = pop(1) as [Delivery];
     harness.change(a, 'g', 0, true);
     harness.advance(0);
     expect(ids(pop(1))).toEqual(['a2']);
   });
 
-  it('goes on behind a message whose attempts are used up', () => {
+  it('continues after a message whose attempts are used up', () => {
     for (const expected of ['a1', 'a2', 'a3']) {
       expect(ids(pop(1))).toEqual([expected]);
       harness.advance(10_000);
@@ -79,7 +79,7 @@ describe('an ordered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a5']);
   });
 
-  it('goes on behind a message that it gave up', () => {
+  it('continues after a message that it dead-lettered', () => {
     const [a, b] = pop(2) as [Delivery, Delivery];
     harness.forward(a, 'g');
     harness.ack(b, 'g');
@@ -87,7 +87,7 @@ describe('an ordered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a2']);
   });
 
-  it('does not make an acked message a dead letter when the one before it fails to the end', () => {
+  it('does not dead-letter an acked message when the one before it uses up its attempts', () => {
     for (let attempt = 1; attempt <= 3; attempt++) {
       const [, b] = pop(2) as [Delivery, Delivery];
       harness.ack(b, 'g');
@@ -97,7 +97,7 @@ describe('an ordered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a5']);
   });
 
-  it('puts the messages of a message group into one queue', () => {
+  it('stores the messages of a message group in one queue', () => {
     harness.engine.declareTopic({ name: 'wide', type: 'fifo', queues: 8 });
     for (let index = 0; index < 5; index++) harness.send('wide', `m${index}-`, { type: 'fifo', messageGroup: 'g1' });
     const queues = harness.pop('wide', 'g').deliveries.map(({ queueId }) => queueId);

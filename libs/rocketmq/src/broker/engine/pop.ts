@@ -1,4 +1,4 @@
-// One pop in progress: what every pop does with a message, whatever the order in which messages are chosen.
+// One pop in progress: what ordered and unordered pops have in common.
 
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
@@ -8,14 +8,14 @@ import type { MessageLog } from './log.js';
 import { type DeliveryRecord, keys, type QueueRef, type StoredMessage, type TopicRecord } from './records.js';
 
 /**
- * A filter that wants nothing must not hold the process up: a pop looks at no more messages than this, and at fewer when the filter has
- * much to do for each.
+ * A filter that matches nothing must not block the process: a pop examines at most this many messages, and fewer if the filter is
+ * expensive.
  */
 export const LONGEST_SCAN = 1_000;
 
 /**
- * The queues of a topic in the order in which a pop looks at them: the highest first where the queue is the priority, else
- * each queue first in turn, or the last one would starve under load.
+ * The queues of a topic in the order in which a pop reads them. For a priority topic the highest comes first; otherwise
+ * the first queue rotates, so that no queue starves under load.
  */
 export function queueTurns({ type, queues }: TopicRecord, firstQueue: number): number[] {
   return Array.from({ length: queues }, (_, turn) => {
@@ -23,15 +23,15 @@ export function queueTurns({ type, queues }: TopicRecord, firstQueue: number): n
   });
 }
 
-/** From the delivery on, the broker renews a lease for this long (`renewMaxTimeMillis`). */
+/** The broker renews a lease for this long after the delivery (`renewMaxTimeMillis`). */
 const LONGEST_RENEWAL_MS = 3 * HOUR_MS;
 
-/** Collects what one ReceiveMessage is handed. */
+/** Collects the deliveries for one ReceiveMessage. */
 export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
   private effort = 0;
-  /** A message that cannot be read. Later messages of its queue wait, since it must not be skipped silently. */
+  /** A message that cannot be read. It must not be skipped silently, so later messages of its queue wait. */
   damage: DamagedRecord | undefined;
 
   constructor(
@@ -53,12 +53,12 @@ export class Pop {
     return { deliveries: this.deliveries, skipped: this.skipped };
   }
 
-  /** A queue of the popped topic, as the popping group sees it. */
+  /** A queue of the topic, as the group sees it. */
   queue(queueId: number): QueueRef {
     return { topic: this.request.topic, group: this.request.group.name, queueId };
   }
 
-  /** Hands out what the group was never handed, from its cursor on. */
+  /** Delivers messages that the group has not received before, starting at its cursor. */
   takeNew(queue: QueueRef): void {
     const end = this.log.endOffset(this.changes, queue.topic, queue.queueId);
     const start = this.changes.get<number>(keys.cursor(queue)) ?? 0;
@@ -67,20 +67,20 @@ export class Pop {
       const read = this.read(queue, offset);
       if (read === undefined) break;
       if (read.message !== undefined) this.offer(queue, offset, read.message, 1);
-      // Deleted by retention, and with it all before the beginning.
+      // Deleted by retention, as are all messages before the first offset.
       else offset = Math.max(offset, this.log.beginOffset(this.changes, queue.topic, queue.queueId) - 1);
     }
     if (offset > start) this.changes.put(keys.cursor(queue), offset);
   }
 
-  /** Hands a message out again, with the attempt number that is its turn now. @returns false when it cannot be read */
+  /** Redelivers a message with its next attempt number. @returns false if it cannot be read */
   takeAgain(queue: QueueRef, offset: number, record: DeliveryRecord, attempt: number): boolean {
     const read = this.read(queue, offset);
     if (read === undefined) return false;
     this.ledger.drop(this.changes, queue, offset, record.state);
     if (read.message === undefined) return true;
     const isSpent = attempt > this.request.group.maxDeliveryAttempts;
-    // Acked behind an unsettled message of an ordered queue: redelivered with it, but never a dead letter.
+    // A message acked behind an unsettled one of an ordered queue is redelivered with it, but never dead-lettered.
     if (!isSpent || record.state.kind !== 'acked') this.offer(queue, offset, read.message, attempt);
     return true;
   }

@@ -13,20 +13,20 @@ function withTopic(queues = 4): EngineHarness {
 }
 
 describe('a priority topic', () => {
-  it('keeps each priority in its queue, and all above the last queue in that', () => {
+  it('stores each priority in its own queue, and higher ones in the last queue', () => {
     const harness = withTopic(3);
     priorities(harness, 0, 1, 2, 3, 100);
     expect(messagesOf(harness.store, 'urgent').map(({ queueId }) => queueId)).toEqual([0, 1, 2, 2, 2]);
   });
 
-  it('hands out the highest first, whatever came first', () => {
+  it('delivers the highest priority first, whatever was sent first', () => {
     const harness = withTopic();
     priorities(harness, 0, 3, 1, 2, 3);
     expect(harness.popIds('urgent', 'g', { batchSize: 3 })).toEqual(['p3-1', 'p3-1', 'p2-1']);
     expect(harness.popIds('urgent', 'g')).toEqual(['p1-1', 'p0-1']);
   });
 
-  it('hands out again before what is new of the same priority, and after what is higher', () => {
+  it('redelivers before new messages of the same priority, and after higher ones', () => {
     const harness = withTopic();
     priorities(harness, 1);
     harness.pop('urgent', 'g', { leaseMs: 10_000 });
@@ -35,14 +35,14 @@ describe('a priority topic', () => {
     expect(harness.popIds('urgent', 'g')).toEqual(['p2-1', 'p1-2', 'p1-1', 'p0-1']);
   });
 
-  it('has its order for ordered groups, too', () => {
+  it('has the same order for ordered groups', () => {
     const harness = withTopic();
     harness.engine.declareGroup({ name: 'ordered', fifo: true });
     priorities(harness, 0, 2, 1, 2);
     expect(harness.popIds('urgent', 'ordered')).toEqual(['p2-1', 'p2-1', 'p1-1', 'p0-1']);
   });
 
-  it('takes only messages with a priority, and no other topic takes those', () => {
+  it('accepts only messages with a priority, and other topics reject those', () => {
     const harness = withTopic();
     expect(() => harness.send('urgent', 'plain')).toThrow('takes priority messages');
     expect(() => harness.send('new', 'urgent one', { type: 'priority', priority: 1 })).toThrow('priority');

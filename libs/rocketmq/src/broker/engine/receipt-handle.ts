@@ -1,6 +1,6 @@
-// What a receipt handle says. To clients it is opaque.
+// The content of a receipt handle, which is opaque to clients.
 
-/** A handle names one delivery: where the message lies, until when it is leased, and which pop or change issued it. */
+/** Identifies one delivery: the position of the message, the end of the lease, and the pop or change that issued the handle. */
 export interface ReceiptHandle {
   readonly queueId: number;
   readonly offset: number;
@@ -14,7 +14,7 @@ export function formatHandle({ queueId, offset, leaseEndsAtMs, serial }: Receipt
   return `v1 ${queueId} ${offset} ${Math.floor(leaseEndsAtMs)} ${serial}`;
 }
 
-/** The handle's parts, or undefined for a string that this broker did not issue. */
+/** Parses a handle; undefined for a string that this broker did not issue. */
 export function parseHandle(text: string): ReceiptHandle | undefined {
   const match = PATTERN.exec(text);
   if (match === null) return undefined;

@@ -1,4 +1,4 @@
-// The engine's state as it lies in the store: the records, and the key of each. No decisions.
+// The engine's records in the store, and their keys. No decisions.
 
 import { createHash } from 'node:crypto';
 import type { MessageType } from '../../protocol/model/message.js';
@@ -15,18 +15,18 @@ export interface TopicRecord {
 /** A consumer group. */
 export interface GroupRecord {
   readonly name: string;
-  /** Whether its messages are handed out in order (RocketMQ: `consumeMessageOrderly`). */
+  /** Whether its messages are delivered in order (RocketMQ: `consumeMessageOrderly`). */
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
 }
 
-/** What a producer sent, and when it was stored. Written once. */
+/** A message as its producer sent it, with the time at which it was stored. Written once. */
 export interface StoredMessage {
   readonly messageId: string;
   readonly type: MessageType;
   readonly body: Buffer;
-  /** The wire's number of the body's encoding, given back as it came. */
+  /** The protocol's number of the body encoding, returned unchanged. */
   readonly bodyEncoding: number;
   readonly tag: string | undefined;
   readonly keys: readonly string[];
@@ -38,17 +38,17 @@ export interface StoredMessage {
   readonly bornHost: string;
   readonly storeTimestampMs: number;
   readonly deliveryTimestampMs: number | undefined;
-  /** Delivery attempts in the group whose dead letter it is; 0 for any other message. */
+  /** For a dead letter: the delivery attempts in its group; otherwise 0. */
   readonly earlierAttempts: number;
-  /** Of a dead letter: the topic where it died. */
+  /** For a dead letter: the topic that it was sent to. */
   readonly originTopic?: string | undefined;
 }
 
-/** What a group knows of a message that it was handed and has not settled. */
+/** A message that was delivered to a group and is not settled. */
 export interface DeliveryRecord {
-  /** Counted deliveries so far, the first is 1. */
+  /** The number of counted deliveries, starting at 1. */
   readonly attempt: number;
-  /** Names the newest receipt handle; older ones are dead. */
+  /** Identifies the newest receipt handle; older ones are invalid. */
   readonly serial: number;
   /** The next delivery does not count: the message was released with `suspend`. */
   readonly keepsAttempt: boolean;
@@ -56,56 +56,56 @@ export interface DeliveryRecord {
 }
 
 export type DeliveryState =
-  /** At a consumer until `endsAtMs`. `changed` once the consumer moved that end, be it to renew or to wait for a retry. */
+  /** Held by a consumer until `endsAtMs`. `changed` once the consumer has changed that time, to renew or to delay a retry. */
   | {
       readonly kind: 'leased';
       readonly endsAtMs: number;
       readonly changed: boolean;
       readonly renewal?: Renewal | undefined;
-      /** The client that was handed it, for people who ask. */
+      /** The client that received it, for administration. */
       readonly holder?: string | undefined;
     }
-  /** The lease ended; waits for the next pop. */
+  /** The lease has ended; the message waits for the next pop. */
   | { readonly kind: 'ready'; readonly sinceMs: number }
   /** Ordered groups only: acked, but an earlier message of the queue is not. */
   | { readonly kind: 'acked' };
 
-/** A lease that the broker renews, while its client is there (`auto_renew`). */
+/** The broker renews this lease while its client is connected (`auto_renew`). */
 export interface Renewal {
   readonly clientId: string;
-  /** No renewal from then on: the consumer had its time. */
+  /** The lease is not renewed beyond this time. */
   readonly untilMs: number;
 }
 
-/** Where a delivery is: the queue of a topic, as a group sees it. */
+/** A queue of a topic, as a group sees it. */
 export interface QueueRef {
   readonly topic: string;
   readonly group: string;
   readonly queueId: number;
 }
 
-/** A half message, and how far its checks have come. */
+/** A half message and the state of its checks. */
 export interface HalfRecord {
   readonly message: StoredMessage;
   readonly transactionId: string;
   readonly checks: number;
   readonly nextCheckAtMs: number;
   /**
-   * Each the time until which an end of this transaction is taken (RocketMQ: `transactionDataExpireMillis`), the earliest
-   * first: one from the half message, one more from each check. An end without a resolution uses one up.
+   * The times until which this transaction can be ended (RocketMQ: `transactionDataExpireMillis`), the earliest first: one from
+   * the half message, and one more from each check. An end without a resolution uses one up.
    */
   readonly openUntilMs: readonly number[];
-  /** Of one with a recovery duration: from then on only an answer to a check ends it (`EndTransactionProcessor`, 5.5.0). */
+  /** With a recovery duration: after this time only an answer to a check ends it (`EndTransactionProcessor`, 5.5.0). */
   readonly endableUntilMs: number | undefined;
 }
 
-/** What the index by due time refers to. */
+/** An entry of the index by due time. */
 export type Due =
   | { readonly kind: 'lease'; readonly queue: QueueRef; readonly offset: number }
   | { readonly kind: 'delayed'; readonly key: Key }
   | { readonly kind: 'check'; readonly key: Key };
 
-/** What the key of something due refers to: all that its record holds. */
+/** Parses the key of an entry by due time. The key contains everything that the record does. */
 export function dueOf(key: Key): Due {
   const [, , kind, ...reference] = key;
   if (kind !== 'lease') return { kind: kind as 'delayed' | 'check', key: reference };
@@ -120,7 +120,7 @@ export function dueReference(due: Due): Key {
   return ['lease', group, topic, queueId, due.offset];
 }
 
-/** What lies under a key, for people. */
+/** Describes the record of a key for error messages. */
 export function nameOfRecord([kind, ...parts]: Key): string {
   switch (kind) {
     case 'log':
@@ -133,36 +133,36 @@ export function nameOfRecord([kind, ...parts]: Key): string {
   }
 }
 
-/** Longer texts of producers stand in keys as their digests: a store on disk bounds its keys. */
+/** Longer strings of producers are replaced by their digests in keys, because a store on disk limits the length of keys. */
 const LONGEST_TEXT = 255;
 
 function shortened(text: string): string {
   return text.length <= LONGEST_TEXT ? text : `sha256 ${createHash('sha256').update(text).digest('hex')}`;
 }
 
-/** The keys. Kind first, then from the general to the particular, so that each scan is one prefix. */
+/** The keys: the kind first, then from general to specific, so that each scan has one prefix. */
 export const keys = {
   topics: ['topic'] as Key,
   topic: (topic: string): Key => ['topic', topic],
   groups: ['group'] as Key,
   group: (group: string): Key => ['group', group],
-  /** The offset that the next message of a queue gets. */
+  /** The offset of the next message of a queue. */
   end: (topic: string, queueId: number): Key => ['end', topic, queueId],
   ends: (topic: string): Key => ['end', topic],
   allEnds: ['end'] as Key,
-  /** The first offset of a queue that retention has left, once it has deleted any. */
+  /** The first offset of a queue that retention has not deleted; absent if it has deleted none. */
   begin: (topic: string, queueId: number): Key => ['begin', topic, queueId],
   begins: (topic: string): Key => ['begin', topic],
   log: (topic: string): Key => ['log', topic],
   message: (topic: string, queueId: number, offset: number): Key => ['log', topic, queueId, offset],
-  /** The first offset of a queue that a group was never handed. */
+  /** The first offset of a queue that was never delivered to a group. */
   cursorsOf: (group: string): Key => ['cursor', group],
   cursor: ({ group, topic, queueId }: QueueRef): Key => ['cursor', group, topic, queueId],
   deliveries: ['delivery'] as Key,
   deliveriesOfGroup: (group: string): Key => ['delivery', group],
   deliveriesOf: ({ group, topic, queueId }: QueueRef): Key => ['delivery', group, topic, queueId],
   delivery: (queue: QueueRef, offset: number): Key => [...keys.deliveriesOf(queue), offset],
-  /** Deliveries of an unordered group that wait for the next pop, the longest waiting first. */
+  /** Deliveries of an unordered group that wait for the next pop, the oldest first. */
   readyOf: (group: string, topic: string): Key => ['ready', group, topic],
   ready: ({ group, topic, queueId }: QueueRef, sinceMs: number, offset: number): Key => [
     'ready',
@@ -185,7 +185,7 @@ export const keys = {
   halves: ['half'] as Key,
   halvesOf: (topic: string): Key => ['half', topic],
   halvesById: (topic: string, transactionId: string): Key => ['half', topic, shortened(transactionId)],
-  /** Where messages lie: by id, and by key and time. */
+  /** Positions of messages by id, and by key and time. */
   indexOf: (topic: string): Key => ['index', topic],
   indexById: (topic: string, messageId: string): Key => ['index', topic, 'id', shortened(messageId)],
   indexByKey: (topic: string, key: string): Key => ['index', topic, 'key', shortened(key)],

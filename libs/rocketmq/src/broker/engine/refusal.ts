@@ -1,4 +1,4 @@
-// Why the engine refuses a command. The services turn each reason into a code of the protocol.
+// Why the engine rejects a command. The services map each reason to a status code of the protocol.
 
 export type RefusalReason =
   | 'unknown-topic'
@@ -11,7 +11,7 @@ export type RefusalReason =
   | 'recall-late'
   | 'store-full';
 
-/** A command that cannot be done. Nothing was changed. */
+/** The engine rejected a command. Nothing was changed. */
 export class Refusal extends Error {
   constructor(
     readonly reason: RefusalReason,

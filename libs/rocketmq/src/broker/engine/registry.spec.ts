@@ -4,7 +4,7 @@ import { EngineHarness } from '../../../../../test/support/engine-harness.js';
 const DELAY = { type: 'delay', deliveryTimestampMs: 0 } as const;
 
 describe('topics and groups', () => {
-  it('are created at first use; a topic takes the type of its first message', () => {
+  it('are created on first use; a topic takes the type of its first message', () => {
     const harness = new EngineHarness();
     expect(harness.engine.topic('t')).toMatchObject({ type: undefined, queues: 8 });
     harness.send('t', 'm', DELAY);
@@ -13,7 +13,7 @@ describe('topics and groups', () => {
     expect(harness.engine.group('g')).toMatchObject({ fifo: false, maxDeliveryAttempts: 17 });
   });
 
-  it('must be declared when the broker is strict, at start or later', () => {
+  it('must be declared if the broker is strict, at startup or later', () => {
     const harness = new EngineHarness({ strict: true });
     expect(() => harness.send('t', 'm')).toThrow('topic "t" does not exist');
     expect(() => harness.engine.group('g')).toThrow('group not found: g');
@@ -24,7 +24,7 @@ describe('topics and groups', () => {
     expect(() => harness.send('t', 'n', DELAY)).toThrow('takes normal messages');
   });
 
-  it('keep their type, and their order once used; queues may only grow', () => {
+  it('keep their type and, once used, their order; the number of queues can only grow', () => {
     const harness = new EngineHarness();
     harness.engine.declareTopic({ name: 't', type: 'fifo', queues: 4 });
     expect(() => harness.engine.declareTopic({ name: 't', type: 'delay', queues: 4 })).toThrow('cannot become delay');
@@ -38,7 +38,7 @@ describe('topics and groups', () => {
     expect(() => harness.engine.declareGroup({ name: 'g', fifo: false })).toThrow('that cannot change');
   });
 
-  it('are not created as dead letters of a group that has none', () => {
+  it('are not created for the dead letters of a group that has none', () => {
     expect(() => new EngineHarness().engine.topic('%DLQ%g')).toThrow('does not exist');
   });
 });

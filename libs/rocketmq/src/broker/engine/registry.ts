@@ -38,7 +38,7 @@ export interface TopicDeclaration {
   readonly queues?: number;
 }
 
-/** A topic with the settings that an administrator wants; the existing one may differ. */
+/** The desired settings of a topic; those of an existing topic may differ. */
 export interface TopicAlteration {
   readonly name: string;
   /** Undefined: unchanged, or `normal` for a new topic. */
@@ -77,8 +77,8 @@ export class Registry {
   }
 
   /**
-   * Creates or alters a topic. Messages stay in their queues: those in a queue beyond the new number are not delivered until the
-   * topic has that queue again.
+   * Creates or alters a topic. Messages stay in their queues: those in a removed queue are not delivered until the topic
+   * has that queue again.
    */
   alterTopic(changes: Changes, { name, type, queues }: TopicAlteration): void {
     const existing = changes.get<TopicRecord>(keys.topic(name));
@@ -86,7 +86,7 @@ export class Registry {
     changes.markAvailable(name);
   }
 
-  /** Creates or alters a group. The settings apply to its next pop and to the next settings of its consumers. */
+  /** Creates or alters a group. The settings apply from its next pop on; consumers receive them with their next settings. */
   alterGroup(changes: Changes, group: GroupRecord): void {
     const existing = changes.get<GroupRecord>(keys.group(group.name));
     if (existing?.fifo === true && !group.fifo) forgetOrder(changes, group.name);
@@ -109,7 +109,7 @@ export class Registry {
   topic(changes: Changes, name: string): TopicRecord {
     const topic = changes.get<TopicRecord>(keys.topic(name));
     if (topic !== undefined) return topic;
-    // A dead-letter topic exists from the first dead letter on, as on the real server.
+    // The dead letter queue of a group is created with its first dead letter, as on the real server.
     if (this.strict || name.startsWith(deadLetterTopicOf(''))) {
       const words = `No topic route info in name server for the topic: ${name}`;
       throw new Refusal('unknown-topic', `${words}; topic "${name}" does not exist`);
@@ -117,7 +117,7 @@ export class Registry {
     return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
   }
 
-  /** The topic, if it accepts messages of this type. */
+  /** Returns the topic if it accepts messages of this type. */
   topicFor(changes: Changes, name: string, type: MessageType): TopicRecord {
     const topic = this.topic(changes, name);
     if (topic.type === type) return topic;
@@ -134,14 +134,14 @@ export class Registry {
     return changes.get<TopicRecord>(keys.topic(name)) ?? this.createTopic(changes, name, 'normal', 1);
   }
 
-  /** The topic of half messages that were given up. It exists from the first one on. */
+  /** The topic of half messages that were given up. It is created with the first one. */
   givenUpTopic(changes: Changes): TopicRecord {
     const existing = changes.get<TopicRecord>(keys.topic(GIVEN_UP_TOPIC));
     return existing ?? this.createTopic(changes, GIVEN_UP_TOPIC, 'normal', 1);
   }
 
   /**
-   * @param fifo the order of the group if it is created now
+   * @param fifo whether a group that is created by this call is ordered
    * @throws Refusal `unknown-group` when the broker is strict
    */
   group(changes: Changes, name: string, fifo = false): GroupRecord {
@@ -159,13 +159,13 @@ export class Registry {
   }
 }
 
-/** The real server's words for a message type that the topic does not accept. */
+/** The real server's message for a message type that the topic does not accept. */
 export function wrongTypeWords(expected: MessageType | 'mixed' | 'unspecified', actual: MessageType): string {
   const [takes, is] = [expected.toUpperCase(), actual.toUpperCase()];
   return `TopicMessageType validate failed, the expected type is ${takes}, but actual type is ${is}`;
 }
 
-/** State of ordered groups only: acks behind an unsettled message, and the attempts of their pops. */
+/** Deletes what only ordered groups have: acks behind an unsettled message, and the attempt ids of their pops. */
 function forgetOrder(changes: Changes, group: string): void {
   for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
     if (record.state.kind === 'acked') changes.delete(key);

@@ -11,7 +11,7 @@ function popped(harness: EngineHarness): Delivery {
 }
 
 describe('a lease that the broker renews', () => {
-  it('lasts while its client is there, and its handle stays good', () => {
+  it('lasts while its client is connected, and its handle stays valid', () => {
     const harness = new EngineHarness();
     harness.present.add('c');
     harness.send('t', 'm');
@@ -23,7 +23,7 @@ describe('a lease that the broker renews', () => {
     expect(harness.popIds('t', 'g')).toEqual([]);
   });
 
-  it('ends when its client is gone', () => {
+  it('ends when its client is no longer connected', () => {
     const harness = new EngineHarness();
     harness.present.add('c');
     harness.send('t', 'm');
@@ -34,7 +34,7 @@ describe('a lease that the broker renews', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m2']);
   });
 
-  it('ends after three hours all the same', () => {
+  it('ends after three hours in any case', () => {
     const harness = new EngineHarness();
     harness.present.add('c');
     harness.send('t', 'm');
@@ -43,7 +43,7 @@ describe('a lease that the broker renews', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m2']);
   });
 
-  it("ends a second after its client said goodbye, and no other client's does", () => {
+  it("ends a second after its client disconnects in order, and no other client's lease does", () => {
     const harness = new EngineHarness();
     harness.present.add('c').add('d');
     harness.send('t', 'm');
@@ -57,7 +57,7 @@ describe('a lease that the broker renews', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m2']);
   });
 
-  it('is over once the consumer asks for another time itself', () => {
+  it('is no longer renewed once the consumer changes the invisible duration itself', () => {
     const harness = new EngineHarness();
     harness.present.add('c');
     harness.send('t', 'm');

@@ -1,5 +1,5 @@
-// Deletes old messages, consumed or not: by age, and the oldest when there are too many. What waits for its time or for the end of
-// its transaction stays.
+// Deletes old messages, consumed or not: those over the maximum age, and the oldest when the store is too large. Delayed and half
+// messages are kept.
 
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -7,25 +7,25 @@ import type { Deliveries } from './deliveries.js';
 import type { MessageLog } from './log.js';
 import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage } from './records.js';
 
-/** How long and how much is kept. Undefined: without limit. */
+/** The maximum age and size of what is kept. Undefined means no limit. */
 export interface RetentionLimits {
   readonly maxAgeMs: number | undefined;
   readonly maxBytes: number | undefined;
 }
 
-/** One command deletes no more than this, so that it does not hold the process up. */
+/** One command deletes at most this many messages, so that it does not block the process. */
 const LONGEST_SWEEP = 1_000;
-/** About what a message takes on disk beside its body. */
+/** Approximate size of a message on disk without its body. */
 const MESSAGE_BYTES = 700;
 
-/** A message in its queue. One that cannot be read is taken for as old as the next one that can. */
+/** A message in its queue. One that cannot be read counts as old as the next readable one. */
 interface Entry {
   readonly offset: number;
   readonly storeTimestampMs: number;
   readonly message: StoredMessage | undefined;
 }
 
-/** A queue, from its oldest message on. */
+/** A queue, read from its oldest message on. */
 interface Head {
   readonly topic: string;
   readonly queueId: number;
@@ -35,7 +35,7 @@ interface Head {
 }
 
 export class Retention {
-  /** What the store took at the last sweep, and what was deleted since it began to say so. */
+  /** The size that the store reported at the last sweep, and the bytes deleted since it first reported that size. */
   private knownBytes = 0;
   private freedBytes = 0;
 
@@ -46,7 +46,7 @@ export class Retention {
     private readonly limits: RetentionLimits,
   ) {}
 
-  /** Deletes the oldest of what is too old or too much. @returns whether more may be left to delete at once */
+  /** Deletes the oldest messages that exceed a limit. @returns whether more may be left to delete */
   sweep(changes: Changes, nowMs: number): boolean {
     const { maxAgeMs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = this.limits;
     const startBytes = Number.isFinite(maxBytes) ? this.excessOver(maxBytes) : 0;
@@ -67,7 +67,7 @@ export class Retention {
     return count === LONGEST_SWEEP;
   }
 
-  /** A store on disk reports its size as of its last commit, so deletions since then are subtracted. */
+  /** A store on disk reports its size as of the last commit, so deletions since then are subtracted. */
   private excessOver(maxBytes: number): number {
     const usedBytes = this.store.usedBytes();
     if (usedBytes !== this.knownBytes) this.freedBytes = 0;
@@ -84,7 +84,7 @@ export class Retention {
     });
   }
 
-  /** From the beginning that is known on: what lies before it need not be skipped again. */
+  /** Starts at the recorded first offset, so that deleted entries are not scanned again. */
   private *messages(changes: Changes, topic: string, queueId: number): Iterator<Entry> {
     const from = keys.message(topic, queueId, this.log.beginOffset(changes, topic, queueId));
     let unreadable: number[] = [];

@@ -11,7 +11,7 @@ describe('delayed messages', () => {
     return harness.send('t', 'm', { type: 'delay', deliveryTimestampMs: harness.nowMs + delayMs });
   }
 
-  it('appear at their time, with the store time of that moment', () => {
+  it('become visible at their time, and have it as their store time', () => {
     const harness = new EngineHarness();
     sendDelayed(harness, 5_000);
     harness.advance(4_999);
@@ -20,13 +20,13 @@ describe('delayed messages', () => {
     expect(harness.pop('t', 'g').deliveries).toMatchObject([{ message: { storeTimestampMs: harness.nowMs } }]);
   });
 
-  it('appear at once, and cannot be recalled, when their time is past', () => {
+  it('are visible at once, and cannot be recalled, when their time is past', () => {
     const harness = new EngineHarness();
     expect(sendDelayed(harness, -1).recallHandle).toBeUndefined();
     expect(harness.popIds('t', 'g')).toEqual(['m1']);
   });
 
-  it('never appear once recalled; recalling twice is no error', () => {
+  it('never become visible once recalled; recalling twice is no error', () => {
     const harness = new EngineHarness();
     const recallHandle = sendDelayed(harness, 5_000).recallHandle ?? '';
     expect(harness.engine.recall('t', recallHandle, harness.nowMs)).toBe('m');
@@ -36,7 +36,7 @@ describe('delayed messages', () => {
     expect(delayedMessages(harness.store)).toEqual([]);
   });
 
-  it('cannot be recalled late, from another topic, by nonsense, or where recall is off', () => {
+  it('cannot be recalled late, from another topic, with an invalid handle, or when recall is disabled', () => {
     const harness = new EngineHarness();
     const recallHandle = sendDelayed(harness, 5_000).recallHandle ?? '';
     harness.engine.declareTopic({ name: 'other', type: 'delay' });
@@ -52,7 +52,7 @@ describe('delayed messages', () => {
 });
 
 describe('half messages', () => {
-  it('appear when committed and never when rolled back', () => {
+  it('become visible when committed and never when rolled back', () => {
     const harness = new EngineHarness();
     harness.send('t', 'kept', HALF);
     harness.send('t', 'lost', HALF);
@@ -64,7 +64,7 @@ describe('half messages', () => {
     expect(harness.checks).toEqual([]);
   });
 
-  it('are asked about after 6 s, then every 30 s, and given up after 15 checks', () => {
+  it('are checked after 6 s, then every 30 s, and given up after 15 checks', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF);
     const startMs = harness.nowMs;
@@ -82,7 +82,7 @@ describe('half messages', () => {
     expect(harness.popIds('t', 'g')).toEqual([]);
   });
 
-  it('lie among those given up, and are asked about again when somebody resumes them', () => {
+  it('are moved to the given-up topic, and are checked again when they are resumed', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { ...HALF, properties: { own: '1' } });
     harness.advance(6_000 + 15 * 30_000);
@@ -106,7 +106,7 @@ describe('half messages', () => {
     );
   });
 
-  it('are given up at once when they say that they were checked often enough', () => {
+  it('are given up at once when their property says that all checks are used up', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { ...HALF, properties: { TRANSACTION_CHECK_TIMES: '15' } });
     harness.send('t', 'n', { ...HALF, properties: { TRANSACTION_CHECK_TIMES: 'many' } });
@@ -114,7 +114,7 @@ describe('half messages', () => {
     expect([harness.givenUp, harness.checks.map(({ transactionId }) => transactionId)]).toEqual([['m'], ['n']]);
   });
 
-  it("are first checked by the producer's birth timestamp, unless its clock is ahead", () => {
+  it("have their first check counted from the producer's birth timestamp, unless its clock is ahead", () => {
     const harness = new EngineHarness();
     harness.send('t', 'old', { ...HALF, bornTimestampMs: harness.nowMs - 60_000 });
     harness.send('t', 'ahead', { ...HALF, bornTimestampMs: harness.nowMs + 60_000 });
@@ -127,7 +127,7 @@ describe('half messages', () => {
     expect(harness.checks.map(({ transactionId }) => transactionId)).toEqual(['old', 'ahead', 'patient']);
   });
 
-  it('ends only as a check is answered once its recovery duration is over', () => {
+  it('can only be ended by an answer to a check once their recovery duration is over', () => {
     const harness = new EngineHarness();
     harness.engine.declareTopic({ name: 't', type: 'transaction', queues: 1 });
     harness.send('t', 'm', HALF, 10_000);
@@ -138,7 +138,7 @@ describe('half messages', () => {
     expect(messagesOf(harness.store, 't')).toHaveLength(1);
   });
 
-  it('cannot be ended once the transaction is forgotten, until a check brings it back', () => {
+  it('cannot be ended once the transaction has expired, until the next check', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF, 3_600_000);
     harness.advance(30_000);
@@ -149,7 +149,7 @@ describe('half messages', () => {
     expect(() => harness.end('t', 'm', 'commit')).toThrow('cannot found transaction data');
   });
 
-  it('stay half when the end says nothing, and that end is used up', () => {
+  it('stay half when the end has no resolution, which uses that end up', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF);
     harness.end('t', 'm', 'unspecified');
@@ -159,7 +159,7 @@ describe('half messages', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m1']);
   });
 
-  it('can be ended once for the message and once more for each check, as long as no end resolves them', () => {
+  it('can be ended once for the message and once more for each check, until an end resolves them', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF);
     harness.advance(6_000);
@@ -171,7 +171,7 @@ describe('half messages', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m1']);
   });
 
-  it('are two when one id was sent twice, and both may be committed', () => {
+  it('with one id are two transactions, and both can be committed', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', HALF);
     harness.send('t', 'm', HALF);

@@ -1,4 +1,4 @@
-// What has gone in and out, counted since the start, for metrics. Nothing is decided by it.
+// Counts messages since the start, for metrics only.
 
 import type { MessageType } from '../../protocol/model/message.js';
 import type { DeadLetter } from './changes.js';
@@ -6,7 +6,7 @@ import type { Delivery } from './deliveries.js';
 import type { StoredMessage } from './records.js';
 import type { Resolution } from './transactions.js';
 
-/** Messages, and the bytes of their bodies. */
+/** A number of messages and the total size of their bodies. */
 export interface Amount {
   readonly messages: number;
   readonly bytes: number;
@@ -18,7 +18,7 @@ interface Tally<L> {
   bytes: number;
 }
 
-/** What was counted under some labels. */
+/** The count for a set of labels. */
 export type Counted<L> = L & Amount;
 
 export interface SentLabels {
@@ -43,7 +43,7 @@ export class Traffic {
   private readonly dead = new Tallies<GroupLabels>();
   private readonly ends = new Tallies<EndLabels>();
 
-  /** Accepted messages of one request: they share their type. */
+  /** Counts the accepted messages of one request, which have the same type. */
   sent(topic: string, messages: readonly StoredMessage[]): void {
     const [first] = messages;
     if (first === undefined) return;
@@ -52,7 +52,7 @@ export class Traffic {
     for (const { body } of messages) count(tally, body.length);
   }
 
-  /** Deliveries of one pop, each attempt counted. */
+  /** Counts the deliveries of one pop, redeliveries included. */
   handedOut(topic: string, group: string, deliveries: readonly Delivery[]): void {
     if (deliveries.length === 0) return;
     const tally = this.outgoing.at(topic, group) ?? this.outgoing.add(topic, group, { topic, group });
@@ -65,20 +65,20 @@ export class Traffic {
     }
   }
 
-  /** A transaction came to its end. */
+  /** Counts a transaction that ended. */
   ended(topic: string, resolution: Resolution): void {
     if (resolution === 'unspecified') return;
     count(this.ends.at(topic, resolution) ?? this.ends.add(topic, resolution, { topic, resolution }), 0);
   }
 
-  /** All that was counted. */
+  /** All counts. */
   get counted() {
     const { incoming, outgoing, dead, ends } = this;
     return { sent: incoming.all(), handedOut: outgoing.all(), deadLetters: dead.all(), ends: ends.all() };
   }
 }
 
-/** Tallies by two names. */
+/** Counts by two labels. */
 class Tallies<L> {
   private readonly tallies = new Map<string, Map<string, Tally<L>>>();
 

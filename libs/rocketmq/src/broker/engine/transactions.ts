@@ -1,4 +1,4 @@
-// Half messages: invisible until their transaction ends, asked about when it does not.
+// Half messages: invisible until their transaction commits, checked when it does not end.
 
 import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import type { Key } from '../store/store.js';
@@ -9,25 +9,25 @@ import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 
 export interface TransactionTiming {
-  /** From a half message's birth to its first check (`transactionTimeOut`). */
+  /** The time from the birth of a half message to its first check (`transactionTimeOut`). */
   readonly firstCheckMs: number;
   readonly checkIntervalMs: number;
-  /** How long an end is taken, from the half message or the newest check on (`transactionDataExpireMillis`). */
+  /** How long an end is accepted after the half message or the newest check (`transactionDataExpireMillis`). */
   readonly dataExpireMs: number;
   /** After this many checks without an answer the half message is given up (`transactionCheckMax`). */
   readonly maxChecks: number;
 }
 
-/** A half message whose producer must be asked. */
+/** A half message whose producer must be checked. */
 export interface TransactionCheck {
   readonly topic: string;
   readonly transactionId: string;
   readonly message: StoredMessage;
-  /** The first check is 1. */
+  /** Starts at 1. */
   readonly times: number;
 }
 
-/** What a due check led to. */
+/** The result of a due check. */
 export type CheckOutcome =
   | { readonly kind: 'ask'; readonly check: TransactionCheck }
   | { readonly kind: 'givenUp'; readonly topic: string; readonly transactionId: string }
@@ -35,17 +35,17 @@ export type CheckOutcome =
 
 export type Resolution = 'commit' | 'rollback' | 'unspecified';
 
-/** A commit or rollback as requested. */
+/** A request to commit or roll back. */
 export interface TransactionEnd {
   readonly topic: string;
   readonly transactionId: string;
   readonly resolution: Resolution;
-  /** Whether it answers a check. */
+  /** Whether the request answers a check. */
   readonly isAnswer: boolean;
   readonly nowMs: number;
 }
 
-/** Keeps half messages. Two with one id are two: ids are never deduplicated. */
+/** Keeps half messages. Ids are not unique: two with one id are two transactions. */
 export class Transactions {
   constructor(
     private readonly log: MessageLog,
@@ -62,7 +62,7 @@ export class Transactions {
   ): string {
     const transactionId = message.messageId;
     const key = [...keys.halvesById(topic.name, transactionId), changes.nextSerial()];
-    // Counted from birth; a producer whose clock is ahead must not put its own check off.
+    // The check is counted from birth; a producer whose clock is ahead must not delay its own check.
     const bornAtMs = Math.min(message.bornTimestampMs, half.nowMs);
     const firstCheckAtMs = bornAtMs + (half.recoveryMs ?? this.timing.firstCheckMs);
     const record: HalfRecord = {
@@ -78,8 +78,8 @@ export class Transactions {
   }
 
   /**
-   * @returns whether it has ended now
-   * @throws Refusal `unknown-transaction` when there is none, or its commit or rollback comes too late
+   * @returns whether this call ended it
+   * @throws Refusal `unknown-transaction` if it does not exist, or the commit or rollback is too late
    */
   end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): boolean {
     const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
@@ -94,7 +94,7 @@ export class Transactions {
     return true;
   }
 
-  /** The time of a check has come. */
+  /** Does a check that is due. */
   check(changes: Changes, key: Key, nowMs: number): CheckOutcome {
     const record = changes.get<HalfRecord>(key);
     if (record === undefined) return { kind: 'ended' };
@@ -116,9 +116,9 @@ export class Transactions {
   }
 
   /**
-   * Has a half message checked again that was given up, from its first check on. The copy among those given up stays.
-   * @param offset where it lies among them
-   * @throws Refusal `unknown-transaction` when there is none, `unknown-topic` when its topic was deleted
+   * Resumes a half message that was given up: its checks start over. The copy in the given-up topic stays.
+   * @param offset its offset in that topic
+   * @throws Refusal `unknown-transaction` if it does not exist, `unknown-topic` if its topic was deleted
    */
   resume(changes: Changes, offset: number, nowMs: number): void {
     const givenUp = this.log.message(changes, GIVEN_UP_TOPIC, 0, offset);
@@ -172,16 +172,16 @@ function stillOpen({ openUntilMs }: HalfRecord, nowMs: number): number[] {
 }
 
 const CHECK_TIMES = 'TRANSACTION_CHECK_TIMES';
-/** Where the server keeps the topic of a message that it keeps elsewhere. */
+/** The property with the original topic of a message that the server stores in a system topic. */
 const REAL_TOPIC = 'REAL_TOPIC';
 
-/** The server counts in this property, and believes one that came along. */
+/** The server counts checks in this property, and trusts a value that the producer sent. */
 function checksIn({ properties }: StoredMessage): number {
   const checks = Number(properties[CHECK_TIMES]);
   return Number.isSafeInteger(checks) && checks > 0 ? checks : 0;
 }
 
-/** What the server keeps of a transaction among the user's properties, where consumers and checkers see it (5.5.0). */
+/** The properties that the server adds to a transactional message; consumers and checkers see them (5.5.0). */
 export function transactionProperties(transactionId: string, checks: number): Record<string, string> {
   const id = { __transactionId__: transactionId };
   return checks === 0 ? id : { ...id, [CHECK_TIMES]: String(checks) };

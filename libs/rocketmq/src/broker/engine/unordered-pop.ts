@@ -1,28 +1,28 @@
-// Which messages an unordered group is handed: first those whose lease ended, then new ones, from all queues of the topic.
+// Selects the messages of an unordered group: first those whose lease ended, then new ones, from all queues of the topic.
 
 import { LONGEST_SCAN, type Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
-/** @param turns the queues in the order of their turn */
+/** @param turns the queues in the order in which they are popped */
 export function popUnordered(pop: Pop, turns: readonly number[]): void {
   for (const { queueId, offset } of readyMessages(pop)) takeAgain(pop, pop.queue(queueId), offset);
   for (const queueId of turns) takeNew(pop, queueId);
 }
 
-/** @param turns the queues, the highest priority first: all of one before any of the next */
+/** @param turns the queues, the highest priority first; each is emptied before the next is read */
 export function popByPriority(pop: Pop, turns: readonly number[]): void {
   const ready = readyMessages(pop);
   const [highest = 0] = turns;
   for (const turn of turns) {
     for (const { queueId, offset } of ready) {
-      // A queue above the highest is one that the topic no longer has.
+      // A queue above the highest was removed from the topic.
       if (Math.min(queueId, highest) === turn) takeAgain(pop, pop.queue(queueId), offset);
     }
     takeNew(pop, turn);
   }
 }
 
-/** The longest waiting first. */
+/** The oldest first. */
 function readyMessages({ changes, request }: Pop): { queueId: number; offset: number }[] {
   const found = changes.scan<number>(keys.readyOf(request.group.name, request.topic), {}, LONGEST_SCAN);
   return found.map(([key]) => {

@@ -20,7 +20,7 @@ function thrown(command: () => unknown): unknown {
 }
 
 describe('an unordered group', () => {
-  it('gets every message of all queues once, also those from before it existed', () => {
+  it('receives every message of all queues once, including those sent before it existed', () => {
     const harness = new EngineHarness();
     for (let index = 0; index < 20; index++) harness.send('t', `m${index}-`);
     expect(harness.popIds('t', 'g').sort()).toHaveLength(20);
@@ -28,14 +28,14 @@ describe('an unordered group', () => {
     expect(harness.popIds('t', 'late group')).toHaveLength(20);
   });
 
-  it('gets at most a batch', () => {
+  it('receives at most the batch size', () => {
     const harness = new EngineHarness();
     for (let index = 0; index < 5; index++) harness.send('t', `m${index}-`);
     expect(harness.popIds('t', 'g', { batchSize: 3 })).toHaveLength(3);
     expect(harness.popIds('t', 'g', { batchSize: 3 })).toHaveLength(2);
   });
 
-  it('gets a message again when its lease ends, with a higher attempt', () => {
+  it('is redelivered a message when its lease ends, with a higher attempt', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     harness.pop('t', 'g', { leaseMs: 10_000 });
@@ -55,7 +55,7 @@ describe('an unordered group', () => {
     expect(harness.engine.nextDueAtMs()).toBeUndefined();
   });
 
-  it('may repeat an ack while the lease of its handle lasts', () => {
+  it('can repeat an ack while the lease of its handle lasts', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     const delivery = only(harness.pop('t', 'g', { leaseMs: 10_000 }).deliveries);
@@ -65,7 +65,7 @@ describe('an unordered group', () => {
     expect(thrown(() => harness.ack(delivery, 'g'))).toEqual(DEAD);
   });
 
-  it('cannot use a handle whose lease ended, that was replaced, or that nobody issued', () => {
+  it('cannot use a handle that has expired, was replaced, or was never issued', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     const delivery = only(harness.pop('t', 'g', { leaseMs: 10_000 }).deliveries);
@@ -94,7 +94,7 @@ describe('an unordered group', () => {
     expect(harness.popIds('t', 'g')).toEqual([]);
   });
 
-  it('gets a message back at once by a change to 0, without costing an attempt when suspended', () => {
+  it('is redelivered a message at once after a change to 0, without counting an attempt when suspended', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     harness.change(only(harness.pop('t', 'g').deliveries), 'g', 0, true);
@@ -106,7 +106,7 @@ describe('an unordered group', () => {
     expect(harness.popIds('t', 'g')).toEqual(['m2']);
   });
 
-  it('is handed only what its filter wants; the rest counts as consumed', () => {
+  it('receives only what matches its filter; the rest counts as consumed', () => {
     const harness = new EngineHarness();
     harness.send('t', 'a', { tag: 'v1' });
     harness.send('t', 'b', { tag: 'v2' });
@@ -116,7 +116,7 @@ describe('an unordered group', () => {
     expect(harness.popIds('t', 'h', { filter: 'v1 || v2' }).sort()).toEqual(['a1', 'b1']);
   });
 
-  it('finds a message in the dead letters after its last attempt', () => {
+  it('finds a message in its dead letter queue after the last attempt', () => {
     const harness = new EngineHarness();
     harness.engine.declareGroup({ name: 'g', maxDeliveryAttempts: 2 });
     harness.send('t', 'm', { tag: 'v1', properties: { a: 'b' } });
@@ -128,11 +128,11 @@ describe('an unordered group', () => {
     harness.advance(1_000_000);
     expect(harness.popIds('t', 'g')).toEqual([]);
     const dead = only(harness.pop('%DLQ%g', 'reader').deliveries);
-    // Popped at 1 and 2, moved at 3, so it shows 4: as seen on 5.5.0.
+    // Received as attempts 1 and 2, dead-lettered at 3, so it shows 4, as observed on 5.5.0.
     expect(dead).toMatchObject({ attempt: 4, message: { messageId: 'm', tag: 'v1', properties: { a: 'b' } } });
   });
 
-  it('can give a message up by itself, also after the lease', () => {
+  it('can dead-letter a message itself, even after the lease has ended', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm');
     harness.advance(0);
@@ -146,7 +146,7 @@ describe('an unordered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['m3']);
   });
 
-  it('reads dead letters although they count more attempts than it allows', () => {
+  it('receives dead letters although they count more attempts than it allows', () => {
     const harness = new EngineHarness();
     harness.engine.declareGroup({ name: 'reader', maxDeliveryAttempts: 1 });
     harness.send('t', 'm');

@@ -1,4 +1,4 @@
-// What lies in the broker, for tests and tools. Reads only.
+// Read-only views of the broker's state, for tests and tools.
 
 import { peek } from '../store/damaged-record.js';
 import type { Key, Store } from '../store/store.js';
@@ -13,7 +13,7 @@ import {
   type StoredMessage,
 } from './records.js';
 
-/** A message with its place. */
+/** A message with its position. */
 export interface MessageEntry {
   readonly topic: string;
   readonly queueId: number;
@@ -38,7 +38,7 @@ export function messagesOf(store: Store, topic: string): MessageEntry[] {
   return [...messagesFrom(store, topic, keys.log(topic))];
 }
 
-/** The same, as they are asked for, from a key on; without those that cannot be read. */
+/** Like {@link messagesOf}, read lazily from a key on, without those that cannot be read. */
 export function* messagesFrom(store: Store, topic: string, from: Key): Iterable<MessageEntry> {
   for (const [key, message] of store.scan(keys.log(topic), { from, tolerant: true })) {
     const [queueId, offset] = key.slice(-2) as [number, number];
@@ -46,7 +46,7 @@ export function* messagesFrom(store: Store, topic: string, from: Key): Iterable<
   }
 }
 
-/** Undefined also for a message that cannot be read. */
+/** Returns undefined also for a message that cannot be read. */
 export function messageAt(store: Store, topic: string, queueId: number, offset: number): StoredMessage | undefined {
   return peek(store, keys.message(topic, queueId, offset)) as StoredMessage | undefined;
 }
@@ -62,7 +62,7 @@ export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   return entries.filter(({ record }) => record.state.kind !== 'acked');
 }
 
-/** A message that waits for its delivery time. */
+/** A delayed message. */
 export interface DelayedEntry {
   readonly topic: string;
   readonly dueAtMs: number;
@@ -70,7 +70,7 @@ export interface DelayedEntry {
   readonly message: StoredMessage;
 }
 
-/** The messages that wait for their delivery time, the earliest first. */
+/** The delayed messages, the earliest first. */
 export function delayedMessages(store: Store): DelayedEntry[] {
   const entries = Array.from(store.scan(keys.delayed), ([key, value]): DelayedEntry => {
     const message = value as StoredMessage;
@@ -80,31 +80,31 @@ export function delayedMessages(store: Store): DelayedEntry[] {
   return entries.sort((left, right) => left.dueAtMs - right.dueAtMs);
 }
 
-/** The half messages that no end has reached. */
+/** The half messages that are neither committed nor rolled back. */
 export function halfMessages(store: Store): { topic: string; half: HalfRecord }[] {
   return Array.from(store.scan(keys.halves), ([key, half]) => {
     return { topic: key[1] as string, half: half as HalfRecord };
   });
 }
 
-/** Something that happens at its time. */
+/** An entry of the index by due time. */
 export interface DueEntry {
   readonly atMs: number;
   readonly due: Due;
 }
 
-/** What is due next, or undefined. */
+/** The entry that is due next, or undefined. */
 export function nextDue(store: Store): DueEntry | undefined {
   for (const [key] of store.scan(keys.dues, { tolerant: true })) return { atMs: key[1] as number, due: dueOf(key) };
   return undefined;
 }
 
-/** So many messages become visible before the next look at what is due. */
+/** The maximum number of messages that become visible in one step. */
 const MOST_AT_ONCE = 256;
 
 /**
- * What is due by now and can be done in one step: delayed messages, since none of them makes something else due; or one item of any
- * other kind.
+ * The entries that are due and can be done in one step: several delayed messages, because delivering one schedules nothing else;
+ * or one entry of any other kind.
  */
 export function dueBy(store: Store, nowMs: number): DueEntry[] {
   const entries: DueEntry[] = [];

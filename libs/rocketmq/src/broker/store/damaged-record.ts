@@ -1,10 +1,10 @@
-// A record that differs from what was written. Reading it throws this error; the record stays unchanged.
+// A record whose bytes are not those that were written. Reading it throws this error and does not change the record.
 
 import { StateError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import type { Key, Store } from './store.js';
 
-/** `DATA_DAMAGED`: the disk has something else than was written, or nothing. */
+/** `DATA_DAMAGED`: the record on disk was changed, or is missing. */
 export class DamagedRecord extends StateError {
   /**
    * @param what names the record: "message of topic …"
@@ -17,16 +17,16 @@ export class DamagedRecord extends StateError {
   }
 }
 
-/** So many damaged records are logged; where there are more, the first ones say enough. */
+/** The maximum number of damaged records that are logged. */
 const MOST_LOGGED = 1_000;
 
-/** Logs each damaged record once: it is met again at each receive. */
+/** Logs each damaged record once, although each receive finds it again. */
 export class DamageLog {
   private readonly logged = new Set<string>();
 
   constructor(private readonly logger: Logger) {}
 
-  /** May be handed on by itself. */
+  /** Bound, so that it can be passed as a callback. */
   readonly add = ({ message }: DamagedRecord): void => {
     if (this.logged.has(message) || this.logged.size >= MOST_LOGGED) return;
     this.logged.add(message);
@@ -34,7 +34,7 @@ export class DamageLog {
   };
 }
 
-/** The value of a key for who only looks; undefined also for one that cannot be read. */
+/** Reads a value for display; returns undefined also for one that cannot be read. */
 export function peek(store: Store, key: Key): unknown {
   try {
     return store.get(key);

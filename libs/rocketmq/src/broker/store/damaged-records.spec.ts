@@ -1,4 +1,4 @@
-// What a broker does with records that its disk has changed.
+// Records that were changed on disk.
 
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -36,14 +36,14 @@ afterEach(async () => {
 
 const dataFile = (): string => join(folder, 'messages.mdb');
 
-/** Turns a bit of the file, so far behind the only place where it has these bytes. */
+/** Flips a bit of the file at this distance from the given bytes, which must occur once. */
 async function damage(bytes: Buffer, behind = 0): Promise<void> {
   const found = await readFile(dataFile());
   const places: number[] = [];
   for (let at = found.indexOf(bytes); at >= 0; at = found.indexOf(bytes, at + 1)) places.push(at);
   expect(places.length).toBeGreaterThan(0);
   const file = await open(dataFile(), 'r+');
-  // Pages of earlier commits have it, too.
+  // Pages of earlier commits have the bytes, too.
   for (const at of places) await file.write(Buffer.from([(found[at + behind] as number) ^ 4]), 0, 1, at + behind);
   await file.close();
 }
@@ -72,7 +72,7 @@ describe('a store whose disk changed a record', () => {
     ['its checksum', () => keyToBytes(key(1)), keyToBytes(key(1)).length + 2],
     ['the mark of its checksum', () => keyToBytes(key(1)), keyToBytes(key(1)).length],
     ['its key', () => keyToBytes(key(1)), 7],
-  ])('reads no wrong value where %s changed, names the record, and reads all others', async (_what, bytes, behind) => {
+  ])('returns no wrong value when %s changed, names the record, and reads all others', async (_what, bytes, behind) => {
     await filled();
     await damage(bytes(), behind);
     const damaged = store();
@@ -85,7 +85,7 @@ describe('a store whose disk changed a record', () => {
     await damaged.close();
   });
 
-  it('says by topic, queue and offset which message it is', async () => {
+  it('names the damaged message by topic, queue and offset', async () => {
     await filled();
     await damage(body(1));
     const damaged = store();
@@ -94,7 +94,7 @@ describe('a store whose disk changed a record', () => {
     await damaged.close();
   });
 
-  it('gives checksums to what an older version wrote, also when that was ended half done', async () => {
+  it('adds checksums to the records of an older version, and completes an upgrade that was interrupted', async () => {
     const put = async (offsets: readonly number[]): Promise<void> => {
       const older = openLmdb({
         ...{ path: dataFile(), noSubdir: true, keyEncoding: 'binary', encoding: 'msgpack', overlappingSync: false },
@@ -105,11 +105,11 @@ describe('a store whose disk changed a record', () => {
       await older.close();
     };
     const offsets = Array.from({ length: 200 }, (_, offset) => offset);
-    for (const [bare, format] of [
+    for (const [unsealed, format] of [
       [offsets, { format: 1, state: 'complete' }],
       [[70, 150, 199], { format: 2, state: 'upgrading' }],
     ] as const) {
-      await put(bare);
+      await put(unsealed);
       await writeFile(join(folder, 'broker.json'), JSON.stringify(format));
       const upgraded = store();
       await upgraded.open();
@@ -194,14 +194,14 @@ describe('a broker whose disk changed a message', () => {
     },
   );
 
-  it('misses a message whose place is lost, instead of taking the next one for it', async () => {
+  it('reports a message as missing when its position is lost, instead of skipping to the next one', async () => {
     const broker = await damagedBroker('orders', undefined, [keyToBytes(['log', 'orders', 0, 1]), 7]);
     const inbox = await wire.consumer(broker, 'g');
     expect(idsIn((await receive(inbox, 'orders', 'g')).messages)).toEqual(['body of a']);
     expect((await receive(inbox, 'orders', 'g')).text).toContain('queue 0, offset 1 cannot be read, it is missing');
   });
 
-  it('serves its other topics, and deletes the damaged one on request', async () => {
+  it('serves other topics, and deletes the damaged one on request', async () => {
     const broker = await damagedBroker('orders');
     const inbox = await wire.consumer(broker, 'g');
     await wire.client(broker).call('sendMessage', { messages: [message('other', 'd')] });
@@ -213,7 +213,7 @@ describe('a broker whose disk changed a message', () => {
     expect([...broker.inside.store.scan(['log', 'orders'], { tolerant: true })]).toEqual([]);
   });
 
-  it('keeps a delayed message that it cannot read, and says so when its time comes', async () => {
+  it('keeps a delayed message that it cannot read, and logs it when the message is due', async () => {
     const clock = new ManualClock();
     const before = await wire.broker({ clock, data: folder });
     const deliveryTimestamp = new Date(clock.nowMs() + 60_000);

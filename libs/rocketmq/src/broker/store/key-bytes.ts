@@ -1,4 +1,4 @@
-// Keys as bytes whose order is that of `compareKeys`: for stores that compare bytes.
+// Encodes keys as bytes that sort like `compareKeys`, for stores that compare bytes.
 
 import type { Key, KeyPart } from './store.js';
 
@@ -12,13 +12,13 @@ export const LONGEST_KEY_BYTES = 1_978;
 const NUMBER = 0x01;
 const STRING = 0x02;
 const END_OF_STRING = 0x00;
-/** Behind a zero byte: the zero is a character and not the end. Above the first byte of any part, as the order wants it. */
+/** After a zero byte: the zero is a character and not the end. Greater than the first byte of any part, to keep the order. */
 const ZERO_CHARACTER = 0xff;
 const NUMBER_BYTES = 9;
-/** The most bytes of a UTF-16 code unit. */
+/** The maximum number of bytes of a UTF-16 code unit. */
 const UNIT_BYTES = 3;
 
-/** The most bytes that the key may need. */
+/** An upper bound of the length of an encoded key. */
 export function longestBytes(key: Key): number {
   let bytes = 0;
   for (const part of key) bytes += typeof part === 'number' ? NUMBER_BYTES : part.length * UNIT_BYTES + 2;
@@ -26,8 +26,8 @@ export function longestBytes(key: Key): number {
 }
 
 /**
- * A number is its IEEE 754 bytes with the sign turned over, so that bytes sort like values. A string is each of its UTF-16
- * code units as UTF-8 would have it, surrogates too (CESU-8), so that bytes sort like code units, and a zero.
+ * A number is encoded as its IEEE 754 bytes with the sign inverted, so that bytes sort like values. A string is encoded as its
+ * UTF-16 code units in UTF-8, surrogates included (CESU-8), so that bytes sort like code units, followed by a zero.
  */
 export function keyToBytes(key: Key): Buffer {
   const bytes = Buffer.allocUnsafe(longestBytes(key));
@@ -56,7 +56,7 @@ export function bytesToKey(bytes: Buffer): Key {
 
 function putNumber(bytes: Buffer, at: number, value: number): number {
   bytes[at] = NUMBER;
-  // Minus zero is zero.
+  // Adding 0 turns -0 into 0.
   bytes.writeDoubleBE(value + 0, at + 1);
   turnSign(bytes, at + 1, (bytes[at + 1] as number) >= 0x80);
   return at + NUMBER_BYTES;

@@ -1,9 +1,9 @@
-// A B+ tree by key: what both stores keep in memory.
+// A B+ tree by key, used by both stores for what they keep in memory.
 
 import sortedBTree from 'sorted-btree';
 import { compareKeys, hasPrefix, type Key, type KeyPart } from './store.js';
 
-/** What is used of the package. */
+/** The methods of the package that are used. */
 interface Tree {
   readonly size: number;
   get(key: Key): unknown;
@@ -14,7 +14,7 @@ interface Tree {
 
 type TreeClass = new (entries: undefined, compare: (left: Key, right: Key) => number) => Tree;
 
-// A CommonJS module: its default import is the exports object when loaded from ESM, and the class from CommonJS.
+// The package is CommonJS: its default import is the exports object when loaded from ESM, and the class when loaded from CommonJS.
 const loaded = sortedBTree as unknown as TreeClass | { readonly default: TreeClass };
 const BTree = 'default' in loaded ? loaded.default : loaded;
 

@@ -18,15 +18,15 @@ type Database = ReturnType<Lmdb['open']>;
 type Pair = readonly [Key, unknown];
 
 const DATA_FILE = 'messages.mdb';
-/** Sorts before all keys of the store; its value shows that the setup of the file was completed. */
+/** Sorts before all keys of the store. Its value is written when the setup of the file is complete. */
 const SETUP_KEY = Buffer.from([0x00]);
 const SETUP_VALUE = 'nestjs-rocketmq broker';
 
-/** How many pairs a scan reads at once: few at first, since most scans want few. */
+/** How many pairs a scan reads at once: few at first, because most scans need few. */
 const FIRST_READ = 4;
 const LONGEST_READ = 256;
 
-/** A file of an older version is rewritten so many pairs at a time. */
+/** How many pairs of an older file are rewritten at a time. */
 const UPGRADE_PAIRS = 64;
 
 /** Values as bytes. */
@@ -35,10 +35,10 @@ interface Codec {
   decode(bytes: Uint8Array): unknown;
 }
 
-/** Makes an error of the key whose record cannot be read; of undefined where the key cannot be read, either. */
+/** Creates the error for a record that cannot be read; the key is undefined if it cannot be read, either. */
 type Damage = (key: Key | undefined) => Error;
 
-/** A pair as it lies there. */
+/** A pair as LMDB stores it. */
 interface RawPair {
   readonly key: Buffer;
   readonly value: Buffer;
@@ -69,9 +69,9 @@ export class LmdbFile {
         noSubdir: true,
         keyEncoding: 'binary',
         encoding: 'binary',
-        // A commit ends when it is on disk, and there is no other kind of commit.
+        // A commit resolves when it is on disk.
         overlappingSync: false,
-        // The store batches by itself; LMDB's batches would leave a rejected promise unhandled, and end the process.
+        // The store batches by itself. LMDB's own batches leave a rejected promise unhandled, which would end the process.
         eventTurnBatching: false,
       });
       const file = new LmdbFile(database, codecOf(database), damage);
@@ -94,7 +94,7 @@ export class LmdbFile {
     const end = endOf(prefix, before);
     let start: Buffer = from.length === 0 ? BEFORE_ALL_KEYS : keyToBytes(from);
     for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
-      // Read at once, so that no cursor stays open when the reader stops early.
+      // Read into an array, so that no cursor stays open when the reader stops early.
       const pairs = readable(() => [...this.database.getRange({ start, end, limit })] as RawPair[]);
       for (const pair of pairs) {
         const found = this.pairOf(pair, tolerant);
@@ -106,7 +106,7 @@ export class LmdbFile {
     }
   }
 
-  /** Resolves when all of it is on disk; then reads see it. */
+  /** Resolves when all entries are on disk and visible to reads. */
   async commit(entries: readonly (readonly [Key, PendingEntry])[]): Promise<void> {
     await this.write(
       entries.map(([key, { value }]) => {
@@ -123,7 +123,7 @@ export class LmdbFile {
       for (const [key, bytes] of entries)
         parts.add(bytes === undefined ? database.remove(key) : database.put(key, bytes));
     });
-    // They fail with the batch. Few are promises of their own, and one that nobody waits for would end the process.
+    // A part rejects with its batch, and an unhandled rejection would end the process.
     for (const part of parts) part.catch(() => {});
     try {
       await batch;
@@ -133,7 +133,7 @@ export class LmdbFile {
     database.resetReadTxn();
   }
 
-  /** @returns undefined for a key that cannot be read, where the scan goes on without it */
+  /** @returns undefined for a key that a tolerant scan cannot read and skips */
   private pairOf({ key: keyBytes, value: bytes }: RawPair, tolerant: boolean): Pair | undefined {
     const key = keyIn(keyBytes);
     try {
@@ -151,7 +151,7 @@ export class LmdbFile {
     return this.codec.decode(value);
   }
 
-  /** Gives a checksum to what has none. When it is ended half done, the next start goes on with it. */
+  /** Adds checksums to the records of an older version. The next start continues an upgrade that was interrupted. */
   private async upgrade(folder: StoreFolder): Promise<void> {
     await folder.beginUpgrade();
     for (let start: Buffer = SETUP_KEY; ; ) {
@@ -164,7 +164,7 @@ export class LmdbFile {
     }
   }
 
-  /** A file that is new is marked when it is complete; one that should be complete must have the mark. */
+  /** Marks a new file once it is complete; checks that an existing file has the mark. */
   private async setUp(folder: StoreFolder): Promise<void> {
     const bytes = this.database.getBinary(SETUP_KEY);
     const value = bytes && unsealed(SETUP_KEY, bytes);
@@ -177,7 +177,7 @@ export class LmdbFile {
     await folder.markComplete();
   }
 
-  /** Pages in use; those that LMDB keeps for later are not counted. */
+  /** The size of the pages in use, without free pages. */
   usedBytes(): number {
     const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.database.getStats() as Record<
       'pageSize' | 'treeBranchPageCount' | 'treeLeafPageCount' | 'overflowPages',
@@ -202,17 +202,17 @@ async function loadLmdb(): Promise<Lmdb> {
   }
 }
 
-/** LMDB's own MessagePack; asked for apart from the file, so that the checksum is of the bytes that lie there. */
+/** LMDB's own MessagePack codec, used separately, so that the checksum covers the stored bytes. */
 function codecOf(database: Database): Codec {
-  // Records would tie each value to a table of structures elsewhere in the file.
+  // With records, each value would depend on a table of structures elsewhere in the file.
   const encoder = { useRecords: false, copyBuffers: true };
   const options = { name: null, keyEncoding: 'binary', encoding: 'msgpack', encoder };
-  // The types know neither the name of the file's one table nor the options of an encoder.
+  // The package's types have neither the name of the file's only table nor the options of an encoder.
   const { encoder: codec } = database.openDB(options as never) as unknown as { encoder: Codec };
   return { encode: (value) => codec.encode(toDisk(value)), decode: (bytes) => fromDisk(codec.decode(bytes)) };
 }
 
-/** Readable by nobody else, and nothing that leads elsewhere: LMDB itself would follow a link, and let others read. */
+/** Makes sure that the files are private and not links: LMDB itself follows links and creates files that others can read. */
 async function prepare(path: string, folder: StoreFolder): Promise<void> {
   const file = await openPrivate(path, folder.isComplete ? 'found' : 'found or new');
   if (file === undefined) throw damaged(path, 'it is missing', undefined);
@@ -226,7 +226,7 @@ async function assertReadable(path: string, file: FileHandle, folder: StoreFolde
   try {
     const found = await checkFile(file);
     if (found === 'whole') return;
-    // The first start ended while it created the file: nothing was ever stored.
+    // The first start was interrupted while it created the file: nothing was ever stored.
     if (!folder.isComplete) await file.truncate(0);
     else throw damaged(path, found === 'short' ? 'its end is missing' : 'it is not an LMDB file', undefined);
   } finally {
@@ -234,7 +234,7 @@ async function assertReadable(path: string, file: FileHandle, folder: StoreFolde
   }
 }
 
-/** LMDB reads nothing any more once the last page of a commit could not be written. @throws StoreFailure */
+/** LMDB rejects all reads once it could not write the last page of a commit. @throws StoreFailure */
 function readable<T>(read: () => T): T {
   try {
     return read();
@@ -256,7 +256,7 @@ function endOf(prefix: Key, before: Key | undefined): Buffer {
   const endOfPrefix = Buffer.concat([keyToBytes(prefix), AFTER_ALL_KEYS]);
   if (before === undefined) return endOfPrefix;
   const end = keyToBytes(before);
-  // A key beyond the prefix does not widen the scan.
+  // A key beyond the prefix does not extend the scan.
   return compareKeys(before, prefix) < 0 || Buffer.compare(end, endOfPrefix) < 0 ? end : endOfPrefix;
 }
 
@@ -267,7 +267,7 @@ function damaged(path: string, why: string, cause: unknown): StateError {
   });
 }
 
-/** LMDB reports the reason of a failed commit in a separate promise. */
+/** LMDB reports the reason for a failed commit in a separate promise. */
 async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> };
   return commitError === undefined ? error : await commitError.catch((cause: unknown) => cause);

@@ -1,4 +1,4 @@
-// Looks at a file of LMDB without LMDB: one that ends too early would kill the process that reads it.
+// Checks an LMDB file without LMDB: reading a truncated file through LMDB would crash the process.
 // The layout is that of the lmdb package (`MDB_page_header`, `MDB_meta`, `MDB_db`, `MDB_node` in its mdb.c, 64 bits).
 
 import type { FileHandle } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const BRANCH_PAGE = 0x01;
 const BIG_DATA = 0x01;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
-/** What a look at a file shows. `short`: pages that are in use lie behind its end. */
+/** The result of the check. `short`: pages in use are beyond the end of the file. */
 export type FileCheck = 'foreign' | 'short' | 'whole';
 
 export async function checkFile(file: FileHandle): Promise<FileCheck> {
@@ -26,7 +26,7 @@ export async function checkFile(file: FileHandle): Promise<FileCheck> {
   if (metas.some((meta) => meta.readUInt32LE(META.magicAt) !== MAGIC)) return 'foreign';
   const newest = metas.reduce((left, right) => (transactionOf(left) >= transactionOf(right) ? left : right));
   if (size >= (Number(newest.readBigUInt64LE(META.lastPageAt)) + 1) * pageSize) return 'whole';
-  // All right if nothing that is in use is missing: pages that a commit took and freed are never written.
+  // The file is whole if no page in use is missing: pages that a commit allocated and freed are never written.
   const pages = new Pages(file, pageSize, size);
   for (const at of META.rootsAt) {
     const root = newest.readBigUInt64LE(at);
@@ -42,7 +42,7 @@ class Pages {
     private readonly size: number,
   ) {}
 
-  /** Whether a page and all that it leads to are in the file. */
+  /** Whether a page and all pages that it refers to are in the file. */
   async hasAllBelow(page: number): Promise<boolean> {
     if (!this.has(page, 1)) return false;
     const bytes = await read(this.file, page * this.pageSize, this.pageSize);
@@ -55,7 +55,7 @@ class Pages {
     return true;
   }
 
-  /** A large value lies in pages of its own. */
+  /** A large value has its own pages. */
   private async hasValue(node: Buffer): Promise<boolean> {
     if ((node.readUInt16LE(NODE.flagsAt) & BIG_DATA) === 0) return true;
     const page = Number(node.readBigUInt64LE(NODE.headerBytes + node.readUInt16LE(NODE.keySizeAt)));
@@ -73,7 +73,7 @@ function transactionOf(meta: Buffer): bigint {
   return meta.readBigUInt64LE(META.transactionAt);
 }
 
-/** Zeros behind the end of the file. */
+/** Reads bytes; those beyond the end of the file are zeros. */
 async function read(file: FileHandle, at: number, bytes: number): Promise<Buffer> {
   return (await file.read(Buffer.alloc(bytes), 0, bytes, at)).buffer;
 }

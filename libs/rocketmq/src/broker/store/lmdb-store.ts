@@ -1,5 +1,5 @@
-// The store on disk. Reads and writes are synchronous: what is not on disk yet lies over it in memory. One commit runs at a
-// time, in LMDB's own thread; whatever is written meanwhile shares the next one.
+// The store on disk. Reads and writes are synchronous: writes that are not on disk yet are kept in memory, where reads look first.
+// One commit runs at a time, in LMDB's own thread; everything that is written meanwhile shares the next one.
 
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -14,13 +14,13 @@ import type { StoreFolder } from './store-folder.js';
 /** `sync`: a flush waits for the disk. `async`: it does not, unless the disk is more than a second or 16 MiB behind. */
 export type FlushMode = 'sync' | 'async';
 
-/** How long writes that nobody waits for are gathered. */
+/** How long writes are collected for a commit if no caller waits for them. */
 const GATHERING_MS = 100;
 /** How far the disk may be behind before an `async` flush waits for it. */
 const MOST_BEHIND_MS = 1_000;
-/** And how much may wait for the disk in memory before it does. */
+/** How many bytes may wait in memory before an `async` flush waits for the disk. */
 const MOST_PENDING_BYTES = 16 * 1024 * 1024;
-/** From this size on a commit does not wait for more. */
+/** A commit of this size starts without collecting more writes. */
 const COMMIT_BYTES = 4 * 1024 * 1024;
 
 /** @internal What the store needs of a file, and of the folder around it. */
@@ -37,11 +37,11 @@ export interface LmdbStoreOptions {
   readonly flush: FlushMode;
   /** Real time. */
   readonly clock: Clock;
-  /** Told once when the disk fails. */
+  /** Called once when the disk fails. */
   readonly failed: (failure: StoreFailure) => void;
-  /** Names the record of a key, for people. */
+  /** Describes the record of a key for error messages. */
   readonly nameOf: (key: Key) => string;
-  /** Told of a record that cannot be read, each time. */
+  /** Called each time a record cannot be read. */
   readonly damaged: (record: DamagedRecord) => void;
   /** @internal Opens another kind of file. Default: LMDB's in the folder. */
   readonly openFile?: ((folder: string) => Promise<OpenFile>) | undefined;
@@ -52,11 +52,11 @@ type LmdbState =
   | ({ readonly kind: 'open' } & OpenFile)
   | ({ readonly kind: 'failed'; readonly failure: StoreFailure } & OpenFile);
 
-/** A {@link Store} in a folder, which belongs to it alone while it is open. */
+/** A {@link Store} in a folder, which it locks while it is open. */
 export class LmdbStore implements Store {
   private state: LmdbState = { kind: 'closed' };
   private pending = new PendingWrites();
-  /** Gathers what the next commit writes. */
+  /** Collects what the next commit writes. */
   private gathering: PendingBatch | undefined;
   private committing: PendingBatch | undefined;
   private timer: ScheduledTask | undefined;
@@ -72,7 +72,7 @@ export class LmdbStore implements Store {
   }
 
   private async openLmdb(path: string): Promise<OpenFile> {
-    // A broker in memory starts without them.
+    // Not loaded by a broker in memory.
     const [{ StoreFolder }, { LmdbFile }] = await Promise.all([import('./store-folder.js'), import('./lmdb-file.js')]);
     const folder = await StoreFolder.claim(path);
     try {
@@ -124,10 +124,10 @@ export class LmdbStore implements Store {
     return this.file().usedBytes();
   }
 
-  /** Writes what is left, then frees the folder. */
+  /** Writes what is pending, then unlocks the folder. */
   async close(): Promise<void> {
     if (this.state.kind === 'closed') return;
-    // The callers of the batch and `failed` report the failure; the folder must be released anyway.
+    // The batch's callers and `failed` get the failure. The folder must be unlocked in any case.
     await this.settled().catch(() => {});
     await this.free();
   }
@@ -144,14 +144,14 @@ export class LmdbStore implements Store {
     await folder.release();
   }
 
-  /** Resolves when all that was written is on disk. */
+  /** Resolves when all writes are on disk. */
   private settled(): Promise<void> {
     const newest = this.gathering ?? this.committing;
     if (this.committing === undefined) this.commitSoon();
     return newest?.done ?? Promise.resolve();
   }
 
-  /** After this turn of the event loop: what arrived together is committed together. */
+  /** Starts a commit after this turn of the event loop, so that requests that arrived together share it. */
   private commitSoon(): void {
     if (this.isCommitSoon) return;
     this.isCommitSoon = true;
@@ -179,7 +179,7 @@ export class LmdbStore implements Store {
     this.committing = undefined;
     this.pending.forget(batch);
     batch.settle.resolve();
-    // Whoever writes at this rate does not have to wait for the next gathering to end.
+    // At this rate of writes, the next commit starts at once.
     const isDue =
       this.options.flush === 'sync' || this.timer === undefined || (this.gathering?.bytes ?? 0) > COMMIT_BYTES;
     if (isDue) this.commit();
@@ -197,7 +197,7 @@ export class LmdbStore implements Store {
     this.options.failed(failure);
   }
 
-  /** After a failure what lies over the file may never have come to the disk, and LMDB may read nothing. @throws StoreFailure */
+  /** After a failure, pending writes may never reach the disk, and LMDB may reject reads. @throws StoreFailure */
   private assertWhole(): void {
     if (this.state.kind === 'failed') throw this.state.failure;
   }
@@ -215,7 +215,7 @@ export class LmdbStore implements Store {
   }
 }
 
-/** Two ordered sequences as one; of one key, the pending entry. */
+/** Merges two ordered sequences; for equal keys the pending entry wins. */
 function* merged(
   pending: Iterable<readonly [Key, PendingEntry]>,
   stored: Iterable<readonly [Key, unknown]>,

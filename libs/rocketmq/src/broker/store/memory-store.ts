@@ -1,10 +1,10 @@
-// The store in memory: a B+ tree. Nothing survives the process.
+// The store in memory: a B+ tree. Its content is lost when the process ends.
 
 import { KeyTree } from './key-tree.js';
 import { weightOf } from './message-weight.js';
 import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
 
-/** A {@link Store} that forgets everything with the process. */
+/** A {@link Store} without persistence. */
 export class MemoryStore implements Store {
   private readonly tree = new KeyTree<unknown>();
   private bytes = 0;
@@ -26,7 +26,7 @@ export class MemoryStore implements Store {
       const { key } = change;
       if (change.kind === 'put') {
         const weight = weightOf(change.value);
-        // Only what carries a body is counted, and that is hardly ever overwritten: most puts need no look.
+        // Only values with a body count, and those are rarely overwritten, so most puts need no lookup.
         if (weight > 0) this.bytes += weight - weightOf(this.tree.get(key));
         this.tree.set(key, change.value);
       } else {

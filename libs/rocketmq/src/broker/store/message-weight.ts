@@ -1,9 +1,9 @@
-// How much room a value takes, as far as it matters.
+// Estimates the size of stored values.
 
-/** About what a message takes beside its body: its fields, its key, its place in the tree. */
+/** Approximate size of a message without its body: its fields, its key, its tree node. */
 const MESSAGE_BYTES = 512;
 
-/** The room of a value with a body, in itself or in the message that it holds; 0 for any other, which is small. */
+/** The size of a value that is a message or contains one; 0 for any other value, which is small. */
 export function weightOf(value: unknown): number {
   const { body, message } = (value ?? {}) as { body?: unknown; message?: unknown };
   if (Buffer.isBuffer(body)) return body.length + MESSAGE_BYTES;

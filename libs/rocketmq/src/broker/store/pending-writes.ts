@@ -1,21 +1,21 @@
-// What was written and is not on disk yet: seen by every read, gathered into batches.
+// Writes that are not on disk yet: visible to every read and collected in batches.
 
 import { KeyTree } from './key-tree.js';
 import { weightOf } from './message-weight.js';
 import type { Change, Key, ScanOptions } from './store.js';
 
-/** A key's newest value that is not on disk. */
+/** The newest value of a key that is not on disk. */
 export interface PendingEntry {
-  /** undefined: deleted. */
+  /** Undefined if the key was deleted. */
   value: unknown;
-  /** The batch that it belongs to. */
+  /** The batch that writes it. */
   readonly batch: PendingBatch;
 }
 
-/** What one commit writes. */
+/** The writes of one commit. */
 export class PendingBatch {
   readonly entries: (readonly [Key, PendingEntry])[] = [];
-  /** About what its messages take. */
+  /** Approximate size of its messages. */
   bytes = 0;
   /** Resolves when the batch is on disk. */
   readonly done: Promise<void>;
@@ -27,12 +27,12 @@ export class PendingBatch {
       settle = { resolve, reject };
     });
     this.settle = settle as unknown as PendingBatch['settle'];
-    // Callers that wait for the batch get the error; a batch without callers fails silently here, and the store reports it.
+    // Callers that wait for the batch get the error. If there are none, the store reports it; the rejection must not be unhandled.
     this.done.catch(() => {});
   }
 }
 
-/** An ordered map that lies over what is on disk. */
+/** An ordered map that overlays the data on disk. */
 export class PendingWrites {
   private readonly tree = new KeyTree<PendingEntry>();
 
@@ -60,7 +60,7 @@ export class PendingWrites {
     return this.tree.size === 0 ? [] : this.tree.scan(prefix, from, before);
   }
 
-  /** The batch is on disk: what was not overwritten since is read from there. */
+  /** Removes the entries of a batch that is on disk, except those that were overwritten since. */
   forget(batch: PendingBatch): void {
     for (const [key, entry] of batch.entries) if (this.tree.get(key) === entry) this.tree.delete(key);
   }

@@ -1,4 +1,4 @@
-// Files of a store on disk: readable by nobody but its user, and never somewhere else.
+// Files of a store on disk: accessible to the broker's user only, and never links to files elsewhere.
 
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, stat } from 'node:fs/promises';
@@ -6,15 +6,15 @@ import { StateError } from '../../support/errors.js';
 
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
-/** What others may do. */
+/** The permission bits of group and others. */
 const OTHERS = 0o077;
-/** Windows has no such flag, and restricts the creation of links. */
+/** Windows does not have this flag; it restricts the creation of links. */
 const NO_LINK = constants.O_NOFOLLOW ?? 0;
 
 /**
- * Opens a file to be read and written.
+ * Opens a file for reading and writing.
  * @returns undefined for a file that does not exist and must not be created
- * @throws StateError `DATA_FOREIGN` for what is no file: a link would lead to one that is not the broker's
+ * @throws StateError `DATA_FOREIGN` for anything but a regular file: a link could refer to a file that is not the broker's
  */
 export async function openPrivate(path: string, which: 'found' | 'found or new'): Promise<FileHandle | undefined> {
   const create = which === 'found' ? 0 : constants.O_CREAT;
@@ -34,7 +34,7 @@ export async function openPrivate(path: string, which: 'found' | 'found or new')
   }
 }
 
-/** Where it belongs to another user, or the file system knows no modes, it stays as it is. */
+/** Sets the mode. Does nothing if the file belongs to another user or the file system has no modes. */
 export async function makePrivate(path: string, wanted: number): Promise<void> {
   const { mode } = await stat(path);
   if ((mode & OTHERS) !== 0) await chmod(path, wanted).catch(() => {});

@@ -1,8 +1,8 @@
-// Values as they lie on disk: a mark, a checksum of key and value, the value. LMDB itself would hand out bytes that have changed.
+// The format of values on disk: a mark, a checksum of key and value, the value. LMDB itself does not detect changed bytes.
 
 import { crc32 } from 'node:zlib';
 
-/** No value begins with it that has no checksum: MessagePack never uses it. */
+/** MessagePack never uses this byte, so it never begins a value without a checksum. */
 const MARK = 0xc1;
 const SUM_AT = 1;
 const VALUE_AT = 5;
@@ -15,7 +15,7 @@ export function sealed(key: Uint8Array, value: Uint8Array): Buffer {
   return bytes;
 }
 
-/** @returns undefined when key or value are not what was sealed */
+/** @returns undefined if the key or the value was changed after sealing */
 export function unsealed(key: Uint8Array, bytes: Buffer): Buffer | undefined {
   if (!isSealed(bytes) || bytes.length < VALUE_AT) return undefined;
   const value = bytes.subarray(VALUE_AT);

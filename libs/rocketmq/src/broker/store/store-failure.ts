@@ -1,8 +1,8 @@
-// What becomes of a store that could not write.
+// The error of a store that could not write.
 
 /**
- * The store lost its disk: what was written since the last flush that succeeded may be on it or not. It takes nothing more
- * until it is opened anew.
+ * The store could not write to its disk. Writes since the last successful flush may be on disk or not. The store rejects
+ * everything until it is opened again.
  */
 export class StoreFailure extends Error {
   constructor(why: string, options?: ErrorOptions) {

@@ -1,4 +1,4 @@
-// Whose a folder is, and what a broker says that cannot use it.
+// Locking of the data folder, and the errors for folders that cannot be used.
 
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
@@ -50,7 +50,7 @@ const lockFile = (): string => join(folder, 'LOCK');
 const lockBy = (fields: object): Promise<void> => writeFile(lockFile(), JSON.stringify({ id: 'x', ...fields }));
 
 describe('a folder in use', () => {
-  it('is refused to a second store of this process, under any name, until the first is closed', async () => {
+  it('cannot be opened by a second store of this process, under any path, until the first is closed', async () => {
     await storeIn().open();
     const again = storeIn(join(folder, '..', folder.split('/').at(-1) as string));
     await expect(again.open()).rejects.toMatchObject({
@@ -61,7 +61,7 @@ describe('a folder in use', () => {
     await again.open();
   });
 
-  it('is refused while another process has it, by its pid, and taken when that is dead', async () => {
+  it('cannot be opened while another process holds it, and can once that process has ended', async () => {
     const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
     const ended = new Promise((resolve) => child.once('exit', resolve));
     const pid = child.pid as number;
@@ -76,24 +76,24 @@ describe('a folder in use', () => {
     await storeIn().open();
   });
 
-  it('is taken when the pid has come to another process since, our own included', async () => {
+  it('can be opened when the pid has since been reused by another process, including this one', async () => {
     await lockBy({ pid: process.pid, host: hostname(), startedAt: 'before' });
     await storeIn().open();
     expect(JSON.parse(await readFile(lockFile(), 'utf8'))).toMatchObject(await currentProcess());
   });
 
-  it('is refused when its holder is on another host, and says which file to delete', async () => {
+  it('cannot be opened when its holder is on another host; the error names the file to delete', async () => {
     await lockBy({ pid: 1, host: 'elsewhere', startedAt: '' });
     await expect(storeIn().open()).rejects.toThrow(/process 1 of the host elsewhere.*delete .*LOCK/);
   });
 
-  it('goes to one of many who find it stale at once', async () => {
+  it('is opened by exactly one of many processes that find its lock stale', async () => {
     await lockBy({ pid: process.pid, host: hostname(), startedAt: 'before' });
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => storeIn().open()));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('is free again after a close, and holds nothing but its own files', async () => {
+  it('is unlocked after a close, and contains only its own files', async () => {
     await fill(1);
     expect((await readdir(folder)).sort()).toEqual(['broker.json', 'messages.mdb', 'messages.mdb-lock']);
   });
@@ -104,38 +104,38 @@ describe('a folder that cannot be used', () => {
     await expect(store.open()).rejects.toMatchObject({ code, message: expect.stringContaining(text) });
   };
 
-  it('is one with foreign files, which stay as they are', async () => {
+  it('contains files of others, which stay unchanged', async () => {
     await writeFile(join(folder, 'thesis.doc'), 'years of work');
     await refusal('DATA_FOREIGN', 'it contains thesis.doc');
     expect(await readdir(folder)).toEqual(['thesis.doc']);
   });
 
-  it('is one that a newer version wrote', async () => {
+  it('was written by a newer version', async () => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), '{"format":3,"state":"complete"}');
     await refusal('DATA_NEWER', 'has format 3; this version of nestjs-rocketmq reads formats up to 2');
   });
 
-  it.each(['', '{"form', '[]', '{"format":"1"}'])('is one whose description is %j', async (text) => {
+  it.each(['', '{"form', '[]', '{"format":"1"}'])('has %j as its description', async (text) => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), text);
     await refusal('DATA_DAMAGED', 'broker.json is damaged');
   });
 
-  it('is one without its data', async () => {
+  it('has no data file', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
     await refusal('DATA_DAMAGED', 'it is missing');
     await refusal('DATA_DAMAGED', 'it is missing');
   });
 
-  it('is one whose data are something else', async () => {
+  it('has a data file of another format', async () => {
     await fill(1);
     await writeFile(join(folder, 'messages.mdb'), 'x'.repeat(10_000));
     await refusal('DATA_DAMAGED', 'it is not an LMDB file');
   });
 
-  it.each([0.3, 0.6, 0.9])('is one whose data end after %d of their length', async (part) => {
+  it.each([0.3, 0.6, 0.9])('has a data file that is truncated to %d of its length', async (part) => {
     await fill(300);
     const file = join(folder, 'messages.mdb');
     const { size } = await stat(file);
@@ -143,14 +143,14 @@ describe('a folder that cannot be used', () => {
     await refusal('DATA_DAMAGED', 'its end is missing');
   });
 
-  it('is a file', async () => {
+  it('is a regular file', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     await refusal('DATA_UNUSABLE', file, storeIn(file));
     await rm(file);
   });
 
-  it('is locked no longer after a refusal', async () => {
+  it('is unlocked after the failure', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
     await refusal('DATA_DAMAGED', 'missing');
@@ -161,7 +161,7 @@ describe('a folder that cannot be used', () => {
 describe('a folder of a store', () => {
   const modeOf = async (name: string): Promise<number> => (await stat(join(folder, name))).mode & 0o777;
 
-  it('is readable by its user alone, whatever it was, with all that is in it', async () => {
+  it('is made readable by its user only, with all its files, whatever its mode was', async () => {
     folder = join(folder, 'data');
     for (let start = 0; start < 2; start++) {
       await fill(1);
@@ -172,7 +172,7 @@ describe('a folder of a store', () => {
       expect(names.sort()).toEqual(['LOCK', 'broker.json', 'messages.mdb', 'messages.mdb-lock']);
       for (const name of names) expect([name, await modeOf(name)]).toEqual([name, 0o600]);
       await store.close();
-      // As an older version left them.
+      // The modes of an older version.
       for (const name of await readdir(folder)) await chmod(join(folder, name), 0o644);
       await chmod(folder, 0o755);
     }
@@ -189,7 +189,7 @@ describe('a folder of a store', () => {
       await writeFile(join(data, 'broker.json'), '{"format":2,"state":"new"}');
       await symlink(victim, join(data, name));
       const opened = storeIn(data).open();
-      // A lock that says nothing is nobody's, and is taken away.
+      // A lock file without content has no holder and is removed.
       if (name === 'LOCK') await opened;
       else await expect(opened).rejects.toMatchObject({ code: 'DATA_FOREIGN', message: expect.stringContaining(name) });
       await open[0]?.close();
@@ -199,11 +199,11 @@ describe('a folder of a store', () => {
   );
 });
 
-describe('a first start that was cut off', () => {
+describe('a first start that was interrupted', () => {
   it.each([
-    ['before the data', async () => {}],
-    ['amid the data', () => writeFile(join(folder, 'messages.mdb'), Buffer.alloc(100))],
-  ])('%s is begun anew', async (_when, make) => {
+    ['before the data file was created', async () => {}],
+    ['while the data file was written', () => writeFile(join(folder, 'messages.mdb'), Buffer.alloc(100))],
+  ])('%s starts over', async (_when, make) => {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'broker.json'), '{"format":1,"state":"new"}');
     await writeFile(join(folder, 'broker.json.0.new'), '{"for');
@@ -215,7 +215,7 @@ describe('a first start that was cut off', () => {
   });
 });
 
-/** The mark of another process, as that process would write it. */
+/** The mark that another process would write. */
 async function startOf(pid: number): Promise<{ startedAt: string }> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return { startedAt: '' };

@@ -1,4 +1,4 @@
-// The folder of a store on disk: whose it is, of which format, and who has it open.
+// The folder of a store on disk: its lock, its format, and its files.
 
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -8,12 +8,12 @@ import { currentProcess, isRunning, type ProcessMark } from '../../support/proce
 import { systemRandom } from '../../support/random.js';
 import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from './private-files.js';
 
-/** Raised when a broker can no longer read what an older one wrote. */
+/** Incremented when the format of the data changes. */
 const FORMAT = 2;
 const FORMAT_FILE = 'broker.json';
 const LOCK_FILE = 'LOCK';
 
-/** `new` until the data file has been set up, `upgrading` while one of an older format is rewritten. */
+/** `new` until the data file is set up, `upgrading` while a file of an older format is rewritten. */
 interface Format {
   readonly format: number;
   readonly state: (typeof STATES)[number];
@@ -21,17 +21,17 @@ interface Format {
 
 const STATES = ['new', 'complete', 'upgrading'] as const;
 
-/** Who has the folder. */
+/** The holder of the folder. */
 interface Lock extends ProcessMark {
   readonly host: string;
-  /** Tells two brokers of one process apart. */
+  /** Distinguishes two brokers of one process. */
   readonly id: string;
 }
 
-/** A folder that belongs to this broker until it is released. */
+/** A folder that is locked by this broker until it is released. */
 export class StoreFolder {
   private constructor(
-    /** Absolute. */
+    /** The absolute path. */
     readonly path: string,
     private format: Format,
     private readonly lock: Lock,
@@ -63,17 +63,17 @@ export class StoreFolder {
     }
   }
 
-  /** Whether a data file must be there. */
+  /** Whether a data file must exist. */
   get isComplete(): boolean {
     return this.format.state !== 'new';
   }
 
-  /** Whether the data file is still in an older format, all of it or a part. */
+  /** Whether the data file is still in an older format, completely or partly. */
   get isOlder(): boolean {
     return this.isComplete && (this.format.format < FORMAT || this.format.state === 'upgrading');
   }
 
-  /** From now on an older version of this library refuses the folder. */
+  /** Marks the folder as upgrading; from then on, older versions of this library reject it. */
   async beginUpgrade(): Promise<void> {
     this.format = await writeFormat(this.path, { format: FORMAT, state: 'upgrading' });
   }
@@ -120,7 +120,7 @@ async function takeLock(path: string): Promise<Lock> {
   const file = join(path, LOCK_FILE);
   for (;;) {
     try {
-      // A link is created completely or not at all, and never replaces another.
+      // Creating a link is atomic and never replaces an existing file.
       await writeWhole(file, JSON.stringify(lock), link);
       return lock;
     } catch (error) {
@@ -130,7 +130,7 @@ async function takeLock(path: string): Promise<Lock> {
   }
 }
 
-/** @throws StateError `DATA_IN_USE` when its holder is alive, or cannot be looked at */
+/** @throws StateError `DATA_IN_USE` if the holder is alive, or on another host */
 async function removeStale(path: string, file: string): Promise<void> {
   const held = await readLock(path);
   if (held === undefined) return;
@@ -153,7 +153,7 @@ async function removeStale(path: string, file: string): Promise<void> {
   await rm(aside, { force: true });
 }
 
-/** @returns undefined when there is none. One that cannot be read was not written by a broker and locks nothing. */
+/** @returns undefined if there is no lock. A file that cannot be parsed was not written by a broker and locks nothing. */
 async function readLock(path: string): Promise<Lock | undefined> {
   const text = await readIfThere(join(path, LOCK_FILE));
   if (text === undefined) return undefined;
@@ -161,7 +161,7 @@ async function readLock(path: string): Promise<Lock | undefined> {
   return { pid, id, host, startedAt };
 }
 
-/** Writes a file that is there whole, on disk, or not at all. */
+/** Writes a file atomically: it exists completely, and on disk, or not at all. */
 async function writeWhole(file: string, text: string, place: typeof rename): Promise<void> {
   const draft = `${file}.${systemRandom.uuid()}.new`;
   const handle = await open(draft, 'wx', PRIVATE_FILE);
@@ -179,7 +179,7 @@ async function writeWhole(file: string, text: string, place: typeof rename): Pro
   }
 }
 
-/** A name is on disk when its folder is; where folders cannot be synced (Windows) the system sees to it. */
+/** Syncs the folder, so that new names in it are on disk. On Windows folders cannot be synced. */
 async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => {});

@@ -1,4 +1,4 @@
-// What every store promises, on each of them.
+// The contract of a store, tested with each implementation.
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
@@ -38,7 +38,7 @@ describe.each<[string, (folder: string) => Store]>([
   const key = fc.array(keyPart, { minLength: 1, maxLength: 4 });
   const change = fc.record({ kind: fc.constantFrom('put' as const, 'delete' as const), key, value: fc.integer() });
 
-  it('reads like a sorted list of what was written last, on its way to the disk or there', async () => {
+  it('returns the newest values in order of their keys, whether they are on disk or pending', async () => {
     const steps = fc.array(fc.record({ batch: fc.array(change, { maxLength: 8 }), flushed: fc.boolean() }), {
       maxLength: 12,
     });
@@ -66,7 +66,7 @@ describe.each<[string, (folder: string) => Store]>([
     );
   });
 
-  it('keeps what a message has, whatever that is called', async () => {
+  it('keeps the properties of a message, whatever their names', async () => {
     const properties = JSON.parse('{"__proto__":"a","__proto_":"b","constructor":"c"}') as Record<string, string>;
     const message = { body: Buffer.from('body'), properties };
     store.write([
@@ -85,7 +85,7 @@ describe.each<[string, (folder: string) => Store]>([
     expect(entries()).toEqual([expected, expected, expected]);
   });
 
-  it('begins and ends a scan at the given keys', async () => {
+  it('starts and ends a scan at the given keys', async () => {
     store.write([1, 2, 10, 20].map((offset) => ({ kind: 'put', key: ['log', offset], value: offset })));
     store.write([{ kind: 'put', key: ['other', 5], value: 0 }]);
     const values = () => [...store.scan(['log'], { from: ['log', 2], before: ['log', 20] })].map(([, value]) => value);
@@ -96,14 +96,14 @@ describe.each<[string, (folder: string) => Store]>([
     expect([...store.scan(['log'], { before: ['z'] })]).toHaveLength(4);
   });
 
-  it('reads a long range whole', async () => {
+  it('reads a long range completely', async () => {
     const numbers = Array.from({ length: 1_000 }, (_, index) => index);
     store.write(numbers.map((value) => ({ kind: 'put', key: ['log', value], value })));
     await store.flush();
     expect(Array.from(store.scan(['log']), ([, value]) => value)).toEqual(numbers);
   });
 
-  it('keeps what plain data is made of', async () => {
+  it('keeps all types of plain data', async () => {
     const value = {
       text: 'ä\u0000',
       list: [1, 2.5, -1, 1_763_650_000_000],
@@ -119,12 +119,12 @@ describe.each<[string, (folder: string) => Store]>([
     expect(Buffer.isBuffer(read.body)).toBe(true);
   });
 
-  it('reports its size, which shrinks when something is deleted', async () => {
+  it('reports its size, which decreases when something is deleted', async () => {
     const keys = Array.from({ length: 100 }, (_, index): Key => ['log', index]);
     store.write(keys.map((key) => ({ kind: 'put', key, value: { body: Buffer.alloc(1_000) } })));
     await store.close();
     await store.open();
-    // In memory a close loses nothing.
+    // The store in memory keeps its content when it is closed.
     const full = store.usedBytes();
     expect(full).toBeGreaterThan(100_000);
     store.write(keys.map((key) => ({ kind: 'delete', key })));
@@ -137,7 +137,7 @@ describe.each<[string, (folder: string) => Store]>([
     expect(store.get(['nothing'])).toBeUndefined();
   });
 
-  it('flushes, opens and closes, also twice', async () => {
+  it('can be flushed, opened and closed twice', async () => {
     await store.flush();
     await store.open();
     await store.close();
@@ -155,7 +155,7 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** LMDB writes the last page of a commit by a descriptor of its own, which knows no cache: a full device takes its place. */
+  /** Replaces the descriptor by which LMDB writes the last page of a commit, unbuffered, with a full device. */
   async function fillDisk(): Promise<void> {
     for (const name of await readdir('/proc/self/fd')) {
       const file = await readlink(`/proc/self/fd/${name}`).catch(() => '');
@@ -171,7 +171,7 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
     throw new Error('there is no such descriptor');
   }
 
-  it('says so at everything that is asked of it, reads included, which LMDB refuses then', async () => {
+  it('throws at every call, reads included, because LMDB rejects those, too', async () => {
     const failures: string[] = [];
     const failed = ({ message }: Error): void => void failures.push(message);
     const options = { folder, flush: 'sync', clock: new SystemClock(), nameOf: String, damaged: () => {} } as const;
@@ -192,7 +192,7 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
 });
 
 describe('compareKeys', () => {
-  it('sorts numbers by value and before strings, and a beginning before what it begins', () => {
+  it('sorts numbers by value and before strings, and a prefix before longer keys', () => {
     const keys: Key[] = [['a', 'b'], ['a', 10], ['a', 9], ['a'], ['a', 9, 0], [1]];
     expect(keys.sort(compareKeys)).toEqual([[1], ['a'], ['a', 9], ['a', 9, 0], ['a', 10], ['a', 'b']]);
   });
@@ -217,7 +217,7 @@ describe('keys as bytes', () => {
     );
   });
 
-  it('can be read back', () => {
+  it('can be decoded', () => {
     void fc.assert(
       fc.property(key, (key) =>
         expect(bytesToKey(keyToBytes(key))).toEqual(key.map((part) => (part === 0 ? 0 : part))),

@@ -1,10 +1,10 @@
-// The port between the engine and its state: an ordered key-value map. What the keys mean is the engine's business
-// (engine/records.ts); how they are kept is the implementation's.
+// The engine's state is behind this interface: an ordered key-value map. The engine defines the keys (engine/records.ts); an
+// implementation decides how they are stored.
 
 /** One part of a key. Numbers sort before strings; numbers by value, strings by UTF-16 code unit. */
 export type KeyPart = string | number;
 
-/** A key: compared part by part; a key that is the beginning of another sorts before it. */
+/** A key, compared part by part. A prefix sorts before longer keys. */
 export type Key = readonly KeyPart[];
 
 export type Change =
@@ -13,11 +13,11 @@ export type Change =
 
 /** Which part of a prefix to read. */
 export interface ScanOptions {
-  /** The first key that counts. Default: the first with the prefix. */
+  /** The first key to read (inclusive). Default: the first with the prefix. */
   readonly from?: Key;
-  /** The first key that no longer counts. Default: none. */
+  /** The key to stop at (exclusive). Default: none. */
   readonly before?: Key;
-  /** Gives a record that cannot be read as undefined. Default: the scan throws. */
+  /** Yields undefined for a record that cannot be read. By default, the scan throws. */
   readonly tolerant?: boolean;
 }
 
@@ -26,25 +26,25 @@ export interface ScanOptions {
  * numbers, booleans, Buffers) and are never changed after a put.
  */
 export interface Store {
-  /** Makes it ready to be read and written. Harmless when repeated; a closed store can be opened again. */
+  /** Opens the store. Idempotent; a closed store can be opened again. */
   open(): Promise<void>;
-  /** @throws DamagedRecord for one that cannot be read; StoreFailure once the store has lost its disk */
+  /** @throws DamagedRecord for one that cannot be read; StoreFailure once the store could not write to its disk */
   get(key: Key): unknown;
   /**
-   * The pairs whose key begins with `prefix`, in ascending order. A write ends the scan's validity: collect first.
+   * The pairs whose key begins with `prefix`, in ascending order. A write invalidates the scan, so collect its result before.
    * @throws DamagedRecord unless `tolerant`; StoreFailure as `get`
    */
   scan(prefix: Key, options?: ScanOptions): Iterable<readonly [Key, unknown]>;
-  /** Applies all changes or none, in their order. Later reads see them at once; they are durable after `flush`. */
+  /** Applies all changes in order, or none. Reads see them at once; they are durable after `flush`. */
   write(changes: readonly Change[]): void;
   /**
-   * Resolves when everything written before this call is as durable as this store can make it; undefined when it already is.
-   * @throws StoreFailure when it will never be; at once, or by the promise
+   * Resolves when all earlier writes are as durable as this store can make them; returns undefined if they already are.
+   * @throws StoreFailure (or rejects with it) if they cannot become durable
    */
   flush(): Promise<void> | undefined;
-  /** About how much room the pairs take: in memory, or on disk as of the last commit. */
+  /** Approximate size of all pairs: in memory, or on disk as of the last commit. */
   usedBytes(): number;
-  /** Gives up everything the store holds open. Harmless when repeated. */
+  /** Closes the store and frees its resources. Idempotent. */
   close(): Promise<void>;
 }
 

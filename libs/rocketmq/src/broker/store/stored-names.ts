@@ -1,21 +1,21 @@
-// Properties of messages on disk. The encoding of LMDB's package reads a name `__proto__` as another one, so it is written as one that
-// no message can have.
+// Property names of messages on disk. LMDB's encoding renames a property `__proto__` when it reads it, so that name is stored as one
+// that no message can have.
 
 const UNREADABLE = '__proto__';
-/** The server refuses control characters in names. */
+/** The server rejects control characters in names. */
 const WRITTEN = '\u0000__proto__';
 
-/** A value of the store as it is written. */
+/** Converts a value of the store to its form on disk. */
 export function toDisk(value: unknown): unknown {
   return renamed(value, UNREADABLE, WRITTEN);
 }
 
-/** A value of the store as it was before {@link toDisk}. */
+/** The reverse of {@link toDisk}. */
 export function fromDisk(value: unknown): unknown {
   return renamed(value, WRITTEN, UNREADABLE);
 }
 
-/** A message, or a record with a message in it; all others are as they are. */
+/** Renames the property in a message, or in a record that contains one; returns other values unchanged. */
 function renamed(value: unknown, from: string, to: string): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const { properties, message } = value as { readonly properties?: unknown; readonly message?: unknown };
