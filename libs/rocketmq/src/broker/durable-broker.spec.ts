@@ -1,4 +1,4 @@
-// What a broker with a folder still knows after a stop, and after a kill.
+// What a broker with a data folder keeps after a stop, and after a kill.
 
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,7 +46,7 @@ async function clientsOf(broker: TestBroker, topic: string) {
 
 const bodies = (messages: readonly ReceivedMessage[]): string[] => messages.map(({ body }) => body.toString()).sort();
 
-/** What a kill at this moment would leave: the folder as it is, without the close. */
+/** Simulates a kill at this moment: a broker on a copy of the folder, without a close. */
 async function killed(broker: TestBroker, options: TestBrokerOptions = {}): Promise<TestBroker> {
   const copy = join(folder, `copy-${closers.length}`);
   await cp(join(folder, 'data'), copy, { recursive: true });
@@ -56,7 +56,7 @@ async function killed(broker: TestBroker, options: TestBrokerOptions = {}): Prom
 }
 
 describe('a broker with a folder', () => {
-  it('has its messages after a stop, and what groups have settled', async () => {
+  it('keeps its messages and the settlements of groups after a stop', async () => {
     const before = await start();
     const first = await clientsOf(before, 'orders');
     for (const body of ['1', '2', '3']) await first.producer.send({ topic: 'orders', body });
@@ -68,7 +68,7 @@ describe('a broker with a folder', () => {
     expect(bodies([...received, ...rest])).toEqual(['1', '2', '3']);
   });
 
-  it('has after a kill all that was answered: sends, acks, attempts, timers, half messages', async () => {
+  it('keeps everything that it answered after a kill: sends, acks, attempts, timers, half messages', async () => {
     const options = { topics: [{ name: 'paid', type: 'transaction' }] } as const;
     const before = await start({ ...options, groups: [{ name: 'declared', fifo: true, maxDeliveryAttempts: 3 }] });
     const { producer, consumer } = await clientsOf(before, 'orders');
@@ -88,7 +88,7 @@ describe('a broker with a folder', () => {
     await open.rollback();
   });
 
-  it('delivers what became due while it was away, and lets leases end that ended then', async () => {
+  it('delivers messages that became due while it was stopped, and ends leases that expired', async () => {
     const before = await start({ manualClock: true });
     const first = await clientsOf(before, 'orders');
     await first.producer.send({ topic: 'orders', body: 'due', delayMs: 30 * MINUTE_MS });
@@ -101,7 +101,7 @@ describe('a broker with a folder', () => {
     expect(bodies(await consumer.receive({ maxMessages: 1 }))).toEqual(['due']);
   });
 
-  it('answers a send under async flush before the disk has it, and has it a second later', async () => {
+  it('answers a send with async flush before it is on disk, which it is a second later', async () => {
     const before = await start({ flush: 'async' });
     const { producer } = await clientsOf(before, 'orders');
     await producer.send({ topic: 'orders', body: 'x' });
@@ -113,19 +113,19 @@ describe('a broker with a folder', () => {
     expect(found).toBe(1);
   });
 
-  it('refuses a topic that the folder knows as another, and frees the folder', async () => {
+  it('rejects a topic that exists in the folder with another type, and unlocks the folder', async () => {
     const declared = (type: 'fifo' | 'normal') => start({ topics: [{ name: 'a', type }] });
     await (await declared('fifo')).stop();
     await expect(declared('normal')).rejects.toMatchObject({ code: 'DECLARATION_CONFLICT' });
     await (await declared('fifo')).stop();
   });
 
-  it('is refused to a second broker', async () => {
+  it('cannot be opened by a second broker', async () => {
     await start();
     await expect(start()).rejects.toMatchObject({ code: 'DATA_IN_USE' });
   });
 
-  it('takes texts of producers that are longer than a key on disk can be', async () => {
+  it('accepts strings of producers that exceed the length of a key on disk', async () => {
     const broker = await start({ adminPort: 0 });
     const { producer } = await clientsOf(broker, 'orders');
     const key = 'k'.repeat(5_000);
@@ -135,7 +135,7 @@ describe('a broker with a folder', () => {
 });
 
 describe('a lease that the broker renews (auto_renew), after a restart', () => {
-  /** A client of this id, with its telemetry stream open: the broker takes it for one that lives. */
+  /** A client with this id and an open telemetry stream, which counts as connected. */
   async function present(broker: TestBroker): Promise<RawClient> {
     const client = new RawClient(broker.endpoints, 'the same client');
     closers.push(async () => client.close());
@@ -169,7 +169,7 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
     const before = await start({ manualClock: true, topics, groups: [{ name: 'g', fifo: given.fifo }] });
     const { producer } = await clientsOf(before, 'q');
     const { messageId } = await producer.send({ topic: 'q', body: 'x' });
-    // Whether this answer arrives makes no difference to the broker.
+    // The broker does not know whether this response arrived.
     expect(await receive(await present(before))).toMatchObject([{ messageId, deliveryAttempt: 1 }]);
     const after = await given.restart(before);
     const client = await present(after);
@@ -177,7 +177,7 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
     await client.call('heartbeat', { group: resource('g'), clientType: ClientType.PUSH_CONSUMER });
     const again = await receive(client);
     expect(again).toMatchObject([{ messageId, deliveryAttempt: 2 }]);
-    // What this process delivered, it renews.
+    // It renews what this process delivered.
     await after.advance(10 * MINUTE_MS, { duringWork: true });
     const entries = again.map(({ receiptHandle }) => ({ messageId: messageId ?? '', receiptHandle }));
     const ack = await client.call('ackMessage', { group: resource('g'), topic: resource('q'), entries });
@@ -186,7 +186,7 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
 });
 
 describe('a broker in memory', () => {
-  it('refuses sends with a code of their own while its messages fill what they may take', async () => {
+  it('rejects sends with a specific code while its messages reach the memory limit', async () => {
     const broker = await start({ data: undefined, maxMemoryBytes: 10_000 });
     const { producer, consumer } = await clientsOf(broker, 'orders');
     const send = () => producer.send({ topic: 'orders', body: Buffer.alloc(4_000) });
@@ -207,7 +207,7 @@ describe('a broker in memory', () => {
 });
 
 describe('retention', () => {
-  it('deletes messages by age, consumed or not, and what waits for its time stays', async () => {
+  it('deletes messages by age, consumed or not, but no delayed ones', async () => {
     const broker = await start({ manualClock: true, retentionMs: 10 * HOUR_MS, topics: [{ name: 'q', queues: 1 }] });
     const { producer, consumer } = await clientsOf(broker, 'q');
     for (const body of ['1', '2', '3']) await producer.send({ topic: 'q', body });
@@ -223,7 +223,7 @@ describe('retention', () => {
     expect(broker.messages('late')).toHaveLength(1);
   });
 
-  it('deletes the oldest messages when there are too many, and uses their space again', async () => {
+  it('deletes the oldest messages when there are too many, and reuses their space', async () => {
     const broker = await start({ manualClock: true, flush: 'async', retentionBytes: 2_000_000 });
     const { producer } = await clientsOf(broker, 'q');
     const used: number[] = [];

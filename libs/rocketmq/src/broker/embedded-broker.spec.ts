@@ -15,7 +15,7 @@ const wire = new BrokerWire();
 
 afterEach(() => wire.close());
 
-describe('life of a broker', () => {
+describe('an embedded broker', () => {
   it('names the port that is in use', async () => {
     const first = await wire.broker();
     const port = Number(first.endpoints.split(':')[1]);
@@ -26,7 +26,7 @@ describe('life of a broker', () => {
     await second.stop();
   });
 
-  it('has its messages and its port still when it starts again', async () => {
+  it('keeps its messages and its port when it is restarted', async () => {
     const broker = await wire.broker();
     const { endpoints } = broker;
     await wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
@@ -50,7 +50,7 @@ describe('life of a broker', () => {
     await ended;
   });
 
-  it('refuses declarations that cannot be', () => {
+  it('rejects invalid declarations', () => {
     const broker = new EmbeddedBroker({ topics: [{ name: 't', type: 'fifo' }] });
     expect(() => broker.declareTopic({ name: 't', type: 'delay' })).toThrow('cannot become delay');
     expect(() => broker.declareTopic({ name: 'a b' })).toThrow('ILLEGAL_TOPIC');
@@ -59,7 +59,7 @@ describe('life of a broker', () => {
     expect(() => broker.endpoints).toThrow('NOT_STARTED');
   });
 
-  it('serves beside another one in the same process', async () => {
+  it('runs next to another one in the same process', async () => {
     const [one, two] = [await wire.broker(), await wire.broker()];
     await wire.client(one).call('sendMessage', { messages: [message('t', 'of one')] });
     await wire.client(two).call('sendMessage', { messages: [message('t', 'of two')] });
@@ -68,7 +68,7 @@ describe('life of a broker', () => {
     expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual(['of two']);
   });
 
-  it('is one broker under several addresses, and each of them can fail alone', async () => {
+  it('has several addresses, each of which can fail alone', async () => {
     const broker = await wire.broker({ morePorts: [0] });
     const [first = '', second = ''] = broker.endpoints.split(';');
     const clients = [first, second].map((endpoint, index) => new RawClient(endpoint, `client ${index}`));

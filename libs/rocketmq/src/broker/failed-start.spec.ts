@@ -1,4 +1,4 @@
-// A start that fails where nothing but a broken installation fails: the module of a port cannot be loaded. Only here is one replaced.
+// A start that fails because the module of a port cannot be loaded, as with a broken installation. Only this spec replaces a module.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Which clients the broker serves on one port: with TLS, and without.
+// Clients with and without TLS on one port.
 
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -71,7 +71,7 @@ describe('the ports of a broker without the option tls', () => {
     }
   });
 
-  it('show a certificate of their own, the same to every client', async () => {
+  it('use a self-signed certificate, the same for every client', async () => {
     const broker = await serve();
     const certificate = await certificateOf(broker);
     expect((await certificateOf(broker)).fingerprint256).toBe(certificate.fingerprint256);
@@ -81,7 +81,7 @@ describe('the ports of a broker without the option tls', () => {
   });
 });
 
-describe('a broken TLS greeting', () => {
+describe('an invalid TLS handshake', () => {
   it.each([
     ['noise', Buffer.from(`16${'00ff'.repeat(400)}`, 'hex')],
     ['half a greeting', Buffer.from('1603010200010001fc0303', 'hex')],
@@ -100,14 +100,14 @@ describe('a broken TLS greeting', () => {
 });
 
 describe('the ports of a broker with a certificate', () => {
-  it('refuse clients without TLS', async () => {
+  it('reject clients without TLS', async () => {
     const broker = await serve({ tls: identity, adminPort: 0 });
     await expect(send(broker)).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent' });
     await expect(administer(broker)).rejects.toMatchObject({ code: 'TLS_FAILED' });
     await expect(send(broker, { ca: authority.cert })).resolves.toMatch(/^01/);
   });
 
-  it('serve both where that is asked for', async () => {
+  it('serve both with allowPlaintext', async () => {
     const broker = await serve({ tls: { ...identity, allowPlaintext: true }, adminPort: 0, controlPort: 0 });
     for (const tls of [undefined, { ca: authority.cert }]) {
       await expect(send(broker, tls)).resolves.toMatch(/^01/);
@@ -133,15 +133,15 @@ describe('a port for TLS and plaintext', () => {
   const clock = new ManualClock();
 
   interface Opened {
-    /** On the first plaintext connection that ends. */
+    /** The bytes of the first plaintext connection that ends. */
     readonly received: Promise<string>;
     readonly socket: Socket;
     another(): Promise<Socket>;
   }
 
   /**
-   * @param most connections at a time
-   * @returns what arrives on plaintext connections, and a connection to the port
+   * @param most the maximum number of connections
+   * @returns the bytes of plaintext connections, and a connection to the port
    */
   async function open(most = 100): Promise<Opened> {
     let heard = (_text: string): void => {};
@@ -174,12 +174,12 @@ describe('a port for TLS and plaintext', () => {
   async function secure(socket: Socket): Promise<Socket> {
     const secured = connectTls({ socket, rejectUnauthorized: false });
     secured.on('error', () => {});
-    // The client's handshake is done before that of the port.
+    // The client's handshake completes before that of the port.
     await once(secured, 'data');
     return secured;
   }
 
-  it('hands on all of a plaintext connection, in whatever pieces it comes', async () => {
+  it('passes on all bytes of a plaintext connection, however they are split', async () => {
     const { received, socket } = await open();
     for (const piece of ['P', 'RI ', '* HTTP/2.0']) {
       await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
@@ -203,7 +203,7 @@ describe('a port for TLS and plaintext', () => {
     await until(() => sockets[3]?.closed === true);
   });
 
-  it('counts a connection once whose TLS handshake is done, and lets it give way as well', async () => {
+  it('counts a connection with TLS once, and can replace it', async () => {
     const { socket, another } = await open(2);
     const first = await secure(socket);
     const second = await secure(await another());
@@ -213,7 +213,7 @@ describe('a port for TLS and plaintext', () => {
     expect([second.closed, third.closed]).toEqual([false, false]);
   });
 
-  it('ends a connection on which nothing is sent', async () => {
+  it('closes a connection that sends nothing', async () => {
     const { socket } = await open();
     const closed = new Promise((resolve) => socket.once('close', resolve));
     while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
@@ -221,7 +221,7 @@ describe('a port for TLS and plaintext', () => {
     await closed;
   });
 
-  it('lets a connection go that ends without a byte', async () => {
+  it('releases a connection that ends without a byte', async () => {
     const { socket } = await open();
     while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
     socket.end();
@@ -230,7 +230,7 @@ describe('a port for TLS and plaintext', () => {
 });
 
 describe('a self-signed certificate', () => {
-  it.each(['2026-02-03T04:05:06Z', '2044-12-31T23:59:59Z'])('of %s holds for this machine, for years', (now) => {
+  it.each(['2026-02-03T04:05:06Z', '2044-12-31T23:59:59Z'])('of %s is valid for this machine, for years', (now) => {
     const nowMs = Date.parse(now);
     const { cert, key } = selfSignedCertificate(nowMs);
     const certificate = new X509Certificate(cert);

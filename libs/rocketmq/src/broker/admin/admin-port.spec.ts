@@ -20,7 +20,7 @@ async function connected(broker: EmbeddedBroker): Promise<Socket> {
   return socket;
 }
 
-/** Sends requests in one piece and waits for as many answers as asked for. */
+/** Sends requests in one write and waits for `count` responses. */
 async function ask(broker: EmbeddedBroker, requests: readonly OutgoingFrame[], count = requests.length) {
   const socket = await connected(broker);
   const decoder = new FrameDecoder();
@@ -39,7 +39,7 @@ const topicFields = (topic: string, fields: Record<string, string> = {}) => {
 const group = (config: object): OutgoingFrame => ({ code: 200, opaque: 1, body: Buffer.from(JSON.stringify(config)) });
 
 describe('the admin port', () => {
-  it('answers each request under its number, and a change before the question that follows it', async () => {
+  it('answers each request with its number, and applies a change before the next request', async () => {
     const broker = await wire.broker({ adminPort: 0 });
     const answers = await ask(broker, [
       { code: 351, opaque: 7, fields: { topic: 'orders' } },
@@ -57,7 +57,7 @@ describe('the admin port', () => {
     });
   });
 
-  it('does what a one-way request says, without an answer', async () => {
+  it('executes a one-way request without a response', async () => {
     const broker = await wire.broker({ adminPort: 0 });
     const answers = await ask(
       broker,
@@ -122,7 +122,7 @@ describe('the admin port', () => {
     expect(await ask(broker, [{ code: 106, opaque: 1 }])).toHaveLength(1);
   });
 
-  it('says where it is: at the port of the first start, under the advertised host', async () => {
+  it('reports its address: the port of the first start, and the advertised host', async () => {
     const broker = await wire.broker({ adminPort: 0, advertisedAddress: { host: 'broker.test', port: 1 } });
     const endpoint = broker.adminEndpoint;
     const [answer] = await ask(broker, [{ code: 106, opaque: 1 }]);
@@ -132,12 +132,12 @@ describe('the admin port', () => {
     expect(broker.adminEndpoint).toBe(endpoint);
   });
 
-  it('is not there unless it is asked for', async () => {
+  it('is off by default', async () => {
     const broker = await wire.broker();
     expect(() => broker.adminEndpoint).toThrow('adminPort');
   });
 
-  it('does not start on a port in use, and leaves none of its ports open', async () => {
+  it('fails to start when its port is in use, and leaves no port open', async () => {
     const first = await wire.broker({ adminPort: 0 });
     const taken = Number(first.adminEndpoint.split(':').at(-1));
     await expect(wire.broker({ adminPort: taken })).rejects.toMatchObject({ code: 'PORT_IN_USE' });

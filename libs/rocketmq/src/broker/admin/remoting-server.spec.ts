@@ -11,7 +11,7 @@ import { type AdminHandler, RemotingServer } from './remoting-server.js';
 const MINUTE_MS = 60_000;
 const MEBIBYTE = 1024 * 1024;
 const request = encodeFrame({ code: 106, opaque: 1 });
-/** All but the last byte of a frame as large as may be. */
+/** A frame of maximum size without its last byte. */
 const unfinished = encodeFrame({ code: 106, opaque: 1, body: Buffer.alloc(4 * MEBIBYTE) }).subarray(0, -1);
 
 const closers: (() => void)[] = [];
@@ -41,7 +41,7 @@ async function serve(handler: AdminHandler = async () => ({ code: 0 }), tls?: Po
 }
 
 describe('the admin port', () => {
-  it('ends a connection that asks nothing for two minutes, be it in the middle of a frame', async () => {
+  it('closes a connection without a complete request for two minutes, even within a frame', async () => {
     const { clock, open, ask } = await serve();
     const [silent, slow, asking] = [await open(), await open(), await open()];
     slow.write(unfinished.subarray(0, 100));
@@ -55,7 +55,7 @@ describe('the admin port', () => {
     expect((await ask(asking)).length).toBeGreaterThan(0);
   });
 
-  it('does not end a connection that waits for its answer', async () => {
+  it('does not close a connection that waits for a response', async () => {
     let answer = (): void => {};
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
@@ -89,7 +89,7 @@ describe('the admin port', () => {
     },
   );
 
-  it('ends the connections with the oldest frames that are not whole when all of them hold too much', async () => {
+  it('closes the connections with the oldest incomplete frames when all together exceed the memory limit', async () => {
     const { open, ask } = await serve();
     const hoarders: Socket[] = [];
     for (let index = 0; index < 20; index++) {

@@ -1,4 +1,4 @@
-// What the tools of the real server ask, and our RocketMQAdmin does not; and what is refused. The rest is in test/contract.
+// Requests of the real server's tools that RocketMQAdmin does not send, and requests that are rejected. The rest is in test/contract.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -62,7 +62,7 @@ describe('the admin port', () => {
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
   });
 
-  it('returns the position of a group in a queue, of a group that has not started the position where it will', async () => {
+  it('returns the position of a group in a queue, or where it will start', async () => {
     const broker = await brokerWith(3);
     const position = async (consumerGroup: string) => {
       const fields = { consumerGroup, topic: 'orders', queueId: '0' };
@@ -73,7 +73,7 @@ describe('the admin port', () => {
     expect([await position('shop'), await position('nobody')]).toEqual(['3', '0']);
   });
 
-  it('hands the messages of a queue to a pull, which moves no group', async () => {
+  it('returns the messages of a queue to a pull, without moving a group', async () => {
     const broker = await brokerWith(40);
     const first = await ask(broker, { code: 11, fields: pullFields({ maxMsgNums: '100' }) });
     expect(first).toMatchObject({ code: 0, fields: { nextBeginOffset: '32', minOffset: '0', maxOffset: '40' } });

@@ -42,7 +42,7 @@ interface Asked {
   readonly headers?: Record<string, string>;
 }
 
-/** A request as anyone may make it. */
+/** Sends a request, valid or not. */
 function ask(broker: EmbeddedBroker, path: string, { method = 'GET', body, headers = {} }: Asked = {}) {
   const { port } = new URL(broker.controlEndpoint);
   return new Promise<{ status: number; headers: Record<string, unknown>; text: string }>((resolve, reject) => {
@@ -60,7 +60,7 @@ function ask(broker: EmbeddedBroker, path: string, { method = 'GET', body, heade
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** A held message, a retry, a delayed and a half one. */
+/** A broker with a held message, a retry, a delayed and a half message. */
 async function busyBroker() {
   const started = await start({ topics: [{ name: 'orders', queues: 1 }], groups: [{ name: 'shop' }] });
   const { broker, clock } = started;
@@ -84,7 +84,7 @@ async function busyBroker() {
 }
 
 describe('the control port returns', () => {
-  it('what the broker is and when something happens next', async () => {
+  it('the state of the broker and the next due time', async () => {
     const { control, broker, clock } = await busyBroker();
     expect(await control.state()).toEqual({
       nowMs: clock.nowMs(),
@@ -108,7 +108,7 @@ describe('the control port returns', () => {
     });
   });
 
-  it('how far a group is behind, and who holds what', async () => {
+  it('the lag of a group, and who holds which message', async () => {
     const { control, clock } = await busyBroker();
     const nowMs = clock.nowMs();
     const lag = { group: 'shop', topic: 'orders', lag: 3, ready: 1, inFlight: 2 };
@@ -138,7 +138,7 @@ describe('the control port returns', () => {
     ]);
   });
 
-  it('messages with the beginning of their bodies, also by id and by key', async () => {
+  it('messages with the beginning of their bodies, optionally by id or key', async () => {
     const { broker, control } = await start({ topics: [{ name: 't', queues: 1 }] });
     const producer = client(broker, 'p');
     const send = (id: string, body: Buffer, keys: string[] = []) =>
@@ -191,7 +191,7 @@ describe('the control port returns', () => {
 });
 
 describe('the lag of many groups', () => {
-  it('comes page by page, each group whole', async () => {
+  it('is returned page by page, without splitting a group', async () => {
     const { broker, control } = await start({ topics: [{ name: 't', queues: 1 }] });
     const consumers = Array.from({ length: 5 }, (_, index) => `group-${index}`);
     await client(broker, 'p').call('sendMessage', { messages: [message('t', 'a')] });
@@ -209,8 +209,8 @@ describe('the lag of many groups', () => {
   });
 });
 
-describe('the control port is guarded', () => {
-  it('against names that are not its own', async () => {
+describe('the control port is protected', () => {
+  it('against foreign host names', async () => {
     const { broker } = await start({ advertisedAddress: { host: 'Broker.example', port: 1 } });
     const status = async (host: string, headers = {}) =>
       (await ask(broker, '/state', { headers: { host, ...headers } })).status;
@@ -236,7 +236,7 @@ describe('the control port is guarded', () => {
     });
   });
 
-  it('against changes that are no POST of JSON, wrong fields, and too much', async () => {
+  it('against changes other than POST of JSON, invalid fields, and requests that are too large', async () => {
     const { broker } = await start();
     const refusalOf = async (path: string, asked: Asked) => {
       const { status, text } = await ask(broker, path, asked);
@@ -266,7 +266,7 @@ describe('the control port is guarded', () => {
     expect(await refusalOf('/faults/clear', { ...post, body: large })).toEqual([413, 'BODY_TOO_LARGE']);
   });
 
-  it('against a body that is larger than it says, and connections without end', async () => {
+  it('against a body that is larger than its length header, and endless connections', async () => {
     const { broker } = await start();
     const { port } = new URL(broker.controlEndpoint);
     const socket = connect({ host: '127.0.0.1', port: Number(port) });
@@ -289,7 +289,7 @@ describe('the control port is guarded', () => {
     expect(closed).toBeDefined();
   });
 
-  it('against changes behind the first request of a connection, whose answers nobody would get', async () => {
+  it('against changes after the first request of a connection, which would get no response', async () => {
     const { broker } = await start();
     const { port } = new URL(broker.controlEndpoint);
     const body = '{"rpc":"sendMessage","action":{"kind":"dropResponse"}}';
@@ -302,7 +302,7 @@ describe('the control port is guarded', () => {
     expect(broker.faults.list()).toHaveLength(1);
   });
 
-  it('against whatever else comes: it answers the next good request', async () => {
+  it('against arbitrary input: it answers the next valid request', async () => {
     const { broker, control } = await start();
     const { port } = new URL(broker.controlEndpoint);
     const lines = [
@@ -330,7 +330,7 @@ describe('the control port is guarded', () => {
     expect(await control.faults()).toEqual([]);
   });
 
-  it('by the keys of super users when the broker has users', async () => {
+  it('by the credentials of super users if the broker has users', async () => {
     const users = [
       { accessKey: 'root', secretKey: 'all:of it', isSuper: true },
       { accessKey: 'app', secretKey: 'little' },
@@ -344,7 +344,7 @@ describe('the control port is guarded', () => {
     expect(await as('root', 'all:of it')).toMatchObject({ clients: 0 });
   });
 
-  it('by being on this machine only, and not there unless asked for', async () => {
+  it('by listening on this machine only, and being off by default', async () => {
     const { broker } = await start({ host: '0.0.0.0' });
     expect(new URL(broker.controlEndpoint).hostname).toBe('127.0.0.1');
     const { port } = new URL(broker.controlEndpoint);
@@ -353,7 +353,7 @@ describe('the control port is guarded', () => {
     expect(() => plain.controlEndpoint).toThrow('controlPort');
   });
 
-  it('is where it was after a stop and a start', async () => {
+  it('has the same address after a restart', async () => {
     const { broker, control } = await start();
     const { controlEndpoint } = broker;
     await broker.stop();

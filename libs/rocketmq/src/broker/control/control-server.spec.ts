@@ -25,7 +25,7 @@ async function start(options: EmbeddedBrokerOptions = {}) {
 }
 
 describe('the control port', () => {
-  it('answers a good request at once, however many connections ask nothing, or never end their request', async () => {
+  it('answers a valid request at once, however many connections send nothing or an endless request', async () => {
     const { endpoint, port } = await start();
     const head =
       'POST /faults HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{';
@@ -39,7 +39,7 @@ describe('the control port', () => {
     expect(await new ControlClient({ endpoint }).topics()).toEqual({ items: [] });
   });
 
-  it('speaks HTTP/1.1 over TLS, too, and says so to curl, fetch and Prometheus, which ask', async () => {
+  it('speaks HTTP/1.1 over TLS, and negotiates it with curl, fetch and Prometheus', async () => {
     const authority = new CertificateAuthority();
     ends.push(() => authority.remove());
     const { endpoint, port } = await start({ tls: authority.issue() });

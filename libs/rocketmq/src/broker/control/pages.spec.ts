@@ -12,7 +12,7 @@ function filled(count: number): MemoryStore {
 describe('a page', () => {
   const numbers = (key: readonly unknown[], value: unknown) => (Number(value) % 2 === 0 ? [key[1], value] : undefined);
 
-  it('goes on where the one before ended, also when what it ended with is gone', () => {
+  it('continues where the previous page ended, even if its last item was deleted', () => {
     const store = filled(10);
     const first = pageOf(store, ['a'], { limit: 2, after: undefined }, numbers);
     expect(first.items).toEqual([
@@ -25,7 +25,7 @@ describe('a page', () => {
     expect(second.next).toBeUndefined();
   });
 
-  it('ends after many pairs that are not of its list, and says where to go on', () => {
+  it('ends after many pairs that are not in its list, and returns where to continue', () => {
     const page = pageOf(filled(6_000), ['a'], { limit: 10, after: undefined }, (_, value) =>
       value === 5_999 ? value : undefined,
     );
@@ -38,7 +38,7 @@ describe('a page', () => {
 });
 
 describe('reading everything', () => {
-  it('gives all pairs once, in turns, whatever is written between', async () => {
+  it('returns all pairs once, over several turns, whatever is written in between', async () => {
     const store = filled(5_000);
     const seen: unknown[] = [];
     for await (const [key, value] of allOf(store, ['a'])) {

@@ -1,4 +1,4 @@
-// How long the filter of a receive may be, by tag or by SQL. Apart from the parser, which most brokers never load.
+// The maximum length of a filter, by tag or SQL. In a separate file, because most brokers never load the parser.
 
-/** In characters. The real server takes any length; a list of a thousand tags is shorter than this. */
+/** In characters. The real server has no limit; a list of a thousand tags is shorter than this. */
 export const LONGEST_FILTER = 16 * 1024;

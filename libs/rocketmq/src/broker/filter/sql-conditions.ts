@@ -1,12 +1,12 @@
-// What the parts of an SQL filter do with a message, and which parts go together: the rules that the real server applies
-// once the syntax is right. No syntax here.
+// The semantics of SQL filters: how the parts are evaluated and which parts can be combined, by the rules that the real server applies
+// to an expression with valid syntax. Syntax is in sql-filter.ts.
 
 import { compare, Incomparable, isEqual, order, type SqlValue } from './sql-values.js';
 
-/** Finds a property of the message at hand; null when it has none of that name. */
+/** Reads a property of the message; null if it does not exist. */
 export type Lookup = (property: string) => string | null;
 
-/** A part of a filter. What it may be combined with depends on its form, not on the message. */
+/** A part of a filter. Its form, not the message, determines what it can be combined with. */
 export interface Operand {
   readonly form: 'constant' | 'property' | 'condition' | 'negative';
   evaluate(lookup: Lookup): SqlValue;
@@ -20,7 +20,7 @@ export interface Constant extends Operand {
 export type OrderOperator = '<' | '<=' | '>' | '>=';
 export type SubstringOperator = 'contains' | 'startsWith' | 'endsWith';
 
-/** Why an expression is refused although its syntax is right. */
+/** An expression whose syntax is valid but whose parts cannot be combined. */
 export class MeaninglessFilter extends Error {}
 
 const HOLDS: Readonly<Record<OrderOperator, (position: number) => boolean>> = {
@@ -40,7 +40,7 @@ export function property(name: string): Operand {
   return { form: 'property', evaluate: (lookup) => lookup(name) };
 }
 
-/** `-x`: text has no negative, so that of a property is unknown. */
+/** `-x`. A property is a string, so its negative is unknown. */
 export function negative(operand: Operand): Operand {
   const evaluate = (lookup: Lookup): SqlValue => {
     const value = operand.evaluate(lookup);
@@ -50,7 +50,7 @@ export function negative(operand: Operand): Operand {
   return { form: 'negative', evaluate };
 }
 
-/** The operand where a truth value is wanted. A property has one only when it is missing: unknown; else it is false. */
+/** An operand in the place of a condition. There, a property is unknown if it is missing, otherwise false. */
 export function truth(operand: Operand): Operand {
   if (operand.form === 'property') {
     return condition((lookup) => (operand.evaluate(lookup) === null ? null : false));
@@ -69,7 +69,7 @@ export function not(operand: Operand): Operand {
   });
 }
 
-/** AND and OR in three-valued logic: `decisive` decides alone; with an unknown operand the rest is unknown. */
+/** AND and OR in three-valued logic: one operand equal to `decisive` decides; otherwise an unknown operand makes the result unknown. */
 export function join(operands: readonly Operand[], decisive: boolean): Operand {
   return condition((lookup) => {
     let isUnknown = false;
@@ -130,7 +130,7 @@ export function oneOf(operand: Operand, texts: readonly string[], negated: boole
   });
 }
 
-/** Never unknown: of a missing property, and for an empty text, it is false, negated or not (seen on 5.5.0). */
+/** Never unknown: for a missing property, or an empty string, the result is false, negated or not (observed on 5.5.0). */
 export function substring(operand: Operand, operator: SubstringOperator, text: string, negated: boolean): Operand {
   return condition((lookup) => {
     const value = operand.evaluate(lookup);

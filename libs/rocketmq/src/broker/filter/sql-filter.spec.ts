@@ -9,7 +9,7 @@ const matches = (expression: string, properties: Readonly<Record<string, string>
   );
 };
 
-/** A condition, as text and as what it is for {@link PROPERTIES}: null stands for unknown. */
+/** A condition as text, and its value for {@link PROPERTIES}; null means unknown. */
 interface Condition {
   readonly text: string;
   readonly value: boolean | null;
@@ -57,7 +57,7 @@ function or(one: boolean | null, other: boolean | null): boolean | null {
 }
 
 describe('an SQL filter', () => {
-  it('follows three-valued logic, however conditions are combined', () => {
+  it('evaluates three-valued logic for any combination of conditions', () => {
     void fc.assert(
       fc.property(condition, ({ text, value }) => {
         expect(matches(text, PROPERTIES)).toBe(value === true);
@@ -67,7 +67,7 @@ describe('an SQL filter', () => {
     );
   });
 
-  it('needs no parentheses where AND binds closer than OR', () => {
+  it('gives AND precedence over OR', () => {
     void fc.assert(
       fc.property(fc.array(fc.array(leaf, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), (rows) => {
         const text = rows.map((row) => row.map((part) => part.text).join(' AND ')).join(' OR ');
@@ -77,7 +77,7 @@ describe('an SQL filter', () => {
     );
   });
 
-  it('compares any two whole numbers as numbers', () => {
+  it('compares any two integers as numbers', () => {
     const whole = fc.bigInt({ min: -(2n ** 31n) + 1n, max: 2n ** 31n - 1n });
     void fc.assert(
       fc.property(whole, whole, (one, other) => {
@@ -88,10 +88,10 @@ describe('an SQL filter', () => {
     );
   });
 
-  it('reads a long property as a number in no time, be it one or not', () => {
+  it('parses a long property as a number quickly, whether it is one or not', () => {
     const digits = '1'.repeat(15_000);
     const wanted = compileSqlFilter('amount < 1.5 OR amount = 7');
-    // Each of these once took most of a second.
+    // Each of these once took almost a second.
     for (const amount of [`${digits}x`, `${digits}.${digits}x`, `${'0'.repeat(15_000)}8`, `${' '.repeat(15_000)}x`]) {
       for (let round = 0; round < 200; round++) expect(wanted(() => amount)).toBe(false);
     }
@@ -99,7 +99,7 @@ describe('an SQL filter', () => {
     expect(compileSqlFilter('amount > 1.5')(() => digits)).toBe(true);
   });
 
-  it('takes whole numbers to the last of 64 bits, and refuses a literal beyond them', () => {
+  it('accepts integers of 64 bits, and rejects a literal beyond them', () => {
     const [largest, beyond] = ['9223372036854775807', '9223372036854775808'];
     expect(matches(`n = ${largest}`, { n: `+000${largest}` })).toBe(true);
     expect(matches(`n = ${largest}`, { n: beyond })).toBe(false);
@@ -107,7 +107,7 @@ describe('an SQL filter', () => {
     for (const digits of [beyond, '9'.repeat(16_000)]) expect(() => matches(`n = ${digits}`)).toThrow('out of range');
   });
 
-  it('finds any text that is written as a literal', () => {
+  it('matches any string that is written as a literal', () => {
     void fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         const literal = `'${text.replaceAll("'", "''")}'`;
@@ -116,7 +116,7 @@ describe('an SQL filter', () => {
     );
   });
 
-  it('never fails otherwise than by refusing the expression', () => {
+  it('fails only by rejecting the expression', () => {
     const words = fc.constantFrom(
       ...["'x'", "''", '1', '2.5', 'a', 'b', '(', ')', ',', '=', '<>', '<', '>=', '-', '+', '--', '/*', '*/', '\n'],
       ...['NOT', 'AND', 'OR', 'BETWEEN', 'IN', 'IS', 'NULL', 'TRUE', 'CONTAINS', 'STARTSWITH', 'ENDSWITH', "'", '$'],
@@ -146,7 +146,7 @@ describe('an SQL filter', () => {
     }
   });
 
-  it('is not quoted as a whole where it is refused', () => {
+  it('is quoted only partly when it is rejected', () => {
     for (const expression of [`n = ${'9'.repeat(16_000)}`, `${'n '.repeat(8_000)}`]) {
       const refused = new Error();
       try {
@@ -159,13 +159,13 @@ describe('an SQL filter', () => {
     }
   });
 
-  it('may be a long chain', () => {
+  it('can be a long chain', () => {
     const chain = Array.from({ length: 1_000 }, (_, index) => `a <> ${index}`).join(' AND ');
     expect(matches(chain, { a: '1000' })).toBe(true);
     expect(matches(chain, { a: '999' })).toBe(false);
   });
 
-  it('is refused when it is longer than the limit, or empty', () => {
+  it('is rejected when it is longer than the limit, or empty', () => {
     expect(() => matches(`a = '${'x'.repeat(LONGEST_FILTER)}'`)).toThrow(`the limit is ${LONGEST_FILTER}`);
     expect(() => matches(' \n ')).toThrow('it is empty');
   });
@@ -182,7 +182,7 @@ describe('an SQL filter', () => {
     expect(() => matches(expression)).toThrow(why);
   });
 
-  it('does not take a property for one that every object has', () => {
+  it('does not read properties that every object inherits', () => {
     expect(matches('constructor IS NULL AND toString IS NULL')).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
-// SQL filters: from the text of a filter to a predicate over messages. The grammar is in sql-filter.grammar, what the parts
-// do in sql-conditions.ts.
+// SQL filters: compiles an expression to a predicate over messages. The grammar is in sql-filter.grammar, the semantics in
+// sql-conditions.ts.
 
 import type { SyntaxNode, Tree } from '@lezer/common';
 import type { LRParser } from '@lezer/lr';
@@ -8,12 +8,12 @@ import { LONGEST_FILTER } from './longest-filter.js';
 import * as sql from './sql-conditions.js';
 import { Incomparable, integerOf, type SqlValue } from './sql-values.js';
 
-/** How deep parentheses and prefixes may nest, so that no filter exhausts the stack. */
+/** The maximum nesting of parentheses and prefixes, so that no filter overflows the stack. */
 export const DEEPEST_NESTING = 200;
-/** How much of a bad filter its error quotes. */
+/** How many characters of an invalid filter its error quotes. */
 const QUOTED_CHARACTERS = 200;
 
-/** A filter that cannot be used; the message says why. */
+/** A filter is invalid; the message states why. */
 export class SqlFilterError extends Error {
   constructor(problem: string) {
     super(`invalid SQL filter: ${problem}`);
@@ -21,13 +21,13 @@ export class SqlFilterError extends Error {
   }
 }
 
-/** Whether a message with these properties is wanted. */
+/** Whether a message with these properties matches. */
 export type SqlFilter = (lookup: sql.Lookup) => boolean;
 
 /**
- * Makes a predicate of an SQL92 expression (PROTOCOL 5.4). An expression that is unknown for a message, or that compares what
- * cannot be compared, does not match it.
- * @throws SqlFilterError for a bad expression
+ * Compiles an SQL92 expression to a predicate (PROTOCOL 5.4). A message does not match if the expression is unknown for it, or
+ * compares values that cannot be compared.
+ * @throws SqlFilterError for an invalid expression
  */
 export function compileSqlFilter(text: string): SqlFilter {
   if (text.trim() === '') throw new SqlFilterError('it is empty');
@@ -59,7 +59,7 @@ function parse(strictParser: LRParser, text: string): Tree {
   try {
     return strictParser.parse(text);
   } catch (error) {
-    // The parser builds its tree recursively, before nesting can be counted.
+    // The parser builds its tree recursively, before the nesting can be counted.
     if (error instanceof RangeError) throw tooDeep();
     // "No parse at 12"
     if (error instanceof SyntaxError)
@@ -68,7 +68,7 @@ function parse(strictParser: LRParser, text: string): Tree {
   }
 }
 
-/** Walks the tree; each method returns the operand of one rule of the grammar. */
+/** Walks the syntax tree; each method returns the operand of one rule of the grammar. */
 class Compiler {
   private depth = 0;
 
@@ -169,7 +169,7 @@ class Compiler {
   private numberOf(literal: SyntaxNode): SqlValue {
     const digits = this.textOf(literal);
     const value = /[.eE]/.test(digits) ? Number(digits) : integerOf(digits.replace(/[lL]$/, ''));
-    // The real server takes its smallest positive decimal for the smallest of all, and so refuses 0.0.
+    // The real server treats the smallest positive decimal as its lower limit, and so rejects 0.0.
     if (value === undefined || value === Number.POSITIVE_INFINITY || value === 0) {
       throw new SqlFilterError(`the number ${shortened(digits)} is out of range`);
     }
@@ -202,7 +202,7 @@ function shortened(text: string): string {
   return text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}…` : text;
 }
 
-/** Without comments. */
+/** The children of a node, without comments. */
 function childrenOf(node: SyntaxNode): SyntaxNode[] {
   const children: SyntaxNode[] = [];
   for (let child = node.firstChild; child !== null; child = child.nextSibling) {

@@ -1,4 +1,4 @@
-// The words that the grammar of SQL filters keeps for itself, whatever their case.
+// The reserved words of SQL filters; case is ignored.
 
 import {
   _false,
@@ -30,7 +30,7 @@ const KEYWORDS: ReadonlyMap<string, number> = new Map([
   ['ENDSWITH', endsWith],
 ]);
 
-/** The term of a keyword, or −1: the word is the name of a property. Called by the generated parser. */
+/** The term of a keyword, or −1 if the word is the name of a property. Called by the generated parser. */
 export function keyword(word: string, _stack?: unknown): number {
   return KEYWORDS.get(word.toUpperCase()) ?? -1;
 }

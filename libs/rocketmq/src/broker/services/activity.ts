@@ -1,6 +1,6 @@
-// What the broker is doing right now, for a test that wants to know when it is quiet.
+// What the broker is doing, so that tests can wait until it is idle.
 
-/** What goes on, and for whom. */
+/** An RPC or push in progress, and its client. */
 interface Ongoing {
   readonly what: string;
   readonly client: unknown;
@@ -11,7 +11,7 @@ export class Activity {
   private readonly current = new Set<Ongoing>();
   private begun = 0;
 
-  /** @returns what to call when it ended; later calls do nothing */
+  /** @returns a function to call when it ends; further calls do nothing */
   begin(what: string, client: unknown): () => void {
     const ongoing: Ongoing = { what, client };
     this.begun++;
@@ -19,7 +19,7 @@ export class Activity {
     return () => this.current.delete(ongoing);
   }
 
-  /** Grows with everything that begins: equal numbers mean that nothing happened between. */
+  /** The number of RPCs and pushes that have begun: equal numbers mean that nothing happened in between. */
   get count(): number {
     return this.begun;
   }

@@ -1,4 +1,4 @@
-// What the services share.
+// The parts of a broker that the services share.
 
 import { isIP } from 'node:net';
 import { AddressScheme, type Endpoints } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -15,19 +15,19 @@ import type { Sessions } from './sessions.js';
 
 /** Host and port under which clients reach the broker. */
 export interface BrokerAddress {
-  /** A name or an address of this machine. */
+  /** A host name or an address of this machine. */
   readonly host: string;
-  /** Where clients connect. */
+  /** The port that clients connect to. */
   readonly port: number;
 }
 
-/** The parts of a broker that its services work on. */
+/** The parts of a broker that its services use. */
 export interface BrokerContext {
   readonly engine: Engine;
   readonly store: Store;
-  /** Business time; what a test moves. */
+  /** Business time, which tests can move. */
   readonly clock: Clock;
-  /** Time of connections: polls, sessions. */
+  /** Real time, for polls and sessions. */
   readonly realClock: Clock;
   readonly sessions: Sessions;
   readonly polls: LongPolls;
@@ -35,7 +35,7 @@ export interface BrokerContext {
   readonly faults: Faults;
   readonly logger: Logger;
   readonly access: AccessControl;
-  /** How the ports for clients speak TLS. */
+  /** The TLS of the ports for clients. */
   readonly tls: PortTls;
   /** The addresses in routes: at least one. */
   addresses(): readonly BrokerAddress[];
@@ -43,7 +43,7 @@ export interface BrokerContext {
   readonly advertiseAsAsked: boolean;
 }
 
-/** The addresses as the protocol's endpoints; equal on every answer, or clients would think it a new server. */
+/** The addresses as the protocol's endpoints. They must be equal in every response, or clients take them for a new server. */
 export function wireEndpoints(addresses: readonly BrokerAddress[]): Endpoints {
   const versions = new Set(addresses.map(({ host }) => isIP(host)));
   const [version] = versions.size === 1 ? versions : [];

@@ -1,4 +1,4 @@
-// What a handler knows of its caller.
+// The caller of an RPC, as handlers see it.
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { METADATA } from '../../protocol/credentials/metadata.js';
@@ -11,10 +11,10 @@ import { AnswerError } from './status.js';
 export interface CallContext {
   readonly rpc: RpcName;
   readonly clientId: string;
-  /** A name of the remoting protocol's languages, for instance `NODE_JS`. */
+  /** The name of a language in the remoting protocol, for instance `NODE_JS`. */
   readonly language: string;
   readonly clientVersion: string;
-  /** The access key of the user who asks; undefined on a broker without users. */
+  /** The access key of the calling user; undefined on a broker without users. */
   readonly user: string | undefined;
 }
 

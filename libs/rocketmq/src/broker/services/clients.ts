@@ -13,13 +13,13 @@ import { groupName } from './validation.js';
 
 export class Clients {
   constructor(private readonly broker: BrokerContext) {
-    // A lease that the server renewed for a silent client ends when the client is given up, not at the next renewal.
+    // A lease that the server renews for a silent client ends when the client is removed, not at the next renewal.
     broker.sessions.whenGone((session) => {
       const group = subscriptionOf(session)?.group?.name;
       try {
         if (group !== undefined) this.releaseLeases(group, session.clientId);
       } catch (error) {
-        // Nobody waits for an answer, and the store has already reported that it failed.
+        // No caller waits for a response, and the store has already reported its failure.
         if (!(error instanceof StoreFailure)) throw error;
       }
     });

@@ -40,7 +40,7 @@ describe('codes', () => {
     expect((await wire.client(broker).call('sendMessage', { messages: [wrong] })).status?.code).toBe(code);
   });
 
-  it('refuse what names no topic, group, message or transaction that there is', async () => {
+  it('reject unknown topics, groups, messages and transactions', async () => {
     const broker = await wire.broker({
       strict: true,
       topics: [{ name: 't', type: 'transaction' }],
@@ -71,27 +71,27 @@ describe('codes', () => {
     ]);
   });
 
-  it('come in the order of their entries for very many acks, between which others have their turn', async () => {
+  it('are in the order of the entries for very many acks, which do not block other requests', async () => {
     const broker = await wire.broker({ topics: [{ name: 't' }], groups: [{ name: 'g' }] });
     const client = wire.client(broker);
     await client.call('queryRoute', { topic: resource('t') });
-    const told: string[] = [];
+    const answered: string[] = [];
     const entries = Array.from({ length: 20_000 }, (_, index) => ({ messageId: `${index}`, receiptHandle: 'x' }));
     const acking = client.call('ackMessage', { topic: resource('t'), group: resource('g'), entries }).finally(() => {
-      told.push('acks');
+      answered.push('acks');
     });
-    while (told.length === 0 && broker.inside.activity.labels().length === 0) {
+    while (answered.length === 0 && broker.inside.activity.labels().length === 0) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     await wire.client(broker, 'other').call('queryRoute', { topic: resource('t') });
-    told.push('route');
+    answered.push('route');
     const answer = await acking;
-    expect(told).toEqual(['route', 'acks']);
+    expect(answered).toEqual(['route', 'acks']);
     expect(answer.status?.code).toBe(Code.INVALID_RECEIPT_HANDLE);
     expect(answer.entries.map(({ messageId }) => messageId)).toEqual(entries.map(({ messageId }) => messageId));
   });
 
-  it('take the end of a transaction without a source, as Go sends it', async () => {
+  it('accept the end of a transaction without a source, as the Go client sends it', async () => {
     const broker = await wire.broker();
     const client = wire.client(broker);
     const half = message('t', 'half', { messageType: MessageType.TRANSACTION });

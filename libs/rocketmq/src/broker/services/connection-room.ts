@@ -1,27 +1,27 @@
-// How many connections a port has at a time, and how long one may be idle. What is spoken on them is not known here.
+// Limits the number of connections of a port, and how long one may be idle. Independent of the protocol.
 
 import type { Socket } from 'node:net';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 
 export interface ConnectionRoomOptions {
-  /** How many connections there may be. */
+  /** The maximum number of connections. */
   readonly most: number;
-  /** After how long an idle one is ended, and by which clock: real time. Default: never. */
+  /** How long a connection may be idle before it is closed, in real time. Default: forever. */
   readonly idle?: { readonly clock: Clock; readonly longestMs: number };
 }
 
 /**
- * Room for connections. One that is asking nothing is idle; when there is no room left, the one that has been idle for longest gives
- * way, so that connections which are only held keep nobody out.
+ * Limits connections. A connection without a request in progress is idle. At the limit, a new connection replaces the one that has
+ * been idle for longest, so that unused connections do not keep clients out.
  */
 export class ConnectionRoom {
-  /** The longest idle first, each with what ends it. */
+  /** The longest idle first, each with its timer. */
   private readonly idle = new Map<Socket, ScheduledTask | undefined>();
   private readonly busy = new Set<Socket>();
 
   constructor(private readonly options: ConnectionRoomOptions) {}
 
-  /** Takes a connection as soon as it is accepted, idle at first. @returns false when all others are busy; it is broken then */
+  /** Adds a connection when it is accepted, idle at first. @returns false if all others are busy; the connection is then destroyed */
   take(socket: Socket): boolean {
     if (this.idle.size + this.busy.size >= this.options.most) {
       const [longestIdle] = this.idle.keys();
@@ -33,20 +33,20 @@ export class ConnectionRoom {
     return true;
   }
 
-  /** Takes `secured` instead: it speaks TLS over a connection that was taken. */
+  /** Replaces a connection by its TLS socket, `secured`. */
   replace(socket: Socket | undefined, secured: Socket): boolean {
     if (socket !== undefined) this.forget(socket);
     return this.take(secured);
   }
 
-  /** It has asked something. */
+  /** A request on the connection has begun. */
   begin(socket: Socket): void {
     if (!this.idle.has(socket)) return;
     this.forget(socket);
     this.busy.add(socket);
   }
 
-  /** It was answered. */
+  /** The request was answered. */
   answered(socket: Socket): void {
     if (this.busy.delete(socket)) this.rest(socket);
   }

@@ -17,7 +17,7 @@ const wire = new BrokerWire();
 afterEach(() => wire.close());
 
 describe('faults', () => {
-  it('answer a code instead of doing the work, as often as told, to whom told', async () => {
+  it('answer with a code instead of executing the call, as often and for the client as configured', async () => {
     const broker = await wire.broker();
     broker.faults.add({
       rpc: 'sendMessage',
@@ -35,7 +35,7 @@ describe('faults', () => {
     ]);
   });
 
-  it('drop an answer after the work was done', async () => {
+  it('drop a response after the call was executed', async () => {
     const broker = await wire.broker();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
     const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
@@ -44,7 +44,7 @@ describe('faults', () => {
     expect(messagesIn(await inbox.receive(receiveRequest('t', 'g')))).toHaveLength(1);
   });
 
-  it('cut the streams of a client: telemetry and long polls', async () => {
+  it('break the streams of a client: telemetry and long polls', async () => {
     const broker = await wire.broker();
     const inbox = wire.client(broker, 'c');
     const { call } = await inbox.settle(consumerSettings('g'));
@@ -57,7 +57,7 @@ describe('faults', () => {
     await refused;
   });
 
-  it('hold nothing up beyond the end of the broker: what is delayed then is not done', async () => {
+  it('do not execute a delayed call after the broker has stopped', async () => {
     const broker = await wire.broker();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 600_000 } });
     const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
@@ -71,7 +71,7 @@ describe('faults', () => {
     expect(broker.inside.activity.labels()).toEqual([]);
   });
 
-  it('lose the reply to settings, and delay a call', async () => {
+  it('drop the reply to settings, and delay a call', async () => {
     const broker = await wire.broker();
     broker.faults.add({ rpc: 'telemetry', action: { kind: 'dropResponse' } });
     broker.faults.add({ rpc: 'heartbeat', action: { kind: 'delay', delayMs: 5 } });
@@ -87,7 +87,7 @@ describe('faults', () => {
     expect(replies).toBe(0);
   });
 
-  it('lose the settings of a client, so that it is a stranger until it sends them again', async () => {
+  it('lose the settings of a client, so that its calls fail until it sends them again', async () => {
     const broker = await wire.broker();
     const inbox = await wire.consumer(broker, 'g');
     broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'loseSettings' }, times: 2 });
@@ -101,7 +101,7 @@ describe('faults', () => {
     expect(statusIn(await inbox.receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
   });
 
-  it('refuse connections, as many as told, and break those that are open', async () => {
+  it('refuse a configured number of connections, and break those that are open', async () => {
     const broker = await wire.broker();
     const attempt = async (): Promise<string> => {
       const peer = new Http2Peer(broker.endpoints);

@@ -28,7 +28,7 @@ describe('the filter of a receive', () => {
     },
   );
 
-  it('takes as many tags as its length allows', async () => {
+  it('accepts as many tags as its length allows', async () => {
     const broker = await wire.broker();
     await wire.client(broker).call('sendMessage', { messages: [message('t', 'wanted', { tag: 'tag-999' })] });
     const inbox = await wire.consumer(broker, 'g');
@@ -38,16 +38,16 @@ describe('the filter of a receive', () => {
     expect(received.map(({ systemProperties }) => systemProperties?.messageId)).toEqual(['wanted']);
   });
 
-  it('is read once, however many messages it is asked about', () => {
+  it('is parsed once, however many messages it is applied to', () => {
     const tags = Array.from({ length: 1_800 }, (_, index) => `tag${index}`);
     const { matches } = filters.of({ type: FilterType.TAG, expression: tags.join('||') });
-    // Reading it takes most of a millisecond.
+    // Parsing the filter takes almost a millisecond.
     for (let round = 0; round < 250_000; round++) {
       if (matches(stored({ tag: `tag${round % 4_000}` })) !== round % 4_000 < 1_800) throw new Error(`tag${round}`);
     }
   });
 
-  it('that has much to do for a message looks at few, and leaves the others to the next receive', async () => {
+  it('examines few messages when it is expensive, and leaves the rest to the next receive', async () => {
     const broker = await wire.broker();
     const messages = Array.from({ length: 20 }, (_, index) => {
       return { ...message('t', `id-${index}`), userProperties: { n: '9'.repeat(15_000) } };
@@ -64,7 +64,7 @@ describe('the filter of a receive', () => {
     expect(others.length).toBeGreaterThan(15);
   });
 
-  it('is kept ready with many others when they are short, and with few when they are long', () => {
+  it('is cached with many others when they are short, and with few when they are long', () => {
     const kept = (length: number): number => {
       const fresh = Array.from({ length: 50 }, (_, index) => ({
         type: FilterType.SQL,
@@ -77,7 +77,7 @@ describe('the filter of a receive', () => {
     expect(kept(LONGEST_FILTER)).toBeLessThan(5);
   });
 
-  it('in SQL puts the keys of a message together once, however often it asks for them', () => {
+  it('in SQL joins the keys of a message once, however often it reads them', () => {
     let joins = 0;
     const keys = Object.assign(['a', 'b'], { join: () => `joined ${++joins} times` });
     const expression = Array.from({ length: 1_000 }, (_, index) => `KEYS = '${index}'`).join(' OR ');
@@ -86,7 +86,7 @@ describe('the filter of a receive', () => {
     expect(joins).toBe(1);
   });
 
-  it('in SQL counts as more than one look at a message, the longer both are', () => {
+  it('in SQL costs more per message, the longer the filter and the message are', () => {
     const effort = (expression: string, text: string): number => {
       return filters.of({ type: FilterType.SQL, expression }).effort?.(stored({ properties: { text } })) ?? 0;
     };

@@ -1,4 +1,4 @@
-// The filter of a receive as a predicate over stored messages, and how much work it is.
+// Converts the filter of a receive to a predicate over stored messages, and estimates its cost.
 
 import {
   Code,
@@ -12,14 +12,14 @@ import { LONGEST_FILTER } from '../filter/longest-filter.js';
 import type { SqlFilter } from '../filter/sql-filter.js';
 import { AnswerError } from './status.js';
 
-/** Every receive brings its filter along: this many are kept ready, */
+/** Every receive contains its filter, so compiled filters are cached: at most this many, */
 const KEPT_FILTERS = 100;
-/** and of long ones fewer: compiled, a filter takes some fifty times its length. */
+/** and at most this many characters, because a compiled filter takes about fifty times its length. */
 const KEPT_CHARACTERS = 4 * LONGEST_FILTER;
-/** As much work as it is to look at a message: so many characters of a filter, times those of the message that it can ask for. */
+/** The cost unit: characters of the filter times characters of the message that it can read. */
 const CHARACTERS_PER_EFFORT = 2 ** 18;
 
-/** The part of a pop that a filter decides. */
+/** What a filter contributes to a pop. */
 type Filter = Pick<PopRequest, 'matches' | 'effort'>;
 
 type Sql = typeof import('../filter/sql-filter.js');
@@ -28,12 +28,12 @@ export class Filters {
   private readonly kept = new Map<string, Filter>();
   private sql: Sql | undefined;
 
-  /** To be awaited before filters of SQL: most brokers never see one, and start without its parser. */
+  /** Must be awaited before SQL filters. Most brokers never receive one, so the parser is loaded on demand. */
   async load(): Promise<void> {
     this.sql ??= await import('../filter/sql-filter.js');
   }
 
-  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for bad SQL, and for a filter that is too long */
+  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for invalid SQL, and for a filter that is too long */
   of({ type, expression }: FilterExpression = { type: FilterType.TAG, expression: '*' }): Filter {
     if (expression.length > LONGEST_FILTER) {
       const message = `the filter has ${expression.length} characters; the limit is ${LONGEST_FILTER}`;
@@ -42,7 +42,7 @@ export class Filters {
     const isSql = type === FilterType.SQL;
     const name = `${isSql ? 'sql' : 'tag'} ${expression}`;
     const filter = this.kept.get(name) ?? (isSql ? sqlFilter(this.sql as Sql, expression) : tagFilter(expression));
-    // Put in anew, so that the first in the map is the longest unused.
+    // Inserted again, so that the first entry of the map is the least recently used.
     this.kept.delete(name);
     this.kept.set(name, filter);
     this.forgetOldest();
@@ -69,7 +69,7 @@ function sqlFilter(sql: Sql, expression: string): Filter {
   const matches = compile(sql, expression);
   return {
     matches: (message) => matches(lookupIn(message)),
-    // Each part of the filter may read each text of the message from end to end.
+    // Each part of the filter may scan each string of the message.
     effort: (message) => Math.max(1, (expression.length * charactersIn(message)) / CHARACTERS_PER_EFFORT),
   };
 }
@@ -92,7 +92,7 @@ function charactersIn({ messageId, tag = '', keys, properties }: StoredMessage):
   return characters;
 }
 
-/** The properties under the names by which the real server stores them. Keys are joined once, however often a filter asks for them. */
+/** Reads properties by the names under which the real server stores them. Keys are joined only once. */
 function lookupIn(message: StoredMessage): (name: string) => string | null {
   let joinedKeys: string | undefined;
   return (name) => {

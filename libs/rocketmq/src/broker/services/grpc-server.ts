@@ -1,5 +1,5 @@
-// The RPCs: from bytes to handlers and back, and what surrounds every handler (caller, faults, activity, errors as statuses).
-// How bytes travel is in grpc-wire/.
+// The RPCs: decodes requests, calls handlers and encodes responses, and does what every call needs (authentication, faults, activity,
+// errors as statuses). The transport is in grpc-wire/.
 
 import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/credentials/metadata.js';
 import { decodeRequest, TooManyFields } from '../../protocol/grpc/bounded-decoding.js';
@@ -30,11 +30,11 @@ import type { Telemetry } from './telemetry.js';
 
 /** The real server's limit (`grpcMaxInboundMessageSize`). */
 const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
-/** The version of the real server whose ways this broker keeps. */
+/** The version of the real server that this broker behaves like. */
 const KEPT_VERSION = '5.5.0';
-/** A telemetry stream has no deadline: one whose client leaves so much unread is broken off. */
+/** A telemetry stream has no deadline; it is broken if its client leaves this much unread. */
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
-/** How long a stop waits for answers on their way. Real time. */
+/** How long a stop waits for responses in progress. Real time. */
 const STOP_GRACE_MS = 300;
 
 type UnaryName = Exclude<RpcName, 'receiveMessage' | 'telemetry' | 'pullMessage'>;
@@ -43,35 +43,35 @@ type UnaryHandler<N extends RpcName> = (
   context: CallContext,
 ) => Promise<RpcResponse<N>> | RpcResponse<N>;
 
-/** What the server calls. An RPC without a handler answers gRPC UNIMPLEMENTED, like the real server's. */
+/** The handlers of the RPCs. An RPC without a handler is answered with gRPC UNIMPLEMENTED, as by the real server. */
 export interface Handlers {
   readonly unary: { readonly [N in UnaryName]?: UnaryHandler<N> };
   readonly receiving: Receiving;
   readonly telemetry: Telemetry;
 }
 
-/** A call of whom the broker knows; `user` is undefined where it asks nobody. */
+/** An authenticated call; `user` is undefined on a broker without users. */
 interface KnownCall {
   readonly call: ServerCall;
   readonly user: BrokerUser | undefined;
 }
 
 type Open = (known: KnownCall) => CallHandler;
-/** Ends a call in the way of its RPC. */
+/** Ends a call with an error, in the form of its RPC. */
 type Refuse = (call: ServerCall, why: Status) => void;
 
-/** An open stream, as faults and the stop need it. */
+/** An open stream, which faults and the stop can break. */
 interface OpenStream {
   readonly clientId: string;
   readonly call: ServerCall;
 }
 
-/** Serves the messaging service on one port or several. */
+/** Serves the messaging service on one or more ports. */
 export class GrpcServer {
   private readonly wire: GrpcHttp2Server;
   private readonly listeners: Listener[] = [];
   private readonly streams = new Set<OpenStream>();
-  /** What a fault holds up is not done behind the end of the broker. */
+  /** Aborts when the broker stops, so that calls delayed by a fault are not executed later. */
   private readonly stopping = new AbortController();
 
   constructor(
@@ -100,7 +100,7 @@ export class GrpcServer {
 
   /**
    * @returns the ports that were bound
-   * @throws StateError `PORT_IN_USE`; then stop this server
+   * @throws StateError `PORT_IN_USE`; the server must then be stopped
    */
   async listen(host: string, ports: readonly number[]): Promise<number[]> {
     const bound: number[] = [];
@@ -129,7 +129,7 @@ export class GrpcServer {
     }
   }
 
-  /** Ends all streams, lets answers on their way get out, and closes every socket. */
+  /** Ends all streams, waits for responses in progress, and closes every socket. */
   async stop(): Promise<void> {
     this.stopping.abort(new GrpcError('unavailable', 'the broker is stopping'));
     for (const listener of this.listeners) listener.stopListening();
@@ -139,7 +139,7 @@ export class GrpcServer {
     this.broker.sessions.close();
   }
 
-  /** Whom the broker does not know is refused by the headers of a call: nothing more of it is read. */
+  /** Rejects unauthenticated callers by the headers of a call, before its body is read. */
   private forKnown(refuse: Refuse, open: Open): Method {
     return (call) => {
       let user: BrokerUser | undefined;
@@ -153,7 +153,7 @@ export class GrpcServer {
     };
   }
 
-  /** Synchronously where the handler answers at once: a promise costs what a message does. */
+  /** Synchronous if the handler is: a promise would cost as much as handling the message. */
   private answer(
     method: RpcMethod<UnaryName>,
     handler: UnaryHandler<UnaryName>,
@@ -243,10 +243,10 @@ export class GrpcServer {
       return {
         message: (bytes) => {
           const command = decode('telemetry', bytes);
-          // Checked at each command, by the metadata that the stream was opened with, as on the real server.
+          // Each command is checked with the metadata that the stream was opened with, as on the real server.
           if (this.admits(command, known, context.clientId)) void take(command);
         },
-        // Half-closed by the client: it says goodbye.
+        // The client half-closes the stream to disconnect.
         halfClosed: () => call.finish(),
       };
     } catch (error) {
@@ -260,7 +260,7 @@ export class GrpcServer {
     try {
       access.admit('telemetry', command, callerOf(known));
       const before = sessions.find(clientId);
-      // Nobody is there any more where the stream is gone.
+      // Without a stream, the earlier client is no longer connected.
       if (before?.push !== undefined) access.admitSuccessor(before, known.user);
       return true;
     } catch (error) {
@@ -275,7 +275,7 @@ export class GrpcServer {
     return stream;
   }
 
-  /** @returns the fault when it changes what happens after the work */
+  /** @returns the fault if it takes effect after the call was executed */
   private async applyFault(fault: FaultAction, { clientId }: CallContext): Promise<FaultAction | undefined> {
     switch (fault.kind) {
       case 'answer':
@@ -295,7 +295,7 @@ export class GrpcServer {
   }
 }
 
-/** An RPC of the protocol that this broker does not have, in the words of gRPC's Java server. */
+/** An RPC that this broker does not implement, with the message of gRPC's Java server. */
 function unimplemented(path: string): Method {
   return () => {
     throw new GrpcError('unimplemented', `Method ${path.slice(1)} is unimplemented`);
@@ -330,7 +330,7 @@ function frameItem(item: RpcResponse<'receiveMessage'>): Buffer {
   return frameAnswer(rpcMethod('receiveMessage'), item);
 }
 
-/** @throws GrpcError internal for bytes that are no such message */
+/** @throws GrpcError internal for bytes that cannot be decoded */
 function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
   try {
     return decodeRequest(name, bytes);
@@ -340,7 +340,7 @@ function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
   }
 }
 
-/** An answer that carries nothing but its status. */
+/** A response that contains only its status. */
 function emptyAnswer<N extends UnaryName>(name: N, answer: Status): RpcResponse<N> {
   return { ...rpcMethod(name).response.decode(new Uint8Array()), status: answer };
 }

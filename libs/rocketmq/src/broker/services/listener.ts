@@ -1,4 +1,4 @@
-// The port: accepts connections, in plaintext, over TLS or both, and owns their sockets. What is spoken on them is not its business.
+// A port: accepts connections in plaintext, over TLS or both, and owns their sockets. Independent of the protocol.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
@@ -6,28 +6,28 @@ import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { ConnectionRoom } from './connection-room.js';
 
-/** The first byte of a TLS connection: a record of its handshake. No request in plaintext begins with it. */
+/** The first byte of a TLS connection, a handshake record. No plaintext request begins with it. */
 const TLS_HANDSHAKE = 0x16;
-/** A connection on which nothing is sent by then is ended. A client begins at once; TLS alone has as long for its handshake. */
+/** A connection that sends nothing for this long is closed. Clients send at once; Node gives a TLS handshake the same time. */
 const FIRST_BYTE_MS = 2 * MINUTE_MS;
 
-/** How a port speaks TLS. */
+/** The TLS of a port. */
 export interface PortTls {
-  /** Whether a connection may be plaintext as well: its first byte decides. */
+  /** Whether plaintext is accepted, too. The first byte of a connection decides. */
   readonly allowsPlaintext: boolean;
-  /** The same at each call. */
+  /** Returns the same options at each call. */
   readonly serverOptions: () => TlsOptions;
 }
 
-/** A port, and what it asks of connections. */
+/** The options of a port. */
 export interface ListenerOptions {
   /** Real time. */
   readonly clock: Clock;
   /** Default: plaintext only. */
   readonly tls?: PortTls | undefined;
-  /** Asked for each connection, with the port it came to; one that is not admitted is broken at once. Default: all are. */
+  /** Called for each connection with its port; a connection that is not admitted is destroyed. Default: all are admitted. */
   readonly admits?: (port: number) => boolean;
-  /** Where each connection is taken as soon as it is accepted: those that send nothing, or no handshake, give way like any idle one. */
+  /** Limits connections from the moment they are accepted; those that send nothing, or no handshake, count as idle. */
   readonly room: ConnectionRoom;
 }
 
@@ -35,9 +35,9 @@ export interface ListenerOptions {
 export class Listener {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
-  /** Those whose TLS handshake is not done, by their addresses: Node does not say which of them a secured one is. */
+  /** Sockets with an unfinished TLS handshake, by address, because Node does not report to which of them a TLS socket belongs. */
   private readonly securing = new Map<string, Socket>();
-  /** Listens to no port of its own: it is handed connections. */
+  /** Does not listen itself; receives connections from this listener. */
   private tlsServer: Server | undefined;
 
   constructor(
@@ -61,7 +61,7 @@ export class Listener {
       // The connection ended before it sent anything.
       if (begin === null) return;
       late.cancel();
-      // HTTP/2 and TLS take over what was read and not used.
+      // HTTP/2 and TLS read these bytes again.
       socket.unshift(begin);
       if (begin[0] === TLS_HANDSHAKE) this.secure(socket, tls);
       else this.onConnection(socket);
@@ -89,14 +89,14 @@ export class Listener {
     }
     this.sockets.add(socket);
     socket.once('close', () => this.sockets.delete(socket));
-    // Nothing to do when a peer disconnects; HTTP/2 ends its streams.
+    // Nothing to do when a peer disconnects: HTTP/2 ends its streams.
     socket.on('error', () => {});
     if (!this.options.room.take(socket)) return false;
     socket.setNoDelay(true);
     return true;
   }
 
-  /** The port that was bound; 0 before. */
+  /** The bound port; 0 before it is bound. */
   get port(): number {
     return (this.server.address() as AddressInfo | null)?.port ?? 0;
   }
@@ -109,7 +109,7 @@ export class Listener {
     return new Promise((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException): void => reject(nameError(error, host, port));
       this.server.once('error', onError);
-      // `exclusive`: a second broker must fail here, also in a cluster worker.
+      // `exclusive`: a second broker must fail here, even in a cluster worker.
       this.server.listen({ host, port, exclusive: true }, () => {
         this.server.off('error', onError);
         resolve(this.port);
@@ -117,12 +117,12 @@ export class Listener {
     });
   }
 
-  /** Takes no more connections. Repeating it is harmless. */
+  /** Stops accepting connections. Idempotent. */
   stopListening(): void {
     if (this.server.listening) this.server.close();
   }
 
-  /** Breaks the connections that are left. */
+  /** Destroys the remaining connections. */
   destroyConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }

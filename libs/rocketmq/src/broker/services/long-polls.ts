@@ -1,16 +1,16 @@
-// Receives that wait for messages: woken at once, freed by time, cancellation or the end of the broker. Waits are real time.
+// Receives that wait for messages until some arrive, their time is over, they are canceled, or the broker stops. Uses real time.
 
 import type { Clock } from '../../support/clock.js';
 import type { Available } from '../engine/changes.js';
 
-/** A receive that found nothing yet. */
+/** A receive that has found no messages yet. */
 export interface LongPoll {
   readonly topic: string;
   readonly group: string;
   readonly timeoutMs: number;
-  /** Aborts when the client is gone. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Tries to get messages. @returns whether the poll is over */
+  /** Tries to receive messages. @returns whether the poll is over */
   attempt(): boolean;
 }
 
@@ -27,7 +27,7 @@ export class LongPolls {
 
   constructor(private readonly realClock: Clock) {}
 
-  /** Waits until an attempt succeeds, the time is over, the client is gone or the broker stops. */
+  /** Waits until an attempt succeeds, the time is over, the client disconnects or the broker stops. */
   wait(poll: LongPoll): Promise<void> {
     if (this.closed || poll.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -44,24 +44,24 @@ export class LongPolls {
     });
   }
 
-  /** Messages may be there. The polls look right after the current command, never within it. */
+  /** Messages may be available. The polls try again right after the current command, never within it. */
   wake(available: Available): void {
     if (!this.waiters.has(available.topic)) return;
     if (this.woken.size === 0) queueMicrotask(() => this.dispatch());
     this.woken.set(JSON.stringify([available.topic, available.group]), available);
   }
 
-  /** Whether a poll of the group waits. */
+  /** Whether a poll of the group is waiting. */
   has(topic: string, group: string): boolean {
     return this.waiters.get(topic)?.has(group) === true;
   }
 
-  /** Whether woken polls have not looked yet. */
+  /** Whether woken polls have not tried yet. */
   get isDispatching(): boolean {
     return this.woken.size > 0;
   }
 
-  /** Ends all waits, and every later one at once. */
+  /** Ends all waits; later ones end immediately. */
   close(): void {
     this.closed = true;
     for (const groups of [...this.waiters.values()]) {
@@ -80,7 +80,7 @@ export class LongPolls {
     }
   }
 
-  /** The longest waiting first. One that gets nothing shows that nothing is left for its group. */
+  /** Serves the longest waiting poll first. When a poll gets nothing, nothing is left for its group. */
   private serve(waiters: Set<Waiter> | undefined): void {
     for (const waiter of [...(waiters ?? [])]) {
       if (!waiter.poll.attempt()) return;

@@ -1,4 +1,4 @@
-// The messaging service as a whole: which service answers which RPC.
+// The messaging service: maps each RPC to the service that handles it.
 
 import type { BrokerContext } from './broker-context.js';
 import { Clients } from './clients.js';

@@ -23,7 +23,7 @@ const wire = new BrokerWire();
 afterEach(() => wire.close());
 
 describe('sending and receiving', () => {
-  it('hands a sent message to a waiting receive and takes its ack', async () => {
+  it('delivers a sent message to a waiting receive and accepts its ack', async () => {
     const broker = await wire.broker();
     const inbox = await wire.consumer(broker, 'group-a');
     const waiting = inbox.receive(receiveRequest('topic-a', 'group-a'));
@@ -59,7 +59,7 @@ describe('sending and receiving', () => {
     expect(acked.entries.map(({ status }) => status?.code)).toEqual([Code.OK, Code.INVALID_RECEIPT_HANDLE]);
   });
 
-  it('answers one entry for all messages of a request, as a proxy of a cluster does', async () => {
+  it('returns one entry for all messages of a request, as a proxy in cluster mode does', async () => {
     const broker = await wire.broker();
     const messages = [message('t', 'a'), message('t', 'b'), message('t', 'c')];
     const sent = await wire.client(broker).call('sendMessage', { messages });
@@ -69,7 +69,7 @@ describe('sending and receiving', () => {
     expect(received.map(({ body }) => body.toString())).toEqual(['body of a', 'body of b', 'body of c']);
   });
 
-  it('carries a body of 4 MiB both ways, and refuses one byte more', async () => {
+  it('accepts and delivers a body of 4 MiB, and rejects one byte more', async () => {
     const broker = await wire.broker();
     const full = { ...message('t', 'full'), body: Buffer.alloc(4 * 1024 * 1024, 7) };
     const over = { ...message('t', 'over'), body: Buffer.alloc(4 * 1024 * 1024 + 1) };
@@ -81,7 +81,7 @@ describe('sending and receiving', () => {
     expect(received?.body.equals(full.body)).toBe(true);
   });
 
-  it('lets two consumers of a group share, and gives each group everything', async () => {
+  it('divides messages between two consumers of a group, and delivers all to each group', async () => {
     const broker = await wire.broker();
     const one = wire.client(broker, 'one');
     const two = wire.client(broker, 'two');
@@ -96,7 +96,7 @@ describe('sending and receiving', () => {
     expect(messagesIn(await other.receive(receiveRequest('t', 'other')))).not.toHaveLength(0);
   });
 
-  it('answers at once when the filter kept back all there was', async () => {
+  it('responds at once when the filter matches none of the messages', async () => {
     const broker = await wire.broker();
     const inbox = await wire.consumer(broker, 'g');
     await wire.client(broker).call('sendMessage', { messages: [message('t', 'a', { tag: 'v1' })] });
@@ -104,13 +104,13 @@ describe('sending and receiving', () => {
     expect(statusIn(items)).toBe(Code.MESSAGE_NOT_FOUND);
   });
 
-  it('frees the poll of a caller that went away, so that nothing is lost to it', async () => {
+  it('ends the poll of a caller that disconnected, so that no message is delivered to it', async () => {
     const broker = await wire.broker();
     const inbox = await wire.consumer(broker, 'g');
     const controller = new AbortController();
     const gone = inbox.receive(receiveRequest('t', 'g'), { signal: controller.signal });
     const refused = expect(gone).rejects.toMatchObject({ code: grpcStatus.CANCELLED });
-    // The poll has arrived when a later call of the same connection is answered.
+    // The poll has arrived once a later call on the same connection is answered.
     await inbox.call('heartbeat', { clientType: ClientType.SIMPLE_CONSUMER, group: resource('g') });
     controller.abort();
     await refused;
@@ -119,7 +119,7 @@ describe('sending and receiving', () => {
     expect(messagesIn(await inbox.receive(receiveRequest('t', 'g')))).toHaveLength(1);
   });
 
-  it('answers a status to a receive without settings, without deadline, with a short one, or with a bad lease', async () => {
+  it('returns a status for a receive without settings, without or with a short deadline, or with an invalid lease', async () => {
     const broker = await wire.broker();
     const request = receiveRequest('t', 'g');
     expect(statusIn(await wire.client(broker, 'stranger').receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
@@ -133,7 +133,7 @@ describe('sending and receiving', () => {
     expect(statusIn(await inbox.receive(hasty))).toBe(Code.ILLEGAL_INVISIBLE_TIME);
   });
 
-  it('hands out again soon what a broken stream did not carry', async () => {
+  it('soon redelivers messages that a broken stream did not carry', async () => {
     const broker = await wire.broker();
     const inbox = await wire.consumer(broker, 'g');
     const large = (id: string): Message => ({ ...message('t', id), body: Buffer.alloc(1_000_000) });
@@ -144,7 +144,7 @@ describe('sending and receiving', () => {
     const stream = peer.open(path, { 'x-mq-client-id': 'consumer of g', 'grpc-timeout': '20S' });
     stream.pause();
     stream.end(framed(bytes));
-    // The answer has begun, and gets stuck in the window of a client that does not read.
+    // The response has begun, and is blocked by the window of a client that does not read.
     await new Promise((resolve) => stream.once('response', resolve));
     peer.close();
     const items = await inbox.receive({ ...receiveRequest('t', 'g'), invisibleDuration: toDuration(60_000) });

@@ -1,4 +1,4 @@
-// ReceiveMessage: from the request to what the stream carries. Waiting is in long-polls.ts, choosing in the engine.
+// ReceiveMessage. Waiting is in long-polls.ts; the engine selects the messages.
 
 import { durationMs } from '../../protocol/grpc/duration.js';
 import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -20,28 +20,28 @@ import { toDeliveredMessage } from './wire-messages.js';
 const AUTO_RENEW_LEASE_MS = MINUTE_MS;
 /** The delay after which messages popped for a disconnected client are redelivered. */
 const ABANDONED_LEASE_MS = 1_000;
-/** The answer must be out before the deadline. */
+/** The time that is reserved to send the response before the deadline. */
 const ANSWER_TIME_MS = 500;
 
 type Item = RpcResponse<'receiveMessage'>;
 
-/** The stream of one receive. */
+/** The call of one receive. */
 export interface ReceiveCall {
-  /** Until the caller's deadline; Infinity without one. */
+  /** Milliseconds until the caller's deadline; Infinity without one. */
   readonly remainingMs: number;
-  /** Aborts when the caller is gone or the broker stops. */
+  /** Aborts when the caller disconnects or the broker stops. */
   readonly signal: AbortSignal;
 }
 
-/** What a receive answers. */
+/** The response to a receive. */
 export interface ReceiveAnswer {
   /** In the order of the stream: the status, the messages, the delivery timestamp. */
   readonly items: readonly Item[];
-  /** To be called when the stream broke: the messages from this item on were not sent and are redelivered soon. */
+  /** Must be called if the stream broke: the messages from this item on were not sent and are redelivered soon. */
   giveBackFrom(index: number): void;
 }
 
-/** A checked request. */
+/** A validated request. */
 interface Wish extends Omit<PopRequest, 'nowMs' | 'group'> {
   readonly group: string;
   readonly pollMs: number;
@@ -73,7 +73,7 @@ export class Receiving {
     }
   }
 
-  /** What there is at once; undefined when there is nothing. */
+  /** Receives without waiting; undefined if there are no messages. */
   private pop({ group, ...wish }: Wish): PopResult | undefined {
     const { engine, clock } = this.broker;
     const result = engine.pop({ ...wish, group: engine.group(group), nowMs: clock.nowMs() });
@@ -87,7 +87,7 @@ export class Receiving {
     endActivity: () => void,
   ): Promise<PopResult | undefined> {
     let result: PopResult | undefined;
-    // A poll that waits is no work in progress; with the messages it becomes so again.
+    // A waiting poll does not count as activity; it counts again once it has messages.
     endActivity();
     let resume = (): void => {};
     let failure: { readonly error: unknown } | undefined;
@@ -95,7 +95,7 @@ export class Receiving {
       try {
         result = this.pop(wish);
       } catch (error) {
-        // For this caller, not for the command that woke the poll.
+        // Thrown to this caller, not to the command that woke the poll.
         failure = { error };
         return true;
       }
@@ -110,7 +110,7 @@ export class Receiving {
 
   private answer(result: PopResult | undefined): Item[] {
     if (result === undefined) return this.empty('no new message');
-    // The real server does not go on waiting when a filter or the attempt limit kept back what it found.
+    // The real server does not continue to wait when it found messages, but the filter or the attempt limit excluded them.
     if (result.deliveries.length === 0) return this.empty('no match message');
     const storeHost = storeHostOf(this.broker.addresses());
     const messages = result.deliveries.map((delivery): Item => {
@@ -127,10 +127,10 @@ export class Receiving {
     return { content: { $case: 'deliveryTimestamp', value: new Date(this.broker.clock.nowMs()) } };
   }
 
-  /** The client is disconnected: its messages are redelivered soon, not at the end of their leases. */
+  /** The client disconnected: its messages are redelivered soon, not at the end of their leases. */
   private giveBack({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
-    // One time for all, so that they become ready together.
+    // The same time for all, so that they become ready together.
     const nowMs = clock.nowMs();
     for (const { content } of items) {
       if (content?.$case !== 'message') continue;
@@ -139,7 +139,7 @@ export class Receiving {
       try {
         engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
       } catch (error) {
-        // A repeat of the same receive has it now; or the store is lost, and nothing comes back before a restart.
+        // Either a repeat of the same receive has the message now, or the store failed and nothing is redelivered before a restart.
         if (!(error instanceof Refusal || error instanceof StoreFailure)) throw error;
       }
     }
@@ -154,7 +154,7 @@ export class Receiving {
     const filter = this.filters.of(request.filterExpression);
     this.broker.engine.topic(topic);
     this.broker.engine.group(group);
-    // The queue id is not looked at: every receive pops from all queues (PROTOCOL 5.2).
+    // The queue id is ignored: every receive pops from all queues (PROTOCOL 5.2).
     const batchSize = Math.min(Math.max(0, request.batchSize), LIMITS.receiveBatchSize);
     const renewFor = request.autoRenew ? context.clientId : undefined;
     const { clientId } = context;

@@ -11,7 +11,7 @@ export interface UnfinishedRequest {
 export interface RequestMemoryOptions {
   /** Real time. */
   readonly clock: Clock;
-  /** The most bytes of all incomplete requests together. */
+  /** The maximum bytes of all incomplete requests together. */
   readonly mostBytes: number;
 }
 
@@ -21,8 +21,8 @@ interface Holding {
 }
 
 /**
- * Limits that memory. When there is too much of it, the oldest requests are ended: a well-behaved client finishes a request long before it is the oldest,
- * however much others hold.
+ * Limits that memory. Beyond the limit the oldest requests are ended: a well-behaved client completes a request long before it is
+ * the oldest, however much others hold.
  */
 export class RequestMemory {
   /** The oldest first. */

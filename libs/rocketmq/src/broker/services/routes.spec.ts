@@ -8,7 +8,7 @@ const wire = new BrokerWire();
 afterEach(() => wire.close());
 
 describe('routes', () => {
-  it('tell queues, type and address; an undeclared topic takes any type until its first message', async () => {
+  it('return queues, type and address; an undeclared topic accepts any type until its first message', async () => {
     const broker = await wire.broker({ topics: [{ name: 'orders', type: 'fifo', queues: 3 }] });
     const client = wire.client(broker);
     const declared = await client.call('queryRoute', { topic: resource('orders') });
@@ -25,13 +25,13 @@ describe('routes', () => {
     expect(typed.messageQueues[0]?.acceptMessageTypes).toEqual([MessageType.FIFO]);
   });
 
-  it('tell the advertised address where there is one', async () => {
+  it('return the advertised address if there is one', async () => {
     const broker = await wire.broker({ advertisedAddress: { host: 'broker.example', port: 4711 } });
     const route = await wire.client(broker).call('queryRoute', { topic: resource('t') });
     expect(route.messageQueues[0]?.broker?.endpoints?.addresses).toEqual([{ host: 'broker.example', port: 4711 }]);
   });
 
-  it('tell the address by which they were asked, where they shall; the own one to who does not say it', async () => {
+  it('return the address of the request with advertiseAsAsked, and the own one if the request has none', async () => {
     const broker = await wire.broker({
       advertiseAsAsked: true,
       advertisedAddress: { host: 'broker.example', port: 4711 },
@@ -41,7 +41,7 @@ describe('routes', () => {
       scheme: AddressScheme.DOMAIN_NAME,
       addresses: Array.from({ length: count }, (_, index) => ({ host: 'tunnel.example', port: 18_081 + index })),
     });
-    const told = async (endpoints: ReturnType<typeof asked> | undefined) => {
+    const returned = async (endpoints: ReturnType<typeof asked> | undefined) => {
       const route = await client.call('queryRoute', { topic: resource('t'), endpoints });
       const group = { topic: resource('t'), group: resource('g'), endpoints };
       const { assignments } = await client.call('queryAssignment', group);
@@ -49,14 +49,14 @@ describe('routes', () => {
       return queues.map((queue) => queue?.broker?.endpoints);
     };
     const own = { scheme: AddressScheme.DOMAIN_NAME, addresses: [{ host: 'broker.example', port: 4711 }] };
-    // Of eight queues and one assignment.
+    // Eight queues and one assignment.
     const everywhere = (endpoints: typeof own) => Array.from({ length: 9 }, () => endpoints);
-    expect(await told(asked(2))).toEqual(everywhere(asked(2)));
-    expect(await told(undefined)).toEqual(everywhere(own));
-    expect(await told(asked(17))).toEqual(everywhere(own));
+    expect(await returned(asked(2))).toEqual(everywhere(asked(2)));
+    expect(await returned(undefined)).toEqual(everywhere(own));
+    expect(await returned(asked(17))).toEqual(everywhere(own));
   });
 
-  it('assign all queues at once, and each queue of its own to an ordered group', async () => {
+  it('assign all queues together, and to an ordered group each queue separately', async () => {
     const broker = await wire.broker({ groups: [{ name: 'ordered', fifo: true }], topics: [{ name: 't', queues: 2 }] });
     const ids = async (group: string) => {
       const { assignments } = await wire.client(broker).call('queryAssignment', {

@@ -1,4 +1,4 @@
-// Routes and assignments: which queues a topic has, and where they are. Everywhere: here.
+// Routes and assignments: the queues of a topic and their addresses, which are all those of this broker.
 
 import {
   type Endpoints,
@@ -15,9 +15,9 @@ import { type BrokerContext, wireEndpoints } from './broker-context.js';
 import { OK } from './status.js';
 import { groupName, topicName } from './validation.js';
 
-/** A topic without a type yet takes the type of its first message: until then it must accept any. */
+/** A topic created on first use gets the type of its first message; until then it accepts any type. */
 const ANY_TYPE = [WireType.NORMAL, WireType.FIFO, WireType.DELAY, WireType.TRANSACTION];
-/** The most client addresses that are returned in a route, since each queue of an answer repeats them all. */
+/** The maximum number of requested addresses that a route returns, because each queue repeats them all. */
 const MOST_ASKED = 16;
 
 export class Routes {
@@ -30,7 +30,7 @@ export class Routes {
     return { status: OK, messageQueues };
   }
 
-  /** One assignment for all queues; an ordered group gets one for each (PROTOCOL 5.1). */
+  /** One assignment for all queues; an ordered group gets one for each queue (PROTOCOL 5.1). */
   queryAssignment({ topic, group, endpoints }: RpcRequest<'queryAssignment'>): RpcResponse<'queryAssignment'> {
     const record = this.broker.engine.topic(topicName(topic));
     const isFifo = this.broker.engine.findGroup(groupName(group))?.fifo === true;

@@ -22,7 +22,7 @@ import type { TransactionChecks } from './transaction-checks.js';
 import { assertMessage, topicName } from './validation.js';
 import { toStoredMessage } from './wire-messages.js';
 
-/** A promise only where the store needs time. */
+/** A promise only if the store is asynchronous. */
 type Answer<N extends RpcName> = RpcResponse<N> | Promise<RpcResponse<N>>;
 
 export class Sending {
@@ -31,11 +31,11 @@ export class Sending {
     private readonly checks: TransactionChecks,
   ) {}
 
-  /** One entry, whatever the number of messages; one bad message refuses the whole request. */
+  /** Returns one entry, whatever the number of messages. One invalid message rejects the whole request. */
   sendMessage({ messages }: RpcRequest<'sendMessage'>): Answer<'sendMessage'> {
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
-    // The real server keeps one time for all messages of a request, that of the first.
+    // The real server stores the time of the first message for all messages of a request.
     const bornAtMs = messages[0]?.systemProperties?.bornTimestamp?.getTime() ?? nowMs;
     const stored = messages.map((message) => {
       return toStoredMessage(message, assertMessage(message, nowMs), { bornAtMs, nowMs });
@@ -54,7 +54,7 @@ export class Sending {
     return { status: OK, messageId };
   }
 
-  /** Any producer may end it. Go leaves the source out when it ends one of its own. */
+  /** Any producer may end a transaction. The Go client omits the source when it ends its own. */
   async endTransaction(request: RpcRequest<'endTransaction'>): Promise<RpcResponse<'endTransaction'>> {
     const topic = topicName(request.topic);
     const { transactionId } = request;
@@ -76,7 +76,7 @@ export class Sending {
     } catch (error) {
       if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
       if (request.topic.startsWith(deadLetterTopicOf(''))) throw error;
-      // The real server finds no topic by finding no type of it; clients see TOPIC_NOT_FOUND before, from the route.
+      // The real server detects an unknown topic by its missing type. Clients get TOPIC_NOT_FOUND from the route before that.
       const actual = request.messages[0]?.type ?? 'normal';
       const message = `${wrongTypeWords('unspecified', actual)}: topic "${request.topic}" does not exist`;
       throw new AnswerError(Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, message);
@@ -85,14 +85,14 @@ export class Sending {
 }
 
 /**
- * The entry for several messages is that of the first; like a proxy in cluster mode, it has the message id of the first for all of
- * them (a proxy in local mode invents an id that is used nowhere else).
+ * The entry for several messages is that of the first, with its message id, as from a proxy in cluster mode. (A proxy in local mode
+ * returns an id that is used nowhere else.)
  */
 function entryOf(results: readonly SendResult[]): SendResultEntry {
-  // `commonTopic` has refused a request without messages.
+  // `commonTopic` has rejected a request without messages.
   const { messageId, offset, recallHandle = '' } = results[0] as SendResult;
   const ids = results.length === 1 ? messageId : results.map((result) => result.messageId).join(',');
-  // The real server fills the transaction id for every type.
+  // The real server sets the transaction id for every message type.
   return { status: OK, messageId: ids, transactionId: messageId, offset: BigInt(offset), recallHandle };
 }
 

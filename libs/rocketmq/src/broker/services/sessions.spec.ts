@@ -19,7 +19,7 @@ const wire = new BrokerWire();
 afterEach(() => wire.close());
 
 describe('settings and sessions', () => {
-  it('echoes settings with the values of the server', async () => {
+  it('returns the settings with the values of the server', async () => {
     const broker = await wire.broker({ groups: [{ name: 'ordered', fifo: true, maxDeliveryAttempts: 3 }] });
     const { reply: producer } = await wire.client(broker, 'p').settle(producerSettings('t'));
     expect(producer).toMatchObject({
@@ -45,7 +45,7 @@ describe('settings and sessions', () => {
     });
   });
 
-  it('ends the telemetry stream when the client has said goodbye', async () => {
+  it('ends the telemetry stream when the client half-closes it', async () => {
     const broker = await wire.broker();
     const { call } = await wire.client(broker).settle(producerSettings());
     const ended = new Promise((resolve) => call.once('end', resolve));
@@ -53,7 +53,7 @@ describe('settings and sessions', () => {
     await ended;
   });
 
-  it('breaks the telemetry stream of settings that it cannot take', async () => {
+  it('breaks the telemetry stream after invalid settings', async () => {
     const broker = await wire.broker({ strict: true, groups: [{ name: 'known' }] });
     const refusal = async (client: RawClient, settings: Parameters<RawClient['settle']>[0]) =>
       client.settle(settings).then(
@@ -71,7 +71,7 @@ describe('settings and sessions', () => {
     expect(await refusal(wire.client(broker, '6'), consumerSettings('known'))).toBe('taken');
   });
 
-  it('knows a client from its settings to its goodbye', async () => {
+  it('knows a client from its settings to its termination', async () => {
     const broker = await wire.broker();
     const client = wire.client(broker);
     const heartbeat = async () => (await client.call('heartbeat', { clientType: ClientType.PRODUCER })).status?.code;
@@ -82,7 +82,7 @@ describe('settings and sessions', () => {
     expect(await heartbeat()).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
   });
 
-  it('refuses a caller without client id, in each kind of call', async () => {
+  it('rejects a caller without client id, in each kind of call', async () => {
     const broker = await wire.broker();
     const nobody = wire.client(broker, '');
     const sent = await nobody.call('sendMessage', { messages: [message('t', 'a')] });
@@ -97,7 +97,7 @@ describe('settings and sessions', () => {
     await expect(wire.client(broker).call('getOffset', {})).rejects.toMatchObject({ code: grpcStatus.UNIMPLEMENTED });
   });
 
-  it('gives a client up that has no stream and is silent for two minutes, and tells so once', () => {
+  it('removes a client without a stream after two minutes of silence, and reports it once', () => {
     const clock = new ManualClock();
     const sessions = new Sessions(clock);
     const gone: string[] = [];
@@ -119,7 +119,7 @@ describe('settings and sessions', () => {
     sessions.close();
   });
 
-  it('does not give up a client that opened another stream, nor tell of one that said goodbye', () => {
+  it('does not remove a client that opened another stream, and does not report one that terminated', () => {
     const clock = new ManualClock();
     const sessions = new Sessions(clock);
     const gone: string[] = [];

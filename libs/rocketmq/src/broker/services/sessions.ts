@@ -1,4 +1,4 @@
-// The clients as the broker knows them: settings and telemetry stream by client id. Connections do not count.
+// The clients of the broker: settings and telemetry stream by client id, independent of connections.
 
 import {
   ClientType,
@@ -17,7 +17,7 @@ const SESSION_EXPIRY_MS = 120_000;
 /** Writes to the client's open telemetry stream. */
 export type Push = (command: TelemetryCommand) => void;
 
-/** What a client said about itself. */
+/** A client that has sent its settings. */
 export interface ClientSession {
   readonly clientId: string;
   readonly settings: Settings;
@@ -26,13 +26,13 @@ export interface ClientSession {
   readonly origin: ClientOrigin;
 }
 
-/** Who a client is, for tools. */
+/** The origin of a client, for tools. */
 export interface ClientOrigin {
-  /** A name of the remoting protocol's languages, for instance `NODE_JS`. */
+  /** The name of a language in the remoting protocol, for instance `NODE_JS`. */
   readonly language: string;
   /** `host:port` of the connection by which it sent its settings. */
   readonly address: string;
-  /** The access key of the user whom the session belongs to; undefined where the broker asks nobody. */
+  /** The access key of the user who owns the session; undefined on a broker without users. */
   readonly user?: string | undefined;
 }
 
@@ -41,14 +41,14 @@ const UNKNOWN_ORIGIN: ClientOrigin = { language: 'OTHER', address: '' };
 /** The connected clients. */
 export class Sessions {
   private readonly sessions = new Map<string, ClientSession>();
-  /** For each client without a stream: when to see whether it is gone. */
+  /** For each client without a stream, the timer that checks whether it is still active. */
   private readonly looks = new Map<string, ScheduledTask>();
   private onGone: (session: ClientSession) => void = () => {};
   private turn = 0;
 
   constructor(private readonly realClock: Clock) {}
 
-  /** Sets the callback for a client that was silent for too long. It is not called for one that said goodbye. */
+  /** Sets the callback for a client that was silent for too long. It is not called for one that terminated. */
   whenGone(onGone: (session: ClientSession) => void): void {
     this.onGone = onGone;
   }
@@ -59,20 +59,20 @@ export class Sessions {
     this.looks.clear();
   }
 
-  /** Takes a client's settings; the newest stream is the one to push to. */
+  /** Stores the settings of a client; commands are pushed to its newest stream. */
   register(clientId: string, settings: Settings, push: Push, origin: ClientOrigin = UNKNOWN_ORIGIN): void {
-    // Deleted first, so that the clients stay in the order in which they sent their settings.
+    // Deleted first, to keep the clients in the order in which they sent their settings.
     this.sessions.delete(clientId);
     this.sessions.set(clientId, { clientId, settings, push, seenAtMs: this.realClock.nowMs(), origin });
   }
 
-  /** The session, or undefined for a client that never sent settings or was silent for too long. */
+  /** The session; undefined for a client that never sent settings or was silent for too long. */
   find(clientId: string): ClientSession | undefined {
     const session = this.sessions.get(clientId);
     return session !== undefined && this.isAlive(session) ? session : undefined;
   }
 
-  /** Everyone who is there. */
+  /** All connected clients. */
   all(): ClientSession[] {
     return [...this.sessions.values()].filter((session) => this.isAlive(session));
   }
@@ -101,12 +101,12 @@ export class Sessions {
     this.sessions.delete(clientId);
   }
 
-  /** Forgets everyone. */
+  /** Removes all clients. */
   clear(): void {
     this.sessions.clear();
   }
 
-  /** The stream is gone; the settings stay, as on the real server. */
+  /** A stream has ended. The settings stay, as on the real server. */
   streamEnded(clientId: string, push: Push): void {
     const session = this.sessions.get(clientId);
     if (session?.push !== push) return;
@@ -114,7 +114,7 @@ export class Sessions {
     this.lookAt(clientId, SESSION_EXPIRY_MS);
   }
 
-  /** The next producer, in turn, that lists the topic and can be reached. */
+  /** The next producer (round-robin) that lists the topic and has an open stream. */
   nextProducerOf(topic: string): ClientSession | undefined {
     const producers = [...this.sessions.values()].filter(
       (session) => session.push !== undefined && publishingOf(session)?.topics.some(({ name }) => name === topic),

@@ -1,4 +1,4 @@
-// The answer to a client's settings: an echo with the server's own values in place (PROTOCOL 3.4).
+// The response to a client's settings: the same settings, with the server's values where it has them (PROTOCOL 3.4).
 
 import { toDuration } from '../../protocol/grpc/duration.js';
 import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -40,7 +40,7 @@ export function consumerSettings(sent: Settings, group: GroupRecord): Settings {
         fifo: group.fifo,
         receiveBatchSize: LIMITS.receiveBatchSize,
         longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
-        // Lite topics are not served, but clients detect support of `suspend` only by these fields.
+        // Lite topics are not supported, but clients detect support for `suspend` only by these fields.
         ...LITE_LIMITS,
       },
     },

@@ -17,7 +17,7 @@ interface HandleRequest {
   readonly group?: Resource | undefined;
 }
 
-/** So many acks are done in one turn of the event loop. */
+/** The number of acks that are done in one turn of the event loop. */
 const MOST_AT_ONCE = 512;
 
 export class Settling {
@@ -31,7 +31,7 @@ export class Settling {
     return this.broker.store.flush()?.then(() => answer) ?? answer;
   }
 
-  /** Each entry is a command of its own: between some of them others have their turn. */
+  /** Each entry is a separate command, so other requests can be served in between. */
   private async ackMany(request: RpcRequest<'ackMessage'>): Promise<RpcResponse<'ackMessage'>> {
     const entries: AckMessageResultEntry[] = [];
     for (const entry of request.entries) {

@@ -1,4 +1,4 @@
-// The answers' statuses: OK, and the errors that handlers throw to answer with a code.
+// The statuses of responses: OK, and the errors that handlers throw to respond with a code.
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../protocol/grpc/status.js';
@@ -7,7 +7,7 @@ import { Refusal, type RefusalReason } from '../engine/refusal.js';
 
 export const OK: Status = { code: Code.OK, message: 'OK' };
 
-/** Ends an RPC with a code of the protocol: in the answer's status, as the protocol wants it. */
+/** Ends an RPC with a code of the protocol, in the status of the response. */
 export class AnswerError extends Error {
   constructor(
     readonly answer: Code,
@@ -19,24 +19,24 @@ export class AnswerError extends Error {
 }
 
 /**
- * The code for each reason of the engine. Where the real server answers INTERNAL_SERVER_ERROR by accident, this broker answers the
- * code that fits; official clients treat everything but OK and INVALID_RECEIPT_HANDLE alike.
+ * The code for each reason of the engine. In some cases the real server responds with INTERNAL_SERVER_ERROR by accident; this broker
+ * uses the specific code. Official clients treat everything but OK and INVALID_RECEIPT_HANDLE alike.
  */
 const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
   'unknown-topic': Code.TOPIC_NOT_FOUND,
   'unknown-group': Code.CONSUMER_GROUP_NOT_FOUND,
   'type-conflict': Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
   'dead-handle': Code.INVALID_RECEIPT_HANDLE,
-  // The real server's own code, by which a client recognizes a forgotten transaction.
+  // The real server's code, by which clients recognize an expired transaction.
   'unknown-transaction': Code.INTERNAL_SERVER_ERROR,
   'recall-disabled': Code.FORBIDDEN,
   'recall-invalid': Code.BAD_REQUEST,
   'recall-late': Code.ILLEGAL_DELIVERY_TIME,
-  // Nothing was stored, and there may be room later.
+  // Nothing was stored; a retry may succeed later.
   'store-full': Code.TOO_MANY_REQUESTS,
 };
 
-/** What a failed handler answers. */
+/** The status for the error of a handler. */
 export function statusOf(error: unknown): Status {
   if (error instanceof AnswerError) return { code: error.answer, message: error.message };
   if (error instanceof AccessRefusal) return { code: Code.UNAUTHORIZED, message: error.message };
@@ -45,12 +45,12 @@ export function statusOf(error: unknown): Status {
   return { code: Code.INTERNAL_SERVER_ERROR, message };
 }
 
-/** In the proxy a broker's refusal carries the broker's own code, 17 for an unknown topic. */
+/** The proxy includes the broker's own code in the message, 17 for an unknown topic. */
 function wordsOf({ reason, message }: Refusal): string {
   return reason === 'unknown-topic' ? `CODE: 17  DESC: ${message}` : message;
 }
 
-/** The status over several entries: their common code, or MULTIPLE_RESULTS. Its text is the code's name; the entries say more. */
+/** The status of several entries: their common code, or MULTIPLE_RESULTS. Its message is the name of the code. */
 export function commonStatus(statuses: readonly Status[]): Status {
   const [first = OK, ...others] = statuses;
   const code = others.every((other) => other.code === first.code) ? first.code : Code.MULTIPLE_RESULTS;

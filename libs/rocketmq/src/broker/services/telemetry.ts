@@ -1,4 +1,4 @@
-// The telemetry stream: settings in, settings out, commands to the client.
+// The telemetry stream: receives settings, returns them, and sends commands to the client.
 
 import { ClientType, Code, type Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
@@ -13,36 +13,36 @@ import { consumerSettings, producerSettings } from './settings.js';
 import { AnswerError, OK } from './status.js';
 import { groupName, topicName } from './validation.js';
 
-/** How a telemetry stream may fail; everything else of the protocol is in answers. */
+/** The gRPC statuses with which a telemetry stream can fail. All other errors of the protocol are in responses. */
 export type StreamFailure = 'invalidArgument' | 'internal' | 'unavailable';
 
-/** The stream of one client, as this service needs it. */
+/** The stream of one client. */
 export interface TelemetryStream {
   send(command: TelemetryCommand): void;
   end(): void;
   fail(failure: StreamFailure, message: string): void;
   /** Aborts when the stream has ended, on either side. */
   readonly signal: AbortSignal;
-  /** Where the client is, as `host:port`. */
+  /** The address of the client, as `host:port`. */
   readonly remoteAddress: string;
 }
 
-/** The names of languages that the real server knows (remoting `LanguageCode`). */
+/** The languages that the real server knows (remoting `LanguageCode`). */
 const LANGUAGES: ReadonlySet<string> = new Set(
   'JAVA CPP DOTNET PYTHON DELPHI ERLANG RUBY OTHER HTTP GO PHP OMS RUST NODE_JS'.split(' '),
 );
 
-/** Answers telemetry commands. */
+/** Handles telemetry commands. */
 export class Telemetry {
   constructor(private readonly broker: BrokerContext) {}
 
-  /** @returns what to do with each command of the client */
+  /** @returns the handler of the client's commands */
   open(stream: TelemetryStream, context: CallContext): (command: TelemetryCommand) => Promise<void> {
     const push: Push = (command) => stream.send(command);
     const { sessions } = this.broker;
     stream.signal.addEventListener('abort', () => sessions.streamEnded(context.clientId, push), { once: true });
     return async ({ command }) => {
-      // Answers of clients to commands of operators: this broker has none to forward them to.
+      // Other commands are responses of clients to commands of operators, which this broker does not send.
       if (command?.$case !== 'settings') return;
       const end = this.broker.activity.begin('settings', context.clientId);
       try {
@@ -93,7 +93,7 @@ export class Telemetry {
     return consumerSettings(settings, this.broker.engine.group(name, pubSub.value.fifo === true));
   }
 
-  /** @returns whether the command is still to be worked on */
+  /** @returns whether the command must still be handled */
   private async applyFault(fault: FaultAction, context: CallContext, stream: TelemetryStream): Promise<boolean> {
     switch (fault.kind) {
       case 'answer':
@@ -120,11 +120,11 @@ function noLiteTopics(group: string): AnswerError {
   return new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, message);
 }
 
-/** Telemetry's errors are gRPC's: INVALID_ARGUMENT for what the client sent, INTERNAL for the rest (PROTOCOL 2). */
+/** Errors of telemetry are gRPC statuses: INVALID_ARGUMENT for invalid commands, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
   const isClients = error instanceof AnswerError || error instanceof Refusal;
-  // The only refusal that the real server sends without this prefix: settings without content.
-  const isBare = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
-  const message = isBare ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;
+  // The real server omits the prefix only for settings without content.
+  const hasNoPrefix = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
+  const message = hasNoPrefix ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;
   stream.fail(isClients ? 'invalidArgument' : 'internal', message);
 }

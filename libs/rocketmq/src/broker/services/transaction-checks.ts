@@ -5,7 +5,7 @@ import type { TransactionCheck } from '../engine/transactions.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import { toCheckedMessage } from './wire-messages.js';
 
-/** A producer does not answer UNKNOWN: after this long in real time a check no longer counts as work in progress. */
+/** Producers send no response for UNKNOWN, so after this long in real time a check no longer counts as activity. */
 const SILENCE_MS = 40;
 
 interface OpenCheck {
@@ -19,7 +19,7 @@ export class TransactionChecks {
 
   constructor(private readonly broker: BrokerContext) {}
 
-  /** Without a reachable producer no check is sent, but it counts. */
+  /** If no producer is connected, the check is not sent, but counts. */
   send(check: TransactionCheck): void {
     const { topic, transactionId } = check;
     const producer = this.broker.sessions.nextProducerOf(topic);

@@ -25,8 +25,8 @@ function bytesOf<N extends RpcName>(name: N, request: Partial<RpcRequest<N>>): B
   return framed(codec.encode({ ...codec.decode(new Uint8Array()), ...request }).finish());
 }
 
-describe('the wire of the broker', () => {
-  it('keeps a telemetry stream whose deadline is 60 years away, as Java asks for, and one without deadline', async () => {
+describe('the gRPC port of the broker', () => {
+  it('keeps a telemetry stream with a deadline in 60 years, as the Java client sends it, and one without a deadline', async () => {
     const peer = await peerOf();
     const settings = bytesOf('telemetry', { command: { $case: 'settings', value: producerSettings('t') } });
     for (const headers of [{ 'grpc-timeout': '31535999M' }, {}]) {
@@ -43,7 +43,7 @@ describe('the wire of the broker', () => {
     }
   });
 
-  it('carries a body of 4 MiB with all the properties that are allowed', async () => {
+  it('accepts a body of 4 MiB with the maximum of properties', async () => {
     const broker = await wire.broker();
     const full = {
       ...message('t', 'full', { tag: 'x'.repeat(1_000) }),
@@ -58,7 +58,7 @@ describe('the wire of the broker', () => {
     expect(received?.userProperties).toEqual(full.userProperties);
   });
 
-  it('refuses a half message that was born at no time, and goes on', async () => {
+  it('rejects a half message with an invalid birth timestamp, and continues to serve', async () => {
     const peer = await peerOf();
     const born = (seconds: readonly number[]) => {
       const system = SystemProperties.encode(
@@ -69,7 +69,7 @@ describe('the wire of the broker', () => {
       return framed(Buffer.from([0x0a, fields.length, ...fields]));
     };
     const codes: (Code | undefined)[] = [];
-    // 2 ** 47 seconds are more milliseconds than a Date takes.
+    // 2 ** 47 seconds are out of the range of a Date.
     for (const seconds of [[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], [0x01]]) {
       const { data } = await peer.call(rpcMethod('sendMessage').path, [born(seconds)]);
       codes.push(rpcMethod('sendMessage').response.decode(data.subarray(5)).status?.code);
@@ -89,13 +89,13 @@ describe('the wire of the broker', () => {
     },
   );
 
-  it('answers bytes that are no request with INTERNAL', async () => {
+  it('answers bytes that cannot be decoded with INTERNAL', async () => {
     const peer = await peerOf();
     const answer = await peer.call(rpcMethod('sendMessage').path, [framed(Buffer.from([0xff, 0xff, 0xff]))]);
     expect(answer.status).toBe(String(grpcStatus.INTERNAL));
   });
 
-  it('breaks a telemetry stream whose client asks and asks, and reads no answer', async () => {
+  it('breaks a telemetry stream whose client keeps sending commands and reads no responses', async () => {
     const peer = await peerOf();
     const stream = peer.open(rpcMethod('telemetry').path);
     stream.pause();
@@ -120,14 +120,14 @@ describe('the wire of the broker', () => {
     expect(answer.status).toBe(String(grpcStatus.RESOURCE_EXHAUSTED));
   });
 
-  it('takes 512 messages with all the properties that are allowed in one request', async () => {
+  it('accepts 512 messages with the maximum of properties in one request', async () => {
     const broker = await wire.broker();
     const userProperties = Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`property-${index}`, 'x']));
     const messages = Array.from({ length: 512 }, (_, index) => ({ ...message('t', `id-${index}`), userProperties }));
     expect((await wire.client(broker).call('sendMessage', { messages })).status?.code).toBe(Code.OK);
   });
 
-  it('breaks a telemetry stream that carries bytes which are no command', async () => {
+  it('breaks a telemetry stream after bytes that cannot be decoded', async () => {
     const peer = await peerOf();
     const stream = peer.open(rpcMethod('telemetry').path);
     const answer = answerOn(stream);

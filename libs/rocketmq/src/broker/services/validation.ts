@@ -1,4 +1,4 @@
-// What a request must look like, with the codes and words of the real server's validator: programs match them (PROTOCOL: limits, error
+// Validates requests with the codes and messages of the real server, because programs match them (PROTOCOL: limits, error
 // catalogue).
 
 import { durationMs } from '../../protocol/grpc/duration.js';
@@ -22,10 +22,10 @@ import { AnswerError } from './status.js';
 const LONGEST_LITE_TOPIC = 64;
 const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
 const ILLEGAL_CHARACTERS = 'contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$';
-/** How much of an overlong name is repeated in the message. */
+/** How many characters of a name that is too long the message quotes. */
 const MOST_ECHOED = 255;
 
-/** The name of a topic, checked. */
+/** The validated name of a topic. */
 export function topicName(topic: Resource | undefined): string {
   const name = topic?.name ?? '';
   const fault = topicNameFault(name);
@@ -46,7 +46,7 @@ function wordsOfTopic(fault: NameFault, name: string): string {
   }
 }
 
-/** The name of a consumer group, checked. */
+/** The validated name of a consumer group. */
 export function groupName(group: Resource | undefined): string {
   const name = group?.name ?? '';
   const fault = consumerGroupNameFault(name);
@@ -75,7 +75,7 @@ export function assertInvisibleTime(invisibleMs: number, leastMs: number): void 
   throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, `the invisibleTime is ${words}, it is ${invisibleMs} ms`);
 }
 
-/** @throws AnswerError with the code of the first thing that is wrong */
+/** @throws AnswerError with the code of the first violation */
 export function assertMessage(message: WireMessage, nowMs: number): SystemProperties {
   const system = message.systemProperties;
   if (system === undefined || system.messageId.trim() === '') {
@@ -102,7 +102,7 @@ function assertTagAndKeys({ tag, keys }: SystemProperties): void {
   for (const key of keys) assertText('key', key, Code.ILLEGAL_MESSAGE_KEY);
 }
 
-/** The real server treats an empty string as absent and refuses a blank one. */
+/** The real server treats an empty string as absent and rejects a blank one. */
 function assertText(what: string, text: string | undefined, code: Code): void {
   if (text === undefined || text === '') return;
   if (text.trim() === '') throw new AnswerError(code, `${what} cannot be the char sequence of whitespace`);
@@ -132,7 +132,7 @@ function assertProperties(properties: Readonly<Record<string, string>>, { tag, k
   }
 }
 
-/** An empty message group counts as none, as on the real server. */
+/** As on the real server, an empty message group means none. */
 export function hasMessageGroup(messageGroup: string | undefined): messageGroup is string {
   return messageGroup !== undefined && messageGroup !== '';
 }

@@ -11,14 +11,14 @@ function delivered(harness: EngineHarness) {
   return toDeliveredMessage(delivery as Delivery, STORE_HOST);
 }
 
-describe('what clients of Apache RocketMQ 5.5 see of its bookkeeping is seen here too', () => {
-  it('shows the message group among the properties', () => {
+describe('the properties that Apache RocketMQ 5.5 adds to messages', () => {
+  it('include the message group', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'fifo', messageGroup: 'order-1', properties: { p: 'v' } });
     expect(delivered(harness).userProperties).toEqual({ p: 'v', __SHARDINGKEY: 'order-1' });
   });
 
-  it('shows the transaction of a committed message, and how often it was checked', () => {
+  it('include the transaction of a committed message, and the number of its checks', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'transaction', properties: { p: 'v' } });
     harness.advance(6_000);
@@ -27,14 +27,14 @@ describe('what clients of Apache RocketMQ 5.5 see of its bookkeeping is seen her
     expect(delivered(harness).userProperties).toEqual(expected);
   });
 
-  it('shows no number of checks on a message that needed none', () => {
+  it('include no number of checks if there were none', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'transaction' });
     harness.end('t', 'm', 'commit');
     expect(delivered(harness).userProperties).toEqual({ __transactionId__: 'm' });
   });
 
-  it('asks a producer about a half message as if it were its first delivery', () => {
+  it('are sent with a transaction check like those of a first delivery', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'transaction' });
     harness.advance(6_000);

@@ -1,4 +1,4 @@
-// Messages between the wire and the engine.
+// Converts messages between the protocol and the engine.
 
 import {
   Encoding,
@@ -13,7 +13,7 @@ import type { StoredMessage } from '../engine/records.js';
 import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';
 import { hasMessageGroup } from './validation.js';
 
-/** The type by what is set: only TRANSACTION is believed as declared (proxy `SendMessageActivity`). */
+/** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
 export function typeOf(system: SystemProperties): MessageType {
   if (system.messageType === WireType.TRANSACTION) return 'transaction';
   if (system.deliveryTimestamp !== undefined) return 'delay';
@@ -22,7 +22,7 @@ export function typeOf(system: SystemProperties): MessageType {
   return system.liteTopic === undefined ? 'normal' : 'lite';
 }
 
-/** A checked message as the engine stores it. */
+/** Converts a validated message to the form that the engine stores. */
 export function toStoredMessage(
   message: WireMessage,
   system: SystemProperties,
@@ -47,22 +47,22 @@ export function toStoredMessage(
   };
 }
 
-/** Shared by all messages without: a message that is held costs as many objects as it holds. */
+/** Shared by all messages without keys, to save memory. */
 const NO_KEYS: readonly string[] = [];
 const NO_PROPERTIES: Readonly<Record<string, string>> = {};
 
-/** The server keeps keys joined by a blank: one with a blank inside comes back as two. */
+/** The server stores keys joined by blanks, so a key that contains a blank is delivered as two. */
 function keysOf({ keys }: SystemProperties): string[] {
   return keys.flatMap((key) => key.split(' ')).filter((key) => key !== '');
 }
 
-/** The server keeps properties as text between separators; an empty value does not come back from it. */
+/** The server stores properties as a string with separators, and drops empty values. */
 function propertiesOf({ userProperties }: WireMessage): Readonly<Record<string, string>> {
   const filled = Object.entries(userProperties).filter(([, value]) => value !== '');
   return filled.length === 0 ? NO_PROPERTIES : Object.fromEntries(filled);
 }
 
-/** A delivery as the consumer gets it. */
+/** Converts a delivery to the message that the consumer receives. */
 export function toDeliveredMessage(delivery: Delivery, storeHost: string): WireMessage {
   const { topic, message, queueId, offset, attempt, receiptHandle } = delivery;
   const wire = toWire(topic, message, storeHost);
@@ -78,7 +78,7 @@ export function toDeliveredMessage(delivery: Delivery, storeHost: string): WireM
   };
 }
 
-/** A half message as its producer is asked about it. */
+/** Converts a half message to the form in which it is sent with a check. */
 export function toCheckedMessage(
   { topic, message, transactionId, times }: TransactionCheck,
   storeHost: string,
@@ -118,7 +118,7 @@ function toWire(
   };
 }
 
-/** The server keeps the message group under its older name too, where consumers see it (5.5.0). */
+/** The server also adds the message group under its older name, which consumers see (5.5.0). */
 function orderProperties({ messageGroup }: StoredMessage): Record<string, string> {
   return messageGroup === undefined ? {} : { __SHARDINGKEY: messageGroup };
 }

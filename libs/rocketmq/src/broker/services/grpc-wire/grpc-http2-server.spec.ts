@@ -35,7 +35,7 @@ async function serve(methods: Record<string, Method>, given: Partial<GrpcHttp2Se
   return { server, listener, peer, port };
 }
 
-/** A method whose calls a test holds in hand. */
+/** A method that leaves its calls to the test. */
 function held(): { method: Method; next(): Promise<ServerCall> } {
   const calls: ServerCall[] = [];
   let wake = (): void => {};
@@ -58,14 +58,14 @@ function held(): { method: Method; next(): Promise<ServerCall> } {
 
 const MEBIBYTE = 1024 * 1024;
 
-/** A further connection. */
+/** Opens another connection. */
 function peerOf(port: number): Http2Peer {
   const peer = new Http2Peer(`127.0.0.1:${port}`);
   closers.push(() => peer.close());
   return peer;
 }
 
-/** Waits until the server has read what was sent before. */
+/** Waits until the server has read everything sent before. */
 const reached = (peer: Http2Peer): Promise<void> => new Promise((resolve) => peer.session.ping(() => resolve()));
 
 function write(stream: ClientHttp2Stream, bytes: Buffer): ClientHttp2Stream {
@@ -87,7 +87,7 @@ describe('the gRPC server', () => {
     expect(answer.headers).toMatchObject({ ':status': 200, 'content-type': 'application/grpc' });
   });
 
-  it('puts a request together from small pieces', async () => {
+  it('assembles a request from small pieces', async () => {
     const { peer } = await serve({ '/s/Echo': echo });
     const request = framed(Buffer.from('in pieces'));
     const answer = await peer.call(
@@ -106,13 +106,13 @@ describe('the gRPC server', () => {
     ['no message', '/s/Echo', [], {}, 13],
     ['two messages', '/s/Echo', [framed(Buffer.from('a')), framed(Buffer.from('b'))], {}, 13],
     ['a deadline that is none', '/s/Echo', [framed(Buffer.from('x'))], { 'grpc-timeout': 'soon' }, 13],
-  ])('ends a call with %s by a status, and serves the next', async (_what, path, pieces, headers, status) => {
+  ])('ends a call with %s with a status, and serves the next', async (_what, path, pieces, headers, status) => {
     const { peer } = await serve({ '/s/Echo': echo });
     expect((await peer.call(path, pieces, headers)).status).toBe(String(status));
     expect((await peer.call('/s/Echo', [framed(Buffer.from('next'))])).status).toBe('0');
   });
 
-  it('stops a client that goes on sending after its call was refused', async () => {
+  it('resets the stream of a client that continues to send after its call was rejected', async () => {
     const { peer } = await serve({ '/s/Echo': echo });
     const stream = peer.open('/s/Echo');
     const answer = answerOn(stream);
@@ -121,7 +121,7 @@ describe('the gRPC server', () => {
     expect(stream.closed).toBe(true);
   });
 
-  it('refuses what is not gRPC by HTTP', async () => {
+  it('rejects requests that are not gRPC with an HTTP status', async () => {
     const { peer } = await serve({ '/s/Echo': echo });
     const answer = await peer.call('/s/Echo', [], { 'content-type': 'text/plain' });
     expect(answer.headers[':status']).toBe(415);
@@ -130,7 +130,7 @@ describe('the gRPC server', () => {
   it.each([
     ['what is not gRPC', '828486410161'],
     ['a call', `838644072f732f4563686f4101615f106170706c69636174696f6e2f67727063`],
-  ])('goes on when a client takes %s back in the bytes that open its connection', async (_what, headers) => {
+  ])('continues when a client cancels %s in the first bytes of its connection', async (_what, headers) => {
     let calls = 0;
     const method: Method = (call) => {
       calls++;
@@ -145,7 +145,7 @@ describe('the gRPC server', () => {
     ];
     const socket = connect(port, '127.0.0.1');
     socket.write(Buffer.concat([preface, ...frames.map((frame) => Buffer.from(frame, 'hex'))]));
-    // When its ping is answered, all before has been worked on.
+    // Once its ping is answered, everything before it has been processed.
     const ping = Buffer.from('000008060000000000aabbccddeeff0011', 'hex');
     socket.write(ping);
     await new Promise<void>((resolve) => {
@@ -156,7 +156,7 @@ describe('the gRPC server', () => {
     expect(calls).toBe(1);
   });
 
-  it('takes a deadline of 60 years, none at all, and ends a call whose deadline has passed', async () => {
+  it('accepts a deadline of 60 years or none, and ends a call whose deadline has passed', async () => {
     const { method, next } = held();
     const { peer } = await serve({ '/s/Hold': method });
     const long = answerOn(peer.open('/s/Hold', { 'grpc-timeout': '31535999M' }));
@@ -174,7 +174,7 @@ describe('the gRPC server', () => {
     expect(await endless).toMatchObject({ status: '14', message: 'gr%C3%B6%C3%9Fer' });
   });
 
-  it('tells a method that its client reset the stream, or lost the connection, also in the middle of an answer', async () => {
+  it('notifies a method when its client resets the stream or disconnects, even during a response', async () => {
     const { method, next } = held();
     const { peer } = await serve({ '/s/Hold': method });
     const stream = peer.open('/s/Hold');
@@ -185,14 +185,14 @@ describe('the gRPC server', () => {
     peer.open('/s/Hold').pause();
     const second = await next();
     expect(await second.send(framed(Buffer.from('first')))).toBe(true);
-    // More than the client's window: it cannot have gone out.
+    // More than the client's window, so it cannot be sent completely.
     const stuck = second.send(framed(Buffer.alloc(1_000_000)));
     peer.close();
     await aborted(second);
     expect(await stuck).toBe(false);
   });
 
-  it('does not take for read what a client had not read when it reset the stream', async () => {
+  it('does not count as read what a client had not read when it reset the stream', async () => {
     const { method, next } = held();
     const { peer } = await serve({ '/s/Hold': method });
     const stream = peer.open('/s/Hold');
@@ -228,7 +228,7 @@ describe('the gRPC server', () => {
   it.each([
     ['that has ended', (call: ServerCall) => call.finish()],
     ['that goes on', () => {}],
-  ])('holds what a client does not read no longer than to the deadline of a call %s', async (_which, after) => {
+  ])('keeps data that a client does not read only until the deadline of a call %s', async (_which, after) => {
     const { method, next } = held();
     const { peer } = await serve({ '/s/Hold': method });
     const stream = peer.open('/s/Hold', { 'grpc-timeout': '300m' });
@@ -247,7 +247,7 @@ describe('the gRPC server', () => {
     expect(answers.map(({ data }) => data.subarray(5).toString())).toEqual(texts);
   });
 
-  it('keeps a connection whose client takes 900 calls back at once, as when their time is up together', async () => {
+  it('keeps a connection whose client cancels 900 calls at once, as when they time out together', async () => {
     const { peer } = await serve({ '/s/Echo': echo, '/s/Hold': held().method });
     const calls = Array.from({ length: 900 }, () => peer.open('/s/Hold'));
     await peer.call('/s/Echo', [framed(Buffer.from('behind them'))]);
@@ -256,7 +256,7 @@ describe('the gRPC server', () => {
     expect(peer.goaways).toBe(0);
   });
 
-  it('carries messages both ways until one side ends', async () => {
+  it('transmits messages in both directions until one side ends', async () => {
     const chat: Method = (call) => ({
       message: (bytes) => void call.send(framed(bytes)),
       halfClosed: () => call.finish(),
@@ -269,7 +269,7 @@ describe('the gRPC server', () => {
     });
   });
 
-  it('gives a method that throws the status INTERNAL', async () => {
+  it('ends a call whose method throws with INTERNAL', async () => {
     const broken: Method = () => {
       throw new Error('out of order');
     };
@@ -277,7 +277,7 @@ describe('the gRPC server', () => {
     expect(await peer.call('/s/Broken', [])).toMatchObject({ status: '13', message: 'out of order' });
   });
 
-  it('lets the oldest requests that are not whole end when all of them hold too much, and serves the newest', async () => {
+  it('ends the oldest incomplete requests when all together exceed the memory limit, and serves the newest', async () => {
     const { port, peer } = await serve(
       { '/s/Echo': echo },
       { maxMessageBytes: MEBIBYTE, maxUnfinishedBytes: 2 * MEBIBYTE },
@@ -295,7 +295,7 @@ describe('the gRPC server', () => {
     expect((await peer.call('/s/Echo', [large])).data).toEqual(large);
   });
 
-  it('counts what a request has brought until its client is done, not only what is still to come', async () => {
+  it('counts the received bytes of a request until it is complete', async () => {
     const { port, peer } = await serve(
       { '/s/Echo': echo },
       { maxMessageBytes: MEBIBYTE, maxUnfinishedBytes: 2 * MEBIBYTE },
@@ -307,14 +307,14 @@ describe('the gRPC server', () => {
     expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
   });
 
-  it('takes as many connections as there is room for: one without a call gives way, one with a call does not', async () => {
+  it('replaces connections without a call when the maximum is reached, but none with a call', async () => {
     const { method, next } = held();
     const { port } = await serve({ '/s/Hold': method, '/s/Echo': echo }, { maxConnections: 4 });
     const [calling, first, second] = [peerOf(port), peerOf(port), peerOf(port)];
     const stream = calling.open('/s/Hold');
     await next();
     for (const peer of [first, second]) await reached(peer);
-    // The peer that serve() made has never asked anything; then the first of the others.
+    // The peer that serve() created has never sent a request; after it, the first of the others.
     for (const number of [1, 2]) {
       expect((await peerOf(port).call('/s/Echo', [framed(Buffer.from(`${number}`))])).status).toBe('0');
     }
@@ -322,7 +322,7 @@ describe('the gRPC server', () => {
     expect([stream.closed, second.session.closed]).toEqual([false, false]);
   });
 
-  it('takes as many connections that send nothing: the oldest give way', async () => {
+  it('replaces the oldest connections that send nothing when the maximum is reached', async () => {
     const { port } = await serve({ '/s/Echo': echo }, { maxConnections: 4 });
     const silent: Socket[] = [];
     for (let count = 0; count < 8; count++) {
@@ -335,7 +335,7 @@ describe('the gRPC server', () => {
     await until(() => silent.filter(({ closed }) => closed).length === 5);
   });
 
-  it('answers pings and outlives a connection that does not speak HTTP/2, or sends headers without end', async () => {
+  it('answers pings, and survives connections that do not speak HTTP/2 or send endless headers', async () => {
     const { peer, port } = await serve({ '/s/Echo': echo });
     const noise = connect(port, '127.0.0.1', () => noise.write('GET / HTTP/1.1\r\n\r\n'));
     noise.on('error', () => {});
@@ -349,7 +349,7 @@ describe('the gRPC server', () => {
     expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
   });
 
-  it('stops by GOAWAY: open calls may end, and what is left after the grace is broken', async () => {
+  it('stops with GOAWAY: open calls may end, and the rest is broken after the grace period', async () => {
     const { method, next } = held();
     const { server, peer } = await serve({ '/s/Hold': method });
     const ending = answerOn(peer.open('/s/Hold'));

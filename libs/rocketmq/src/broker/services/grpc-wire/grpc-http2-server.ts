@@ -1,4 +1,4 @@
-// gRPC over HTTP/2 without TLS, on Node's own http2: connections, streams, limits, a bounded stop. Sockets come from outside.
+// gRPC over HTTP/2 on Node's own http2: connections, streams, limits, a bounded stop. The caller accepts the sockets and does TLS.
 
 import {
   createServer,
@@ -25,51 +25,51 @@ import {
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Streams open at once on a connection; clients of many groups keep one for each long poll. */
+/** The maximum number of open streams on a connection. Clients with many groups have one for each long poll. */
 const MAX_CONCURRENT_STREAMS = 10_000;
 /**
- * Streams that a client may reset at once, and per second from then on, before nghttp2 breaks its connection: all that it may have
- * open, as when their time is up together. Node.js 20 does not know the options; there it is 1,000 and 33.
+ * How many streams a client may reset at once, and per second after that, before nghttp2 closes its connection. The burst is the
+ * maximum of open streams, because they may time out together. Node.js 20 ignores these options and uses 1,000 and 33.
  */
 const RESET_LIMITS = { streamResetBurst: MAX_CONCURRENT_STREAMS, streamResetRate: 1_000 };
 const MAX_HEADER_BYTES = 16 * 1024;
-/** How much a client may send ahead, per stream and per connection: a body of full size in few round trips. */
+/** The flow-control window of streams and connections, so that a body of maximum size takes few round trips. */
 const STREAM_WINDOW_BYTES = MEBIBYTE;
 const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
-/** What a connection may hold in memory, in MB as Node counts it; its default of 10 breaks a few bodies of full size. */
+/** The memory limit of a connection, in MB as Node counts it. A few bodies of maximum size exceed its default of 10. */
 const MAX_SESSION_MEMORY_MB = 1024;
-/** How often connections are looked at: one that nghttp2 gave up is ended within three looks, or five while answers wait. */
+/** How often connections are checked. A dead one is closed after three checks, or five while responses are unsent. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
-/** What requests that are not whole may hold, of all connections together. */
+/** The memory limit of incomplete requests, over all connections. */
 const MOST_UNFINISHED_BYTES = 256 * MEBIBYTE;
-/** How long a request may take until it is whole, when its caller gives it no deadline. */
+/** How long a request without a deadline may be incomplete. */
 const LONGEST_REQUEST_MS = 2 * MINUTE_MS;
-/** Far more clients than a broker of one process has; those beyond take the place of connections without calls. */
+/** Far more clients than an embedded broker has. Further ones replace connections without calls. */
 const MOST_CONNECTIONS = 4_096;
 
 export interface GrpcHttp2ServerOptions {
-  /** Real time: deadlines of calls, looks at connections, the grace of a stop. */
+  /** Real time, for deadlines of calls, checks of connections and the grace period of a stop. */
   readonly clock: Clock;
-  /** A message over it ends its call with RESOURCE_EXHAUSTED. */
+  /** A larger message ends its call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** What requests that are not whole may hold, of all connections together; then the oldest end. Default 256 MiB. */
+  /** The memory limit of incomplete requests, over all connections; beyond it the oldest are ended. Default 256 MiB. */
   readonly maxUnfinishedBytes?: number;
-  /** How many connections there may be. Default 4,096. */
+  /** The maximum number of connections. Default 4,096. */
   readonly maxConnections?: number;
-  /** What each answer says beside what gRPC wants. Default: nothing. */
+  /** Additional metadata of each response. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Serves the methods, by their HTTP/2 path, on the sockets it is given. */
+/** Serves methods by their HTTP/2 path, on sockets that the caller accepts. */
 export class GrpcHttp2Server {
   private readonly server: Http2Server;
   private readonly connections = new Map<Http2Session, Http2Connection>();
   private nextLook: ScheduledTask | undefined;
   private readonly memory: RequestMemory;
-  /** For the connections of all its ports. */
+  /** Limits the connections of all ports together. */
   readonly room: ConnectionRoom;
   private readonly callOptions: ServerCallOptions;
-  /** Calls of this turn that have a deadline. */
+  /** Calls with a deadline that began in this turn of the event loop. */
   private timedCalls: ServerCall[] = [];
 
   constructor(
@@ -99,11 +99,11 @@ export class GrpcHttp2Server {
       },
     });
     this.server.on('stream', (stream, headers) => this.openStream(stream, headers));
-    // A peer that does not speak HTTP/2 has lost its connection already, and that is all there is to do.
+    // Node has already closed the connection of a peer that does not speak HTTP/2.
     this.server.on('sessionError', () => {});
   }
 
-  /** Serves a connection that has its place in {@link room}. */
+  /** Serves a connection that was added to {@link room}. */
   accept(socket: Socket): void {
     const open = (session: ServerHttp2Session): void => this.openSession(session, socket);
     this.server.once('session', open);
@@ -112,7 +112,7 @@ export class GrpcHttp2Server {
     this.server.off('session', open);
   }
 
-  /** Tells clients to go elsewhere (GOAWAY), lets open calls end, and after `shutdownGraceMs` ends the rest. */
+  /** Sends GOAWAY to clients, waits up to `shutdownGraceMs` for open calls, and ends the rest. */
   async stop(shutdownGraceMs: number): Promise<void> {
     const closed = [...this.connections.values()].map((connection) => connection.close());
     const grace = new AbortController();
@@ -132,8 +132,8 @@ export class GrpcHttp2Server {
   }
 
   /**
-   * No listener of the session may lead to its socket for longer than it lives: Node would keep both for ever when the client has
-   * not acknowledged its settings.
+   * The session's listeners must not reference its socket after it has closed: if the client has not acknowledged the settings,
+   * Node would keep both forever.
    */
   private openSession(session: ServerHttp2Session, socket: Socket): void {
     this.connections.set(session, new Http2Connection(session, socket, this.room));
@@ -156,9 +156,9 @@ export class GrpcHttp2Server {
   }
 
   private openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    // The stream's end says it all; why it ended early does not matter here.
+    // The close event follows; why the stream ended does not matter.
     stream.on('error', () => {});
-    // Opened and reset by the bytes that a connection began with: they are read at once, before this is reported.
+    // The first bytes of the connection opened the stream and reset it; Node reads them all before it emits this event.
     if (stream.closed || stream.destroyed) return;
     const { session } = stream;
     if (session !== undefined) this.connections.get(session)?.hold(stream);

@@ -3,7 +3,7 @@ import { encodeStatusMessage } from '../../../support/grpc/status.js';
 import { timeoutMs } from './grpc-timeout.js';
 
 describe('grpc-timeout', () => {
-  it('takes every unit, and 60 years as Java asks for', () => {
+  it('accepts every unit, and the 60 years of the Java client', () => {
     const texts = ['1H', '2M', '3S', '4m', '5000u', '6000000n', '31535999M', '99999999H'];
     expect(texts.map(timeoutMs)).toEqual([
       3_600_000,
@@ -17,11 +17,11 @@ describe('grpc-timeout', () => {
     ]);
   });
 
-  it('is without end when it is not there', () => {
+  it('is infinite without the header', () => {
     expect(timeoutMs(undefined)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it.each(['', '5', 'S', '-5S', '123456789S', '5s', '5 S', '1.5S'])('refuses "%s"', (text) => {
+  it.each(['', '5', 'S', '-5S', '123456789S', '5s', '5 S', '1.5S'])('rejects "%s"', (text) => {
     expect(() => timeoutMs(text)).toThrow('invalid grpc-timeout');
   });
 });

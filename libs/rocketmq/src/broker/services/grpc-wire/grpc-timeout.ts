@@ -13,8 +13,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Milliseconds until the deadline; Infinity without the header. A number of any size: official clients ask for 60 years
- * (`31535999M`), which is more milliseconds than 32 bits hold.
+ * Milliseconds until the deadline; Infinity without the header. The result can exceed 32 bits: official clients send 60 years
+ * (`31535999M`).
  * @throws GrpcError internal for an invalid timeout
  */
 export function timeoutMs(header: string | readonly string[] | undefined): number {

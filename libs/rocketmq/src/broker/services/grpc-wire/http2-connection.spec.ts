@@ -18,10 +18,10 @@ import { type Method, oneMessage } from './server-call.js';
 
 const MEBIBYTE = 1024 * 1024;
 const LOOK_MS = 5_000;
-/** What a connection may outlive that was given up with answers on their way. */
+/** The checks after which a dead connection with unsent responses is closed. */
 const LOOKS_TO_THE_END = 5;
 const GRACE_MS = 100;
-/** More than the system takes for a client that reads nothing. */
+/** More than the system buffers for a client that does not read. */
 const LARGE_BYTES = 64 * MEBIBYTE;
 const END_STREAM = 1;
 const END_HEADERS = 4;
@@ -46,7 +46,7 @@ const ping = (bytes: number): Buffer => http2Frame(FRAME_TYPE.ping, 0, 0, Buffer
 const halfTrailers = http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock([['trailer', 'x'.repeat(50)]]));
 const halfBlock = Buffer.concat([callTo('/s/Hold'), message(), halfTrailers, ping(8)]);
 
-/** What nghttp2 answers with GOAWAY, and Node.js 20 does not tell of. */
+/** Input that nghttp2 answers with GOAWAY, which Node.js 20 does not report. */
 const REFUSED: [string, Buffer][] = [
   ['data of no stream', http2Frame(FRAME_TYPE.data, 0, 0, Buffer.alloc(4))],
   ['a ping of five bytes', ping(5)],
@@ -71,7 +71,7 @@ const METHODS: Record<string, Method> = {
   '/s/Large': (call) => oneMessage(() => call.answer(framed(Buffer.alloc(LARGE_BYTES)))),
 };
 
-/** A server whose time a test moves, and its ends of the connections. */
+/** A server on a manual clock, and its sockets. */
 async function serve(identity?: TlsOptions) {
   const tls = { allowsPlaintext: identity === undefined, serverOptions: () => identity ?? {} };
   const clock = new ManualClock();
@@ -80,7 +80,7 @@ async function serve(identity?: TlsOptions) {
   const onConnection = (socket: Socket): void => {
     server.accept(socket);
     accepted.push(socket);
-    // The worst moment for it: Node is not yet done with what was on the connection.
+    // The worst moment to collect garbage: Node has not yet freed the streams of the connection.
     socket.once('close', collect);
   };
   const listener = new Listener(onConnection, { clock, tls, room: server.room });
@@ -92,7 +92,7 @@ async function serve(identity?: TlsOptions) {
     await stopped;
     collect();
   };
-  /** Lets the server look at its connections so many times. */
+  /** Makes the server check its connections this many times. */
   const look = async (times: number): Promise<void> => {
     for (let time = 0; time < times; time++) {
       clock.advanceTo(clock.nowMs() + LOOK_MS);
@@ -107,7 +107,7 @@ async function serve(identity?: TlsOptions) {
   return { port, accepted, stop, look, clock };
 }
 
-/** Sends bytes, and waits until the server has said GOAWAY to them. `closed`: once it has ended the connection. */
+/** Sends bytes and waits for the server's GOAWAY. `closed` resolves when the server has closed the connection. */
 async function refuseTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promise<unknown> }> {
   socket.on('error', () => {});
   closers.push(() => socket.destroy());
@@ -125,7 +125,7 @@ async function refuseTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promis
   return { closed };
 }
 
-/** A process with one HTTP/2 session, that does what it is told: stand still, call, or stand still when the answer begins. */
+/** A process with one HTTP/2 session that follows commands: stop itself, call, or stop itself when the response begins. */
 function client(port: number) {
   const script = `
     const { connect } = require('node:http2');
@@ -150,16 +150,16 @@ function client(port: number) {
     child.kill('SIGKILL');
     await ended;
   });
-  const told = async (): Promise<unknown> => (await once(child, 'message'))[0];
+  const report = async (): Promise<unknown> => (await once(child, 'message'))[0];
   return {
-    told,
-    tell: (task: { path?: string; stands?: boolean }) => child.send(task),
+    report,
+    command: (task: { path?: string; stands?: boolean }) => child.send(task),
     goOn: () => child.kill('SIGCONT'),
   };
 }
 
 describe('a connection', () => {
-  it.each(REFUSED)('is ended after %s, which nghttp2 refuses', async (_what, bytes) => {
+  it.each(REFUSED)('is closed after %s, which nghttp2 rejects', async (_what, bytes) => {
     const { port, accepted, look } = await serve();
     const { closed } = await refuseTo(connect(port, '127.0.0.1'), bytes);
     await look(LOOKS_TO_THE_END);
@@ -167,7 +167,7 @@ describe('a connection', () => {
     expect(accepted.map((socket) => socket.destroyed)).toEqual([true]);
   });
 
-  it('is ended over TLS, too, while a good one beside it is served', async () => {
+  it('is closed over TLS, too, while a valid one continues to be served', async () => {
     const authority = new CertificateAuthority();
     closers.push(() => authority.remove());
     const { port, look } = await serve(serverTlsOf(authority.issue()));
@@ -185,7 +185,7 @@ describe('a connection', () => {
     expect(good.destroyed).toBe(false);
   });
 
-  it('is ended by a stop when nghttp2 has given it up with half a header block in a call', async () => {
+  it('is closed by a stop when nghttp2 has abandoned it with an incomplete header block in a call', async () => {
     const { port, stop } = await serve();
     const many = Array.from({ length: 10 }, () => refuseTo(connect(port, '127.0.0.1'), halfBlock));
     const ends = await Promise.all(many);
@@ -193,7 +193,7 @@ describe('a connection', () => {
     await Promise.all(ends.map(({ closed }) => closed));
   });
 
-  it('stays when its client has nothing to say', async () => {
+  it('stays open when its client is idle', async () => {
     const { port, look, accepted } = await serve();
     const peer = new Http2Peer(`127.0.0.1:${port}`);
     closers.push(() => peer.close());
@@ -203,7 +203,7 @@ describe('a connection', () => {
     expect(accepted).toHaveLength(1);
   });
 
-  it('carries a request to its end that is not whole within two minutes, and none whose answer takes long', async () => {
+  it('ends a request that is incomplete after two minutes, but not one whose response takes long', async () => {
     const { port, look } = await serve();
     const peer = new Http2Peer(`127.0.0.1:${port}`);
     closers.push(() => peer.close());
@@ -220,28 +220,28 @@ describe('a connection', () => {
     expect(waiting.closed).toBe(false);
   });
 
-  it('stays when its client stands still, however long', async () => {
+  it('stays open while its client process is stopped, however long', async () => {
     const { port, look, accepted } = await serve();
-    const { told, tell, goOn } = client(port);
-    await told();
-    tell({});
-    await told();
+    const { report, command, goOn } = client(port);
+    await report();
+    command({});
+    await report();
     await look(30);
     goOn();
-    tell({ path: '/s/Echo' });
-    expect(await told()).toBe(6);
+    command({ path: '/s/Echo' });
+    expect(await report()).toBe(6);
     expect(accepted).toHaveLength(1);
   });
 
-  it('stays for a while when its client stands still in the middle of an answer, and goes on with it', async () => {
+  it('stays open for a while when its client process is stopped during a response, and then continues', async () => {
     const { port, look, accepted } = await serve();
-    const { told, tell, goOn } = client(port);
-    await told();
-    tell({ path: '/s/Large', stands: true });
+    const { report, command, goOn } = client(port);
+    await report();
+    command({ path: '/s/Large', stands: true });
     await until(() => (accepted[0]?.bytesWritten ?? 0) > MEBIBYTE);
     await look(LOOKS_TO_THE_END - 1);
     goOn();
-    expect(await told()).toBe(LARGE_BYTES + 5);
+    expect(await report()).toBe(LARGE_BYTES + 5);
     expect(accepted).toHaveLength(1);
   });
 });

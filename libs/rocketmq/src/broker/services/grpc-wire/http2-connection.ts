@@ -1,4 +1,4 @@
-// One HTTP/2 connection of a server: what is open on it, whether it still lives, and its end. What is said on it is not known here.
+// One HTTP/2 connection of a server: its open streams, whether it is alive, and how it is closed. Independent of what it carries.
 
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -6,28 +6,28 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ConnectionRoom } from '../connection-room.js';
 
 /**
- * How many looks a ping may take to get out while answers wait: for a client that stands still and has left so much unread that the
- * system takes no more, or because the connection was given up before they went.
+ * How many checks a ping may stay unsent while responses are unsent. Either the client process is stopped and the system's buffers are
+ * full, or the connection is dead.
  */
 const LOOKS_WHILE_ANSWERS_WAIT = 3;
 
-/** What the last look saw. `bytes`: how many had gone both ways. */
+/** The result of the last check. `bytes`: the bytes sent and received by then. */
 type Life =
   | { readonly kind: 'alive'; readonly bytes: number }
-  /** Nothing moved, so a ping was sent; of it nothing has gone out yet. */
+  /** There was no traffic, so a ping was queued, which has not been sent yet. */
   | { readonly kind: 'asked'; readonly bytes: number; readonly looksLeft: number }
   | { readonly kind: 'ended' };
 
 /**
- * A connection as its server needs it. nghttp2 gives a connection up at some broken frames without notice to Node.js 20: it says
- * GOAWAY to the client, reads no more, and so no end of the client is seen, either. Nothing tells but that a ping stays where it is.
+ * Detects dead connections. After some invalid frames nghttp2 sends GOAWAY and stops reading, without notice to Node.js 20, so not
+ * even the client's disconnect is detected. The only symptom is that a ping is never sent.
  */
 export class Http2Connection {
   private readonly streams = new Set<ServerHttp2Stream>();
   private life: Life = { kind: 'alive', bytes: -1 };
   private bytesAtFarewell = 0;
 
-  /** One for all streams: there is one for each call. */
+  /** Shared by all streams, to avoid a closure for each call. */
   private readonly forget: (this: ServerHttp2Stream) => void;
 
   constructor(
@@ -42,7 +42,7 @@ export class Http2Connection {
     };
   }
 
-  /** Takes a stream until it is closed. */
+  /** Tracks a stream until it is closed. */
   hold(stream: ServerHttp2Stream): void {
     if (this.streams.size === 0) this.room.begin(this.socket);
     this.streams.add(stream);
@@ -50,15 +50,15 @@ export class Http2Connection {
   }
 
   /**
-   * Ends the connection when it was given up. Looks must lie a turn of the event loop apart, and long enough for a slow machine.
-   * A client that is silent, even one that stands still and answers no ping, stays.
+   * Closes the connection if it is dead. Checks must be at least a turn of the event loop apart, and long enough for a slow machine.
+   * A silent client stays connected, even if its process is stopped and answers no ping.
    */
   look(): void {
     this.life = this.next(this.life, this.socket.bytesRead + this.socket.bytesWritten);
     if (this.life.kind === 'ended') void this.cut();
   }
 
-  /** Tells the client to go elsewhere (GOAWAY) and lets open calls end. Resolves when they have. */
+  /** Sends GOAWAY to the client and resolves when the open calls have ended. */
   close(): Promise<void> {
     this.bytesAtFarewell = this.socket.bytesWritten;
     return new Promise((resolve) => {
@@ -67,7 +67,7 @@ export class Http2Connection {
     });
   }
 
-  /** Ends at once what {@link close} did not. */
+  /** Closes the connection immediately. */
   async destroy(): Promise<void> {
     const isGivenUp = this.socket.bytesWritten === this.bytesAtFarewell;
     if (isGivenUp) await this.cut();
@@ -88,7 +88,7 @@ export class Http2Connection {
     }
   }
 
-  /** @returns whether bytes must follow; not so when many pings went out that a client still has to answer */
+  /** @returns whether a ping was queued; false if too many earlier pings are unanswered */
   private ask(): boolean {
     return this.session.destroyed || this.session.ping(() => {});
   }
@@ -99,8 +99,8 @@ export class Http2Connection {
   }
 
   /**
-   * Streams first: Node frees them with the next turn only, and when its collector takes their session in between while one of them
-   * has half a header block, an assertion (`current_nghttp2_memory_ == 0`) ends the process.
+   * Destroys the streams first. Node frees them in the next turn; if the session is garbage-collected before that while one of them
+   * has an incomplete header block, an assertion (`current_nghttp2_memory_ == 0`) crashes the process.
    */
   private async cut(): Promise<void> {
     for (const stream of this.streams) stream.destroy();

@@ -1,4 +1,4 @@
-// One call on one HTTP/2 stream: messages in, messages out, one status at its end. What the call is about is not known here.
+// One call on one HTTP/2 stream: messages in, messages out, and a status at the end. Independent of the methods.
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
@@ -7,60 +7,60 @@ import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from
 import type { RequestMemory, UnfinishedRequest } from '../request-memory.js';
 import { timeoutMs } from './grpc-timeout.js';
 
-/** What is counted for a call whose request is not whole, beside what came of it: its headers, and what Node keeps of a stream. */
+/** The memory that an incomplete request counts in addition to its received bytes: headers, and Node's objects for the stream. */
 const CALL_BYTES = 16 * 1024;
 
-/** What a method does with what the client sends. May throw: a {@link GrpcError}'s status ends the call, else INTERNAL. */
+/** Receives the messages of a call. If it throws, the call ends with the status of the {@link GrpcError}, or INTERNAL. */
 export interface CallHandler {
-  /** How much it keeps until the client has sent all. Left out: each message is worked on when it comes, and not kept. */
+  /** The bytes that it keeps until the request is complete. Omit it if each message is processed when it arrives. */
   readonly keptBytes?: number;
   message(bytes: Buffer): void;
-  /** The client has sent all it wanted to. */
+  /** The client has sent its last message. */
   halfClosed(): void;
 }
 
-/** Serves one method: called once for each call of it. */
+/** Serves one method; called once for each call. */
 export type Method = (call: ServerCall) => CallHandler;
 
 export interface ServerCallOptions {
   readonly clock: Clock;
   readonly maxMessageBytes: number;
-  /** What answers begin with, {@link RESPONSE_HEADERS} included. */
+  /** The headers of responses, including {@link RESPONSE_HEADERS}. */
   readonly responseHeaders: OutgoingHttpHeaders;
-  /** Counts what calls hold whose requests are not whole. */
+  /** Counts the memory of incomplete requests. */
   readonly memory: RequestMemory;
-  /** Takes a call that has a deadline, to {@link ServerCall.armDeadline arm} it after this turn of the event loop. */
+  /** Called for a call with a deadline, which must be {@link ServerCall.armDeadline armed} after this turn of the event loop. */
   readonly timed: (call: ServerCall) => void;
 }
 
-/** What every answer of gRPC begins with. */
+/** The headers of every gRPC response. */
 export const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ':status': 200,
   'content-type': 'application/grpc',
   'grpc-accept-encoding': 'identity',
 };
-/** The gRPC protocol knows no date, and the real server sends none. */
+/** The gRPC protocol has no date header, and the real server sends none. */
 const RESPOND_OPTIONS = { waitForTrailers: true, sendDate: false } as const;
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok) };
 
-/** A call as its method sees it. Once it is over, sending and ending do nothing. */
+/** A call, as its method sees it. Once it has ended, sending and ending do nothing. */
 export class ServerCall implements UnfinishedRequest {
   private readonly clock: Clock;
   private readonly memory: RequestMemory;
   private readonly frames: FrameReader;
-  /** Until the call is over. */
+  /** Set until the call has ended. */
   private handler: CallHandler | undefined;
   private readonly responseHeaders: OutgoingHttpHeaders;
   private readonly deadlineAtMs: number;
   private timer: ScheduledTask | undefined;
-  /** What resolves each send that has not gone out. */
+  /** Resolves each send that is not written yet. */
   private unsent: Set<(isOut: boolean) => void> | undefined;
   private controller: AbortController | undefined;
   private isOver = false;
   private hasHeaders = false;
   private trailers = OK_TRAILERS;
 
-  /** @throws GrpcError for an invalid deadline; the stream must then still be {@link refuse}d */
+  /** @throws GrpcError for an invalid deadline; the caller must then {@link refuse} the stream */
   constructor(
     private readonly stream: ServerHttp2Stream,
     /** The metadata of the client. */
@@ -79,12 +79,12 @@ export class ServerCall implements UnfinishedRequest {
       this.over();
       this.timer?.cancel();
       for (const settle of [...(this.unsent ?? [])]) settle(false);
-      // Node's streams outlive a minor collection; what hangs on them would be kept and copied with them.
+      // Node's streams survive a minor garbage collection, and everything that they reference would be copied with them.
       stream.removeAllListeners().on('error', ignore);
     });
   }
 
-  /** Most calls are over within a turn, and need no timer for their deadline. */
+  /** Most calls end within a turn of the event loop and need no timer for their deadline. */
   armDeadline(): void {
     if (this.isOver && !this.isUnsent) return;
     this.timer = this.clock.schedule(this.remainingMs, () => {
@@ -98,7 +98,7 @@ export class ServerCall implements UnfinishedRequest {
     return this.deadlineAtMs - this.clock.nowMs();
   }
 
-  /** Whether the client reads more slowly than it is sent to: wait for the last send before the next. */
+  /** Whether the client reads more slowly than this call sends. If so, await the last send before the next. */
   get isCongested(): boolean {
     return this.stream.writableNeedDrain;
   }
@@ -107,17 +107,17 @@ export class ServerCall implements UnfinishedRequest {
     return this.stream.closed && this.stream.rstCode !== constants.NGHTTP2_NO_ERROR;
   }
 
-  /** About how much was sent that the client has not read. */
+  /** Approximate number of bytes sent that the client has not read. */
   get unreadBytes(): number {
     return this.stream.writableLength;
   }
 
-  /** Whether something was sent that the client's window has not taken. */
+  /** Whether sent data is still waiting for the client's flow-control window. */
   private get isUnsent(): boolean {
     return this.unsent !== undefined && this.unsent.size > 0;
   }
 
-  /** The address of the caller; empty when the connection is gone. */
+  /** The address of the caller; empty if the connection is closed. */
   get remoteHost(): string {
     return this.stream.session?.socket?.remoteAddress ?? '';
   }
@@ -136,7 +136,7 @@ export class ServerCall implements UnfinishedRequest {
     return this.controller.signal;
   }
 
-  /** Hands what arrives to the method. */
+  /** Passes received messages to the method. */
   serve(method: Method): void {
     this.memory.hold(this, CALL_BYTES);
     const handler = this.guarded(() => method(this));
@@ -158,7 +158,7 @@ export class ServerCall implements UnfinishedRequest {
   }
 
   private take(piece: Buffer): void {
-    // What comes after the end is read away, so that it does not fill the connection's window.
+    // Data after the end is read and dropped, so that it does not fill the connection's window.
     if (this.isOver) return;
     this.guarded(() => {
       for (const bytes of this.frames.push(piece)) if (!this.isOver) this.handler?.message(bytes);
@@ -169,7 +169,7 @@ export class ServerCall implements UnfinishedRequest {
     else this.memory.hold(this, CALL_BYTES + this.frames.heldBytes + (keptBytes ?? 0));
   }
 
-  /** Sends a message with its prefix. @returns whether it went out: false when the call is over before the client's window took it all */
+  /** Sends a message with its prefix. @returns false if the call ended before the client's window accepted all of it */
   send(framed: Buffer): Promise<boolean> {
     if (this.isOver) return Promise.resolve(false);
     this.sendHeaders();
@@ -182,26 +182,26 @@ export class ServerCall implements UnfinishedRequest {
         resolve(isOut);
       };
       unsent.add(settle);
-      // Node calls a write that a reset broke off a good one.
+      // Node reports no error for a write that was aborted by a reset.
       this.stream.write(framed, (error) => settle((error === undefined || error === null) && !this.isReset));
     });
   }
 
-  /** Sends the last message, with its prefix, and ends the call well. */
+  /** Sends the last message, with its prefix, and ends the call with OK. */
   answer(framed: Buffer): void {
     if (this.isOver) return;
     this.sendHeaders();
     this.end(framed);
   }
 
-  /** Ends the call well. */
+  /** Ends the call with OK. */
   finish(): void {
     if (this.isOver) return;
     this.sendHeaders();
     this.end();
   }
 
-  /** Ends the call with another status than OK. */
+  /** Ends the call with an error status. */
   fail(status: GrpcStatusName, message: string): void {
     if (this.isOver) return;
     const trailers = statusTrailers(status, message);
@@ -214,7 +214,7 @@ export class ServerCall implements UnfinishedRequest {
     respondOnlyTrailers(this.stream, trailers);
   }
 
-  /** Ends the call without a status, which would wait behind data that the client does not read. */
+  /** Resets the stream without a status, which would be queued behind data that the client does not read. */
   breakOff(): void {
     this.over();
     this.stream.close(constants.NGHTTP2_CANCEL);
@@ -252,7 +252,7 @@ export class ServerCall implements UnfinishedRequest {
     this.memory.release(this);
     this.handler = undefined;
     this.frames.drop();
-    // What the client reads so slowly that it is not out yet is held until the deadline, and not longer.
+    // Data that a slow client has not accepted yet is kept until the deadline.
     if (!this.isUnsent) this.timer?.cancel();
     this.controller?.abort();
   }
@@ -260,12 +260,12 @@ export class ServerCall implements UnfinishedRequest {
 
 const ignore = (): void => {};
 
-/** Ends a stream that did not become a call. */
+/** Ends a stream with an error, without creating a call. */
 export function refuse(stream: ServerHttp2Stream, status: GrpcStatusName, message: string): void {
   respondOnlyTrailers(stream, statusTrailers(status, message));
 }
 
-/** The handler of a method that takes exactly one message. */
+/** Creates the handler of a method whose request is exactly one message. */
 export function oneMessage(handle: (bytes: Buffer) => void): CallHandler {
   let request: Buffer | undefined;
   return {
@@ -296,8 +296,8 @@ function respondOnlyTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHe
 }
 
 /**
- * A client that has not finished sending is told to stop, or its stream would stay open. A turn later: in the same one, the
- * reset would overtake the status.
+ * Resets the stream if the client has not finished sending; otherwise it would stay open. This happens a turn later, because in the
+ * same turn the reset would overtake the status.
  */
 export function closeUnfinished(stream: ServerHttp2Stream): void {
   if (stream.readableEnded) return;
