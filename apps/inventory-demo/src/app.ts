@@ -1,4 +1,4 @@
-// The application of inventory-demo, not yet listening. main.ts and the tests make it.
+// Creates the application of inventory-demo, for main.ts and the tests. It does not listen yet.
 
 import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -7,7 +7,7 @@ import { refuseOtherSites } from 'demo-kit';
 import { InventoryDemoModule } from './inventory-demo.module.js';
 import type { InventoryDemoOptions } from './options.js';
 
-/** @param logger as Nest takes it; default: Nest's own, on the console */
+/** @param logger the logger for Nest. Default: Nest's own, on the console */
 export async function createInventoryDemo(
   options: InventoryDemoOptions,
   logger?: NestApplicationOptions['logger'],
@@ -15,10 +15,10 @@ export async function createInventoryDemo(
   const app = await NestFactory.create(InventoryDemoModule.register(options), {
     logger,
     abortOnError: false,
-    // Idle keep-alive connections would hold the shutdown up.
+    // Idle keep-alive connections would delay the shutdown.
     forceCloseConnections: true,
   });
-  // Its own name is that by which it is asked in compose.yaml.
+  // The host name of the service in compose.yaml.
   app.use(refuseOtherSites('inventory-demo', options.host));
   const document = new DocumentBuilder()
     .setTitle('inventory-demo')

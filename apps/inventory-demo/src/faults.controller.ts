@@ -1,4 +1,4 @@
-// What order-demo's page can break here. Only with DEMO_FAULTS=on.
+// Faults that order-demo's page can inject. Requires DEMO_FAULTS=on.
 
 import { Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';

@@ -1,4 +1,4 @@
-// inventory-demo put together.
+// The root module of inventory-demo.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';

@@ -24,15 +24,15 @@ export interface InventoryDemoOptions {
   readonly databaseUrl?: string;
   /** The data folder of PGlite; undefined keeps it in memory. */
   readonly dataFolder: string | undefined;
-  /** What there is when the database is new; later the same. Default: 100 books, 10 chairs, 25 lamps. */
+  /** The initial stock of a new database; it cannot be changed later. Default: 100 books, 10 chairs, 25 lamps. */
   readonly products?: readonly Product[];
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
-  /** Awaited at named points of the library. For tests. */
+  /** Called and awaited at named points of the library. For tests. */
   readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
   /** The faults that visitors can inject. Default: none. */
   readonly faults?: Faults;
-  /** Serves `/metrics`. Default: there is no such path. */
+  /** Serves `/metrics`. Default: no such path. */
   readonly metrics?: MetricsSource;
 }
 

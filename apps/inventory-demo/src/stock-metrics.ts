@@ -1,4 +1,4 @@
-// How much there is of each product, and where, at /metrics.
+// The stock of each product by state, at /metrics.
 
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { registerDatabaseGauge } from 'demo-kit';

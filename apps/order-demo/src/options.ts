@@ -15,7 +15,7 @@ import {
 } from 'demo-kit';
 import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 
-/** The server refuses messages that are further ahead. */
+/** The server rejects messages with a longer delay. */
 const LONGEST_DELAY_MS = 24 * HOUR_MS;
 
 export interface OrderDemoOptions {
@@ -31,15 +31,15 @@ export interface OrderDemoOptions {
   readonly paymentTimeoutMs: number;
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
-  /** Awaited at named points of the library. For tests. */
+  /** Called and awaited at named points of the library. For tests. */
   readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
-  /** Where inventory-demo answers, for the page. Default: nowhere. */
+  /** The URL of inventory-demo, for the page. Default: none. */
   readonly inventoryUrl?: string;
-  /** The control port of the embedded broker, for "time out now". Default: there is none. */
+  /** The control port of the embedded broker, for "time out now". Default: none. */
   readonly controlEndpoint?: string;
   /** The faults that visitors can inject. Default: none. */
   readonly faults?: Faults;
-  /** Serves `/metrics`. Default: there is no such path. */
+  /** Serves `/metrics`. Default: no such path. */
   readonly metrics?: MetricsSource;
 }
 

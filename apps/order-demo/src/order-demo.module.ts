@@ -1,4 +1,4 @@
-// order-demo put together.
+// The root module of order-demo.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';

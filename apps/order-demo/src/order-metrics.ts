@@ -1,4 +1,4 @@
-// How many orders there are in each state, at /metrics.
+// The number of orders in each state, at /metrics.
 
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { registerDatabaseGauge } from 'demo-kit';

@@ -1,6 +1,6 @@
-// What time it is for the business: when an order expires, when something happened.
+// Business time: when an order expires, when something happened.
 
-/** The machine's time, or that of a clock which a test moves. */
+/** The machine's time, or that of a clock that a test controls. */
 export class BusinessClock {
   constructor(private readonly clock?: { nowMs(): number }) {}
 

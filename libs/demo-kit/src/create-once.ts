@@ -1,10 +1,10 @@
-// Creating a file that only one may create, that nobody sees half written, and that survives a crash right after.
+// Creates a file atomically and durably: only one process succeeds, and none sees an incomplete file.
 
 import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from 'node:fs';
 
-/** Writes a file durably; false when it is there already. */
+/** Writes a file durably; returns false if it exists. */
 export function createOnce(file: string, content: string): boolean {
-  // Linked when it is whole: who found it empty would take it for what a crash has left.
+  // Linked when it is complete: an empty file would look like the remains of a crash.
   const draft = `${file}.${process.pid}.new`;
   try {
     writeDurably(draft, content);

@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe('DemoDatabase', () => {
-  it('keeps what is in it, and lets one process in at a time', async () => {
+  it('keeps its data, and allows one process at a time', async () => {
     const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(apps, 'inventory-demo/drizzle') };
     const first = await DemoDatabase.open(options);
     await expect(DemoDatabase.open(options)).rejects.toThrow(FolderLockedError);
@@ -32,7 +32,7 @@ describe('DemoDatabase', () => {
     await second.close();
   });
 
-  it('lets the folder go when it cannot be opened', async () => {
+  it('releases the folder when it cannot be opened', async () => {
     const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(folder, 'missing') };
     await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
     await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
@@ -40,7 +40,7 @@ describe('DemoDatabase', () => {
 });
 
 describe('the migrations of the demos', () => {
-  it.each(['order-demo', 'inventory-demo'])('of %s hold the tables of the library as it describes them', (app) => {
+  it.each(['order-demo', 'inventory-demo'])('of %s contain the tables of the library as it defines them', (app) => {
     const files = ['0001_rocketmq.sql', '0002_rocketmq_outbox.sql'].map((name) => join(apps, app, 'drizzle', name));
     const migration = files.map((file) => readFileSync(file, 'utf8')).join('');
     expect(migration.replaceAll('--> statement-breakpoint\n', '')).toBe(schemaSql());

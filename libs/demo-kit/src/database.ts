@@ -1,5 +1,5 @@
-// The database of a demo, with its migrations run: PostgreSQL where its address is given, else PGlite in a locked folder, or in
-// memory.
+// The database of a demo: PostgreSQL if its address is set, otherwise PGlite in a locked folder or in memory. Opening it runs the
+// migrations.
 
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
@@ -15,39 +15,39 @@ import { openPglite } from './pglite.js';
 import { openPostgres } from './postgres.js';
 
 export interface DatabaseOptions<TSchema extends Schema> {
-  /** Whose database it is. In PostgreSQL it names the table of the migrations. */
+  /** The name of the demo. In PostgreSQL also the name of its migrations table. */
   readonly name: string;
-  /** `postgres://user:password@host/database`; undefined takes PGlite. */
+  /** `postgres://user:password@host/database`; undefined uses PGlite. */
   readonly url?: string;
-  /** Where PGlite keeps the data; undefined keeps them in memory. */
+  /** The data folder of PGlite; undefined keeps the data in memory. */
   readonly folder: string | undefined;
   readonly schema: TSchema;
-  /** The folder that drizzle-kit writes. */
+  /** The folder with the migrations that drizzle-kit generated. */
   readonly migrationsFolder: string;
 }
 
 export type Schema = Record<string, unknown>;
 
-/** A transaction of a {@link DemoDatabase}. Inside of one use nothing else: PGlite has a single connection, and a pool runs dry. */
+/** A transaction of a {@link DemoDatabase}. Use only this inside it: PGlite has a single connection, and a pool can be exhausted. */
 export type TransactionOf<TSchema extends Schema> = Parameters<
   Parameters<PgDatabase<PgQueryResultHKT, TSchema>['transaction']>[0]
 >[0];
 
-/** What a driver opens. */
+/** The result of opening a driver. */
 export interface OpenedDatabase<TSchema extends Schema> {
   readonly db: PgDatabase<PgQueryResultHKT, TSchema>;
   close(): Promise<void>;
 }
 
-/** An open database. As a provider it closes after all consumers have ended. */
+/** An open database. As a provider it is closed after all consumers have stopped. */
 export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdown {
   private closed: Promise<void> | undefined;
 
   private constructor(private readonly opened: OpenedDatabase<TSchema>) {}
 
   /**
-   * Opens a database and brings it up to date.
-   * @throws FolderLockedError when another process has the folder
+   * Opens a database and runs its migrations.
+   * @throws FolderLockedError if another process uses the folder
    */
   static async open<TSchema extends Schema>(options: DatabaseOptions<TSchema>): Promise<DemoDatabase<TSchema>> {
     const { url } = options;
@@ -58,17 +58,17 @@ export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdo
     return this.opened.db;
   }
 
-  /** What the library's transaction log and inbox work on. */
+  /** The database, in the form that the library's transaction log and inbox use. */
   get port(): SqlDatabase {
     return drizzleDatabase(this.db, sql);
   }
 
-  /** A transaction as the library's transaction log and inbox take it. */
+  /** A transaction, in the form that the library's transaction log and inbox use. */
   portOf(tx: TransactionOf<TSchema>): SqlExecutor {
     return drizzleExecutor(tx, sql);
   }
 
-  /** Runs `work` as a transaction; and again, when PostgreSQL has given it up for another one (a deadlock). */
+  /** Runs `work` in a transaction, and again if PostgreSQL aborted it because of a deadlock. */
   transaction<T>(work: (tx: TransactionOf<TSchema>) => Promise<T>): Promise<T> {
     return retryTransaction(() => this.db.transaction(work));
   }
@@ -77,7 +77,7 @@ export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdo
     return this.close();
   }
 
-  /** Closes it. Repeating it waits for the same end. */
+  /** Closes the database. Idempotent. */
   close(): Promise<void> {
     this.closed ??= this.opened.close();
     return this.closed;

@@ -1,4 +1,4 @@
-// Reading settings from environment variables. Errors name the variable and its valid values.
+// Reads settings from environment variables. Errors name the variable and its valid values.
 
 import ms from 'ms';
 
@@ -13,7 +13,7 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * A setting that has no default.
+ * A required setting.
  * @param purpose ends the sentence "set it to …"
  * @throws ConfigurationError
  */
@@ -33,8 +33,8 @@ export function portOf(env: Environment, variable: string, otherwise: number): n
 }
 
 /**
- * A duration with its unit, as `30s` or `30m`, in milliseconds.
- * @throws ConfigurationError also for one that is not positive or over `maxMs`
+ * Parses a duration with its unit, for instance `30s` or `30m`, to milliseconds.
+ * @throws ConfigurationError also if it is not positive or exceeds `maxMs`
  */
 export function durationOf(
   env: Environment,
@@ -43,7 +43,7 @@ export function durationOf(
 ): number {
   const text = textOf(env, variable);
   if (text === undefined) return otherwiseMs;
-  // `ms` reads a number without a unit as milliseconds, most people as seconds: the unit is required.
+  // `ms` reads a number without a unit as milliseconds, most people as seconds, so the unit is required.
   const durationMs = /^\d+$/.test(text) ? undefined : (ms(text as ms.StringValue) as number | undefined);
   if (durationMs !== undefined && durationMs > 0 && durationMs <= maxMs) return durationMs;
   throw new ConfigurationError(
@@ -51,7 +51,7 @@ export function durationOf(
   );
 }
 
-/** The trimmed value; undefined when it is empty. */
+/** The trimmed value; undefined if it is empty. */
 export function textOf(env: Environment, variable: string): string | undefined {
   const text = env[variable]?.trim();
   return text === '' ? undefined : text;

@@ -15,9 +15,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-// That it kills is shown where real processes are started; here it must not.
+// Tests with real processes show that it kills; here the process must survive.
 describe('faultCheckpoint', () => {
-  it('is nothing unless it is asked for', () => {
+  it('is undefined unless the variable is set', () => {
     expect(faultCheckpoint({})).toBeUndefined();
   });
 
@@ -25,7 +25,7 @@ describe('faultCheckpoint', () => {
     expect(() => faultCheckpoint({ DEMO_FAULT_POINT: 'half-sent' })).toThrow(ConfigurationError);
   });
 
-  it('passes other points and other topics', () => {
+  it('ignores other points and other topics', () => {
     const marker = join(folder, 'marker');
     const checkpoint = faultCheckpoint({ DEMO_FAULT_POINT: 'half-sent:order-paid', DEMO_FAULT_MARKER: marker });
     checkpoint?.('half-sent', { topic: 'order-created', messageId: '1' });
@@ -33,7 +33,7 @@ describe('faultCheckpoint', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
-  it('strikes once: with its marker there it passes', () => {
+  it('takes effect once: it does nothing if its marker exists', () => {
     const marker = join(folder, 'marker');
     writeFileSync(marker, '');
     const checkpoint = faultCheckpoint({ DEMO_FAULT_POINT: 'half-sent', DEMO_FAULT_MARKER: marker });

@@ -1,15 +1,15 @@
-// Killing this process at a named point of the library, once, for crash tests.
+// Kills this process once at a named point of the library, for crash tests.
 
 import { createOnce } from './create-once.js';
 import { ConfigurationError, type Environment, textOf } from './environment.js';
 
-/** Where the library can stop, and what its message is. */
+/** A callback of the library at a named point, with the message at hand. */
 export type Checkpoint = (point: string, about: { readonly topic: string; readonly messageId: string }) => void;
 
 /**
- * What `DEMO_FAULT_POINT=<point>[:<topic>]` asks for: at that point the process kills itself as if by SIGKILL, unless the file
- * `DEMO_FAULT_MARKER` exists; the file is written first and says what was reached. Undefined when the variable is not set.
- * @throws ConfigurationError when the marker is missing
+ * Implements `DEMO_FAULT_POINT=<point>[:<topic>]`: at that point the process kills itself as if by SIGKILL, unless the file
+ * `DEMO_FAULT_MARKER` exists. It first writes the file, with the point that was reached. Undefined if the variable is not set.
+ * @throws ConfigurationError if `DEMO_FAULT_MARKER` is not set
  */
 export function faultCheckpoint(env: Environment): Checkpoint | undefined {
   const wanted = textOf(env, 'DEMO_FAULT_POINT');

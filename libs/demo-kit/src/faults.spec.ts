@@ -1,4 +1,4 @@
-// Faults one by one, without a process that dies: the browser test and the launcher spec do that.
+// Each fault without killing a process; the browser test and the launcher spec do that.
 
 import { describe, expect, it } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
@@ -46,13 +46,13 @@ describe('Faults', () => {
     await faults.checkpoint('half-sent', about);
   });
 
-  it('hold nothing that was released before it came', async () => {
+  it('do not hold a point that was released before it was reached', async () => {
     const faults = new Faults();
     faults.hold('half-sent', 'orders').release();
     await faults.checkpoint('half-sent', about);
   });
 
-  it('are there only when the environment says so', () => {
+  it('are off unless the environment enables them', () => {
     expect(faultsOf({ DEMO_FAULTS: 'on' })).toBeInstanceOf(Faults);
     expect(faultsOf({ DEMO_FAULTS: 'off' })).toBeUndefined();
     expect(faultsOf({})).toBeUndefined();

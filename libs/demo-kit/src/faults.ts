@@ -1,4 +1,4 @@
-// Faults that a visitor of the demo asks for: a process that dies, a handler that fails, a commit that is late.
+// Faults that a visitor of the demo can inject: a process is killed, a handler fails, a commit is late.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
@@ -6,7 +6,7 @@ import type { RocketMQContext } from 'nestjs-rocketmq';
 import { type Environment, textOf } from './environment.js';
 import type { Checkpoint } from './fault-point.js';
 
-/** Nothing is held for longer: the server takes the end of a transaction for 30 s. */
+/** A held point is released after this time, because the server accepts the end of a transaction for 30 s only. */
 const LONGEST_HOLD_MS = 5_000;
 
 interface Holding {
@@ -14,24 +14,24 @@ interface Holding {
   readonly released: Promise<void>;
 }
 
-/** Each fault is used up by what it breaks. As an interceptor it stands before all listeners. */
+/** Each fault takes effect as often as requested. As an interceptor, it runs before all listeners. */
 @Injectable()
 export class Faults implements NestInterceptor {
   private readonly kills = new Set<string>();
   private readonly failures = new Map<string, number>();
   private readonly holdings = new Map<string, Holding>();
 
-  /** Lets this process die where the library comes to that point of that topic, as if by SIGKILL. */
+  /** Kills this process, as if by SIGKILL, when the library reaches that point for that topic. */
   killAt(point: string, topic: string): void {
     this.kills.add(`${point}:${topic}`);
   }
 
-  /** Lets the next deliveries of a topic fail before their handler has done anything. */
+  /** Makes the next deliveries of a topic fail before their handler runs. */
   fail(topic: string, times: number): void {
     this.failures.set(topic, times);
   }
 
-  /** Holds the library at a point, once: `reached` gives the id of the message, `release` lets it go on. */
+  /** Holds the library at a point once. `reached` resolves with the id of the message; `release` lets it continue. */
   hold(point: string, topic: string): { readonly reached: Promise<string>; release(): void } {
     const reached = deferred<string>();
     const released = deferred<void>();
@@ -71,7 +71,7 @@ export class Faults implements NestInterceptor {
   }
 }
 
-/** `DEMO_FAULTS=on` lets visitors break things: for `npm start`, never where it matters. */
+/** `DEMO_FAULTS=on` lets visitors inject faults. For `npm start` only, never for production. */
 export function faultsOf(env: Environment): Faults | undefined {
   return textOf(env, 'DEMO_FAULTS') === 'on' ? new Faults() : undefined;
 }

@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 describe('lockFolder', () => {
-  it('lets nobody else in until it is released', () => {
+  it('cannot be locked again until it is released', () => {
     const lock = lockFolder(folder);
     expect(() => lockFolder(folder)).toThrow(new FolderLockedError(folder, process.pid));
     lock.release();
@@ -37,7 +37,7 @@ describe('lockFolder', () => {
     lockFolder(folder).release();
   });
 
-  it('takes over a lock whose pid belongs to another process by now, or that was left half written', () => {
+  it('takes over a lock whose pid was reused by another process, or that is incomplete', () => {
     lockFolder(folder).release();
     for (const stale of [JSON.stringify({ pid: process.pid, startedAt: 'long ago' }), '{"pid":', '']) {
       writeFileSync(join(folder, 'lock'), stale);
@@ -45,7 +45,7 @@ describe('lockFolder', () => {
     }
   });
 
-  it('does not release a lock that is no longer its own', () => {
+  it('does not release a lock that another process has taken over', () => {
     const lock = lockFolder(folder);
     writeFileSync(join(folder, 'lock'), '{"pid":1,"startedAt":"x"}');
     lock.release();

@@ -27,7 +27,7 @@ interface Holder {
 }
 
 /**
- * Makes the folder if need be and locks it for this process. A lock whose process is gone is taken over.
+ * Creates the folder if necessary and locks it for this process. A lock whose process has ended is taken over.
  * @throws FolderLockedError that names the process and the folder
  */
 export function lockFolder(folder: string): FolderLock {
@@ -48,7 +48,7 @@ export function lockFolder(folder: string): FolderLock {
   };
 }
 
-/** Two may find the same stale lock: whoever moves it away looks again at what it has got, and puts a fresh one back. */
+/** Two processes may find the same stale lock. The one that renames it verifies what it renamed, and restores a fresh lock. */
 function removeStale(file: string, stale: string): void {
   const aside = `${file}.${process.pid}`;
   try {
@@ -71,7 +71,7 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
-/** Undefined for what a crash has left half written. */
+/** Undefined for an incomplete file after a crash. */
 function parseHolder(text: string): Holder | undefined {
   try {
     const { pid, startedAt } = JSON.parse(text) as Partial<Holder>;
@@ -90,9 +90,9 @@ function isRunning({ pid, startedAt }: Holder): boolean {
   return startedAt === processStart(pid);
 }
 
-/** When a process started, in the kernel's own count (Linux); empty elsewhere. */
+/** The start time of a process in clock ticks (Linux); empty on other systems. */
 export function processStart(pid: number): string {
   const stat = readIfThere(`/proc/${pid}/stat`) ?? '';
-  // The second field is the program's name in brackets and may hold blanks; start time is the 20th after it.
+  // The second field is the program's name in parentheses and may contain blanks; the start time is the 20th field after it.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

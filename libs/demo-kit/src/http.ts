@@ -1,4 +1,4 @@
-// What both demos answer over HTTP when a request is wrong or the broker is away.
+// The HTTP errors of both demos, for invalid requests and when the broker is unavailable.
 
 import {
   type ArgumentMetadata,
@@ -16,7 +16,7 @@ export function badField(field: string, message: string): BadRequestException {
   return new BadRequestException({ statusCode: 400, error: 'Bad Request', field, message });
 }
 
-/** Validates bodies by their DTO class; what does not fit is a 400 that names the first wrong field. */
+/** Validates bodies by their DTO class; an invalid body gets a 400 that names the first invalid field. */
 export function requestValidation(): ValidationPipe {
   return new RequestValidation({
     whitelist: true,
@@ -28,7 +28,7 @@ export function requestValidation(): ValidationPipe {
   });
 }
 
-/** Far more than any body here has. What validates goes down by recursion, and has only so much stack. */
+/** Far more than any body here has. The validator is recursive, so deeper bodies could overflow the stack. */
 const MOST_LEVELS = 32;
 
 class RequestValidation extends ValidationPipe {
@@ -57,7 +57,7 @@ interface JsonResponse {
   status(statusCode: number): { json(body: unknown): unknown };
 }
 
-/** Turns what the broker refused, or could not be asked, into a 503 that says whether it took effect. For controllers. */
+/** Converts errors of the broker to a 503 that states whether the request took effect. For controllers. */
 @Catch(RocketMQError)
 export class BrokerErrorFilter implements ExceptionFilter<RocketMQError> {
   private readonly logger = new Logger(BrokerErrorFilter.name);

@@ -1,4 +1,4 @@
-// What the two demos share: topics, database, settings, the life of a process. No business rule.
+// The code that the two demos share: topics, database, settings, process lifecycle. No business rules.
 
 export { BusinessClock } from './business-clock.js';
 export { type DatabaseOptions, DemoDatabase, type TransactionOf } from './database.js';

@@ -1,4 +1,4 @@
-// The life of a demo process: it reports that it is ready, and shuts down in time on a signal or when its launcher has ended.
+// The lifecycle of a demo process: it reports when it is ready, and shuts down on a signal or when its launcher has ended.
 
 import { type INestApplication, Logger, type LoggerService } from '@nestjs/common';
 import type { Environment } from './environment.js';
@@ -12,9 +12,9 @@ const FORCED_EXIT_MS = 1_900;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Reads the options, starts log and telemetry, creates the application, listens and notifies the launcher (a message `{ ready, url }` on the IPC channel). Ends the
- * process in good order on SIGINT, SIGTERM, SIGHUP and when the launcher is gone; with exit code 1 and a plain line when it
- * cannot start.
+ * Reads the options, starts log and telemetry, creates the application, listens and notifies the launcher (a message `{ ready, url }`
+ * on the IPC channel). Shuts the process down on SIGINT, SIGTERM, SIGHUP and when the launcher has ended. If it cannot start, it
+ * prints one line and exits with code 1.
  */
 export async function launch<Options extends { readonly host: string; readonly port: number }>(
   name: string,
@@ -32,7 +32,7 @@ export async function launch<Options extends { readonly host: string; readonly p
     setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
     try {
       await app?.close();
-      // After the last span, that of the last message.
+      // After the last span, which belongs to the last message.
       await telemetry?.shutdown();
       process.exit(exitCode);
     } catch (error) {
@@ -45,7 +45,7 @@ export async function launch<Options extends { readonly host: string; readonly p
   try {
     const options = readOptions(env);
     const logger = new DemoLogger(name, logFormatOf(env));
-    // For what is logged before there is an application.
+    // For lines that are logged before the application is created.
     Logger.overrideLogger(logger);
     telemetry = startTelemetry(name, spanTargetOf(env));
     app = await create({ ...options, metrics: telemetry.metrics }, logger);

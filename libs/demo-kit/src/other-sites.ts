@@ -1,4 +1,4 @@
-// Refuses pages of other sites, however a browser was brought to send their requests. The demos' own pages and programs are served.
+// Rejects requests from pages of other sites. Requests of the demos' own pages and of programs are served.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { foreignHeader } from 'nestjs-rocketmq/broker';
@@ -29,7 +29,7 @@ function problemOf({ method, headers }: IncomingMessage, ownNames: readonly stri
   return undefined;
 }
 
-/** Browsers send it over TLS and to localhost only. The control port does without: a change needs a content type that no form can send. */
+/** Browsers send this header over TLS and to localhost only. The control port does not use it: a change requires a content type that no form can send. */
 function isFromElsewhere({ 'sec-fetch-site': site = 'none' }: IncomingHttpHeaders): boolean {
   return site !== 'none' && site !== 'same-origin';
 }

@@ -1,4 +1,4 @@
-// PostgreSQL inside of this process, in a folder that is locked for it, or in memory.
+// PGlite: PostgreSQL inside this process, in a locked folder or in memory.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { migrate } from 'drizzle-orm/pglite/migrator';
 import type { DatabaseOptions, OpenedDatabase, Schema } from './database.js';
 import { lockFolder } from './folder-lock.js';
 
-/** @throws FolderLockedError when another process has the folder */
+/** @throws FolderLockedError if another process uses the folder */
 export async function openPglite<TSchema extends Schema>(
   options: DatabaseOptions<TSchema>,
 ): Promise<OpenedDatabase<TSchema>> {
@@ -33,7 +33,7 @@ export async function openPglite<TSchema extends Schema>(
   }
 }
 
-/** Beside the lock, since PGlite wants a folder of its own. */
+/** A subfolder next to the lock, because PGlite requires its own folder. */
 function dataDirIn(folder: string): string {
   const dataDir = join(folder, 'postgres');
   mkdirSync(dataDir, { recursive: true });

@@ -1,4 +1,4 @@
-// A PostgreSQL server, reached by a pool of connections. Several processes may use one database.
+// A PostgreSQL server with a connection pool. Several processes can use one database.
 
 import { Logger } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
@@ -8,7 +8,7 @@ import pg from 'pg';
 import type { DatabaseOptions, OpenedDatabase, Schema } from './database.js';
 
 const CONNECTIONS = 20;
-/** A server that does not answer is an error, not a wait without end. */
+/** Connecting to a server that does not respond fails after this time. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Any number, the same in all processes. */
 const MIGRATION_LOCK = 8_081;
@@ -24,7 +24,7 @@ export async function openPostgres<TSchema extends Schema>(
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
-  // An idle connection that is lost would end the process if nobody listened. The pool makes a new one.
+  // Without a listener, the loss of an idle connection would end the process. The pool creates a new one.
   pool.on('error', (error) => new Logger('Postgres').warn(`a connection was lost: ${error.message}`));
   try {
     await migrateOnce(pool, options);
@@ -35,16 +35,16 @@ export async function openPostgres<TSchema extends Schema>(
   return { db: drizzle(pool, { schema }), close: () => pool.end() };
 }
 
-/** Two processes that make the same table at once do not agree on who made it. */
+/** Creating the same table in two processes at once fails, so the migrations run under a lock. */
 async function migrateOnce(pool: pg.Pool, { name, migrationsFolder }: DatabaseOptions<Schema>): Promise<void> {
   const client = await pool.connect();
   try {
     const db = drizzle(client);
     await db.execute(sql`select pg_advisory_lock(${MIGRATION_LOCK})`);
-    // A table for each app: with one for both, each would take the other's migrations for its own.
+    // Each app has its own migrations table; with a common one, each would treat the other's migrations as its own.
     await migrate(db, { migrationsFolder, migrationsTable: name });
   } finally {
-    // The lock ends with the connection, whatever state that is in.
+    // Closing the connection releases the lock, whatever its state.
     client.release(true);
   }
 }

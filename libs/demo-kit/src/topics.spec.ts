@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from './topics.js';
 
 describe('TOPICS', () => {
-  it('are those that the set-up scripts create on a cluster', () => {
+  it('are the topics that the setup scripts create on a cluster', () => {
     const text = readFileSync(join(process.cwd(), 'scripts/demo/resources.json'), 'utf8');
     const { topics, groups } = JSON.parse(text) as { topics: unknown; groups: unknown };
     expect(topics).toEqual(TOPICS.map(({ name, type }) => ({ name, type })));

@@ -1,4 +1,4 @@
-// The database for all of inventory-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
+// The database of inventory-demo. It is a separate module because RocketMQModule injects it for the transaction log and the inbox.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusinessClock } from 'demo-kit';

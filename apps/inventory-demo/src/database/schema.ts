@@ -1,4 +1,4 @@
-// The tables of inventory-demo, for drizzle-kit and for queries. The library's own come by migrations of their own.
+// The tables of inventory-demo, for drizzle-kit and for queries. The library's tables have separate migrations.
 
 import { sql } from 'drizzle-orm';
 import { check, index, integer, pgEnum, pgTable, serial, text, timestamp, uuid } from 'drizzle-orm/pg-core';
@@ -18,7 +18,7 @@ export const stock = pgTable(
 
 export const reservationStatus = pgEnum('reservation_status', ['RESERVED', 'REJECTED', 'SOLD', 'RETURNED']);
 
-/** What each order holds. RETURNED without a sku is a tombstone: the return came before the reservation. */
+/** The reservation of each order. RETURNED without a sku is a tombstone: the return arrived before the reservation. */
 export const reservations = pgTable('reservations', {
   orderId: uuid('order_id').primaryKey(),
   sku: text('sku'),
@@ -26,7 +26,7 @@ export const reservations = pgTable('reservations', {
   status: reservationStatus('status').notNull(),
 });
 
-/** What happened to the stock of orders, in order of `id`. */
+/** The history of the stock of orders, sorted by `id`. */
 export const stockHistory = pgTable(
   'stock_history',
   {

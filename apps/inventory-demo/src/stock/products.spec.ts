@@ -1,4 +1,4 @@
-// STOCK: what there is at the beginning, from the environment into the database.
+// STOCK, the initial stock: from the environment to the database.
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -52,13 +52,13 @@ describe('the stock of a database', () => {
     return store;
   };
 
-  it('is that of STOCK, also for another process with the same value', async () => {
+  it('is the value of STOCK, also for a second process with the same value', async () => {
     const products = [{ sku: 'pen', quantity: 7 }];
     await start(products);
     expect(await (await start(products)).list()).toEqual([{ sku: 'pen', available: 7, reserved: 0, sold: 0 }]);
   });
 
-  it('refuses to start when the database started with another number, since the sum would be wrong', async () => {
+  it('fails to start with another number than the database has, because the sum would be wrong', async () => {
     await start([{ sku: 'pen', quantity: 7 }]);
     const message = 'STOCK has 8 of "pen", but the database started with 7; set STOCK to the earlier value';
     await expect(start([{ sku: 'pen', quantity: 8 }])).rejects.toThrow(message);

@@ -1,4 +1,4 @@
-// What the demo starts with. Per product, available + reserved + sold stays this number for ever.
+// The initial stock. For each product, available + reserved + sold always equals this number.
 
 import { ConfigurationError, type Environment, textOf } from 'demo-kit';
 
@@ -14,13 +14,13 @@ export const PRODUCTS: readonly Product[] = [
 ];
 
 const MOST_PRODUCTS = 1_000;
-/** Fits into the columns, also when all of it is moved. */
+/** Fits into the database columns, even when all of it is moved. */
 const MOST_PIECES = 1_000_000_000;
-/** What an order may name. */
+/** A product name and its number. */
 const PRODUCT = /^([A-Za-z0-9_-]{1,64}):(\d{1,10})$/;
 
 /**
- * The products of `STOCK`, as `book:100,chair:10`; undefined when it is not set.
+ * Parses `STOCK`, for instance `book:100,chair:10`; undefined if it is not set.
  * @throws ConfigurationError that names the product
  */
 export function productsOf(env: Environment): readonly Product[] | undefined {

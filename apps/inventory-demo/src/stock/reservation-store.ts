@@ -1,4 +1,4 @@
-// What each order holds of the stock. One row per order, whichever of its messages comes first.
+// The reservations of orders: one row per order, whichever of its messages arrives first.
 
 import { Injectable } from '@nestjs/common';
 import { eq } from 'drizzle-orm';
@@ -9,13 +9,13 @@ export type Reservation = typeof reservations.$inferSelect;
 
 @Injectable()
 export class ReservationStore {
-  /** Undefined, and no change, when the order has a row already: its return came first and left one. */
+  /** Returns undefined and changes nothing if the order already has a row: its return arrived first and left a tombstone. */
   async insert(tx: InventoryTransaction, row: Omit<Reservation, 'status'>): Promise<Reservation | undefined> {
     const fresh = { ...row, status: 'RESERVED' as const };
     return (await tx.insert(reservations).values(fresh).onConflictDoNothing().returning())[0];
   }
 
-  /** Leaves a row that keeps a reservation from coming later; false, and no change, when the order has one already. */
+  /** Inserts a row that prevents a later reservation. Returns false and changes nothing if the order already has a row. */
   async insertTombstone(tx: InventoryTransaction, orderId: string): Promise<boolean> {
     const tombstone = { orderId, sku: null, quantity: 0, status: 'RETURNED' as const };
     return (await tx.insert(reservations).values(tombstone).onConflictDoNothing().returning()).length > 0;

@@ -1,5 +1,5 @@
-// What becomes of the stock of an order, from top to bottom: it is reserved, and then sold, or returned. Each step happens once per
-// order, whatever comes twice or in the wrong order.
+// The stock of an order, from top to bottom: it is reserved, and then sold or returned. Each step takes effect once per order, even
+// if messages are redelivered or arrive out of order.
 
 import { Inject, Injectable } from '@nestjs/common';
 import {
@@ -41,7 +41,7 @@ export class StockFlow {
     private readonly inbox: Inbox,
   ) {}
 
-  /** 1. An order wants stock, and gets its answer. Nothing happens when it was cancelled, and so returned, before. */
+  /** 1. Reserves stock for an order and sends the result. Does nothing if the order was cancelled, and so returned, before. */
   @RocketMQListener(OrderCreated)
   @TransactionalSend(StockResult)
   async reserve({ orderId, sku, quantity }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
@@ -51,19 +51,19 @@ export class StockFlow {
       const isReserved = await this.stock.move(tx, sku, quantity, 'available', 'reserved');
       if (!isReserved) await this.reservations.settle(tx, reservation, 'REJECTED');
       const tag = isReserved ? STOCK_RESERVED : STOCK_REJECTED;
-      // Inside the database transaction, since only here the answer is known; before its commit, so that none gets lost.
+      // Sent inside the database transaction, where the result is known, and before its commit, so that it cannot be lost.
       await currentTransaction().prepare({ body: { orderId }, tag, keys: [orderId] });
       await this.log.record(this.database.portOf(tx));
       return tag;
     });
   }
 
-  /** 2. It is paid: what it has reserved is sold. */
+  /** 2. The order was paid: its reserved stock is sold. */
   @RocketMQListener(OrderPaid)
   async sell({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     await this.once({ orderId, name: 'sell', context }, async (tx) => {
       const reservation = await this.reservations.find(tx, orderId);
-      // An order is payable only after its reservation: anything else is a fault that a person must see.
+      // An order is payable only after its reservation. Anything else is a bug and must be visible.
       if (reservation?.status !== 'RESERVED') throw new Error(notReserved(orderId, 'paid', reservation));
       await this.movePieces(tx, reservation, 'sold');
       await this.reservations.settle(tx, reservation, 'SOLD');
@@ -71,9 +71,9 @@ export class StockFlow {
     });
   }
 
-  /** 3. Or it is cancelled: what it has reserved returns. Its reservation may not have come yet, and must not come later. */
+  /** 3. Or it was cancelled: its reserved stock is returned. If the reservation has not arrived yet, it must not take effect later. */
   @RocketMQListener(StockReturn)
-  async giveBack({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
+  async returnStock({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     await this.once({ orderId, name: 'return', context }, async (tx) => {
       if (await this.reservations.insertTombstone(tx, orderId)) return 'returned before the reservation';
       const reservation = await this.reservations.find(tx, orderId);
@@ -85,7 +85,7 @@ export class StockFlow {
     });
   }
 
-  /** The key is the business's: a message that is sent again may have another id. @param work says what it did */
+  /** The inbox key is a business key, because a message that is sent again can have another id. @param work returns what it did */
   private async once(
     { orderId, name, context }: Step,
     work: (tx: InventoryTransaction) => Promise<string>,

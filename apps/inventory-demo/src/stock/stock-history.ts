@@ -1,4 +1,4 @@
-// What happened to the stock of each order, for its time line.
+// The history of the stock of each order, for its time line.
 
 import { Inject, Injectable } from '@nestjs/common';
 import { BusinessClock, type Trace } from 'demo-kit';
@@ -12,7 +12,7 @@ import { stockHistory } from '../database/schema.js';
 
 export type StockHistoryEntry = typeof stockHistory.$inferSelect;
 
-/** Which entries: of an order, or those after one. */
+/** Selects the entries of an order, or those after an entry. */
 export interface StockHistoryQuery {
   readonly orderId?: string;
   readonly after?: number;
@@ -31,7 +31,7 @@ export class StockHistory {
     await tx.insert(stockHistory).values({ orderId, at: this.clock.now(), what, messageId, attempt });
   }
 
-  /** The oldest that fit, oldest first. */
+  /** The oldest matching entries, oldest first. */
   list({ orderId, after }: StockHistoryQuery): Promise<StockHistoryEntry[]> {
     const isOfOrder = orderId === undefined ? undefined : eq(stockHistory.orderId, orderId);
     const isLater = after === undefined ? undefined : gt(stockHistory.id, after);
@@ -44,7 +44,7 @@ export class StockHistory {
       .limit(LIST_LIMIT);
   }
 
-  /** The number of the newest entry; 0 before the first. */
+  /** The id of the newest entry; 0 if there is none. */
   async newest(): Promise<number> {
     const { id } = stockHistory;
     return (await this.database.db.select({ id }).from(stockHistory).orderBy(desc(id)).limit(1))[0]?.id ?? 0;

@@ -1,4 +1,4 @@
-// How many of each product there are, and the moves between available, reserved and sold. Moves never create or lose stock.
+// The stock of each product, and its moves between available, reserved and sold. Moves never create or lose stock.
 
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigurationError } from 'demo-kit';
@@ -30,7 +30,7 @@ export class StockStore implements OnModuleInit {
 
   /**
    * Inserts missing products.
-   * @throws ConfigurationError when the database started with another number
+   * @throws ConfigurationError if the database was created with another number
    */
   async onModuleInit(): Promise<void> {
     const rows = this.products.map(({ sku, quantity }) => ({ sku, available: quantity }));
@@ -53,7 +53,7 @@ export class StockStore implements OnModuleInit {
     return this.database.db.select().from(stock).orderBy(asc(stock.sku));
   }
 
-  /** Moves stock; false, without a change, when the product is unknown or there is too little. */
+  /** Moves stock. Returns false and changes nothing if the product is unknown or there is too little. */
   async move(tx: InventoryTransaction, sku: string, quantity: number, from: Place, to: Place): Promise<boolean> {
     const moved = await tx
       .update(stock)

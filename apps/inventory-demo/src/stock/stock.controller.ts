@@ -43,7 +43,7 @@ export class StockHistoryDto {
   attempt!: number | null;
 }
 
-/** A number that the database takes for an id. */
+/** Parses a number in the range of database ids. */
 const entryId = (): PipeTransform<unknown, number | undefined> => ({
   transform: (after) => {
     if (after === undefined) return undefined;

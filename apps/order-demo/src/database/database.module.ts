@@ -1,4 +1,5 @@
-// The database and the orders in it, for all of order-demo. A module of its own, since RocketMQModule asks it for the transaction log and the inbox.
+// The database of order-demo and the orders in it. It is a separate module because RocketMQModule injects it for the transaction log
+// and the inbox.
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BusinessClock } from 'demo-kit';

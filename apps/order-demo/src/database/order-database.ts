@@ -1,4 +1,4 @@
-// The database of order-demo as a provider, and what the library keeps in it.
+// The provider of order-demo's database, with the library's transaction log and inbox.
 
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';

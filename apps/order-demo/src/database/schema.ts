@@ -1,4 +1,4 @@
-// The tables of order-demo, for drizzle-kit and for queries. The library's own come by migrations of their own.
+// The tables of order-demo, for drizzle-kit and for queries. The library's tables have separate migrations.
 
 import { index, integer, pgEnum, pgTable, serial, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { ORDER_STATUSES } from '../orders/order-status.js';
@@ -14,13 +14,13 @@ export const orders = pgTable('orders', {
   status: orderStatus('status').notNull(),
   createdAt: time('created_at').notNull(),
   expiresAt: time('expires_at').notNull(),
-  /** Null before the time-out is scheduled. */
+  /** Null until the time-out is scheduled. */
   timeoutMessageId: text('timeout_message_id'),
   /** The handle to recall the time-out message; null if the server returned none. */
   recallHandle: text('recall_handle'),
 });
 
-/** What happened to an order, in order of `id`. */
+/** The history of orders, sorted by `id`. */
 export const orderHistory = pgTable(
   'order_history',
   {

@@ -1,5 +1,5 @@
-// The life of an order, from top to bottom: it is placed, its time to pay begins, the inventory answers, and then it is paid, cancelled
-// or not paid in time. A message and the change that it reports are one transaction. When messages are redelivered, late or
+// The life of an order, from top to bottom: it is placed, its time-out is scheduled, the inventory answers, and then it is paid,
+// cancelled or times out. A message and the change that it reports are one transaction. When messages are redelivered, late or
 // concurrent, the state in the database decides.
 
 import { randomUUID } from 'node:crypto';
@@ -34,7 +34,7 @@ import { type NewOrder, type Order, OrderStore } from './order-store.js';
 
 const RECALL_TIMEOUT_MS = 2_000;
 
-/** What the inventory's answer means, by its tag. */
+/** The next state of the order, by the tag of the inventory's answer. */
 const ANSWERS = new Map<string | undefined, { status: 'PENDING_PAYMENT' | 'REJECTED'; what: string }>([
   [STOCK_RESERVED, { status: 'PENDING_PAYMENT', what: 'stock reserved' }],
   [STOCK_REJECTED, { status: 'REJECTED', what: 'stock rejected' }],
@@ -57,7 +57,7 @@ export class OrderFlow {
     private readonly clock: BusinessClock,
   ) {}
 
-  /** 1. Somebody orders. */
+  /** 1. A customer places an order. */
   place(sku: string, quantity: number): Promise<Order> {
     const createdAt = this.clock.now();
     const expiresAt = new Date(createdAt.getTime() + this.options.paymentTimeoutMs);
@@ -82,7 +82,7 @@ export class OrderFlow {
     });
   }
 
-  /** 2. The order stands, and its time to pay begins. A second time-out, after a crash in between, does no harm. */
+  /** 2. The order is stored; schedules its time-out. A crash can cause a second time-out message, which has no effect. */
   @RocketMQListener(OrderCreated)
   async startTimeToPay({ orderId, expiresAt }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
     const order = await this.orders.find(orderId);
@@ -98,7 +98,7 @@ export class OrderFlow {
     });
   }
 
-  /** 3. The inventory has reserved the stock, or has too little. An order that was cancelled meanwhile stays so. */
+  /** 3. The inventory has reserved the stock, or has too little. An order that was cancelled meanwhile stays cancelled. */
   @RocketMQListener(StockResult)
   async takeAnswer({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     const { tag } = context.message;
@@ -117,14 +117,14 @@ export class OrderFlow {
     });
   }
 
-  /** 4. It is paid. @returns undefined when it is not payable, or not any more */
+  /** 4. The customer pays. @returns undefined if the order is not payable, or no longer */
   async pay(orderId: string): Promise<Order | undefined> {
     const paid = await this.markPaid(orderId);
     if (paid !== undefined) await this.recallTimeout(paid);
     return paid;
   }
 
-  /** Competes with the time-out: whoever changes the state first has won. The loser's message is never seen. */
+  /** Competes with the time-out: the first to change the state wins. The other's message is rolled back and never delivered. */
   @TransactionalSend(OrderPaid, { message: aboutOrder })
   async markPaid(orderId: string): Promise<Order | undefined> {
     const transaction = currentTransaction();
@@ -137,14 +137,14 @@ export class OrderFlow {
     return paid;
   }
 
-  /** 5. Or it is cancelled on request. @returns undefined when it has ended already */
+  /** 5. Or the customer cancels. @returns undefined if the order has already ended */
   async cancel(orderId: string): Promise<Order | undefined> {
     const cancelled = await this.markCancelled(orderId, { what: 'cancelled: on request' });
     if (cancelled !== undefined) await this.recallTimeout(cancelled);
     return cancelled;
   }
 
-  /** 6. Or its time to pay is over. An order that was paid or rejected meanwhile stays as it is. */
+  /** 6. Or the order times out. One that was paid or rejected meanwhile does not change. */
   @RocketMQListener(OrderTimeout)
   async timeOut({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     const received = receivedFrom(context);
@@ -154,7 +154,7 @@ export class OrderFlow {
     if (order !== undefined) await this.note(order, { ...received, what: 'time-out came too late' });
   }
 
-  /** Cancels what has not ended yet, with the message that returns its stock. */
+  /** Cancels an order that has not ended, with the message that returns its stock. */
   @TransactionalSend(StockReturn, { message: aboutOrder })
   async markCancelled(orderId: string, why: Trace): Promise<Order | undefined> {
     const transaction = currentTransaction();
@@ -170,10 +170,10 @@ export class OrderFlow {
     return cancelled;
   }
 
-  /** The time-out is not needed any more. Nothing depends on it: one that comes all the same changes nothing. */
+  /** Recalls the time-out message, which is no longer needed. If that fails, the message is delivered and has no effect. */
   private async recallTimeout({ id }: Order): Promise<void> {
     try {
-      // Read again: it may have been scheduled since.
+      // Read again: the time-out may have been scheduled since.
       const order = await this.orders.find(id);
       if (order === undefined || order.recallHandle === null) return;
       const { recallHandle, timeoutMessageId } = order;

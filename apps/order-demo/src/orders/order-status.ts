@@ -1,9 +1,9 @@
-// The states of an order and how they follow each other. The state alone decides what is allowed, never the clock.
+// The states of an order and their transitions. Only the state decides what is allowed, never the clock.
 
 export const ORDER_STATUSES = ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
-/** The one table of transitions: from which states each state can be reached. */
+/** The transitions: the states from which each state can be reached. */
 export const REACHED_FROM = {
   PENDING_PAYMENT: ['PENDING_STOCK'],
   PAID: ['PENDING_PAYMENT'],
@@ -11,7 +11,7 @@ export const REACHED_FROM = {
   CANCELLED: ['PENDING_STOCK', 'PENDING_PAYMENT'],
 } as const satisfies Partial<Record<OrderStatus, readonly OrderStatus[]>>;
 
-/** Whether nothing can happen to such an order any more. */
+/** Whether the state is final. */
 export function isEnded(status: OrderStatus): boolean {
   const left: readonly OrderStatus[] = Object.values(REACHED_FROM).flat();
   return !left.includes(status);

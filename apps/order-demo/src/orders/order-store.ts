@@ -1,4 +1,4 @@
-// Orders and their history in the database. Every change of a state is a compare-and-set and leaves a trace.
+// Orders and their history in the database. Every change of a state is a compare-and-set and adds an entry to the history.
 
 import { Inject, Injectable } from '@nestjs/common';
 import { BusinessClock, type Trace } from 'demo-kit';
@@ -24,30 +24,30 @@ export class OrderStore {
     return (await this.database.db.select().from(orders).where(eq(orders.id, id)))[0];
   }
 
-  /** The latest ones, newest first. */
+  /** The latest orders, newest first. */
   list(): Promise<Order[]> {
     return this.database.db.select().from(orders).orderBy(desc(orders.createdAt), asc(orders.id)).limit(LIST_LIMIT);
   }
 
-  /** What happened to an order, oldest first. */
+  /** The history of an order, oldest first. */
   history(orderId: string): Promise<HistoryEntry[]> {
     const { db } = this.database;
     return db.select().from(orderHistory).where(eq(orderHistory.orderId, orderId)).orderBy(asc(orderHistory.id));
   }
 
-  /** What happened after an entry, to any order, oldest first. */
+  /** The entries of all orders after an entry, oldest first. */
   historyAfter(id: number, limit: number): Promise<HistoryEntry[]> {
     const { db } = this.database;
     return db.select().from(orderHistory).where(gt(orderHistory.id, id)).orderBy(asc(orderHistory.id)).limit(limit);
   }
 
-  /** The number of the newest entry; 0 before the first. */
+  /** The id of the newest entry; 0 if there is none. */
   async newest(): Promise<number> {
     const { id } = orderHistory;
     return (await this.database.db.select({ id }).from(orderHistory).orderBy(desc(id)).limit(1))[0]?.id ?? 0;
   }
 
-  /** The order in whose history a message is; undefined when it left none. */
+  /** The order whose history contains a message; undefined if there is none. */
   async ofMessage(messageId: string): Promise<Order | undefined> {
     const { db } = this.database;
     const ofMessage = db
@@ -64,7 +64,7 @@ export class OrderStore {
     return inserted;
   }
 
-  /** Moves an order to a state that it can reach from where it is; undefined, and no change, when it cannot. */
+  /** Moves an order to a state. Returns undefined and changes nothing if its current state does not allow it. */
   async move(
     tx: OrderTransaction,
     id: string,
@@ -82,7 +82,7 @@ export class OrderStore {
     return (await tx.select().from(orders).where(eq(orders.id, id)))[0];
   }
 
-  /** Keeps which message ends the order's time to pay; undefined when there is no such order. */
+  /** Stores the time-out message of an order; returns undefined if the order does not exist. */
   async keepTimeout(
     tx: OrderTransaction,
     id: string,
@@ -91,7 +91,7 @@ export class OrderStore {
     return (await tx.update(orders).set(timeout).where(eq(orders.id, id)).returning())[0];
   }
 
-  /** Writes down what became of a message, with the state of the order in whose history it is; nothing when it left none. */
+  /** Adds an entry about a message to the history of its order, with the order's state. Does nothing if no history contains it. */
   async noteOfMessage(messageId: string, what: string): Promise<void> {
     const { db } = this.database;
     const at = this.clock.now();
@@ -101,7 +101,7 @@ export class OrderStore {
     }
   }
 
-  /** Writes down that something happened, with the state it led to. */
+  /** Adds an entry to the history, with the state of the order. */
   async note(tx: OrderTransaction, { id, status }: Order, { what, messageId, attempt }: Trace): Promise<void> {
     await tx.insert(orderHistory).values({ orderId: id, at: this.clock.now(), what, status, messageId, attempt });
   }

@@ -1,4 +1,4 @@
-// What order-demo takes and gives over HTTP.
+// The HTTP requests and responses of order-demo.
 
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, Matches, Max, Min } from 'class-validator';

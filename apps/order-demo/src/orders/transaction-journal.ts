@@ -1,4 +1,4 @@
-// How the transactions of messages end, in the time lines of their orders.
+// Records in the time line of an order how the transactions of its messages ended.
 
 import { Injectable, Logger } from '@nestjs/common';
 import type { TransactionEvents } from 'nestjs-rocketmq';
@@ -11,7 +11,7 @@ export class TransactionJournal implements TransactionEvents {
   constructor(private readonly orders: OrderStore) {}
 
   onEnded(...[{ topic, messageId }, resolution, by]: Parameters<TransactionEvents['onEnded']>): void {
-    // An answer to a check is noted already.
+    // The answer to a check is already recorded.
     if (by === 'client') this.note(messageId, `${topic}: ${resolution === 'commit' ? 'committed' : 'rolled back'}`);
   }
 
@@ -23,7 +23,7 @@ export class TransactionJournal implements TransactionEvents {
     this.note(messageId, `${topic}: check answered: ${resolution}`);
   }
 
-  /** Only for the time line: nothing waits for it, and a message that was rolled back has no order. */
+  /** For the time line only, so nothing awaits it. A message that was rolled back has no order. */
   private note(messageId: string, what: string): void {
     const warn = (error: unknown): void => this.logger.warn(`not in the time line: ${String(error)}`, { messageId });
     this.orders.noteOfMessage(messageId, what).catch(warn);

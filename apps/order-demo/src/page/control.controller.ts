@@ -1,4 +1,4 @@
-// What the embedded broker's control port does for the page.
+// Actions of the page that use the embedded broker's control port.
 
 import { Controller, HttpCode, NotFoundException, Param, ParseUUIDPipe, Post, UseFilters } from '@nestjs/common';
 import { ApiConflictResponse, ApiNotFoundResponse, ApiOperation, ApiTags } from '@nestjs/swagger';

@@ -1,4 +1,4 @@
-// "Time out now" and "deliver twice": by the control port of the embedded broker. A real server has none.
+// "Time out now" and "Deliver twice" use the control port of the embedded broker. A real server has none.
 
 import { ConflictException, Inject, Injectable, NotFoundException } from '@nestjs/common';
 import { INVENTORY_SERVICE, OrderCreated, OrderTimeout } from 'demo-kit';
@@ -19,7 +19,7 @@ export class Control {
     this.client = controlEndpoint === undefined ? undefined : new ControlClient({ endpoint: controlEndpoint });
   }
 
-  /** Lets the time-out of an order come now. No clock is moved: nothing else becomes due. */
+  /** Delivers the time-out of an order now. The clock does not change, so nothing else becomes due. */
   async timeOutNow(order: Order): Promise<void> {
     const messageId = order.timeoutMessageId ?? undefined;
     if (messageId === undefined) throw new ConflictException(`the time-out of order ${order.id} is not scheduled yet`);
@@ -28,7 +28,7 @@ export class Control {
     await this.database.transaction((tx) => this.orders.note(tx, order, trace));
   }
 
-  /** Lets inventory-demo get `order-created` of an order once more. */
+  /** Delivers `order-created` of an order to inventory-demo again. */
   async deliverAgain(order: Order): Promise<void> {
     const [created] = await this.orders.history(order.id);
     if (created?.messageId == null) throw new NotFoundException(`order ${order.id} has no message`);
@@ -36,7 +36,7 @@ export class Control {
     await this.ask((client) => client.deliverAgain(name));
   }
 
-  /** @throws ConflictException with the control port's words when it refuses */
+  /** @throws ConflictException with the message of the control port if it rejects the request */
   private async ask(request: (client: ControlClient) => Promise<unknown>): Promise<void> {
     if (this.client === undefined) throw new NotFoundException('there is no control port: not with a real server');
     try {

@@ -1,5 +1,5 @@
-// What happens to orders, live, as server-sent events. They are read from the histories, so a watcher goes on where it was, also
-// after a restart of this process, and a slow one costs nothing.
+// Streams the histories of orders as server-sent events. They are read from the database, so a watcher continues where it was, even
+// after a restart of this process, and a slow watcher uses no memory.
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
@@ -9,10 +9,10 @@ import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { type Cursor, FULL_PAGE, Timeline, type TimelineEntry } from './timeline.js';
 
 const MOST_WATCHERS = 32;
-/** Far more than is asked for again. */
+/** Far more entries than are ever read again. */
 const MOST_SEEN = 1_000;
 const POLL_MS = 300;
-/** A comment now and then, so that nobody between takes the stream for dead. */
+/** A comment is sent after this many polls without entries, so that proxies do not close the stream. */
 const QUIET_POLLS = 50;
 
 @ApiTags('page')
@@ -74,23 +74,23 @@ export class EventsController implements BeforeApplicationShutdown {
         await write(response, `id: ${textOf(cursor)}\ndata: ${JSON.stringify(entry)}\n\n`, signal);
       }
       if (quiet % QUIET_POLLS === QUIET_POLLS - 1) await write(response, ': still here\n\n', signal);
-      // Who is behind need not wait for more to come.
+      // A watcher that is behind gets the next page at once.
       if (sent < FULL_PAGE) await pause(POLL_MS, undefined, { signal });
     }
   }
 
-  /** Earlier steps are not sent. */
+  /** Marks earlier steps as seen, so that they are not sent. */
   private async passOver(seen: Set<string>, cursor: Cursor): Promise<void> {
     for (const entry of await this.timeline.after(cursor)) if (isBefore(entry, cursor)) isFirst(seen, entry);
   }
 }
 
-/** Waits until the watcher has taken what was written before. */
+/** Writes, and waits until the watcher has read what was written. */
 async function write(response: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
   if (!response.write(text)) await once(response, 'drain', { signal });
 }
 
-/** Whether an entry was not seen before; then it is seen from now on. */
+/** Whether an entry is new; marks it as seen. */
 function isFirst(seen: Set<string>, { service, id }: TimelineEntry): boolean {
   const name = `${service} ${id}`;
   if (seen.has(name)) return false;

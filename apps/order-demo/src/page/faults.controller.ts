@@ -1,4 +1,4 @@
-// What the page can break. Only with DEMO_FAULTS=on.
+// Faults that the page can inject. Requires DEMO_FAULTS=on.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { Controller, HttpCode, Inject, Post, UseFilters } from '@nestjs/common';
@@ -10,7 +10,7 @@ import { OrderFlow } from '../orders/order-flow.js';
 import { OrderStore } from '../orders/order-store.js';
 import { InventoryClient } from './inventory.client.js';
 
-/** For the return to overtake the reservation. */
+/** The delay by which the return overtakes the reservation. */
 const HEAD_START_MS = 1_000;
 
 @ApiTags('faults')

@@ -1,4 +1,4 @@
-// inventory-demo over HTTP, for the page: the flow itself needs messages only.
+// The HTTP client of inventory-demo, for the page. The flow itself uses messages only.
 
 import { Inject, Injectable, ServiceUnavailableException } from '@nestjs/common';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
@@ -11,11 +11,11 @@ export interface Stock {
   readonly available: number;
   readonly reserved: number;
   readonly sold: number;
-  /** How many there were at the beginning, and so for ever. */
+  /** The initial number, which is constant. */
   readonly total: number;
 }
 
-/** What happened to the stock of an order. */
+/** An entry of the stock history of an order. */
 export interface StockEntry {
   readonly id: number;
   readonly orderId: string;
@@ -45,7 +45,7 @@ export class InventoryClient {
     return (await this.ask<{ id: number }>('GET', '/stock/history/newest')).id;
   }
 
-  /** Lets something break there. */
+  /** Injects a fault in inventory-demo. */
   async break(what: 'fail-twice' | 'stop'): Promise<void> {
     await this.ask('POST', `/faults/${what}`);
   }
@@ -57,7 +57,7 @@ export class InventoryClient {
       const response = await fetch(url, { method, signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (response.ok) return (await response.json()) as T;
     } catch {
-      // Down, or too slow: reported below.
+      // Unavailable or too slow: reported below.
     }
     throw new ServiceUnavailableException('inventory-demo does not answer');
   }

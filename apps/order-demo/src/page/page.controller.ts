@@ -1,4 +1,4 @@
-// The page: its three files, what it may do here, and the shop window.
+// The page: its three files, its settings, and the shop window.
 
 import { readFile } from 'node:fs/promises';
 import { Controller, Get, Header, Inject, StreamableFile } from '@nestjs/common';
@@ -6,14 +6,14 @@ import { ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
 import { InventoryClient, type Stock } from './inventory.client.js';
 
-/** Nothing from elsewhere, nothing inline. */
+/** Allows no external and no inline resources. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** What the page shows, and hides. */
+/** The features that the page shows. */
 export interface PageSettings {
   readonly paymentTimeoutMs: number;
-  /** Whether time-outs can be delivered now: not by a real server. */
+  /** Whether time-outs can be delivered now; a real server does not support this. */
   readonly canHurry: boolean;
   readonly canBreak: boolean;
 }
@@ -70,6 +70,6 @@ export class PageController {
 }
 
 async function publicFile(name: string, type: string): Promise<StreamableFile> {
-  // From src/page and dist/page alike.
+  // Works from src/page and dist/page.
   return new StreamableFile(await readFile(new URL(`../../public/${name}`, import.meta.url)), { type });
 }

@@ -1,4 +1,4 @@
-// The time line of an order as it is given over HTTP.
+// The HTTP response with the time line of an order.
 
 import { ApiProperty } from '@nestjs/swagger';
 import type { TimelineEntry } from './timeline.js';

@@ -1,4 +1,4 @@
-// The time line of an order, from both services; and what is new in it, for those who watch.
+// The time line of an order, from both services, and its new steps, for watchers.
 
 import { Injectable } from '@nestjs/common';
 import { type HistoryEntry, OrderStore } from '../orders/order-store.js';
@@ -7,7 +7,7 @@ import { InventoryClient, type StockEntry } from './inventory.client.js';
 /** One step of an order. */
 export interface TimelineEntry {
   readonly service: 'order-demo' | 'inventory-demo';
-  /** Counted by its service. */
+  /** The id in the history of its service. */
   readonly id: number;
   readonly orderId: string;
   readonly at: string;
@@ -16,7 +16,7 @@ export interface TimelineEntry {
   readonly attempt: number | null;
 }
 
-/** How far a watcher is, in either service. */
+/** The position of a watcher in the history of each service. */
 export interface Cursor {
   readonly order: number;
   /** Undefined until inventory-demo has answered once. */
@@ -24,9 +24,9 @@ export interface Cursor {
 }
 
 const PAGE = 100;
-/** PostgreSQL gives numbers before commits: a lower one may show up later. A watcher drops what it has seen. */
+/** PostgreSQL assigns ids before commits, so a lower id may appear later. Watchers read this many entries again and drop those seen. */
 const LOOK_BACK = 20;
-/** Of so many new steps at once some may have been left for the next page. */
+/** With this many new steps, more may be left for the next page. */
 export const FULL_PAGE = PAGE - LOOK_BACK;
 
 @Injectable()
@@ -36,7 +36,7 @@ export class Timeline {
     private readonly inventory: InventoryClient,
   ) {}
 
-  /** Of one order, oldest first. `isComplete` is false while inventory-demo does not answer. */
+  /** The steps of one order, oldest first. `isComplete` is false while inventory-demo does not respond. */
   async of(orderId: string): Promise<{ readonly entries: TimelineEntry[]; readonly isComplete: boolean }> {
     const own = (await this.orders.history(orderId)).map(ownEntry);
     const theirs = await this.inventory.historyOf(orderId).catch(() => undefined);
@@ -44,17 +44,17 @@ export class Timeline {
     return { entries, isComplete: theirs !== undefined };
   }
 
-  /** Now, for a watcher who wants only what comes. */
+  /** The current position, for a watcher that wants only new steps. */
   async now(): Promise<Cursor> {
     return { order: await this.orders.newest(), stock: await this.newestOfStock() };
   }
 
-  /** Undefined when inventory-demo does not answer. */
+  /** Undefined if inventory-demo does not respond. */
   newestOfStock(): Promise<number | undefined> {
     return this.inventory.newest().catch(() => undefined);
   }
 
-  /** What happened after a cursor, to any order, and some of what came just before it. */
+  /** The steps of all orders after a cursor, and some from just before it. */
   async after({ order, stock }: Cursor): Promise<TimelineEntry[]> {
     const own = await this.orders.historyAfter(Math.max(0, order - LOOK_BACK), PAGE);
     if (stock === undefined) return own.map(ownEntry);

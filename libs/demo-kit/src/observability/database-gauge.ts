@@ -1,24 +1,24 @@
-// Measurements that are read from the database when they are asked for: exact, whichever process counted, and after each restart.
+// Metrics that are read from the database when they are scraped, so they are exact after a restart and with several processes.
 
 import { type Attributes, metrics, type ObservableResult } from '@opentelemetry/api';
 import { inTime } from './in-time.js';
 
-/** Below the time-out of Prometheus, 10 s. */
+/** Less than the time-out of Prometheus, 10 s. */
 const READ_TIMEOUT_MS = 2_000;
 
 export interface DatabaseGauge {
   readonly name: string;
   readonly description: string;
-  /** As OpenTelemetry writes units: `s`, `By`, or what is counted in braces. */
+  /** A unit in OpenTelemetry's notation: `s`, `By`, or what is counted, in braces. */
   readonly unit: string;
-  /** @throws Error: then the SDK goes on telling what was read last */
+  /** If it throws, the SDK continues to report the last values. */
   read(): Promise<readonly { readonly value: number; readonly labels: Attributes }[]>;
 }
 
 /**
- * Registers a gauge with the SDK of this process; without one nothing ever reads. A database that does not answer holds nobody up: one
- * reading at a time, and 2 s for it.
- * @returns what takes it back
+ * Registers a gauge with the SDK of this process; without an SDK nothing is read. A database that does not respond blocks nothing:
+ * there is one read at a time, with a limit of 2 s.
+ * @returns a function that removes the gauge
  */
 export function registerDatabaseGauge({ name, description, unit, read }: DatabaseGauge): () => void {
   const gauge = metrics.getMeter('demo').createObservableGauge(name, { description, unit });

@@ -1,4 +1,4 @@
-// Nest's own logger, whose lines say which order and which message they are about: readable ones, or JSON.
+// Nest's logger, with the ids of order and message in each line, as text or JSON.
 
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 import { ConfigurationError, type Environment, textOf } from '../environment.js';
@@ -7,7 +7,7 @@ import { logFieldsNow } from './log-fields.js';
 export type LogFormat = 'text' | 'json';
 
 /**
- * `LOG_FORMAT` is `text` or `json`. Default `text`. How much is logged is Nest's own `NEST_LOG_LEVEL`, as `>=warn`; default: everything.
+ * `LOG_FORMAT` is `text` or `json`. Default `text`. Nest's `NEST_LOG_LEVEL` sets the level, for instance `>=warn`; default: everything.
  * @throws ConfigurationError
  */
 export function logFormatOf(env: Environment): LogFormat {
@@ -36,20 +36,20 @@ export class DemoLogger extends ConsoleLogger {
     for (const message of messages) {
       const { text, fields } = takenApart(message);
       const all = { ...about, ...orderIn(fields), ...fields, ...params };
-      const told = Object.keys(all).length === 0 ? undefined : all;
-      super.printMessages([text], context, logLevel, writeStreamType, errorStack, told);
+      const loggedFields = Object.keys(all).length === 0 ? undefined : all;
+      super.printMessages([text], context, logLevel, writeStreamType, errorStack, loggedFields);
     }
   }
 }
 
-/** The library's lines are objects: `msg`, and their fields beside it. */
+/** The library logs objects with `msg` and further fields. */
 function takenApart(message: unknown): { readonly text: unknown; readonly fields: Fields } {
   if (typeof message !== 'object' || message === null || !('msg' in message)) return { text: message, fields: {} };
   const { msg, ...fields } = message;
   return { text: msg, fields };
 }
 
-/** The key of each message of the demos is the id of its order. */
+/** In the demos, the key of a message is the id of its order. */
 function orderIn({ keys }: Fields): Fields {
   return Array.isArray(keys) && keys.length === 1 ? { orderId: keys[0] } : {};
 }

@@ -1,4 +1,4 @@
-// The probes of a demo whose database goes away. The broker's part is in test/observability.
+// The probes of a demo whose database becomes unavailable. The broker's part is in test/observability.
 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -48,7 +48,7 @@ describe('the probes of a demo', () => {
     return { status: response.status, body: await response.json() };
   };
 
-  it('say that it is not ready without its database, and why, but alive', async () => {
+  it('report that it is not ready without its database, with the reason, but alive', async () => {
     const ready = {
       status: 200,
       body: { status: 'ok', info: { rocketmq: { status: 'up' }, database: { status: 'up' } } },
@@ -60,7 +60,7 @@ describe('the probes of a demo', () => {
     expect((await ask('/health/live')).status).toBe(200);
   });
 
-  it('serve no measurements where nobody gave any', async () => {
+  it('serve no metrics by default', async () => {
     expect((await ask('/metrics')).status).toBe(404);
   });
 });

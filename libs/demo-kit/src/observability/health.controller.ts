@@ -1,4 +1,4 @@
-// The probes. Alive: no handler hangs. Ready: messages come and go, and the database answers.
+// The probes. Live: no handler hangs. Ready: messages can be sent and received, and the database responds.
 
 import { Controller, Get, Inject } from '@nestjs/common';
 import {
@@ -14,7 +14,7 @@ import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
 import type { DemoDatabase, Schema } from '../database.js';
 import { inTime } from './in-time.js';
 
-/** Far above what the slowest handler takes: only a restart helps one that hangs. */
+/** Far longer than the slowest handler takes. Only a restart helps when one hangs. */
 const LONGEST_HANDLER_MS = 5 * MINUTE_MS;
 const PING_TIMEOUT_MS = 2_000;
 
@@ -29,7 +29,7 @@ export class HealthController {
     @Inject(HEALTH_DATABASE) private readonly database: DemoDatabase<Schema>,
   ) {}
 
-  // Neither server is asked: a restart of this process would bring neither back.
+  // Checks neither broker nor database: restarting this process would not help them.
   @Get('live')
   @HealthCheck()
   live(): Promise<HealthCheckResult> {

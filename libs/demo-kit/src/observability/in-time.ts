@@ -1,8 +1,8 @@
-// Answers that somebody waits for who must not be kept waiting.
+// Limits how long a caller waits.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What `work` gives, or `late` when it takes longer. The work itself goes on. @throws what it throws in time */
+/** Returns the result of `work`, or `late` if it takes longer; the work itself continues. Throws if `work` throws in time. */
 export async function inTime<T>(work: Promise<T>, timeoutMs: number, late: T): Promise<T> {
   const timer = new AbortController();
   const over = pause(timeoutMs, late, { signal: timer.signal }).catch(() => late);

@@ -1,4 +1,4 @@
-// What all log lines of one request or one message have to say: of which order, of which message.
+// The fields that all log lines of a request or message have in common: the ids of order and message.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { trace } from '@opentelemetry/api';
@@ -12,22 +12,22 @@ export interface LogFields {
 
 const current = new AsyncLocalStorage<LogFields>();
 
-/** Runs `work`; each line that is written in it, and in what it awaits, says `fields`. */
+/** Runs `work`; each line that is logged in it, and in what it awaits, has `fields`. */
 export function withLogFields<T>(fields: LogFields, work: () => T): T {
   return current.run({ ...fields }, work);
 }
 
-/** For what becomes known on the way: the lines that follow say it, too. */
+/** Adds fields that become known later to all following lines. */
 export function addLogFields(fields: LogFields): void {
   Object.assign(current.getStore() ?? {}, fields);
 }
 
-/** Middleware: all that is logged for one request has its fields in common. */
+/** Middleware that creates the common fields of a request. */
 export function shareLogFields(_request: unknown, _response: unknown, next: () => void): void {
   withLogFields({}, next);
 }
 
-/** What a line that is written now has to say. */
+/** The fields of a line that is logged now. */
 export function logFieldsNow(): LogFields & { readonly traceId?: string } {
   const traceId = trace.getActiveSpan()?.spanContext().traceId;
   return { ...current.getStore(), ...(traceId === undefined ? {} : { traceId }) };

@@ -1,9 +1,9 @@
-// The measurements of this process, as Prometheus reads them.
+// The metrics of this process, for Prometheus.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 
-/** What writes them: the Prometheus exporter of OpenTelemetry. */
+/** The Prometheus exporter of OpenTelemetry. */
 export interface MetricsSource {
   getMetricsRequestHandler(request: IncomingMessage, response: ServerResponse): void;
 }

@@ -1,4 +1,4 @@
-// What a demo shows to those who operate it. Import it once.
+// Probes, metrics and log fields of a demo. Import it once.
 
 import {
   type DynamicModule,
@@ -16,9 +16,9 @@ import { METRICS_SOURCE, MetricsController, type MetricsSource } from './metrics
 import { OrderTrailInterceptor } from './order-trail.interceptor.js';
 
 export interface ObservabilityOptions {
-  /** The token of the `DemoDatabase`, which a global module provides. */
+  /** The injection token of the `DemoDatabase`, which a global module provides. */
   readonly database: InjectionToken;
-  /** What `/metrics` serves; undefined: there is no such path. */
+  /** The source of `/metrics`; without it there is no such path. */
   readonly metrics?: MetricsSource;
 }
 
@@ -28,7 +28,7 @@ export class ObservabilityModule implements NestModule {
     const measured = metrics !== undefined;
     return {
       module: ObservabilityModule,
-      // A probe that is down says so to who asks, every few seconds: not in the log as well.
+      // A failing probe is called every few seconds, so it is not logged as well.
       imports: [TerminusModule.forRoot({ logger: false })],
       controllers: [HealthController, ...(measured ? [MetricsController] : [])],
       providers: [

@@ -8,13 +8,13 @@ import type { RocketMQContext } from 'nestjs-rocketmq';
 import { tap } from 'rxjs';
 import { addLogFields, type LogFields, logFieldsNow, withLogFields } from './log-fields.js';
 
-/** What Express says of a request whose route it has found. */
+/** An Express request with its route. */
 type RoutedRequest = IncomingMessage & {
   readonly params?: { readonly id?: string };
   readonly route?: { readonly path?: string };
 };
 
-/** One line for each message that is handled, and for each request that is not a question. */
+/** Logs one line for each handled message and each request that changes something. */
 @Injectable()
 export class OrderTrailInterceptor implements NestInterceptor {
   private readonly messages = new Logger('Messages');
@@ -32,7 +32,7 @@ export class OrderTrailInterceptor implements NestInterceptor {
     const [orderId] = received.message.keys;
     const fields: LogFields = { topic, messageId, attempt, ...(orderId === undefined ? {} : { orderId }) };
     noteOrder(orderId);
-    // The end of the handler is told to whoever has called it: outside of what it has logged in.
+    // The caller sees the end of the handler outside of its log context, so the fields are passed explicitly.
     const handled = tap({ complete: () => this.messages.log(`handled ${topic}`, fields) });
     return withLogFields(fields, () => next.handle().pipe(handled));
   }
@@ -58,7 +58,7 @@ export class OrderTrailInterceptor implements NestInterceptor {
       });
     }
     const placed = (result: unknown): void => {
-      // The answer of POST /orders is the first that knows the id.
+      // The response of POST /orders is the first to contain the id.
       if (orderId !== undefined || !hasId(result)) return;
       orderId = result.id;
       note();
@@ -67,7 +67,7 @@ export class OrderTrailInterceptor implements NestInterceptor {
   }
 }
 
-/** Requests of one kind have one name in spans and measurements, whatever id is in their path. */
+/** Names requests by their route in spans and metrics, without the id in their path. */
 function nameRoute(route: string | undefined): void {
   const metadata = getRPCMetadata(activeContext.active());
   if (metadata !== undefined && route !== undefined) metadata.route = route;

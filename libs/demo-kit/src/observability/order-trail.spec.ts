@@ -1,4 +1,4 @@
-// What the log says of orders and messages, whoever writes the line.
+// The ids of orders and messages in log lines, whoever logs them.
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
@@ -121,7 +121,7 @@ describe('the log of a demo', () => {
     }
   };
 
-  it('names the order in the lines of a request, and in the one about its answer', async () => {
+  it('names the order in the lines of a request and of its response', async () => {
     const url = await start('json');
     await post(`${url}/orders/o-1/pay`);
     expect(line('is paid')).toMatchObject({ orderId: 'o-1', context: 'Some' });
@@ -135,7 +135,7 @@ describe('the log of a demo', () => {
     expect(written).not.toContain('GET /orders/:id is');
   });
 
-  it('names order and message in the lines of a handler, and in that about its end', async () => {
+  it('names order and message in the lines of a handler and of its end', async () => {
     await start('json');
     const producer = app.get(RocketMQProducer);
     const { messageId } = await producer.send({ topic: 'steps', keys: ['o-2'], body: { isGood: true } });
@@ -144,7 +144,7 @@ describe('the log of a demo', () => {
     expect(line('is at work')).toMatchObject({ ...about, level: 'warn' });
   });
 
-  it("names order and message in the library's own line about a failure, and says nothing of an end then", async () => {
+  it("names order and message in the library's line about a failure, and logs no end in that case", async () => {
     await start('json');
     const { messageId } = await app
       .get(RocketMQProducer)
@@ -161,7 +161,7 @@ describe('the log of a demo', () => {
     expect(line('handled steps')).toBeUndefined();
   });
 
-  it('can be read by people', async () => {
+  it('has a text format for people', async () => {
     const url = await start('text');
     await post(`${url}/orders/o-4/pay`);
     expect(written).toMatch(/\[some-demo\].*\[Some\].*is paid.*\{ orderId: .*o-4.*\}\n/);

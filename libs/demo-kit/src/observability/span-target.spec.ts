@@ -3,7 +3,7 @@ import { ConfigurationError } from '../environment.js';
 import { logFormatOf } from './demo-logger.js';
 import { spanTargetOf } from './span-target.js';
 
-describe('where spans go', () => {
+describe('the target of spans', () => {
   it.each([
     [{}, 'none'],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, 'none'],
@@ -32,7 +32,7 @@ describe('where spans go', () => {
 });
 
 describe('the format of the log', () => {
-  it('is text or json, and nothing else', () => {
+  it('is text or json', () => {
     expect(logFormatOf({})).toBe('text');
     expect(logFormatOf({ LOG_FORMAT: 'json' })).toBe('json');
     expect(() => logFormatOf({ LOG_FORMAT: 'xml' })).toThrow('LOG_FORMAT must be text or json, not "xml"');

@@ -1,9 +1,9 @@
-// What the environment says about spans, by OpenTelemetry's own variables. What the SDK reads by itself is not here: the name of the
-// service, headers, the sampler, the queue of spans.
+// The target of spans, by OpenTelemetry's own environment variables. The SDK reads others by itself: service name, headers, sampler
+// and the queue of spans.
 
 import { ConfigurationError, type Environment, textOf } from '../environment.js';
 
-/** Where spans go. */
+/** The target of spans. */
 export type SpanTarget = 'otlp' | 'console' | 'none';
 
 const EXPORTERS = ['otlp', 'console', 'none'] as const;
@@ -11,8 +11,7 @@ const ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_END
 const PROTOCOLS = ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] as const;
 
 /**
- * `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`. Default: `otlp` where an endpoint is set, else `none`, so that a demo which
- * nobody watches says nothing.
+ * `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`. Default: `otlp` if an endpoint is set, otherwise `none`.
  * @throws ConfigurationError that names the variable
  */
 export function spanTargetOf(env: Environment): SpanTarget {
@@ -38,7 +37,7 @@ function isExporter(text: string): text is SpanTarget {
 function endpointOf(env: Environment, variable: string): string | undefined {
   const text = textOf(env, variable);
   if (text === undefined) return undefined;
-  // It is not repeated: it may hold a password.
+  // The error does not quote it, because it may contain a password.
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
     throw new ConfigurationError(`${variable} must be a URL, as http://localhost:4318`);
   }

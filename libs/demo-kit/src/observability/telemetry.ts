@@ -1,5 +1,4 @@
-// The OpenTelemetry SDK of a demo process: spans where they are wanted, measurements always, since /metrics costs nothing until it
-// is read.
+// The OpenTelemetry SDK of a demo process: spans if they are enabled, metrics always, because /metrics costs nothing until it is read.
 
 import { createRequire } from 'node:module';
 import { Logger } from '@nestjs/common';
@@ -20,12 +19,12 @@ import { inTime } from './in-time.js';
 import type { MetricsSource } from './metrics.controller.js';
 import type { SpanTarget } from './span-target.js';
 
-/** Asked again and again, by probes, scrapers and open pages: spans of these would hide the others. */
+/** Polled by probes, scrapers and open pages: spans of these requests would hide the others. */
 const WATCHED_ALL_THE_TIME = /^\/(health\/|metrics|events|stock\/history)/;
-/** A collector that does not answer must not hold up the end of the process. */
+/** A collector that does not respond must not delay the end of the process. */
 const FLUSH_TIMEOUT_MS = 500;
 
-/** As Prometheus has them where it adds the units itself, so that a board fits both. */
+/** The names that Prometheus creates by appending units, so that a dashboard works with both. */
 const NAMES_WITH_UNITS: readonly ViewOptions[] = [
   { instrumentName: 'http.server.request.duration', name: 'http_server_request_duration_seconds' },
   ...['send_cost_time', 'delivery_latency', 'await_time', 'process_time'].map((name) => ({
@@ -37,19 +36,19 @@ const NAMES_WITH_UNITS: readonly ViewOptions[] = [
 /** A running SDK. */
 export interface Telemetry {
   readonly metrics: MetricsSource;
-  /** Sends what is not sent yet, within half a second by default. A second call waits for the first. Never rejects. */
+  /** Sends pending spans, within half a second by default. A second call waits for the first. Never rejects. */
   shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 /**
- * Registers the SDK for the whole process; before the application is made, since producers and consumers look for it then. A collector
- * that is away costs spans and a warning, nothing else.
- * @param serviceName unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` have another
+ * Registers the SDK for the whole process. Call it before the application is created, when producers and consumers look for the SDK.
+ * If the collector is unavailable, spans are lost and a warning is logged.
+ * @param serviceName the name, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` override it
  */
 export function startTelemetry(serviceName: string, target: SpanTarget): Telemetry {
   const logger = new Logger('Telemetry');
   const lost = (why: string): void => logger.warn(`spans or metrics are lost: ${why}`);
-  tellTroubles(lost);
+  reportTroubles(lost);
   const named = resourceFromAttributes({ 'service.name': serviceName });
   const resource = defaultResource()
     .merge(named)
@@ -58,7 +57,7 @@ export function startTelemetry(serviceName: string, target: SpanTarget): Telemet
   const meterProvider = new MeterProvider({ resource, readers: [exporter], views: [...NAMES_WITH_UNITS] });
   metrics.setGlobalMeterProvider(meterProvider);
   const processor = processorOf(target);
-  // Without one no provider is registered: then nothing makes spans, and nothing is put into messages.
+  // Without a processor no provider is registered, so no spans are created and messages contain no trace context.
   const tracerProvider = processor && new NodeTracerProvider({ resource, spanProcessors: [processor] });
   tracerProvider?.register();
   const instrumentation = watchHttp();
@@ -83,20 +82,20 @@ function processorOf(target: SpanTarget): SpanProcessor | undefined {
   return new BatchSpanProcessor(new OTLPTraceExporter());
 }
 
-/** A span and a duration for each request. */
+/** Creates a span and measures the duration of each request. */
 function watchHttp(): HttpInstrumentation {
   const instrumentation = new HttpInstrumentation({
     ignoreIncomingRequestHook: ({ url = '' }) => WATCHED_ALL_THE_TIME.test(url),
-    // What goes out is the page's, and the control port's: no part of an order's way.
+    // Outgoing requests are those of the page and to the control port, which are not part of an order's flow.
     disableOutgoingRequestInstrumentation: true,
   });
-  // It puts itself before the servers' prototype when somebody requires the module, which ES modules never do.
+  // It patches the module when it is required, and ES modules never require it.
   createRequire(import.meta.url)('node:http');
   return instrumentation;
 }
 
-/** What the SDK cannot do is no error of the application's. */
-function tellTroubles(lost: (why: string) => void): void {
+/** Errors of the SDK are not errors of the application. */
+function reportTroubles(lost: (why: string) => void): void {
   const drop = (): void => {};
   const error = (text: string): void => lost(reasonOf(text));
   diag.setLogger({ error, warn: drop, info: drop, debug: drop, verbose: drop }, DiagLogLevel.ERROR);
