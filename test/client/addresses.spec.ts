@@ -1,4 +1,4 @@
-// A server that advertises an address which clients cannot reach, behind a forwarder which they can.
+// A server that advertises an unreachable address, behind a forwarder that clients can reach.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
@@ -6,10 +6,10 @@ import { Connection, type ConnectionOptions, Producer, PushConsumer } from 'nest
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 import { transport } from '../support/transport.js';
 
-/** Nothing listens there. */
+/** Nothing listens on this port. */
 const UNREACHABLE = { host: '127.0.0.1', port: 1 };
 
-describe('a server that advertises an address out of reach', () => {
+describe('a server that advertises an unreachable address', () => {
   let broker: EmbeddedBroker;
   let forwarder: TcpForwarder;
 
@@ -47,7 +47,7 @@ describe('a server that advertises an address out of reach', () => {
     }
   }
 
-  it('is used through the bootstrap endpoints when told so', async () => {
+  it('is used through the bootstrap endpoints when configured so', async () => {
     expect(await roundTrip({ useBootstrapEndpoints: true })).toBe('through');
     expect(forwarder.connections()).toBeGreaterThan(0);
   });
@@ -62,7 +62,7 @@ describe('a server that advertises an address out of reach', () => {
     expect(mapped).toContainEqual(UNREACHABLE);
   });
 
-  it('is told apart from a server that is down: the error names the address, and that nothing was sent', async () => {
+  it('is distinguished from a server that is down: the error names the address and states that nothing was sent', async () => {
     const connection = new Connection({ endpoints: `127.0.0.1:${forwarder.port}`, transport });
     const producer = new Producer(connection);
     const sending = producer.send({ topic: 'orders', body: 'lost?' }, { timeoutMs: 500 });

@@ -1,4 +1,4 @@
-// Connections that stay open and carry nothing any more: a firewall that forgot them, a machine that lost its power.
+// Connections that stay open but lose all packets, as when a firewall drops their state or a machine loses power.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
@@ -6,7 +6,7 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 
-describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone silent', (transport) => {
+describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone silent', (transport) => {
   let broker: EmbeddedBroker;
   let forwarder: TcpForwarder;
   let connection: Connection;
@@ -24,8 +24,8 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
     await broker.stop();
   });
 
-  it('is left after a request time-out and a question, and the send succeeds on a new one', async () => {
-    // A busy machine may need several attempts for what takes one elsewhere.
+  it('is replaced after a request time-out and an unanswered ping, and the send succeeds on the new one', async () => {
+    // On a busy machine this may take several attempts.
     const producer = new Producer(connection, { maxAttempts: 20 });
     await producer.start();
     await producer.send({ topic: 'orders', body: 'before' });
@@ -35,7 +35,7 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
     await producer.close();
   });
 
-  it('is found by the requests that a waiting consumer makes anyway, and what was sent meanwhile arrives', async () => {
+  it('is detected by the regular requests of a waiting consumer, which receives what was sent meanwhile', async () => {
     const arrivals = new Arrivals();
     const consumer = new PushConsumer(connection, {
       consumerGroup: 'readers',
@@ -61,7 +61,7 @@ describe.each(['http2', 'grpc-js'] as const)('a connection on %s that has gone s
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 }, times: 1 });
     const sent = producer.send({ topic: 'orders', body: 'one' });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    // Nothing runs in this thread meanwhile, the broker included.
+    // Nothing else runs in this thread meanwhile, not even the broker.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
     await sent;
     await producer.send({ topic: 'orders', body: 'two' });

@@ -1,4 +1,4 @@
-// What a broken or hostile server can do to a client: every bound is the client's own.
+// Broken and hostile servers: the client enforces its own limits.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, type PushConsumerOptions } from 'nestjs-rocketmq/client';
@@ -38,7 +38,7 @@ describe('a server that is broken or hostile', () => {
 
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-  /** How many polls it is asked in a second, once it is known to be hasty. */
+  /** The number of polls per second, once the client knows that the server returns early. */
   async function pollsInASecond(): Promise<number> {
     await pause(1_000);
     const before = server.of('receiveMessage').length;
@@ -57,7 +57,7 @@ describe('a server that is broken or hostile', () => {
     expect(polls).toBeLessThan(most);
   });
 
-  it('is polled at once for what comes after the nothing that it said', async () => {
+  it('is polled again at once after an empty answer', async () => {
     const arrivals = new Arrivals();
     await consume({ handler: ({ messageId }) => arrivals.add(messageId) });
     for (let poll = 0; poll < 5; poll++) server.deliver();
@@ -65,7 +65,7 @@ describe('a server that is broken or hostile', () => {
     await arrivals.of('one');
   });
 
-  /** Answers consumers that their group has this policy. */
+  /** Sends consumers this retry policy of their group. */
   function answerPolicy(policy: RetryPolicy, fifo = true): void {
     server.adjustSettings = (command) => {
       if (command.command?.$case !== 'settings') return command;
@@ -120,7 +120,7 @@ describe('a server that is broken or hostile', () => {
     expect(runs).toBeLessThan(110);
   });
 
-  it('is not followed to thousands of servers', async () => {
+  it('cannot make the client connect to thousands of servers', async () => {
     server.queues = (topic) =>
       Array.from({ length: 5_000 }, (_, index) => queueOf(topic, `broker-${index}`, 1_024 + index));
     const producer = new Producer(connection, { topics: { orders: 'normal' } });
@@ -132,7 +132,7 @@ describe('a server that is broken or hostile', () => {
     await producer.close();
   });
 
-  it('is told apart from one that has the topic when it names no queue of it', async () => {
+  it('is distinguished from one that has the topic when it names no queue of it', async () => {
     server.queues = () => [];
     const producer = new Producer(connection, { topics: { orders: 'normal' } });
     await expect(producer.start({ timeoutMs: 500 })).rejects.toMatchObject({
@@ -143,7 +143,7 @@ describe('a server that is broken or hostile', () => {
     await expect(consume({})).rejects.toMatchObject({ message: expect.stringContaining('no queue') });
   });
 
-  it('holds no more of a consumer than its buffer, though it sends more than was asked for', async () => {
+  it('cannot make a consumer hold more than its buffer by sending more than requested', async () => {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {
       release = resolve;

@@ -1,4 +1,4 @@
-// Bodies larger than a server takes by default: an operator may raise its limit, and other clients may use it.
+// Bodies larger than a server accepts by default. An operator can raise the limit, and other clients can use it.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, SimpleConsumer } from 'nestjs-rocketmq/client';

@@ -1,5 +1,5 @@
-// Many clients in one process, on one connection: they do not get into each other's way. That no listener piles up meanwhile
-// is seen by the environment of every suite (test/support/leak-checking-environment.mjs).
+// Many clients on one connection in one process do not interfere. The environment of every suite checks that event listeners do not
+// accumulate (test/support/leak-checking-environment.mjs).
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
@@ -24,7 +24,7 @@ describe.each(['http2', 'grpc-js'] as const)('many clients on one connection of 
     return { broker, connection };
   }
 
-  it('each do their work', async () => {
+  it('all work concurrently', async () => {
     const { connection } = await start();
     const arrivals = new Arrivals();
     const producers = Array.from({ length: MANY }, () => new Producer(connection));
@@ -39,7 +39,7 @@ describe.each(['http2', 'grpc-js'] as const)('many clients on one connection of 
     await Promise.all(consumers.map((_, index) => arrivals.of(`group-${index}`)));
   });
 
-  it('come and go one after the other', async () => {
+  it('can be opened and closed one after the other', async () => {
     const { broker, connection } = await start();
     for (let turn = 0; turn < MANY; turn++) {
       const producer = new Producer(connection);

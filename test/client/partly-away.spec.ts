@@ -1,4 +1,4 @@
-// A cluster of which a part is away, before a client starts or while it runs: what is there serves.
+// A cluster that is partly unavailable, before a client starts or while it runs: the available servers are used.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
@@ -8,7 +8,7 @@ import { until } from '../support/until.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 
-describe('a cluster with a broker that is away', () => {
+describe('a cluster with an unavailable broker', () => {
   let there: RecordingServer;
   let away: RecordingServer;
   let connection: Connection;
@@ -34,21 +34,21 @@ describe('a cluster with a broker that is away', () => {
     return client;
   }
 
-  it('lets producers start, who send to the others', async () => {
+  it('lets producers start and send to the other brokers', async () => {
     const producer = owned(new Producer(connection, { topics: { orders: 'normal' } }));
     await producer.start();
     for (let count = 0; count < 4; count++) await producer.send({ topic: 'orders', body: 'one' });
     expect(there.of('sendMessage')).toHaveLength(4);
   });
 
-  it('lets consumers start, who receive from the others', async () => {
+  it('lets consumers start and receive from the other brokers', async () => {
     const consumer = owned(new PushConsumer(connection, { ...READERS, handler: () => {} }));
     const simple = owned(new SimpleConsumer(connection, READERS));
     await Promise.all([consumer.start(), simple.start()]);
     await until(() => there.of('receiveMessage').length > 0);
   });
 
-  it('lets consumers change what they subscribe to; who comes back hears of it first of all', async () => {
+  it('lets consumers change their subscriptions; a broker that returns gets them before anything else', async () => {
     const simple = owned(new SimpleConsumer(connection, READERS));
     await simple.start();
     await simple.subscribe({ topic: 'returns' });

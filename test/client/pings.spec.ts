@@ -1,4 +1,4 @@
-// The server's gRPC library breaks the connections of clients that ping it more often than every five minutes.
+// The server's gRPC library closes connections whose clients ping more often than every five minutes.
 
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -14,7 +14,7 @@ describe.each(['http2', 'grpc-js'] as const)('a server that answers pings and no
     for (const end of ends.splice(0).reverse()) await end();
   });
 
-  it('is pinged no more than twice on a connection, which it bears', async () => {
+  it('is pinged at most twice on a connection, which it tolerates', async () => {
     let most = 0;
     const sessions = new Set<ServerHttp2Session>();
     const server = createServer();

@@ -1,4 +1,4 @@
-// A server that goes away and comes back: producers and consumers go on by themselves.
+// A server that becomes unavailable and returns: producers and consumers recover by themselves.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
@@ -9,7 +9,7 @@ import { transport } from '../support/transport.js';
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }];
 const GROUPS = [{ name: 'readers' }];
 
-describe('a server that goes away', () => {
+describe('a server that becomes unavailable', () => {
   const ends: (() => Promise<void> | void)[] = [];
   const brokers: EmbeddedBroker[] = [];
 
@@ -25,7 +25,7 @@ describe('a server that goes away', () => {
     return broker;
   }
 
-  it('and comes back finds its producers and consumers again', async () => {
+  it('gets its producers and consumers back when it returns', async () => {
     const first = await startBroker(0);
     const connection = new Connection({ endpoints: first.endpoints, transport });
     ends.push(() => connection.close());
@@ -52,7 +52,7 @@ describe('a server that goes away', () => {
     expect(arrivals.texts).toEqual(['before', 'during', 'after']);
   });
 
-  it('is waited for at start until the deadline, then told', async () => {
+  it('is waited for at startup until the deadline, then reported', async () => {
     const gone = await startBroker(0);
     await gone.stop();
     const connection = new Connection({ endpoints: gone.endpoints, transport });
@@ -65,7 +65,7 @@ describe('a server that goes away', () => {
     });
   });
 
-  it('at start is found when it comes within the deadline', async () => {
+  it('is connected to at startup if it becomes available within the deadline', async () => {
     const gone = await startBroker(0);
     await gone.stop();
     const connection = new Connection({ endpoints: gone.endpoints, transport });

@@ -1,5 +1,5 @@
-// What consumers ask a server for, request by request: what the server's sources and probes say a client must and must not do
-// (test/contract/README.md), where the effect cannot be seen from outside.
+// The requests of consumers, one by one: requirements from the server's sources and from probes (test/contract/README.md) whose effect
+// cannot be observed from outside.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, type MessageView, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
@@ -49,13 +49,13 @@ describe('the requests of a consumer', () => {
     return consumer;
   }
 
-  it('begin with the settings: no poll comes before the server has answered them', async () => {
+  it('begin with the settings: no poll is sent before the server has answered them', async () => {
     await push();
     await until(() => asked('receiveMessage').length > 0);
     expect(order('telemetry', 'receiveMessage')).toEqual(['telemetry', 'receiveMessage']);
   });
 
-  it('to receive name the lease, ask for no renewal by the server, and leave it ten seconds more than the poll', async () => {
+  it('to receive contain the lease, request no renewal by the server, and have a deadline ten seconds after the poll', async () => {
     await push();
     await until(() => asked('receiveMessage').length > 0);
     const [poll] = server.of('receiveMessage');
@@ -71,7 +71,7 @@ describe('the requests of a consumer', () => {
     expect(poll?.timeoutMs).toBeLessThanOrEqual(30 * SECOND);
   });
 
-  it('to receive on demand have a deadline of more than the shortest poll of a server', async () => {
+  it('to receive on demand have a longer deadline than the shortest poll of a server', async () => {
     const consumer = await simple();
     const received = consumer.receive({ longPollingTimeoutMs: 1 });
     await until(() => asked('receiveMessage').length > 0);
@@ -81,7 +81,7 @@ describe('the requests of a consumer', () => {
     await received;
   });
 
-  it('keep their attempt id after an empty poll, and take a new one after messages', async () => {
+  it('keep their attempt id after an empty poll, and use a new one after messages', async () => {
     const arrivals = new Arrivals();
     await push(() => arrivals.add('one'));
     server.deliver();
@@ -94,11 +94,11 @@ describe('the requests of a consumer', () => {
     expect(fourth).not.toBe(first);
   });
 
-  describe('to receive, after one that came back full,', () => {
+  describe('to receive, after a full batch,', () => {
     const full = (): void =>
       server.deliver(...Array.from({ length: 32 }, (_, index) => recordedMessage('orders', `m${index}`)));
 
-    it('are two at a time, the second a short one with an attempt id of its own', async () => {
+    it('are two at a time, the second a short one with its own attempt id', async () => {
       await push();
       full();
       await until(() => asked('receiveMessage').length === 3);
@@ -117,7 +117,7 @@ describe('the requests of a consumer', () => {
     });
   });
 
-  it('to settle come only when the stream that brought the messages has ended', async () => {
+  it('to settle are sent only after the stream with the messages has ended', async () => {
     const handled = new Arrivals();
     await push(() => handled.add('one'));
     const producer = new Producer(connection);
@@ -125,7 +125,7 @@ describe('the requests of a consumer', () => {
     await producer.start();
     server.holdsReceives = true;
     server.deliver(recordedMessage('orders', 'one'));
-    // Its answer comes after the message, on the same connection: the message is there by then.
+    // Its answer follows the message on the same connection, so the message has arrived by then.
     await producer.send({ topic: 'orders', body: 'another' });
     expect(asked('ackMessage')).toEqual([]);
     server.endReceives();
@@ -133,7 +133,7 @@ describe('the requests of a consumer', () => {
     await until(() => asked('ackMessage').length === 1);
   });
 
-  it('hand a message back that no listener takes, and do not ack it', async () => {
+  it('release a message that no listener handles, and do not ack it', async () => {
     const warnings: string[] = [];
     const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
     connection.close();
@@ -159,14 +159,14 @@ describe('the requests of a consumer', () => {
     expect(warnings).toEqual([expect.stringMatching(/no listener matches this message; it is released/)]);
   });
 
-  it('never name a message id twice in one ack', async () => {
+  it('never contain a message id twice in one ack', async () => {
     await push();
     server.deliver(...Array.from({ length: 8 }, () => recordedMessage('orders', 'same')));
     await until(() => asked('ackMessage').flatMap(({ entries }) => entries).length === 8);
     for (const { entries } of asked('ackMessage')) expect(entries).toHaveLength(1);
   });
 
-  it('settle each message once: what failed is put off and not acked, what succeeded is acked and not put off', async () => {
+  it('settle each message once: a failed one is retried and not acked, a successful one is acked and not retried', async () => {
     let count = 0;
     await push(() => {
       if (++count % 2 === 0) throw new Error('no');
@@ -180,7 +180,7 @@ describe('the requests of a consumer', () => {
     expect(acked()).toHaveLength(5);
   });
 
-  it('to make a dead letter of a corrupt message come before any handler has seen it, and spare its batch', async () => {
+  it('to dead-letter a corrupt message are sent before a handler runs, and do not affect its batch', async () => {
     const arrivals = new Arrivals();
     await push(() => arrivals.add('seen'));
     const corrupt = recordedMessage('orders', 'corrupt');
@@ -194,7 +194,7 @@ describe('the requests of a consumer', () => {
     expect(asked('forwardMessageToDeadLetterQueue')[0]).toMatchObject({ messageId: 'corrupt' });
   });
 
-  it('to say goodbye name the group, come last, and once', async () => {
+  it('to terminate contain the group, are sent last, and once', async () => {
     const arrivals = new Arrivals();
     const consumer = await push(() => arrivals.add('one'));
     server.deliver(recordedMessage('orders', 'one'));
@@ -205,14 +205,14 @@ describe('the requests of a consumer', () => {
     expect(rpcs).toEqual(['ackMessage', 'notifyClientTermination']);
   });
 
-  it('of two roles on one connection are of two clients, each with settings of its own', async () => {
+  it('of two roles on one connection have two client ids, each with its own settings', async () => {
     await Promise.all([push(), simple()]);
     const ids = server.of('telemetry').map(({ metadata }) => metadata['x-mq-client-id']);
     expect(new Set(ids).size).toBe(2);
     expect(server.of('telemetry').every(({ timeoutMs }) => timeoutMs === undefined)).toBe(true);
   });
 
-  it('all have a deadline, apart from the stream of telemetry, and say who asks', async () => {
+  it('all have a deadline, except the telemetry stream, and identify the client', async () => {
     const consumer = await push();
     server.deliver(recordedMessage('orders', 'one'));
     await until(() => asked('ackMessage').length === 1);
@@ -227,7 +227,7 @@ describe('the requests of a consumer', () => {
     }
   });
 
-  it('settle a message where it was delivered, and say goodbye everywhere', async () => {
+  it('settle a message on the server that delivered it, and terminate on all servers', async () => {
     const other = new RecordingServer();
     await other.start();
     ends.push(async () => other.stop());

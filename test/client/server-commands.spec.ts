@@ -1,4 +1,4 @@
-// What a server may say on a telemetry stream beside its settings.
+// The commands of a server on the telemetry stream.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
@@ -29,7 +29,7 @@ describe('a command of the server', () => {
     return started;
   }
 
-  /** What was answered on telemetry beside settings, once there are so many. */
+  /** Waits for this many answers on telemetry, settings excluded. */
   async function answers(count: number): Promise<unknown[]> {
     const others = () =>
       server
@@ -40,16 +40,16 @@ describe('a command of the server', () => {
     return others();
   }
 
-  it('that is none of our protocol is ignored, and the stream goes on', async () => {
+  it('that is unknown is ignored, and the stream continues', async () => {
     await producer();
-    // A newer server knows commands that decode to nothing here.
+    // Commands of a newer server decode to nothing here.
     server.say({ status: undefined, command: undefined });
     server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
     await answers(1);
     expect(server.of('telemetry').filter(({ request }) => isSettings(request))).toHaveLength(1);
   });
 
-  it('that this client does not serve is declined, not left without an answer', async () => {
+  it('that this client does not support is declined, not left unanswered', async () => {
     await producer();
     server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
     server.say({
@@ -62,7 +62,7 @@ describe('a command of the server', () => {
     ]);
   });
 
-  it('to consume a message directly that outlives a start that failed does no harm', async () => {
+  it('to consume a message directly that is still running after a failed start has no effect', async () => {
     server.assignmentStatus = 50_001;
     let release = (): void => {};
     let isRunning = false;
@@ -85,11 +85,11 @@ describe('a command of the server', () => {
     await until(() => isRunning);
     await starting;
     release();
-    // Jest fails a case that leaves a rejection unhandled.
+    // Jest fails a case with an unhandled rejection.
     await new Promise((resolve) => setImmediate(resolve));
   });
 
-  it('to consume a message directly that comes when the consumer is closing does no harm', async () => {
+  it('to consume a message directly that arrives while the consumer closes has no effect', async () => {
     let release = (): void => {};
     const started = new Promise<void>((isRunning) => {
       const consumer = new PushConsumer(connection, {
@@ -117,7 +117,7 @@ describe('a command of the server', () => {
     const closed = ends.splice(0).map((end) => end());
     release();
     await Promise.all(closed);
-    // Jest fails a case that leaves a rejection unhandled.
+    // Jest fails a case with an unhandled rejection.
     await new Promise((resolve) => setImmediate(resolve));
     expect(server.of('notifyClientTermination')).toHaveLength(1);
   });

@@ -1,11 +1,11 @@
-// One broker under two addresses, of which one fails: what clients see of an Endpoints with several addresses.
+// One broker with two addresses, one of which fails.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
 
-describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s', (transport) => {
+describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, over %s', (transport) => {
   let broker: EmbeddedBroker;
   let connection: Connection;
 
@@ -19,7 +19,7 @@ describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, by %s
     await broker.stop();
   });
 
-  it.each([0, 1])('goes on when address %i is lost', async (lost) => {
+  it.each([0, 1])('remains available when address %i is lost', async (lost) => {
     const arrivals = new Arrivals();
     const producer = new Producer(connection);
     const consumer = new PushConsumer(connection, {

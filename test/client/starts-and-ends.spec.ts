@@ -1,5 +1,4 @@
-// The beginning and the end of each kind of client, at bad moments. Each case leaves no timer and no socket behind, which the
-// environment of every suite looks after.
+// Starting and closing each kind of client at bad moments. The environment of every suite checks that no timer and no socket is left.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -22,7 +21,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
 
   beforeEach(async () => {
     sockets = [];
-    // Accepts, and never says a word.
+    // Accepts connections and sends nothing.
     silent = createServer((socket) => {
       socket.on('error', () => {});
       sockets.push(socket);
@@ -50,7 +49,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
     return broker;
   }
 
-  /** Where nobody listens. */
+  /** An address where nothing listens. */
   async function deserted(): Promise<string> {
     const broker = await startBroker();
     await broker.stop();
@@ -62,19 +61,19 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
     return `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
   };
 
-  it('waits at its start for a server that is away, and says in the end that nothing was sent', async () => {
+  it('waits for an unavailable server when it starts, and finally reports that nothing was sent', async () => {
     const client = clientOf(await deserted());
     await expect(client.start({ timeoutMs: 700 })).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
   });
 
-  it('starts when the server comes in time', async () => {
+  it('starts when the server becomes available in time', async () => {
     const endpoints = await deserted();
     const starting = clientOf(endpoints).start({ timeoutMs: 20_000 });
     await startBroker(Number(endpoints.split(':')[1]));
     await starting;
   });
 
-  it('gives up a server that accepts connections and never says a word', async () => {
+  it('gives up on a server that accepts connections and sends nothing', async () => {
     const client = clientOf(silentEndpoints());
     await expect(client.start({ timeoutMs: 700 })).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
   });
@@ -90,14 +89,14 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
     },
   );
 
-  it('leaves nothing behind when its start has failed, whether it is closed or not', async () => {
+  it('leaves no resources open after a failed start, whether it is closed or not', async () => {
     const endpoints = await deserted();
     const connection = new Connection({ endpoints, transport, requestTimeoutMs: 300 });
     await expect(CLIENTS[kind](connection).start({ timeoutMs: 300 })).rejects.toBeDefined();
     connection.close();
   });
 
-  it('is closed once, however often it is asked for, also before it was started', async () => {
+  it('closes once, however often close is called, even before it was started', async () => {
     const broker = await startBroker();
     const client = clientOf(broker.endpoints);
     await client.start();
@@ -109,7 +108,7 @@ describe.each(Object.keys(CLIENTS) as (keyof typeof CLIENTS)[])('a %s', (kind) =
     await expect(idle.start()).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('can be closed after its connection', async () => {
+  it('can be closed after the connection was closed', async () => {
     const broker = await startBroker();
     const connection = new Connection({ endpoints: broker.endpoints, transport });
     const client = CLIENTS[kind](connection);

@@ -1,4 +1,4 @@
-// Two embedded brokers in one process: strangers to each other, whatever their topics are called.
+// Two embedded brokers in one process are independent, even with topics of the same name.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
@@ -36,7 +36,7 @@ describe('two brokers in one process', () => {
     expect([await bodies(one), await bodies(other)]).toEqual([['to the one'], ['to the other']]);
   });
 
-  it('keep their faults apart, and one goes on when the other stops', async () => {
+  it('keep their faults apart, and one continues when the other stops', async () => {
     const [one, other] = [await start(), await start()];
     one.broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
     await other.producer.send({ topic: 'orders', body: 'untouched' });

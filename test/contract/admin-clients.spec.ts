@@ -11,38 +11,38 @@ describe('the clients of a group', () => {
     await expect(world.admin().groupClients(world.name())).resolves.toMatchObject(nothing);
   });
 
-  contract('are told with what the group subscribes to, until they say goodbye', async (world) => {
+  contract('are listed with the subscriptions of the group, until they disconnect', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group();
     const first = await world.record({ topic, consumerGroup, filter: 'x || y' });
     const second = await world.record({ topic, consumerGroup, filter: 'x || y' });
-    const told = await world.admin().groupClients(consumerGroup);
-    expect(told.clients).toHaveLength(2);
-    for (const client of told.clients) {
+    const group = await world.admin().groupClients(consumerGroup);
+    expect(group.clients).toHaveLength(2);
+    for (const client of group.clients) {
       expect(client).toMatchObject({ language: 'NODE_JS', subscriptions: undefined, brokers: [expect.any(String)] });
       expect(client.address).toMatch(/^\S+:\d+$/);
     }
-    expect(told.subscriptions).toEqual([{ topic, kind: 'tag', expression: 'x || y' }]);
+    expect(group.subscriptions).toEqual([{ topic, kind: 'tag', expression: 'x || y' }]);
     await first.consumer.close();
     expect((await world.admin().groupClients(consumerGroup)).clients).toHaveLength(1);
     await second.consumer.close();
     expect((await world.admin().groupClients(consumerGroup)).clients).toEqual([]);
   });
 
-  contract('are told with SQL filters', async (world) => {
+  contract('are listed with SQL filters', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group();
     await world.record({ topic, consumerGroup, filter: { kind: 'sql', expression: 'a > 1' } });
-    const told = await world.admin().groupClients(consumerGroup);
-    expect(told.subscriptions).toEqual([{ topic, kind: 'sql', expression: 'a > 1' }]);
+    const group = await world.admin().groupClients(consumerGroup);
+    expect(group.subscriptions).toEqual([{ topic, kind: 'sql', expression: 'a > 1' }]);
   });
 
   contract('that do not subscribe alike are named', async (world) => {
     const [topic, other] = [await world.topic(), await world.topic()];
     const consumerGroup = await world.group();
     const differences = async () => {
-      const told = await world.admin().groupClients(consumerGroup, { compareMembers: true });
-      return told.differences?.map(({ topic: name, members }) => ({
+      const group = await world.admin().groupClients(consumerGroup, { compareMembers: true });
+      return group.differences?.map(({ topic: name, members }) => ({
         topic: name,
         expressions: members.map(({ subscription }) => subscription?.expression ?? 'none').sort(),
       }));

@@ -20,7 +20,7 @@ describe('dead letters', () => {
     await expect(world.admin().listDeadLetters(world.name())).resolves.toEqual(nothing);
   });
 
-  contract('are told with the topic they come from and all that they had', async (world) => {
+  contract('are listed with their original topic and all properties', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await group(world);
     const sent: SendMessage = { topic, body: 'poison', tag: 't', keys: ['k1', 'k2'], properties: { user: 'Ada' } };
@@ -36,7 +36,7 @@ describe('dead letters', () => {
     expect(bodiesOf(page.deadLetters)).toEqual(['poison']);
   });
 
-  contract('tell their topic also when they were handed out before they died', async (world) => {
+  contract('keep their original topic when they were delivered before they were dead-lettered', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group({ maxDeliveryAttempts: 2 });
     await buried(world, consumerGroup, [{ topic, body: 'x' }], 2);
@@ -161,7 +161,7 @@ describe('dead letters that are replayed', () => {
     expect(texts(recorder.deliveries)).toEqual(['x']);
   });
 
-  contract('are told as failed when their topic is gone, and it is not made anew', async (world) => {
+  contract('are reported as failed when their topic was deleted, and do not create it again', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await group(world);
     await buried(world, consumerGroup, [{ topic, body: 'x' }]);

@@ -38,7 +38,7 @@ describe('the lag of a group', () => {
         { consumerOffset: 0n, hasStarted: false },
         { consumerOffset: 0n, hasStarted: false },
       ]);
-      // Asking is not starting.
+      // Reading the lag does not create a position.
       expect(await lagIn(world, consumerGroup, topic)).toEqual(expected);
       await expect(world.admin().groupLag(world.name(), { topic })).resolves.toMatchObject({ topics: [], lag: 0n });
       const recorder = await world.record({ topic, consumerGroup });
@@ -76,7 +76,7 @@ describe('the lag of a group', () => {
     const consumer = await world.simpleConsumer(topic, consumerGroup);
     const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 1 });
     const lag = await lagIn(world, consumerGroup, topic);
-    // Handed out is not settled: of a group without order the server tells no more.
+    // For an unordered group the server reports only deliveries, which are not settlements.
     expect(lag).toMatchObject({ topic, retries: 0n, lag: 5n });
     expect(lag?.queues.map(({ queueId }) => queueId)).toEqual([0, 1]);
     const queue = lag?.queues.find(({ queueId }) => queueId === message?.queueId);

@@ -11,7 +11,7 @@ const namesOf = async (world: World, includeSystem = false): Promise<string[]> =
   return topics.map(({ topic }) => topic);
 };
 
-/** Lets a message of the topic become a dead letter of the group. */
+/** Dead-letters a message of the topic in the group. */
 async function deadLetterOf(world: World, topic: string, consumerGroup: string): Promise<void> {
   const producer = await world.producer();
   await producer.send({ topic, body: 'poison' });
@@ -24,7 +24,7 @@ async function deadLetterOf(world: World, topic: string, consumerGroup: string):
 }
 
 describe('listed topics', () => {
-  contract('tell type and queues, by name, without those of the server', async (world) => {
+  contract('show type and queues, sorted by name, without system topics', async (world) => {
     const admin = world.admin();
     const [second, first] = [`b-${world.name()}`, `a-${world.name()}`];
     await admin.createTopic({ topic: second, type: 'normal', queues: 3 });
@@ -40,7 +40,7 @@ describe('listed topics', () => {
     );
   });
 
-  contract('are told with those for dead letters when these are asked for, too', async (world) => {
+  contract('include dead letter queues on request', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
     await deadLetterOf(world, topic, consumerGroup);
@@ -100,7 +100,7 @@ describe('deleted topics', () => {
 });
 
 describe('listed groups', () => {
-  contract('tell order and attempts, by name, without those of the server', async (world) => {
+  contract('show order and attempts, sorted by name, without system groups', async (world) => {
     const admin = world.admin();
     const [second, first] = [`b-${world.name()}`, `a-${world.name()}`];
     await admin.createGroup({ consumerGroup: second, maxDeliveryAttempts: 3 });
@@ -158,7 +158,7 @@ describe('deleted groups', () => {
 });
 
 describe('the versions of brokers', () => {
-  contract('are told as numbers, with what follows from them', async (world) => {
+  contract('are returned as numbers, with the differences between them', async (world) => {
     const versions = await world.admin().brokerVersions();
     const [broker] = versions.brokers;
     const isOld = process.env.ROCKETMQ_TEST_VERSION === '5.3.3';

@@ -15,7 +15,7 @@ async function consumed(world: World, bodies: readonly string[]) {
   await world.until('all are consumed', () => recorder.deliveries.length === bodies.length);
   await recorder.consumer.close();
   const admin = world.admin();
-  // The server tells a tool where a group stands a moment after it has moved.
+  // The server reports the position of a group to tools with a short delay.
   await world.until('the group stands at the end', async () => {
     const { topics } = await admin.groupLag(group, { topic });
     return topics.length > 0 && topics[0]?.lag === 0n;
@@ -23,8 +23,8 @@ async function consumed(world: World, bodies: readonly string[]) {
   return { topic, group, admin };
 }
 
-describe('looking at a topic', () => {
-  contract('tells from where to where its queues reach', async (world) => {
+describe('the description of a topic', () => {
+  contract('returns the first and the last offset of its queues', async (world) => {
     const { topic, admin } = await consumed(world, ['a', 'b', 'c']);
     const { queues, total, failures } = await admin.topicOffsets(topic);
     expect({ total, failures, queues: queues.length }).toEqual({ total: 3n, failures: [], queues: 8 });
@@ -87,7 +87,7 @@ describe('the plan of a rewind', () => {
 });
 
 describe('the cluster', () => {
-  contract('tells what time it is there', async (world) => {
+  contract('returns the time of the broker', async (world) => {
     const { brokers, failures } = await world.admin().brokerClocks();
     expect({ failures, count: brokers.length }).toEqual({ failures: [], count: 1 });
     const [{ aheadMs = Number.NaN, errorMs } = { errorMs: 0 }] = brokers;

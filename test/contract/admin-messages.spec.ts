@@ -4,7 +4,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** The server's index is a moment behind. */
+/** The server writes its index with a short delay. */
 async function foundById(world: World, topic: string, messageId: string, count = 1) {
   const admin = world.admin();
   await world.until(`${messageId} is found`, async () => {
@@ -14,7 +14,7 @@ async function foundById(world: World, topic: string, messageId: string, count =
 }
 
 describe('a message that is looked up', () => {
-  contract('by its id is told with all that it has, and where it lies', async (world) => {
+  contract('by its id is found with all its properties and its position', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const receipt = await producer.send({
@@ -45,7 +45,7 @@ describe('a message that is looked up', () => {
     if (received !== undefined) await consumer.ack(received);
   });
 
-  contract('of a message group tells the group', async (world) => {
+  contract('of a message group has the group', async (world) => {
     const topic = await world.topic('fifo');
     const { messageId } = await (await world.producer()).send({ topic, body: 'x', messageGroup: 'g' });
     const { messages } = await foundById(world, topic, messageId);
@@ -62,7 +62,7 @@ describe('a message that is looked up', () => {
     expect(messages).toMatchObject([{ deliveryTimestampMs: expect.any(Number) }]);
   });
 
-  contract('twice under one id is told twice', async (world) => {
+  contract('sent twice with one id is found twice', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const messageId = world.name();
@@ -71,14 +71,14 @@ describe('a message that is looked up', () => {
     expect(messages.map(({ body }) => body.toString())).toEqual(['one', 'two']);
   });
 
-  contract('in vain is told as nothing, also in a topic that does not exist', async (world) => {
+  contract('that does not exist is not found, even if the topic does not exist', async (world) => {
     const topic = await world.topic();
     const nothing = { messages: [], mayBeMore: false, failures: [] };
     await expect(world.admin().findMessages({ topic, messageId: 'no-such-id' })).resolves.toEqual(nothing);
     await expect(world.admin().findMessages({ topic: world.name(), key: 'k' })).resolves.toEqual(nothing);
   });
 
-  contract('by a key is told with the others that have it, within the times and the limit', async (world) => {
+  contract('by a key is found with the others that have it, within the times and the limit', async (world) => {
     const topic = await world.topic();
     const other = await world.topic();
     const producer = await world.producer();
@@ -105,7 +105,7 @@ describe('a message that is looked up', () => {
     expect(some.mayBeMore).toBe(true);
   });
 
-  contract('is told unpacked when its producer packed it', async (world) => {
+  contract('is returned decompressed if its producer compressed it', async (world) => {
     const topic = await world.topic();
     const body = 'again and again '.repeat(1_000);
     const producer = await world.producer({ compression: { thresholdBytes: 100 } });

@@ -10,7 +10,7 @@ import { texts, type World } from './support/world.js';
 const contract = contractSuite();
 const CLUSTER = 'DefaultCluster';
 
-/** Waits until routes show a change: the real server asks its name server every 20 s. */
+/** Waits until routes show a change: the real server polls its name server every 20 s. */
 async function routeWith(world: World, topic: string, queues: number): Promise<void> {
   const client = world.rawClient();
   await world.until(`the route of ${topic} shows ${queues} queues`, async () => {
@@ -19,7 +19,7 @@ async function routeWith(world: World, topic: string, queues: number): Promise<v
   });
 }
 
-/** The route of a topic as the name server words it. */
+/** The route of a topic as the name server returns it. */
 async function routeInWords(world: World, topic: string) {
   const client = new RemotingClient({ connectTimeoutMs: 5_000, tls: undefined, credentials: undefined });
   try {
@@ -180,7 +180,7 @@ describe('consumer groups', () => {
     expect(found.filter((group) => group === undefined)).toEqual([]);
   });
 
-  contract('tell their attempts and waits with the next settings', async (world) => {
+  contract('send their attempts and delays with the next settings', async (world) => {
     const admin = world.admin();
     const consumerGroup = world.name();
     await admin.createGroup({ consumerGroup });

@@ -1,4 +1,4 @@
-// Messages that share a request. Brokers up to 5.3.3 would give all of them the tag, keys, properties and id of the first.
+// Messages that share a request. Brokers up to 5.3.3 give all of them the tag, keys, properties and id of the first.
 
 import { describe, expect } from '@jest/globals';
 import { type OutgoingMessage, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
@@ -9,19 +9,19 @@ import type { Delivery, World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** Whether the brokers of this backend keep messages of one request apart. */
+/** Whether the brokers of this backend store each message of a request with its own properties. */
 function keepsApart({ backend }: World): boolean {
   return backend.name === 'embedded' || backend.version !== '5.3.3';
 }
 
-/** A message of which nothing is like another's. */
+/** A message that differs from all others in every field. */
 function distinct(topic: string, index: number): OutgoingMessage & { readonly messageId: string } {
   const body = index % 7 === 0 ? Buffer.alloc(2_000 + index, index) : `body ${index} é 世`;
   return {
     topic,
     body,
     messageId: `ID-${topic}-${index}`,
-    // Every fourth has none of what its neighbours have.
+    // Every fourth message has no tag, keys or properties.
     ...(index % 4 === 0 ? {} : { tag: `tag-${index}`, keys: [`key-${index}`, `other-${index}`] }),
     ...(index % 4 === 1 ? {} : { properties: { index: `${index}`, [`only-${index}`]: 'ü' } }),
   };
@@ -37,7 +37,7 @@ function asReceived({ message }: Delivery): unknown {
 }
 
 /**
- * Sends in waves, the way an application does that handles many requests at once.
+ * Sends in waves, like an application that handles many requests at once.
  * @param afterFirst awaited after the first message
  */
 async function sendMany(
@@ -80,7 +80,7 @@ function expectUnaltered({ sent, deliveries, offsets }: Awaited<ReturnType<typeo
 }
 
 describe('messages that are sent at once', () => {
-  contract('arrive unaltered and once where the version of the brokers is told', async (world) => {
+  contract('arrive unchanged and once if the version of the brokers is configured', async (world) => {
     const run = await sendMany(world, { serverVersion: world.backend.version ?? '5.5.0' });
     expectUnaltered(run);
     expect(Math.max(...run.sizes) > 1).toBe(keepsApart(world));
@@ -95,7 +95,7 @@ describe('messages that are sent at once', () => {
       answers.push(asked);
       return asked;
     };
-    // Asked when the first route is known; an embedded broker needs not be asked.
+    // Requested when the first route is known; not requested from an embedded broker.
     const run = await sendMany(world, { brokerVersions }, () => Promise.all(answers));
     expectUnaltered(run);
     expect(Math.max(...run.sizes) > 1).toBe(keepsApart(world));
@@ -104,7 +104,7 @@ describe('messages that are sent at once', () => {
   contract('share a request only where the brokers are known to keep them apart', async (world) => {
     const run = await sendMany(world, {});
     expectUnaltered(run);
-    // An embedded broker says what it is; a proxy does not say what is behind it.
+    // An embedded broker identifies itself; a proxy does not report the version of its brokers.
     expect(Math.max(...run.sizes) > 1).toBe(world.backend.name === 'embedded');
   });
 
@@ -156,7 +156,7 @@ describe('messages that are sent at once', () => {
     const messages = Array.from({ length: 50 }, (_, index) => distinct(topic, index));
     await Promise.all(messages.map((message) => producer.transact({ message }, async () => {})));
     await world.until('all arrive', () => deliveries.length >= messages.length);
-    // A transaction adds properties of its own.
+    // A transaction adds properties.
     expect(deliveries.map(asReceived).sort(byId)).toMatchObject(messages.map(asSent).sort(byId) as object[]);
     expect(sizes).toEqual(messages.map(() => 1));
   });

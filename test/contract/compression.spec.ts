@@ -1,4 +1,4 @@
-// Bodies that the producer packs: what the servers keep of them, and what consumers and checkers get.
+// Bodies that the producer compresses: what the servers store, and what consumers and checkers receive.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
@@ -12,7 +12,7 @@ const contract = contractSuite();
 const TEXT = 'a line that comes again and again\n'.repeat(3_000);
 const MIB = 1024 * 1024;
 
-describe('a packed body', () => {
+describe('a compressed body', () => {
   contract('comes to push and simple consumers as it was given', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer({ compression: {} });
@@ -33,22 +33,25 @@ describe('a packed body', () => {
     expect(received.sort()).toEqual([TEXT, 'short', noise].sort());
   });
 
-  contract('lies on the server as it was packed, told as such, with the digest of what lies there', async (world) => {
-    const topic = await world.topic();
-    const producer = await world.producer({ compression: {} });
-    await producer.send({ topic, body: TEXT });
-    const group = await world.group();
-    const reader = world.rawClient();
-    await reader.settle(consumerSettings(group));
-    const [message] = messagesIn(await reader.receive(receiveRequest(topic, group)));
-    const { bodyEncoding, bodyDigest, messageId = '', receiptHandle = '' } = message?.systemProperties ?? {};
-    const entries = [{ messageId, receiptHandle }];
-    await reader.call('ackMessage', { topic: resource(topic), group: resource(group), entries });
-    const body = message?.body ?? Buffer.alloc(0);
-    expect(gunzipSync(body).toString()).toBe(TEXT);
-    const md5 = createHash('md5').update(body).digest('hex').toUpperCase();
-    expect([bodyEncoding, bodyDigest]).toEqual([2, { type: 2, checksum: md5 }]);
-  });
+  contract(
+    'is stored compressed, and delivered with its encoding and the digest of the stored bytes',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer({ compression: {} });
+      await producer.send({ topic, body: TEXT });
+      const group = await world.group();
+      const reader = world.rawClient();
+      await reader.settle(consumerSettings(group));
+      const [message] = messagesIn(await reader.receive(receiveRequest(topic, group)));
+      const { bodyEncoding, bodyDigest, messageId = '', receiptHandle = '' } = message?.systemProperties ?? {};
+      const entries = [{ messageId, receiptHandle }];
+      await reader.call('ackMessage', { topic: resource(topic), group: resource(group), entries });
+      const body = message?.body ?? Buffer.alloc(0);
+      expect(gunzipSync(body).toString()).toBe(TEXT);
+      const md5 = createHash('md5').update(body).digest('hex').toUpperCase();
+      expect([bodyEncoding, bodyDigest]).toEqual([2, { type: 2, checksum: md5 }]);
+    },
+  );
 
   contract('may have been more than 4 MiB', async (world) => {
     const topic = await world.topic();

@@ -7,7 +7,7 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** Between a client and the server; closed by who asked for it. */
+/** A forwarder between a client and the server. The caller closes it. */
 function forwarderOf({ backend }: World): Promise<TcpForwarder> {
   return forwardTo(Number(backend.endpoints.split(':')[1]));
 }

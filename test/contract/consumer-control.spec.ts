@@ -11,14 +11,14 @@ const contract = contractSuite();
 const all = (...recorders: Recorder[]): string[] => recorders.flatMap(({ deliveries }) => texts(deliveries)).sort();
 const attempts = ({ deliveries }: Recorder): number[] => deliveries.map(({ attempt }) => attempt);
 
-/** Lets what was released be redelivered. */
+/** Waits until released messages are redelivered. */
 async function letReturn(world: World, isThere: () => boolean): Promise<void> {
   for (let round = 0; round < 10 && !isThere(); round++) await world.backend.advance(SECOND_MS);
   await world.until('it is redelivered', isThere);
 }
 
 describe('a consumer that is paused', () => {
-  contract('a server that knows `suspend` can be told by its settings', async (world) => {
+  contract('a server that knows `suspend` can be recognized by its settings', async (world) => {
     const { reply } = await world.rawClient().settle(rawConsumerSettings(await world.group()));
     const settings = reply.command?.$case === 'settings' ? reply.command.value : undefined;
     const subscription = settings?.pubSub?.$case === 'subscription' ? settings.pubSub.value : undefined;
@@ -103,7 +103,7 @@ describe('subscriptions of a consumer that runs', () => {
     const producer = await world.producer();
     const recorder = await world.record({ topic });
     await recorder.consumer.subscribe({ topic, filter: { kind: 'tag', expression: 'a' } });
-    // Ends the poll that goes by the former filter.
+    // Ends the poll that uses the former filter.
     await producer.send({ topic, body: 'former', tag: 'b' });
     await world.until('it comes', () => recorder.deliveries.length === 1);
     await world.backend.quiet();

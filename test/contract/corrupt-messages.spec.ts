@@ -6,11 +6,11 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** The same number of bytes, so that nothing but the digest tells. */
+/** The same number of bytes, so that only the digest reveals the change. */
 const SENT = 'pay 100 to Ada';
 const ALTERED = 'pay 999 to Eve';
 
-describe('messages that were altered on the way', () => {
+describe('messages that were altered in transit', () => {
   const forwarders: TcpForwarder[] = [];
   const ends: (() => Promise<void>)[] = [];
 
@@ -33,18 +33,18 @@ describe('messages that were altered on the way', () => {
     const producer = await world.producer();
     await producer.sendBatch([SENT, 'fine', SENT, 'fine, too'].map((body) => ({ topic, body })));
     const handled: string[] = [];
-    const told: string[] = [];
+    const events: string[] = [];
     const consumer = new PushConsumer(await behindForger(world), {
       consumerGroup,
       subscriptions: [{ topic }],
-      events: { onDeadLetter: (_message, reason) => void told.push(reason) },
+      events: { onDeadLetter: (_message, reason) => void events.push(reason) },
       handler: ({ body }) => void handled.push(body.toString()),
     });
     ends.push(() => consumer.close());
     await consumer.start();
-    await world.until('all four have an end', () => handled.length + told.length === 4);
+    await world.until('all four have an end', () => handled.length + events.length === 4);
     await world.backend.quiet();
-    expect([handled.sort(), told]).toEqual([
+    expect([handled.sort(), events]).toEqual([
       ['fine', 'fine, too'],
       ['corrupt-body', 'corrupt-body'],
     ]);

@@ -1,4 +1,4 @@
-// The doctor on both servers: it finds what a client would, and changes nothing.
+// The doctor on both servers: it finds the problems that a client would have, and changes nothing.
 
 import { describe, expect } from '@jest/globals';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
@@ -44,7 +44,7 @@ describe('the doctor', () => {
       topics: (await admin.listTopics({ includeSystem: true })).topics.map((one) => one.topic),
       groups: (await admin.listGroups({ includeSystem: true })).groups.map((one) => one.consumerGroup),
     });
-    // Of what other suites do on the same server only the names of this one count.
+    // Other suites may use the same server, so only the names of this suite count.
     const own = ({ topics, groups }: Awaited<ReturnType<typeof all>>) =>
       [...topics, ...groups].filter((name) => name.includes(topic.slice(0, -2)));
     const before = own(await all());

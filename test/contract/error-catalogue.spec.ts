@@ -1,5 +1,5 @@
-// What each RPC answers to what it cannot do: one row each, on both servers (PROTOCOL: limits, error catalogue, names). Texts that the
-// real server keeps are compared, too: programs match them.
+// The errors of each RPC, one row each, on both servers (PROTOCOL: limits, error catalogue, names). Stable messages of the real server
+// are compared, too, because programs match them.
 // The rows are in catalogue/.
 
 import { describe } from '@jest/globals';

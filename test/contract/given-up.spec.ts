@@ -9,10 +9,10 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** The server counts its checks in this property, and believes one that came along: so the first check is one too many. */
+/** The server counts checks in this property and trusts the producer's value, so that the first check exceeds the limit. */
 const CHECKED_OFTEN = { TRANSACTION_CHECK_TIMES: '1000' };
 
-/** A half message whose checks nobody could answer, as the server has given it up. */
+/** A half message that the server gave up because no producer answered its checks. */
 async function givenUp(world: World) {
   const topic = await world.topic('transaction');
   const recorder = await world.record({ topic });
@@ -77,7 +77,7 @@ describe('a half message that was given up', () => {
       await world.backend.advance(FIRST_CHECK_MS + CHECK_INTERVAL_MS + SERVER_SLACK_MS);
       await world.until('it is delivered', () => recorder.deliveries.length > 0);
       expect(recorder.deliveries[0]).toMatchObject({ text: 'half', message: { messageId, keys: ['order-1'] } });
-      // The copy that was resumed stays where it was.
+      // The copy in the given-up topic stays.
       expect((await allGivenUp(admin)).filter((one) => one.messageId === messageId)).toHaveLength(1);
     },
   );

@@ -1,4 +1,4 @@
-// The list of known differences names cases that exist; that each of them still differs, every run shows (support/contract.ts).
+// Checks that the list of known differences names existing cases. Every run checks that each of them still differs (support/contract.ts).
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,7 +14,7 @@ const sources = ['test/contract', 'test/secured']
   )
   .join('\n');
 
-/** Rows of the error catalogue are named `RPC: row`, and some end with the name that they ask about. */
+/** Rows of the error catalogue are named `RPC: row`, and some end with the name that they test. */
 function isDeclared(title: string): boolean {
   const row = title.replace(/^[^:]+: /, '').replace(/[A-Z_]+$/, '');
   return sources.includes(title) || sources.includes(row);
@@ -26,7 +26,7 @@ describe('the list of known differences', () => {
     expect([...titles].filter((title) => !isDeclared(title))).toEqual([]);
   });
 
-  it('says one thing of a case on one version', () => {
+  it('has at most one entry for a case and a version', () => {
     const keys = KNOWN_DIFFERENCES.flatMap(({ title, backend, versions = ['any'] }) =>
       versions.map((version) => `${backend} ${version} ${title}`),
     );

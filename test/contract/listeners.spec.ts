@@ -1,4 +1,4 @@
-// Several listeners in one consumer, as the server sees them: one subscription, their dead letters, their hand-backs.
+// Several listeners in one consumer: one subscription, dead letters, releases.
 
 import { describe, expect } from '@jest/globals';
 import {
@@ -18,7 +18,7 @@ const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS] };
 const tags = (expression: string) => ({ kind: 'tag', expression }) as const;
 const textOf = ({ body }: MessageView): string => body.toString();
 
-/** Lets what was postponed or released come. */
+/** Waits until postponed and released messages are redelivered. */
 async function letCome(world: World, what: string, isThere: () => boolean): Promise<void> {
   for (let round = 0; round < 20 && !isThere(); round++) await world.backend.advance(2 * SECOND_MS);
   await world.until(what, isThere);
@@ -151,7 +151,7 @@ describe('listeners of one group', () => {
     expect([dead, attempts]).toEqual([['hopeless'], [1, 2]]);
   });
 
-  contract('keep dead letters where they are told to; the original is done', async (world) => {
+  contract('send dead letters to the configured topic; the original is acknowledged', async (world) => {
     const topic = await world.topic();
     const graves = await world.topic();
     const producer = await world.producer();

@@ -7,7 +7,7 @@ import { texts } from './support/world.js';
 const contract = contractSuite();
 
 describe('local transactions that take long', () => {
-  // 8 s is past the first check; 40 s is past the 30 s after which the server forgets whom it would commit for.
+  // 8 s is after the first check; 40 s is after the 30 s for which the server accepts a commit.
   for (const seconds of [8, 40]) {
     contract(`a local transaction of ${seconds} s commits, though it is checked while it runs`, async (world) => {
       const topic = await world.topic('transaction');
@@ -20,7 +20,7 @@ describe('local transactions that take long', () => {
       await producer.transact({ message: { topic, body: 'slow' } }, () => world.backend.advance(seconds * SECOND_MS));
       await world.backend.advance(CHECK_INTERVAL_MS + SERVER_SLACK_MS);
       await world.until('it is delivered', () => recorder.deliveries.length > 0);
-      // A real server that is about to check while it takes the commit may deliver twice (docs/protocol-notes.md).
+      // A real server that checks while it handles the commit may deliver twice (docs/protocol-notes.md).
       expect([...new Set(texts(recorder.deliveries))]).toEqual(['slow']);
       expect(answers[0]).toBe('unknown');
       expect(answers).not.toContain('rollback');
@@ -32,7 +32,7 @@ describe('local transactions that take long', () => {
     async (world) => {
       const topic = await world.topic('transaction');
       const recorder = await world.record({ topic });
-      /** Stands for a table of the database that both instances share: how each transaction ended. */
+      /** Stands for a database table, shared by both instances, with the end of each transaction. */
       const ends = new Map<string, Resolution>();
       const fencing =
         (instance: string) =>

@@ -16,14 +16,14 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-describe('answers that are lost on the way, after the server has done its work', () => {
+describe('answers that are lost in transit after the server has done its work', () => {
   const ends: (() => Promise<void>)[] = [];
 
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
   });
 
-  /** A consumer behind a forwarder; the case may lose what the server says. */
+  /** A consumer behind a forwarder, which can drop the server's answers. */
   async function behindForwarder(
     world: World,
     topic: string,
@@ -36,14 +36,14 @@ describe('answers that are lost on the way, after the server has done its work',
     const endpoints = `127.0.0.1:${forwarder.port}`;
     const connection = world.connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
     const handled: string[] = [];
-    const told: string[] = [];
+    const events: string[] = [];
     const consumer = new PushConsumer(connection, {
       consumerGroup,
       subscriptions: [{ topic }],
       invisibleDurationMs: LEASE_MS,
       events: {
-        onSettleFailed: ({ body }, { kind }) => void told.push(`${body} ${kind}`),
-        onLeaseLost: ({ body }) => void told.push(`${body} lost`),
+        onSettleFailed: ({ body }, { kind }) => void events.push(`${body} ${kind}`),
+        onLeaseLost: ({ body }) => void events.push(`${body} lost`),
       },
       handler: async (message, context) => {
         handled.push(`${message.body} ${message.deliveryAttempt}`);
@@ -53,36 +53,36 @@ describe('answers that are lost on the way, after the server has done its work',
     });
     ends.push(() => consumer.close({ shutdownGraceMs: 0 }));
     await consumer.start();
-    return { forwarder, handled, told };
+    return { forwarder, handled, events };
   }
 
-  /** Without the attempts. */
+  /** Bodies without the attempts. */
   const texts = (handled: readonly string[]): string[] => handled.map((line) => line.replace(/ \d+$/, ''));
   const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
 
   contract('an ack is repeated, and the message is not redelivered', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
-    const { forwarder, handled, told } = await behindForwarder(world, topic, await world.group(), (message, way) => {
+    const { forwarder, handled, events } = await behindForwarder(world, topic, await world.group(), (message, way) => {
       if (message.body.toString() === 'one') way.loseAnswers();
     });
     await producer.send({ topic, body: 'one' });
     await world.until('it is handled', () => handled.length === 1);
-    // The ack is with the server; its answer is not with us.
+    // The server has the ack, but its answer was lost.
     await wait(500);
     forwarder.reset();
     await producer.send({ topic, body: 'two' });
     await world.until('the next one is handled', () => handled.length >= 2);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
-    // The poll that was open on the broken connection may have cost the second one an attempt.
-    expect([texts(handled), told]).toEqual([['one', 'two'], []]);
+    // The open poll on the broken connection may have counted an attempt of the second message.
+    expect([texts(handled), events]).toEqual([['one', 'two'], []]);
   });
 
   contract('a change of the invisible duration is not repeated: the message is redelivered, once', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const consumerGroup = await world.group({ backoff: { kind: 'customized', nextMs: [SECOND_MS] } });
-    const { forwarder, handled, told } = await behindForwarder(world, topic, consumerGroup, (message, way) => {
+    const { forwarder, handled, events } = await behindForwarder(world, topic, consumerGroup, (message, way) => {
       if (message.deliveryAttempt > 1) return;
       way.loseAnswers();
       throw new Error('not now');
@@ -91,11 +91,11 @@ describe('answers that are lost on the way, after the server has done its work',
     await world.until('it is handled', () => handled.length === 1);
     await wait(500);
     forwarder.reset();
-    await world.until('the lost answer is told', () => told.length === 1);
+    await world.until('the lost answer is reported', () => events.length === 1);
     for (let round = 0; round < 10 && handled.length < 2; round++) await world.backend.advance(SECOND_MS);
     await world.until('it is redelivered', () => handled.length >= 2);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
-    expect([texts(handled), told]).toEqual([['one', 'one'], ['one retry']]);
+    expect([texts(handled), events]).toEqual([['one', 'one'], ['one retry']]);
   });
 
   contract('what a poll brought is redelivered when its lease ends; nothing is lost', async (world) => {
@@ -143,7 +143,7 @@ describe('answers that are lost on the way, after the server has done its work',
     const topic = await world.topic();
     const producer = await world.producer();
     const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
-    const { forwarder, handled, told } = await behindForwarder(world, topic, consumerGroup, (_message, way) => {
+    const { forwarder, handled, events } = await behindForwarder(world, topic, consumerGroup, (_message, way) => {
       way.loseAnswers();
       throw new Error('always');
     });
@@ -151,12 +151,12 @@ describe('answers that are lost on the way, after the server has done its work',
     await world.until('it is handled', () => handled.length === 1);
     await wait(500);
     forwarder.reset();
-    await world.until('the lost answer is told', () => told.length === 1);
+    await world.until('the lost answer is reported', () => events.length === 1);
     await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
     const grave = await world.record({ topic: deadLetterTopicOf(consumerGroup) });
     await world.until('the dead letter is read', () => grave.deliveries.length >= 1);
     await world.backend.quiet();
-    expect([texts(handled), told, grave.deliveries.map(({ text }) => text)]).toEqual([
+    expect([texts(handled), events, grave.deliveries.map(({ text }) => text)]).toEqual([
       ['one'],
       ['one deadLetter'],
       ['one'],

@@ -1,4 +1,4 @@
-// The server did its work and the answer never came: what producers make of it, and what consumers see.
+// The server did its work but the answer was lost: what producers report, and what consumers receive.
 
 import { describe, expect } from '@jest/globals';
 import { type Producer, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
@@ -9,7 +9,7 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** A producer whose answers can be lost on the way. */
+/** A producer behind a forwarder, which can drop the server's answers. */
 async function behindForwarder(
   world: World,
   options: ProducerOptions,
@@ -84,20 +84,20 @@ describe('a lost answer', () => {
     },
   );
 
-  contract('to a commit is no failure: the message is visible, and the event tells of it', async (world) => {
+  contract('to a commit is no failure: the message is visible, and the event reports it', async (world) => {
     const topic = await world.topic('transaction');
     const recorder = await world.record({ topic });
-    const told: string[] = [];
+    const events: string[] = [];
     const options: ProducerOptions = {
       transactionCheckers: { [topic]: () => 'commit' },
-      events: { onLeftToCheck: (_, resolution) => void told.push(resolution) },
+      events: { onLeftToCheck: (_, resolution) => void events.push(resolution) },
     };
     await behindForwarder(world, options, async (producer, forwarder) => {
       const result = await producer.transact({ message: { topic, body: 'paid' } }, async () => {
         forwarder.loseAnswers();
         return 'local result';
       });
-      expect([result, told]).toEqual(['local result', ['commit']]);
+      expect([result, events]).toEqual(['local result', ['commit']]);
       await world.until('it is delivered', () => recorder.deliveries.length > 0);
       expect(new Set(texts(recorder.deliveries))).toEqual(new Set(['paid']));
     });

@@ -1,4 +1,4 @@
-// Applications whose topics are created after a start that failed for want of them: a real server denies such a topic for a while.
+// Applications whose topics are created after a start failed without them: a real server reports such a topic as missing for a while.
 
 import { describe, expect } from '@jest/globals';
 import { Module } from '@nestjs/common';
@@ -18,7 +18,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** An application that sends to a topic and listens to it, while it starts, and what it has handled. */
+/** A starting application that sends to a topic and listens to it, and the messages that it has handled. */
 function application(world: World, topic: string, options: Partial<RocketMQModuleOptions>) {
   const { endpoints, nameServer, clock } = world.backend;
   const Orders = defineTopic<{ id: string }>(topic, { type: 'normal' });
@@ -52,12 +52,12 @@ type Recorded = ReturnType<typeof recordingLogger>;
 
 const WAIT_FOR = (topic: string) => expect.stringContaining(`warn the server does not know topic "${topic}"; waiting`);
 
-/** The warnings of a wait for a topic: those of the producer, since no consumer starts before it. */
+/** The warnings about the wait for a topic, from the producer, because consumers start after it. */
 function waitsIn(logger: Recorded, topic: string): string[] {
   return logger.lines.map(([line]) => line).filter((line) => line.includes(`does not know topic "${topic}"`));
 }
 
-/** A topic that does not exist, and for which a start has failed just now. */
+/** A missing topic for which a start has just failed. */
 async function missed(world: World): Promise<string> {
   const topic = world.name();
   await world.backend.createGroup(`${topic}-group`, {});
@@ -78,7 +78,7 @@ describe('an application that starts again after its topic was missing', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const logger = recordingLogger();
     expect(await roundTrip(world, topic, { logger })).toEqual([{ id: 'a' }]);
-    // Only a real server denies a new topic.
+    // Only a real server reports a new topic as missing.
     expect(waitsIn(logger, topic)).toEqual(world.backend.name === 'embedded' ? [] : [WAIT_FOR(topic)]);
   });
 

@@ -16,7 +16,7 @@ describe('one-way sends', () => {
     expect(recorder.deliveries[0]?.message.tag).toBe('red');
   });
 
-  contract('a one-way message that the server refuses is told as an event', async (world) => {
+  contract('a one-way message that the server rejects is reported as an event', async (world) => {
     const topic = world.name();
     const failed: unknown[] = [];
     const producer = await world.producer({ events: { onOnewayFailed: (_, error) => failed.push(error) } });

@@ -5,7 +5,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** A priority topic with these priorities sent in order, each with itself as body. */
+/** A priority topic to which messages with these priorities were sent in order; each has its priority as body. */
 async function topicWith(world: World, priorities: readonly number[]): Promise<string> {
   const topic = await world.topic('priority');
   const producer = await world.producer();
@@ -23,7 +23,7 @@ describe('priority topics', () => {
     for (const message of messages) await consumer.ack(message);
   });
 
-  contract('hand out messages that tell their type', async (world) => {
+  contract('deliver messages with their type', async (world) => {
     const consumer = await world.simpleConsumer(await topicWith(world, [1]));
     const [message] = await consumer.receive({ maxMessages: 1 });
     expect(message?.messageType).toBe('priority');

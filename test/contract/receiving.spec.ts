@@ -1,4 +1,4 @@
-// Receiving as the servers do it, request by request (PROTOCOL: receiving, retries, FIFO semantics).
+// How the servers deliver, request by request (PROTOCOL: receiving, retries, FIFO semantics).
 
 import { describe, expect } from '@jest/globals';
 import { type BackoffPolicy, deadLetterTopicOf, SECOND_MS } from 'nestjs-rocketmq/client';
@@ -39,7 +39,7 @@ describe('receiving', () => {
     await consumer.heartbeat();
     await sendAll(world, consumer.topic, ['woken']);
     expect(ids(await polling)).toEqual(['woken']);
-    // Long before the poll would have ended by itself.
+    // Long before the poll would end by itself.
     expect(Date.now() - startedAtMs).toBeLessThan(10 * SECOND_MS);
   });
 
@@ -49,7 +49,7 @@ describe('receiving', () => {
     const messageQueue = { ...receiveRequest(consumer.topic, consumer.group).messageQueue, id: 3 };
     const received = await consumer.receiveUntil(16, { messageQueue } as Parameters<RawConsumer['receive']>[0]);
     expect(ids(received).sort()).toEqual(numbered(16).sort());
-    // In turn, but not evenly on the real server.
+    // Alternating, but not evenly on the real server.
     expect(new Set(received.map(({ queueId }) => queueId)).size).toBeGreaterThan(2);
   });
 
@@ -78,24 +78,26 @@ describe('receiving', () => {
     expect(await assigned(await world.group({ fifo: true }))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
-  contract('settings tell the backoff of the group, of either kind', async (world) => {
-    const told = async (backoff: BackoffPolicy) => {
+  contract('settings contain the backoff of the group, of either kind', async (world) => {
+    const settings = async (backoff: BackoffPolicy) => {
       const group = await world.group({ backoff, maxDeliveryAttempts: 5 });
       const { reply } = await world.rawClient().settle(consumerSettings(group));
       const settings = reply.command?.$case === 'settings' ? reply.command.value : undefined;
       return settings?.backoffPolicy;
     };
-    expect(await told({ kind: 'customized', nextMs: [SECOND_MS, 7 * SECOND_MS] })).toEqual({
+    expect(await settings({ kind: 'customized', nextMs: [SECOND_MS, 7 * SECOND_MS] })).toEqual({
       maxAttempts: 5,
       strategy: { $case: 'customizedBackoff', value: { next: [toDuration(SECOND_MS), toDuration(7 * SECOND_MS)] } },
     });
-    expect(await told({ kind: 'exponential', initialMs: SECOND_MS, maxMs: 60 * SECOND_MS, multiplier: 3 })).toEqual({
-      maxAttempts: 5,
-      strategy: {
-        $case: 'exponentialBackoff',
-        value: { initial: toDuration(SECOND_MS), max: toDuration(60 * SECOND_MS), multiplier: 3 },
+    expect(await settings({ kind: 'exponential', initialMs: SECOND_MS, maxMs: 60 * SECOND_MS, multiplier: 3 })).toEqual(
+      {
+        maxAttempts: 5,
+        strategy: {
+          $case: 'exponentialBackoff',
+          value: { initial: toDuration(SECOND_MS), max: toDuration(60 * SECOND_MS), multiplier: 3 },
+        },
       },
-    });
+    );
   });
 
   contract('two messages with one id are two messages', async (world) => {
@@ -148,7 +150,7 @@ describe('leases of a consumer', () => {
     const consumer = await open(world);
     await sendAll(world, consumer.topic, ['m']);
     await consumer.receiveUntil(1, { autoRenew: true, invisibleDuration: undefined });
-    // The real server notes what it has to renew after it has answered.
+    // The real server registers a renewal after it has answered.
     await world.backend.advanceDuringWork(SECOND_MS);
     await consumer.goodbye();
     const other = await RawConsumer.open(world, consumer.topic, consumer.group);

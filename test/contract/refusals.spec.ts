@@ -6,7 +6,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** What the server says to a message that our own checks would not let through. */
+/** The server's answer to a message that the client's own validation would reject. */
 function codeOfSend(world: World, topic: string, message: RawMessage = {}): Promise<string> {
   return rawSend(world.backend.endpoints, topic, message);
 }

@@ -1,4 +1,4 @@
-// Requests whose handler runs while its application closes: whoever asked gets an answer, of this instance or of the next.
+// Requests whose handler runs while its application closes: the caller gets an answer, from this instance or the next.
 
 import { describe, expect } from '@jest/globals';
 import { Controller, type INestApplicationContext, Module } from '@nestjs/common';
@@ -26,14 +26,14 @@ function moduleOf(world: World, options: Partial<RocketMQModuleOptions>) {
   return RocketMQModule.forRoot({ endpoints, nameServer, clock, logger: recordingLogger(), ...options });
 }
 
-/** An application that asks. */
+/** An application that sends requests. */
 async function desk(world: World): Promise<INestApplicationContext> {
   @Module({ imports: [moduleOf(world, { requests: { application: 'desk' } })] })
   class DeskModule {}
   return NestFactory.createApplicationContext(DeskModule, { logger: false, abortOnError: false });
 }
 
-/** One that answers. */
+/** An application that answers them. */
 async function shop(world: World, topic: string, consumerGroup: string, shutdownGraceMs: number, answer: Answer) {
   @Controller()
   class Shop {
@@ -52,7 +52,7 @@ async function shop(world: World, topic: string, consumerGroup: string, shutdown
   return app;
 }
 
-/** Runs until the test releases it, whatever its signal says. */
+/** Runs until the test releases it, even if its signal fires. */
 function stubborn() {
   let release = (): void => {};
   const released = new Promise<void>((resolve) => {
@@ -67,7 +67,7 @@ function stubborn() {
   return { answer, questions, release: () => release() };
 }
 
-describe('a request at work in an application that closes', () => {
+describe('a request in progress in an application that closes', () => {
   contract('is answered by its handler, which ends in time, and handled once', async (world) => {
     const [topic, consumerGroup] = [await world.topic(), await world.group()];
     const asking = await desk(world);

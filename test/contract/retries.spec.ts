@@ -14,7 +14,7 @@ const contract = contractSuite();
 
 const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS, 2 * SECOND_MS] };
 
-/** Lets backoffs pass until so many deliveries were seen. */
+/** Waits for backoffs until there were this many deliveries. */
 async function letRetriesCome(world: World, { deliveries }: Recorder, count: number): Promise<void> {
   for (let round = 0; round < count * 4 && deliveries.length < count; round++) {
     await world.backend.advance(2 * SECOND_MS);

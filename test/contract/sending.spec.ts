@@ -11,7 +11,7 @@ describe('sending', () => {
     const topic = await world.topic();
     const producer = await world.producer();
     const recorder = await world.record({ topic });
-    // As JSON.parse gives it: a literal with `__proto__` would have no such property.
+    // Created with JSON.parse, because `__proto__` in an object literal creates no property.
     const properties = JSON.parse('{"__proto__":"a","constructor":"b","toString":"c","hasOwnProperty":"d","own":"e"}');
     await producer.send({ topic, body: 'one', properties });
     await producer.sendBatch([{ topic, body: 'two', properties }]);

@@ -30,7 +30,7 @@ describe('stopping', () => {
     expect(all().sort()).toEqual([...sent].sort());
   });
 
-  // At each deploy the first message is at work, and the second one waits for it.
+  // At each deployment the first message is in progress, and the second one waits for it.
   contract(
     'no deploy of an ordered group makes a dead letter of a message that its handler did not finish',
     async (world) => {

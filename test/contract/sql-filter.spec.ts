@@ -13,7 +13,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** What is sent before each case, by body. `a` is a number in some, text in others, missing in the rest. */
+/** The messages sent before each case, by body. Property `a` is a number in some, text in others, and missing in the rest. */
 const MESSAGES: Readonly<Record<string, Omit<OutgoingMessage, 'topic' | 'body'>>> = {
   bare: {},
   one: { tag: 'A', properties: { a: '1', b: 'x' } },
@@ -32,10 +32,10 @@ const NAMES = Object.keys(MESSAGES);
 const ALL = NAMES.join(' ');
 const WITH_A = 'one ten decimal minus zeros large text';
 const WITHOUT_A = 'bare yes no quote vip';
-/** The shortest that the server takes. */
+/** The shortest poll that the server accepts. */
 const POLL_MS = 5_000;
 
-/** What each expression delivers to a group of its own: the bodies, or the code of a refusal. */
+/** The bodies that each expression delivers to its own group, or the code of the error. */
 async function deliveredBy(world: World, expressions: readonly string[]): Promise<Record<string, string>> {
   const topic = await world.topic();
   const producer = await world.producer();
@@ -82,7 +82,7 @@ async function receiveAll(client: RawClient, topic: string, group: string, expre
   }
 }
 
-/** What is delivered of {@link MESSAGES}, by expression. The real server decides. */
+/** The bodies of {@link MESSAGES} that are delivered, by expression. The real server is the reference. */
 const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a property is compared as a number with a number, and as text with text': {
     "a = '1'": 'one',
@@ -165,7 +165,7 @@ const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'a >= b': 'ten',
   },
   'the surprises of the real server are kept': {
-    // A present property is no truth value, so it is false.
+    // A property is not a boolean, so it is false if it exists.
     a: '',
     'NOT a': WITH_A,
     'NOT flag': 'yes no',
@@ -174,11 +174,11 @@ const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'flag = TRUE': 'yes',
     'flag <> TRUE': 'no',
     'TRUE = flag': '',
-    // Only the left side makes it unknown.
+    // Only the left side makes the comparison unknown.
     'missing = other': ALL,
     'a = b': 'bare ten yes no quote vip',
     "'1' <> missing": ALL,
-    // Never unknown; nothing contains the empty text.
+    // Never unknown; no string contains the empty string.
     "NOT (missing CONTAINS 'x')": ALL,
     "missing NOT CONTAINS 'x'": '',
     "a CONTAINS ''": '',

@@ -1,4 +1,4 @@
-// Whom the servers ask about half messages, when, and how long they take the answer.
+// Which producers the servers check, when, and for how long they accept the answer.
 
 import { describe, expect } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
@@ -13,7 +13,7 @@ import type { World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** A producer that lists the topics and only counts what it is asked. */
+/** A producer that lists the topics and counts its checks without answering. */
 async function askedProducer(world: World, ...topics: string[]) {
   const client = world.rawClient();
   const asked: string[] = [];
@@ -40,7 +40,7 @@ describe('transaction checks', () => {
     const stranger = await askedProducer(world, await world.topic('transaction'));
     const half = messageOf(world, topic, { messageType: 4 });
     await stranger.client.call('sendMessage', { messages: [half] });
-    // A real server has one turn for the checks of all topics, so other cases may take every second one for a while.
+    // A real server alternates between producers over the checks of all topics, so other cases can take every second check for a while.
     await letChecksCome(world, 8, () => (one.asked.length > 0 && two.asked.length > 0 ? 8 : 0));
     expect(one.asked.length).toBeGreaterThan(0);
     expect(two.asked.length).toBeGreaterThan(0);

@@ -24,18 +24,18 @@ describe('the times of a transaction', () => {
     for (let round = 0; round < 4 && asked === 0; round++) await world.backend.advance(CHECK_INTERVAL_MS);
     await world.until('it is delivered', () => recorder.deliveries.length > 0);
     await world.backend.advance(CHECK_INTERVAL_MS + SERVER_SLACK_MS);
-    // A real server may ask again after the answer, and deliver again (docs/protocol-notes.md).
+    // A real server may check again after the answer, and deliver again (docs/protocol-notes.md).
     expect([asked, [...new Set(texts(recorder.deliveries))]]).toEqual([1, ['forgotten']]);
   });
 
-  contract('a local transaction that took too long is told by the check, as it ended', async (world) => {
+  contract('a local transaction that took too long is resolved by the check, as it ended', async (world) => {
     const topic = await world.topic('transaction');
-    const told: string[] = [];
+    const events: string[] = [];
     const producer = await world.producer({
       transactionCheckers: { [topic]: () => 'rollback' },
       events: {
-        onLeftToCheck: (_, resolution) => void told.push(`left to check: ${resolution}`),
-        onChecked: (_, resolution) => void told.push(`checked: ${resolution}`),
+        onLeftToCheck: (_, resolution) => void events.push(`left to check: ${resolution}`),
+        onChecked: (_, resolution) => void events.push(`checked: ${resolution}`),
       },
       ...TIMES,
     });
@@ -46,10 +46,10 @@ describe('the times of a transaction', () => {
       await world.backend.advanceDuringWork(6 * SECOND_MS);
       isOverdue = signal.aborted;
     });
-    expect([isOverdue, told]).toEqual([true, ['left to check: commit']]);
+    expect([isOverdue, events]).toEqual([true, ['left to check: commit']]);
     await world.backend.advance(8 * SECOND_MS + SERVER_SLACK_MS);
-    for (let round = 0; round < 4 && told.length < 2; round++) await world.backend.advance(CHECK_INTERVAL_MS);
+    for (let round = 0; round < 4 && events.length < 2; round++) await world.backend.advance(CHECK_INTERVAL_MS);
     await world.until('it is delivered', () => recorder.deliveries.length > 0);
-    expect([told[1], [...new Set(texts(recorder.deliveries))]]).toEqual(['checked: commit', ['slow']]);
+    expect([events[1], [...new Set(texts(recorder.deliveries))]]).toEqual(['checked: commit', ['slow']]);
   });
 });

@@ -6,7 +6,7 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-/** A topic, who listens to it, and a checker whose answer the case sets. */
+/** A topic with a listener, and a checker whose answer the case sets. */
 async function setUp(world: World) {
   const topic = await world.topic('transaction');
   const recorder = await world.record({ topic });
@@ -92,7 +92,7 @@ describe('transactions', () => {
     const connection = world.connection();
     const dying = await world.producer({ transactionCheckers: { [topic]: check } }, connection);
     await dying.beginTransaction({ topic, body: 'orphan' });
-    // What the server sees of a killed process: its connections are gone, without a goodbye.
+    // What the server sees of a killed process: its connections are closed without a termination.
     connection.close();
     checker.answer = 'commit';
     await world.backend.advance(FIRST_CHECK_MS + SERVER_SLACK_MS);

@@ -1,4 +1,5 @@
-// The admin port of the simulated broker. Its own is loaded by `import()` at each start, which another thread of Node answers at a time of its own.
+// The admin port of the simulated broker. The broker loads its own by `import()`, which Node resolves in another thread, at a time
+// that a seed cannot determine.
 
 import { AdminRequests } from '../../libs/rocketmq/src/broker/admin/admin-requests.js';
 import { RemotingServer } from '../../libs/rocketmq/src/broker/admin/remoting-server.js';
@@ -6,7 +7,7 @@ import type { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-bro
 import { SystemClock } from '../../libs/rocketmq/src/support/clock.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 
-/** Not listening yet. */
+/** Creates the port; it does not listen yet. */
 export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingServer {
   const { store, sessions } = broker.inside;
   const { engine, clock } = broker as unknown as Pick<

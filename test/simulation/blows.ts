@@ -1,4 +1,4 @@
-// How each fault of a plan is done to the system that runs.
+// Injects the faults of a plan into the running system.
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Settings } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -7,7 +7,7 @@ import { FAULT_KINDS, type Fault } from './plan.js';
 import type { Frame, SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
 
-/** Does a fault now. It ends by itself. */
+/** Injects a fault now. It ends by itself. */
 export function strike(system: System, fault: Fault): void {
   const { simulation } = system;
   simulation.say(`fault: ${fault.kind} for ${fault.durationMs} ms`);
@@ -18,7 +18,7 @@ export function strike(system: System, fault: Fault): void {
   system.disturbances.push({ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: met });
 }
 
-/** The names of the processes that it meets; undefined for all. */
+/** The names of the affected processes; undefined for all. */
 type Met = readonly string[] | undefined | 'nobody';
 
 const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Met>> = {
@@ -27,7 +27,7 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     for (const link of ways) {
       link.latencyMs = 10 + fault.strength ** 3 * 3_000;
       system.later(fault.durationMs, () => {
-        // Not what it was before: it may have been slow then, too.
+        // Not the previous value, which may be that of another fault.
         link.latencyMs = system.network.usual.latencyMs;
       });
     }
@@ -78,7 +78,7 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
       system.refusal = 0;
     });
     const untilMs = simulation.nowMs + durationMs;
-    // With another address to go to, a client may leave.
+    // With a second address, a client may switch.
     if (system.addresses.length > 1) for (const { process } of system.services) system.expectRenewal(process.name);
     system.disturbances.push({
       ...{ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: undefined, only: 'not sent' },
@@ -117,7 +117,7 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
   'client crash': (system, fault) => {
     const service = serviceOf(system, fault);
     if (service === undefined) return 'nobody';
-    // At some effect of what it does from now on; it may have a few thousand.
+    // At one of its next effects, of which there can be a few thousand.
     service.process.effectsLeft = Math.floor(fault.strength ** 2 * 400);
     system.watchOver(service);
     return undefined;
@@ -130,7 +130,7 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     const all = [system.brokerProcess, ...system.services.map(({ process }) => process)];
     const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
     const stepMs = (fault.strength - 0.3) * 3 * MINUTE_MS;
-    // A broker's wall clock decides what is due, on a real server too; only clients must not care.
+    // The broker's wall clock decides what is due, as on a real server, so only clients must be independent of theirs.
     if (process === system.brokerProcess) return 'nobody';
     process.wallOffsetMs = stepMs;
     system.disturbances.push({
@@ -166,7 +166,7 @@ function serviceOf(system: System, { pick }: Fault) {
 
 const PREFIX_BYTES = 5;
 
-/** Settings as a server might send them that is broken, or means ill. @returns the frame as it was, unless it carries settings */
+/** Replaces settings by those of a broken or hostile server. @returns other frames unchanged */
 export function withHostileSettings(frame: Frame, { strength, pick }: Fault): Frame {
   if (frame.kind !== 'data' || frame.bytes.length <= PREFIX_BYTES) return frame;
   const method = rpcMethod('telemetry');

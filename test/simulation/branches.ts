@@ -1,16 +1,16 @@
-// Which branches of the library's code a run reaches, as V8 counts them.
+// The branches of the library's code that a run reaches, counted by V8.
 
 import { Session } from 'node:inspector/promises';
 
 const FOLDERS = ['client', 'producer', 'consumer'];
 
-/** Counts from now on. */
+/** Starts counting. */
 export async function countBranches(): Promise<() => Promise<string[]>> {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
   await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
-  /** A line for each folder. Counts no longer. */
+  /** Stops counting and returns a line for each folder. */
   return async () => {
     const { result } = await session.post('Profiler.takePreciseCoverage');
     session.disconnect();

@@ -1,4 +1,4 @@
-// Histories that are wrong, and such that only look so.
+// Histories with violations, and histories that only look like it.
 
 import { describe, expect, it } from '@jest/globals';
 import { violationsOf } from './checkers.js';
@@ -10,7 +10,7 @@ const NOTHING: Facts = {
     handlings: [],
     transactions: [],
     disturbances: [],
-    handBacks: [],
+    releases: [],
     isTight: false,
     dead: [],
     halves: [],
@@ -41,7 +41,7 @@ function transacted(fields: Partial<TransactionFact> = {}): TransactionFact {
   };
 }
 
-/** Harm to a process. */
+/** A disturbance of a process. */
 function met(process: string, fromMs: number, untilMs: number): Disturbance {
   return { kind: 'link down', fromMs, untilMs, processes: [process] };
 }
@@ -51,7 +51,7 @@ const kinds = (facts: Partial<Facts>): string[] => {
 };
 
 describe('the judges', () => {
-  it('find nothing in a sound history', () => {
+  it('find nothing in a correct history', () => {
     expect(kinds({ sends: [sent('m1')], handlings: [handled('m1')] })).toEqual([]);
   });
 
@@ -96,7 +96,7 @@ describe('the judges', () => {
     expect(kinds(facts)).toEqual([kind]);
   });
 
-  it('see that more is unpacked than may be held', () => {
+  it('find that more bytes are decompressed than allowed', () => {
     expect(violationsOf({ ...NOTHING, mostUnpackedBytes: 101 })).toHaveLength(1);
   });
 
@@ -133,7 +133,7 @@ describe('the judges', () => {
       {
         sends: [sent('m1')],
         handlings: [handled('m1', { attempt: 2 })],
-        handBacks: [{ fromMs: 50, untilMs: 150 }],
+        releases: [{ fromMs: 50, untilMs: 150 }],
       },
     ],
     [

@@ -1,17 +1,17 @@
-// What must not be in the facts of a run. Pure: facts in, violations out.
+// Checks the facts of a run. Pure: facts in, violations out.
 
 import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
 
-/** An ack waits for others and is tried again: so long after a handler its loss may show. */
+/** Acks are batched and retried, so the loss of one may take effect this long after the handler. */
 export const ACK_MS = 40_000;
-/** What is left of a call when its time is over. */
+/** How long a call may last beyond its timeout. */
 const OVERDUE_MS = 500;
-/** What a disturbance does lasts longer than itself: connections are found dead and made anew, leases end. */
+/** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
 const AFTERMATH_MS = 45_000;
 
 type Checker = (facts: Facts) => string[];
 
-/** Each thing that cannot be, as a sentence. */
+/** Each violation, as a sentence. */
 export function violationsOf(facts: Facts): string[] {
   return CHECKERS.flatMap((check) => check(facts));
 }
@@ -53,7 +53,7 @@ export function lost(facts: Facts): string[] {
     .map(({ key, group }) => `lost: ${key} was acknowledged, and ${group} has never handled it`);
 }
 
-/** A broker that does not wait for its disk may forget what it has just acknowledged. */
+/** A broker that does not wait for its disk can lose what it has just acknowledged. */
 function isForgotten({ forgotten }: Facts, atMs: number, endMs: number): boolean {
   return forgotten.some(({ fromMs, untilMs }) => atMs <= untilMs && endMs >= fromMs);
 }
@@ -64,7 +64,7 @@ export function ghosts({ sends, handlings }: Facts): string[] {
   return [...seen].map((key) => `ghost: ${key} was delivered, though its send said "not-sent"`);
 }
 
-/** Whether something harmful met one of the processes in that time. */
+/** Whether a disturbance affected one of the processes in that time. */
 export function isExcused(
   { disturbances }: Pick<Facts, 'disturbances'>,
   processes: readonly string[],
@@ -92,7 +92,7 @@ export function unexplainedOutcomes(facts: Facts): string[] {
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
 }
 
-/** A send ends in its time, whatever becomes of the server. */
+/** A send ends within its timeout, whatever happens to the server. */
 export function overdueSends(facts: Facts): string[] {
   return facts.sends.flatMap(({ key, process, atMs, endMs = atMs, timeoutMs }) => {
     const tookMs = endMs - atMs;
@@ -104,7 +104,7 @@ export function overdueSends(facts: Facts): string[] {
   });
 }
 
-/** A call that had less time than its way there and back. */
+/** A call whose timeout was shorter than a round trip. */
 function isOverdue({ timeoutMs, error }: SendFact): boolean {
   return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within|refused the request/.test(error ?? '');
 }
@@ -120,27 +120,27 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     const isSentTwice = send !== undefined && send.outcome !== 'acknowledged';
     const fromMs = send?.atMs ?? first.startMs;
     if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
-    if (send?.messageGroup !== undefined && isQueueGivenBack(facts, first, again.startMs)) return [];
+    if (send?.messageGroup !== undefined && isQueueReleased(facts, first, again.startMs)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${again.startMs}`];
   });
 }
 
 /**
- * A server delivers an ordered queue from the first message on that was not acknowledged, later ones included that were: after a handler
- * has failed, and after a shutdown has handed something back.
+ * After a failed handler, and after a release by a shutdown, a server redelivers an ordered queue from the first message that is not
+ * acknowledged, including later ones that are.
  */
-function isQueueGivenBack({ handlings, handBacks }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
+function isQueueReleased({ handlings, releases }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
   const fromMs = startMs - AFTERMATH_MS;
   const isThen = (endMs = Number.POSITIVE_INFINITY): boolean => endMs >= fromMs && endMs <= untilMs;
-  if (isHandedBack(handBacks, fromMs, untilMs)) return true;
+  if (isReleased(releases, fromMs, untilMs)) return true;
   return handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs));
 }
 
-function isHandedBack(handBacks: Facts['handBacks'], fromMs: number, untilMs: number): boolean {
-  return handBacks.some((one) => one.fromMs <= untilMs && one.untilMs >= fromMs);
+function isReleased(releases: Facts['releases'], fromMs: number, untilMs: number): boolean {
+  return releases.some((one) => one.fromMs <= untilMs && one.untilMs >= fromMs);
 }
 
-/** A delivery that no handler sees costs a message an attempt. */
+/** A delivery that no handler sees counts as an attempt. */
 export function unseenDeliveries(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
   const handlers = new Set(facts.handlings.map(({ process }) => process));
@@ -150,9 +150,9 @@ export function unseenDeliveries(facts: Facts): string[] {
     if (first === undefined || send === undefined || send.outcome !== 'acknowledged') return [];
     const unseen = handlings.find(({ attempt }, index) => attempt > 1 + index);
     if (unseen === undefined) return [];
-    if (isHandedBack(facts.handBacks, send.atMs, unseen.startMs)) return [];
+    if (isReleased(facts.releases, send.atMs, unseen.startMs)) return [];
     if (isExcused(facts, [send.process, ...handlers], send.atMs, unseen.startMs)) return [];
-    if (send.messageGroup !== undefined && isQueueGivenBack(facts, first, unseen.startMs)) return [];
+    if (send.messageGroup !== undefined && isQueueReleased(facts, first, unseen.startMs)) return [];
     return [`unseen: ${what} came to ${unseen.process} at ${unseen.startMs} as attempt ${unseen.attempt}`];
   });
   const isRare = found.length <= facts.handlings.length / 20;
@@ -170,13 +170,13 @@ function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFac
   return found;
 }
 
-/** Of several runs, one that began later may be done first. */
+/** The first end of several runs; a later one may end first. */
 function firstEnd(handlings: readonly HandlingFact[]): number | undefined {
   const ends = handlings.filter(({ end }) => end === 'done').map(({ endMs = Number.POSITIVE_INFINITY }) => endMs);
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
-/** Of messages of one message group, one whose send began after another's had ended is first handled after that one. */
+/** In a message group, a message whose send began after another's send had ended is first handled after that message. */
 export function disorder(facts: Facts): string[] {
   const handlings = byDelivery(facts.handlings);
   const dead = new Set(facts.dead.map(({ key, group }) => `${key} for ${group}`));
@@ -211,7 +211,7 @@ export function earlyDeaths(facts: Facts): string[] {
         const delivered = Math.max(0, ...own.map(({ attempt }) => attempt));
         return { key, group, tried: own.filter(({ end }) => end === 'failed').length, delivered };
       })
-      // The server's own limit ends what is interrupted again and again.
+      // A message whose handlers are always interrupted reaches the server's own limit.
       .filter(({ tried, delivered }) => tried < facts.maxAttempts && delivered < facts.attemptsOfServer - 1)
       .map(({ key, group, tried }) => {
         return `died too early: ${key} is a dead letter of ${group} after ${tried} of ${facts.maxAttempts} attempts`;
@@ -230,7 +230,7 @@ export function disagreements(facts: Facts): string[] {
       violations.push(`missing: ${key} is in the database, and its message was not delivered`);
     if (!isCommitted && seen.has(key)) violations.push(`unfounded: ${key} was delivered, and is not in the database`);
     const isFenced = error === 'TRANSACTION_FENCED' || error === 'TRANSACTION_TOO_LONG';
-    // Whoever is asked has the time of birth from the server, and a clock of its own.
+    // The checked process gets the time of birth from the server, and compares it with its own clock.
     const isClockWrong = facts.disturbances.some((one) => one.only === 'fenced' && one.fromMs <= atMs + durationMs);
     if (isFenced && !isClockWrong && !isExcused(facts, [process], atMs, atMs + durationMs))
       violations.push(`fenced: ${key} (${error}) after ${durationMs} ms`);
@@ -238,7 +238,7 @@ export function disagreements(facts: Facts): string[] {
   return violations;
 }
 
-/** A close takes as long as its options say, unless its server cannot be reached. */
+/** A close ends within the time of its options, unless the server is unreachable. */
 export function slowCloses(facts: Facts): string[] {
   return facts.closes
     .filter(({ tookMs, limitMs }) => tookMs > limitMs)
@@ -246,11 +246,11 @@ export function slowCloses(facts: Facts): string[] {
     .map(({ process, tookMs, limitMs }) => `slow close: ${process} took ${tookMs} ms, more than ${limitMs}`);
 }
 
-/** Connections do not come and go without a reason. */
+/** A client opens no connection without a reason. */
 export function reconnections(facts: Facts): string[] {
   const known = new Map<string, number>();
   return facts.connections.flatMap(({ process, atMs }) => {
-    // What is excused is not held against those that come later.
+    // An excused connection does not count against later ones.
     if (isExcused(facts, [process], atMs - 1, atMs)) return [];
     const count = (known.get(process) ?? 0) + 1;
     known.set(process, count);

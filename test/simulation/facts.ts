@@ -1,6 +1,6 @@
-// What a run leaves behind, for those who judge it.
+// The facts of a run, which the checkers verify.
 
-/** How a call ended: what its caller may conclude. */
+/** The outcome of a call, as reported to its caller. */
 export type SendOutcome = 'acknowledged' | 'not-sent' | 'rejected' | 'unknown' | 'under way';
 
 /** One call of `send`. */
@@ -10,7 +10,7 @@ export interface SendFact {
   readonly messageGroup?: string | undefined;
   readonly process: string;
   readonly atMs: number;
-  /** What the call had. */
+  /** The timeout of the call. */
   readonly timeoutMs: number;
   endMs: number | undefined;
   outcome: SendOutcome;
@@ -25,20 +25,20 @@ export interface HandlingFact {
   readonly attempt: number;
   readonly startMs: number;
   endMs: number | undefined;
-  /** `unsure`: the ack of a simple consumer may have been taken or not. */
+  /** `unsure`: the server may have accepted the ack of a simple consumer or not. */
   end: 'done' | 'failed' | 'unsure' | undefined;
-  /** Nobody waits for the handler from then on, whatever it does. */
+  /** When the library stopped waiting for the handler. */
   abandonedMs?: number;
-  /** Whether it got something else than was sent. */
+  /** Whether the received message differs from the sent one. */
   isAltered?: boolean;
 }
 
-/** A close in good order. */
+/** A graceful close. */
 export interface CloseFact {
   readonly process: string;
   readonly atMs: number;
   readonly tookMs: number;
-  /** What it may take, by its options. */
+  /** The maximum duration by its options. */
   readonly limitMs: number;
 }
 
@@ -54,14 +54,14 @@ export interface TransactionFact {
   error: string | undefined;
 }
 
-/** A time in which something may happen that cannot happen otherwise. */
+/** A period in which otherwise impossible things may happen. */
 export interface Disturbance {
   readonly kind: string;
   readonly fromMs: number;
   readonly untilMs: number;
-  /** The processes that it meets; all when undefined. */
+  /** The affected processes; undefined for all. */
   readonly processes: readonly string[] | undefined;
-  /** Nothing else can come of it: calls that were not sent; transactions that others take for older than they are. Anything when left out. */
+  /** Its only possible effect: calls are not sent, or transactions are considered too old. Undefined: any effect. */
   readonly only?: 'not sent' | 'fenced';
 }
 
@@ -71,7 +71,7 @@ export interface ConnectionFact {
   readonly atMs: number;
 }
 
-/** A dead letter as the broker keeps it. */
+/** A dead letter in the broker. */
 export interface DeadFact {
   readonly key: string;
   readonly group: string;
@@ -82,36 +82,36 @@ export interface Facts {
   readonly handlings: readonly HandlingFact[];
   readonly transactions: readonly TransactionFact[];
   readonly disturbances: readonly Disturbance[];
-  /** When services closed. */
-  readonly handBacks: readonly { readonly fromMs: number; untilMs: number }[];
+  /** Periods in which a closing service may release messages. */
+  readonly releases: readonly { readonly fromMs: number; untilMs: number }[];
   /**
-   * Whether idle polls, each of which has room for one message, may fill the room that another poll was promised: what that one brings and is
-   * not kept is delivered again when its lease ends.
+   * Whether idle polls, each with room for one message, can use up the room of another poll. Messages of that poll that do not fit are
+   * redelivered when their leases end.
    */
   readonly isTight: boolean;
   readonly dead: readonly DeadFact[];
-  /** What the database says of each transaction id. */
+  /** The resolution in the database, by transaction id. */
   readonly resolutions: ReadonlyMap<string, string>;
-  /** Half messages that are left. */
+  /** The remaining half messages. */
   readonly halves: readonly string[];
-  /** Attempts that a listener has before its message is a dead letter. */
+  /** The attempts of a listener before its message is dead-lettered. */
   readonly maxAttempts: number;
-  /** Deliveries after which the server makes it one. */
+  /** The deliveries after which the server dead-letters a message. */
   readonly attemptsOfServer: number;
   readonly groupsOf: Readonly<Record<string, readonly string[]>>;
-  /** When what was acknowledged may not be on the disk yet, and the broker died. */
+  /** Periods before a crash of the broker whose acknowledged changes may not be on disk. */
   readonly forgotten: readonly { readonly fromMs: number; readonly untilMs: number }[];
-  /** Connections that clients began to open. */
+  /** The connections that clients began to open. */
   readonly connections: readonly ConnectionFact[];
-  /** Those that harmless faults are a reason for, beside the first of each client: GOAWAY, refused streams, stream ids that run out. */
+  /** Connections, other than the first of each client, that harmless faults explain: GOAWAY, refused streams, exhausted stream ids. */
   readonly renewals: readonly ConnectionFact[];
-  /** What was left behind after all had been closed. */
+  /** Resources that remained open after everything was closed. */
   readonly leaks: readonly string[];
   readonly uncaught: readonly string[];
-  /** Of bodies, unpacked and not handled yet, at most. */
+  /** The maximum bytes of decompressed bodies that were not handled yet. */
   readonly mostUnpackedBytes: number;
   readonly bufferBound: number;
   readonly closes: readonly CloseFact[];
-  /** Longer than this nothing waits: no call, no close. */
+  /** Calls and closes that did not end. */
   readonly hanging: readonly string[];
 }

@@ -1,4 +1,4 @@
-// A seed has one history, whatever machine it is replayed on.
+// A seed has the same history on every machine.
 
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { type Plan, planOf } from './plan.js';
 const ROOT = join(import.meta.dirname, '..', '..');
 const TEST_TIMEOUT_MS = 3 * MINUTE_MS;
 
-/** Part of a seed's plan, so that it does not take long. */
+/** The plan of a seed, shortened to save time. */
 function shortPlan(seed: number, isNest: boolean): Plan {
   const plan = planOf(seed);
   const activeMs = 30 * SECOND_MS;
@@ -24,7 +24,7 @@ async function historyOf(plan: Plan, cwd: string, env: NodeJS.ProcessEnv): Promi
   const program = ['--no-warnings', '--import', join(ROOT, 'test/support/run-typescript.mjs')];
   const args = [...program, join(ROOT, 'test/simulation/main.ts'), '--brief', '--plan', JSON.stringify(plan)];
   const run = promisify(execFile)(process.execPath, args, { cwd, env: { ...process.env, ...env } });
-  // Five minutes are too short for all to settle; what matters here is that both runs say the same.
+  // Five minutes are too short for everything to settle; here only the equality of both runs matters.
   const { stdout } = await run.catch((error: { stdout: string }) => error);
   return /history ([0-9a-f]{16}), \d+ events/.exec(stdout)?.[0];
 }

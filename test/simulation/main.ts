@@ -1,4 +1,4 @@
-// `npm run simulate`: runs seeds until the time is over, says what they showed, and cuts the first failing one down.
+// `npm run simulate`: runs seeds until the time is over, reports the results, and shrinks the first failing plan.
 
 import './platform/machine.js';
 import { parseArgs } from 'node:util';
@@ -18,7 +18,7 @@ const USAGE = `npm run simulate -- [options]
   --keep-going  do not end at the first seed that fails
   --branches    say how much of the clients' code was reached; slower`;
 const SHRINK_MS = 90_000;
-/** Of the shortest history, at most. */
+/** The maximum number of lines of the shortest history that are printed. */
 const MOST_LINES = 400;
 const HOUR_MS = 3_600_000;
 
@@ -35,7 +35,7 @@ const options = {
   help: { type: 'boolean' },
 } as const;
 
-/** Real time: what a simulation calls so is its own. */
+/** Real time; the clock of a simulation is virtual. */
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 

@@ -1,4 +1,4 @@
-// `npm run simulate:mutations`: puts each fault back into a copy of the library, and lets the simulation look for it.
+// `npm run simulate:mutations`: reintroduces each fault into a copy of the library, and checks that the simulation finds it.
 
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const { values } = parseArgs({
   },
 });
 
-/** A copy of this repository with the fault in it. */
+/** Copies this repository and introduces the fault. */
 function copyWith({ file, edits }: Mutation): string {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-mutation-'));
   const isWanted = (path: string): boolean => !/\/(?:node_modules|dist)(?:\/|$)/.test(path);
@@ -36,7 +36,7 @@ function copyWith({ file, edits }: Mutation): string {
   return folder;
 }
 
-/** @returns what it printed */
+/** @returns its output */
 function simulate(folder: string, ...options: string[]): Promise<string> {
   const args = ['--no-warnings', '--import', './test/support/run-typescript.mjs', 'test/simulation/main.ts'];
   const child = spawn(process.execPath, [...args, '--brief', ...options], { cwd: folder });
@@ -47,7 +47,7 @@ function simulate(folder: string, ...options: string[]): Promise<string> {
 
 const VIOLATION = /VIOLATION of seed (\d+): (.*)/;
 
-/** The first seed that fails with the fault and passes without it; undefined when the time was over before. */
+/** The first seed that fails with the fault and passes without it; undefined if the time is over before. */
 async function search(folder: string): Promise<string | undefined> {
   const first = Number(values.seed);
   const untilMs = Date.now() + Number(values.seconds) * SECOND_MS;

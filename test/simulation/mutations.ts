@@ -1,11 +1,11 @@
-// Faults that the library once had, put back: the simulation must see each of them within its usual time.
+// Faults that the library once had. The simulation must find each of them within its usual time.
 
 /** Changes to one file. */
 export interface Mutation {
-  /** What was wrong. */
+  /** A description of the fault. */
   readonly fault: string;
   readonly file: string;
-  /** What takes the place of what: each stands there exactly once. */
+  /** Replacements: each key occurs exactly once in the file. */
   readonly edits: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-// The Nest application of a simulated service: where Nest and the library reach the work that nest-service.ts does.
+// The Nest application of a simulated service: connects Nest and the library to the work of nest-service.ts.
 
 import { type BeforeApplicationShutdown, Controller, type INestMicroservice, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -22,23 +22,23 @@ import { GROUPS, MAX_ATTEMPTS, RETRY_MS, TAG, TOPICS } from './worker.js';
 
 export const NEST_TOPICS = { manual: 'tasks', requests: 'questions' } as const;
 
-/** What handlers do. */
+/** The work of handlers. */
 export interface NestWork {
   handle(group: string, context: RocketMQContext): Promise<void>;
   decide(context: RocketMQContext): Promise<void>;
   answer(context: RocketMQContext): Promise<string>;
-  /** Resolves when nothing is being sent any more. */
+  /** Resolves when all sends have ended. */
   sent(): Promise<void>;
 }
 
-/** Sends a message with each local transaction. */
+/** Sends a message in each local transaction. */
 export abstract class Orders {
   abstract place(key: string, local: () => Promise<void>): Promise<void>;
 }
 
-/** Loads what Nest loads when it is first needed. Await it before a simulation: Node asks another thread, at a time of its own. */
+/** Loads the modules that Nest loads on demand. Await it before a simulation: Node resolves them in another thread, at an unpredictable time. */
 export async function warmUp(): Promise<void> {
-  // There are no web sockets, and it would look for them at each start.
+  // Prevents Nest from looking for web sockets at each start.
   Object.assign(NestMicroservice.prototype, { loadSocketModule: () => Promise.resolve() });
   class Nothing {}
   Module({})(Nothing);
@@ -47,20 +47,20 @@ export async function warmUp(): Promise<void> {
   await app.close();
 }
 
-/** An application that does not listen yet. Ready when all promises have come to rest. */
+/** Creates an application that does not listen yet. It is ready when all promises have settled. */
 export async function applicationOf(
   work: NestWork,
   plan: Plan,
   options: RocketMQModuleOptions,
 ): Promise<INestMicroservice> {
-  // Nest's names for modules are parts of one random string. A new one, so that those of the run before do not matter.
+  // Nest derives the names of modules from one random string. A new string makes runs independent of each other.
   uid(Number.MAX_SAFE_INTEGER);
   const app = await NestFactory.createMicroservice(moduleOf(work, plan, options), {
     ...{ logger: false, abortOnError: false, inject: [ServerRocketMQ] },
     useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
   });
   const { nameServer = '', logger } = options;
-  // What it would load by `import()`.
+  // Otherwise loaded by `import()`.
   Object.assign(app.get(adminAccessToken()), { cluster: Promise.resolve(new RocketMQAdmin({ nameServer, logger })) });
   return app;
 }

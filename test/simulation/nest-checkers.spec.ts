@@ -1,4 +1,4 @@
-// Histories that are wrong, and such that only look so.
+// Histories with violations, and histories that only look like it.
 
 import { describe, expect, it } from '@jest/globals';
 import type { Disturbance, HandlingFact, SendFact } from './facts.js';
@@ -38,7 +38,7 @@ describe('a decision of a manual listener', () => {
     expect(overruledDecisions(facts)).toEqual(['overruled: b acked m1 at 300, and c got it again at 5900']);
   });
 
-  it('is overruled also by a delivery that nobody finishes', () => {
+  it('is overruled also by a delivery that does not end', () => {
     expect(overruledDecisions({ ...facts, handlings: [handling(200, 300), handling(5_900, undefined)] })).toHaveLength(
       1,
     );
@@ -54,7 +54,7 @@ describe('a decision of a manual listener', () => {
     expect(overruledDecisions({ ...facts, ...other })).toEqual([]);
   });
 
-  it('is overruled in spite of a disturbance of somebody else', () => {
+  it('is overruled despite a disturbance of another process', () => {
     expect(overruledDecisions({ ...facts, disturbances: [met('d', 4_000, 5_000)] })).toHaveLength(1);
   });
 });
@@ -67,18 +67,18 @@ describe('a request', () => {
   const handled = handling(200, 300, { group: NEST_GROUPS.requests });
   const facts: NestFacts = { ...NOTHING, requests: [request], answers: [handled] };
 
-  it('is unanswered when it was handled with success and no answer came', () => {
+  it('is unanswered when it was handled successfully and no answer arrived', () => {
     const text = 'unanswered: a asked m1, b handled it by 300, and no answer came until 60100 (DEADLINE_EXCEEDED)';
     expect(unansweredRequests(facts)).toEqual([text]);
   });
 
-  it('is unanswered when it is still under way after its time', () => {
+  it('is unanswered when it is still in progress after its timeout', () => {
     expect(
       unansweredRequests({ ...facts, requests: [{ ...request, endMs: undefined, outcome: 'under way' }] }),
     ).toHaveLength(1);
   });
 
-  it('is unanswered when who asked was closed long after', () => {
+  it('is unanswered when its caller was closed much later', () => {
     expect(unansweredRequests({ ...facts, requests: [{ ...request, outcome: 'abandoned' }] })).toHaveLength(1);
   });
 
@@ -107,7 +107,7 @@ describe('a request', () => {
     expect(repeatedRequests({ ...again, requests: [request] })).toEqual([]);
   });
 
-  it('has an answer of its own', () => {
+  it('has its own answer', () => {
     expect(mistakenAnswers({ ...facts, requests: [{ ...request, outcome: 'mistaken' }] })).toHaveLength(1);
     expect(mistakenAnswers(facts)).toEqual([]);
   });

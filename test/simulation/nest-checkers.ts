@@ -1,29 +1,29 @@
-// What must not be in the facts of Nest applications. Pure: facts in, violations out.
+// Checks the facts of Nest applications. Pure: facts in, violations out.
 
 import { ACK_MS, isExcused } from './checkers.js';
 import type { NestFacts } from './nest-facts.js';
 
-/** Groups that only Nest applications have. */
+/** The groups of Nest applications. */
 export const NEST_GROUPS = { manual: 'taskers', requests: 'answerers' } as const;
-/** How long a handler of a manual listener may run: what it decides takes effect then, at the latest. */
+/** The maximum duration of a manual listener's handler, after which its decision has taken effect. */
 export const MANUAL_TIMEOUT_MS = 5_000;
-/** An answer that was sent arrives within this. */
+/** The time in which an answer arrives. */
 const ANSWER_MS = 5_000;
 
-/** Each thing that cannot be, as a sentence. */
+/** Each violation, as a sentence. */
 export function nestViolationsOf(facts: NestFacts): string[] {
   const checkers = [overruledDecisions, unansweredRequests, repeatedRequests, mistakenAnswers];
   return checkers.flatMap((check) => check(facts));
 }
 
-/** The first decision of a manual listener counts, whatever becomes of its handler. */
+/** The first decision of a manual listener counts, however its handler ends. */
 export function overruledDecisions(facts: NestFacts): string[] {
   const acks = facts.decisions.filter(({ decision }) => decision === 'ack');
   return acks.flatMap(({ key, process, atMs }) => {
     const handlings = facts.handlings.filter((one) => one.group === NEST_GROUPS.manual && one.key === key);
     const again = handlings.find(({ startMs }) => startMs > atMs);
     const send = facts.sends.find((one) => one.key === key);
-    // Whose outcome is unknown may have been stored twice.
+    // A message with an unknown outcome may be stored twice.
     if (again === undefined || send?.outcome !== 'acknowledged') return [];
     const untilMs = Math.min(again.startMs, atMs + MANUAL_TIMEOUT_MS + ACK_MS);
     if (isExcused(facts, [process, again.process, send.process], send.atMs, untilMs)) return [];
@@ -31,7 +31,7 @@ export function overruledDecisions(facts: NestFacts): string[] {
   });
 }
 
-/** A request that a handler has finished with success is answered, or delivered again. */
+/** A request that was handled successfully is answered, or delivered again. */
 export function unansweredRequests(facts: NestFacts): string[] {
   return facts.requests.flatMap(({ key, process, atMs, timeoutMs, endMs = atMs + timeoutMs, outcome, error }) => {
     if (outcome !== 'unanswered' && outcome !== 'abandoned' && outcome !== 'under way') return [];
@@ -52,7 +52,7 @@ export function repeatedRequests(facts: NestFacts): string[] {
     const again = answers.find(({ startMs }) => startMs > (first?.endMs ?? Number.POSITIVE_INFINITY));
     if (outcome !== 'answered' || first === undefined || again === undefined) return [];
     const untilMs = Math.max(endMs ?? atMs, (first.endMs ?? atMs) + ACK_MS);
-    // Its answer was under way when nobody waited for it any more, so whether it would arrive was not known.
+    // The caller stopped waiting while the answer was in transit.
     if ((first.abandonedMs ?? Number.POSITIVE_INFINITY) <= (first.endMs ?? 0) + ANSWER_MS) return [];
     if (isExcused(facts, [process, first.process, again.process], atMs, untilMs)) return [];
     return [
@@ -61,7 +61,7 @@ export function repeatedRequests(facts: NestFacts): string[] {
   });
 }
 
-/** In the order of their beginnings. */
+/** Sorted by their start. */
 function answersTo({ answers }: NestFacts, key: string): NestFacts['answers'] {
   return answers.filter((one) => one.key === key).sort((one, other) => one.startMs - other.startMs);
 }

@@ -1,8 +1,8 @@
-// What a run of Nest applications leaves behind, beside what all services do.
+// The additional facts of Nest applications.
 
 import type { Facts, HandlingFact } from './facts.js';
 
-/** What a manual listener said of a message, while its handler went on. */
+/** A decision of a manual listener about a message, made while its handler was running. */
 export interface DecisionFact {
   readonly key: string;
   readonly process: string;
@@ -11,8 +11,8 @@ export interface DecisionFact {
 }
 
 /**
- * `refused`: the handler's error came back. `abandoned`: whoever asked was closed. `mistaken`: the answer was another one.
- * `unanswered`: it failed, or its time was over.
+ * `refused`: the caller got the handler's error. `abandoned`: the caller was closed. `mistaken`: the caller got another answer.
+ * `unanswered`: the request failed or timed out.
  */
 export type RequestOutcome = 'answered' | 'refused' | 'abandoned' | 'unanswered' | 'mistaken' | 'under way';
 
@@ -30,6 +30,6 @@ export interface RequestFact {
 export interface NestFacts extends Pick<Facts, 'sends' | 'handlings' | 'disturbances'> {
   readonly decisions: readonly DecisionFact[];
   readonly requests: readonly RequestFact[];
-  /** Runs of the handler of requests. A request that was sent again is handled again, so they are not among those of messages. */
+  /** Runs of the request handler. They are separate from those of messages, because a request that is sent again is handled again. */
   readonly answers: readonly HandlingFact[];
 }

@@ -1,5 +1,5 @@
-// A process of the simulated system that is a Nest application: it sends, asks, answers, decides by hand and runs transactions until it is
-// closed or dies.
+// A simulated process with a Nest application: it sends, requests, answers, settles manually and runs transactions until it is closed
+// or killed.
 
 import type { INestMicroservice } from '@nestjs/common';
 import {
@@ -32,7 +32,7 @@ import {
   type World,
 } from './worker.js';
 
-/** What Nest applications share beside. */
+/** What Nest applications share in addition. */
 export interface NestWorld extends World {
   /** The admin port of the broker. */
   readonly nameServer: string;
@@ -44,7 +44,7 @@ export interface NestWorld extends World {
 export class NestService extends Worker<NestWorld> implements NestWork {
   private readonly asking = new Set<Promise<void>>();
   private app: Promise<INestMicroservice> | undefined;
-  /** Once it listens. */
+  /** Set once it listens. */
   private listening: INestMicroservice | undefined;
 
   constructor(world: NestWorld, process: SimulatedProcess) {
@@ -80,7 +80,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     this.stopping.abort();
     const app = await this.app;
     const { shutdownGraceMs, longestTransactionMs } = this.world.plan;
-    // It waits for its own sends and transactions first.
+    // It first waits for its sends and transactions.
     const limitMs = 10 * SECOND_MS + longestTransactionMs + 2 * shutdownGraceMs + CLOSE_REST_MS;
     await this.closing(limitMs, async () => app?.close());
     await Promise.all(this.asking);
@@ -99,7 +99,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     if (fact.end === 'failed') throw new Error('the handler failed');
   }
 
-  /** Decides early, and then tidies up for longer than it may. */
+  /** Decides early, and then continues for longer than its timeout. */
   async decide(context: RocketMQContext): Promise<void> {
     const { simulation, decisions } = this.world;
     const fact = this.begun(NEST_GROUPS.manual, context);
@@ -125,7 +125,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
   async answer(context: RocketMQContext): Promise<string> {
     const { longestHandlerMs, shutdownGraceMs } = this.world.plan;
     const fact = this.begun(NEST_GROUPS.requests, context);
-    // Some are still at it when the grace period of a shutdown ends.
+    // Some are still running when the grace period of a shutdown ends.
     const takesMs = this.chance.is(0.3)
       ? this.chance.next() * 2 * (shutdownGraceMs + SECOND_MS)
       : this.chance.next() ** 3 * longestHandlerMs;
@@ -135,7 +135,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     return answerTo(fact.key);
   }
 
-  /** Takes time; when the signal fires it comes to an end, but not at once. Some do not look at it. */
+  /** Takes time. When the signal fires it ends soon, but not at once; some handlers ignore the signal. */
   private async spend(durationMs: number, signal: AbortSignal): Promise<void> {
     if (this.chance.is(0.4)) return this.pause(durationMs);
     const stopsMs = this.chance.next() * 1_500;
@@ -152,10 +152,10 @@ export class NestService extends Worker<NestWorld> implements NestWork {
   private begun(group: string, { message, signal }: RocketMQContext): HandlingFact {
     const { simulation, handlings, answers } = this.world;
     const [key = ''] = message.keys;
-    // A method may go on when nobody waits for it any more.
+    // A method may continue after its caller has stopped waiting.
     this.world.released(message.body.length);
     const fact = this.handling(group, key, message.deliveryAttempt);
-    // Requests bring their key alone.
+    // Requests contain only their key.
     fact.isAltered =
       group !== NEST_GROUPS.requests && (message.tag !== TAG || !message.body.includes(`"key":"${key}"`));
     const onAbort = (): void => {
@@ -169,7 +169,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
 
   private ended(fact: HandlingFact): void {
     const { simulation } = this.world;
-    // Its message is given back, whatever it does.
+    // Its message is released in any case.
     if (this.process.isDead || simulation.nowMs >= (fact.abandonedMs ?? Number.POSITIVE_INFINITY)) return;
     fact.endMs = simulation.nowMs;
     fact.end = this.hasFailed(fact.key) ? 'failed' : 'done';

@@ -1,9 +1,9 @@
-// What a seed means: a system of a certain shape, its work, and the faults that it meets. Plain data, so that it can be cut down.
+// The plan of a seed: the system, its work and its faults. Plain data, so that it can be shrunk.
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Chance } from './platform/chance.js';
 
-/** Each kind of fault, and whether it may cost what it meets: an unknown outcome, a second delivery. */
+/** Each kind of fault, and whether it may cause unknown outcomes or redeliveries. */
 export const FAULT_KINDS = {
   'slow link': 'harmful',
   'lossy link': 'harmful',
@@ -24,35 +24,35 @@ export const FAULT_KINDS = {
 } as const;
 export type FaultKind = keyof typeof FAULT_KINDS;
 
-/** A fault that is to come. What it hits is chosen by `pick` among what is there then. */
+/** A planned fault. `pick` selects its target among those that exist at that time. */
 export interface Fault {
   readonly kind: FaultKind;
   readonly atMs: number;
   readonly durationMs: number;
   /** At least 0, below 1. */
   readonly pick: number;
-  /** How much of it: below 1. */
+  /** Its strength, at least 0 and below 1. */
   readonly strength: number;
 }
 
-/** What runs, and how it is used. */
+/** The system and its load. */
 export interface Plan {
   readonly seed: number;
   readonly instances: number;
   readonly latencyMs: number;
   readonly hasTwoAddresses: boolean;
-  /** By how much HTTP/2 stream ids grow. */
+  /** The step between HTTP/2 stream ids. */
   readonly idStep: number;
   readonly flush: 'sync' | 'async';
   readonly requestTimeoutMs: number;
   readonly invisibleDurationMs: number;
   readonly sendEveryMs: number;
-  /** How often a send has little time. */
+  /** The probability of a send with a short timeout. */
   readonly impatience: number;
-  /** How often a handler fails. */
+  /** The probability that a handler fails. */
   readonly failures: number;
   readonly longestHandlerMs: number;
-  /** Of handlers of ordered groups, which wait for each other. */
+  /** The maximum duration of handlers of ordered groups, which wait for each other. */
   readonly longestStepMs: number;
   readonly longestTransactionMs: number;
   readonly localTransactionTimeoutMs: number;
@@ -65,13 +65,13 @@ export interface Plan {
     /** Whether services are Nest applications. */
     readonly nest: boolean;
   };
-  /** How long handlers of Nest applications may go on when it is closed. */
+  /** The grace period of handlers when a Nest application is closed. */
   readonly shutdownGraceMs: number;
-  /** Faults and work end then. */
+  /** When faults and work end. */
   readonly activeMs: number;
-  /** In this time all comes to its end, unless more was sent than could be handled. */
+  /** The time in which everything settles, unless more was sent than could be handled. */
   readonly settleMs: number;
-  /** After that nothing may happen. */
+  /** After this, nothing may happen. */
   readonly idleMs: number;
   readonly faults: readonly Fault[];
 }
@@ -79,15 +79,15 @@ export interface Plan {
 export function planOf(seed: number): Plan {
   const chance = new Chance(Math.imul(seed, 0x9e3779b1) ^ 0x7f4a7c15);
   const plan = drawnPlan(chance, seed);
-  // In turn, so that seeds in a row have each of them.
+  // Alternating, so that consecutive seeds have each of them.
   const focus = FOCUSES[seed % (FOCUSES.length + FREE)];
   return focus === undefined ? plan : focused(plan, focus, chance);
 }
 
-/** So that what is sent to ordered groups in the active time is handled in the rest. */
+/** Short enough that what is sent to ordered groups in the active time is handled in the rest. */
 const LONGEST_STEP_MS = 3_000;
 
-/** Anything, in any combination. */
+/** Any combination. */
 function drawnPlan(chance: Chance, seed: number): Plan {
   const activeMs = chance.between(1, 8) * MINUTE_MS;
   const nest = chance.is(0.3);
@@ -122,10 +122,10 @@ function drawnPlan(chance: Chance, seed: number): Plan {
   };
 }
 
-/** Each run has only some kinds of faults: all of them at once would hide what few of them do. */
+/** Each run has only some kinds of faults, because all together would hide the effects of few. */
 function drawnFaults(chance: Chance, activeMs: number): Fault[] {
   const all = Object.keys(FAULT_KINDS) as FaultKind[];
-  // Where nothing may cost anything, whatever goes wrong is seen.
+  // With harmless faults only, every failure is a violation.
   const isGentle = chance.is(0.4);
   const possible = isGentle ? all.filter((kind) => FAULT_KINDS[kind] === 'harmless') : all;
   const kinds = chance.is(0.1) ? [] : chance.some(possible, isGentle ? 0.6 : chance.pick([0.1, 0.25, 0.5]));
@@ -135,7 +135,7 @@ function drawnFaults(chance: Chance, activeMs: number): Fault[] {
   });
 }
 
-/** @param everyS seconds from one to the next, at least and at most */
+/** @param everyS the minimum and maximum seconds between two faults */
 function faultsOf(chance: Chance, kind: FaultKind, everyS: readonly [number, number], activeMs: number): Fault[] {
   const faults: Fault[] = [];
   const pauseMs = (): number => chance.between(...everyS) * SECOND_MS;
@@ -156,18 +156,18 @@ function inOrder(faults: readonly Fault[]): Fault[] {
   return [...faults].sort((one, other) => one.atMs - other.atMs);
 }
 
-/** Conditions that seldom come together when each is drawn alone, and in which faults of certain kinds show. */
+/** Combinations that are rare in random plans and that reveal certain kinds of bugs. */
 interface Focus {
   readonly ways: (chance: Chance) => Partial<Plan>;
-  /** Harmless ones: what goes wrong then has no excuse. With the seconds between two of them, at least and at most. */
+  /** Harmless faults, which excuse no failure, with the minimum and maximum seconds between two of them. */
   readonly faults: Partial<Record<FaultKind, readonly [number, number]>>;
 }
 
-/** Of so many seeds beside those with a focus, each is drawn freely. */
+/** The number of seeds without a focus, in each cycle through the focuses. */
 const FREE = 4;
 
 const FOCUSES: readonly Focus[] = [
-  // More messages than are handled, which are large when they are unpacked.
+  // More messages than are handled, and they are large when decompressed.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
@@ -176,7 +176,7 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: {},
   },
-  // Servers that leave while much is under way.
+  // Servers that stop while many calls are in progress.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 200, hasTwoAddresses: true, latencyMs: 40, instances: chance.whole(2, 3), impatience: 0 },
@@ -184,7 +184,7 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'refused streams': [5, 20], goaway: [10, 40] },
   },
-  // Calls that have less time than a new connection takes.
+  // Calls with a timeout shorter than a new connection takes.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 200, latencyMs: 40, impatience: 0.4, hasTwoAddresses: chance.is(0.7), longestHandlerMs: 500 },
@@ -200,14 +200,14 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'clock step': [3, 12] },
   },
-  // Sessions that last for some hundred calls, with nowhere else to go.
+  // Sessions that last for some hundred calls, with only one address.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 200, idStep: 2 ** chance.whole(22, 25), longestHandlerMs: 500, hasTwoAddresses: false },
     }),
     faults: { goaway: [20, 60] },
   },
-  // Applications that are replaced while they are at work.
+  // Applications that are replaced while they work.
   {
     ways: (chance) => ({
       ...{ sendEveryMs: 500, longestHandlerMs: 20_000, longestStepMs: 5_000, instances: chance.whole(2, 3) },
@@ -216,7 +216,7 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'rolling deploy': [8, 25] },
   },
-  // Transactions that are asked for while they run.
+  // Transactions that are checked while they run.
   {
     ways: () => ({
       ...{ sendEveryMs: 500, instances: 3, longestTransactionMs: 12_000, localTransactionTimeoutMs: 30_000 },

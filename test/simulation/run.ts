@@ -1,4 +1,4 @@
-// One run: a plan in, what it showed out.
+// One run: a plan in, the result out.
 
 import { violationsOf } from './checkers.js';
 import { warmUp } from './nest-application.js';
@@ -10,7 +10,7 @@ import { System } from './system.js';
 export interface RunResult {
   readonly plan: Plan;
   readonly violations: readonly string[];
-  /** Of the whole history. */
+  /** The hash of the complete history. */
   readonly hash: string;
   readonly events: number;
   readonly virtualMs: number;
@@ -19,7 +19,7 @@ export interface RunResult {
   readonly struck: ReadonlyMap<string, number>;
 }
 
-/** @param trace gets each line of the history */
+/** @param trace called with each line of the history */
 export async function runPlan(plan: Plan, trace?: (line: string) => void): Promise<RunResult> {
   if (plan.parts.nest) await warmUp();
   const machine = bootMachine(plan.seed);

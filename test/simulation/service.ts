@@ -1,4 +1,4 @@
-// A process of the simulated system that uses the clients as they are.
+// A simulated process that uses the clients without Nest.
 
 import type { MessageView, ReceivedMessage } from 'nestjs-rocketmq/client';
 import { Connection, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
@@ -19,7 +19,7 @@ import {
   type World,
 } from './worker.js';
 
-/** How long a close may take. */
+/** The maximum duration of a close. */
 export const CLOSE_GRACE_MS = 30 * SECOND_MS;
 
 type Kind = keyof typeof TOPICS;
@@ -29,7 +29,7 @@ export class Service extends Worker {
   private readonly producer: Producer;
   private readonly consumers: PushConsumer[] = [];
   private readonly simple: SimpleConsumer | undefined;
-  /** What it sends. */
+  /** Its messages. */
   private readonly kinds: readonly Kind[];
 
   constructor(world: World, process: SimulatedProcess) {

@@ -1,9 +1,9 @@
-// Cuts a failing plan down to the least that still fails in the same way.
+// Shrinks a failing plan as long as it still fails in the same way.
 
 import type { Plan } from './plan.js';
 import { type RunResult, runPlan } from './run.js';
 
-/** What is tried first: less of everything. Each is kept when the plan still fails. */
+/** Simplifications that are tried first. Each is kept if the plan still fails. */
 const CUTS: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, idleMs: 0 }),
   (plan) => ({ ...plan, instances: 1 }),
@@ -18,12 +18,12 @@ const CUTS: readonly ((plan: Plan) => Plan)[] = [
 ];
 const SHORTEST_MS = 2_000;
 
-/** What kind of violation it is: the word before the colon. */
+/** The kind of a violation: the word before the colon. */
 export function kindOf(violation: string): string {
   return violation.slice(0, violation.indexOf(':'));
 }
 
-/** @param untilMs no more is tried from then on, by `now` */
+/** @param untilMs when to stop, on the clock `now` */
 export async function shrink(failed: RunResult, now: () => number, untilMs: number): Promise<RunResult> {
   const kind = kindOf(failed.violations[0] ?? '');
   let best = failed;
@@ -42,7 +42,7 @@ export async function shrink(failed: RunResult, now: () => number, untilMs: numb
   return best;
 }
 
-/** Ends earlier, as long as it fails. */
+/** Shortens the run, as long as it fails. */
 async function halve(plan: Plan, attempt: (plan: Plan) => Promise<boolean>): Promise<void> {
   for (let activeMs = plan.activeMs / 2; activeMs > SHORTEST_MS; activeMs /= 2) {
     const faults = plan.faults.filter(({ atMs }) => atMs < activeMs);
@@ -50,7 +50,7 @@ async function halve(plan: Plan, attempt: (plan: Plan) => Promise<boolean>): Pro
   }
 }
 
-/** Leaves faults out: half of them, a quarter, down to each alone. */
+/** Removes faults: half of them, a quarter, down to single ones. */
 async function thin(plan: () => Plan, attempt: (plan: Plan) => Promise<boolean>): Promise<void> {
   for (let size = Math.ceil(plan().faults.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let first = 0; first < plan().faults.length; ) {

@@ -1,4 +1,4 @@
-// The simulated system: a broker and the services that use it, as long as a plan says.
+// The simulated system: a broker and its services, run by a plan.
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
@@ -34,16 +34,16 @@ import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
 const BROKER_HOST = '10.0.0.1';
 const PORTS = [8081, 8082];
 const ADMIN_PORT = 10_911;
-/** Who watches over services starts a dead one again after this. */
+/** The delay after which a dead service is restarted. */
 const RESTART_MS = 3 * SECOND_MS;
-/** After a close this is left to end what was begun: a connection drains for a minute at most. */
+/** The time after a close in which everything ends: a connection drains for up to a minute. */
 const AFTER_CLOSE_MS = 90 * SECOND_MS;
-/** How far the disk may be behind a broker that does not wait for it, with a commit that takes its time. */
+/** How far the disk may be behind a broker that does not wait for it, including a slow commit. */
 const MOST_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
-/** A broker that was restarted is back in this time, and calls that were begun have ended. */
+/** The time in which a restarted broker is available and earlier calls have ended. */
 const SETTLE_STEP_MS = 5 * MINUTE_MS;
-/** Of one process, about. */
+/** The approximate number of polls of one process. */
 const POLLS_AT_ONCE = 16;
 const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 
@@ -63,11 +63,11 @@ export class System implements NestWorld {
   readonly connections: ConnectionFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
-  /** Open HTTP/2 sessions, as the broker sees them. */
+  /** The broker's open HTTP/2 sessions. */
   sessions: SimulatedServerSession[] = [];
-  /** How likely the broker refuses a stream. */
+  /** The probability that the broker refuses a stream. */
   refusal = 0;
-  /** How likely an answer is lost after the work. */
+  /** The probability that an answer is lost after the work. */
   answerLoss = 0;
   hostility: Fault | undefined;
   readonly struck = new Map<FaultKind, number>();
@@ -75,16 +75,16 @@ export class System implements NestWorld {
   readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
   brokerProcess: SimulatedProcess;
   private broker: EmbeddedBroker;
-  /** Undefined unless there are Nest applications, which ask there for groups of their own. */
+  /** Set if there are Nest applications, which use it to create their groups. */
   private admin: ReturnType<typeof adminPortOf> | undefined;
   private isWorking = true;
   private keys = 0;
   private instances = 0;
-  private readonly handBacks: { fromMs: number; untilMs: number }[] = [];
+  private readonly releases: { fromMs: number; untilMs: number }[] = [];
   private readonly forgotten: { fromMs: number; untilMs: number }[] = [];
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
-  /** The streams that carry telemetry. */
+  /** The telemetry streams. */
   private readonly telemetry = new Set<string>();
   private readonly unpacked: UnpackedBodies;
   private isBrokerUp = false;
@@ -134,7 +134,7 @@ export class System implements NestWorld {
     this.unpacked.release(bytes);
   }
 
-  /** That a client has a reason for another connection. */
+  /** Records that a client has a reason for another connection. */
   expectRenewal(process: string): void {
     this.renewals.push({ process, atMs: this.simulation.nowMs });
   }
@@ -148,7 +148,7 @@ export class System implements NestWorld {
     simulation.at(simulation.nowMs + delayMs, undefined, work);
   }
 
-  /** From the beginning to the end. @returns what the judges need */
+  /** Runs the plan from start to end. @returns the facts for the checkers */
   async run(): Promise<Facts & NestFacts> {
     const { simulation, plan } = this;
     this.startBroker();
@@ -163,7 +163,7 @@ export class System implements NestWorld {
     return this.facts(calmFacts);
   }
 
-  /** Until nothing is left to be done, or its time is over: longer where more was sent than could be handled. */
+  /** Waits until everything is done or the time is over; longer if more was sent than could be handled. */
   private async settle(): Promise<void> {
     const { simulation, plan } = this;
     const open = (): number => {
@@ -216,7 +216,7 @@ export class System implements NestWorld {
     const number = this.instances++;
     const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
     simulation.at(simulation.nowMs, process, () => {
-      // Not earlier: a fault of the same moment may come between.
+      // Not earlier, because another fault can occur at the same moment.
       if (this.refusal > 0 && this.addresses.length > 1) this.expectRenewal(process.name);
       const service = this.plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
@@ -229,12 +229,12 @@ export class System implements NestWorld {
     });
   }
 
-  /** Starts another when it has died. */
+  /** Starts a new one when it was killed. */
   watchOver(service: Worker): void {
     const { process } = service;
     process.onDeath.add(() => {
       const index = this.services.indexOf(service);
-      // Two faults may have chosen it.
+      // Two faults may have selected it.
       if (index < 0) return;
       this.services.splice(index, 1);
       this.disturbances.push({
@@ -245,7 +245,7 @@ export class System implements NestWorld {
     });
   }
 
-  /** One after the other is closed in good order, and replaced. */
+  /** A rolling restart: closes each service gracefully and replaces it. */
   async deploy(durationMs: number): Promise<void> {
     for (const service of this.services.filter(({ isClosed }) => !isClosed)) {
       if (service.process.isDead || service.isClosing || this.isEnding) continue;
@@ -259,8 +259,8 @@ export class System implements NestWorld {
     const { simulation } = this;
     const { process } = service;
     const startMs = simulation.nowMs;
-    const handBack = { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
-    this.handBacks.push(handBack);
+    const release = { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
+    this.releases.push(release);
     service.isClosing = true;
     await new Promise<void>((resolve) => {
       process.onDeath.add(resolve);
@@ -276,7 +276,7 @@ export class System implements NestWorld {
         resolve();
       });
     });
-    handBack.untilMs = simulation.nowMs;
+    release.untilMs = simulation.nowMs;
     const index = this.services.indexOf(service);
     if (index >= 0) this.services.splice(index, 1);
     this.later(AFTER_CLOSE_MS, () => this.assertGone(process));
@@ -365,13 +365,13 @@ export class System implements NestWorld {
 
   private facts(state: Pick<Facts, 'dead' | 'halves'>): Facts & NestFacts {
     const { plan, sends, handlings, transactions, disturbances, connections, closes, simulation } = this;
-    // Of one process, with bodies that are packed.
+    // For one process with compressed bodies.
     const consumers = 1 + Number(plan.parts.ordered) + Number(plan.parts.nest || plan.parts.simple);
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     return {
       ...{ sends, handlings, transactions, disturbances, connections, closes, ...state },
       ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
-      handBacks: this.handBacks,
+      releases: this.releases,
       isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes,
       forgotten: this.forgotten,
       resolutions: this.database.rows,
@@ -387,7 +387,7 @@ export class System implements NestWorld {
       leaks: this.leaks,
       uncaught: simulation.uncaught,
       mostUnpackedBytes: this.unpacked.mostBytes,
-      // What is lost on the way is unpacked again when it is redelivered.
+      // A message whose lease was lost is decompressed again when it is redelivered.
       bufferBound: isHarmed ? Number.POSITIVE_INFINITY : consumers * (plan.maxBufferedBytes + plan.bodyBytes),
       hanging: [...this.hanging, ...this.stillUnderWay()],
     };
@@ -413,7 +413,7 @@ export class System implements NestWorld {
       return frame;
     }
     if (this.answerLoss > 0 && frame.kind === 'headers' && chance.is(this.answerLoss)) {
-      // The server has done the work; its answer breaks off.
+      // The server has done the work, but its answer is cut off.
       return { kind: 'reset' as const, id: frame.id, code: 2 };
     }
     if (this.hostility === undefined || frame.kind !== 'data') return frame;

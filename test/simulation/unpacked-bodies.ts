@@ -1,15 +1,15 @@
-// How many bytes of bodies each process holds unpacked.
+// Counts the bytes of decompressed bodies that each process holds.
 
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import type { Simulation } from './platform/simulation.js';
 import { PACKED_FROM_BYTES } from './worker.js';
 
-/** What was unpacked and never handled, since its lease was lost, is not held for long. */
+/** A decompressed body whose lease was lost before it was handled is dropped after this time. */
 const LONGEST_HELD_MS = MINUTE_MS;
 
-/** Of the process that runs when it is told. */
+/** Counted for the process that is running at that moment. */
 export class UnpackedBodies {
-  /** Unpacked and not finished with. */
+  /** Decompressed and still held. */
   private readonly held = new Map<string, { bytes: number; atMs: number }[]>();
   mostBytes = 0;
 
@@ -24,7 +24,7 @@ export class UnpackedBodies {
     this.mostBytes = Math.max(this.mostBytes, heldBytes);
   };
 
-  /** A body is not held any more, whether it had been packed or not. */
+  /** A body was released, whether it was compressed or not. */
   release(bytes: number): void {
     if (bytes >= PACKED_FROM_BYTES) this.held.get(this.process)?.shift();
   }

@@ -1,4 +1,5 @@
-// What each simulated service does, whatever it is made of: sends and transactions whose ends are written down, until it is closed or dies.
+// The work of each simulated service, with or without Nest: sends and transactions, whose outcomes are recorded until it is closed or
+// killed.
 
 import { currentTransaction, type TransactionLog } from 'nestjs-rocketmq/sql';
 import type { CloseFact, HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
@@ -9,18 +10,18 @@ import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 
 export const TOPICS = { normal: 'events', ordered: 'steps', simple: 'jobs', transaction: 'orders' } as const;
 export const GROUPS = { normal: 'readers', ordered: 'steppers', simple: 'workers', transaction: 'shippers' } as const;
-/** Attempts that each listener has. */
+/** The attempts of each listener. */
 export const MAX_ATTEMPTS = 4;
 export const RETRY_MS = 500;
-/** From here on a producer packs bodies. */
+/** Producers compress bodies from this size on. */
 export const PACKED_FROM_BYTES = 1_000;
-/** Of every message. */
+/** The tag of every message. */
 export const TAG = 'simulated';
-/** A handler that ignores its signal is waited for a second; settlements and goodbyes take the rest. */
+/** A close waits a second for a handler that ignores its signal; settlements and terminations take the rest. */
 export const CLOSE_REST_MS = 6_000;
 const MESSAGE_GROUPS = ['a', 'b', 'c'];
 
-/** What a service shares with the others. */
+/** The state that services share. */
 export interface World {
   readonly simulation: Simulation;
   readonly plan: Plan;
@@ -30,15 +31,15 @@ export interface World {
   readonly handlings: HandlingFact[];
   readonly transactions: TransactionFact[];
   readonly closes: CloseFact[];
-  /** Whether work is begun. */
+  /** Whether to start new work. */
   isActive(): boolean;
-  /** A name for the next message. */
+  /** Creates the key of the next message. */
   nextKey(): string;
-  /** Says that a body, which may have been unpacked, is not held any more. */
+  /** Reports that a body, possibly decompressed, was released. */
   released(bytes: number): void;
 }
 
-/** A message that is to be sent. */
+/** A message to send. */
 export interface Outgoing {
   readonly topic: string;
   readonly key: string;
@@ -46,10 +47,10 @@ export interface Outgoing {
   readonly timeoutMs: number;
 }
 
-/** One instance, from its start to its end. */
+/** One instance of a service. */
 export abstract class Worker<W extends World = World> {
   protected readonly stopping = new AbortController();
-  /** Sends and transactions under way. */
+  /** Sends and transactions in progress. */
   protected readonly working = new Set<Promise<void>>();
   isClosed = false;
   isClosing = false;
@@ -61,17 +62,17 @@ export abstract class Worker<W extends World = World> {
     protected readonly log: TransactionLog,
   ) {}
 
-  /** @throws what a start fails with: then the process is at its end */
+  /** @throws the error of the start, after which the process ends */
   abstract start(): Promise<void>;
-  /** Ends in good order. */
+  /** Closes gracefully. */
   abstract close(): Promise<void>;
-  /** Begins a piece of work of some kind. */
+  /** Starts a random piece of work. */
   protected abstract act(): void;
   protected abstract deliver(message: Outgoing): Promise<unknown>;
   /** Runs a local transaction with its message. */
   protected abstract place(key: string, local: () => Promise<void>): Promise<void>;
 
-  /** Until the service is closed, or all work has ended. */
+  /** Resolves when the service is closed or all work has ended. */
   protected async work(): Promise<void> {
     const isOver = (): boolean => this.stopping.signal.aborted || !this.world.isActive();
     while (!isOver()) {
@@ -85,7 +86,7 @@ export abstract class Worker<W extends World = World> {
     among.add(tracked);
   }
 
-  /** Closes something, and notes how long it took. */
+  /** Closes a resource and records the duration. */
   protected async closing(limitMs: number, close: () => Promise<void>): Promise<void> {
     const { simulation, closes } = this.world;
     const atMs = simulation.nowMs;
@@ -107,7 +108,7 @@ export abstract class Worker<W extends World = World> {
     this.begin(this.transactOne());
   }
 
-  /** @returns the handling, which began now */
+  /** @returns the record of a handler run that begins now */
   protected handling(group: string, key: string, attempt: number): HandlingFact {
     const { nowMs } = this.world.simulation;
     return {
@@ -121,7 +122,7 @@ export abstract class Worker<W extends World = World> {
     return this.chance.next() ** 3 * (group === GROUPS.ordered ? longestStepMs : longestHandlerMs);
   }
 
-  /** Some messages fail each time. */
+  /** Some messages fail at every attempt. */
   protected hasFailed(key: string): boolean {
     return key.endsWith('13') || this.chance.is(this.world.plan.failures);
   }

@@ -1,4 +1,4 @@
-// What handlers have seen, and the wait for it.
+// Records what handlers received, and waits for it.
 
 /** Texts in the order in which they arrived. */
 export class Arrivals {

@@ -3,7 +3,7 @@
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
 
 const SHORT_LEASE_MS = 10 * SECOND_MS;
-/** Longer than the short lease, and well within the default one of 30 s. */
+/** Longer than the short lease, and much shorter than the default of 30 s. */
 const BLOCKED_MS = SHORT_LEASE_MS + 500;
 
 /** A consumer group for each lease. */
@@ -36,7 +36,7 @@ export async function playBlockedLoop(
         journals[kind].push(`attempt ${deliveryAttempt}`);
         begun.add(kind);
         if (begun.size === 2 && deliveryAttempt === 1) {
-          // Both hold their message now. No timer, no socket, for nobody in this process.
+          // Both hold their message now. This blocks all timers and sockets of the process.
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_MS);
           unblock();
         }

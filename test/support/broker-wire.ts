@@ -1,4 +1,4 @@
-// Brokers and bare clients of one spec file, ended together.
+// The brokers and raw clients of one spec file, closed together.
 
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../../libs/rocketmq/src/broker/embedded-broker-options.js';
@@ -6,7 +6,7 @@ import type { Code, Message } from '../../libs/rocketmq/src/protocol/grpc/genera
 import type { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { consumerSettings, RawClient } from './raw-grpc-client.js';
 
-/** Starts brokers and clients, and ends them all. */
+/** Starts brokers and clients, and closes them all. */
 export class BrokerWire {
   private readonly brokers: EmbeddedBroker[] = [];
   private readonly clients: RawClient[] = [];

@@ -1,4 +1,4 @@
-// Certificates for tests, made by the `openssl` of the machine: an authority, and what it signs.
+// Creates certificates for tests with the installed `openssl`: a CA and the certificates that it signs.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,14 +14,14 @@ export interface Identity {
 export interface CertificateRequest {
   /** For instance `DNS:localhost` or `IP:127.0.0.1`. Default: both. */
   readonly names?: readonly string[];
-  /** Its validity ended a day ago. */
+  /** Whether it expired a day ago. */
   readonly isExpired?: boolean;
 }
 
-/** The name that no address has: certificates for it need `tls.serverName`. */
+/** A name that no address has, so that clients need `tls.serverName`. */
 export const OTHER_NAME = 'rocketmq.test';
 
-/** An authority of its own. */
+/** A CA. */
 export class CertificateAuthority {
   private readonly folder = mkdtempSync(join(tmpdir(), 'certificates-'));
   private count = 0;
@@ -32,7 +32,7 @@ export class CertificateAuthority {
     this.cert = this.read('ca.crt');
   }
 
-  /** A certificate of this authority, and its key. */
+  /** Creates a certificate signed by this CA, and its key. */
   issue({ names = ['DNS:localhost', 'IP:127.0.0.1'], isExpired = false }: CertificateRequest = {}): Identity {
     const name = `identity-${++this.count}`;
     writeFileSync(join(this.folder, `${name}.ext`), `subjectAltName=${names.join(',')}\n`);
@@ -44,7 +44,7 @@ export class CertificateAuthority {
     return { cert: this.read(`${name}.crt`), key: this.read(`${name}.key`) };
   }
 
-  /** The key under a passphrase. */
+  /** Encrypts the key with a passphrase. */
   encrypted(key: string, passphrase: string): string {
     const input = join(this.folder, 'plain.key');
     writeFileSync(input, key);
@@ -66,7 +66,7 @@ export class CertificateAuthority {
   }
 }
 
-/** Elliptic curves: made in no time. */
+/** Elliptic curve keys are fast to generate. */
 function newKey(file: string): string[] {
   return ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file];
 }

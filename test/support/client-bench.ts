@@ -1,4 +1,4 @@
-// Processes that ask and processes that answer, on one broker whose clock a test moves.
+// Applications that send requests and applications that answer them, on one broker with a manual clock.
 
 import { afterEach, beforeEach } from '@jest/globals';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
@@ -14,20 +14,20 @@ import {
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker } from '../../libs/rocketmq/src/testing/test-broker.js';
 
-/** A process that asks, by a client with the module's connection. */
+/** An application that sends requests with a client of the module's connection. */
 export interface Asking {
   readonly app: INestApplicationContext;
   readonly client: ClientRocketMQ;
   readonly requester: RocketMQRequester;
 }
 
-/** Everything for the specs of one file; a broker for each of them, and an end for each application that is made. */
+/** Creates a broker for each spec of a file, and closes the applications that a spec creates. */
 export class ClientBench {
   broker!: TestBroker;
-  /** They are closed after the spec. */
+  /** Applications to close after the spec. */
   readonly apps: { close(): Promise<void> }[] = [];
 
-  /** Registers what goes before and after each spec. */
+  /** Registers the hooks of each spec. */
   static ofFile(): ClientBench {
     const bench = new ClientBench();
     beforeEach(async () => {
@@ -45,7 +45,7 @@ export class ClientBench {
     return { endpoints, nameServer, consumerGroup: 'shop', logger: silentLogger, ...more };
   }
 
-  /** A process that has the handlers. */
+  /** An application with the handlers. */
   async server(controller: Type, more: Partial<RocketMQModuleOptions> = {}): Promise<INestApplicationContext> {
     @Module({ imports: [RocketMQModule.forRoot(this.options(more))], controllers: [controller] })
     class ServerModule {}
@@ -73,7 +73,7 @@ export class ClientBench {
     return { app, client: app.get<ClientRocketMQ>('SHOP'), requester: app.get(RocketMQRequester) };
   }
 
-  /** A client with a connection of its own, outside of an application. */
+  /** A client with its own connection, without an application. */
   own(more: object = {}): ClientRocketMQ {
     const { endpoints, adminEndpoint: nameServer } = this.broker;
     const given = { endpoints, nameServer, logger: silentLogger, requests: { application: 'own' }, ...more };

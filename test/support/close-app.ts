@@ -1,12 +1,12 @@
-// The end of an application in a test, whatever became of its start.
+// Closes an application after a test, whether its start succeeded or not.
 
 interface Closable {
   close(): Promise<void>;
 }
 
 /**
- * Closes an application. On Nest 10 and 11 `close()` of one whose start failed ends nothing, and fails with what the start failed
- * with: that is known already.
+ * Closes an application. After a failed start on Nest 10 and 11, `close()` closes nothing and throws the error of the start, which
+ * the test has already seen.
  */
 export async function closeApp(app: Closable | undefined): Promise<void> {
   const { initializationPromise } = (app ?? {}) as { readonly initializationPromise?: Promise<void> };

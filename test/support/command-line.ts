@@ -1,15 +1,15 @@
-// Runs the command line within this process, and keeps what it printed.
+// Runs the command line in this process and captures its output.
 
 import { run } from '../../libs/rocketmq/src/cli/main.js';
 
-/** What a call printed, and how it ended. */
+/** The output and exit code of a call. */
 export interface Called {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** Calls the command line as `nestjs-rocketmq` does. */
+/** Runs the command line as `nestjs-rocketmq` does. */
 export async function call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Called> {
   let [out, err] = ['', ''];
   const code = await run(args, {
@@ -24,7 +24,7 @@ export async function call(args: readonly string[], env: Readonly<Record<string,
   return { code, out, err };
 }
 
-/** A line of arguments without blanks in them. */
+/** Splits a command line; arguments cannot contain blanks. */
 export function words(line: string): string[] {
   return line.split(' ').filter((word) => word !== '');
 }

@@ -1,5 +1,5 @@
-// What the specs of the push consumer work with: a broker on a clock that the spec moves, a producer, consumers that are closed
-// after each case, and a journal of what happened.
+// The setup of the push consumer's specs: a broker on a manual clock, a producer, consumers that are closed after each case, and a
+// journal of events.
 
 import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
 import type { MessageListener } from '../../libs/rocketmq/src/consumer/listeners/message-listener.js';
@@ -21,7 +21,7 @@ export const textOf = (message: MessageView): string => message.body.toString();
 /** Options of a consumer of the ordered group and topic. */
 export const FIFO = { consumerGroup: 'lines', subscriptions: [{ topic: 'steps' }], requireFifo: true } as const;
 
-/** What happened, to be waited for. */
+/** A journal of events that a test can wait for. */
 export class Journal {
   private readonly arrivals = new Arrivals();
 
@@ -39,7 +39,7 @@ export class Journal {
   }
 }
 
-/** A promise and what resolves it. */
+/** A promise and its resolve function. */
 export function gate(): { opened: Promise<void>; open(): void } {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => {
@@ -91,7 +91,7 @@ export class ConsumerBench {
     return connection;
   }
 
-  /** A consumer of `orders` in `stock` unless told otherwise; not started. */
+  /** A consumer of `orders` in `stock` by default; not started. */
   consumer(
     handler: MessageHandler,
     options: Partial<PushConsumerOptions> = {},
@@ -122,10 +122,10 @@ export class ConsumerBench {
     return consumer;
   }
 
-  /** A handler that writes the text and the attempt down. */
+  /** A handler that records the body and the attempt. */
   readonly journalled: MessageHandler = (message) => this.journal.add(`${textOf(message)} ${message.deliveryAttempt}`);
 
-  /** Hooks that write down what they are told. */
+  /** Hooks that record their arguments. */
   readonly events: Partial<ConsumerEvents> = {
     onDeadLetter: (message, reason) => this.journal.add(`dead letter ${textOf(message)} ${reason}`),
     onLeaseLost: (message) => this.journal.add(`lost ${textOf(message)}`),
@@ -140,7 +140,7 @@ export class ConsumerBench {
     return this.inTurn(bodies.map((body) => ({ topic, body })));
   }
 
-  /** `a1` goes to message group `a`. */
+  /** Sends `a1` in message group `a`. */
   sendSteps(...bodies: string[]): Promise<void> {
     return this.inTurn(bodies.map((body) => ({ topic: 'steps', body, messageGroup: body.slice(0, 1) })));
   }
@@ -149,7 +149,7 @@ export class ConsumerBench {
     return this.broker.messages(`%DLQ%${group}`).map(({ body }) => body.toString());
   }
 
-  /** Nothing of the broker is at a consumer or comes by itself later. */
+  /** The broker has no message at a consumer and none that becomes due later. */
   get isAllSettled(): boolean {
     return this.broker.inFlight().length + this.broker.waiting().length === 0;
   }

@@ -22,7 +22,7 @@ function all(history: readonly ConsumptionEvent[]): string[] {
 }
 
 describe('the checkers of consumption', () => {
-  it('find nothing in good histories', () => {
+  it('find nothing in correct histories', () => {
     const failedOnce = [sent('a'), begun('a'), failed('a'), begun('a', 'B'), handled('a', 'B'), certain('a')];
     const lostLease = [sent('a'), begun('a'), doubted('a'), begun('a', 'B'), handled('a'), handled('a', 'B')];
     const crash: ConsumptionEvent[] = [sent('a'), begun('a'), { kind: 'crashed', consumer: 'A' }, begun('a', 'B')];
@@ -38,7 +38,7 @@ describe('the checkers of consumption', () => {
     expect(all([begun('ghost')])).toEqual(['ghost was handled without being sent']);
   });
 
-  it('find a message that two handled at once, by one consumer or two', () => {
+  it('find a message that was handled twice at the same time, by one consumer or two', () => {
     for (const second of ['A', 'B']) {
       expect(all([sent('a'), begun('a'), begun('a', second), handled('a'), handled('a', second)])).toEqual([
         'a was handled by two at once',
@@ -46,13 +46,13 @@ describe('the checkers of consumption', () => {
     }
   });
 
-  it('find a message that was redelivered after its end was certain', () => {
+  it('find a message that was redelivered after its settlement was confirmed', () => {
     expect(consumptionViolations([sent('a'), begun('a'), handled('a'), certain('a'), begun('a', 'B')])).toEqual([
       'a was redelivered after its end was certain',
     ]);
   });
 
-  it('find a message that was redelivered although nobody was told that it may', () => {
+  it('find a message that was redelivered although its consumer got no notice', () => {
     const history = [sent('a'), begun('a'), handled('a'), begun('a', 'B'), handled('a', 'B')];
     expect(all(history)).toEqual(['a was redelivered without notice']);
   });

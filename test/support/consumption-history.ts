@@ -1,32 +1,32 @@
-// What handlers of one consumer group saw and did, and what must not have happened. Pure: facts in, violations out. What the
-// broker handed out is in delivery-history.ts.
+// Checks the history of the handlers of one consumer group. Pure: facts in, violations out. Deliveries of the broker are checked in
+// delivery-history.ts.
 
 /** A message was accepted by the broker, or something happened to it at a consumer, or to the consumer itself. */
 export type ConsumptionEvent =
   | { readonly kind: 'sent'; readonly id: string; readonly messageGroup?: string }
   | { readonly kind: 'begun'; readonly id: string; readonly consumer: string }
   | { readonly kind: 'handled' | 'failed'; readonly id: string; readonly consumer: string }
-  /** The consumer was told that the message, or the way it ended, may be lost. */
+  /** The consumer was notified that the message, or its settlement, may be lost. */
   | { readonly kind: 'doubted'; readonly id: string; readonly consumer: string }
-  /** The broker holds it for no one any more, and no earlier message of its queue could bring it back. */
+  /** The broker has settled it, and no earlier message of its queue can cause a redelivery. */
   | { readonly kind: 'certain'; readonly id: string }
   | { readonly kind: 'dead'; readonly id: string }
-  /** Nothing is known of what this consumer did last. */
+  /** The last actions of this consumer are unknown. */
   | { readonly kind: 'crashed'; readonly consumer: string };
 
 interface Fate {
   readonly messageGroup: string | undefined;
-  /** Consumers whose handlers run, unless they were told that the message is no longer theirs. */
+  /** Consumers whose handlers run, unless they were notified that the lease is lost. */
   readonly running: Set<string>;
-  /** Consumers whose handlers run, told or not. */
+  /** Consumers whose handlers run, notified or not. */
   readonly active: Set<string>;
-  /** Consumers that handled it last, without a doubt. */
+  /** Consumers that certainly handled it last. */
   readonly done: Set<string>;
   isOver: boolean;
   isCertain: boolean;
 }
 
-/** What every group promises: nothing lost, nothing handled by two at once, nothing again after a certain end. */
+/** Guarantees of every group: no message is lost, handled twice at the same time, or redelivered after a confirmed settlement. */
 export function consumptionViolations(history: readonly ConsumptionEvent[]): string[] {
   const violations: string[] = [];
   const fates = replay(history, ({ kind, id }, fate) => {
@@ -39,7 +39,7 @@ export function consumptionViolations(history: readonly ConsumptionEvent[]): str
   return violations;
 }
 
-/** What an unordered group promises besides: what was handled is redelivered only if its consumer was told that it may. */
+/** Further guarantee of an unordered group: a handled message is redelivered only if its consumer was notified that it may be. */
 export function silentRepetitions(history: readonly ConsumptionEvent[]): string[] {
   const violations: string[] = [];
   replay(history, ({ kind, id }, fate) => {
@@ -50,8 +50,8 @@ export function silentRepetitions(history: readonly ConsumptionEvent[]): string[
 }
 
 /**
- * What an ordered group promises besides: no handler begins before every earlier message of the message group is over, nor while
- * the same consumer still runs one of that group, though it may have lost that message.
+ * Further guarantees of an ordered group: no handler starts before every earlier message of the message group has ended, nor while
+ * the same consumer still runs a handler of that group, even if it has lost that lease.
  */
 export function consumptionOrderViolations(history: readonly ConsumptionEvent[]): string[] {
   const violations: string[] = [];
@@ -74,7 +74,7 @@ export function consumptionOrderViolations(history: readonly ConsumptionEvent[])
 
 type OfMessage = Exclude<ConsumptionEvent, { kind: 'sent' | 'crashed' }>;
 
-/** Lets `judge` see each event together with what had become of its message before. Fates are in the order of sending. */
+/** Calls `judge` with each event and the state of its message before the event. States are in the order of sending. */
 function replay(
   history: readonly ConsumptionEvent[],
   judge: (event: OfMessage, fate: Fate | undefined, fates: ReadonlyMap<string, Fate>) => void,
@@ -106,7 +106,7 @@ function apply(event: OfMessage, fate: Fate): void {
       break;
     case 'handled':
       fate.active.delete(event.consumer);
-      // One that was asked to release the message may have done the work; the message is redelivered all the same.
+      // A handler whose message was released may have done the work; the message is redelivered in any case.
       if (fate.running.delete(event.consumer)) fate.done.add(event.consumer);
       fate.isOver = true;
       break;

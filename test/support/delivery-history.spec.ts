@@ -14,7 +14,7 @@ function settled(id: string, by = 'broker'): DeliveryEvent {
 }
 
 describe('the checkers of deliveries', () => {
-  it('find nothing in a good history', () => {
+  it('find nothing in a correct history', () => {
     const history = [
       visible('a', 0),
       visible('b', 1),
@@ -32,25 +32,25 @@ describe('the checkers of deliveries', () => {
     expect(deliveryViolations([delivered('half', 1)], 2)).toEqual(['half was delivered while invisible']);
   });
 
-  it('find a message that two consumers held at once, unless its lease was moved', () => {
+  it('find a message that two consumers held at the same time, unless its lease was changed', () => {
     const twice = [visible('a', 0), delivered('a', 1, 0), delivered('a', 2, 5), settled('a')];
     expect(deliveryViolations(twice, 2)).toEqual(['a was leased twice']);
     const moved: DeliveryEvent = { kind: 'leaseMoved', id: 'a', leaseEndsAtMs: 4, by: 'a1', receiptHandle: 'a1-moved' };
     expect(deliveryViolations([...twice.slice(0, 2), moved, ...twice.slice(2)], 2)).toEqual([]);
   });
 
-  it('find a message that was settled by a handle that a newer one replaced', () => {
+  it('find a message that was settled with a replaced handle', () => {
     const history = [visible('a', 0), delivered('a', 1), delivered('a', 2, 10), settled('a', 'a1')];
     expect(deliveryViolations(history, 2)).toEqual(['a was settled by a dead handle']);
     expect(deliveryViolations([...history.slice(0, 3), settled('a', 'a2')], 2)).toEqual([]);
   });
 
-  it('find an attempt too many and a lost message', () => {
+  it('find an excess attempt and a lost message', () => {
     const history = [visible('a', 0), visible('b', 1), delivered('a', 1, 0, 3), settled('a')];
     expect(deliveryViolations(history, 2)).toEqual(['a had attempt 3', 'b was lost']);
   });
 
-  it('find a settled message that came back', () => {
+  it('find a settled message that was redelivered', () => {
     const history = [visible('a', 0), delivered('a', 1), settled('a'), delivered('a', 2, 20)];
     expect(unorderedViolations(history)).toEqual(['a came back after it was settled']);
     expect(orderedViolations(history)).toEqual(['a came back after all up to it was settled']);
@@ -61,7 +61,7 @@ describe('the checkers of deliveries', () => {
     expect(orderedViolations(history)).toEqual(['b overtook a']);
   });
 
-  it('let an ordered group have a settled message again behind an unsettled one', () => {
+  it('allow an ordered group to receive a settled message again behind an unsettled one', () => {
     const history = [
       visible('a', 0),
       visible('b', 1),

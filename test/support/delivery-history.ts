@@ -1,6 +1,6 @@
-// What happened to messages of one topic in one group, and what must not have happened. Pure: facts in, violations out.
+// Checks the history of the messages of one topic in one group. Pure: facts in, violations out.
 
-/** A message became visible, or was handed out, or its lease moved or ended, or it was settled. */
+/** A message became visible, was delivered or settled, or its lease was changed or ended. */
 export type DeliveryEvent =
   | { readonly kind: 'visible'; readonly id: string; readonly queueId: number; readonly offset: number }
   | {
@@ -9,7 +9,7 @@ export type DeliveryEvent =
       /** Messages of one pop share it. */
       readonly pop: number;
       readonly attempt: number;
-      /** A second pop with the id of the first replaces its leases, in ordered groups. */
+      /** In ordered groups, a second pop with the id of the first replaces its leases. */
       readonly attemptId?: string | undefined;
       readonly atMs: number;
       readonly leaseEndsAtMs: number;
@@ -19,11 +19,11 @@ export type DeliveryEvent =
       readonly kind: 'leaseMoved';
       readonly id: string;
       readonly leaseEndsAtMs: number;
-      /** The handle that was presented, and the one that replaces it. */
+      /** The handle of the request, and the one that replaces it. */
       readonly by: string;
       readonly receiptHandle: string;
     }
-  /** `by` the handle that was presented, or by the broker itself: a dead letter. */
+  /** `by` is the handle of the request, or stands for the broker itself, which dead-lettered the message. */
   | { readonly kind: 'settled'; readonly id: string; readonly by: string };
 
 interface Fate {
@@ -34,7 +34,7 @@ interface Fate {
   settled: boolean;
 }
 
-/** What both kinds of group promise: nothing unseen, nothing leased twice, no attempt too many, no dead handle, nothing lost. */
+/** Guarantees of every group: no message is delivered while invisible, leased twice, delivered too often, settled with an invalid handle, or lost. */
 export function deliveryViolations(history: readonly DeliveryEvent[], maxAttempts: number): string[] {
   const violations: string[] = [];
   const fates = replay(history, (event, fate) => {
@@ -58,7 +58,7 @@ function ofDelivery(event: Delivered, fate: Fate | undefined, maxAttempts: numbe
   return violations;
 }
 
-/** What an unordered group promises besides: a settled message never comes back. */
+/** Further guarantee of an unordered group: a settled message is never redelivered. */
 export function unorderedViolations(history: readonly DeliveryEvent[]): string[] {
   const violations: string[] = [];
   replay(history, ({ kind, id }, fate) => {
@@ -67,7 +67,7 @@ export function unorderedViolations(history: readonly DeliveryEvent[]): string[]
   return violations;
 }
 
-/** What an ordered group promises besides: nothing overtakes, and nothing comes back from before the first unsettled one. */
+/** Further guarantees of an ordered group: messages stay in order, and none before the first unsettled one is redelivered. */
 export function orderedViolations(history: readonly DeliveryEvent[]): string[] {
   const violations: string[] = [];
   replay(history, (event, fate, fates) => {
@@ -84,7 +84,7 @@ export function orderedViolations(history: readonly DeliveryEvent[]): string[] {
 type Delivered = Extract<DeliveryEvent, { kind: 'delivered' }>;
 type Judged = Exclude<DeliveryEvent, { kind: 'visible' }>;
 
-/** Lets `judge` see each event together with what had become of its message before. */
+/** Calls `judge` with each event and the state of its message before the event. */
 function replay(
   history: readonly DeliveryEvent[],
   judge: (event: Judged, fate: Fate | undefined, fates: ReadonlyMap<string, Fate>) => void,

@@ -1,4 +1,4 @@
-// The broker's engine without a wire, with a time that the spec holds in its hand.
+// The broker's engine without network, on a time that the spec controls.
 
 import type { Available } from '../../libs/rocketmq/src/broker/engine/changes.js';
 import type { Delivery, PopResult } from '../../libs/rocketmq/src/broker/engine/deliveries.js';
@@ -16,14 +16,14 @@ export interface PopOptions {
   readonly filter?: string;
 }
 
-/** An engine with short names for its commands. */
+/** Wraps an engine with short commands. */
 export class EngineHarness {
   readonly store = new MemoryStore();
   readonly available: Available[] = [];
   readonly checks: TransactionCheck[] = [];
   readonly givenUp: string[] = [];
   readonly damaged: string[] = [];
-  /** The clients that are there. */
+  /** The clients that count as connected. */
   readonly present = new Set<string>();
   readonly engine: Engine;
   nowMs = 1_000_000;
@@ -44,7 +44,7 @@ export class EngineHarness {
     );
   }
 
-  /** Moves time, from due event to due event. */
+  /** Advances time from one due event to the next. */
   advance(durationMs: number): void {
     const targetMs = this.nowMs + durationMs;
     for (;;) {

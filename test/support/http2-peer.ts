@@ -1,15 +1,15 @@
-// A gRPC client down to the bytes, on node:http2: for what no client library would send.
+// A low-level gRPC client on node:http2, to send what no client library would.
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 
-/** What came back on one stream. */
+/** The response on one stream. */
 export interface PeerAnswer {
   readonly headers: IncomingHttpHeaders;
-  /** Those of a trailers-only answer are its headers. */
+  /** For a trailers-only response, its headers. */
   readonly status: string | undefined;
   readonly message: string | undefined;
   readonly data: Buffer;
-  /** With which HTTP/2 code the stream was closed. */
+  /** The HTTP/2 code with which the stream was closed. */
   readonly resetCode: number | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Http2Peer {
   }
 }
 
-/** Collects what comes back until the stream is closed. */
+/** Collects the response until the stream is closed. */
 export function answerOn(stream: ClientHttp2Stream): Promise<PeerAnswer> {
   return new Promise((resolve) => {
     let headers: IncomingHttpHeaders = {};
@@ -89,7 +89,7 @@ export function answerOn(stream: ClientHttp2Stream): Promise<PeerAnswer> {
   });
 }
 
-/** As if the connection had carried so many streams. Node has it, its types have not. */
+/** Makes the connection count as having had this many streams. Node's types lack this method. */
 export function nextStreamId(session: ClientHttp2Session, id: number): void {
   (session as unknown as { setNextStreamID(id: number): void }).setNextStreamID(id);
 }

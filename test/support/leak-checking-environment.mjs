@@ -1,12 +1,12 @@
-// Runs each test file like Jest's Node environment, and fails it when it leaves a socket, a timer or a child process, or when
-// listeners pile up on an emitter while it runs.
+// Jest's Node environment, which also fails a test file that leaves a socket, a timer or a child process open, or accumulates event
+// listeners on an emitter.
 
 import { TestEnvironment } from 'jest-environment-node';
 
-/** What Node names the handles that a well-behaved suite closes. Files and workers' own pipes are not among them. */
+/** Node's names of the handles that a suite must close. Files and the workers' own pipes are excluded. */
 const WATCHED = new Set(['TCPSocketWrap', 'TCPServerWrap', 'TLSWrap', 'ProcessWrap', 'Timeout', 'FSEventWrap']);
 
-/** A closed socket leaves the list some turns after `close`; this long it may take. */
+/** A closed socket is removed from the list some turns after `close`; this is the maximum wait. */
 const GRACE_MS = 2_000;
 const STEP_MS = 20;
 
@@ -27,7 +27,7 @@ function leaksSince(before) {
 const pause = (/** @type {number} */ durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
 
 export default class LeakCheckingEnvironment extends TestEnvironment {
-  /** The process that test code sees is a copy, which is told no warnings. */
+  /** The process that test code sees is a copy, which gets no warnings. */
   crowds = /** @type {Error[]} */ ([]);
   before = /** @type {ReadonlyMap<string, number>} */ (new Map());
   onWarning = (/** @type {Error} */ warning) => {

@@ -1,12 +1,12 @@
-// A steady load of sends, and the record of what each came to.
+// Sends at a steady rate and records the results.
 
 import type { Producer, SendReceipt } from 'nestjs-rocketmq/client';
 
 const TICK_MS = 10;
-/** More than a producer lets under way; what else would have to wait is not sent. */
+/** More sends than a producer allows in flight; sends beyond that are skipped. */
 const MOST_UNDER_WAY = 2_000;
 
-/** What became of the sends of one load. */
+/** The results of one load. */
 export interface LoadRecord {
   /** Bodies of messages that the server has accepted. */
   readonly accepted: Set<string>;
@@ -14,7 +14,7 @@ export interface LoadRecord {
   readonly failures: unknown[];
 }
 
-/** Sends numbered messages at a steady rate until it is stopped. A send that fails is noted; the load goes on. */
+/** Sends numbered messages at a steady rate until it is stopped. A failed send is recorded, and the load continues. */
 export class Load {
   readonly record: LoadRecord = { accepted: new Set(), failures: [] };
   private readonly sends = new Set<Promise<void>>();
@@ -28,13 +28,13 @@ export class Load {
   ) {
     const startedAtMs = performance.now();
     this.timer = setInterval(() => {
-      // By elapsed time: a late tick makes up for what it missed.
+      // Computed from the elapsed time, so that a late tick catches up.
       const due = ((performance.now() - startedAtMs) * messagesPerSecond) / 1_000;
       for (; this.count < due; this.count++) if (this.sends.size < MOST_UNDER_WAY) this.send(`${this.count}`);
     }, TICK_MS);
   }
 
-  /** Sends nothing more; resolves when every send has ended. */
+  /** Stops sending; resolves when every send has ended. */
   async stop(): Promise<LoadRecord> {
     clearInterval(this.timer);
     await Promise.all(this.sends);

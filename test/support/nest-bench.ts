@@ -1,4 +1,4 @@
-// What the specs of listeners work with: an application on a test broker whose clock the spec moves.
+// The setup of the listener specs: an application on a test broker with a manual clock.
 
 import type { INestApplication, Provider, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from '../../libs/rocketmq/src/support/logge
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
 import { closeApp } from './close-app.js';
 
-/** What an application is made of. */
+/** The parts of an application. */
 export interface NestParts {
   readonly imports?: Type[];
   readonly providers?: Provider[];
@@ -17,7 +17,7 @@ export interface NestParts {
   readonly prepare?: (app: INestApplication) => void;
 }
 
-/** One broker, and applications that are closed after each case. */
+/** Creates a broker, and applications that are closed after each case. */
 export class NestBench {
   private readonly apps: INestApplication[] = [];
 
@@ -56,7 +56,7 @@ export class NestBench {
     await this.broker.stop();
   }
 
-  /** Sends by the application and waits until all that can happen has happened. */
+  /** Sends with the application and waits until the broker is idle. */
   async send(app: INestApplication, topic: string, ...bodies: unknown[]): Promise<void> {
     for (const body of bodies) await app.get(RocketMQProducer).send({ topic, body });
     await this.broker.idle();
@@ -66,7 +66,7 @@ export class NestBench {
     return this.broker.messages(`%DLQ%${group}`).map(({ body }) => body.toString());
   }
 
-  /** What waits to be delivered to a group again, and in how many milliseconds. */
+  /** The messages that wait for redelivery to a group, with the remaining milliseconds. */
   retries(group: string): [string, number][] {
     return this.broker.waiting().flatMap((message) => {
       if (message.kind !== 'retry' || message.group !== group) return [];
@@ -75,7 +75,7 @@ export class NestBench {
   }
 }
 
-/** A logger that keeps its lines as `level message`, with the fields. */
+/** A logger that records its lines as `level message`, with the fields. */
 export function recordingLogger(): Logger & { readonly lines: [string, Readonly<Record<string, unknown>>][] } {
   const lines: [string, Readonly<Record<string, unknown>>][] = [];
   const write =

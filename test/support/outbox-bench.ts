@@ -1,15 +1,15 @@
-// An outbox on PGlite with relays that send into a list: what specs of the outbox have in common.
+// The setup of the outbox specs: an outbox on PGlite, with relays that send to a list.
 
 import { PGlite } from '@electric-sql/pglite';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
 import { Outbox, type OutboxMessage, OutboxRelay, type OutboxRelayOptions, schemaSql } from 'nestjs-rocketmq/sql';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 
-/** One database for a whole spec, since starting it is what such a spec costs; all else is new for each test. */
+/** One database for a whole spec, because starting it is slow; everything else is created for each test. */
 export class OutboxBench {
   clock = new ManualClock();
   outbox = new Outbox();
-  /** What was sent, in order. */
+  /** The sent messages, in order. */
   sent: OutgoingMessage[] = [];
   private relays: OutboxRelay[] = [];
 
@@ -48,7 +48,7 @@ export class OutboxBench {
     return this.database.transaction((tx) => this.outbox.add(tx, { topic: 'orders', body: 'a', ...message }));
   }
 
-  /** Adds messages `k1`, `k2` … for each letter of a text: `aab` is a1, a2 and b1, in the groups a and b. */
+  /** Adds a message for each letter of a string: `aab` adds a1, a2 and b1, in the groups a and b. */
   async addGroups(text: string): Promise<void> {
     const counts = new Map<string, number>();
     for (const messageGroup of text) {
@@ -57,7 +57,7 @@ export class OutboxBench {
     }
   }
 
-  /** Sends all but those with these bodies, which fail. */
+  /** Sends all messages except those with these bodies, which fail. */
   failing(names: readonly string[], error: unknown = new Error('out of order')): OutboxRelayOptions['send'] {
     return async (message) => {
       if (names.includes(message.body.toString())) throw error;
@@ -77,7 +77,7 @@ export class OutboxBench {
     return rows.map(({ state }) => state);
   }
 
-  /** Lets everything happen that can happen without time. */
+  /** Waits until everything that needs no time has happened. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     while (this.clock.activeWork().length > 0) await new Promise(setImmediate);

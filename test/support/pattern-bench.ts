@@ -1,4 +1,4 @@
-// Applications with handlers of the transport strategy, on a broker whose clock a test moves.
+// Applications with handlers of the transport strategy, on a broker with a manual clock.
 
 import { afterEach, beforeEach } from '@jest/globals';
 import { type INestApplication, type INestMicroservice, Module, type Type } from '@nestjs/common';
@@ -13,20 +13,20 @@ import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { TestBroker } from '../../libs/rocketmq/src/testing/test-broker.js';
 import { isNest10 } from './nest-version.js';
 
-/** What an application is made of. */
+/** The parts of an application. */
 export interface AppParts {
   readonly controllers?: Type[];
   readonly providers?: NonNullable<Parameters<typeof Module>[0]['providers']>;
   readonly options?: Partial<RocketMQModuleOptions>;
 }
 
-/** Everything for the specs of one file; a broker for each of them, and an end for each application that is made. */
+/** Creates a broker for each spec of a file, and closes the applications that a spec creates. */
 export class PatternBench {
   broker!: TestBroker;
-  /** They are closed after the spec. */
+  /** Applications to close after the spec. */
   readonly apps: { close(): Promise<void> }[] = [];
 
-  /** Registers what goes before and after each spec. */
+  /** Registers the hooks of each spec. */
   static ofFile(): PatternBench {
     const bench = new PatternBench();
     beforeEach(async () => {

@@ -1,4 +1,4 @@
-// A PostgreSQL of a test's own: a cluster in a temporary folder, reached by a socket there, gone afterwards.
+// A PostgreSQL server for one test: a cluster in a temporary folder, with a socket there, removed afterwards.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,10 +10,10 @@ import pg from 'pg';
 const READY_MS = 30_000;
 const POLL_MS = 25;
 
-/** Where Debian keeps the programs, which are not on the path. */
+/** Where Debian installs the programs, which are not on the PATH. */
 const DEBIAN = '/usr/lib/postgresql';
 
-/** The folder of `initdb` and `postgres`; undefined where PostgreSQL is not installed. */
+/** The folder of `initdb` and `postgres`; undefined if PostgreSQL is not installed. */
 export function postgresFolder(): string | undefined {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
@@ -23,9 +23,9 @@ export function postgresFolder(): string | undefined {
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(join(folder, name))));
 }
 
-/** How a client of `pg` connects. */
+/** Connection options for a client of `pg`. */
 export interface PostgresAddress {
-  /** A folder: the socket is in it. */
+  /** The folder of the socket. */
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -43,9 +43,9 @@ export class Postgres {
   ) {}
 
   /**
-   * Makes a cluster and starts it. It ends with this process, however that ends.
-   * @param settings as `name=value`; they go before those of a test, which does not wait for the disk
-   * @throws Error when it does not start
+   * Creates a cluster and starts it. It ends with this process, however that ends.
+   * @param settings as `name=value`; they override the defaults for tests, which do not wait for the disk
+   * @throws Error if it does not start
    */
   static async start(settings: readonly string[] = []): Promise<Postgres> {
     const programs = postgresFolder();
@@ -78,7 +78,7 @@ export class Postgres {
     }
   }
 
-  /** Makes a database. @returns the URL by which it is reached */
+  /** Creates a database. @returns its URL */
   async createDatabase(name: string): Promise<string> {
     const { host, port, user, database } = this.address;
     const urlOf = (one: string): string =>
@@ -93,7 +93,7 @@ export class Postgres {
     return urlOf(name);
   }
 
-  /** Stops it and removes all of it. Repeating it waits for the same end. */
+  /** Stops the server and removes its files. Idempotent. */
   stop(): Promise<void> {
     this.stopped ??= new Promise<void>((resolve) => {
       if (this.keeper.exitCode !== null || this.keeper.signalCode !== null) resolve();
@@ -110,7 +110,7 @@ interface Keeping {
   readonly settings: readonly string[];
 }
 
-/** Runs the server under a shell that ends it when its own input ends: that happens however this process ends. */
+/** Runs the server under a shell that stops it when the shell's input ends, which happens however this process ends. */
 function keep(postgres: string, data: string, { folder, user, settings }: Keeping): ChildProcess {
   const own = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
   const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
@@ -119,12 +119,12 @@ function keep(postgres: string, data: string, { folder, user, settings }: Keepin
     ...user,
     cwd: folder,
     stdio: ['pipe', 'ignore', 'ignore'],
-    // A group of its own: Ctrl-C reaches its user alone, who stops it when nobody needs it any more.
+    // A separate process group: Ctrl-C reaches only the caller, which stops the server when it is no longer needed.
     detached: true,
   });
 }
 
-/** The server writes how far it is into the last line of its pid file. */
+/** The server writes its status to the last line of its pid file. */
 async function ready(keeper: ChildProcess, pidFile: string): Promise<void> {
   const lastTryAtMs = Date.now() + READY_MS;
   while (!existsSync(pidFile) || !/^ready\s*$/m.test(readFileSync(pidFile, 'utf8'))) {
@@ -142,7 +142,7 @@ interface Ids {
   readonly gid: number;
 }
 
-/** PostgreSQL refuses to run as root: then it runs as its own user, else as nobody. */
+/** PostgreSQL refuses to run as root; in that case it runs as the user postgres, or else nobody. */
 function unprivilegedUser(): Ids | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
@@ -150,7 +150,7 @@ function unprivilegedUser(): Ids | undefined {
       const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, name], { stdio: 'pipe' })));
       if (uid !== undefined && gid !== undefined) return { uid, gid };
     } catch {
-      // There is no such user here.
+      // The user does not exist.
     }
   }
   throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as');

@@ -1,4 +1,4 @@
-// Suites that need a PostgreSQL of their own. Where it is not installed they say so and are skipped. The server is
+// Suites that need a PostgreSQL server. If PostgreSQL is not installed they are skipped with a notice. The server itself is
 // postgres-server.ts, which runs without jest.
 
 import { describe } from '@jest/globals';
@@ -6,7 +6,7 @@ import { postgresFolder } from './postgres-server.js';
 
 export { Postgres, type PostgresAddress, postgresFolder } from './postgres-server.js';
 
-/** Like `describe`; where PostgreSQL is not installed the suite is skipped, and a line says so. */
+/** Like `describe`; if PostgreSQL is not installed, logs a line and skips the suite. */
 export function describeWithPostgres(title: string, suite: () => void): void {
   if (postgresFolder() !== undefined) {
     describe(title, suite);

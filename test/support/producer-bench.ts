@@ -1,4 +1,4 @@
-// What the specs of the producer work with: a broker, a connection to it, producers that are closed after each case.
+// The setup of the producer specs: a broker, a connection, and producers that are closed after each case.
 
 import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
 import { Producer, type ProducerOptions } from '../../libs/rocketmq/src/producer/producer.js';

@@ -1,4 +1,4 @@
-// A bare gRPC client for the specs of the broker: no code of client/, so that a shared mistake cannot hide.
+// A raw gRPC client for the specs of the broker, without code of client/, so that a common bug cannot hide.
 
 import {
   Client,
@@ -33,14 +33,14 @@ export type TelemetryCall = ClientDuplexStream<TelemetryCommand, TelemetryComman
 export class RawClient {
   private readonly client: Client;
   private readonly open = new Set<TelemetryCall>();
-  /** Called with the texts of each answer: the status's, those of its entries; or that of gRPC when the call itself failed. */
+  /** Called with the messages of each response: those of the status and of its entries, or of gRPC if the call failed. */
   onAnswer: (texts: readonly string[]) => void = () => {};
 
   constructor(
     endpoints: string,
     readonly clientId: string,
     private readonly extra: Readonly<Record<string, string>> = {},
-    /** The authority of a server that speaks TLS, PEM. */
+    /** The CA certificate of a server with TLS, PEM. */
     ca?: string,
   ) {
     const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
@@ -50,7 +50,7 @@ export class RawClient {
     });
   }
 
-  /** An unary call; rejects with grpc-js's error. */
+  /** A unary call; rejects with grpc-js's error. */
   call<N extends RpcName>(name: N, request: Partial<RpcRequest<N>>): Promise<RpcResponse<N>> {
     const { path, request: requests, response } = rpcMethod(name);
     return new Promise((resolve, reject) => {
@@ -191,7 +191,7 @@ export function message(topic: string, messageId: string, system: Partial<Messag
   };
 }
 
-/** A receive of up to 32 messages, unless told with a lease of 30 s. */
+/** A receive of up to 32 messages, by default with a lease of 30 s. */
 export function receiveRequest(
   topic: string,
   group: string,

@@ -1,5 +1,5 @@
-// A gRPC server that knows every topic, takes every message and keeps what it was sent, metadata and all. Several of them make
-// a cluster. No code of broker/.
+// A gRPC server that knows every topic, accepts every message and records all requests with their metadata. Several of them form a
+// cluster. Uses no code of broker/.
 
 import {
   type Metadata,
@@ -26,13 +26,13 @@ import {
   rpcMethod,
 } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 
-/** One request as it came in. */
+/** One received request. */
 export interface Recorded {
   readonly rpc: RpcName;
   /** The metadata, each key with its first value. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly request: unknown;
-  /** How long the caller waits at most; undefined: for ever. */
+  /** The caller's timeout; undefined without a deadline. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -40,25 +40,25 @@ const OK = { code: Code.OK, message: '' };
 
 export class RecordingServer {
   readonly recorded: Recorded[] = [];
-  /** What the settings are answered with; default: themselves. */
+  /** The response to settings. Default: the same settings. */
   adjustSettings: (command: TelemetryCommand) => TelemetryCommand = (command) => command;
-  /** What sends and heartbeats are answered with. */
+  /** The status of responses to sends and heartbeats. */
   statusOf: { sendMessage: Code; heartbeat: Code } = { sendMessage: Code.OK, heartbeat: Code.OK };
-  /** What questions for assignments are answered with. */
+  /** The status of responses to assignment queries. */
   assignmentStatus = Code.OK;
   /** Whether sends are answered without a status and without entries. */
   saysNothing = false;
-  /** What its topics take. */
+  /** The message types that its topics accept. */
   types: readonly MessageType[] = [MessageType.NORMAL];
-  /** What its receives bring, each once; a receive that finds nothing here waits until something comes, or is broken off. */
+  /** Messages that receives return, each once. If it is empty, a receive waits until there is one, or until it is canceled. */
   readonly deliveries: Message[][] = [];
-  /** What a receive is answered with at once; undefined: it waits for {@link deliveries}. */
+  /** The immediate response to a receive; undefined: it waits for {@link deliveries}. */
   hastyAnswer: { readonly text: string } | undefined;
-  /** The queues of its topics; default: one on each server of its cluster. */
+  /** The queues of its topics. Default: one on each server of the cluster. */
   queues: ((topic: string) => MessageQueue[]) | undefined;
-  /** Whether a receive that has brought its messages is left open, until {@link endReceives}. */
+  /** Whether a receive stays open after its messages, until {@link endReceives}. */
   holdsReceives = false;
-  /** The servers of its cluster, each a broker with a queue of every topic; default: itself, without an address. */
+  /** The servers of its cluster, each a broker with a queue of every topic. Default: itself, without an address. */
   cluster: readonly RecordingServer[] = [];
   private readonly server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   private readonly streams = new Set<ServerDuplexStream<TelemetryCommand, TelemetryCommand>>();
@@ -70,7 +70,7 @@ export class RecordingServer {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** @param port default: any that is free */
+  /** @param port default: any free port */
   async start(port = 0): Promise<void> {
     this.unary('queryRoute', ({ topic }) => ({ status: OK, messageQueues: this.queuesOf(topic?.name ?? '') }));
     this.unary('queryAssignment', ({ topic }) => ({
@@ -104,7 +104,7 @@ export class RecordingServer {
     this.server.forceShutdown();
   }
 
-  /** Gives these to the poll that waits, or to the next. */
+  /** Returns these messages to the waiting poll, or the next one. */
   deliver(...messages: Message[]): void {
     this.deliveries.push(messages);
     for (const wake of [...this.polls]) wake();
@@ -115,7 +115,7 @@ export class RecordingServer {
     this.held.clear();
   }
 
-  /** Says this on every telemetry stream that is open. */
+  /** Sends this on every open telemetry stream. */
   say(command: TelemetryCommand): void {
     for (const stream of this.streams) stream.write(command);
   }
@@ -231,7 +231,7 @@ export function queueOf(
   };
 }
 
-/** A message as a server hands it out, for {@link RecordingServer.deliver}. */
+/** A message as a server delivers it, for {@link RecordingServer.deliver}. */
 export function recordedMessage(
   topic: string,
   messageId: string,

@@ -6,7 +6,7 @@ const added = ['a1', 'b1', 'a2', 'x', 'a3'].map((id) => {
 });
 
 describe('relayViolations', () => {
-  it('finds nothing wrong with order within groups, and with repetitions', () => {
+  it('accepts order within groups, and repetitions', () => {
     expect(relayViolations(added, ['x', 'a1', 'a1', 'a2', 'a1', 'a3', 'b1', 'a2'])).toEqual([]);
     expect(relayViolations([], [])).toEqual([]);
   });

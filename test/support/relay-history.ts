@@ -1,14 +1,14 @@
-// What relays made of an outbox. Pure: facts in, violations out.
+// Checks what relays sent of an outbox. Pure: facts in, violations out.
 
-/** A message that was added by a transaction which committed. */
+/** A message that was added by a committed transaction. */
 export interface AddedMessage {
   readonly id: string;
   readonly messageGroup: string | undefined;
 }
 
 /**
- * Every added message was sent, nothing else was, and within a message group none was sent before each earlier one had been. A
- * message may be sent again at any time: consumers know it by its id.
+ * Every added message was sent, nothing else was, and within a message group the first sends are in order. A message may be sent again
+ * at any time, because consumers recognize it by its id.
  * @param added in order within each group
  * @param sent ids, in the order in which the server stored them
  */

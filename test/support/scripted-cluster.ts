@@ -1,4 +1,4 @@
-// For specs only: a name server and brokers that speak as much remoting as a test tells them to.
+// For specs only: a name server and brokers that answer as a test scripts them.
 
 import {
   type ScriptedReply,
@@ -7,10 +7,10 @@ import {
   startScriptedServer,
 } from './scripted-remoting-server.js';
 
-/** What a broker answers; undefined from `silence` leaves the request unanswered. */
+/** The answer of a broker; `silence` returns undefined, which leaves the request unanswered. */
 export type BrokerScript = (request: ScriptedRequest) => ScriptedReply;
 
-/** Servers of one spec file, ended together. */
+/** The servers of one spec file, closed together. */
 export class ScriptedCluster {
   private readonly servers: ScriptedServer[] = [];
 

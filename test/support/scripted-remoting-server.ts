@@ -1,4 +1,4 @@
-// For specs only: a TCP server that speaks as much remoting as a test tells it to.
+// For specs only: a TCP server that answers remoting requests as a test scripts it.
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ export interface ScriptedRequest {
   readonly body: string;
 }
 
-/** What the server does with a request: an answer, or whatever the test wants with the socket. */
+/** Handles a request: returns an answer, or uses the socket directly. */
 export type ScriptedReply =
   | {
       readonly code?: number;
@@ -40,9 +40,9 @@ export async function startScriptedServer(
     sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
-    // Requests here are small: each arrives as one chunk, or several whole ones in one.
+    // Requests are small, so each chunk contains one or more complete requests.
     socket.on('data', (chunk) => {
-      // A client that was cut off may ask whether TLS is spoken here.
+      // A client that was disconnected may probe for TLS.
       if (chunk[0] === TLS_GREETING) {
         socket.destroy();
         return;
@@ -59,7 +59,7 @@ export async function startScriptedServer(
   return { address: `127.0.0.1:${port}`, requests, close: () => closeAll(server, sockets) };
 }
 
-/** A whole answer frame. */
+/** Encodes a complete answer frame. */
 export function encodeAnswer(opaque: number, answer: NonNullable<ScriptedReply>): Buffer {
   const { code = 0, remark, fields: extFields } = answer;
   const body = Buffer.from(answer.body ?? '');

@@ -1,14 +1,14 @@
-// What producers were told and what became visible, and what must not have happened. Pure: facts in, violations out.
+// Checks the outcomes that producers reported against the messages that became visible. Pure: facts in, violations out.
 
-/** One fact. Facts are in the order in which they came about. */
+/** One fact. Facts are in the order in which they happened. */
 export type SendingEvent =
-  /** A caller began to send. `group`: of an ordered message. */
+  /** A caller began to send. `group`: the message group, if any. */
   | { readonly kind: 'began'; readonly id: string; readonly group?: string | undefined }
-  /** The caller was told; `stored` is a receipt. A caller that died was told nothing. */
-  | { readonly kind: 'told'; readonly id: string; readonly outcome: Outcome }
-  /** The database of the local transaction, or of its check, took this as its end. */
+  /** The outcome that was reported to the caller; `stored` is a receipt. There is none for a caller that died. */
+  | { readonly kind: 'reported'; readonly id: string; readonly outcome: Outcome }
+  /** The database of the local transaction, or of its check, stored this resolution. */
   | { readonly kind: 'decided'; readonly id: string; readonly resolution: 'commit' | 'rollback' }
-  /** A consumer could have it from here on; once for each time. */
+  /** The message became visible; once for each time. */
   | { readonly kind: 'visible'; readonly id: string };
 
 type Outcome = 'stored' | 'not-sent' | 'rejected' | 'unknown';
@@ -19,20 +19,20 @@ interface Fate {
   seen: number;
 }
 
-/** What holds for messages without a transaction. */
+/** Guarantees for messages without a transaction. */
 export function sendViolations(history: readonly SendingEvent[]): string[] {
   const violations: string[] = [];
   const fates = replay(history, violations);
   for (const [id, { outcome, seen }] of fates) {
-    if (outcome === 'stored' && seen === 0) violations.push(`${id} was told as stored and is lost`);
+    if (outcome === 'stored' && seen === 0) violations.push(`${id} was reported as stored and is lost`);
     if ((outcome === 'not-sent' || outcome === 'rejected') && seen > 0) {
-      violations.push(`${id} was told as ${outcome} and is there`);
+      violations.push(`${id} was reported as ${outcome} and is there`);
     }
   }
   return [...violations, ...orderViolations(history)];
 }
 
-/** What holds for half messages. `told` is of the half message: whether it was stored. */
+/** Guarantees for half messages. `reported` is about the half message: whether it was stored. */
 export function transactionViolations(history: readonly SendingEvent[]): string[] {
   const violations: string[] = [];
   const fates = replay(history, violations, (event, fate) => {
@@ -49,13 +49,13 @@ export function transactionViolations(history: readonly SendingEvent[]): string[
     if (resolution === 'rollback' && seen > 0) violations.push(`${id} was rolled back and is there`);
     if (outcome === 'stored' && resolution === undefined) violations.push(`${id} was never decided`);
     if ((outcome === 'not-sent' || outcome === 'rejected') && (seen > 0 || resolution !== undefined)) {
-      violations.push(`${id} was told as ${outcome} and is there`);
+      violations.push(`${id} was reported as ${outcome} and is there`);
     }
   }
   return violations;
 }
 
-/** Of a group, whoever was stored before the next was begun is seen before it for the first time. */
+/** In a message group, a message that was stored before the next send began is first seen before that one. */
 function orderViolations(history: readonly SendingEvent[]): string[] {
   const violations: string[] = [];
   const before = new Map<string, Set<string>>();
@@ -66,7 +66,7 @@ function orderViolations(history: readonly SendingEvent[]): string[] {
     if (event.kind === 'began' && event.group !== undefined) {
       groups.set(event.id, event.group);
       before.set(event.id, new Set([...stored].filter((id) => groups.get(id) === event.group)));
-    } else if (event.kind === 'told' && event.outcome === 'stored') stored.add(event.id);
+    } else if (event.kind === 'reported' && event.outcome === 'stored') stored.add(event.id);
     else if (event.kind === 'visible' && !seen.has(event.id)) {
       seen.add(event.id);
       for (const id of before.get(event.id) ?? []) if (!seen.has(id)) violations.push(`${event.id} overtook ${id}`);
@@ -77,7 +77,7 @@ function orderViolations(history: readonly SendingEvent[]): string[] {
 
 type Known = Exclude<SendingEvent, { kind: 'began' }>;
 
-/** Lets `judge` see each event together with what had become of its message before. */
+/** Calls `judge` with each event and the state of its message before the event. */
 function replay(
   history: readonly SendingEvent[],
   violations: string[],
@@ -95,7 +95,7 @@ function replay(
       continue;
     }
     judge(event, fate);
-    if (event.kind === 'told') fate.outcome = event.outcome;
+    if (event.kind === 'reported') fate.outcome = event.outcome;
     else if (event.kind === 'decided') fate.resolution = event.resolution;
     else fate.seen++;
   }

@@ -1,14 +1,14 @@
-// A clock whose wall time is set, as NTP and administrators do, while the time that passes stays what it is.
+// A clock whose wall time can be set, as NTP and administrators do, without affecting its monotonic time.
 
 import { type Clock, type ScheduledTask, SystemClock } from '../../libs/rocketmq/src/support/clock.js';
 
 export class SteppedClock implements Clock {
   private offsetMs = 0;
 
-  /** @param base default: the machine's */
+  /** @param base default: the system clock */
   constructor(private readonly base: Clock = new SystemClock()) {}
 
-  /** Sets the wall time forward, or back by a negative number. */
+  /** Moves the wall time forward, or back with a negative number. */
   step(byMs: number): void {
     this.offsetMs += byMs;
   }

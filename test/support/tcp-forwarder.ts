@@ -1,20 +1,20 @@
-// A TCP forwarder on a port of its own, as NAT and published container ports are.
+// A TCP forwarder on its own port, like NAT and published container ports.
 
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface TcpForwarder {
   readonly port: number;
-  /** How many connections went through. */
+  /** The number of forwarded connections. */
   connections(): number;
-  /** From now on nothing passes on the connections that are open, and nobody is told. New ones are served. */
+  /** Silently drops everything on the connections that are open. New ones are served. */
   freeze(): void;
-  /** From now on what the server says on the connections that are open is lost; what is said to it arrives. */
+  /** Drops everything that the server sends on the connections that are open; what it receives still arrives. */
   loseAnswers(): void;
   /** Breaks every open connection with a reset. New ones are served. */
   reset(): void;
-  /** From now on each piece takes this much longer, in each direction. */
+  /** Delays each chunk by this much, in each direction. */
   delay(delayMs: number): void;
-  /** Tells the clients on the open connections in the server's name that it takes no further call (HTTP/2's GOAWAY). */
+  /** Sends GOAWAY to the clients on the open connections in the server's place. */
   goaway(): void;
   close(): Promise<void>;
 }
@@ -23,12 +23,12 @@ const FRAME_HEADER_BYTES = 9;
 /** A frame of 8 bytes, type 7, on stream 0: the last stream id is the highest, the code NO_ERROR. */
 const GOAWAY = Buffer.from('0000080700000000007fffffff00000000', 'hex');
 
-/** Knows where the frames of HTTP/2 begin in what a server says, so that one can be put between two of them. */
+/** Tracks the HTTP/2 frames that a server sends, so that a frame can be inserted between two of them. */
 class FrameBorders {
   private isWanted = false;
-  /** What has come of the header of the present frame. */
+  /** The received part of the current frame's header. */
   private header = Buffer.alloc(0);
-  /** What is still to come of its payload. */
+  /** The remaining bytes of its payload. */
   private leftBytes = 0;
 
   constructor(private readonly near: Socket) {}
@@ -38,7 +38,7 @@ class FrameBorders {
     if (this.isBetweenFrames) this.near.write(this.inserted());
   }
 
-  /** @returns the piece, with the frame in it where it is wanted */
+  /** @returns the chunk, with the frame inserted if requested */
   take(piece: Buffer): Buffer {
     const parts: Buffer[] = [];
     let rest = piece;
@@ -77,8 +77,8 @@ class FrameBorders {
 }
 
 /**
- * @param alter what becomes of what the server says; default: nothing
- * @param at the port to listen at; default: a free one
+ * @param alter changes the bytes that the server sends. Default: no change
+ * @param at the port to listen on. Default: a free port
  */
 export async function forwardTo(
   port: number,
@@ -116,7 +116,7 @@ export async function forwardTo(
       [far, near],
     ] as const) {
       sockets.add(from);
-      // What is read from a frozen connection is dropped, as on a way that loses every packet.
+      // Data of a frozen connection is dropped, as on a network that loses every packet.
       from.on('data', (bytes) => {
         if (frozen.has(from)) return;
         const passed = from === far ? frames.take(alter(bytes)) : bytes;

@@ -1,4 +1,4 @@
-// What the specs of telemetry work with: the SDK of OpenTelemetry, registered, with spans and measurements kept in memory.
+// The setup of the telemetry specs: the OpenTelemetry SDK, registered, with spans and measurements kept in memory.
 
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import { type DataPoint, type Histogram, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
@@ -9,7 +9,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 
-/** Collects when it is asked. */
+/** Collects on request. */
 export class AskedReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
@@ -18,7 +18,7 @@ export class AskedReader extends MetricReader {
 /** A measurement with its labels. */
 export interface Measured {
   readonly labels: Readonly<Record<string, unknown>>;
-  /** Of a histogram: how many values. */
+  /** For a histogram, the number of values. */
   readonly value: number;
 }
 
@@ -29,13 +29,13 @@ export class TelemetryBench {
   private readonly tracers = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(this.exporter)] });
   private readonly meters = new MeterProvider({ readers: [this.reader] });
 
-  /** Makes it the SDK of this process. */
+  /** Registers it as the SDK of this process. */
   register(): void {
     this.tracers.register();
     this.registerMeters();
   }
 
-  /** The same, for measurements alone. */
+  /** The same, for measurements only. */
   registerMeters(): void {
     metrics.setGlobalMeterProvider(this.meters);
   }
@@ -46,17 +46,17 @@ export class TelemetryBench {
     await this.meters.shutdown();
   }
 
-  /** Spans that have ended, in the order of their ends. */
+  /** The ended spans, in the order in which they ended. */
   get spans(): ReadableSpan[] {
     return this.exporter.getFinishedSpans();
   }
 
-  /** Forgets the spans so far. */
+  /** Clears the spans. */
   reset(): void {
     this.exporter.reset();
   }
 
-  /** The only span of this name. @throws when there is none or another */
+  /** The only span of this name. @throws if there is none or more than one */
   span(name: string): ReadableSpan {
     const found = this.spans.filter((span) => span.name === name);
     const [first] = found;
@@ -65,7 +65,7 @@ export class TelemetryBench {
     throw new Error(`${found.length} spans are named "${name}"; there are: ${names}`);
   }
 
-  /** Measurements of an instrument. */
+  /** The measurements of an instrument. */
   async measured(name: string): Promise<Measured[]> {
     const metric = await this.metric(name);
     return (metric?.dataPoints ?? []).map(({ attributes, value }) => {
@@ -74,7 +74,7 @@ export class TelemetryBench {
     });
   }
 
-  /** Unit and bounds of a histogram. */
+  /** The unit and bounds of a histogram. */
   async histogram(name: string): Promise<{ readonly unit: string; readonly bounds: readonly number[] } | undefined> {
     const metric = await this.metric(name);
     const [point] = metric?.dataPoints ?? [];
@@ -96,7 +96,7 @@ export class TelemetryBench {
   }
 }
 
-/** Which span it is. */
+/** Identifies a span. */
 export const idOf = (span: ReadableSpan): string => span.spanContext().spanId;
 export const traceOf = (span: ReadableSpan): string => span.spanContext().traceId;
 export const parentOf = (span: ReadableSpan): string | undefined => span.parentSpanContext?.spanId;

@@ -8,7 +8,7 @@ function violations(ends: Partial<TransactionEnds>): string[] {
 }
 
 describe('agreementViolations', () => {
-  it('finds nothing wrong with what is in both, twice delivered perhaps, or in neither', () => {
+  it('accepts transactions that are in both, delivered once or twice, or in neither', () => {
     const both = { returned: ['a'], inDatabase: ['a', 'b'], delivered: ['b', 'a', 'a'] };
     expect(violations({ begun: ['a', 'b', 'c'], ...both })).toEqual([]);
     expect(violations({})).toEqual([]);
@@ -16,7 +16,7 @@ describe('agreementViolations', () => {
 
   const wrong: [string, Partial<TransactionEnds>, string[]][] = [
     ['a lost message', { begun: ['a'], inDatabase: ['a'] }, ['the message of a was lost']],
-    ['a message of nothing', { begun: ['a'], delivered: ['a'] }, ['a was told, but is not in the database']],
+    ['a message of nothing', { begun: ['a'], delivered: ['a'] }, ['a was delivered, but is not in the database']],
     ['a half message left behind', { begun: ['a'], undecided: ['a'] }, ['a is undecided']],
     ['one left behind that is done', { begun: ['a'], inDatabase: ['a'], undecided: ['a'] }, ['a is undecided']],
     ['a return of nothing', { begun: ['a'], returned: ['a'] }, ['a was taken for done, but is not in the database']],
@@ -25,7 +25,7 @@ describe('agreementViolations', () => {
     [
       'one of many',
       { begun: ['a', 'b', 'c'], inDatabase: ['a', 'c'], delivered: ['a', 'b', 'c'] },
-      ['b was told, but is not in the database'],
+      ['b was delivered, but is not in the database'],
     ],
   ];
   it.each(wrong)('finds %s', (_, ends, expected) => {

@@ -1,20 +1,20 @@
-// Whether a database and the consumers of its transactional messages agree. Pure: facts in, violations out.
+// Checks that a database and the consumers of its transactional messages agree. Pure: facts in, violations out.
 
-/** How transactions ended, each by the key of its business. */
+/** How transactions ended, by their business keys. */
 export interface TransactionEnds {
-  /** What was begun. */
+  /** The transactions that began. */
   readonly begun: readonly string[];
-  /** Whose method returned: its caller takes it for done. */
+  /** Those whose method returned, which their caller considers done. */
   readonly returned: readonly string[];
-  /** What the database holds. */
+  /** Those in the database. */
   readonly inDatabase: readonly string[];
-  /** What consumers got; some perhaps twice. */
+  /** Those that consumers received, possibly twice. */
   readonly delivered: readonly string[];
-  /** Whose half message the server still asks about. */
+  /** Those whose half message the server still checks. */
   readonly undecided: readonly string[];
 }
 
-/** Every transaction is in the database and with the consumers, or in neither. */
+/** Every transaction is in the database and was delivered to the consumers, or neither. */
 export function agreementViolations({ begun, returned, inDatabase, delivered, undecided }: TransactionEnds): string[] {
   const violations: string[] = [];
   const known = new Set([...begun, ...returned, ...inDatabase, ...delivered, ...undecided]);
@@ -24,7 +24,7 @@ export function agreementViolations({ begun, returned, inDatabase, delivered, un
     if (inDatabase.indexOf(key) !== inDatabase.lastIndexOf(key)) violations.push(`${key} was done twice`);
     if (undecided.includes(key)) violations.push(`${key} is undecided`);
     else if (isKept && !delivered.includes(key)) violations.push(`the message of ${key} was lost`);
-    if (!isKept && delivered.includes(key)) violations.push(`${key} was told, but is not in the database`);
+    if (!isKept && delivered.includes(key)) violations.push(`${key} was delivered, but is not in the database`);
     if (!isKept && returned.includes(key)) violations.push(`${key} was taken for done, but is not in the database`);
   }
   return violations;

@@ -1,4 +1,4 @@
-// Lets Node run the TypeScript of this repository as it is: what Jest does for its tests, for the processes that they start.
+// Lets Node run the TypeScript of this repository without a build, for processes that tests start.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,13 +1,13 @@
-// Waits for what happens by itself.
+// Waits for conditions.
 
-/** Resolves when a condition holds; it is looked at in each turn of the event loop. The test's own time-out bounds it. */
+/** Resolves when a condition holds; checks it in each turn of the event loop. The time-out of the test bounds the wait. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 const LOOK_EVERY_MS = 100;
 
-/** Looks again and again until the value is as wanted; the last look is what an `expect` after it judges. */
+/** Polls until the value is as expected, and returns the last value for an `expect`. */
 export async function eventually<T>(
   look: () => T | Promise<T>,
   isWanted: (value: T) => boolean,

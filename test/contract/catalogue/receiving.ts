@@ -1,4 +1,4 @@
-// What ReceiveMessage and the settling of what it gave answer.
+// The answers to ReceiveMessage and to the settlement of its messages.
 
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
@@ -10,7 +10,7 @@ import type { World } from '../support/world.js';
 import { type Catalogue, type Row, WORDS } from './rows.js';
 
 type ReceiveFields = Parameters<typeof codeOfReceive>[1];
-/** Of a group for which one message waits, so that nothing has to be waited for. */
+/** Receives for a group with one available message, so that the answer is immediate. */
 const receive =
   (fields: ReceiveFields, options: { deadlineMs?: number | null } = {}) =>
   async (world: World) => {
@@ -18,7 +18,7 @@ const receive =
     await codeOfSend(world, topic);
     return codeOfReceive(client, { ...receiveRequest(topic, group), ...POLL, ...fields }, options);
   };
-/** The shortest poll that the server takes. */
+/** The shortest poll that the server accepts. */
 const POLL = { longPollingTimeout: toDuration(5 * SECOND_MS) };
 const queueOf = (topic: string) => ({ ...receiveRequest(topic, 'any').messageQueue }) as ReceiveFields['messageQueue'];
 const lease = (durationMs: number) => ({ invisibleDuration: toDuration(durationMs) });

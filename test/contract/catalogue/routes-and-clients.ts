@@ -1,4 +1,4 @@
-// What routes, the life of a client and unknown RPCs answer.
+// The answers to routes, settings, heartbeats, terminations and unknown RPCs.
 
 import { ClientType } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, rpcMethod } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
@@ -64,7 +64,7 @@ const QUERY_ASSIGNMENT_ROWS: readonly Row[] = [
   ['no client id', 'CLIENT_ID_REQUIRED', (world) => codeOf(world.rawClient(''), 'queryAssignment', {})],
 ];
 
-/** What a telemetry stream fails with begins so. */
+/** The prefix of the errors of a telemetry stream. */
 const FAILED = 'process client telemetryCommand failed. ';
 const LANGUAGE = `${FAILED}No enum constant org.apache.rocketmq.remoting.protocol.LanguageCode.`;
 const NO_CONSUMER = `${FAILED}Client type is not consumer, type: `;
@@ -189,7 +189,7 @@ const TELEMETRY_ROWS: readonly Row[] = [
   ],
 ];
 
-/** PullMessage answers with a stream, which makes no difference to a server that does not know it. */
+/** PullMessage returns a stream, which makes no difference for a server that does not implement it. */
 const unimplemented = (rpc: RpcName, ...words: readonly string[]): Row => [
   rpc,
   'gRPC 12',

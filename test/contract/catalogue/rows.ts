@@ -1,8 +1,8 @@
-// The form of the error catalogue.
+// The structure of the error catalogue.
 
 import type { World } from '../support/world.js';
 
-/** When, what fits, how to ask for it; and how the messages begin that programs may match: the status's, then those of its entries. */
+/** The condition, the expected code, the request, and the prefixes of the messages of the status and its entries, which programs may match. */
 export type Row = readonly [
   condition: string,
   expected: string,
@@ -10,7 +10,7 @@ export type Row = readonly [
   ...words: readonly string[],
 ];
 
-/** Words of the real server that several RPCs use. */
+/** Messages of the real server that several RPCs return. */
 export const WORDS = {
   noTopic: 'CODE: 17  DESC: No topic route info in name server for the topic: ',
   blankTopic: 'The specified topic is blank',

@@ -1,4 +1,4 @@
-// What SendMessage answers.
+// The answers to SendMessage.
 
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
@@ -13,7 +13,7 @@ const send =
     codeOfSend(world, await world.topic(type), raw);
 const properties = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, 'x']));
-/** What the limit of 16 KiB counts besides the value of the one property. */
+/** The bytes that count towards the limit of 16 KiB in addition to the value of the one property. */
 const sized = (total: number): RawMessage => ({ tag: 'tag', keys: ['k'], properties: { pp: 'x'.repeat(total - 6) } });
 
 const RESERVED =
@@ -25,7 +25,7 @@ const RESERVED =
   'TIMER_ROLL_TIMES TIMER_OUT_MS TIMER_DEL_UNIQKEY TIMER_DELAY_LEVEL __BORNHOST BORN_TIMESTAMP DLQ_ORIGIN_TOPIC ' +
   'DLQ_ORIGIN_MESSAGE_ID __CRC32# _SYS_MSG_PRIORITY_ __LITE_TOPIC';
 
-/** One answer when all names get the same, else what each got. */
+/** One answer if all names get the same, otherwise the answer for each name. */
 async function forEachReserved(world: World): Promise<string> {
   const topic = await world.topic();
   const answers = new Map<string, string[]>();

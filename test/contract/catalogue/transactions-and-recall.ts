@@ -1,4 +1,4 @@
-// What EndTransaction and RecallMessage answer.
+// The answers to EndTransaction and RecallMessage.
 
 import { HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import { TransactionResolution } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -56,16 +56,16 @@ const recall =
     const { client, topic, recallHandle: handle } = await delayedSent(world, delayMs);
     return codeOf(client, 'recallMessage', { topic, recallHandle: recallHandle(handle) });
   };
-const retold = (change: (parts: string[]) => string[]) => (handle: string) =>
+const rewritten = (change: (parts: string[]) => string[]) => (handle: string) =>
   Buffer.from(change(Buffer.from(handle, 'base64url').toString().split(' ')).join(' ')).toString('base64url');
 
 const RECALL_MESSAGE_ROWS: readonly Row[] = [
   ['a delayed message', 'OK', recall((handle) => handle)],
-  ['a message id that nobody sent', 'OK', recall(retold((parts) => [...parts.slice(0, 4), 'unknown']))],
+  ['a message id that nobody sent', 'OK', recall(rewritten((parts) => [...parts.slice(0, 4), 'unknown']))],
   ['no handle', 'BAD_REQUEST', recall(() => '')],
   ['a text that is no handle', 'BAD_REQUEST', recall(() => 'no handle of this server')],
-  ['a handle of another version', 'BAD_REQUEST', recall(retold((parts) => ['v9', ...parts.slice(1)]))],
-  ['a handle of another topic', 'BAD_REQUEST', recall(retold(([v = '', , ...rest]) => [v, 'other', ...rest]))],
+  ['a handle of another version', 'BAD_REQUEST', recall(rewritten((parts) => ['v9', ...parts.slice(1)]))],
+  ['a handle of another topic', 'BAD_REQUEST', recall(rewritten(([v = '', , ...rest]) => [v, 'other', ...rest]))],
   [
     'a message that was due',
     'ILLEGAL_DELIVERY_TIME',

@@ -1,4 +1,4 @@
-// The two servers that the contract holds for, behind one interface.
+// The two servers of the contract tests, behind one interface.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,37 +21,37 @@ export interface GroupOptions {
   readonly backoff?: BackoffPolicy;
 }
 
-/** A server under the contract. */
+/** A server that the contract tests run on. */
 export interface Backend {
   readonly name: BackendName;
-  /** Of the real server, for instance 5.5.0. */
+  /** The version of the real server, for instance 5.5.0. */
   readonly version: string | undefined;
   readonly endpoints: string;
-  /** For administration: a name server, or what stands for one. */
+  /** The address for administration: a name server, or the admin port. */
   readonly nameServer: string;
-  /** What clients need to be let in. */
+  /** The connection options that clients need for access. */
   readonly access?: Pick<ConnectionOptions, 'tls' | 'credentials'>;
   /** The clock that clients must use, so that they and the server agree. */
   readonly clock: Clock | undefined;
   nowMs(): number;
   createTopic(topic: string, type: Exclude<MessageType, 'lite'>): Promise<void>;
   createGroup(group: string, options: GroupOptions): Promise<void>;
-  /** Lets time pass: moved on the embedded broker, waited for on the real one. */
+  /** Advances time: moves the clock of the embedded broker, waits on the real one. */
   advance(durationMs: number): Promise<void>;
-  /** Like `advance`, while a handler is still at work; on a moved clock that has to be said. */
+  /** Like `advance`, while a handler is still running, which a manual clock must know. */
   advanceDuringWork(durationMs: number): Promise<void>;
-  /** Waits until what can happen now has happened; on the real server, a time in which it usually would have. */
+  /** Waits until the broker is idle; on the real server, for a time that is usually sufficient. */
   quiet(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Transaction checks come 6 s after the half message, then every 2 s, on both backends. */
+/** Transaction checks are sent 6 s after the half message, then every 2 s, on both backends. */
 export const FIRST_CHECK_MS = 6 * SECOND_MS;
 export const CHECK_INTERVAL_MS = 2 * SECOND_MS;
-/** How much later than due the real server may be: its revive scan and check interval (see docs/protocol-notes.md). */
+/** The delay of the real server after the due time, from its revive scan and check interval (see docs/protocol-notes.md). */
 export const SERVER_SLACK_MS = 4 * SECOND_MS;
 
-/** The backend that the environment names: a real server when one was started for the run, else the embedded broker. */
+/** The backend of this run: a real server if the environment names one, otherwise the embedded broker. */
 export function startBackend(): Promise<Backend> {
   const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS;
   const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER;
@@ -71,7 +71,7 @@ async function embedded(): Promise<Backend> {
   return { ...backend, stop };
 }
 
-/** An embedded broker as the contract wants it. @param options what is to be otherwise */
+/** An embedded broker, configured for the contract tests. @param options overrides */
 export function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   return TestBroker.start({
     manualClock: true,
@@ -102,7 +102,7 @@ export function backendOn(broker: TestBroker): Backend {
   };
 }
 
-/** @param access what clients need to be let in, as the administrator */
+/** @param access the connection options for access as an administrator */
 export async function real(endpoints: string, nameServer: string, access: Backend['access'] = {}): Promise<Backend> {
   const admin = new RocketMQAdmin({ nameServer, ...access });
   const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));

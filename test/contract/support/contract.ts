@@ -1,4 +1,4 @@
-// How a case of the contract is declared: a title, and a body that gets a world of its own.
+// Declares cases of the contract: a title, and a body that gets its own world.
 
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Backend, backendName, startBackend } from './backend.js';
@@ -12,16 +12,16 @@ const CASE_TIMEOUT_MS = 180_000;
 export interface Contract {
   (title: string, body: (world: World) => Promise<void>): void;
   /**
-   * Declares a case that asks one question. A backend that is listed with an `answer` of its own must give exactly that.
-   * @param expected what fits, for instance the name of a code
-   * @param words how the text of the last answer begins, then those of its entries, where the backend answers what fits
+   * Declares a case with one request. A backend that is listed with a different `answer` must return exactly that.
+   * @param expected the expected answer, for instance the name of a code
+   * @param words the prefixes of the message of the last answer and of its entries, checked if the backend returns the expected answer
    */
   answers(title: string, expected: string, ask: (world: World) => Promise<string>, words?: readonly string[]): void;
 }
 
 /**
  * One server for the cases of this file; call it at the top of a spec file.
- * @param start default: the server that the environment names
+ * @param start default: the backend of this run
  */
 export function contractSuite(start: () => Promise<Backend> = startBackend): Contract {
   let backend: Backend;
@@ -63,7 +63,7 @@ export function contractSuite(start: () => Promise<Backend> = startBackend): Con
   return Object.assign(contract, { answers });
 }
 
-/** Without the name of the exception that the real server puts before some of its texts. */
+/** Removes the name of the exception that the real server prepends to some messages. */
 function wordsOf(text = ''): string {
   return text.replace('org.apache.rocketmq.proxy.common.ProxyException: ', '');
 }

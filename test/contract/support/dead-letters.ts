@@ -1,4 +1,4 @@
-// Makes messages die: sends them, receives them as often as allowed, and hands them back each time.
+// Creates dead letters: sends messages, receives them as often as allowed, and releases them each time.
 
 import type { Producer } from 'nestjs-rocketmq/client';
 import type { World } from './world.js';
@@ -6,9 +6,9 @@ import type { World } from './world.js';
 export type SendMessage = Parameters<Producer['send']>[0];
 
 /**
- * @param attempts deliveries that the group allows
- * @param topic where to look when nothing is sent
- * @returns the ids of what was sent
+ * @param attempts the deliveries that the group allows
+ * @param topic the topic to receive from if nothing is sent
+ * @returns the ids of the sent messages
  */
 export async function buried(
   world: World,

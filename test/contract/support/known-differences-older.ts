@@ -1,8 +1,8 @@
-// What Apache RocketMQ 5.3.3 and 5.4.0 do otherwise than 5.5.0; see known-differences.ts.
+// How Apache RocketMQ 5.3.3 and 5.4.0 differ from 5.5.0; see known-differences.ts.
 
 import type { KnownDifference } from './known-differences.js';
 
-/** @param versions of which it was seen */
+/** @param versions the versions on which it was observed */
 function older(
   versions: readonly string[],
   answer: string | undefined,
@@ -16,7 +16,7 @@ function older(
 const BOTH = ['5.3.3', '5.4.0'];
 const OLDEST = ['5.3.3'];
 
-/** What it answers to properties of reserved names: those that it refuses, and those that it takes. */
+/** The answers to properties with reserved names: those that it rejects, and those that it accepts. */
 function reservedNames(refused: readonly string[], taken: readonly string[]): string {
   return JSON.stringify([
     ['ILLEGAL_MESSAGE_PROPERTY_KEY', refused],

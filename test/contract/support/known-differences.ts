@@ -1,4 +1,4 @@
-// Where a backend does not keep the contract, why, and how that is known. The list is checked: see contract.ts.
+// Where a backend violates the contract, why, and how this is known. The list is checked by contract.ts.
 
 import type { BackendName } from './backend.js';
 import { DIFFERENCES_OF_OLDER_SERVERS } from './known-differences-older.js';
@@ -8,18 +8,18 @@ export interface KnownDifference {
   readonly backend: BackendName;
   /** Only these versions of the real server; default: all. */
   readonly versions?: readonly string[];
-  /** Of a case that asks one question: what this backend answers instead of what fits. It must answer exactly that. */
+  /** For a case with one request, the answer of this backend instead of the expected one. It must return exactly that. */
   readonly answer?: string;
   readonly reason: string;
   readonly source: string;
 }
 
-/** Questions to which the real server answers otherwise, for one reason. */
+/** Requests that the real server answers differently, for one common reason. */
 function otherAnswer(answer: string, reason: string, titles: readonly string[]): KnownDifference[] {
   return titles.map((title) => ({ title, backend: 'rocketmq', answer, reason, source: 'seen on 5.5.0 by this case' }));
 }
 
-/** What needs `suspend` in a change of a lease. @param then what happens without it */
+/** Cases that need `suspend` in a change of a lease. @param then what happens without it */
 function withoutSuspend(then: string, titles: readonly string[]): KnownDifference[] {
   const reason = `lite topics and \`suspend\` came with 5.5.0; ${then}`;
   const source = 'seen on 5.3.3 and 5.4.0 by this case';
@@ -37,10 +37,10 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'test/contract/refusals.spec.ts on 5.3.3 and 5.4.0',
   },
   {
-    title: 'hand out messages that tell their type',
+    title: 'deliver messages with their type',
     backend: 'rocketmq',
     versions: ['5.3.3', '5.4.0'],
-    reason: '5.4.0 keeps their order and tells their priority, but delivers them as NORMAL; 5.3.3 has no such topics',
+    reason: '5.4.0 keeps their order and returns their priority, but delivers them as NORMAL; 5.3.3 has no such topics',
     source: 'test/contract/priority.spec.ts on 5.3.3 and 5.4.0',
   },
   {
@@ -83,7 +83,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     return { title, backend: 'rocketmq', versions: ['5.3.3'], reason: 'priority topics came with 5.4.0', source };
   }),
   ...withoutSuspend('without it a pause keeps what it holds', [
-    'a server that knows `suspend` can be told by its settings',
+    'a server that knows `suspend` can be recognized by its settings',
     'a paused consumer leaves the messages to others of its group, without an attempt',
   ]),
   ...withoutSuspend('each release counts', [
@@ -115,7 +115,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     'ChangeInvisibleDuration: a text that is no handle',
     'ForwardMessageToDeadLetterQueue: a text that is no handle',
   ]),
-  ...otherAnswer(SERVER_ERROR, 'an exception in the server, whose text is all that tells what is wrong', [
+  ...otherAnswer(SERVER_ERROR, 'an exception in the server, whose text is the only hint at the cause', [
     'SendMessage: two half messages',
     'SendMessage: bodies of over 4 MiB together',
     'ReceiveMessage: a client without settings',

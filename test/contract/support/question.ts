@@ -1,4 +1,4 @@
-// What a case of the error catalogue works with: bare clients, and each kind of answer as one word.
+// The setup of the error catalogue's cases: raw clients, and each kind of answer as one word.
 
 import { randomBytes } from 'node:crypto';
 import type { Settings } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -30,7 +30,7 @@ export async function codeOf<N extends UnaryName>(
   });
 }
 
-/** Like {@link codeOf}, of a receive. */
+/** Like {@link codeOf}, for a receive. */
 export async function codeOfReceive(
   client: RawClient,
   request: Partial<RpcRequest<'receiveMessage'>>,
@@ -39,7 +39,7 @@ export async function codeOfReceive(
   return orGrpc(async () => codeName(statusIn(await client.receive(request, options)) ?? 0));
 }
 
-/** Like {@link codeOf}, of the settings that open a telemetry stream. */
+/** Like {@link codeOf}, for the settings that open a telemetry stream. */
 export async function codeOfSettings(client: RawClient, settings: Settings): Promise<string> {
   return orGrpc(async () => codeName((await client.settle(settings)).reply.status?.code ?? 0));
 }
@@ -54,7 +54,7 @@ async function orGrpc(ask: () => Promise<string>): Promise<string> {
   }
 }
 
-/** A message for the topic, as a careless client would make it. */
+/** A message for the topic, without the client's validation. */
 export function messageOf(world: World, topic: string, raw: RawMessage = {}) {
   const { body, properties, ...system } = raw;
   const base = message(topic, `01${randomBytes(16).toString('hex').toUpperCase()}`, {
@@ -64,7 +64,7 @@ export function messageOf(world: World, topic: string, raw: RawMessage = {}) {
   return { ...base, body: body ?? base.body, userProperties: properties ?? base.userProperties };
 }
 
-/** The code of a send of one message. */
+/** The code of the answer to a send of one message. */
 export function codeOfSend(world: World, topic: string, raw: RawMessage = {}): Promise<string> {
   return codeOf(world.rawClient(), 'sendMessage', { messages: [messageOf(world, topic, raw)] });
 }
@@ -78,7 +78,7 @@ export async function consuming(world: World, type: Parameters<World['topic']>[0
   return { topic, group, client, names: { topic: resource(topic), group: resource(group) } };
 }
 
-/** Like {@link consuming}, with one message in hand. */
+/** Like {@link consuming}, with one received message. */
 export async function holding(world: World, invisibleDurationMs?: number) {
   const consumer = await consuming(world);
   const { topic, group, client } = consumer;

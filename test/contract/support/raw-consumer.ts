@@ -1,4 +1,4 @@
-// A consumer down to the requests, for what our own client does not show: handles, attempts, queue ids, repeats.
+// A low-level consumer, for what the client does not expose: handles, attempts, queue ids, repeats.
 
 import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
@@ -20,9 +20,9 @@ export interface Received {
   readonly message: Message;
 }
 
-/** The shortest poll that servers take. */
+/** The shortest poll that servers accept. */
 const POLL_MS = 5_000;
-/** The shortest lease that servers grant. */
+/** The shortest lease that servers accept. */
 export const LEASE_MS = 10_000;
 
 export class RawConsumer {
@@ -46,7 +46,7 @@ export class RawConsumer {
     });
   }
 
-  /** Polls until so many messages have come, each poll as told. */
+  /** Polls with these options until this many messages were received. */
   async receiveUntil(count: number, request: Partial<RpcRequest<'receiveMessage'>> = {}): Promise<Received[]> {
     const all: Received[] = [];
     for (let poll = 0; all.length < count && poll < 20; poll++) all.push(...(await this.receive(request)));

@@ -1,4 +1,4 @@
-// A send without our client's checks, as a careless client of another maker would make it.
+// A send without the client's validation.
 
 import type { SystemProperties } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
@@ -9,7 +9,7 @@ export interface RawMessage extends Partial<SystemProperties> {
   readonly properties?: Record<string, string>;
 }
 
-/** Sends one message and gives the name of the code that the server answers. */
+/** Sends one message and returns the name of the code in the server's answer. */
 export async function rawSend(endpoints: string, topic: string, raw: RawMessage = {}): Promise<string> {
   const { body, properties, ...system } = raw;
   const client = new RawClient(endpoints, 'raw@1@0@a');

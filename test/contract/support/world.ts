@@ -1,4 +1,4 @@
-// What one case works with: topics and groups of its own, clients that are closed after it, a record of deliveries.
+// The world of one case: its own topics and groups, clients that are closed after it, and a record of deliveries.
 
 import { randomBytes } from 'node:crypto';
 import { RocketMQAdmin, type RocketMQAdminOptions } from 'nestjs-rocketmq/admin';
@@ -20,7 +20,7 @@ import { RawClient } from '../../support/raw-grpc-client.js';
 import { transport } from '../../support/transport.js';
 import type { Backend, GroupOptions } from './backend.js';
 
-/** One delivery as a handler saw it. */
+/** One delivery, as its handler saw it. */
 export interface Delivery {
   readonly message: MessageView;
   readonly text: string;
@@ -28,7 +28,7 @@ export interface Delivery {
   readonly atMs: number;
 }
 
-/** A push consumer and what it was given. */
+/** A push consumer and its deliveries. */
 export interface Recorder {
   readonly consumer: PushConsumer;
   readonly deliveries: readonly Delivery[];
@@ -36,15 +36,15 @@ export interface Recorder {
 
 export interface RecorderOptions extends Partial<Omit<PushConsumerOptions, 'handler' | 'subscriptions'>> {
   readonly topic: string;
-  /** Text: a filter by tag. */
+  /** A string is a filter by tag. */
   readonly filter?: string | Filter;
-  /** Runs after the delivery was recorded; its end is the handler's. */
+  /** Runs after the delivery was recorded; its outcome is that of the handler. */
   readonly handle?: (delivery: Delivery, signal: AbortSignal) => Promise<void> | void;
 }
 
 /**
- * How long something may take that needs no time to pass, in real time. On 5.3.3 a message that a closed consumer's last poll
- * took comes back after its lease (30 s), and a waiting poll is not woken by it (20 s).
+ * The limit, in real time, for what needs no business time to pass. On 5.3.3, a message that was popped for the last poll of a closed
+ * consumer is redelivered after its lease (30 s), and does not wake a waiting poll (20 s).
  */
 const PATIENCE_MS = { embedded: 25_000, rocketmq: 75_000 };
 const POLL_MS = 10;
@@ -53,7 +53,7 @@ export class World {
   private readonly closers: (() => Promise<void> | void)[] = [];
   private readonly prefix: string;
   private count = 0;
-  /** What a server said last to a raw client: the text of a status, then those of its entries. */
+  /** The messages of the last answer to a raw client: of the status, then of its entries. */
   heard: readonly string[] = [];
 
   constructor(
@@ -67,7 +67,7 @@ export class World {
     return this.backend.nowMs();
   }
 
-  /** A name that no other case uses. */
+  /** A unique name. */
   name(): string {
     return `${this.prefix}-${++this.count}`;
   }
@@ -98,7 +98,7 @@ export class World {
     return producer;
   }
 
-  /** A push consumer that records; started. */
+  /** Starts a push consumer that records its deliveries. */
   async record(options: RecorderOptions, connection = this.connection()): Promise<Recorder> {
     const { topic, filter, handle, ...rest } = options;
     const consumerGroup = rest.consumerGroup ?? (await this.group());
@@ -121,7 +121,7 @@ export class World {
     return { consumer, deliveries };
   }
 
-  /** A push consumer with several listeners; started. */
+  /** Starts a push consumer with several listeners. */
   async listen(
     consumerGroup: string,
     listeners: readonly MessageListener[],
@@ -147,7 +147,7 @@ export class World {
     return admin;
   }
 
-  /** A client without our client's code, closed after the case. */
+  /** A raw client, closed after the case. */
   rawClient(clientId = this.name(), metadata: Record<string, string> = {}): RawClient {
     const client = new RawClient(this.backend.endpoints, clientId, metadata);
     client.onAnswer = (texts) => {
@@ -157,7 +157,7 @@ export class World {
     return client;
   }
 
-  /** Waits, in real time, for something that needs no time to pass. */
+  /** Waits, in real time, for a condition that needs no business time to pass. */
   async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const lastTryAtMs = Date.now() + PATIENCE_MS[this.backend.name];
     while (!(await holds())) {
@@ -172,7 +172,7 @@ export class World {
   }
 }
 
-/** The texts of the deliveries, in the order of arrival. */
+/** The bodies of the deliveries, in the order of arrival. */
 export function texts(deliveries: readonly Delivery[]): string[] {
   return deliveries.map(({ text }) => text);
 }

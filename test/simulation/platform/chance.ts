@@ -1,4 +1,4 @@
-// Chance that a seed repeats: integer arithmetic only, so that it is the same on every machine.
+// Reproducible randomness from a seed: integer arithmetic only, so that it is the same on every machine.
 
 /** Numbers from a seed (mulberry32). */
 export class Chance {
@@ -21,18 +21,18 @@ export class Chance {
     return least + this.next() * (most - least);
   }
 
-  /** True so often. */
+  /** True with this probability. */
   is(probability: number): boolean {
     return this.next() < probability;
   }
 
-  /** One of them, each as likely as any other. @throws Error when there is none */
+  /** One of the items, uniformly. @throws Error if there is none */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new Error('there is nothing to choose from');
     return items[Math.floor(this.next() * items.length)] as T;
   }
 
-  /** Those that are drawn, each by itself. */
+  /** A random subset: each item is drawn independently. */
   some<T>(items: readonly T[], probability: number): T[] {
     return items.filter(() => this.is(probability));
   }

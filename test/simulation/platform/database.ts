@@ -1,12 +1,12 @@
-// The simulated database of the local transactions: keys that lock, commits that take time, connections that end with their process.
-// It understands the statements of the transaction log, and no others.
+// The simulated database of the local transactions: keys are locked, commits take time, connections end with their process. It
+// supports only the statements of the transaction log.
 
 import type { SqlDatabase, SqlExecutor } from 'nestjs-rocketmq/sql';
 import type { Simulation } from './simulation.js';
 
 const UNIQUE_VIOLATION = '23505';
 const LOCK_NOT_AVAILABLE = '55P03';
-/** How long a statement takes, at most. */
+/** The maximum duration of a statement. */
 const STATEMENT_MS = 2;
 
 interface Transaction {
@@ -18,7 +18,7 @@ interface Transaction {
 
 /** One database, shared by all processes. */
 export class SimulatedDatabase {
-  /** Transaction id to resolution, as committed. */
+  /** The committed resolutions by transaction id. */
   readonly rows = new Map<string, string>();
   private readonly holders = new Map<string, Transaction>();
   private readonly ended = new Map<string, 'committed' | 'aborted'>();
@@ -26,7 +26,7 @@ export class SimulatedDatabase {
 
   constructor(private readonly simulation: Simulation) {}
 
-  /** As a process reaches it. */
+  /** The database, as seen by a process. */
   readonly port: SqlDatabase = {
     transaction: async (work) => {
       const { simulation } = this;
@@ -48,7 +48,7 @@ export class SimulatedDatabase {
       await this.pause();
       if (process === undefined || simulation.effect()) this.end(transaction, 'committed');
       process?.onDeath.delete(abort);
-      // The answer comes later than the commit: a crash in between leaves a row and nobody who knows.
+      // The answer follows the commit: a crash in between leaves a row that the process does not know of.
       await this.pause();
       return result;
     },

@@ -1,4 +1,4 @@
-// The simulated disk of a broker: what a commit has not brought to it is gone with the process.
+// The simulated disk of a broker: what is not committed is lost with the process.
 
 import { KeyTree } from '../../../libs/rocketmq/src/broker/store/key-tree.js';
 import type { OpenFile, StoreFile } from '../../../libs/rocketmq/src/broker/store/lmdb-store.js';
@@ -6,10 +6,10 @@ import type { Simulation } from './simulation.js';
 
 type Entries = Parameters<StoreFile['commit']>[0];
 
-/** One folder, whoever opens it. */
+/** One folder, which several processes can open. */
 export class SimulatedDisk {
   private readonly tree = new KeyTree<unknown>();
-  /** How long a commit takes. */
+  /** The duration of a commit. */
   slowMs = 1;
 
   constructor(private readonly simulation: Simulation) {}
@@ -28,7 +28,7 @@ export class SimulatedDisk {
   private commit(entries: Entries): Promise<void> {
     const { simulation } = this;
     const process = simulation.current;
-    // The values of now: they may be overwritten in memory meanwhile.
+    // The current values, because they may be overwritten in memory meanwhile.
     const written = entries.map(([key, { value }]) => [key, value] as const);
     return new Promise((resolve) => {
       const apply = (): void => {
@@ -38,7 +38,7 @@ export class SimulatedDisk {
         }
       };
       if (process === undefined || process.isDead) return;
-      // A process that dies meanwhile does not learn whether it is on the disk.
+      // A process that is killed meanwhile does not learn whether the commit succeeded.
       const died = (): void => {
         if (simulation.networkChance.is(0.5)) apply();
       };

@@ -1,5 +1,4 @@
-// What stands in for node:http2: sessions and streams that exchange frames of the simulated network, in the order of events that
-// Node's own have.
+// Replaces node:http2: sessions and streams that exchange frames over the simulated network, with the event order of Node's own.
 
 import { EventEmitter } from 'node:events';
 import { constants } from 'node:http2';
@@ -9,19 +8,19 @@ import type { SimulatedSocket } from './sockets.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 const LAST_ID = 2 ** 31 - 1;
-/** From here on a client looks for another session. */
+/** From this stream id on, a client opens another session. */
 const HALF_OF_IDS = 2 ** 30;
 
 type Headers = Record<string, unknown>;
 
-/** How a simulation's HTTP/2 is unlike the usual. */
+/** How the HTTP/2 of a simulation differs from Node's. */
 export interface Http2Ways {
-  /** By how much stream ids grow from one to the next, so that they run out within a run. Usually 2. */
+  /** The step between stream ids, large enough that they run out within a run. Usually 2. */
   idStep: number;
   idsRunOut(): void;
 }
 
-/** A stream, of either side. */
+/** A stream on either side. */
 export abstract class SimulatedStream extends EventEmitter {
   closed = false;
   destroyed = false;
@@ -67,7 +66,7 @@ export abstract class SimulatedStream extends EventEmitter {
     return true;
   }
 
-  /** Breaks it off. */
+  /** Resets the stream. */
   close(code: number = NGHTTP2_NO_ERROR): void {
     if (this.closed) return;
     this.session.send({ kind: 'reset', id: this.id, code });
@@ -87,13 +86,13 @@ export abstract class SimulatedStream extends EventEmitter {
     if (this.isFlowing) this.flow();
   }
 
-  /** @internal The other side has sent all it wanted to. */
+  /** @internal The other side has sent everything. */
   takeEnd(): void {
     this.isEndRead = true;
     if (this.isFlowing) this.flow();
   }
 
-  /** @internal It is over. @param error what a listener is told */
+  /** @internal It has ended. @param error the argument of listeners */
   finish(code: number, error?: Error): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -149,7 +148,7 @@ export abstract class SimulatedStream extends EventEmitter {
   }
 }
 
-/** A call, on the side of its caller. */
+/** A call on the client's side. */
 export class SimulatedClientStream extends SimulatedStream {
   end(bytes?: Buffer): this {
     if (this.closed || this.isWritten) return this;
@@ -184,12 +183,12 @@ export class SimulatedClientStream extends SimulatedStream {
   }
 
   protected override endIfBothHaveEnded(): void {
-    // A server may answer before it has read all; the stream is over all the same.
+    // A server may answer before it has read everything; the stream still ends.
     if (this.readableEnded) this.finish(NGHTTP2_NO_ERROR);
   }
 }
 
-/** A call, on the side of its server. */
+/** A call on the server's side. */
 export class SimulatedServerStream extends SimulatedStream {
   headersSent = false;
   private waitsForTrailers = false;
@@ -232,7 +231,7 @@ export class SimulatedServerStream extends SimulatedStream {
   }
 }
 
-/** A session, of either side. */
+/** A session on either side. */
 export abstract class SimulatedSession extends EventEmitter {
   closed = false;
   destroyed = false;
@@ -297,7 +296,7 @@ export abstract class SimulatedSession extends EventEmitter {
   }
 }
 
-/** A `ClientHttp2Session`, as far as it is used. */
+/** The used part of `ClientHttp2Session`. */
 export class SimulatedClientSession extends SimulatedSession {
   private nextId = 1;
 
@@ -357,7 +356,7 @@ export class SimulatedClientSession extends SimulatedSession {
   }
 }
 
-/** A `ServerHttp2Session`, as far as it is used. */
+/** The used part of `ServerHttp2Session`. */
 export class SimulatedServerSession extends SimulatedSession {
   private lastId = 0;
 
@@ -365,7 +364,7 @@ export class SimulatedServerSession extends SimulatedSession {
     simulation: Simulation,
     socket: SimulatedSocket,
     private readonly onStream: (stream: SimulatedServerStream, headers: Headers) => void,
-    /** Whether a stream is refused before anybody looks at it. */
+    /** Whether a stream is refused before it is handled. */
     private readonly refuses: (stream: number, headers: Headers) => boolean,
   ) {
     super(simulation, socket);
@@ -380,7 +379,7 @@ export class SimulatedServerSession extends SimulatedSession {
     return this.wire?.connection.client.process.name ?? '';
   }
 
-  /** Says GOAWAY, and ends when the last call has. */
+  /** Sends GOAWAY, and ends after the last call. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
@@ -410,7 +409,7 @@ export class SimulatedServerSession extends SimulatedSession {
   }
 
   private open(id: number, headers: Headers): void {
-    // What came after GOAWAY was said is not answered: its caller knows that it was refused.
+    // Streams after GOAWAY are not answered: their callers know that they were refused.
     if (this.closed) return;
     if (this.refuses(id, headers)) {
       this.send({ kind: 'reset', id, code: NGHTTP2_REFUSED_STREAM });
@@ -423,7 +422,7 @@ export class SimulatedServerSession extends SimulatedSession {
   }
 }
 
-/** An `Http2Server`, as far as it is used: it is handed sockets. */
+/** The used part of `Http2Server`, which receives sockets from outside. */
 export class SimulatedHttp2Server extends EventEmitter {
   constructor(
     simulation: Simulation,

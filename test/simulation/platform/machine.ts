@@ -1,4 +1,4 @@
-// Puts the simulation in the place of Node: time, timers, chance, sockets, HTTP/2. Import it before anything that uses them.
+// Replaces parts of Node by the simulation: time, timers, randomness, sockets, HTTP/2. Import it before anything that uses them.
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { SimulatedClientSession, SimulatedHttp2Server, type SimulatedServerSession } from './http2.js';
@@ -10,25 +10,25 @@ const require = createRequire(import.meta.url);
 const RealDate = Date;
 const real = { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate };
 
-/** What runs now, and its network. */
+/** The current simulation and its network. */
 export interface Machine {
   readonly simulation: Simulation;
   readonly network: Network;
-  /** Told of each HTTP/2 session that a server opens. */
+  /** Called for each HTTP/2 session that a server opens. */
   sessionOpened: (session: SimulatedServerSession) => void;
-  /** Whether a server refuses a new stream before it looks at it. */
+  /** Whether a server refuses a new stream before it is handled. */
   refusesStream: (session: SimulatedServerSession) => boolean;
-  /** By how much stream ids grow. Usually 2. */
+  /** The step between stream ids. Usually 2. */
   idStep: number;
-  /** Told that the process that runs has used half of a session's stream ids. */
+  /** Called when the running process has used half of a session's stream ids. */
   idsRunOut: () => void;
-  /** Told of what was unpacked, and by whom: see the bounds of buffers. */
+  /** Called for each decompressed body, with the process that did it: see the bounds of buffers. */
   unpacked: (bytes: number) => void;
 }
 
 let machine: Machine | undefined;
 
-/** A machine for one seed; the one before it is forgotten. */
+/** Creates the machine for a seed and drops the previous one. */
 export function bootMachine(seed: number): Machine {
   const simulation = new Simulation(seed);
   machine = {
@@ -38,7 +38,7 @@ export function bootMachine(seed: number): Machine {
   return machine;
 }
 
-/** Gives Node its own back. */
+/** Restores Node's originals. */
 export function shutMachine(): void {
   machine = undefined;
 }
@@ -71,13 +71,13 @@ function installTimers(): void {
     const event = simulation.soon(() => callback(...values));
     return { event, unref() {}, ref() {} };
   };
-  const takeBack = (immediate: unknown): void => {
+  const clear = (immediate: unknown): void => {
     const event = (immediate as { readonly event?: { run: unknown } } | undefined)?.event;
     if (event !== undefined) event.run = undefined;
     else real.clearImmediate(immediate as NodeJS.Immediate);
   };
   const timers = { setTimeout: begin, clearTimeout: end, setInterval: repeat, clearInterval: end };
-  const all = { ...timers, setImmediate: soon, clearImmediate: takeBack };
+  const all = { ...timers, setImmediate: soon, clearImmediate: clear };
   Object.assign(globalThis, all);
   Object.assign(require('node:timers'), all);
   const pause = (delayMs?: number, value?: unknown) => new Promise((resolve) => begin(() => resolve(value), delayMs));
@@ -125,7 +125,7 @@ function installChance(): void {
   Object.defineProperty(process, 'pid', { get: () => machine?.simulation.current?.pid ?? pid });
 }
 
-/** In the thread that runs, since another one's end would come at a time of its own. */
+/** Runs in the current thread, because another one would end at an unpredictable time. */
 function installCompression(): void {
   const zlib = require('node:zlib') as typeof import('node:zlib');
   type Callback = (error: Error | null, result?: Buffer) => void;
@@ -170,7 +170,7 @@ function installNetwork(): void {
   Object.assign(tls, {
     connect: (options: { readonly host: string; readonly port: number }) => {
       if (machine === undefined) return connectTls(options);
-      // No server of a simulation speaks it.
+      // No server of a simulation supports it.
       const socket = new SimulatedSocket(machine.simulation).connect(
         machine.network,
         `${options.host}:${options.port}`,

@@ -1,8 +1,8 @@
-// The simulated network: connections that keep the order of what they carry, links that delay, lose and go down.
+// The simulated network: connections that preserve order, over links that delay, lose packets and fail.
 
 import type { SimulatedProcess, Simulation } from './simulation.js';
 
-/** What a connection carries: mostly HTTP/2 frames, more or less. */
+/** The content of a connection: mostly simplified HTTP/2 frames. */
 export type Frame =
   | { readonly kind: 'settings' }
   | {
@@ -17,20 +17,20 @@ export type Frame =
   | { readonly kind: 'goaway'; readonly lastId: number }
   | { readonly kind: 'ping'; readonly number: number }
   | { readonly kind: 'pong'; readonly number: number }
-  /** Of a connection without HTTP/2. */
+  /** Bytes of a connection without HTTP/2. */
   | { readonly kind: 'bytes'; readonly bytes: Buffer };
 
-/** The way from one place to another, in one direction. */
+/** The path from one host to another, in one direction. */
 interface Link {
   latencyMs: number;
   jitterMs: number;
-  /** How likely a frame must be sent again. */
+  /** The probability that a frame must be retransmitted. */
   loss: number;
-  /** Nothing passes until then. */
+  /** Nothing arrives before this time. */
   downUntilMs: number;
 }
 
-/** After which a lost packet is sent again; twice as long each further time. */
+/** The delay before a lost packet is retransmitted; it doubles each time. */
 const RETRANSMIT_MS = 200;
 const FRAME_BYTES = 9;
 
@@ -40,10 +40,10 @@ export class End {
   isClosed = false;
   bytesRead = 0;
   bytesWritten = 0;
-  /** What is sent later does not arrive earlier. */
+  /** The arrival time of the last frame, to preserve the order. */
   lastArrivalMs = 0;
   onFrame: (frame: Frame) => void = () => {};
-  /** The connection is over. @param error how it broke; undefined for an end in good order */
+  /** The connection has ended. @param error why it broke; undefined for a regular end */
   onClosed: (error: Error | undefined) => void = () => {};
 
   constructor(
@@ -69,7 +69,7 @@ export class End {
     });
   }
 
-  /** Ends both ends: this one at once, the other when it hears of it. */
+  /** Closes both ends: this one immediately, the other when the close arrives. */
   close(error?: Error): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -86,7 +86,7 @@ export class End {
     this.onClosed(error);
   }
 
-  /** Breaks it for this end, now. */
+  /** Breaks this end immediately. */
   break(error: Error): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -106,7 +106,7 @@ export class End {
 export class SimulatedConnection {
   readonly client: End;
   readonly server: End;
-  /** Nothing arrives any more and nobody is told: a machine was unplugged, or a table of addresses was cleared. */
+  /** Everything is lost without notice, as when a machine is unplugged or a NAT table is cleared. */
   isVanished = false;
 
   constructor(
@@ -114,7 +114,7 @@ export class SimulatedConnection {
     readonly simulation: Simulation,
     client: SimulatedProcess,
     server: SimulatedProcess,
-    /** Where it leads: `host:port`. */
+    /** The destination, `host:port`. */
     readonly address: string,
     readonly number: number,
   ) {
@@ -147,23 +147,23 @@ export class SimulatedConnection {
     return this.network.link(isFromClient ? `${host}>${this.address}` : `${this.address}>${host}`);
   }
 
-  /** @internal @returns what arrives in its place; undefined for nothing */
+  /** @internal @returns the frame that arrives instead; undefined for none */
   alter(frame: Frame, isFromClient: boolean): Frame | undefined {
     return this.network.alter === undefined ? frame : this.network.alter(this, frame, isFromClient);
   }
 }
 
-/** Who listens where, and the ways between them. */
+/** The listeners, and the links between hosts. */
 export class Network {
   readonly connections = new Set<SimulatedConnection>();
   private readonly listeners = new Map<string, { process: SimulatedProcess; accept(end: End): void }>();
   private readonly links = new Map<string, Link>();
   private nextNumber = 1;
-  /** How links are at first. */
+  /** The initial properties of links. */
   usual: Link = { latencyMs: 0.3, jitterMs: 0.2, loss: 0, downUntilMs: 0 };
-  /** Looks at every frame before it leaves. */
+  /** Inspects every frame before it is sent. */
   alter: ((connection: SimulatedConnection, frame: Frame, isFromClient: boolean) => Frame | undefined) | undefined;
-  /** Told of each connection that a client begins to open. */
+  /** Called for each connection that a client begins to open. */
   connecting: (client: SimulatedProcess, address: string) => void = () => {};
 
   constructor(readonly simulation: Simulation) {}
@@ -179,7 +179,7 @@ export class Network {
     return stop;
   }
 
-  /** Opens a connection for a process. The callback gets the end of it, or why there is none. */
+  /** Opens a connection for a process. The callback gets its end of the connection, or the error. */
   connect(client: SimulatedProcess, address: string, opened: (end: End | Error) => void): () => void {
     const { simulation } = this;
     if (!simulation.effect()) return () => {};
@@ -256,7 +256,7 @@ export class Network {
     const { networkChance: chance, nowMs } = this.simulation;
     let travelsMs = latencyMs + jitterMs * chance.next();
     for (let again = RETRANSMIT_MS; loss > 0 && again < 10_000 && chance.is(loss); again *= 2) travelsMs += again;
-    // What was not acknowledged is sent again at some time after the link is up.
+    // Unacknowledged packets are retransmitted some time after the link is up.
     if (downUntilMs > nowMs) travelsMs += downUntilMs - nowMs + chance.between(0, 2 * RETRANSMIT_MS);
     return travelsMs;
   }

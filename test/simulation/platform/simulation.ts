@@ -1,24 +1,24 @@
-// Virtual time: events in one queue, processes that own them, and one source of chance. The next event runs when all promises of the
-// last one have come to rest, so that a seed has one history.
+// Virtual time: events in one queue, processes that own them, and one source of randomness. The next event runs when all promises of the
+// last one have settled, so that a seed has one history.
 
 import { Chance } from './chance.js';
 
-/** Node's own, before the machine takes its place. */
+/** Node's original, before the machine replaces it. */
 const realTurn = globalThis.setImmediate;
 
-/** A process of the simulated machines. What it has begun ends with it. */
+/** A simulated process. Its events end with it. */
 export interface SimulatedProcess {
   readonly name: string;
   readonly host: string;
   readonly pid: number;
   isDead: boolean;
-  /** What its wall clock shows beside the true time. */
+  /** The deviation of its wall clock from true time. */
   wallOffsetMs: number;
-  /** It stands still until then: its events wait. */
+  /** The process is paused until then: its events wait. */
   pausedUntilMs: number;
-  /** It dies instead of its so many-th next effect on the world. */
+  /** The process is killed instead of having this many more external effects. */
   effectsLeft: number;
-  /** Timers that have neither fired nor been cancelled. */
+  /** Pending timers. */
   timers: number;
   readonly onDeath: Set<() => void>;
 }
@@ -28,17 +28,17 @@ interface Event {
   order: number;
   readonly process: SimulatedProcess | undefined;
   run: (() => void) | undefined;
-  /** Counted as a timer of its process. */
+  /** Whether it counts as a timer of its process. */
   readonly isTimer: boolean;
 }
 
-/** When each simulation begins: 2026-01-01T00:00:00Z. */
+/** The start of each simulation: 2026-01-01T00:00:00Z. */
 const EPOCH_MS = 1_767_225_600_000;
-/** Events per turn of the real event loop. Promises come to rest between any two. */
+/** Events per turn of the real event loop. Promises settle between any two events. */
 const EVENTS_A_TURN = 64;
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** A run of one seed. */
+/** The run of one seed. */
 export class Simulation {
   private readonly heap: Event[] = [];
   private nextOrder = 0;
@@ -47,14 +47,14 @@ export class Simulation {
   private running: SimulatedProcess | undefined;
   private hashA = 0x811c9dc5;
   private hashB = 0x9e3779b9;
-  /** How many events have run. */
+  /** The number of events so far. */
   events = 0;
-  /** What went wrong where nobody could catch it. */
+  /** Uncaught errors. */
   readonly uncaught: string[] = [];
-  /** For the code under test: ids, jitter. */
+  /** The randomness of the code under test, for ids and jitter. */
   readonly machineChance: Chance;
   readonly networkChance: Chance;
-  /** Written when there is one, for people. */
+  /** Receives the history as text, if set. */
   trace: ((line: string) => void) | undefined;
 
   constructor(readonly seed: number) {
@@ -62,22 +62,22 @@ export class Simulation {
     this.networkChance = new Chance(seed ^ 0x2545f491);
   }
 
-  /** True time since the beginning. */
+  /** True time since the start. */
   get nowMs(): number {
     return this.elapsedMs;
   }
 
-  /** The wall clock of the process that runs. */
+  /** The wall clock of the running process. */
   get wallMs(): number {
     return EPOCH_MS + this.elapsedMs + (this.running?.wallOffsetMs ?? 0);
   }
 
-  /** Whose code runs; undefined for the simulation's own. */
+  /** The running process; undefined for the simulation itself. */
   get current(): SimulatedProcess | undefined {
     return this.running;
   }
 
-  /** Of all that has happened: equal for equal histories. */
+  /** The hash of the history. */
   get hash(): string {
     return [this.hashA, this.hashB].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('');
   }
@@ -105,7 +105,7 @@ export class Simulation {
     );
   }
 
-  /** Runs code as a process, at once. */
+  /** Runs code as a process, immediately. */
   as<T>(process: SimulatedProcess, work: () => T): T {
     const before = this.running;
     this.running = process;
@@ -116,7 +116,7 @@ export class Simulation {
     }
   }
 
-  /** An event of a process; of none when left out: then it is the world's. @returns what takes it back */
+  /** Schedules an event of a process, or of the environment if omitted. @returns a function that cancels it */
   at(atMs: number, process: SimulatedProcess | undefined, run: () => void): () => void {
     const event = this.push(Math.max(atMs, this.elapsedMs), process, run, false);
     return () => {
@@ -124,7 +124,7 @@ export class Simulation {
     };
   }
 
-  /** A timer of the process that runs. */
+  /** Schedules a timer of the running process. */
   timer(delayMs: number, run: () => void): SimulatedTimer {
     return new SimulatedTimer(this, delayMs, run);
   }
@@ -143,14 +143,14 @@ export class Simulation {
     if (event.isTimer && event.process !== undefined) event.process.timers--;
   }
 
-  /** After this event, at the same time. */
+  /** Schedules an event after the current one, at the same time. */
   soon(run: () => void): Event {
     return this.push(this.elapsedMs, this.running, run, false);
   }
 
   /**
-   * Says that the process that runs is about to change something outside of itself.
-   * @returns false when it is dead: then it must not
+   * Must be called before the running process has an external effect.
+   * @returns false if the process is dead and must not have the effect
    */
   effect(): boolean {
     const { running } = this;
@@ -163,10 +163,10 @@ export class Simulation {
     if (process.isDead) return;
     process.isDead = true;
     this.say(`${process.name} dies`);
-    for (const tell of [...process.onDeath]) tell();
+    for (const notify of [...process.onDeath]) notify();
   }
 
-  /** Moves time on, event by event, until then. @returns false when nothing is left to happen */
+  /** Advances time, event by event. @returns false if no events are left */
   run(untilMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       let isOver = false;
@@ -269,7 +269,7 @@ function isBefore(one: Event, other: Event): boolean {
   return one.atMs === other.atMs ? one.order < other.order : one.atMs < other.atMs;
 }
 
-/** What `setTimeout` and `setInterval` return. */
+/** The return value of `setTimeout` and `setInterval`. */
 export class SimulatedTimer {
   private event: Event;
 

@@ -1,27 +1,27 @@
-// What stands in for node:net: sockets and servers on the simulated network.
+// Replaces node:net: sockets and servers on the simulated network.
 
 import { EventEmitter } from 'node:events';
 import type { End, Network } from './network.js';
 import type { Simulation } from './simulation.js';
 
-/** What an HTTP/2 client begins with; a port looks at its first byte. */
+/** The preface of an HTTP/2 client; a port inspects its first byte. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
-/** A `net.Socket`, as far as it is used. */
+/** The used part of `net.Socket`. */
 export class SimulatedSocket extends EventEmitter {
   end_: End | undefined;
   destroyed = false;
   remoteAddress: string | undefined;
   remotePort: number | undefined;
-  /** Told of the end; set by the HTTP/2 session on it. */
+  /** Called at the end; set by the HTTP/2 session on it. */
   private give: (() => void) | undefined;
-  /** Written before there was a connection. */
+  /** Data written before the connection was established. */
   private readonly unsent: Buffer[] = [];
-  /** Arrived, and not read yet. */
+  /** Received data that was not read yet. */
   private readonly unread: Buffer[] = [];
   private isPaused = false;
 
-  /** @internal An end that a server accepted. */
+  /** @internal The end of a connection that a server accepted. */
   static accepted(simulation: Simulation, end: End): SimulatedSocket {
     const socket = new SimulatedSocket(simulation);
     socket.take(end);
@@ -62,7 +62,7 @@ export class SimulatedSocket extends EventEmitter {
     return this;
   }
 
-  /** Without HTTP/2 on it. A greeting that no server understands is written as nothing: it ends the connection. */
+  /** Writes without HTTP/2. A greeting that no server understands is not transmitted; it ends the connection. */
   write(bytes?: Uint8Array): boolean {
     if (bytes === undefined) this.end_?.close();
     else if (this.end_ === undefined) this.unsent.push(Buffer.from(bytes));
@@ -99,7 +99,7 @@ export class SimulatedSocket extends EventEmitter {
   private take(end: End): void {
     this.end_ = end;
     for (const bytes of this.unsent.splice(0)) this.write(bytes);
-    // An HTTP/2 session on this socket puts its own in this place.
+    // An HTTP/2 session on this socket replaces this.
     end.onFrame = (frame) => {
       if (frame.kind !== 'bytes') return;
       this.unread.push(frame.bytes);
@@ -121,7 +121,7 @@ export class SimulatedSocket extends EventEmitter {
   }
 }
 
-/** A `net.Server`, as far as it is used. */
+/** The used part of `net.Server`. */
 export class SimulatedServer extends EventEmitter {
   listening = false;
   private port = 0;
